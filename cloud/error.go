@@ -1,0 +1,78 @@
+package cloud
+
+import (
+	"errors"
+	"time"
+)
+
+// Kind says what went wrong in a way that a program can act on. Each surface
+// (exit code, HTTP status, RADIUS reply) maps kinds in one table of its own.
+type Kind uint8
+
+const (
+	// Internal is anything unexpected: a fault of ours. It is the zero value.
+	Internal Kind = iota
+	// Invalid breaks a rule of the target; the same call can never succeed.
+	Invalid
+	// NotFound names a user, method or challenge that is not there.
+	NotFound
+	// Conflict collides with something that exists: a name, a serial number.
+	Conflict
+	// Stale means that the target is not as the caller expected it.
+	Stale
+	// Denied means that this caller may not do that (401, 403).
+	Denied
+	// Unsupported is beyond what this target can do at all.
+	Unsupported
+	// Throttled asks to come back later; see Error.RetryAfter.
+	Throttled
+	// Unavailable could not be reached or not answer; safe to call again.
+	Unavailable
+	// Locked means that another run holds the lock.
+	Locked
+)
+
+var kindNames = [...]string{"internal", "invalid", "not found", "conflict", "stale", "denied",
+	"unsupported", "throttled", "unavailable", "locked"}
+
+// String is the kind's name in lower case, as it stands in logs and metrics.
+func (k Kind) String() string {
+	if int(k) < len(kindNames) {
+		return kindNames[k]
+	}
+	return "unknown"
+}
+
+// Error is the one error type of the contracts in this package. Message is a
+// sentence without a full stop that an operator can read; it holds no secret
+// and no phone number or address.
+type Error struct {
+	Kind       Kind
+	Message    string
+	RetryAfter time.Duration // with Throttled; zero: not said
+	Err        error         // the cause, may be nil
+}
+
+// Error is the message and its cause.
+func (e *Error) Error() string {
+	switch {
+	case e.Err == nil:
+		return e.Message
+	case e.Message == "":
+		return e.Err.Error()
+	default:
+		return e.Message + ": " + e.Err.Error()
+	}
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// KindOf returns the kind of the first Error in err's chain, Internal for any
+// other error. It must not be asked about nil.
+func KindOf(err error) Kind {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Kind
+	}
+	return Internal
+}
