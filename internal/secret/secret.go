@@ -17,11 +17,11 @@ const redacted = "[redacted]"
 
 // Bytes is a secret value. The zero value is "no secret".
 //
-// The bytes stand behind a pointer: fmt follows unexported fields by
-// reflection without calling their methods, and would print a slice or a
-// string there, but of a pointer inside a struct it prints the address.
+// The bytes stand behind a function: fmt follows unexported fields by
+// reflection without calling their methods, and prints slices, strings and, for
+// some verbs, what a pointer points to; of a function it prints the address.
 type Bytes struct {
-	box *[]byte
+	reveal func() []byte
 }
 
 // New wraps b without copying it; the caller gives b up.
@@ -29,7 +29,7 @@ func New(b []byte) Bytes {
 	if len(b) == 0 {
 		return Bytes{}
 	}
-	return Bytes{box: &b}
+	return Bytes{reveal: func() []byte { return b }}
 }
 
 // FromString wraps a copy of s.
@@ -38,17 +38,17 @@ func FromString(s string) Bytes { return New([]byte(s)) }
 // Reveal returns the value itself. It must not be changed, kept longer than
 // needed, or put into an error, a log line or a report.
 func (s Bytes) Reveal() []byte {
-	if s.box == nil {
+	if s.reveal == nil {
 		return nil
 	}
-	return *s.box
+	return s.reveal()
 }
 
 // Len is the number of bytes.
 func (s Bytes) Len() int { return len(s.Reveal()) }
 
 // IsZero tells whether there is no secret.
-func (s Bytes) IsZero() bool { return s.box == nil }
+func (s Bytes) IsZero() bool { return s.reveal == nil }
 
 // Equal compares in constant time for values of one length.
 func (s Bytes) Equal(t Bytes) bool {
