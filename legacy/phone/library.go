@@ -35,11 +35,11 @@ func (v verdict) problem() string {
 	}
 }
 
-// judge gives the verdict on a number without its calling code, and its
-// national significant number if it is possible.
-func (p *plan) judge(number []byte) (national string, v verdict) {
-	national, v = p.consult(string(number))
-	if v >= possible && national != string(number) {
+// ask has the library judge a number. What is written must be what is read
+// back, so a number that the library would shorten once more is not possible.
+func (p *plan) ask(number string) (national string, v verdict) {
+	national, v = p.consult(number)
+	if v >= possible && national != number {
 		if again, _ := p.consult(national); again != national {
 			return "", unstable
 		}
@@ -47,7 +47,7 @@ func (p *plan) judge(number []byte) (national string, v verdict) {
 	return national, v
 }
 
-// consult asks the library itself.
+// consult is one question to the library.
 func (p *plan) consult(number string) (national string, v verdict) {
 	parsed, err := phonenumbers.Parse("+"+p.code+number, phonenumbers.UNKNOWN_REGION)
 	switch {

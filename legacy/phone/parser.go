@@ -19,16 +19,11 @@ type Parser struct {
 	plans    [1000]*plan
 }
 
-// plan is the numbering plan behind one calling code.
-type plan struct {
-	code string // "44"
-}
-
 // NewParser makes a Parser. It fails if the default country is unknown.
 func NewParser(options Options) (*Parser, error) {
 	p := &Parser{strict: options.Strict}
 	for code := range phonenumbers.GetSupportedCallingCodes() {
-		p.plans[code] = &plan{code: strconv.Itoa(code)}
+		p.plans[code] = &plan{number: code, code: strconv.Itoa(code)}
 	}
 	if options.DefaultCountry == "" {
 		return p, nil

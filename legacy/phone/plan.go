@@ -1,0 +1,152 @@
+package phone
+
+import (
+	"sync"
+
+	"github.com/nyaruka/phonenumbers"
+)
+
+const (
+	minNational = phonenumbers.MIN_LENGTH_FOR_NSN // digits that the library parses at least
+	maxNational = phonenumbers.MAX_LENGTH_FOR_NSN // and at most
+)
+
+// plan is the numbering plan behind one calling code. Its table is made when
+// it is first needed.
+type plan struct {
+	number int
+	code   string // the number in digits
+	made   sync.Once
+	table  *table // nil: the library decides everything
+}
+
+// judge gives the verdict on a number without its calling code, and its
+// national significant number if it is possible.
+func (p *plan) judge(number []byte) (national string, v verdict) {
+	p.made.Do(func() { p.table, _ = newTable(p.number) }) // an error is a plan that a table cannot hold
+	if p.table != nil {
+		if digits, v, decided := p.table.decide(number); decided {
+			return string(digits), v
+		}
+	}
+	return p.ask(string(number))
+}
+
+// table decides numbers of one calling code as the library would.
+type table struct {
+	*automaton
+	byLength [maxNational + 1]verdict // of numbers in no range: possible, or why not
+	trunks   []string                 // prefixes that may have to go, the first that fits counts
+}
+
+// decide gives the verdict on a number, unless it is a case for the library.
+func (t *table) decide(number []byte) (national []byte, v verdict, decided bool) {
+	switch {
+	case len(number) < minNational:
+		return nil, tooShort, true
+	case len(number) > maxNational:
+		return nil, 0, false
+	}
+	end, simple := t.look(number)
+	if !simple {
+		return nil, 0, false
+	}
+	if trunk := t.trunk(number); trunk != "" {
+		rest := number[len(trunk):]
+		restEnd, simple := t.look(rest)
+		if !simple || t.trunk(rest) != "" {
+			return nil, 0, false
+		}
+		if t.shortens(rest, end, restEnd) {
+			number, end = rest, restEnd
+		}
+	}
+	switch v = t.byLength[len(number)]; {
+	case len(number) < minNational:
+		return nil, tooShort, true
+	case end&markValid != 0:
+		return number, valid, true
+	case v == possible:
+		return number, possible, true
+	default:
+		return nil, v, true
+	}
+}
+
+// look walks a number. It is not simple if a prefix may have to go that is
+// not among trunks.
+func (t *table) look(number []byte) (end marks, simple bool) {
+	end, seen := t.walk(number)
+	return end, seen&markPrefix == 0 && end&markPrefixEnd == 0
+}
+
+// trunk returns the prefix that may have to go, or "".
+func (t *table) trunk(number []byte) string {
+	for _, trunk := range t.trunks {
+		if len(trunk) <= len(number) && string(number[:len(trunk)]) == trunk {
+			return trunk
+		}
+	}
+	return ""
+}
+
+// shortens tells whether the library takes a prefix off to leave rest: not if
+// only the whole number matches the general pattern, nor if the rest has a
+// length that makes no number.
+func (t *table) shortens(rest []byte, whole, left marks) bool {
+	if whole&markGeneral != 0 && left&markGeneral == 0 {
+		return false
+	}
+	v := t.byLength[len(rest)]
+	return v == possible || v == tooLong
+}
+
+// newTable makes the table of a calling code. It fails where the metadata
+// hold what a table cannot.
+func newTable(code int) (*table, error) {
+	metadata, err := metadataOf(code)
+	if err != nil {
+		return nil, err
+	}
+	p := patterns{index: make(map[string]int)}
+	regions := make([]region, len(metadata))
+	for i, m := range metadata {
+		if regions[i], err = p.region(m, len(metadata) > 1); err != nil {
+			return nil, err
+		}
+	}
+	trunks, complexPrefix, err := readPrefix(metadata[0])
+	if err != nil {
+		return nil, err
+	}
+	prefix := none
+	if complexPrefix != "" {
+		if prefix, err = p.add(complexPrefix); err != nil {
+			return nil, err
+		}
+	}
+	t := table{trunks: trunks}
+	if t.byLength, err = lengths(metadata[0].GetGeneralDesc()); err != nil {
+		return nil, err
+	}
+	t.automaton, err = p.automaton(func(length int, matched, atEnd []bool) (m marks) {
+		if inRange(regions, length, atEnd) {
+			m |= markValid
+		}
+		if atEnd[regions[0].general.pattern] {
+			m |= markGeneral
+		}
+		if prefix != none && length > 0 {
+			if matched[prefix] {
+				m |= markPrefix
+			} else if atEnd[prefix] {
+				m |= markPrefixEnd
+			}
+		}
+		return m
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &t, nil
+}
