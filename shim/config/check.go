@@ -1,0 +1,252 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+	"path/filepath"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"mfabridge/internal/hint"
+	"mfabridge/internal/secret"
+)
+
+// MinSecret is the shortest shared secret that needs no warning, in octets
+// (RFC 2865 section 3 prefers at least 16; under 12 is guessed in hours).
+const MinSecret = 12
+
+// check goes over a configuration, completes it and collects what is wrong.
+type check struct {
+	*Config
+	folder   string
+	problems []error
+	warnings []string
+}
+
+func (k *check) refuse(advice, format string, args ...any) {
+	k.problems = append(k.problems, hint.New(fmt.Sprintf(format, args...), advice))
+}
+
+func (k *check) warn(format string, args ...any) {
+	k.warnings = append(k.warnings, fmt.Sprintf(format, args...))
+}
+
+// unbuilt refuses a key that this version knows and cannot obey.
+func (k *check) unbuilt(key string, set bool) {
+	if set {
+		k.refuse("remove it", "%s is not built into this version", key)
+	}
+}
+
+func (k *check) all() {
+	if !filepath.IsAbs(k.Data) {
+		k.Data = filepath.Join(k.folder, k.Data)
+	}
+	k.engine()
+	k.clusterKeys()
+	k.listen()
+	k.primaries()
+	k.unbuilt("usernames", k.Usernames != nil)
+	k.unbuilt("radius.accounting", k.RADIUS.Accounting != nil)
+	k.unbuilt("radius.radsec", k.RADIUS.RadSec != nil)
+	if len(k.RADIUS.Clients) == 0 {
+		k.refuse("add the first application with name, networks, secret and primary", "radius.clients is empty, so nobody could ask")
+	}
+	for i := range k.RADIUS.Clients {
+		k.client(&k.RADIUS.Clients[i], i)
+	}
+	k.overlaps()
+}
+
+func (k *check) engine() {
+	e := &k.Engine
+	k.unbuilt("engine.config", e.Config != nil)
+	k.unbuilt("engine.url", e.URL != nil)
+	k.unbuilt("engine.client_id", e.ClientID != nil)
+	k.unbuilt("engine.client_secret", e.ClientSecret != nil)
+	switch path, ok := strings.CutPrefix(e.Store, "sqlite:"); {
+	case e.Store == "":
+		k.refuse("write engine: {store: sqlite:PATH}", "engine.store is missing, so there is nobody to ask for a second factor")
+	case strings.HasPrefix(e.Store, "postgres:"), strings.HasPrefix(e.Store, "postgresql:"):
+		k.refuse("use sqlite:PATH", "engine.store: PostgreSQL is not built into this version")
+	case !ok || path == "":
+		k.refuse("write sqlite:PATH", "engine.store is not of the form sqlite:PATH")
+	}
+	e.Store = resolve(e.Store, "sqlite", k.folder)
+}
+
+func (k *check) clusterKeys() {
+	seen := make(map[string]bool)
+	for i, ref := range k.ClusterKeys {
+		key, err := loadKey(resolve(ref, "file", k.folder))
+		if err != nil {
+			k.problems = append(k.problems, fmt.Errorf("cluster_keys[%d]: %w", i, err))
+			continue
+		}
+		if seen[string(key.Reveal())] {
+			k.refuse("remove one of them", "cluster_keys[%d] is the same key as one before it", i)
+		}
+		seen[string(key.Reveal())] = true
+		k.Keys = append(k.Keys, key)
+	}
+	if len(k.ClusterKeys) == 0 {
+		if err := k.loadOwnKey(); err != nil {
+			k.problems = append(k.problems, err)
+		}
+	}
+}
+
+func (k *check) listen() {
+	if len(k.RADIUS.Listen) == 0 {
+		k.refuse(`write for example radius: {listen: ["127.0.0.1:1812"]}`, "radius.listen is empty, so nobody could be heard")
+	}
+	for i, s := range k.RADIUS.Listen {
+		a, err := netip.ParseAddrPort(s)
+		switch {
+		case err != nil:
+			k.refuse(`write an address and a port: "127.0.0.1:1812", "0.0.0.0:1812" or "[::]:1812"`,
+				"radius.listen[%d]: %q is not an address with a port", i, s)
+		case slices.Contains(k.RADIUS.Addresses, a) && a.Port() != 0:
+			k.refuse("remove one of them", "radius.listen[%d]: %s stands there twice", i, s)
+		default:
+			k.RADIUS.Addresses = append(k.RADIUS.Addresses, a)
+		}
+	}
+}
+
+// primaries refuses them all: this version knows only none and engine.
+func (k *check) primaries() {
+	for _, name := range slices.Sorted(maps.Keys(k.Primaries)) {
+		kind := "of an unknown type"
+		if block, ok := k.Primaries[name].(map[string]any); ok && block["type"] != nil {
+			kind = fmt.Sprintf("type %v", block["type"])
+		}
+		k.refuse("remove it and set primary: engine or none on its clients", "primaries.%s: %s is not built into this version", name, kind)
+	}
+}
+
+func (k *check) client(c *Client, i int) {
+	at := fmt.Sprintf("radius.clients[%d]", i)
+	switch {
+	case c.Name == "":
+		k.refuse("give every client a name; users and logs see it", "%s has no name", at)
+	case len(c.Name) > 64 || !utf8.ValidString(c.Name) || strings.TrimSpace(c.Name) != c.Name ||
+		strings.ContainsFunc(c.Name, func(r rune) bool { return !unicode.IsPrint(r) }):
+		k.refuse("use at most 64 printable characters without spaces at the ends", "%s has a name that cannot be shown", at)
+	default:
+		at = "client " + c.Name
+	}
+	for _, before := range k.RADIUS.Clients[:i] {
+		if before.Name == c.Name && c.Name != "" {
+			k.refuse("give each a name of its own, or list all networks under one", "%s: two clients have this name", at)
+		}
+	}
+	k.networks(c, at)
+	k.secret(c, at)
+	k.factors(c, at)
+	k.word(at, "message_authenticator", &c.MessageAuthenticator, []string{Require}, "observe")
+	k.word(at, "unmatched", &c.Unmatched, []string{"deny"}, "primary_only")
+	k.word(at, "disabled", &c.Disabled, []string{"deny"})
+	k.word(at, "calling_station", &c.CallingStation, []string{Reliable, Unreliable})
+	k.word(at, "on_outage", &c.OnOutage, []string{Silent, Reject})
+	k.word(at, "password_charset", &c.PasswordCharset, []string{"utf-8"})
+	k.unbuilt(at+": fallback_oath", c.FallbackOATH)
+	k.unbuilt(at+": push_wait", c.PushWait != nil)
+	k.unbuilt(at+": push_number", c.PushNumber)
+	k.unbuilt(at+": cache", c.Cache != nil)
+	k.unbuilt(at+": reply", c.Reply != nil)
+}
+
+// word checks a key that takes one of a few words; the first is the default.
+func (k *check) word(at, key string, value *string, words []string, unbuilt ...string) {
+	switch {
+	case *value == "":
+		*value = words[0]
+	case slices.Contains(unbuilt, *value):
+		k.refuse(fmt.Sprintf("write %s: %s", key, words[0]), "%s: %s: %s is not built into this version", at, key, *value)
+	case !slices.Contains(words, *value):
+		k.refuse("it may be "+strings.Join(words, " or "), "%s: %s: %q is not a word that is known here", at, key, *value)
+	}
+}
+
+func (k *check) networks(c *Client, at string) {
+	if len(c.Networks) == 0 {
+		k.refuse(`write for example networks: ["10.0.0.5/32"]`, "%s has no networks", at)
+	}
+	for _, s := range c.Networks {
+		p, err := netip.ParsePrefix(s)
+		if a, e := netip.ParseAddr(s); e == nil && a.Zone() == "" {
+			p, err = netip.PrefixFrom(a, a.BitLen()), nil
+		}
+		switch {
+		case err != nil:
+			k.refuse("write 10.0.0.5, 10.0.0.0/24 or 2001:db8::/64", "%s: %q is not a network", at, s)
+		case p.Addr().Is4In6():
+			k.refuse("write "+p.Addr().Unmap().String(), "%s: network %s is IPv4 inside IPv6", at, s)
+		case p.Masked() != p:
+			k.refuse("write "+p.Masked().String()+" or a longer prefix", "%s: network %s has bits set behind its prefix", at, s)
+		default:
+			if p.Bits() == 0 {
+				k.warn("%s: network %s lets every address ask; only the shared secret protects it", at, s)
+			}
+			c.Prefixes = append(c.Prefixes, p)
+		}
+	}
+}
+
+// overlaps refuses two equal prefixes: neither is the longer one.
+func (k *check) overlaps() {
+	owner := make(map[netip.Prefix]string)
+	for _, c := range k.RADIUS.Clients {
+		for _, p := range c.Prefixes {
+			if first, taken := owner[p]; taken {
+				k.refuse("give the network to one of them, or make one prefix longer", "network %s belongs to client %s and to client %s", p, first, c.Name)
+				continue
+			}
+			owner[p] = c.Name
+		}
+	}
+}
+
+func (k *check) secret(c *Client, at string) {
+	if c.Secret == "" {
+		k.refuse("write secret: file:PATH or env:NAME", "%s has no secret", at)
+		return
+	}
+	key, err := secret.Load(resolve(c.Secret, "file", k.folder))
+	if err != nil {
+		err = fmt.Errorf("%s: secret: %w", at, err)
+		if hint.Of(err) == "" {
+			err = hint.Wrap(err, "write the shared secret on one line of that file, readable by you alone")
+		}
+		k.problems = append(k.problems, err)
+		return
+	}
+	c.SharedSecret = key
+	if key.Len() < MinSecret {
+		k.warn("%s: the shared secret has %d octets; use at least %d", at, key.Len(), MinSecret)
+	}
+}
+
+// factors refuses what would leave a login with no factor, or with one that
+// nobody checks.
+func (k *check) factors(c *Client, at string) {
+	switch {
+	case c.Primary == "":
+		k.refuse("write primary: engine, or primary: none with primary_done_by_client: true", "%s does not say who checks the first factor", at)
+	case c.Primary == None && !c.PrimaryDoneByClient:
+		k.refuse("if the client has checked the password itself, say primary_done_by_client: true; else use primary: engine",
+			"%s: primary: none leaves the first factor unchecked", at)
+	case c.Primary != None && c.PrimaryDoneByClient:
+		k.refuse("remove one of the two", "%s: primary_done_by_client contradicts primary: %s", at, c.Primary)
+	case c.Primary != None && c.Primary != Native && k.Primaries[c.Primary] == nil:
+		k.refuse("use engine or none", "%s: primary %q is not defined under primaries", at, c.Primary)
+	}
+	k.word(at, "code_entry", &c.CodeEntry, []string{Challenge, Only}, "append")
+	if c.CodeEntry == Only && c.Primary != None {
+		k.refuse("use code_entry: challenge", "%s: code_entry: only leaves no password for primary: %s to check", at, c.Primary)
+	}
+}

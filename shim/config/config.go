@@ -1,0 +1,151 @@
+// Package config is the configuration of the shim: a YAML file as plain
+// structs, whose field comments are the operator's manual.
+//
+//	c, warnings, err := config.Load("shim.yaml")
+//
+// Load is strict and does everything that can be done without changing
+// anything: unknown keys are refused with line and excerpt, what a key could
+// say but this version cannot do is refused by name, secrets are read, and
+// every combination that would leave a login without a factor is an error. A
+// [Config] that Load returned is fit to serve. Relative paths count from the
+// folder of the configuration file.
+package config
+
+import (
+	"net/netip"
+
+	"mfabridge/internal/secret"
+)
+
+// Config is the whole file.
+type Config struct {
+	// Engine is who is asked for the second factor.
+	Engine Engine `yaml:"engine"`
+
+	// Data is the folder for what the shim keeps, above all the cluster key
+	// that it makes for a single node. Default: the configuration's folder.
+	Data string `yaml:"data"`
+
+	// ClusterKeys seal State and name logins towards the engine. The first
+	// seals, all open; every node of a cluster needs the same. Each is file:
+	// or env: with 32 random octets in base64. Default: cluster.key under
+	// Data, made at the first start.
+	ClusterKeys []string `yaml:"cluster_keys"`
+
+	RADIUS RADIUS `yaml:"radius"`
+
+	// Primaries are first-factor checks by name. No type is built yet.
+	Primaries map[string]any `yaml:"primaries"`
+
+	// Usernames rewrites names. Not built yet: names go to the engine as
+	// typed.
+	Usernames any `yaml:"usernames"`
+
+	// Keys are the loaded cluster keys, 32 octets each. Empty: none is
+	// configured and none has been made yet; see [Config.MakeKeys].
+	Keys []secret.Bytes `yaml:"-"`
+}
+
+// Engine says who is asked; exactly one field is set.
+type Engine struct {
+	// Store is sqlite:PATH of an engine's store, opened in this process.
+	Store string `yaml:"store"`
+
+	// Config and URL with its credentials are not built yet.
+	Config       any `yaml:"config"`
+	URL          any `yaml:"url"`
+	ClientID     any `yaml:"client_id"`
+	ClientSecret any `yaml:"client_secret"`
+}
+
+// RADIUS says where the shim listens and to whom.
+type RADIUS struct {
+	// Listen are addresses with port, one UDP socket each: "127.0.0.1:1812",
+	// "[::]:1812".
+	Listen []string `yaml:"listen"`
+
+	// Clients are the applications (NAS) that may ask.
+	Clients []Client `yaml:"clients"`
+
+	// Accounting and RadSec are not built yet.
+	Accounting any `yaml:"accounting"`
+	RadSec     any `yaml:"radsec"`
+
+	// Addresses is Listen, parsed.
+	Addresses []netip.AddrPort `yaml:"-"`
+}
+
+// Words of the configuration.
+const (
+	Require = "require" // message_authenticator
+
+	None   = "none"   // primary: the client has checked the password
+	Native = "engine" // primary: the engine checks the password
+
+	Challenge = "challenge" // code_entry: asked for by Access-Challenge
+	Only      = "only"      // code_entry: the password field is the code
+
+	Silent = "silent" // on_outage: no answer, so that the client fails over
+	Reject = "reject" // on_outage: Access-Reject
+
+	Reliable   = "reliable"   // calling_station
+	Unreliable = "unreliable" // calling_station: none sent, or a constant one
+)
+
+// Client is one application that speaks RADIUS to us.
+type Client struct {
+	// Name is shown to users and stands in logs. It must be the same on every
+	// node of a cluster.
+	Name string `yaml:"name"`
+
+	// Networks are prefixes or addresses that the client sends from. Of all
+	// clients the longest prefix wins.
+	Networks []string `yaml:"networks"`
+
+	// Secret is the shared secret, file:PATH or env:NAME. Under 12 octets is a
+	// warning, none an error.
+	Secret string `yaml:"secret"`
+
+	// MessageAuthenticator: require (default). A request without it is
+	// dropped. observe is not built yet.
+	MessageAuthenticator string `yaml:"message_authenticator"`
+
+	// Primary says who checks the first factor: engine, or none together with
+	// primary_done_by_client: true. There is no default.
+	Primary string `yaml:"primary"`
+
+	// PrimaryDoneByClient states that the client itself has proven the first
+	// factor before it asks us.
+	PrimaryDoneByClient bool `yaml:"primary_done_by_client"`
+
+	// Unmatched: deny (default), for a user whom the engine does not know.
+	Unmatched string `yaml:"unmatched"`
+
+	// Disabled: deny (default), for a user whom the engine has disabled.
+	Disabled string `yaml:"disabled"`
+
+	// CodeEntry: challenge (default) asks for the code in a second step, only
+	// takes the password field as the code.
+	CodeEntry string `yaml:"code_entry"`
+
+	// CallingStation: reliable (default) tells logins of one user apart and
+	// counts failures by Calling-Station-Id; unreliable ignores it.
+	CallingStation string `yaml:"calling_station"`
+
+	// OnOutage: silent (default) or reject, when the engine cannot be asked.
+	OnOutage string `yaml:"on_outage"`
+
+	// PasswordCharset: utf-8 (default).
+	PasswordCharset string `yaml:"password_charset"`
+
+	// Not built yet.
+	FallbackOATH bool `yaml:"fallback_oath"`
+	PushWait     any  `yaml:"push_wait"`
+	PushNumber   bool `yaml:"push_number"`
+	Cache        any  `yaml:"cache"`
+	Reply        any  `yaml:"reply"`
+
+	// Prefixes is Networks, parsed; SharedSecret is Secret, loaded.
+	Prefixes     []netip.Prefix `yaml:"-"`
+	SharedSecret secret.Bytes   `yaml:"-"`
+}

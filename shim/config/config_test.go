@@ -1,0 +1,298 @@
+package config_test
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"mfabridge/internal/hint"
+	"mfabridge/shim/config"
+)
+
+const sharedSecret = "a synthetic shared secret"
+
+// folder is a configuration's folder with the secret files that tests name.
+func folder(t testing.TB) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"vpn.secret": sharedSecret + "\n", "short.secret": "elevenbytes", "empty.secret": "\n",
+		"bad.key": "bm90IDMyIG9jdGV0cw==\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, "open.secret"), []byte(sharedSecret), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+const good = `engine: {store: sqlite:cloud.db}
+radius:
+  listen: ["127.0.0.1:1812", "[::1]:1812"]
+  clients:
+    - name: vpn
+      networks: ["10.0.0.0/24", "2001:db8::/64", "10.1.0.1"]
+      secret: file:vpn.secret
+      primary: engine
+    - name: citrix
+      networks: ["10.0.0.7/32"]
+      secret: file:short.secret
+      primary: none
+      primary_done_by_client: true
+      code_entry: only
+      on_outage: reject
+`
+
+func TestGoodConfiguration(t *testing.T) {
+	dir := folder(t)
+	c, warnings, err := config.Parse([]byte(good), "shim.yaml", dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(warnings) != 1 || !strings.Contains(warnings[0], "client citrix: the shared secret has 11 octets") {
+		t.Errorf("warnings %q", warnings)
+	}
+	if want := "sqlite:" + filepath.Join(dir, "cloud.db"); c.Engine.Store != want {
+		t.Errorf("store %q, want %q", c.Engine.Store, want)
+	}
+	vpn, citrix := c.RADIUS.Clients[0], c.RADIUS.Clients[1]
+	if string(vpn.SharedSecret.Reveal()) != sharedSecret {
+		t.Error("the shared secret is not what the file holds without its line end")
+	}
+	if len(vpn.Prefixes) != 3 || vpn.Prefixes[2].Bits() != 32 || len(c.RADIUS.Addresses) != 2 {
+		t.Errorf("prefixes %v, addresses %v", vpn.Prefixes, c.RADIUS.Addresses)
+	}
+	if vpn.MessageAuthenticator != config.Require || vpn.CodeEntry != config.Challenge || vpn.OnOutage != config.Silent ||
+		vpn.CallingStation != config.Reliable || vpn.Unmatched != "deny" || vpn.PasswordCharset != "utf-8" {
+		t.Errorf("defaults: %+v", vpn)
+	}
+	if citrix.CodeEntry != config.Only || citrix.OnOutage != config.Reject {
+		t.Errorf("citrix: %+v", citrix)
+	}
+}
+
+// client makes a configuration whose one client has lines replaced.
+func client(lines string) string {
+	return "engine: {store: sqlite:cloud.db}\nradius:\n  listen: [\"127.0.0.1:1812\"]\n  clients:\n    - " +
+		strings.ReplaceAll(strings.TrimSpace(lines), "\n", "\n      ") + "\n"
+}
+
+const base = "name: vpn\nnetworks: [10.0.0.1]\nsecret: file:vpn.secret\n"
+
+func TestRefusals(t *testing.T) {
+	dir := folder(t)
+	radius := "radius: {listen: [\"127.0.0.1:1812\"], clients: [{name: vpn, networks: [10.0.0.1], secret: file:vpn.secret, primary: engine}]}\n"
+	for _, test := range []struct{ name, text, want string }{
+		{"empty file", "", "shim.yaml is empty"},
+		{"unknown key", client(base + "primary: engine\nprimry: none"), `shim.yaml:9:7: unknown key "primry": primry: none`},
+		{"unknown key at the top", "enginee: {}\n" + radius, `shim.yaml:1:1: unknown key "enginee": enginee: {}`},
+		{"key twice", client(base + "primary: engine\nprimary: none"), `mapping key "primary" already defined`},
+		{"wrong type", client(base + "primary: engine\nprimary_done_by_client: maybe"), "shim.yaml:9:31: unexpected string"},
+		{"not YAML", "engine: [\n", "shim.yaml:1:"},
+		{"two documents", "engine: {store: sqlite:x}\n" + radius + "---\nengine: {}\n", "more than one YAML document"},
+		{"no engine", radius, "engine.store is missing"},
+		{"engine by URL", "engine: {url: https://engine.example}\n" + radius, "engine.url is not built into this version"},
+		{"engine by file", "engine: {store: sqlite:x, config: engine.yaml}\n" + radius, "engine.config is not built"},
+		{"PostgreSQL", "engine: {store: postgres://x}\n" + radius, "PostgreSQL is not built"},
+		{"other store", "engine: {store: cloud.db}\n" + radius, "not of the form sqlite:PATH"},
+		{"no listener", "engine: {store: sqlite:x}\nradius: {clients: []}\n", "radius.listen is empty"},
+		{"no client", "engine: {store: sqlite:x}\nradius: {listen: [\"127.0.0.1:1812\"]}\n", "radius.clients is empty"},
+		{"listener without address", strings.Replace(client(base+"primary: engine"), "127.0.0.1:1812", ":1812", 1), `":1812" is not an address with a port`},
+		{"listener twice", strings.Replace(client(base+"primary: engine"), `"127.0.0.1:1812"`, `"127.0.0.1:1812", "127.0.0.1:1812"`, 1), "stands there twice"},
+		{"accounting", strings.Replace(client(base+"primary: engine"), "listen:", "accounting: [\"127.0.0.1:1813\"]\n  listen:", 1), "radius.accounting is not built"},
+		{"radsec", strings.Replace(client(base+"primary: engine"), "listen:", "radsec: {cert: x}\n  listen:", 1), "radius.radsec is not built"},
+		{"usernames", "usernames: {domains: {CORP: corp.example}}\n" + client(base+"primary: engine"), "usernames is not built"},
+		{"LDAP primary", "primaries: {corp: {type: ldap}}\n" + client(base+"primary: corp"), "primaries.corp: type ldap is not built into this version"},
+		{"primary of no type", "primaries: {corp: {}}\n" + client(base+"primary: corp"), "primaries.corp: of an unknown type is not built"},
+		{"undefined primary", client(base + "primary: corp"), `primary "corp" is not defined`},
+		{"no primary", client(base), "does not say who checks the first factor"},
+		{"zero factors", client(base + "primary: none"), "leaves the first factor unchecked"},
+		{"zero factors said", client(base + "primary: none\nprimary_done_by_client: false"), "leaves the first factor unchecked"},
+		{"contradiction", client(base + "primary: engine\nprimary_done_by_client: true"), "contradicts primary: engine"},
+		{"only without password", client(base + "primary: engine\ncode_entry: only"), "leaves no password"},
+		{"append", client(base + "primary: engine\ncode_entry: append"), "code_entry: append is not built"},
+		{"observe", client(base + "primary: engine\nmessage_authenticator: observe"), "message_authenticator: observe is not built"},
+		{"no Message-Authenticator", client(base + "primary: engine\nmessage_authenticator: no"), `"no" is not a word`},
+		{"primary_only", client(base + "primary: engine\nunmatched: primary_only"), "unmatched: primary_only is not built"},
+		{"disabled", client(base + "primary: engine\ndisabled: allow"), `disabled: "allow" is not a word`},
+		{"outage", client(base + "primary: engine\non_outage: accept"), `on_outage: "accept" is not a word`},
+		{"station", client(base + "primary: engine\ncalling_station: maybe"), `calling_station: "maybe"`},
+		{"charset", client(base + "primary: engine\npassword_charset: latin1"), `password_charset: "latin1"`},
+		{"fallback", client(base + "primary: engine\nfallback_oath: true"), "fallback_oath is not built"},
+		{"push_wait", client(base + "primary: engine\npush_wait: 45s"), "push_wait is not built"},
+		{"push_number", client(base + "primary: engine\npush_number: true"), "push_number is not built"},
+		{"cache", client(base + "primary: engine\ncache: {for: 8h}"), "cache is not built"},
+		{"reply", client(base + "primary: engine\nreply: {pass: all}"), "reply is not built"},
+		{"no name", client("networks: [10.0.0.1]\nsecret: file:vpn.secret\nprimary: engine"), "has no name"},
+		{"name with control character", client("name: \"a\\nb\"\nnetworks: [10.0.0.1]\nsecret: file:vpn.secret\nprimary: engine"), "cannot be shown"},
+		{"no networks", client("name: vpn\nsecret: file:vpn.secret\nprimary: engine"), "has no networks"},
+		{"bad network", client("name: vpn\nnetworks: [10.0.0.256]\nsecret: file:vpn.secret\nprimary: engine"), `"10.0.0.256" is not a network`},
+		{"bits behind the prefix", client("name: vpn\nnetworks: [10.0.0.5/24]\nsecret: file:vpn.secret\nprimary: engine"), "bits set behind its prefix"},
+		{"IPv4 in IPv6", client("name: vpn\nnetworks: [\"::ffff:10.0.0.5\"]\nsecret: file:vpn.secret\nprimary: engine"), "IPv4 inside IPv6"},
+		{"no secret", client("name: vpn\nnetworks: [10.0.0.1]\nprimary: engine"), "has no secret"},
+		{"empty secret", client("name: vpn\nnetworks: [10.0.0.1]\nsecret: file:empty.secret\nprimary: engine"), "is empty"},
+		{"open secret", client("name: vpn\nnetworks: [10.0.0.1]\nsecret: file:open.secret\nprimary: engine"), "may be read by others"},
+		{"missing secret", client("name: vpn\nnetworks: [10.0.0.1]\nsecret: file:none.secret\nprimary: engine"), "cannot be opened"},
+		{"bad cluster key", "cluster_keys: [file:bad.key]\n" + client(base+"primary: engine"), "not 32 octets in base64"},
+		{"same name", client(base+"primary: engine") + strings.Split(client(strings.Replace(base, "0.1", "0.2", 1)+"primary: engine"), "clients:\n")[1], "two clients have this name"},
+		{"equal networks", client(base+"primary: engine") + strings.Split(client(strings.Replace(base, "vpn\n", "rdg\n", 1)+"primary: engine"), "clients:\n")[1], "belongs to client vpn and to client rdg"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			c, _, err := config.Parse([]byte(test.text), "shim.yaml", dir)
+			if err == nil || c != nil {
+				t.Fatal("accepted")
+			}
+			if !strings.Contains(err.Error(), test.want) {
+				t.Errorf("error %q, want %q in it", err, test.want)
+			}
+			if hint.Of(err) == "" {
+				t.Errorf("no hint with %q", err)
+			}
+		})
+	}
+}
+
+func TestSecretWrittenByMistakeIsNotQuoted(t *testing.T) {
+	for _, text := range []string{
+		client("name: vpn\nsecret: canary-4711\nprimary: engine\nnetworks: [10.0.0.1]"),
+		client("name: vpn\nsecret: {x: canary-4711}\nprimary: engine"),
+		client("{name: vpn, secrets: canary-4711}"),
+		"cluster_keys: [canary-4711]\n" + client(base+"primary: engine"),
+		"engine: {client_secret: canary-4711, foo: bar}\n",
+		"primaries: {corp: {type: ldap, bind_password: canary-4711}}\n" + client(base+"primary: corp"),
+	} {
+		_, _, err := config.Parse([]byte(text), "shim.yaml", folder(t))
+		if err == nil {
+			t.Errorf("accepted: %s", text)
+		} else if strings.Contains(err.Error(), "canary") {
+			t.Errorf("error shows the secret: %v", err)
+		}
+	}
+}
+
+func TestLoadOfMissingAndLargeFile(t *testing.T) {
+	dir := t.TempDir()
+	if _, _, err := config.Load(filepath.Join(dir, "none.yaml")); err == nil || hint.Of(err) == "" {
+		t.Errorf("missing file: %v", err)
+	}
+	large := filepath.Join(dir, "large.yaml")
+	if err := os.WriteFile(large, make([]byte, config.MaxFile+1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := config.Load(large); err == nil || !strings.Contains(err.Error(), "larger than") {
+		t.Errorf("large file: %v", err)
+	}
+}
+
+func TestClusterKeyIsMadeOnce(t *testing.T) {
+	dir := folder(t)
+	text := "data: state\n" + good
+	load := func() *config.Config {
+		c, _, err := config.Parse([]byte(text), "shim.yaml", dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	first := load()
+	if len(first.Keys) != 0 {
+		t.Fatal("checking a configuration made a key")
+	}
+	if _, err := os.Stat(filepath.Join(dir, "state")); err == nil {
+		t.Fatal("checking a configuration made the data folder")
+	}
+	nodes := make([]*config.Config, 8)
+	var group sync.WaitGroup
+	for i := range nodes {
+		nodes[i] = load()
+		group.Go(func() {
+			if err := nodes[i].MakeKeys(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	later := load()
+	if len(later.Keys) != 1 || later.Keys[0].Len() != config.KeyLength {
+		t.Fatalf("the key that was made is not loaded: %d keys", len(later.Keys))
+	}
+	for i, c := range nodes {
+		if len(c.Keys) != 1 || !c.Keys[0].Equal(later.Keys[0]) {
+			t.Errorf("process %d has another key", i)
+		}
+	}
+	entries, err := os.ReadDir(filepath.Join(dir, "state"))
+	if err != nil || len(entries) != 1 {
+		t.Fatalf("data folder holds %v (%v), want cluster.key alone", entries, err)
+	}
+	if info, err := entries[0].Info(); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("key file has mode %v (%v)", info.Mode(), err)
+	}
+	if err := config.MakeKey(filepath.Join(dir, "state", "cluster.key")); !errors.Is(err, fs.ErrExist) {
+		t.Error("a key that was there has been replaced")
+	}
+	if err := os.Chmod(filepath.Join(dir, "state", "cluster.key"), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := config.Parse([]byte(text), "shim.yaml", dir); err == nil {
+		t.Error("a cluster key that others may read is accepted")
+	}
+}
+
+func TestSameClusterKeyTwiceIsRefused(t *testing.T) {
+	dir := folder(t)
+	if err := config.MakeKey(filepath.Join(dir, "a.key")); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err := config.Parse([]byte("cluster_keys: [file:a.key, file:a.key]\n"+good), "shim.yaml", dir)
+	if err == nil || !strings.Contains(err.Error(), "same key") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestSummaryHoldsNoSecret(t *testing.T) {
+	c, _, err := config.Parse([]byte(good), "shim.yaml", folder(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	if err := c.Summary(&out); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"vpn", "10.0.0.0/24", "password, checked by the engine", "code in the password field", "reject"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("summary lacks %q:\n%s", want, out.String())
+		}
+	}
+	if strings.Contains(out.String(), sharedSecret) {
+		t.Error("summary shows a secret")
+	}
+}
+
+func FuzzConfig(f *testing.F) {
+	f.Add(good)
+	f.Add("primaries: {corp: {type: [1]}}\nengine: {store: 5}\n")
+	f.Add("a: &a [*a]\n")
+	dir := folder(f)
+	f.Fuzz(func(t *testing.T, text string) {
+		c, _, err := config.Parse([]byte(text), "fuzz.yaml", dir)
+		if (c == nil) != (err != nil) {
+			t.Fatalf("configuration %v with error %v", c != nil, err)
+		}
+		if err != nil {
+			return
+		}
+		for _, client := range c.RADIUS.Clients {
+			if client.SharedSecret.IsZero() || len(client.Prefixes) == 0 || client.Primary == config.None && !client.PrimaryDoneByClient {
+				t.Fatalf("accepted client %+v", client)
+			}
+		}
+	})
+}

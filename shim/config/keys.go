@@ -1,0 +1,87 @@
+package config
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"mfabridge/internal/hint"
+	"mfabridge/internal/secret"
+)
+
+// KeyLength is the length of a cluster key in octets.
+const KeyLength = 32
+
+// ownKey is where a single node keeps the key that it makes for itself.
+func (c *Config) ownKey() string { return filepath.Join(c.Data, "cluster.key") }
+
+func (c *Config) loadOwnKey() error {
+	if _, err := os.Lstat(c.ownKey()); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	key, err := loadKey("file:" + c.ownKey())
+	if err != nil {
+		return err
+	}
+	c.Keys = []secret.Bytes{key}
+	return nil
+}
+
+// MakeKeys sees to it that there is a cluster key: where none is configured
+// and none has been made, it makes cluster.key under Data. Of two processes
+// that do so at once one wins and both use its key.
+func (c *Config) MakeKeys() error {
+	if len(c.Keys) > 0 {
+		return nil
+	}
+	if err := os.MkdirAll(c.Data, 0o700); err != nil {
+		return fmt.Errorf("data folder cannot be made: %w", err)
+	}
+	if err := MakeKey(c.ownKey()); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return c.loadOwnKey()
+}
+
+// MakeKey writes a new random cluster key, in base64 and readable by its owner
+// only. It never replaces a file: one that is there is an error that is
+// [fs.ErrExist]. The file appears whole or not at all.
+func MakeKey(path string) error {
+	key := make([]byte, KeyLength)
+	_, _ = rand.Read(key) // never fails, see crypto/rand
+	f, err := os.CreateTemp(filepath.Dir(path), ".cluster-*.key")
+	if err != nil {
+		return fmt.Errorf("cluster key cannot be made: %w", err)
+	}
+	defer os.Remove(f.Name())
+	_, err = f.WriteString(base64.StdEncoding.EncodeToString(key) + "\n")
+	if err == nil {
+		err = f.Sync()
+	}
+	if err := errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("cluster key cannot be written: %w", err)
+	}
+	if err := os.Link(f.Name(), path); err != nil {
+		return fmt.Errorf("cluster key cannot be put in its place: %w", err)
+	}
+	return nil
+}
+
+// loadKey reads one cluster key.
+func loadKey(ref string) (secret.Bytes, error) {
+	text, err := secret.Load(ref)
+	if err != nil {
+		return secret.Bytes{}, err
+	}
+	key := make([]byte, base64.StdEncoding.DecodedLen(text.Len()))
+	n, err := base64.StdEncoding.Decode(key, text.Reveal())
+	if err != nil || n != KeyLength {
+		return secret.Bytes{}, hint.New("a cluster key is not 32 octets in base64",
+			"remove cluster_keys to have one made, or make one: head -c 32 /dev/urandom | base64 > cluster.key")
+	}
+	return secret.New(key[:n]), nil
+}
