@@ -2,9 +2,13 @@ package migrate
 
 import (
 	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
 	"iter"
 
 	"mfabridge/cloud"
+	"mfabridge/internal/spill"
 	"mfabridge/legacy"
 )
 
@@ -29,43 +33,151 @@ type Sink interface {
 	Problem(Finding) error
 }
 
-// Summary counts what a plan or an inspection holds. Absent keys are 0.
-type Summary struct {
-	Users    map[Action]int   // users by what is done with them
-	Outlook  map[Outlook]int  // users by what awaits them; each user once
-	Changes  map[cloud.Op]int // changes by kind
-	Findings map[Code]int     // occurrences, those that belong to no user included
-	Severity map[Severity]int // occurrences, likewise
+// errChanged ends a plan whose two readings of the export disagree.
+var errChanged = errors.New("the export changed while it was read")
 
-	Devices           int // mobile-app activation records of the users read
-	DevicesWithSecret int // of these, with a usable code secret
-	Tokens            int // third-party tokens of the users read
-
-	Modes       map[legacy.Mode]int  // users by the method that they were asked by first
-	Countries   map[string]int       // telephone numbers by calling code, e.g. "44"
-	Methods     map[cloud.Method]int // methods that users hold after the plan
-	Activations int                  // users who have to activate an app anew
+// Plan decides what becomes of each user of src in the target that dir reads,
+// and hands the decisions to out. It changes nothing in the target.
+//
+// The export is read twice: first every row is matched and mapped by itself,
+// and what it would write is compared with what the others would; then the
+// decisions are made with these conflicts known. The target is asked only in
+// the first pass, in batches of Capabilities.Batch; what it answered waits,
+// sealed, in a temporary file. Memory does not grow with the export.
+//
+// Errors of the target are *[cloud.Error] in the chain, those of ctx, src and
+// out are returned as they are.
+func Plan(ctx context.Context, src Source, dir cloud.DirectoryReader, opt Options, out Sink) (Summary, error) {
+	caps, err := dir.Capabilities(ctx)
+	if err != nil {
+		return Summary{}, fmt.Errorf("the target does not say what it takes: %w", err)
+	}
+	return run(ctx, src, &finder{dir: dir, caps: caps, opt: opt}, out)
 }
 
-// NewSummary returns a Summary of nothing, its maps ready to count in.
-func NewSummary() Summary {
-	return Summary{
-		Users:     map[Action]int{},
-		Outlook:   map[Outlook]int{},
-		Changes:   map[cloud.Op]int{},
-		Findings:  map[Code]int{},
-		Severity:  map[Severity]int{},
-		Modes:     map[legacy.Mode]int{},
-		Countries: map[string]int{},
-		Methods:   map[cloud.Method]int{},
+func run(ctx context.Context, src Source, f *finder, out Sink) (sum Summary, err error) {
+	mapper, err := NewMapper(f.opt, f.caps)
+	if err != nil {
+		return Summary{}, err
 	}
+	p := &planner{mapper: mapper, finder: f, conflicts: newConflicts(f.opt.TempDir),
+		matches: spill.New(spill.Options{Dir: f.opt.TempDir}), sum: NewSummary()}
+	defer func() { err = errors.Join(err, p.conflicts.Close(), p.matches.Close()) }()
+	if err := p.gather(ctx, src); err != nil {
+		return Summary{}, err
+	}
+	if err := p.conflicts.group(); err != nil {
+		return Summary{}, err
+	}
+	if err := p.decide(ctx, src, out); err != nil {
+		return Summary{}, err
+	}
+	for problem, err := range src.Problems() {
+		if err != nil {
+			return Summary{}, err
+		}
+		finding := mapper.findings.problem(problem)
+		p.sum.addFinding(finding)
+		if err := out.Problem(finding); err != nil {
+			return Summary{}, err
+		}
+	}
+	return p.sum, nil
 }
 
-// Total is the number of users counted.
-func (s Summary) Total() int {
-	n := 0
-	for _, users := range s.Users {
-		n += users
+// planner is one plan in the making.
+type planner struct {
+	mapper    *Mapper
+	finder    *finder
+	conflicts *conflicts
+	matches   *spill.Sorter // ordinal, match
+	sum       Summary
+	buf       []byte
+}
+
+// gather is the first pass: it matches every row and notes what it claims.
+func (p *planner) gather(ctx context.Context, src Source) error {
+	batch := make([]legacy.User, 0, p.finder.batch())
+	last := -1
+	for u, err := range src.Users(ctx) {
+		if err != nil {
+			return err
+		}
+		if u.Ordinal <= last {
+			return fmt.Errorf("the export yields its users out of order: %d after %d", u.Ordinal, last)
+		}
+		last = u.Ordinal
+		if batch = append(batch, u); len(batch) == cap(batch) {
+			if err := p.note(ctx, batch); err != nil {
+				return err
+			}
+			clear(batch)
+			batch = batch[:0]
+		}
 	}
-	return n
+	return p.note(ctx, batch)
+}
+
+func (p *planner) note(ctx context.Context, users []legacy.User) error {
+	if len(users) == 0 {
+		return nil
+	}
+	matches, err := p.finder.matches(ctx, users)
+	if err != nil {
+		return err
+	}
+	for i, u := range users {
+		p.buf = binary.BigEndian.AppendUint64(p.buf[:0], uint64(u.Ordinal))
+		p.buf = appendMatch(p.buf, matches[i])
+		if err := p.matches.Add(p.buf); err != nil {
+			return err
+		}
+		if err := p.conflicts.add(p.mapper.draft(u, nil, matches[i])); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// decide is the second pass.
+func (p *planner) decide(ctx context.Context, src Source, out Sink) error {
+	nextMatch, stopMatches := iter.Pull2(p.matches.Sorted())
+	defer stopMatches()
+	nextConflict, stopConflicts := iter.Pull2(p.conflicts.ofUsers())
+	defer stopConflicts()
+
+	waiting, conflictErr, more := nextConflict()
+	for u, err := range src.Users(ctx) {
+		if err != nil {
+			return err
+		}
+		rec, err, ok := nextMatch()
+		if err != nil {
+			return err
+		}
+		if !ok || binary.BigEndian.Uint64(rec) != uint64(u.Ordinal) {
+			return errChanged
+		}
+		match, err := readMatch(rec[ordinalLen:])
+		if err != nil {
+			return err
+		}
+		if conflictErr != nil {
+			return conflictErr
+		}
+		var shared Conflicts
+		if more && waiting.ordinal == u.Ordinal {
+			shared = waiting
+			waiting, conflictErr, more = nextConflict()
+		}
+		d := p.mapper.draft(u, shared, match)
+		p.sum.add(d)
+		if err := out.Add(d.Decision); err != nil {
+			return err
+		}
+	}
+	if _, _, ok := nextMatch(); ok {
+		return errChanged
+	}
+	return ctx.Err()
 }

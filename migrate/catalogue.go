@@ -1,0 +1,277 @@
+package migrate
+
+import "slices"
+
+// Codes of findings, in the order of docs/findings.md.
+const (
+	// About the match with the target's users.
+	UserUnmatched      Code = "USER_UNMATCHED"
+	UserMatchConflict  Code = "USER_MATCH_CONFLICT"
+	UserAmbiguous      Code = "USER_AMBIGUOUS"
+	UserMatchShared    Code = "USER_MATCH_SHARED"
+	UserPrivileged     Code = "USER_PRIVILEGED"
+	CloudUserDisabled  Code = "CLOUD_USER_DISABLED"
+	CloudUserGuest     Code = "CLOUD_USER_GUEST"
+	UserNothingToMove  Code = "USER_NOTHING_TO_MOVE"
+	NoFactorAfterApply Code = "NO_FACTOR_AFTER_APPLY"
+	AliasConflict      Code = "ALIAS_CONFLICT"
+	AliasNotMoved      Code = "ALIAS_NOT_MOVED"
+
+	// About the state of the user in the old server.
+	UserDisabled      Code = "USER_DISABLED"
+	PasswordOnlyToday Code = "PASSWORD_ONLY_TODAY"
+	BlockExpired      Code = "BLOCK_EXPIRED"
+	BlockNotMoved     Code = "BLOCK_NOT_MOVED"
+
+	// About telephone numbers.
+	PhoneInvalid          Code = "PHONE_INVALID"
+	PhoneCountryConflict  Code = "PHONE_COUNTRY_CONFLICT"
+	PhoneCountryAssumed   Code = "PHONE_COUNTRY_ASSUMED"
+	PhoneUnverified       Code = "PHONE_UNVERIFIED"
+	PhoneExtensionDropped Code = "PHONE_EXTENSION_DROPPED"
+	ExtensionPauseDropped Code = "EXTENSION_PAUSE_DROPPED"
+	ExtensionDialScript   Code = "EXTENSION_DIAL_SCRIPT"
+	BackupPromoted        Code = "BACKUP_PROMOTED"
+	BackupPhoneSkipped    Code = "BACKUP_PHONE_SKIPPED"
+	PhoneDuplicate        Code = "PHONE_DUPLICATE"
+	PhoneShared           Code = "PHONE_SHARED"
+	PhoneSyncEnds         Code = "PHONE_SYNC_ENDS"
+
+	// About any method.
+	MethodDiffersInCloud Code = "METHOD_DIFFERS_IN_CLOUD"
+	MethodNotAllowed     Code = "METHOD_NOT_ALLOWED"
+	MethodUnsupported    Code = "METHOD_UNSUPPORTED"
+
+	// About email addresses.
+	EmailInvalid Code = "EMAIL_INVALID"
+	EmailSkipped Code = "EMAIL_SKIPPED"
+
+	// About third-party tokens.
+	TokenNoSecret            Code = "TOKEN_NO_SECRET"
+	TokenSecretInvalid       Code = "TOKEN_SECRET_INVALID"
+	TokenIntervalUnsupported Code = "TOKEN_INTERVAL_UNSUPPORTED"
+	TokenUnsupported         Code = "TOKEN_UNSUPPORTED"
+	TokenConflict            Code = "TOKEN_CONFLICT"
+	TokenDuplicate           Code = "TOKEN_DUPLICATE"
+	TokenLimit               Code = "TOKEN_LIMIT"
+	SecretAmbiguous          Code = "SECRET_AMBIGUOUS"
+
+	// About the mobile app.
+	DeviceNoSecret            Code = "DEVICE_NO_SECRET"
+	DeviceSecretInvalid       Code = "DEVICE_SECRET_INVALID"
+	DeviceIntervalUnsupported Code = "DEVICE_INTERVAL_UNSUPPORTED"
+	DeviceUnsupported         Code = "DEVICE_UNSUPPORTED"
+	DeviceSuperseded          Code = "DEVICE_SUPERSEDED"
+	DeviceConflict            Code = "DEVICE_CONFLICT"
+	DeviceDuplicate           Code = "DEVICE_DUPLICATE"
+	DeviceLimit               Code = "DEVICE_LIMIT"
+	DevicePlatformDead        Code = "DEVICE_PLATFORM_DEAD"
+	PushNeedsActivation       Code = "PUSH_NEEDS_ACTIVATION"
+
+	// About the way a user is asked.
+	DefaultMethodChanged      Code = "DEFAULT_METHOD_CHANGED"
+	DefaultMethodIgnored      Code = "DEFAULT_METHOD_IGNORED"
+	PINNotMoved               Code = "PIN_NOT_MOVED"
+	VoiceprintNotMoved        Code = "VOICEPRINT_NOT_MOVED"
+	StaticTokenNotMoved       Code = "STATIC_TOKEN_NOT_MOVED"
+	SecurityQuestionsNotMoved Code = "SECURITY_QUESTIONS_NOT_MOVED"
+	SMSTwoWayRetired          Code = "SMS_TWO_WAY_RETIRED"
+	TelephonyNoProvider       Code = "TELEPHONY_NO_PROVIDER"
+	TelephonyRetirement       Code = "TELEPHONY_RETIREMENT"
+
+	// About the export; these belong to no user that is read.
+	RowInvalid    Code = "ROW_INVALID"
+	UserDuplicate Code = "USER_DUPLICATE"
+	OrphanDevice  Code = "ORPHAN_DEVICE"
+	OrphanToken   Code = "ORPHAN_TOKEN"
+	ColumnUnknown Code = "COLUMN_UNKNOWN"
+	FileNotRead   Code = "FILE_NOT_READ"
+	ExportProblem Code = "EXPORT_PROBLEM"
+)
+
+// Entry says what a code stands for.
+type Entry struct {
+	Code     Code
+	Severity Severity
+	Meaning  string // when it is found; a sentence
+	Action   string // what to do about it; a sentence
+}
+
+// Catalogue lists all findings that there are, in the order of
+// docs/findings.md.
+func Catalogue() []Entry {
+	return slices.Concat(matchEntries(), stateEntries(), phoneEntries(), methodEntries(),
+		tokenEntries(), deviceEntries(), askEntries(), exportEntries())
+}
+
+func matchEntries() []Entry {
+	return []Entry{
+		{UserUnmatched, SeverityError, "No user of the target matches the row, or none can be created for it.",
+			"Create the user in the target, correct UserPrincipalName or Sid in the export, or plan with --create-users where the target allows it."},
+		{UserMatchConflict, SeverityError, "The row's keys lead to different users of the target, or the Sid contradicts the one that the matched user has.",
+			"Find out whose row it is and correct UserPrincipalName, Username or Sid."},
+		{UserAmbiguous, SeverityError, "One key of the row leads to several users of the target.",
+			"Make the key unique in the target, or take it out of the row."},
+		{UserMatchShared, SeverityError, "Several rows lead to one user of the target; none of them moves.",
+			"Keep the row that is used and take the others out of the export."},
+		{UserPrivileged, SeverityError, "The user has an administrative role in the target; methods of administrators are not written from an export.",
+			"Let the administrator register in person."},
+		{CloudUserDisabled, SeverityWarning, "The user is disabled in the target. The methods move, and cannot be used until the user is enabled.",
+			"Enable the user in the target if the account is still wanted."},
+		{CloudUserGuest, SeverityWarning, "The user is a guest in the target. Telephone numbers move, code generators do not.",
+			"Have the guest register a code generator in the home organisation."},
+		{UserNothingToMove, SeverityInfo, "The row holds nothing that can be registered. A user who would have to be created is not; one who exists keeps the login names of the old server.",
+			"Nothing, if the user does not log in any more; else have the user register."},
+		{NoFactorAfterApply, SeverityError, "After this plan nothing verifies the user; the user is locked out.",
+			"Have the user register before the cut-over, or correct the row's numbers and secrets."},
+		{AliasConflict, SeverityWarning, "A login name of the old server belongs to another user, or to several rows; it is not registered.",
+			"Tell the user to log in with the user principal name, or free the name in the target."},
+		{AliasNotMoved, SeverityWarning, "The target keeps no login names besides the user principal name.",
+			"Tell the user to log in with the user principal name."},
+	}
+}
+
+func stateEntries() []Entry {
+	return []Entry{
+		{UserDisabled, SeverityInfo, "The user is disabled in the old server and is skipped, or with --include-disabled moved and kept disabled.",
+			"Nothing, if the account is not wanted any more; else plan with --include-disabled."},
+		{PasswordOnlyToday, SeverityError, "The user is disabled in the old server with DisabledBehavior=succeed: the password alone is enough today.",
+			"Decide: enable the user in the old server and have a method registered, or expect the login to be refused after the cut-over."},
+		{BlockExpired, SeverityInfo, "The user is blocked in the old server, but the block is more than 90 days old and over.",
+			"Nothing, or block the user in the target by hand."},
+		{BlockNotMoved, SeverityError, "The user is blocked in the old server, and the target cannot keep a block.",
+			"Disable the user in the target before the cut-over."},
+	}
+}
+
+func phoneEntries() []Entry {
+	return []Entry{
+		{PhoneInvalid, SeverityWarning, "A telephone number cannot be read, or does not exist in its country's numbering plan; it is not moved.",
+			"Correct the number in the export, or have the user register it."},
+		{PhoneCountryConflict, SeverityWarning, "The number has a calling code of its own that differs from CountryCode; its own counts.",
+			"Check which of the two is right."},
+		{PhoneCountryAssumed, SeverityInfo, "The number has no calling code; that of --default-country was added.",
+			"Check a few of these numbers before applying."},
+		{PhoneUnverified, SeverityInfo, "The number is possible, but not one that its country's numbering plan assigns; it moves.",
+			"Check the number, or plan with --phone-validity strict to leave such numbers out."},
+		{PhoneExtensionDropped, SeverityWarning, "The user gets codes by text, and a text reaches no extension; the number moves as a mobile phone without it.",
+			"Check that the number itself receives texts."},
+		{ExtensionPauseDropped, SeverityInfo, "The extension begins with pauses, which no cloud keeps; the digits move.",
+			"Place a test call if the switchboard needs the pause."},
+		{ExtensionDialScript, SeverityWarning, "The extension is a dial script (with pauses, * or # in it), which no cloud takes; the number is not moved.",
+			"Register a direct number for the user."},
+		{BackupPromoted, SeverityInfo, "There is no mobile phone, so the backup number becomes it.",
+			"Nothing."},
+		{BackupPhoneSkipped, SeverityWarning, "Phone and BackupPhone both have an extension, and there is one office number; the backup is not moved.",
+			"Have the user register another number if one is needed."},
+		{PhoneDuplicate, SeverityInfo, "The user has this number already in another place; it is written once.",
+			"Nothing."},
+		{PhoneShared, SeverityWarning, "One number moves for several users: whoever holds the phone can verify for all of them.",
+			"Give each user a number or a token of their own."},
+		{PhoneSyncEnds, SeverityInfo, "The old server kept this user's number in step with the directory; after the move nobody does.",
+			"Let users change their own number, or plan again when the directory has changed."},
+	}
+}
+
+func methodEntries() []Entry {
+	return []Entry{
+		{MethodDiffersInCloud, SeverityWarning, "The target holds another value in this place, and it is kept.",
+			"Ask the user which is right; --existing replace writes the old server's telephone number or address."},
+		{MethodNotAllowed, SeverityWarning, "The target's policy does not allow this method to the user; it moves, and cannot be used.",
+			"Allow the method in the target, or have the user register another."},
+		{MethodUnsupported, SeverityWarning, "The target does not take this method.",
+			"Have the user register a method that the target takes."},
+		{EmailInvalid, SeverityWarning, "EmailAddress is not an address; it is not moved.",
+			"Correct the address, or leave it."},
+		{EmailSkipped, SeverityInfo, "The address is not moved: an address of the organisation itself cannot help with a login to it, or addresses are switched off.",
+			"Nothing; --email chooses which addresses move."},
+	}
+}
+
+func tokenEntries() []Entry {
+	return []Entry{
+		{TokenNoSecret, SeverityWarning, "The export holds no secret of this token; it cannot be moved.",
+			"Get the seed file from the token's vendor, or replace the token."},
+		{TokenSecretInvalid, SeverityWarning, "The token's secret cannot be decoded, or is of a length that the target does not take; it is not moved.",
+			"Check the format of the secret: Base32 is assumed; prefix it with hex: or base64: if it is that."},
+		{TokenIntervalUnsupported, SeverityWarning, "The token's codes change at an interval that the target does not take; it is not moved.",
+			"Replace the token."},
+		{TokenUnsupported, SeverityWarning, "The token's number of digits or its algorithm is none that the target takes; it is not moved.",
+			"Replace the token."},
+		{TokenConflict, SeverityError, "The token's secret or serial number stands with several users, or with two different secrets; none of them gets it.",
+			"Find out who holds the token, and take it out of the other rows."},
+		{TokenDuplicate, SeverityInfo, "The user has this token twice, or as token and as app; it moves once, as token.",
+			"Nothing."},
+		{TokenLimit, SeverityWarning, "The user has as many code generators as the target takes; this token is not moved.",
+			"Remove one in the target that is not used any more."},
+		{SecretAmbiguous, SeverityWarning, "The secret is valid both as hexadecimal and as Base32, and nothing says which it is; it is not moved.",
+			"Prefix the secret with hex: or name its format with --secret-format."},
+	}
+}
+
+func deviceEntries() []Entry {
+	return []Entry{
+		{DeviceNoSecret, SeverityWarning, "The export holds no code secret of this mobile app, as is always so with the Web Service SDK; its codes do not move.",
+			"Have the user activate the app anew."},
+		{DeviceSecretInvalid, SeverityWarning, "The app's code secret cannot be decoded, or is of a length that the target does not take; it is not moved.",
+			"Have the user activate the app anew."},
+		{DeviceIntervalUnsupported, SeverityWarning, "The app's codes change at an interval that the target does not take; it is not moved.",
+			"Have the user activate the app anew."},
+		{DeviceUnsupported, SeverityWarning, "The app's number of digits or its algorithm is none that the target takes; it is not moved.",
+			"Have the user activate the app anew."},
+		{DeviceSuperseded, SeverityInfo, "The user has activated an app of the same name later; only the newest moves.",
+			"Nothing."},
+		{DeviceConflict, SeverityError, "The app's code secret stands with several users; none of them gets it.",
+			"Have these users activate the app anew."},
+		{DeviceDuplicate, SeverityInfo, "Two of the user's apps have the same code secret; it moves once.",
+			"Nothing."},
+		{DeviceLimit, SeverityWarning, "The user has as many code generators as the target takes, one place being kept for the app that is to be activated; this app's codes are not moved.",
+			"Nothing, if the app is an old one; else have the user remove one and activate the app anew."},
+		{DevicePlatformDead, SeverityWarning, "The app runs on a platform whose push service has ended (c2dm, mpns, bps).",
+			"Give the user another phone or a token."},
+		{PushNeedsActivation, SeverityWarning, "Pushes of the old app cannot be moved; the user has to activate an app anew.",
+			"Send the user the instructions for activation before the cut-over."},
+	}
+}
+
+func askEntries() []Entry {
+	return []Entry{
+		{DefaultMethodChanged, SeverityWarning, "The method that the user was asked by first is not there after this plan, or is not allowed; the most secure one that is there becomes the default.",
+			"Tell the user what to expect at the next login."},
+		{DefaultMethodIgnored, SeverityInfo, "The target chooses by itself how to ask, or lets no default be set.",
+			"Nothing."},
+		{PINNotMoved, SeverityWarning, "The user has a PIN besides the second factor; PINs are not moved.",
+			"Tell the user that no PIN is asked for any more."},
+		{VoiceprintNotMoved, SeverityWarning, "The user is recognised by voice; voiceprints are not moved.",
+			"Tell the user that a key press or a code takes its place."},
+		{StaticTokenNotMoved, SeverityWarning, "The user has a fixed code; it is not moved, since a fixed code is no second factor.",
+			"Give the user a token or another method."},
+		{SecurityQuestionsNotMoved, SeverityInfo, "The user has answered security questions; the answers are not moved.",
+			"Tell the helpdesk to identify callers in another way."},
+		{SMSTwoWayRetired, SeverityWarning, "The user answers a text with the code; after the move the code is typed at the login.",
+			"Check that the application can ask for a code, and tell the user."},
+		{TelephonyNoProvider, SeverityWarning, "Only texts or calls verify the user, and the target has no provider that delivers them.",
+			"Set a provider up before the cut-over, or have the user register an app or a token."},
+		{TelephonyRetirement, SeverityWarning, "Only texts or calls verify the user, and the target's own delivery of them ends.",
+			"Have the user register an app or a token before the date."},
+	}
+}
+
+func exportEntries() []Entry {
+	return []Entry{
+		{RowInvalid, SeverityError, "A row of the export cannot be read; it is left out.",
+			"Correct the row at the place that is named."},
+		{UserDuplicate, SeverityError, "Several rows have the same Username; none of them moves.",
+			"Keep the row that is right and take the others out."},
+		{OrphanDevice, SeverityWarning, "A device belongs to a user who is not in the export, or whose row cannot be read.",
+			"Add the user's row, or leave the device."},
+		{OrphanToken, SeverityWarning, "A token belongs to a user who is not in the export, or whose row cannot be read.",
+			"Add the user's row, or assign the token anew."},
+		{ColumnUnknown, SeverityInfo, "A column of the export is not known; nothing is read from it.",
+			"Name it with --map theirs=ours if it is a column that counts."},
+		{FileNotRead, SeverityWarning, "A file of the export is not read by this version.",
+			"Bring what it holds into a file that is read."},
+		{ExportProblem, SeverityError, "Something else is wrong with the export; the detail says what.",
+			"Correct the export at the place that is named."},
+	}
+}

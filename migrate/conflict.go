@@ -1,0 +1,301 @@
+package migrate
+
+import (
+	"bytes"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"iter"
+
+	"mfabridge/internal/spill"
+)
+
+const (
+	maxOthers  = 5   // users that a finding names
+	maxOther   = 256 // bytes of a name that a finding quotes
+	sumSize    = 16
+	ordinalLen = 8
+)
+
+// sum stands for a claim's key. It is keyed with a random value of this run,
+// so that telephone numbers cannot be guessed from it.
+type sum [sumSize]byte
+
+type hasher struct{ key [16]byte }
+
+func newHasher() *hasher {
+	h := new(hasher)
+	_, _ = rand.Read(h.key[:]) // never fails
+	return h
+}
+
+func (h *hasher) sum(kind ConflictKind, key string) sum {
+	var stack [128]byte
+	b := append(append(append(stack[:0], h.key[:]...), byte(kind)), key...)
+	full := sha256.Sum256(b)
+	return sum(full[:sumSize])
+}
+
+// conflicts finds what users of an export have in common, in flat memory: all
+// claims are sorted by key, and what stands there more than once is sorted
+// back into the order of the export.
+type conflicts struct {
+	hash    *hasher
+	claims  *spill.Sorter // kind, sum, ordinal, grade, username
+	found   *spill.Sorter // ordinal, kind, sum, more, names
+	dropped bitmap        // users who share the target's user: what else they claim does not count
+	buf     []byte
+}
+
+func newConflicts(dir string) *conflicts {
+	return &conflicts{hash: newHasher(), claims: spill.New(spill.Options{Dir: dir}), found: spill.New(spill.Options{Dir: dir})}
+}
+
+func (c *conflicts) Close() error {
+	err := c.claims.Close()
+	if e := c.found.Close(); err == nil {
+		err = e
+	}
+	return err
+}
+
+// add takes the claims of one user.
+func (c *conflicts) add(d *draft) error {
+	name := d.Username
+	if len(name) > maxOther {
+		name = name[:maxOther]
+	}
+	for _, cl := range d.claims {
+		s := c.hash.sum(cl.kind, cl.key)
+		b := append(c.buf[:0], byte(cl.kind))
+		b = append(b, s[:]...)
+		b = binary.BigEndian.AppendUint64(b, uint64(d.Ordinal))
+		b = append(b, byte(cl.grade))
+		c.buf = append(b, name...)
+		if err := c.claims.Add(c.buf); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// group compares the claims; then each user's conflicts can be read. The work
+// is linear, also where very many users share one number.
+func (c *conflicts) group() error {
+	const keySize = 1 + sumSize
+	var g group
+	for rec, err := range c.claims.Sorted() {
+		if err != nil {
+			return err
+		}
+		if !bytes.Equal(g.key, rec[:keySize]) {
+			if err := c.close(&g); err != nil {
+				return err
+			}
+			g.start(rec[:keySize])
+		}
+		ordinal := binary.BigEndian.Uint64(rec[keySize:])
+		level := grade(rec[keySize+ordinalLen])
+		if level != claimHeld && c.dropped.has(ordinal) {
+			continue
+		}
+		g.add(ordinal, level, rec[keySize+ordinalLen+1:])
+	}
+	return c.close(&g)
+}
+
+// close writes the conflicts of a group.
+func (c *conflicts) close(g *group) error {
+	if len(g.members) < 2 {
+		return nil
+	}
+	for i, m := range g.members {
+		if i > 0 && g.members[i-1].ordinal == m.ordinal {
+			continue
+		}
+		partners := g.partners(m)
+		if partners == nil {
+			continue
+		}
+		others := partners.except(m.ordinal)
+		if len(others.Others) == 0 {
+			continue
+		}
+		if ConflictKind(g.key[0]) == SharedTarget {
+			c.dropped.set(m.ordinal)
+		}
+		b := binary.BigEndian.AppendUint64(c.buf[:0], m.ordinal)
+		p := packer{append(b, g.key...)}
+		p.number(others.More)
+		p.texts(others.Others)
+		c.buf = p.b
+		if err := c.found.Add(c.buf); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// group is all claims of one key, in the order of the export.
+type group struct {
+	key     []byte
+	members []member
+	strong  tally // users who have it, or would get it by this plan
+	all     tally // and those who might
+}
+
+type member struct {
+	ordinal uint64
+	grade   grade
+}
+
+func (g *group) start(key []byte) {
+	g.key = append(g.key[:0], key...)
+	g.members = g.members[:0]
+	g.strong, g.all = tally{}, tally{}
+}
+
+func (g *group) add(ordinal uint64, level grade, name []byte) {
+	g.members = append(g.members, member{ordinal, level})
+	g.all.add(ordinal, name)
+	if level == claimMoves || level == claimHeld {
+		g.strong.add(ordinal, name)
+	}
+}
+
+// partners are those whose claims count against a member's; nil: nobody's.
+//
+//   - What would be written collides with what others have or would get.
+//   - What would be written only in place of another thing gives way to all,
+//     or two such could meet.
+//   - A login name besides the user's own gives way to all; a user's own name
+//     to nobody: whose it is, the match has decided.
+//   - What the target holds already stays.
+func (g *group) partners(m member) *tally {
+	switch {
+	case m.grade == claimHeld, m.grade == claimMoves && ConflictKind(g.key[0]) == SharedName:
+		return nil
+	case m.grade == claimMoves:
+		return &g.strong
+	default:
+		return &g.all
+	}
+}
+
+// tally counts users, and keeps the first few by name.
+type tally struct {
+	users uint64
+	last  uint64 // the ordinal counted last
+	first []named
+}
+
+type named struct {
+	ordinal uint64
+	name    string
+}
+
+func (t *tally) add(ordinal uint64, name []byte) {
+	if t.users > 0 && t.last == ordinal {
+		return
+	}
+	t.users++
+	t.last = ordinal
+	if len(t.first) <= maxOthers {
+		t.first = append(t.first, named{ordinal, string(name)})
+	}
+}
+
+// except is the tally as another user's conflict. The user himself counts in
+// it, unless what he wants is only spare: then his partners are all, and he is
+// among them too.
+func (t *tally) except(ordinal uint64) Conflict {
+	var c Conflict
+	for _, n := range t.first {
+		if n.ordinal != ordinal && len(c.Others) < maxOthers {
+			c.Others = append(c.Others, n.name)
+		}
+	}
+	if t.users > 0 {
+		c.More = int(t.users) - 1 - len(c.Others)
+	}
+	return c
+}
+
+// ofUsers yields, in the order of the export, the users who have conflicts.
+func (c *conflicts) ofUsers() iter.Seq2[userConflicts, error] {
+	return func(yield func(userConflicts, error) bool) {
+		current := userConflicts{hash: c.hash}
+		for rec, err := range c.found.Sorted() {
+			if err != nil {
+				yield(userConflicts{}, err)
+				return
+			}
+			ordinal := int(binary.BigEndian.Uint64(rec))
+			if len(current.shared) > 0 && current.ordinal != ordinal {
+				if !yield(current, nil) {
+					return
+				}
+				current.shared = nil
+			}
+			current.ordinal = ordinal
+			s, err := readShared(rec[ordinalLen:])
+			if err != nil {
+				yield(userConflicts{}, err)
+				return
+			}
+			current.shared = append(current.shared, s)
+		}
+		if len(current.shared) > 0 {
+			yield(current, nil)
+		}
+	}
+}
+
+// userConflicts are the Conflicts of one user.
+type userConflicts struct {
+	ordinal int
+	hash    *hasher
+	shared  []shared
+}
+
+type shared struct {
+	kind ConflictKind
+	sum  sum
+	Conflict
+}
+
+func readShared(rec []byte) (shared, error) {
+	s := shared{kind: ConflictKind(rec[0]), sum: sum(rec[1 : 1+sumSize])}
+	p := unpacker{b: rec[1+sumSize:]}
+	s.More = int(p.varint())
+	s.Others = p.texts()
+	if p.bad || len(p.b) != 0 {
+		return shared{}, errSnapshot
+	}
+	return s, nil
+}
+
+// Of implements [Conflicts].
+func (u userConflicts) Of(kind ConflictKind, key string) (Conflict, bool) {
+	s := u.hash.sum(kind, key)
+	for i := range u.shared {
+		if u.shared[i].kind == kind && u.shared[i].sum == s {
+			return u.shared[i].Conflict, true
+		}
+	}
+	return Conflict{}, false
+}
+
+// bitmap is a set of ordinals, one bit each.
+type bitmap []uint64
+
+func (b bitmap) has(n uint64) bool {
+	return n/64 < uint64(len(b)) && b[n/64]&(1<<(n%64)) != 0
+}
+
+func (b *bitmap) set(n uint64) {
+	for uint64(len(*b)) <= n/64 {
+		*b = append(*b, 0)
+	}
+	(*b)[n/64] |= 1 << (n % 64)
+}

@@ -1,0 +1,27 @@
+package migrate
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"mfabridge/cloud"
+)
+
+// FactsOf lists what a decision about an existing user relies on besides the
+// values that its changes replace. Whoever applies the plan reads the user
+// again, calls FactsOf, and compares: another list means that the decision
+// might be another one today. No change of a plan alters a fact.
+func FactsOf(u *cloud.User) []Fact {
+	forbidden := make([]string, len(u.Forbidden))
+	for i, m := range u.Forbidden {
+		forbidden[i] = string(m)
+	}
+	slices.Sort(forbidden)
+	return []Fact{
+		{Name: "upn", Value: u.UPN},
+		{Name: "guest", Value: strconv.FormatBool(u.Guest)},
+		{Name: "privileged", Value: strconv.FormatBool(u.Privileged)},
+		{Name: "forbidden", Value: strings.Join(forbidden, ",")},
+	}
+}

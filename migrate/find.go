@@ -1,0 +1,161 @@
+package migrate
+
+import (
+	"context"
+	"fmt"
+
+	"mfabridge/cloud"
+	"mfabridge/legacy"
+)
+
+// finder looks the users of an export up in a target, in batches that the
+// target takes.
+type finder struct {
+	dir  cloud.DirectoryReader
+	caps cloud.Capabilities
+	opt  Options
+
+	// nobody is asked, and everybody can be created, even under a name that is
+	// no user principal name: the target of an inspection.
+	imaginary bool
+}
+
+func (f *finder) batch() int { return max(f.caps.Batch, 1) }
+
+// matches finds the target's user of each row.
+func (f *finder) matches(ctx context.Context, users []legacy.User) ([]Match, error) {
+	matches := make([]Match, len(users))
+	if f.imaginary {
+		for i, u := range users {
+			matches[i] = Match{Create: true, UPN: u.UPN}
+			if u.UPN == "" {
+				matches[i].UPN = u.Username
+			}
+		}
+		return matches, nil
+	}
+	ids, err := f.byRowKeys(ctx, users, matches)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.read(ctx, users, ids, matches); err != nil {
+		return nil, err
+	}
+	return matches, f.names(ctx, users, matches)
+}
+
+// byRowKeys returns the ids that the rows' keys lead to, and puts into matches
+// how, or why not.
+func (f *finder) byRowKeys(ctx context.Context, users []legacy.User, matches []Match) ([]cloud.UserID, error) {
+	var keys []cloud.Key
+	perUser := make([][]rowKey, len(users))
+	for i, u := range users {
+		if !u.Enabled && !f.opt.IncludeDisabled {
+			continue // skipped, whoever it is
+		}
+		perUser[i] = rowKeys(u, f.caps)
+		for _, k := range perUser[i] {
+			keys = append(keys, k.key)
+		}
+	}
+	hits, err := f.find(ctx, keys)
+	if err != nil {
+		return nil, err
+	}
+	ids := make([]cloud.UserID, len(users))
+	for i, u := range users {
+		n := len(perUser[i])
+		ids[i], matches[i] = resolve(perUser[i], hits[:n])
+		hits = hits[n:]
+		if ids[i] == "" && matches[i].Problem == "" {
+			matches[i] = create(u, f.opt, f.caps)
+		}
+	}
+	return ids, nil
+}
+
+// find is the target's Find for any number of keys.
+func (f *finder) find(ctx context.Context, keys []cloud.Key) ([][]cloud.UserID, error) {
+	hits := make([][]cloud.UserID, 0, len(keys))
+	for len(keys) > 0 {
+		part := keys[:min(len(keys), f.batch())]
+		found, err := f.dir.Find(ctx, part)
+		if err != nil {
+			return nil, fmt.Errorf("users cannot be looked up in the target: %w", err)
+		}
+		if len(found) != len(part) {
+			return nil, fmt.Errorf("the target answered %d of %d questions for users", len(found), len(part))
+		}
+		hits = append(hits, found...)
+		keys = keys[len(part):]
+	}
+	return hits, nil
+}
+
+// read fills in the users that were found.
+func (f *finder) read(ctx context.Context, users []legacy.User, ids []cloud.UserID, matches []Match) error {
+	var wanted []cloud.UserID
+	var rows []int
+	for i, id := range ids {
+		if id != "" {
+			wanted, rows = append(wanted, id), append(rows, i)
+		}
+	}
+	for len(wanted) > 0 {
+		part := wanted[:min(len(wanted), f.batch())]
+		found, err := f.dir.Read(ctx, part)
+		if err != nil {
+			return fmt.Errorf("users cannot be read from the target: %w", err)
+		}
+		if len(found) != len(part) {
+			return fmt.Errorf("the target returned %d of %d users", len(found), len(part))
+		}
+		for j, user := range found {
+			i := rows[j]
+			if user.ID != "" && user.ID != part[j] {
+				return fmt.Errorf("the target returned another user than was asked for")
+			}
+			matches[i] = matches[i].settle(users[i], user)
+		}
+		wanted, rows = wanted[len(part):], rows[len(part):]
+	}
+	return nil
+}
+
+// names asks who has the login names that the plan is to give to a user.
+func (f *finder) names(ctx context.Context, users []legacy.User, matches []Match) error {
+	if !f.caps.Aliases {
+		return nil
+	}
+	type question struct {
+		row  int
+		name string
+	}
+	var asked []question
+	var keys []cloud.Key
+	for i, m := range matches {
+		names := m.newNames(users[i])
+		if m.Create {
+			names = append(names, m.UPN)
+		}
+		for _, name := range names {
+			asked = append(asked, question{i, name})
+			keys = append(keys, cloud.Key{Kind: cloud.ByName, Value: name})
+		}
+	}
+	hits, err := f.find(ctx, keys)
+	if err != nil {
+		return err
+	}
+	for j, q := range asked {
+		m := &matches[q.row]
+		switch {
+		case len(hits[j]) == 0, m.User != nil && len(hits[j]) == 1 && hits[j][0] == m.User.ID:
+		case m.Create && fold(q.name) == fold(m.UPN):
+			*m = Match{Problem: UserMatchConflict, Detail: "the name that the user would be created with is a login name of another user of the target"}
+		default:
+			m.Taken = append(m.Taken, fold(q.name))
+		}
+	}
+	return nil
+}

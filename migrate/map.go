@@ -1,0 +1,254 @@
+package migrate
+
+import (
+	"fmt"
+
+	"mfabridge/cloud"
+	"mfabridge/legacy"
+	"mfabridge/legacy/phone"
+)
+
+// ConflictKind says what two users of an export have in common.
+type ConflictKind byte
+
+const (
+	SharedTarget ConflictKind = 'a' + iota // the user of the target that their rows lead to
+	SharedName                             // a login name
+	SharedPhone                            // a telephone number
+	SharedSecret                           // the secret of a code generator
+	SharedSerial                           // the serial number of a token
+)
+
+// Conflict names the other users that have the same.
+type Conflict struct {
+	Others []string // usernames, at most maxOthers
+	More   int      // how many more there are
+}
+
+// Conflicts tells what a user has in common with others who move it too. A
+// nil Conflicts: nothing.
+type Conflicts interface {
+	// Of returns the conflict over key, which is in the clear: an id, a folded
+	// name, a telephone number, a fingerprint, a folded serial number.
+	Of(kind ConflictKind, key string) (Conflict, bool)
+}
+
+// Mapper decides what becomes of a user. It is pure: what it returns depends
+// on its arguments and on what NewMapper was given, on no clock, and on
+// nothing outside. It may be used concurrently.
+type Mapper struct {
+	opt      Options
+	caps     cloud.Capabilities
+	phones   *phone.Parser
+	findings findings
+	email    EmailPolicy
+}
+
+// NewMapper returns a Mapper for a target with these capabilities, or says
+// what is wrong with the options.
+func NewMapper(opt Options, caps cloud.Capabilities) (*Mapper, error) {
+	if err := opt.Validate(); err != nil {
+		return nil, err
+	}
+	phones, err := phone.NewParser(phone.Options{DefaultCountry: opt.DefaultCountry, Strict: opt.PhoneStrict})
+	if err != nil {
+		return nil, err
+	}
+	m := &Mapper{opt: opt, caps: caps, phones: phones, findings: newFindings(), email: opt.Email}
+	if m.email == EmailByTarget {
+		m.email = EmailOff
+		if caps.Methods[cloud.Email].Create {
+			m.email = EmailExternal
+		}
+	}
+	return m, nil
+}
+
+// Map decides what becomes of one user.
+func (m *Mapper) Map(u legacy.User, c Conflicts, match Match) Decision {
+	return m.draft(u, c, match).Decision
+}
+
+// grade says how a claim counts against those of other users.
+type grade byte
+
+const (
+	claimMoves grade = iota // would be written by this plan
+	claimSpare              // would be written if another one is not
+	claimHeld               // is in the target already
+	claimAlias              // a login name besides the user's own
+)
+
+// claim is something of a user that another user may have too.
+type claim struct {
+	kind  ConflictKind
+	key   string
+	grade grade
+}
+
+// draft is a decision in the making: the row, the user as the target has it,
+// and as it will be.
+type draft struct {
+	*Mapper
+	Decision
+
+	u       legacy.User
+	match   Match
+	shared  Conflicts
+	mode    legacy.Mode // the method that the user was asked by first
+	now     cloud.User  // as the target has it; zero: to be created
+	after   cloud.User  // methods as they will be
+	claims  []claim
+	brought bool // the row holds something that can be registered
+
+	phoneSlot cloud.Method          // where Phone stands; empty: nowhere
+	moved     map[cloud.Method]bool // methods that the row brought
+	used      map[int]bool          // entries of now.OATH that a token or device of the row is
+}
+
+// draft runs the rules in their order. The order matters: what is skipped is
+// not looked at, and the default method comes last, when the others are known.
+func (m *Mapper) draft(u legacy.User, c Conflicts, match Match) *draft {
+	d := &draft{Mapper: m, u: u, match: match, shared: c, mode: u.Mode}
+	d.Ordinal, d.Username, d.UPN = u.Ordinal, u.Username, u.UPN
+	if d.mode == legacy.ModeUnset {
+		d.mode = m.opt.CompanyMode
+	}
+	if match.User != nil {
+		d.now, d.after = *match.User, *match.User
+		d.after.OATH = append([]cloud.OATHEntry(nil), d.now.OATH...)
+	}
+	if d.admit() {
+		d.phoneRules()
+		d.emailRule()
+		d.tokenRules()
+		d.deviceRules()
+		d.pushRule()
+		d.notMoved()
+		if d.accountRules() {
+			d.defaultRule()
+			d.policyRule()
+		}
+	}
+	d.outlook()
+	return d
+}
+
+// admit decides whether the user moves at all, and says why not.
+func (d *draft) admit() bool {
+	if !d.disabledRule() {
+		return false
+	}
+	if d.match.Problem != "" {
+		return d.skip(d.match.Problem, "Username", d.match.Detail)
+	}
+	if d.match.User == nil && !d.match.Create {
+		return d.skip(UserUnmatched, "UserPrincipalName", d.match.Detail)
+	}
+	d.identify()
+	if d.Target != "" {
+		d.holdClaims()
+	}
+	if d.now.Privileged {
+		return d.skip(UserPrivileged, "UserPrincipalName", "the user has an administrative role in the target")
+	}
+	if c, ok := d.shareTarget(); ok {
+		return d.skip(UserMatchShared, "Username", "the rows of "+others(c)+" lead to the same user")
+	}
+	if d.Target != "" && !d.now.Enabled {
+		d.find(CloudUserDisabled, "enabled", "the user is disabled in the target")
+	}
+	if d.now.Guest {
+		d.find(CloudUserGuest, "userType", fmt.Sprintf("the user is a guest in the target; %d tokens and %d app devices are left out",
+			len(d.u.Tokens), len(d.u.Devices)))
+	}
+	return true
+}
+
+// shareTarget claims the target's user for this row: by id or by the name that
+// one would be created with, and by Sid. One person's Sid on two users would
+// leave it open whose login it is.
+func (d *draft) shareTarget() (Conflict, bool) {
+	keys := []string{"upn:" + fold(d.UPN)}
+	if d.Target != "" {
+		keys[0] = "id:" + string(d.Target)
+	}
+	if d.u.SID != "" {
+		keys = append(keys, "sid:"+fold(d.u.SID))
+	}
+	var shared Conflict
+	found := false
+	for _, key := range keys {
+		d.claim(SharedTarget, key, claimMoves)
+		if c, ok := d.conflict(SharedTarget, key); ok && !found {
+			shared, found = c, true
+		}
+	}
+	return shared, found
+}
+
+// identify fills in who the target's user is.
+func (d *draft) identify() {
+	d.Action = Keep
+	if d.match.Create {
+		d.UPN, d.MatchedBy = d.match.UPN, MatchedCreated
+		return
+	}
+	d.Target, d.UPN, d.MatchedBy = d.now.ID, d.now.UPN, d.match.By
+	d.Facts = FactsOf(&d.now)
+}
+
+func (d *draft) skip(code Code, field, detail string) bool {
+	d.Action = Skip
+	d.find(code, field, detail)
+	return false
+}
+
+func (d *draft) find(code Code, field, detail string) {
+	d.Findings = append(d.Findings, d.findings.of(code, field, detail))
+}
+
+func (d *draft) has(code Code) bool {
+	for _, f := range d.Findings {
+		if f.Code == code {
+			return true
+		}
+	}
+	return false
+}
+
+func (d *draft) claim(kind ConflictKind, key string, g grade) {
+	d.claims = append(d.claims, claim{kind, key, g})
+}
+
+func (d *draft) conflict(kind ConflictKind, key string) (Conflict, bool) {
+	if d.shared == nil {
+		return Conflict{}, false
+	}
+	return d.shared.Of(kind, key)
+}
+
+// change appends a change of this user.
+func (d *draft) change(c cloud.Change, reason string) {
+	d.Changes = append(d.Changes, d.planned(c, reason))
+}
+
+func (d *draft) planned(c cloud.Change, reason string) PlannedChange {
+	c.User, c.UPN = d.Target, d.UPN
+	access := d.caps.Methods[c.Method]
+	if c.Method == cloud.DefaultMethod {
+		access = d.caps.DefaultMethod
+	}
+	settable := c.Method == cloud.Account || c.Method == cloud.Blocked
+	return PlannedChange{Change: c, Reason: Plain(reason),
+		Irreversible: c.Before.IsZero() && !settable && !access.Delete}
+}
+
+// brings notes that the row holds a method, whether or not it is a change.
+func (d *draft) brings(m cloud.Method) {
+	d.brought = true
+	if d.moved == nil {
+		d.moved = make(map[cloud.Method]bool)
+	}
+	d.moved[m] = true
+}

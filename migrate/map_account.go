@@ -1,0 +1,233 @@
+package migrate
+
+import (
+	"fmt"
+	"net/mail"
+	"slices"
+	"strings"
+	"time"
+
+	"mfabridge/cloud"
+	"mfabridge/legacy"
+)
+
+// blockFor is how long the old server keeps a block.
+const blockFor = 90 * 24 * time.Hour
+
+// disabledRule decides whether a disabled user is looked at.
+func (d *draft) disabledRule() bool {
+	if d.u.Enabled {
+		return true
+	}
+	if d.u.DisabledSucceeds {
+		d.find(PasswordOnlyToday, "DisabledBehavior", "the old server lets the user in with the password alone")
+	}
+	switch {
+	case !d.opt.IncludeDisabled:
+		return d.skip(UserDisabled, "Enabled", "the user is disabled in the old server and is skipped")
+	case !d.caps.Disable:
+		return d.skip(UserDisabled, "Enabled", "the user is disabled in the old server and is skipped, since the target cannot keep a user disabled")
+	}
+	d.find(UserDisabled, "Enabled", "the user is disabled in the old server, is moved and kept disabled")
+	return true
+}
+
+// accountRules make the user, or complete names and state of one who exists,
+// and put these changes before all others. They return false if nothing is
+// left to do for the user.
+func (d *draft) accountRules() bool {
+	block, blocked := d.blockRule()
+	if !d.brought && !(blocked && d.match.User != nil) {
+		d.find(UserNothingToMove, "Username", "the row holds nothing that can be registered")
+		if d.match.Create {
+			d.Action, d.MatchedBy = Skip, ""
+			return false
+		}
+	}
+	var first []PlannedChange
+	if account, ok := d.account(); ok {
+		first = append(first, account)
+	}
+	if blocked {
+		first = append(first, block)
+	}
+	d.Changes = append(first, d.Changes...)
+	return d.brought
+}
+
+// account is the change of the user itself.
+func (d *draft) account() (PlannedChange, bool) {
+	names := d.aliases()
+	change := cloud.Change{Op: cloud.Update, Method: cloud.Account}
+	profile := d.now.Profile
+	reason := "login names and Sid of the old server"
+	if d.match.Create {
+		change.Op = cloud.Add
+		profile = cloud.Profile{UPN: d.UPN, Enabled: true,
+			DisplayName: strings.TrimSpace(d.u.FirstName + " " + d.u.LastName)}
+		reason = "new user"
+		d.claim(SharedName, fold(d.UPN), claimMoves)
+	} else {
+		before := d.now.Profile
+		change.Before = cloud.Value{Profile: &before}
+	}
+	profile.Aliases = append(slices.Clone(profile.Aliases), names...)
+	slices.Sort(profile.Aliases)
+	if profile.SID == "" && d.caps.Aliases {
+		profile.SID = d.u.SID
+	}
+	if !d.u.Enabled {
+		profile.Enabled = false
+	}
+	d.after.Profile = profile
+	if change.Op == cloud.Update && profile.Equal(d.now.Profile) {
+		return PlannedChange{}, false
+	}
+	change.After = cloud.Value{Profile: &profile}
+	return d.planned(change, reason), true
+}
+
+// aliases are the login names to add; names that belong to somebody else are
+// left out.
+func (d *draft) aliases() []string {
+	wanted := d.match.newNames(d.u)
+	if len(wanted) > 0 && !d.caps.Aliases {
+		d.find(AliasNotMoved, "Username", "users who typed "+wanted[0]+" have to type "+d.UPN)
+		return nil
+	}
+	var free []string
+	for _, name := range wanted {
+		if slices.Contains(d.match.Taken, fold(name)) {
+			d.find(AliasConflict, "Username", "the login name "+name+" belongs to another user of the target")
+			continue
+		}
+		d.claim(SharedName, fold(name), claimAlias)
+		if c, ok := d.conflict(SharedName, fold(name)); ok {
+			d.find(AliasConflict, "Username", "the login name "+name+" is wanted by "+others(c)+" too")
+			continue
+		}
+		free = append(free, name)
+	}
+	return free
+}
+
+// blockRule keeps a user blocked for as long as the old server would have.
+// A block that the target holds already is never shortened.
+func (d *draft) blockRule() (PlannedChange, bool) {
+	if !d.u.Blocked {
+		return PlannedChange{}, false
+	}
+	from := d.opt.ExportTime
+	if from.IsZero() {
+		from = d.opt.Now
+	}
+	until := from.Add(blockFor).UTC().Truncate(time.Second)
+	have := d.now.BlockedUntil
+	stands := have.After(d.opt.Now) && (d.opt.ExportTime.IsZero() || !have.Before(until))
+	switch {
+	case stands:
+		return PlannedChange{}, false
+	case !until.After(d.opt.Now):
+		d.find(BlockExpired, "Blocked", "the block ended on "+until.Format(time.DateOnly))
+		return PlannedChange{}, false
+	case !d.caps.Block:
+		d.find(BlockNotMoved, "Blocked", "the old server blocks the user until "+until.Format(time.DateOnly)+"; the target would let the user in")
+		return PlannedChange{}, false
+	}
+	return d.planned(cloud.Change{Op: cloud.Set, Method: cloud.Blocked,
+		Before: cloud.Value{Until: have}, After: cloud.Value{Until: until}}, "Blocked"), true
+}
+
+// emailRule moves the address, if addresses move.
+func (d *draft) emailRule() {
+	address := d.u.Email
+	if address == "" {
+		return
+	}
+	have, masked := d.now.Email, MaskEmail(address)
+	switch {
+	case d.email == EmailOff:
+		d.find(EmailSkipped, "EmailAddress", "addresses are not moved by this plan")
+	case !isMailbox(address):
+		d.find(EmailInvalid, "EmailAddress", "EmailAddress is not the address of a mailbox")
+	case d.email == EmailExternal && len(d.caps.Domains) == 0:
+		d.find(EmailSkipped, "EmailAddress", masked+" is not moved: the target does not know the organisation's domains, so that no address is known to be outside")
+	case d.email == EmailExternal && d.internal(address):
+		d.find(EmailSkipped, "EmailAddress", masked+" is in a domain of the organisation")
+	case fold(have) == fold(address):
+		d.brings(cloud.Email)
+	case have == "" && d.caps.Methods[cloud.Email].Create:
+		d.brings(cloud.Email)
+		d.after.Email = address
+		d.change(cloud.Change{Op: cloud.Add, Method: cloud.Email, After: cloud.TextValue(address)}, "EmailAddress")
+	case have == "" || d.opt.Existing == ExistingReplace && !d.caps.Methods[cloud.Email].Update:
+		d.find(MethodUnsupported, "EmailAddress", masked+" cannot be written")
+	case d.opt.Existing == ExistingReplace:
+		d.brings(cloud.Email)
+		d.after.Email = address
+		d.change(cloud.Change{Op: cloud.Update, Method: cloud.Email, Before: cloud.TextValue(have), After: cloud.TextValue(address)}, "EmailAddress")
+	default:
+		d.brings(cloud.Email)
+		d.find(MethodDiffersInCloud, "EmailAddress", "the target has "+MaskEmail(have)+", the old server "+masked)
+	}
+}
+
+// isMailbox tells whether s is the bare address of one mailbox (RFC 5322
+// addr-spec), without a display name or a comment.
+func isMailbox(s string) bool {
+	a, err := mail.ParseAddress(s)
+	return err == nil && a.Address == s && strings.Contains(s[strings.LastIndexByte(s, '@')+1:], ".")
+}
+
+// internal tells whether an address is in a domain of the organisation, or in
+// one below it.
+func (d *draft) internal(address string) bool {
+	domain := fold(address[strings.LastIndexByte(address, '@')+1:])
+	for _, own := range d.caps.Domains {
+		if own = fold(own); domain == own || strings.HasSuffix(domain, "."+own) {
+			return true
+		}
+	}
+	return false
+}
+
+// notMoved says what of the user has no place in any target. Of the sub-modes
+// only that of the active mode counts; nothing is known of the values.
+func (d *draft) notMoved() {
+	mode := d.mode
+	voice, text, app := mode == legacy.ModeVoiceCall, mode == legacy.ModeSMSText, mode == legacy.ModePhoneApp
+	switch {
+	case voice && (d.u.PinMode == "pin" || d.u.PinMode == "returnPin"):
+		d.find(PINNotMoved, "PinMode", "calls ask for a PIN today")
+	case text && d.u.SMSMode == "otpPlusPin":
+		d.find(PINNotMoved, "SmsMode", "texts ask for a PIN today")
+	case app && d.u.PhoneAppMode == "pin":
+		d.find(PINNotMoved, "PhoneAppMode", "the app asks for a PIN today")
+	case d.u.PinSet:
+		d.find(PINNotMoved, "PinSet", "the user has a PIN")
+	}
+	switch {
+	case voice && d.u.PinMode == "voiceprint":
+		d.find(VoiceprintNotMoved, "PinMode", "calls recognise the voice today")
+	case app && d.u.PhoneAppMode == "voiceprint":
+		d.find(VoiceprintNotMoved, "PhoneAppMode", "the app recognises the voice today")
+	}
+	if text && d.u.SMSDirection == "twoWay" {
+		d.find(SMSTwoWayRetired, "SmsDirection", "the user replies to a text today, and will type its code at the login")
+	}
+	if d.u.StaticTokenSet {
+		d.find(StaticTokenNotMoved, "StaticTokenSet", "the user has a fixed code")
+	}
+	if d.u.SecurityQuestionsSet {
+		d.find(SecurityQuestionsNotMoved, "SecurityQuestionsSet", "the user has answered security questions")
+	}
+}
+
+// policyRule says which of the moved methods the target's policy forbids.
+func (d *draft) policyRule() {
+	for _, m := range d.now.Forbidden {
+		if d.moved[m] {
+			d.find(MethodNotAllowed, string(m), fmt.Sprintf("the target's policy does not allow %s to this user", m))
+		}
+	}
+}

@@ -1,0 +1,325 @@
+package migrate
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"mfabridge/cloud"
+	"mfabridge/legacy"
+)
+
+// What an OATH method without a serial number of its own is called; see
+// [cloud.Fingerprint].
+const (
+	serialPrefix    = "MFB-"
+	ownManufacturer = "mfabridge"
+	modelApp        = "app"
+	modelToken      = "token"
+)
+
+// generator is a token or an app on its way into a target.
+type generator struct {
+	method    cloud.Method
+	oath      cloud.OATH
+	named     bool   // the export gives it a name
+	ownSerial bool   // the export gives it a serial number
+	field     string // column of findings
+	label     string // for findings: `token "1234"`
+	reason    string
+	codes     generatorCodes
+}
+
+// generatorCodes are the findings that tokens and devices have each of their own.
+type generatorCodes struct {
+	missing, invalid, interval, unsupported, conflict, duplicate, limit Code
+}
+
+var (
+	tokenCodes = generatorCodes{TokenNoSecret, TokenSecretInvalid, TokenIntervalUnsupported, TokenUnsupported,
+		TokenConflict, TokenDuplicate, TokenLimit}
+	deviceCodes = generatorCodes{DeviceNoSecret, DeviceSecretInvalid, DeviceIntervalUnsupported, DeviceUnsupported,
+		DeviceConflict, DeviceDuplicate, DeviceLimit}
+)
+
+// tokenRules move third-party tokens. They come before the devices: where both
+// are the same generator, it moves as a token.
+func (d *draft) tokenRules() {
+	if d.now.Guest {
+		return
+	}
+	twins := serialsOf(d.u.Tokens)
+	for _, t := range d.u.Tokens {
+		g := d.token(t)
+		twin := twins[fold(t.Serial)]
+		switch {
+		case t.Seed.State == legacy.SeedMissing && twin.usable > 0:
+			d.find(TokenDuplicate, g.field, g.label+" stands twice, once without its secret")
+		case twin.differ && t.Seed.State == legacy.SeedOK:
+			d.find(TokenConflict, g.field, g.label+" stands with two different secrets")
+		case d.usable(&g, t.Seed):
+			d.place(g)
+		}
+	}
+}
+
+// twin says what is known under one serial number of a user's tokens.
+type twin struct {
+	usable int // tokens with a secret
+	first  legacy.Seed
+	differ bool // two of the secrets are different
+}
+
+func serialsOf(tokens []legacy.Token) map[string]twin {
+	if len(tokens) < 2 {
+		return nil
+	}
+	twins := make(map[string]twin)
+	for _, t := range tokens {
+		if t.Seed.State != legacy.SeedOK || t.Serial == "" {
+			continue
+		}
+		w := twins[fold(t.Serial)]
+		if w.usable == 0 {
+			w.first = t.Seed
+		}
+		w.differ = w.differ || !w.first.Key.Equal(t.Seed.Key)
+		w.usable++
+		twins[fold(t.Serial)] = w
+	}
+	return twins
+}
+
+func (d *draft) token(t legacy.Token) generator {
+	g := generator{method: cloud.HardwareOATH, field: "OathTokenSecretKey", codes: tokenCodes, reason: "OATH token",
+		label: "the token", oath: d.parameters(t.Seed, t.Generator)}
+	g.oath.Manufacturer, g.oath.Model = t.Manufacturer, t.Model
+	g.oath.Name = strings.TrimSpace(t.Manufacturer + " " + t.Model)
+	g.named = g.oath.Name != ""
+	if !g.named {
+		g.oath.Name = "OATH token"
+	}
+	if t.Serial != "" {
+		g.oath.Serial, g.ownSerial = t.Serial, true
+		g.label = fmt.Sprintf("token %q", t.Serial)
+	} else {
+		g.oath.Serial = serialPrefix + g.oath.Fingerprint
+		g.oath.Manufacturer, g.oath.Model = ownManufacturer, modelToken
+	}
+	return g
+}
+
+// deviceRules move the code generators of mobile apps, newest first.
+func (d *draft) deviceRules() {
+	if d.now.Guest {
+		return
+	}
+	seen := make(map[string]bool)
+	for _, device := range newestFirst(d.u.Devices) {
+		g := d.device(device)
+		if name := fold(device.Name); name != "" {
+			if seen[name] {
+				d.find(DeviceSuperseded, "DeviceName", g.label+" was activated again later")
+				continue
+			}
+			seen[name] = true
+		}
+		if deadPlatform(device.NotificationType) {
+			d.find(DevicePlatformDead, "NotificationType", g.label+" gets its pushes by "+device.NotificationType+", which has ended")
+		}
+		if d.usable(&g, device.Seed) {
+			d.place(g)
+		}
+	}
+}
+
+func (d *draft) device(device legacy.Device) generator {
+	g := generator{method: cloud.SoftwareOATH, field: "OathTokenSecretKey", codes: deviceCodes, reason: "code of the mobile app",
+		label: "the app", named: device.Name != "", oath: d.parameters(device.Seed, device.Generator)}
+	g.oath.Serial = serialPrefix + g.oath.Fingerprint
+	g.oath.Manufacturer, g.oath.Model = ownManufacturer, modelApp
+	g.oath.Name = "Mobile app"
+	if g.named {
+		g.oath.Name = device.Name
+		g.label = fmt.Sprintf("app %q", device.Name)
+	}
+	if !d.caps.Methods[cloud.SoftwareOATH].Create && d.caps.Methods[cloud.HardwareOATH].Create {
+		g.method = cloud.HardwareOATH
+	}
+	return g
+}
+
+// newestFirst orders by Activated, then LastUsed; without a date is oldest.
+func newestFirst(devices []legacy.Device) []legacy.Device {
+	sorted := slices.Clone(devices)
+	slices.SortStableFunc(sorted, func(a, b legacy.Device) int {
+		return cmp.Or(newer(a.Activated, b.Activated), newer(a.LastUsed, b.LastUsed))
+	})
+	return sorted
+}
+
+func newer(a, b time.Time) int { return b.Compare(a) }
+
+// deadPlatform tells the push services that have ended.
+func deadPlatform(notificationType string) bool {
+	switch strings.ToLower(notificationType) {
+	case "c2dm", "mpns", "bps":
+		return true
+	}
+	return false
+}
+
+func (d *draft) parameters(seed legacy.Seed, g legacy.Generator) cloud.OATH {
+	o := cloud.OATH{Algorithm: cloud.Algorithm(g.Algorithm), Digits: g.Digits, Period: g.Interval, Drift: g.Drift, Secret: seed.Key}
+	if seed.State == legacy.SeedOK {
+		o.Fingerprint = cloud.Fingerprint(d.caps.Instance, seed.Key)
+	}
+	return o
+}
+
+// usable tells whether the target takes a generator, and says why not.
+func (d *draft) usable(g *generator, seed legacy.Seed) bool {
+	limits, o := d.caps.OATH, g.oath
+	switch size := seed.Key.Len(); {
+	case seed.State == legacy.SeedMissing:
+		d.find(g.codes.missing, g.field, "the export holds no secret of "+g.label)
+	case seed.State == legacy.SeedAmbiguous:
+		d.find(SecretAmbiguous, g.field, "the secret of "+g.label+" "+seed.Problem)
+	case seed.State != legacy.SeedOK:
+		d.find(g.codes.invalid, g.field, "the secret of "+g.label+" "+seed.Problem)
+	case !d.caps.Methods[g.method].Create:
+		d.find(MethodUnsupported, g.field, "the target takes no "+string(g.method)+"; "+g.label+" is left out")
+	case size == 0 || size < limits.MinSecret || limits.MaxSecret > 0 && size > limits.MaxSecret:
+		d.find(g.codes.invalid, g.field, fmt.Sprintf("the secret of %s has %d bytes; the target takes %d to %d", g.label, size, limits.MinSecret, limits.MaxSecret))
+	case !slices.Contains(limits.Periods, o.Period):
+		d.find(g.codes.interval, "OathTokenTimeInterval", fmt.Sprintf("the codes of %s change every %d seconds", g.label, o.Period))
+	case !slices.Contains(limits.Digits, o.Digits) || !slices.Contains(limits.Algorithms, o.Algorithm):
+		d.find(g.codes.unsupported, g.field, fmt.Sprintf("the codes of %s have %d digits by %s", g.label, o.Digits, o.Algorithm))
+	default:
+		return true
+	}
+	return false
+}
+
+// place decides about a usable generator: there already, twice, too many,
+// somebody else's, or new.
+func (d *draft) place(g generator) {
+	for i := range d.after.OATH {
+		e := d.after.OATH[i]
+		sameSerial := fold(e.Serial) == fold(g.oath.Serial)
+		different := e.Fingerprint != "" && e.Fingerprint != g.oath.Fingerprint
+		switch there := i < len(d.now.OATH); {
+		case e.Fingerprint == g.oath.Fingerprint || sameSerial && !different:
+			if !there || d.used[i] {
+				d.find(g.codes.duplicate, g.field, g.label+" is the same generator as another of this user")
+				return
+			}
+			d.refresh(i, g)
+			return
+		case sameSerial && there:
+			d.brings(e.Method)
+			d.find(MethodDiffersInCloud, g.field, "the target has another secret for "+g.label)
+			return
+		}
+	}
+	d.register(g)
+}
+
+// refresh brings name and parameters of an entry that is there up to date.
+func (d *draft) refresh(i int, g generator) {
+	if d.used == nil {
+		d.used = make(map[int]bool)
+	}
+	d.used[i] = true
+	have := d.now.OATH[i]
+	d.brings(have.Method)
+	want := have.OATH
+	if g.named {
+		want.Name = g.oath.Name
+	}
+	want.Period = known(have.Period, g.oath.Period)
+	want.Digits = known(have.Digits, g.oath.Digits)
+	want.Algorithm = known(have.Algorithm, g.oath.Algorithm)
+	switch {
+	case want.Equal(have.OATH):
+	case d.caps.Methods[have.Method].Update:
+		d.after.OATH[i].OATH = want
+		before := have.OATH
+		d.change(cloud.Change{Op: cloud.Update, Method: have.Method, ID: have.ID,
+			Before: cloud.Value{OATH: &before}, After: cloud.Value{OATH: &want}}, g.reason)
+	case want.Period != have.Period || want.Digits != have.Digits || want.Algorithm != have.Algorithm:
+		d.find(MethodDiffersInCloud, g.field, "the target has other parameters for "+g.label+" and cannot change them")
+	}
+}
+
+// known is what a value should be: as the export says, where the target tells
+// its own at all.
+func known[T comparable](have, want T) T {
+	var unknown T
+	if have == unknown {
+		return have
+	}
+	return want
+}
+
+// register adds a generator if there is room and nobody else has it.
+func (d *draft) register(g generator) {
+	standing := claimMoves
+	if !d.room() {
+		standing = claimSpare
+	}
+	d.claim(SharedSecret, g.oath.Fingerprint, standing)
+	if g.ownSerial {
+		d.claim(SharedSerial, fold(g.oath.Serial), standing)
+	}
+	if standing == claimSpare {
+		d.brings(g.method)
+		d.find(g.codes.limit, g.field, fmt.Sprintf("%s is one more than the target's limit of %d", g.label, d.caps.OATH.Limit))
+		return
+	}
+	if c, ok := d.conflict(SharedSecret, g.oath.Fingerprint); ok {
+		d.find(g.codes.conflict, g.field, "the secret of "+g.label+" stands with "+others(c)+" too")
+		return
+	}
+	if c, ok := d.conflict(SharedSerial, fold(g.oath.Serial)); ok && g.ownSerial {
+		d.find(g.codes.conflict, g.field, "the serial number of "+g.label+" stands with "+others(c)+" too")
+		return
+	}
+	d.brings(g.method)
+	o := g.oath
+	d.after.OATH = append(d.after.OATH, cloud.OATHEntry{Method: g.method, OATH: o})
+	d.change(cloud.Change{Op: cloud.Add, Method: g.method, After: cloud.Value{OATH: &o}}, g.reason)
+}
+
+// room tells whether the target takes another generator. Apps count, and one
+// place is kept for the app that the user is to activate.
+func (d *draft) room() bool {
+	limit := d.caps.OATH.Limit
+	if limit == 0 {
+		return true
+	}
+	taken := len(d.after.OATH)
+	for _, a := range d.now.Authenticators {
+		if a.State == authenticatorActive {
+			taken++
+		}
+	}
+	if d.usedApp() && !d.pushActive() {
+		taken++
+	}
+	return taken < limit
+}
+
+// holdClaims claims what the user has in the target for this user.
+func (d *draft) holdClaims() {
+	for _, e := range d.now.OATH {
+		if e.Fingerprint != "" {
+			d.claim(SharedSecret, e.Fingerprint, claimHeld)
+		}
+		if e.Serial != "" {
+			d.claim(SharedSerial, fold(e.Serial), claimHeld)
+		}
+	}
+}

@@ -1,0 +1,173 @@
+package migrate
+
+import (
+	"slices"
+	"strings"
+
+	"mfabridge/cloud"
+	"mfabridge/legacy"
+	"mfabridge/legacy/phone"
+)
+
+// phoneRules place Phone and BackupPhone in the target's three slots:
+//
+//	Phone        no extension    mobile
+//	             extension       office; Mode smsText: mobile, extension dropped
+//	BackupPhone  no extension    alternateMobile, or mobile where there is none
+//	             extension       office, unless Phone took it
+func (d *draft) phoneRules() {
+	first := len(d.Changes)
+	if n, ok := d.readPhone("Phone", d.u.Phone, d.mode == legacy.ModeSMSText); ok {
+		slot := cloud.Mobile
+		if n.Extension != "" {
+			slot = cloud.Office
+		}
+		d.phoneSlot = d.putPhone(slot, n, "Phone", "Phone")
+	}
+	if n, ok := d.readPhone("BackupPhone", d.u.BackupPhone, false); ok {
+		d.placeBackup(n)
+	}
+	changes := d.Changes[first:]
+	slices.SortStableFunc(changes, func(a, b PlannedChange) int { return slotOrder(a.Method) - slotOrder(b.Method) })
+	if len(changes) > 0 && d.u.KeepPhoneSynchronized {
+		d.find(PhoneSyncEnds, "KeepPhoneSynchronized", "the old server took the number from the directory")
+	}
+}
+
+func (d *draft) placeBackup(n phone.Number) {
+	switch {
+	case n.Extension != "" && d.phoneSlot == cloud.Office:
+		d.find(BackupPhoneSkipped, "BackupPhone", n.Masked()+" has an extension as Phone has")
+	case n.Extension != "":
+		d.putPhone(cloud.Office, n, "BackupPhone", "BackupPhone")
+	case d.after.Mobile == "":
+		if d.putPhone(cloud.Mobile, n, "BackupPhone", "BackupPhone promoted") == cloud.Mobile {
+			d.find(BackupPromoted, "BackupPhone", n.Masked()+" becomes the mobile phone")
+		}
+	default:
+		d.putPhone(cloud.AlternateMobile, n, "BackupPhone", "BackupPhone")
+	}
+}
+
+// slotOrder puts the mobile phone first: an alternate one needs it.
+func slotOrder(m cloud.Method) int {
+	switch m {
+	case cloud.Mobile:
+		return 0
+	case cloud.AlternateMobile:
+		return 1
+	default:
+		return 2
+	}
+}
+
+// readPhone makes a number of the export's columns, and findings of what is
+// odd about it. bare drops the extension, whatever it is.
+func (d *draft) readPhone(field string, in legacy.PhoneFields, bare bool) (phone.Number, bool) {
+	if in.IsZero() {
+		return phone.Number{}, false
+	}
+	r := d.phones.Parse(phone.Input{CountryCode: in.CountryCode, Number: in.Number, Extension: in.Extension})
+	n := r.Number
+	extended := n.Extension != "" || !r.OK && !n.IsZero()
+	switch {
+	case bare && extended:
+		n.Extension = ""
+		d.find(PhoneExtensionDropped, field, n.Masked()+" moves without its extension, since the user gets codes by text")
+	case r.Notes.Has(phone.DialScript):
+		d.find(ExtensionDialScript, field, "the extension holds pauses or keys to press: "+r.Problem)
+		return phone.Number{}, false
+	case !r.OK:
+		d.find(PhoneInvalid, field, r.Problem)
+		return phone.Number{}, false
+	case r.Notes.Has(phone.ExtensionPauseDropped):
+		d.find(ExtensionPauseDropped, field, n.Masked()+" moves without the pauses before its extension")
+	}
+	if r.Notes.Has(phone.CountryConflict) {
+		d.find(PhoneCountryConflict, field, n.Masked()+" keeps its own calling code; CountryCode says otherwise")
+	}
+	if r.Notes.Has(phone.CountryAssumed) {
+		d.find(PhoneCountryAssumed, field, n.Masked()+" got its calling code from --default-country")
+	}
+	if r.Notes.Has(phone.Unverified) {
+		d.find(PhoneUnverified, field, n.Masked()+" is possible, but assigned to nobody by its country's numbering plan")
+	}
+	return n, true
+}
+
+// putPhone writes a number to a slot unless the user has it already, and
+// returns the slot where it stands in the end; empty: nowhere.
+func (d *draft) putPhone(slot cloud.Method, n phone.Number, field, reason string) cloud.Method {
+	have := d.slot(slot)
+	number := n.String()
+	change := cloud.Change{Op: cloud.Add, Method: slot, Before: cloud.TextValue(*have), After: cloud.TextValue(number)}
+	access := d.caps.Methods[slot]
+	switch elsewhere := d.slotOf(number); {
+	case samePhone(*have, number):
+		d.brings(slot)
+		return slot
+	case elsewhere != "":
+		d.brings(elsewhere)
+		d.find(PhoneDuplicate, field, n.Masked()+" stands as "+string(elsewhere)+" already")
+		return elsewhere
+	case *have != "" && d.opt.Existing != ExistingReplace:
+		d.brings(slot)
+		d.find(MethodDiffersInCloud, field, "the target has "+MaskPhone(*have)+" as "+string(slot)+", the old server "+n.Masked())
+		return slot
+	case *have != "":
+		change.Op = cloud.Update
+		access.Create = access.Update
+	}
+	if !access.Create {
+		d.find(MethodUnsupported, field, n.Masked()+" cannot be written as "+string(slot))
+		if *have == "" {
+			return ""
+		}
+		return slot
+	}
+	d.brings(slot)
+	d.change(change, reason)
+	*have = number
+	d.claim(SharedPhone, number, claimMoves)
+	if c, ok := d.conflict(SharedPhone, number); ok {
+		d.find(PhoneShared, field, n.Masked()+" moves for "+others(c)+" too")
+	}
+	return slot
+}
+
+// slot is where the user's number of a slot stands in d.after.
+func (d *draft) slot(m cloud.Method) *string {
+	switch m {
+	case cloud.Mobile:
+		return &d.after.Mobile
+	case cloud.AlternateMobile:
+		return &d.after.Alternate
+	default:
+		return &d.after.Office
+	}
+}
+
+// slotOf returns the slot that holds number, or "".
+func (d *draft) slotOf(number string) cloud.Method {
+	for _, m := range []cloud.Method{cloud.Mobile, cloud.AlternateMobile, cloud.Office} {
+		if samePhone(*d.slot(m), number) {
+			return m
+		}
+	}
+	return ""
+}
+
+// samePhone compares numbers whatever stands between their digits: a target
+// may hold what people typed.
+func samePhone(a, b string) bool {
+	return a == b || a != "" && digitsOf(a) == digitsOf(b)
+}
+
+func digitsOf(number string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= '0' && r <= '9' || r == '+' || r == 'x' {
+			return r
+		}
+		return -1
+	}, number)
+}

@@ -1,0 +1,185 @@
+package migrate
+
+import (
+	"fmt"
+	"strings"
+
+	"golang.org/x/text/cases"
+	"golang.org/x/text/unicode/norm"
+
+	"mfabridge/cloud"
+	"mfabridge/legacy"
+)
+
+// Words of Decision.MatchedBy.
+const (
+	MatchedByUPN      = "upn"
+	MatchedByUsername = "username"
+	MatchedBySID      = "sid"
+	MatchedCreated    = "created"
+)
+
+// Match is what the search for a row's user in the target came to. At most one
+// of User, Create and Problem says something; none of them: not matched.
+type Match struct {
+	User    *cloud.User // the target's user
+	Create  bool        // there is none, and one with UPN is to be made
+	UPN     string      // with Create
+	By      string      // which key led to User
+	Problem Code        // why none of them was taken
+	Detail  string      // with Problem, and where the row is not matched: a sentence
+	Taken   []string    // folded login names, wanted for this user, that belong to another
+}
+
+// fold is the form in which names are compared, as targets do: Unicode case
+// folding of the composed form.
+func fold(name string) string {
+	name = strings.TrimSpace(name)
+	for i := range len(name) {
+		if name[i] >= 0x80 {
+			return norm.NFC.String(cases.Fold().String(norm.NFC.String(name)))
+		}
+	}
+	return strings.ToLower(name)
+}
+
+// isAddress tells whether s could be a user principal name: one @ between
+// something and something, no spaces, no backslash.
+func isAddress(s string) bool {
+	name, domain, ok := strings.Cut(s, "@")
+	return ok && name != "" && domain != "" && !strings.ContainsAny(s, " \t\\") && !strings.Contains(domain, "@")
+}
+
+// rowKey is one way in which a row may lead to a user of the target.
+type rowKey struct {
+	by  string
+	key cloud.Key
+}
+
+// rowKeys are all keys that the row has, the one that counts most first.
+func rowKeys(u legacy.User, caps cloud.Capabilities) []rowKey {
+	keys := make([]rowKey, 0, 3)
+	if u.UPN != "" {
+		keys = append(keys, rowKey{MatchedByUPN, cloud.Key{Kind: cloud.ByUPN, Value: u.UPN}})
+	}
+	if strings.Contains(u.Username, "@") && fold(u.Username) != fold(u.UPN) {
+		keys = append(keys, rowKey{MatchedByUsername, cloud.Key{Kind: cloud.ByUPN, Value: u.Username}})
+	}
+	if u.SID != "" && caps.Aliases {
+		keys = append(keys, rowKey{MatchedBySID, cloud.Key{Kind: cloud.BySID, Value: u.SID}})
+	}
+	return keys
+}
+
+// resolve decides which user the hits of a row's keys mean. An empty id: see
+// Match.Problem and Match.Detail.
+func resolve(keys []rowKey, hits [][]cloud.UserID) (cloud.UserID, Match) {
+	var id cloud.UserID
+	var m Match
+	for i, k := range keys {
+		switch found := hits[i]; {
+		case len(found) == 0:
+		case len(found) > 1:
+			return "", Match{Problem: UserAmbiguous,
+				Detail: fmt.Sprintf("%s leads to %d users of the target", keyColumn(k.by), len(found))}
+		case id == "":
+			id, m.By = found[0], k.by
+		case id != found[0]:
+			return "", Match{Problem: UserMatchConflict,
+				Detail: fmt.Sprintf("%s and %s lead to different users of the target", keyColumn(m.By), keyColumn(k.by))}
+		}
+	}
+	return id, m
+}
+
+func keyColumn(by string) string {
+	switch by {
+	case MatchedByUPN:
+		return "UserPrincipalName"
+	case MatchedBySID:
+		return "Sid"
+	default:
+		return "Username"
+	}
+}
+
+// settle completes a match with the user that was read: one that vanished is
+// not matched, one with another SID is somebody else.
+func (m Match) settle(u legacy.User, user cloud.User) Match {
+	switch {
+	case user.ID == "":
+		return Match{Detail: "the user was there when it was looked for, and gone when it was read"}
+	case u.SID != "" && user.SID != "" && fold(u.SID) != fold(user.SID):
+		return Match{Problem: UserMatchConflict,
+			Detail: keyColumn(m.By) + " leads to a user of the target who has another Sid"}
+	}
+	m.User = &user
+	return m
+}
+
+// create decides whether a row that no key led anywhere becomes a new user,
+// and under which name.
+func create(u legacy.User, opt Options, caps cloud.Capabilities) Match {
+	switch {
+	case !caps.CreateUsers:
+		return Match{Detail: "no user of the target matches, and this target creates none"}
+	case !opt.CreateUsers:
+		return Match{Detail: "no user of the target matches; --create-users would create one"}
+	case u.UPN != "" && !isAddress(u.UPN):
+		return Match{Detail: "no user of the target matches, and UserPrincipalName is no name that one could be created with"}
+	case u.UPN != "":
+		return Match{Create: true, UPN: u.UPN}
+	case isAddress(u.Username):
+		return Match{Create: true, UPN: u.Username}
+	default:
+		return Match{Detail: "no user of the target matches, and the row has no user principal name to create one with"}
+	}
+}
+
+// wantedNames are the login names that a user of the old server is to keep
+// besides upn: Username, and the bare name of DOMAIN\name.
+func wantedNames(u legacy.User, upn string) []string {
+	var names []string
+	add := func(name string) {
+		if name == "" || fold(name) == fold(upn) {
+			return
+		}
+		for _, have := range names {
+			if fold(have) == fold(name) {
+				return
+			}
+		}
+		names = append(names, name)
+	}
+	add(u.Username)
+	if domain, sam, ok := strings.Cut(u.Username, `\`); ok && domain != "" {
+		add(sam)
+	}
+	return names
+}
+
+// newNames are the wanted names that the matched or created user lacks.
+func (m Match) newNames(u legacy.User) []string {
+	if m.Create {
+		return wantedNames(u, m.UPN)
+	}
+	if m.User == nil {
+		return nil
+	}
+	var names []string
+	for _, name := range wantedNames(u, m.User.UPN) {
+		if !hasName(m.User.Aliases, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+func hasName(names []string, name string) bool {
+	for _, have := range names {
+		if fold(have) == fold(name) {
+			return true
+		}
+	}
+	return false
+}

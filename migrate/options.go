@@ -1,0 +1,84 @@
+package migrate
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"mfabridge/internal/hint"
+	"mfabridge/legacy"
+)
+
+// ExistingPolicy says what happens where the target holds another value in
+// the place of a telephone number or an address.
+type ExistingPolicy string
+
+const (
+	ExistingKeep    ExistingPolicy = "keep"
+	ExistingReplace ExistingPolicy = "replace"
+)
+
+// DefaultPolicy says when the default method is set.
+type DefaultPolicy string
+
+const (
+	DefaultUnset  DefaultPolicy = "unset"  // by Mode, where the target has none
+	DefaultAlways DefaultPolicy = "always" // by Mode
+	DefaultSecure DefaultPolicy = "secure" // the most secure one, where the target has none
+)
+
+// EmailPolicy says which addresses move.
+type EmailPolicy string
+
+const (
+	EmailByTarget EmailPolicy = ""         // external where the target takes addresses, else off
+	EmailOff      EmailPolicy = "off"      // none
+	EmailExternal EmailPolicy = "external" // those outside the organisation's domains
+	EmailAll      EmailPolicy = "all"
+)
+
+// Options are the rules of one plan. The zero Options plus Now is a careful
+// plan: nothing is created, nothing replaced, disabled users are skipped.
+type Options struct {
+	CreateUsers     bool           // make users that do not exist, where the target takes that
+	DefaultCountry  string         // ISO code or calling code of numbers without one; empty: none is assumed
+	PhoneStrict     bool           // leave numbers out that are possible but not valid
+	Existing        ExistingPolicy // empty: keep
+	DefaultMethod   DefaultPolicy  // empty: unset
+	Email           EmailPolicy
+	IncludeDisabled bool        // move disabled users, and keep them disabled
+	CompanyMode     legacy.Mode // of users whose row has none; empty: not known
+
+	Now        time.Time // when the plan is made; required
+	ExportTime time.Time // when the export was made; zero: not known
+
+	TempDir string // for sorting; empty: the system's folder for temporary files
+}
+
+// Validate tells what is wrong with the options, or fills in nothing and
+// returns nil. DefaultCountry is judged by [NewMapper].
+func (o Options) Validate() error {
+	checks := []struct {
+		ok            bool
+		option, value string
+		allowed       string
+	}{
+		{slices.Contains([]ExistingPolicy{"", ExistingKeep, ExistingReplace}, o.Existing),
+			"--existing", string(o.Existing), "keep or replace"},
+		{slices.Contains([]DefaultPolicy{"", DefaultUnset, DefaultAlways, DefaultSecure}, o.DefaultMethod),
+			"--default-method", string(o.DefaultMethod), "unset, always or secure"},
+		{slices.Contains([]EmailPolicy{EmailByTarget, EmailOff, EmailExternal, EmailAll}, o.Email),
+			"--email", string(o.Email), "off, external or all"},
+		{slices.Contains([]legacy.Mode{legacy.ModeUnset, legacy.ModePhoneApp, legacy.ModeOathToken, legacy.ModeSMSText, legacy.ModeVoiceCall}, o.CompanyMode),
+			"the company's default mode", string(o.CompanyMode), "phoneApp, oathToken, smsText or voiceCall"},
+	}
+	for _, c := range checks {
+		if !c.ok {
+			return hint.New(fmt.Sprintf("%s cannot be %q", c.option, c.value), "It is one of "+c.allowed+".")
+		}
+	}
+	if o.Now.IsZero() {
+		return fmt.Errorf("a plan needs the time at which it is made")
+	}
+	return nil
+}

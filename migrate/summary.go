@@ -1,0 +1,97 @@
+package migrate
+
+import (
+	"strings"
+
+	"mfabridge/cloud"
+	"mfabridge/legacy"
+)
+
+// Summary counts what a plan or an inspection holds. Absent keys are 0.
+type Summary struct {
+	Users    map[Action]int   // users by what is done with them
+	Outlook  map[Outlook]int  // users by what awaits them; each user once
+	Changes  map[cloud.Op]int // changes by kind
+	Findings map[Code]int     // occurrences, those that belong to no user included
+	Severity map[Severity]int // occurrences, likewise
+
+	Devices           int // mobile-app activation records of the users read
+	DevicesWithSecret int // of these, with a usable code secret
+	Tokens            int // third-party tokens of the users read
+
+	Modes       map[legacy.Mode]int  // users by the method that they were asked by first
+	Countries   map[string]int       // telephone numbers that users hold after the plan, by calling code, e.g. "44"
+	Methods     map[cloud.Method]int // methods that users hold after the plan
+	Activations int                  // users who have to activate an app anew
+}
+
+// NewSummary returns a Summary of nothing, its maps ready to count in.
+func NewSummary() Summary {
+	return Summary{
+		Users:     map[Action]int{},
+		Outlook:   map[Outlook]int{},
+		Changes:   map[cloud.Op]int{},
+		Findings:  map[Code]int{},
+		Severity:  map[Severity]int{},
+		Modes:     map[legacy.Mode]int{},
+		Countries: map[string]int{},
+		Methods:   map[cloud.Method]int{},
+	}
+}
+
+// Total is the number of users counted.
+func (s Summary) Total() int {
+	n := 0
+	for _, users := range s.Users {
+		n += users
+	}
+	return n
+}
+
+func (s *Summary) add(d *draft) {
+	s.Users[d.Action]++
+	s.Outlook[d.Outlook]++
+	s.Modes[d.u.Mode]++
+	for i := range d.Changes {
+		s.Changes[d.Changes[i].Op]++
+	}
+	for _, f := range d.Findings {
+		s.addFinding(f)
+	}
+	for _, device := range d.u.Devices {
+		s.Devices++
+		if device.Seed.State == legacy.SeedOK {
+			s.DevicesWithSecret++
+		}
+	}
+	s.Tokens += len(d.u.Tokens)
+	if d.has(PushNeedsActivation) {
+		s.Activations++
+	}
+	s.addMethods(&d.after)
+}
+
+func (s *Summary) addFinding(f Finding) {
+	s.Findings[f.Code]++
+	s.Severity[f.Severity]++
+}
+
+func (s *Summary) addMethods(u *cloud.User) {
+	for method, number := range map[cloud.Method]string{
+		cloud.Mobile: u.Mobile, cloud.AlternateMobile: u.Alternate, cloud.Office: u.Office} {
+		if number == "" {
+			continue
+		}
+		s.Methods[method]++
+		if code, _, ok := strings.Cut(strings.TrimPrefix(number, "+"), " "); ok {
+			s.Countries[code]++
+		}
+	}
+	if u.Email != "" {
+		s.Methods[cloud.Email]++
+	}
+	for i := range u.OATH {
+		s.Methods[u.OATH[i].Method]++
+	}
+	s.Methods[cloud.Authenticator] += len(u.Authenticators)
+}
