@@ -161,6 +161,7 @@ func (p *patterns) matched(r reading) []bool {
 // automatonBuilder makes an automaton of patterns, ends first.
 type automatonBuilder struct {
 	*patterns
+	limit int // of nodes
 	mark  func(length int, matched, atEnd []bool) marks
 	known map[string]uint16 // reading with its length, to its node
 	nodes map[node]uint16   // equal nodes are one
@@ -169,12 +170,12 @@ type automatonBuilder struct {
 
 var errTooManyNodes = errors.New("the patterns need too large a table")
 
-// automaton makes the automaton of all patterns added so far. mark says what
-// holds of a number of length digits that the given patterns match; atEnd
-// counts those that match if the number ends there.
-func (p *patterns) automaton(mark func(length int, matched, atEnd []bool) marks) (*automaton, error) {
+// automaton makes the automaton of all patterns added so far, of at most limit
+// nodes. mark says what holds of length digits that the patterns in matched
+// match; atEnd counts also those that match if the number ends there.
+func (p *patterns) automaton(limit int, mark func(length int, matched, atEnd []bool) marks) (*automaton, error) {
 	b := automatonBuilder{
-		patterns: p, mark: mark,
+		patterns: p, limit: limit, mark: mark,
 		known: make(map[string]uint16), nodes: make(map[node]uint16),
 		made: make([]node, 1),
 	}
@@ -204,7 +205,7 @@ func (b *automatonBuilder) build(r reading, length int) (uint16, error) {
 	}
 	i, ok := b.nodes[n]
 	if !ok && n != (node{}) {
-		if len(b.made) == maxNodes {
+		if len(b.made) == b.limit {
 			return 0, errTooManyNodes
 		}
 		i = uint16(len(b.made))

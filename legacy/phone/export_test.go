@@ -2,8 +2,6 @@ package phone
 
 import (
 	"unsafe"
-
-	"github.com/nyaruka/phonenumbers"
 )
 
 // Table is what NewTable reports of the table of one calling code.
@@ -25,7 +23,22 @@ func NewTable(code int) (Table, error) {
 	}, nil
 }
 
-// Decided tells whether a table decides a number.
+// Automaton makes an automaton of one pattern within a limit of nodes.
+func Automaton(pattern string, limit int) error {
+	p := patterns{index: make(map[string]int)}
+	if _, err := p.add(pattern); err != nil {
+		return err
+	}
+	_, err := p.automaton(limit, func(_ int, matched, _ []bool) marks {
+		if matched[0] {
+			return markValid
+		}
+		return 0
+	})
+	return err
+}
+
+// Decided tells whether a table decides a number, or the library.
 func Decided(p *Parser, code int, number string) bool {
 	plan := p.plans[code]
 	plan.judge([]byte(number))
@@ -35,5 +48,3 @@ func Decided(p *Parser, code int, number string) bool {
 	_, _, decided := plan.table.decide([]byte(number))
 	return decided
 }
-
-var _ = phonenumbers.UNKNOWN

@@ -1,6 +1,7 @@
 package phone
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -34,7 +35,7 @@ func NewParser(options Options) (*Parser, error) {
 		p.fallback = p.plans[phonenumbers.GetCountryCodeForRegion(region)]
 	}
 	if p.fallback == nil {
-		return nil, hint.New("the default country is not known",
+		return nil, hint.New(fmt.Sprintf("the default country %q is not known", options.DefaultCountry),
 			"give an ISO country code such as GB, or a calling code such as 44")
 	}
 	return p, nil
@@ -81,6 +82,10 @@ func (p *Parser) Parse(in Input) Result {
 	if problem := d.problem(tail); problem != "" {
 		return Result{Problem: problem}
 	}
+	end := readEnd(tail)
+	if end.problem != "" && !end.notes.Has(DialScript) {
+		return Result{Problem: end.problem}
+	}
 	number, international := d.cutInternational()
 	country, notes, problem := p.country(&number, international, in.CountryCode)
 	if problem != "" {
@@ -96,10 +101,7 @@ func (p *Parser) Parse(in Input) Result {
 		return Result{Notes: notes, Problem: verdict.problem()}
 	}
 	result := Result{Number: Number{CallingCode: country.code, National: national}, OK: true, Notes: notes}
-	if tail != "" || in.Extension != "" {
-		result.extend(tail, in.Extension)
-	}
-	return result
+	return result.extended(end, readColumn(in.Extension))
 }
 
 // problem says why no number can be made of the digits before tail.
@@ -140,26 +142,22 @@ func (p *Parser) country(number *[]byte, international bool, column string) (cou
 	}
 }
 
-// extend adds the extension, from the end of the number or from its column.
-func (r *Result) extend(tail, column string) {
-	own := readExtension(cutColumnLabel(column))
-	if tail != "" {
-		end := readTail(tail)
-		if own.problem == "" && (own.digits == "" || end.problem != "") {
-			own = end
-		} else if own.problem == "" && own.digits != end.digits {
-			own = extension{problem: "the end of the number and the column Extension differ"}
-		}
+// extended adds the extension: that of the end of the number, that of its own
+// column, or both if they are the same.
+func (r Result) extended(end, column extension) Result {
+	both := column
+	switch {
+	case column.problem != "":
+	case end.problem != "" || column.digits == "":
+		both = end
+	case end.digits != "" && end.digits != column.digits:
+		both = extension{problem: "the end of the number and the column Extension differ"}
 	}
-	r.Notes |= own.notes
-	r.Number.Extension = own.digits
-	r.Problem = own.problem
-	r.OK = own.problem == ""
-}
-
-// cutColumnLabel takes a label off a column that needs none.
-func cutColumnLabel(column string) string {
-	column = strings.TrimLeftFunc(column, isSeparator)
-	rest, _ := cutLabel(column)
-	return rest
+	r.Number.Extension, r.Problem = both.digits, both.problem
+	r.OK = both.problem == ""
+	r.Notes |= both.notes
+	if r.OK {
+		r.Notes |= end.notes | column.notes
+	}
+	return r
 }

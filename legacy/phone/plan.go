@@ -47,37 +47,50 @@ func (t *table) decide(number []byte) (national []byte, v verdict, decided bool)
 	case len(number) > maxNational:
 		return nil, 0, false
 	}
-	end, simple := t.look(number)
-	if !simple {
+	rest, end, simple := t.shorten(number)
+	switch v = t.byLength[len(rest)]; {
+	case !simple:
 		return nil, 0, false
-	}
-	if trunk := t.trunk(number); trunk != "" {
-		rest := number[len(trunk):]
-		restEnd, simple := t.look(rest)
-		if !simple || t.trunk(rest) != "" {
-			return nil, 0, false
-		}
-		if t.shortens(rest, end, restEnd) {
-			number, end = rest, restEnd
-		}
-	}
-	switch v = t.byLength[len(number)]; {
-	case len(number) < minNational:
+	case len(rest) < minNational:
 		return nil, tooShort, true
 	case end&markValid != 0:
-		return number, valid, true
-	case v == possible:
-		return number, possible, true
-	default:
+		v = valid
+	case v != possible:
 		return nil, v, true
 	}
+	if len(rest) < len(number) {
+		again, _, simple := t.shorten(rest)
+		if !simple {
+			return nil, 0, false
+		}
+		if len(again) < len(rest) {
+			return nil, unstable, true
+		}
+	}
+	return rest, v, true
 }
 
-// look walks a number. It is not simple if a prefix may have to go that is
-// not among trunks.
-func (t *table) look(number []byte) (end marks, simple bool) {
+// shorten takes off the prefix that the library would take off, and returns
+// the rest with what the automaton says of it. It is not simple if a prefix
+// may have to go that is not among trunks.
+func (t *table) shorten(number []byte) (rest []byte, end marks, simple bool) {
 	end, seen := t.walk(number)
-	return end, seen&markPrefix == 0 && end&markPrefixEnd == 0
+	if seen&markPrefix != 0 || end&markPrefixEnd != 0 {
+		return nil, 0, false
+	}
+	trunk := t.trunk(number)
+	if trunk == "" {
+		return number, end, true
+	}
+	rest = number[len(trunk):]
+	restEnd, _ := t.walk(rest)
+	if end&markGeneral != 0 && restEnd&markGeneral == 0 {
+		return number, end, true // only the whole number is one
+	}
+	if v := t.byLength[len(rest)]; v != possible && v != tooLong {
+		return number, end, true // no number is that long
+	}
+	return rest, restEnd, true
 }
 
 // trunk returns the prefix that may have to go, or "".
@@ -88,17 +101,6 @@ func (t *table) trunk(number []byte) string {
 		}
 	}
 	return ""
-}
-
-// shortens tells whether the library takes a prefix off to leave rest: not if
-// only the whole number matches the general pattern, nor if the rest has a
-// length that makes no number.
-func (t *table) shortens(rest []byte, whole, left marks) bool {
-	if whole&markGeneral != 0 && left&markGeneral == 0 {
-		return false
-	}
-	v := t.byLength[len(rest)]
-	return v == possible || v == tooLong
 }
 
 // newTable makes the table of a calling code. It fails where the metadata
@@ -129,7 +131,7 @@ func newTable(code int) (*table, error) {
 	if t.byLength, err = lengths(metadata[0].GetGeneralDesc()); err != nil {
 		return nil, err
 	}
-	t.automaton, err = p.automaton(func(length int, matched, atEnd []bool) (m marks) {
+	t.automaton, err = p.automaton(maxNodes, func(length int, matched, atEnd []bool) (m marks) {
 		if inRange(regions, length, atEnd) {
 			m |= markValid
 		}

@@ -1,15 +1,12 @@
 package phone
 
 import (
-	"strings"
-	"unicode"
 	"unicode/utf8"
 )
 
 const (
-	maxColumn    = 250 // bytes of a column that are looked at; the library's own limit
-	maxDigits    = 32  // of a number with all its prefixes
-	maxExtension = 20  // digits; the library's own limit
+	maxColumn = 250 // bytes of a column that are looked at; the library's own limit
+	maxDigits = 32  // of a number with all its prefixes
 )
 
 // digits are the digits of a column, everything foldable left out.
@@ -93,85 +90,3 @@ func isSeparator(c rune) bool {
 	}
 	return false
 }
-
-// labels of an extension, longest first, in lower case.
-var labels = [...]string{"extension", "extn", "ext", "x"}
-
-// cutLabel takes a label of an extension off the start of s, with the "." or
-// ":" that may follow it.
-func cutLabel(s string) (rest string, ok bool) {
-	for _, label := range labels {
-		if len(s) >= len(label) && strings.EqualFold(s[:len(label)], label) {
-			rest = s[len(label):]
-			if rest != "" && (rest[0] == '.' || rest[0] == ':') {
-				rest = rest[1:]
-			}
-			return rest, true
-		}
-	}
-	return s, false
-}
-
-// extension is what a column, or the end of a number, says of an extension.
-type extension struct {
-	digits  string
-	notes   Notes
-	problem string // a dial script has a note besides
-}
-
-var dialScript = extension{notes: DialScript, problem: "the extension is a dial script"}
-
-// readExtension reads what follows a label, or a column whose label is cut.
-func readExtension(s string) extension {
-	var e extension
-	for {
-		s = strings.TrimLeftFunc(s, isSeparator)
-		rest, pause := strings.CutPrefix(s, ",")
-		if !pause {
-			break
-		}
-		s, e.notes = rest, ExtensionPauseDropped
-	}
-	d, rest := scan(s)
-	switch c, _ := utf8.DecodeRuneInString(rest); {
-	case rest != "" && isDialSign(narrow(c)):
-		return dialScript
-	case rest != "" || d.plus:
-		return extension{problem: "the extension holds something else than digits"}
-	case d.n > maxExtension:
-		return extension{problem: "the extension is too long"}
-	}
-	e.digits = string(d.bytes())
-	return e
-}
-
-// readTail reads what stands behind the digits of a number.
-func readTail(s string) extension {
-	c, size := utf8.DecodeRuneInString(s)
-	if narrow(c) == '#' {
-		return labelled(s[size:])
-	}
-	if after, ok := cutLabel(strings.TrimLeft(s, ", ")); ok {
-		return labelled(after)
-	}
-	switch {
-	case isDialSign(narrow(c)):
-		return dialScript
-	case unicode.IsLetter(c):
-		return extension{problem: "the number holds letters"}
-	default:
-		return extension{problem: "the number holds something else than digits"}
-	}
-}
-
-// labelled reads an extension that has to be there, since a label says so.
-func labelled(s string) extension {
-	e := readExtension(s)
-	if e.digits == "" && e.problem == "" {
-		e.problem = "an extension is announced and not given"
-	}
-	return e
-}
-
-// isDialSign tells whether c is pressed or waited for while dialling.
-func isDialSign(c rune) bool { return c == ',' || c == '*' || c == '#' || c == ';' }
