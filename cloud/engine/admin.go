@@ -1,0 +1,201 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"slices"
+	"time"
+
+	"mfabridge/cloud"
+	"mfabridge/internal/secret"
+)
+
+// pageSize is how many rows one transaction of a listing reads.
+const pageSize = 500
+
+// Actor is a person who administers, and why. Both stand in the audit.
+type Actor struct {
+	Who    string
+	Reason string // may be empty where the command needs none
+}
+
+func (a Actor) check() error {
+	if err := checkText("the name of who does this", a.Who, maxName); err != nil {
+		return err
+	}
+	if a.Reason != "" {
+		return checkText("a reason", a.Reason, 1000)
+	}
+	return nil
+}
+
+// AddUser makes a user without methods. Conflict: a name is taken.
+func (e *Engine) AddUser(ctx context.Context, by Actor, p cloud.Profile) (cloud.UserID, error) {
+	if err := by.check(); err != nil {
+		return "", err
+	}
+	p.Aliases = slices.Sorted(slices.Values(p.Aliases))
+	if err := checkProfile(&p); err != nil {
+		return "", err
+	}
+	var id cloud.UserID
+	err := e.store.Update(ctx, func(tx Tx) error {
+		w := writing{e: e, tx: tx, now: e.now(), byID: map[cloud.UserID]*draft{}, byUPN: map[string]*draft{}}
+		d := &draft{}
+		if err := d.create(&w, &p); err != nil {
+			return err
+		}
+		id = d.user.ID
+		if err := tx.PutUser(&d.user); err != nil {
+			return err
+		}
+		return tx.Append(e.entry(by, "user.add", string(id), "", w.now))
+	})
+	return id, asError(err)
+}
+
+// Show returns the user that somebody would type at a login, with methods.
+func (e *Engine) Show(ctx context.Context, name string) (cloud.User, error) {
+	var shown cloud.User
+	err := e.store.View(ctx, func(r Reader) error {
+		u, err := lookUp(r, cloud.Key{Kind: cloud.ByName, Value: name})
+		if err != nil {
+			return err
+		}
+		if u == nil {
+			return refuse(cloud.NotFound, "there is no such user")
+		}
+		shown, err = whole(r, u)
+		return err
+	})
+	return shown, asError(err)
+}
+
+// Users yields all users with their methods, ascending by id. It reads page by
+// page: users that come or go meanwhile may be seen or not.
+func (e *Engine) Users(ctx context.Context) iter.Seq2[cloud.User, error] {
+	return func(yield func(cloud.User, error) bool) {
+		var last cloud.UserID
+		for {
+			var page []cloud.User
+			err := e.store.View(ctx, func(r Reader) error {
+				rows, err := r.UsersAfter(last, pageSize)
+				page = make([]cloud.User, len(rows))
+				for i := 0; i < len(rows) && err == nil; i++ {
+					page[i], err = whole(r, rows[i])
+				}
+				return err
+			})
+			if err != nil {
+				yield(cloud.User{}, asError(err))
+				return
+			}
+			for _, u := range page {
+				if !yield(u, nil) {
+					return
+				}
+			}
+			if len(page) < pageSize {
+				return
+			}
+			last = page[len(page)-1].ID
+		}
+	}
+}
+
+// SetEnabled lets a user verify, or not.
+func (e *Engine) SetEnabled(ctx context.Context, by Actor, id cloud.UserID, enabled bool) error {
+	action := "user.disable"
+	if enabled {
+		action = "user.enable"
+	}
+	return e.change(ctx, by, id, action, "", func(u *User) { u.Enabled = enabled })
+}
+
+// Block keeps a user from verifying until a time; the next login sees it.
+func (e *Engine) Block(ctx context.Context, by Actor, id cloud.UserID, until time.Time) error {
+	if !until.After(e.now()) || until.Year() > 2200 {
+		return refuse(cloud.Invalid, "a block must end in the future, before the year 2200")
+	}
+	return e.change(ctx, by, id, "user.block", "until="+until.UTC().Format(time.RFC3339), func(u *User) { u.BlockedUntil = until })
+}
+
+// Unblock ends a block.
+func (e *Engine) Unblock(ctx context.Context, by Actor, id cloud.UserID) error {
+	return e.change(ctx, by, id, "user.unblock", "", func(u *User) { u.BlockedUntil = time.Time{} })
+}
+
+// SetPassword gives a user a password for primary authentication by the engine.
+func (e *Engine) SetPassword(ctx context.Context, by Actor, id cloud.UserID, password secret.Bytes) error {
+	sealed, err := e.sealPassword(ctx, id, password)
+	if err != nil {
+		return asError(err)
+	}
+	return e.change(ctx, by, id, "user.password", "", func(u *User) { u.Password = sealed })
+}
+
+// change edits one user and records who did it.
+func (e *Engine) change(ctx context.Context, by Actor, id cloud.UserID, action, detail string, edit func(*User)) error {
+	if err := by.check(); err != nil {
+		return err
+	}
+	return asError(e.store.Update(ctx, func(tx Tx) error {
+		u, err := tx.User(id)
+		if err != nil {
+			return err
+		}
+		if u == nil {
+			return refuse(cloud.NotFound, "there is no such user")
+		}
+		edit(u)
+		if err := tx.PutUser(u); err != nil {
+			return err
+		}
+		return tx.Append(e.entry(by, action, string(id), detail, e.now()))
+	}))
+}
+
+func (e *Engine) entry(by Actor, action, subject, detail string, now time.Time) Entry {
+	return Entry{Time: now, Node: e.node, Actor: by.Who, Action: action, Subject: subject, Detail: detail, Reason: by.Reason}
+}
+
+// Audit yields all entries after a sequence number, oldest first.
+func (e *Engine) Audit(ctx context.Context, after int64) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		for {
+			var page []Entry
+			err := e.store.View(ctx, func(r Reader) (err error) {
+				page, err = r.Audit(after, pageSize)
+				return err
+			})
+			if err != nil {
+				yield(Entry{}, asError(err))
+				return
+			}
+			for _, entry := range page {
+				if !yield(entry, nil) {
+					return
+				}
+				after = entry.Seq
+			}
+			if len(page) < pageSize {
+				return
+			}
+		}
+	}
+}
+
+// asError puts any error into the one vocabulary; nil stays nil.
+func asError(err error) error {
+	if err == nil {
+		return nil
+	}
+	if e, ok := errors.AsType[*refusal](err); ok {
+		return e.err
+	}
+	if _, ok := errors.AsType[*cloud.Error](err); ok {
+		return err
+	}
+	return &cloud.Error{Kind: cloud.Internal, Message: "the engine failed", Err: err}
+}

@@ -1,0 +1,256 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"mfabridge/cloud"
+	"mfabridge/internal/secret"
+)
+
+// Answer implements [cloud.Verifier].
+func (e *Engine) Answer(ctx context.Context, a cloud.Answer) (cloud.Decision, error) {
+	if len(a.Key) > cloud.MaxIdempotencyKey {
+		return cloud.Decision{}, refuse(cloud.Invalid, fmt.Sprintf("an idempotency key must be at most %d bytes", cloud.MaxIdempotencyKey))
+	}
+	var d cloud.Decision
+	var decided bool
+	err := e.store.Update(ctx, func(tx Tx) (err error) {
+		d, decided, err = e.answer(tx, a, e.now())
+		return err
+	})
+	if err != nil {
+		return cloud.Decision{}, asError(err)
+	}
+	if decided {
+		e.hub.publish(d)
+	}
+	return d, nil
+}
+
+// answer is one Answer inside its transaction; decided: a verdict was reached.
+func (e *Engine) answer(tx Tx, a cloud.Answer, now time.Time) (d cloud.Decision, decided bool, err error) {
+	c, err := tx.Challenge(a.Challenge)
+	if err != nil {
+		return d, false, err
+	}
+	if c == nil {
+		return d, false, refuse(cloud.NotFound, "there is no such challenge")
+	}
+	if a.Key != "" {
+		old, err := tx.Attempt(c.ID, a.Key)
+		if err != nil {
+			return d, false, err
+		}
+		if old != nil && now.Sub(old.At) <= cloud.RepeatWindow {
+			return old.decision(c), false, nil
+		}
+	}
+	if c.State != cloud.Pending {
+		d = c.decision(false)
+		d.State, d.Reason = cloud.Refused, cloud.RepeatRefused
+		return d, false, nil
+	}
+	if decided, err = e.check(tx, c, a.Code, now); err != nil {
+		return d, false, err
+	}
+	if err := tx.PutChallenge(c); err != nil {
+		return d, false, err
+	}
+	if a.Key != "" {
+		err = tx.PutAttempt(&Attempt{Challenge: c.ID, Key: a.Key, State: c.State, Reason: c.Reason, Tries: c.Tries, At: now})
+	}
+	return c.decision(false), decided, err
+}
+
+// check answers a pending challenge: the user is looked at again, so that a
+// block between question and answer counts.
+func (e *Engine) check(tx Tx, c *Challenge, code secret.Bytes, now time.Time) (decided bool, err error) {
+	reason := cloud.Reason("")
+	u, err := tx.User(c.User)
+	if err != nil {
+		return false, err
+	}
+	switch {
+	case !now.Before(c.Expires):
+		c.conclude(cloud.Expired, cloud.TimedOut, now)
+		return true, e.auditVerdict(tx, c, now)
+	case u == nil:
+		reason = cloud.UserDisabled
+	default:
+		reason = usable(u, now)
+	}
+	g, err := e.gate(tx, string(c.User), string(c.Method), c.Place, now)
+	if err != nil {
+		return false, err
+	}
+	if reason == "" && g.closed(now) {
+		reason = cloud.TooManyTries
+	}
+	if reason != "" {
+		c.conclude(cloud.Refused, reason, now)
+		return true, e.auditVerdict(tx, c, now)
+	}
+	var tokens []Token
+	if c.Method == cloud.OATHCode {
+		if tokens, err = tx.Tokens(c.User); err != nil {
+			return false, err
+		}
+	}
+	return e.judge(tx, c, tokens, g, code, now)
+}
+
+// judge checks a code for a pending challenge and changes the challenge, the
+// generator, the counters and the audit by it. The caller stores the challenge.
+func (e *Engine) judge(tx Tx, c *Challenge, tokens []Token, g gate, code secret.Bytes, now time.Time) (decided bool, err error) {
+	typed := cleanCode(code.Reveal())
+	defer clear(typed)
+	reason := cloud.WrongCode
+	if c.Method == cloud.OATHCode {
+		reason, err = e.checkTokens(tx, tokens, typed, now)
+	} else if e.isSent(c, typed) {
+		reason = ""
+	}
+	if err != nil {
+		return false, err
+	}
+	if reason == "" {
+		c.conclude(cloud.Approved, "", now)
+		if err := g.passed(tx); err != nil {
+			return false, err
+		}
+		return true, e.auditVerdict(tx, c, now)
+	}
+	if err := g.failed(tx, now); err != nil {
+		return false, err
+	}
+	c.Reason = reason
+	if c.Tries--; c.Tries <= 0 {
+		c.conclude(cloud.Refused, reason, now)
+	}
+	return c.State != cloud.Pending, e.auditVerdict(tx, c, now)
+}
+
+// checkTokens tries a code on all generators of the user. The first that
+// takes it has used it; else the answer that says most is returned.
+func (e *Engine) checkTokens(tx Tx, tokens []Token, typed []byte, now time.Time) (cloud.Reason, error) {
+	clocks := make([]Clock, len(tokens))
+	worst := cloud.WrongCode
+	for i := range tokens {
+		t := &tokens[i]
+		clock, reason, err := e.checkToken(t, typed, now)
+		if err != nil {
+			return "", err
+		}
+		if reason == "" {
+			return "", tx.SetClock(t.User, t.ID, clock)
+		}
+		clocks[i] = clock
+		if reason == cloud.UsedCode || reason == cloud.NeedNextCode && worst == cloud.WrongCode {
+			worst = reason
+		}
+	}
+	if worst != cloud.NeedNextCode {
+		return worst, nil
+	}
+	for i := range tokens {
+		if clocks[i] != tokens[i].Clock {
+			if err := tx.SetClock(tokens[i].User, tokens[i].ID, clocks[i]); err != nil {
+				return "", err
+			}
+		}
+	}
+	return worst, nil
+}
+
+func (e *Engine) checkToken(t *Token, typed []byte, now time.Time) (Clock, cloud.Reason, error) {
+	key, err := e.key.open(t.Sealed, tokenBinding(t))
+	if err != nil {
+		return t.Clock, "", fmt.Errorf("generator %s: %w", t.ID, err)
+	}
+	defer key.Wipe()
+	g, err := newGenerator(key.Reveal(), &t.OATH)
+	if err != nil {
+		return t.Clock, "", err
+	}
+	return checkCode(g, typed, t.Period, t.Clock, now)
+}
+
+// Look implements [cloud.Verifier].
+func (e *Engine) Look(ctx context.Context, ids []cloud.ChallengeID) ([]cloud.Decision, error) {
+	if len(ids) > batch {
+		return nil, refuse(cloud.Invalid, fmt.Sprintf("at most %d challenges can be looked at at once", batch))
+	}
+	var ds []cloud.Decision
+	err := e.store.View(ctx, func(r Reader) error {
+		ds = make([]cloud.Decision, len(ids))
+		now := e.now()
+		for i, id := range ids {
+			c, err := r.Challenge(id)
+			switch {
+			case err != nil:
+				return err
+			case c == nil:
+				ds[i] = cloud.Decision{Challenge: id, State: cloud.Expired, Reason: cloud.TimedOut}
+				continue
+			case c.State == cloud.Pending && !now.Before(c.Expires):
+				c.State, c.Reason = cloud.Expired, cloud.TimedOut
+			}
+			ds[i] = c.decision(c.State != cloud.Pending)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, asError(err)
+	}
+	return ds, nil
+}
+
+// conclude gives the challenge its verdict. A sent code is gone with it.
+func (c *Challenge) conclude(s cloud.State, reason cloud.Reason, now time.Time) {
+	c.State, c.Reason, c.Decided = s, reason, now
+}
+
+func (c *Challenge) challenge() cloud.Challenge {
+	return cloud.Challenge{ID: c.ID, User: c.User, State: c.State, Reason: c.Reason, Method: c.Method,
+		Prompt: c.Prompt, ExpiresAt: c.Expires}
+}
+
+func (c *Challenge) decision(repeated bool) cloud.Decision {
+	d := cloud.Decision{Challenge: c.ID, User: c.User, State: c.State, Reason: c.Reason, Method: c.Method,
+		Context: c.Context, Repeated: repeated}
+	if c.State == cloud.Pending {
+		d.TriesLeft = c.Tries
+	}
+	return d
+}
+
+// decision is the answer that was given to this attempt.
+func (a *Attempt) decision(c *Challenge) cloud.Decision {
+	d := c.decision(true)
+	d.State, d.Reason, d.TriesLeft = a.State, a.Reason, 0
+	if a.State == cloud.Pending {
+		d.TriesLeft = a.Tries
+	}
+	return d
+}
+
+// auditVerdict records a verdict, or an attempt that left the challenge open.
+func (e *Engine) auditVerdict(tx Tx, c *Challenge, now time.Time) error {
+	b := make([]byte, 0, 160)
+	b = append(b, "challenge="...)
+	b = append(b, c.ID...)
+	b = append(b, " method="...)
+	b = append(b, c.Method...)
+	if c.Reason != "" {
+		b = append(b, " reason="...)
+		b = append(b, c.Reason...)
+	}
+	b = append(b, " app="...)
+	b = strconv.AppendQuote(b, c.App)
+	b = append(b, " from="...)
+	b = strconv.AppendQuote(b, c.Place)
+	return tx.Append(Entry{Time: now, Node: e.node, Actor: c.App, Action: "verify." + string(c.State), Subject: string(c.User), Detail: string(b)})
+}

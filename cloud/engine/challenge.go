@@ -1,0 +1,306 @@
+package engine
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base32"
+	"encoding/binary"
+	"fmt"
+	"strings"
+	"time"
+
+	"mfabridge/cloud"
+)
+
+// How long a challenge waits for its answer, and how long it is remembered.
+const (
+	waitText   = 300 * time.Second
+	waitOther  = 180 * time.Second
+	remembered = 15 * time.Minute
+)
+
+// Limits on what a caller may ask for.
+const (
+	maxTries   = 10
+	maxApp     = 128 // bytes of Client.App
+	pruneLimit = 64  // old challenges that one new challenge may clear away
+	pruneEvery = 32  // one new challenge in so many does
+)
+
+// challengeText is Base32 in the order of its bytes.
+const challengeText = "0123456789abcdefghijklmnopqrstuv"
+
+// newChallengeID is 32 characters: 48 bits of time in milliseconds, so that
+// ids ascend and old challenges are a range, and 112 random bits.
+func newChallengeID(now time.Time) cloud.ChallengeID {
+	var b [20]byte
+	putTime(&b, now)
+	rand.Read(b[6:])
+	return encodeID(&b)
+}
+
+// oldestID is the least id of a challenge made at t.
+func oldestID(t time.Time) cloud.ChallengeID {
+	var b [20]byte
+	putTime(&b, t)
+	return encodeID(&b)
+}
+
+func putTime(b *[20]byte, t time.Time) {
+	var ms [8]byte
+	binary.BigEndian.PutUint64(ms[:], uint64(max(0, t.UnixMilli())))
+	copy(b[:6], ms[2:])
+}
+
+func encodeID(b *[20]byte) cloud.ChallengeID {
+	return cloud.ChallengeID(base32.NewEncoding(challengeText).EncodeToString(b[:]))
+}
+
+// Begin implements [cloud.Verifier].
+func (e *Engine) Begin(ctx context.Context, r cloud.Request) (cloud.Challenge, error) {
+	if err := checkRequest(&r); err != nil {
+		return cloud.Challenge{}, err
+	}
+	var b *beginning
+	err := e.store.Update(ctx, func(tx Tx) error {
+		b = &beginning{e: e, tx: tx, r: &r, now: e.now()}
+		return b.run()
+	})
+	if err != nil {
+		return cloud.Challenge{}, asError(err)
+	}
+	if b.message != nil {
+		if err := e.deliver(ctx, b); err != nil {
+			return cloud.Challenge{}, asError(err)
+		}
+	}
+	if b.decided {
+		e.hub.publish(b.c.decision(false))
+	}
+	return b.c.challenge(), nil
+}
+
+func checkRequest(r *cloud.Request) error {
+	switch {
+	case len(r.Context) > cloud.MaxContext:
+		return refuse(cloud.Invalid, fmt.Sprintf("the context of a challenge must be at most %d bytes", cloud.MaxContext))
+	case len(r.Key) > cloud.MaxIdempotencyKey:
+		return refuse(cloud.Invalid, fmt.Sprintf("an idempotency key must be at most %d bytes", cloud.MaxIdempotencyKey))
+	case r.Tries < 1:
+		return refuse(cloud.Invalid, "a challenge must allow at least one try")
+	case r.Subject.Value == "":
+		return refuse(cloud.NotFound, "there is no such user")
+	}
+	r.Client.App = clean(r.Client.App, maxApp)
+	r.Client.Station = clean(r.Client.Station, maxName)
+	r.Tries = min(r.Tries, maxTries)
+	return nil
+}
+
+// clean makes text of a caller fit for a log and a message: what is not
+// printable becomes a question mark, and too much is cut.
+func clean(s string, limit int) string {
+	if len(s) <= limit && isPlain(s) {
+		return s
+	}
+	s = strings.Map(func(r rune) rune {
+		if !isPlain(string(r)) || r == '\uFFFD' {
+			return '?'
+		}
+		return r
+	}, s)
+	if len(s) > limit {
+		s = strings.ToValidUTF8(s[:limit], "")
+	}
+	return s
+}
+
+// beginning is one Begin inside its transaction.
+type beginning struct {
+	e       *Engine
+	tx      Tx
+	r       *cloud.Request
+	now     time.Time
+	user    *User
+	c       *Challenge
+	decided bool     // the verdict was reached now
+	message *Message // to be sent once the challenge is durable
+}
+
+func (b *beginning) run() (err error) {
+	if b.user, err = lookUp(b.tx, b.r.Subject); err != nil {
+		return err
+	}
+	if b.user == nil {
+		return refuse(cloud.NotFound, "there is no such user")
+	}
+	if repeated, err := b.repeated(); repeated || err != nil {
+		return err
+	}
+	b.c = &Challenge{ID: newChallengeID(b.now), Key: b.r.Key, User: b.user.ID, State: cloud.Pending, App: b.r.Client.App,
+		Place: place(b.r.Client), Tries: b.r.Tries, Context: b.r.Context, Created: b.now, Expires: b.now.Add(waitOther)}
+	if b.c.ID[len(b.c.ID)-1]%pruneEvery == 0 {
+		if err := b.e.prune(b.tx, b.now); err != nil {
+			return err
+		}
+	}
+	if err := b.ask(); err != nil {
+		return err
+	}
+	return b.tx.PutChallenge(b.c)
+}
+
+// repeated looks for an equal request a moment ago.
+func (b *beginning) repeated() (bool, error) {
+	if b.r.Key == "" {
+		return false, nil
+	}
+	old, err := b.tx.ChallengeByKey(b.r.Key)
+	if err != nil || old == nil || b.now.Sub(old.Created) > cloud.RepeatWindow {
+		return false, err
+	}
+	if old.User != b.user.ID {
+		return false, refuse(cloud.Invalid, "the idempotency key was used for another user")
+	}
+	b.c = old
+	return true, nil
+}
+
+// ask decides how the user is asked, and whether.
+func (b *beginning) ask() error {
+	tokens, err := b.tx.Tokens(b.user.ID)
+	if err != nil {
+		return err
+	}
+	b.c.Method = b.e.choose(b.user, tokens, b.r)
+	if reason := usable(b.user, b.now); reason != "" {
+		return b.refuse(reason)
+	}
+	if b.c.Method == "" {
+		return b.refuse(cloud.NoMethod)
+	}
+	g, err := b.e.gate(b.tx, string(b.user.ID), string(b.c.Method), b.c.Place, b.now)
+	if err != nil {
+		return err
+	}
+	if g.closed(b.now) {
+		return b.refuse(cloud.TooManyTries)
+	}
+	switch {
+	case !b.r.Code.IsZero():
+		b.decided, err = b.e.judge(b.tx, b.c, tokens, g, b.r.Code, b.now)
+		return err
+	case b.c.Method == cloud.SMS:
+		return b.prepareText()
+	default:
+		b.c.Prompt = "Enter the code from your token or app"
+		return nil
+	}
+}
+
+// refuse records the verdict that the user is not asked.
+func (b *beginning) refuse(reason cloud.Reason) error {
+	b.decided = true
+	b.c.conclude(cloud.Refused, reason, b.now)
+	return b.e.auditVerdict(b.tx, b.c, b.now)
+}
+
+// prepareText makes a code and ends the one that was sent before to this user
+// at the same place.
+func (b *beginning) prepareText() error {
+	where := digest(b.c.App + "\x00" + b.c.Place)
+	if err := b.supersede(where); err != nil {
+		return err
+	}
+	code, err := randomCode()
+	if err != nil {
+		return err
+	}
+	b.c.Expires = b.now.Add(waitText)
+	b.c.Tries = min(b.c.Tries, sentTries)
+	b.c.Prompt = "Enter the code sent to " + maskPhone(b.user.Mobile)
+	b.c.Sent = b.e.sentMAC(b.c.ID, []byte(code))
+	m := b.e.message(b.c, b.user.Mobile, code)
+	b.message = &m
+	return b.tx.SetLastSent(b.user.ID, where, b.c.ID)
+}
+
+// supersede ends the challenge whose code a new one replaces.
+func (b *beginning) supersede(where string) error {
+	id, err := b.tx.LastSent(b.user.ID, where)
+	if err != nil || id == "" {
+		return err
+	}
+	old, err := b.tx.Challenge(id)
+	if err != nil || old == nil || old.State != cloud.Pending {
+		return err
+	}
+	old.conclude(cloud.Expired, cloud.TimedOut, b.now)
+	if err := b.tx.PutChallenge(old); err != nil {
+		return err
+	}
+	return b.e.auditVerdict(b.tx, old, b.now)
+}
+
+// choose is how the user is asked: as the caller says; else the user's own
+// preference, else the most secure way; of what is registered and built.
+// A code that came along can only be one of a generator.
+func (e *Engine) choose(u *User, tokens []Token, r *cloud.Request) cloud.Preference {
+	ways := []cloud.Preference{u.Default, cloud.OATHCode, cloud.SMS}
+	if r.Method != "" {
+		ways = []cloud.Preference{r.Method}
+	}
+	for _, way := range ways {
+		switch {
+		case way == cloud.OATHCode && len(tokens) > 0,
+			way == cloud.SMS && u.Mobile != "" && e.senders[cloud.SMS] != nil && r.Code.IsZero():
+			return way
+		}
+	}
+	return ""
+}
+
+// usable says why a user may not verify at all, or "".
+func usable(u *User, now time.Time) cloud.Reason {
+	switch {
+	case !u.Enabled:
+		return cloud.UserDisabled
+	case now.Before(u.BlockedUntil):
+		return cloud.UserBlocked
+	}
+	return ""
+}
+
+// deliver sends the message; if nobody takes it, that is the verdict.
+func (e *Engine) deliver(ctx context.Context, b *beginning) error {
+	cause := e.senders[cloud.SMS].Send(ctx, *b.message)
+	b.message.Text.Wipe()
+	if cause == nil {
+		return nil
+	}
+	e.log.WarnContext(ctx, "code was not sent", "challenge", b.c.ID, "err", cause)
+	return e.store.Update(context.WithoutCancel(ctx), func(tx Tx) error {
+		c, err := tx.Challenge(b.c.ID)
+		if err != nil {
+			return err
+		}
+		if c == nil {
+			return refuse(cloud.NotFound, "the challenge is gone")
+		}
+		b.c = c
+		if c.State != cloud.Pending {
+			return nil
+		}
+		b.decided = true
+		c.conclude(cloud.Refused, cloud.Undeliverable, e.now())
+		if err := tx.PutChallenge(c); err != nil {
+			return err
+		}
+		return e.auditVerdict(tx, c, e.now())
+	})
+}
+
+// prune forgets what nobody can ask for any more, a bounded amount.
+func (e *Engine) prune(tx Tx, now time.Time) error {
+	return tx.Prune(oldestID(now.Add(-remembered)), now.Add(-e.limits.Forget), pruneLimit)
+}

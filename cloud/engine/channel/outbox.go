@@ -1,0 +1,110 @@
+// Package channel holds ways to hand a code to a user: each is an
+// [engine.Sender].
+//
+// [Outbox] writes messages into a folder, one file each, instead of sending
+// them. It is for trying out, for tests and for a gateway that picks files up.
+// It does not count as telephony: a plan goes on warning users who depend on
+// texts.
+package channel
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"mfabridge/cloud"
+	"mfabridge/cloud/engine"
+)
+
+// Outbox is a folder (mode 0700) of messages, one JSON file (mode 0600) each,
+// named by time and challenge. A file appears whole or not at all; who reads
+// it is to delete it, as it holds a code.
+type Outbox struct {
+	root    *os.Root
+	channel cloud.Preference
+}
+
+var _ engine.Sender = (*Outbox)(nil)
+
+// Written is the content of a file.
+type Written struct {
+	ID          string           `json:"id"`
+	Time        time.Time        `json:"time"`
+	Channel     cloud.Preference `json:"channel"`
+	To          string           `json:"to"`
+	Text        string           `json:"text"`
+	Application string           `json:"application"`
+}
+
+// OpenOutbox makes the folder if it is not there. A folder that others may
+// read is refused.
+func OpenOutbox(path string, c cloud.Preference) (*Outbox, error) {
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		return nil, fmt.Errorf("outbox cannot be made: %w", err)
+	}
+	root, err := os.OpenRoot(path)
+	if err != nil {
+		return nil, fmt.Errorf("outbox cannot be opened: %w", err)
+	}
+	info, err := root.Stat(".")
+	if err == nil && info.Mode().Perm()&0o077 != 0 {
+		err = fmt.Errorf("outbox %s may be read by others (mode %04o)", path, info.Mode().Perm())
+	}
+	if err != nil {
+		return nil, errors.Join(err, root.Close())
+	}
+	return &Outbox{root: root, channel: c}, nil
+}
+
+// Send implements [engine.Sender]: the file is flushed before it returns nil.
+// The same message again replaces its file.
+func (o *Outbox) Send(ctx context.Context, m engine.Message) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("message was not written: %w", err)
+	}
+	if !isName(m.ID) {
+		return errors.New("message was not written: its id is not a plain word")
+	}
+	content, err := json.MarshalIndent(Written{ID: m.ID, Time: m.Time.UTC(), Channel: o.channel, To: m.To,
+		Text: string(m.Text.Reveal()), Application: m.Application}, "", "  ")
+	if err != nil {
+		return errors.New("message cannot be put into JSON")
+	}
+	name := m.Time.UTC().Format("20060102T150405.000000000Z") + "-" + m.ID
+	if err := o.write(name+".tmp", append(content, '\n')); err != nil {
+		return errors.Join(fmt.Errorf("message was not written: %w", err), o.root.Remove(name+".tmp"))
+	}
+	if err := o.root.Rename(name+".tmp", name+".json"); err != nil {
+		return errors.Join(fmt.Errorf("message was not written: %w", err), o.root.Remove(name+".tmp"))
+	}
+	return nil
+}
+
+func (o *Outbox) write(name string, content []byte) error {
+	f, err := o.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	return errors.Join(err, f.Sync(), f.Close())
+}
+
+// Delivers is false: nobody's telephone rings.
+func (*Outbox) Delivers() bool { return false }
+
+// Close releases the folder.
+func (o *Outbox) Close() error { return o.root.Close() }
+
+// isName tells whether s is letters, digits and hyphens, at most 64.
+func isName(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		if c != '-' && (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') {
+			return false
+		}
+	}
+	return s != "" && len(s) <= 64
+}

@@ -1,0 +1,259 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"mfabridge/cloud"
+)
+
+// batch is the most changes in one Write and keys in one Find or Read.
+const batch = 1000
+
+// Capabilities implements [cloud.DirectoryReader].
+func (e *Engine) Capabilities(context.Context) (cloud.Capabilities, error) {
+	all := cloud.Access{Create: true, Read: true, Update: true, Delete: true}
+	c := cloud.Capabilities{
+		Instance: e.setup.Instance, Product: "mfabridge engine", Batch: batch, Domains: slices.Clone(e.setup.Domains),
+		CreateUsers: true, Aliases: true, Disable: true, Block: true,
+		Methods:       map[cloud.Method]cloud.Access{},
+		DefaultMethod: all,
+		Preferences:   []cloud.Preference{cloud.OATHCode, cloud.SMS, cloud.VoiceMobile, cloud.VoiceAlternateMobile, cloud.VoiceOffice},
+		DefaultIsUsed: true,
+		OATH: cloud.OATHCapabilities{Limit: maxOATH, Algorithms: []cloud.Algorithm{cloud.SHA1, cloud.SHA256, cloud.SHA512},
+			Digits: []int{6, 8}, Periods: []int{30, 60}, Fingerprints: true, MinSecret: minSecret, MaxSecret: maxSecret},
+	}
+	for _, m := range []cloud.Method{cloud.Mobile, cloud.AlternateMobile, cloud.Office, cloud.Email, cloud.SoftwareOATH, cloud.HardwareOATH} {
+		c.Methods[m] = all
+	}
+	for preference, sender := range e.senders {
+		if sender.Delivers() {
+			c.Telephony = append(c.Telephony, preference)
+		}
+	}
+	slices.Sort(c.Telephony)
+	return c, nil
+}
+
+// Find implements [cloud.DirectoryReader]. Every kind of key is unique here.
+func (e *Engine) Find(ctx context.Context, keys []cloud.Key) ([][]cloud.UserID, error) {
+	if len(keys) > batch {
+		return nil, refuse(cloud.Invalid, fmt.Sprintf("at most %d keys can be looked up at once", batch))
+	}
+	var found [][]cloud.UserID
+	err := e.store.View(ctx, func(r Reader) error {
+		found = make([][]cloud.UserID, len(keys))
+		for i, key := range keys {
+			u, err := lookUp(r, key)
+			if err != nil {
+				return err
+			}
+			if u != nil {
+				found[i] = []cloud.UserID{u.ID}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, asError(err)
+	}
+	return found, nil
+}
+
+// lookUp returns the user that a key leads to, or nil.
+func lookUp(r Reader, key cloud.Key) (*User, error) {
+	switch key.Kind {
+	case cloud.ByID:
+		return r.User(cloud.UserID(key.Value))
+	case cloud.ByName:
+		return r.UserNamed(Names, Fold(key.Value))
+	case cloud.ByUPN:
+		folded := Fold(key.Value)
+		u, err := r.UserNamed(Names, folded)
+		if u != nil && Fold(u.UPN) != folded {
+			return nil, err // an alias of that name
+		}
+		return u, err
+	case cloud.BySID:
+		if key.Value == "" {
+			return nil, nil
+		}
+		return r.UserNamed(SIDs, Fold(key.Value))
+	default:
+		return nil, refuse(cloud.Unsupported, fmt.Sprintf("users cannot be looked up by %q", string(key.Kind)))
+	}
+}
+
+// Read implements [cloud.DirectoryReader].
+func (e *Engine) Read(ctx context.Context, ids []cloud.UserID) ([]cloud.User, error) {
+	if len(ids) > batch {
+		return nil, refuse(cloud.Invalid, fmt.Sprintf("at most %d users can be read at once", batch))
+	}
+	var users []cloud.User
+	err := e.store.View(ctx, func(r Reader) error {
+		users = make([]cloud.User, len(ids))
+		for i, id := range ids {
+			u, err := r.User(id)
+			if err != nil {
+				return err
+			}
+			if u == nil {
+				continue
+			}
+			if users[i], err = whole(r, u); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, asError(err)
+	}
+	return users, nil
+}
+
+// whole is the user with all methods, as a Directory shows it.
+func whole(r Reader, u *User) (cloud.User, error) {
+	tokens, err := r.Tokens(u.ID)
+	if err != nil {
+		return cloud.User{}, err
+	}
+	shown := u.User
+	for _, t := range tokens {
+		shown.OATH = append(shown.OATH, t.OATHEntry)
+	}
+	return shown, nil
+}
+
+// Write implements [cloud.Directory]. A call is one transaction: its changes
+// become visible and durable together, each refused for itself.
+func (e *Engine) Write(ctx context.Context, changes []cloud.Change) []cloud.Result {
+	results := make([]cloud.Result, len(changes))
+	if len(changes) == 0 {
+		return results
+	}
+	err := refuse(cloud.Invalid, fmt.Sprintf("at most %d changes can be written at once", batch))
+	if len(changes) <= batch {
+		err = e.store.Update(ctx, func(tx Tx) error {
+			w := writing{e: e, tx: tx, now: e.now(), byID: map[cloud.UserID]*draft{}, byUPN: map[string]*draft{}}
+			for i := range changes {
+				var fatal error
+				if results[i], fatal = w.change(changes[i]); fatal != nil {
+					return fatal
+				}
+			}
+			return w.flush()
+		})
+	}
+	if err != nil {
+		for i := range results {
+			results[i] = cloud.Result{Outcome: cloud.Failed, Err: asError(err)}
+		}
+	}
+	return results
+}
+
+// writing is one Write: the users it touches, as they will be.
+type writing struct {
+	e     *Engine
+	tx    Tx
+	now   time.Time
+	order []*draft
+	byID  map[cloud.UserID]*draft
+	byUPN map[string]*draft // folded
+}
+
+// change makes one change. A refusal is a Result; an error ends the call.
+func (w *writing) change(c cloud.Change) (cloud.Result, error) {
+	d, err := w.draft(c)
+	if err != nil {
+		return cloud.Result{}, err
+	}
+	if d.stuck {
+		return failed(cloud.Conflict, "the account of this user could not be changed before"), nil
+	}
+	result, err := d.change(w, c)
+	if err != nil {
+		return cloud.Result{}, err
+	}
+	if c.Method == cloud.Account && (result.Outcome == cloud.Failed || result.Outcome == cloud.StaleOutcome) {
+		d.stuck = true
+	}
+	if result.Outcome == cloud.Done {
+		d.did = append(d.did, string(c.Op)+" "+string(c.Method))
+	}
+	return result, nil
+}
+
+// draft returns the user of a change, read once in this call.
+func (w *writing) draft(c cloud.Change) (*draft, error) {
+	folded := Fold(c.UPN)
+	d := w.byID[c.User]
+	if c.User == "" {
+		d = w.byUPN[folded]
+	}
+	if d != nil {
+		return d, nil
+	}
+	key := cloud.Key{Kind: cloud.ByID, Value: string(c.User)}
+	if c.User == "" {
+		key = cloud.Key{Kind: cloud.ByUPN, Value: c.UPN}
+	}
+	u, err := lookUp(w.tx, key)
+	if err != nil {
+		return nil, err
+	}
+	if u != nil {
+		if d = w.byID[u.ID]; d == nil {
+			if d, err = w.load(u); err != nil {
+				return nil, err
+			}
+		}
+	} else {
+		d = &draft{user: User{}}
+		w.order = append(w.order, d)
+	}
+	if c.User == "" {
+		w.byUPN[folded] = d
+	} else {
+		w.byID[c.User] = d
+	}
+	return d, nil
+}
+
+func (w *writing) load(u *User) (*draft, error) {
+	tokens, err := w.tx.Tokens(u.ID)
+	if err != nil {
+		return nil, err
+	}
+	d := &draft{user: *u, tokens: tokens}
+	d.show()
+	w.order = append(w.order, d)
+	w.byID[u.ID] = d
+	return d, nil
+}
+
+// flush writes the rows of changed users and one audit entry for each.
+func (w *writing) flush() error {
+	for _, d := range w.order {
+		if len(d.did) == 0 {
+			continue
+		}
+		if d.changed && d.user.ID != "" {
+			if err := w.tx.PutUser(&d.user); err != nil {
+				return err
+			}
+		}
+		if err := w.tx.Append(Entry{Time: w.now, Node: w.e.node, Actor: w.e.actor, Action: "directory.write",
+			Subject: string(d.subject), Detail: joined(d.did)}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func failed(k cloud.Kind, message string) cloud.Result {
+	return cloud.Result{Outcome: cloud.Failed, Err: refuse(k, message)}
+}

@@ -1,0 +1,33 @@
+// Package engine is the core of our own cloud: users and their methods,
+// verification of second factors and passwords, limits, and the record of who
+// did what. It implements [cloud.Directory], [cloud.Locker], [cloud.Verifier]
+// and [cloud.Passwords], and the administration behind "mfabridge engine".
+//
+// # What it rests on
+//
+// The package holds rules only. It reaches the disk through [Store] and
+// telephones through [Sender], two contracts that stand here beside their
+// consumer; package store and package channel implement them. It imports
+// neither SQL nor HTTP. Time comes from [Config.Now].
+//
+// # What it promises
+//
+//   - Every decision about a user is made inside the transaction that records
+//     it, from what the store holds at that moment. Nothing that says yes or no
+//     is cached, so several processes may work on one store, and a block holds
+//     for the next login.
+//   - A code of a generator is accepted once: the step is stored together with
+//     the verdict and with the audit entry, before the verdict is returned.
+//   - Secrets of generators and password hashes are sealed with the store's key
+//     ([Key]); associated data binds each to its user and method, so that a
+//     sealed value copied to another row does not open. Codes that were sent
+//     are kept as an HMAC.
+//   - Failures count by user, way of verifying and calling station, with a
+//     growing delay; across all stations only at ten times that number (see
+//     [Limits]).
+//
+// # Not built
+//
+// Push and voice calls: a user who prefers one of them is asked in the most
+// secure way that is there. Email addresses are kept and never verify.
+package engine

@@ -1,0 +1,242 @@
+package engine
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"mfabridge/cloud"
+	"mfabridge/internal/hint"
+	"mfabridge/internal/secret"
+)
+
+// Format is the version of what the engine keeps in a store: the meaning of
+// its values, beside the store's own schema version.
+const Format = 1
+
+// KindEngine is the kind of a store that is a cloud of its own.
+const KindEngine = "engine"
+
+// Names of Meta values.
+const (
+	metaSetup   = "engine"
+	metaCodeKey = "code-key"
+)
+
+// bindingCodeKey is the associated data of the sealed key for sent codes.
+const bindingCodeKey = "code-key"
+
+// Config is what an engine needs to work on a store.
+type Config struct {
+	Store   Store
+	Key     Key
+	Senders map[cloud.Preference]Sender // how codes are sent, by preference; only SMS is used
+	Now     func() time.Time            // nil: time.Now
+	Log     *slog.Logger                // nil: nothing is logged
+
+	// Node names this installation in the audit; empty: "local".
+	Node string
+	// Actor stands in the audit for what comes through Directory.Write;
+	// empty: "local".
+	Actor string
+
+	Limits Limits // zero values: see Limits
+	Text   string // template of a code message; empty: DefaultText
+}
+
+// Engine works on one store. All methods may be called concurrently.
+type Engine struct {
+	store     Store
+	key       Key
+	codeKey   secret.Bytes
+	senders   map[cloud.Preference]Sender
+	now       func() time.Time
+	log       *slog.Logger
+	node      string
+	actor     string
+	limits    Limits
+	text      string
+	setup     setup
+	hub       hub
+	passwords passwords
+}
+
+var (
+	_ cloud.Directory = (*Engine)(nil)
+	_ cloud.Locker    = (*Engine)(nil)
+	_ cloud.Verifier  = (*Engine)(nil)
+	_ cloud.Passwords = (*Engine)(nil)
+)
+
+// Setup is what a store is made with.
+type Setup struct {
+	Instance string   // identity; empty: a random UUID
+	Domains  []string // mail domains of the organisation
+	Actor    Actor
+	Node     string    // empty: "local"
+	Now      time.Time // zero: time.Now
+}
+
+// setup is the value of metaSetup.
+type setup struct {
+	Format   int       `json:"format"`
+	Kind     string    `json:"kind"`
+	Instance string    `json:"instance"`
+	Domains  []string  `json:"domains,omitempty"`
+	Created  time.Time `json:"created"`
+}
+
+// Init makes an empty store into an engine. A store that is one already is
+// refused with kind Conflict.
+func Init(ctx context.Context, s Store, key Key, with Setup) error {
+	if err := with.Actor.check(); err != nil {
+		return err
+	}
+	if with.Now.IsZero() {
+		with.Now = time.Now()
+	}
+	made, err := with.setup()
+	if err != nil {
+		return err
+	}
+	value, err := json.Marshal(made)
+	if err != nil {
+		return fmt.Errorf("setup cannot be written: %w", err)
+	}
+	codeKey := make([]byte, 32)
+	rand.Read(codeKey)
+	sealed, err := key.seal(codeKey, bindingCodeKey+"/"+made.Instance)
+	if err != nil {
+		return err
+	}
+	return s.Update(ctx, func(tx Tx) error {
+		old, err := tx.Meta(metaSetup)
+		if err != nil {
+			return err
+		}
+		if old != nil {
+			return refuse(cloud.Conflict, "the store is an engine already")
+		}
+		return errors.Join(tx.SetMeta(metaSetup, value), tx.SetMeta(metaCodeKey, sealed),
+			tx.Append(Entry{Time: with.Now, Node: orLocal(with.Node), Actor: with.Actor.Who, Action: "engine.init",
+				Subject: made.Instance, Detail: "domains=" + strings.Join(made.Domains, ","), Reason: with.Actor.Reason}))
+	})
+}
+
+// setup checks what was asked for and fills the rest in.
+func (with Setup) setup() (setup, error) {
+	made := setup{Format: Format, Kind: KindEngine, Instance: with.Instance, Created: with.Now.UTC()}
+	if made.Instance == "" {
+		id, err := uuid.NewRandom()
+		if err != nil {
+			return setup{}, fmt.Errorf("no instance id can be made: %w", err)
+		}
+		made.Instance = id.String()
+	}
+	if err := checkText("instance", made.Instance, 64); err != nil {
+		return setup{}, err
+	}
+	for _, domain := range with.Domains {
+		if !isDomain(domain) {
+			return setup{}, refuse(cloud.Invalid, fmt.Sprintf("%q is not a mail domain", domain))
+		}
+		made.Domains = append(made.Domains, strings.ToLower(domain))
+	}
+	slices.Sort(made.Domains)
+	made.Domains = slices.Compact(made.Domains)
+	return made, nil
+}
+
+// Open checks that the store is an engine of this version and that the key
+// belongs to it. Errors are *cloud.Error with advice: NotFound (not made into
+// an engine yet), Unsupported (newer, or another kind), Denied (wrong key),
+// Unavailable. The store stays the caller's to close, after Close.
+func Open(ctx context.Context, c Config) (*Engine, error) {
+	if c.Store == nil || c.Key.aead == nil {
+		return nil, refuse(cloud.Internal, "an engine needs a store and a key")
+	}
+	e := &Engine{store: c.Store, key: c.Key, senders: c.Senders, now: c.Now, log: c.Log,
+		node: orLocal(c.Node), actor: orLocal(c.Actor), limits: c.Limits.filled(), text: c.Text}
+	if e.now == nil {
+		e.now = time.Now
+	}
+	if e.log == nil {
+		e.log = slog.New(slog.DiscardHandler)
+	}
+	if e.text == "" {
+		e.text = DefaultText
+	}
+	if err := checkTemplate(e.text); err != nil {
+		return nil, err
+	}
+	e.passwords = newPasswords()
+	if err := c.Store.View(ctx, e.load); err != nil {
+		return nil, asError(err)
+	}
+	return e, nil
+}
+
+// load reads what Init wrote.
+func (e *Engine) load(r Reader) error {
+	value, err := r.Meta(metaSetup)
+	switch {
+	case err != nil:
+		return err
+	case value == nil:
+		return hint.Wrap(refuse(cloud.NotFound, "the store was not made into an engine"),
+			"make one with: mfabridge engine init")
+	}
+	if err := json.Unmarshal(value, &e.setup); err != nil {
+		return refuse(cloud.Internal, "the store's description of itself cannot be read")
+	}
+	if e.setup.Format > Format {
+		return hint.Wrap(refuse(cloud.Unsupported, fmt.Sprintf("the store has format %d, this program knows up to %d",
+			e.setup.Format, Format)), "use a newer mfabridge")
+	}
+	if e.setup.Kind != KindEngine {
+		return hint.Wrap(refuse(cloud.Unsupported, fmt.Sprintf("the store is of kind %q, which is not built", e.setup.Kind)),
+			"this version works on stores of kind \"engine\" only")
+	}
+	sealed, err := r.Meta(metaCodeKey)
+	if err != nil {
+		return err
+	}
+	if e.codeKey, err = e.key.open(sealed, bindingCodeKey+"/"+e.setup.Instance); err != nil {
+		return hint.Wrap(refuse(cloud.Denied, "the key does not belong to this store"),
+			"name the key file that was made with it (--engine-key, by default PATH.key)")
+	}
+	return nil
+}
+
+// Instance is the identity of the engine, as in Capabilities.
+func (e *Engine) Instance() string { return e.setup.Instance }
+
+// Close ends all streams of decisions. It does not close the store.
+func (e *Engine) Close() error {
+	e.hub.close()
+	e.codeKey.Wipe()
+	return nil
+}
+
+// Lock keeps two runs of apply apart; see [cloud.Locker].
+func (e *Engine) Lock(ctx context.Context, holder string) (func() error, error) {
+	return e.store.Lock(ctx, holder)
+}
+
+// refuse makes an error of the one vocabulary.
+func refuse(k cloud.Kind, message string) error { return &cloud.Error{Kind: k, Message: message} }
+
+func orLocal(s string) string {
+	if s == "" {
+		return "local"
+	}
+	return s
+}

@@ -1,0 +1,124 @@
+package engine
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/tink-crypto/tink-go/v2/aead"
+	"github.com/tink-crypto/tink-go/v2/insecurecleartextkeyset"
+	"github.com/tink-crypto/tink-go/v2/keyset"
+	"github.com/tink-crypto/tink-go/v2/tink"
+
+	"mfabridge/internal/hint"
+	"mfabridge/internal/secret"
+)
+
+// Key seals the secrets in a store: a keyset of AES-256-GCM keys, of which the
+// primary one seals and all open. The zero Key is invalid.
+type Key struct {
+	handle *keyset.Handle
+	aead   tink.AEAD
+}
+
+// NewKey makes a keyset with one random key.
+func NewKey() (Key, error) {
+	handle, err := keyset.NewHandle(aead.AES256GCMKeyTemplate())
+	if err != nil {
+		return Key{}, fmt.Errorf("no key can be made: %w", err)
+	}
+	return newKey(handle)
+}
+
+// LoadKey reads a keyset from "file:PATH" or "env:NAME", as [secret.Load]
+// does: a file that others may read is refused.
+func LoadKey(ref string) (Key, error) {
+	b, err := secret.Load(ref)
+	if err != nil {
+		return Key{}, err
+	}
+	return ParseKey(b)
+}
+
+// ParseKey reads a keyset as [Key.Marshal] wrote it. The error quotes nothing
+// of the input.
+func ParseKey(b secret.Bytes) (Key, error) {
+	handle, err := insecurecleartextkeyset.Read(keyset.NewJSONReader(bytes.NewReader(b.Reveal())))
+	if err != nil {
+		return Key{}, hint.New("the engine's key is not a keyset",
+			"name the key file that was made with the store (PATH.key)")
+	}
+	return newKey(handle)
+}
+
+func newKey(handle *keyset.Handle) (Key, error) {
+	primitive, err := aead.New(handle)
+	if err != nil {
+		return Key{}, hint.New("the engine's key cannot seal: it is of another kind",
+			"name the key file that was made with the store (PATH.key)")
+	}
+	return Key{handle: handle, aead: primitive}, nil
+}
+
+// Marshal is the keyset in the clear, as JSON: whoever has it opens every
+// secret of the store.
+func (k Key) Marshal() (secret.Bytes, error) {
+	if k.handle == nil {
+		return secret.Bytes{}, errors.New("there is no key")
+	}
+	var b bytes.Buffer
+	if err := insecurecleartextkeyset.Write(k.handle, keyset.NewJSONWriter(&b)); err != nil {
+		return secret.Bytes{}, errors.New("the key cannot be written as a keyset")
+	}
+	return secret.New(b.Bytes()), nil
+}
+
+// WriteFile writes the keyset into a new file with mode 0600. A file that
+// exists is never overwritten, a half-written one is removed.
+func (k Key) WriteFile(path string) error {
+	b, err := k.Marshal()
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		if errors.Is(err, os.ErrExist) {
+			return hint.Wrap(fmt.Errorf("key file cannot be made: %w", err),
+				"it may open another store: move it away, or choose another place")
+		}
+		return fmt.Errorf("key file cannot be made: %w", err)
+	}
+	_, err = f.Write(append(b.Reveal(), '\n'))
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return errors.Join(fmt.Errorf("key file cannot be written: %w", err), os.Remove(path))
+	}
+	return nil
+}
+
+// seal encrypts a value so that it opens only with the same binding.
+func (k Key) seal(value []byte, binding string) ([]byte, error) {
+	sealed, err := k.aead.Encrypt(value, []byte(binding))
+	if err != nil {
+		return nil, fmt.Errorf("a secret cannot be sealed: %w", err)
+	}
+	return sealed, nil
+}
+
+// open decrypts what seal made with the same binding.
+func (k Key) open(sealed []byte, binding string) (secret.Bytes, error) {
+	value, err := k.aead.Decrypt(sealed, []byte(binding))
+	if err != nil {
+		return secret.Bytes{}, errors.New("a sealed secret does not open with this key")
+	}
+	return secret.New(value), nil
+}
+
+// tokenBinding is the associated data of a generator's secret. User ids and
+// method ids are UUIDs, so the parts cannot run into each other.
+func tokenBinding(t *Token) string {
+	return "oath/" + string(t.User) + "/" + string(t.Method) + "/" + t.ID
+}

@@ -1,0 +1,203 @@
+package engine
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"fmt"
+	"runtime"
+	"time"
+
+	"github.com/alexedwards/argon2id"
+	"golang.org/x/crypto/argon2"
+
+	"mfabridge/cloud"
+	"mfabridge/internal/secret"
+)
+
+// Lengths of a password in bytes.
+const (
+	minPassword = 8
+	maxPassword = 512
+)
+
+// wayPassword is the Way of password failures.
+const wayPassword = "password"
+
+// passwordParams are argon2id's: 19 MiB, 2 passes, 1 lane. Stored hashes carry
+// their own, so that these can grow.
+func passwordParams() *argon2id.Params {
+	return &argon2id.Params{Memory: 19 << 10, Iterations: 2, Parallelism: 1, SaltLength: 16, KeyLength: 32}
+}
+
+// passwords bounds how many hashes are computed at once, and how many callers
+// may wait for that.
+type passwords struct {
+	slots chan struct{}
+	queue chan struct{}
+	dummy string // hash of nothing that anybody knows
+}
+
+func newPasswords() passwords {
+	n := runtime.GOMAXPROCS(0)
+	p := passwordParams()
+	random := make([]byte, p.SaltLength+p.KeyLength)
+	rand.Read(random)
+	b64 := base64.RawStdEncoding
+	dummy := fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, p.Memory, p.Iterations, p.Parallelism,
+		b64.EncodeToString(random[:p.SaltLength]), b64.EncodeToString(random[p.SaltLength:]))
+	return passwords{slots: make(chan struct{}, n), queue: make(chan struct{}, 64*n), dummy: dummy}
+}
+
+// enter waits for a slot. leave must follow a nil error.
+func (p passwords) enter(ctx context.Context) error {
+	select {
+	case p.queue <- struct{}{}:
+	default:
+		return &cloud.Error{Kind: cloud.Throttled, Message: "too many passwords are being checked", RetryAfter: time.Second}
+	}
+	select {
+	case p.slots <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		<-p.queue
+		return &cloud.Error{Kind: cloud.Unavailable, Message: "the password was not checked", Err: ctx.Err()}
+	}
+}
+
+func (p passwords) leave() { <-p.slots; <-p.queue }
+
+// CheckPassword implements [cloud.Passwords]. A user who is not there, has no
+// password, or typed a wrong one costs the same work and gets the same answer,
+// limits included.
+func (e *Engine) CheckPassword(ctx context.Context, subject cloud.Key, password secret.Bytes, client cloud.Client) (cloud.Proof, error) {
+	if password.Len() > maxPassword || len(subject.Value) > 4*maxName {
+		return cloud.Proof{Reason: cloud.WrongPassword}, nil
+	}
+	client.Station, client.App = clean(client.Station, maxName), clean(client.App, maxApp)
+	if err := e.passwords.enter(ctx); err != nil {
+		return cloud.Proof{}, err
+	}
+	defer e.passwords.leave()
+	hash, closed, err := e.passwordOf(ctx, subject, client)
+	if err != nil {
+		return cloud.Proof{}, err
+	}
+	matches := false
+	if !closed {
+		if matches, err = argon2id.ComparePasswordAndHash(string(password.Reveal()), hash); err != nil {
+			return cloud.Proof{}, refuse(cloud.Internal, "the stored password hash cannot be read")
+		}
+	}
+	var proof cloud.Proof
+	err = e.store.Update(ctx, func(tx Tx) (err error) {
+		proof, err = e.provePassword(tx, subject, client, hash, matches && password.Len() > 0)
+		return err
+	})
+	if err != nil {
+		return cloud.Proof{}, asError(err)
+	}
+	return proof, nil
+}
+
+// passwordOf is the hash to compare with, the dummy one where there is none.
+func (e *Engine) passwordOf(ctx context.Context, subject cloud.Key, client cloud.Client) (hash string, closed bool, err error) {
+	err = e.store.View(ctx, func(r Reader) error {
+		u, err := lookUp(r, subject)
+		if err != nil {
+			return err
+		}
+		g, err := e.gate(r, counted(u, subject), wayPassword, place(client), e.now())
+		if err != nil {
+			return err
+		}
+		closed = g.closed(e.now())
+		hash, err = e.hashOf(u)
+		return err
+	})
+	if err != nil {
+		return "", false, asError(err)
+	}
+	return hash, closed, nil
+}
+
+func (e *Engine) hashOf(u *User) (string, error) {
+	if u == nil || u.Password == nil {
+		return e.passwords.dummy, nil
+	}
+	opened, err := e.key.open(u.Password, passwordBinding(u.ID))
+	if err != nil {
+		return "", fmt.Errorf("password of user %s: %w", u.ID, err)
+	}
+	return string(opened.Reveal()), nil
+}
+
+// provePassword records what came out. The hash was compared before: if the
+// password was changed meanwhile, that comparison proves nothing.
+func (e *Engine) provePassword(tx Tx, subject cloud.Key, client cloud.Client, hash string, matches bool) (cloud.Proof, error) {
+	now := e.now()
+	u, err := lookUp(tx, subject)
+	if err != nil {
+		return cloud.Proof{}, err
+	}
+	g, err := e.gate(tx, counted(u, subject), wayPassword, place(client), now)
+	if err != nil {
+		return cloud.Proof{}, err
+	}
+	current, err := e.hashOf(u)
+	if err != nil {
+		return cloud.Proof{}, err
+	}
+	proof := cloud.Proof{}
+	switch {
+	case g.closed(now):
+		proof.Reason = cloud.TooManyTries
+	case !matches || current != hash || u == nil || u.Password == nil:
+		proof.Reason = cloud.WrongPassword
+		err = g.failed(tx, now)
+	default:
+		if proof.Reason = usable(u, now); proof.Reason == "" {
+			proof = cloud.Proof{OK: true, User: u.ID, UPN: u.UPN}
+		}
+		err = g.passed(tx)
+	}
+	if err != nil {
+		return cloud.Proof{}, err
+	}
+	entry := Entry{Time: now, Node: e.node, Actor: client.App, Action: "password.ok", Detail: fmt.Sprintf("app=%q from=%q", client.App, place(client))}
+	if !proof.OK {
+		entry.Action = "password.refused"
+		entry.Detail = "reason=" + string(proof.Reason) + " " + entry.Detail
+	}
+	if u != nil {
+		entry.Subject = string(u.ID)
+	}
+	return proof, tx.Append(entry)
+}
+
+// counted is the name under which failures count, also of a user who is not
+// there: limits must not tell who exists.
+func counted(u *User, subject cloud.Key) string {
+	if u != nil {
+		return string(u.ID)
+	}
+	return "?" + digest(string(subject.Kind)+"/"+Fold(subject.Value))
+}
+
+func passwordBinding(id cloud.UserID) string { return "password/" + string(id) }
+
+// sealPassword hashes a new password and seals the hash.
+func (e *Engine) sealPassword(ctx context.Context, id cloud.UserID, password secret.Bytes) ([]byte, error) {
+	if password.Len() < minPassword || password.Len() > maxPassword {
+		return nil, refuse(cloud.Invalid, fmt.Sprintf("a password must have %d to %d bytes", minPassword, maxPassword))
+	}
+	if err := e.passwords.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer e.passwords.leave()
+	hash, err := argon2id.CreateHash(string(password.Reveal()), passwordParams())
+	if err != nil {
+		return nil, fmt.Errorf("the password cannot be hashed: %w", err)
+	}
+	return e.key.seal([]byte(hash), passwordBinding(id))
+}

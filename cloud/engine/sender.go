@@ -1,0 +1,92 @@
+package engine
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"fmt"
+	"math/big"
+	"strings"
+	"time"
+
+	"mfabridge/cloud"
+	"mfabridge/internal/secret"
+)
+
+// Message is a code on its way to a user.
+type Message struct {
+	ID          string // the challenge's: the same message again has the same one
+	Time        time.Time
+	To          string       // "+CC NNN"
+	Text        secret.Bytes // it holds the code
+	Application string       // as users know it
+}
+
+// Sender hands messages to a telephone network, or to a stand-in for one.
+type Sender interface {
+	// Send returns nil once the network has taken the message over. An error
+	// says why not, without the text and with the number masked. It returns when
+	// ctx is done.
+	Send(ctx context.Context, m Message) error
+
+	// Delivers tells whether messages reach a telephone: false for an outbox.
+	Delivers() bool
+}
+
+// DefaultText is the template of a message. Both marks are replaced.
+const DefaultText = "Your code for " + markApplication + " is " + markCode + ". Do not share it."
+
+const (
+	markCode        = "<$otp$>"
+	markApplication = "<$application_name$>"
+)
+
+// sentDigits is the length of a code that is sent, sentTries how many wrong
+// ones it survives at most.
+const (
+	sentDigits = 6
+	sentTries  = 5
+)
+
+func checkTemplate(s string) error {
+	if strings.Count(s, markCode) != 1 || len(s) > 1000 {
+		return refuse(cloud.Invalid, "the text of a code message must hold "+markCode+" once and at most 1000 bytes")
+	}
+	return nil
+}
+
+// randomCode is a code to send, each equally likely.
+func randomCode() (string, error) {
+	limit := new(big.Int).Exp(big.NewInt(10), big.NewInt(sentDigits), nil)
+	n, err := rand.Int(rand.Reader, limit)
+	if err != nil {
+		return "", fmt.Errorf("no code can be made: %w", err)
+	}
+	return fmt.Sprintf("%0*d", sentDigits, n), nil
+}
+
+// sentMAC stands for a code in the store. It binds the code to its challenge.
+func (e *Engine) sentMAC(id cloud.ChallengeID, code []byte) []byte {
+	mac := hmac.New(sha256.New, e.codeKey.Reveal())
+	mac.Write([]byte(id))
+	mac.Write([]byte{0})
+	mac.Write(code)
+	return mac.Sum(nil)
+}
+
+// isSent tells whether typed is the code that was sent for c.
+func (e *Engine) isSent(c *Challenge, typed []byte) bool {
+	return c.Sent != nil && subtle.ConstantTimeCompare(c.Sent, e.sentMAC(c.ID, typed)) == 1
+}
+
+// message is what is sent for c.
+func (e *Engine) message(c *Challenge, to, code string) Message {
+	app := c.App
+	if app == "" {
+		app = "your sign-in"
+	}
+	text := strings.NewReplacer(markCode, code, markApplication, app).Replace(e.text)
+	return Message{ID: string(c.ID), Time: c.Created, To: to, Text: secret.FromString(text), Application: app}
+}

@@ -1,0 +1,206 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"mfabridge/cloud"
+)
+
+// ErrTaken is what [Tx.PutToken] returns when another generator has the
+// serial number. The transaction can go on.
+var ErrTaken = errors.New("the serial number belongs to another generator")
+
+// Store keeps everything that the engine knows. All methods may be called
+// concurrently, and several processes may have one store open.
+type Store interface {
+	// Update runs fn in a transaction of its own kind: what fn wrote is durable
+	// once Update returned nil, and none of it exists if it returned an error.
+	// Transactions are serial across all processes. fn may run more than once,
+	// must not call Update, and must not keep the Tx. An error of fn comes back
+	// as it is; any other is a *cloud.Error of kind Unavailable or Internal,
+	// after Unavailable nothing was written.
+	// Callers that wait at the same moment may be committed together; an error
+	// of one undoes that one only.
+	Update(ctx context.Context, fn func(Tx) error) error
+
+	// View runs fn on one consistent state that contains every Update that has
+	// returned. Errors as with Update.
+	View(ctx context.Context, fn func(Reader) error) error
+
+	// Lock keeps two long runs apart, across processes: it returns at once, with
+	// kind Locked naming the holder if another run has it. It does not hinder
+	// Update. It ends with unlock or with the process.
+	Lock(ctx context.Context, holder string) (unlock func() error, err error)
+
+	// Close waits for running calls and releases the store.
+	Close() error
+}
+
+// Space separates kinds of unique names.
+type Space int64
+
+const (
+	Names Space = iota // user principal names and aliases together
+	SIDs
+)
+
+// Reader looks things up. What is not there is nil or the zero value, not an
+// error. Names are folded by the caller ([Fold]).
+type Reader interface {
+	Meta(name string) ([]byte, error)
+
+	User(id cloud.UserID) (*User, error)
+	UserNamed(space Space, name string) (*User, error)
+	UsersAfter(id cloud.UserID, limit int) ([]*User, error) // ascending by id
+
+	Tokens(user cloud.UserID) ([]Token, error) // ascending by id
+	// Spent is the last second, since the epoch, of the last step at which a
+	// generator that was removed had been used.
+	Spent(fingerprint string) (int64, error)
+
+	Challenge(id cloud.ChallengeID) (*Challenge, error)
+	ChallengeByKey(key string) (*Challenge, error) // the latest with that Key
+	Attempt(id cloud.ChallengeID, key string) (*Attempt, error)
+	// LastSent is the challenge for which a code was last sent to user at place.
+	LastSent(user cloud.UserID, place string) (cloud.ChallengeID, error)
+	Failures(c Counter) (Failures, error)
+
+	App(name string) (*App, error)
+	Apps() ([]App, error) // ascending by name
+	Audit(after int64, limit int) ([]Entry, error)
+}
+
+// Tx reads and writes within one transaction. Put inserts or replaces.
+type Tx interface {
+	Reader
+
+	SetMeta(name string, value []byte) error
+
+	PutUser(u *User) error
+	RemoveUser(id cloud.UserID) error // the row only; names and tokens first
+	// Claim takes a name for a user, or returns who has it; that may be the
+	// same user, for whom it is claimed again without effect.
+	Claim(space Space, name string, user cloud.UserID) (owner cloud.UserID, err error)
+	Release(space Space, name string) error
+
+	PutToken(t *Token) error // ErrTaken
+	SetClock(user cloud.UserID, id string, c Clock) error
+	RemoveToken(user cloud.UserID, id string) error
+	SetSpent(fingerprint string, second int64) error
+
+	PutChallenge(c *Challenge) error
+	PutAttempt(a *Attempt) error
+	SetLastSent(user cloud.UserID, place string, id cloud.ChallengeID) error
+	PutFailures(c Counter, f Failures) error // a zero Count removes
+
+	PutApp(a *App) error
+	RemoveApp(name string) error
+	Append(e Entry) error // Seq is given by the store
+
+	// Prune forgets at most limit challenges older than id with their attempts,
+	// and at most limit counters whose last failure is before t.
+	Prune(id cloud.ChallengeID, t time.Time, limit int) error
+}
+
+// User is a user as stored. OATH and Authenticators of the embedded User are
+// empty: generators are [Token]s.
+type User struct {
+	cloud.User
+	Password []byte // sealed argon2id hash; nil: none
+	Created  time.Time
+}
+
+// Token is a generator as stored. OATH.Secret is empty.
+type Token struct {
+	User cloud.UserID
+	cloud.OATHEntry
+	Sealed []byte // the secret, see Key
+	Clock
+}
+
+// Clock is what is known of a generator's clock and of its use. Steps count
+// periods since the epoch (RFC 6238 §4.2).
+type Clock struct {
+	Proven bool  // a code was accepted since the generator was registered
+	Drift  int   // steps that the device is ahead of us; until Proven, as imported
+	Last   int64 // the last accepted step; none at or below is accepted again
+	Seen   int64 // until Proven: far-off step whose code was right; 0: none
+}
+
+// Challenge is a challenge as stored, with its verdict once there is one.
+type Challenge struct {
+	ID      cloud.ChallengeID
+	Key     string // Request.Key
+	User    cloud.UserID
+	Method  cloud.Preference
+	State   cloud.State
+	Reason  cloud.Reason
+	Prompt  string
+	App     string
+	Place   string // see place
+	Tries   int    // wrong codes that are left
+	Sent    []byte // HMAC of a sent code, nil: none was sent
+	Context []byte
+	Created time.Time
+	Expires time.Time
+	Decided time.Time // zero: no verdict
+}
+
+// Attempt is what was answered to an Answer that carried a Key.
+type Attempt struct {
+	Challenge cloud.ChallengeID
+	Key       string
+	State     cloud.State
+	Reason    cloud.Reason
+	Tries     int
+	At        time.Time
+}
+
+// Counter names a count of failures.
+type Counter struct {
+	User  string // user id, or a digest of an unknown user's name
+	Way   string // "oath", "sms", "password"
+	Place string // see place; empty: all places together
+}
+
+// Failures is a count of failures in a row and the time of the last.
+type Failures struct {
+	Count int
+	Last  time.Time
+}
+
+// Entry is one line of the audit. Nothing in it is secret, no number or
+// address of a user is in it.
+type Entry struct {
+	Seq     int64
+	Time    time.Time
+	Node    string // which installation
+	Actor   string // who: an operator, a calling application
+	Action  string // "user.block", "verify.approved", …
+	Subject string // user id, application name
+	Detail  string
+	Reason  string // as the operator gave it
+}
+
+// Role is what an application may do.
+type Role string
+
+const (
+	RoleMigrate  Role = "migrate"
+	RoleShim     Role = "shim"
+	RoleHelpdesk Role = "helpdesk"
+	RoleAuditor  Role = "auditor"
+	RoleAdmin    Role = "admin"
+)
+
+// App is a program that may call the engine's API.
+type App struct {
+	Name     string
+	Role     Role
+	Digest   []byte // SHA-256 of its 256-bit random secret
+	Created  time.Time
+	Until    time.Time // zero: no end
+	Disabled bool
+}

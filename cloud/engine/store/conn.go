@@ -1,0 +1,185 @@
+package store
+
+import (
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"path/filepath"
+	"strings"
+
+	"github.com/mattn/go-sqlite3"
+
+	"mfabridge/cloud"
+	"mfabridge/internal/hint"
+)
+
+// busyTimeout is how long a connection waits for another process, in ms.
+const busyTimeout = 10_000
+
+// conn is one connection of the driver with its prepared statements. The
+// driver is used without database/sql: every connection has one user at a
+// time, and the layer between would cost more than the statements.
+type conn struct {
+	raw   *sqlite3.SQLiteConn
+	stmts map[string]*sqlite3.SQLiteStmt
+	row   []driver.Value // reused by query
+}
+
+// dial opens a file that exists, read-write or read-only, with a journal mode
+// or none to leave it. Functions and virtual tables in a planted schema are
+// not trusted.
+func dial(path, mode, journal string) (*conn, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	u := url.URL{Scheme: "file", Path: filepath.ToSlash(abs), RawQuery: "mode=" + mode + "&_mutex=no"}
+	if !strings.HasPrefix(u.Path, "/") { // a drive letter
+		u.Path = "/" + u.Path
+	}
+	opened, err := new(sqlite3.SQLiteDriver).Open(u.String())
+	if err != nil {
+		return nil, err
+	}
+	c := &conn{raw: opened.(*sqlite3.SQLiteConn), stmts: map[string]*sqlite3.SQLiteStmt{}}
+	pragmas := fmt.Sprintf("PRAGMA busy_timeout=%d; PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON; PRAGMA cache_size=-4096;", busyTimeout)
+	if journal != "" {
+		pragmas += "PRAGMA journal_mode=" + journal + ";"
+	}
+	if mode == "ro" {
+		pragmas += "PRAGMA query_only=ON;"
+	}
+	if err := c.script(pragmas); err != nil {
+		return nil, errors.Join(err, c.close())
+	}
+	return c, nil
+}
+
+// script runs statements without arguments.
+func (c *conn) script(text string) error {
+	_, err := c.raw.Exec(text, nil)
+	return err
+}
+
+// prepared returns the statement of a text, prepared once a connection.
+func (c *conn) prepared(text string) (*sqlite3.SQLiteStmt, error) {
+	if stmt, ok := c.stmts[text]; ok {
+		return stmt, nil
+	}
+	made, err := c.raw.Prepare(text)
+	if err != nil {
+		return nil, err
+	}
+	stmt := made.(*sqlite3.SQLiteStmt)
+	c.stmts[text] = stmt
+	return stmt, nil
+}
+
+// exec runs a writing statement and returns how many rows it changed.
+func (c *conn) exec(text string, args ...driver.Value) (int64, error) {
+	stmt, err := c.prepared(text)
+	if err != nil {
+		return 0, err
+	}
+	result, err := stmt.Exec(args)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+// query runs a reading statement and hands each row to scan. The row is
+// reused; its byte slices are not.
+func (c *conn) query(text string, columns int, scan func([]driver.Value) error, args ...driver.Value) (err error) {
+	stmt, err := c.prepared(text)
+	if err != nil {
+		return err
+	}
+	rows, err := stmt.Query(args)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	if cap(c.row) < columns {
+		c.row = make([]driver.Value, columns)
+	}
+	row := c.row[:columns]
+	for {
+		switch err := rows.Next(row); {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
+		}
+		if err := scan(row); err != nil {
+			return err
+		}
+	}
+}
+
+// number reads one integer.
+func (c *conn) number(text string) (n int64, err error) {
+	err = c.query(text, 1, func(row []driver.Value) error { n = integer(row[0]); return nil })
+	return n, err
+}
+
+func (c *conn) close() error {
+	var errs []error
+	for _, stmt := range c.stmts {
+		errs = append(errs, stmt.Close())
+	}
+	return errors.Join(append(errs, c.raw.Close())...)
+}
+
+// integer, text and blob take a column of that type, or the zero value.
+func integer(v driver.Value) int64 { n, _ := v.(int64); return n }
+func text(v driver.Value) string   { s, _ := v.(string); return s }
+func blob(v driver.Value) []byte   { b, _ := v.([]byte); return b }
+
+// unavailable is an error after which nothing was written.
+func unavailable(message string, cause error) error {
+	return &cloud.Error{Kind: cloud.Unavailable, Message: message, Err: cause}
+}
+
+// exists refuses to replace a file.
+func exists(path string) error {
+	return hint.Wrap(&cloud.Error{Kind: cloud.Conflict, Message: path + " exists already"},
+		"a store is never overwritten: choose another path, or move the file away")
+}
+
+// broken explains why a file could not be opened as a store.
+func broken(path string, cause error) error {
+	e, ok := errors.AsType[sqlite3.Error](cause)
+	switch {
+	case ok && (e.Code == sqlite3.ErrNotADB || e.Code == sqlite3.ErrCorrupt):
+		return hint.Wrap(&cloud.Error{Kind: cloud.Invalid, Message: path + " is not an engine's store", Err: cause},
+			"name the file that \"mfabridge engine init\" made")
+	case ok && (e.Code == sqlite3.ErrReadonly || e.Code == sqlite3.ErrCantOpen || e.Code == sqlite3.ErrPerm):
+		return hint.Wrap(&cloud.Error{Kind: cloud.Denied, Message: "the store cannot be opened for writing", Err: cause},
+			"run as the user who owns the store and its folder")
+	default:
+		return unavailable("the store cannot be opened", cause)
+	}
+}
+
+// failure puts an error of the driver into the one vocabulary. Errors that
+// are *cloud.Error, or nobody's of ours, stay as they are.
+func failure(err error) error {
+	e, ok := errors.AsType[sqlite3.Error](err)
+	if !ok {
+		return err
+	}
+	if _, ours := errors.AsType[*cloud.Error](err); ours {
+		return err
+	}
+	switch e.Code {
+	case sqlite3.ErrBusy, sqlite3.ErrLocked:
+		return unavailable("the store is held by another process", err)
+	case sqlite3.ErrFull, sqlite3.ErrIoErr, sqlite3.ErrNomem, sqlite3.ErrReadonly, sqlite3.ErrCantOpen, sqlite3.ErrInterrupt:
+		return unavailable("the store cannot be read or written", err)
+	default:
+		return &cloud.Error{Kind: cloud.Internal, Message: "the store failed", Err: err}
+	}
+}

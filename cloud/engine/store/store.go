@@ -1,0 +1,228 @@
+package store
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"mfabridge/cloud"
+	"mfabridge/cloud/engine"
+	"mfabridge/internal/hint"
+)
+
+//go:embed schema.sql
+var schema string
+
+// Version is the schema's version that this program reads and writes.
+const Version = 1
+
+// applicationID marks a file as an engine's store: "MFBE".
+const applicationID = 0x4d464245
+
+// maxReaders bounds the connections for View. Each has a page cache.
+const maxReaders = 4
+
+// Store is an open store. It implements [engine.Store].
+type Store struct {
+	path    string
+	jobs    chan *job
+	closing chan struct{} // closed by Close: no new jobs
+	done    chan struct{} // closed when the writer has ended
+	once    sync.Once
+	writer  *conn
+	readers chan *conn
+	count   int // of readers
+	closed  error
+}
+
+var _ engine.Store = (*Store)(nil)
+
+// Options tune an open store. The zero value is right for a server.
+type Options struct {
+	// Cache is the writer's page cache in KiB; 0: 16 MiB. A bulk load in
+	// random order of names wants 64 MiB and more.
+	Cache int
+}
+
+// Create makes a store at path: it builds the schema in a temporary file
+// beside it, hands the open store to fill, and gives the file its name when
+// fill returned nil. If anything fails, nothing is left. A path that exists is
+// refused with kind Conflict.
+func Create(ctx context.Context, path string, fill func(*Store) error) (err error) {
+	if _, err := os.Lstat(path); err == nil {
+		return exists(path)
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".new-*")
+	if err != nil {
+		return hint.Wrap(unavailable("the store cannot be made", err), "the folder must exist and be writable")
+	}
+	temp := f.Name()
+	defer func() { err = errors.Join(err, remove(temp)) }()
+	if err := errors.Join(f.Chmod(0o600), f.Close(), build(temp)); err != nil {
+		return unavailable("the store cannot be made", err)
+	}
+	s, err := Open(ctx, temp, Options{})
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(fill(s), s.Close()); err != nil {
+		return err
+	}
+	return publish(temp, path)
+}
+
+// build makes the schema in an empty file.
+func build(path string) error {
+	c, err := dial(path, "rw", "DELETE")
+	if err != nil {
+		return err
+	}
+	return errors.Join(c.script(fmt.Sprintf("PRAGMA application_id=%d; PRAGMA user_version=%d; BEGIN; %s COMMIT;",
+		applicationID, Version, schema)), c.close())
+}
+
+// publish gives a finished store its name, without ever replacing a file.
+func publish(temp, path string) error {
+	if err := os.Link(temp, path); err != nil {
+		if errors.Is(err, fs.ErrExist) {
+			return exists(path)
+		}
+		return unavailable("the store cannot be given its name", err)
+	}
+	return syncFolder(filepath.Dir(path))
+}
+
+// syncFolder makes a new name in a folder durable, where the system can.
+func syncFolder(path string) error {
+	d, err := os.Open(path)
+	if err != nil {
+		return unavailable("the store's folder cannot be opened", err)
+	}
+	_ = d.Sync() // some systems cannot flush a folder; the file itself is flushed
+	return d.Close()
+}
+
+// remove deletes a store's files as far as they exist.
+func remove(path string) error {
+	var errs []error
+	for _, suffix := range []string{"", "-wal", "-shm", "-journal"} {
+		if err := os.Remove(path + suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Open opens a store that exists. Errors are *cloud.Error with advice:
+// NotFound, Unsupported (of a newer program), Invalid (not a store), Denied
+// (not readable or writable), Unavailable.
+func Open(ctx context.Context, path string, o Options) (*Store, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, unavailable("the store was not opened", err)
+	}
+	if err := reachable(path); err != nil {
+		return nil, err
+	}
+	w, err := openWriter(path, o)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{path: path, writer: w, jobs: make(chan *job, maxGroup),
+		closing: make(chan struct{}), done: make(chan struct{}), readers: make(chan *conn, maxReaders)}
+	for range maxReaders {
+		r, err := dial(path, "ro", "")
+		if err != nil {
+			return nil, errors.Join(broken(path, err), s.closeConns())
+		}
+		s.readers <- r
+		s.count++
+	}
+	go s.write()
+	return s, nil
+}
+
+// openWriter opens the writing connection and checks whose file it is.
+func openWriter(path string, o Options) (*conn, error) {
+	w, err := dial(path, "rw", "")
+	if err != nil {
+		return nil, broken(path, err)
+	}
+	if err := owned(w, path); err != nil {
+		return nil, errors.Join(err, w.close())
+	}
+	if o.Cache <= 0 {
+		o.Cache = 16 << 10
+	}
+	err = w.script(fmt.Sprintf("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=4000; "+
+		"PRAGMA journal_size_limit=67108864; PRAGMA cache_size=-%d; BEGIN IMMEDIATE; COMMIT", o.Cache))
+	if err != nil {
+		return nil, errors.Join(broken(path, err), w.close())
+	}
+	return w, nil
+}
+
+// reachable checks that the file is there and may be written by us.
+func reachable(path string) error {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return hint.Wrap(&cloud.Error{Kind: cloud.NotFound, Message: "there is no store at " + path},
+			"make one with: mfabridge engine init")
+	case err != nil:
+		return unavailable("the store cannot be looked at", err)
+	case !info.Mode().IsRegular():
+		return hint.Wrap(&cloud.Error{Kind: cloud.Invalid, Message: path + " is not a file"}, "name the store's file")
+	}
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return hint.Wrap(&cloud.Error{Kind: cloud.Denied, Message: "the store cannot be opened for writing", Err: err},
+			"run as the user who owns the store, on a file system that can be written")
+	}
+	return f.Close()
+}
+
+// owned checks that the file is an engine's store of this version.
+func owned(c *conn, path string) error {
+	id, err := c.number("PRAGMA application_id")
+	if err != nil {
+		return broken(path, err)
+	}
+	version, err := c.number("PRAGMA user_version")
+	switch {
+	case err != nil:
+		return broken(path, err)
+	case id != applicationID:
+		return hint.Wrap(&cloud.Error{Kind: cloud.Invalid, Message: path + " is not an engine's store"},
+			"name the file that \"mfabridge engine init\" made")
+	case version > Version:
+		return hint.Wrap(&cloud.Error{Kind: cloud.Unsupported,
+			Message: fmt.Sprintf("the store has schema %d, this program knows up to %d", version, Version)}, "use a newer mfabridge")
+	case version < Version:
+		return &cloud.Error{Kind: cloud.Unsupported, Message: fmt.Sprintf("the store has schema %d, which never was released", version)}
+	}
+	return nil
+}
+
+// Close lets the waiting updates finish and closes the file.
+func (s *Store) Close() error {
+	s.once.Do(func() {
+		close(s.closing)
+		<-s.done
+		s.closed = s.closeConns()
+	})
+	return s.closed
+}
+
+// closeConns waits for the readers that were made, then closes all.
+func (s *Store) closeConns() error {
+	var errs []error
+	for range s.count {
+		errs = append(errs, (<-s.readers).close())
+	}
+	return errors.Join(append(errs, s.writer.close())...)
+}

@@ -1,0 +1,164 @@
+package store
+
+import (
+	"database/sql/driver"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/mattn/go-sqlite3"
+
+	"mfabridge/cloud"
+	"mfabridge/cloud/engine"
+)
+
+// tx implements [engine.Tx] on the writing connection.
+type tx struct{ reader }
+
+const (
+	sqlSetMeta = "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+	sqlPutUser = "INSERT OR REPLACE INTO users (id, upn, display_name, aliases, sid, enabled, mobile, alternate, office, email, " +
+		"preference, blocked_until, password, created) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
+	sqlRemoveUser = "DELETE FROM users WHERE id = $1"
+	sqlClaim      = "INSERT INTO names (space, name, user) VALUES ($1, $2, $3) ON CONFLICT (space, name) DO NOTHING"
+	sqlOwner      = "SELECT user FROM names WHERE space = $1 AND name = $2"
+	sqlReleaseOne = "DELETE FROM names WHERE space = $1 AND name = $2"
+	sqlPutToken   = "INSERT INTO tokens (user, id, method, name, serial, manufacturer, model, algorithm, digits, period, fingerprint, " +
+		"sealed, proven, drift, last_step, seen_step) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) " +
+		"ON CONFLICT (user, id) DO UPDATE SET method = excluded.method, name = excluded.name, serial = excluded.serial, " +
+		"manufacturer = excluded.manufacturer, model = excluded.model, algorithm = excluded.algorithm, digits = excluded.digits, " +
+		"period = excluded.period, fingerprint = excluded.fingerprint, sealed = excluded.sealed, proven = excluded.proven, " +
+		"drift = excluded.drift, last_step = excluded.last_step, seen_step = excluded.seen_step"
+	sqlSetClock     = "UPDATE tokens SET proven = $1, drift = $2, last_step = $3, seen_step = $4 WHERE user = $5 AND id = $6"
+	sqlRemoveToken  = "DELETE FROM tokens WHERE user = $1 AND id = $2"
+	sqlSetSpent     = "INSERT OR REPLACE INTO spent (fingerprint, second) VALUES ($1, $2)"
+	sqlPutChallenge = "INSERT OR REPLACE INTO challenges (" + challengeColumns +
+		") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
+	sqlPutAttempt     = "INSERT OR REPLACE INTO attempts (challenge, answer_key, state, reason, tries, at) VALUES ($1, $2, $3, $4, $5, $6)"
+	sqlSetLastSent    = "INSERT OR REPLACE INTO last_sent (user, place, challenge) VALUES ($1, $2, $3)"
+	sqlPutFailures    = "INSERT OR REPLACE INTO failures (user, way, place, count, last) VALUES ($1, $2, $3, $4, $5)"
+	sqlRemoveFailures = "DELETE FROM failures WHERE user = $1 AND way = $2 AND place = $3"
+	sqlPutApp         = "INSERT OR REPLACE INTO apps (" + appColumns + ") VALUES ($1, $2, $3, $4, $5, $6)"
+	sqlRemoveApp      = "DELETE FROM apps WHERE name = $1"
+	sqlAppend         = "INSERT INTO audit (time, node, actor, action, subject, detail, reason) VALUES ($1, $2, $3, $4, $5, $6, $7)"
+
+	sqlOldest          = "SELECT id, user, place, sent IS NOT NULL FROM challenges WHERE id < $1 ORDER BY id LIMIT $2"
+	sqlPruneChallenges = "DELETE FROM challenges WHERE id <= $1"
+	sqlPruneAttempts   = "DELETE FROM attempts WHERE challenge <= $1"
+	sqlPruneSent       = "DELETE FROM last_sent WHERE user = $1 AND place = $2 AND challenge = $3"
+	sqlPruneFailures   = "DELETE FROM failures WHERE (user, way, place) IN " +
+		"(SELECT user, way, place FROM failures WHERE last < $1 ORDER BY last LIMIT $2)"
+)
+
+// do runs a statement of which nobody counts the rows.
+func (t tx) do(sql string, args ...driver.Value) error {
+	_, err := t.c.exec(sql, args...)
+	return err
+}
+
+func (t tx) SetMeta(name string, value []byte) error { return t.do(sqlSetMeta, name, value) }
+
+func (t tx) PutUser(u *engine.User) error {
+	var password driver.Value
+	if u.Password != nil {
+		password = u.Password
+	}
+	return t.do(sqlPutUser, string(u.ID), u.UPN, u.DisplayName, strings.Join(u.Aliases, "\n"), u.SID, flag(u.Enabled),
+		u.Mobile, u.Alternate, u.Office, u.Email, string(u.Default), nano(u.BlockedUntil), password, nano(u.Created))
+}
+
+func (t tx) RemoveUser(id cloud.UserID) error { return t.do(sqlRemoveUser, string(id)) }
+
+func (t tx) Claim(space engine.Space, name string, user cloud.UserID) (cloud.UserID, error) {
+	made, err := t.c.exec(sqlClaim, int64(space), name, string(user))
+	if err != nil || made == 1 {
+		return user, err
+	}
+	var owner string
+	err = t.c.query(sqlOwner, 1, func(row []driver.Value) error { owner = text(row[0]); return nil }, int64(space), name)
+	return cloud.UserID(owner), err
+}
+
+func (t tx) Release(space engine.Space, name string) error {
+	return t.do(sqlReleaseOne, int64(space), name)
+}
+
+func (t tx) PutToken(k *engine.Token) error {
+	o := &k.OATH
+	err := t.do(sqlPutToken, string(k.User), k.ID, string(k.Method), o.Name, o.Serial, o.Manufacturer, o.Model, string(o.Algorithm),
+		int64(o.Digits), int64(o.Period), o.Fingerprint, k.Sealed, flag(k.Proven), int64(k.Clock.Drift), k.Last, k.Seen)
+	if e, ok := errors.AsType[sqlite3.Error](err); ok && e.ExtendedCode == sqlite3.ErrConstraintUnique {
+		return engine.ErrTaken
+	}
+	return err
+}
+
+func (t tx) SetClock(user cloud.UserID, id string, c engine.Clock) error {
+	return t.do(sqlSetClock, flag(c.Proven), int64(c.Drift), c.Last, c.Seen, string(user), id)
+}
+
+func (t tx) RemoveToken(user cloud.UserID, id string) error {
+	return t.do(sqlRemoveToken, string(user), id)
+}
+
+func (t tx) SetSpent(fingerprint string, second int64) error {
+	return t.do(sqlSetSpent, fingerprint, second)
+}
+
+func (t tx) PutChallenge(c *engine.Challenge) error {
+	return t.do(sqlPutChallenge, string(c.ID), c.Key, string(c.User), string(c.Method), string(c.State), string(c.Reason),
+		c.Prompt, c.App, c.Place, int64(c.Tries), c.Sent, c.Context, nano(c.Created), nano(c.Expires), nano(c.Decided))
+}
+
+func (t tx) PutAttempt(a *engine.Attempt) error {
+	return t.do(sqlPutAttempt, string(a.Challenge), a.Key, string(a.State), string(a.Reason), int64(a.Tries), nano(a.At))
+}
+
+func (t tx) SetLastSent(user cloud.UserID, place string, id cloud.ChallengeID) error {
+	return t.do(sqlSetLastSent, string(user), place, string(id))
+}
+
+func (t tx) PutFailures(c engine.Counter, f engine.Failures) error {
+	if f.Count == 0 {
+		return t.do(sqlRemoveFailures, c.User, c.Way, c.Place)
+	}
+	return t.do(sqlPutFailures, c.User, c.Way, c.Place, int64(f.Count), nano(f.Last))
+}
+
+func (t tx) PutApp(a *engine.App) error {
+	return t.do(sqlPutApp, a.Name, string(a.Role), a.Digest, nano(a.Created), nano(a.Until), flag(a.Disabled))
+}
+
+func (t tx) RemoveApp(name string) error { return t.do(sqlRemoveApp, name) }
+
+func (t tx) Append(e engine.Entry) error {
+	return t.do(sqlAppend, nano(e.Time), e.Node, e.Actor, e.Action, e.Subject, e.Detail, e.Reason)
+}
+
+// Prune deletes from the oldest on, so that what lies below the last deleted
+// challenge is a range without gaps.
+func (t tx) Prune(id cloud.ChallengeID, at time.Time, limit int) error {
+	var last string
+	var sent [][3]driver.Value
+	err := t.c.query(sqlOldest, 4, func(row []driver.Value) error {
+		last = text(row[0])
+		if integer(row[3]) != 0 {
+			sent = append(sent, [3]driver.Value{row[1], row[2], row[0]})
+		}
+		return nil
+	}, string(id), int64(limit))
+	if err != nil {
+		return err
+	}
+	if last != "" {
+		if err := errors.Join(t.do(sqlPruneChallenges, last), t.do(sqlPruneAttempts, last)); err != nil {
+			return err
+		}
+	}
+	for _, s := range sent {
+		if err := t.do(sqlPruneSent, s[:]...); err != nil {
+			return err
+		}
+	}
+	return t.do(sqlPruneFailures, nano(at), int64(limit))
+}

@@ -1,0 +1,190 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"runtime"
+
+	"mfabridge/cloud"
+	"mfabridge/cloud/engine"
+)
+
+// maxGroup is the most updates that one commit carries.
+const maxGroup = 512
+
+// Statements around every update.
+const (
+	sqlBegin     = "BEGIN IMMEDIATE"
+	sqlCommit    = "COMMIT"
+	sqlRollback  = "ROLLBACK"
+	sqlSavepoint = "SAVEPOINT update_of_one"
+	sqlRelease   = "RELEASE update_of_one"
+	sqlUndo      = "ROLLBACK TO update_of_one"
+)
+
+// job is one call of Update.
+type job struct {
+	ctx  context.Context
+	fn   func(engine.Tx) error
+	err  error
+	done chan struct{}
+}
+
+// Update implements [engine.Store].
+func (s *Store) Update(ctx context.Context, fn func(engine.Tx) error) error {
+	j := &job{ctx: ctx, fn: fn, done: make(chan struct{})}
+	select {
+	case <-s.closing:
+		return closedError()
+	default:
+	}
+	select {
+	case s.jobs <- j:
+	case <-s.closing:
+		return closedError()
+	case <-ctx.Done():
+		return unavailable("the store was busy", ctx.Err())
+	}
+	select {
+	case <-j.done:
+		return j.err
+	case <-s.done: // the writer ended: it has answered j, or never saw it
+		select {
+		case <-j.done:
+			return j.err
+		default:
+			return closedError()
+		}
+	}
+}
+
+func closedError() error {
+	return &cloud.Error{Kind: cloud.Unavailable, Message: "the store is closed"}
+}
+
+// write is the writer: it owns the writing connection until Close.
+func (s *Store) write() {
+	defer close(s.done)
+	group := make([]*job, 0, maxGroup)
+	for {
+		select {
+		case j := <-s.jobs:
+			group = s.commit(group[:0], j)
+		case <-s.closing:
+			for {
+				select {
+				case j := <-s.jobs:
+					group = s.commit(group[:0], j)
+				default:
+					return
+				}
+			}
+		}
+	}
+}
+
+// commit runs first and what else waits in one transaction, and answers them.
+func (s *Store) commit(group []*job, first *job) []*job {
+	if _, err := s.writer.exec(sqlBegin); err != nil {
+		first.err = failure(err)
+		close(first.done)
+		return group
+	}
+	for j := first; j != nil; j = s.next(len(group)) {
+		group = append(group, j)
+		if !s.run(j) {
+			return s.abandon(group, j.err)
+		}
+	}
+	if _, err := s.writer.exec(sqlCommit); err != nil {
+		return s.abandon(group, failure(err))
+	}
+	for _, j := range group {
+		close(j.done)
+	}
+	return group
+}
+
+// next takes another waiting job, or nil when it is time to commit. Callers
+// that are about to ask get one chance to run before the disk is flushed.
+func (s *Store) next(have int) *job {
+	if have >= maxGroup {
+		return nil
+	}
+	for try := range 2 {
+		select {
+		case j := <-s.jobs:
+			return j
+		default:
+			if try == 0 {
+				runtime.Gosched()
+			}
+		}
+	}
+	return nil
+}
+
+// run runs one job inside its savepoint. It returns false if the whole
+// transaction is lost, which SQLite does on a full disk and the like.
+func (s *Store) run(j *job) bool {
+	if err := j.ctx.Err(); err != nil {
+		j.err = unavailable("the store was busy", err)
+		return true
+	}
+	if _, err := s.writer.exec(sqlSavepoint); err != nil {
+		j.err = failure(err)
+		return false
+	}
+	end := sqlRelease
+	if j.err = failure(j.fn(tx{reader{s.writer}})); j.err != nil {
+		if s.writer.raw.AutoCommit() {
+			return false
+		}
+		if _, err := s.writer.exec(sqlUndo); err != nil {
+			j.err = errors.Join(j.err, failure(err))
+			return false
+		}
+	}
+	if _, err := s.writer.exec(end); err != nil {
+		j.err = failure(err)
+		return false
+	}
+	return true
+}
+
+// abandon rolls the transaction back and fails every job that had succeeded.
+func (s *Store) abandon(group []*job, cause error) []*job {
+	if !s.writer.raw.AutoCommit() {
+		if _, err := s.writer.exec(sqlRollback); err != nil {
+			cause = errors.Join(cause, failure(err))
+		}
+	}
+	for _, j := range group {
+		if j.err == nil {
+			j.err = unavailable("the store could not commit", cause)
+		}
+		close(j.done)
+	}
+	return group
+}
+
+// View implements [engine.Store].
+func (s *Store) View(ctx context.Context, fn func(engine.Reader) error) (err error) {
+	var c *conn
+	select {
+	case <-s.closing:
+		return closedError()
+	case <-ctx.Done():
+		return unavailable("the store was busy", ctx.Err())
+	case c = <-s.readers:
+	}
+	defer func() { s.readers <- c }()
+	if _, err := c.exec("BEGIN"); err != nil {
+		return failure(err)
+	}
+	err = failure(fn(reader{c}))
+	if _, end := c.exec(sqlRollback); end != nil {
+		return errors.Join(err, failure(end))
+	}
+	return err
+}
