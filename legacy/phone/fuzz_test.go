@@ -59,6 +59,6 @@ func FuzzVerdict(f *testing.F) {
 		if !phonenumbers.GetSupportedCallingCodes()[code] || len(number) > 28 || strings.Trim(number, "0123456789") != "" {
 			return
 		}
-		check(t, p, code, number)
+		check(t, p, code, number, library(code, number))
 	})
 }

@@ -44,16 +44,17 @@ func (r *region) holds(length int, matched []bool) bool {
 	return false
 }
 
-// inRange tells whether a number is valid. The first region with the number's
-// leading digits decides alone; one without any counts if it has the number.
+// inRange tells whether a number is valid. The first region whose leading
+// digits it has decides alone; a region without such counts if it has the
+// number.
 func inRange(regions []region, length int, matched []bool) bool {
 	for i := range regions {
 		r := &regions[i]
-		if r.holds(length, matched) {
+		switch {
+		case r.leading == none && r.holds(length, matched):
 			return true
-		}
-		if r.leading != none && matched[r.leading] {
-			return false
+		case r.leading != none && matched[r.leading]:
+			return r.holds(length, matched)
 		}
 	}
 	return false

@@ -48,29 +48,26 @@ func (p *Parser) column(s string) (found *plan, given bool) {
 	if d.n == 0 && !d.plus && rest == "" {
 		return nil, false
 	}
-	code, _ := d.cutInternational()
-	if rest != "" || len(code) > maxCallingCode {
-		return nil, true
-	}
-	found, national := p.cutCallingCode(code)
-	if len(national) > 0 {
+	start, _ := d.international()
+	found, length := p.callingCode(d.buf[start:d.n])
+	if rest != "" || start+length < d.n {
 		return nil, true
 	}
 	return found, true
 }
 
-// cutCallingCode takes the calling code off the start of an international
-// number. No calling code is the start of another (E.164 section 6). The plan
-// is nil if there is none.
-func (p *Parser) cutCallingCode(number []byte) (*plan, []byte) {
+// callingCode returns the plan of the calling code that an international
+// number starts with, and the length of the code; nil if there is none. No
+// calling code is the start of another (E.164 section 6).
+func (p *Parser) callingCode(number []byte) (*plan, int) {
 	code := 0
 	for i := 0; i < len(number) && i < maxCallingCode; i++ {
 		code = code*10 + int(number[i]-'0')
 		if found := p.plans[code]; found != nil {
-			return found, number[i+1:]
+			return found, i + 1
 		}
 	}
-	return nil, number
+	return nil, 0
 }
 
 // Parse reads one number.
@@ -86,22 +83,21 @@ func (p *Parser) Parse(in Input) Result {
 	if end.problem != "" && !end.notes.Has(DialScript) {
 		return Result{Problem: end.problem}
 	}
-	number, international := d.cutInternational()
-	country, notes, problem := p.country(&number, international, in.CountryCode)
-	if problem != "" {
-		return Result{Problem: problem}
+	c := p.country(&d, in.CountryCode)
+	if c.problem != "" {
+		return Result{Problem: c.problem}
 	}
-	national, verdict := country.judge(number)
+	national, verdict := c.plan.judge(d.buf[c.start:d.n])
 	switch {
 	case verdict == possible && p.strict:
-		return Result{Notes: notes, Problem: "the number is possible but not valid"}
+		return Result{Notes: c.notes, Problem: "the number is possible but not valid"}
 	case verdict == possible:
-		notes |= Unverified
+		c.notes |= Unverified
 	case verdict != valid:
-		return Result{Notes: notes, Problem: verdict.problem()}
+		return Result{Notes: c.notes, Problem: verdict.problem()}
 	}
-	result := Result{Number: Number{CallingCode: country.code, National: national}, OK: true, Notes: notes}
-	return result.extended(end, readColumn(in.Extension))
+	number := Number{CallingCode: c.plan.code, National: national}
+	return Result{Number: number, OK: true, Notes: c.notes}.extended(end, readColumn(in.Extension))
 }
 
 // problem says why no number can be made of the digits before tail.
@@ -118,27 +114,37 @@ func (d *digits) problem(tail string) string {
 	}
 }
 
-// country decides whose number it is, and takes the calling code off it.
-func (p *Parser) country(number *[]byte, international bool, column string) (country *plan, notes Notes, problem string) {
+// country is whose number it is, and how that is known.
+type country struct {
+	plan    *plan
+	start   int // where the number starts behind its own calling code
+	notes   Notes
+	problem string // why it is not known
+}
+
+// country decides whose number d is.
+func (p *Parser) country(d *digits, column string) country {
 	said, given := p.column(column)
+	start, international := d.international()
 	switch {
 	case international:
-		country, *number = p.cutCallingCode(*number)
-		if country == nil {
-			return nil, 0, "the number starts with no known calling code"
+		own, length := p.callingCode(d.buf[start:d.n])
+		switch {
+		case own == nil:
+			return country{problem: "the number starts with no known calling code"}
+		case given && own != said:
+			return country{plan: own, start: start + length, notes: CountryConflict}
+		default:
+			return country{plan: own, start: start + length}
 		}
-		if given && said != country {
-			notes = CountryConflict
-		}
-		return country, notes, ""
 	case given && said == nil:
-		return nil, 0, "CountryCode is no known calling code"
+		return country{problem: "CountryCode is no known calling code"}
 	case given:
-		return said, 0, ""
+		return country{plan: said}
 	case p.fallback != nil:
-		return p.fallback, CountryAssumed, ""
+		return country{plan: p.fallback, notes: CountryAssumed}
 	default:
-		return nil, 0, "there is no calling code"
+		return country{problem: "there is no calling code"}
 	}
 }
 

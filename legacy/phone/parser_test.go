@@ -1,7 +1,6 @@
 package phone_test
 
 import (
-	"errors"
 	"strings"
 	"sync"
 	"testing"
@@ -236,6 +235,6 @@ func TestMetadataVersion(t *testing.T) {
 		t.Errorf("got %q", version)
 	}
 	if again := phone.MetadataVersion(); again != version {
-		t.Error(errors.New("the version changes"), version, again)
+		t.Errorf("first %q, then %q", version, again)
 	}
 }

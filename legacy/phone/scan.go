@@ -49,14 +49,13 @@ func (d *digits) add(c byte) {
 	d.n++
 }
 
-// cutInternational takes the marks of an international number away: "+", or
-// "00" before 1 to 9. What is left starts with a calling code if it tells so.
-func (d *digits) cutInternational() (rest []byte, international bool) {
-	b := d.bytes()
-	if !d.plus && len(b) > 2 && b[0] == '0' && b[1] == '0' && b[2] != '0' {
-		return b[2:], true
+// international tells where a number starts behind the mark of an international
+// one, "+" or "00" before 1 to 9, and whether it has such a mark.
+func (d *digits) international() (start int, ok bool) {
+	if !d.plus && d.n > 2 && d.buf[0] == '0' && d.buf[1] == '0' && d.buf[2] != '0' {
+		return 2, true
 	}
-	return b, d.plus
+	return 0, d.plus
 }
 
 // narrow turns a full-width form of an ASCII character into it.
