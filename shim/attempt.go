@@ -1,0 +1,126 @@
+package shim
+
+import (
+	"encoding/hex"
+	"net/netip"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/cases"
+	"golang.org/x/text/unicode/norm"
+
+	"mfabridge/internal/secret"
+	"mfabridge/shim/config"
+	"mfabridge/shim/radius"
+)
+
+// microsoft is the vendor number whose attributes carry MS-CHAP (RFC 2548).
+const microsoft = 311
+
+// attempt is what an Access-Request says, checked.
+type attempt struct {
+	client   *client
+	user     string // NFC, else as typed
+	folded   string // for comparing
+	station  string // Calling-Station-Id, if this client's is reliable
+	place    string // tells logins of one user apart: the station, else where the packet came from
+	address  netip.Addr
+	password secret.Bytes // revealed User-Password
+	state    []byte       // empty: a first leg
+}
+
+// readAttempt takes an Access-Request apart. What it returns besides a reason
+// is good for a log line at most.
+func readAttempt(p radius.Packet, c *client, s *radius.Secret, from netip.Addr) (attempt, reason) {
+	a := attempt{client: c}
+	name, names := p.Lookup(radius.UserName)
+	a.user = string(name)
+	if r := a.readUser(names); r != "" {
+		return a, r
+	}
+	a.readStation(p, from)
+	state, states := p.Lookup(radius.State)
+	hidden, passwords := p.Lookup(radius.UserPassword)
+	switch {
+	case states > 1 || passwords > 1:
+		return a, attributeTwice // RFC 2865 section 5.44
+	case otherProtocol(p):
+		return a, protocolNotSupported
+	case passwords == 0:
+		return a, noPassword
+	case states == 1 && len(state) == 0:
+		return a, stateMalformed
+	}
+	a.state = state
+	password, err := s.Password(make([]byte, 0, radius.MaxPassword), hidden, p.Authenticator())
+	if err != nil || !utf8.Valid(password) {
+		return a, badPassword
+	}
+	a.password = secret.New(password)
+	return a, ""
+}
+
+// readUser checks the name and brings it into its forms.
+func (a *attempt) readUser(count int) reason {
+	switch {
+	case count == 0 || a.user == "":
+		return noUserName
+	case count > 1:
+		return attributeTwice
+	case !utf8.ValidString(a.user) || strings.ContainsFunc(a.user, unicode.IsControl):
+		return badUserName
+	}
+	a.user = norm.NFC.String(a.user)
+	a.folded = norm.NFC.String(cases.Fold().String(a.user))
+	return ""
+}
+
+// readStation takes Calling-Station-Id, where this client's can be relied on.
+// Bytes that are no text are kept as hexadecimal digits.
+func (a *attempt) readStation(p radius.Packet, from netip.Addr) {
+	a.place = "from " + from.Unmap().String()
+	if a.client.CallingStation == config.Unreliable {
+		return
+	}
+	value, _ := p.Lookup(radius.CallingStationID)
+	if len(value) == 0 {
+		return
+	}
+	a.station = string(value)
+	if printable(a.station) != a.station {
+		a.station = "0x" + hex.EncodeToString(value)
+	}
+	a.place = "station " + a.station
+	if address, err := netip.ParseAddr(a.station); err == nil {
+		a.address = address
+	}
+}
+
+// otherProtocol tells whether the request proves itself by something else than
+// User-Password, alone or besides.
+func otherProtocol(p radius.Packet) bool {
+	for kind, value := range p.Attributes() {
+		switch kind {
+		case radius.CHAPPassword, radius.EAPMessage:
+			return true
+		case radius.VendorSpecific:
+			vendor, inner, ok := radius.Vendor(value)
+			// MS-CHAP-Response, -CPW-1, -CPW-2, MS-CHAP2-Response, -CPW
+			if ok && vendor == microsoft && (inner == 1 || inner == 3 || inner == 4 || inner == 25 || inner == 27) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// printable is a text as it may stand in a log: as it is, or quoted if it has
+// anything that could fool a reader.
+func printable(s string) string {
+	if utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return s
+	}
+	return strconv.QuoteToASCII(s)
+}

@@ -1,0 +1,85 @@
+package shim
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"sync"
+
+	"mfabridge/internal/hint"
+	"mfabridge/shim/config"
+	"mfabridge/shim/radius"
+)
+
+// client is a configured client as the packet path needs it.
+type client struct {
+	config.Client
+	secrets sync.Pool // of *radius.Secret, for workers
+}
+
+func newClient(c config.Client) *client {
+	made := &client{Client: c}
+	made.secrets.New = func() any { return radius.NewSecret(c.SharedSecret.Reveal()) }
+	return made
+}
+
+// clientTable finds a client by the address that a packet comes from. It never
+// changes once it is made.
+type clientTable struct {
+	v4, v6 []int // the prefix lengths there are, longest first
+	owner  map[netip.Prefix]*client
+}
+
+func newClientTable(clients []config.Client, passwords bool) (clientTable, error) {
+	t := clientTable{owner: make(map[netip.Prefix]*client)}
+	for _, c := range clients {
+		switch {
+		case c.SharedSecret.IsZero():
+			return t, fmt.Errorf("client %s has no shared secret", c.Name)
+		case c.Primary == config.None && c.PrimaryDoneByClient:
+		case c.Primary == config.Native && c.CodeEntry == config.Challenge && passwords:
+		case c.Primary == config.Native && !passwords:
+			return t, hint.New(fmt.Sprintf("client %s has primary: engine, but this engine checks no passwords", c.Name),
+				"let the client check the password and set primary: none with primary_done_by_client: true")
+		default:
+			return t, fmt.Errorf("client %s would let logins through with a factor missing", c.Name)
+		}
+		made := newClient(c)
+		for _, p := range c.Prefixes {
+			if t.owner[p] != nil {
+				return t, fmt.Errorf("network %s belongs to two clients", p)
+			}
+			t.owner[p] = made
+			lengths := &t.v6
+			if p.Addr().Is4() {
+				lengths = &t.v4
+			}
+			if !slices.Contains(*lengths, p.Bits()) {
+				*lengths = append(*lengths, p.Bits())
+			}
+		}
+	}
+	for _, lengths := range [][]int{t.v4, t.v6} {
+		slices.SortFunc(lengths, func(a, b int) int { return b - a })
+	}
+	return t, nil
+}
+
+// find returns the client with the longest prefix around an address, or nil.
+func (t *clientTable) find(a netip.Addr) *client {
+	a = a.Unmap().WithZone("")
+	lengths := t.v6
+	if a.Is4() {
+		lengths = t.v4
+	}
+	for _, bits := range lengths {
+		p, err := a.Prefix(bits)
+		if err != nil {
+			return nil
+		}
+		if c := t.owner[p]; c != nil {
+			return c
+		}
+	}
+	return nil
+}

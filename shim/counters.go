@@ -1,0 +1,81 @@
+package shim
+
+import (
+	"maps"
+	"sync"
+	"sync/atomic"
+)
+
+// drop says why a packet was dropped before it became a login. The words are
+// those of logs and metrics.
+type drop int
+
+const (
+	unknownClient drop = iota
+	malformed
+	unexpectedCode
+	noMessageAuthenticator
+	wrongMessageAuthenticator
+	overload
+	readFailed
+	sendFailed
+	drops // how many there are
+)
+
+func (d drop) String() string {
+	return [drops]string{"unknown_client", "malformed", "unexpected_code", "no_message_authenticator",
+		"wrong_message_authenticator", "overload", "read_failed", "send_failed"}[d]
+}
+
+// Counters is what a Server has done since it was made.
+type Counters struct {
+	Received     uint64 // datagrams
+	StatusServer uint64 // answered
+	Repeated     uint64 // retransmissions answered from the reply cache
+	InFlight     uint64 // retransmissions dropped while the first is at work
+	Superseded   uint64 // answers that did not go out, because the identifier had been used anew
+	Panics       uint64 // faults of ours; the request was dropped
+
+	Dropped map[string]uint64 // datagrams that did not become a login, by reason
+	Logins  map[string]uint64 // by outcome: accept, challenge, reject, silent
+	Reasons map[string]uint64 // of reject and silent
+}
+
+// counters are written by loops and workers.
+type counters struct {
+	received, statusServer, repeated, inFlight, superseded, panics atomic.Uint64
+
+	dropped [drops]atomic.Uint64
+
+	mu      sync.Mutex
+	logins  map[string]uint64
+	reasons map[string]uint64
+}
+
+func newCounters() *counters {
+	return &counters{logins: make(map[string]uint64), reasons: make(map[string]uint64)}
+}
+
+func (c *counters) login(v verdict) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.logins[v.outcome()]++
+	if v.reason != "" {
+		c.reasons[string(v.reason)]++
+	}
+}
+
+func (c *counters) snapshot() Counters {
+	out := Counters{
+		Received: c.received.Load(), StatusServer: c.statusServer.Load(), Repeated: c.repeated.Load(),
+		InFlight: c.inFlight.Load(), Superseded: c.superseded.Load(), Panics: c.panics.Load(),
+		Dropped: make(map[string]uint64, drops),
+	}
+	for d := range drops {
+		out.Dropped[d.String()] = c.dropped[d].Load()
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	out.Logins, out.Reasons = maps.Clone(c.logins), maps.Clone(c.reasons)
+	return out
+}

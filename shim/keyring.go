@@ -1,0 +1,135 @@
+package shim
+
+import (
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/binary"
+	"fmt"
+	"time"
+
+	"golang.org/x/crypto/chacha20poly1305"
+
+	"mfabridge/cloud"
+	"mfabridge/internal/secret"
+)
+
+// A State is at most 95 octets, within the 96 that every client is known to
+// carry:
+//
+//	1  version
+//	2  which cluster key
+//	24 nonce
+//	.. sealed: 4 expiry (Unix seconds), 16 digest of client and user, up to 32 challenge id
+//	16 tag
+const (
+	stateVersion = 1
+	stateHead    = 3
+	digestLength = 16
+	maxChallenge = 32
+	stateMin     = stateHead + chacha20poly1305.NonceSizeX + 4 + digestLength + 1 + chacha20poly1305.Overhead
+	stateMax     = stateMin - 1 + maxChallenge
+)
+
+// keyring is what the shim derives from the cluster keys. All nodes that have
+// the same keys open each other's States and name logins alike.
+type keyring struct {
+	seals []stateKey // the first seals, all open
+	login []byte     // names logins towards the engine
+	proof []byte     // names passwords in memory
+}
+
+type stateKey struct {
+	id     [2]byte
+	aead   cipher.AEAD
+	digest []byte
+}
+
+func newKeyring(keys []secret.Bytes) (*keyring, error) {
+	var k keyring
+	for _, key := range keys {
+		if key.Len() < chacha20poly1305.KeySize {
+			return nil, fmt.Errorf("cluster key has %d octets, fewer than %d", key.Len(), chacha20poly1305.KeySize)
+		}
+		derived := make(map[string][]byte)
+		for _, use := range []string{"state", "state key id", "state digest", "login", "password proof"} {
+			b, err := hkdf.Expand(sha256.New, key.Reveal(), "mfabridge shim 1 "+use, chacha20poly1305.KeySize)
+			if err != nil {
+				return nil, fmt.Errorf("cluster key cannot be used: %w", err)
+			}
+			derived[use] = b
+		}
+		aead, err := chacha20poly1305.NewX(derived["state"])
+		if err != nil {
+			return nil, fmt.Errorf("cluster key cannot be used: %w", err)
+		}
+		k.seals = append(k.seals, stateKey{id: [2]byte(derived["state key id"]), aead: aead, digest: derived["state digest"]})
+		if k.login == nil {
+			k.login, k.proof = derived["login"], derived["password proof"]
+		}
+	}
+	return &k, nil
+}
+
+// seal makes the State of a challenge, for one client and one folded user name.
+func (k *keyring) seal(id cloud.ChallengeID, expires time.Time, client, user string) ([]byte, error) {
+	if id == "" || len(id) > maxChallenge {
+		return nil, fmt.Errorf("challenge id has %d octets, not 1 to %d", len(id), maxChallenge)
+	}
+	key := k.seals[0]
+	state := make([]byte, stateHead+chacha20poly1305.NonceSizeX, stateMax)
+	state[0], state[1], state[2] = stateVersion, key.id[0], key.id[1]
+	nonce := state[stateHead:]
+	_, _ = rand.Read(nonce) // never fails, see crypto/rand
+	plain := binary.BigEndian.AppendUint32(nil, uint32(expires.Unix()))
+	plain = append(plain, mac(key.digest, client, user)[:digestLength]...)
+	plain = append(plain, id...)
+	return key.aead.Seal(state, nonce, plain, state[:stateHead]), nil
+}
+
+// open returns the challenge of a State. The reason is empty if the State was
+// sealed for this client and user and has not expired.
+func (k *keyring) open(state []byte, client, user string, now time.Time) (cloud.ChallengeID, reason) {
+	if len(state) < stateMin || len(state) > stateMax || state[0] != stateVersion {
+		return "", stateMalformed
+	}
+	head, nonce := state[:stateHead], state[stateHead:stateHead+chacha20poly1305.NonceSizeX]
+	for _, key := range k.seals {
+		if key.id != [2]byte(state[1:3]) {
+			continue
+		}
+		plain, err := key.aead.Open(nil, nonce, state[stateHead+len(nonce):], head)
+		if err != nil {
+			continue
+		}
+		switch {
+		case subtle.ConstantTimeCompare(plain[4:4+digestLength], mac(key.digest, client, user)[:digestLength]) != 1:
+			return "", stateForeign
+		case now.Unix() >= int64(binary.BigEndian.Uint32(plain)):
+			return "", stateExpired
+		}
+		return cloud.ChallengeID(plain[4+digestLength:]), ""
+	}
+	return "", stateAltered
+}
+
+// name is a [cloud.Request.Key]: equal for equal fields, and on every node.
+func (k *keyring) name(fields ...string) string {
+	return base64.RawURLEncoding.EncodeToString(mac(k.login, fields...))
+}
+
+// mac is HMAC-SHA256 over fields, each with its length before it.
+func mac(key []byte, fields ...string) []byte {
+	h := hmac.New(sha256.New, key)
+	var length [4]byte
+	for _, f := range fields {
+		binary.BigEndian.PutUint32(length[:], uint32(len(f)))
+		h.Write(length[:])
+		h.Write([]byte(f))
+	}
+	return h.Sum(nil)
+}

@@ -1,0 +1,186 @@
+package shim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+
+	"mfabridge/shim/radius"
+)
+
+// maxReadFaults is how many reads may fail in a row before a socket is given
+// up.
+const maxReadFaults = 100
+
+// logEvery is how often drops of one kind are logged by one loop; counters
+// count them all.
+const logEvery = time.Second
+
+// job is a request on its way through a worker. Jobs are used over and over.
+type job struct {
+	loop   *loop
+	client *client
+	path   path
+	ticket ticket
+	at     time.Time
+	packet []byte
+}
+
+// loop reads one socket. What it needs for a packet it has from the start.
+type loop struct {
+	s       *Server
+	pc      net.PacketConn
+	conn    conn
+	cache   *replyCache
+	secrets map[*client]*radius.Secret
+	path    path
+	in      [radius.MaxLength + 1]byte
+	out     [radius.MaxLength]byte
+	logged  [drops]time.Time
+}
+
+func newLoop(s *Server, pc net.PacketConn) *loop {
+	l := &loop{s: s, pc: pc, cache: newReplyCache(s.replies), secrets: make(map[*client]*radius.Secret)}
+	log := s.log.With("listen", pc.LocalAddr().String())
+	var err error
+	if l.conn, err = newConn(pc); err != nil {
+		log.Warn("answers may leave from another address than was asked", "error", err)
+	}
+	if u, ok := pc.(*net.UDPConn); ok {
+		if err := u.SetReadBuffer(ReceiveBuffer); err != nil {
+			log.Warn("receive buffer cannot be set", "error", err)
+		}
+		granted, err := grantedBuffer(u)
+		if err != nil {
+			log.Warn("receive buffer is unknown", "error", err)
+		}
+		log.Info("listening", "receive_buffer_asked", ReceiveBuffer, "receive_buffer_kernel", granted)
+	}
+	return l
+}
+
+func (l *loop) run() error {
+	for faults := 0; ; {
+		n, err := l.conn.read(l.in[:], &l.path)
+		switch {
+		case err == nil:
+			faults = 0
+			l.s.count.received.Add(1)
+			l.packet(l.in[:n])
+		case l.s.isClosing():
+			return ErrServerClosed
+		case errors.Is(err, net.ErrClosed):
+			return fmt.Errorf("socket was closed: %w", err)
+		default:
+			if faults++; faults == maxReadFaults {
+				return fmt.Errorf("socket cannot be read: %w", err)
+			}
+			l.drop(readFailed, nil, err)
+		}
+	}
+}
+
+// packet does with a datagram all that needs no waiting. Nothing that fails
+// Message-Authenticator gets further than its check.
+func (l *loop) packet(b []byte) {
+	c := l.s.clients.find(l.path.from.Addr())
+	if c == nil {
+		l.drop(unknownClient, nil, nil)
+		return
+	}
+	p, err := radius.Parse(b)
+	if err != nil {
+		l.drop(malformed, c, err)
+		return
+	}
+	if p.Code() != radius.AccessRequest && p.Code() != radius.StatusServer {
+		l.drop(unexpectedCode, c, nil)
+		return
+	}
+	secret := l.secret(c)
+	switch err := secret.VerifyRequest(p); {
+	case errors.Is(err, radius.ErrNoMessageAuthenticator):
+		l.drop(noMessageAuthenticator, c, err)
+	case err != nil:
+		l.drop(wrongMessageAuthenticator, c, err)
+	case p.Code() == radius.StatusServer:
+		l.status(p, secret, c)
+	default:
+		l.request(p, c)
+	}
+}
+
+// secret returns the loop's own hash states of a client.
+func (l *loop) secret(c *client) *radius.Secret {
+	s := l.secrets[c]
+	if s == nil {
+		s = radius.NewSecret(c.SharedSecret.Reveal())
+		l.secrets[c] = s
+	}
+	return s
+}
+
+// status answers Status-Server (RFC 5997 section 4.2).
+func (l *loop) status(p radius.Packet, secret *radius.Secret, c *client) {
+	w := radius.NewReply(l.out[:0], radius.AccessAccept, p)
+	w.AddProxyStates(p)
+	b, err := secret.SealReply(&w, p)
+	if err != nil {
+		l.drop(malformed, c, err)
+		return
+	}
+	if err := l.conn.write(b, &l.path); err != nil {
+		l.drop(sendFailed, c, err)
+		return
+	}
+	l.s.count.statusServer.Add(1)
+}
+
+// request answers a retransmission, or hands a fresh request to the workers.
+func (l *loop) request(p radius.Packet, c *client) {
+	now := l.s.now()
+	kind, reply, ticket := l.cache.begin(source{from: l.path.from, identifier: p.Identifier()}, p.Authenticator(), now)
+	switch kind {
+	case working:
+		l.s.count.inFlight.Add(1)
+		return
+	case answered:
+		if err := l.conn.write(reply, &l.path); err != nil {
+			l.drop(sendFailed, c, err)
+			return
+		}
+		l.s.count.repeated.Add(1)
+		return
+	}
+	select {
+	case j := <-l.s.free:
+		j.loop, j.client, j.path, j.ticket, j.at = l, c, l.path, ticket, now
+		j.packet = append(j.packet[:0], p.Bytes()...)
+		l.s.queue <- j
+	default:
+		l.cache.forget(ticket)
+		l.drop(overload, c, nil)
+	}
+}
+
+// drop counts a datagram that goes no further, and logs it if none of its kind
+// was logged lately: a flood must not become a flood of log lines.
+func (l *loop) drop(d drop, c *client, cause error) {
+	total := l.s.count.dropped[d].Add(1)
+	now := l.s.now()
+	if now.Sub(l.logged[d]) < logEvery {
+		return
+	}
+	l.logged[d] = now
+	attributes := []slog.Attr{slog.String("reason", d.String()), slog.String("from", l.path.from.String()), slog.Uint64("total", total)}
+	if c != nil {
+		attributes = append(attributes, slog.String("client", c.Name))
+	}
+	if cause != nil {
+		attributes = append(attributes, slog.Any("cause", cause))
+	}
+	l.s.log.LogAttrs(context.Background(), slog.LevelWarn, "packet dropped", attributes...)
+}

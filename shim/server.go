@@ -1,0 +1,204 @@
+// Package shim stands in for a retired MFA server towards applications that
+// speak RADIUS: it takes a login, has the first factor checked where the
+// client has not done so itself, and asks a [cloud.Verifier] for the second.
+//
+//	s, err := shim.New(shim.Options{Config: c, Verifier: v, Passwords: p, Log: log})
+//	pc, err := shim.Listen(address)
+//	go s.Serve(pc)            // one call a socket
+//	...
+//	err = s.Shutdown(ctx)     // stops reading, answers what it has read, closes
+//
+// The way of a datagram: client by longest prefix, packet, Message-
+// Authenticator, reply cache, queue, worker, login, verdict, reply. The loop of
+// a socket does everything up to the queue and answers Status-Server and
+// retransmissions itself, without allocating; a fixed number of workers, which
+// the Verifier may block, do the rest. Nothing grows with the load: beyond the
+// queue requests are dropped and counted, and clients send them again.
+//
+// Whatever is not an approval by the Verifier is no Access-Accept. A login that
+// was judged is Access-Reject; one that could not be judged is silence, so that
+// the client asks another server, unless its on_outage says reject.
+//
+// User names must be UTF-8 without control characters. They are brought to
+// Unicode form NFC and otherwise passed on as typed: not trimmed, not cut,
+// DOMAIN\user and realms included. Where the shim compares names it folds case.
+package shim
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"mfabridge/cloud"
+	"mfabridge/internal/hint"
+	"mfabridge/shim/config"
+)
+
+// ErrServerClosed is what Serve returns after Shutdown.
+var ErrServerClosed = errors.New("shim: server closed")
+
+// Defaults of Options.
+const (
+	DefaultWorkers     = 256
+	DefaultQueue       = 4096
+	DefaultReplies     = 1 << 16
+	DefaultCallTimeout = 10 * time.Second
+)
+
+// Options are what a Server is made of.
+type Options struct {
+	Config    *config.Config   // as config.Load returned it, with Keys
+	Verifier  cloud.Verifier   // asked for the second factor
+	Passwords cloud.Passwords  // checks passwords; nil where no client has primary engine
+	Log       *slog.Logger     // takes one event a login; nil: no log
+	Now       func() time.Time // nil: time.Now
+
+	Workers     int           // logins at work at once; 0: DefaultWorkers
+	Queue       int           // logins waiting for a worker; 0: DefaultQueue
+	Replies     int           // replies remembered for each socket; 0: DefaultReplies
+	CallTimeout time.Duration // for all that one login asks, and longest wait in the queue; 0: DefaultCallTimeout
+}
+
+// Server answers RADIUS. All methods may be called concurrently.
+type Server struct {
+	clients  clientTable
+	logins   *logins
+	log      *slog.Logger
+	now      func() time.Time
+	patience time.Duration
+	replies  int
+	count    *counters
+
+	free  chan *job // jobs that nobody holds: their number is the bound on work
+	queue chan *job // as large as all jobs, so that sending never blocks
+
+	calls   context.Context // of calls to the Verifier; ends when a drain gives up
+	giveUp  context.CancelFunc
+	number  int // of workers
+	loops   sync.WaitGroup
+	workers sync.WaitGroup
+
+	mu      sync.Mutex
+	conns   []net.PacketConn
+	started bool
+	closing bool
+}
+
+// New makes a Server that is ready to serve. It refuses options that would let
+// a login through with less than its factors.
+func New(o Options) (*Server, error) {
+	switch {
+	case o.Config == nil || o.Verifier == nil:
+		return nil, errors.New("shim needs a configuration and a verifier")
+	case len(o.Config.Keys) == 0:
+		return nil, hint.New("shim has no cluster key to seal State with", "set cluster_keys, or let a single node make one")
+	}
+	keys, err := newKeyring(o.Config.Keys)
+	if err != nil {
+		return nil, err
+	}
+	clients, err := newClientTable(o.Config.RADIUS.Clients, o.Passwords != nil)
+	if err != nil {
+		return nil, err
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	s := &Server{
+		clients: clients, log: o.Log, now: o.Now, count: newCounters(),
+		patience: orDefault(o.CallTimeout, DefaultCallTimeout),
+		replies:  orDefault(o.Replies, DefaultReplies),
+		number:   orDefault(o.Workers, DefaultWorkers),
+	}
+	s.logins = &logins{
+		verifier: o.Verifier, passwords: o.Passwords, keys: keys, now: o.Now,
+		wrong: newWrongPasswords(),
+	}
+	jobs := s.number + orDefault(o.Queue, DefaultQueue)
+	s.free, s.queue = make(chan *job, jobs), make(chan *job, jobs)
+	for range jobs {
+		s.free <- new(job)
+	}
+	// Calls outlive the signal that stops the program: Shutdown bounds them.
+	s.calls, s.giveUp = context.WithCancel(context.Background())
+	return s, nil
+}
+
+func orDefault[T int | time.Duration](v, standard T) T {
+	if v <= 0 {
+		return standard
+	}
+	return v
+}
+
+// Serve reads requests from a socket and answers them until Shutdown, which
+// closes the socket; it returns [ErrServerClosed] then, and before that only
+// if the socket fails for good. It may be called for several sockets.
+func (s *Server) Serve(pc net.PacketConn) error {
+	l := newLoop(s, pc)
+	s.mu.Lock()
+	if s.closing {
+		s.mu.Unlock()
+		return ErrServerClosed
+	}
+	s.conns = append(s.conns, pc)
+	if !s.started {
+		s.started = true
+		for range s.number {
+			s.workers.Go(s.work)
+		}
+	}
+	s.loops.Add(1)
+	s.mu.Unlock()
+	defer s.loops.Done()
+	return l.run()
+}
+
+// Shutdown stops reading, waits until the logins that were read are answered,
+// and closes the sockets. When ctx ends first, the calls that still run are
+// cancelled and its error is returned.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.mu.Lock()
+	first := !s.closing
+	s.closing = true
+	for _, pc := range s.conns {
+		_ = pc.SetReadDeadline(time.Unix(1, 0)) // a socket that cannot is closed already
+	}
+	s.mu.Unlock()
+	if !first {
+		return ErrServerClosed
+	}
+	s.loops.Wait()
+	close(s.queue)
+	drained := make(chan struct{})
+	go func() {
+		s.workers.Wait()
+		close(drained)
+	}()
+	var err error
+	select {
+	case <-drained:
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	s.giveUp()
+	for _, pc := range s.conns {
+		_ = pc.Close()
+	}
+	return err
+}
+
+func (s *Server) isClosing() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closing
+}
+
+// Counters returns what has happened so far.
+func (s *Server) Counters() Counters { return s.count.snapshot() }

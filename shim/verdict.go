@@ -1,0 +1,104 @@
+package shim
+
+import (
+	"mfabridge/cloud"
+	"mfabridge/shim/config"
+	"mfabridge/shim/radius"
+	"time"
+)
+
+// reason says why a login was refused or left unanswered: one of these, or a
+// [cloud.Reason]. The words are those of logs and metrics, never of replies.
+type reason string
+
+const (
+	noUserName           reason = "no_user_name"
+	badUserName          reason = "bad_user_name" // not UTF-8, or with control characters
+	attributeTwice       reason = "attribute_twice"
+	noPassword           reason = "no_password"
+	emptyPassword        reason = "empty_password"
+	badPassword          reason = "bad_password"           // hidden in a wrong way, or not UTF-8
+	protocolNotSupported reason = "protocol_not_supported" // CHAP, MS-CHAP, EAP
+	stateMalformed       reason = "state_malformed"        // not one of ours
+	stateAltered         reason = "state_altered"          // or sealed with a key that is gone
+	stateExpired         reason = "state_expired"
+	stateForeign         reason = "state_foreign" // of another client or user
+	userUnknown          reason = "user_unknown"
+	userAmbiguous        reason = "user_ambiguous"
+	challengeUnknown     reason = "challenge_unknown"
+	methodNotBuilt       reason = "method_not_built" // push or call
+	notDecided           reason = "not_decided"      // the code did not settle it
+	requestInvalid       reason = "request_invalid"
+	outage               reason = "outage"
+	replyTooLong         reason = "reply_too_long"
+)
+
+// refusal is what a user may be shown with every Access-Reject. It is the same
+// for all reasons: a wrong password and a wrong code look alike.
+const refusal = "Sign-in was not accepted."
+
+// verdict is what becomes of a request.
+type verdict struct {
+	code      radius.Code // 0: no answer
+	reason    reason      // empty with Access-Accept and Access-Challenge
+	cause     error       // behind the reason, for the log
+	method    cloud.Preference
+	challenge cloud.ChallengeID
+	repeated  bool
+
+	state   []byte        // with Access-Challenge
+	message string        // Reply-Message
+	timeout time.Duration // Session-Timeout, with Access-Challenge
+}
+
+// outcome is the verdict in one word.
+func (v verdict) outcome() string {
+	switch v.code {
+	case radius.AccessAccept:
+		return "accept"
+	case radius.AccessChallenge:
+		return "challenge"
+	case radius.AccessReject:
+		return "reject"
+	}
+	return "silent"
+}
+
+func deny(r reason) verdict {
+	return verdict{code: radius.AccessReject, reason: r, message: refusal}
+}
+
+// judge turns where a challenge stands after an answer into a verdict. Nothing
+// but Approved is an Access-Accept.
+func judge(state cloud.State, why cloud.Reason) verdict {
+	switch state {
+	case cloud.Approved:
+		return verdict{code: radius.AccessAccept}
+	case cloud.Refused, cloud.Expired:
+		if why == "" {
+			why = cloud.Reason(state)
+		}
+		return deny(reason(why))
+	}
+	return deny(notDecided)
+}
+
+// fault turns an error of the engine into a verdict: what the engine has
+// decided is a refusal, what it could not decide is the client's on_outage.
+func fault(c *client, err error, notFound reason) verdict {
+	v := verdict{reason: outage}
+	switch cloud.KindOf(err) {
+	case cloud.NotFound:
+		v = deny(notFound)
+	case cloud.Conflict:
+		v = deny(userAmbiguous)
+	case cloud.Invalid, cloud.Unsupported:
+		v = deny(requestInvalid)
+	case cloud.Unavailable, cloud.Throttled, cloud.Internal, cloud.Denied, cloud.Stale, cloud.Locked:
+		if c.OnOutage == config.Reject {
+			v = deny(outage)
+		}
+	}
+	v.cause = err
+	return v
+}

@@ -1,0 +1,124 @@
+package shim
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"time"
+
+	"mfabridge/shim/radius"
+)
+
+// work is the life of one worker: it takes requests until the queue is closed.
+func (s *Server) work() {
+	out := make([]byte, 0, radius.MaxLength)
+	for j := range s.queue {
+		s.process(j, out)
+		s.free <- j
+	}
+}
+
+// process answers one request, or sees to it that its next copy is tried anew.
+// A fault of ours costs this request and no more.
+func (s *Server) process(j *job, out []byte) {
+	replied := false
+	defer func() {
+		if p := recover(); p != nil {
+			s.count.panics.Add(1)
+			s.log.Error("login dropped by a fault in the program", "client", j.client.Name,
+				"fault", fmt.Sprint(p), "stack", string(debug.Stack()))
+		}
+		if !replied {
+			j.loop.cache.forget(j.ticket)
+		}
+	}()
+	start := s.now()
+	if start.Sub(j.at) > s.patience {
+		s.count.dropped[overload].Add(1) // its client has long sent it again
+		return
+	}
+	p, err := radius.Parse(j.packet)
+	if err != nil {
+		s.count.dropped[malformed].Add(1)
+		return
+	}
+	secret := j.client.secrets.Get().(*radius.Secret)
+	a, why := readAttempt(p, j.client, secret, j.path.from.Addr())
+	v := deny(why)
+	if why == "" {
+		ctx, cancel := context.WithTimeout(s.calls, s.patience)
+		v = s.logins.decide(ctx, a)
+		cancel()
+	}
+	var b []byte
+	if v.code != 0 {
+		if b, err = v.packet(out, p, secret); err != nil {
+			v = verdict{reason: replyTooLong, cause: err}
+		}
+	}
+	j.client.secrets.Put(secret)
+	s.count.login(v)
+	s.logLogin(j, a, v, s.now().Sub(start))
+	if v.code != 0 {
+		replied = s.reply(j, b)
+	}
+}
+
+// packet builds the reply to a request in out.
+func (v verdict) packet(out []byte, request radius.Packet, secret *radius.Secret) ([]byte, error) {
+	w := radius.NewReply(out, v.code, request)
+	if v.code == radius.AccessChallenge {
+		w.Add(radius.State, v.state)
+		w.AddUint32(radius.SessionTimeout, uint32(v.timeout/time.Second))
+	}
+	w.AddText(radius.ReplyMessage, v.message)
+	w.AddProxyStates(request)
+	return secret.SealReply(&w, request)
+}
+
+// reply sends an answer and keeps it for retransmissions, unless the client has
+// used the identifier for something else meanwhile.
+func (s *Server) reply(j *job, b []byte) (kept bool) {
+	if !j.loop.cache.complete(j.ticket, b, s.now()) {
+		s.count.superseded.Add(1)
+		return false
+	}
+	if err := j.loop.conn.write(b, &j.path); err != nil {
+		s.count.dropped[sendFailed].Add(1)
+		s.log.Warn("answer cannot be sent", "client", j.client.Name, "to", j.path.from.String(), "error", err)
+	}
+	return true
+}
+
+// logLogin writes the one event of a login. It holds no secret; of the
+// challenge's id only as much as finds it again.
+func (s *Server) logLogin(j *job, a attempt, v verdict, took time.Duration) {
+	level := slog.LevelInfo
+	if v.cause != nil {
+		level = slog.LevelWarn
+	}
+	ctx := context.Background()
+	if !s.log.Enabled(ctx, level) {
+		return
+	}
+	attributes := make([]slog.Attr, 0, 12)
+	add := func(key, value string) {
+		if value != "" {
+			attributes = append(attributes, slog.String(key, value))
+		}
+	}
+	add("outcome", v.outcome())
+	add("reason", string(v.reason))
+	add("client", j.client.Name)
+	add("user", printable(a.user))
+	add("station", a.station)
+	add("from", j.path.from.String())
+	add("method", string(v.method))
+	add("challenge", string(v.challenge[:min(8, len(v.challenge))]))
+	attributes = append(attributes, slog.Bool("repeated", v.repeated), slog.Float64("ms", float64(took.Microseconds())/1000))
+	if v.cause != nil {
+		attributes = append(attributes, slog.String("cause", v.cause.Error()))
+	}
+	s.log.LogAttrs(ctx, level, "login", attributes...)
+}
