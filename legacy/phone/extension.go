@@ -36,7 +36,10 @@ type extension struct {
 	problem string // a dial script has a note besides
 }
 
-var dialScript = extension{notes: DialScript, problem: "the extension is a dial script"}
+// dialScript is an extension that is one.
+func dialScript() extension {
+	return extension{notes: DialScript, problem: "the extension is a dial script"}
+}
 
 // readColumn reads the column of extensions, which needs no label.
 func readColumn(s string) extension {
@@ -64,7 +67,7 @@ func readEnd(s string) extension {
 	}
 	switch {
 	case isDialSign(c):
-		return dialScript
+		return dialScript()
 	case unicode.IsLetter(c):
 		return extension{problem: "the number holds letters"}
 	default:
@@ -95,7 +98,7 @@ func readExtension(s string) extension {
 	d, rest := scan(s)
 	switch c, _ := utf8.DecodeRuneInString(rest); {
 	case rest != "" && isDialSign(narrow(c)):
-		return dialScript
+		return dialScript()
 	case rest != "" || d.plus:
 		return extension{problem: "the extension holds something else than digits"}
 	case d.n > maxExtension:

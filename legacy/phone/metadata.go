@@ -44,17 +44,59 @@ func (r *region) holds(length int, matched []bool) bool {
 	return false
 }
 
-// inRange tells whether a number is valid. The first region whose leading
-// digits it has decides alone; a region without such counts if it has the
-// number.
-func inRange(regions []region, length int, matched []bool) bool {
-	for i := range regions {
-		r := &regions[i]
+// rules are what the patterns of one calling code mean.
+type rules struct {
+	regions []region // the main one first
+	prefix  int      // pattern of a prefix that is a case for the library, or none
+}
+
+// rules adds the patterns of all regions of a calling code, and prefix unless
+// it is empty. Leading digits matter only where there are several regions.
+func (p *patterns) rules(metadata []*phonenumbers.PhoneMetadata, prefix string) (*rules, error) {
+	r := rules{prefix: none}
+	for _, m := range metadata {
+		region, err := p.region(m, len(metadata) > 1)
+		if err != nil {
+			return nil, err
+		}
+		r.regions = append(r.regions, region)
+	}
+	if prefix == "" {
+		return &r, nil
+	}
+	var err error
+	r.prefix, err = p.add(prefix)
+	return &r, err
+}
+
+// marks says what holds of a number of length digits.
+func (r *rules) marks(length int, matched, atEnd []bool) (m marks) {
+	if r.valid(length, atEnd) {
+		m |= markValid
+	}
+	if atEnd[r.regions[0].general.pattern] {
+		m |= markGeneral
+	}
+	switch {
+	case r.prefix == none || length == 0:
+	case matched[r.prefix]:
+		m |= markPrefix
+	case atEnd[r.prefix]:
+		m |= markPrefixEnd
+	}
+	return m
+}
+
+// valid tells whether a number is valid. The first region whose leading digits
+// it has decides alone; a region without such counts if it has the number.
+func (r *rules) valid(length int, matched []bool) bool {
+	for i := range r.regions {
+		region := &r.regions[i]
 		switch {
-		case r.leading == none && r.holds(length, matched):
+		case region.leading == none && region.holds(length, matched):
 			return true
-		case r.leading != none && matched[r.leading]:
-			return r.holds(length, matched)
+		case region.leading != none && matched[region.leading]:
+			return region.holds(length, matched)
 		}
 	}
 	return false
@@ -86,8 +128,7 @@ func metadataOf(code int) ([]*phonenumbers.PhoneMetadata, error) {
 	return found, nil
 }
 
-// region adds the patterns of a region. Leading digits matter only where it
-// is not the only one.
+// region adds the patterns of one region, its leading digits if it is shared.
 func (p *patterns) region(m *phonenumbers.PhoneMetadata, shared bool) (region, error) {
 	r := region{leading: none}
 	var err error

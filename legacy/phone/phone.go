@@ -21,7 +21,7 @@
 // and which belong to the number (+39 06 …). A number that would lose further
 // digits if it were read again is refused, so that what is written is what is
 // read back. Numbers are decided by automata made of the same metadata, with
-// the same result at a fraction of the cost; see table.go.
+// the same result at a fraction of the cost.
 //
 // # Extensions
 //

@@ -110,44 +110,21 @@ func newTable(code int) (*table, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := patterns{index: make(map[string]int)}
-	regions := make([]region, len(metadata))
-	for i, m := range metadata {
-		if regions[i], err = p.region(m, len(metadata) > 1); err != nil {
-			return nil, err
-		}
-	}
-	trunks, complexPrefix, err := readPrefix(metadata[0])
-	if err != nil {
-		return nil, err
-	}
-	prefix := none
-	if complexPrefix != "" {
-		if prefix, err = p.add(complexPrefix); err != nil {
-			return nil, err
-		}
-	}
-	t := table{trunks: trunks}
+	var t table
 	if t.byLength, err = lengths(metadata[0].GetGeneralDesc()); err != nil {
 		return nil, err
 	}
-	t.automaton, err = p.automaton(maxNodes, func(length int, matched, atEnd []bool) (m marks) {
-		if inRange(regions, length, atEnd) {
-			m |= markValid
-		}
-		if atEnd[regions[0].general.pattern] {
-			m |= markGeneral
-		}
-		if prefix != none && length > 0 {
-			if matched[prefix] {
-				m |= markPrefix
-			} else if atEnd[prefix] {
-				m |= markPrefixEnd
-			}
-		}
-		return m
-	})
+	trunks, prefix, err := readPrefix(metadata[0])
 	if err != nil {
+		return nil, err
+	}
+	t.trunks = trunks
+	p := patterns{index: make(map[string]int)}
+	rules, err := p.rules(metadata, prefix)
+	if err != nil {
+		return nil, err
+	}
+	if t.automaton, err = p.automaton(maxNodes, rules.marks); err != nil {
 		return nil, err
 	}
 	return &t, nil

@@ -1,8 +1,6 @@
 package phone
 
-import (
-	"unicode/utf8"
-)
+import "unicode/utf8"
 
 const (
 	maxColumn = 250 // bytes of a column that are looked at; the library's own limit
