@@ -1,10 +1,11 @@
 package shim
 
 import (
+	"time"
+
 	"mfabridge/cloud"
 	"mfabridge/shim/config"
 	"mfabridge/shim/radius"
-	"time"
 )
 
 // reason says why a login was refused or left unanswered: one of these, or a
@@ -94,7 +95,7 @@ func fault(c *client, err error, notFound reason) verdict {
 		v = deny(userAmbiguous)
 	case cloud.Invalid, cloud.Unsupported:
 		v = deny(requestInvalid)
-	case cloud.Unavailable, cloud.Throttled, cloud.Internal, cloud.Denied, cloud.Stale, cloud.Locked:
+	default: // Unavailable, Throttled, Internal, Denied, Stale, Locked, and what is new
 		if c.OnOutage == config.Reject {
 			v = deny(outage)
 		}

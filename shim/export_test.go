@@ -1,0 +1,71 @@
+package shim
+
+import (
+	"net/netip"
+	"time"
+
+	"mfabridge/cloud"
+	"mfabridge/internal/secret"
+	"mfabridge/shim/config"
+)
+
+// FindClient returns the name of the client that an address belongs to.
+func FindClient(clients []config.Client, a netip.Addr) (string, error) {
+	t, err := newClientTable(clients, true)
+	if err != nil {
+		return "", err
+	}
+	if c := t.find(a); c != nil {
+		return c.Name, nil
+	}
+	return "", nil
+}
+
+// SealState makes a State as a server with these keys would.
+func SealState(keys []secret.Bytes, id cloud.ChallengeID, expires time.Time, client, user string) ([]byte, error) {
+	k, err := newKeyring(keys)
+	if err != nil {
+		return nil, err
+	}
+	return k.seal(id, expires, client, user)
+}
+
+// OpenState opens one, and returns the reason why it does not.
+func OpenState(keys []secret.Bytes, state []byte, client, user string, now time.Time) (cloud.ChallengeID, string) {
+	k, err := newKeyring(keys)
+	if err != nil {
+		return "", err.Error()
+	}
+	id, why := k.open(state, client, user, now)
+	return id, string(why)
+}
+
+// WrongMax is how many refused passwords are remembered.
+const WrongMax = wrongMax
+
+// RememberWrong remembers n passwords and tells how many are held, and whether
+// the first and the last are known.
+func RememberWrong(n int, now time.Time) (held int, first, last bool) {
+	w := newWrongPasswords()
+	proof := func(i int) passwordProof { return passwordProof{byte(i), byte(i >> 8), byte(i >> 16)} }
+	for i := range n {
+		w.remember(proof(i), now)
+	}
+	return len(w.until), w.knows(proof(0), now), w.knows(proof(n-1), now)
+}
+
+// FloodReplies begins n different requests in a cache of the given size, every
+// third of which is forgotten, and tells how many slots and sources it holds.
+func FloodReplies(size, n int, now time.Time) (slots, sources, freed int) {
+	c := newReplyCache(size)
+	for i := range n {
+		from := source{from: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), 1), identifier: byte(i)}
+		_, _, t := c.begin(from, make([]byte, 16), now)
+		if i%3 == 0 {
+			c.forget(t)
+		} else {
+			c.complete(t, []byte("reply"), now)
+		}
+	}
+	return len(c.slots), len(c.index), len(c.freed)
+}

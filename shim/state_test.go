@@ -1,0 +1,146 @@
+package shim_test
+
+import (
+	"bytes"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"mfabridge/cloud"
+	"mfabridge/internal/secret"
+	"mfabridge/shim"
+	"mfabridge/shim/radius"
+)
+
+func key(b byte) secret.Bytes { return secret.New(bytes.Repeat([]byte{b}, 32)) }
+
+func TestStateOpensOnlyForItsClientUserAndTime(t *testing.T) {
+	now := time.Unix(1_900_000_000, 0)
+	keys := []secret.Bytes{key(1)}
+	id := cloud.ChallengeID("abcdefghijklmnopqrstuvwxyz-_0123")
+	state, err := shim.SealState(keys, id, now.Add(time.Minute), "vpn", "ada")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(state) > 96 {
+		t.Errorf("State has %d octets, more than 96", len(state))
+	}
+	if bytes.Contains(state, []byte(id[:8])) {
+		t.Error("State shows the challenge")
+	}
+	for _, test := range []struct {
+		name         string
+		keys         []secret.Bytes
+		state        []byte
+		client, user string
+		after        time.Duration
+		why          string
+	}{
+		{"right", keys, state, "vpn", "ada", 0, ""},
+		{"right until it expires", keys, state, "vpn", "ada", 59 * time.Second, ""},
+		{"expired", keys, state, "vpn", "ada", time.Minute, "state_expired"},
+		{"other user", keys, state, "vpn", "bob", 0, "state_foreign"},
+		{"other client", keys, state, "rdg", "ada", 0, "state_foreign"},
+		{"border between client and user moved", keys, state, "vpna", "da", 0, "state_foreign"},
+		{"other key", []secret.Bytes{key(2)}, state, "vpn", "ada", 0, "state_altered"},
+		{"key that seals no more", []secret.Bytes{key(2), key(1)}, state, "vpn", "ada", 0, ""},
+		{"longer", keys, append(bytes.Clone(state), 0), "vpn", "ada", 0, "state_malformed"},
+		{"empty", keys, nil, "vpn", "ada", 0, "state_malformed"},
+	} {
+		got, why := shim.OpenState(test.keys, test.state, test.client, test.user, now.Add(test.after))
+		if why != test.why || why == "" && got != id || why != "" && got != "" {
+			t.Errorf("%s: %q, %q; want reason %q", test.name, got, why, test.why)
+		}
+	}
+	for n := range state {
+		if got, why := shim.OpenState(keys, state[:n], "vpn", "ada", now); why == "" || got != "" {
+			t.Errorf("cut to %d octets: opened", n)
+		}
+	}
+	for bit := range len(state) * 8 {
+		flipped := bytes.Clone(state)
+		flipped[bit/8] ^= 1 << (bit % 8)
+		if got, why := shim.OpenState(keys, flipped, "vpn", "ada", now); why == "" || got != "" {
+			t.Errorf("bit %d flipped: opened", bit)
+		}
+	}
+}
+
+func TestStateSealsOnlyWhatFits(t *testing.T) {
+	for _, id := range []cloud.ChallengeID{"", "abcdefghijklmnopqrstuvwxyz-_01234"} {
+		if _, err := shim.SealState([]secret.Bytes{key(1)}, id, time.Now(), "vpn", "ada"); err == nil {
+			t.Errorf("challenge %q was sealed", id)
+		}
+	}
+	if _, err := shim.SealState([]secret.Bytes{secret.New(make([]byte, 31))}, "x", time.Now(), "vpn", "ada"); err == nil {
+		t.Error("a short cluster key was taken")
+	}
+}
+
+func FuzzState(f *testing.F) {
+	now := time.Unix(1_900_000_000, 0)
+	keys := []secret.Bytes{key(1), key(2)}
+	state, err := shim.SealState(keys, "challenge", now.Add(time.Minute), "vpn", "ada")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(state)
+	f.Add(state[:40])
+	f.Add([]byte{1})
+	f.Fuzz(func(t *testing.T, in []byte) {
+		if id, why := shim.OpenState(keys, in, "vpn", "ada", now); why == "" && !bytes.Equal(in, state) {
+			t.Fatalf("%x opens as %q", in, id)
+		}
+	})
+}
+
+// The same over the wire: whatever is not the State of this login is an
+// Access-Reject, all alike, and never a new first leg.
+func TestStateOfAnotherLoginIsRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		defer r.close()
+		state := stateOf(t, r.login(ask{from: "127.0.0.2", user: "ada"}))
+		altered := bytes.Clone(state)
+		altered[40] ^= 1
+		for i, q := range []ask{
+			{from: "127.0.0.2", user: "bob", password: "123456", state: state},
+			{from: "127.0.0.3", user: "ada", password: "123456", state: state},
+			{from: "127.0.0.2", user: "ada", password: "123456", state: altered},
+			{from: "127.0.0.2", user: "ada", password: "123456", state: state[:50]},
+		} {
+			q.id = byte(i + 1)
+			want(t, r.login(q), radius.AccessReject)
+		}
+		if got := r.engine.calls(); got != [3]int{1, 0, 0} {
+			t.Errorf("calls %v: a wrong State reached the engine", got)
+		}
+		time.Sleep(3 * time.Minute)
+		want(t, r.login(ask{from: "127.0.0.2", user: "ada", password: "123456", state: state, id: 9}), radius.AccessReject)
+		if got := r.server.Counters().Reasons; got["state_foreign"] != 2 || got["state_altered"] != 1 || got["state_malformed"] != 1 || got["state_expired"] != 1 {
+			t.Errorf("reasons %v", got)
+		}
+	})
+}
+
+// A login that is begun at one node is answered at another.
+func TestAnotherNodeOpensTheState(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := configuration(t)
+		same := func(o *shim.Options) { o.Config = c }
+		one := newRig(t, same)
+		defer one.close()
+		state := stateOf(t, one.login(ask{from: "127.0.0.2", user: "ada"}))
+		two := newRig(t, same, func(o *shim.Options) { o.Verifier = one.engine })
+		defer two.close()
+		want(t, two.login(ask{from: "127.0.0.2", user: "ada", password: "123456", state: state}), radius.AccessAccept)
+		// The answer was lost; the client asks the first node from a new port.
+		want(t, one.login(ask{from: "127.0.0.2:4001", user: "ada", password: "123456", state: state, id: 7}), radius.AccessAccept)
+		if one.engine.keys[1] != one.engine.keys[2] {
+			t.Error("two nodes name one attempt differently")
+		}
+		if len(one.engine.keys[1]) > cloud.MaxIdempotencyKey {
+			t.Errorf("key has %d bytes", len(one.engine.keys[1]))
+		}
+	})
+}
