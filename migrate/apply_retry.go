@@ -1,0 +1,76 @@
+package migrate
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"mfabridge/cloud"
+)
+
+// Bounds of waiting for a target that cannot serve a call.
+const (
+	DefaultTries = 8
+	firstWait    = time.Second
+	maxWait      = 2 * time.Minute
+	// longestWait is the longest time that a target may ask for; beyond it
+	// the run ends, to be started again later.
+	longestWait = 10 * time.Minute
+)
+
+// retry makes a call again as long as it fails in a way that passes.
+type retry struct {
+	tries int
+	sleep func(context.Context, time.Duration) error
+}
+
+func newRetry(tries int, sleep func(context.Context, time.Duration) error) retry {
+	if tries <= 0 {
+		tries = DefaultTries
+	}
+	if sleep == nil {
+		sleep = pause
+	}
+	return retry{tries, sleep}
+}
+
+// pause waits for d or until ctx is done.
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// passing tells an error that another try may not meet.
+func passing(err error) bool {
+	k := cloud.KindOf(err)
+	return k == cloud.Throttled || k == cloud.Unavailable
+}
+
+// do calls f until it succeeds, fails for good, or has failed in every try;
+// then its last error is returned.
+func (r retry) do(ctx context.Context, f func() error) error {
+	wait := firstWait
+	for try := 1; ; try++ {
+		err := f()
+		if err == nil || !passing(err) || try >= r.tries {
+			return err
+		}
+		pause := wait
+		if e, ok := errors.AsType[*cloud.Error](err); ok && e.RetryAfter > 0 {
+			pause = e.RetryAfter
+		}
+		if pause > longestWait {
+			return err
+		}
+		if err := r.sleep(ctx, pause); err != nil {
+			return err
+		}
+		wait = min(2*wait, maxWait)
+	}
+}

@@ -1,0 +1,294 @@
+package migrate
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"mfabridge/cloud"
+)
+
+// Symbol is what check found of a user, in one character.
+type Symbol string
+
+const (
+	Same    Symbol = "=" // the target has what the plan wants
+	Missing Symbol = "+" // it lacks something
+	Extra   Symbol = "-" // it has something that the plan removes
+	Differs Symbol = "*" // it has something else, or the plan came too late (stale)
+	Unknown Symbol = "!" // the user could not be read
+)
+
+// Symbols lists all of them in the order of reports.
+var Symbols = [...]Symbol{Same, Missing, Extra, Differs, Unknown}
+
+// Difference is a change of the plan that the target does not hold. The
+// values are whole; [MaskValue] makes them fit to be shown.
+type Difference struct {
+	Method   cloud.Method
+	Expected cloud.Value
+	Found    cloud.Value
+}
+
+// UserCheck is what check found of one user.
+type UserCheck struct {
+	Username    string
+	UPN         string
+	Symbol      Symbol
+	Differences []Difference
+	Err         error // with Unknown
+}
+
+// CheckOptions say what is checked and who is told.
+type CheckOptions struct {
+	All  bool                  // the whole plan, not only what was applied so far
+	Each func(UserCheck) error // called for every user checked, in the order of the plan; may be nil
+
+	Tries int                                        // as in ApplyOptions
+	Sleep func(context.Context, time.Duration) error // likewise
+}
+
+// CheckResult counts users by what was found.
+type CheckResult struct {
+	Users map[Symbol]int
+}
+
+// Total is the number of users checked; 0: none was due.
+func (r CheckResult) Total() int {
+	n := 0
+	for _, users := range r.Users {
+		n += users
+	}
+	return n
+}
+
+// Failed tells that a user could not be read, so that nothing is known.
+func (r CheckResult) Failed() bool { return r.Users[Unknown] > 0 }
+
+// Different tells that the target is not as the plan wants it.
+func (r CheckResult) Different() bool { return r.Users[Missing]+r.Users[Extra]+r.Users[Differs] > 0 }
+
+// Check reads from the target the users that are due, and compares with what
+// the plan wants. Due is who has changes that a run of apply has come to; with
+// All everybody in the plan but those who are skipped. The journal says only
+// who is due and what was stale. Check changes nothing; it refuses a target
+// that the plan was not made for.
+func Check(ctx context.Context, p PlanReader, j JournalReader, d cloud.DirectoryReader, o CheckOptions) (CheckResult, error) {
+	c := &checker{journal: j, dir: d, opts: o, retry: newRetry(o.Tries, o.Sleep), result: CheckResult{Users: map[Symbol]int{}}}
+	caps, err := d.Capabilities(ctx)
+	if err != nil {
+		return c.result, err
+	}
+	if want := p.Header().Target; want.Instance != caps.Instance || caps.Instance == "" {
+		return c.result, &WrongTargetError{Planned: want, Have: caps.Instance, Product: caps.Product}
+	}
+	size := max(caps.Batch, 1)
+	var page []Decision
+	for d, err := range p.Users(ctx, Revealed) {
+		if err != nil {
+			return c.result, err
+		}
+		if d.Action == Skip || len(d.Changes) == 0 && (!o.All || d.Target == "") {
+			continue
+		}
+		if page = append(page, d); len(page) == size {
+			if err := c.page(ctx, page); err != nil {
+				return c.result, err
+			}
+			page = page[:0]
+		}
+	}
+	if len(page) == 0 {
+		return c.result, ctx.Err()
+	}
+	err = c.page(ctx, page)
+	return c.result, err
+}
+
+type checker struct {
+	journal JournalReader
+	dir     cloud.DirectoryReader
+	opts    CheckOptions
+	retry   retry
+	result  CheckResult
+}
+
+// due is a user to be checked.
+type due struct {
+	d     *Decision
+	stale map[int]bool // by Seq
+	id    cloud.UserID
+	err   error
+}
+
+func (c *checker) page(ctx context.Context, page []Decision) error {
+	users, err := c.due(ctx, page)
+	if err != nil || len(users) == 0 {
+		return err
+	}
+	if err := c.find(ctx, users); err != nil {
+		return err
+	}
+	found, err := c.read(ctx, users)
+	if err != nil {
+		return err
+	}
+	for i := range users {
+		u := users[i].check(found[i])
+		c.result.Users[u.Symbol]++
+		if c.opts.Each != nil {
+			if err := c.opts.Each(u); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// due picks the users of a page that are due.
+func (c *checker) due(ctx context.Context, page []Decision) ([]due, error) {
+	entries, err := c.journal.Entries(ctx, page[0].Ordinal, page[len(page)-1].Ordinal)
+	if err != nil {
+		return nil, err
+	}
+	var users []due
+	for i := range page {
+		d := &page[i]
+		for len(entries) > 0 && entries[0].Ordinal < d.Ordinal {
+			entries = entries[1:]
+		}
+		u := due{d: d, id: d.Target}
+		if len(entries) > 0 && entries[0].Ordinal == d.Ordinal {
+			u.stale = map[int]bool{}
+			for _, r := range entries[0].Results {
+				u.stale[r.Seq] = r.Outcome == cloud.StaleOutcome
+			}
+		} else if !c.opts.All {
+			continue
+		}
+		users = append(users, u)
+	}
+	return users, nil
+}
+
+// find looks up the ids of users that the plan creates.
+func (c *checker) find(ctx context.Context, users []due) error {
+	var keys []cloud.Key
+	var at []*due
+	for i := range users {
+		if u := &users[i]; u.id == "" {
+			keys, at = append(keys, cloud.Key{Kind: cloud.ByUPN, Value: u.d.UPN}), append(at, u)
+		}
+	}
+	if len(keys) == 0 {
+		return nil
+	}
+	var hits [][]cloud.UserID
+	err := c.retry.do(ctx, func() (err error) {
+		hits, err = c.dir.Find(ctx, keys)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if len(hits) != len(keys) {
+		return &cloud.Error{Kind: cloud.Internal, Message: "the target did not answer every key"}
+	}
+	for i, ids := range hits {
+		switch len(ids) {
+		case 0:
+		case 1:
+			at[i].id = ids[0]
+		default:
+			at[i].err = &cloud.Error{Kind: cloud.Conflict, Message: fmt.Sprintf("the target has %d users of this name", len(ids))}
+		}
+	}
+	return nil
+}
+
+// read returns the target's users in the order of users; one without an ID
+// where there is none. What the target refuses as a whole is asked for one by
+// one, so that only those are unknown who cannot be read.
+func (c *checker) read(ctx context.Context, users []due) ([]cloud.User, error) {
+	found := make([]cloud.User, len(users))
+	var ids []cloud.UserID
+	var at []int
+	for i, u := range users {
+		if u.id != "" && u.err == nil {
+			ids, at = append(ids, u.id), append(at, i)
+		}
+	}
+	if len(ids) == 0 {
+		return found, nil
+	}
+	all, err := c.readIDs(ctx, ids)
+	switch {
+	case err == nil:
+		for k, u := range all {
+			found[at[k]] = u
+		}
+		return found, nil
+	case passing(err) || ctx.Err() != nil:
+		return nil, err
+	}
+	for k, id := range ids {
+		one, err := c.readIDs(ctx, []cloud.UserID{id})
+		switch {
+		case err == nil:
+			found[at[k]] = one[0]
+		case passing(err) || ctx.Err() != nil:
+			return nil, err
+		default:
+			users[at[k]].err = err
+		}
+	}
+	return found, nil
+}
+
+func (c *checker) readIDs(ctx context.Context, ids []cloud.UserID) (users []cloud.User, err error) {
+	err = c.retry.do(ctx, func() (err error) {
+		users, err = c.dir.Read(ctx, ids)
+		return err
+	})
+	if err == nil && len(users) != len(ids) {
+		err = &cloud.Error{Kind: cloud.Internal, Message: "the target did not answer for every user"}
+	}
+	return users, err
+}
+
+// check compares one user with the plan.
+func (u *due) check(have cloud.User) UserCheck {
+	r := UserCheck{Username: u.d.Username, UPN: u.d.UPN, Symbol: Same, Err: u.err}
+	if u.err != nil {
+		r.Symbol = Unknown
+		return r
+	}
+	if have.ID == "" && len(u.d.Changes) == 0 {
+		r.Symbol = Missing
+	}
+	for seq := range u.d.Changes {
+		c := &u.d.Changes[seq].Change
+		now := found(&have, c)
+		if holds(c, now) {
+			continue
+		}
+		r.Differences = append(r.Differences, Difference{c.Method, c.After, now})
+		s := symbol(c.After, now)
+		if u.stale[seq] || r.Symbol != Same && r.Symbol != s {
+			s = Differs
+		}
+		r.Symbol = s
+	}
+	return r
+}
+
+// symbol is what one difference comes to.
+func symbol(expected, found cloud.Value) Symbol {
+	switch {
+	case found.IsZero():
+		return Missing
+	case expected.IsZero():
+		return Extra
+	}
+	return Differs
+}

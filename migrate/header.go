@@ -1,0 +1,62 @@
+package migrate
+
+import (
+	"context"
+	"iter"
+	"time"
+
+	"mfabridge/cloud"
+)
+
+// Header says what a plan was made from, by what and for which target. It
+// holds no secret; personal values in Options are the caller's affair.
+type Header struct {
+	ToolVersion   string
+	PlanID        string // unique; given by the plan file when empty
+	Created       time.Time
+	Target        Target
+	Inputs        []Input           // files that were read, in the order read
+	Options       map[string]string // rule options by name, as they were in force
+	Capabilities  cloud.Capabilities
+	PhoneMetadata string // version of the telephone number metadata
+}
+
+// Target is where a plan is to be applied.
+type Target struct {
+	Given    string // as the command line named it, without a secret
+	Instance string // cloud.Capabilities.Instance; apply refuses any other
+	Product  string
+	Existed  bool // false: apply creates it
+}
+
+// Input is one file of the export and its digest.
+type Input struct {
+	Name   string
+	SHA256 string // hexadecimal
+}
+
+// View says how much of a plan is read.
+type View uint8
+
+const (
+	// Masked is what may be shown to anybody: telephone numbers and addresses
+	// are masked, secrets are absent.
+	Masked View = iota
+	// Revealed are the full values, secrets included. It needs the plan's key.
+	Revealed
+)
+
+// PlanReader is a finished plan. It never changes; all methods may be called
+// concurrently and as often as wanted.
+type PlanReader interface {
+	Header() Header
+	Summary() Summary
+	Digest() string // hexadecimal SHA-256 of the plan file
+	Sealed() bool   // the seal was checked and holds; false: there was no key to check it with
+
+	// Users yields the decisions in the order of the export. It stops at the
+	// first error, ctx's included. Revealed without the key is an error.
+	Users(ctx context.Context, view View) iter.Seq2[Decision, error]
+	// Problems yields the findings that belong to no user.
+	Problems(ctx context.Context) iter.Seq2[Finding, error]
+}

@@ -1,0 +1,303 @@
+package planfile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/mattn/go-sqlite3"
+
+	"mfabridge/cloud"
+	"mfabridge/internal/hint"
+	"mfabridge/migrate"
+)
+
+// Journal is F.journal, held by one process. It is a [migrate.Journal]; its
+// methods may be called concurrently, one waits for the other.
+type Journal struct {
+	mu   sync.Mutex
+	db   *db
+	lock *os.File // nil: only for reading
+	now  func() time.Time
+
+	entries, intend, record, begin *stmt
+}
+
+var (
+	_ migrate.Journal       = (*Journal)(nil)
+	_ migrate.JournalReader = (*Journal)(nil)
+)
+
+// journalSchema is compared word by word, as that of plan files.
+var journalSchema = [...]string{
+	`CREATE TABLE about (name TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID`,
+	`CREATE TABLE runs (run INTEGER PRIMARY KEY, started TEXT NOT NULL)`,
+	`CREATE TABLE users (ordinal INTEGER PRIMARY KEY, intent_run INTEGER NOT NULL, result_run INTEGER NOT NULL, results TEXT NOT NULL)`,
+}
+
+// OpenJournal opens the journal of p at path for a run of apply, and makes it
+// (readable by its owner only) if it is not there. Until it is closed, or the
+// process ends in whatever way, no other process gets it: the error is then a
+// *[cloud.Error] of kind Locked. A journal of another plan is refused.
+//
+// What Intend and Record have returned survives a crash of the process and of
+// the machine.
+func OpenJournal(p *Plan, path string) (*Journal, error) {
+	lock, err := lockPlan(p)
+	if err != nil {
+		return nil, err
+	}
+	j := &Journal{lock: lock, now: time.Now}
+	if err := j.open(p, path); err != nil {
+		return nil, errors.Join(hint.Wrap(fmt.Errorf("journal %s cannot be used: %w", path, err), hint.Of(err)), j.Close())
+	}
+	return j, nil
+}
+
+// ReadJournal opens the journal of p at path for reading, beside a run of
+// apply if there is one. Where there is no journal it has no entries.
+func ReadJournal(p *Plan, path string) (*Journal, error) {
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return &Journal{}, nil
+	}
+	j := &Journal{}
+	if err := j.connect(p, path, `PRAGMA query_only=ON`); err != nil {
+		return nil, errors.Join(hint.Wrap(fmt.Errorf("journal %s cannot be used: %w", path, err), hint.Of(err)), j.Close())
+	}
+	return j, nil
+}
+
+// open makes the journal if need be, and connects to it.
+func (j *Journal) open(p *Plan, path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(f.Close(), syncFolder(filepath.Dir(path))); err != nil {
+		return err
+	}
+	if err := createJournal(p, path); err != nil {
+		return err
+	}
+	if err := j.connect(p, path, `PRAGMA synchronous=FULL`); err != nil {
+		return err
+	}
+	for _, s := range []struct {
+		into *(*stmt)
+		sql  string
+	}{
+		{&j.begin, `INSERT INTO runs (started) VALUES (?) RETURNING run`},
+		{&j.intend, `INSERT INTO users VALUES (?, ?, 0, '') ON CONFLICT (ordinal) DO UPDATE SET intent_run = excluded.intent_run`},
+		{&j.record, `INSERT INTO users VALUES (?, ?, ?, ?)` +
+			` ON CONFLICT (ordinal) DO UPDATE SET result_run = excluded.result_run, results = excluded.results`},
+	} {
+		st, err := j.db.prepare(s.sql)
+		if err != nil {
+			return err
+		}
+		*s.into = st
+	}
+	return nil
+}
+
+// createJournal fills an empty journal, which a run that got no further may
+// have left: the schema and whose journal it is in one transaction.
+func createJournal(p *Plan, path string) (err error) {
+	d, err := openDB(uri(path, "mode=rw"), `PRAGMA trusted_schema=OFF`, `PRAGMA synchronous=FULL`, `BEGIN IMMEDIATE`)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.close()) }()
+	if n, err := d.number(`SELECT count(*) FROM sqlite_schema`); n > 0 || err != nil {
+		return err
+	}
+	for _, s := range []string{fmt.Sprintf(`PRAGMA application_id=%d`, applicationID), fmt.Sprintf(`PRAGMA user_version=%d`, Version)} {
+		if err := d.exec(s); err != nil {
+			return err
+		}
+	}
+	for _, s := range journalSchema {
+		if err := d.exec(s); err != nil {
+			return err
+		}
+	}
+	s, err := d.prepare(`INSERT INTO about VALUES (?, ?)`)
+	if err != nil {
+		return err
+	}
+	for name, value := range journalAbout(p) {
+		if err := s.exec(name, value); err != nil {
+			return err
+		}
+	}
+	return d.exec(`COMMIT`)
+}
+
+// journalAbout ties a journal to one plan and one target.
+func journalAbout(p *Plan) map[string]string {
+	return map[string]string{"plan": p.digest, "instance": p.header.Target.Instance}
+}
+
+// connect opens the journal and checks that it is p's.
+func (j *Journal) connect(p *Plan, path string, setup ...string) error {
+	setup = append([]string{`PRAGMA trusted_schema=OFF`, `PRAGMA busy_timeout=10000`, `PRAGMA journal_mode=WAL`, `PRAGMA cell_size_check=ON`}, setup...)
+	var err error
+	if j.db, err = openDB(uri(path, "mode=rw"), setup...); err != nil {
+		return err
+	}
+	if c, ok := j.db.conn.(*sqlite3.SQLiteConn); ok {
+		c.SetLimit(sqlite3.SQLITE_LIMIT_LENGTH, maxCell)
+	}
+	if err := checkFormat(j.db, "it", journalSchema[:]); err != nil {
+		return err
+	}
+	about, err := j.db.texts(`SELECT name, value FROM about`)
+	if err != nil {
+		return err
+	}
+	for name, value := range journalAbout(p) {
+		if about[name] != value {
+			return hint.New("it belongs to another plan", "keep it with the plan that it was made for; apply this plan from another file")
+		}
+	}
+	j.entries, err = j.db.prepare(`SELECT ordinal, intent_run, result_run, results FROM users WHERE ordinal BETWEEN ? AND ? ORDER BY ordinal`)
+	return err
+}
+
+// Close ends the use of the journal and lets others have it.
+func (j *Journal) Close() error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	err := j.db.close()
+	if j.lock != nil {
+		err = errors.Join(err, j.lock.Close())
+		j.lock = nil
+	}
+	return err
+}
+
+// Entries returns what is known of the users from first to last.
+func (j *Journal) Entries(ctx context.Context, first, last int) ([]migrate.JournalEntry, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.entries == nil {
+		return nil, nil
+	}
+	c, err := j.entries.query(int64(first), int64(last))
+	if err != nil {
+		return nil, journalError(err)
+	}
+	var entries []migrate.JournalEntry
+	for c.next() {
+		e := migrate.JournalEntry{Ordinal: int(c.int(0)), IntentRun: int(c.int(1)), ResultRun: int(c.int(2))}
+		if e.Results, err = parseResults([]byte(c.text(3))); err != nil {
+			return nil, errors.Join(journalError(err), c.close())
+		}
+		entries = append(entries, e)
+	}
+	return entries, journalError(c.close())
+}
+
+// Begin starts a run.
+func (j *Journal) Begin(ctx context.Context) (run int, err error) {
+	err = j.transact(ctx, func() error {
+		c, err := j.begin.query(j.now().UTC().Format(time.RFC3339))
+		if err != nil {
+			return err
+		}
+		if c.next() {
+			run = int(c.int(0))
+		}
+		c.next() // to the end: only then is the statement done
+		return c.close()
+	})
+	return run, err
+}
+
+// Intend says durably whose changes are about to be written.
+func (j *Journal) Intend(ctx context.Context, run int, ordinals []int) error {
+	return j.transact(ctx, func() error {
+		for _, o := range ordinals {
+			if err := j.intend.exec(int64(o), int64(run)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Record keeps durably what became of users.
+func (j *Journal) Record(ctx context.Context, run int, entries []migrate.JournalEntry) error {
+	return j.transact(ctx, func() error {
+		var b []byte
+		for _, e := range entries {
+			b = appendResults(b[:0], e.Results)
+			if err := j.record.exec(int64(e.Ordinal), int64(run), int64(run), string(b)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// transact runs f in one transaction that is durable when it returns nil, and
+// undone otherwise.
+func (j *Journal) transact(ctx context.Context, f func() error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.lock == nil {
+		return errors.New("the journal is open for reading only")
+	}
+	if err := j.db.exec(`BEGIN IMMEDIATE`); err != nil {
+		return journalError(err)
+	}
+	err := f()
+	if err == nil {
+		err = j.db.exec(`COMMIT`)
+	}
+	if err != nil {
+		_ = j.db.exec(`ROLLBACK`) // fails where SQLite has done so itself
+	}
+	return journalError(err)
+}
+
+func journalError(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("the journal of the plan failed: %w", err)
+}
+
+// lockPlan takes the plan file for one run of apply. The lock is on the plan
+// file and not on the journal: SQLite has its own locks there, which the
+// closing of any other handle of that file would release.
+func lockPlan(p *Plan) (*os.File, error) {
+	f, err := os.Open(p.path)
+	if err != nil {
+		return nil, fmt.Errorf("plan file cannot be locked: %w", err)
+	}
+	if err := p.same(); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("plan file %s cannot be locked: %w", p.path, err)
+	}
+	switch held, err := tryLock(f); {
+	case held:
+		f.Close()
+		return nil, &cloud.Error{Kind: cloud.Locked, Message: "another run of apply is at work on this plan"}
+	case err != nil:
+		f.Close()
+		return nil, fmt.Errorf("plan file %s cannot be locked: %w", p.path, err)
+	}
+	return f, nil
+}

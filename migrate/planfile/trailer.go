@@ -1,0 +1,120 @@
+package planfile
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"os"
+	"strings"
+
+	"mfabridge/internal/secret"
+)
+
+// The last line of a plan file. SQLite reads no further than its last page.
+const (
+	trailerIntro = "\nmfabridge-plan-mac "
+	trailerForm  = trailerIntro + "%d hmac-sha256 %s\n"
+	trailerSize  = len(trailerIntro) + len("1 hmac-sha256 ") + 2*sha256.Size + 1
+
+	sqliteMagic = "SQLite format 3\x00"
+	readBlock   = 1 << 20
+)
+
+// ErrAltered means that a plan file is not what it was when it was made.
+var ErrAltered = errors.New("the plan was altered after it was made")
+
+// sums is what one pass over a plan file finds.
+type sums struct {
+	mac    []byte // as it should be; nil without a key
+	stated []byte // as the last line says
+	digest string // of the whole file
+}
+
+// appendTrailer writes the last line behind the database in f and returns the
+// digest of the whole.
+func appendTrailer(f *os.File, mac secret.Bytes) (digest string, err error) {
+	m, sum := hmac.New(sha256.New, mac.Reveal()), sha256.New()
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return "", err
+	}
+	if _, err := io.CopyBuffer(struct{ io.Writer }{io.MultiWriter(m, sum)}, struct{ io.Reader }{f}, make([]byte, readBlock)); err != nil {
+		return "", err
+	}
+	line := fmt.Sprintf(trailerForm, Version, hex.EncodeToString(m.Sum(nil)))
+	if _, err := io.WriteString(io.MultiWriter(f, sum), line); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(sum.Sum(nil)), nil
+}
+
+// readSums reads all of f once. A file that is not a plan at all, or was cut
+// short, is an error; whether the MACs are equal is for the caller to say.
+func readSums(f *os.File, mac secret.Bytes) (sums, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return sums{}, err
+	}
+	if !info.Mode().IsRegular() {
+		return sums{}, errors.New("it is not a regular file")
+	}
+	body := info.Size() - int64(trailerSize)
+	if body < int64(len(sqliteMagic)) {
+		return sums{}, errors.New("it is not a plan file, or was cut short")
+	}
+	start, line := make([]byte, len(sqliteMagic)), make([]byte, trailerSize)
+	if _, err := f.ReadAt(start, 0); err != nil {
+		return sums{}, err
+	}
+	if _, err := f.ReadAt(line, body); err != nil {
+		return sums{}, err
+	}
+	if string(start) != sqliteMagic {
+		return sums{}, errors.New("it is not a plan file")
+	}
+	stated, err := parseTrailer(string(line))
+	if err != nil {
+		return sums{}, err
+	}
+	var m hash.Hash
+	w := sha256.New()
+	both := io.Writer(w)
+	if !mac.IsZero() {
+		m = hmac.New(sha256.New, mac.Reveal())
+		both = io.MultiWriter(w, m)
+	}
+	if _, err := io.CopyBuffer(struct{ io.Writer }{both}, io.NewSectionReader(f, 0, body), make([]byte, readBlock)); err != nil {
+		return sums{}, err
+	}
+	w.Write(line)
+	s := sums{stated: stated, digest: hex.EncodeToString(w.Sum(nil))}
+	if m != nil {
+		s.mac = m.Sum(nil)
+	}
+	return s, nil
+}
+
+// parseTrailer returns the MAC that the last line states.
+func parseTrailer(line string) ([]byte, error) {
+	rest, ok := strings.CutPrefix(line, trailerIntro)
+	if !ok {
+		return nil, errors.New("its last line is not that of a plan file: it was cut short, or something was added")
+	}
+	rest, ok = strings.CutSuffix(rest, "\n")
+	if !ok {
+		return nil, errors.New("its last line was altered")
+	}
+	version, rest, ok := strings.Cut(rest, " ")
+	if ok && len(version) == 1 && version[0] > '0'+Version && version[0] <= '9' {
+		return nil, tooNew("it", int64(version[0]-'0'))
+	}
+	text, ok1 := strings.CutPrefix(rest, "hmac-sha256 ")
+	b, err := hex.DecodeString(text)
+	if !ok || version != fmt.Sprint(Version) || !ok1 || err != nil || len(b) != sha256.Size || text != hex.EncodeToString(b) {
+		return nil, errors.New("its last line was altered")
+	}
+	return b, nil
+}

@@ -1,0 +1,146 @@
+package migrate
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"io"
+	"strings"
+	"unicode/utf8"
+
+	"mfabridge/cloud"
+)
+
+// Report writes JSON lines, each an object with a "type": the output of show,
+// apply and check for programs. Nothing in them can steer a terminal. A
+// Report buffers; call Flush at the end.
+type Report struct {
+	w      *bufio.Writer
+	reveal bool
+}
+
+// NewReport returns a Report on w. Values are masked unless reveal.
+func NewReport(w io.Writer, reveal bool) *Report {
+	return &Report{w: bufio.NewWriterSize(w, 64<<10), reveal: reveal}
+}
+
+// Flush hands everything written so far to the writer below.
+func (r *Report) Flush() error { return r.w.Flush() }
+
+// line writes one object.
+func (r *Report) line(v any) error {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return err
+	}
+	line := bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+	if _, err := r.w.WriteString(plainJSON(line)); err != nil {
+		return err
+	}
+	return r.w.WriteByte('\n')
+}
+
+// plainJSON escapes what a terminal would obey. Such characters stand only
+// inside of strings, where \u escapes mean the same.
+func plainJSON(line []byte) string {
+	ascii := true
+	for _, c := range line {
+		if c >= utf8.RuneSelf || c == 0x7f {
+			ascii = false
+			break
+		}
+	}
+	if ascii {
+		return string(line)
+	}
+	return Plain(string(line))
+}
+
+// value is v in the form of reports, masked unless revealed.
+func (r *Report) value(m cloud.Method, v cloud.Value) (json.RawMessage, error) {
+	if !r.reveal {
+		v = MaskValue(m, v)
+	}
+	return ValueJSON(m, v)
+}
+
+// values are the forms of two values of one method.
+func (r *Report) values(m cloud.Method, a, b cloud.Value) (json.RawMessage, json.RawMessage, error) {
+	first, err := r.value(m, a)
+	if err != nil {
+		return nil, nil, err
+	}
+	second, err := r.value(m, b)
+	return first, second, err
+}
+
+type differenceForm struct {
+	Method   cloud.Method    `json:"method"`
+	Expected json.RawMessage `json:"expected"`
+	Found    json.RawMessage `json:"found"`
+}
+
+// Checked writes what check found of a user.
+func (r *Report) Checked(u UserCheck) error {
+	form := struct {
+		Type        string           `json:"type"`
+		Username    string           `json:"username"`
+		UPN         string           `json:"upn"`
+		Symbol      Symbol           `json:"symbol"`
+		Differences []differenceForm `json:"differences"`
+		Error       string           `json:"error,omitempty"`
+	}{"user", u.Username, u.UPN, u.Symbol, []differenceForm{}, ""}
+	for _, d := range u.Differences {
+		expected, found, err := r.values(d.Method, d.Expected, d.Found)
+		if err != nil {
+			return err
+		}
+		form.Differences = append(form.Differences, differenceForm{d.Method, expected, found})
+	}
+	if u.Err != nil {
+		_, form.Error = describe(u.Err)
+	}
+	return r.line(form)
+}
+
+// CheckSummary writes what a whole check came to.
+func (r *Report) CheckSummary(c CheckResult) error {
+	return r.line(struct {
+		Type    string         `json:"type"`
+		Checked int            `json:"checked"`
+		Symbols map[Symbol]int `json:"symbols"`
+	}{"summary", c.Total(), c.Users})
+}
+
+// Changed writes a change that a run of apply has settled.
+func (r *Report) Changed(e ChangeEvent) error {
+	form := struct {
+		Type     string        `json:"type"`
+		Username string        `json:"username"`
+		Method   cloud.Method  `json:"method"`
+		Op       cloud.Op      `json:"op"`
+		Result   cloud.Outcome `json:"result"`
+		Error    *string       `json:"error"`
+	}{"change", e.Username, e.Change.Method, e.Change.Op, e.Result.Outcome, nil}
+	if e.Result.Message != "" {
+		form.Error = &e.Result.Message
+	}
+	return r.line(form)
+}
+
+// ApplySummary writes what a whole run of apply came to.
+func (r *Report) ApplySummary(a ApplyResult, digest string) error {
+	return r.line(struct {
+		Type    string                `json:"type"`
+		Digest  string                `json:"digest"`
+		Run     int                   `json:"run"`
+		Users   map[string]int        `json:"users"`
+		Changes map[cloud.Outcome]int `json:"changes"`
+	}{"summary", digest, a.Run, map[string]int{"total": a.Total, "done": a.Done, "failed": a.Failed,
+		"stale": a.Stale, "left": a.Left(), "written": a.Written}, a.Changes})
+}
+
+// words is an identifier of a plan as people read it: "must_act" is "must act".
+func words[T ~string](s T) string { return strings.ReplaceAll(string(s), "_", " ") }

@@ -1,0 +1,144 @@
+package migrate
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+
+	"mfabridge/cloud"
+)
+
+type changeForm struct {
+	Op     cloud.Op        `json:"op"`
+	Method cloud.Method    `json:"method"`
+	ID     string          `json:"id"`
+	Before json.RawMessage `json:"before"`
+	After  json.RawMessage `json:"after"`
+	Reason string          `json:"reason"`
+}
+
+type findingForm struct {
+	Code     Code     `json:"code"`
+	Severity Severity `json:"severity"`
+	Field    string   `json:"field"`
+	Detail   string   `json:"detail"`
+	Action   string   `json:"action"`
+}
+
+type decisionForm struct {
+	Type      string        `json:"type"`
+	Username  string        `json:"username"`
+	UPN       string        `json:"upn"`
+	TargetID  cloud.UserID  `json:"target_id"`
+	MatchedBy string        `json:"matched_by"`
+	Wave      string        `json:"wave"`
+	Action    Action        `json:"action"`
+	Changes   []changeForm  `json:"changes"`
+	Findings  []findingForm `json:"findings"`
+}
+
+type problemForm struct {
+	Type     string   `json:"type"`
+	Code     Code     `json:"code"`
+	Severity Severity `json:"severity"`
+	Place    string   `json:"place"`
+	Detail   string   `json:"detail"`
+	Action   string   `json:"action"`
+}
+
+type summaryForm struct {
+	Type      string           `json:"type"`
+	Outlook   map[Outlook]int  `json:"outlook"`
+	Users     map[Action]int   `json:"users"`
+	Changes   map[cloud.Op]int `json:"changes"`
+	Findings  map[Code]int     `json:"findings"`
+	Deadlines map[string]int   `json:"deadlines"` // users by the date that ends what they use
+	Estimate  estimateForm     `json:"estimate"`
+	Devices   devicesForm      `json:"devices"`
+	Digest    string           `json:"digest"`
+	Seal      string           `json:"seal"`
+}
+
+// estimateForm is how long apply will be at it: calls to the target, and
+// seconds where the target's pace is known.
+type estimateForm struct {
+	Seconds  *int `json:"seconds"`
+	Requests int  `json:"requests"`
+}
+
+// estimate counts a read and a write a batch.
+func estimate(p PlanReader) estimateForm {
+	changes := 0
+	for _, n := range p.Summary().Changes {
+		changes += n
+	}
+	batch := max(p.Header().Capabilities.Batch, 1)
+	return estimateForm{Requests: 2 * ((changes + batch - 1) / batch)}
+}
+
+type devicesForm struct {
+	Total      int `json:"total"`
+	WithSecret int `json:"with_secret"`
+}
+
+// ShowJSON writes a plan as JSON lines: its users in the order of the export,
+// the findings that belong to none, then a summary. Values are masked unless
+// reveal, which needs the plan's key.
+func ShowJSON(ctx context.Context, w io.Writer, p PlanReader, reveal bool) error {
+	r := NewReport(w, reveal)
+	for d, err := range p.Users(ctx, view(reveal)) {
+		if err != nil {
+			return err
+		}
+		if err := r.decision(&d); err != nil {
+			return err
+		}
+	}
+	for f, err := range p.Problems(ctx) {
+		if err != nil {
+			return err
+		}
+		if err := r.line(problemForm{"finding", f.Code, f.Severity, f.Place, f.Detail, f.Action}); err != nil {
+			return err
+		}
+	}
+	s := p.Summary()
+	err := r.line(summaryForm{"summary", s.Outlook, s.Users, s.Changes, s.Findings,
+		map[string]int{}, estimate(p), devicesForm{s.Devices, s.DevicesWithSecret}, p.Digest(), seal(p)})
+	if err != nil {
+		return err
+	}
+	return r.Flush()
+}
+
+func view(reveal bool) View {
+	if reveal {
+		return Revealed
+	}
+	return Masked
+}
+
+// seal says in a report whether the plan's seal was checked.
+func seal(p PlanReader) string {
+	if p.Sealed() {
+		return "holds"
+	}
+	return "not checked"
+}
+
+func (r *Report) decision(d *Decision) error {
+	form := decisionForm{"user", d.Username, d.UPN, d.Target, d.MatchedBy, d.Wave, d.Action,
+		make([]changeForm, len(d.Changes)), make([]findingForm, len(d.Findings))}
+	for i := range d.Changes {
+		c := &d.Changes[i]
+		before, after, err := r.values(c.Method, c.Before, c.After)
+		if err != nil {
+			return err
+		}
+		form.Changes[i] = changeForm{c.Op, c.Method, c.ID, before, after, c.Reason}
+	}
+	for i, f := range d.Findings {
+		form.Findings[i] = findingForm{f.Code, f.Severity, f.Field, f.Detail, f.Action}
+	}
+	return r.line(form)
+}
