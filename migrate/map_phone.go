@@ -123,6 +123,7 @@ func (d *draft) putPhone(slot cloud.Method, n phone.Number, field, reason string
 		if *have == "" {
 			return ""
 		}
+		d.brings(slot)
 		return slot
 	}
 	d.brings(slot)

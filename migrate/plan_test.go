@@ -1,0 +1,440 @@
+package migrate_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"mfabridge/cloud"
+	"mfabridge/legacy"
+	"mfabridge/migrate"
+)
+
+// export is a Source in memory. later, if set, is what the second reading yields.
+type export struct {
+	users    []legacy.User
+	later    []legacy.User
+	problems []legacy.Problem
+	readings int
+}
+
+func (e *export) Users(context.Context) iter.Seq2[legacy.User, error] {
+	e.readings++
+	users := e.users
+	if e.readings > 1 && e.later != nil {
+		users = e.later
+	}
+	return func(yield func(legacy.User, error) bool) {
+		for i, u := range users {
+			u.Ordinal = i * 2 // rows that were skipped count
+			if !yield(u, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (e *export) Problems() iter.Seq2[legacy.Problem, error] {
+	return func(yield func(legacy.Problem, error) bool) {
+		for _, p := range e.problems {
+			if !yield(p, nil) {
+				return
+			}
+		}
+	}
+}
+
+// directory is a DirectoryReader in memory. It refuses batches that are too
+// long, and key kinds that the capabilities do not promise.
+type directory struct {
+	caps  cloud.Capabilities
+	users []*cloud.User
+	err   error
+}
+
+func (d *directory) Capabilities(context.Context) (cloud.Capabilities, error) { return d.caps, nil }
+
+func (d *directory) Find(_ context.Context, keys []cloud.Key) ([][]cloud.UserID, error) {
+	if len(keys) > d.caps.Batch {
+		return nil, &cloud.Error{Kind: cloud.Invalid, Message: "too many keys"}
+	}
+	found := make([][]cloud.UserID, len(keys))
+	for i, k := range keys {
+		for _, u := range d.users {
+			if d.leads(k, u) {
+				found[i] = append(found[i], u.ID)
+			}
+		}
+	}
+	return found, d.err
+}
+
+func (d *directory) leads(k cloud.Key, u *cloud.User) bool {
+	switch k.Kind {
+	case cloud.ByUPN:
+		return strings.EqualFold(k.Value, u.UPN)
+	case cloud.BySID:
+		return strings.EqualFold(k.Value, u.SID)
+	case cloud.ByName:
+		return strings.EqualFold(k.Value, u.UPN) || slices.ContainsFunc(u.Aliases, func(a string) bool { return strings.EqualFold(a, k.Value) })
+	}
+	panic("unexpected key kind " + k.Kind)
+}
+
+func (d *directory) Read(_ context.Context, ids []cloud.UserID) ([]cloud.User, error) {
+	if len(ids) > d.caps.Batch {
+		return nil, &cloud.Error{Kind: cloud.Invalid, Message: "too many users"}
+	}
+	users := make([]cloud.User, len(ids))
+	for i, id := range ids {
+		for _, u := range d.users {
+			if u.ID == id {
+				users[i] = *u
+			}
+		}
+	}
+	return users, nil
+}
+
+// sheet is a Sink that keeps everything.
+type sheet struct {
+	decisions []migrate.Decision
+	problems  []migrate.Finding
+}
+
+func (s *sheet) Add(d migrate.Decision) error {
+	s.decisions = append(s.decisions, d)
+	return nil
+}
+
+func (s *sheet) Problem(f migrate.Finding) error {
+	s.problems = append(s.problems, f)
+	return nil
+}
+
+func (s *sheet) codes(username string) []migrate.Code {
+	codes := []migrate.Code{}
+	for _, d := range s.decisions {
+		if d.Username == username {
+			for _, f := range d.Findings {
+				codes = append(codes, f.Code)
+			}
+		}
+	}
+	return codes
+}
+
+func (s *sheet) of(username string) migrate.Decision {
+	for _, d := range s.decisions {
+		if d.Username == username {
+			return d
+		}
+	}
+	return migrate.Decision{}
+}
+
+func plan(t *testing.T, users []legacy.User, inCloud ...*cloud.User) (*sheet, migrate.Summary) {
+	t.Helper()
+	var out sheet
+	opt := migrate.Options{CreateUsers: true, Now: now, ExportTime: exported, TempDir: t.TempDir()}
+	sum, err := migrate.Plan(t.Context(), &export{users: users}, &directory{caps: engine(), users: inCloud}, opt, &out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &out, sum
+}
+
+func row(username string, n int) legacy.User {
+	return legacy.User{Username: username, UPN: username, Enabled: true, Mode: legacy.ModeSMSText, Phone: phone(fmt.Sprintf("20794600%02d", n))}
+}
+
+func person(id, upn, sid string, aliases ...string) *cloud.User {
+	return &cloud.User{ID: cloud.UserID(id), Profile: cloud.Profile{UPN: upn, SID: sid, Aliases: aliases, Enabled: true}}
+}
+
+func TestMatching(t *testing.T) {
+	r := func(username, upn, sid string) legacy.User {
+		u := row(username, 1)
+		u.UPN, u.SID = upn, sid
+		return u
+	}
+	a, b := person("A", "a@contoso.example", "S-1-5-1"), person("B", "b@contoso.example", "S-1-5-2", "bee", `CONTOSO\bee`)
+	for _, c := range []struct {
+		name string
+		row  legacy.User
+		by   string
+		id   cloud.UserID
+		code migrate.Code
+	}{
+		{"by UPN", r("x", "A@contoso.example", ""), "upn", "A", ""},
+		{"by Username", r("a@contoso.example", "", ""), "username", "A", ""},
+		{"by Username where the UPN is unknown", r("a@contoso.example", "new@contoso.example", ""), "username", "A", ""},
+		{"by Sid", r("x", "new@contoso.example", "s-1-5-1"), "sid", "A", ""},
+		{"all agree", r("a@contoso.example", "a@contoso.example", "S-1-5-1"), "upn", "A", ""},
+		{"UPN and Sid disagree", r("x", "a@contoso.example", "S-1-5-2"), "", "", migrate.UserMatchConflict},
+		{"UPN and Username disagree", r("b@contoso.example", "a@contoso.example", ""), "", "", migrate.UserMatchConflict},
+		{"Sid contradicts", r("x", "a@contoso.example", "S-1-5-9"), "", "", migrate.UserMatchConflict},
+		{"several hits", r("x", "twice@contoso.example", ""), "", "", migrate.UserAmbiguous},
+		{"created", r("new@contoso.example", "", "S-1-5-9"), "created", "", ""},
+		{"created under a name that is taken", r("x", "alias@contoso.example", ""), "", "", migrate.UserMatchConflict},
+		{"no name to create with", r("bare", "", ""), "", "", migrate.UserUnmatched},
+		{"a UPN that is none", r("c@contoso.example", `CONTOSO\c`, ""), "", "", migrate.UserUnmatched},
+		{"a bare Username is no key", r("bee", "", ""), "", "", migrate.UserUnmatched},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			out, _ := plan(t, []legacy.User{c.row}, a, b, person("C", "twice@contoso.example", ""), person("D", "twice@contoso.example", ""),
+				person("E", "e@contoso.example", "", "alias@contoso.example"))
+			d := out.decisions[0]
+			if d.MatchedBy != c.by || d.Target != c.id {
+				t.Errorf("matched %q by %q, want %q by %q", d.Target, d.MatchedBy, c.id, c.by)
+			}
+			if c.code == "" {
+				if d.Action == migrate.Skip {
+					t.Errorf("skipped: %+v", d.Findings)
+				}
+				return
+			}
+			if d.Action != migrate.Skip || d.Outlook != migrate.LockedOut || len(d.Changes) != 0 || out.codes(c.row.Username)[0] != c.code {
+				t.Errorf("action %s, outlook %s, findings %v, want %s alone", d.Action, d.Outlook, out.codes(c.row.Username), c.code)
+			}
+		})
+	}
+}
+
+func TestNobodyIsCreatedUnasked(t *testing.T) {
+	for name, change := range map[string]func(*migrate.Options, *cloud.Capabilities){
+		"not asked for":       func(o *migrate.Options, _ *cloud.Capabilities) { o.CreateUsers = false },
+		"target creates none": func(_ *migrate.Options, c *cloud.Capabilities) { c.CreateUsers = false },
+	} {
+		t.Run(name, func(t *testing.T) {
+			opt, caps := migrate.Options{CreateUsers: true, Now: now}, engine()
+			change(&opt, &caps)
+			var out sheet
+			if _, err := migrate.Plan(t.Context(), &export{users: []legacy.User{ada()}}, &directory{caps: caps}, opt, &out); err != nil {
+				t.Fatal(err)
+			}
+			if d := out.decisions[0]; d.Action != migrate.Skip || len(d.Changes) != 0 || out.codes(ada().Username)[0] != migrate.UserUnmatched {
+				t.Errorf("decision %+v", d)
+			}
+		})
+	}
+}
+
+func TestRowsOnOneUser(t *testing.T) {
+	first, second, other := row("a@contoso.example", 1), row("old", 2), row("c@contoso.example", 1)
+	second.UPN, second.SID = "", "S-1-5-1"
+	out, _ := plan(t, []legacy.User{first, second, other}, person("A", "a@contoso.example", "S-1-5-1"))
+	for _, name := range []string{first.Username, second.Username} {
+		if d := out.of(name); d.Action != migrate.Skip || len(d.Changes) != 0 || out.codes(name)[0] != migrate.UserMatchShared {
+			t.Errorf("%s: %+v", name, d)
+		}
+	}
+	if codes := out.codes(other.Username); len(codes) != 0 {
+		t.Errorf("the number of a row that does not move is shared: %v", codes)
+	}
+	// A disabled row that is skipped is in nobody's way.
+	second.Enabled = false
+	out, _ = plan(t, []legacy.User{first, second}, person("A", "a@contoso.example", "S-1-5-1"))
+	if codes := out.codes(first.Username); len(codes) != 0 {
+		t.Errorf("a skipped row is in the way: %v", codes)
+	}
+}
+
+func TestSharedNumbers(t *testing.T) {
+	var users []legacy.User
+	for i := range 9 {
+		users = append(users, row(fmt.Sprintf("u%d@contoso.example", i), 1))
+	}
+	users[7].Enabled = false // does not move
+	u8 := person("U8", "u8@contoso.example", "")
+	u8.Mobile, u8.Default = "+44 2079460001", cloud.SMS // has it already
+	out, sum := plan(t, users, u8)
+	if sum.Findings[migrate.PhoneShared] != 7 {
+		t.Errorf("%d users share the number, want 7", sum.Findings[migrate.PhoneShared])
+	}
+	got := out.of("u2@contoso.example").Findings[0].Detail
+	want := "+44 ********01 moves for u0@contoso.example, u1@contoso.example, u3@contoso.example, u4@contoso.example, u5@contoso.example and 1 more too"
+	if got != want {
+		t.Errorf("detail\n %s\nwant\n %s", got, want)
+	}
+	if got := out.of("u6@contoso.example").Findings[0].Detail; !strings.HasSuffix(got, "u4@contoso.example and 1 more too") {
+		t.Errorf("detail of the last: %s", got)
+	}
+}
+
+func TestSharedSecrets(t *testing.T) {
+	const key = "12345678901234567890"
+	a, b, c := row("a@contoso.example", 1), row("b@contoso.example", 2), row("c@contoso.example", 3)
+	a.Tokens, b.Tokens = []legacy.Token{token("S1", key)}, []legacy.Token{token("S2", key)}
+	c.Devices = []legacy.Device{device("P", key, 0)}
+	out, _ := plan(t, []legacy.User{a, b, c})
+	for name, code := range map[string]migrate.Code{a.Username: migrate.TokenConflict, b.Username: migrate.TokenConflict, c.Username: migrate.DeviceConflict} {
+		if codes := out.codes(name); !slices.Contains(codes, code) {
+			t.Errorf("%s: %v, want %s", name, codes, code)
+		}
+	}
+	for _, d := range out.decisions {
+		for _, ch := range d.Changes {
+			if ch.Method.IsOATH() {
+				t.Errorf("%s gets %s", d.Username, line(ch))
+			}
+		}
+	}
+	// One whose row does not move is in nobody's way.
+	b.Enabled, c.Devices = false, nil
+	if out, _ = plan(t, []legacy.User{a, b, c}); len(out.codes(a.Username)) != 0 {
+		t.Errorf("a token of a disabled user is in the way: %v", out.codes(a.Username))
+	}
+	// One who has it in the target is.
+	holder := person("B", b.UPN, "")
+	holder.OATH = []cloud.OATHEntry{entry("e", "S2", key)}
+	b.Enabled, b.Tokens = true, nil
+	if out, _ = plan(t, []legacy.User{a, b}, holder); !slices.Contains(out.codes(a.Username), migrate.TokenConflict) {
+		t.Errorf("a token that another has in the target moves: %v", out.codes(a.Username))
+	}
+}
+
+// A device above the limit moves when one before it cannot; two users' spare
+// devices must not meet in this way.
+func TestSpareDevicesDoNotMeet(t *testing.T) {
+	key := func(c string) string { return strings.Repeat(c, 20) }
+	caps := engine()
+	caps.OATH.Limit = 2 // one, and the place that is kept
+	users := []legacy.User{row("a@contoso.example", 1), row("b@contoso.example", 2)}
+	for i, own := range []string{"a", "b"} {
+		users[i].Devices = []legacy.Device{device("1", key("x"), -1), device("2", key("s"), -2), device("3", key(own), -3)}
+	}
+	var out sheet
+	if _, err := migrate.Plan(t.Context(), &export{users: users}, &directory{caps: caps}, migrate.Options{CreateUsers: true, Now: now}, &out); err != nil {
+		t.Fatal(err)
+	}
+	for i, own := range []string{"a", "b"} {
+		var got []string
+		for _, c := range out.decisions[i].Changes {
+			if c.Method == cloud.SoftwareOATH {
+				got = append(got, c.After.OATH.Serial)
+			}
+		}
+		if diff := cmp.Diff([]string{fingerprintSerial(key(own))}, got); diff != "" {
+			t.Errorf("%s gets (-want +got):\n%s", own, diff)
+		}
+	}
+}
+
+func TestSharedNames(t *testing.T) {
+	a, b, c := row(`ONE\ada`, 1), row(`TWO\ada`, 2), row("ben@contoso.example", 3)
+	a.UPN, b.UPN = "ada1@contoso.example", "ada2@contoso.example"
+	taken := row(`ONE\ben`, 4)
+	taken.UPN = "ben1@contoso.example"
+	holder := person("H", "h@contoso.example", "", "ben")
+	out, _ := plan(t, []legacy.User{a, b, c, taken}, holder)
+	for name, aliases := range map[string][]string{a.Username: {`ONE\ada`}, b.Username: {`TWO\ada`}, c.Username: nil, taken.Username: {`ONE\ben`}} {
+		if diff := cmp.Diff(aliases, out.of(name).Changes[0].After.Profile.Aliases); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+	for _, name := range []string{a.Username, b.Username, taken.Username} {
+		if !slices.Contains(out.codes(name), migrate.AliasConflict) {
+			t.Errorf("%s: no finding", name)
+		}
+	}
+	// A login name that another row brings as its own stays that row's.
+	d, e := row("ada@contoso.example", 5), row("ada@contoso.example ", 6)
+	e.UPN = "other@contoso.example"
+	out, _ = plan(t, []legacy.User{d, e})
+	if codes := out.codes(d.Username); len(codes) != 0 {
+		t.Errorf("the owner of the name has findings: %v", codes)
+	}
+}
+
+func TestProblemsOfTheExport(t *testing.T) {
+	src := &export{users: []legacy.User{ada()}, problems: []legacy.Problem{
+		{Code: legacy.RowInvalid, Place: legacy.Place{File: "users.csv", Line: 3, Column: 7}, Field: "Enabled", Detail: "is no boolean"},
+		{Code: legacy.UserDuplicate, Place: legacy.Place{File: "users.csv", Line: 4}, Username: "Ben", Detail: "lines 4 and 9"},
+		{Code: "SOMETHING_NEW", Place: legacy.Place{File: "x"}, Detail: "odd"},
+	}}
+	var out sheet
+	sum, err := migrate.Plan(t.Context(), src, &directory{caps: engine()}, migrate.Options{CreateUsers: true, Now: now}, &out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, f := range out.problems {
+		got = append(got, fmt.Sprint(f.Code, "|", f.Severity, "|", f.Place, "|", f.Field, "|", f.Detail, "|", f.Action != ""))
+	}
+	want := []string{
+		"ROW_INVALID|error|users.csv:3:7|Enabled|is no boolean|true",
+		"USER_DUPLICATE|error|users.csv:4||Ben: lines 4 and 9|true",
+		"EXPORT_PROBLEM|error|x||SOMETHING_NEW: odd|true",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("problems (-want +got):\n%s", diff)
+	}
+	if sum.Severity[migrate.SeverityError] != 3 || sum.Findings[migrate.RowInvalid] != 1 {
+		t.Errorf("summary %+v", sum)
+	}
+}
+
+func TestPlanEndsWithAnError(t *testing.T) {
+	broken := errors.New("broken")
+	other := ada()
+	users := []legacy.User{ada()}
+	for name, c := range map[string]struct {
+		src  *export
+		dir  *directory
+		sink migrate.Sink
+		want error
+	}{
+		"of the target":     {&export{users: users}, &directory{caps: engine(), err: broken}, &sheet{}, broken},
+		"of the sink":       {&export{users: users}, &directory{caps: engine()}, refusing{broken}, broken},
+		"fewer users later": {&export{users: []legacy.User{ada(), other}, later: users}, &directory{caps: engine()}, &sheet{}, nil},
+		"more users later":  {&export{users: users, later: []legacy.User{ada(), other}}, &directory{caps: engine()}, &sheet{}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := migrate.Plan(t.Context(), c.src, c.dir, migrate.Options{CreateUsers: true, Now: now}, c.sink)
+			if err == nil || c.want != nil && !errors.Is(err, c.want) {
+				t.Errorf("error %v", err)
+			}
+		})
+	}
+}
+
+type refusing struct{ err error }
+
+func (r refusing) Add(migrate.Decision) error    { return r.err }
+func (r refusing) Problem(migrate.Finding) error { return r.err }
+
+func TestInspect(t *testing.T) {
+	bare := row("bare", 3)
+	bare.UPN, bare.Mode = "", legacy.ModePhoneApp
+	bare.Devices = []legacy.Device{device("P", "12345678901234567890", 0), {Name: "Q"}}
+	off := row("off@contoso.example", 4)
+	off.Enabled = false
+	var out sheet
+	sum, err := migrate.Inspect(t.Context(), &export{users: []legacy.User{ada(), bare, off}}, migrate.Options{Now: now}, &out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := migrate.NewSummary()
+	want.Users = map[migrate.Action]int{migrate.Create: 2, migrate.Skip: 1}
+	want.Outlook = map[migrate.Outlook]int{migrate.Works: 1, migrate.MustAct: 1, migrate.OutOfScope: 1}
+	want.Changes = map[cloud.Op]int{cloud.Add: 6, cloud.Set: 2}
+	want.Findings = map[migrate.Code]int{migrate.DeviceNoSecret: 1, migrate.PushNeedsActivation: 1, migrate.UserDisabled: 1}
+	want.Severity = map[migrate.Severity]int{migrate.SeverityWarning: 2, migrate.SeverityInfo: 1}
+	want.Modes = map[legacy.Mode]int{legacy.ModeSMSText: 2, legacy.ModePhoneApp: 1}
+	want.Countries = map[string]int{"44": 2}
+	want.Methods = map[cloud.Method]int{cloud.Mobile: 2, cloud.SoftwareOATH: 1, cloud.Authenticator: 1}
+	want.Devices, want.DevicesWithSecret, want.Activations = 2, 1, 1
+	if diff := cmp.Diff(want, sum); diff != "" {
+		t.Errorf("summary (-want +got):\n%s", diff)
+	}
+	if sum.Total() != 3 {
+		t.Errorf("total %d", sum.Total())
+	}
+}
