@@ -148,6 +148,7 @@ const (
 	OrphanDevice  Code = "ORPHAN_DEVICE"  // a device of a user that is not in the export
 	OrphanToken   Code = "ORPHAN_TOKEN"   // a token of a user that is not in the export
 	ColumnUnknown Code = "COLUMN_UNKNOWN" // a column that nothing is read from
+	FileNotRead   Code = "FILE_NOT_READ"  // a file of the export that this version does not read
 )
 
 // Problem is something wrong with an export that belongs to no user that the

@@ -1,0 +1,141 @@
+package legacy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+	"time"
+
+	"mfabridge/internal/hint"
+	"mfabridge/internal/spill"
+)
+
+// Options of Open; the zero value is usable.
+type Options struct {
+	// Map gives columns of the export the meaning of one of ours: their header
+	// leads to our name. Both are compared as headers are.
+	Map map[string]string
+
+	// SecretFormat is what a secret is written in that does not say so itself:
+	// FormatBase32, FormatHex, FormatBase64, or empty. See DecodeSeed.
+	SecretFormat string
+
+	// TempDir is the folder for sealed temporary files; empty: the system's.
+	TempDir string
+
+	// Progress is called by Open from time to time and at the end, with the
+	// number of rows read so far from all tables. Nil: nobody is told.
+	Progress func(rows int64)
+}
+
+// Summary counts what an export holds.
+type Summary struct {
+	Source  string       // as the manifest says it
+	Created time.Time    // zero: not said
+	Files   []FileDigest // in the order read
+
+	Rows        int64 // rows of users.csv, readable or not
+	Users       int64 // users that Users yields
+	SkippedRows int64 // rows of any table that are left out as ROW_INVALID
+	Duplicates  int64 // Usernames that several rows have
+
+	// Of the users that are yielded:
+	Devices           int64
+	DevicesWithSecret int64 // with a usable code secret
+	Tokens            int64
+	TokensWithSecret  int64
+
+	// LeftOut are devices and tokens of users that are in the export but are
+	// not yielded.
+	LeftOut int64
+
+	Problems map[Code]int64 // occurrences
+}
+
+// FileDigest is one file that was read.
+type FileDigest struct {
+	Name   string
+	SHA256 string // hexadecimal
+	Bytes  int64
+}
+
+// Export is an opened export. It holds temporary files and must be closed. It
+// is not for concurrent use.
+type Export struct {
+	folder   *folder
+	options  Options
+	mapping  map[string]string // folded header: our name
+	summary  Summary
+	users    FileDigest    // of users.csv
+	attached *spill.Sorter // devices and tokens by the ordinal of their user
+	problems *problems
+}
+
+// Open reads all tables of an export once: it checks every row, finds
+// duplicate users, and joins devices and tokens to their users. What is wrong
+// with a row is a Problem and not an error. Errors say that the export as a
+// whole cannot be read; they carry a hint.
+func Open(ctx context.Context, path string, o Options) (*Export, error) {
+	mapping, err := o.check()
+	if err != nil {
+		return nil, err
+	}
+	f, err := openFolder(path)
+	if err != nil {
+		return nil, err
+	}
+	e := &Export{
+		folder:   f,
+		options:  o,
+		mapping:  mapping,
+		attached: spill.New(spill.Options{Dir: o.TempDir, Memory: attachedMemory}),
+		problems: newProblems(o.TempDir),
+	}
+	if err := e.load(ctx); err != nil {
+		return nil, errors.Join(err, e.Close())
+	}
+	return e, nil
+}
+
+// check refuses options that could never do what they say.
+func (o Options) check() (map[string]string, error) {
+	switch o.SecretFormat {
+	case "", FormatBase32, FormatHex, FormatBase64:
+	default:
+		return nil, hint.New(fmt.Sprintf("secret format %q is unknown", o.SecretFormat), "use base32, hex or base64")
+	}
+	mapping := map[string]string{}
+	for _, theirs := range slices.Sorted(maps.Keys(o.Map)) {
+		ours, folded := o.Map[theirs], foldHeader(theirs)
+		known := slices.ContainsFunc(schemas(), func(s schema) bool { return s.find(foldHeader(ours)) >= 0 })
+		switch _, twice := mapping[folded]; {
+		case !known:
+			return nil, hint.New(fmt.Sprintf("column %q cannot be mapped to %q, which no table has", theirs, ours), "see docs/export.md for the names of columns")
+		case twice:
+			return nil, hint.New(fmt.Sprintf("column %q is mapped twice", theirs), "map it once; upper case, spaces, _ and - do not tell columns apart")
+		}
+		mapping[folded] = ours
+	}
+	return mapping, nil
+}
+
+// Summary returns the counts.
+func (e *Export) Summary() Summary {
+	s := e.summary
+	s.Files = slices.Clone(s.Files)
+	s.Problems = maps.Clone(e.problems.counts)
+	return s
+}
+
+// Problems yields everything that is wrong with the export and belongs to no
+// user that Users yields: by file, line and column. It may be called again.
+func (e *Export) Problems() iter.Seq2[Problem, error] { return e.problems.all() }
+
+// Close removes the temporary files. Iterations that are still going on end
+// with an error. It may be called twice.
+func (e *Export) Close() error {
+	return errors.Join(e.attached.Close(), e.problems.sorter.Close())
+}
