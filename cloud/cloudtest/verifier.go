@@ -1,0 +1,537 @@
+package cloudtest
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"net/netip"
+	"sync"
+	"testing"
+	"time"
+
+	"mfabridge/cloud"
+	"mfabridge/internal/secret"
+)
+
+// Peer is a Verifier under test with what the suite needs around it.
+type Peer struct {
+	Verifier  cloud.Verifier
+	Directory cloud.Directory
+	Now       func() time.Time                                     // the peer's clock
+	Advance   func(time.Duration)                                  // moves it
+	SentCode  func(t *testing.T, id cloud.ChallengeID) string      // the code sent for a challenge; nil: it sends nothing
+	Reopen    func(t *testing.T) (cloud.Verifier, cloud.Directory) // nil: cannot
+}
+
+// Verifier checks an implementation. open returns a peer without users, whose
+// clock stands still, and cleans up after t.
+func Verifier(t *testing.T, open func(t *testing.T) *Peer) {
+	for name, check := range map[string]func(*testing.T, *Peer){
+		"a right code is accepted once":          acceptOnce,
+		"wrong codes use up the tries":           tries,
+		"a code with the request":                codeWithRequest,
+		"an equal answer gets the same verdict":  repeatAnswer,
+		"an equal request gets the same verdict": repeatRequest,
+		"a key does not pass to another user":    keyOfAnother,
+		"time runs out":                          expiry,
+		"who cannot be asked":                    refusals,
+		"a block counts between the legs":        blockBetween,
+		"what is unknown":                        unknown,
+		"limits of a call":                       requestLimits,
+		"where challenges stand":                 look,
+		"decisions are streamed":                 stream,
+		"one of many answers wins":               parallelAnswers,
+		"one of many logins wins":                parallelLogins,
+		"a far clock needs two codes":            farClock,
+		"several generators":                     severalGenerators,
+		"every algorithm":                        algorithms,
+		"failures slow one station down":         slowStation,
+		"a sent code":                            sentCode,
+		"a resend ends the code before":          resend,
+		"used stays used after a restart":        restart,
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := open(t)
+			check(t, p)
+		})
+	}
+}
+
+var station = cloud.Client{App: "vpn", Station: "station-1"}
+
+// enrol makes user n with Generator(n).
+func (p *Peer) enrol(t *testing.T, n int) cloud.UserID {
+	t.Helper()
+	id := addUser(t, p.Directory, n)
+	write(t, p.Directory, cloud.Done, addOATH(id, Generator(n)))
+	return id
+}
+
+// code is what the generator of user n shows, some steps from now.
+func (p *Peer) code(n, steps int) secret.Bytes {
+	return Code(Seed(n), Generator(n), p.Now().Add(time.Duration(steps)*30*time.Second))
+}
+
+// wrong is a code that no generator of user n shows within reach.
+func (p *Peer) wrong(n int) secret.Bytes {
+	taken := map[string]bool{}
+	for step := -60; step <= 60; step++ {
+		taken[string(p.code(n, step).Reveal())] = true
+	}
+	for i := 0; ; i++ {
+		if code := fmt.Sprintf("%06d", i); !taken[code] {
+			return secret.FromString(code)
+		}
+	}
+}
+
+func request(id cloud.UserID, tries int) cloud.Request {
+	return cloud.Request{Subject: cloud.Key{Kind: cloud.ByID, Value: string(id)}, Client: station, Tries: tries, Context: []byte("opaque")}
+}
+
+func (p *Peer) begin(t *testing.T, r cloud.Request, want cloud.State) cloud.Challenge {
+	t.Helper()
+	c, err := p.Verifier.Begin(t.Context(), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.State != want || c.ID == "" || len(c.ID) > 32 {
+		t.Fatalf("Begin: %+v, want state %s", c, want)
+	}
+	return c
+}
+
+func (p *Peer) answer(t *testing.T, a cloud.Answer, want cloud.State, reason cloud.Reason) cloud.Decision {
+	t.Helper()
+	d, err := p.Verifier.Answer(t.Context(), a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d.State != want || d.Reason != reason || d.Challenge != a.Challenge || d.User == "" {
+		t.Fatalf("Answer: %+v, want %s %q", d, want, reason)
+	}
+	if string(d.Context) != "opaque" {
+		t.Fatalf("the context came back as %q", d.Context)
+	}
+	return d
+}
+
+func acceptOnce(t *testing.T, p *Peer) {
+	id := p.enrol(t, 1)
+	c := p.begin(t, request(id, 3), cloud.Pending)
+	if c.Method != cloud.OATHCode || c.Prompt == "" || c.User != id || !c.ExpiresAt.After(p.Now()) {
+		t.Fatalf("challenge: %+v", c)
+	}
+	p.answer(t, cloud.Answer{Challenge: c.ID, Code: p.code(1, 0)}, cloud.Approved, "")
+	p.answer(t, cloud.Answer{Challenge: c.ID, Code: p.code(1, 0)}, cloud.Refused, cloud.RepeatRefused)
+	p.answer(t, cloud.Answer{Challenge: c.ID, Code: p.code(1, 1)}, cloud.Refused, cloud.RepeatRefused)
+	c = p.begin(t, request(id, 3), cloud.Pending)
+	d := p.answer(t, cloud.Answer{Challenge: c.ID, Code: p.code(1, 0)}, cloud.Pending, cloud.UsedCode)
+	if d.TriesLeft != 2 {
+		t.Errorf("%d tries left, want 2", d.TriesLeft)
+	}
+	p.answer(t, cloud.Answer{Challenge: c.ID, Code: p.code(1, -1)}, cloud.Pending, cloud.UsedCode)
+	p.answer(t, cloud.Answer{Challenge: c.ID, Code: p.code(1, 1)}, cloud.Approved, "")
+}
+
+func tries(t *testing.T, p *Peer) {
+	id := p.enrol(t, 1)
+	c := p.begin(t, request(id, 3), cloud.Pending)
+	for left := 2; left > 0; left-- {
+		if d := p.answer(t, cloud.Answer{Challenge: c.ID, Code: p.wrong(1)}, cloud.Pending, cloud.WrongCode); d.TriesLeft != left {
+			t.Errorf("%d tries left, want %d", d.TriesLeft, left)
+		}
+	}
+	p.answer(t, cloud.Answer{Challenge: c.ID, Code: p.wrong(1)}, cloud.Refused, cloud.WrongCode)
+	p.answer(t, cloud.Answer{Challenge: c.ID, Code: p.code(1, 0)}, cloud.Refused, cloud.RepeatRefused)
+	c = p.begin(t, request(id, 1), cloud.Pending)
+	for _, code := range []string{""} {
+		p.answer(t, cloud.Answer{Challenge: c.ID, Code: secret.FromString(code)}, cloud.Refused, cloud.WrongCode)
+	}
+}
+
+func codeWithRequest(t *testing.T, p *Peer) {
+	id := p.enrol(t, 1)
+	r := request(id, 1)
+	r.Code = p.code(1, 0)
+	c := p.begin(t, r, cloud.Approved)
+	p.answer(t, cloud.Answer{Challenge: c.ID, Code: p.code(1, 1)}, cloud.Refused, cloud.RepeatRefused)
+	if c = p.begin(t, r, cloud.Refused); c.Reason != cloud.UsedCode {
+		t.Errorf("the code again: %+v", c)
+	}
+	r.Code = p.wrong(1)
+	if c = p.begin(t, r, cloud.Refused); c.Reason != cloud.WrongCode {
+		t.Errorf("a wrong code: %+v", c)
+	}
+}
+
+func repeatAnswer(t *testing.T, p *Peer) {
+	id := p.enrol(t, 1)
+	c := p.begin(t, request(id, 3), cloud.Pending)
+	bad := cloud.Answer{Challenge: c.ID, Code: p.wrong(1), Key: "first"}
+	good := cloud.Answer{Challenge: c.ID, Code: p.code(1, 0), Key: "second"}
+	p.answer(t, bad, cloud.Pending, cloud.WrongCode)
+	p.answer(t, good, cloud.Approved, "")
+	p.Advance(cloud.RepeatWindow)
+	if d := p.answer(t, bad, cloud.Pending, cloud.WrongCode); !d.Repeated || d.TriesLeft != 2 {
+		t.Errorf("the first answer again: %+v", d)
+	}
+	if d := p.answer(t, good, cloud.Approved, ""); !d.Repeated {
+		t.Error("the verdict does not say that it is a repeat")
+	}
+	p.answer(t, cloud.Answer{Challenge: c.ID, Code: good.Code, Key: "third"}, cloud.Refused, cloud.RepeatRefused)
+	p.Advance(time.Second)
+	p.answer(t, good, cloud.Refused, cloud.RepeatRefused)
+}
+
+func repeatRequest(t *testing.T, p *Peer) {
+	id := p.enrol(t, 1)
+	r := request(id, 1)
+	r.Key, r.Code = "login", p.code(1, 0)
+	c := p.begin(t, r, cloud.Approved)
+	p.Advance(cloud.RepeatWindow)
+	if again := p.begin(t, r, cloud.Approved); again.ID != c.ID {
+		t.Error("an equal request began another challenge")
+	}
+	p.Advance(time.Second)
+	if c = p.begin(t, r, cloud.Refused); c.Reason != cloud.UsedCode {
+		t.Errorf("after the window: %+v", c)
+	}
+	r = request(id, 1)
+	r.Key = "challenge"
+	if a, b := p.begin(t, r, cloud.Pending), p.begin(t, r, cloud.Pending); a.ID != b.ID {
+		t.Error("an equal request began another challenge")
+	}
+}
+
+func keyOfAnother(t *testing.T, p *Peer) {
+	a, b := p.enrol(t, 1), p.enrol(t, 2)
+	r := request(a, 1)
+	r.Key, r.Code = "login", p.code(1, 0)
+	p.begin(t, r, cloud.Approved)
+	r.Subject.Value = string(b)
+	if c, err := p.Verifier.Begin(t.Context(), r); err == nil && c.State == cloud.Approved {
+		t.Errorf("another user got the verdict: %+v", c)
+	}
+}
+
+func expiry(t *testing.T, p *Peer) {
+	id := p.enrol(t, 1)
+	c := p.begin(t, request(id, 3), cloud.Pending)
+	p.Advance(c.ExpiresAt.Sub(p.Now()))
+	p.answer(t, cloud.Answer{Challenge: c.ID, Code: p.code(1, 0)}, cloud.Expired, cloud.TimedOut)
+	c = p.begin(t, request(id, 3), cloud.Pending)
+	p.answer(t, cloud.Answer{Challenge: c.ID, Code: p.code(1, 0)}, cloud.Approved, "") // it was not used up
+}
+
+func refusals(t *testing.T, p *Peer) {
+	refused := func(id cloud.UserID, want cloud.Reason) {
+		t.Helper()
+		r := request(id, 1)
+		if c := p.begin(t, r, cloud.Refused); c.Reason != want {
+			t.Errorf("reason %q, want %q", c.Reason, want)
+		}
+		r.Code = p.code(1, 0)
+		if c := p.begin(t, r, cloud.Refused); c.Reason != want {
+			t.Errorf("reason %q with a code, want %q", c.Reason, want)
+		}
+	}
+	refused(addUser(t, p.Directory, 2), cloud.NoMethod)
+	id := p.enrol(t, 1)
+	until := p.Now().Add(time.Hour)
+	block := cloud.Change{User: id, Op: cloud.Set, Method: cloud.Blocked, After: cloud.Value{Until: until}}
+	write(t, p.Directory, cloud.Done, block)
+	refused(id, cloud.UserBlocked)
+	p.Advance(time.Hour)
+	p.begin(t, request(id, 1), cloud.Pending)
+	off := *person(1)
+	off.Enabled = false
+	write(t, p.Directory, cloud.Done, cloud.Change{User: id, Op: cloud.Update, Method: cloud.Account,
+		Before: cloud.Value{Profile: person(1)}, After: cloud.Value{Profile: &off}})
+	refused(id, cloud.UserDisabled)
+}
+
+func blockBetween(t *testing.T, p *Peer) {
+	id := p.enrol(t, 1)
+	c := p.begin(t, request(id, 3), cloud.Pending)
+	block := cloud.Change{User: id, Op: cloud.Set, Method: cloud.Blocked, After: cloud.Value{Until: p.Now().Add(time.Hour)}}
+	write(t, p.Directory, cloud.Done, block)
+	p.answer(t, cloud.Answer{Challenge: c.ID, Code: p.code(1, 0)}, cloud.Refused, cloud.UserBlocked)
+	block.Before, block.After = block.After, cloud.Value{}
+	write(t, p.Directory, cloud.Done, block)
+	p.answer(t, cloud.Answer{Challenge: c.ID, Code: p.code(1, 0)}, cloud.Refused, cloud.RepeatRefused)
+}
+
+func unknown(t *testing.T, p *Peer) {
+	r := request("nobody", 1)
+	if _, err := p.Verifier.Begin(t.Context(), r); err == nil || cloud.KindOf(err) != cloud.NotFound {
+		t.Errorf("an unknown user: %v", err)
+	}
+	if _, err := p.Verifier.Answer(t.Context(), cloud.Answer{Challenge: "none"}); err == nil || cloud.KindOf(err) != cloud.NotFound {
+		t.Errorf("an unknown challenge: %v", err)
+	}
+}
+
+func requestLimits(t *testing.T, p *Peer) {
+	id := p.enrol(t, 1)
+	for name, edit := range map[string]func(*cloud.Request){
+		"context": func(r *cloud.Request) { r.Context = make([]byte, cloud.MaxContext+1) },
+		"key":     func(r *cloud.Request) { r.Key = string(make([]byte, cloud.MaxIdempotencyKey+1)) },
+		"tries":   func(r *cloud.Request) { r.Tries = 0 },
+	} {
+		r := request(id, 1)
+		edit(&r)
+		if _, err := p.Verifier.Begin(t.Context(), r); err == nil || cloud.KindOf(err) != cloud.Invalid {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	c := p.begin(t, request(id, 1), cloud.Pending)
+	long := cloud.Answer{Challenge: c.ID, Code: p.code(1, 0), Key: string(make([]byte, cloud.MaxIdempotencyKey+1))}
+	if _, err := p.Verifier.Answer(t.Context(), long); err == nil || cloud.KindOf(err) != cloud.Invalid {
+		t.Errorf("key of an answer: %v", err)
+	}
+}
+
+func look(t *testing.T, p *Peer) {
+	id := p.enrol(t, 1)
+	open, done := p.begin(t, request(id, 2), cloud.Pending), p.begin(t, request(id, 1), cloud.Pending)
+	p.answer(t, cloud.Answer{Challenge: done.ID, Code: p.code(1, 0)}, cloud.Approved, "")
+	ds, err := p.Verifier.Look(t.Context(), []cloud.ChallengeID{done.ID, "none", open.ID})
+	if err != nil || len(ds) != 3 {
+		t.Fatalf("Look: %v, %v", ds, err)
+	}
+	if ds[0].State != cloud.Approved || ds[1].State != cloud.Expired || ds[1].Challenge != "none" ||
+		ds[2].State != cloud.Pending || ds[2].TriesLeft != 2 || string(ds[2].Context) != "opaque" {
+		t.Errorf("Look: %+v", ds)
+	}
+	p.Advance(open.ExpiresAt.Sub(p.Now()))
+	if ds, err = p.Verifier.Look(t.Context(), []cloud.ChallengeID{open.ID}); err != nil || ds[0].State != cloud.Expired {
+		t.Errorf("Look after the end: %+v, %v", ds, err)
+	}
+}
+
+func stream(t *testing.T, p *Peer) {
+	id := p.enrol(t, 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	decisions := p.Verifier.Decisions(ctx)
+	c := p.begin(t, request(id, 2), cloud.Pending)
+	p.answer(t, cloud.Answer{Challenge: c.ID, Code: p.wrong(1)}, cloud.Pending, cloud.WrongCode) // no verdict
+	p.answer(t, cloud.Answer{Challenge: c.ID, Code: p.code(1, 0)}, cloud.Approved, "")
+	n := 0
+	for d, err := range decisions {
+		if err != nil {
+			t.Fatalf("the stream ended with %v", err)
+		}
+		if n++; d.Challenge != c.ID || d.State != cloud.Approved || string(d.Context) != "opaque" {
+			t.Errorf("streamed: %+v", d)
+		}
+		cancel()
+	}
+	if n == 0 {
+		t.Error("the verdict was not streamed")
+	}
+}
+
+// together runs f many times at once and counts the answers.
+func together[K comparable](f func(i int) K) map[K]int {
+	const many = 50
+	got := make([]K, many)
+	var wg sync.WaitGroup
+	for i := range many {
+		wg.Go(func() { got[i] = f(i) })
+	}
+	wg.Wait()
+	count := map[K]int{}
+	for _, k := range got {
+		count[k]++
+	}
+	return count
+}
+
+func parallelAnswers(t *testing.T, p *Peer) {
+	c := p.begin(t, request(p.enrol(t, 1), 1), cloud.Pending)
+	ctx := context.WithoutCancel(t.Context())
+	count := together(func(int) cloud.State {
+		d, err := p.Verifier.Answer(ctx, cloud.Answer{Challenge: c.ID, Code: p.code(1, 0)})
+		if err != nil {
+			t.Error(err)
+		}
+		return d.State
+	})
+	if count[cloud.Approved] != 1 || count[cloud.Refused] != 49 {
+		t.Errorf("50 answers at once: %v", count)
+	}
+}
+
+func parallelLogins(t *testing.T, p *Peer) {
+	id := p.enrol(t, 1)
+	ctx := context.WithoutCancel(t.Context())
+	count := together(func(i int) cloud.State {
+		r := request(id, 1)
+		r.Client.Station = rand.Text() // each from elsewhere: no limit may help
+		r.Code = p.code(1, 0)
+		c, err := p.Verifier.Begin(ctx, r)
+		if err != nil {
+			t.Error(err)
+		}
+		return c.State
+	})
+	if count[cloud.Approved] != 1 || count[cloud.Refused] != 49 {
+		t.Errorf("50 logins with one code: %v", count)
+	}
+}
+
+func farClock(t *testing.T, p *Peer) {
+	id := p.enrol(t, 1)
+	login := func(steps int) cloud.Challenge {
+		r := request(id, 1)
+		r.Code = p.code(1, steps)
+		c, err := p.Verifier.Begin(t.Context(), r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	if c := login(10); c.State != cloud.Refused || c.Reason != cloud.NeedNextCode {
+		t.Fatalf("a far code: %+v", c)
+	}
+	if c := login(12); c.State != cloud.Refused || c.Reason != cloud.NeedNextCode {
+		t.Fatalf("a far code that is not the next one: %+v", c)
+	}
+	if c := login(13); c.State != cloud.Approved {
+		t.Fatalf("the next code: %+v", c)
+	}
+	p.Advance(30 * time.Second)
+	if c := login(0); c.State != cloud.Refused || c.Reason != cloud.WrongCode {
+		t.Fatalf("a code of our clock: %+v", c)
+	}
+	if c := login(13); c.State != cloud.Approved {
+		t.Fatalf("a code of its clock: %+v", c)
+	}
+	if c := login(15); c.State != cloud.Refused || c.Reason != cloud.WrongCode {
+		t.Fatalf("a code two steps off: %+v", c)
+	}
+	far := Generator(2)
+	far.Drift = 30
+	other := addUser(t, p.Directory, 2)
+	write(t, p.Directory, cloud.Done, addOATH(other, far))
+	r := request(other, 1)
+	r.Code = p.code(2, 31)
+	p.begin(t, r, cloud.Approved) // the imported drift was used
+}
+
+func severalGenerators(t *testing.T, p *Peer) {
+	id := p.enrol(t, 1)
+	write(t, p.Directory, cloud.Done, addOATH(id, Generator(2)))
+	for _, n := range []int{2, 1} {
+		r := request(id, 1)
+		r.Code = p.code(n, 0)
+		p.begin(t, r, cloud.Approved)
+		p.begin(t, r, cloud.Refused)
+	}
+}
+
+func algorithms(t *testing.T, p *Peer) {
+	for i, o := range []cloud.OATH{
+		{Algorithm: cloud.SHA1, Digits: 8, Period: 30}, {Algorithm: cloud.SHA256, Digits: 6, Period: 60},
+		{Algorithm: cloud.SHA512, Digits: 8, Period: 60},
+	} {
+		id := addUser(t, p.Directory, i)
+		o.Secret = secret.New(Seed(i)) // no serial: it is given one
+		write(t, p.Directory, cloud.Done, addOATH(id, &o))
+		r := request(id, 1)
+		r.Code = Code(Seed(i), &o, p.Now())
+		p.begin(t, r, cloud.Approved)
+	}
+}
+
+func slowStation(t *testing.T, p *Peer) {
+	id := p.enrol(t, 1)
+	outsider := request(id, 1)
+	outsider.Client = cloud.Client{App: "vpn", Address: netip.MustParseAddr("192.0.2.66")}
+	outsider.Code = p.wrong(1)
+	slowed := false
+	for range 20 {
+		slowed = p.begin(t, outsider, cloud.Refused).Reason == cloud.TooManyTries
+	}
+	if !slowed {
+		t.Error("20 wrong codes did not slow the outsider down")
+	}
+	outsider.Code = p.code(1, 0)
+	if c := p.begin(t, outsider, cloud.Refused); c.Reason != cloud.TooManyTries {
+		t.Errorf("the right code while slowed down: %+v", c)
+	}
+	own := request(id, 1)
+	own.Code = p.code(1, 0)
+	p.begin(t, own, cloud.Approved) // it is neither used up nor locked here
+	p.Advance(time.Hour)
+	outsider.Code = p.wrong(1)
+	if c := p.begin(t, outsider, cloud.Refused); c.Reason != cloud.WrongCode {
+		t.Errorf("an hour later: %+v", c)
+	}
+}
+
+// textUser makes a user with a mobile only.
+func (p *Peer) textUser(t *testing.T, n int) cloud.UserID {
+	t.Helper()
+	id := addUser(t, p.Directory, n)
+	write(t, p.Directory, cloud.Done, addText(id, cloud.Mobile, "+44 2079460000"))
+	return id
+}
+
+func sentCode(t *testing.T, p *Peer) {
+	if p.SentCode == nil {
+		t.Log("this verifier sends no codes")
+		return
+	}
+	id := p.textUser(t, 1)
+	c := p.begin(t, request(id, 3), cloud.Pending)
+	if c.Method != cloud.SMS || c.Prompt != "Enter the code sent to +44 ********00" {
+		t.Fatalf("challenge: %+v", c)
+	}
+	code := p.SentCode(t, c.ID)
+	p.answer(t, cloud.Answer{Challenge: c.ID, Code: secret.FromString(code + "0")}, cloud.Pending, cloud.WrongCode)
+	p.answer(t, cloud.Answer{Challenge: c.ID, Code: secret.FromString(code)}, cloud.Approved, "")
+	p.answer(t, cloud.Answer{Challenge: c.ID, Code: secret.FromString(code)}, cloud.Refused, cloud.RepeatRefused)
+	r := request(id, 1)
+	r.Code = secret.FromString(code)
+	if c := p.begin(t, r, cloud.Refused); c.Reason != cloud.NoMethod {
+		t.Errorf("a code that nobody was sent: %+v", c)
+	}
+	c = p.begin(t, request(id, 3), cloud.Pending)
+	p.Advance(c.ExpiresAt.Sub(p.Now()))
+	p.answer(t, cloud.Answer{Challenge: c.ID, Code: secret.FromString(p.SentCode(t, c.ID))}, cloud.Expired, cloud.TimedOut)
+}
+
+func resend(t *testing.T, p *Peer) {
+	if p.SentCode == nil {
+		t.Log("this verifier sends no codes")
+		return
+	}
+	id := p.textUser(t, 1)
+	first, second := p.begin(t, request(id, 3), cloud.Pending), p.begin(t, request(id, 3), cloud.Pending)
+	elsewhere := request(id, 3)
+	elsewhere.Client.Station = "station-2"
+	p.begin(t, elsewhere, cloud.Pending) // does not end what this station waits for
+	p.answer(t, cloud.Answer{Challenge: first.ID, Code: secret.FromString(p.SentCode(t, first.ID))}, cloud.Refused, cloud.RepeatRefused)
+	p.answer(t, cloud.Answer{Challenge: second.ID, Code: secret.FromString(p.SentCode(t, second.ID))}, cloud.Approved, "")
+}
+
+func restart(t *testing.T, p *Peer) {
+	if p.Reopen == nil {
+		t.Log("this verifier cannot be reopened: durability is not checked")
+		return
+	}
+	id := p.enrol(t, 1)
+	pending := p.begin(t, request(id, 2), cloud.Pending)
+	c := p.begin(t, request(id, 2), cloud.Pending)
+	a := cloud.Answer{Challenge: c.ID, Code: p.code(1, 0), Key: "k"}
+	p.answer(t, a, cloud.Approved, "")
+	p.Verifier, p.Directory = p.Reopen(t)
+	if d := p.answer(t, a, cloud.Approved, ""); !d.Repeated {
+		t.Error("the verdict is not marked as a repeat")
+	}
+	p.answer(t, cloud.Answer{Challenge: pending.ID, Code: p.code(1, 0)}, cloud.Pending, cloud.UsedCode)
+	p.answer(t, cloud.Answer{Challenge: pending.ID, Code: p.code(1, 1)}, cloud.Approved, "")
+}

@@ -1,0 +1,126 @@
+package engine_test
+
+import (
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"regexp"
+	"sync"
+	"testing"
+	"time"
+
+	"mfabridge/cloud"
+	"mfabridge/cloud/cloudtest"
+	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/channel"
+	"mfabridge/cloud/engine/store"
+)
+
+// operator is who administers in tests.
+var operator = engine.Actor{Who: "operator", Reason: "test"}
+
+// house is an engine on a SQLite store with a clock that stands still.
+type house struct {
+	*engine.Engine
+	path   string
+	outbox string
+	limits engine.Limits
+	mu     sync.Mutex
+	now    time.Time
+	store  *store.Store
+}
+
+func (h *house) Now() time.Time {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.now
+}
+
+func (h *house) Advance(d time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.now = h.now.Add(d)
+}
+
+// build makes a store and opens an engine on it.
+func build(t testing.TB) *house {
+	t.Helper()
+	h := &house{path: filepath.Join(t.TempDir(), "cloud.db"), now: time.Date(2026, 11, 2, 9, 0, 7, 0, time.UTC)}
+	h.outbox = filepath.Join(filepath.Dir(h.path), "outbox")
+	err := store.Init(t.Context(), h.path, "", engine.Setup{Domains: []string{"Contoso.Example"}, Actor: operator, Now: h.now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.open(t)
+	return h
+}
+
+func (h *house) open(t testing.TB) {
+	t.Helper()
+	s, err := store.Open(t.Context(), h.path, store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := engine.LoadKey("file:" + h.path + ".key")
+	if err != nil {
+		t.Fatal(err)
+	}
+	box, err := channel.OpenOutbox(h.outbox, cloud.SMS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.store = s
+	h.Engine, err = engine.Open(t.Context(), engine.Config{Store: s, Key: key, Now: h.Now, Limits: h.limits,
+		Senders: map[cloud.Preference]engine.Sender{cloud.SMS: box}, Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := errors.Join(s.Close(), box.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// Reopen closes everything and opens it again.
+func (h *house) Reopen(t *testing.T) cloud.Directory {
+	if err := errors.Join(h.Engine.Close(), h.store.Close()); err != nil {
+		t.Fatal(err)
+	}
+	h.open(t)
+	return h
+}
+
+// sent is the message of a challenge in the outbox.
+func (h *house) sent(t *testing.T, id cloud.ChallengeID) channel.Written {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(h.outbox, "*-"+string(id)+".json"))
+	if err != nil || len(files) != 1 {
+		t.Fatalf("%d messages for the challenge, %v", len(files), err)
+	}
+	content, err := os.ReadFile(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var w channel.Written
+	if err := json.Unmarshal(content, &w); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func TestDirectory(t *testing.T) {
+	cloudtest.Directory(t, func(t *testing.T) cloud.Directory { return build(t) })
+}
+
+func TestVerifier(t *testing.T) {
+	digits := regexp.MustCompile(`\b\d{6}\b`)
+	cloudtest.Verifier(t, func(t *testing.T) *cloudtest.Peer {
+		h := build(t)
+		return &cloudtest.Peer{Verifier: h, Directory: h, Now: h.Now, Advance: h.Advance,
+			SentCode: func(t *testing.T, id cloud.ChallengeID) string { return digits.FindString(h.sent(t, id).Text) },
+			Reopen:   func(t *testing.T) (cloud.Verifier, cloud.Directory) { h.Reopen(t); return h, h }}
+	})
+}
