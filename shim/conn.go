@@ -1,6 +1,7 @@
 package shim
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -39,7 +40,11 @@ func newConn(pc net.PacketConn) (conn, error) {
 		return packetConn{pc}, nil
 	}
 	if local, ok := u.LocalAddr().(*net.UDPAddr); ok && local.AddrPort().Addr().IsUnspecified() {
-		if err := wantDestination(u, local.AddrPort().Addr()); err != nil {
+		raw, err := u.SyscallConn()
+		if err == nil {
+			err = wantDestination(raw, local.AddrPort().Addr())
+		}
+		if err != nil {
 			return udpConn{u}, err
 		}
 		return wildcardConn{u}, nil
@@ -99,9 +104,18 @@ func Listen(a netip.AddrPort) (*net.UDPConn, error) {
 	if a.Addr().Is4() {
 		network = "udp4"
 	}
-	pc, err := net.ListenUDP(network, net.UDPAddrFromAddrPort(a))
+	var options net.ListenConfig
+	if a.Addr().IsUnspecified() {
+		// Before the socket is bound: the first datagram counts too. Serve
+		// reports it if the system cannot do this.
+		options.Control = func(_, _ string, raw syscall.RawConn) error {
+			_ = wantDestination(raw, a.Addr())
+			return nil
+		}
+	}
+	pc, err := options.ListenPacket(context.Background(), network, a.String())
 	if err == nil {
-		return pc, nil
+		return pc.(*net.UDPConn), nil // what the package net documents for these networks
 	}
 	err = fmt.Errorf("cannot listen on %s: %w", a, err)
 	switch {

@@ -3,20 +3,17 @@ package shim
 import (
 	"net"
 	"net/netip"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
 // wantDestination makes the kernel say which of our addresses a datagram was
 // sent to.
-func wantDestination(u *net.UDPConn, local netip.Addr) error {
+func wantDestination(raw syscall.RawConn, local netip.Addr) error {
 	level, option := unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO
 	if local.Is4() {
 		level, option = unix.IPPROTO_IP, unix.IP_PKTINFO
-	}
-	raw, err := u.SyscallConn()
-	if err != nil {
-		return err
 	}
 	var inner error
 	if err := raw.Control(func(fd uintptr) { inner = unix.SetsockoptInt(int(fd), level, option, 1) }); err != nil {
@@ -30,6 +27,9 @@ func wantDestination(u *net.UDPConn, local netip.Addr) error {
 // interface, because the way back need not be the way in. It returns its
 // length; 0 leaves the choice of the address to the kernel.
 func answerControl(b []byte) int {
+	if len(b) < unix.SizeofCmsghdr {
+		return 0
+	}
 	header, data, rest, err := unix.ParseOneSocketControlMessage(b)
 	if err != nil {
 		return 0

@@ -6,9 +6,10 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"syscall"
 )
 
-func wantDestination(*net.UDPConn, netip.Addr) error {
+func wantDestination(syscall.RawConn, netip.Addr) error {
 	return errors.New("this system cannot tell which address a datagram was sent to; listen on single addresses")
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"runtime/debug"
 	"time"
 
 	"mfabridge/shim/radius"
@@ -69,7 +70,7 @@ func (l *loop) run() error {
 		case err == nil:
 			faults = 0
 			l.s.count.received.Add(1)
-			l.packet(l.in[:n])
+			l.guard(l.in[:n])
 		case l.s.isClosing():
 			return ErrServerClosed
 		case errors.Is(err, net.ErrClosed):
@@ -81,6 +82,17 @@ func (l *loop) run() error {
 			l.drop(readFailed, nil, err)
 		}
 	}
+}
+
+// guard keeps a fault of ours from ending the program: it costs one datagram.
+func (l *loop) guard(b []byte) {
+	defer func() {
+		if p := recover(); p != nil {
+			l.s.count.panics.Add(1)
+			l.s.log.Error("packet dropped by a fault in the program", "fault", fmt.Sprint(p), "stack", string(debug.Stack()))
+		}
+	}()
+	l.packet(b)
 }
 
 // packet does with a datagram all that needs no waiting. Nothing that fails

@@ -1,0 +1,57 @@
+package shim_test
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
+	"mfabridge/internal/secret"
+	"mfabridge/shim"
+	"mfabridge/shim/config"
+)
+
+func TestLongestPrefixFindsTheClient(t *testing.T) {
+	c := configuration(t)
+	for address, want := range map[string]string{
+		"127.0.0.1": "code", "10.200.0.1": "code", "10.1.0.1": "ask", "10.1.2.3": "full", "10.1.2.4": "ask",
+		"2001:db8::1": "ask", "2001:db8::7": "full", "::ffff:10.1.2.3": "full", "127.0.0.9": "", "11.0.0.1": "",
+		"::1": "", "2001:db9::1": "", "fe80::1%eth0": "", "0.0.0.0": "", "::": "",
+	} {
+		for range 2 { // in either order of the configuration
+			slices.Reverse(c.RADIUS.Clients)
+			if got, err := shim.FindClient(c.RADIUS.Clients, netip.MustParseAddr(address)); err != nil || got != want {
+				t.Errorf("%s belongs to %q (%v), want %q", address, got, err, want)
+			}
+		}
+	}
+	if got, err := shim.FindClient(c.RADIUS.Clients, netip.Addr{}); err != nil || got != "" {
+		t.Errorf("no address belongs to %q (%v)", got, err)
+	}
+}
+
+// New does not rely on the configuration's own check.
+func TestNewRefusesWhatLacksAFactor(t *testing.T) {
+	for name, change := range map[string]func(*shim.Options){
+		"no configuration": func(o *shim.Options) { o.Config = nil },
+		"no verifier":      func(o *shim.Options) { o.Verifier = nil },
+		"no passwords":     func(o *shim.Options) { o.Passwords = nil },
+		"no cluster key":   func(o *shim.Options) { o.Config.Keys = nil },
+		"short key":        func(o *shim.Options) { o.Config.Keys = []secret.Bytes{secret.FromString("short")} },
+		"no shared secret": func(o *shim.Options) { o.Config.RADIUS.Clients[0].SharedSecret = secret.Bytes{} },
+		"no primary":       func(o *shim.Options) { o.Config.RADIUS.Clients[0].Primary = "" },
+		"primary undone":   func(o *shim.Options) { o.Config.RADIUS.Clients[0].PrimaryDoneByClient = false },
+		"unknown primary":  func(o *shim.Options) { o.Config.RADIUS.Clients[0].Primary = "corp" },
+		"code as password": func(o *shim.Options) { o.Config.RADIUS.Clients[2].CodeEntry = config.Only },
+		"shared network":   func(o *shim.Options) { o.Config.RADIUS.Clients[0].Prefixes = o.Config.RADIUS.Clients[1].Prefixes },
+	} {
+		e := newFakeEngine()
+		o := shim.Options{Config: configuration(t), Verifier: e, Passwords: e}
+		change(&o)
+		if s, err := shim.New(o); err == nil || s != nil {
+			t.Errorf("%s: accepted", name)
+		} else if strings.Contains(err.Error(), clientSecret) {
+			t.Errorf("%s: error shows a secret", name)
+		}
+	}
+}
