@@ -96,8 +96,8 @@ func (c *conflicts) group() error {
 		}
 		ordinal := binary.BigEndian.Uint64(rec[keySize:])
 		level := grade(rec[keySize+ordinalLen])
-		if level != claimHeld && c.dropped.has(ordinal) {
-			continue
+		if level != claimHeld && ConflictKind(rec[0]) != SharedTarget && c.dropped.has(ordinal) {
+			continue // SharedTarget comes first, so that all of these are known
 		}
 		g.add(ordinal, level, rec[keySize+ordinalLen+1:])
 	}
@@ -113,12 +113,8 @@ func (c *conflicts) close(g *group) error {
 		if i > 0 && g.members[i-1].ordinal == m.ordinal {
 			continue
 		}
-		partners := g.partners(m)
-		if partners == nil {
-			continue
-		}
-		others := partners.except(m.ordinal)
-		if len(others.Others) == 0 {
+		others := g.tally.except(m.ordinal)
+		if !g.yields(m) || len(others.Others) == 0 {
 			continue
 		}
 		if ConflictKind(g.key[0]) == SharedTarget {
@@ -140,8 +136,7 @@ func (c *conflicts) close(g *group) error {
 type group struct {
 	key     []byte
 	members []member
-	strong  tally // users who have it, or would get it by this plan
-	all     tally // and those who might
+	tally   tally
 }
 
 type member struct {
@@ -152,34 +147,19 @@ type member struct {
 func (g *group) start(key []byte) {
 	g.key = append(g.key[:0], key...)
 	g.members = g.members[:0]
-	g.strong, g.all = tally{}, tally{}
+	g.tally = tally{}
 }
 
 func (g *group) add(ordinal uint64, level grade, name []byte) {
 	g.members = append(g.members, member{ordinal, level})
-	g.all.add(ordinal, name)
-	if level == claimMoves || level == claimHeld {
-		g.strong.add(ordinal, name)
-	}
+	g.tally.add(ordinal, name)
 }
 
-// partners are those whose claims count against a member's; nil: nobody's.
-//
-//   - What would be written collides with what others have or would get.
-//   - What would be written only in place of another thing gives way to all,
-//     or two such could meet.
-//   - A login name besides the user's own gives way to all; a user's own name
-//     to nobody: whose it is, the match has decided.
-//   - What the target holds already stays.
-func (g *group) partners(m member) *tally {
-	switch {
-	case m.grade == claimHeld, m.grade == claimMoves && ConflictKind(g.key[0]) == SharedName:
-		return nil
-	case m.grade == claimMoves:
-		return &g.strong
-	default:
-		return &g.all
-	}
+// yields tells whether a member gives way to the others. What the target holds
+// already stays; and a user's own name, as against a login name besides it,
+// is nobody else's: whose it is, the match has decided.
+func (g *group) yields(m member) bool {
+	return m.grade == claimAlias || m.grade == claimMoves && ConflictKind(g.key[0]) != SharedName
 }
 
 // tally counts users, and keeps the first few by name.
@@ -205,9 +185,7 @@ func (t *tally) add(ordinal uint64, name []byte) {
 	}
 }
 
-// except is the tally as another user's conflict. The user himself counts in
-// it, unless what he wants is only spare: then his partners are all, and he is
-// among them too.
+// except is the tally as the conflict of one of its users.
 func (t *tally) except(ordinal uint64) Conflict {
 	var c Conflict
 	for _, n := range t.first {
@@ -215,9 +193,7 @@ func (t *tally) except(ordinal uint64) Conflict {
 			c.Others = append(c.Others, n.name)
 		}
 	}
-	if t.users > 0 {
-		c.More = int(t.users) - 1 - len(c.Others)
-	}
+	c.More = int(t.users) - 1 - len(c.Others)
 	return c
 }
 

@@ -73,8 +73,7 @@ func (m *Mapper) Map(u legacy.User, c Conflicts, match Match) Decision {
 type grade byte
 
 const (
-	claimMoves grade = iota // would be written by this plan
-	claimSpare              // would be written if another one is not
+	claimMoves grade = iota // is to be written
 	claimHeld               // is in the target already
 	claimAlias              // a login name besides the user's own
 )
@@ -104,6 +103,7 @@ type draft struct {
 	phoneSlot cloud.Method          // where Phone stands; empty: nowhere
 	moved     map[cloud.Method]bool // methods that the row brought
 	used      map[int]bool          // entries of now.OATH that a token or device of the row is
+	refused   []string              // fingerprints of generators that may be somebody else's
 }
 
 // draft runs the rules in their order. The order matters: what is skipped is
@@ -139,21 +139,19 @@ func (d *draft) admit() bool {
 	if !d.disabledRule() {
 		return false
 	}
-	if d.match.Problem != "" {
+	d.holdClaims()
+	c, sharing := d.shareTarget()
+	switch {
+	case d.match.Problem != "":
 		return d.skip(d.match.Problem, "Username", d.match.Detail)
-	}
-	if d.match.User == nil && !d.match.Create {
+	case sharing:
+		return d.skip(UserMatchShared, "Username", "the rows of "+others(c)+" lead to the same user")
+	case d.match.User == nil && !d.match.Create:
 		return d.skip(UserUnmatched, "UserPrincipalName", d.match.Detail)
 	}
 	d.identify()
-	if d.Target != "" {
-		d.holdClaims()
-	}
 	if d.now.Privileged {
 		return d.skip(UserPrivileged, "UserPrincipalName", "the user has an administrative role in the target")
-	}
-	if c, ok := d.shareTarget(); ok {
-		return d.skip(UserMatchShared, "Username", "the rows of "+others(c)+" lead to the same user")
 	}
 	if d.Target != "" && !d.now.Enabled {
 		d.find(CloudUserDisabled, "enabled", "the user is disabled in the target")
@@ -165,16 +163,16 @@ func (d *draft) admit() bool {
 	return true
 }
 
-// shareTarget claims the target's user for this row: by id or by the name that
-// one would be created with, and by Sid. One person's Sid on two users would
-// leave it open whose login it is.
+// shareTarget claims the target's user for this row, and all keys that could
+// lead to one: a row that matches nobody today would match the user whom
+// another row of its Sid creates, and whose login it is would be open.
 func (d *draft) shareTarget() (Conflict, bool) {
-	keys := []string{"upn:" + fold(d.UPN)}
-	if d.Target != "" {
-		keys[0] = "id:" + string(d.Target)
+	var keys []string
+	if d.match.User != nil {
+		keys = append(keys, "id:"+string(d.match.User.ID))
 	}
-	if d.u.SID != "" {
-		keys = append(keys, "sid:"+fold(d.u.SID))
+	for _, k := range rowKeys(d.u, d.caps) {
+		keys = append(keys, string(k.key.Kind)+":"+fold(k.key.Value))
 	}
 	var shared Conflict
 	found := false

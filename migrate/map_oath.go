@@ -58,7 +58,7 @@ func (d *draft) tokenRules() {
 		case t.Seed.State == legacy.SeedMissing && twin.usable > 0:
 			d.find(TokenDuplicate, g.field, g.label+" stands twice, once without its secret")
 		case twin.differ && t.Seed.State == legacy.SeedOK:
-			d.find(TokenConflict, g.field, g.label+" stands with two different secrets")
+			d.refuse(g, g.label+" stands with two different secrets")
 		case d.usable(&g, t.Seed):
 			d.place(g)
 		}
@@ -206,6 +206,10 @@ func (d *draft) usable(g *generator, seed legacy.Seed) bool {
 // place decides about a usable generator: there already, twice, too many,
 // somebody else's, or new.
 func (d *draft) place(g generator) {
+	if slices.Contains(d.refused, g.oath.Fingerprint) {
+		d.refuse(g, g.label+" is the same generator as another of this user that may be somebody else's")
+		return
+	}
 	for i := range d.after.OATH {
 		e := d.after.OATH[i]
 		sameSerial := fold(e.Serial) == fold(g.oath.Serial)
@@ -264,33 +268,38 @@ func known[T comparable](have, want T) T {
 	return want
 }
 
-// register adds a generator if there is room and nobody else has it.
+// register adds a generator if there is room and nobody else has it. What
+// there is no room for still counts as this user's: it may get room when
+// another one turns out to be somebody else's.
 func (d *draft) register(g generator) {
-	standing := claimMoves
-	if !d.room() {
-		standing = claimSpare
-	}
-	d.claim(SharedSecret, g.oath.Fingerprint, standing)
+	d.claim(SharedSecret, g.oath.Fingerprint, claimMoves)
 	if g.ownSerial {
-		d.claim(SharedSerial, fold(g.oath.Serial), standing)
+		d.claim(SharedSerial, fold(g.oath.Serial), claimMoves)
 	}
-	if standing == claimSpare {
+	if !d.room() {
 		d.brings(g.method)
 		d.find(g.codes.limit, g.field, fmt.Sprintf("%s is one more than the target's limit of %d", g.label, d.caps.OATH.Limit))
 		return
 	}
 	if c, ok := d.conflict(SharedSecret, g.oath.Fingerprint); ok {
-		d.find(g.codes.conflict, g.field, "the secret of "+g.label+" stands with "+others(c)+" too")
+		d.refuse(g, "the secret of "+g.label+" stands with "+others(c)+" too")
 		return
 	}
 	if c, ok := d.conflict(SharedSerial, fold(g.oath.Serial)); ok && g.ownSerial {
-		d.find(g.codes.conflict, g.field, "the serial number of "+g.label+" stands with "+others(c)+" too")
+		d.refuse(g, "the serial number of "+g.label+" stands with "+others(c)+" too")
 		return
 	}
 	d.brings(g.method)
 	o := g.oath
 	d.after.OATH = append(d.after.OATH, cloud.OATHEntry{Method: g.method, OATH: o})
 	d.change(cloud.Change{Op: cloud.Add, Method: g.method, After: cloud.Value{OATH: &o}}, g.reason)
+}
+
+// refuse leaves a generator out because it may be somebody else's, and with it
+// whatever else has its secret.
+func (d *draft) refuse(g generator, detail string) {
+	d.refused = append(d.refused, g.oath.Fingerprint)
+	d.find(g.codes.conflict, g.field, detail)
 }
 
 // room tells whether the target takes another generator. Apps count, and one

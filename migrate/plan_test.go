@@ -344,12 +344,27 @@ func TestSharedNames(t *testing.T) {
 			t.Errorf("%s: no finding", name)
 		}
 	}
-	// A login name that another row brings as its own stays that row's.
-	d, e := row("ada@contoso.example", 5), row("ada@contoso.example ", 6)
-	e.UPN = "other@contoso.example"
-	out, _ = plan(t, []legacy.User{d, e})
-	if codes := out.codes(d.Username); len(codes) != 0 {
-		t.Errorf("the owner of the name has findings: %v", codes)
+}
+
+// A key of one row that would lead to the user of another makes it open whose
+// login it is, even where nobody is found by it yet.
+func TestRowsThatWouldMeet(t *testing.T) {
+	a, b := row("a@contoso.example", 1), row("b@contoso.example", 2)
+	for name, change := range map[string]func(){
+		"one Sid":                      func() { a.SID, b.SID = "S-1-5-1", "s-1-5-1" },
+		"one Sid, one cannot be made":  func() { a.SID, b.SID, b.UPN, b.Username = "S-1-5-1", "s-1-5-1", "", "bare" },
+		"Username is the other's name": func() { b.UPN, b.Username = "other@contoso.example", "A@contoso.example" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			a, b = row("a@contoso.example", 1), row("b@contoso.example", 2)
+			change()
+			out, _ := plan(t, []legacy.User{a, b})
+			for _, d := range out.decisions {
+				if d.Action != migrate.Skip || d.Findings[0].Code != migrate.UserMatchShared {
+					t.Errorf("%s: %s, %v", d.Username, d.Action, d.Findings)
+				}
+			}
+		})
 	}
 }
 
