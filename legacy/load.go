@@ -145,7 +145,8 @@ func (l *loader) openTable(in *input, v *values) (table, error) {
 		l.mapped[foldHeader(name)] = true
 	}
 	for _, u := range others {
-		p := Problem{Code: ColumnUnknown, Place: Place{v.schema.file, u.line, u.col}, Field: u.name,
+		p := Problem{Code: ColumnUnknown, Place: Place{v.schema.file, u.line, u.col},
+			Field:  cmp.Or(u.name, fmt.Sprintf("column %d", u.number)),
 			Detail: "nothing is read from this column, and its values are not kept"}
 		if err := l.problems.add(p); err != nil {
 			return nil, err

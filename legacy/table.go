@@ -51,6 +51,7 @@ type csvTable struct {
 // unknown is a column of a file that the schema does not have.
 type unknown struct {
 	name      string
+	number    int // from 1
 	line, col int
 }
 
@@ -107,7 +108,7 @@ func (t *csvTable) bind(fields []field, s schema, mapping map[string]string) ([]
 		t.bound = append(t.bound, column)
 		switch {
 		case column < 0:
-			others = append(others, unknown{name, f.line, f.col})
+			others = append(others, unknown{name, i + 1, f.line, f.col})
 		case at[column] > 0:
 			return nil, hint.New(fmt.Sprintf("%s has the column %s twice, as columns %d and %d of the header", s.file, s.columns[column].name, at[column], i+1),
 				"remove or rename one of them; upper case, spaces, _ and - do not tell columns apart")

@@ -1,0 +1,51 @@
+package legacy
+
+import (
+	"fmt"
+	"io"
+)
+
+// SplitRow is a row as the splitter cuts it, or what is wrong with it.
+type SplitRow struct {
+	Line   int
+	Values []string
+	Places []string // "line:column"
+	Bad    string   // "line:column text"
+}
+
+// Split cuts everything in r.
+func Split(r io.Reader) ([]SplitRow, error) {
+	var rows []SplitRow
+	s := newSplitter(r)
+	for {
+		line, fields, err := s.next()
+		row := SplitRow{Line: line}
+		if bad, ok := err.(*badRow); ok {
+			row.Bad = fmt.Sprintf("%d:%d %s", bad.line, bad.col, bad.text)
+		} else if err == io.EOF {
+			return rows, nil
+		} else if err != nil {
+			return rows, err
+		}
+		for _, f := range fields {
+			row.Values = append(row.Values, string(f.text))
+			row.Places = append(row.Places, fmt.Sprintf("%d:%d", f.line, f.col))
+		}
+		rows = append(rows, row)
+	}
+}
+
+// SplitCount cuts everything and counts fields, for benchmarks.
+func SplitCount(r io.Reader) (fields int, err error) {
+	s := newSplitter(r)
+	for {
+		_, f, err := s.next()
+		if err == io.EOF {
+			return fields, nil
+		}
+		if _, bad := err.(*badRow); err != nil && !bad {
+			return fields, err
+		}
+		fields += len(f)
+	}
+}
