@@ -69,3 +69,19 @@ func FloodReplies(size, n int, now time.Time) (slots, sources, freed int) {
 	}
 	return len(c.slots), len(c.index), len(c.freed)
 }
+
+// AnswerAfterFlood begins a request in a full cache, has n others answered and
+// tells whether the first may still be answered.
+func AnswerAfterFlood(size, n int, now time.Time) bool {
+	c := newReplyCache(size)
+	begin := func(i int) ticket {
+		from := source{from: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), 1)}
+		_, _, t := c.begin(from, make([]byte, 16), now)
+		return t
+	}
+	first := begin(0)
+	for i := range n {
+		c.complete(begin(i+1), []byte("reply"), now)
+	}
+	return c.complete(first, []byte("reply"), now)
+}

@@ -46,7 +46,8 @@ type replySlot struct {
 
 // replyCache holds the replies of one socket for retransmissions (RFC 5080
 // section 2.2.2) and knows which requests are at work. It has at most max
-// slots; when all are taken, the next in turn is given up. A slot's buffer is
+// slots, more than there can be requests at work; when all are taken, the next
+// in turn that is answered is given up. A slot's buffer is
 // used again, so that the cache stops allocating once it is warm.
 type replyCache struct {
 	mu         sync.Mutex
@@ -104,13 +105,19 @@ func (c *replyCache) take() int32 {
 		c.slots = append(c.slots, replySlot{})
 		return int32(len(c.slots) - 1)
 	}
-	at := int32(c.turn)
-	c.turn = (c.turn + 1) % c.max
+	at := c.turn
+	for c.slots[at].working() {
+		at = (at + 1) % c.max // ends: fewer requests are at work than there are slots
+	}
+	c.turn = (at + 1) % c.max
 	if s := &c.slots[at]; s.generation != 0 {
 		delete(c.index, s.source)
 	}
-	return at
+	return int32(at)
 }
+
+// working tells whether a request holds the slot and waits for its answer.
+func (s *replySlot) working() bool { return s.generation != 0 && !s.done }
 
 // complete keeps a copy of the reply. It says no if the ticket has lapsed: then
 // the reply must not go out.

@@ -58,7 +58,7 @@ type Options struct {
 
 	Workers     int           // logins at work at once; 0: DefaultWorkers
 	Queue       int           // logins waiting for a worker; 0: DefaultQueue
-	Replies     int           // replies remembered for each socket; 0: DefaultReplies
+	Replies     int           // replies remembered for each socket, at least twice Workers and Queue; 0: DefaultReplies
 	CallTimeout time.Duration // for all that one login asks, and longest wait in the queue; 0: DefaultCallTimeout
 }
 
@@ -121,6 +121,7 @@ func New(o Options) (*Server, error) {
 		wrong: newWrongPasswords(),
 	}
 	jobs := s.number + orDefault(o.Queue, DefaultQueue)
+	s.replies = max(s.replies, 2*jobs)
 	s.free, s.queue = make(chan *job, jobs), make(chan *job, jobs)
 	for range jobs {
 		s.free <- new(job)

@@ -353,3 +353,11 @@ func TestBoundsOfMemory(t *testing.T) {
 		t.Errorf("%d wrong passwords are held; first %v, last %v", held, first, last)
 	}
 }
+
+func TestFullReplyCacheKeepsRequestsAtWork(t *testing.T) {
+	for _, n := range []int{1, 9, 10, 11, 100, 1001} {
+		if !shim.AnswerAfterFlood(10, n, time.Unix(1_900_000_000, 0)) {
+			t.Errorf("after %d other requests the answer must not go out", n)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package shim_test
 
 import (
 	"bytes"
+	"crypto/rand"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -79,17 +80,25 @@ func TestStateSealsOnlyWhatFits(t *testing.T) {
 
 func FuzzState(f *testing.F) {
 	now := time.Unix(1_900_000_000, 0)
-	keys := []secret.Bytes{key(1), key(2)}
+	random := make([]byte, 32)
+	_, _ = rand.Read(random) // so that no stored input is a State by chance
+	keys := []secret.Bytes{secret.New(random), key(2)}
 	state, err := shim.SealState(keys, "challenge", now.Add(time.Minute), "vpn", "ada")
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Add(state)
-	f.Add(state[:40])
-	f.Add([]byte{1})
-	f.Fuzz(func(t *testing.T, in []byte) {
-		if id, why := shim.OpenState(keys, in, "vpn", "ada", now); why == "" && !bytes.Equal(in, state) {
+	f.Add([]byte{1}, uint8(0), uint8(0), uint8(0))
+	f.Add(make([]byte, 80), uint8(50), uint8(1), uint8(0))
+	f.Add(append([]byte{1}, make([]byte, 79)...), uint8(0), uint8(0), uint8(1))
+	f.Fuzz(func(t *testing.T, in []byte, at, xor, cut uint8) {
+		if id, why := shim.OpenState(keys, in, "vpn", "ada", now); why == "" {
 			t.Fatalf("%x opens as %q", in, id)
+		}
+		altered := bytes.Clone(state)
+		altered[int(at)%len(altered)] ^= xor
+		altered = altered[:len(altered)-int(cut)%len(altered)]
+		if id, why := shim.OpenState(keys, altered, "vpn", "ada", now); (why == "") != bytes.Equal(altered, state) {
+			t.Fatalf("altered at %d by %x and cut by %d: %q, reason %q", at, xor, cut, id, why)
 		}
 	})
 }
