@@ -143,12 +143,17 @@ func (t *text) change(c *PlannedChange) error {
 	return nil
 }
 
-// value is v as people read it.
+// value is v as people read it, masked unless the whole report is revealed.
 func (t *text) value(m cloud.Method, v cloud.Value) (string, error) {
+	return ValueText(m, v, t.opts.Reveal)
+}
+
+// ValueText is v as people read it, masked unless reveal.
+func ValueText(m cloud.Method, v cloud.Value, reveal bool) (string, error) {
 	if v.IsZero() {
 		return "none", nil
 	}
-	if !t.opts.Reveal {
+	if !reveal {
 		v = MaskValue(m, v)
 	}
 	switch {

@@ -83,10 +83,11 @@ func (p *Plan) load() error {
 	}
 	// Whose key it is can be said only of a file that can be read; what does
 	// not bear its MAC is not used in any case.
-	if !hmac.Equal(s.mac, s.stated) {
-		if err == nil && p.header.PlanID != k.plan {
-			return hint.New("the key is that of another plan", "use the .key file that was made with this plan")
-		}
+	genuine := hmac.Equal(s.mac, s.stated)
+	switch {
+	case err == nil && p.header.PlanID != k.plan:
+		return hint.New("the key is that of another plan", "use the .key file that was made with this plan")
+	case !genuine:
 		return ErrAltered
 	}
 	return err

@@ -1,0 +1,419 @@
+package migrate_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"mfabridge/cloud"
+	"mfabridge/internal/hint"
+	"mfabridge/migrate"
+)
+
+// applyOK applies and wants no error.
+func applyOK(t *testing.T, p migrate.PlanReader, j migrate.Journal, d cloud.Directory, o migrate.ApplyOptions) migrate.ApplyResult {
+	t.Helper()
+	r, err := migrate.Apply(t.Context(), p, j, d, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func TestApply(t *testing.T) {
+	d, j := newDirectory(), newJournal()
+	p := sampleUsers(d, 10)
+	p.decisions = append(p.decisions,
+		migrate.Decision{Ordinal: 50, Username: "skipped", Action: migrate.Skip},
+		migrate.Decision{Ordinal: 51, Username: "same", Target: "id-user01", Action: migrate.Keep})
+	var last migrate.Progress
+	events := 0
+	r := applyOK(t, p, j, d, migrate.ApplyOptions{
+		Progress: func(p migrate.Progress) { last = p },
+		Each: func(e migrate.ChangeEvent) error {
+			if events++; e.Result.Outcome != cloud.Done {
+				t.Errorf("%s %s: %s", e.Username, e.Change.Method, e.Result.Outcome)
+			}
+			return nil
+		}})
+	want := migrate.ApplyResult{Run: 1, Total: 10, Done: 10, Written: 10, Changes: map[cloud.Outcome]int{cloud.Done: 29}}
+	if diff := cmp.Diff(want, r); diff != "" {
+		t.Errorf("result differs:\n%s", diff)
+	}
+	if r.Verdict() != migrate.AllDone {
+		t.Errorf("verdict %v", r.Verdict())
+	}
+	if events != 29 || last != (migrate.Progress{Users: 10, Total: 10}) {
+		t.Errorf("%d events, last progress %+v", events, last)
+	}
+	if d.largest > d.batch {
+		t.Errorf("%d changes in one Write of at most %d", d.largest, d.batch)
+	}
+	if d.locked {
+		t.Error("the lock was not given back")
+	}
+	for i, c := range d.written { // in the order of the plan, users and changes
+		if i > 0 && c.UPN < d.written[i-1].UPN {
+			t.Errorf("%s was written after %s", c.UPN, d.written[i-1].UPN)
+		}
+	}
+	calls := d.calls
+	again := applyOK(t, p, j, d, migrate.ApplyOptions{})
+	want.Run, want.Written = 2, 0
+	if diff := cmp.Diff(want, again); diff != "" {
+		t.Errorf("the second run differs:\n%s", diff)
+	}
+	if d.calls != calls {
+		t.Error("the second run wrote")
+	}
+}
+
+// A crash at any step leaves a state from which another run comes to the end
+// of an undisturbed one, and every change counts as done by the plan.
+func TestApplyCrashEverywhere(t *testing.T) {
+	calm, journal := newDirectory(), newJournal()
+	applyOK(t, sampleUsers(calm, 7), journal, calm, migrate.ApplyOptions{})
+	want := calm.state()
+	points := 0
+	for at := 1; ; at++ {
+		d, j := newDirectory(), newJournal()
+		shared := &fuse{at: at}
+		d.fuse, j.fuse = shared, shared
+		p := sampleUsers(d, 7)
+		if !crashes(t, p, j, d) {
+			break
+		}
+		points++
+		d.locked = false // it ended with the process
+		r := applyOK(t, p, j, d, migrate.ApplyOptions{})
+		if diff := cmp.Diff(want, d.state()); diff != "" {
+			t.Errorf("crash at step %d: the target differs:\n%s", at, diff)
+		}
+		if r.Done != 7 || r.Changes[cloud.Done] != 21 || len(r.Changes) != 1 {
+			t.Errorf("crash at step %d: result %+v", at, r)
+		}
+		if len(d.written) != 21 {
+			t.Errorf("crash at step %d: %d changes were written", at, len(d.written))
+		}
+		if diff := cmp.Diff(journal.outcomes(), j.outcomes()); diff != "" {
+			t.Errorf("crash at step %d: the journal differs:\n%s", at, diff)
+		}
+	}
+	if points < 20+3*4 {
+		t.Errorf("only %d crash points", points)
+	}
+}
+
+// outcomes are the results in the journal without the runs.
+func (j *fakeJournal) outcomes() map[int][]migrate.ChangeResult {
+	m := map[int][]migrate.ChangeResult{}
+	for o, e := range j.entries {
+		for _, r := range e.Results {
+			r.ID = ""
+			m[o] = append(m[o], r)
+		}
+	}
+	return m
+}
+
+func crashes(t *testing.T, p migrate.PlanReader, j migrate.Journal, d cloud.Directory) (crashed bool) {
+	t.Helper()
+	defer func() {
+		switch r := recover(); {
+		case r == nil:
+		case r == any(errCrash):
+			crashed = true
+		default:
+			panic(r)
+		}
+	}()
+	applyOK(t, p, j, d, migrate.ApplyOptions{})
+	return false
+}
+
+func TestApplyRefuses(t *testing.T) {
+	d := newDirectory()
+	p := sampleUsers(d, 3)
+	_, err := migrate.Apply(t.Context(), &fakePlan{decisions: p.decisions, instance: "i-2"}, newJournal(), d, migrate.ApplyOptions{})
+	if e, ok := errors.AsType[*migrate.WrongTargetError](err); !ok || e.Have != "i-1" || hint.Of(err) == "" {
+		t.Errorf("another target: %v", err)
+	}
+	_, err = migrate.Apply(t.Context(), &fakePlan{decisions: p.decisions}, newJournal(), d, migrate.ApplyOptions{})
+	if _, ok := errors.AsType[*migrate.WrongTargetError](err); !ok {
+		t.Errorf("a plan for no target: %v", err)
+	}
+	p.unsealed = true
+	if _, err = migrate.Apply(t.Context(), p, newJournal(), d, migrate.ApplyOptions{}); err == nil {
+		t.Error("a plan whose seal was not checked is applied")
+	}
+	p.unsealed = false
+	d.locked = true
+	if _, err = migrate.Apply(t.Context(), p, newJournal(), d, migrate.ApplyOptions{}); err == nil || cloud.KindOf(err) != cloud.Locked {
+		t.Errorf("a locked target: %v", err)
+	}
+	if d.calls != 0 {
+		t.Error("something was written")
+	}
+}
+
+func TestApplyStale(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		meddle  func(d *fakeDirectory)
+		stale   int // changes
+		message string
+	}{
+		{"another value", func(d *fakeDirectory) { d.users["id-user01"].Mobile = "+1 4255550199" }, 1, "neither"},
+		{"a fact", func(d *fakeDirectory) { d.users["id-user01"].Privileged = true }, 2, "privileged"},
+		{"gone", func(d *fakeDirectory) { delete(d.users, "id-user01") }, 2, "any more"},
+		{"created by somebody", func(d *fakeDirectory) {
+			d.users["x"] = &cloud.User{ID: "x", Profile: cloud.Profile{UPN: "user00@contoso.example", DisplayName: "Mallory"}}
+		}, 4, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			d, j := newDirectory(), newJournal()
+			p := sampleUsers(d, 3)
+			c.meddle(d)
+			before := fmt.Sprint(d.state())
+			seen := 0
+			r := applyOK(t, p, j, d, migrate.ApplyOptions{Each: func(e migrate.ChangeEvent) error {
+				if e.Result.Outcome == cloud.StaleOutcome {
+					if seen++; !strings.Contains(e.Result.Message, c.message) {
+						t.Errorf("message %q", e.Result.Message)
+					}
+				}
+				return nil
+			}})
+			if r.Stale != 1 || r.Failed != 0 || r.Changes[cloud.StaleOutcome] != c.stale || seen != c.stale {
+				t.Errorf("result %+v, %d stale changes told", r, seen)
+			}
+			if r.Verdict() != migrate.StaleLeft {
+				t.Errorf("verdict %v", r.Verdict())
+			}
+			for _, w := range d.written {
+				if c.stale > 1 && w.UPN == "user01@contoso.example" && c.name != "created by somebody" {
+					t.Errorf("%s of a stale user was written", w.Method)
+				}
+			}
+			if strings.Contains(before, "+1 4255550199") && d.users["id-user01"].Mobile != "+1 4255550199" {
+				t.Error("the other value was overwritten")
+			}
+			// It stays stale, whatever the target holds later.
+			if again := applyOK(t, p, j, d, migrate.ApplyOptions{}); again.Stale != 1 || again.Written != 0 {
+				t.Errorf("again: %+v", again)
+			}
+		})
+	}
+}
+
+func TestApplyAlready(t *testing.T) {
+	d := newDirectory()
+	p := sampleUsers(d, 2)
+	d.users["id-user01"].Mobile = "+1 4255550101"
+	r := applyOK(t, p, newJournal(), d, migrate.ApplyOptions{})
+	if r.Changes[cloud.Already] != 1 || r.Done != 2 || r.Verdict() != migrate.AllDone {
+		t.Errorf("result %+v", r)
+	}
+}
+
+func TestApplyFailedIsTriedAgain(t *testing.T) {
+	d, j := newDirectory(), newJournal()
+	p := sampleUsers(d, 4)
+	d.fail = func(c cloud.Change) error {
+		if c.UPN == "user00@contoso.example" && c.Method == cloud.Account || c.UPN == "user02@contoso.example" && c.Method == cloud.Mobile {
+			return &cloud.Error{Kind: cloud.Conflict, Message: "the name is taken", Err: errors.New("secret cause")}
+		}
+		return nil
+	}
+	r := applyOK(t, p, j, d, migrate.ApplyOptions{})
+	if r.Failed != 2 || r.Done != 2 || r.Verdict() != migrate.SomeLeft {
+		t.Errorf("result %+v", r)
+	}
+	for _, e := range j.entries {
+		for _, res := range e.Results {
+			if strings.Contains(res.Message, "secret cause") {
+				t.Error("the cause of an error went into the journal")
+			}
+		}
+	}
+	d.fail = nil
+	written := len(d.written)
+	r = applyOK(t, p, j, d, migrate.ApplyOptions{})
+	if r.Failed != 0 || r.Done != 4 || r.Written != 2 || len(d.written)-written != 5 {
+		t.Errorf("again: %+v, %d changes written", r, len(d.written)-written)
+	}
+}
+
+func TestApplyThrottled(t *testing.T) {
+	d, j, s := newDirectory(), newJournal(), &sleeper{}
+	p := sampleUsers(d, 6)
+	fails := 0
+	d.down = func() error {
+		if fails++; fails <= 3 {
+			return &cloud.Error{Kind: cloud.Throttled, Message: "slow down", RetryAfter: time.Duration(fails) * time.Minute}
+		}
+		return nil
+	}
+	r := applyOK(t, p, j, d, migrate.ApplyOptions{Sleep: s.sleep})
+	if diff := cmp.Diff([]time.Duration{time.Minute, 2 * time.Minute, 3 * time.Minute}, s.slept); diff != "" {
+		t.Errorf("waits differ:\n%s", diff)
+	}
+	if r.Done != 6 || r.Changes[cloud.Done] != 17 {
+		t.Errorf("result %+v", r)
+	}
+}
+
+// One throttled change is tried again; the user it creates waits for it.
+func TestApplyThrottledAccount(t *testing.T) {
+	d, s := newDirectory(), &sleeper{}
+	p := sampleUsers(d, 2)
+	tries := 0
+	d.fail = func(c cloud.Change) error {
+		if c.Method == cloud.Account {
+			if tries++; tries == 1 {
+				return &cloud.Error{Kind: cloud.Unavailable, Message: "timed out"}
+			}
+		}
+		return nil
+	}
+	r := applyOK(t, p, newJournal(), d, migrate.ApplyOptions{Sleep: s.sleep})
+	if r.Done != 2 || len(s.slept) != 1 {
+		t.Errorf("result %+v, waits %v", r, s.slept)
+	}
+}
+
+func TestApplyGivesUpAndGoesOn(t *testing.T) {
+	for _, kind := range []cloud.Kind{cloud.Throttled, cloud.Unavailable, cloud.Denied, cloud.Internal} {
+		d, j, s := newDirectory(), newJournal(), &sleeper{}
+		p := sampleUsers(d, 6)
+		calls := 0
+		d.down = func() error {
+			if calls++; calls >= 2 {
+				return &cloud.Error{Kind: kind, Message: "no"}
+			}
+			return nil
+		}
+		r, err := migrate.Apply(t.Context(), p, j, d, migrate.ApplyOptions{Sleep: s.sleep, Tries: 4})
+		if err == nil || cloud.KindOf(err) != kind {
+			t.Errorf("%v: error %v", kind, err)
+		}
+		if want := map[cloud.Kind]int{cloud.Throttled: 3, cloud.Unavailable: 3}[kind]; len(s.slept) != want {
+			t.Errorf("%v: waited %v", kind, s.slept)
+		}
+		if r.Done == 0 || r.Left() != 6-r.Done {
+			t.Errorf("%v: result %+v", kind, r)
+		}
+		d.down = nil
+		if r = applyOK(t, p, j, d, migrate.ApplyOptions{}); r.Done != 6 || r.Changes[cloud.Done] != 17 {
+			t.Errorf("%v: resumed %+v", kind, r)
+		}
+	}
+}
+
+func TestApplyDoesNotWaitForHours(t *testing.T) {
+	d, s := newDirectory(), &sleeper{}
+	p := sampleUsers(d, 1)
+	d.down = func() error {
+		return &cloud.Error{Kind: cloud.Throttled, Message: "tomorrow", RetryAfter: 20 * time.Hour}
+	}
+	if _, err := migrate.Apply(t.Context(), p, newJournal(), d, migrate.ApplyOptions{Sleep: s.sleep}); cloud.KindOf(err) != cloud.Throttled || len(s.slept) != 0 {
+		t.Errorf("error %v, waits %v", err, s.slept)
+	}
+}
+
+func TestApplyInterrupted(t *testing.T) {
+	d, j := newDirectory(), newJournal()
+	p := sampleUsers(d, 6)
+	ctx, cancel := context.WithCancel(t.Context())
+	r, err := migrate.Apply(ctx, p, j, d, migrate.ApplyOptions{Progress: func(migrate.Progress) { cancel() }})
+	if !errors.Is(err, context.Canceled) || r.Done == 0 || r.Left() == 0 {
+		t.Errorf("error %v, result %+v", err, r)
+	}
+	if r = applyOK(t, p, j, d, migrate.ApplyOptions{}); r.Done != 6 {
+		t.Errorf("resumed %+v", r)
+	}
+	// While it waits for the target, too.
+	d, j = newDirectory(), newJournal()
+	p = sampleUsers(d, 6)
+	ctx, cancel = context.WithCancel(t.Context())
+	s := &sleeper{stop: cancel}
+	d.down = func() error { return &cloud.Error{Kind: cloud.Unavailable, Message: "no"} }
+	if _, err = migrate.Apply(ctx, p, j, d, migrate.ApplyOptions{Sleep: s.sleep}); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+	d.down = nil
+	if r = applyOK(t, p, j, d, migrate.ApplyOptions{}); r.Done != 6 {
+		t.Errorf("resumed %+v", r)
+	}
+}
+
+func TestApplyLimits(t *testing.T) {
+	d, j := newDirectory(), newJournal()
+	p := sampleUsers(d, 6)
+	for run := 1; run <= 2; run++ {
+		r, err := migrate.Apply(t.Context(), p, j, d, migrate.ApplyOptions{MaxUsers: 2})
+		if e, ok := errors.AsType[*migrate.LimitError](err); !ok || e.What != "users" || r.Written != 2 || r.Done != 2*run {
+			t.Errorf("run %d: error %v, result %+v", run, err, r)
+		}
+	}
+	if r := applyOK(t, p, j, d, migrate.ApplyOptions{MaxUsers: 2}); r.Done != 6 || r.Verdict() != migrate.AllDone {
+		t.Errorf("the last two: %+v", r)
+	}
+
+	d, j = newDirectory(), newJournal()
+	p = sampleUsers(d, 6)
+	d.fail = func(cloud.Change) error { return &cloud.Error{Kind: cloud.Invalid, Message: "no"} }
+	r, err := migrate.Apply(t.Context(), p, j, d, migrate.ApplyOptions{MaxFailures: 1})
+	if e, ok := errors.AsType[*migrate.LimitError](err); !ok || e.What != "failures" || r.Left() == 0 {
+		t.Errorf("error %v, result %+v", err, r)
+	}
+}
+
+func TestApplyRemovals(t *testing.T) {
+	d, j := newDirectory(), newJournal()
+	p := sampleUsers(d, 3)
+	o := cloud.OATH{Serial: "old", Algorithm: cloud.SHA1, Digits: 6, Period: 30}
+	d.users["id-user01"].OATH = []cloud.OATHEntry{{ID: "o-old", Method: cloud.HardwareOATH, OATH: o}}
+	c := planned(&p.decisions[1], cloud.Remove, cloud.HardwareOATH, cloud.Value{OATH: &o}, cloud.Value{})
+	c.ID, c.Irreversible = "o-old", true
+	p.decisions[1].Changes = append(p.decisions[1].Changes, c)
+	_, err := migrate.Apply(t.Context(), p, j, d, migrate.ApplyOptions{})
+	if e, ok := errors.AsType[*migrate.LimitError](err); !ok || e.What != "removals" || d.calls != 0 {
+		t.Errorf("without leave: %v, %d calls", err, d.calls)
+	}
+	r := applyOK(t, p, j, d, migrate.ApplyOptions{MaxRemovals: 1})
+	if r.Failed != 1 || len(d.users["id-user01"].OATH) != 1 {
+		t.Errorf("what cannot be given back: %+v", r)
+	}
+	r = applyOK(t, p, j, d, migrate.ApplyOptions{MaxRemovals: 1, AllowIrreversible: true})
+	if r.Done != 3 || len(d.users["id-user01"].OATH) != 0 {
+		t.Errorf("with leave: %+v", r)
+	}
+}
+
+// A user with more changes than a batch is not split.
+func TestApplyTooManyChanges(t *testing.T) {
+	d := newDirectory()
+	d.batch = 3
+	r := applyOK(t, sampleUsers(d, 4), newJournal(), d, migrate.ApplyOptions{})
+	if r.Failed != 1 || r.Done != 3 || d.largest > 3 {
+		t.Errorf("result %+v, largest %d", r, d.largest)
+	}
+}
+
+// A journal that contradicts the plan is not taken for an excuse.
+func TestApplyForeignJournal(t *testing.T) {
+	for _, res := range []migrate.ChangeResult{{Seq: 9, Outcome: cloud.Done}, {Seq: 0, Outcome: "perhaps"}} {
+		d, j := newDirectory(), newJournal()
+		p := sampleUsers(d, 1)
+		j.entries[0] = migrate.JournalEntry{Ordinal: 0, IntentRun: 1, ResultRun: 1, Results: []migrate.ChangeResult{res}}
+		if _, err := migrate.Apply(t.Context(), p, j, d, migrate.ApplyOptions{}); err == nil || d.calls != 0 {
+			t.Errorf("%+v: error %v, %d calls", res, err, d.calls)
+		}
+	}
+}

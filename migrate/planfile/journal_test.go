@@ -1,0 +1,188 @@
+package planfile_test
+
+import (
+	"database/sql"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"mfabridge/cloud"
+	"mfabridge/migrate"
+	"mfabridge/migrate/planfile"
+)
+
+func openJournal(tb testing.TB, p *planfile.Plan) *planfile.Journal {
+	tb.Helper()
+	j, err := planfile.OpenJournal(p, planfile.JournalPath(p.Path()))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { j.Close() })
+	return j
+}
+
+func must(tb testing.TB, err error) {
+	tb.Helper()
+	if err != nil {
+		tb.Fatal(err)
+	}
+}
+
+func TestJournal(t *testing.T) {
+	path, _ := makePlan(t)
+	p := open(t, path)
+	j := openJournal(t, p)
+	for want := 1; want <= 2; want++ {
+		if run, err := j.Begin(t.Context()); run != want || err != nil {
+			t.Fatalf("run %d, error %v; want %d", run, err, want)
+		}
+	}
+	results := []migrate.ChangeResult{
+		{Seq: 0, Outcome: cloud.Done, ID: `m"1`},
+		{Seq: 1, Outcome: cloud.Already},
+		{Seq: 2, Outcome: cloud.Failed, Kind: cloud.Conflict, Message: "the serial\u2028number is there"},
+		{Seq: 3, Outcome: cloud.StaleOutcome, Kind: cloud.Stale, Message: "x"},
+	}
+	must(t, j.Intend(t.Context(), 1, []int{0, 3}))
+	must(t, j.Record(t.Context(), 1, []migrate.JournalEntry{{Ordinal: 0, Results: results}, {Ordinal: 4, Results: nil}}))
+	must(t, j.Intend(t.Context(), 2, []int{0}))
+	want := []migrate.JournalEntry{
+		{Ordinal: 0, IntentRun: 2, ResultRun: 1, Results: results},
+		{Ordinal: 3, IntentRun: 1},
+		{Ordinal: 4, IntentRun: 1, ResultRun: 1, Results: []migrate.ChangeResult{}},
+	}
+	for range 2 { // what was written is there after opening again
+		got, err := j.Entries(t.Context(), 0, 4)
+		must(t, err)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("entries differ:\n%s", diff)
+		}
+		must(t, j.Close())
+		j = openJournal(t, p)
+	}
+	if got, err := j.Entries(t.Context(), 1, 3); err != nil || len(got) != 1 || got[0].Ordinal != 3 {
+		t.Errorf("entries 1 to 3: %v, %v", got, err)
+	}
+	info, err := os.Stat(planfile.JournalPath(path))
+	must(t, err)
+	if info.Mode().Perm() != 0o600 {
+		t.Errorf("the journal has mode %o", info.Mode().Perm())
+	}
+}
+
+func TestJournalOfAnotherPlan(t *testing.T) {
+	path, _ := makePlan(t)
+	openJournal(t, open(t, path)).Close()
+	other, _ := makePlan(t)
+	p := open(t, other)
+	if _, err := planfile.OpenJournal(p, planfile.JournalPath(path)); err == nil || !strings.Contains(err.Error(), "belongs to another plan") {
+		t.Errorf("error is %v", err)
+	}
+	if _, err := planfile.ReadJournal(p, planfile.JournalPath(path)); err == nil {
+		t.Error("it can be read")
+	}
+	openJournal(t, p) // the lock was given back
+}
+
+func TestJournalLock(t *testing.T) {
+	path, _ := makePlan(t)
+	p := open(t, path)
+	j := openJournal(t, p)
+	_, err := planfile.OpenJournal(open(t, path), planfile.JournalPath(path))
+	if err == nil || cloud.KindOf(err) != cloud.Locked {
+		t.Fatalf("a second run got the journal: %v", err)
+	}
+	r, err := planfile.ReadJournal(p, planfile.JournalPath(path))
+	must(t, err)
+	defer r.Close()
+	if _, err := r.Entries(t.Context(), 0, 9); err != nil {
+		t.Errorf("beside a run it cannot be read: %v", err)
+	}
+	if _, err := r.Begin(t.Context()); err == nil {
+		t.Error("a reader began a run")
+	}
+	must(t, j.Close())
+	openJournal(t, p)
+}
+
+// TestJournalLockOfADeadProcess runs itself in a process that takes the lock
+// and is killed.
+func TestJournalLockOfADeadProcess(t *testing.T) {
+	if path := os.Getenv("MFABRIDGE_TEST_LOCK"); path != "" {
+		j := openJournal(t, open(t, path))
+		run, err := j.Begin(t.Context())
+		must(t, err)
+		must(t, j.Intend(t.Context(), run, []int{0}))
+		self, err := os.FindProcess(os.Getpid())
+		must(t, err)
+		must(t, self.Kill())
+		select {}
+	}
+	path, _ := makePlan(t)
+	cmd := exec.Command(os.Args[0], "-test.run=^TestJournalLockOfADeadProcess$")
+	cmd.Env = append(os.Environ(), "MFABRIDGE_TEST_LOCK="+path)
+	if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(err.Error(), "killed") {
+		t.Fatalf("the other process ended otherwise: %v\n%s", err, out)
+	}
+	j := openJournal(t, open(t, path))
+	entries, err := j.Entries(t.Context(), 0, 9)
+	must(t, err)
+	if len(entries) != 1 || !entries[0].Intended() {
+		t.Errorf("the intent of the dead process is lost: %v", entries)
+	}
+}
+
+func TestNoJournal(t *testing.T) {
+	path, _ := makePlan(t)
+	j, err := planfile.ReadJournal(open(t, path), planfile.JournalPath(path))
+	must(t, err)
+	defer j.Close()
+	if got, err := j.Entries(t.Context(), 0, 9); err != nil || len(got) != 0 {
+		t.Errorf("entries of no journal: %v, %v", got, err)
+	}
+	if len(names(t, filepath.Dir(path))) != 2 {
+		t.Error("reading made a journal")
+	}
+}
+
+func TestJournalRefuses(t *testing.T) {
+	for _, c := range []struct{ name, sql string }{
+		{"trigger", `CREATE TRIGGER t AFTER INSERT ON users BEGIN DELETE FROM users; END`},
+		{"instance", `UPDATE about SET value = 'i-2' WHERE name = 'instance'`},
+		{"newer", `PRAGMA user_version = 2`},
+		{"lost", `DROP TABLE runs`},
+	} {
+		path, _ := makePlan(t)
+		p := open(t, path)
+		openJournal(t, p).Close()
+		alterJournal(t, path, c.sql)
+		if _, err := planfile.OpenJournal(p, planfile.JournalPath(path)); err == nil {
+			t.Errorf("%s: opens", c.name)
+		}
+	}
+}
+
+func TestJournalDamagedResults(t *testing.T) {
+	path, _ := makePlan(t)
+	p := open(t, path)
+	openJournal(t, p).Close()
+	alterJournal(t, path, `INSERT INTO users VALUES (0, 1, 1, '[{"s":0,"o":"?"}]')`)
+	if _, err := openJournal(t, p).Entries(t.Context(), 0, 1); err == nil {
+		t.Error("an unknown outcome was read")
+	}
+}
+
+// alterJournal runs a statement on the journal of the plan at path.
+func alterJournal(t *testing.T, path, statement string) {
+	t.Helper()
+	escape := strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23")
+	d, err := sql.Open("sqlite3", "file:"+escape.Replace(planfile.JournalPath(path))+"?mode=rw")
+	must(t, err)
+	_, err = d.Exec(statement)
+	must(t, err)
+	must(t, d.Close())
+}
