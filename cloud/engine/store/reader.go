@@ -13,27 +13,30 @@ import (
 type reader struct{ c *conn }
 
 // Placeholders stand in ascending order: the driver binds them by their first
-// appearance, not by their number.
+// appearance, not by their number. The plus before some keeps SQLite from
+// planning by the value that is bound: the driver clears bindings before each
+// use, and a statement whose plan depends on one would be compiled every time,
+// at ten times the cost.
 const (
 	userColumns = "users.id, upn, display_name, aliases, sid, enabled, mobile, alternate, office, email, preference, " +
 		"blocked_until, password, created"
 	sqlMeta       = "SELECT value FROM meta WHERE name = $1"
 	sqlUser       = "SELECT " + userColumns + " FROM users WHERE id = $1"
-	sqlUserNamed  = "SELECT " + userColumns + " FROM names JOIN users ON users.id = names.user WHERE space = $1 AND name = $2"
-	sqlUsersAfter = "SELECT " + userColumns + " FROM users WHERE id > $1 ORDER BY id LIMIT $2"
+	sqlUserNamed  = "SELECT " + userColumns + " FROM names JOIN users ON users.id = names.user WHERE space = +$1 AND name = +$2"
+	sqlUsersAfter = "SELECT " + userColumns + " FROM users WHERE id > +$1 ORDER BY id LIMIT +$2"
 	sqlTokens     = "SELECT id, method, name, serial, manufacturer, model, algorithm, digits, period, fingerprint, sealed, " +
-		"proven, drift, last_step, seen_step FROM tokens WHERE user = $1 ORDER BY id"
+		"proven, drift, last_step, seen_step FROM tokens WHERE user = +$1 ORDER BY id"
 	sqlSpent         = "SELECT second FROM spent WHERE fingerprint = $1"
 	challengeColumns = "id, request_key, user, method, state, reason, prompt, app, place, tries, sent, context, created, expires, decided"
 	sqlChallenge     = "SELECT " + challengeColumns + " FROM challenges WHERE id = $1"
-	sqlByKey         = "SELECT " + challengeColumns + " FROM challenges WHERE request_key = $1 AND request_key <> '' ORDER BY created DESC LIMIT 1"
+	sqlByKey         = "SELECT " + challengeColumns + " FROM challenges WHERE request_key = +$1 ORDER BY created DESC LIMIT 1"
 	sqlAttempt       = "SELECT state, reason, tries, at FROM attempts WHERE challenge = $1 AND answer_key = $2"
 	sqlLastSent      = "SELECT challenge FROM last_sent WHERE user = $1 AND place = $2"
 	sqlFailures      = "SELECT count, last FROM failures WHERE user = $1 AND way = $2 AND place = $3"
 	appColumns       = "name, role, digest, created, until, disabled"
 	sqlApp           = "SELECT " + appColumns + " FROM apps WHERE name = $1"
 	sqlApps          = "SELECT " + appColumns + " FROM apps ORDER BY name"
-	sqlAudit         = "SELECT seq, time, node, actor, action, subject, detail, reason FROM audit WHERE seq > $1 ORDER BY seq LIMIT $2"
+	sqlAudit         = "SELECT seq, time, node, actor, action, subject, detail, reason FROM audit WHERE seq > +$1 ORDER BY seq LIMIT +$2"
 )
 
 // nano and clock turn times into columns and back; 0 is the zero time.

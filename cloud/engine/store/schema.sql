@@ -62,7 +62,7 @@ CREATE TABLE spent (
 
 CREATE TABLE challenges (
   id          TEXT PRIMARY KEY,
-  request_key TEXT NOT NULL,
+  request_key TEXT,                 -- NULL: not repeatable
   user        TEXT NOT NULL,
   method      TEXT NOT NULL,
   state       TEXT NOT NULL,
@@ -77,7 +77,7 @@ CREATE TABLE challenges (
   expires     INTEGER NOT NULL,
   decided     INTEGER NOT NULL
 ) WITHOUT ROWID;
-CREATE INDEX challenges_key ON challenges (request_key, created) WHERE request_key <> '';
+CREATE INDEX challenges_key ON challenges (request_key, created) WHERE request_key IS NOT NULL;
 
 CREATE TABLE attempts (
   challenge  TEXT NOT NULL,

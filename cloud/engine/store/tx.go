@@ -106,7 +106,11 @@ func (t tx) SetSpent(fingerprint string, second int64) error {
 }
 
 func (t tx) PutChallenge(c *engine.Challenge) error {
-	return t.do(sqlPutChallenge, string(c.ID), c.Key, string(c.User), string(c.Method), string(c.State), string(c.Reason),
+	var key driver.Value
+	if c.Key != "" {
+		key = c.Key
+	}
+	return t.do(sqlPutChallenge, string(c.ID), key, string(c.User), string(c.Method), string(c.State), string(c.Reason),
 		c.Prompt, c.App, c.Place, int64(c.Tries), c.Sent, c.Context, nano(c.Created), nano(c.Expires), nano(c.Decided))
 }
 
