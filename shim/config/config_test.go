@@ -96,6 +96,7 @@ func TestRefusals(t *testing.T) {
 		{"key twice", client(base + "primary: engine\nprimary: none"), `mapping key "primary" already defined`},
 		{"wrong type", client(base + "primary: engine\nprimary_done_by_client: maybe"), "shim.yaml:9:31: unexpected string"},
 		{"not YAML", "engine: [\n", "shim.yaml:1:"},
+		{"what the YAML library cannot stand", "radius:\n  listen: !x\n0\n  -0", "shim.yaml"},
 		{"two documents", "engine: {store: sqlite:x}\n" + radius + "---\nengine: {}\n", "more than one YAML document"},
 		{"no engine", radius, "engine.store is missing"},
 		{"engine by URL", "engine: {url: https://engine.example}\n" + radius, "engine.url is not built into this version"},

@@ -46,15 +46,8 @@ func Load(path string) (c *Config, warnings []string, err error) {
 // relative paths count from folder.
 func Parse(text []byte, name, folder string) (c *Config, warnings []string, err error) {
 	c = new(Config)
-	decoder := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict())
-	switch err := decoder.Decode(c); {
-	case errors.Is(err, io.EOF):
-		return nil, nil, hint.New(name+" is empty", "it needs at least engine.store, radius.listen and one of radius.clients")
-	case err != nil:
-		return nil, nil, placed(err, name, text)
-	}
-	if err := decoder.Decode(new(any)); !errors.Is(err, io.EOF) {
-		return nil, nil, hint.New(name+" holds more than one YAML document", "remove the line --- and what follows it")
+	if err := decode(text, name, c); err != nil {
+		return nil, nil, err
 	}
 	k := &check{Config: c, folder: folder}
 	k.all()
@@ -62,6 +55,28 @@ func Parse(text []byte, name, folder string) (c *Config, warnings []string, err 
 		return nil, k.warnings, errors.Join(k.problems...)
 	}
 	return c, k.warnings, nil
+}
+
+// decode reads exactly one document into c.
+func decode(text []byte, name string, c *Config) (err error) {
+	defer func() {
+		// The YAML library panics on some broken documents (tags without a
+		// value); those too are a mistake in a file and no fault of ours.
+		if recover() != nil {
+			err = hint.New(name+" is not valid YAML", "check its indentation, and remove tags, anchors and aliases")
+		}
+	}()
+	decoder := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict())
+	switch err := decoder.Decode(c); {
+	case errors.Is(err, io.EOF):
+		return hint.New(name+" is empty", "it needs at least engine.store, radius.listen and one of radius.clients")
+	case err != nil:
+		return placed(err, name, text)
+	}
+	if err := decoder.Decode(new(any)); !errors.Is(err, io.EOF) {
+		return hint.New(name+" holds more than one YAML document", "remove the line --- and what follows it")
+	}
+	return nil
 }
 
 // placed turns an error of the YAML library into one line with place and
@@ -80,7 +95,8 @@ func placed(err error, name string, text []byte) error {
 	message := strings.ReplaceAll(located.GetMessage(), "unknown field", "unknown key")
 	message, _, _ = strings.Cut(message, "\n")
 	if before, _, found := strings.Cut(message, " into Go "); found {
-		message = strings.Replace(before, "cannot unmarshal", "unexpected", 1)
+		message = strings.NewReplacer("cannot unmarshal", "unexpected", "[]interface {}", "list",
+			"map[string]interface {}", "mapping", "uint64", "number").Replace(before)
 	}
 	problem := fmt.Errorf("%s:%d:%d: %s: %s", name, at.Line, at.Column, message, excerpt(text, at.Line))
 	return hint.Wrap(problem, "compare the key and its indentation with the documentation of the shim's configuration")
