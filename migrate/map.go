@@ -103,6 +103,7 @@ type draft struct {
 	phoneSlot cloud.Method          // where Phone stands; empty: nowhere
 	moved     map[cloud.Method]bool // methods that the row brought
 	used      map[int]bool          // entries of now.OATH that a token or device of the row is
+	tokens    []string              // fingerprints of the row's tokens
 	refused   []string              // fingerprints of generators that may be somebody else's
 }
 

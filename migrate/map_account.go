@@ -44,7 +44,7 @@ func (d *draft) accountRules() bool {
 			return false
 		}
 	}
-	var first []PlannedChange
+	first := make([]PlannedChange, 0, len(d.Changes)+2)
 	if account, ok := d.account(); ok {
 		first = append(first, account)
 	}

@@ -61,6 +61,7 @@ func (d *draft) tokenRules() {
 			d.refuse(g, g.label+" stands with two different secrets")
 		case d.usable(&g, t.Seed):
 			d.place(g)
+			d.tokens = append(d.tokens, g.oath.Fingerprint)
 		}
 	}
 }
@@ -186,9 +187,9 @@ func (d *draft) usable(g *generator, seed legacy.Seed) bool {
 	case seed.State == legacy.SeedMissing:
 		d.find(g.codes.missing, g.field, "the export holds no secret of "+g.label)
 	case seed.State == legacy.SeedAmbiguous:
-		d.find(SecretAmbiguous, g.field, "the secret of "+g.label+" "+seed.Problem)
+		d.find(SecretAmbiguous, g.field, "the secret of "+g.label+": "+seed.Problem)
 	case seed.State != legacy.SeedOK:
-		d.find(g.codes.invalid, g.field, "the secret of "+g.label+" "+seed.Problem)
+		d.find(g.codes.invalid, g.field, "the secret of "+g.label+": "+seed.Problem)
 	case !d.caps.Methods[g.method].Create:
 		d.find(MethodUnsupported, g.field, "the target takes no "+string(g.method)+"; "+g.label+" is left out")
 	case size == 0 || size < limits.MinSecret || limits.MaxSecret > 0 && size > limits.MaxSecret:
@@ -217,7 +218,7 @@ func (d *draft) place(g generator) {
 		switch there := i < len(d.now.OATH); {
 		case e.Fingerprint == g.oath.Fingerprint || sameSerial && !different:
 			if !there || d.used[i] {
-				d.find(g.codes.duplicate, g.field, g.label+" is the same generator as another of this user")
+				d.duplicate(g)
 				return
 			}
 			d.refresh(i, g)
@@ -229,6 +230,16 @@ func (d *draft) place(g generator) {
 		}
 	}
 	d.register(g)
+}
+
+// duplicate leaves out what is there as another token or app of the row. Where
+// one of them is a token, that is what a person should know.
+func (d *draft) duplicate(g generator) {
+	code := g.codes.duplicate
+	if slices.Contains(d.tokens, g.oath.Fingerprint) {
+		code = TokenDuplicate
+	}
+	d.find(code, g.field, g.label+" is the same generator as another of this user")
 }
 
 // refresh brings name and parameters of an entry that is there up to date.

@@ -199,7 +199,14 @@ func TestTokens(t *testing.T) {
 			tokenRow(w)
 			w.row.Tokens, w.row.Devices = []legacy.Token{token("S1", key)}, []legacy.Device{device("Phone", key, 0)}
 			w.user.Authenticators = []cloud.AuthenticatorEntry{{ID: "a", State: "active"}}
-		}, changes: []string{"add hardwareOath none -> S1/Acme T1", byOATH}, findings: []migrate.Code{migrate.DeviceDuplicate}},
+		}, changes: []string{"add hardwareOath none -> S1/Acme T1", byOATH}, findings: []migrate.Code{migrate.TokenDuplicate}},
+		{name: "the same secret as a device, the token being somebody else's", given: func(w *world) {
+			tokenRow(w)
+			w.row.Tokens, w.row.Devices = []legacy.Token{token("S1", key)}, []legacy.Device{device("Phone", key, 0)}
+			w.user.Authenticators = []cloud.AuthenticatorEntry{{ID: "a", State: "active"}}
+			w.user.Mobile = "+44 2079460009"
+			w.shared = shared{migrate.SharedSerial: {"s1": {Others: []string{"ben"}}}}
+		}, findings: []migrate.Code{migrate.TokenConflict, migrate.DeviceConflict, migrate.UserNothingToMove}},
 		{name: "sixth", given: func(w *world) {
 			one(nil)(w)
 			for _, c := range "abcde" {

@@ -77,21 +77,26 @@ func (s *Summary) addFinding(f Finding) {
 }
 
 func (s *Summary) addMethods(u *cloud.User) {
-	for method, number := range map[cloud.Method]string{
-		cloud.Mobile: u.Mobile, cloud.AlternateMobile: u.Alternate, cloud.Office: u.Office} {
-		if number == "" {
-			continue
-		}
-		s.Methods[method]++
-		if code, _, ok := strings.Cut(strings.TrimPrefix(number, "+"), " "); ok {
-			s.Countries[code]++
-		}
-	}
+	s.addPhone(cloud.Mobile, u.Mobile)
+	s.addPhone(cloud.AlternateMobile, u.Alternate)
+	s.addPhone(cloud.Office, u.Office)
 	if u.Email != "" {
 		s.Methods[cloud.Email]++
 	}
 	for i := range u.OATH {
 		s.Methods[u.OATH[i].Method]++
 	}
-	s.Methods[cloud.Authenticator] += len(u.Authenticators)
+	if len(u.Authenticators) > 0 {
+		s.Methods[cloud.Authenticator] += len(u.Authenticators)
+	}
+}
+
+func (s *Summary) addPhone(m cloud.Method, number string) {
+	if number == "" {
+		return
+	}
+	s.Methods[m]++
+	if code, _, ok := strings.Cut(strings.TrimPrefix(number, "+"), " "); ok {
+		s.Countries[code]++
+	}
 }
