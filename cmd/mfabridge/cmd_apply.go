@@ -1,0 +1,161 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/urfave/cli/v2"
+
+	"mfabridge/cloud"
+	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/store"
+	"mfabridge/internal/hint"
+	"mfabridge/migrate"
+	"mfabridge/migrate/planfile"
+)
+
+// applyCache is the page cache of a store while a plan is applied to it, KiB.
+const applyCache = 64 << 10
+
+func (p *program) applyCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "apply",
+		Usage:     "do exactly what the plan F says; a run that was stopped can be run again",
+		ArgsUsage: "F",
+		Description: "Checks the whole plan first. Before anything is written it stands in F.journal, so that a run which was\n" +
+			"killed goes on where it was. What has changed in the target since the plan was made is left alone.",
+		Flags: []cli.Flag{
+			planKeyFlag(), keyFlag(), formatFlag(),
+			&cli.StringFlag{Name: "expect", EnvVars: env("expect"), Usage: "go on only if the plan's digest is `DIGEST`"},
+			&cli.IntFlag{Name: "max-users", EnvVars: env("max-users"), Usage: "stop after `N` users"},
+			&cli.IntFlag{Name: "max-failures", EnvVars: env("max-failures"), Usage: "stop when `N` users have failed"},
+			&cli.IntFlag{Name: "max-removals", EnvVars: env("max-removals"), Usage: "allow `N` methods to be removed"},
+			&cli.BoolFlag{Name: "allow-irreversible", EnvVars: env("allow-irreversible"), Usage: "make changes that nothing can take back as well"},
+		},
+		Action: p.apply,
+	}
+}
+
+func (p *program) apply(c *cli.Context) (err error) {
+	given, err := args(c, "F")
+	if err != nil {
+		return err
+	}
+	asJSON, err := format(c)
+	if err != nil {
+		return err
+	}
+	for _, limit := range []string{"max-users", "max-failures", "max-removals"} {
+		if c.Int(limit) < 0 {
+			return usage("--"+limit+" cannot be negative", "leave it out for no limit; --max-removals is 0 then")
+		}
+	}
+	plan, err := openPlan(c, given[0], false)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, plan.Close()) }()
+	if want := c.String("expect"); want != "" && want != plan.Digest() {
+		return hint.New(fmt.Sprintf("the digest of %s is %s, not the expected one", given[0], plan.Digest()),
+			"this is another plan than the one that was reviewed")
+	}
+	target, err := p.planned(c, plan, true)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, target.Close()) }()
+	journal, err := planfile.OpenJournal(plan, planfile.JournalPath(given[0]))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, journal.Close()) }()
+	return p.runApply(c, plan, journal, target, asJSON)
+}
+
+// runApply applies and says what came of it.
+func (p *program) runApply(c *cli.Context, plan *planfile.Plan, journal *planfile.Journal, target cloud.Directory, asJSON bool) error {
+	report := migrate.NewReport(p.out, false)
+	summary := plan.Summary()
+	bar := p.progress("applying", int64(summary.Users[migrate.Create]+summary.Users[migrate.Modify]))
+	opt := migrate.ApplyOptions{
+		Holder:            fmt.Sprintf("%s, apply of %.12s, process %d", operator(), plan.Digest(), os.Getpid()),
+		MaxUsers:          c.Int("max-users"),
+		MaxFailures:       c.Int("max-failures"),
+		MaxRemovals:       c.Int("max-removals"),
+		AllowIrreversible: c.Bool("allow-irreversible"),
+		Progress:          func(g migrate.Progress) { bar.at(int64(g.Users), int64(g.Failures)) },
+		Each:              p.eachChange(report, asJSON),
+	}
+	result, err := migrate.Apply(c.Context, plan, journal, target, opt)
+	bar.end()
+	if asJSON {
+		err = errors.Join(err, report.ApplySummary(result, plan.Digest()), report.Flush())
+	} else {
+		p.printApplied(result, plan.Digest())
+	}
+	return applied(result, err)
+}
+
+// eachChange reports every change for programs, and what did not work for
+// people.
+func (p *program) eachChange(report *migrate.Report, asJSON bool) func(migrate.ChangeEvent) error {
+	if asJSON {
+		return report.Changed
+	}
+	return func(e migrate.ChangeEvent) error {
+		if e.Result.Outcome == cloud.Done || e.Result.Outcome == cloud.Already {
+			return nil
+		}
+		_, err := fmt.Fprintf(p.out, "! %s: %s %s %s: %s\n", migrate.Plain(e.Username), e.Change.Op, e.Change.Method,
+			e.Result.Outcome, migrate.Plain(e.Result.Message))
+		return err
+	}
+}
+
+func (p *program) printApplied(r migrate.ApplyResult, digest string) {
+	fmt.Fprintf(p.out, "users    %d done, %d failed, %d stale, %d left, of %d with changes\n", r.Done, r.Failed, r.Stale, r.Left(), r.Total)
+	fmt.Fprintf(p.out, "changes  %d made, %d were there already, %d stale, %d failed\n",
+		r.Changes[cloud.Done], r.Changes[cloud.Already], r.Changes[cloud.StaleOutcome], r.Changes[cloud.Failed])
+	fmt.Fprintf(p.out, "digest   %s\n", digest)
+}
+
+// applied is the table from what apply came to, to exit codes.
+func applied(r migrate.ApplyResult, err error) error {
+	if _, ok := errors.AsType[*migrate.WrongTargetError](err); ok {
+		return &exit{code: exitStale, err: err}
+	}
+	if _, ok := errors.AsType[*migrate.LimitError](err); ok {
+		return &exit{code: exitNotNow, err: err}
+	}
+	if err != nil {
+		return err
+	}
+	switch r.Verdict() {
+	case migrate.SomeLeft:
+		return &exit{code: exitPartly, err: hint.New(fmt.Sprintf("%d users failed", r.Failed), "mend the cause and run the same command again")}
+	case migrate.StaleLeft:
+		return &exit{code: exitStale, err: hint.New(fmt.Sprintf("%d users have changed in the target since the plan was made", r.Stale), "make a new plan for them")}
+	default:
+		return nil
+	}
+}
+
+// planned opens the target that a plan was made for. With make set, a target
+// that did not exist is made now, as the plan says.
+func (p *program) planned(c *cli.Context, plan *planfile.Plan, make bool) (*embedded, error) {
+	header := plan.Header()
+	to, err := parseTarget("to", header.Target.Given, c.String("engine-key"))
+	if err != nil {
+		return nil, err
+	}
+	if make && !header.Target.Existed && !to.exists() {
+		err := p.create(c.Context, to, engine.Setup{Instance: header.Target.Instance, Domains: header.Capabilities.Domains,
+			Actor: engine.Actor{Who: operator(), Reason: "apply of plan " + header.PlanID}})
+		if err != nil {
+			return nil, err
+		}
+		fmt.Fprintf(p.err, "mfabridge: made the store %s, its key is %s\n", to.path, to.keyPath())
+	}
+	return p.open(c.Context, to, store.Options{Cache: applyCache})
+}

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"text/tabwriter"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"mfabridge/cloud/engine"
+	"mfabridge/internal/hint"
+	"mfabridge/migrate"
+)
+
+func (p *program) appCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "app",
+		Usage: "administer the applications that may call the engine",
+		Subcommands: []*cli.Command{
+			{Name: "add", Usage: "register an application and write its secret into a new file", ArgsUsage: "NAME", Flags: slices.Concat(storeFlags(), []cli.Flag{
+				&cli.StringFlag{Name: "role", EnvVars: env("role"), Usage: "`ROLE`: migrate, shim, helpdesk, auditor or admin"},
+				&cli.DurationFlag{Name: "for", EnvVars: env("for"), Usage: "valid for this `TIME`, e.g. 720h (required for migrate; default: without end)"},
+				&cli.StringFlag{Name: "secret-out", EnvVars: env("secret-out"), Usage: "write the secret to `FILE` (mode 0600); it cannot be shown again"},
+				reasonFlag(),
+			}), Action: p.addApp},
+			{Name: "list", Usage: "list all applications", Flags: storeFlags(), Action: p.listApps},
+			{Name: "remove", Usage: "take an application's access away", ArgsUsage: "NAME",
+				Flags: append(storeFlags(), reasonFlag()), Action: p.removeApp},
+		},
+	}
+}
+
+func (p *program) addApp(c *cli.Context) error {
+	given, err := args(c, "NAME")
+	if err != nil {
+		return err
+	}
+	by, err := actor(c)
+	if err != nil {
+		return err
+	}
+	out := c.String("secret-out")
+	if out == "" {
+		return usage("--secret-out is missing", "the secret is written into a file, never printed")
+	}
+	var until time.Time
+	if d := c.Duration("for"); d > 0 {
+		until = p.now().Add(d)
+	}
+	return p.withEngine(c, func(e *embedded) error {
+		f, err := os.OpenFile(out, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		if err != nil {
+			return hint.Wrap(fmt.Errorf("the secret's file cannot be made: %w", err), "give --secret-out a name that does not exist yet")
+		}
+		word, err := e.AddApp(c.Context, by, given[0], engine.Role(c.String("role")), until)
+		if err == nil {
+			_, err = f.Write(append(word.Reveal(), '\n'))
+		}
+		if err = errors.Join(err, f.Close()); err != nil {
+			return errors.Join(err, os.Remove(out))
+		}
+		fmt.Fprintf(p.out, "registered %s, its secret is in %s\n", migrate.Plain(given[0]), out)
+		return nil
+	})
+}
+
+func (p *program) listApps(c *cli.Context) error {
+	if _, err := args(c); err != nil {
+		return err
+	}
+	return p.withEngine(c, func(e *embedded) error {
+		apps, err := e.Apps(c.Context)
+		if err != nil {
+			return err
+		}
+		t := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(t, "APPLICATION\tROLE\tUNTIL")
+		for _, app := range apps {
+			until := "without end"
+			if !app.Until.IsZero() {
+				until = app.Until.UTC().Format(time.RFC3339)
+			}
+			fmt.Fprintf(t, "%s\t%s\t%s\n", migrate.Plain(app.Name), app.Role, until)
+		}
+		return t.Flush()
+	})
+}
+
+func (p *program) removeApp(c *cli.Context) error {
+	given, err := args(c, "NAME")
+	if err != nil {
+		return err
+	}
+	by, err := actor(c)
+	if err != nil {
+		return err
+	}
+	return p.withEngine(c, func(e *embedded) error {
+		if err := e.RemoveApp(c.Context, by, given[0]); err != nil {
+			return err
+		}
+		fmt.Fprintf(p.out, "removed %s\n", migrate.Plain(given[0]))
+		return nil
+	})
+}

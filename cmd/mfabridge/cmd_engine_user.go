@@ -1,0 +1,314 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/urfave/cli/v2"
+	"golang.org/x/term"
+
+	"mfabridge/cloud"
+	"mfabridge/cloud/engine"
+	"mfabridge/internal/hint"
+	"mfabridge/internal/secret"
+	"mfabridge/migrate"
+)
+
+func (p *program) userCommand() *cli.Command {
+	change := func(name, text string, flags []cli.Flag, do func(*cli.Context, *embedded, engine.Actor, cloud.User) error) *cli.Command {
+		return &cli.Command{Name: name, Usage: text, ArgsUsage: "USER", Flags: slices.Concat(storeFlags(), flags, []cli.Flag{reasonFlag()}),
+			Action: func(c *cli.Context) error { return p.changeUser(c, do) }}
+	}
+	return &cli.Command{
+		Name:  "user",
+		Usage: "list users of a store and change them",
+		Subcommands: []*cli.Command{
+			{Name: "add", Usage: "make a user without any method", ArgsUsage: "UPN", Flags: slices.Concat(storeFlags(), []cli.Flag{
+				&cli.StringFlag{Name: "display-name", EnvVars: env("display-name"), Usage: "`NAME` for people"},
+				&cli.StringSliceFlag{Name: "alias", EnvVars: env("alias"), Usage: "another `NAME` that a login may use"},
+				&cli.StringFlag{Name: "sid", EnvVars: env("sid"), Usage: "Windows security identifier"},
+				&cli.BoolFlag{Name: "disabled", EnvVars: env("disabled"), Usage: "make the user disabled"},
+				reasonFlag(),
+			}), Action: p.addUser},
+			{Name: "list", Usage: "list all users", Flags: append(storeFlags(), formatFlag()), Action: p.listUsers},
+			{Name: "show", Usage: "show one user, by any name that a login may use", ArgsUsage: "USER",
+				Flags: append(storeFlags(), formatFlag()), Action: p.showUser},
+			change("enable", "let a user verify again", nil, func(c *cli.Context, e *embedded, by engine.Actor, u cloud.User) error {
+				return e.SetEnabled(c.Context, by, u.ID, true)
+			}),
+			change("disable", "keep a user from verifying", nil, func(c *cli.Context, e *embedded, by engine.Actor, u cloud.User) error {
+				return e.SetEnabled(c.Context, by, u.ID, false)
+			}),
+			change("block", "block a user for a time; holds for the next login", []cli.Flag{&cli.DurationFlag{Name: "for", EnvVars: env("for"),
+				Value: 90 * 24 * time.Hour, Usage: "`TIME`, e.g. 24h"}}, func(c *cli.Context, e *embedded, by engine.Actor, u cloud.User) error {
+				return e.Block(c.Context, by, u.ID, p.now().Add(c.Duration("for")))
+			}),
+			change("unblock", "end a block", nil, func(c *cli.Context, e *embedded, by engine.Actor, u cloud.User) error {
+				return e.Unblock(c.Context, by, u.ID)
+			}),
+			change("password", "give a user a password for logins whose first factor the engine checks", []cli.Flag{&cli.StringFlag{Name: "password",
+				EnvVars: env("password"), Usage: "where it is: `file:PATH`, env:NAME, or - for standard input (default: a prompt)"}},
+				func(c *cli.Context, e *embedded, by engine.Actor, u cloud.User) error {
+					word, err := p.password(c.String("password"))
+					if err != nil {
+						return err
+					}
+					return e.SetPassword(c.Context, by, u.ID, word)
+				}),
+		},
+	}
+}
+
+func (p *program) addUser(c *cli.Context) error {
+	given, err := args(c, "UPN")
+	if err != nil {
+		return err
+	}
+	by, err := actor(c)
+	if err != nil {
+		return err
+	}
+	return p.withEngine(c, func(e *embedded) error {
+		id, err := e.AddUser(c.Context, by, cloud.Profile{UPN: given[0], DisplayName: c.String("display-name"),
+			Aliases: c.StringSlice("alias"), SID: c.String("sid"), Enabled: !c.Bool("disabled")})
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(p.out, "made user %s, id %s\n", migrate.Plain(given[0]), id)
+		return nil
+	})
+}
+
+func (p *program) changeUser(c *cli.Context, do func(*cli.Context, *embedded, engine.Actor, cloud.User) error) error {
+	given, err := args(c, "USER")
+	if err != nil {
+		return err
+	}
+	by, err := actor(c)
+	if err != nil {
+		return err
+	}
+	return p.withEngine(c, func(e *embedded) error {
+		u, err := findUser(c, e, given[0])
+		if err != nil {
+			return err
+		}
+		if err := do(c, e, by, u); err != nil {
+			return err
+		}
+		fmt.Fprintf(p.out, "%s: %s, done\n", migrate.Plain(u.UPN), c.Command.Name)
+		return nil
+	})
+}
+
+func findUser(c *cli.Context, e *embedded, name string) (cloud.User, error) {
+	u, err := e.Show(c.Context, name)
+	if err != nil && cloud.KindOf(err) == cloud.NotFound {
+		err = hint.Wrap(&cloud.Error{Kind: cloud.NotFound, Message: fmt.Sprintf("there is no user %q", migrate.Plain(name))},
+			"mfabridge engine user list shows who there is")
+	}
+	return u, err
+}
+
+// userForm is a user in JSON. Numbers and addresses are masked: a listing of
+// a store goes where plans go.
+type userForm struct {
+	Type         string           `json:"type"`
+	ID           cloud.UserID     `json:"id"`
+	UPN          string           `json:"upn"`
+	DisplayName  string           `json:"display_name"`
+	Aliases      []string         `json:"aliases"`
+	SID          string           `json:"sid"`
+	Enabled      bool             `json:"enabled"`
+	Methods      []methodForm     `json:"methods"`
+	Default      cloud.Preference `json:"default_method"`
+	BlockedUntil *time.Time       `json:"blocked_until"`
+}
+
+type methodForm struct {
+	Method cloud.Method    `json:"method"`
+	ID     string          `json:"id,omitempty"`
+	Value  json.RawMessage `json:"value"`
+}
+
+func formOf(u cloud.User) (userForm, error) {
+	form := userForm{Type: "user", ID: u.ID, UPN: u.UPN, DisplayName: u.DisplayName, Aliases: slices.Clone(u.Aliases), SID: u.SID,
+		Enabled: u.Enabled, Methods: []methodForm{}, Default: u.Default}
+	if form.Aliases == nil {
+		form.Aliases = []string{}
+	}
+	if !u.BlockedUntil.IsZero() {
+		form.BlockedUntil = &u.BlockedUntil
+	}
+	add := func(m cloud.Method, id string, v cloud.Value) error {
+		if v.IsZero() {
+			return nil
+		}
+		value, err := migrate.ValueJSON(m, migrate.MaskValue(m, v))
+		form.Methods = append(form.Methods, methodForm{m, id, value})
+		return err
+	}
+	var errs []error
+	for _, m := range []cloud.Method{cloud.Mobile, cloud.AlternateMobile, cloud.Office, cloud.Email} {
+		errs = append(errs, add(m, "", u.Value(m, "", cloud.Value{})))
+	}
+	for i := range u.OATH {
+		errs = append(errs, add(u.OATH[i].Method, u.OATH[i].ID, cloud.Value{OATH: &u.OATH[i].OATH}))
+	}
+	return form, errors.Join(errs...)
+}
+
+func (p *program) listUsers(c *cli.Context) error {
+	if _, err := args(c); err != nil {
+		return err
+	}
+	asJSON, err := format(c)
+	if err != nil {
+		return err
+	}
+	return p.withEngine(c, func(e *embedded) error {
+		table := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
+		if !asJSON {
+			fmt.Fprintln(table, "USER\tSTATE\tDEFAULT\tMETHODS")
+		}
+		for u, err := range e.Users(c.Context) {
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				err = p.userJSON(u)
+			} else {
+				err = p.userLine(table, u)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return table.Flush()
+	})
+}
+
+func (p *program) userJSON(u cloud.User) error {
+	form, err := formOf(u)
+	if err != nil {
+		return err
+	}
+	line, err := json.Marshal(form)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(p.out, migrate.Plain(string(line)))
+	return err
+}
+
+func (p *program) userLine(w io.Writer, u cloud.User) error {
+	form, err := formOf(u)
+	if err != nil {
+		return err
+	}
+	var methods []string
+	for _, m := range form.Methods {
+		methods = append(methods, string(m.Method))
+	}
+	_, err = fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", migrate.Plain(u.UPN), p.state(u), orNone(string(u.Default)), orNone(strings.Join(methods, " ")))
+	return err
+}
+
+func (p *program) state(u cloud.User) string {
+	switch {
+	case !u.Enabled:
+		return "disabled"
+	case u.BlockedUntil.After(p.now()):
+		return "blocked"
+	default:
+		return "enabled"
+	}
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "none"
+	}
+	return s
+}
+
+func (p *program) showUser(c *cli.Context) error {
+	given, err := args(c, "USER")
+	if err != nil {
+		return err
+	}
+	asJSON, err := format(c)
+	if err != nil {
+		return err
+	}
+	return p.withEngine(c, func(e *embedded) error {
+		u, err := findUser(c, e, given[0])
+		if err != nil {
+			return err
+		}
+		if asJSON {
+			return p.userJSON(u)
+		}
+		return p.printUser(u)
+	})
+}
+
+func (p *program) printUser(u cloud.User) error {
+	t := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "user\t%s\nid\t%s\nname\t%s\nalso\t%s\nsid\t%s\nstate\t%s\n", migrate.Plain(u.UPN), u.ID,
+		orNone(migrate.Plain(u.DisplayName)), orNone(migrate.Plain(strings.Join(u.Aliases, ", "))), orNone(u.SID), p.state(u))
+	if u.BlockedUntil.After(p.now()) {
+		fmt.Fprintf(t, "until\t%s\n", u.BlockedUntil.UTC().Format(time.RFC3339))
+	}
+	fmt.Fprintf(t, "asked by\t%s\n", orNone(string(u.Default)))
+	line := func(m cloud.Method, v cloud.Value) error {
+		if v.IsZero() {
+			return nil
+		}
+		text, err := migrate.ValueText(m, v, false)
+		fmt.Fprintf(t, "%s\t%s\n", m, migrate.Plain(text))
+		return err
+	}
+	for _, m := range []cloud.Method{cloud.Mobile, cloud.AlternateMobile, cloud.Office, cloud.Email} {
+		if err := line(m, u.Value(m, "", cloud.Value{})); err != nil {
+			return err
+		}
+	}
+	for i := range u.OATH {
+		if err := line(u.OATH[i].Method, cloud.Value{OATH: &u.OATH[i].OATH}); err != nil {
+			return err
+		}
+	}
+	return t.Flush()
+}
+
+// password reads a new password, asked for twice on a terminal.
+func (p *program) password(ref string) (secret.Bytes, error) {
+	stdin, isFile := p.in.(*os.File)
+	if ref != "" || !isFile || !term.IsTerminal(int(stdin.Fd())) {
+		word, err := p.secretText(ref)
+		return secret.New(bytes.TrimRight(word.Reveal(), "\r\n")), err
+	}
+	var words [2]secret.Bytes
+	for i, prompt := range []string{"New password: ", "Once more: "} {
+		fmt.Fprint(p.err, prompt)
+		word, err := term.ReadPassword(int(stdin.Fd()))
+		fmt.Fprintln(p.err)
+		if err != nil {
+			return secret.Bytes{}, err
+		}
+		words[i] = secret.New(word)
+	}
+	if !words[0].Equal(words[1]) {
+		return secret.Bytes{}, errors.New("the two passwords differ; nothing was changed")
+	}
+	return words[0], nil
+}

@@ -1,0 +1,294 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/subtle"
+	"encoding/base32"
+	"errors"
+	"fmt"
+	"image/png"
+	"io"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/boombuler/barcode"
+	"github.com/boombuler/barcode/qr"
+	"github.com/pquerna/otp"
+	"github.com/pquerna/otp/hotp"
+	"github.com/urfave/cli/v2"
+	"golang.org/x/term"
+
+	"mfabridge/internal/hint"
+	"mfabridge/internal/secret"
+	"mfabridge/legacy"
+)
+
+func (p *program) oathCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "oath",
+		Usage: "generate and check one-time codes (RFC 4226, RFC 6238)",
+		Subcommands: []*cli.Command{
+			{Name: "code", Usage: "print the code of now, or of --time or --counter", Flags: oathFlags(), Action: p.oathCode},
+			{Name: "verify", Usage: "tell whether CODE is right, and how far off its clock is", ArgsUsage: "CODE",
+				Flags: append(oathFlags(), &cli.IntFlag{Name: "window", EnvVars: env("window"), Value: 1,
+					Usage: "steps to try on either side"}), Action: p.oathVerify},
+			{Name: "uri", Usage: "print the otpauth:// link of a secret; it holds the secret", Flags: labelFlags(), Action: p.oathURI},
+			{Name: "qr", Usage: "draw the link as a QR code, on the terminal or as a PNG", Flags: append(labelFlags(),
+				&cli.StringFlag{Name: "out", Aliases: []string{"o"}, EnvVars: env("out"), Usage: "write a PNG to `FILE` (mode 0600)"}), Action: p.oathQR},
+		},
+	}
+}
+
+func oathFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "secret", EnvVars: env("secret"), Usage: "where the secret is: `file:PATH`, env:NAME, or - for standard input (default: a prompt)"},
+		&cli.StringFlag{Name: "secret-format", EnvVars: env("secret-format"), Usage: "`FORMAT` of the secret: base32, hex or base64 (default: base32, or by prefix hex: or base64:)"},
+		&cli.StringFlag{Name: "algorithm", EnvVars: env("algorithm"), Value: "SHA1", Usage: "SHA1, SHA256 or SHA512"},
+		&cli.IntFlag{Name: "digits", EnvVars: env("digits"), Value: 6, Usage: "6 or 8"},
+		&cli.IntFlag{Name: "period", EnvVars: env("period"), Value: 30, Usage: "`SECONDS` of a time step"},
+		&cli.StringFlag{Name: "time", EnvVars: env("time"), Usage: "`TIME` to compute for, RFC 3339 (default: now)"},
+		&cli.Uint64Flag{Name: "counter", EnvVars: env("counter"), Usage: "use this counter `N` (HOTP) and no time"},
+	}
+}
+
+func labelFlags() []cli.Flag {
+	return append(oathFlags(),
+		&cli.StringFlag{Name: "account", EnvVars: env("account"), Required: true, Usage: "`NAME` of the account, e.g. a user principal name"},
+		&cli.StringFlag{Name: "issuer", EnvVars: env("issuer"), Usage: "`NAME` of the organisation"})
+}
+
+// generator is a secret with everything that a code of it depends on.
+type generator struct {
+	key       secret.Bytes
+	algorithm otp.Algorithm
+	digits    otp.Digits
+	period    uint64
+	counter   uint64 // the counter, or the time step of --time
+	byCounter bool
+}
+
+var algorithms = map[string]otp.Algorithm{"SHA1": otp.AlgorithmSHA1, "SHA256": otp.AlgorithmSHA256, "SHA512": otp.AlgorithmSHA512}
+
+func (p *program) generator(c *cli.Context) (generator, error) {
+	algorithm, ok := algorithms[strings.ToUpper(strings.ReplaceAll(c.String("algorithm"), "-", ""))]
+	if !ok {
+		return generator{}, usage(fmt.Sprintf("--algorithm %q is not known", c.String("algorithm")), "use SHA1, SHA256 or SHA512")
+	}
+	g := generator{algorithm: algorithm, digits: otp.Digits(c.Int("digits")), period: uint64(max(c.Int("period"), 0))}
+	if g.digits != 6 && g.digits != 8 {
+		return generator{}, usage(fmt.Sprintf("--digits %d is not possible", g.digits), "use 6 or 8")
+	}
+	if g.period == 0 {
+		return generator{}, usage("--period must be at least 1 second", "most tokens use 30")
+	}
+	if g.byCounter = c.IsSet("counter"); g.byCounter {
+		g.counter = c.Uint64("counter")
+	} else {
+		at := p.now()
+		if text := c.String("time"); text != "" {
+			var err error
+			if at, err = time.Parse(time.RFC3339, text); err != nil || at.Unix() < 0 {
+				return generator{}, usage(fmt.Sprintf("--time %q is not a time", text), "write it as 2026-11-22T10:00:00Z")
+			}
+		}
+		g.counter = uint64(at.Unix()) / g.period
+	}
+	key, err := p.seed(c.String("secret"), c.String("secret-format"))
+	g.key = key
+	return g, err
+}
+
+// seed reads a secret from a file, the environment, standard input or a
+// prompt and decodes it.
+func (p *program) seed(ref, format string) (secret.Bytes, error) {
+	text, err := p.secretText(ref)
+	if err != nil {
+		return secret.Bytes{}, err
+	}
+	seed := legacy.DecodeSeed(bytes.TrimSpace(text.Reveal()), format)
+	if seed.State != legacy.SeedOK {
+		problem := seed.Problem
+		if problem == "" {
+			problem = "it is empty"
+		}
+		return secret.Bytes{}, hint.New("the secret cannot be used: "+problem, "say what it is with --secret-format base32, hex or base64")
+	}
+	return seed.Key, nil
+}
+
+func (p *program) secretText(ref string) (secret.Bytes, error) {
+	stdin, isFile := p.in.(*os.File)
+	switch {
+	case ref == "" && isFile && term.IsTerminal(int(stdin.Fd())):
+		fmt.Fprint(p.err, "Secret: ")
+		text, err := term.ReadPassword(int(stdin.Fd()))
+		fmt.Fprintln(p.err)
+		return secret.New(text), err
+	case ref == "" || ref == "-":
+		line, err := bufio.NewReader(io.LimitReader(p.in, secret.MaxFile)).ReadBytes('\n')
+		if err != nil && !errors.Is(err, io.EOF) {
+			return secret.Bytes{}, err
+		}
+		return secret.New(line), nil
+	default:
+		return secret.Load(ref)
+	}
+}
+
+// code computes the code of a counter or time step.
+func (g generator) code(counter uint64) (string, error) {
+	return hotp.GenerateCodeCustom(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(g.key.Reveal()), counter,
+		hotp.ValidateOpts{Digits: g.digits, Algorithm: g.algorithm})
+}
+
+func (p *program) oathCode(c *cli.Context) error {
+	if _, err := args(c); err != nil {
+		return err
+	}
+	g, err := p.generator(c)
+	if err != nil {
+		return err
+	}
+	code, err := g.code(g.counter)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(p.out, code)
+	return nil
+}
+
+func (p *program) oathVerify(c *cli.Context) error {
+	given, err := args(c, "CODE")
+	if err != nil {
+		return err
+	}
+	window := c.Int("window")
+	if window < 0 || window > 1000 {
+		return usage("--window must be between 0 and 1000", "1 allows for a clock that is one step off")
+	}
+	g, err := p.generator(c)
+	if err != nil {
+		return err
+	}
+	for distance := 0; distance <= window; distance++ {
+		for _, offset := range []int{distance, -distance} {
+			counter := int64(g.counter) + int64(offset)
+			if counter < 0 {
+				continue
+			}
+			code, err := g.code(uint64(counter))
+			if err != nil {
+				return err
+			}
+			if subtle.ConstantTimeCompare([]byte(code), []byte(given[0])) == 1 {
+				fmt.Fprintf(p.out, "right, at %+d steps\n", offset)
+				return nil
+			}
+		}
+	}
+	fmt.Fprintln(p.out, "wrong")
+	return &exit{code: exitFailed}
+}
+
+// uri builds an otpauth:// link as authenticator apps read it.
+func (g generator) uri(account, issuer string) string {
+	kind, query := "totp", url.Values{}
+	query.Set("secret", base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(g.key.Reveal()))
+	query.Set("algorithm", g.algorithm.String())
+	query.Set("digits", g.digits.String())
+	if g.byCounter {
+		kind = "hotp"
+		query.Set("counter", strconv.FormatUint(g.counter, 10))
+	} else {
+		query.Set("period", strconv.FormatUint(g.period, 10))
+	}
+	label := account
+	if issuer != "" {
+		label = issuer + ":" + account
+		query.Set("issuer", issuer)
+	}
+	link := url.URL{Scheme: "otpauth", Host: kind, Path: "/" + label,
+		RawQuery: strings.ReplaceAll(query.Encode(), "+", "%20")} // apps take a plus literally
+	return link.String()
+}
+
+func (p *program) oathURI(c *cli.Context) error {
+	if _, err := args(c); err != nil {
+		return err
+	}
+	g, err := p.generator(c)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(p.out, g.uri(c.String("account"), c.String("issuer")))
+	return nil
+}
+
+func (p *program) oathQR(c *cli.Context) error {
+	if _, err := args(c); err != nil {
+		return err
+	}
+	g, err := p.generator(c)
+	if err != nil {
+		return err
+	}
+	code, err := qr.Encode(g.uri(c.String("account"), c.String("issuer")), qr.M, qr.Auto)
+	if err != nil {
+		return fmt.Errorf("the link does not fit into a QR code: %w", err)
+	}
+	if path := c.String("out"); path != "" {
+		return writeQR(path, code)
+	}
+	drawQR(p.out, code)
+	return nil
+}
+
+const quietZone = 4 // modules of white around a QR code, as its standard asks
+
+// drawQR writes two rows of modules a line in half blocks, light modules as
+// the foreground, so that it can be scanned from a dark or a light terminal.
+func drawQR(w io.Writer, code barcode.Barcode) {
+	size := code.Bounds().Dx()
+	dark := func(x, y int) bool {
+		if x < 0 || y < 0 || x >= size || y >= size {
+			return false
+		}
+		r, _, _, _ := code.At(x, y).RGBA()
+		return r == 0
+	}
+	for y := -quietZone; y < size+quietZone; y += 2 {
+		var line strings.Builder
+		for x := -quietZone; x < size+quietZone; x++ {
+			switch {
+			case dark(x, y) && dark(x, y+1):
+				line.WriteString(" ")
+			case dark(x, y):
+				line.WriteString("▄")
+			case dark(x, y+1):
+				line.WriteString("▀")
+			default:
+				line.WriteString("█")
+			}
+		}
+		fmt.Fprintln(w, line.String())
+	}
+}
+
+func writeQR(path string, code barcode.Barcode) error {
+	scaled, err := barcode.Scale(code, code.Bounds().Dx()*8, code.Bounds().Dy()*8)
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return hint.Wrap(err, "give --out a name that does not exist yet")
+	}
+	if err := errors.Join(png.Encode(f, scaled), f.Close()); err != nil {
+		return errors.Join(err, os.Remove(path))
+	}
+	return nil
+}

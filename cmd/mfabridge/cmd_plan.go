@@ -1,0 +1,322 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"mfabridge/cloud"
+	"mfabridge/cloud/engine/store"
+	"mfabridge/internal/hint"
+	"mfabridge/legacy"
+	"mfabridge/legacy/phone"
+	"mfabridge/migrate"
+	"mfabridge/migrate/planfile"
+)
+
+func (p *program) planCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "plan",
+		Usage:     "compare EXPORT with a target, decide, and write the plan file; changes nothing in the target",
+		ArgsUsage: "EXPORT",
+		Description: "Reads the export and what the target holds, and writes into the plan file what would be done for\n" +
+			"each user and why. Look at it with \"mfabridge show\", do it with \"mfabridge apply\".\n" +
+			"The plan file can be passed around; FILE.key, made beside it, must be kept private.",
+		Flags: slices.Concat(targetFlags("to", "plan for"), exportFlags(), ruleFlags(), gateFlags(), []cli.Flag{
+			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, EnvVars: env("out"), Usage: "write the plan to `FILE`"},
+			&cli.BoolFlag{Name: "overwrite", EnvVars: env("overwrite"), Usage: "replace a plan that has not been applied"},
+			&cli.StringSliceFlag{Name: "domain", EnvVars: env("domain"), Usage: "mail `DOMAIN` of the organisation, for a target that does not exist yet"},
+			&cli.BoolFlag{Name: "detailed-exitcode", EnvVars: env("detailed-exitcode"), Usage: "end with 2 if there are changes to make"},
+		}),
+		Action: p.plan,
+	}
+}
+
+// exportFlags say how an export is to be read.
+func exportFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringSliceFlag{Name: "map", EnvVars: env("map"), Usage: "read column `THEIRS=OURS` of the export"},
+		&cli.StringFlag{Name: "secret-format", EnvVars: env("secret-format"), Usage: "`FORMAT` of the export's secrets: base32, hex or base64"},
+	}
+}
+
+// ruleFlags are the rules that decide what moves.
+func ruleFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.BoolFlag{Name: "create-users", EnvVars: env("create-users"), Usage: "create users that the target does not have"},
+		&cli.StringFlag{Name: "default-country", EnvVars: env("default-country"), Usage: "`COUNTRY` (GB or 44) of numbers that say none; unset: such numbers do not move"},
+		&cli.StringFlag{Name: "phone-validity", EnvVars: env("phone-validity"), Value: "possible", Usage: "possible, or strict: leave out numbers that are possible but not valid"},
+		&cli.StringFlag{Name: "existing", EnvVars: env("existing"), Value: string(migrate.ExistingKeep), Usage: "keep or replace what the target has in a slot"},
+		&cli.StringFlag{Name: "default-method", EnvVars: env("default-method"), Value: string(migrate.DefaultUnset), Usage: "set the default method: unset (only where there is none), always, or secure"},
+		&cli.StringFlag{Name: "email", EnvVars: env("email"), Usage: "move addresses: off, external or all (default: what fits the target)"},
+		&cli.BoolFlag{Name: "include-disabled", EnvVars: env("include-disabled"), Usage: "move disabled users, and keep them disabled"},
+	}
+}
+
+// gateFlags turn findings into a refusal.
+func gateFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.BoolFlag{Name: "strict", EnvVars: env("strict"), Usage: "end with 8 if there are findings of severity error"},
+		&cli.StringFlag{Name: "strict-codes", EnvVars: env("strict-codes"), Usage: "end with 8 if there are findings of these `CODE,…`"},
+	}
+}
+
+func (p *program) plan(c *cli.Context) (err error) {
+	given, err := args(c, "EXPORT")
+	if err != nil {
+		return err
+	}
+	out := c.String("out")
+	if out == "" {
+		return usage("--out is missing", "say where the plan goes, e.g. -o move.plan")
+	}
+	to, err := parseTarget("to", c.String("to"), c.String("engine-key"))
+	if err != nil {
+		return err
+	}
+	gate, err := parseGate(c)
+	if err != nil {
+		return err
+	}
+	opt, err := p.rules(c)
+	if err != nil {
+		return err
+	}
+	export, err := p.openExport(c, given[0])
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, export.Close()) }()
+	opt.ExportTime = export.Summary().Created
+	target, err := p.planTarget(c, to)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, target.close()) }()
+	summary, err := p.writePlan(c, export, target, opt, out)
+	if err != nil {
+		return err
+	}
+	if err := gate.check(summary); err != nil {
+		return err
+	}
+	if c.Bool("detailed-exitcode") && changes(summary) > 0 {
+		return &exit{code: exitPending}
+	}
+	return nil
+}
+
+// planTarget is what a plan looks at.
+type planTarget struct {
+	cloud.DirectoryReader
+	migrate.Target
+	close func() error
+}
+
+func (p *program) planTarget(c *cli.Context, to place) (*planTarget, error) {
+	var t planTarget
+	if to.exists() {
+		e, err := p.open(c.Context, to, store.Options{})
+		if err != nil {
+			return nil, err
+		}
+		t = planTarget{DirectoryReader: e, close: e.Close}
+		t.Existed = true
+	} else {
+		e, end, err := p.imagine(c.Context, c.StringSlice("domain"))
+		if err != nil {
+			return nil, err
+		}
+		t = planTarget{DirectoryReader: e, close: end}
+	}
+	caps, err := t.Capabilities(c.Context)
+	if err != nil {
+		return nil, errors.Join(err, t.close())
+	}
+	t.Given, t.Instance, t.Product = to.given, caps.Instance, caps.Product
+	return &t, nil
+}
+
+func (p *program) writePlan(c *cli.Context, export *legacy.Export, target *planTarget, opt migrate.Options, out string) (migrate.Summary, error) {
+	caps, err := target.Capabilities(c.Context)
+	if err != nil {
+		return migrate.Summary{}, err
+	}
+	var inputs []migrate.Input
+	for _, f := range export.Summary().Files {
+		inputs = append(inputs, migrate.Input{Name: f.Name, SHA256: f.SHA256})
+	}
+	w, err := planfile.Create(out, migrate.Header{
+		ToolVersion: version(), Created: p.now(), Target: target.Target, Inputs: inputs, Options: inForce(c),
+		Capabilities: caps, PhoneMetadata: phone.MetadataVersion(),
+	}, planfile.Options{Overwrite: c.Bool("overwrite")})
+	if err != nil {
+		return migrate.Summary{}, err
+	}
+	defer w.Abort()
+	bar := p.progress("planning", int64(export.Summary().Users))
+	sink := &counted{Sink: w, tell: func(n int64) { bar.at(n, 0) }}
+	summary, err := migrate.Plan(c.Context, export, target, opt, sink)
+	bar.end()
+	if err != nil {
+		return migrate.Summary{}, err
+	}
+	digest, err := w.Finish(summary)
+	if err != nil {
+		return migrate.Summary{}, err
+	}
+	migrate.WriteOutlook(p.out, summary)
+	fmt.Fprintf(p.out, "plan written to %s, key in %s\ndigest %s\nnext: mfabridge show %s\n", out, planfile.KeyPath(out), digest, out)
+	return summary, nil
+}
+
+// counted tells how many decisions have gone by.
+type counted struct {
+	migrate.Sink
+	n    int64
+	tell func(int64)
+}
+
+func (s *counted) Add(d migrate.Decision) error {
+	s.n++
+	if s.n%512 == 0 {
+		s.tell(s.n)
+	}
+	return s.Sink.Add(d)
+}
+
+// rules turns the options of a command line into those of a plan.
+func (p *program) rules(c *cli.Context) (migrate.Options, error) {
+	opt := migrate.Options{
+		CreateUsers:     c.Bool("create-users"),
+		DefaultCountry:  c.String("default-country"),
+		Existing:        migrate.ExistingPolicy(c.String("existing")),
+		DefaultMethod:   migrate.DefaultPolicy(c.String("default-method")),
+		Email:           migrate.EmailPolicy(c.String("email")),
+		IncludeDisabled: c.Bool("include-disabled"),
+		Now:             p.now(),
+	}
+	switch v := c.String("phone-validity"); v {
+	case "possible", "":
+	case "strict":
+		opt.PhoneStrict = true
+	default:
+		return opt, usage(fmt.Sprintf("--phone-validity cannot be %q", v), "use possible or strict")
+	}
+	if err := opt.Validate(); err != nil {
+		return opt, &exit{code: exitUsage, err: err}
+	}
+	if _, err := phone.NewParser(phone.Options{DefaultCountry: opt.DefaultCountry}); err != nil {
+		return opt, &exit{code: exitUsage, err: err}
+	}
+	return opt, nil
+}
+
+// inForce lists the options that shaped a plan, for its header.
+func inForce(c *cli.Context) map[string]string {
+	out := map[string]string{}
+	for _, flag := range slices.Concat(ruleFlags(), exportFlags()) {
+		name := flag.Names()[0]
+		switch flag.(type) {
+		case *cli.BoolFlag:
+			out[name] = strconv.FormatBool(c.Bool(name))
+		case *cli.StringSliceFlag:
+			out[name] = strings.Join(c.StringSlice(name), ",")
+		default:
+			out[name] = c.String(name)
+		}
+	}
+	return out
+}
+
+// openExport opens an export as the options say.
+func (p *program) openExport(c *cli.Context, path string) (*legacy.Export, error) {
+	columns := map[string]string{}
+	for _, pair := range c.StringSlice("map") {
+		theirs, ours, ok := strings.Cut(pair, "=")
+		if !ok || theirs == "" || ours == "" {
+			return nil, usage(fmt.Sprintf("--map %q is not THEIRS=OURS", pair), "e.g. --map Mail=EmailAddress")
+		}
+		columns[theirs] = ours
+	}
+	if format := c.String("secret-format"); !slices.Contains([]string{"", "base32", "hex", "base64"}, format) {
+		return nil, usage(fmt.Sprintf("--secret-format cannot be %q", format), "use base32, hex or base64")
+	}
+	bar := p.progress("reading "+filepath.Base(path), 0)
+	defer bar.end()
+	return legacy.Open(c.Context, path, legacy.Options{Map: columns, SecretFormat: c.String("secret-format"),
+		Progress: func(rows int64) { bar.at(rows, 0) }})
+}
+
+// gate is what --strict and --strict-codes ask for.
+type gate struct {
+	errors bool
+	codes  []migrate.Code
+}
+
+func parseGate(c *cli.Context) (gate, error) {
+	g := gate{errors: c.Bool("strict")}
+	if list := c.String("strict-codes"); list != "" {
+		known := map[migrate.Code]bool{}
+		for _, entry := range migrate.Catalogue() {
+			known[entry.Code] = true
+		}
+		for _, word := range strings.Split(list, ",") {
+			code := migrate.Code(strings.ToUpper(strings.TrimSpace(word)))
+			if !known[code] {
+				return g, usage(fmt.Sprintf("--strict-codes: there is no finding %q", word), "docs/findings.md lists them all")
+			}
+			g.codes = append(g.codes, code)
+		}
+	}
+	return g, nil
+}
+
+// check says no where a gate is not met.
+func (g gate) check(s migrate.Summary) error {
+	if n := s.Severity[migrate.SeverityError]; g.errors && n > 0 {
+		return &exit{code: exitGate, err: hint.New(fmt.Sprintf("the gate --strict is not met: %d findings of severity error", n),
+			"mfabridge show lists them")}
+	}
+	for _, code := range g.codes {
+		if n := s.Findings[code]; n > 0 {
+			return &exit{code: exitGate, err: hint.New(fmt.Sprintf("the gate --strict-codes is not met: %d times %s", n, code),
+				"docs/findings.md says what to do about it")}
+		}
+	}
+	return nil
+}
+
+func changes(s migrate.Summary) int {
+	n := 0
+	for _, count := range s.Changes {
+		n += count
+	}
+	return n
+}
+
+// openPlan opens a plan file with its key, or without one if keyless is
+// allowed and there is none.
+func openPlan(c *cli.Context, path string, keyless bool) (*planfile.Plan, error) {
+	key := planfile.KeyPath(path)
+	if c.IsSet("plan-key") {
+		key = strings.TrimPrefix(c.String("plan-key"), "file:")
+	} else if _, err := os.Lstat(key); keyless && errors.Is(err, os.ErrNotExist) {
+		key = ""
+	}
+	plan, err := planfile.Open(path, key)
+	if err != nil {
+		return nil, err
+	}
+	return plan, nil
+}
+
+func planKeyFlag() cli.Flag {
+	return &cli.StringFlag{Name: "plan-key", EnvVars: env("plan-key"), Usage: "the plan's key is `file:PATH` (default: F.key)"}
+}

@@ -1,0 +1,176 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"mfabridge/cloud"
+	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/channel"
+	"mfabridge/cloud/engine/store"
+	"mfabridge/internal/hint"
+	"mfabridge/shim"
+	"mfabridge/shim/config"
+)
+
+// drainLimit is how long a stopping shim goes on with logins that it has read.
+const drainLimit = 10 * time.Second
+
+func (p *program) shimCommand() *cli.Command {
+	configFlag := &cli.StringFlag{Name: "config", Aliases: []string{"c"}, EnvVars: env("config"), Value: "shim.yaml", Usage: "`FILE` with the shim's configuration"}
+	return &cli.Command{
+		Name:  "shim",
+		Usage: "answer RADIUS in the old server's place",
+		Subcommands: []*cli.Command{
+			{Name: "serve", Usage: "run until stopped; drains on SIGTERM", Flags: []cli.Flag{configFlag, keyFlag()}, Action: p.shimServe},
+			{Name: "check", Usage: "check the configuration and the engine; starts nothing", Flags: []cli.Flag{configFlag, keyFlag()}, Action: p.shimCheck},
+		},
+	}
+}
+
+// shimParts is everything that a shim is wired from.
+type shimParts struct {
+	config *config.Config
+	engine *embedded
+	outbox *channel.Outbox
+}
+
+func (s *shimParts) Close() error {
+	err := s.engine.Close()
+	if s.outbox != nil {
+		err = errors.Join(err, s.outbox.Close())
+	}
+	return err
+}
+
+// shimConfig loads a configuration and says what is odd about it.
+func (p *program) shimConfig(path, key string) (*config.Config, place, error) {
+	conf, warnings, err := config.Load(path)
+	for _, w := range warnings {
+		fmt.Fprintf(p.err, "mfabridge: warning: %s\n", w)
+	}
+	if err != nil {
+		return nil, place{}, err
+	}
+	t, err := parseTarget("engine.store", conf.Engine.Store, key)
+	return conf, t, err
+}
+
+func (p *program) shimCheck(c *cli.Context) (err error) {
+	if _, err := args(c); err != nil {
+		return err
+	}
+	conf, t, err := p.shimConfig(c.String("config"), c.String("engine-key"))
+	if err != nil {
+		return err
+	}
+	e, err := p.open(c.Context, t, store.Options{})
+	if err != nil {
+		return hint.Wrap(fmt.Errorf("engine.store: %w", err), hint.Of(err))
+	}
+	defer func() { err = errors.Join(err, e.Close()) }()
+	if err := conf.Summary(p.out); err != nil {
+		return err
+	}
+	for _, address := range conf.RADIUS.Addresses {
+		conn, err := shim.Listen(address)
+		if err != nil {
+			return err
+		}
+		if err := conn.Close(); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintln(p.out, "\nthe configuration is good, the engine's store opens, and the addresses are free")
+	return nil
+}
+
+func (p *program) shimServe(c *cli.Context) (err error) {
+	if _, err := args(c); err != nil {
+		return err
+	}
+	parts, err := p.loadShim(c.Context, c.String("config"), c.String("engine-key"))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, parts.Close()) }()
+	server, conns, err := p.listen(parts)
+	if err != nil {
+		return err
+	}
+	return p.serve(c.Context, server, conns)
+}
+
+// loadShim opens what a configuration names.
+func (p *program) loadShim(ctx context.Context, path, key string) (*shimParts, error) {
+	conf, t, err := p.shimConfig(path, key)
+	if err != nil {
+		return nil, err
+	}
+	if err := conf.MakeKeys(); err != nil {
+		return nil, err
+	}
+	outbox, err := channel.OpenOutbox(t.outbox(), cloud.SMS)
+	if err != nil {
+		return nil, err
+	}
+	e, err := p.openWith(ctx, t, store.Options{}, map[cloud.Preference]engine.Sender{cloud.SMS: outbox})
+	if err != nil {
+		return nil, errors.Join(err, outbox.Close())
+	}
+	return &shimParts{config: conf, engine: e, outbox: outbox}, nil
+}
+
+// listen makes the server and opens all its sockets, or none.
+func (p *program) listen(parts *shimParts) (*shim.Server, []net.PacketConn, error) {
+	server, err := shim.New(shim.Options{Config: parts.config, Verifier: parts.engine, Passwords: parts.engine,
+		Log: p.logger(), Now: p.now})
+	if err != nil {
+		return nil, nil, err
+	}
+	var conns []net.PacketConn
+	for _, address := range parts.config.RADIUS.Addresses {
+		conn, err := shim.Listen(address)
+		if err != nil {
+			for _, open := range conns {
+				err = errors.Join(err, open.Close())
+			}
+			return nil, nil, err
+		}
+		conns = append(conns, conn)
+	}
+	return server, conns, nil
+}
+
+// serve answers on all sockets until ctx ends, then drains.
+func (p *program) serve(ctx context.Context, server *shim.Server, conns []net.PacketConn) error {
+	ended := make(chan error, len(conns))
+	var addresses []string
+	for _, conn := range conns {
+		addresses = append(addresses, conn.LocalAddr().String())
+		go func() { ended <- server.Serve(conn) }()
+	}
+	fmt.Fprintf(p.err, "mfabridge: shim is listening on %s\n", strings.Join(addresses, ", "))
+	var failed error
+	select {
+	case <-ctx.Done():
+	case failed = <-ended:
+	}
+	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainLimit)
+	defer cancel()
+	err := server.Shutdown(limit)
+	if failed != nil && !errors.Is(failed, shim.ErrServerClosed) {
+		return errors.Join(failed, err)
+	}
+	if err != nil {
+		return fmt.Errorf("some logins were still unanswered after %s: %w", drainLimit, err)
+	}
+	fmt.Fprintln(p.err, "mfabridge: shim has stopped; every login that was read is answered")
+	return nil
+}

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// runMain makes the test binary behave as the program: a child process to be
+// killed is started as exec.Command(os.Args[0]) with this variable set.
+const runMain = "MFABRIDGE_TEST_RUN_MAIN"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(runMain) != "" {
+		main()
+	}
+	testscript.Main(m, map[string]func(){"mfabridge": main})
+}
+
+// child returns the program as a process of its own.
+func child(ctx context.Context, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, os.Args[0], args...)
+	cmd.Env = append(os.Environ(), runMain+"=1")
+	return cmd
+}
+
+// result is what one run of the program left.
+type result struct {
+	code     int
+	out, err string
+}
+
+// mfabridge runs the program within this process.
+func mfabridge(t testing.TB, args ...string) result {
+	t.Helper()
+	return mfabridgeIn(t, "", args...)
+}
+
+func mfabridgeIn(t testing.TB, stdin string, args ...string) result {
+	t.Helper()
+	var out, errs bytes.Buffer
+	code := run(t.Context(), append([]string{"mfabridge"}, args...),
+		streams{in: strings.NewReader(stdin), out: &out, err: &errs})
+	return result{code: code, out: out.String(), err: errs.String()}
+}
+
+// must runs the program and fails the test unless it ends with code.
+func must(t testing.TB, code int, args ...string) result {
+	t.Helper()
+	r := mfabridge(t, args...)
+	if r.code != code {
+		t.Fatalf("mfabridge %s: exit code %d, want %d\nstdout:\n%s\nstderr:\n%s",
+			strings.Join(args, " "), r.code, code, r.out, r.err)
+	}
+	return r
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+	})
+}

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+)
+
+// progressEvery is how often a line is written where there is no terminal.
+const progressEvery = 10 * time.Second
+
+// progress shows how far a long job has come: a bar on a terminal, a plain
+// line every ten seconds elsewhere. A nil progress shows nothing.
+type progress struct {
+	mu    sync.Mutex
+	bar   *progressbar.ProgressBar
+	out   io.Writer
+	what  string
+	now   func() time.Time
+	begun time.Time
+	last  time.Time
+	total int64 // 0: not known
+}
+
+func (p *program) progress(what string, total int64) *progress {
+	g := &progress{out: p.err, what: what, total: total, now: p.now, begun: p.now(), last: p.now()}
+	if isTerminal(p.err) {
+		size := total
+		if size == 0 {
+			size = -1
+		}
+		g.bar = progressbar.NewOptions64(size,
+			progressbar.OptionSetWriter(p.err),
+			progressbar.OptionSetDescription(what),
+			progressbar.OptionThrottle(100*time.Millisecond),
+			progressbar.OptionShowCount(),
+			progressbar.OptionShowIts(),
+			progressbar.OptionSetPredictTime(true),
+			progressbar.OptionClearOnFinish(),
+			progressbar.OptionUseANSICodes(true))
+	}
+	return g
+}
+
+// at says how many are done, and how many of them failed.
+func (g *progress) at(done, failed int64) {
+	if g == nil {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.bar != nil {
+		if failed > 0 {
+			g.bar.Describe(fmt.Sprintf("%s, %d failed", g.what, failed))
+		}
+		_ = g.bar.Set64(done)
+		return
+	}
+	now := g.now()
+	if now.Sub(g.last) < progressEvery {
+		return
+	}
+	g.last = now
+	fmt.Fprintln(g.out, g.line(now, done, failed))
+}
+
+func (g *progress) line(now time.Time, done, failed int64) string {
+	text := fmt.Sprintf("%s: %d", g.what, done)
+	if g.total > 0 {
+		text = fmt.Sprintf("%s: %d of %d", g.what, done, g.total)
+	}
+	if spent := now.Sub(g.begun).Seconds(); spent > 0 && done > 0 {
+		rate := float64(done) / spent
+		text += fmt.Sprintf(", %.0f a second", rate)
+		if g.total > done {
+			text += fmt.Sprintf(", %s left", time.Duration(float64(g.total-done)/rate*float64(time.Second)).Round(time.Second))
+		}
+	}
+	if failed > 0 {
+		text += fmt.Sprintf(", %d failed", failed)
+	}
+	return text
+}
+
+// end takes the bar away; results follow.
+func (g *progress) end() {
+	if g != nil && g.bar != nil {
+		_ = g.bar.Finish()
+	}
+}

@@ -1,0 +1,167 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+	"golang.org/x/term"
+
+	"mfabridge/internal/hint"
+)
+
+// streams are what a run of the program is connected to.
+type streams struct {
+	in  io.Reader
+	out io.Writer
+	err io.Writer
+}
+
+// program is one run: its streams, its clock, and what the global options say.
+type program struct {
+	streams
+	now   func() time.Time
+	color bool
+}
+
+// run executes one command line and returns its exit code. Results go to
+// s.out, everything else to s.err.
+func run(ctx context.Context, args []string, s streams) int {
+	p := &program{streams: s, now: time.Now}
+	app := p.app()
+	err := app.RunContext(ctx, append([]string{app.Name}, inOrder(app, args[1:])...))
+	if err != nil && ctx.Err() != nil && exitCode(err) == exitFailed {
+		err = &exit{code: exitInterrupted, err: err}
+	}
+	p.complain(err)
+	return exitCode(err)
+}
+
+// complain says what went wrong: one sentence, and what to do about it.
+func (p *program) complain(err error) {
+	var e *exit
+	if err == nil || errors.As(err, &e) && e.err == nil {
+		return
+	}
+	if errors.Is(err, context.Canceled) {
+		err = errors.New("interrupted")
+	}
+	fmt.Fprintf(p.err, "mfabridge: error: %v\n", err)
+	if advice := hint.Of(err); advice != "" {
+		fmt.Fprintf(p.err, "mfabridge: hint: %s\n", advice)
+	}
+}
+
+func (p *program) app() *cli.App {
+	return &cli.App{
+		Name:  "mfabridge",
+		Usage: "move users and their second factors off Microsoft's MFA Server",
+		Description: "Reads what the old server held, plans and applies its move to a cloud, and answers\n" +
+			"the RADIUS requests of legacy applications until each of them is cut over.\n\n" +
+			"Start with: mfabridge demo",
+		Version:         version(),
+		HideHelpCommand: true,
+		Writer:          p.out,
+		ErrWriter:       p.err,
+		CommandNotFound: nil,
+		ExitErrHandler:  func(*cli.Context, error) {}, // only run ends the program
+		OnUsageError:    onUsageError,
+		Before:          p.before,
+		Action:          p.noCommand,
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "no-color", EnvVars: []string{"MFABRIDGE_NO_COLOR"}, Usage: "never colour the output (also: NO_COLOR)"},
+		},
+		Commands: p.documented([]*cli.Command{
+			p.demoCommand(), p.inspectCommand(), p.planCommand(), p.showCommand(), p.applyCommand(),
+			p.checkCommand(), p.oathCommand(), p.engineCommand(), p.shimCommand(),
+		}),
+	}
+}
+
+// documented gives every command what all commands have in common.
+func (p *program) documented(commands []*cli.Command) []*cli.Command {
+	for _, c := range commands {
+		c.OnUsageError = onUsageError
+		c.HideHelpCommand = true
+		if len(c.Subcommands) > 0 {
+			p.documented(c.Subcommands)
+			if c.Action == nil {
+				c.Action = p.noCommand
+			}
+			continue
+		}
+		if c.Description != "" {
+			c.Description += "\n\n"
+		}
+		c.Description += exitHelp
+	}
+	return commands
+}
+
+func (p *program) before(c *cli.Context) error {
+	p.color = !c.Bool("no-color") && os.Getenv("NO_COLOR") == "" && isTerminal(p.out)
+	return nil
+}
+
+// noCommand answers a command line that names no command, or one that there
+// is not.
+func (p *program) noCommand(c *cli.Context) error {
+	if name := c.Args().First(); name != "" {
+		return usage(fmt.Sprintf("there is no command %q", strings.TrimSpace(c.Command.HelpName+" "+name)),
+			"mfabridge --help lists all commands")
+	}
+	return cli.ShowSubcommandHelp(c)
+}
+
+func onUsageError(c *cli.Context, err error, _ bool) error {
+	name := c.App.Name
+	if c.Command != nil && c.Command.HelpName != "" {
+		name = c.Command.HelpName
+	}
+	return usage(err.Error(), name+" --help lists the options")
+}
+
+// args returns exactly the arguments that a command names, or says which one
+// is missing or too many.
+func args(c *cli.Context, names ...string) ([]string, error) {
+	got := c.Args().Slice()
+	if len(got) < len(names) {
+		return nil, usage(fmt.Sprintf("%s is missing", names[len(got)]), c.Command.HelpName+" --help shows how to call it")
+	}
+	if len(got) > len(names) {
+		return nil, usage(fmt.Sprintf("unexpected argument %q", got[len(names)]), c.Command.HelpName+" --help shows how to call it")
+	}
+	return got, nil
+}
+
+// env makes the list of environment variables of an option.
+func env(name string) []string {
+	return []string{"MFABRIDGE_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))}
+}
+
+func isTerminal(w any) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
+		return info.Main.Version
+	}
+	return "0.1.0-dev"
+}
+
+// logger writes for people on a terminal and JSON elsewhere.
+func (p *program) logger() *slog.Logger {
+	if isTerminal(p.err) {
+		return slog.New(slog.NewTextHandler(p.err, nil))
+	}
+	return slog.New(slog.NewJSONHandler(p.err, nil))
+}

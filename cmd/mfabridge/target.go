@@ -1,0 +1,166 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"mfabridge/cloud"
+	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/store"
+	"mfabridge/internal/hint"
+)
+
+// targetFlags name a target and its key.
+func targetFlags(name, what string) []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: name, EnvVars: env(name), Usage: what + " `TARGET`: sqlite:PATH, the store of an engine"},
+		keyFlag(),
+	}
+}
+
+func keyFlag() cli.Flag {
+	return &cli.StringFlag{Name: "engine-key", EnvVars: env("engine-key"), Usage: "where the store's key is: `file:PATH` or env:NAME (default: PATH.key)"}
+}
+
+// place is a target as a command line names it.
+type place struct {
+	given string // "sqlite:cloud.db"
+	path  string
+	key   string // reference to the key; empty: PATH.key
+}
+
+// parseTarget understands TARGET. Words of other drivers are refused by name,
+// so that nobody takes a typing mistake for a file.
+func parseTarget(option, given, key string) (place, error) {
+	kind, rest, _ := strings.Cut(given, ":")
+	switch {
+	case given == "":
+		return place{}, usage("--"+option+" is missing", "name the target, e.g. --"+option+" sqlite:cloud.db")
+	case kind == "sqlite" && rest != "":
+		return place{given: given, path: rest, key: key}, nil
+	case kind == "sqlite":
+		return place{}, usage("sqlite: needs the path of a store", "e.g. sqlite:cloud.db")
+	case kind == "postgres" || kind == "http" || kind == "https" || kind == "entra":
+		return place{}, usage(fmt.Sprintf("targets of kind %q are not built into this version", kind), "use sqlite:PATH")
+	default:
+		return place{}, usage(fmt.Sprintf("%q is not a target", given), "use sqlite:PATH, e.g. sqlite:cloud.db")
+	}
+}
+
+func (t place) keyPath() string { return t.path + ".key" }
+func (t place) outbox() string  { return t.path + ".outbox" }
+
+func (t place) exists() bool {
+	_, err := os.Lstat(t.path)
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
+func (t place) loadKey() (engine.Key, error) {
+	if t.key != "" {
+		return engine.LoadKey(t.key)
+	}
+	key, err := engine.LoadKey("file:" + t.keyPath())
+	if errors.Is(err, fs.ErrNotExist) {
+		err = hint.Wrap(fmt.Errorf("the key of the store %s is not at %s", t.path, t.keyPath()),
+			"say where it is with --engine-key file:PATH")
+	}
+	return key, err
+}
+
+// embedded is an engine that runs in this process, with its store.
+type embedded struct {
+	*engine.Engine
+	store *store.Store
+}
+
+func (e *embedded) Close() error { return errors.Join(e.Engine.Close(), e.store.Close()) }
+
+// open opens the engine on an existing store. It cannot send anything.
+func (p *program) open(ctx context.Context, t place, o store.Options) (*embedded, error) {
+	return p.openWith(ctx, t, o, nil)
+}
+
+// openWith is open with what delivers codes.
+func (p *program) openWith(ctx context.Context, t place, o store.Options, senders map[cloud.Preference]engine.Sender) (*embedded, error) {
+	if !t.exists() {
+		return nil, hint.Wrap(&cloud.Error{Kind: cloud.NotFound, Message: "there is no store at " + t.path},
+			"make one with: mfabridge engine init --store sqlite:"+t.path)
+	}
+	key, err := t.loadKey()
+	if err != nil {
+		return nil, err
+	}
+	s, err := store.Open(ctx, t.path, o)
+	if err != nil {
+		return nil, err
+	}
+	e, err := engine.Open(ctx, engine.Config{Store: s, Key: key, Senders: senders, Now: p.now, Log: p.logger(), Actor: operator()})
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return &embedded{Engine: e, store: s}, nil
+}
+
+// create makes a store with its key. Either both exist afterwards or neither;
+// files that were there before are left alone.
+func (p *program) create(ctx context.Context, t place, with engine.Setup) error {
+	if t.exists() {
+		return hint.Wrap(&cloud.Error{Kind: cloud.Conflict, Message: t.path + " exists already"}, "choose another path, or use the store that is there")
+	}
+	with.Now = p.now()
+	var key engine.Key
+	var err error
+	made := t.key == ""
+	if made {
+		if key, err = engine.NewKey(); err == nil {
+			err = key.WriteFile(t.keyPath())
+		}
+	} else {
+		key, err = engine.LoadKey(t.key)
+	}
+	if err != nil {
+		return err
+	}
+	err = store.Create(ctx, t.path, func(s *store.Store) error { return engine.Init(ctx, s, key, with) })
+	if err != nil && made {
+		err = errors.Join(err, os.Remove(t.keyPath()))
+	}
+	return err
+}
+
+// imagine opens an empty engine in a temporary folder: what a target that does
+// not exist yet reads as.
+func (p *program) imagine(ctx context.Context, domains []string) (*embedded, func() error, error) {
+	folder, err := os.MkdirTemp("", "mfabridge-")
+	if err != nil {
+		return nil, nil, err
+	}
+	remove := func() error { return os.RemoveAll(folder) }
+	t := place{path: filepath.Join(folder, "empty.db")}
+	err = p.create(ctx, t, engine.Setup{Domains: domains, Actor: engine.Actor{Who: operator(), Reason: "plan for a target that does not exist yet"}})
+	if err != nil {
+		return nil, nil, errors.Join(err, remove())
+	}
+	e, err := p.open(ctx, t, store.Options{})
+	if err != nil {
+		return nil, nil, errors.Join(err, remove())
+	}
+	return e, func() error { return errors.Join(e.Close(), remove()) }, nil
+}
+
+// operator is who stands in the audit for what this process does.
+func operator() string {
+	for _, name := range []string{"SUDO_USER", "USER", "LOGNAME"} {
+		if who := os.Getenv(name); who != "" {
+			return who
+		}
+	}
+	return fmt.Sprintf("uid %d", os.Getuid())
+}

@@ -1,0 +1,206 @@
+package house_test
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"mfabridge/internal/house"
+)
+
+const module = "mfabridge"
+
+// rooms says which packages of this module a room may import besides
+// internal/…, which everybody may. A room named with a trailing "/…" covers
+// everything below it that has no entry of its own. An empty list: none.
+//
+//	legacy -> migrate -> cloud <- shim        only cmd sees everything
+var rooms = map[string][]string{
+	"internal/…":           {},
+	"legacy":               {"legacy/phone"},
+	"legacy/phone":         {},
+	"cloud":                {},
+	"cloud/cloudtest":      {"cloud"},
+	"cloud/engine":         {"cloud"},
+	"cloud/engine/store":   {"cloud", "cloud/engine"},
+	"cloud/engine/channel": {"cloud", "cloud/engine"},
+	"migrate":              {"legacy", "legacy/phone", "cloud"},
+	"migrate/planfile":     {"legacy", "migrate", "cloud"},
+	"shim":                 {"cloud", "shim/radius", "shim/config"},
+	"shim/radius":          {},
+	"shim/config":          {},
+	"fixtures/…":           {},
+	"cmd/mfabridge": {"legacy", "legacy/…", "cloud", "cloud/…", "migrate", "migrate/…", "shim", "shim/…",
+		"fixtures", "fixtures/…"},
+}
+
+// outside says which imports from outside this module belong to one room:
+// nobody else may use them.
+var outside = map[string][]string{
+	"github.com/urfave/cli/v2":          {"cmd/mfabridge"},
+	"github.com/schollz/progressbar/v3": {"cmd/mfabridge"},
+	"github.com/mattn/go-sqlite3":       {"cloud/engine/store", "migrate/planfile"},
+	"database/sql":                      {"cloud/engine/store", "migrate/planfile"},
+	"encoding/csv":                      {},
+	"encoding/xml":                      {},
+	"net/http":                          {},
+	"layeh.com/radius":                  {},
+	"github.com/nyaruka/phonenumbers":   {"legacy/phone"},
+	"github.com/goccy/go-yaml":          {"shim/config"},
+	"log":                               {},
+	"testing":                           {"cloud/cloudtest"},
+}
+
+func read(t *testing.T) map[string]*house.Package {
+	t.Helper()
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	packages, err := house.Read(root, module)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(packages) < 5 {
+		t.Fatalf("found only %d packages below %s", len(packages), root)
+	}
+	return packages
+}
+
+func matches(pattern, room string) bool {
+	if prefix, ok := strings.CutSuffix(pattern, "/…"); ok {
+		return room == prefix || strings.HasPrefix(room, prefix+"/")
+	}
+	return room == pattern
+}
+
+func ruleOf(room string) ([]string, bool) {
+	if allowed, ok := rooms[room]; ok {
+		return allowed, true
+	}
+	for pattern, allowed := range rooms {
+		if strings.HasSuffix(pattern, "/…") && matches(pattern, room) {
+			return allowed, true
+		}
+	}
+	return nil, false
+}
+
+func mayImport(room, imported string) bool {
+	if strings.HasPrefix(imported, "internal/") {
+		return true
+	}
+	allowed, _ := ruleOf(room)
+	for _, pattern := range allowed {
+		if matches(pattern, imported) {
+			return true
+		}
+	}
+	// Within one "…" room packages may use each other.
+	for pattern := range rooms {
+		if strings.HasSuffix(pattern, "/…") && matches(pattern, room) && matches(pattern, imported) {
+			return true
+		}
+	}
+	return false
+}
+
+func TestRoomsImportOnlyWhatTheyMay(t *testing.T) {
+	for importPath, p := range read(t) {
+		room := strings.TrimPrefix(importPath, module+"/")
+		if _, ok := ruleOf(room); !ok {
+			t.Errorf("%s has no rule: say in house_test.go what it may import", room)
+			continue
+		}
+		for imported, files := range p.Imports {
+			inner, ours := strings.CutPrefix(imported, module+"/")
+			if ours && !mayImport(room, inner) {
+				t.Errorf("%s imports %s (%v), which its rule does not allow", room, inner, files)
+			}
+		}
+	}
+}
+
+func TestTechnologyStaysInItsRoom(t *testing.T) {
+	for importPath, p := range read(t) {
+		room := strings.TrimPrefix(importPath, module+"/")
+		for technology, homes := range outside {
+			for imported, files := range p.Imports {
+				if imported != technology && !strings.HasPrefix(imported, technology+"/") {
+					continue
+				}
+				if technology == "log" && imported != "log" { // log/slog is welcome everywhere
+					continue
+				}
+				if !contains(homes, room) {
+					t.Errorf("%s imports %s (%v), which belongs to %v", room, imported, files, homes)
+				}
+			}
+		}
+	}
+}
+
+func contains(list []string, s string) bool {
+	for _, v := range list {
+		if matches(v, s) {
+			return true
+		}
+	}
+	return false
+}
+
+func TestRulesSpeakOfRoomsThatExist(t *testing.T) {
+	packages := read(t)
+	exists := func(pattern string) bool {
+		for importPath := range packages {
+			if matches(pattern, strings.TrimPrefix(importPath, module+"/")) {
+				return true
+			}
+		}
+		return false
+	}
+	for room, allowed := range rooms {
+		for _, pattern := range append([]string{room}, allowed...) {
+			if !exists(pattern) {
+				t.Errorf("the rule of %q speaks of %q, which does not exist", room, pattern)
+			}
+		}
+	}
+	for technology, homes := range outside {
+		for _, home := range homes {
+			if !exists(home) {
+				t.Errorf("%s is said to belong to %q, which does not exist", technology, home)
+			}
+		}
+	}
+}
+
+func TestEveryPackageIsDocumented(t *testing.T) {
+	for importPath, p := range read(t) {
+		if len(p.Doc) < 60 {
+			t.Errorf("%s has no package comment worth the name: %q", importPath, p.Doc)
+		}
+	}
+}
+
+// The rules themselves must be able to say no.
+func TestForbiddenImportIsSeen(t *testing.T) {
+	for _, c := range []struct {
+		room, imported string
+		want           bool
+	}{
+		{"legacy", "cloud", false},
+		{"shim/radius", "legacy", false},
+		{"migrate", "cloud/engine", false},
+		{"shim", "cloud/engine", false},
+		{"cloud/engine", "cloud/engine/store", false},
+		{"cloud", "legacy", false},
+		{"migrate", "cloud", true},
+		{"shim", "cloud", true},
+		{"cmd/mfabridge", "cloud/engine/store", true},
+	} {
+		if got := mayImport(c.room, c.imported); got != c.want {
+			t.Errorf("mayImport(%s, %s) = %v, want %v", c.room, c.imported, got, c.want)
+		}
+	}
+}

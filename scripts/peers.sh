@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# Finds or installs the independent programs that tests run against.
+#   peers.sh install   installs what is missing, where this is a Debian machine and we are root
+#   peers.sh report    names what is still missing; with MFABRIDGE_FORBID_SKIPS set, fails if anything is
+set -euo pipefail
+
+# program  Debian package
+peers=(
+  "radclient freeradius-utils"
+  "oathtool oathtool"
+)
+
+missing() {
+  for peer in "${peers[@]}"; do
+    read -r program package <<<"$peer"
+    command -v "$program" >/dev/null 2>&1 || echo "$package"
+  done | sort -u
+}
+
+case "${1:-}" in
+install)
+  wanted=$(missing)
+  [ -n "$wanted" ] || exit 0
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+    echo "installing: $(echo "$wanted" | tr '\n' ' ')"
+    export DEBIAN_FRONTEND=noninteractive
+    # shellcheck disable=SC2086 # one word a package is meant
+    { apt-get update -qq && apt-get install -y -qq --no-install-recommends $wanted; } >/dev/null 2>&1 ||
+      echo "could not install them; tests that need them are skipped"
+  fi
+  ;;
+report)
+  wanted=$(missing)
+  if [ -z "$wanted" ]; then
+    echo "skipped: nothing; every peer was there"
+    exit 0
+  fi
+  for package in $wanted; do
+    echo "skipped: tests against the programs of Debian package $package, which is not installed"
+  done
+  [ -z "${MFABRIDGE_FORBID_SKIPS:-}" ] || { echo "skips are forbidden"; exit 1; }
+  ;;
+*)
+  echo "usage: peers.sh install|report" >&2
+  exit 64
+  ;;
+esac
