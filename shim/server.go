@@ -140,12 +140,14 @@ func orDefault[T int | time.Duration](v, standard T) T {
 
 // Serve reads requests from a socket and answers them until Shutdown, which
 // closes the socket; it returns [ErrServerClosed] then, and before that only
-// if the socket fails for good. It may be called for several sockets.
+// if the socket fails for good. It may be called for several sockets. After
+// Shutdown it closes the socket at once.
 func (s *Server) Serve(pc net.PacketConn) error {
 	l := newLoop(s, pc)
 	s.mu.Lock()
 	if s.closing {
 		s.mu.Unlock()
+		_ = pc.Close() // nothing was read from it
 		return ErrServerClosed
 	}
 	s.conns = append(s.conns, pc)

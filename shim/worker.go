@@ -115,7 +115,7 @@ func (s *Server) logLogin(j *job, a attempt, v verdict, took time.Duration) {
 	add("station", a.station)
 	add("from", j.path.from.String())
 	add("method", string(v.method))
-	add("challenge", string(v.challenge[:min(8, len(v.challenge))]))
+	add("challenge", string(v.challenge[:min(16, len(v.challenge))]))
 	attributes = append(attributes, slog.Bool("repeated", v.repeated), slog.Float64("ms", float64(took.Microseconds())/1000))
 	if v.cause != nil {
 		attributes = append(attributes, slog.String("cause", v.cause.Error()))
