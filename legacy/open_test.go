@@ -102,7 +102,7 @@ func TestOpenRefuses(t *testing.T) {
 		"a file is missing":    {files{"users.csv": user, "manifest.json": `{"format":"mfabridge-export","version":1,"sha256":{"tokens.csv":"00"}}`}, legacy.Options{}, `"tokens.csv", which is not there`, "whole export"},
 		"a file was changed":   {files{"users.csv": user, "manifest.json": `{"format":"mfabridge-export","version":1,"sha256":{"users.csv":"00"}}`}, legacy.Options{}, "SHA-256", "changed"},
 		"quote in the header":  {files{"users.csv": "User\"name\nada\n"}, legacy.Options{}, "line 1, column 5", "first line"},
-		"header is never quot": {files{"users.csv": "ada@contoso.example,1234,JBSWY3DPEHPK3PXP\n"}, legacy.Options{}, "no column Username", "first line"},
+		"values as a header":  {files{"users.csv": "ada@contoso.example,1234,JBSWY3DPEHPK3PXP\n"}, legacy.Options{}, "no column Username", "first line"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := legacy.Open(t.Context(), tt.files.write(t), tt.options)

@@ -62,6 +62,7 @@ func (s *splitter) next() (line int, fields []field, err error) {
 	for {
 		b, last := s.window()
 		if last && len(b) == 0 {
+			clear(s.buf) // secrets went through it
 			return s.line, nil, io.EOF
 		}
 		line = s.line
