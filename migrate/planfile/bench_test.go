@@ -1,7 +1,8 @@
+//go:build unix
+
 package planfile_test
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -9,37 +10,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"mfabridge/cloud"
-	"mfabridge/internal/secret"
 	"mfabridge/migrate"
 	"mfabridge/migrate/planfile"
 )
-
-// sampleUser makes the decision about user i: three changes, a finding on
-// every second user, what apply looks at again. All of it is synthetic.
-func sampleUser(i int) migrate.Decision {
-	upn := fmt.Sprintf("user%06d@contoso.example", i)
-	id := cloud.UserID("u-" + strconv.Itoa(i))
-	d := migrate.Decision{
-		Ordinal: i, Username: fmt.Sprintf("CONTOSO\\user%06d", i), UPN: upn, Target: id, MatchedBy: "upn",
-		Action: migrate.Modify, Outlook: migrate.Works,
-		Changes: []migrate.PlannedChange{
-			{Change: cloud.Change{User: id, UPN: upn, Op: cloud.Add, Method: cloud.Mobile,
-				After: cloud.TextValue(fmt.Sprintf("+44 20794600%02d", i%100))}, Reason: "Phone"},
-			{Change: cloud.Change{User: id, UPN: upn, Op: cloud.Add, Method: cloud.SoftwareOATH,
-				After: cloud.Value{OATH: &cloud.OATH{Name: "Phone of user", Serial: fmt.Sprintf("MFB-%016d", i), Manufacturer: "mfabridge", Model: "app",
-					Algorithm: cloud.SHA1, Digits: 6, Period: 30, Secret: secret.New(fmt.Appendf(nil, "synthetic-seed-%06d", i)), Fingerprint: fmt.Sprintf("%016d", i)}}}, Reason: "device"},
-			{Change: cloud.Change{User: id, UPN: upn, Op: cloud.Set, Method: cloud.DefaultMethod,
-				After: cloud.TextValue("oath")}, Reason: "Mode oathToken"},
-		},
-		Facts: []migrate.Fact{{Name: "upn", Value: upn}, {Name: "guest", Value: "false"}, {Name: "privileged", Value: "false"}, {Name: "forbidden"}},
-	}
-	if i%2 == 0 {
-		d.Findings = []migrate.Finding{{Code: "PUSH_NEEDS_ACTIVATION", Severity: migrate.SeverityWarning, Field: "Mode",
-			Detail: "push cannot be carried over to another app", Action: "Send the user an invitation."}}
-	}
-	return d
-}
 
 // cpu is the CPU time of this process in nanoseconds, and its largest
 // resident size in bytes.
@@ -122,4 +95,34 @@ func BenchmarkPlan(b *testing.B) {
 			report(b, from)
 		})
 	}
+}
+
+// BenchmarkApply applies a plan of that size to a target that takes
+// everything, with the journal on the disk: what apply itself costs.
+func BenchmarkApply(b *testing.B) {
+	users := 100_000
+	if n, err := strconv.Atoi(os.Getenv("MFABRIDGE_BENCH_USERS")); err == nil {
+		users = n
+	}
+	path := filepath.Join(b.TempDir(), "plan.db")
+	writePlan(b, path, users)
+	b.ResetTimer()
+	from, _ := cpu(b)
+	for range b.N {
+		p := open(b, path)
+		j := openJournal(b, p)
+		r, err := migrate.Apply(b.Context(), p, j, &taker{batch: 1000}, migrate.ApplyOptions{})
+		if err != nil || r.Done != users {
+			b.Fatalf("%+v, %v", r, err)
+		}
+		if err := j.Close(); err != nil {
+			b.Fatal(err)
+		}
+		for _, suffix := range []string{"", "-wal", "-shm"} {
+			_ = os.Remove(planfile.JournalPath(path) + suffix)
+		}
+	}
+	now, resident := cpu(b)
+	b.ReportMetric(float64(now-from)/1e9/float64(users*b.N)*1e6, "cpu-s/1M")
+	b.ReportMetric(float64(resident)/(1<<20), "MiB-RSS")
 }

@@ -10,8 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/mattn/go-sqlite3"
-
 	"mfabridge/cloud"
 	"mfabridge/internal/hint"
 	"mfabridge/migrate"
@@ -150,9 +148,7 @@ func (j *Journal) connect(p *Plan, path string, setup ...string) error {
 	if j.db, err = openDB(uri(path, "mode=rw"), setup...); err != nil {
 		return err
 	}
-	if c, ok := j.db.conn.(*sqlite3.SQLiteConn); ok {
-		c.SetLimit(sqlite3.SQLITE_LIMIT_LENGTH, maxCell)
-	}
+	j.db.limit(maxCell)
 	if err := checkFormat(j.db, "it", journalSchema[:]); err != nil {
 		return err
 	}

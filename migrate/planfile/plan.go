@@ -9,8 +9,6 @@ import (
 	"iter"
 	"os"
 
-	"github.com/mattn/go-sqlite3"
-
 	"mfabridge/internal/hint"
 	"mfabridge/migrate"
 )
@@ -104,9 +102,7 @@ func (p *Plan) connect() (*db, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c, ok := d.conn.(*sqlite3.SQLiteConn); ok {
-		c.SetLimit(sqlite3.SQLITE_LIMIT_LENGTH, maxCell)
-	}
+	d.limit(maxCell)
 	if err := checkFormat(d, "it", schema[:]); err != nil {
 		return nil, errors.Join(err, d.close())
 	}

@@ -44,6 +44,14 @@ func openDB(uri string, setup ...string) (*db, error) {
 	return d, nil
 }
 
+// limit bounds the length of every cell and statement (SQLITE_LIMIT_LENGTH).
+func (d *db) limit(bytes int) {
+	const limitLength = 0
+	if c, ok := d.conn.(interface{ SetLimit(id, value int) int }); ok {
+		c.SetLimit(limitLength, bytes)
+	}
+}
+
 func (d *db) close() error {
 	if d == nil || d.conn == nil {
 		return nil

@@ -75,12 +75,16 @@ func (p *Plan) openUsers(view migrate.View) (*users, error) {
 		return nil, err
 	}
 	u.db = d
+	values := "before, after"
+	if u.seal != nil { // they come from the seal
+		values = "NULL, NULL"
+	}
 	for _, t := range []struct {
 		into **part
 		sql  string
 	}{
 		{&u.user, `SELECT ordinal, username, upn, target, matched_by, wave, action, outlook, facts, sealed FROM users ORDER BY ordinal`},
-		{&u.changes, `SELECT ordinal, op, method, id, before, after, reason, irreversible FROM changes ORDER BY ordinal, seq`},
+		{&u.changes, `SELECT ordinal, op, method, id, ` + values + `, reason, irreversible FROM changes ORDER BY ordinal, seq`},
 		{&u.findings, `SELECT ordinal, kind, field, detail, place FROM findings ORDER BY ordinal, seq`},
 	} {
 		if *t.into, err = openPart(d, t.sql); err != nil {
@@ -165,7 +169,7 @@ func (u *users) change(t *part, d *migrate.Decision) (migrate.PlannedChange, err
 	c := migrate.PlannedChange{Reason: t.text(6), Irreversible: t.int(7) != 0}
 	c.User, c.UPN = d.Target, d.UPN
 	c.Op, c.Method, c.ID = cloud.Op(t.text(1)), cloud.Method(t.text(2)), t.text(3)
-	if t.bad != nil || u.seal != nil { // the full values come from the seal
+	if t.bad != nil || u.seal != nil {
 		return c, t.bad
 	}
 	var err error
