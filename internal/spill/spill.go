@@ -22,6 +22,8 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+
+	"mfabridge/internal/hint"
 )
 
 // Limits and sizes, in bytes unless said otherwise.
@@ -317,7 +319,7 @@ func (s *Sorter) drop() {
 }
 
 func (s *Sorter) fail(err error) error {
-	s.err = fileError(err)
+	s.err = hint.Wrap(fileError(err), "make room in the folder for temporary files, or name another one (TMPDIR)")
 	return s.err
 }
 
