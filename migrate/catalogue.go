@@ -16,6 +16,7 @@ const (
 	NoFactorAfterApply Code = "NO_FACTOR_AFTER_APPLY"
 	AliasConflict      Code = "ALIAS_CONFLICT"
 	AliasNotMoved      Code = "ALIAS_NOT_MOVED"
+	SIDInvalid         Code = "SID_INVALID"
 
 	// About the state of the user in the old server.
 	UserDisabled      Code = "USER_DISABLED"
@@ -128,6 +129,8 @@ func matchEntries() []Entry {
 			"Tell the user to log in with the user principal name, or free the name in the target."},
 		{AliasNotMoved, SeverityWarning, "The target keeps no login names besides the user principal name.",
 			"Tell the user to log in with the user principal name."},
+		{SIDInvalid, SeverityWarning, "Sid is no Windows security identifier (S-1-…); nobody is looked up by it, and it is not registered.",
+			"Correct the Sid, or leave it empty."},
 	}
 }
 

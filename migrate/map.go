@@ -154,6 +154,9 @@ func (d *draft) admit() bool {
 	if d.now.Privileged {
 		return d.skip(UserPrivileged, "UserPrincipalName", "the user has an administrative role in the target")
 	}
+	if d.u.SID != "" && sidOf(d.u) == "" && d.caps.Aliases {
+		d.find(SIDInvalid, "Sid", "Sid is not written S-1-…")
+	}
 	if d.Target != "" && !d.now.Enabled {
 		d.find(CloudUserDisabled, "enabled", "the user is disabled in the target")
 	}

@@ -64,7 +64,7 @@ func (d *draft) account() (PlannedChange, bool) {
 	if d.match.Create {
 		change.Op = cloud.Add
 		profile = cloud.Profile{UPN: d.UPN, Enabled: true,
-			DisplayName: strings.TrimSpace(d.u.FirstName + " " + d.u.LastName)}
+			DisplayName: label(d.u.FirstName + " " + d.u.LastName)}
 		reason = "new user"
 		d.claim(SharedName, fold(d.UPN), claimMoves)
 	} else {
@@ -74,7 +74,7 @@ func (d *draft) account() (PlannedChange, bool) {
 	profile.Aliases = append(slices.Clone(profile.Aliases), names...)
 	slices.Sort(profile.Aliases)
 	if profile.SID == "" && d.caps.Aliases {
-		profile.SID = d.u.SID
+		profile.SID = sidOf(d.u)
 	}
 	if !d.u.Enabled {
 		profile.Enabled = false
@@ -176,7 +176,7 @@ func (d *draft) emailRule() {
 // addr-spec), without a display name or a comment.
 func isMailbox(s string) bool {
 	a, err := mail.ParseAddress(s)
-	return err == nil && a.Address == s && strings.Contains(s[strings.LastIndexByte(s, '@')+1:], ".")
+	return err == nil && a.Address == s && !strings.ContainsAny(s, ` "\`) && strings.Contains(s[strings.LastIndexByte(s, '@')+1:], ".")
 }
 
 // internal tells whether an address is in a domain of the organisation, or in

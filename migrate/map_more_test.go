@@ -163,6 +163,8 @@ func TestAccount(t *testing.T) {
 			changes: []string{`add user none -> ada@contoso.example+CONTOSO\ada+ada`, mobile1, bySMS}},
 		{name: "names and Sid added", given: func(w *world) { w.row.Username, w.row.SID = `CONTOSO\ada`, "S-1-5-21-1" },
 			changes: []string{`update user ada@contoso.example -> ada@contoso.example+CONTOSO\ada+ada S-1-5-21-1`, mobile1, bySMS}},
+		{name: "a Sid that is none", given: func(w *world) { w.row.SID = "1101" },
+			changes: []string{mobile1, bySMS}, findings: []migrate.Code{migrate.SIDInvalid}},
 		{name: "names there", given: func(w *world) { w.row.Username, w.user.Aliases = `CONTOSO\ada`, []string{"ADA", `contoso\ADA`} },
 			changes: []string{mobile1, bySMS}},
 		{name: "name of somebody else", given: func(w *world) { w.row.Username, w.taken = `CONTOSO\ada`, []string{"ada"} },

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"mfabridge/cloud"
 	"mfabridge/legacy"
@@ -96,8 +98,8 @@ func serialsOf(tokens []legacy.Token) map[string]twin {
 func (d *draft) token(t legacy.Token) generator {
 	g := generator{method: cloud.HardwareOATH, field: "OathTokenSecretKey", codes: tokenCodes, reason: "OATH token",
 		label: "the token", oath: d.parameters(t.Seed, t.Generator)}
-	g.oath.Manufacturer, g.oath.Model = t.Manufacturer, t.Model
-	g.oath.Name = strings.TrimSpace(t.Manufacturer + " " + t.Model)
+	g.oath.Manufacturer, g.oath.Model = label(t.Manufacturer), label(t.Model)
+	g.oath.Name = label(t.Manufacturer + " " + t.Model)
 	g.named = g.oath.Name != ""
 	if !g.named {
 		g.oath.Name = "OATH token"
@@ -138,18 +140,36 @@ func (d *draft) deviceRules() {
 
 func (d *draft) device(device legacy.Device) generator {
 	g := generator{method: cloud.SoftwareOATH, field: "OathTokenSecretKey", codes: deviceCodes, reason: "code of the mobile app",
-		label: "the app", named: device.Name != "", oath: d.parameters(device.Seed, device.Generator)}
+		label: "the app", oath: d.parameters(device.Seed, device.Generator)}
 	g.oath.Serial = serialPrefix + g.oath.Fingerprint
 	g.oath.Manufacturer, g.oath.Model = ownManufacturer, modelApp
-	g.oath.Name = "Mobile app"
-	if g.named {
-		g.oath.Name = device.Name
+	g.oath.Name = label(device.Name)
+	if g.named = g.oath.Name != ""; !g.named {
+		g.oath.Name = "Mobile app"
+	} else {
 		g.label = fmt.Sprintf("app %q", device.Name)
 	}
 	if !d.caps.Methods[cloud.SoftwareOATH].Create && d.caps.Methods[cloud.HardwareOATH].Create {
 		g.method = cloud.HardwareOATH
 	}
 	return g
+}
+
+// maxLabel is how much of a name that is only for people moves, in bytes.
+const maxLabel = 128
+
+// label makes a name that is only for people fit for any target: printable
+// text on one line, not too long.
+func label(s string) string {
+	s = strings.Join(strings.FieldsFunc(strings.ToValidUTF8(s, ""), func(r rune) bool { return r == ' ' || !unicode.IsPrint(r) }), " ")
+	if len(s) <= maxLabel {
+		return s
+	}
+	end := maxLabel
+	for !utf8.RuneStart(s[end]) {
+		end--
+	}
+	return strings.TrimSpace(s[:end])
 }
 
 // newestFirst orders by Activated, then LastUsed; without a date is oldest.

@@ -271,6 +271,8 @@ func TestDevices(t *testing.T) {
 	}
 	run(t, []rule{
 		{name: "moves", given: one(func(*legacy.Device) {}), changes: []string{add(0, "Phone")}, outlook: migrate.Works},
+		{name: "a name with a line break, and too long", given: one(func(d *legacy.Device) { d.Name = " a\n\tb " + strings.Repeat("é", 100) }),
+			changes: []string{add(0, "a b "+strings.Repeat("é", 62))}},
 		{name: "without a name", given: one(func(d *legacy.Device) { d.Name = "" }), changes: []string{add(0, "Mobile app")}},
 		{name: "no secret", given: one(func(d *legacy.Device) { d.Seed = legacy.Seed{} }), findings: []migrate.Code{migrate.DeviceNoSecret, migrate.UserNothingToMove}},
 		{name: "secret invalid", given: one(func(d *legacy.Device) { d.Seed = legacy.Seed{State: legacy.SeedInvalid} }), findings: []migrate.Code{migrate.DeviceSecretInvalid, migrate.UserNothingToMove}},
@@ -293,7 +295,7 @@ func TestDevices(t *testing.T) {
 		{name: "same name: the newest", given: func(w *world) {
 			appRow(w)
 			w.row.Devices = []legacy.Device{device("phone", key(0), -2), device(" PHONE", key(1), -1)}
-		}, changes: []string{add(1, " PHONE")}, findings: []migrate.Code{migrate.DeviceSuperseded}},
+		}, changes: []string{add(1, "PHONE")}, findings: []migrate.Code{migrate.DeviceSuperseded}},
 		{name: "newest first, six", given: func(w *world) {
 			appRow(w)
 			w.user.Authenticators, w.user.Default = nil, cloud.OATHCode

@@ -3,6 +3,7 @@ package migrate
 import (
 	"fmt"
 	"strings"
+	"unicode"
 
 	"golang.org/x/text/cases"
 	"golang.org/x/text/unicode/norm"
@@ -47,7 +48,24 @@ func fold(name string) string {
 // something and something, no spaces, no backslash.
 func isAddress(s string) bool {
 	name, domain, ok := strings.Cut(s, "@")
-	return ok && name != "" && domain != "" && !strings.ContainsAny(s, " \t\\") && !strings.Contains(domain, "@")
+	return ok && name != "" && domain != "" && !strings.ContainsAny(domain, "@") && !strings.ContainsFunc(s, func(r rune) bool {
+		return r == ' ' || r == '\\' || !unicode.IsPrint(r)
+	})
+}
+
+// sidOf is the row's security identifier (MS-DTYP 2.4.2.1), or "" where it is
+// none: then it is no key, and nobody gets it.
+func sidOf(u legacy.User) string {
+	parts := strings.Split(u.SID, "-")
+	if len(parts) < 4 || !strings.EqualFold(parts[0], "S") || parts[1] != "1" {
+		return ""
+	}
+	for _, part := range parts[2:] {
+		if part == "" || len(part) > 15 || strings.Trim(part, "0123456789") != "" {
+			return ""
+		}
+	}
+	return u.SID
 }
 
 // rowKey is one way in which a row may lead to a user of the target.
@@ -65,8 +83,8 @@ func rowKeys(u legacy.User, caps cloud.Capabilities) []rowKey {
 	if strings.Contains(u.Username, "@") && fold(u.Username) != fold(u.UPN) {
 		keys = append(keys, rowKey{MatchedByUsername, cloud.Key{Kind: cloud.ByUPN, Value: u.Username}})
 	}
-	if u.SID != "" && caps.Aliases {
-		keys = append(keys, rowKey{MatchedBySID, cloud.Key{Kind: cloud.BySID, Value: u.SID}})
+	if sid := sidOf(u); sid != "" && caps.Aliases {
+		keys = append(keys, rowKey{MatchedBySID, cloud.Key{Kind: cloud.BySID, Value: sid}})
 	}
 	return keys
 }
@@ -109,7 +127,7 @@ func (m Match) settle(u legacy.User, user cloud.User) Match {
 	switch {
 	case user.ID == "":
 		return Match{Detail: "the user was there when it was looked for, and gone when it was read"}
-	case u.SID != "" && user.SID != "" && fold(u.SID) != fold(user.SID):
+	case sidOf(u) != "" && user.SID != "" && fold(u.SID) != fold(user.SID):
 		return Match{Problem: UserMatchConflict,
 			Detail: keyColumn(m.By) + " leads to a user of the target who has another Sid"}
 	}
