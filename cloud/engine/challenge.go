@@ -24,7 +24,7 @@ const (
 	maxTries   = 10
 	maxApp     = 128 // bytes of Client.App
 	pruneLimit = 64  // old challenges that one new challenge may clear away
-	pruneEvery = 32  // one new challenge in so many does
+	pruneMark  = '0' // a new challenge whose id ends so does: one in 32
 )
 
 // challengeText is Base32 in the order of its bytes.
@@ -139,7 +139,7 @@ func (b *beginning) run() (err error) {
 	}
 	b.c = &Challenge{ID: newChallengeID(b.now), Key: b.r.Key, User: b.user.ID, State: cloud.Pending, App: b.r.Client.App,
 		Place: place(b.r.Client), Tries: b.r.Tries, Context: b.r.Context, Created: b.now, Expires: b.now.Add(waitOther)}
-	if b.c.ID[len(b.c.ID)-1]%pruneEvery == 0 {
+	if b.c.ID[len(b.c.ID)-1] == pruneMark {
 		if err := b.e.prune(b.tx, b.now); err != nil {
 			return err
 		}

@@ -1,0 +1,18 @@
+package store
+
+// Statements are all prepared statements by the name of their constant.
+func Statements() map[string]string {
+	return map[string]string{
+		"sqlMeta": sqlMeta, "sqlUser": sqlUser, "sqlUserNamed": sqlUserNamed, "sqlUsersAfter": sqlUsersAfter, "sqlTokens": sqlTokens,
+		"sqlSpent": sqlSpent, "sqlChallenge": sqlChallenge, "sqlByKey": sqlByKey, "sqlAttempt": sqlAttempt, "sqlLastSent": sqlLastSent,
+		"sqlFailures": sqlFailures, "sqlApp": sqlApp, "sqlApps": sqlApps, "sqlAudit": sqlAudit, "sqlSetMeta": sqlSetMeta,
+		"sqlPutUser": sqlPutUser, "sqlRemoveUser": sqlRemoveUser, "sqlClaim": sqlClaim, "sqlOwner": sqlOwner, "sqlReleaseOne": sqlReleaseOne,
+		"sqlPutToken": sqlPutToken, "sqlSetClock": sqlSetClock, "sqlRemoveToken": sqlRemoveToken, "sqlSetSpent": sqlSetSpent,
+		"sqlPutChallenge": sqlPutChallenge, "sqlPutAttempt": sqlPutAttempt, "sqlSetLastSent": sqlSetLastSent, "sqlPutFailures": sqlPutFailures,
+		"sqlRemoveFailures": sqlRemoveFailures, "sqlPutApp": sqlPutApp, "sqlRemoveApp": sqlRemoveApp, "sqlAppend": sqlAppend,
+		"sqlOldest": sqlOldest, "sqlPruneChallenges": sqlPruneChallenges, "sqlPruneAttempts": sqlPruneAttempts, "sqlPruneSent": sqlPruneSent,
+		"sqlPruneFailures": sqlPruneFailures,
+		"sqlBegin":         sqlBegin, "sqlCommit": sqlCommit, "sqlRollback": sqlRollback, "sqlSavepoint": sqlSavepoint,
+		"sqlRelease": sqlRelease, "sqlUndo": sqlUndo,
+	}
+}

@@ -1,0 +1,432 @@
+package store_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"mfabridge/cloud"
+	"mfabridge/cloud/cloudtest"
+	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/store"
+	"mfabridge/internal/hint"
+)
+
+const childVariable = "MFABRIDGE_TEST_STORE_CHILD"
+
+// TestMain lets the test binary be the process that is killed.
+func TestMain(m *testing.M) {
+	if path := os.Getenv(childVariable); path != "" {
+		if err := logInForever(path); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	}
+	os.Exit(m.Run())
+}
+
+func made(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "cloud.db")
+	if err := store.Init(t.Context(), path, "", engine.Setup{Actor: engine.Actor{Who: "operator"}}); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func opens(t *testing.T, path string) *store.Store {
+	t.Helper()
+	s, err := store.Open(t.Context(), path, store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+func engineOn(t *testing.T, s *store.Store, path string, now func() time.Time) *engine.Engine {
+	t.Helper()
+	key, err := engine.LoadKey("file:" + path + ".key")
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := engine.Open(t.Context(), engine.Config{Store: s, Key: key, Now: now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// enrol makes one user with Generator(1).
+func enrol(t *testing.T, e *engine.Engine) cloud.UserID {
+	t.Helper()
+	p := &cloud.Profile{UPN: "ada@contoso.example", Enabled: true}
+	results := e.Write(t.Context(), []cloud.Change{
+		{UPN: p.UPN, Op: cloud.Add, Method: cloud.Account, After: cloud.Value{Profile: p}},
+		{UPN: p.UPN, Op: cloud.Add, Method: cloud.SoftwareOATH, After: cloud.Value{OATH: cloudtest.Generator(1)}},
+	})
+	for _, r := range results {
+		if r.Outcome != cloud.Done {
+			t.Fatal(r.Err)
+		}
+	}
+	return cloud.UserID(results[0].ID)
+}
+
+// An error of one update undoes that one, whatever it is committed with.
+func TestErrorUndoesOneUpdate(t *testing.T) {
+	s := opens(t, made(t))
+	no := errors.New("no")
+	const many = 100
+	errs := make([]error, many)
+	var wg sync.WaitGroup
+	for i := range many {
+		wg.Go(func() {
+			errs[i] = s.Update(context.Background(), func(tx engine.Tx) error {
+				if err := tx.SetMeta(fmt.Sprint("n", i), []byte("written")); err != nil {
+					return err
+				}
+				if i%3 == 0 {
+					return no
+				}
+				return nil
+			})
+		})
+	}
+	wg.Wait()
+	err := s.View(t.Context(), func(r engine.Reader) error {
+		for i := range many {
+			value, err := r.Meta(fmt.Sprint("n", i))
+			if err != nil {
+				return err
+			}
+			if failed := i%3 == 0; failed != (value == nil) || failed != errors.Is(errs[i], no) {
+				t.Errorf("update %d: error %v, value %q", i, errs[i], value)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A statement that breaks a constraint leaves the rest of its update alone.
+func TestTakenSerialLetsTheUpdateGoOn(t *testing.T) {
+	s := opens(t, made(t))
+	put := func(tx engine.Tx, id string) error {
+		k := engine.Token{User: "u", Sealed: []byte("x")}
+		k.ID, k.Serial = id, "SYN-1"
+		return tx.PutToken(&k)
+	}
+	err := s.Update(t.Context(), func(tx engine.Tx) error {
+		if err := put(tx, "a"); err != nil {
+			return err
+		}
+		if err := put(tx, "b"); !errors.Is(err, engine.ErrTaken) {
+			t.Errorf("the serial again: %v", err)
+		}
+		return tx.SetMeta("after", []byte("yes"))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = s.View(t.Context(), func(r engine.Reader) error {
+		tokens, err := r.Tokens("u")
+		after, err2 := r.Meta("after")
+		if len(tokens) != 1 || string(after) != "yes" {
+			t.Errorf("%d tokens, meta %q", len(tokens), after)
+		}
+		return errors.Join(err, err2)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Nobody who only looks can write, and the audit can be changed by nobody.
+func TestAuditIsAppendOnly(t *testing.T) {
+	path := made(t)
+	db, err := sql.Open("sqlite3", "file:"+path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	for _, statement := range []string{"DELETE FROM audit", "UPDATE audit SET actor = 'nobody'"} {
+		if _, err := db.Exec(statement); err == nil || !strings.Contains(err.Error(), "append-only") {
+			t.Errorf("%s: %v", statement, err)
+		}
+	}
+}
+
+// Two handles share nothing but the file, as two processes do.
+func TestTwoHandlesSeeABlockAtOnce(t *testing.T) {
+	path := made(t)
+	a, b := opens(t, path), opens(t, path)
+	first, second := engineOn(t, a, path, nil), engineOn(t, b, path, nil)
+	id := enrol(t, first)
+	ask := func(want cloud.State, reason cloud.Reason) {
+		t.Helper()
+		c, err := second.Begin(t.Context(), cloud.Request{Subject: cloud.Key{Kind: cloud.ByID, Value: string(id)}, Tries: 1})
+		if err != nil || c.State != want || c.Reason != reason {
+			t.Fatalf("Begin: %+v, %v; want %s %s", c, err, want, reason)
+		}
+	}
+	ask(cloud.Pending, "")
+	by := engine.Actor{Who: "helpdesk", Reason: "lost phone"}
+	if err := first.Block(t.Context(), by, id, time.Now().Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	ask(cloud.Refused, cloud.UserBlocked)
+	if err := second.Unblock(t.Context(), by, id); err != nil {
+		t.Fatal(err)
+	}
+	ask(cloud.Pending, "")
+	unlock, err := a.Lock(t.Context(), "run on a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Lock(t.Context(), "run on b"); err == nil || cloud.KindOf(err) != cloud.Locked {
+		t.Errorf("a lock that another handle holds: %v", err)
+	}
+	if err := unlock(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestClosedStoreRefuses(t *testing.T) {
+	s := opens(t, made(t))
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	update := s.Update(t.Context(), func(engine.Tx) error { t.Error("ran"); return nil })
+	view := s.View(t.Context(), func(engine.Reader) error { t.Error("ran"); return nil })
+	for _, err := range []error{update, view} {
+		if err == nil || cloud.KindOf(err) != cloud.Unavailable {
+			t.Errorf("closed: %v", err)
+		}
+	}
+	s = opens(t, made(t))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.Update(ctx, func(engine.Tx) error { t.Error("ran"); return nil }); err == nil {
+		t.Error("an update ran for a caller who had left")
+	}
+}
+
+// Whatever cannot be opened is refused in one sentence with advice.
+func TestOpenSaysWhy(t *testing.T) {
+	folder := t.TempDir()
+	write := func(name string, content []byte) string {
+		path := filepath.Join(folder, name)
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	newer := made(t)
+	run := func(path, statement string) string {
+		db, err := sql.Open("sqlite3", "file:"+path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := db.Exec(statement); err != nil {
+			t.Fatal(err)
+		}
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	for name, c := range map[string]struct {
+		path string
+		kind cloud.Kind
+	}{
+		"missing":            {filepath.Join(folder, "missing.db"), cloud.NotFound},
+		"a folder":           {folder, cloud.Invalid},
+		"an empty file":      {write("empty", nil), cloud.Invalid},
+		"text":               {write("text", bytes.Repeat([]byte("not a database "), 100)), cloud.Invalid},
+		"another database":   {run(filepath.Join(folder, "other.db"), "CREATE TABLE t (x)"), cloud.Invalid},
+		"of a newer program": {run(newer, "PRAGMA user_version = 99"), cloud.Unsupported},
+	} {
+		_, err := store.Open(t.Context(), c.path, store.Options{})
+		if err == nil || cloud.KindOf(err) != c.kind || hint.Of(err) == "" || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: %v (hint %q), want kind %s", name, err, hint.Of(err), c.kind)
+		}
+	}
+}
+
+// A store that could not be finished leaves nothing, and none is replaced.
+func TestCreateIsWholeOrNothing(t *testing.T) {
+	folder := t.TempDir()
+	path := filepath.Join(folder, "cloud.db")
+	no := errors.New("no")
+	if err := store.Create(t.Context(), path, func(*store.Store) error { return no }); !errors.Is(err, no) {
+		t.Errorf("Create: %v", err)
+	}
+	if err := store.Init(t.Context(), path, "", engine.Setup{}); err == nil {
+		t.Error("Init without an actor succeeded")
+	}
+	if left, err := os.ReadDir(folder); err != nil || len(left) != 0 {
+		t.Errorf("left: %v, %v", left, err)
+	}
+	setup := engine.Setup{Actor: engine.Actor{Who: "operator"}}
+	if err := store.Init(t.Context(), path, "", setup); err != nil {
+		t.Fatal(err)
+	}
+	before, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := os.ReadFile(path + ".key")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := store.Init(t.Context(), path, "", setup); err == nil || cloud.KindOf(err) != cloud.Conflict {
+			t.Errorf("Init on a store: %v", err)
+		}
+	}
+	after, _ := os.ReadFile(path)
+	keyAfter, _ := os.ReadFile(path + ".key")
+	if !bytes.Equal(before, after) || !bytes.Equal(key, keyAfter) {
+		t.Error("an existing store or key was changed")
+	}
+	opens(t, path)
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range entries {
+		if info, err := entry.Info(); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s has mode %04o, %v", entry.Name(), info.Mode().Perm(), err)
+		}
+	}
+	if len(entries) < 3 {
+		t.Errorf("only %d files: the check of modes missed the log", len(entries))
+	}
+}
+
+// A foreign key file is not overwritten when the store is new.
+func TestInitKeepsAKeyFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "cloud.db")
+	if err := os.WriteFile(path+".key", []byte("precious"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Init(t.Context(), path, "", engine.Setup{Actor: engine.Actor{Who: "operator"}}); err == nil {
+		t.Error("Init replaced a key file")
+	}
+	if content, err := os.ReadFile(path + ".key"); err != nil || string(content) != "precious" {
+		t.Errorf("the key file holds %q, %v", content, err)
+	}
+}
+
+// epoch is when the child's first login takes place.
+var epoch = time.Date(2026, 11, 2, 9, 0, 0, 0, time.UTC)
+
+// logInForever logs the user in, each time one step later, and prints the
+// number of each login that was approved. It ends by being killed.
+func logInForever(path string) error {
+	s, err := store.Open(context.Background(), path, store.Options{})
+	if err != nil {
+		return err
+	}
+	key, err := engine.LoadKey("file:" + path + ".key")
+	if err != nil {
+		return err
+	}
+	now := epoch
+	e, err := engine.Open(context.Background(), engine.Config{Store: s, Key: key, Now: func() time.Time { return now }})
+	if err != nil {
+		return err
+	}
+	if _, err := e.Lock(context.Background(), "the child"); err != nil {
+		return err
+	}
+	for i := 0; ; i++ {
+		now = epoch.Add(time.Duration(i) * 30 * time.Second)
+		c, err := e.Begin(context.Background(), loginAt(now))
+		if err != nil || c.State != cloud.Approved {
+			return fmt.Errorf("login %d: %+v, %w", i, c, err)
+		}
+		fmt.Println(i)
+	}
+}
+
+func loginAt(at time.Time) cloud.Request {
+	return cloud.Request{Subject: cloud.Key{Kind: cloud.ByName, Value: "ada@contoso.example"}, Tries: 1,
+		Code: cloudtest.Code(cloudtest.Seed(1), cloudtest.Generator(1), at)}
+}
+
+// After a kill no login that was answered can be repeated, and the lock of the
+// dead process is free.
+func TestKilledProcessForgetsNothing(t *testing.T) {
+	for round := range 5 {
+		path := made(t)
+		s := opens(t, path)
+		now := epoch
+		e := engineOn(t, s, path, func() time.Time { return now })
+		enrol(t, e)
+		last := killAfter(t, path, 20+round*37)
+		for back := range 3 {
+			now = epoch.Add(time.Duration(last) * 30 * time.Second)
+			c, err := e.Begin(t.Context(), loginAt(now.Add(-time.Duration(back)*30*time.Second)))
+			if err != nil || c.State == cloud.Approved {
+				t.Fatalf("login %d, %d steps before the last that was answered: %+v, %v", last, back, c, err)
+			}
+		}
+		unlock, err := e.Lock(t.Context(), "the survivor")
+		if err != nil {
+			t.Fatalf("the lock of a dead process: %v", err)
+		}
+		if err := unlock(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// killAfter runs the child, kills it after it printed some logins, and returns
+// the last one that it printed.
+func killAfter(t *testing.T, path string, logins int) (last int) {
+	t.Helper()
+	child := exec.Command(os.Args[0])
+	child.Env = append(os.Environ(), childVariable+"="+path)
+	child.Stderr = os.Stderr
+	out, err := child.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		if last, err = strconv.Atoi(lines.Text()); err != nil {
+			t.Fatal(err)
+		}
+		if last == logins {
+			if err := child.Process.Kill(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := child.Wait(); err == nil || last < logins {
+		t.Fatalf("the child ended by itself after %d logins: %v", last, err)
+	}
+	return last
+}
