@@ -113,6 +113,7 @@ func TestReportLines(t *testing.T) {
 			Differences: []migrate.Difference{{Method: cloud.Mobile, Expected: number}}}),
 		r.Checked(migrate.UserCheck{Username: "bob", Symbol: migrate.Unknown, Err: errors.New("raw +44 2079460012")}),
 		r.CheckSummary(migrate.CheckResult{Users: map[migrate.Symbol]int{"+": 1}}),
+		r.CheckSummary(migrate.CheckResult{}),
 		r.Flush(),
 	} {
 		if err != nil {
@@ -125,6 +126,7 @@ func TestReportLines(t *testing.T) {
 {"type":"user","username":"ada","upn":"ada@contoso.example","symbol":"+","differences":[{"method":"mobile","expected":"+44 ********12","found":null}]}
 {"type":"user","username":"bob","upn":"","symbol":"!","differences":[],"error":"unexpected error (*errors.errorString)"}
 {"type":"summary","checked":1,"symbols":{"+":1}}
+{"type":"summary","checked":0,"symbols":{}}
 `
 	if diff := cmp.Diff(want, b.String()); diff != "" {
 		t.Error(diff)

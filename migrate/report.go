@@ -111,7 +111,7 @@ func (r *Report) CheckSummary(c CheckResult) error {
 		Type    string         `json:"type"`
 		Checked int            `json:"checked"`
 		Symbols map[Symbol]int `json:"symbols"`
-	}{"summary", c.Total(), c.Users})
+	}{"summary", c.Total(), counted(c.Users)})
 }
 
 // Changed writes a change that a run of apply has settled.
@@ -139,7 +139,15 @@ func (r *Report) ApplySummary(a ApplyResult, digest string) error {
 		Users   map[string]int        `json:"users"`
 		Changes map[cloud.Outcome]int `json:"changes"`
 	}{"summary", digest, a.Run, map[string]int{"total": a.Total, "done": a.Done, "failed": a.Failed,
-		"stale": a.Stale, "left": a.Left(), "written": a.Written}, a.Changes})
+		"stale": a.Stale, "left": a.Left(), "written": a.Written}, counted(a.Changes)})
+}
+
+// counted is m, never nil: a report has {} there, not null.
+func counted[K comparable](m map[K]int) map[K]int {
+	if m == nil {
+		return map[K]int{}
+	}
+	return m
 }
 
 // words is an identifier of a plan as people read it: "must_act" is "must act".

@@ -103,7 +103,7 @@ func ShowJSON(ctx context.Context, w io.Writer, p PlanReader, reveal bool) error
 		}
 	}
 	s := p.Summary()
-	err := r.line(summaryForm{"summary", s.Outlook, s.Users, s.Changes, s.Findings,
+	err := r.line(summaryForm{"summary", counted(s.Outlook), counted(s.Users), counted(s.Changes), counted(s.Findings),
 		map[string]int{}, estimate(p), devicesForm{s.Devices, s.DevicesWithSecret}, p.Digest(), seal(p)})
 	if err != nil {
 		return err
