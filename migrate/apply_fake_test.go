@@ -103,7 +103,10 @@ func (j *fakeJournal) Intend(_ context.Context, run int, ordinals []int) error {
 	return nil
 }
 
-func (j *fakeJournal) Record(_ context.Context, run int, entries []migrate.JournalEntry) error {
+func (j *fakeJournal) Record(ctx context.Context, run int, entries []migrate.JournalEntry) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	j.fuse.step()
 	for _, e := range entries {
 		old, ok := j.entries[e.Ordinal]

@@ -417,3 +417,67 @@ func TestApplyForeignJournal(t *testing.T) {
 		}
 	}
 }
+
+// deaf writes, but its first answers are lost on the way back.
+type deaf struct {
+	*fakeDirectory
+	lost   int
+	ctxErr error
+}
+
+func (d *deaf) Write(ctx context.Context, changes []cloud.Change) []cloud.Result {
+	d.ctxErr = errors.Join(d.ctxErr, ctx.Err())
+	results := d.fakeDirectory.Write(ctx, changes)
+	if d.lost--; d.lost >= 0 {
+		for i := range results {
+			results[i] = cloud.Result{Outcome: cloud.Failed, Err: &cloud.Error{Kind: cloud.Unavailable, Message: "the answer is lost"}}
+		}
+	}
+	return results
+}
+
+// What the target has after a lost answer was made by this plan.
+func TestApplyLostAnswer(t *testing.T) {
+	d, s := &deaf{fakeDirectory: newDirectory(), lost: 1}, &sleeper{}
+	r := applyOK(t, sampleUsers(d.fakeDirectory, 4), newJournal(), d, migrate.ApplyOptions{Sleep: s.sleep})
+	if r.Changes[cloud.Already] != 0 || r.Done != 4 || len(s.slept) != 1 {
+		t.Errorf("result %+v, waits %v", r, s.slept)
+	}
+}
+
+// A write is not cut short by an interrupt: its results are recorded.
+func TestApplyInterruptedInWrite(t *testing.T) {
+	d, j := &deaf{fakeDirectory: newDirectory()}, newJournal()
+	p := sampleUsers(d.fakeDirectory, 2)
+	ctx, cancel := context.WithCancel(t.Context())
+	d.fail = func(cloud.Change) error { cancel(); return nil }
+	r, err := migrate.Apply(ctx, p, j, d, migrate.ApplyOptions{})
+	if err != nil && !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	if r.Done != 2 || len(j.entries) != 2 || j.entries[0].Intended() {
+		t.Errorf("result %+v, journal %+v", r, j.entries)
+	}
+
+	ctx, cancel = context.WithCancel(t.Context())
+	d = &deaf{fakeDirectory: newDirectory()}
+	p = sampleUsers(d.fakeDirectory, 2)
+	if _, err := migrate.Apply(ctx, p, &cancelling{newJournal(), cancel}, d, migrate.ApplyOptions{}); err != nil && !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	if d.ctxErr != nil {
+		t.Errorf("the write was given an ended context: %v", d.ctxErr)
+	}
+}
+
+// cancelling interrupts the run between the intent and the write.
+type cancelling struct {
+	*fakeJournal
+	cancel func()
+}
+
+func (j *cancelling) Intend(ctx context.Context, run int, ordinals []int) error {
+	err := j.fakeJournal.Intend(ctx, run, ordinals)
+	j.cancel()
+	return err
+}

@@ -233,6 +233,10 @@ func TestKeys(t *testing.T) {
 	if _, err := planfile.Open(path, planfile.KeyPath(path)); err == nil {
 		t.Error("a key with another plan's id opens this one")
 	}
+	write(t, planfile.KeyPath(path), bytes.Replace(key, []byte("mfabridge-plan-key 1"), []byte("mfabridge-plan-key 2"), 1))
+	if _, err := planfile.Open(path, planfile.KeyPath(path)); err == nil || !strings.Contains(err.Error(), "newer mfabridge") {
+		t.Errorf("a key of a later format: %v", err)
+	}
 	if err := os.Remove(planfile.KeyPath(path)); err != nil {
 		t.Fatal(err)
 	}
