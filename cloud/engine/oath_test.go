@@ -164,7 +164,11 @@ func TestUsedCodesDoNotComeBack(t *testing.T) {
 	h.login(t, id, cloudtest.Generator(1), cloud.Refused, cloud.UsedCode)
 	h.Advance(30 * time.Second)
 	h.login(t, id, cloudtest.Generator(1), cloud.Approved, "")
-	h.write(t, remove)
+	longer := cloudtest.Generator(1)
+	longer.Period = 60
+	h.write(t, cloud.Change{User: id, Op: cloud.Update, Method: cloud.SoftwareOATH, Before: cloud.Value{OATH: cloudtest.Generator(1)}, After: cloud.Value{OATH: longer}})
+	h.login(t, id, longer, cloud.Refused, cloud.UsedCode)
+	h.write(t, cloud.Change{User: id, Op: cloud.Update, Method: cloud.SoftwareOATH, Before: cloud.Value{OATH: longer}, After: cloud.Value{OATH: cloudtest.Generator(1)}}, remove)
 	slow := cloudtest.Generator(1)
 	slow.Period = 60
 	h.write(t, cloud.Change{User: id, Op: cloud.Add, Method: cloud.SoftwareOATH, After: cloud.Value{OATH: slow}})

@@ -1,0 +1,161 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"mfabridge/cloud"
+	"mfabridge/cloud/cloudtest"
+	"mfabridge/cloud/engine"
+	"mfabridge/internal/secret"
+)
+
+// failing is a Sender that takes nothing.
+type failing struct{}
+
+func (failing) Send(context.Context, engine.Message) error { return errors.New("the gateway is away") }
+func (failing) Delivers() bool                             { return true }
+
+func TestUndeliverable(t *testing.T) {
+	h := build(t)
+	key, err := engine.LoadKey("file:" + h.path + ".key")
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := engine.Open(t.Context(), engine.Config{Store: h.store, Key: key, Now: h.Now, Senders: map[cloud.Preference]engine.Sender{cloud.SMS: failing{}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if caps, err := e.Capabilities(t.Context()); err != nil || len(caps.Telephony) != 1 {
+		t.Errorf("telephony: %v, %v", caps.Telephony, err)
+	}
+	if caps, err := h.Capabilities(t.Context()); err != nil || len(caps.Telephony) != 0 {
+		t.Errorf("an outbox counts as telephony: %v, %v", caps.Telephony, err)
+	}
+	id := h.user(t, 1)
+	h.write(t, cloud.Change{User: id, Op: cloud.Add, Method: cloud.Mobile, After: cloud.TextValue("+44 2079460000")})
+	c, err := e.Begin(t.Context(), cloud.Request{Subject: cloud.Key{Kind: cloud.ByID, Value: string(id)}, Tries: 3})
+	if err != nil || c.State != cloud.Refused || c.Reason != cloud.Undeliverable {
+		t.Fatalf("Begin: %+v, %v", c, err)
+	}
+	ds, err := h.Look(t.Context(), []cloud.ChallengeID{c.ID})
+	if err != nil || ds[0].State != cloud.Refused || ds[0].Reason != cloud.Undeliverable {
+		t.Errorf("Look: %+v, %v", ds, err)
+	}
+}
+
+// Many outsiders close the gate for everybody only at ten times the bar.
+func TestUserWideBar(t *testing.T) {
+	h := build(t)
+	id := h.user(t, 1)
+	h.write(t, cloud.Change{User: id, Op: cloud.Add, Method: cloud.SoftwareOATH, After: cloud.Value{OATH: cloudtest.Generator(1)}})
+	attack := func(station int) cloud.Reason {
+		c, err := h.Begin(t.Context(), cloud.Request{Subject: cloud.Key{Kind: cloud.ByID, Value: string(id)}, Tries: 1,
+			Client: cloud.Client{Station: time.Duration(station).String()}, Code: secret.FromString("x")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c.Reason
+	}
+	for i := range 49 {
+		if got := attack(i); got != cloud.WrongCode {
+			t.Fatalf("outsider %d: %s", i, got)
+		}
+	}
+	h.login(t, id, cloudtest.Generator(1), cloud.Approved, "")
+	h.Advance(time.Minute)
+	attack(50)
+	h.login(t, id, cloudtest.Generator(1), cloud.Refused, cloud.TooManyTries)
+	h.Advance(time.Minute)
+	h.login(t, id, cloudtest.Generator(1), cloud.Approved, "")
+}
+
+// What a user mistypes and then gets right never adds up to the user-wide bar.
+func TestOwnMistakesDoNotAddUp(t *testing.T) {
+	h := build(t)
+	id := h.user(t, 1)
+	h.write(t, cloud.Change{User: id, Op: cloud.Add, Method: cloud.SoftwareOATH, After: cloud.Value{OATH: cloudtest.Generator(1)}})
+	for range 60 {
+		h.login(t, id, cloudtest.Generator(2), cloud.Refused, cloud.WrongCode)
+		h.login(t, id, cloudtest.Generator(1), cloud.Approved, "")
+		h.Advance(30 * time.Second)
+	}
+}
+
+func TestLimitsGrow(t *testing.T) {
+	last := time.Unix(1000, 0)
+	for count, want := range map[int]time.Duration{5: 5 * time.Second, 6: 10 * time.Second, 7: 20 * time.Second, 12: 640 * time.Second, 13: 15 * time.Minute, 1000: 15 * time.Minute} {
+		if got := (engine.Limits{}).Until(engine.Failures{Count: count, Last: last}, 5).Sub(last); got != want {
+			t.Errorf("%d failures: %s, want %s", count, got, want)
+		}
+	}
+	if got := (engine.Limits{}).Until(engine.Failures{Count: 4, Last: last}, 5); !got.IsZero() {
+		t.Errorf("4 failures: %s", got)
+	}
+}
+
+// A reader that does not keep up loses its stream and nobody waits for it.
+func TestSlowReaderLosesItsStream(t *testing.T) {
+	h := build(t)
+	id := h.user(t, 1)
+	slow := h.Decisions(t.Context())
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 600 {
+				if _, err := h.Begin(context.Background(), cloud.Request{Subject: cloud.Key{Kind: cloud.ByID, Value: string(id)}, Tries: 1}); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	var last error
+	n := 0
+	for _, err := range slow {
+		n++
+		last = err
+	}
+	if last == nil || cloud.KindOf(last) != cloud.Unavailable || n < 1000 {
+		t.Errorf("after %d decisions: %v", n, last)
+	}
+}
+
+// Old challenges are forgotten while new ones are begun.
+func TestOldChallengesAreForgotten(t *testing.T) {
+	h := build(t)
+	id := h.user(t, 1)
+	begin := func() cloud.ChallengeID {
+		c, err := h.Begin(t.Context(), cloud.Request{Subject: cloud.Key{Kind: cloud.ByID, Value: string(id)}, Tries: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c.ID
+	}
+	old := begin()
+	h.Advance(14 * time.Minute)
+	for range 500 {
+		begin()
+	}
+	state := func() cloud.Reason {
+		ds, err := h.Look(t.Context(), []cloud.ChallengeID{old})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ds[0].Reason
+	}
+	if got := state(); got != cloud.NoMethod {
+		t.Errorf("after 14 minutes: %q", got)
+	}
+	h.Advance(2 * time.Minute)
+	for range 1000 {
+		begin()
+	}
+	if got := state(); got != cloud.TimedOut {
+		t.Errorf("after 16 minutes: %q", got)
+	}
+}
