@@ -80,7 +80,8 @@ type Request struct {
 	Context []byte
 
 	// Key makes the call repeatable: an equal Key within RepeatWindow returns
-	// the same challenge or verdict and does nothing. At most
+	// the same challenge or verdict and does nothing, except that an open
+	// challenge is refused now if its user may no longer verify. At most
 	// MaxIdempotencyKey bytes; empty: not repeatable.
 	Key string
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/base32"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -163,6 +164,10 @@ func (b *beginning) repeated() (bool, error) {
 		return false, refuse(cloud.Invalid, "the idempotency key was used for another user")
 	}
 	b.c = old
+	if reason := usable(b.user, b.now); reason != "" && old.State == cloud.Pending {
+		// A block holds for the next request, whatever was begun before it.
+		return true, errors.Join(b.refuse(reason), b.tx.PutChallenge(b.c))
+	}
 	return true, nil
 }
 

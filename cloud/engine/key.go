@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"github.com/tink-crypto/tink-go/v2/aead"
 	"github.com/tink-crypto/tink-go/v2/insecurecleartextkeyset"
@@ -74,27 +75,32 @@ func (k Key) Marshal() (secret.Bytes, error) {
 	return secret.New(b.Bytes()), nil
 }
 
-// WriteFile writes the keyset into a new file with mode 0600. A file that
-// exists is never overwritten, a half-written one is removed.
+// WriteFile writes the keyset into a new file with mode 0600, which appears
+// whole or not at all. A file that exists is never overwritten.
 func (k Key) WriteFile(path string) error {
 	b, err := k.Marshal()
 	if err != nil {
 		return err
 	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := os.CreateTemp(filepath.Dir(path), ".engine-*.key") // mode 0600
 	if err != nil {
-		if errors.Is(err, os.ErrExist) {
-			return hint.Wrap(fmt.Errorf("key file cannot be made: %w", err),
-				"it may open another store: move it away, or choose another place")
-		}
 		return fmt.Errorf("key file cannot be made: %w", err)
 	}
+	defer os.Remove(f.Name())
 	_, err = f.Write(append(b.Reveal(), '\n'))
 	if err == nil {
 		err = f.Sync()
 	}
 	if err = errors.Join(err, f.Close()); err != nil {
-		return errors.Join(fmt.Errorf("key file cannot be written: %w", err), os.Remove(path))
+		return fmt.Errorf("key file cannot be written: %w", err)
+	}
+	err = os.Link(f.Name(), path)
+	switch {
+	case errors.Is(err, os.ErrExist):
+		return hint.Wrap(fmt.Errorf("key file %s is there already", path),
+			"it may open another store: move it away, or choose another place")
+	case err != nil:
+		return fmt.Errorf("key file cannot be put in its place: %w", err)
 	}
 	return nil
 }

@@ -60,16 +60,16 @@ func (p *program) apply(c *cli.Context) (err error) {
 		return hint.New(fmt.Sprintf("the digest of %s is %s, not the expected one", given[0], plan.Digest()),
 			"this is another plan than the one that was reviewed")
 	}
-	target, err := p.planned(c, plan, true)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, target.Close()) }()
 	journal, err := planfile.OpenJournal(plan, planfile.JournalPath(given[0]))
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, journal.Close()) }()
+	target, err := p.planned(c, plan, true)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, target.Close()) }()
 	return p.runApply(c, plan, journal, target, asJSON)
 }
 

@@ -9,10 +9,12 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
 	"mfabridge/fixtures"
+	"mfabridge/fixtures/gen"
 	"mfabridge/internal/secret"
 	"mfabridge/shim"
 )
@@ -27,6 +29,13 @@ func (p *program) demoCommand() *cli.Command {
 		Action: p.demo,
 	}
 }
+
+// demoEvery is how often the demo's commands tell their progress, and
+// demoCrowd how many users they are shown with at work.
+const (
+	demoEvery = 200 * time.Millisecond
+	demoCrowd = 20_000
+)
 
 // demo is one telling of the story.
 type demo struct {
@@ -91,8 +100,9 @@ func (d *demo) command(expected int, words ...string) (string, error) {
 	}
 	d.say("$ mfabridge %s", strings.Join(shown, " "))
 	var out, errs bytes.Buffer
-	code := run(d.ctx, append([]string{"mfabridge"}, real...), streams{in: strings.NewReader(""), out: &out, err: &errs})
-	text := strings.ReplaceAll(out.String()+errs.String(), d.folder+string(filepath.Separator), "")
+	teller := &program{streams: streams{in: strings.NewReader(""), out: &out, err: &errs}, now: d.p.now, every: demoEvery}
+	code := teller.run(d.ctx, append([]string{"mfabridge"}, real...))
+	text := strings.ReplaceAll(errs.String()+out.String(), d.folder+string(filepath.Separator), "")
 	if code != expected {
 		return text, fmt.Errorf("exit code %d: %s", code, text)
 	}
@@ -172,7 +182,35 @@ func (d *demo) do() error {
 		}
 	}
 	d.say("\nRunning it again changes nothing: every change is made only where the target is as the plan saw it.")
+	d.say("The same with %d generated users, to see it at work:\n", demoCrowd)
+	if err := os.Mkdir(d.path("crowd"), 0o700); err != nil {
+		return err
+	}
+	if err := gen.Write(d.path("crowd"), gen.Options{Users: demoCrowd, Seed: 1, DeviceSecrets: true}); err != nil {
+		return err
+	}
+	for _, words := range [][]string{
+		{"plan", "@crowd", "--to", "sqlite:@crowd.db", "--create-users", "--default-country", "US", "-o", "@crowd.plan"},
+		{"apply", "@crowd.plan"},
+	} {
+		text, err := d.command(exitDone, words...)
+		d.print(progressOf(text), 12)
+		if err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+// progressOf keeps the lines about progress and the counts of users.
+func progressOf(text string) string {
+	var kept []string
+	for line := range strings.Lines(text) {
+		if strings.Contains(line, " a second") || strings.HasPrefix(line, "users ") {
+			kept = append(kept, strings.TrimRight(line, "\n"))
+		}
+	}
+	return strings.Join(kept, "\n")
 }
 
 // shimYAML is the configuration of the demo's shim. Two applications sit on

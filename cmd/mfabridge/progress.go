@@ -9,7 +9,8 @@ import (
 	"github.com/schollz/progressbar/v3"
 )
 
-// progressEvery is how often a line is written where there is no terminal.
+// progressEvery is how often a line is written where there is no terminal, so
+// that a log shows life without being filled.
 const progressEvery = 10 * time.Second
 
 // progress shows how far a long job has come: a bar on a terminal, a plain
@@ -20,13 +21,15 @@ type progress struct {
 	out   io.Writer
 	what  string
 	now   func() time.Time
-	begun time.Time
+	every time.Duration
+	first int64     // how many were done when begun was taken
+	begun time.Time // the first call of at: what was prepared before it does not count for the rate
 	last  time.Time
 	total int64 // 0: not known
 }
 
 func (p *program) progress(what string, total int64) *progress {
-	g := &progress{out: p.err, what: what, total: total, now: p.now, begun: p.now(), last: p.now()}
+	g := &progress{out: p.err, what: what, total: total, now: p.now, every: p.every, last: p.now()}
 	if isTerminal(p.err) {
 		size := total
 		if size == 0 {
@@ -60,7 +63,10 @@ func (g *progress) at(done, failed int64) {
 		return
 	}
 	now := g.now()
-	if now.Sub(g.last) < progressEvery {
+	if g.begun.IsZero() {
+		g.begun, g.first = now, done
+	}
+	if now.Sub(g.last) < g.every {
 		return
 	}
 	g.last = now
@@ -72,8 +78,8 @@ func (g *progress) line(now time.Time, done, failed int64) string {
 	if g.total > 0 {
 		text = fmt.Sprintf("%s: %d of %d", g.what, done, g.total)
 	}
-	if spent := now.Sub(g.begun).Seconds(); spent > 0 && done > 0 {
-		rate := float64(done) / spent
+	if spent := now.Sub(g.begun).Seconds(); spent > 0 && done > g.first {
+		rate := float64(done-g.first) / spent
 		text += fmt.Sprintf(", %.0f a second", rate)
 		if g.total > done {
 			text += fmt.Sprintf(", %s left", time.Duration(float64(g.total-done)/rate*float64(time.Second)).Round(time.Second))

@@ -28,13 +28,18 @@ type streams struct {
 type program struct {
 	streams
 	now   func() time.Time
+	every time.Duration // between two lines of progress where there is no terminal
 	color bool
 }
 
 // run executes one command line and returns its exit code. Results go to
 // s.out, everything else to s.err.
 func run(ctx context.Context, args []string, s streams) int {
-	p := &program{streams: s, now: time.Now}
+	p := &program{streams: s, now: time.Now, every: progressEvery}
+	return p.run(ctx, args)
+}
+
+func (p *program) run(ctx context.Context, args []string) int {
 	app := p.app()
 	err := app.RunContext(ctx, append([]string{app.Name}, inOrder(app, args[1:])...))
 	if err != nil && ctx.Err() != nil && exitCode(err) == exitFailed {

@@ -108,31 +108,22 @@ func (p *program) openWith(ctx context.Context, t place, o store.Options, sender
 	return &embedded{Engine: e, store: s}, nil
 }
 
-// create makes a store with its key. Either both exist afterwards or neither;
-// files that were there before are left alone.
+// create makes a store with its key. If it fails, files that it made are gone
+// and those that were there before are left alone. A key at PATH.key without a
+// store at PATH is what a run leaves that was killed in between: it is used.
 func (p *program) create(ctx context.Context, t place, with engine.Setup) error {
 	if t.exists() {
 		return hint.Wrap(&cloud.Error{Kind: cloud.Conflict, Message: t.path + " exists already"}, "choose another path, or use the store that is there")
 	}
 	with.Now = p.now()
-	var key engine.Key
-	var err error
-	made := t.key == ""
-	if made {
-		if key, err = engine.NewKey(); err == nil {
-			err = key.WriteFile(t.keyPath())
-		}
-	} else {
-		key, err = engine.LoadKey(t.key)
+	if _, err := os.Lstat(t.keyPath()); t.key == "" && err != nil {
+		return store.Init(ctx, t.path, t.keyPath(), with)
 	}
+	key, err := t.loadKey()
 	if err != nil {
 		return err
 	}
-	err = store.Create(ctx, t.path, func(s *store.Store) error { return engine.Init(ctx, s, key, with) })
-	if err != nil && made {
-		err = errors.Join(err, os.Remove(t.keyPath()))
-	}
-	return err
+	return store.InitWith(ctx, t.path, key, with)
 }
 
 // imagine opens an empty engine in a temporary folder: what a target that does

@@ -21,6 +21,7 @@ type Journal struct {
 	mu   sync.Mutex
 	db   *db
 	lock *os.File // nil: only for reading
+	path string
 	now  func() time.Time
 
 	entries, intend, record, begin *stmt
@@ -50,7 +51,7 @@ func OpenJournal(p *Plan, path string) (*Journal, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &Journal{lock: lock, now: time.Now}
+	j := &Journal{lock: lock, path: path, now: time.Now}
 	if err := j.open(p, path); err != nil {
 		return nil, errors.Join(hint.Wrap(fmt.Errorf("journal %s cannot be used: %w", path, err), hint.Of(err)), j.Close())
 	}
@@ -165,11 +166,24 @@ func (j *Journal) connect(p *Plan, path string, setup ...string) error {
 	return err
 }
 
-// Close ends the use of the journal and lets others have it.
+// Close ends the use of the journal and lets others have it. A journal that
+// was opened for a run but never had one holds nothing, and is removed.
 func (j *Journal) Close() error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	unused := false
+	if j.lock != nil && j.db != nil && j.db.conn != nil && j.begin != nil {
+		runs, err := j.db.number(`SELECT count(*) FROM runs`)
+		unused = err == nil && runs == 0
+	}
 	err := j.db.close()
+	if unused {
+		for _, suffix := range []string{"-wal", "-shm", ""} {
+			if gone := os.Remove(j.path + suffix); !errors.Is(gone, fs.ErrNotExist) {
+				err = errors.Join(err, gone)
+			}
+		}
+	}
 	if j.lock != nil {
 		err = errors.Join(err, j.lock.Close())
 		j.lock = nil

@@ -76,7 +76,7 @@ func TestJournal(t *testing.T) {
 
 func TestJournalOfAnotherPlan(t *testing.T) {
 	path, _ := makePlan(t)
-	openJournal(t, open(t, path)).Close()
+	useJournal(t, open(t, path))
 	other, _ := makePlan(t)
 	p := open(t, other)
 	if _, err := planfile.OpenJournal(p, planfile.JournalPath(path)); err == nil || !strings.Contains(err.Error(), "belongs to another plan") {
@@ -158,7 +158,7 @@ func TestJournalRefuses(t *testing.T) {
 	} {
 		path, _ := makePlan(t)
 		p := open(t, path)
-		openJournal(t, p).Close()
+		useJournal(t, p)
 		alterJournal(t, path, c.sql)
 		if _, err := planfile.OpenJournal(p, planfile.JournalPath(path)); err == nil {
 			t.Errorf("%s: opens", c.name)
@@ -169,10 +169,27 @@ func TestJournalRefuses(t *testing.T) {
 func TestJournalDamagedResults(t *testing.T) {
 	path, _ := makePlan(t)
 	p := open(t, path)
-	openJournal(t, p).Close()
+	useJournal(t, p)
 	alterJournal(t, path, `INSERT INTO users VALUES (0, 1, 1, '[{"s":0,"o":"?"}]')`)
 	if _, err := openJournal(t, p).Entries(t.Context(), 0, 1); err == nil {
 		t.Error("an unknown outcome was read")
+	}
+}
+
+// useJournal leaves a journal that has seen a run.
+func useJournal(t *testing.T, p *planfile.Plan) {
+	t.Helper()
+	j := openJournal(t, p)
+	_, err := j.Begin(t.Context())
+	must(t, err)
+	must(t, j.Close())
+}
+
+func TestUnusedJournalIsNotLeft(t *testing.T) {
+	path, _ := makePlan(t)
+	must(t, openJournal(t, open(t, path)).Close())
+	if got := names(t, filepath.Dir(path)); len(got) != 2 {
+		t.Errorf("a run that did nothing left %v", got)
 	}
 }
 

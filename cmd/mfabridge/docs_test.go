@@ -1,0 +1,277 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"mfabridge/internal/peer"
+)
+
+// Documents whose ```console blocks are run, in order, in one folder that
+// holds a copy of fixtures/. What a command prints must be what the document
+// says, but for digests, ids, times and codes; a line "…" stands for any
+// number of lines. "# exits N" behind a command says that it ends with N. With
+// MFABRIDGE_UPDATE_DOCS set the documents are written anew.
+var documents = []string{"README.md", "docs/engine.md", "docs/shim.md"}
+
+func TestDocumentsAreTrue(t *testing.T) {
+	peer.Path(t, "radclient", "freeradius-utils")
+	for _, name := range documents {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join("..", "..", filepath.FromSlash(name))
+			text, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			told := newTelling(t).tell(string(text))
+			if told != string(text) {
+				if err := os.WriteFile(path, []byte(told), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// telling runs the commands of one document.
+type telling struct {
+	t      *testing.T
+	folder string
+	env    []string
+	port   string // stands for 1812 of the document
+	update bool   // take what is printed for what is said
+}
+
+func newTelling(t *testing.T) *telling {
+	t.Helper()
+	d := &telling{t: t, folder: t.TempDir(), port: freePort(t), update: os.Getenv("MFABRIDGE_UPDATE_DOCS") != ""}
+	if err := os.CopyFS(filepath.Join(d.folder, "fixtures"), os.DirFS(filepath.Join("..", "..", "fixtures"))); err != nil {
+		t.Fatal(err)
+	}
+	bin := t.TempDir()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(self, filepath.Join(bin, "mfabridge")); err != nil {
+		t.Fatal(err)
+	}
+	d.env = append(os.Environ(), runMain+"=1", "PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"), "USER=you")
+	return d
+}
+
+func freePort(t *testing.T) string {
+	t.Helper()
+	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_, port, err := net.SplitHostPort(conn.LocalAddr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
+}
+
+// tell runs all blocks of a document and returns it with what was printed.
+// Blocks that are a file ("```yaml shim.yaml") are written into the folder.
+func (d *telling) tell(text string) string {
+	d.t.Helper()
+	var out strings.Builder
+	lines := strings.SplitAfter(text, "\n")
+	for i := 0; i < len(lines); i++ {
+		out.WriteString(lines[i])
+		info, fenced := strings.CutPrefix(strings.TrimSpace(lines[i]), "```")
+		if !fenced {
+			continue
+		}
+		end := i + 1
+		for strings.TrimSpace(lines[end]) != "```" {
+			end++
+		}
+		block := lines[i+1 : end]
+		if info == "console" {
+			block = d.console(block)
+		} else if _, file, ok := strings.Cut(info, " "); ok {
+			content := strings.ReplaceAll(strings.Join(block, ""), "127.0.0.1:1812", "127.0.0.1:"+d.port)
+			if err := os.WriteFile(filepath.Join(d.folder, file), []byte(content), 0o600); err != nil {
+				d.t.Fatal(err)
+			}
+		}
+		for _, line := range block {
+			out.WriteString(line)
+		}
+		out.WriteString(lines[end])
+		i = end
+	}
+	return out.String()
+}
+
+// console runs the commands of a block and compares what they print.
+func (d *telling) console(block []string) []string {
+	d.t.Helper()
+	var out []string
+	for i := 0; i < len(block); {
+		shown, isCommand := strings.CutPrefix(block[i], "$ ")
+		if !isCommand {
+			d.t.Fatalf("a block begins with output: %q", block[i])
+		}
+		out = append(out, block[i])
+		for i++; strings.HasSuffix(shown, "\\\n"); i++ {
+			shown += block[i]
+			out = append(out, block[i])
+		}
+		end := i
+		for end < len(block) && !strings.HasPrefix(block[end], "$ ") {
+			end++
+		}
+		said := strings.Join(block[i:end], "")
+		printed := d.command(shown)
+		switch {
+		case d.update && (strings.TrimSpace(said) == "…" || !alike(said, printed)):
+			said = printed
+		case !alike(said, printed):
+			d.t.Errorf("$ %s\ndocument:\n%s\nprinted:\n%s", shown, said, printed)
+		}
+		if said != "" {
+			out = append(out, said)
+		}
+		i = end
+	}
+	return out
+}
+
+var exits = regexp.MustCompile(`# exits (\d+)\s*$`)
+
+// command runs one line in a shell; with a trailing "&" it goes on running
+// until the test ends.
+func (d *telling) command(line string) string {
+	d.t.Helper()
+	want := "0"
+	if m := exits.FindStringSubmatch(line); m != nil {
+		want = m[1]
+	}
+	line = strings.ReplaceAll(strings.TrimSpace(line), "127.0.0.1:1812", "127.0.0.1:"+d.port)
+	if background, ok := strings.CutSuffix(line, "&"); ok {
+		return d.background(background)
+	}
+	ctx, cancel := context.WithTimeout(d.t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "sh", "-c", line)
+	cmd.Dir, cmd.Env = d.folder, d.env
+	text, _ := cmd.CombinedOutput()
+	if got := fmt.Sprint(cmd.ProcessState.ExitCode()); got != want {
+		d.t.Errorf("$ %s\nexit code %s, want %s\n%s", line, got, want, text)
+	}
+	printed := strings.ReplaceAll(string(text), d.folder, "/srv/mfabridge")
+	return strings.ReplaceAll(printed, "127.0.0.1:"+d.port, "127.0.0.1:1812")
+}
+
+func (d *telling) background(line string) string {
+	d.t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	cmd := exec.CommandContext(ctx, "sh", "-c", "exec "+line)
+	cmd.Dir, cmd.Env = d.folder, d.env
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		d.t.Fatal(err)
+	}
+	d.t.Cleanup(func() { cancel(); _ = cmd.Wait() }) // it is killed; its exit code says nothing
+	var seen bytes.Buffer
+	buf := make([]byte, 4096)
+	for !strings.Contains(seen.String(), "listening on") {
+		n, err := stderr.Read(buf)
+		seen.Write(buf[:n])
+		if err != nil {
+			d.t.Fatalf("$ %s\nended: %v\n%s", line, err, seen.String())
+		}
+	}
+	go func() {
+		for err == nil {
+			_, err = stderr.Read(buf)
+		}
+	}()
+	first, _, _ := strings.Cut(seen.String(), "\n")
+	return strings.ReplaceAll(first, "127.0.0.1:"+d.port, "127.0.0.1:1812") + "\n"
+}
+
+// passing replaces what differs from run to run.
+var passing = []struct {
+	pattern *regexp.Regexp
+	with    string
+}{
+	{regexp.MustCompile(`\b[0-9a-f]{64}\b`), "DIGEST"},
+	{regexp.MustCompile(`\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b`), "ID"},
+	{regexp.MustCompile(`\bMFB-[A-Z2-7]{16}\b`), "SERIAL"},
+	{regexp.MustCompile(`\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?( UTC|Z)`), "TIME"},
+	{regexp.MustCompile(`by mfabridge \S+`), "by mfabridge VERSION"},
+	{regexp.MustCompile(`0x[0-9a-f]{16,}`), "OCTETS"},
+	{regexp.MustCompile(`\bId \d+ from \S+ to \S+ length \d+`), "PACKET"},
+	{regexp.MustCompile(`\b\d{6}\b`), "CODE"},
+	{regexp.MustCompile(`[ \t]+`), " "},
+}
+
+func alike(said, printed string) bool {
+	return follows(lines(said), lines(printed))
+}
+
+func lines(s string) []string {
+	for _, p := range passing {
+		s = p.pattern.ReplaceAllString(s, p.with)
+	}
+	var out []string
+	for line := range strings.Lines(s) {
+		out = append(out, strings.TrimSpace(line))
+	}
+	return out
+}
+
+// follows tells whether the printed lines are what was said, where "…" stands
+// for any number of lines.
+func follows(said, printed []string) bool {
+	if len(said) == 0 {
+		return len(printed) == 0
+	}
+	if said[0] == "…" {
+		for skip := 0; skip <= len(printed); skip++ {
+			if follows(said[1:], printed[skip:]) {
+				return true
+			}
+		}
+		return false
+	}
+	return len(printed) > 0 && said[0] == printed[0] && follows(said[1:], printed[1:])
+}
+
+func TestFollows(t *testing.T) {
+	for _, c := range []struct {
+		said, printed string
+		want          bool
+	}{
+		{"a\nb\n", "a\nb\n", true},
+		{"a\nb\n", "a\n", false},
+		{"a\n", "a\nb\n", false},
+		{"a\n…\nc\n", "a\nx\ny\nc\n", true},
+		{"a\n…\nc\n", "a\nx\ny\n", false},
+		{"digest 1111111111111111111111111111111111111111111111111111111111111111\n",
+			"digest 2222222222222222222222222222222222222222222222222222222222222222\n", true},
+		{"users 53\n", "users 54\n", false},
+	} {
+		if got := alike(c.said, c.printed); got != c.want {
+			t.Errorf("%q and %q: %v", c.said, c.printed, got)
+		}
+	}
+}

@@ -1,0 +1,174 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"mfabridge/fixtures/gen"
+)
+
+// killUsers is the size of the export that apply is killed on: enough for
+// several batches.
+const killUsers = 4000
+
+// generated plans for a generated export of n users and a store that does not
+// exist yet.
+func generated(t testing.TB, n int) story {
+	t.Helper()
+	s := story{folder: t.TempDir()}
+	s.plan, s.store = s.path("move.plan"), "sqlite:"+s.path("cloud.db")
+	if err := os.Mkdir(s.path("export"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := gen.Write(s.path("export"), gen.Options{Users: n, Seed: 7, Unsorted: true, DeviceSecrets: true}); err != nil {
+		t.Fatal(err)
+	}
+	must(t, exitDone, "plan", s.path("export"), "--to", s.store, "-o", s.plan, "--create-users", "--default-country", "US")
+	return s
+}
+
+// startOver takes the target and the journal away; the plan stays.
+func (s story) startOver(t testing.TB) {
+	t.Helper()
+	for _, pattern := range []string{"cloud.db*", "move.plan.journal*"} {
+		names, err := filepath.Glob(s.path(pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range names {
+			if err := os.RemoveAll(name); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// listing is what the store holds, by user, without the ids that it gave.
+func (s story) listing(t testing.TB) map[string]string {
+	t.Helper()
+	r := must(t, exitDone, "engine", "user", "list", "--store", s.store, "--format", "json")
+	users := map[string]string{}
+	for line := range strings.Lines(r.out) {
+		var u userForm
+		if err := json.Unmarshal([]byte(line), &u); err != nil {
+			t.Fatal(err)
+		}
+		u.ID = ""
+		for i := range u.Methods {
+			u.Methods[i].ID = ""
+		}
+		slices.SortFunc(u.Methods, func(a, b methodForm) int {
+			if a.Method != b.Method {
+				return strings.Compare(string(a.Method), string(b.Method))
+			}
+			return bytes.Compare(a.Value, b.Value)
+		})
+		text, err := json.Marshal(u)
+		if err != nil {
+			t.Fatal(err)
+		}
+		users[u.UPN] = string(text)
+	}
+	return users
+}
+
+// apply runs apply as a process of its own and kills it after a while. It
+// reports whether the kill came in time.
+func (s story) applyKilled(t testing.TB, after time.Duration) (killed bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), after)
+	defer cancel()
+	cmd := child(ctx, "apply", s.plan) // CommandContext ends it by SIGKILL
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	err := cmd.Run()
+	exited, ok := errors.AsType[*exec.ExitError](err)
+	switch {
+	case err == nil:
+		return false
+	case ok && !exited.Exited():
+		return true
+	case ctx.Err() != nil: // the time was over before the process stood
+		return true
+	default:
+		t.Fatalf("apply: %v\n%s", err, out.String())
+		return false
+	}
+}
+
+// Apply is killed at random instants and run again until it is done; the end
+// state is that of an undisturbed run.
+func TestApplySurvivesKills(t *testing.T) {
+	kills := 20
+	if os.Getenv("MFABRIDGE_SOAK") != "" {
+		kills = 300
+	}
+	s := generated(t, killUsers)
+	begun := time.Now()
+	if s.applyKilled(t, time.Hour) {
+		t.Fatal("the undisturbed run was killed")
+	}
+	whole := time.Since(begun)
+	want := s.listing(t)
+	if len(want) < killUsers/2 {
+		t.Fatalf("only %d users moved", len(want))
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	done, rounds := 0, 0
+	for done < kills {
+		s.startOver(t)
+		rounds++
+		for {
+			if !s.applyKilled(t, time.Duration(random.Int64N(int64(whole)))) {
+				break
+			}
+			done++
+		}
+		if got := s.listing(t); !maps.Equal(got, want) {
+			t.Fatalf("after %d kills the store differs: %d users, want %d", done, len(got), len(want))
+		}
+		must(t, exitDone, "check", s.plan, "--all")
+		must(t, exitDone, "apply", s.plan) // nothing is left to do
+	}
+	t.Logf("%d kills in %d rounds, the undisturbed run took %v", done, rounds, whole)
+}
+
+// Of two runs at once one works and the other says who does.
+func TestTwoRunsAtOnce(t *testing.T) {
+	s := generated(t, killUsers)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	type end struct {
+		code int
+		text string
+	}
+	ends := make(chan end, 2)
+	for range 2 {
+		go func() {
+			cmd := child(ctx, "apply", s.plan)
+			out, _ := cmd.CombinedOutput()
+			ends <- end{cmd.ProcessState.ExitCode(), string(out)}
+		}()
+	}
+	first, second := <-ends, <-ends
+	if first.code != exitDone && second.code != exitDone {
+		t.Fatalf("no run finished: %+v %+v", first, second)
+	}
+	for _, e := range []end{first, second} {
+		if e.code != exitDone && e.code != exitNotNow {
+			t.Errorf("exit code %d, want %d or %d:\n%s", e.code, exitDone, exitNotNow, e.text)
+		}
+	}
+	must(t, exitDone, "check", s.plan, "--all")
+}
