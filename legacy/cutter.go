@@ -131,7 +131,7 @@ func (c *cutter) tooLong(line int) *badRow {
 	if c.openLine > 0 {
 		return &badRow{line: c.openLine, col: c.openCol, position: len(c.spans), text: "a quote that opens here is not closed within the longest row that is read"}
 	}
-	return &badRow{line: line, position: -1, text: "the row is longer than any that is read"}
+	return &badRow{line: line, position: -1, text: tooLongText()}
 }
 
 func newline() []byte { return []byte{'\n'} }

@@ -9,7 +9,10 @@ import (
 	"slices"
 	"time"
 
+	"filippo.io/age"
+
 	"mfabridge/internal/hint"
+	"mfabridge/internal/secret"
 	"mfabridge/internal/spill"
 )
 
@@ -22,6 +25,15 @@ type Options struct {
 	// SecretFormat is what a secret is written in that does not say so itself:
 	// FormatBase32, FormatHex, FormatBase64, or empty. See DecodeSeed.
 	SecretFormat string
+
+	// Encoding is how tables are written that have no byte order mark:
+	// EncodingUTF8, EncodingUTF16, EncodingWindows1252; empty: UTF-8. A mark
+	// always counts.
+	Encoding string
+
+	// Identities and Passphrase open a .zip.age. One of them is enough.
+	Identities []age.Identity
+	Passphrase secret.Bytes
 
 	// TempDir is the folder for sealed temporary files; empty: the system's.
 	TempDir string
@@ -37,7 +49,7 @@ type Summary struct {
 	Created time.Time    // zero: not said
 	Files   []FileDigest // in the order read
 
-	Rows        int64 // rows of users.csv, readable or not
+	Rows        int64 // rows of users, readable or not
 	Users       int64 // users that Users yields
 	SkippedRows int64 // rows of any table that are left out as ROW_INVALID
 	Duplicates  int64 // Usernames that several rows have
@@ -51,6 +63,8 @@ type Summary struct {
 	// LeftOut are devices and tokens of users that are in the export but are
 	// not yielded.
 	LeftOut int64
+
+	Activity ActivitySummary
 
 	Problems map[Code]int64 // occurrences
 }
@@ -69,7 +83,9 @@ type Export struct {
 	options  Options
 	mapping  map[string]string // folded header: our name
 	summary  Summary
-	users    FileDigest    // of users.csv
+	settings Settings
+	methods  []string      // of activity
+	users    []FileDigest  // of the files of users
 	attached *spill.Sorter // devices and tokens by the ordinal of their user
 	problems *problems
 }
@@ -83,7 +99,7 @@ func Open(ctx context.Context, path string, o Options) (*Export, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := openFolder(path)
+	f, err := openFolder(path, o)
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +108,7 @@ func Open(ctx context.Context, path string, o Options) (*Export, error) {
 		options:  o,
 		mapping:  mapping,
 		attached: spill.New(spill.Options{Dir: o.TempDir, Memory: attachedMemory}),
-		problems: newProblems(o.TempDir),
+		problems: newProblems(o.TempDir, f.parts),
 	}
 	if err := e.load(ctx); err != nil {
 		return nil, errors.Join(err, e.Close())
@@ -106,6 +122,11 @@ func (o Options) check() (map[string]string, error) {
 	case "", FormatBase32, FormatHex, FormatBase64:
 	default:
 		return nil, hint.New(fmt.Sprintf("secret format %q is unknown", o.SecretFormat), "use base32, hex or base64")
+	}
+	switch o.Encoding {
+	case "", EncodingUTF8, EncodingUTF16, EncodingWindows1252:
+	default:
+		return nil, hint.New(fmt.Sprintf("encoding %q is unknown", o.Encoding), "use utf-8, utf-16 or windows-1252")
 	}
 	mapping := map[string]string{}
 	for _, theirs := range slices.Sorted(maps.Keys(o.Map)) {
@@ -127,15 +148,24 @@ func (e *Export) Summary() Summary {
 	s := e.summary
 	s.Files = slices.Clone(s.Files)
 	s.Problems = maps.Clone(e.problems.counts)
+	s.Activity.Applications = slices.Clone(s.Activity.Applications)
 	return s
 }
+
+// Settings returns what settings.json says; the zero value without one.
+func (e *Export) Settings() Settings { return e.settings }
 
 // Problems yields everything that is wrong with the export and belongs to no
 // user that Users yields: by file, line and column. It may be called again.
 func (e *Export) Problems() iter.Seq2[Problem, error] { return e.problems.all() }
 
-// Close removes the temporary files. Iterations that are still going on end
+// Close removes the temporary files and closes the export. Iterations that are still going on end
 // with an error. It may be called twice.
 func (e *Export) Close() error {
-	return errors.Join(e.attached.Close(), e.problems.sorter.Close())
+	var err error
+	if e.folder.shelf != nil {
+		err = e.folder.shelf.Close()
+		e.folder.shelf = nil
+	}
+	return errors.Join(e.attached.Close(), e.problems.sorter.Close(), err)
 }

@@ -16,7 +16,7 @@ type SplitRow struct {
 // Split cuts everything in r.
 func Split(r io.Reader) ([]SplitRow, error) {
 	var rows []SplitRow
-	s := newSplitter(r)
+	s := newSplitter(text{r, wrongUTF8})
 	for {
 		line, fields, err := s.next()
 		row := SplitRow{Line: line}
@@ -37,7 +37,7 @@ func Split(r io.Reader) ([]SplitRow, error) {
 
 // SplitCount cuts everything and counts fields, for benchmarks.
 func SplitCount(r io.Reader) (fields int, err error) {
-	s := newSplitter(r)
+	s := newSplitter(text{r, wrongUTF8})
 	for {
 		_, f, err := s.next()
 		if err == io.EOF {

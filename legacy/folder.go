@@ -1,95 +1,237 @@
 package legacy
 
 import (
-	"context"
-	"crypto/sha256"
-	"encoding/hex"
+	"cmp"
 	"errors"
 	"fmt"
-	"hash"
-	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"mfabridge/internal/hint"
 )
 
-// maxOthers is how many files that are not read are named one by one.
-const maxOthers = 100
+// Limits of the files of an export.
+const (
+	MaxParts = 1000 // files that are read
+
+	maxOthers = 100 // files that are not read and named one by one
+)
+
+// about is what a file of an export is about. The values are in the order in
+// which files are read and complained about.
+type about uint8
+
+const (
+	aboutNothing about = iota
+	aboutUsers
+	aboutDevices
+	aboutTokens
+	aboutKeys // tokens, as key containers of RFC 6030
+	aboutAnswers
+	aboutActivity
+	aboutSettings
+	aboutManifest
+)
+
+// form is how a file is written.
+type form uint8
+
+const (
+	formNone form = iota
+	formCSV
+	formLines // JSON, an object a line
+	formXML
+	formJSON
+)
+
+// part is a file of an export that is read.
+type part struct {
+	about   about
+	form    form
+	name    string // in messages, in lower case
+	written string // as it is called where it lies
+}
 
 // folder is an export as it lies there.
 type folder struct {
 	path   string
-	files  map[string]string // our name of a file: its name as it is written there
-	others []string          // what is not read, sorted
-	more   int               // how many others are not named
+	shelf  shelf
+	parts  []part   // in the order in which they are read
+	others []string // what is not read, sorted
+	more   int      // how many others are not named
 }
 
 // openFolder lists an export.
-func openFolder(path string) (*folder, error) {
-	info, err := os.Stat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, hint.New("there is no export "+path, "give the folder that holds "+usersFile)
-	case err != nil:
-		return nil, hint.Wrap(fmt.Errorf("the export cannot be opened: %w", err), "give a folder that you may read")
-	case !info.IsDir():
-		return nil, hint.New(path+" is a file; this version reads an export from a folder", "give the folder that holds "+usersFile)
-	}
-	d, err := os.Open(path)
+func openFolder(path string, o Options) (*folder, error) {
+	s, err := openShelf(path, o)
 	if err != nil {
-		return nil, hint.Wrap(fmt.Errorf("the export cannot be opened: %w", err), "give a folder that you may read")
+		return nil, err
 	}
-	defer d.Close()
-	f := &folder{path: path, files: map[string]string{}}
-	for {
-		entries, err := d.ReadDir(1000)
-		for _, e := range entries {
-			if err := f.enter(e); err != nil {
-				return nil, err
-			}
-		}
-		if err == io.EOF {
-			slices.Sort(f.others)
-			return f, f.check()
-		}
-		if err != nil {
-			return nil, fmt.Errorf("the export cannot be listed: %w", err)
-		}
+	f := &folder{path: path, shelf: s}
+	if _, alone := s.(fileShelf); alone {
+		err = s.each("", f.enterAlone)
+	} else {
+		err = s.each("", f.enter)
 	}
+	if err == nil {
+		slices.Sort(f.others)
+		slices.SortStableFunc(f.parts, comparePart)
+		err = f.check()
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return f, nil
 }
 
-func (f *folder) enter(e fs.DirEntry) error {
-	ours := strings.ToLower(e.Name())
-	switch ours {
-	case usersFile, devicesFile, tokensFile, manifestFile:
-		if first, ok := f.files[ours]; ok {
-			return hint.New(fmt.Sprintf("the export holds both %s and %s", first, e.Name()), "remove the one that does not belong to it")
-		}
-		f.files[ours] = e.Name()
-	default:
-		if len(f.others) == maxOthers {
-			f.more++
-			return nil
-		}
-		f.others = append(f.others, e.Name())
+// formOf tells how a file is written by the end of its name.
+func formOf(lower string) form {
+	switch {
+	case strings.HasSuffix(lower, ".csv"):
+		return formCSV
+	case strings.HasSuffix(lower, ".jsonl"):
+		return formLines
+	case strings.HasSuffix(lower, ".xml"):
+		return formXML
 	}
+	return formNone
+}
+
+// classify tells what a file is by its name. A table may come in several
+// files: what follows the name of the table must not go on with a letter.
+func classify(lower string) (about, form) {
+	switch lower {
+	case manifestFile:
+		return aboutManifest, formJSON
+	case settingsFile:
+		return aboutSettings, formJSON
+	}
+	f := formOf(lower)
+	for _, t := range []struct {
+		stem  string
+		about about
+	}{{"users", aboutUsers}, {"devices", aboutDevices}, {"tokens", aboutTokens}, {"activity", aboutActivity}} {
+		rest, ok := strings.CutPrefix(lower, t.stem)
+		if r, _ := utf8.DecodeRuneInString(rest); !ok || f == formNone || unicode.IsLetter(r) {
+			continue
+		}
+		switch {
+		case t.about == aboutActivity && f != formCSV:
+			return aboutNothing, formNone
+		case t.about == aboutTokens && f == formXML:
+			continue // a key container
+		}
+		return t.about, f
+	}
+	return aboutNothing, formNone
+}
+
+func (f *folder) enter(name string, isDir bool) error {
+	lower := strings.ToLower(name)
+	a, form := classify(lower)
+	if isDir && formOf(lower) == formNone { // "users.csv" is to be complained about by name
+		a = aboutNothing
+	}
+	if a == aboutNothing {
+		f.pass(name)
+		return nil
+	}
+	return f.add(part{about: a, form: form, name: lower, written: name})
+}
+
+func (f *folder) add(p part) error {
+	for _, q := range f.parts {
+		if q.name == p.name {
+			return hint.New(fmt.Sprintf("the export holds both %s and %s", q.written, p.written), "remove the one that does not belong to it")
+		}
+	}
+	if len(f.parts) == MaxParts {
+		return hint.New(fmt.Sprintf("the export has more than %d files", MaxParts), "join files of the same table")
+	}
+	f.parts = append(f.parts, p)
 	return nil
 }
 
+// pass notes a file that is not read.
+func (f *folder) pass(name string) {
+	if len(f.others) == maxOthers {
+		f.more++
+		return
+	}
+	f.others = append(f.others, name)
+}
+
+// enterAlone takes the one file for users, whatever it is called.
+func (f *folder) enterAlone(name string, _ bool) error {
+	return f.add(part{about: aboutUsers, form: formOf(strings.ToLower(name)), name: name, written: name})
+}
+
+// comparePart sorts files by what they are about, then by name: without what
+// follows the last dot, and numbers by what they are worth.
+func comparePart(a, b part) int {
+	return cmp.Or(cmp.Compare(a.about, b.about),
+		compareNatural(stem(a.name), stem(b.name)), cmp.Compare(a.name, b.name))
+}
+
+func stem(name string) string {
+	if i := strings.LastIndexByte(name, '.'); i > 0 {
+		return name[:i]
+	}
+	return name
+}
+
+func compareNatural(a, b string) int {
+	digits := func(s string) int {
+		return len(s) - len(strings.TrimLeft(s, "0123456789"))
+	}
+	for a != "" && b != "" {
+		if n, m := digits(a), digits(b); n > 0 && m > 0 {
+			x, _ := strconv.ParseUint(a[:n], 10, 64) // of an overlong number the largest there is
+			y, _ := strconv.ParseUint(b[:m], 10, 64)
+			if x != y {
+				return cmp.Compare(x, y)
+			}
+			a, b = a[n:], b[m:]
+			continue
+		}
+		if a[0] != b[0] {
+			return cmp.Compare(a[0], b[0])
+		}
+		a, b = a[1:], b[1:]
+	}
+	return cmp.Compare(len(a), len(b))
+}
+
 func (f *folder) check() error {
-	if f.files[usersFile] != "" {
+	if len(f.of(aboutUsers)) > 0 || len(f.of(aboutAnswers)) > 0 {
 		return nil
 	}
 	for _, name := range f.others {
 		if lower := strings.ToLower(name); strings.HasPrefix(lower, "users.") {
-			return hint.New(fmt.Sprintf("%s holds no %s, and %q is not read by this version", f.path, usersFile, name), "export the users as CSV")
+			return hint.New(fmt.Sprintf("%s holds no %s, and %q is not read", f.path, usersFile, name), "export the users as .csv, .jsonl or .xml")
 		}
 	}
-	return hint.New(fmt.Sprintf("%s holds no %s", f.path, usersFile), "give the folder that holds the tables of the export")
+	return hint.New(fmt.Sprintf("%s holds no %s", f.path, usersFile), folderAdvice)
+}
+
+// of returns the positions of the parts that are about something.
+func (f *folder) of(a about) []int {
+	var all []int
+	for i, p := range f.parts {
+		if p.about == a {
+			all = append(all, i)
+		}
+	}
+	return all
+}
+
+// has tells whether there is a file of that name, read or not.
+func (f *folder) has(name string) bool {
+	return f.more > 0 || slices.ContainsFunc(f.parts, func(p part) bool { return strings.EqualFold(p.name, name) }) ||
+		slices.ContainsFunc(f.others, func(o string) bool { return strings.EqualFold(o, name) })
 }
 
 // notRead are the problems that name what is not read.
@@ -102,59 +244,4 @@ func (f *folder) notRead() []Problem {
 		all = append(all, Problem{Code: FileNotRead, Detail: fmt.Sprintf("%d more files are not read by this version", f.more)})
 	}
 	return all
-}
-
-// has tells whether there is a file of ours.
-func (f *folder) has(name string) bool { return f.files[name] != "" }
-
-// input is a file that is read from start to end, with its digest.
-type input struct {
-	ctx  context.Context
-	name string
-	file *os.File
-	sum  hash.Hash
-	size int64
-}
-
-// open opens a file of ours. Only a regular file has a size and an end.
-func (f *folder) open(ctx context.Context, name string) (*input, error) {
-	path := filepath.Join(f.path, f.files[name])
-	info, err := os.Stat(path)
-	switch {
-	case err != nil:
-		return nil, hint.Wrap(fmt.Errorf("%s cannot be read: %w", name, err), "look at the folder of the export and who may read it")
-	case !info.Mode().IsRegular():
-		return nil, hint.New(name+" is not a regular file", "put the file itself into the folder of the export")
-	case info.Size() > MaxFile:
-		return nil, hint.New(fmt.Sprintf("%s has %d bytes, %d is the limit", name, info.Size(), int64(MaxFile)), "split the export")
-	}
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, hint.Wrap(fmt.Errorf("%s cannot be read: %w", name, err), "look at who may read the export")
-	}
-	return &input{ctx: ctx, name: name, file: file, sum: sha256.New()}, nil
-}
-
-// Read honours the context and keeps the digest.
-func (in *input) Read(b []byte) (int, error) {
-	if err := in.ctx.Err(); err != nil {
-		return 0, err
-	}
-	n, err := in.file.Read(b)
-	in.sum.Write(b[:n])
-	in.size += int64(n)
-	switch {
-	case in.size > MaxFile:
-		return n, fmt.Errorf("%s has more than %d bytes", in.name, int64(MaxFile))
-	case err != nil && err != io.EOF:
-		return n, fmt.Errorf("%s cannot be read: %w", in.name, err)
-	}
-	return n, err
-}
-
-func (in *input) Close() error { return in.file.Close() }
-
-// digest is that of what was read so far.
-func (in *input) digest() FileDigest {
-	return FileDigest{Name: in.name, SHA256: hex.EncodeToString(in.sum.Sum(nil)), Bytes: in.size}
 }

@@ -23,6 +23,8 @@ type loader struct {
 	names    *spill.Sorter   // all rows of all tables by folded name
 	mapped   map[string]bool // folded headers of Options.Map that some table has
 	rows     int64
+	seeds    bool // there are files that may hold tokens without their user
+	activity *activityTable
 	rec      []byte
 	body     []byte
 }
@@ -31,6 +33,7 @@ func (e *Export) load(ctx context.Context) error {
 	l := &loader{Export: e, ctx: ctx, mapped: map[string]bool{},
 		names: spill.New(spill.Options{Dir: e.options.TempDir, Memory: namesMemory})}
 	defer l.names.Close()
+	l.seeds = len(e.folder.of(aboutTokens)) > 0 || len(e.folder.of(aboutKeys)) > 0
 	if err := l.readManifest(); err != nil {
 		return err
 	}
@@ -48,6 +51,7 @@ func (e *Export) load(ctx context.Context) error {
 	if err := l.join(); err != nil {
 		return err
 	}
+	l.methods, l.summary.Activity.Applications = l.activity.methods, l.activity.apps
 	return l.count()
 }
 
@@ -59,30 +63,16 @@ func (l *loader) readManifest() error {
 }
 
 func (l *loader) readTables() error {
-	users := newUserRow(l.options.SecretFormat)
-	err := l.readTable(&users.values, func(line int) (*badRow, error) { return users.read(line), l.addUser(users) })
-	if err != nil {
+	if err := l.readUsers(); err != nil {
 		return err
 	}
-	l.users = l.summary.Files[len(l.summary.Files)-1]
-	if l.summary.Rows == 0 {
-		return hint.New(usersFile+" holds no users", "it has a header and nothing else; export it again")
-	}
 	for _, k := range []kind{kindDevice, kindToken} {
-		r := newAttachedRow(k, l.options.SecretFormat)
-		if !l.folder.has(r.schema.file) {
-			continue
-		}
-		err := l.readTable(&r.values, func(line int) (*badRow, error) {
-			user, upn, bad := r.read(line)
-			if bad != nil {
-				return bad, nil
-			}
-			return nil, l.addAttached(r, user, upn)
-		})
-		if err != nil {
+		if err := l.readAttached(k); err != nil {
 			return err
 		}
+	}
+	if err := l.readActivity(); err != nil {
+		return err
 	}
 	if l.options.Progress != nil {
 		l.options.Progress(l.rows)
@@ -90,15 +80,60 @@ func (l *loader) readTables() error {
 	return nil
 }
 
+func (l *loader) readUsers() error {
+	users := newUserRow(l.options.SecretFormat)
+	parts := l.folder.of(aboutUsers)
+	for _, i := range parts {
+		before := len(l.summary.Files)
+		err := l.readTable(i, &users.values, func(line int) (*badRow, error) { return users.read(line), l.addUser(users) })
+		if err != nil {
+			return err
+		}
+		l.users = append(l.users, l.summary.Files[before])
+	}
+	switch {
+	case l.summary.Rows > 0:
+		return nil
+	case len(parts) == 1:
+		return hint.New(l.folder.parts[parts[0]].name+" holds no users", "it has a header and nothing else; export it again")
+	default:
+		return hint.New(fmt.Sprintf("none of the %d files of users holds a user", len(parts)), "export them again")
+	}
+}
+
+// readAttached reads all files of devices, or of tokens.
+func (l *loader) readAttached(k kind) error {
+	about := aboutDevices
+	if k == kindToken {
+		about = aboutTokens
+	}
+	r := newAttachedRow(k, l.options.SecretFormat)
+	for _, i := range l.folder.of(about) {
+		err := l.readTable(i, &r.values, func(line int) (*badRow, error) {
+			user, upn, bad := r.read(line)
+			if bad != nil {
+				return bad, nil
+			}
+			return nil, l.addAttached(r.kind, &r.row, user, upn)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // readTable hands each row of a table to row, which finds it in the values,
 // and reports those that cannot be read.
-func (l *loader) readTable(v *values, row func(line int) (*badRow, error)) error {
-	in, err := l.folder.open(l.ctx, v.schema.file)
+func (l *loader) readTable(i int, v *values, row func(line int) (*badRow, error)) error {
+	p := l.folder.parts[i]
+	in, err := l.folder.open(l.ctx, p)
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	t, err := l.openTable(in, v)
+	v.begin(i, p.name)
+	t, err := openTable(in, p.form, l.options.Encoding, l.reading(v))
 	if err != nil {
 		return err
 	}
@@ -116,7 +151,7 @@ func (l *loader) readTable(v *values, row func(line int) (*badRow, error)) error
 			if bad, err = row(line); err != nil {
 				return err
 			}
-		} else if v.schema.file == usersFile {
+		} else if p.about == aboutUsers {
 			l.summary.Rows++
 		}
 		if bad != nil {
@@ -129,30 +164,29 @@ func (l *loader) readTable(v *values, row func(line int) (*badRow, error)) error
 			l.options.Progress(l.rows)
 		}
 	}
-	d := in.digest()
+	d, err := in.finish()
+	if err != nil {
+		return err
+	}
 	l.summary.Files = append(l.summary.Files, d)
 	return l.manifest.check(d)
 }
 
-// openTable reads the header and reports columns that nothing is read from.
-func (l *loader) openTable(in *input, v *values) (table, error) {
-	t, others, err := openCSV(in, v.schema, l.mapping)
-	if err != nil {
-		return nil, err
-	}
-	v.spelled = t.spelled(v.schema)
-	for _, name := range t.header {
-		l.mapped[foldHeader(name)] = true
-	}
-	for _, u := range others {
-		p := Problem{Code: ColumnUnknown, Place: Place{v.schema.file, u.line, u.col},
-			Field:  cmp.Or(u.name, fmt.Sprintf("column %d", u.number)),
-			Detail: "nothing is read from this column, and its values are not kept"}
-		if err := l.problems.add(p); err != nil {
-			return nil, err
+// reading reports columns that nothing is read from.
+func (l *loader) reading(v *values) reading {
+	return reading{file: v.file, schema: v.schema, mapping: l.mapping, found: func(h heading) error {
+		l.mapped[foldHeader(h.name)] = true
+		if h.column >= 0 {
+			v.spelled[h.column] = h.name
+			return nil
 		}
-	}
-	return t, nil
+		if slices.Contains(v.schema.passed, foldHeader(h.name)) {
+			return nil
+		}
+		return l.problems.add(Problem{Code: ColumnUnknown, Place: Place{v.file, h.line, h.col},
+			Field:  cmp.Or(h.name, fmt.Sprintf("column %d", h.number)),
+			Detail: "nothing is read from this column, and its values are not kept"})
+	}}
 }
 
 // skip reports a row that cannot be read.
@@ -163,11 +197,13 @@ func (l *loader) skip(v *values, line int, bad *badRow) error {
 	l.summary.SkippedRows++
 	name := ""
 	for _, key := range v.schema.keys {
-		name = cmp.Or(name, string(v.cells[key].text))
+		if !v.schema.columns[key].quiet {
+			name = cmp.Or(name, string(v.cells[key].text))
+		}
 	}
 	return l.problems.add(Problem{
 		Code:     RowInvalid,
-		Place:    Place{v.schema.file, bad.line, bad.col},
+		Place:    Place{v.file, bad.line, bad.col},
 		Username: name,
 		Field:    bad.field,
 		Detail:   bad.text + "; the row is left out",

@@ -35,10 +35,11 @@ const manifestAdvice = "export again, or remove " + manifestFile + " if you know
 
 // readManifest reads the manifest if there is one.
 func readManifest(ctx context.Context, f *folder) (m manifest, digests []FileDigest, err error) {
-	if !f.has(manifestFile) {
+	parts := f.of(aboutManifest)
+	if len(parts) == 0 {
 		return m, nil, nil
 	}
-	in, err := f.open(ctx, manifestFile)
+	in, err := f.open(ctx, f.parts[parts[0]])
 	if err != nil {
 		return m, nil, err
 	}
@@ -64,7 +65,7 @@ func readManifest(ctx context.Context, f *folder) (m manifest, digests []FileDig
 // checkFiles refuses an export of which a part is missing.
 func (m manifest) checkFiles(f *folder) error {
 	for _, name := range slices.Sorted(maps.Keys(m.SHA256)) {
-		if !f.has(strings.ToLower(name)) && !slices.Contains(f.others, name) && f.more == 0 {
+		if !f.has(name) {
 			return hint.New(fmt.Sprintf("%s names %q, which is not there", manifestFile, name), "copy the whole export; "+manifestAdvice)
 		}
 	}

@@ -75,20 +75,32 @@ func TestOpenRefuses(t *testing.T) {
 		hint    string
 	}{
 		"no users file":       {files{"devices.csv": "Username\nada\n"}, legacy.Options{}, "holds no users.csv", "folder"},
-		"another users file":  {files{"users.jsonl": "{}"}, legacy.Options{}, `"users.jsonl" is not read by this version`, "CSV"},
+		"another users file":  {files{"users.xlsx": "PK"}, legacy.Options{}, `"users.xlsx" is not read`, ".csv, .jsonl or .xml"},
 		"empty":               {files{"users.csv": ""}, legacy.Options{}, "users.csv is empty", "export it again"},
 		"only a mark":         {files{"users.csv": "\xef\xbb\xbf"}, legacy.Options{}, "users.csv is empty", "export it again"},
 		"only blank lines":    {files{"users.csv": "\n\r\n"}, legacy.Options{}, "users.csv is empty", "export it again"},
 		"header only":         {files{"users.csv": "Username,Phone\r\n"}, legacy.Options{}, "users.csv holds no users", "header"},
-		"UTF-16":              {files{"users.csv": "\xff\xfeU\x00s\x00"}, legacy.Options{}, "UTF-16", "UTF-8"},
-		"UTF-16, big end":     {files{"users.csv": "\xfe\xff\x00U\x00s"}, legacy.Options{}, "UTF-16", "UTF-8"},
-		"header not UTF-8":    {files{"users.csv": "Username,Pr\xe9nom\nada,x\n"}, legacy.Options{}, "no readable header: line 1, column 10", "UTF-8"},
+		"only a mark, UTF-16": {files{"users.csv": "\xff\xfe"}, legacy.Options{}, "users.csv is empty", "export it again"},
+		"UTF-16 broken":       {files{"users.csv": "\xfe\xffU\x00s"}, legacy.Options{}, "no readable header: line 1, column 1: the value is not UTF-16", "first line"},
+		"UTF-16 without mark": {files{"users.csv": "U\x00s\x00"}, legacy.Options{}, "holds a NUL byte", "first line"},
+		"unknown encoding":    {files{"users.csv": user}, legacy.Options{Encoding: "latin1"}, `encoding "latin1" is unknown`, "windows-1252"},
+		"CR alone":            {files{"users.csv": "Username,Phone\rada,1\r"}, legacy.Options{}, "lines end with CR alone", "line ends"},
+		"lines, empty":        {files{"users.jsonl": ""}, legacy.Options{}, "users.jsonl is empty", "JSON object"},
+		"lines, blank":        {files{"users.jsonl": "\n\n"}, legacy.Options{}, "users.jsonl holds no users", "export it again"},
+		"several, none":       {files{"users.csv": "Username\n", "users2.csv": "Username\n"}, legacy.Options{}, "none of the 2 files of users holds a user", "again"},
+		"XML, empty":          {files{"users.xml": ""}, legacy.Options{}, "users.xml cannot be read: line 1, column 1: ", "export it again"},
+		"XML, no rows":        {files{"users.xml": "<Users/>"}, legacy.Options{}, "users.xml holds no users", "export it again"},
+		"XML, cut off":        {files{"users.xml": "<Users><User><Username>a</Username></User><User>"}, legacy.Options{}, "users.xml cannot be read: line 1, column ", "export it again"},
+		"XML, entity bomb":    {files{"users.xml": "<!DOCTYPE x [<!ENTITY a \"aaaa\">]><Users><User>&a;</User></Users>"}, legacy.Options{}, "users.xml cannot be read: line 1, column 1: ", "export it again"},
+		"XML, nested":         {files{"users.xml": strings.Repeat("<a>", 100)}, legacy.Options{}, "users.xml cannot be read: line 1, column ", "export it again"},
+		"XML, long field":     {files{"users.xml": "<Users><User><Phone>" + strings.Repeat("1", 2*legacy.MaxRow)}, legacy.Options{}, "users.xml cannot be read: line 1, column ", "export it again"},
+		"header not UTF-8":    {files{"users.csv": "Username,Pr\xe9nom\nada,x\n"}, legacy.Options{}, "no readable header: line 1, column 10: the value is not UTF-8; if the file is in Windows-1252, say so with --encoding windows-1252", "first line"},
 		"no key":              {files{"users.csv": "Login,Phone\nada,1\n"}, legacy.Options{}, "users.csv has no column Username", "--map"},
 		"semicolons":          {files{"users.csv": "Username;Phone\nada;1\n"}, legacy.Options{}, "users.csv has no column Username", "commas"},
 		"key twice":           {files{"users.csv": "Username,user_name\nada,ada\n"}, legacy.Options{}, "Username twice, as columns 1 and 2", "rename"},
 		"column twice":        {files{"users.csv": "Username,Phone,PHONE\nada,1,2\n"}, legacy.Options{}, "Phone twice, as columns 2 and 3", "rename"},
 		"devices without key": {files{"users.csv": user, "devices.csv": "DeviceName\nx\n"}, legacy.Options{}, "devices.csv has no column Username", "--map"},
-		"tokens without key":  {files{"users.csv": user, "tokens.csv": "serial number\nx\n"}, legacy.Options{}, "tokens.csv has no column upn or Username", "--map"},
+		"tokens without key":  {files{"users.csv": user, "tokens.csv": "model\nx\n"}, legacy.Options{}, "tokens.csv has no column upn, Username or serial number", "--map"},
 		"two spellings":       {files{"users.csv": user, "USERS.CSV": user}, legacy.Options{}, "holds both", "remove"},
 		"unknown format":      {files{"users.csv": user}, legacy.Options{SecretFormat: "octal"}, `"octal" is unknown`, "base32"},
 		"map to nothing":      {files{"users.csv": user}, legacy.Options{Map: map[string]string{"a": "Nonsense"}}, `"Nonsense", which no table has`, "docs"},
@@ -120,13 +132,13 @@ func TestOpenRefuses(t *testing.T) {
 }
 
 func TestOpenRefusesPlaces(t *testing.T) {
-	file := filepath.Join(files{"users.csv": "Username\nada\n"}.write(t), "users.csv")
+	file := filepath.Join(files{"users.txt": "Username\nada\n"}.write(t), "users.txt")
 	folder := t.TempDir()
 	if err := os.Mkdir(filepath.Join(folder, "users.csv"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	for path, phrase := range map[string]string{
-		file:                               "is a file",
+		file:                               "is a file of a kind that is not read",
 		filepath.Join(t.TempDir(), "none"): "there is no export",
 		folder:                             "users.csv is not a regular file",
 	} {
@@ -139,17 +151,17 @@ func TestOpenRefusesPlaces(t *testing.T) {
 // A column that is not ours, a file that is not ours: named, never quoted.
 func TestNotRead(t *testing.T) {
 	e := open(t, files{
-		"users.csv":     "user name,Pin,Phone,\nada,1379,+1 425 555 0100,x\n",
-		"users.jsonl":   "{}",
-		"settings.json": "{}",
-		"seeds.pskc":    "",
+		"users.csv":        "user name,Pin,Phone,\nada,1379,+1 425 555 0100,x\n",
+		"users.txt":        "{}",
+		"usersettings.csv": "x",
+		"activity.xml":     "",
 	}.write(t), legacy.Options{})
 	want := []string{
 		"users.csv:1:11 COLUMN_UNKNOWN |Pin|nothing is read from this column, and its values are not kept",
 		"users.csv:1:21 COLUMN_UNKNOWN |column 4|nothing is read from this column, and its values are not kept",
-		"seeds.pskc FILE_NOT_READ ||this version does not read this file",
-		"settings.json FILE_NOT_READ ||this version does not read this file",
-		"users.jsonl FILE_NOT_READ ||this version does not read this file",
+		"activity.xml FILE_NOT_READ ||this version does not read this file",
+		"users.txt FILE_NOT_READ ||this version does not read this file",
+		"usersettings.csv FILE_NOT_READ ||this version does not read this file",
 	}
 	if diff := cmp.Diff(want, problems(t, e)); diff != "" {
 		t.Error(diff)

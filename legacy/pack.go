@@ -13,6 +13,7 @@ var errPacked = errors.New("a sorted record cannot be read back")
 // unpack leaves it out of the strings it makes.
 func (a *attached) pack(b []byte) []byte {
 	b = append(b, byte(a.state))
+	b = binary.AppendUvarint(b, uint64(a.part))
 	b = binary.AppendUvarint(b, uint64(a.line))
 	b = binary.AppendUvarint(b, uint64(a.generator.Interval))
 	b = binary.AppendUvarint(b, uint64(a.generator.Digits))
@@ -85,6 +86,7 @@ func (u *unpacker) time() time.Time {
 
 // unpacked is a device or token read back, all its text in one allocation.
 type unpacked struct {
+	part      int
 	line      int
 	generator Generator
 	activated time.Time
@@ -96,7 +98,7 @@ type unpacked struct {
 func unpack(b []byte, texts int) (a unpacked, err error) {
 	u := unpacker{b: b}
 	u.byte() // state
-	a.line = int(u.uvarint())
+	a.part, a.line = int(u.uvarint()), int(u.uvarint())
 	a.generator.Interval, a.generator.Digits = int(u.uvarint()), int(u.uvarint())
 	a.generator.Drift = int(u.varint())
 	a.generator.Algorithm = algorithmName(u.bytes())
@@ -128,9 +130,9 @@ func algorithmName(b []byte) string {
 	return ""
 }
 
-func (a *unpacked) device(format string) Device {
+func (a *unpacked) device(file, format string) Device {
 	return Device{
-		Place:            Place{File: devicesFile, Line: a.line},
+		Place:            Place{File: file, Line: a.line},
 		ID:               a.text[packedID],
 		Name:             a.text[packedName],
 		PushToken:        a.text[packedPush],
@@ -143,9 +145,9 @@ func (a *unpacked) device(format string) Device {
 	}
 }
 
-func (a *unpacked) token(format string) Token {
+func (a *unpacked) token(file, format string) Token {
 	return Token{
-		Place:        Place{File: tokensFile, Line: a.line},
+		Place:        Place{File: file, Line: a.line},
 		Serial:       a.text[packedSerial],
 		Manufacturer: a.text[packedManufacturer],
 		Model:        a.text[packedModel],

@@ -3,7 +3,6 @@ package legacy
 import (
 	"encoding/binary"
 	"iter"
-	"slices"
 
 	"mfabridge/internal/spill"
 )
@@ -20,25 +19,30 @@ const (
 type problems struct {
 	sorter *spill.Sorter
 	counts map[Code]int64
+	ranks  map[string]uint16 // of the files of the export
 	buf    []byte
 }
 
-func newProblems(dir string) *problems {
-	return &problems{sorter: spill.New(spill.Options{Dir: dir, Memory: problemsMemory}), counts: map[Code]int64{}}
+func newProblems(dir string, parts []part) *problems {
+	p := &problems{sorter: spill.New(spill.Options{Dir: dir, Memory: problemsMemory}), counts: map[Code]int64{}, ranks: map[string]uint16{}}
+	for i, part := range parts {
+		p.ranks[part.name] = uint16(i)
+	}
+	return p
 }
 
-// fileRank is the order of files: tables, manifest, everything else.
-func fileRank(file string) byte {
-	i := slices.Index([]string{usersFile, devicesFile, tokensFile, manifestFile}, file)
-	if i < 0 {
-		i = 99
+// rank is the order of files: those that are read, in that order, then
+// everything else.
+func (p *problems) rank(file string) uint16 {
+	if r, ok := p.ranks[file]; ok {
+		return r
 	}
-	return byte(i)
+	return MaxParts
 }
 
 func (p *problems) add(q Problem) error {
 	p.counts[q.Code]++
-	b := append(p.buf[:0], fileRank(q.Place.File))
+	b := binary.BigEndian.AppendUint16(p.buf[:0], p.rank(q.Place.File))
 	b = binary.BigEndian.AppendUint64(b, uint64(q.Place.Line))
 	b = binary.BigEndian.AppendUint32(b, uint32(q.Place.Column))
 	b = binary.BigEndian.AppendUint64(b, uint64(p.sorter.Len()))
@@ -65,7 +69,7 @@ func (p *problems) all() iter.Seq2[Problem, error] {
 
 func readProblem(rec []byte) (Problem, error) {
 	u := unpacker{b: rec}
-	u.byte()
+	u.take(2)
 	place := u.take(12)
 	u.take(8)
 	q := Problem{Code: Code(u.bytes())}

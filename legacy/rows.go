@@ -29,11 +29,11 @@ func newValues(s schema) values {
 func (r *userRow) read(line int) *badRow {
 	r.line = line
 	if len(r.name(userName)) == 0 {
-		r.refuse(userName, "Username is empty")
+		r.refuseEmpty(userName)
 	}
 	r.name(userUPN)
 	r.user = User{
-		Place:                 Place{File: usersFile, Line: line},
+		Place:                 Place{File: r.file, Line: line},
 		KeepPhoneSynchronized: r.flag(userKeepPhone, false),
 		Mode:                  Mode(r.word(userMode, string(ModePhoneApp), string(ModeOathToken), string(ModeSMSText), string(ModeVoiceCall))),
 		PinMode:               r.word(userPinMode, "standard", "pin", "returnPin", "voiceprint"),
@@ -96,7 +96,7 @@ func (r *userRow) token(serial string) Token {
 		at = r.cells[userSerial]
 	}
 	return Token{
-		Place:     Place{File: usersFile, Line: at.line, Column: at.col},
+		Place:     Place{File: r.file, Line: at.line, Column: at.col},
 		Serial:    serial,
 		Seed:      DecodeSeed(r.cells[userSecret].text, r.format),
 		Generator: Generator{Interval: r.interval, Digits: defaultDigits, Algorithm: defaultAlgorithm},
@@ -106,6 +106,7 @@ func (r *userRow) token(serial string) Token {
 // attached is a row of devices.csv or tokens.csv with its values read. All but
 // the key can be packed.
 type attached struct {
+	part      int
 	line      int
 	text      [][]byte // by the constants below
 	secret    []byte
@@ -147,6 +148,8 @@ const (
 	kindSkipped kind = iota // the user is not yielded
 	kindDevice
 	kindToken
+	kindRowToken // a token that completes the one in the user's own row
+	kindActivity
 )
 
 func newAttachedRow(k kind, format string) *attachedRow {
@@ -160,7 +163,7 @@ func newAttachedRow(k kind, format string) *attachedRow {
 // read checks all values of the row that is in the cells. user is the name
 // that it belongs to and upn the other one, if there are both.
 func (r *attachedRow) read(line int) (user, upn []byte, bad *badRow) {
-	r.row = attached{line: line, text: r.row.text[:0]}
+	r.row = attached{part: r.part, line: line, text: r.row.text[:0]}
 	if r.kind == kindDevice {
 		user = r.readDevice()
 	} else {
@@ -174,7 +177,7 @@ func (r *attachedRow) read(line int) (user, upn []byte, bad *badRow) {
 
 func (r *attachedRow) readDevice() (user []byte) {
 	if user = r.name(deviceUser); len(user) == 0 {
-		r.refuse(deviceUser, "Username is empty")
+		r.refuseEmpty(deviceUser)
 	}
 	for _, c := range []int{deviceID, deviceName, devicePushToken, deviceNotification, deviceVersion} {
 		r.row.text = append(r.row.text, r.cells[c].text)
@@ -189,12 +192,8 @@ func (r *attachedRow) readDevice() (user []byte) {
 // readToken returns Username and upn; where one is empty the other comes first.
 func (r *attachedRow) readToken() (user, upn []byte) {
 	user, upn = r.name(tokenUser), r.name(tokenUPN)
-	if len(user) == 0 && len(upn) == 0 {
-		column := tokenUPN
-		if r.cells[tokenUPN].col == 0 {
-			column = tokenUser
-		}
-		r.refuse(column, r.schema.columns[column].name+" is empty")
+	if len(user) == 0 && len(upn) == 0 && len(r.cells[tokenSerial].text) == 0 {
+		r.refuseEmpty(tokenUPN, tokenUser, tokenSerial)
 	}
 	for _, c := range []int{tokenSerial, tokenManufacturer, tokenModel} {
 		r.row.text = append(r.row.text, r.cells[c].text)
@@ -212,4 +211,15 @@ func (r *attachedRow) generator(interval, digits, algorithm, drift int, exists b
 		Algorithm: r.algorithm(algorithm),
 		Drift:     r.number(drift, 0, -maxDrift, maxDrift),
 	}
+}
+
+// refuseEmpty complains about the first of the columns that the table has.
+func (v *values) refuseEmpty(columns ...int) {
+	for _, c := range columns {
+		if v.cells[c].col != 0 {
+			v.refuse(c, v.schema.columns[c].name+" is empty")
+			return
+		}
+	}
+	v.refuse(columns[0], v.schema.columns[columns[0]].name+" is missing")
 }

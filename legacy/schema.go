@@ -1,11 +1,12 @@
 package legacy
 
-// Names of the files of an export, compared without case.
+// Names of the files of an export, compared without case. Tables may come in
+// several files and forms, see classify.
 const (
 	usersFile    = "users.csv"
-	devicesFile  = "devices.csv"
-	tokensFile   = "tokens.csv"
+	settingsFile = "settings.json"
 	manifestFile = "manifest.json"
+	soapFolder   = "soap"
 )
 
 // Columns of users.csv.
@@ -47,9 +48,9 @@ const (
 // usersSchema is quiet where a value may be a secret that went astray: a PIN
 // in PinSet, a seed in its neighbour.
 func usersSchema() schema {
-	return schema{file: usersFile, keys: []int{userName}, columns: []column{
+	return schema{keys: []int{userName}, columns: []column{
 		userName:            {name: "Username"},
-		userUPN:             {name: "UserPrincipalName"},
+		userUPN:             {name: "UserPrincipalName", also: []string{"upn"}},
 		userSID:             {name: "Sid"},
 		userFirst:           {name: "FirstName"},
 		userLast:            {name: "LastName"},
@@ -71,7 +72,7 @@ func usersSchema() schema {
 		userDisabled:        {name: "DisabledBehavior"},
 		userBlocked:         {name: "Blocked"},
 		userPinSet:          {name: "PinSet", quiet: true},
-		userStaticSet:       {name: "StaticTokenSet", quiet: true},
+		userStaticSet:       {name: "StaticTokenSet", also: []string{"EnableStaticToken"}, quiet: true},
 		userQuestionsSet:    {name: "SecurityQuestionsSet", quiet: true},
 		userSerial:          {name: "OathTokenSerialNumber", quiet: true},
 		userSecret:          {name: "OathTokenSecretKey", quiet: true},
@@ -101,7 +102,7 @@ const (
 )
 
 func devicesSchema() schema {
-	return schema{file: devicesFile, keys: []int{deviceUser}, columns: []column{
+	return schema{keys: []int{deviceUser}, columns: []column{
 		deviceUser:         {name: "Username"},
 		deviceID:           {name: "UserDeviceId"},
 		deviceName:         {name: "DeviceName"},
@@ -134,18 +135,20 @@ const (
 )
 
 func tokensSchema() schema {
-	return schema{file: tokensFile, keys: []int{tokenUPN, tokenUser}, columns: []column{
+	return schema{keys: []int{tokenUPN, tokenUser, tokenSerial}, columns: []column{
 		tokenUser:         {name: "Username"},
-		tokenUPN:          {name: "upn", also: "UserPrincipalName"},
-		tokenSerial:       {name: "serial number", quiet: true},
-		tokenSecret:       {name: "secret key", quiet: true},
-		tokenInterval:     {name: "time interval", quiet: true},
-		tokenManufacturer: {name: "manufacturer"},
-		tokenModel:        {name: "model"},
+		tokenUPN:          {name: "upn", also: []string{"UserPrincipalName"}},
+		tokenSerial:       {name: "serial number", also: []string{"serial", "serial no", "token serial", "token serial number", "OathTokenSerialNumber"}, quiet: true},
+		tokenSecret:       {name: "secret key", also: []string{"secret", "seed", "token seed", "token secret", "OathTokenSecretKey"}, quiet: true},
+		tokenInterval:     {name: "time interval", also: []string{"interval", "time step", "period", "OathTokenTimeInterval"}, quiet: true},
+		tokenManufacturer: {name: "manufacturer", also: []string{"vendor"}},
+		tokenModel:        {name: "model", also: []string{"token model", "token type"}},
 		tokenDrift:        {name: "time drift", quiet: true},
-		tokenDigits:       {name: "digits", quiet: true},
-		tokenAlgorithm:    {name: "algorithm", quiet: true},
+		tokenDigits:       {name: "digits", also: []string{"code length"}, quiet: true},
+		tokenAlgorithm:    {name: "algorithm", also: []string{"hash algorithm"}, quiet: true},
 	}}
 }
 
-func schemas() []schema { return []schema{usersSchema(), devicesSchema(), tokensSchema()} }
+func schemas() []schema {
+	return []schema{usersSchema(), devicesSchema(), tokensSchema(), activitySchema()}
+}

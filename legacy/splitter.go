@@ -47,12 +47,14 @@ type splitter struct {
 	eof  bool
 	line int // of pos, from 1
 
+	wrong string // see text
+
 	cut    cutter
 	fields []field
 }
 
-func newSplitter(r io.Reader) *splitter {
-	return &splitter{r: r, buf: make([]byte, readBuffer), line: 1}
+func newSplitter(t text) *splitter {
+	return &splitter{r: t, wrong: t.wrong, buf: make([]byte, readBuffer), line: 1}
 }
 
 // next returns the fields of the next row and the line on which it begins. The
@@ -90,7 +92,7 @@ func (s *splitter) next() (line int, fields []field, err error) {
 		clean := utf8.Valid(b[:s.cut.size]) && bytes.IndexByte(b[:s.cut.size], 0) < 0
 		s.take(b)
 		if !clean {
-			return line, nil, blame(s.fields)
+			return line, nil, s.blame()
 		}
 		return line, s.fields, nil
 	}
@@ -162,15 +164,15 @@ func undouble(b []byte) []byte {
 	return b[:n]
 }
 
-// blame finds the value in a row that is not UTF-8 or holds a NUL byte.
-func blame(fields []field) *badRow {
-	for i, f := range fields {
+// blame finds the value in a row that cannot be decoded or holds a NUL byte.
+func (s *splitter) blame() *badRow {
+	for i, f := range s.fields {
 		switch {
 		case !utf8.Valid(f.text):
-			return &badRow{line: f.line, col: f.col, position: i, text: "the value is not UTF-8"}
+			return &badRow{line: f.line, col: f.col, position: i, text: s.wrong}
 		case bytes.IndexByte(f.text, 0) >= 0:
 			return &badRow{line: f.line, col: f.col, position: i, text: "the value holds a NUL byte"}
 		}
 	}
-	return &badRow{line: fields[0].line, position: -1, text: "the row is not UTF-8"}
+	return &badRow{line: s.fields[0].line, position: -1, text: s.wrong}
 }

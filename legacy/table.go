@@ -29,16 +29,64 @@ type cell struct {
 
 // schema is what a table may hold.
 type schema struct {
-	file    string
 	columns []column
-	keys    []int // of these columns at least one is needed
+	keys    []int    // of these columns at least one is needed
+	passed  []string // folded columns that nothing is read from, and that everybody knows of
 }
 
 // column is one column of a schema.
 type column struct {
 	name  string
-	also  string // another name, or empty
-	quiet bool   // its values are never quoted
+	also  []string // other names
+	quiet bool     // its values are never quoted
+}
+
+// heading is a column of a file: named in a header, or met in a row.
+type heading struct {
+	name      string
+	number    int // from 1; 0: the form knows no order
+	line, col int
+	column    int // of the schema, or -1
+}
+
+// reading is what all forms of a table need to know.
+type reading struct {
+	file    string // in messages
+	schema  schema
+	mapping map[string]string     // see Options.Map
+	found   func(h heading) error // is told of each column once; may be nil
+}
+
+// openTable opens a table of any form.
+func openTable(in io.Reader, form form, encoding string, o reading) (table, error) {
+	t, err := decodeText(in, encoding)
+	if err != nil {
+		return nil, err
+	}
+	switch form {
+	case formLines:
+		return openLines(t, o)
+	case formXML:
+		return openXML(t, o)
+	default:
+		return openCSV(t, o)
+	}
+}
+
+// column finds what a name of a column means.
+func (o *reading) column(name string) int {
+	folded := foldHeader(name)
+	if ours, ok := o.mapping[folded]; ok {
+		folded = foldHeader(ours)
+	}
+	return o.schema.find(folded)
+}
+
+func (o *reading) tell(h heading) error {
+	if o.found == nil {
+		return nil
+	}
+	return o.found(h)
 }
 
 // csvTable is a table in CSV with a header.
@@ -48,100 +96,71 @@ type csvTable struct {
 	bound  []int // position in the file: column of the schema, or -1
 }
 
-// unknown is a column of a file that the schema does not have.
-type unknown struct {
-	name      string
-	number    int // from 1
-	line, col int
-}
-
-// openCSV reads the header. mapping leads from a folded header to the name of
-// a column; see Options.Map.
-func openCSV(r io.Reader, s schema, mapping map[string]string) (*csvTable, []unknown, error) {
+// openCSV reads the header.
+func openCSV(r text, o reading) (*csvTable, error) {
 	t := &csvTable{split: newSplitter(r)}
-	if err := t.skipMark(s.file); err != nil {
-		return nil, nil, err
-	}
 	_, fields, err := t.split.next()
 	if bad, ok := err.(*badRow); ok {
-		return nil, nil, hint.New(fmt.Sprintf("%s has no readable header: line %d, column %d: %s", s.file, bad.line, bad.col, bad.text),
-			"the first line must name the columns, in UTF-8, separated by commas")
+		return nil, hint.New(fmt.Sprintf("%s has no readable header: line %d, column %d: %s", o.file, bad.line, bad.col, bad.text),
+			"the first line must name the columns, separated by commas; a file that is not UTF-8 needs a byte order mark or --encoding")
 	}
 	if err == io.EOF {
-		return nil, nil, hint.New(s.file+" is empty", "export it again; the first line must name the columns")
+		return nil, hint.New(o.file+" is empty", "export it again; the first line must name the columns")
 	}
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	others, err := t.bind(fields, s, mapping)
-	return t, others, err
+	return t, t.bind(fields, o)
 }
 
-// skipMark passes over the byte order mark of UTF-8 and refuses UTF-16, which
-// cannot be told from a broken file later on.
-func (t *csvTable) skipMark(file string) error {
-	if err := t.split.fill(); err != nil {
-		return err
+// bind finds the columns of the schema in the header.
+func (t *csvTable) bind(fields []field, o reading) error {
+	at := make([]int, len(o.schema.columns)) // position from 1
+	for i, f := range fields {
+		if bytes.IndexByte(f.text, '\r') >= 0 {
+			return hint.New(o.file+" has no readable header: its lines end with CR alone", "save it with line ends as Windows or Unix have them")
+		}
+		name := strings.TrimSpace(string(f.text))
+		column := o.column(name)
+		t.header = append(t.header, name)
+		t.bound = append(t.bound, column)
+		if column >= 0 && at[column] > 0 {
+			return hint.New(fmt.Sprintf("%s has the column %s twice, as columns %d and %d of the header", o.file, o.schema.columns[column].name, at[column], i+1),
+				"remove or rename one of them; upper case, spaces, _ and - do not tell columns apart")
+		}
+		if column >= 0 {
+			at[column] = i + 1
+		}
 	}
-	b := t.split.buf[:t.split.end]
-	switch {
-	case bytes.HasPrefix(b, []byte("\xef\xbb\xbf")):
-		t.split.pos = 3
-	case bytes.HasPrefix(b, []byte("\xff\xfe")), bytes.HasPrefix(b, []byte("\xfe\xff")):
-		return hint.New(file+" is UTF-16, which is not read", "save it as UTF-8")
+	if !slices.ContainsFunc(o.schema.keys, func(key int) bool { return at[key] > 0 }) {
+		return keyMissing(fields, o)
+	}
+	for i, f := range fields {
+		if err := o.tell(heading{t.header[i], i + 1, f.line, f.col, t.bound[i]}); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-// bind finds the columns of the schema in the header.
-func (t *csvTable) bind(fields []field, s schema, mapping map[string]string) ([]unknown, error) {
-	var others []unknown
-	at := make([]int, len(s.columns)) // position from 1
-	for i, f := range fields {
-		name := strings.TrimSpace(string(f.text))
-		folded := foldHeader(name)
-		if ours, ok := mapping[folded]; ok {
-			folded = foldHeader(ours)
-		}
-		column := s.find(folded)
-		t.header = append(t.header, name)
-		t.bound = append(t.bound, column)
-		switch {
-		case column < 0:
-			others = append(others, unknown{name, i + 1, f.line, f.col})
-		case at[column] > 0:
-			return nil, hint.New(fmt.Sprintf("%s has the column %s twice, as columns %d and %d of the header", s.file, s.columns[column].name, at[column], i+1),
-				"remove or rename one of them; upper case, spaces, _ and - do not tell columns apart")
-		default:
-			at[column] = i + 1
-		}
-	}
-	for _, key := range s.keys {
-		if at[key] > 0 {
-			return others, nil
-		}
-	}
-	return nil, s.keyMissing(fields)
-}
-
 func (s schema) find(folded string) int {
 	return slices.IndexFunc(s.columns, func(c column) bool {
-		return foldHeader(c.name) == folded || c.also != "" && foldHeader(c.also) == folded
+		return foldHeader(c.name) == folded || slices.ContainsFunc(c.also, func(a string) bool { return foldHeader(a) == folded })
 	})
 }
 
 // keyMissing does not quote the header: without a key it may be a row of
 // values.
-func (s schema) keyMissing(fields []field) error {
+func keyMissing(fields []field, o reading) error {
 	var names []string
-	for _, key := range s.keys {
-		names = append(names, s.columns[key].name)
+	for _, key := range o.schema.keys {
+		names = append(names, o.schema.columns[key].name)
 	}
 	advice := "the first line must name the columns; --map THEIRS=" + names[0] + " gives a column of yours that meaning"
 	if len(fields) == 1 && bytes.ContainsAny(fields[0].text, ";\t|") {
 		advice = "columns must be separated by commas; this header seems to use something else"
 	}
-	return hint.New(fmt.Sprintf("%s has no column %s", s.file, strings.Join(names, " or ")), advice)
+	return hint.New(fmt.Sprintf("%s has no column %s", o.file, orList(names)), advice)
 }
 
 // foldHeader is the form in which headers are compared.
@@ -154,15 +173,13 @@ func foldHeader(name string) string {
 	}, name)
 }
 
-// spelled returns the names of the schema's columns as the header has them.
-func (t *csvTable) spelled(s schema) []string {
-	names := make([]string, len(s.columns))
-	for position, column := range t.bound {
-		if column >= 0 {
-			names[column] = t.header[position]
-		}
+// orList is "a", "a or b" or "a, b or c".
+func orList(names []string) string {
+	last := len(names) - 1
+	if last < 1 {
+		return strings.Join(names, "")
 	}
-	return names
+	return strings.Join(names[:last], ", ") + " or " + names[last]
 }
 
 func (t *csvTable) next(cells []cell) (int, error) {

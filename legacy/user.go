@@ -86,7 +86,9 @@ type User struct {
 	LastChanged          time.Time // zero: not said
 
 	Devices []Device // in the order of their table
-	Tokens  []Token  // the user row's own token first, then tokens.csv
+	Tokens  []Token  // the user row's own token first, then those of other files
+
+	Activity Activity
 }
 
 // Device is a mobile-app activation record.

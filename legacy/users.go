@@ -1,8 +1,10 @@
 package legacy
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -25,7 +27,7 @@ func readAttachment(rec []byte) (attachment, error) {
 	if a.kind == kindSkipped {
 		return a, nil
 	}
-	if len(rec) < 9+8+2 {
+	if len(rec) < 9+8+3 {
 		return attachment{}, errPacked
 	}
 	a.packed = rec[9+8:]
@@ -36,7 +38,7 @@ func readAttachment(rec []byte) (attachment, error) {
 // joined by UserPrincipalName may belong to a user who is a duplicate.
 func (l *loader) count() error {
 	var owner attachment
-	n, first := 0, true
+	n, first, active := 0, true, false
 	for rec, err := range l.attached.Sorted() {
 		if err != nil {
 			return err
@@ -46,7 +48,7 @@ func (l *loader) count() error {
 			return err
 		}
 		if first || a.ordinal != owner.ordinal {
-			owner, n, first = a, 0, false
+			owner, n, first, active = a, 0, false, false
 			if l.ctx.Err() != nil {
 				return l.ctx.Err()
 			}
@@ -54,9 +56,16 @@ func (l *loader) count() error {
 		switch {
 		case a.kind == kindSkipped:
 		case owner.kind == kindSkipped:
-			l.summary.LeftOut++
+			if a.kind != kindActivity {
+				l.summary.LeftOut++
+			}
+		case a.kind == kindActivity:
+			if !active {
+				active = true
+				l.summary.Activity.Users++
+			}
 		case n == MaxAttached:
-			err = l.reject(a.role(), "", a.packed, fmt.Sprintf("the user has more than %d devices and tokens", MaxAttached))
+			err = l.reject("", a.packed, fmt.Sprintf("the user has more than %d devices and tokens", MaxAttached))
 		default:
 			n++
 			l.countOne(a)
@@ -68,103 +77,125 @@ func (l *loader) count() error {
 	return nil
 }
 
-func (a attachment) role() role {
-	if a.kind == kindDevice {
-		return roleDevice
-	}
-	return roleToken
-}
-
 func (l *loader) countOne(a attachment) {
 	usable := int64(0)
 	if SeedState(a.packed[0]) == SeedOK {
 		usable = 1
 	}
-	if a.kind == kindDevice {
+	switch a.kind {
+	case kindDevice:
 		l.summary.Devices++
 		l.summary.DevicesWithSecret += usable
-	} else {
+	case kindToken:
 		l.summary.Tokens++
+		l.summary.TokensWithSecret += usable
+	default: // the token itself was counted with its user's row
 		l.summary.TokensWithSecret += usable
 	}
 }
 
 // Users yields the users in the order of the export, with ascending ordinals:
-// all rows of users.csv but those that Problems names. It may be called again
-// and then yields the same. An error, ctx's included, is yielded once and ends
-// the iteration; one of them says that users.csv is no longer the file that
-// Open read, which may be seen only after the last user.
+// all rows of its files of users but those that Problems names. It may be
+// called again and then yields the same. An error, ctx's included, is yielded
+// once and ends the iteration; one of them says that a file is no longer the
+// one that Open read, which may be seen only after the last user.
 func (e *Export) Users(ctx context.Context) iter.Seq2[User, error] {
 	return func(yield func(User, error) bool) {
-		if err := e.eachUser(ctx, func(u User) bool { return yield(u, nil) }); err != nil {
-			yield(User{}, err)
+		p := pass{Export: e, ctx: ctx, rows: newUserRow(e.options.SecretFormat), rest: newTail(e)}
+		defer p.rest.stop()
+		for n, i := range e.folder.of(aboutUsers) {
+			left, err := p.file(i, e.users[n], func(u User) bool { return yield(u, nil) })
+			if err != nil {
+				yield(User{}, err)
+			}
+			if left || err != nil {
+				return
+			}
 		}
 	}
 }
 
-// eachUser calls visit until it returns false, which is no error.
-func (e *Export) eachUser(ctx context.Context, visit func(User) bool) error {
-	in, err := e.folder.open(ctx, usersFile)
+// pass is one iteration over the users.
+type pass struct {
+	*Export
+	ctx     context.Context
+	rows    *userRow
+	rest    *tail
+	scratch []byte
+	ordinal int // of the next row
+}
+
+// file calls visit for each user of a file until it returns false: left.
+func (p *pass) file(i int, digest FileDigest, visit func(User) bool) (left bool, err error) {
+	if p.folder.shelf == nil {
+		return false, errClosed
+	}
+	part := p.folder.parts[i]
+	in, err := p.folder.open(p.ctx, part)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer in.Close()
-	r := newUserRow(e.options.SecretFormat)
-	t, _, err := openCSV(in, r.schema, e.mapping)
+	p.rows.begin(i, part.name)
+	t, err := openTable(in, part.form, p.options.Encoding, reading{file: part.name, schema: p.rows.schema, mapping: p.mapping})
 	if err != nil {
-		return err
+		return false, err
 	}
-	rest := newTail(e)
-	defer rest.stop()
-	var scratch []byte
-	for ordinal := uint64(0); ; ordinal++ {
-		r.start()
-		line, err := t.next(r.cells)
+	for ; ; p.ordinal++ {
+		p.rows.start()
+		line, err := t.next(p.rows.cells)
 		if err == io.EOF {
 			break
 		}
 		bad, isBad := err.(*badRow)
 		if err != nil && !isBad {
-			return err
+			return false, err
 		}
-		if ctx.Err() != nil {
-			return ctx.Err()
+		if p.ctx.Err() != nil {
+			return false, p.ctx.Err()
 		}
 		if !isBad {
-			bad = r.read(line)
+			bad = p.rows.read(line)
 		}
 		if bad != nil {
 			continue
 		}
-		var u User
-		u, scratch = r.take(scratch)
-		u.Ordinal = int(ordinal)
-		skip, err := rest.attach(&u)
+		skip, u, err := p.user()
 		if err != nil {
-			return err
+			return false, err
 		}
 		if !skip && !visit(u) {
-			return nil
+			return true, nil
 		}
 	}
-	if in.digest() != e.users {
-		return hint.New(usersFile+" changed while it was read", "start again when nothing writes to the export any more")
+	if d, err := in.finish(); err != nil || d != digest {
+		return false, cmp.Or(err, hint.New(part.name+" changed while it was read", "start again when nothing writes to the export any more"))
 	}
-	return nil
+	return false, nil
 }
+
+// user makes the user of the row that was read, with what belongs to it.
+func (p *pass) user() (skip bool, u User, err error) {
+	u, p.scratch = p.rows.take(p.scratch)
+	u.Ordinal = p.ordinal
+	skip, err = p.rest.attach(&u)
+	return skip, u, err
+}
+
+var errClosed = errors.New("the export is closed")
 
 // tail is what is left of the joined tables.
 type tail struct {
+	export *Export
 	next   func() ([]byte, error, bool)
 	stop   func()
-	format string
 	head   attachment
 	more   bool
 	err    error
 }
 
 func newTail(e *Export) *tail {
-	t := &tail{format: e.options.SecretFormat}
+	t := &tail{export: e}
 	t.next, t.stop = iter.Pull2(e.attached.Sorted())
 	t.advance()
 	return t
@@ -188,11 +219,13 @@ func (t *tail) attach(u *User) (skip bool, err error) {
 		if t.head.kind == kindSkipped {
 			skip = true
 		}
-		if skip || n == MaxAttached {
-			continue
+		if t.head.kind == kindActivity {
+			err = t.takeActivity(u)
+		} else if n < MaxAttached && !skip {
+			n++
+			err = t.take(u)
 		}
-		n++
-		if err := t.take(u); err != nil {
+		if err != nil {
 			return false, err
 		}
 	}
@@ -208,10 +241,17 @@ func (t *tail) take(u *User) error {
 	if err != nil {
 		return err
 	}
-	if t.head.kind == kindDevice {
-		u.Devices = append(u.Devices, a.device(t.format))
-	} else {
-		u.Tokens = append(u.Tokens, a.token(t.format))
+	if a.part >= len(t.export.folder.parts) {
+		return errPacked
+	}
+	file, format := t.export.folder.parts[a.part].name, t.export.options.SecretFormat
+	switch {
+	case t.head.kind == kindDevice:
+		u.Devices = append(u.Devices, a.device(file, format))
+	case t.head.kind == kindRowToken && len(u.Tokens) > 0:
+		u.Tokens[0] = a.token(file, format)
+	default:
+		u.Tokens = append(u.Tokens, a.token(file, format))
 	}
 	return nil
 }

@@ -23,9 +23,17 @@ const (
 // bad; what is returned after that means nothing.
 type values struct {
 	schema  schema
-	spelled []string // names of the columns as the file's header has them
+	part    int      // of the export's files, that the row stands in
+	file    string   // its name
+	spelled []string // names of the columns as the file has them
 	cells   []cell
 	bad     *badRow
+}
+
+// begin begins a file.
+func (v *values) begin(part int, file string) {
+	v.part, v.file = part, file
+	clear(v.spelled)
 }
 
 // start begins a row. It forgets the cells of the one before.
@@ -105,7 +113,7 @@ func (v *values) word(column int, words ...string) string {
 	if is(text, "unspecified") || is(text, "invalid") {
 		return ""
 	}
-	v.wrong(column, strings.Join(words[:len(words)-1], ", ")+" or "+words[len(words)-1])
+	v.wrong(column, orList(words))
 	return ""
 }
 
@@ -164,15 +172,21 @@ const (
 	defaultAlgorithm = "SHA1"
 )
 
-// date reads RFC 3339 or "2006-01-02 15:04:05" in UTC; empty is the zero time.
+// zoneless is how SOAP writes a date whose zone it does not know.
+const zoneless = "2006-01-02T15:04:05"
+
+// date reads RFC 3339 or, both in UTC, "2006-01-02 15:04:05" and the same with
+// a T; empty is the zero time.
 func (v *values) date(column int) time.Time {
 	text := v.cells[column].text
 	if len(text) == 0 {
 		return time.Time{}
 	}
 	t, err := time.Parse(time.RFC3339, string(text))
-	if err != nil {
-		t, err = time.Parse(time.DateTime, string(text))
+	for _, layout := range []string{time.DateTime, zoneless} {
+		if err != nil {
+			t, err = time.Parse(layout, string(text))
+		}
 	}
 	if err != nil {
 		v.wrong(column, "a date as 2006-01-02T15:04:05Z or 2006-01-02 15:04:05")
