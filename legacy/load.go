@@ -40,6 +40,9 @@ func (e *Export) load(ctx context.Context) error {
 	if err := l.readTables(); err != nil {
 		return err
 	}
+	if err := l.readSettings(); err != nil {
+		return err
+	}
 	if err := l.checkMapped(); err != nil {
 		return err
 	}
@@ -53,13 +56,6 @@ func (e *Export) load(ctx context.Context) error {
 	}
 	l.methods, l.summary.Activity.Applications = l.activity.methods, l.activity.apps
 	return l.count()
-}
-
-func (l *loader) readManifest() error {
-	m, digests, err := readManifest(l.ctx, l.folder)
-	l.manifest = m
-	l.summary.Source, l.summary.Created, l.summary.Files = m.Source, m.Created, digests
-	return err
 }
 
 func (l *loader) readTables() error {

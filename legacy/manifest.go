@@ -1,11 +1,7 @@
 package legacy
 
 import (
-	"bytes"
-	"context"
-	"encoding/json"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -24,42 +20,73 @@ const (
 
 // manifest is manifest.json: where an export comes from and what belongs to it.
 type manifest struct {
-	Format  string            `json:"format"`
-	Version int               `json:"version"`
-	Source  string            `json:"source"`
-	Created time.Time         `json:"created"`
-	SHA256  map[string]string `json:"sha256"`
+	Format  string
+	Version int
+	Source  string
+	Created time.Time
+	SHA256  map[string]string // of files by name
 }
 
 const manifestAdvice = "export again, or remove " + manifestFile + " if you know where the tables come from"
 
 // readManifest reads the manifest if there is one.
-func readManifest(ctx context.Context, f *folder) (m manifest, digests []FileDigest, err error) {
-	parts := f.of(aboutManifest)
-	if len(parts) == 0 {
-		return m, nil, nil
+func (l *loader) readManifest() error {
+	for _, i := range l.folder.of(aboutManifest) {
+		n, d, err := l.readTree(i, MaxManifest, manifestAdvice)
+		if err != nil {
+			return err
+		}
+		l.summary.Files = append(l.summary.Files, d)
+		if err := l.manifest.bind(n, &binder{problems: l.problems, file: l.folder.parts[i].name, unknown: map[string]bool{}}); err != nil {
+			return err
+		}
+		if err := l.manifest.checkFiles(l.folder); err != nil {
+			return err
+		}
 	}
-	in, err := f.open(ctx, f.parts[parts[0]])
-	if err != nil {
-		return m, nil, err
+	l.summary.Source, l.summary.Created = l.manifest.Source, l.manifest.Created
+	return nil
+}
+
+// bind takes the manifest from its tree. Nothing in it may be wrong: its sums
+// are what the rest is checked against.
+func (m *manifest) bind(n *node, b *binder) error {
+	before := b.problems.counts[SettingInvalid]
+	var created string
+	m.SHA256 = map[string]string{}
+	b.object(&place{}, n, fields{
+		"format":  b.text(&m.Format),
+		"version": b.number(&m.Version, 0, maxCount),
+		"source":  b.text(&m.Source),
+		"created": b.text(&created),
+		"sha256": func(p *place, n *node) {
+			if n.kind != nodeObject {
+				b.invalid(p, n, "must be an object, not "+n.kind.String())
+				return
+			}
+			for _, e := range n.members {
+				var sum string
+				b.text(&sum)(&place{up: p, key: shortName(e.key)}, e.value)
+				m.SHA256[e.key] = sum
+			}
+		},
+	})
+	var err error
+	if created != "" {
+		m.Created, err = time.Parse(time.RFC3339, created)
 	}
-	defer in.Close()
-	b, err := io.ReadAll(io.LimitReader(in, MaxManifest+1))
 	switch {
+	case b.err != nil:
+		return b.err
+	case b.problems.counts[SettingInvalid] > before:
+		return hint.New(manifestFile+" is not what a manifest must be: a value is of the wrong kind", manifestAdvice)
 	case err != nil:
-		return m, nil, err
-	case len(b) > MaxManifest:
-		return m, nil, hint.New(fmt.Sprintf("%s has more than %d bytes", manifestFile, MaxManifest), manifestAdvice)
-	}
-	b = bytes.TrimPrefix(b, []byte("\xef\xbb\xbf"))
-	if err := json.Unmarshal(b, &m); err != nil {
-		return m, nil, hint.New(manifestFile+" is not what a manifest must be: "+err.Error(), manifestAdvice)
-	}
-	if m.Format != formatName || m.Version != formatVersion {
-		return m, nil, hint.New(fmt.Sprintf("%s says format %q, version %d; this version reads %q, version %d",
+		return hint.New(manifestFile+" is not what a manifest must be: created is no date as 2006-01-02T15:04:05Z", manifestAdvice)
+	case m.Format != formatName || m.Version != formatVersion:
+		return hint.New(fmt.Sprintf("%s says format %q, version %d; this version reads %q, version %d",
 			manifestFile, m.Format, m.Version, formatName, formatVersion), "export again with a version that fits")
 	}
-	return m, []FileDigest{in.digest()}, m.checkFiles(f)
+	return nil
 }
 
 // checkFiles refuses an export of which a part is missing.

@@ -107,7 +107,7 @@ func TestOpenRefuses(t *testing.T) {
 		"map from nothing":    {files{"users.csv": user}, legacy.Options{Map: map[string]string{"Tel": "Phone"}}, "mapped to Phone that no table", "spelling"},
 		"map twice":           {files{"users.csv": user}, legacy.Options{Map: map[string]string{"T e l": "Phone", "tel": "Phone"}}, "mapped twice", "once"},
 		"map makes a twin":    {files{"users.csv": "Username,Tel,Phone\na,1,2\n"}, legacy.Options{Map: map[string]string{"Tel": "Phone"}}, "Phone twice", "rename"},
-		"manifest broken":     {files{"users.csv": user, "manifest.json": "{"}, legacy.Options{}, "manifest.json is not", "export again"},
+		"manifest broken":     {files{"users.csv": user, "manifest.json": "{"}, legacy.Options{}, "manifest.json cannot be read: line 1, column 2: this is not JSON: it ends before it is complete", "export again"},
 		"manifest too large":  {files{"users.csv": user, "manifest.json": strings.Repeat(" ", legacy.MaxManifest+1)}, legacy.Options{}, "more than", "export again"},
 		"other format":        {files{"users.csv": user, "manifest.json": `{"format":"else","version":1}`}, legacy.Options{}, `format "else"`, "version"},
 		"later version":       {files{"users.csv": user, "manifest.json": `{"format":"mfabridge-export","version":2}`}, legacy.Options{}, "version 2", "version"},

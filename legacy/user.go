@@ -151,6 +151,9 @@ const (
 	OrphanToken   Code = "ORPHAN_TOKEN"   // a token of a user that is not in the export
 	ColumnUnknown Code = "COLUMN_UNKNOWN" // a column that nothing is read from
 	FileNotRead   Code = "FILE_NOT_READ"  // a file of the export that this version does not read
+
+	SettingUnknown Code = "SETTING_UNKNOWN" // a key of settings.json or manifest.json that nothing is read from
+	SettingInvalid Code = "SETTING_INVALID" // a value of settings.json that cannot be read; it is left out
 )
 
 // Problem is something wrong with an export that belongs to no user that the

@@ -87,6 +87,10 @@ const (
 	OrphanToken   Code = "ORPHAN_TOKEN"
 	ColumnUnknown Code = "COLUMN_UNKNOWN"
 	FileNotRead   Code = "FILE_NOT_READ"
+
+	SettingUnknown Code = "SETTING_UNKNOWN"
+	SettingInvalid Code = "SETTING_INVALID"
+
 	ExportProblem Code = "EXPORT_PROBLEM"
 )
 
@@ -274,6 +278,10 @@ func exportEntries() []Entry {
 			"Name it with --map theirs=ours if it is a column that counts."},
 		{FileNotRead, SeverityWarning, "A file of the export is not read by this version.",
 			"Bring what it holds into a file that is read."},
+		{SettingUnknown, SeverityInfo, "A key of settings.json or manifest.json is not known; nothing is read from it.",
+			"Check its spelling if it is a key that counts; docs/formats/settings.md lists them."},
+		{SettingInvalid, SeverityWarning, "A value of settings.json cannot be read; it is as if it were not there.",
+			"Correct the value at the place that is named."},
 		{ExportProblem, SeverityError, "Something else is wrong with the export; the detail says what.",
 			"Correct the export at the place that is named."},
 	}
