@@ -18,6 +18,7 @@ type made struct{ *rand.Rand }
 
 func (m made) one(of ...string) string { return of[m.IntN(len(of))] }
 func (m made) maybe() bool             { return m.IntN(3) == 0 }
+func (m made) seldom() bool            { return m.IntN(9) == 0 }
 
 func (m made) phone() legacy.PhoneFields {
 	return legacy.PhoneFields{
@@ -89,7 +90,7 @@ func (m made) row(n int) legacy.User {
 func (m made) user(n int) *cloud.User {
 	u := person(fmt.Sprintf("id%d", n), fmt.Sprintf("u%d@contoso.example", n), m.one("", "", fmt.Sprintf("S-1-5-%d", n)))
 	u.Mobile, u.Alternate, u.Office = m.number(false), m.number(false), m.number(true)
-	u.Enabled, u.Guest, u.Privileged = !m.maybe(), m.maybe() && m.maybe(), m.maybe() && m.maybe()
+	u.Enabled, u.Guest, u.Privileged = !m.maybe(), m.seldom(), m.seldom()
 	u.Email = m.one("", "", "x@home.example", "y@home.example")
 	u.Default = cloud.Preference(m.one("", "", "sms", "oath", "push", "voiceOffice"))
 	if m.maybe() {

@@ -54,10 +54,7 @@ func TestRFC6238AppendixB(t *testing.T) {
 
 // The codes agree with those of an independent program.
 func TestOathtool(t *testing.T) {
-	path, err := exec.LookPath("oathtool")
-	if err != nil {
-		t.Fatal("oathtool is missing: install the Debian package oathtool")
-	}
+	path := peer.Path(t, "oathtool", "oathtool")
 	at := time.Date(2026, 11, 2, 9, 0, 0, 0, time.UTC)
 	for flag, algorithm := range map[string]cloud.Algorithm{"--totp=sha1": cloud.SHA1, "--totp=sha256": cloud.SHA256, "--totp=sha512": cloud.SHA512} {
 		out, err := exec.Command(path, flag, "--digits=8", "--time-step-size=60s", "--now=2026-11-02 09:00:00 UTC", "3132333435363738393031323334353637383930").Output()

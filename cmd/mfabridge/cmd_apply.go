@@ -38,6 +38,7 @@ func (p *program) applyCommand() *cli.Command {
 }
 
 func (p *program) apply(c *cli.Context) (err error) {
+	defer bulk()()
 	given, err := args(c, "F")
 	if err != nil {
 		return err

@@ -30,6 +30,7 @@ func (p *program) checkCommand() *cli.Command {
 }
 
 func (p *program) check(c *cli.Context) (err error) {
+	defer bulk()()
 	given, err := args(c, "F")
 	if err != nil {
 		return err

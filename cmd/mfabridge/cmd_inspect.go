@@ -52,6 +52,7 @@ func format(c *cli.Context) (asJSON bool, err error) {
 }
 
 func (p *program) inspect(c *cli.Context) (err error) {
+	defer bulk()()
 	given, err := args(c, "EXPORT")
 	if err != nil {
 		return err

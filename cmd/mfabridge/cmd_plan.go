@@ -68,6 +68,7 @@ func gateFlags() []cli.Flag {
 }
 
 func (p *program) plan(c *cli.Context) (err error) {
+	defer bulk()()
 	given, err := args(c, "EXPORT")
 	if err != nil {
 		return err

@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Prints the figures of docs/figures.md, each with its anchor measured in the
+# same run. Machines differ and are busy: compare the ratios.
+set -euo pipefail
+go=${GO:-go}
+bench() { # package, pattern, rounds
+  "$go" test "$1" -run '^$' -bench "$2" -benchtime "$3" -timeout 60m | grep -E '^(Benchmark|cpu:)' || { echo "no figures from $1 $2"; exit 1; }
+}
+echo "== plan: 100,000 users within 10 CPU seconds and 256 MiB, no more memory for 300,000"
+bench ./cmd/mfabridge '^BenchmarkPlanProcess$' 1x
+echo "== apply: at most 4 times the CPU of a raw bulk load of the same rows (x-raw), journal included"
+bench ./cmd/mfabridge '^BenchmarkApplyProcess$' 1x
+echo "== engine: Write beside a raw bulk load, look-ups, verified codes with durable verdicts"
+bench ./cloud/engine/store '^BenchmarkWrite$' 1x
+bench ./cloud/engine/store '^Benchmark(Find|Verify)$' 2s
+echo "== shim: CPU for a response beside a Go UDP echo; memory"
+bench ./shim '.' 1x
+bench ./shim/radius '.' 1s
+echo "== reading: CSV beside encoding/csv, numbers beside the library"
+bench ./legacy '.' 3x
+bench ./legacy/phone '.' 1s
+echo "== sorting on disk"
+bench ./internal/spill '.' 1s
