@@ -17,8 +17,10 @@ const module = "mfabridge"
 //	legacy -> migrate -> cloud <- shim        only cmd sees everything
 var rooms = map[string][]string{
 	"internal/…":           {},
-	"legacy":               {"legacy/phone"},
+	"legacy":               {"legacy/phone", "legacy/pskc", "legacy/pfsdk"},
+	"legacy/pfsdk":         {},
 	"legacy/phone":         {},
+	"legacy/pskc":          {},
 	"cloud":                {},
 	"cloud/cloudtest":      {"cloud"},
 	"cloud/engine":         {"cloud"},
@@ -43,7 +45,7 @@ var outside = map[string][]string{
 	"database/sql":                      {"cloud/engine/store", "migrate/planfile"},
 	"encoding/csv":                      {},
 	"encoding/xml":                      {},
-	"net/http":                          {},
+	"net/http":                          {"legacy/pfsdk"},
 	"layeh.com/radius":                  {},
 	"github.com/nyaruka/phonenumbers":   {"legacy/phone"},
 	"github.com/goccy/go-yaml":          {"shim/config"},
