@@ -9,6 +9,7 @@ import (
 	"mfabridge/cloud"
 	"mfabridge/cloud/cloudtest"
 	"mfabridge/cloud/engine"
+	"mfabridge/internal/peer"
 )
 
 // rfcSeed is the secret of the RFCs' test vectors, repeated to n bytes.
