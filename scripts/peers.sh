@@ -4,16 +4,26 @@
 #   peers.sh report    names what is still missing; with MFABRIDGE_FORBID_SKIPS set, fails if anything is
 set -euo pipefail
 
-# program  Debian package
+# program  Debian package; "module:NAME" is a module of the system's Python
 peers=(
   "radclient freeradius-utils"
   "oathtool oathtool"
+  "pskctool pskctool"
+  "module:pskc python3-pskc"
 )
+
+# there PROGRAM tells whether a peer is installed
+there() {
+  case "$1" in
+  module:*) /usr/bin/python3 -c "import ${1#module:}" >/dev/null 2>&1 ;;
+  *) command -v "$1" >/dev/null 2>&1 ;;
+  esac
+}
 
 missing() {
   for peer in "${peers[@]}"; do
     read -r program package <<<"$peer"
-    command -v "$program" >/dev/null 2>&1 || echo "$package"
+    there "$program" || echo "$package"
   done | sort -u
 }
 

@@ -15,13 +15,30 @@ import (
 func Path(t testing.TB, program, debianPackage string) string {
 	t.Helper()
 	path, err := exec.LookPath(program)
-	switch {
-	case err == nil:
-		return path
-	case os.Getenv("MFABRIDGE_FORBID_SKIPS") != "":
-		t.Fatalf("%s is not installed (Debian package %s), and skips are forbidden", program, debianPackage)
-	default:
-		t.Skipf("%s is not installed (Debian package %s)", program, debianPackage)
+	if err != nil {
+		missing(t, program, debianPackage)
 	}
-	return ""
+	return path
+}
+
+// python is the interpreter that Debian's modules are installed for; another
+// one may come first on the path.
+const python = "/usr/bin/python3"
+
+// Python returns the interpreter that can import a module,
+// e.g. Python(t, "pskc", "python3-pskc").
+func Python(t testing.TB, module, debianPackage string) string {
+	t.Helper()
+	if err := exec.Command(python, "-c", "import "+module).Run(); err != nil {
+		missing(t, "the Python module "+module, debianPackage)
+	}
+	return python
+}
+
+func missing(t testing.TB, what, debianPackage string) {
+	t.Helper()
+	if os.Getenv("MFABRIDGE_FORBID_SKIPS") != "" {
+		t.Fatalf("%s is not installed (Debian package %s), and skips are forbidden", what, debianPackage)
+	}
+	t.Skipf("%s is not installed (Debian package %s)", what, debianPackage)
 }
