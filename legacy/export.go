@@ -35,6 +35,11 @@ type Options struct {
 	Identities []age.Identity
 	Passphrase secret.Bytes
 
+	// PSKCKey and PSKCPassphrase open encrypted files of tokens (RFC 6030), see
+	// pskc.Options.
+	PSKCKey        secret.Bytes
+	PSKCPassphrase secret.Bytes
+
 	// TempDir is the folder for sealed temporary files; empty: the system's.
 	TempDir string
 
@@ -85,7 +90,7 @@ type Export struct {
 	summary  Summary
 	settings Settings
 	methods  []string      // of activity
-	users    []FileDigest  // of the files of users
+	users    []FileDigest  // of the files of users, then of answers
 	attached *spill.Sorter // devices and tokens by the ordinal of their user
 	problems *problems
 }

@@ -15,7 +15,7 @@ import (
 
 // Limits of the files of an export.
 const (
-	MaxParts = 1000 // files that are read
+	MaxParts = 100_000 // files that are read
 
 	maxOthers = 100 // files that are not read and named one by one
 )
@@ -59,9 +59,10 @@ type part struct {
 type folder struct {
 	path   string
 	shelf  shelf
-	parts  []part   // in the order in which they are read
-	others []string // what is not read, sorted
-	more   int      // how many others are not named
+	parts  []part            // in the order in which they are read
+	others []string          // what is not read, sorted
+	more   int               // how many others are not named
+	names  map[string]string // of parts: as written
 }
 
 // openFolder lists an export.
@@ -70,7 +71,7 @@ func openFolder(path string, o Options) (*folder, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &folder{path: path, shelf: s}
+	f := &folder{path: path, shelf: s, names: map[string]string{}}
 	if _, alone := s.(fileShelf); alone {
 		err = s.each("", f.enterAlone)
 	} else {
@@ -122,15 +123,21 @@ func classify(lower string) (about, form) {
 		case t.about == aboutActivity && f != formCSV:
 			return aboutNothing, formNone
 		case t.about == aboutTokens && f == formXML:
-			continue // a key container
+			return aboutKeys, f
 		}
 		return t.about, f
+	}
+	if f == formXML || strings.HasSuffix(lower, ".pskc") {
+		return aboutKeys, formXML
 	}
 	return aboutNothing, formNone
 }
 
 func (f *folder) enter(name string, isDir bool) error {
 	lower := strings.ToLower(name)
+	if isDir && lower == soapFolder {
+		return f.shelf.each(name, f.enterAnswer)
+	}
 	a, form := classify(lower)
 	if isDir && formOf(lower) == formNone { // "users.csv" is to be complained about by name
 		a = aboutNothing
@@ -142,12 +149,21 @@ func (f *folder) enter(name string, isDir bool) error {
 	return f.add(part{about: a, form: form, name: lower, written: name})
 }
 
-func (f *folder) add(p part) error {
-	for _, q := range f.parts {
-		if q.name == p.name {
-			return hint.New(fmt.Sprintf("the export holds both %s and %s", q.written, p.written), "remove the one that does not belong to it")
-		}
+// enterAnswer takes a captured response.
+func (f *folder) enterAnswer(name string, isDir bool) error {
+	lower := strings.ToLower(name)
+	if isDir || formOf(lower) != formXML {
+		f.pass(name)
+		return nil
 	}
+	return f.add(part{about: aboutAnswers, form: formXML, name: lower, written: name})
+}
+
+func (f *folder) add(p part) error {
+	if first, ok := f.names[p.name]; ok {
+		return hint.New(fmt.Sprintf("the export holds both %s and %s", first, p.written), "remove the one that does not belong to it")
+	}
+	f.names[p.name] = p.written
 	if len(f.parts) == MaxParts {
 		return hint.New(fmt.Sprintf("the export has more than %d files", MaxParts), "join files of the same table")
 	}
@@ -230,7 +246,8 @@ func (f *folder) of(a about) []int {
 
 // has tells whether there is a file of that name, read or not.
 func (f *folder) has(name string) bool {
-	return f.more > 0 || slices.ContainsFunc(f.parts, func(p part) bool { return strings.EqualFold(p.name, name) }) ||
+	_, ok := f.names[strings.ToLower(name)]
+	return ok || f.more > 0 ||
 		slices.ContainsFunc(f.others, func(o string) bool { return strings.EqualFold(o, name) })
 }
 

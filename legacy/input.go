@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"hash"
 	"io"
+
+	"mfabridge/internal/hint"
 )
 
 // input is a file that is read from start to end, with the digest of its
@@ -21,6 +23,9 @@ type input struct {
 
 // open opens a part of the export.
 func (f *folder) open(ctx context.Context, p part) (*input, error) {
+	if f.shelf == nil {
+		return nil, errClosed
+	}
 	file, err := f.shelf.open(p.written)
 	if err != nil {
 		return nil, err
@@ -50,6 +55,16 @@ func (in *input) Close() error { return in.file.Close() }
 // digest is that of what was read so far.
 func (in *input) digest() FileDigest {
 	return FileDigest{Name: in.name, SHA256: hex.EncodeToString(in.sum.Sum(nil)), Bytes: in.size}
+}
+
+// unchanged reads what is left and refuses a file that is not the one that
+// was read before.
+func (in *input) unchanged(before FileDigest) error {
+	d, err := in.finish()
+	if err == nil && d != before {
+		err = hint.New(in.name+" changed while it was read", "start again when nothing writes to the export any more")
+	}
+	return err
 }
 
 // finish reads what is left, so that the digest is that of the whole file.

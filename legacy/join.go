@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -27,6 +28,8 @@ const (
 	roleToken                    // a token of this Username
 	roleTokenBy                  // a token of this Username or UserPrincipalName
 	roleActivity                 // a login of this Username or UserPrincipalName
+	roleBlocked                  // an answer that this Username is blocked
+	roleListed                   // this Username in a list of users
 )
 
 // Flags of a user's record.
@@ -88,8 +91,11 @@ func (l *loader) addUser(r *userRow) error {
 }
 
 func appendMember(b []byte, flags byte, r *userRow) []byte {
-	b = binary.AppendUvarint(append(b, flags), uint64(r.part))
-	return binary.AppendUvarint(b, uint64(r.line))
+	return appendPlace(append(b, flags), r.part, r.line)
+}
+
+func appendPlace(b []byte, part, line int) []byte {
+	return binary.AppendUvarint(binary.AppendUvarint(b, uint64(part)), uint64(line))
 }
 
 // addAttached enters a device or a token. A token that names nobody belongs to
@@ -124,6 +130,8 @@ type group struct {
 	other   member   // the first of them
 	owners  []member // of a serial number, the first of them
 	use     use      // what was logged of this name
+	blocked member   // the first answer that the user is blocked; its upn is the name as written
+	listed  member   // likewise
 }
 
 // member is a user's record.
@@ -163,6 +171,8 @@ func (l *loader) join() error {
 			err = l.joinSerial(&g, r, number, rec[end+10:])
 		case r == roleUser, r == roleUPN:
 			err = l.joinUser(&g, r, number, rec[end+10:])
+		case r == roleBlocked, r == roleListed:
+			err = l.joinMention(&g, r, rec[end+10:])
 		case r == roleActivity:
 			err = g.use.add(number, rec[end+10:])
 		default:
@@ -240,7 +250,7 @@ func (l *loader) rowsOf(g *group) string {
 
 // endGroup counts the user of a name, or reports that there are several.
 func (l *loader) endGroup(g *group) error {
-	if err := l.endUse(g); err != nil {
+	if err := errors.Join(l.endUse(g), l.endMentions(g)); err != nil {
 		return err
 	}
 	switch {

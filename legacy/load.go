@@ -67,6 +67,9 @@ func (l *loader) readTables() error {
 			return err
 		}
 	}
+	if err := l.readKeys(); err != nil {
+		return err
+	}
 	if err := l.readActivity(); err != nil {
 		return err
 	}
@@ -78,7 +81,7 @@ func (l *loader) readTables() error {
 
 func (l *loader) readUsers() error {
 	users := newUserRow(l.options.SecretFormat)
-	parts := l.folder.of(aboutUsers)
+	parts, answers := l.folder.of(aboutUsers), l.folder.of(aboutAnswers)
 	for _, i := range parts {
 		before := len(l.summary.Files)
 		err := l.readTable(i, &users.values, func(line int) (*badRow, error) { return users.read(line), l.addUser(users) })
@@ -87,9 +90,15 @@ func (l *loader) readUsers() error {
 		}
 		l.users = append(l.users, l.summary.Files[before])
 	}
+	if err := l.readAnswers(); err != nil {
+		return err
+	}
 	switch {
 	case l.summary.Rows > 0:
 		return nil
+	case len(parts) == 0:
+		return hint.New(fmt.Sprintf("none of the %d files in %s holds the settings of a user", len(answers), soapFolder),
+			"capture the answers to GetUserSettings, not only lists of users")
 	case len(parts) == 1:
 		return hint.New(l.folder.parts[parts[0]].name+" holds no users", "it has a header and nothing else; export it again")
 	default:

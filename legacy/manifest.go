@@ -25,6 +25,8 @@ type manifest struct {
 	Source  string
 	Created time.Time
 	SHA256  map[string]string // of files by name
+
+	sums map[string]string // by name in lower case
 }
 
 const manifestAdvice = "export again, or remove " + manifestFile + " if you know where the tables come from"
@@ -53,7 +55,7 @@ func (l *loader) readManifest() error {
 func (m *manifest) bind(n *node, b *binder) error {
 	before := b.problems.counts[SettingInvalid]
 	var created string
-	m.SHA256 = map[string]string{}
+	m.SHA256, m.sums = map[string]string{}, map[string]string{}
 	b.object(&place{}, n, fields{
 		"format":  b.text(&m.Format),
 		"version": b.number(&m.Version, 0, maxCount),
@@ -67,7 +69,7 @@ func (m *manifest) bind(n *node, b *binder) error {
 			for _, e := range n.members {
 				var sum string
 				b.text(&sum)(&place{up: p, key: shortName(e.key)}, e.value)
-				m.SHA256[e.key] = sum
+				m.SHA256[e.key], m.sums[strings.ToLower(e.key)] = sum, sum
 			}
 		},
 	})
@@ -101,8 +103,8 @@ func (m manifest) checkFiles(f *folder) error {
 
 // check compares a file that was read with the manifest's sum.
 func (m manifest) check(d FileDigest) error {
-	for name, sum := range m.SHA256 {
-		if strings.EqualFold(name, d.Name) && !strings.EqualFold(sum, d.SHA256) {
+	if sum, ok := m.sums[strings.ToLower(d.Name)]; ok {
+		if !strings.EqualFold(sum, d.SHA256) {
 			return hint.New(fmt.Sprintf("%s is not the file that %s names: its SHA-256 is another one", d.Name, manifestFile),
 				"it was changed after the export; "+manifestAdvice)
 		}

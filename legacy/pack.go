@@ -138,7 +138,7 @@ func (a *unpacked) device(file, format string) Device {
 		PushToken:        a.text[packedPush],
 		NotificationType: a.text[packedNotification],
 		AppVersion:       a.text[packedVersion],
-		Seed:             DecodeSeed(a.secret, format),
+		Seed:             seedOf(a.secret, format),
 		Generator:        a.generator,
 		Activated:        a.activated,
 		LastUsed:         a.lastUsed,
@@ -151,7 +151,7 @@ func (a *unpacked) token(file, format string) Token {
 		Serial:       a.text[packedSerial],
 		Manufacturer: a.text[packedManufacturer],
 		Model:        a.text[packedModel],
-		Seed:         DecodeSeed(a.secret, format),
+		Seed:         seedOf(a.secret, format),
 		Generator:    a.generator,
 	}
 }

@@ -19,21 +19,21 @@ const (
 type problems struct {
 	sorter *spill.Sorter
 	counts map[Code]int64
-	ranks  map[string]uint16 // of the files of the export
+	ranks  map[string]uint32 // of the files of the export
 	buf    []byte
 }
 
 func newProblems(dir string, parts []part) *problems {
-	p := &problems{sorter: spill.New(spill.Options{Dir: dir, Memory: problemsMemory}), counts: map[Code]int64{}, ranks: map[string]uint16{}}
+	p := &problems{sorter: spill.New(spill.Options{Dir: dir, Memory: problemsMemory}), counts: map[Code]int64{}, ranks: map[string]uint32{}}
 	for i, part := range parts {
-		p.ranks[part.name] = uint16(i)
+		p.ranks[part.name] = uint32(i)
 	}
 	return p
 }
 
 // rank is the order of files: those that are read, in that order, then
 // everything else.
-func (p *problems) rank(file string) uint16 {
+func (p *problems) rank(file string) uint32 {
 	if r, ok := p.ranks[file]; ok {
 		return r
 	}
@@ -42,7 +42,7 @@ func (p *problems) rank(file string) uint16 {
 
 func (p *problems) add(q Problem) error {
 	p.counts[q.Code]++
-	b := binary.BigEndian.AppendUint16(p.buf[:0], p.rank(q.Place.File))
+	b := binary.BigEndian.AppendUint32(p.buf[:0], p.rank(q.Place.File))
 	b = binary.BigEndian.AppendUint64(b, uint64(q.Place.Line))
 	b = binary.BigEndian.AppendUint32(b, uint32(q.Place.Column))
 	b = binary.BigEndian.AppendUint64(b, uint64(p.sorter.Len()))
@@ -69,7 +69,7 @@ func (p *problems) all() iter.Seq2[Problem, error] {
 
 func readProblem(rec []byte) (Problem, error) {
 	u := unpacker{b: rec}
-	u.take(2)
+	u.take(4)
 	place := u.take(12)
 	u.take(8)
 	q := Problem{Code: Code(u.bytes())}

@@ -150,6 +150,7 @@ const (
 	kindToken
 	kindRowToken // a token that completes the one in the user's own row
 	kindActivity
+	kindBlocked // the user is blocked, whatever its row says
 )
 
 func newAttachedRow(k kind, format string) *attachedRow {

@@ -54,7 +54,7 @@ func (l *loader) readSettings() error {
 			return err
 		}
 		b := &binder{problems: l.problems, file: l.folder.parts[i].name, unknown: map[string]bool{}}
-		l.settings = Settings{Present: true}
+		l.settings.Present = true
 		b.object(&place{}, n, b.settings(&l.settings))
 		if b.err != nil {
 			return b.err

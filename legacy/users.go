@@ -1,15 +1,12 @@
 package legacy
 
 import (
-	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"iter"
-
-	"mfabridge/internal/hint"
 )
 
 // attachment is a record of the sorter by ordinals.
@@ -56,9 +53,10 @@ func (l *loader) count() error {
 		switch {
 		case a.kind == kindSkipped:
 		case owner.kind == kindSkipped:
-			if a.kind != kindActivity {
+			if a.kind < kindActivity {
 				l.summary.LeftOut++
 			}
+		case a.kind == kindBlocked:
 		case a.kind == kindActivity:
 			if !active {
 				active = true
@@ -103,8 +101,12 @@ func (e *Export) Users(ctx context.Context) iter.Seq2[User, error] {
 	return func(yield func(User, error) bool) {
 		p := pass{Export: e, ctx: ctx, rows: newUserRow(e.options.SecretFormat), rest: newTail(e)}
 		defer p.rest.stop()
-		for n, i := range e.folder.of(aboutUsers) {
-			left, err := p.file(i, e.users[n], func(u User) bool { return yield(u, nil) })
+		for n, i := range append(e.folder.of(aboutUsers), e.folder.of(aboutAnswers)...) {
+			read := p.file
+			if e.folder.parts[i].about == aboutAnswers {
+				read = p.answersOf
+			}
+			left, err := read(i, e.users[n], func(u User) bool { return yield(u, nil) })
 			if err != nil {
 				yield(User{}, err)
 			}
@@ -127,9 +129,6 @@ type pass struct {
 
 // file calls visit for each user of a file until it returns false: left.
 func (p *pass) file(i int, digest FileDigest, visit func(User) bool) (left bool, err error) {
-	if p.folder.shelf == nil {
-		return false, errClosed
-	}
 	part := p.folder.parts[i]
 	in, err := p.folder.open(p.ctx, part)
 	if err != nil {
@@ -168,10 +167,7 @@ func (p *pass) file(i int, digest FileDigest, visit func(User) bool) (left bool,
 			return true, nil
 		}
 	}
-	if d, err := in.finish(); err != nil || d != digest {
-		return false, cmp.Or(err, hint.New(part.name+" changed while it was read", "start again when nothing writes to the export any more"))
-	}
-	return false, nil
+	return false, in.unchanged(digest)
 }
 
 // user makes the user of the row that was read, with what belongs to it.
@@ -219,9 +215,12 @@ func (t *tail) attach(u *User) (skip bool, err error) {
 		if t.head.kind == kindSkipped {
 			skip = true
 		}
-		if t.head.kind == kindActivity {
+		switch {
+		case t.head.kind == kindActivity:
 			err = t.takeActivity(u)
-		} else if n < MaxAttached && !skip {
+		case t.head.kind == kindBlocked:
+			u.Blocked = true
+		case n < MaxAttached && !skip:
 			n++
 			err = t.take(u)
 		}

@@ -74,7 +74,7 @@ func (v *values) name(column int) []byte {
 		if r >= utf8.RuneSelf {
 			r, size = utf8.DecodeRune(text[i:])
 		}
-		if unicode.IsControl(r) {
+		if isControl(r) {
 			v.refuse(column, v.schema.columns[column].name+" holds a control character")
 			break
 		}
@@ -82,6 +82,8 @@ func (v *values) name(column int) []byte {
 	}
 	return text
 }
+
+func isControl(r rune) bool { return unicode.IsControl(r) }
 
 // flag reads true or false, yes or no, 1 or 0; empty is otherwise.
 func (v *values) flag(column int, otherwise bool) bool {

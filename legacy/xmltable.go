@@ -22,12 +22,8 @@ type xmlTable struct {
 }
 
 func openXML(r text, o reading) (*xmlTable, error) {
-	in := io.Reader(r)
-	if r.wrong != wrongUTF8 {
-		in = &undeclared{r: r}
-	}
 	t := &xmlTable{keys: keys{o, map[string]int{}}, arena: make([]byte, 0, MaxRow),
-		pull: xmlpull.NewReader(in, xmlpull.Options{MaxToken: MaxRow})}
+		pull: xmlpull.NewReader(xmlText(r), xmlpull.Options{MaxToken: MaxRow})}
 	if _, err := t.pull.Next(); err != nil {
 		if err == io.EOF {
 			return nil, hint.New(o.file+" is empty", "export it again")
@@ -157,6 +153,14 @@ func (t *xmlTable) keep(cells []cell, column int, name string, value []byte, lin
 	from := len(t.arena)
 	t.arena = append(t.arena, value...)
 	return t.put(cells, column, name, cell{bytes.TrimSpace(t.arena[from:]), line, col})
+}
+
+// xmlText is what a reader of XML takes.
+func xmlText(t text) io.Reader {
+	if t.wrong == wrongUTF8 {
+		return t
+	}
+	return &undeclared{r: t}
 }
 
 // undeclared blanks out an XML declaration, which names an encoding that the

@@ -18,8 +18,8 @@ import (
 
 // Limits of an export in a .zip.
 const (
-	MaxZipDirectory = 2 << 20  // bytes of the list of entries
-	MaxZipEntries   = 10_000   // files and folders
+	MaxZipDirectory = 8 << 20  // bytes of the list of entries
+	MaxZipEntries   = 50_000   // files and folders
 	MaxZipUnpacked  = 64 << 30 // bytes of all files together, unpacked
 	MaxZipRatio     = 250      // bytes unpacked for one packed, of each file and of all
 

@@ -49,6 +49,7 @@ var outside = map[string][]string{
 	"layeh.com/radius":                  {},
 	"github.com/nyaruka/phonenumbers":   {"legacy/phone"},
 	"github.com/goccy/go-yaml":          {"shim/config"},
+	"filippo.io/age":                    {"legacy", "fixtures", "migrate/planfile", "cmd/mfabridge"},
 	"log":                               {},
 	"testing":                           {"cloud/cloudtest", "internal/peer"},
 }
