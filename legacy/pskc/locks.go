@@ -120,6 +120,9 @@ func (c *container) macMethod(n *node) error {
 
 // draftMethod takes note of how a draft says that values are encrypted.
 func (c *container) draftMethod(n *node) error {
+	if len(c.keys) > 0 {
+		return n.errorAt("%s stands after keys that it is about", n.local)
+	}
 	if n.local != "EncryptionMethod" {
 		if n.local == "MACAlgorithm" {
 			c.locks.draft = n.local
@@ -132,6 +135,22 @@ func (c *container) draftMethod(n *node) error {
 		c.locks.draft = n.local
 	}
 	return nil
+}
+
+// draftOf names the element by which a value is encrypted as in a draft; "": it
+// is not. A Value looks the same encrypted and in the clear, so that anything
+// about encryption in the file makes it unreadable.
+func (l *locks) draftOf(plain, encrypted *node) string {
+	value := plain != nil && plain.local == "Value"
+	switch {
+	case l.draft != "" && (value || encrypted != nil):
+		return l.draft
+	case value && l.encryptionKey:
+		return "EncryptionKey"
+	case value && l.mac != nil:
+		return "MACMethod"
+	}
+	return ""
 }
 
 // hmacHash is the hash of an HMAC (RFC 6030 §6.1.1), nil if it is not known.

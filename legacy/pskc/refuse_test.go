@@ -207,6 +207,16 @@ func TestRefusesEncryptionOfDrafts(t *testing.T) {
 			}
 		})
 	}
+	// A Value may be anything as soon as the file speaks of encryption at all.
+	for element, mark := range map[string]string{"<EncryptionKey/>": "(EncryptionKey)", `<MACMethod Algorithm="x"/>`: "(MACMethod)"} {
+		if err := refused(t, alter(t, values, `<DigestMethod algorithm="HMAC-SHA1"/>`, element), pskc.Options{}); !strings.Contains(err.Error(), mark) {
+			t.Error(err)
+		}
+	}
+	late := alter(t, values, "</KeyContainer>", `<EncryptionMethod algorithm="PBE-3DES112-CBC"/></KeyContainer>`)
+	if err := refused(t, late, pskc.Options{}); err.Error() != "line 15: EncryptionMethod stands after keys that it is about" {
+		t.Error(err)
+	}
 	six := load(t, "rfc6030-figure6.xml")
 	first, rest, _ := strings.Cut(six, "<MACMethod")
 	_, last, _ := strings.Cut(rest, "</MACMethod>")

@@ -96,8 +96,8 @@ func (c *container) forms(n *node) (plain, encrypted *node, err error) {
 	if c.err != nil {
 		return nil, nil, c.err
 	}
-	if (encrypted != nil || plain != nil && plain.local == "Value") && c.locks.draft != "" {
-		return nil, nil, hint.Wrap(n.errorAt("it is encrypted as a draft before RFC 6030 had it (%s), which is not read", c.locks.draft),
+	if draft := c.locks.draftOf(plain, encrypted); draft != "" {
+		return nil, nil, hint.Wrap(n.errorAt("it is encrypted as a draft before RFC 6030 had it (%s), which is not read", draft),
 			"convert the file to RFC 6030, for instance with pskc2pskc of python-pskc")
 	}
 	return plain, encrypted, nil
