@@ -185,7 +185,7 @@ func (s *loadAnswers) setting(r *pfsdk.Record, f func(*binder) fields) error {
 func (s *loadAnswers) Problem(p pfsdk.Problem) error {
 	at := Place{s.file, p.Place.Line, p.Place.Column}
 	if p.Field != "" && p.Operation == "" {
-		return s.problems.add(Problem{Code: ColumnUnknown, Place: at, Field: p.Field, Detail: p.Detail})
+		return s.stranger(s.part, at, p.Field, p.Detail)
 	}
 	s.summary.SkippedRows++
 	return s.problems.add(Problem{Code: RowInvalid, Place: at, Username: p.Username, Field: p.Field, Detail: p.Detail})

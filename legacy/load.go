@@ -18,19 +18,20 @@ const progressRows = 10_000
 // loader is the first pass over an export.
 type loader struct {
 	*Export
-	ctx      context.Context
-	manifest manifest
-	names    *spill.Sorter   // all rows of all tables by folded name
-	mapped   map[string]bool // folded headers of Options.Map that some table has
-	rows     int64
-	seeds    bool // there are files that may hold tokens without their user
-	activity *activityTable
-	rec      []byte
-	body     []byte
+	ctx       context.Context
+	manifest  manifest
+	names     *spill.Sorter   // all rows of all tables by folded name
+	mapped    map[string]bool // folded headers of Options.Map that some table has
+	rows      int64
+	strangers map[string]bool // unknown columns that were reported
+	seeds     bool            // there are files that may hold tokens without their user
+	activity  *activityTable
+	rec       []byte
+	body      []byte
 }
 
 func (e *Export) load(ctx context.Context) error {
-	l := &loader{Export: e, ctx: ctx, mapped: map[string]bool{},
+	l := &loader{Export: e, ctx: ctx, mapped: map[string]bool{}, strangers: map[string]bool{},
 		names: spill.New(spill.Options{Dir: e.options.TempDir, Memory: namesMemory})}
 	defer l.names.Close()
 	l.seeds = len(e.folder.of(aboutTokens)) > 0 || len(e.folder.of(aboutKeys)) > 0
@@ -188,10 +189,25 @@ func (l *loader) reading(v *values) reading {
 		if slices.Contains(v.schema.passed, foldHeader(h.name)) {
 			return nil
 		}
-		return l.problems.add(Problem{Code: ColumnUnknown, Place: Place{v.file, h.line, h.col},
-			Field:  cmp.Or(h.name, fmt.Sprintf("column %d", h.number)),
-			Detail: "nothing is read from this column, and its values are not kept"})
+		return l.stranger(v.part, Place{v.file, h.line, h.col}, cmp.Or(h.name, fmt.Sprintf("column %d", h.number)),
+			"nothing is read from this column, and its values are not kept")
 	}}
+}
+
+// maxStrangers is how many unknown columns are told apart, so that each is
+// reported once for all files of a table.
+const maxStrangers = 10_000
+
+// stranger reports a column that nothing is read from.
+func (l *loader) stranger(part int, at Place, name, detail string) error {
+	id := string(rune(l.folder.parts[part].about)) + foldHeader(name)
+	if l.strangers[id] {
+		return nil
+	}
+	if len(l.strangers) < maxStrangers {
+		l.strangers[id] = true
+	}
+	return l.problems.add(Problem{Code: ColumnUnknown, Place: at, Field: name, Detail: detail})
 }
 
 // skip reports a row that cannot be read.

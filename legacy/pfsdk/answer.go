@@ -26,6 +26,7 @@ type answer struct {
 	complete    string // resultsComplete
 	blocked     string // an element of UserIsBlocked that says so
 	records     []Record
+	fault       bool
 	refused     string // why no record comes of it
 	activated   activation
 }
@@ -57,8 +58,9 @@ func (r *reader) answer(operation string, f family, place Place) error {
 			}
 		}
 	}
+	err := r.conclude(&a)
 	r.last = a
-	return r.conclude(&a)
+	return err
 }
 
 // part reads one element of an answer.

@@ -18,6 +18,8 @@ func (r *reader) conclude(a *answer) error {
 		return r.activated(a)
 	case confirmFamily:
 		return r.confirmed(a)
+	case testFamily:
+		return nil
 	default:
 		a.check()
 	}
@@ -47,6 +49,14 @@ func (a *answer) check() {
 	case !isTrue(a.result):
 		a.refused = "the server says that the operation failed, without a reason"
 	}
+}
+
+// refusal says why an answer is a no.
+func (a *answer) refusal() string {
+	if a.refused == "" {
+		return a.failure()
+	}
+	return a.refused
 }
 
 // failure is the server's error in words.
@@ -111,7 +121,7 @@ func (r *reader) fault(place Place) error {
 	if reason = printable(reason); reason != "" {
 		detail = fmt.Sprintf("the server answers with a SOAP fault: %q", reason)
 	}
-	r.last = answer{refused: detail}
+	r.last = answer{refused: detail, fault: true}
 	return r.to.Problem(Problem{Place: place, Detail: detail})
 }
 

@@ -25,6 +25,7 @@ const (
 	portalFamily
 	activateFamily
 	confirmFamily
+	testFamily // TestSecurity, TestMasterConnection
 )
 
 // familyOf knows the overloads of an operation by their numeric suffixes: the
@@ -49,6 +50,8 @@ func familyOf(operation string) family {
 		return activateFamily
 	case "ConfirmActivation":
 		return confirmFamily
+	case "TestSecurity", "TestMasterConnection":
+		return testFamily
 	}
 	return unknownFamily
 }
@@ -137,7 +140,8 @@ func defaultsElement(name string) element { return defaultsElements[name] }
 
 var portalElements = all("Url", "PrimaryAuth", "AllowUserLogIn", "AllowUserEnrollment", "PromptForBackupPhone", "PromptForOathToken",
 	"AllowOneTimeBypass", "AllowBypassSeconds", "UsersCanSwitchMode", "UsersCanSwitchModeToVoiceCall", "UsersCanSwitchModeToSmsText",
-	"UsersCanSwitchModeToPhoneApp", "UsersCanSwitchModeToOathToken", "UsersCanSelectLanguage", "UsersCanActivatePhoneApp", "DeviceLimit",
+	"UsersCanSwitchModeToPhoneApp", "UsersCanSwitchModeToOathToken", "UsersCanSwitchToVoiceCall", "UsersCanSwitchToSmsText",
+	"UsersCanSwitchToPhoneApp", "UsersCanSwitchToOathToken", "UsersCanSelectLanguage", "UsersCanActivatePhoneApp", "DeviceLimit",
 	"EnableSecurityQuestions", "SecurityQuestionsToAnswer", "UsersCanEnrollOathToken", "UseOathTokenForFallback", "SessionTimeoutMinutes")
 
 // portalElement passes over what belongs to other sign-ons.

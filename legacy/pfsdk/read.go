@@ -53,10 +53,24 @@ func Read(in io.Reader, o Options, to Sink) error {
 		pending: map[string][]request{},
 		named:   map[string]bool{},
 	}
+	if err := r.all(); err != nil {
+		return err
+	}
+	if err := r.unconfirmed(); err != nil {
+		return err
+	}
+	if r.operations == 0 {
+		return to.Problem(Problem{Place: Place{1, 1}, Detail: "there is no exchange of the Web Service SDK in this file"})
+	}
+	return nil
+}
+
+// all reads every operation to the end of the document.
+func (r *reader) all() error {
 	for {
 		t, err := r.x.Next()
 		if err == io.EOF {
-			break
+			return nil
 		}
 		if err != nil {
 			return err
@@ -67,13 +81,6 @@ func Read(in io.Reader, o Options, to Sink) error {
 			}
 		}
 	}
-	if err := r.unconfirmed(); err != nil {
-		return err
-	}
-	if r.operations == 0 {
-		return to.Problem(Problem{Place: Place{1, 1}, Detail: "there is no exchange of the Web Service SDK in this file"})
-	}
-	return nil
 }
 
 // reader reads one capture.
