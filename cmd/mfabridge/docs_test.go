@@ -192,7 +192,8 @@ func (d *telling) background(line string) string {
 	d.t.Cleanup(func() { cancel(); _ = cmd.Wait() }) // it is killed; its exit code says nothing
 	var seen bytes.Buffer
 	buf := make([]byte, 4096)
-	for !strings.Contains(seen.String(), "listening on") {
+	listening := regexp.MustCompile(`(?m)^mfabridge: .* is listening on .*\n`)
+	for !listening.MatchString(seen.String()) {
 		n, err := stderr.Read(buf)
 		seen.Write(buf[:n])
 		if err != nil {
@@ -204,8 +205,7 @@ func (d *telling) background(line string) string {
 			_, err = stderr.Read(buf)
 		}
 	}()
-	first, _, _ := strings.Cut(seen.String(), "\n")
-	return strings.ReplaceAll(first, "127.0.0.1:"+d.port, "127.0.0.1:1812") + "\n"
+	return strings.ReplaceAll(listening.FindString(seen.String()), "127.0.0.1:"+d.port, "127.0.0.1:1812")
 }
 
 // passing replaces what differs from run to run.
