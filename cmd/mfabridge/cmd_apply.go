@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -128,6 +129,9 @@ func applied(r migrate.ApplyResult, err error) error {
 	}
 	if _, ok := errors.AsType[*migrate.LimitError](err); ok {
 		return &exit{code: exitNotNow, err: err}
+	}
+	if code := exitCode(err); code == exitInterrupted || code == exitUnavailable {
+		return hint.Wrap(err, cmp.Or(hint.Of(err), "what was done is recorded; run the same command again to go on"))
 	}
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -121,7 +122,7 @@ func (d *demo) login(l demoLogin, log *events) error {
 	if l.typing != "" {
 		d.say("  types %s", l.typing)
 	}
-	r, err := l.nas.ask(l.user, cmpOr(l.password, "checked by the vpn"), nil)
+	r, err := l.nas.ask(l.user, cmp.Or(l.password, "checked by the vpn"), nil)
 	if err != nil {
 		return err
 	}
@@ -143,13 +144,6 @@ func (d *demo) login(l demoLogin, log *events) error {
 		return fmt.Errorf("%s got %s where %s was due", l.user, r.code, l.want)
 	}
 	return nil
-}
-
-func cmpOr(s, otherwise string) string {
-	if s == "" {
-		return otherwise
-	}
-	return s
 }
 
 func (r reply) String() string {

@@ -55,11 +55,12 @@ func (p *program) complain(err error) {
 	if err == nil || errors.As(err, &e) && e.err == nil {
 		return
 	}
+	advice := hint.Of(err)
 	if errors.Is(err, context.Canceled) {
 		err = errors.New("interrupted")
 	}
 	fmt.Fprintf(p.err, "mfabridge: error: %v\n", err)
-	if advice := hint.Of(err); advice != "" {
+	if advice != "" {
 		fmt.Fprintf(p.err, "mfabridge: hint: %s\n", advice)
 	}
 }
