@@ -74,7 +74,7 @@ func (p *program) inspect(c *cli.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, export.Close()) }()
-	opt.ExportTime = export.Summary().Created
+	opt.ExportTime, opt.CompanyMode = export.Summary().Created, export.Settings().Defaults.Mode
 	inspect := p.inspectText
 	if asJSON {
 		inspect = p.inspectJSON

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -35,14 +34,6 @@ func (p *program) planCommand() *cli.Command {
 			&cli.BoolFlag{Name: "detailed-exitcode", EnvVars: env("detailed-exitcode"), Usage: "end with 2 if there are changes to make"},
 		}),
 		Action: p.plan,
-	}
-}
-
-// exportFlags say how an export is to be read.
-func exportFlags() []cli.Flag {
-	return []cli.Flag{
-		&cli.StringSliceFlag{Name: "map", EnvVars: env("map"), Usage: "read column `THEIRS=OURS` of the export"},
-		&cli.StringFlag{Name: "secret-format", EnvVars: env("secret-format"), Usage: "`FORMAT` of the export's secrets: base32, hex or base64"},
 	}
 }
 
@@ -94,7 +85,7 @@ func (p *program) plan(c *cli.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, export.Close()) }()
-	opt.ExportTime = export.Summary().Created
+	opt.ExportTime, opt.CompanyMode = export.Summary().Created, export.Settings().Defaults.Mode
 	target, err := p.planTarget(c, to)
 	if err != nil {
 		return err
@@ -234,25 +225,6 @@ func inForce(c *cli.Context) map[string]string {
 		}
 	}
 	return out
-}
-
-// openExport opens an export as the options say.
-func (p *program) openExport(c *cli.Context, path string) (*legacy.Export, error) {
-	columns := map[string]string{}
-	for _, pair := range c.StringSlice("map") {
-		theirs, ours, ok := strings.Cut(pair, "=")
-		if !ok || theirs == "" || ours == "" {
-			return nil, usage(fmt.Sprintf("--map %q is not THEIRS=OURS", pair), "e.g. --map Mail=EmailAddress")
-		}
-		columns[theirs] = ours
-	}
-	if format := c.String("secret-format"); !slices.Contains([]string{"", "base32", "hex", "base64"}, format) {
-		return nil, usage(fmt.Sprintf("--secret-format cannot be %q", format), "use base32, hex or base64")
-	}
-	bar := p.progress("reading "+filepath.Base(path), 0)
-	defer bar.end()
-	return legacy.Open(c.Context, path, legacy.Options{Map: columns, SecretFormat: c.String("secret-format"),
-		Progress: func(rows int64) { bar.at(rows, 0) }})
 }
 
 // gate is what --strict and --strict-codes ask for.
