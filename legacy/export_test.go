@@ -49,3 +49,16 @@ func SplitCount(r io.Reader) (fields int, err error) {
 		fields += len(f)
 	}
 }
+
+// Decode is what tables are read through.
+func Decode(r io.Reader, encoding string) io.Reader {
+	t, err := decodeText(r, encoding)
+	if err != nil {
+		return io.MultiReader(failing{err})
+	}
+	return t
+}
+
+type failing struct{ err error }
+
+func (f failing) Read([]byte) (int, error) { return 0, f.err }

@@ -1,6 +1,7 @@
 package legacy
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -46,7 +47,7 @@ func (v *values) start() {
 func (v *values) refuse(column int, text string) {
 	if v.bad == nil {
 		c := v.cells[column]
-		v.bad = &badRow{line: c.line, col: c.col, position: -1, field: v.spelled[column], text: text}
+		v.bad = &badRow{line: c.line, col: c.col, position: -1, field: cmp.Or(v.spelled[column], v.schema.columns[column].name), text: text}
 	}
 }
 
