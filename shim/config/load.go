@@ -60,12 +60,15 @@ func Parse(text []byte, name, folder string) (c *Config, warnings []string, err 
 // decode reads exactly one document into c.
 func decode(text []byte, name string, c *Config) (err error) {
 	defer func() {
-		// The YAML library panics on some broken documents (tags without a
-		// value); those too are a mistake in a file and no fault of ours.
+		// The YAML library panics on some broken documents; those too are a
+		// mistake in a file and no fault of ours.
 		if recover() != nil {
-			err = hint.New(name+" is not valid YAML", "check its indentation, and remove tags, anchors and aliases")
+			err = hint.New(name+" is not valid YAML", "check its indentation")
 		}
 	}()
+	if err := bounded(text, name); err != nil {
+		return err
+	}
 	decoder := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict())
 	switch err := decoder.Decode(c); {
 	case errors.Is(err, io.EOF):
