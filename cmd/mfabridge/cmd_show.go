@@ -18,7 +18,9 @@ func (p *program) showCommand() *cli.Command {
 		Description: "Says for each user what the plan does and why. Telephone numbers and addresses are masked. Without\n" +
 			"the plan's key (F.key) the report can be read, but nothing tells whether F was altered.",
 		Flags: []cli.Flag{
-			formatFlag(), planKeyFlag(),
+			&cli.StringFlag{Name: "format", EnvVars: env("format"), Value: "text", Usage: "text, json: one object a line, or csv: one row a finding"},
+			&cli.BoolFlag{Name: "users", EnvVars: env("users"), Usage: "with csv: one row a user, with what has to be done, for a mail merge"},
+			planKeyFlag(),
 			&cli.BoolFlag{Name: "reveal", EnvVars: env("reveal"), Usage: "show telephone numbers and addresses in full; needs the plan's key"},
 		},
 		Action: p.show,
@@ -30,7 +32,7 @@ func (p *program) show(c *cli.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	asJSON, err := format(c)
+	show, err := p.shower(c)
 	if err != nil {
 		return err
 	}
@@ -45,8 +47,33 @@ func (p *program) show(c *cli.Context) (err error) {
 		}
 		fmt.Fprintln(p.err, "mfabridge: warning: without the plan's key the seal was not checked")
 	}
-	if asJSON {
-		return migrate.ShowJSON(c.Context, p.out, plan, c.Bool("reveal"))
+	return show(plan)
+}
+
+// shower is how a plan is shown in the format that was asked for.
+func (p *program) shower(c *cli.Context) (func(migrate.PlanReader) error, error) {
+	reveal, users := c.Bool("reveal"), c.Bool("users")
+	if c.String("format") == "csv" {
+		switch {
+		case reveal:
+			return nil, usage("--reveal does not go with --format csv", "tables for spreadsheets never hold full values")
+		case users:
+			return func(plan migrate.PlanReader) error { return migrate.ShowUsersCSV(c.Context, p.out, plan) }, nil
+		default:
+			return func(plan migrate.PlanReader) error { return migrate.ShowCSV(c.Context, p.out, plan) }, nil
+		}
 	}
-	return migrate.ShowText(c.Context, p.out, plan, migrate.ShowOptions{Reveal: c.Bool("reveal"), Color: p.color})
+	asJSON, err := format(c)
+	switch {
+	case err != nil:
+		return nil, err
+	case users:
+		return nil, usage("--users goes with --format csv", "the other formats list users anyway")
+	case asJSON:
+		return func(plan migrate.PlanReader) error { return migrate.ShowJSON(c.Context, p.out, plan, reveal) }, nil
+	default:
+		return func(plan migrate.PlanReader) error {
+			return migrate.ShowText(c.Context, p.out, plan, migrate.ShowOptions{Reveal: reveal, Color: p.color})
+		}, nil
+	}
 }

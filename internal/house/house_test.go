@@ -43,7 +43,7 @@ var outside = map[string][]string{
 	"github.com/schollz/progressbar/v3": {"cmd/mfabridge"},
 	"github.com/mattn/go-sqlite3":       {"cloud/engine/store", "migrate/planfile"},
 	"database/sql":                      {"cloud/engine/store", "migrate/planfile"},
-	"encoding/csv":                      {},
+	"encoding/csv":                      {"migrate"},
 	"encoding/xml":                      {},
 	"net/http":                          {"legacy/pfsdk"},
 	"layeh.com/radius":                  {},
