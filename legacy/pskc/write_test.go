@@ -2,6 +2,7 @@ package pskc_test
 
 import (
 	"bytes"
+	"errors"
 	"regexp"
 	"slices"
 	"strings"
@@ -133,6 +134,26 @@ func TestWriteRefuses(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestWriteReportsTheWriter(t *testing.T) {
+	for _, room := range []int{0, 5000} { // at the end, and before it
+		many := slices.Repeat(samples()[:1], 1+room/100)
+		if err := pskc.Write(&full{room}, slices.Values(many), pskc.Protection{Plain: true}); !errors.Is(err, errFull) {
+			t.Errorf("with room for %d bytes: %v", room, err)
+		}
+	}
+}
+
+var errFull = errors.New("disk full")
+
+type full struct{ room int }
+
+func (f *full) Write(b []byte) (int, error) {
+	if f.room -= len(b); f.room < 0 {
+		return 0, errFull
+	}
+	return len(b), nil
 }
 
 func FuzzRead(f *testing.F) {
