@@ -86,7 +86,7 @@ func (p *program) app() *cli.App {
 		},
 		Commands: p.documented([]*cli.Command{
 			p.demoCommand(), p.inspectCommand(), p.planCommand(), p.showCommand(), p.applyCommand(),
-			p.checkCommand(), p.oathCommand(), p.engineCommand(), p.shimCommand(),
+			p.checkCommand(), p.explainCommand(), p.oathCommand(), p.engineCommand(), p.shimCommand(),
 		}),
 	}
 }
