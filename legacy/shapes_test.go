@@ -59,6 +59,12 @@ func TestShapes(t *testing.T) {
 				if diff := cmp.Diff(wantFacts, facts(t, e)); diff != "" {
 					t.Error(diff)
 				}
+				said := fmt.Sprintf("%q %+v %#v", problems(t, e), users(t, e), e.Summary())
+				for _, canary := range []string{fixtures.CanaryPIN, fixtures.CanaryTokenBase32, fixtures.CanaryTokenRaw, fixtures.CanaryDeviceBase32, fixtures.CanaryDeviceRaw} {
+					if strings.Contains(said, canary) {
+						t.Errorf("%s is said", canary)
+					}
+				}
 				if diff := cmp.Diff(want, e.Summary(), cmpopts.IgnoreFields(legacy.Summary{}, "Files")); diff != "" {
 					t.Error(diff)
 				}
