@@ -193,6 +193,7 @@ func (r *reader) add(a *answer, record Record) error {
 // emit passes a record on, if it is known whom it is about.
 func (r *reader) emit(record Record) error {
 	if record.Username == "" && record.Kind <= Device {
+		r.unnamed++
 		return r.to.Problem(Problem{Place: record.Place, Operation: record.Operation,
 			Detail: "it is not said whose answer this is: keep the request in the file, or name the file " + record.Operation + ".USERNAME.xml"})
 	}
@@ -254,7 +255,7 @@ func (r *reader) username(a *answer, record *Record, at Place) error {
 	switch {
 	case err != nil || name == "":
 		return err
-	case record.Username == "":
+	case record.Username == "", record.Username == anyone:
 		record.Username = name
 	case !strings.EqualFold(record.Username, name):
 		a.refused = "the answer and its request, or the name of the file, name different users"

@@ -93,6 +93,7 @@ type reader struct {
 	waiting     int
 	activations []activation // that are not confirmed yet
 	operations  int
+	unnamed     int             // records of which it is not said whose they are
 	named       map[string]bool // elements that were reported
 	last        answer          // for the client
 }
