@@ -25,7 +25,7 @@ type attempt struct {
 	user     string // NFC, else as typed
 	folded   string // for comparing
 	station  string // Calling-Station-Id, if this client's is reliable
-	place    string // tells logins of one user apart: the station, else where the packet came from
+	place    string // tells logins of one user apart: the station, else see readStation
 	address  netip.Addr
 	password secret.Bytes // revealed User-Password
 	state    []byte       // empty: a first leg
@@ -79,8 +79,17 @@ func (a *attempt) readUser(count int) reason {
 
 // readStation takes Calling-Station-Id, where this client's can be relied on.
 // Bytes that are no text are kept as hexadecimal digits.
+//
+// Without one, all who come through a client look alike. Legs that are only
+// asked for a code may still be one login. A code in the password field may
+// not: whoever read it off a screen would get its verdict once more. So there
+// each request is a login of its own, and only its very copies (RFC 5080
+// section 2.2.2), which have its authenticator, are equal to it.
 func (a *attempt) readStation(p radius.Packet, from netip.Addr) {
 	a.place = "from " + from.Unmap().String()
+	if a.client.CodeEntry == config.Only {
+		a.place += " request " + hex.EncodeToString(p.Authenticator())
+	}
 	if a.client.CallingStation == config.Unreliable {
 		return
 	}

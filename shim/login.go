@@ -33,7 +33,9 @@ type logins struct {
 }
 
 // decide reaches the verdict on an attempt. Equal attempts at the same time
-// are one.
+// are one; but each first leg gets a State of its own, and an answer counts as
+// equal only with the same State. So of two people who began one login at once,
+// or one after the other, only one can use its code.
 func (l *logins) decide(ctx context.Context, a attempt) verdict {
 	var challenge cloud.ChallengeID
 	if len(a.state) > 0 {
@@ -43,7 +45,7 @@ func (l *logins) decide(ctx context.Context, a attempt) verdict {
 		}
 		challenge = id
 	}
-	key := l.keys.name(a.client.Name, a.folded, a.place, string(challenge), string(a.password.Reveal()))
+	key := l.keys.name(a.client.Name, a.folded, a.place, string(a.state), string(a.password.Reveal()))
 	v, _, joined := l.flight.Do(key, func() (any, error) {
 		if challenge != "" {
 			return l.answer(ctx, a, challenge, key), nil
@@ -52,6 +54,13 @@ func (l *logins) decide(ctx context.Context, a attempt) verdict {
 	})
 	result := v.(verdict)
 	result.repeated = result.repeated || joined
+	if result.code == radius.AccessChallenge {
+		state, err := l.keys.seal(result.challenge, l.now().Add(result.timeout), a.client.Name, a.folded)
+		if err != nil {
+			return fault(a.client, err, challengeUnknown)
+		}
+		result.state = state
+	}
 	return result
 }
 
@@ -124,7 +133,7 @@ func (l *logins) ask(ctx context.Context, a attempt, subject cloud.Key, key stri
 		case err != nil:
 			return fault(a.client, err, userUnknown)
 		case c.State == cloud.Pending:
-			return l.challenge(a, c)
+			return l.challenge(c)
 		case !usedUp(c):
 			v := judge(c.State, c.Reason)
 			v.method, v.challenge = c.Method, c.ID
@@ -150,24 +159,20 @@ func usedUp(c cloud.Challenge) bool {
 	return false
 }
 
-// challenge makes the Access-Challenge that asks for the code.
-func (l *logins) challenge(a attempt, c cloud.Challenge) verdict {
+// challenge makes the Access-Challenge that asks for the code; its State is
+// still to be sealed.
+func (l *logins) challenge(c cloud.Challenge) verdict {
 	if c.Method != cloud.OATHCode && c.Method != cloud.SMS {
 		v := deny(methodNotBuilt)
 		v.method, v.challenge = c.Method, c.ID
 		return v
 	}
-	now := l.now()
-	life := min(c.ExpiresAt.Sub(now), maxChallengeLife)
+	life := min(c.ExpiresAt.Sub(l.now()), maxChallengeLife)
 	if life < time.Second {
 		return deny(stateExpired)
 	}
-	state, err := l.keys.seal(c.ID, now.Add(life), a.client.Name, a.folded)
-	if err != nil {
-		return fault(a.client, err, challengeUnknown)
-	}
 	return verdict{code: radius.AccessChallenge, method: c.Method, challenge: c.ID,
-		state: state, message: oneLine(c.Prompt), timeout: life}
+		message: oneLine(c.Prompt), timeout: life}
 }
 
 // answer is the second leg: the password field is the code.
