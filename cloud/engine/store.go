@@ -88,7 +88,7 @@ type Tx interface {
 	PutToken(t *Token) error // ErrTaken
 	SetClock(user cloud.UserID, id string, c Clock) error
 	RemoveToken(user cloud.UserID, id string) error
-	SetSpent(fingerprint string, second int64) error
+	SetSpent(fingerprint string, second int64) error // the later one stays
 
 	PutChallenge(c *Challenge) error
 	PutAttempt(a *Attempt) error

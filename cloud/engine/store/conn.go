@@ -28,14 +28,14 @@ type conn struct {
 }
 
 // dial opens a file that exists, read-write or read-only, with a journal mode
-// or none to leave it. Functions and virtual tables in a planted schema are
-// not trusted.
-func dial(path, mode, journal string) (*conn, error) {
+// or none to leave it; patience is how long it waits for other processes, in
+// ms. Functions and virtual tables in a planted schema are not trusted.
+func dial(path, mode, journal string, patience int) (*conn, error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return nil, err
 	}
-	u := url.URL{Scheme: "file", Path: filepath.ToSlash(abs), RawQuery: "mode=" + mode + "&_mutex=no"}
+	u := url.URL{Scheme: "file", Path: filepath.ToSlash(abs), RawQuery: fmt.Sprintf("mode=%s&_mutex=no&_busy_timeout=%d", mode, patience)}
 	if !strings.HasPrefix(u.Path, "/") { // a drive letter
 		u.Path = "/" + u.Path
 	}
@@ -44,7 +44,7 @@ func dial(path, mode, journal string) (*conn, error) {
 		return nil, err
 	}
 	c := &conn{raw: opened.(*sqlite3.SQLiteConn), stmts: map[string]*sqlite3.SQLiteStmt{}}
-	pragmas := fmt.Sprintf("PRAGMA busy_timeout=%d; PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON; PRAGMA cache_size=-4096;", busyTimeout)
+	pragmas := "PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON; PRAGMA cache_size=-4096;"
 	if journal != "" {
 		pragmas += "PRAGMA journal_mode=" + journal + ";"
 	}

@@ -1,5 +1,9 @@
 package store
 
+// Impatient makes the store's writer give up at once where another process
+// holds the file.
+func Impatient(s *Store) error { return s.writer.script("PRAGMA busy_timeout=20") }
+
 // Statements are all prepared statements by the name of their constant.
 func Statements() map[string]string {
 	return map[string]string{

@@ -26,11 +26,11 @@ func (s *Store) Lock(ctx context.Context, holder string) (func() error, error) {
 	if err := f.Close(); err != nil {
 		return nil, unavailable("the lock file cannot be made", err)
 	}
-	c, err := dial(path, "rw", "")
+	c, err := dial(path, "rw", "", 0)
 	if err != nil {
 		return nil, s.lockFailure(ctx, err)
 	}
-	if err := c.script("PRAGMA busy_timeout=0; BEGIN EXCLUSIVE"); err != nil {
+	if err := c.script("BEGIN EXCLUSIVE"); err != nil {
 		return nil, errors.Join(s.lockFailure(ctx, err), c.close())
 	}
 	if err := s.Update(ctx, func(tx engine.Tx) error { return tx.SetMeta(metaHolder, []byte(holder)) }); err != nil {

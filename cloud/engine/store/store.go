@@ -78,7 +78,7 @@ func Create(ctx context.Context, path string, fill func(*Store) error) (err erro
 
 // build makes the schema in an empty file.
 func build(path string) error {
-	c, err := dial(path, "rw", "DELETE")
+	c, err := dial(path, "rw", "DELETE", busyTimeout)
 	if err != nil {
 		return err
 	}
@@ -135,7 +135,7 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 	s := &Store{path: path, writer: w, jobs: make(chan *job, maxGroup),
 		closing: make(chan struct{}), done: make(chan struct{}), readers: make(chan *conn, maxReaders)}
 	for range maxReaders {
-		r, err := dial(path, "ro", "")
+		r, err := dial(path, "ro", "", busyTimeout)
 		if err != nil {
 			return nil, errors.Join(broken(path, err), s.closeConns())
 		}
@@ -148,7 +148,7 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 
 // openWriter opens the writing connection and checks whose file it is.
 func openWriter(path string, o Options) (*conn, error) {
-	w, err := dial(path, "rw", "")
+	w, err := dial(path, "rw", "", busyTimeout)
 	if err != nil {
 		return nil, broken(path, err)
 	}

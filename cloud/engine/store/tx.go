@@ -29,9 +29,10 @@ const (
 		"manufacturer = excluded.manufacturer, model = excluded.model, algorithm = excluded.algorithm, digits = excluded.digits, " +
 		"period = excluded.period, fingerprint = excluded.fingerprint, sealed = excluded.sealed, proven = excluded.proven, " +
 		"drift = excluded.drift, last_step = excluded.last_step, seen_step = excluded.seen_step"
-	sqlSetClock     = "UPDATE tokens SET proven = $1, drift = $2, last_step = $3, seen_step = $4 WHERE user = $5 AND id = $6"
-	sqlRemoveToken  = "DELETE FROM tokens WHERE user = $1 AND id = $2"
-	sqlSetSpent     = "INSERT OR REPLACE INTO spent (fingerprint, second) VALUES ($1, $2)"
+	sqlSetClock    = "UPDATE tokens SET proven = $1, drift = $2, last_step = $3, seen_step = $4 WHERE user = $5 AND id = $6"
+	sqlRemoveToken = "DELETE FROM tokens WHERE user = $1 AND id = $2"
+	sqlSetSpent    = "INSERT INTO spent (fingerprint, second) VALUES ($1, $2) " +
+		"ON CONFLICT (fingerprint) DO UPDATE SET second = max(second, excluded.second)"
 	sqlPutChallenge = "INSERT OR REPLACE INTO challenges (" + challengeColumns +
 		") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
 	sqlPutAttempt     = "INSERT OR REPLACE INTO attempts (challenge, answer_key, state, reason, tries, at) VALUES ($1, $2, $3, $4, $5, $6)"

@@ -84,11 +84,14 @@ func (s *Store) write() {
 }
 
 // commit runs first and what else waits in one transaction, and answers them.
+// Where no transaction can be had, all who wait are told so: each waiting for
+// its own would add up to as many times the busy timeout.
 func (s *Store) commit(group []*job, first *job) []*job {
 	if _, err := s.writer.exec(sqlBegin); err != nil {
-		first.err = failure(err)
-		close(first.done)
-		return group
+		for j := first; j != nil; j = s.next(len(group)) {
+			group = append(group, j)
+		}
+		return s.abandon(group, failure(err))
 	}
 	for j := first; j != nil; j = s.next(len(group)) {
 		group = append(group, j)
@@ -135,8 +138,7 @@ func (s *Store) run(j *job) bool {
 		j.err = failure(err)
 		return false
 	}
-	end := sqlRelease
-	if j.err = failure(j.fn(tx{reader{s.writer}})); j.err != nil {
+	if j.err = failure(call(j.fn, tx{reader{s.writer}})); j.err != nil {
 		if s.writer.raw.AutoCommit() {
 			return false
 		}
@@ -145,11 +147,23 @@ func (s *Store) run(j *job) bool {
 			return false
 		}
 	}
-	if _, err := s.writer.exec(end); err != nil {
+	if _, err := s.writer.exec(sqlRelease); err != nil {
 		j.err = failure(err)
 		return false
 	}
 	return true
+}
+
+// call runs fn. A panic would end the whole program here, in a goroutine that
+// is nobody's: it becomes an error of this one update, without the value of the
+// panic, which may hold anything.
+func call(fn func(engine.Tx) error, t tx) (err error) {
+	defer func() {
+		if recover() != nil {
+			err = &cloud.Error{Kind: cloud.Internal, Message: "an update failed by a fault in the program"}
+		}
+	}()
+	return fn(t)
 }
 
 // abandon rolls the transaction back and fails every job that had succeeded.

@@ -1,0 +1,187 @@
+package store_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"mfabridge/cloud"
+	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/store"
+)
+
+// A fault in one update costs that one: not the program, not the others that
+// are committed with it, not the store.
+func TestPanicFailsOneUpdate(t *testing.T) {
+	s := opens(t, made(t))
+	const many = 40
+	errs := make([]error, many)
+	var wg sync.WaitGroup
+	for i := range many {
+		wg.Go(func() {
+			errs[i] = s.Update(context.Background(), func(tx engine.Tx) error {
+				err := tx.SetMeta(fmt.Sprint("n", i), []byte("written"))
+				if i%4 == 0 {
+					panic("secret canary")
+				}
+				return err
+			})
+		})
+	}
+	wg.Wait()
+	for i, err := range errs {
+		var value []byte
+		if e := s.View(t.Context(), func(r engine.Reader) (e error) { value, e = r.Meta(fmt.Sprint("n", i)); return e }); e != nil {
+			t.Fatal(e)
+		}
+		if panicked := i%4 == 0; panicked != (err != nil) || panicked != (value == nil) {
+			t.Errorf("update %d: error %v, value %q", i, err, value)
+		}
+		if err != nil && (cloud.KindOf(err) != cloud.Internal || strings.Contains(err.Error(), "canary")) {
+			t.Errorf("update %d: %v", i, err)
+		}
+	}
+}
+
+// While another process holds the store, all who wait are told so together.
+func TestHeldStoreTellsAllWhoWait(t *testing.T) {
+	path := made(t)
+	s := opens(t, path)
+	if err := store.Impatient(s); err != nil {
+		t.Fatal(err)
+	}
+	other, err := sql.Open("sqlite3", "file:"+path+"?_txlock=immediate")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	held, err := other.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ran := 0
+	update := func(tx engine.Tx) error { ran++; return tx.SetMeta("x", nil) }
+	errs := make([]error, 200)
+	begun := time.Now()
+	var wg sync.WaitGroup
+	for i := range errs {
+		wg.Go(func() { errs[i] = s.Update(context.Background(), update) })
+	}
+	wg.Wait()
+	for _, err := range errs {
+		if err == nil || cloud.KindOf(err) != cloud.Unavailable {
+			t.Fatalf("held by another process: %v", err)
+		}
+	}
+	if ran > 0 {
+		t.Errorf("%d updates ran", ran)
+	}
+	if took := time.Since(begun); took > 100*20*time.Millisecond { // one by one: 200 times
+		t.Errorf("they waited for each other: %v", took)
+	}
+	if err := held.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Update(t.Context(), func(tx engine.Tx) error { return tx.SetMeta("x", []byte("y")) }); err != nil {
+		t.Errorf("after it was freed: %v", err)
+	}
+}
+
+// A login that the full disk has kept from being recorded is no login: it is
+// Unavailable, its code is not used up, and once there is room it is accepted,
+// once. The child is a process whose files cannot grow.
+func TestDiskFull(t *testing.T) {
+	if dir := os.Getenv("MFABRIDGE_TEST_FULL"); dir != "" {
+		fillDisk(t, filepath.Join(dir, "cloud.db"))
+		return
+	}
+	cmd := exec.Command(os.Args[0], "-test.run=^TestDiskFull$")
+	cmd.Env = append(os.Environ(), "MFABRIDGE_TEST_FULL="+filepath.Dir(made(t)))
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+}
+
+func fillDisk(t *testing.T, path string) {
+	signal.Ignore(unix.SIGXFSZ)
+	now := epoch
+	s := opens(t, path)
+	e := engineOn(t, s, path, func() time.Time { return now })
+	id := enrol(t, e)
+	limit := func(n uint64) {
+		if err := unix.Setrlimit(unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: n, Max: unix.RLIM_INFINITY}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	limit(256 << 10)
+	logins := 0
+	var failed error
+	for failed == nil && logins < 1000 {
+		now = now.Add(30 * time.Second)
+		c, err := e.Begin(t.Context(), loginAt(now))
+		if failed = err; err == nil && c.State != cloud.Approved {
+			t.Fatalf("login %d: %+v", logins, c)
+		}
+		logins++
+	}
+	if failed == nil || cloud.KindOf(failed) != cloud.Unavailable {
+		t.Fatalf("after %d logins in 256 KiB: %v", logins, failed)
+	}
+	if users, err := e.Read(t.Context(), []cloud.UserID{id}); err != nil || users[0].ID != id {
+		t.Errorf("reading: %v", err)
+	}
+	if _, err := e.Begin(t.Context(), loginAt(now)); err == nil || cloud.KindOf(err) != cloud.Unavailable {
+		t.Errorf("again on a full disk: %v", err)
+	}
+	limit(unix.RLIM_INFINITY)
+	for _, want := range []cloud.State{cloud.Approved, cloud.Refused} {
+		if c, err := e.Begin(t.Context(), loginAt(now)); err != nil || c.State != want {
+			t.Errorf("with room: %+v, %v, want %s", c, err, want)
+		}
+	}
+}
+
+// Lock says at once that somebody else has it.
+func TestLockDoesNotWait(t *testing.T) {
+	path := made(t)
+	s, other := opens(t, path), opens(t, path)
+	unlock, err := s.Lock(t.Context(), "first")
+	if err != nil {
+		t.Fatal(err)
+	}
+	begun := time.Now()
+	if _, err := other.Lock(t.Context(), "second"); err == nil || cloud.KindOf(err) != cloud.Locked || !strings.Contains(err.Error(), "first") {
+		t.Errorf("second lock: %v", err)
+	}
+	if took := time.Since(begun); took > 5*time.Second {
+		t.Errorf("it waited %v", took)
+	}
+	if err := errors.Join(unlock(), unlock()); err != nil {
+		t.Error(err)
+	}
+}
+
+// Of two uses of one secret that are remembered, the later one counts.
+func TestSpentKeepsTheLater(t *testing.T) {
+	s := opens(t, made(t))
+	for _, second := range []int64{1000, 500, 1500, 0} {
+		if err := s.Update(t.Context(), func(tx engine.Tx) error { return tx.SetSpent("fingerprint", second) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var spent int64
+	if err := s.View(t.Context(), func(r engine.Reader) (err error) { spent, err = r.Spent("fingerprint"); return err }); err != nil || spent != 1500 {
+		t.Errorf("spent until %d, %v", spent, err)
+	}
+}
