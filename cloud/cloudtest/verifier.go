@@ -51,6 +51,10 @@ func Verifier(t *testing.T, open func(t *testing.T) *Peer) {
 		"a sent code":                            sentCode,
 		"a resend ends the code before":          resend,
 		"used stays used after a restart":        restart,
+		"a block counts after an approval":       blockAfter,
+		"two generators with one secret":         twinGenerators,
+		"a code sent to a former number":         otherNumber,
+		"the clock is set back":                  clockSetBack,
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := open(t)

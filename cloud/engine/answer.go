@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -44,8 +45,9 @@ func (e *Engine) answer(tx Tx, a cloud.Answer, now time.Time) (d cloud.Decision,
 		if err != nil {
 			return d, false, err
 		}
-		if old != nil && now.Sub(old.At) <= cloud.RepeatWindow {
-			return old.decision(c), false, nil
+		if old != nil && isRepeat(old.At, now) {
+			d, err = e.repeat(tx, old.decision(c), now)
+			return d, false, err
 		}
 	}
 	if c.State != cloud.Pending {
@@ -65,6 +67,22 @@ func (e *Engine) answer(tx Tx, a cloud.Answer, now time.Time) (d cloud.Decision,
 	return c.decision(false), decided, err
 }
 
+// repeat gives a recorded decision once more, unless it was an approval and
+// the user may not verify any more.
+func (e *Engine) repeat(r Reader, d cloud.Decision, now time.Time) (cloud.Decision, error) {
+	if d.State != cloud.Approved {
+		return d, nil
+	}
+	u, err := r.User(d.User)
+	if err != nil {
+		return cloud.Decision{}, err
+	}
+	if reason := usable(u, now); reason != "" {
+		d.State, d.Reason = cloud.Refused, reason
+	}
+	return d, nil
+}
+
 // check answers a pending challenge: the user is looked at again, so that a
 // block between question and answer counts.
 func (e *Engine) check(tx Tx, c *Challenge, code secret.Bytes, now time.Time) (decided bool, err error) {
@@ -77,8 +95,6 @@ func (e *Engine) check(tx Tx, c *Challenge, code secret.Bytes, now time.Time) (d
 	case !now.Before(c.Expires):
 		c.conclude(cloud.Expired, cloud.TimedOut, now)
 		return true, e.auditVerdict(tx, c, now)
-	case u == nil:
-		reason = cloud.UserDisabled
 	default:
 		reason = usable(u, now)
 	}
@@ -99,18 +115,18 @@ func (e *Engine) check(tx Tx, c *Challenge, code secret.Bytes, now time.Time) (d
 			return false, err
 		}
 	}
-	return e.judge(tx, c, tokens, g, code, now)
+	return e.judge(tx, c, u, tokens, g, code, now)
 }
 
 // judge checks a code for a pending challenge and changes the challenge, the
-// generator, the counters and the audit by it. The caller stores the challenge.
-func (e *Engine) judge(tx Tx, c *Challenge, tokens []Token, g gate, code secret.Bytes, now time.Time) (decided bool, err error) {
+// generators, the counters and the audit by it. The caller stores the challenge.
+func (e *Engine) judge(tx Tx, c *Challenge, u *User, tokens []Token, g gate, code secret.Bytes, now time.Time) (decided bool, err error) {
 	typed := cleanCode(code.Reveal())
 	defer clear(typed)
 	reason := cloud.WrongCode
 	if c.Method == cloud.OATHCode {
 		reason, err = e.checkTokens(tx, tokens, typed, now)
-	} else if e.isSent(c, typed) {
+	} else if e.isSent(c, u.Mobile, typed) {
 		reason = ""
 	}
 	if err != nil {
@@ -145,7 +161,7 @@ func (e *Engine) checkTokens(tx Tx, tokens []Token, typed []byte, now time.Time)
 			return "", err
 		}
 		if reason == "" {
-			return "", tx.SetClock(t.User, t.ID, clock)
+			return "", use(tx, tokens, i, clock)
 		}
 		clocks[i] = clock
 		if reason == cloud.UsedCode || reason == cloud.NeedNextCode && worst == cloud.WrongCode {
@@ -163,6 +179,20 @@ func (e *Engine) checkTokens(tx Tx, tokens []Token, typed []byte, now time.Time)
 		}
 	}
 	return worst, nil
+}
+
+// use records that generator i took a code. What else the user has with the
+// same secret, an app and a token say, has used that code with it.
+func use(tx Tx, tokens []Token, i int, clock Clock) error {
+	errs := []error{tx.SetClock(tokens[i].User, tokens[i].ID, clock)}
+	for k := range tokens {
+		t := &tokens[k]
+		if k != i && t.Fingerprint == tokens[i].Fingerprint && t.Period == tokens[i].Period && t.Last < clock.Last {
+			t.Last = clock.Last
+			errs = append(errs, tx.SetClock(t.User, t.ID, t.Clock))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 func (e *Engine) checkToken(t *Token, typed []byte, now time.Time) (Clock, cloud.Reason, error) {

@@ -157,18 +157,30 @@ func (b *beginning) repeated() (bool, error) {
 		return false, nil
 	}
 	old, err := b.tx.ChallengeByKey(b.r.Key)
-	if err != nil || old == nil || b.now.Sub(old.Created) > cloud.RepeatWindow {
+	if err != nil || old == nil || !isRepeat(old.Created, b.now) {
 		return false, err
 	}
 	if old.User != b.user.ID {
 		return false, refuse(cloud.Invalid, "the idempotency key was used for another user")
 	}
 	b.c = old
-	if reason := usable(b.user, b.now); reason != "" && old.State == cloud.Pending {
-		// A block holds for the next request, whatever was begun before it.
+	// A block holds for the next request, whatever was begun or approved
+	// before it.
+	switch reason := usable(b.user, b.now); {
+	case reason != "" && old.State == cloud.Pending:
 		return true, errors.Join(b.refuse(reason), b.tx.PutChallenge(b.c))
+	case reason != "" && old.State == cloud.Approved:
+		b.c.State, b.c.Reason = cloud.Refused, reason // of this answer; the record stays
 	}
 	return true, nil
+}
+
+// isRepeat tells whether a call at now may be a repeat of one at then. A then
+// that lies ahead was written before the clock was set back: what it says of
+// now is nothing.
+func isRepeat(then, now time.Time) bool {
+	age := now.Sub(then)
+	return -cloud.RepeatWindow <= age && age <= cloud.RepeatWindow
 }
 
 // ask decides how the user is asked, and whether.
@@ -193,7 +205,7 @@ func (b *beginning) ask() error {
 	}
 	switch {
 	case !b.r.Code.IsZero():
-		b.decided, err = b.e.judge(b.tx, b.c, tokens, g, b.r.Code, b.now)
+		b.decided, err = b.e.judge(b.tx, b.c, b.user, tokens, g, b.r.Code, b.now)
 		return err
 	case b.c.Method == cloud.SMS:
 		return b.prepareText()
@@ -224,7 +236,7 @@ func (b *beginning) prepareText() error {
 	b.c.Expires = b.now.Add(waitText)
 	b.c.Tries = min(b.c.Tries, sentTries)
 	b.c.Prompt = "Enter the code sent to " + maskPhone(b.user.Mobile)
-	b.c.Sent = b.e.sentMAC(b.c.ID, []byte(code))
+	b.c.Sent = b.e.sentMAC(b.c.ID, b.user.Mobile, []byte(code))
 	m := b.e.message(b.c, b.user.Mobile, code)
 	b.message = &m
 	return b.tx.SetLastSent(b.user.ID, where, b.c.ID)
@@ -265,10 +277,11 @@ func (e *Engine) choose(u *User, tokens []Token, r *cloud.Request) cloud.Prefere
 	return ""
 }
 
-// usable says why a user may not verify at all, or "".
+// usable says why a user may not verify at all, or "". One who is gone (nil)
+// may not.
 func usable(u *User, now time.Time) cloud.Reason {
 	switch {
-	case !u.Enabled:
+	case u == nil, !u.Enabled:
 		return cloud.UserDisabled
 	case now.Before(u.BlockedUntil):
 		return cloud.UserBlocked

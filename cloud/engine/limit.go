@@ -55,10 +55,15 @@ func (l Limits) after(f Failures, now time.Time) Failures {
 	return Failures{Count: l.current(f, now).Count + 1, Last: now}
 }
 
-// current is f, or nothing where it is to be forgotten.
+// current is f, or nothing where it is to be forgotten. A last failure that
+// lies ahead by more than the longest delay was counted before the clock was
+// set back: it counts on, but locks nobody out until the clock gets there.
 func (l Limits) current(f Failures, now time.Time) Failures {
-	if now.Sub(f.Last) >= l.Forget {
+	switch {
+	case now.Sub(f.Last) >= l.Forget:
 		return Failures{}
+	case f.Last.Sub(now) > l.Most:
+		f.Last = now.Add(-l.Most)
 	}
 	return f
 }

@@ -171,6 +171,8 @@ func (e *Engine) provePassword(tx Tx, subject cloud.Key, client cloud.Client, ha
 	}
 	if u != nil {
 		entry.Subject = string(u.ID)
+	} else if err := e.prune(tx, now); err != nil { // whoever guesses names must not fill the disk with their counts
+		return cloud.Proof{}, err
 	}
 	return proof, tx.Append(entry)
 }

@@ -67,18 +67,22 @@ func randomCode() (string, error) {
 	return fmt.Sprintf("%0*d", sentDigits, n), nil
 }
 
-// sentMAC stands for a code in the store. It binds the code to its challenge.
-func (e *Engine) sentMAC(id cloud.ChallengeID, code []byte) []byte {
+// sentMAC stands for a code in the store. It binds the code to its challenge
+// and to the number that it was sent to: once the user has another one, what
+// the old telephone shows is worth nothing.
+func (e *Engine) sentMAC(id cloud.ChallengeID, to string, code []byte) []byte {
 	mac := hmac.New(sha256.New, e.codeKey.Reveal())
 	mac.Write([]byte(id))
+	mac.Write([]byte{0})
+	mac.Write([]byte(to))
 	mac.Write([]byte{0})
 	mac.Write(code)
 	return mac.Sum(nil)
 }
 
-// isSent tells whether typed is the code that was sent for c.
-func (e *Engine) isSent(c *Challenge, typed []byte) bool {
-	return c.Sent != nil && subtle.ConstantTimeCompare(c.Sent, e.sentMAC(c.ID, typed)) == 1
+// isSent tells whether typed is the code that was sent for c to a number.
+func (e *Engine) isSent(c *Challenge, to string, typed []byte) bool {
+	return c.Sent != nil && subtle.ConstantTimeCompare(c.Sent, e.sentMAC(c.ID, to, typed)) == 1
 }
 
 // message is what is sent for c.

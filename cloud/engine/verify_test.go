@@ -2,7 +2,9 @@ package engine_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
+	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -157,5 +159,35 @@ func TestOldChallengesAreForgotten(t *testing.T) {
 	}
 	if got := state(); got != cloud.TimedOut {
 		t.Errorf("after 16 minutes: %q", got)
+	}
+}
+
+// Whoever guesses names of users that are not there leaves counts of failures:
+// they go away although no challenge is begun.
+func TestCountsOfUnknownNamesAreForgotten(t *testing.T) {
+	h := build(t)
+	guess := func(n int) {
+		t.Helper()
+		_, err := h.CheckPassword(t.Context(), cloud.Key{Kind: cloud.ByName, Value: fmt.Sprint("nobody", n)}, secret.FromString("password"), cloud.Client{})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for n := range 20 {
+		guess(n)
+	}
+	h.Advance(24*time.Hour + time.Second)
+	guess(20)
+	db, err := sql.Open("sqlite3", "file:"+h.path+"?mode=ro")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	var counts int
+	if err := db.QueryRow("SELECT count(*) FROM failures").Scan(&counts); err != nil {
+		t.Fatal(err)
+	}
+	if counts != 2 { // of the last guess: at its place, and everywhere
+		t.Errorf("%d counts of failures are kept", counts)
 	}
 }
