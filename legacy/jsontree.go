@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -47,9 +47,10 @@ type entry struct {
 }
 
 // jsonReader makes the tree of one value that is in memory as a whole.
+// encoding/json says whether it is JSON at all; what is left is to cut it.
 type jsonReader struct {
 	src  []byte
-	dec  *json.Decoder
+	pos  int // of what is read next
 	line int // of at
 	bol  int // where that line begins
 	at   int
@@ -60,13 +61,11 @@ type jsonReader struct {
 // can hold: NUL, and half a character.
 func readJSON(src []byte, line int) (*node, *badRow) {
 	r := &jsonReader{src: src, line: line}
-	var whole json.RawMessage
-	if err := json.Unmarshal(src, &whole); err != nil {
-		return nil, r.broken(err)
+	if json.Valid(src) {
+		return r.value(0)
 	}
-	r.dec = json.NewDecoder(bytes.NewReader(src))
-	r.dec.UseNumber()
-	return r.value(0)
+	var whole json.RawMessage
+	return nil, r.broken(json.Unmarshal(src, &whole))
 }
 
 // broken says where text stops being JSON, without quoting it.
@@ -101,73 +100,104 @@ func (r *jsonReader) place(at int) (line, col int) {
 	return r.line, at - r.bol + 1
 }
 
-// token returns the next token and where it begins.
-func (r *jsonReader) token() (json.Token, int, *badRow) {
-	from := int(r.dec.InputOffset())
-	t, err := r.dec.Token()
-	if err != nil && err != io.EOF { // cannot be: the text was checked
-		return nil, from, r.bad(from, "this is not JSON")
+// skip goes to the next byte that means something. There is one: the text is
+// JSON.
+func (r *jsonReader) skip() byte {
+	for r.src[r.pos] <= ' ' || r.src[r.pos] == ',' || r.src[r.pos] == ':' {
+		r.pos++
 	}
-	for from < len(r.src) && bytes.IndexByte([]byte(" \t\r\n,:"), r.src[from]) >= 0 {
-		from++
-	}
-	return t, from, nil
+	return r.src[r.pos]
 }
 
 func (r *jsonReader) value(depth int) (*node, *badRow) {
-	t, from, bad := r.token()
-	if bad != nil {
-		return nil, bad
-	}
+	c := r.skip()
+	from := r.pos
 	n := &node{}
 	n.line, n.col = r.place(from)
-	switch t := t.(type) {
-	case nil:
-	case string:
-		n.kind, n.text = nodeText, t
-		return n, r.clean(t, from)
-	case json.Number:
-		n.kind, n.text = nodeNumber, string(t)
-	case bool:
-		n.kind, n.text = nodeBool, fmt.Sprint(t)
-	case json.Delim:
+	switch c {
+	case '"':
+		n.kind = nodeText
+		var bad *badRow
+		n.text, bad = r.text()
+		return n, bad
+	case '{', '[':
 		if depth == maxJSONDepth {
 			return nil, r.bad(from, fmt.Sprintf("values are nested more than %d deep", maxJSONDepth))
 		}
-		if t == '{' {
+		r.pos++
+		if c == '{' {
 			n.kind = nodeObject
 			return n, r.object(n, depth+1)
 		}
 		n.kind = nodeList
 		return n, r.list(n, depth+1)
 	}
+	for r.pos < len(r.src) && r.src[r.pos] > ' ' && bytes.IndexByte([]byte(",]}"), r.src[r.pos]) < 0 {
+		r.pos++
+	}
+	switch word := string(r.src[from:r.pos]); word {
+	case "null":
+	case "true", "false":
+		n.kind, n.text = nodeBool, word
+	default:
+		n.kind, n.text = nodeNumber, word
+	}
 	return n, nil
 }
 
+// text reads a string.
+func (r *jsonReader) text() (string, *badRow) {
+	from, plain := r.pos, true
+	for r.pos++; r.src[r.pos] != '"'; r.pos++ {
+		if r.src[r.pos] == '\\' {
+			plain = false
+			r.pos++
+		}
+	}
+	r.pos++
+	raw := r.src[from:r.pos]
+	if plain { // neither NUL nor half a character can stand there as itself
+		return string(raw[1 : len(raw)-1]), nil
+	}
+	var text string
+	if err := json.Unmarshal(raw, &text); err != nil { // cannot be: the text was checked
+		return "", r.bad(from, "this is not JSON")
+	}
+	return text, r.clean(text, raw, from)
+}
+
 func (r *jsonReader) object(n *node, depth int) *badRow {
-	seen := map[string]bool{}
-	for r.dec.More() {
-		t, from, bad := r.token()
-		if bad != nil {
-			return bad
-		}
-		key, _ := t.(string)
-		if bad := r.clean(key, from); bad != nil {
-			return bad
-		}
-		if seen[key] {
-			return r.bad(from, fmt.Sprintf("the key %s stands twice", shortKey(key)))
-		}
-		seen[key] = true
-		e := entry{key: key}
+	var seen map[string]bool // of large objects
+	for r.skip() != '}' {
+		e, from := entry{}, r.pos
 		e.line, e.col = r.place(from)
+		var bad *badRow
+		if e.key, bad = r.text(); bad != nil {
+			return bad
+		}
+		const few = 64
+		twice := seen[e.key]
+		if seen == nil {
+			twice = slices.ContainsFunc(n.members, func(m entry) bool { return m.key == e.key })
+		}
+		if twice {
+			return &badRow{line: e.line, col: e.col, position: -1, text: fmt.Sprintf("the key %s stands twice", shortKey(e.key))}
+		}
 		if e.value, bad = r.value(depth); bad != nil {
 			return bad
 		}
 		n.members = append(n.members, e)
+		if seen == nil && len(n.members) > few {
+			seen = map[string]bool{}
+			for _, m := range n.members {
+				seen[m.key] = true
+			}
+		} else if seen != nil {
+			seen[e.key] = true
+		}
 	}
-	_, _, bad := r.token()
-	return bad
+	r.pos++
+	return nil
 }
 
 // shortKey quotes a key, and not more of it than a name has.
@@ -184,25 +214,25 @@ func shortKey(key string) string {
 }
 
 func (r *jsonReader) list(n *node, depth int) *badRow {
-	for r.dec.More() {
+	for r.skip() != ']' {
 		item, bad := r.value(depth)
 		if bad != nil {
 			return bad
 		}
 		n.items = append(n.items, item)
 	}
-	_, _, bad := r.token()
-	return bad
+	r.pos++
+	return nil
 }
 
 // clean refuses a text with NUL or half a character in it. encoding/json
 // replaces the latter by U+FFFD, which nobody would notice.
-func (r *jsonReader) clean(text string, from int) *badRow {
+func (r *jsonReader) clean(text string, raw []byte, from int) *badRow {
 	if strings.IndexByte(text, 0) >= 0 {
 		return r.bad(from, "the value holds a NUL byte")
 	}
 	if n := strings.Count(text, "\ufffd"); n > 0 {
-		raw := bytes.ToLower(r.src[from:r.dec.InputOffset()])
+		raw = bytes.ToLower(raw)
 		if n > bytes.Count(raw, []byte("\ufffd"))+bytes.Count(raw, []byte(`\ufffd`)) {
 			return r.bad(from, "the value holds half a character")
 		}
