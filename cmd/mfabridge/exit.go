@@ -27,7 +27,7 @@ const (
 const exitHelp = `EXIT CODES
    0   done, nothing (left) to do
    1   failed
-   2   plan --detailed-exitcode: changes pending; check: differences; inspect: findings of severity error
+   2   plan --detailed-exitcode: changes pending; check, pull --wsdl: differences; inspect: findings of severity error
    3   partly done: some users failed, the rest is done; run again to go on
    4   refused: everything left is stale; make a new plan
    5   not now: a limit, or the lock of another run
