@@ -1,11 +1,19 @@
-// Package legacy reads what a retired MFA Server held: an export, that is a
-// folder of tables in the format "mfabridge-export" version 1 (docs/export.md),
-// as a stream of users with their devices and tokens.
+// Package legacy reads what a retired MFA Server held: an export in the format
+// "mfabridge-export" version 1 (docs/export.md, docs/formats), as a stream of
+// users with their devices and tokens.
+//
+// An export is a folder, a .zip of one, a .zip.age of that, or one file of
+// users. Nothing of an archive is unpacked or decrypted to the disk. A table is
+// CSV, JSON lines or XML, in one file or in several, in UTF-8, UTF-16 or
+// Windows-1252; tokens may be key containers (legacy/pskc), and everything may
+// be captured answers of the old server's own interface (legacy/pfsdk).
 //
 // [Open] reads every table once. It checks all rows, takes the digests of the
-// files, finds users that are there twice, and joins devices and tokens to
-// their users by folded name ([Fold]). [Export.Users] then reads users.csv
-// again, as often as wanted, and yields each user whole or not at all.
+// files, finds users that are there twice, and joins devices, tokens and logins
+// to their users by folded name ([Fold]), tokens that name nobody by their
+// serial number. [Export.Users] then reads the users again, as often as wanted,
+// and yields each user whole or not at all. [Export.Settings] is what
+// settings.json says.
 //
 // What is wrong with a row is a [Problem] with file, line and column, of which
 // [Export.Problems] yields all; the row is left out and reading goes on. What

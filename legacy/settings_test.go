@@ -20,7 +20,7 @@ const settingsText = `{
     "VoiceCallLanguage": "en", "SmsTextLanguage": "de", "PhoneAppLanguage": "fr", "OathTokenLanguage": "es",
     "UserCanChangePin": true, "MinimumPinLength": 4, "PreventWeakPins": true, "PinExpirationDays": 90, "HistoricalPins": 5},
   "mobileApp": {"accountName": "Contoso"},
-  "userPortal": {"Url": "https://mfa.contoso.example", "AllowUserLogIn": true, "DeviceLimit": 5, "usersCanSwitchToSmsText": true},
+  "userPortal": {"Url": "https://mfa.contoso.example", "AllowUserLogIn": true, "DeviceLimit": 5, "usersCanSwitchModeToSmsText": true},
   "radiusClients": [
     {"name": "vpn", "ipAddress": "10.0.0.5", "applicationName": "VPN", "sharedSecret": "s3cret-of-vpn", "requireUserMatch": true, "enableFallbackOathToken": true},
     {"name": "citrix", "sharedSecret": null}
