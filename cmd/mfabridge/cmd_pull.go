@@ -231,6 +231,8 @@ func pulled(r pfsdk.PullResult, err error) error {
 	switch {
 	case errors.Is(err, pfsdk.ErrUnavailable):
 		return &exit{code: exitUnavailable, err: hint.Wrap(err, "run the same command again; what was read is kept")}
+	case errors.Is(err, pfsdk.ErrLocked):
+		return &exit{code: exitNotNow, err: hint.Wrap(err, "wait until it ends, or give another -o")}
 	case err != nil:
 		return err
 	case r.Failed > 0 && !r.Written:

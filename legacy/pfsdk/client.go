@@ -78,6 +78,9 @@ var (
 	// several times: it is safe to run again.
 	ErrUnavailable = errors.New("the old server does not answer")
 
+	// ErrLocked says that another pull writes to the same place.
+	ErrLocked = errors.New("another pull is at work on this export")
+
 	errDenied  = errors.New("the server does not let this account in")
 	errUnknown = errors.New("the server does not know this operation")
 )
@@ -188,7 +191,7 @@ func (c *Client) unreached(err error) error {
 
 // received reads an answer, whatever its status.
 func (c *Client) received(o Operation, response *http.Response) (reply, error) {
-	kind, _, _ := mime.ParseMediaType(response.Header.Get("Content-Type"))
+	kind, parameters, _ := mime.ParseMediaType(response.Header.Get("Content-Type"))
 	isXML := kind == "text/xml" || kind == "application/soap+xml" || kind == "application/xml"
 	switch s := response.StatusCode; {
 	case s == http.StatusUnauthorized, s == http.StatusForbidden:
@@ -202,6 +205,9 @@ func (c *Client) received(o Operation, response *http.Response) (reply, error) {
 		return reply{}, fmt.Errorf("the server answers with HTTP %d", s)
 	case !isXML:
 		return reply{}, hint.New("the server answers with something that is not XML", "is this the address of PfWsSdk.asmx, or that of a page?")
+	}
+	if charset := parameters["charset"]; charset != "" && !strings.EqualFold(charset, "utf-8") {
+		return reply{}, fmt.Errorf("the server answers in the encoding %s, of which only UTF-8 is read", printable(charset))
 	}
 	limit := int64(MaxAnswer)
 	if familyOf(o.String()) == findFamily {
@@ -267,6 +273,9 @@ func (c *collected) Record(r Record) error {
 	}
 	if r.Username == anyone {
 		r.Username = ""
+	}
+	if r.Kind == Row {
+		r.Fields = nil // the settings say it again
 	}
 	c.records = append(c.records, r)
 	return nil

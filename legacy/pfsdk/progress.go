@@ -80,6 +80,9 @@ func openProgress(out, url string, skipped []string) (*progress, error) {
 		return nil, fmt.Errorf("the earlier pull cannot be gone on with: %w", err)
 	}
 	p := &progress{folder: folder, file: file, where: map[string]int64{}}
+	if err := lockFile(file); err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
 	if err := p.load(url, skipped); err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
@@ -136,6 +139,9 @@ func beginProgress(out string, h header) (*progress, error) {
 		return nil, err
 	}
 	p := &progress{folder: folder, header: h, file: file, where: map[string]int64{}}
+	if err := lockFile(file); err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
 	if err := p.append(h); err != nil {
 		return nil, errors.Join(err, file.Close(), os.Remove(file.Name()))
 	}
@@ -192,7 +198,10 @@ func (p *progress) user(username string) (l line, ok bool, err error) {
 	}
 	err = json.Unmarshal(b, &l)
 	clear(b)
-	return l, true, err
+	if err != nil || l.Username != username {
+		return l, false, hint.New(filepath.Join(p.folder, progressFile)+" was changed while it was used", "remove "+p.folder+" and pull again")
+	}
+	return l, true, nil
 }
 
 func (p *progress) Close() error { return p.file.Close() }

@@ -147,7 +147,11 @@ func (o PullOptions) skipped() []string {
 
 func refuseExisting(out string) error {
 	if _, err := os.Lstat(out); err == nil {
-		return hint.New(out+" is there already", "give a -o that does not exist yet")
+		advice := "give a -o that does not exist yet"
+		if _, err := os.Lstat(out + partialSuffix); err == nil {
+			advice += "; " + out + partialSuffix + " is left of a pull that was stopped: it holds secrets, remove it if the export is whole"
+		}
+		return hint.New(out+" is there already", advice)
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("the export cannot be written: %w", err)
 	}

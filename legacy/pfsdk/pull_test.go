@@ -187,8 +187,8 @@ func TestWrongPasswordIsSentOnce(t *testing.T) {
 	if err == nil || err.Error() != "the server does not let this account in (HTTP 401)" || !strings.Contains(hint.Of(err), "PhoneFactor Admins") {
 		t.Errorf("got %v", err)
 	}
-	if len(s.asked) != 1 {
-		t.Errorf("it was sent %d times: %v", len(s.asked), s.asked)
+	if len(s.all()) != 1 {
+		t.Errorf("it was sent %d times: %v", len(s.all()), s.all())
 	}
 }
 
@@ -201,7 +201,7 @@ func TestOlderServersAreAskedForWhatTheyKnow(t *testing.T) {
 		t.Fatalf("%+v, %v", result, err)
 	}
 	if s.askedFor("FindUsers_2") != 1 || s.askedFor("GetUserSettings2") != 10 {
-		t.Errorf("asked for %v", s.asked)
+		t.Errorf("asked for %v", s.all())
 	}
 	if n := s.askedFor("GetUserSettings_3"); n == 0 || n > 4 {
 		t.Errorf("the newest was tried %d times", n)
@@ -224,13 +224,18 @@ func TestOlderServersAreAskedForWhatTheyKnow(t *testing.T) {
 func TestAllUsersAreFoundThoughListsAreShort(t *testing.T) {
 	all := people(300)
 	all = append(all, "u", "us", "用户@contoso.example", "用@contoso.example")
+	few := append(people(60), "u", "us")
 	for _, style := range []pfsdk.FilterStyle{pfsdk.FilterPrefix, pfsdk.FilterWildcard, pfsdk.FilterSubstring} {
-		s, config := start(t, &server{users: all, limit: 40, style: style})
+		all, limit, alphabet := all, 40, ""
+		if style == pfsdk.FilterSubstring { // its lists are many
+			all, limit, alphabet = few, 30, "abcdefghijklmnopqrstuvwxyz0123456789@."
+		}
+		s, config := start(t, &server{users: all, limit: limit, style: style})
 		client, err := pfsdk.NewClient(config, 4)
 		if err != nil {
 			t.Fatal(err)
 		}
-		found, err := client.FindAll(t.Context(), pfsdk.Search{Style: style, Parallel: 4})
+		found, err := client.FindAll(t.Context(), pfsdk.Search{Style: style, Parallel: 4, Alphabet: alphabet})
 		if err != nil {
 			t.Fatalf("%s: %v", style, err)
 		}
@@ -250,7 +255,7 @@ func TestAllUsersAreFoundThoughListsAreShort(t *testing.T) {
 				t.Errorf("%s: %s was not found", style, name)
 			}
 		}
-		t.Logf("%s: %d users by %d lists, asked %d times", style, len(found.Usernames), found.Lists, len(s.asked))
+		t.Logf("%s: %d users by %d lists, asked %d times", style, len(found.Usernames), found.Lists, len(s.all()))
 	}
 }
 
@@ -324,7 +329,7 @@ func TestPullGoesOnWhereItWas(t *testing.T) {
 		t.Fatal(err)
 	}
 	left.Store(1000)
-	s.asked = nil
+	s.forget()
 	result, err = pull(t, config, o)
 	if err != nil || !result.Written || !result.Resumed || result.Users != 100 {
 		t.Fatalf("%+v, %v", result, err)
@@ -398,6 +403,61 @@ func TestUsersWhoFail(t *testing.T) {
 	}
 }
 
+func TestOnePullAtATime(t *testing.T) {
+	_, config := start(t, &server{users: people(20)})
+	o := options(t)
+	var second error
+	once := make(chan struct{}, 1)
+	o.Progress = func(int, int, int) {
+		select {
+		case once <- struct{}{}:
+			other := o
+			other.Progress = nil
+			_, second = pull(t, config, other)
+		default:
+		}
+	}
+	if result, err := pull(t, config, o); err != nil || result.Users != 20 {
+		t.Errorf("%+v, %v", result, err)
+	}
+	if !errors.Is(second, pfsdk.ErrLocked) {
+		t.Errorf("the second pull: %v", second)
+	}
+}
+
+func TestConcurrencyIsBounded(t *testing.T) {
+	var now, most atomic.Int32
+	_, config := start(t, &server{users: people(60), answers: map[string]func(http.ResponseWriter, string) bool{"GetUserSettings_3": func(http.ResponseWriter, string) bool {
+		n := now.Add(1)
+		defer now.Add(-1)
+		for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
+		}
+		return false
+	}}})
+	o := options(t)
+	o.Concurrency = 3
+	if _, err := pull(t, config, o); err != nil || most.Load() > 3 {
+		t.Errorf("%d at once, %v", most.Load(), err)
+	}
+	o.Concurrency = pfsdk.MaxConcurrency + 1
+	if _, err := pull(t, config, o); err == nil {
+		t.Error("any number is taken")
+	}
+}
+
+func TestWhatIsLeftOfAStoppedPullIsNamed(t *testing.T) {
+	_, config := start(t, &server{users: people(5)})
+	o := options(t)
+	for _, folder := range []string{o.Out, o.Out + ".partial"} {
+		if err := os.Mkdir(folder, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := pull(t, config, o); err == nil || !strings.Contains(hint.Of(err), ".partial is left of a pull that was stopped: it holds secrets") {
+		t.Errorf("%v: %s", err, hint.Of(err))
+	}
+}
+
 func TestUserAfterUserFails(t *testing.T) {
 	_, config := start(t, &server{users: people(100), answers: map[string]func(http.ResponseWriter, string) bool{"GetUserSettings_3": func(w http.ResponseWriter, _ string) bool {
 		fault(w, "soap:Server", "out of order")
@@ -457,6 +517,10 @@ func TestBadServers(t *testing.T) {
 			send(w, `<!DOCTYPE a [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]>`+strings.Replace(secure, "secure", "&b;", 1))
 		}, 1},
 		{"deep", "more than 64 elements stand within each other", func(w http.ResponseWriter) { send(w, strings.Repeat("<a>", 100_000)) }, 1},
+		{"another encoding", "the server answers in the encoding utf-16, of which only UTF-8 is read", func(w http.ResponseWriter) {
+			w.Header().Set("Content-Type", "text/xml; charset=utf-16")
+			_, _ = w.Write([]byte(secure))
+		}, 1},
 		{"a page", "the server answers with something that is not XML", func(w http.ResponseWriter) {
 			w.Header().Set("Content-Type", "text/html")
 			_, _ = w.Write([]byte("<html>"))
@@ -478,8 +542,8 @@ func TestBadServers(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %v, want %s", c.name, err, c.want)
 		}
-		if len(s.asked) != c.tries {
-			t.Errorf("%s: asked %d times, want %d", c.name, len(s.asked), c.tries)
+		if len(s.all()) != c.tries {
+			t.Errorf("%s: asked %d times, want %d", c.name, len(s.all()), c.tries)
 		}
 	}
 }
@@ -518,12 +582,12 @@ func TestStrangersAreNotAsked(t *testing.T) {
 	if _, err := pull(t, config, options(t)); err == nil || !strings.Contains(err.Error(), "the TLS connection fails") || !strings.Contains(hint.Of(err), "--ca") {
 		t.Errorf("got %v", err)
 	}
-	if len(s.asked) != 0 {
+	if len(s.all()) != 0 {
 		t.Error("the password went to a server that nobody vouches for")
 	}
 	s, config = start(t, &server{users: people(3), byCert: true})
 	config.Certificate, config.User, config.Password = nil, account, secret.FromString(password)
-	if _, err := pull(t, config, options(t)); err == nil || len(s.asked) != 0 {
+	if _, err := pull(t, config, options(t)); err == nil || len(s.all()) != 0 {
 		t.Errorf("without a client certificate: %v", err)
 	}
 }

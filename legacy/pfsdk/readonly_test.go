@@ -94,12 +94,12 @@ func TestAPullOnlyReads(t *testing.T) {
 	for _, o := range pfsdk.Operations() {
 		allowed[o.String()] = true
 	}
-	for _, asked := range s.asked {
+	for _, asked := range s.all() {
 		if name, _, _ := strings.Cut(asked, " "); !allowed[name] {
 			t.Errorf("%s was sent", name)
 		}
 	}
-	if len(s.asked) < 360 {
-		t.Errorf("only %d requests", len(s.asked))
+	if len(s.all()) < 360 {
+		t.Errorf("only %d requests", len(s.all()))
 	}
 }

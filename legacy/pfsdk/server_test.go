@@ -226,12 +226,23 @@ func (s *server) find(w http.ResponseWriter, operation string, q soapRequest) {
 	send(w, answer(operation, "<userRows>"+rows.String()+"</userRows><resultsComplete>"+strconv.FormatBool(complete)+"</resultsComplete>"))
 }
 
-// askedFor counts the requests whose operation begins with a word.
-func (s *server) askedFor(word string) int {
+// all are the requests so far.
+func (s *server) all() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return slices.Clone(s.asked)
+}
+
+func (s *server) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asked = nil
+}
+
+// askedFor counts the requests whose operation begins with a word.
+func (s *server) askedFor(word string) int {
 	n := 0
-	for _, a := range s.asked {
+	for _, a := range s.all() {
 		if strings.HasPrefix(a, word) {
 			n++
 		}

@@ -18,8 +18,8 @@ import (
 
 // Limits of what a server may answer, and for how long.
 const (
-	MaxListAnswer  = 64 << 20 // bytes of an answer to FindUsers
-	MaxAnswer      = 4 << 20  // bytes of any other
+	MaxListAnswer  = 1 << 30 // bytes of an answer to FindUsers, of which only names are kept
+	MaxAnswer      = 4 << 20 // bytes of any other
 	maxHeader      = 64 << 10
 	DefaultTimeout = 60 * time.Second // of one request
 	MaxTries       = 4                // of one request
