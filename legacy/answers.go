@@ -55,9 +55,9 @@ func (a *answers) fill(v *values, byName map[string]int, r *pfsdk.Record) *badRo
 		size += len(text)
 	}
 	if size > MaxRow {
-		return &badRow{line: r.Place.Line, position: -1, text: tooLongText()}
+		v.bad = &badRow{line: r.Place.Line, position: -1, text: tooLongText()}
 	}
-	return nil
+	return v.bad
 }
 
 // readUser reads a record of a user into a.users.
@@ -76,11 +76,33 @@ func (f *folder) readAnswer(in *input, p part, encoding string, to pfsdk.Sink) e
 		return err
 	}
 	user, _ := pfsdk.CaptureUser(p.written)
-	err = pfsdk.Read(xmlText(t), pfsdk.Options{Username: user}, to)
-	if bad, ok := errors.AsType[*xmlpull.Error](err); ok {
-		return to.Problem(pfsdk.Problem{Place: pfsdk.Place{Line: bad.Line, Column: bad.Column}, Detail: bad.Text + "; nothing after this place is read"})
+	g := &guard{to: to}
+	err = pfsdk.Read(xmlText(t), pfsdk.Options{Username: user}, g)
+	if err == nil || g.err != nil || in.failed != nil {
+		return err
 	}
-	return err
+	// The file is to blame, and no other file.
+	bad, ok := errors.AsType[*xmlpull.Error](err)
+	if !ok {
+		return to.Problem(pfsdk.Problem{Detail: err.Error() + "; nothing after this place is read"})
+	}
+	return to.Problem(pfsdk.Problem{Place: pfsdk.Place{Line: bad.Line, Column: bad.Column}, Detail: bad.Text + "; nothing after this place is read"})
+}
+
+// guard knows which errors are those of the Sink.
+type guard struct {
+	to  pfsdk.Sink
+	err error
+}
+
+func (g *guard) Record(r pfsdk.Record) error {
+	g.err = g.to.Record(r)
+	return g.err
+}
+
+func (g *guard) Problem(p pfsdk.Problem) error {
+	g.err = g.to.Problem(p)
+	return g.err
 }
 
 // loadAnswers is the Sink of the first pass.

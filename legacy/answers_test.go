@@ -134,3 +134,48 @@ func TestAnswerChanged(t *testing.T) {
 		t.Errorf("got %v", got)
 	}
 }
+
+// A file that asks too much of the reader costs itself only.
+func TestAnswerRefused(t *testing.T) {
+	long := answer("GetUserSettings", "<userSettings><FirstName>"+strings.Repeat("x", 100<<10)+"</FirstName></userSettings>")
+	e := open(t, captured(t, files{"GetUserSettings.ada.xml": long, "GetUserSettings.ben.xml": answer("GetUserSettings", "<userSettings/>")}, files{}), legacy.Options{})
+	if all := users(t, e); len(all) != 1 || all[0].Username != "ben" {
+		t.Errorf("users %+v", all)
+	}
+	if got := problems(t, e); len(got) != 1 || !strings.Contains(got[0], "soap/getusersettings.ada.xml ROW_INVALID ||a value has more than 65536 bytes; nothing after this place is read") {
+		t.Errorf("problems %q", got)
+	}
+}
+
+// A user whose values together are longer than a row is left out in both
+// passes, and everything that belongs to the name with it.
+func TestAnswerTooLong(t *testing.T) {
+	text := "<userSettings>"
+	for _, name := range []string{"FirstName", "LastName", "EmailAddress", "UserGroup", "Phone"} {
+		text += "<" + name + ">" + strings.Repeat("x", 60<<10) + "</" + name + ">"
+	}
+	e := open(t, captured(t, files{"GetUserSettings.ada.xml": answer("GetUserSettings", text+"</userSettings>")},
+		files{"users.csv": "Username\nben\n", "devices.csv": "Username\nada\n"}), legacy.Options{})
+	if all, s := users(t, e), e.Summary(); len(all) != 1 || s.Users != 1 || s.LeftOut != 1 || s.SkippedRows != 1 {
+		t.Errorf("%d users, summary %+v", len(all), s)
+	}
+}
+
+func FuzzAnswers(f *testing.F) {
+	for _, text := range exchanges() {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		dir := captured(t, files{"GetUserSettings_3.ada.xml": text, "UserIsBlocked.ada.xml": answer("UserIsBlocked", "")}, files{"users.csv": "Username\nben\n"})
+		e, err := legacy.Open(t.Context(), dir, legacy.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer e.Close()
+		first, second := users(t, e), users(t, e)
+		if diff := cmp.Diff(first, second, equalSecrets()); diff != "" || e.Summary().Users != int64(len(first)) {
+			t.Fatalf("%s %+v", diff, e.Summary())
+		}
+		problems(t, e)
+	})
+}

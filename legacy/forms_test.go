@@ -44,6 +44,7 @@ func TestRowsRefused(t *testing.T) {
 		"lines, no name":         {"users.jsonl", `{"Phone":1}` + "\n{\"Username\":\"ben\"}", "users.jsonl:1 ROW_INVALID |Username|Username is missing"},
 		"lines, null":            {"users.jsonl", `{"Username":null}` + "\n{\"Username\":\"ben\"}", "users.jsonl:1:13 ROW_INVALID |Username|Username is empty"},
 		"lines, wrong":           {"users.jsonl", `{"Username":"ada","Enabled":"maybe"}` + "\n{\"Username\":\"ben\"}", `users.jsonl:1:29 ROW_INVALID ada|Enabled|Enabled is "maybe", but must be true or false, yes or no, 1 or 0`},
+		"lines, long key":        {"users.jsonl", `{"` + strings.Repeat("k", legacy.MaxName+1) + `":1}` + "\n{\"Username\":\"ben\"}", "users.jsonl:1:2 ROW_INVALID ||a key has more than 1024 bytes"},
 		"XML, text in a row":     {"users.xml", "<a><b>x<Username>ada</Username></b><b><Username>ben</Username></b></a>", "users.xml:1:7 ROW_INVALID ada||text stands between the columns of the row"},
 		"XML, text between rows": {"users.xml", "<a>x<b><Username>ben</Username></b></a>", "users.xml:1:4 ROW_INVALID ||text stands between the rows"},
 		"XML, in a value":        {"users.xml", "<a><b><Username>ada<x>y</x></Username></b><b><Username>ben</Username></b></a>", "users.xml:1:20 ROW_INVALID ada|Username|an element stands within the value"},

@@ -19,6 +19,8 @@ type input struct {
 	file io.ReadCloser
 	sum  hash.Hash
 	size int64
+
+	failed error // of reading
 }
 
 // open opens a part of the export.
@@ -35,6 +37,14 @@ func (f *folder) open(ctx context.Context, p part) (*input, error) {
 
 // Read honours the context and keeps the digest.
 func (in *input) Read(b []byte) (int, error) {
+	n, err := in.read(b)
+	if err != nil && err != io.EOF {
+		in.failed = err
+	}
+	return n, err
+}
+
+func (in *input) read(b []byte) (int, error) {
 	if err := in.ctx.Err(); err != nil {
 		return 0, err
 	}

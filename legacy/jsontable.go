@@ -19,6 +19,9 @@ func (k *keys) find(name string, line, col int) (int, *badRow, error) {
 	if column, ok := k.columns[name]; ok {
 		return column, nil, nil
 	}
+	if len(name) > MaxName {
+		return -1, &badRow{line: line, col: col, position: -1, text: fmt.Sprintf("a key has more than %d bytes", MaxName)}, nil
+	}
 	if len(k.columns) == MaxColumns {
 		return -1, &badRow{line: line, col: col, position: -1, text: fmt.Sprintf("the table has more than %d different keys", MaxColumns)}, nil
 	}
