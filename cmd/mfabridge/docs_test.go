@@ -69,7 +69,7 @@ func newTelling(t *testing.T) *telling {
 	return d
 }
 
-func freePort(t *testing.T) string {
+func freePort(t testing.TB) string {
 	t.Helper()
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {

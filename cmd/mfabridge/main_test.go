@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"strings"
@@ -15,9 +16,17 @@ import (
 // killed is started as exec.Command(os.Args[0]) with this variable set.
 const runMain = "MFABRIDGE_TEST_RUN_MAIN"
 
+// runEcho makes it a UDP echo on that port of loopback: the least that a Go
+// program does for a datagram.
+const runEcho = "MFABRIDGE_TEST_RUN_ECHO"
+
 func TestMain(m *testing.M) {
 	if os.Getenv(runMain) != "" {
 		main()
+	}
+	if port := os.Getenv(runEcho); port != "" {
+		fmt.Fprintln(os.Stderr, echo(port))
+		os.Exit(1)
 	}
 	testscript.Main(m, map[string]func(){"mfabridge": main})
 }
