@@ -18,9 +18,19 @@ import (
 const sdkSpace = "http://www.phonefactor.com/PfWsSdk"
 
 // oldServer answers as the documents describe it, for three users. fails is how
-// many requests about bob it answers with HTTP 500.
+// many requests about bob it answers with an error.
 func oldServer(t *testing.T, fails int32) (url, ca string) {
 	t.Helper()
+	return oldServerOf(t, []string{"ada", "bob", "eve"}, fails, func(string) {})
+}
+
+// oldServerOf calls asked with the operation of each request.
+func oldServerOf(t *testing.T, users []string, fails int32, asked func(operation string)) (url, ca string) {
+	t.Helper()
+	rows := ""
+	for _, name := range users {
+		rows += "<UserRow><Username>" + name + "@contoso.example</Username></UserRow>"
+	}
 	var left atomic.Int32
 	left.Store(fails)
 	user := regexp.MustCompile("<username>(.*)</username>")
@@ -31,15 +41,15 @@ func oldServer(t *testing.T, fails int32) (url, ca string) {
 			return
 		}
 		operation := strings.TrimPrefix(strings.Trim(r.Header.Get("SOAPAction"), `"`), sdkSpace+"/")
+		asked(operation)
 		name := ""
 		if m := user.FindSubmatch(body); m != nil {
 			name = string(m[1])
 		}
 		answers := map[string]string{
-			"TestSecurity":         "",
-			"TestMasterConnection": "",
-			"FindUsers_4": "<userRows><UserRow><Username>ada@contoso.example</Username></UserRow><UserRow><Username>bob@contoso.example</Username></UserRow>" +
-				"<UserRow><Username>eve@contoso.example</Username></UserRow></userRows><resultsComplete>true</resultsComplete>",
+			"TestSecurity":          "",
+			"TestMasterConnection":  "",
+			"FindUsers_4":           "<userRows>" + rows + "</userRows><resultsComplete>true</resultsComplete>",
 			"GetCustomerDefaults_3": "<customerDefaults><Mode>smsText</Mode></customerDefaults>",
 			"GetUserPortalSettings": "<userPortalSettings><DeviceLimit>5</DeviceLimit></userPortalSettings>",
 			"GetUserSettings_3": "<userSettings><CountryCode>1</CountryCode><Phone>425-555-0100</Phone><Mode>smsText</Mode><Pin>987654</Pin>" +
@@ -124,6 +134,51 @@ func TestPullGoesOnAfterAFailure(t *testing.T) {
 	r = must(t, exitPartly, pullArgs(t, url, ca, out, "--leave-out-failed")...)
 	if !strings.Contains(r.out, "users     2,") || !strings.Contains(r.err, "are not in the export") {
 		t.Errorf("stdout: %s\nstderr: %s", r.out, r.err)
+	}
+}
+
+// A pull that is killed at any time goes on, and asks for nobody twice but for
+// those who were under way.
+func TestPullSurvivesKills(t *testing.T) {
+	var users []string
+	for i := range 200 {
+		users = append(users, fmt.Sprintf("user%03d", i))
+	}
+	var settings atomic.Int32
+	kill := make(chan struct{}, 1000)
+	url, ca := oldServerOf(t, users, 0, func(operation string) {
+		if operation == "GetUserSettings_3" && settings.Add(1)%60 == 0 {
+			kill <- struct{}{}
+		}
+	})
+	out := filepath.Join(t.TempDir(), "export")
+	kills := 0
+	for range 3 {
+		cmd := child(t.Context(), pullArgs(t, url, ca, out)...)
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		<-kill
+		if err := cmd.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Wait(); err == nil {
+			t.Fatal("the pull ended before it was killed")
+		}
+		kills++
+		if _, err := os.Stat(out); err == nil {
+			t.Fatal("half an export is there")
+		}
+	}
+	r := must(t, exitDone, pullArgs(t, url, ca, out)...)
+	if !strings.Contains(r.out, "users     200,") {
+		t.Errorf("stdout: %s", r.out)
+	}
+	if n := settings.Load(); n > int32(200+kills*8) {
+		t.Errorf("%d requests for the settings of 200 users", n)
+	}
+	if r := must(t, exitDone, "inspect", out); !strings.Contains(r.out, "200 of users, 0 skipped, 0 duplicate names") {
+		t.Errorf("inspect says\n%s", r.out)
 	}
 }
 

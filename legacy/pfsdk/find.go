@@ -178,7 +178,7 @@ func (f *finder) ask(ctx context.Context, level []node) ([]node, error) {
 	return next, nil
 }
 
-const filterAdvice = "nothing says how this server filters: try --filter-style wildcard or substring, or compare its WSDL with --wsdl"
+const filterAdvice = "nothing says how this server filters: try --filter-style wildcard or substring, or compare its WSDL with --wsdl; a --list-limit above the number of users needs no filter"
 
 // list asks for one list and checks that it may be true.
 func (f *finder) list(ctx context.Context, n node) (names []string, complete bool, err error) {

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -621,10 +622,26 @@ func TestAddressesThatAreRefused(t *testing.T) {
 }
 
 func TestProxiesOfTheEnvironmentAreNotUsed(t *testing.T) {
-	t.Setenv("HTTPS_PROXY", "http://127.0.0.1:1")
-	t.Setenv("HTTP_PROXY", "http://127.0.0.1:1")
-	_, config := start(t, &server{users: people(2)})
-	if _, err := pull(t, config, options(t)); err != nil {
-		t.Error(err)
+	t.Setenv("HTTPS_PROXY", "http://proxy.contoso.example:3128")
+	const address = "https://mfa.contoso.example/PfWsSdk.asmx"
+	if proxy, err := pfsdk.ProxyFor(pfsdk.Config{}, address); proxy != nil || err != nil {
+		t.Errorf("%v, %v", proxy, err)
 	}
+	named := &url.URL{Scheme: "http", Host: "other.contoso.example:3128"}
+	if proxy, err := pfsdk.ProxyFor(pfsdk.Config{Proxy: named}, address); err != nil || proxy.String() != named.String() {
+		t.Errorf("%v, %v", proxy, err)
+	}
+}
+
+func FuzzProgress(f *testing.F) {
+	const head = `{"format":"mfabridge-pull","version":1,"url":"u","usernames":["ada","bob"]}` + "\n"
+	f.Add([]byte(head + `{"u":"ada","f":[["Phone","1"]],"d":[[["UserDeviceId","1"]]]}` + "\n" + `{"u":"bob","gone":true}` + "\n"))
+	f.Add([]byte(head + `{"u":"ADA"}` + "\n" + `{"u":"bo`))
+	f.Add([]byte(head + head))
+	f.Fuzz(func(t *testing.T, content []byte) {
+		users, err := pfsdk.ReadProgress(filepath.Join(t.TempDir(), "export"), "u", content)
+		if err != nil && users > 0 {
+			t.Errorf("%d users and %v", users, err)
+		}
+	})
 }
