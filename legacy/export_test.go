@@ -82,3 +82,22 @@ func XMLCount(r io.Reader) (rows int, err error) {
 		}
 	}
 }
+
+// Columns are all names of columns by the page of docs/formats that lists them,
+// and of settings likewise.
+func Columns() map[string][]string {
+	all := map[string][]string{}
+	for page, s := range map[string]schema{"users": usersSchema(), "devices": devicesSchema(), "tokens": tokensSchema(), "activity": activitySchema()} {
+		for _, c := range s.columns {
+			all[page] = append(append(all[page], c.name), c.also...)
+		}
+	}
+	b := &binder{}
+	var s Settings
+	for _, f := range []fields{b.settings(&s), b.defaults(&s.Defaults), b.portal(&s.UserPortal)} {
+		for key := range f {
+			all["settings"] = append(all["settings"], key)
+		}
+	}
+	return all
+}

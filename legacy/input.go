@@ -54,7 +54,7 @@ func (in *input) read(b []byte) (int, error) {
 	switch {
 	case in.size > MaxFile:
 		return n, fmt.Errorf("%s has more than %d bytes", in.name, int64(MaxFile))
-	case err != nil && err != io.EOF:
+	case err != nil && err != io.EOF && hint.Of(err) == "": // an archive says by itself which file it is
 		return n, fmt.Errorf("%s cannot be read: %w", in.name, err)
 	}
 	return n, err
