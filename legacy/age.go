@@ -33,7 +33,7 @@ func openAge(path string, size int64, o Options) (shelf, error) {
 		identities = append(identities[:len(identities):len(identities)], scrypt)
 	}
 	if len(identities) == 0 {
-		return nil, hint.New(path+" is encrypted, and no key to it is given", "give the age identity that it was encrypted for, or its passphrase")
+		return nil, hint.New(path+" is encrypted, and no key to it is given", "give the age identity that it was encrypted for with --identity, or its passphrase with --passphrase")
 	}
 	f, err := os.Open(path)
 	if err != nil {
@@ -54,7 +54,7 @@ func decrypted(f *os.File, size int64, identities []age.Identity) (shelf, error)
 	}
 	plain, plainSize, err := age.DecryptReaderAt(f, size, identities...)
 	if _, no := errors.AsType[*age.NoIdentityMatchError](err); no {
-		return nil, hint.New("the export is not encrypted for any of the keys given", "give the age identity that it was encrypted for, or its passphrase")
+		return nil, hint.New("the export is not encrypted for any of the keys given", "give the age identity that it was encrypted for with --identity, or its passphrase with --passphrase")
 	}
 	if err != nil {
 		return nil, hint.Wrap(fmt.Errorf("the export cannot be decrypted: %w", err), "copy the file again, and check that it was made by age")
