@@ -19,12 +19,13 @@ const (
 	overload
 	readFailed
 	sendFailed
-	drops // how many there are
+	engineAway // Status-Server only
+	drops      // how many there are
 )
 
 func (d drop) String() string {
 	return [drops]string{"unknown_client", "malformed", "unexpected_code", "no_message_authenticator",
-		"wrong_message_authenticator", "overload", "read_failed", "send_failed"}[d]
+		"wrong_message_authenticator", "overload", "read_failed", "send_failed", "engine_away"}[d]
 }
 
 // Counters is what a Server has done since it was made.

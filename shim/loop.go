@@ -25,7 +25,7 @@ type job struct {
 	loop   *loop
 	client *client
 	path   path
-	ticket ticket
+	ticket ticket // none with Status-Server
 	at     time.Time
 	packet []byte
 }
@@ -135,8 +135,15 @@ func (l *loop) secret(c *client) *radius.Secret {
 	return s
 }
 
-// status answers Status-Server (RFC 5997 section 4.2).
+// status answers Status-Server (RFC 5997 section 4.2). While the engine seems
+// to be away a worker finds out first: who asks is to fail over.
 func (l *loop) status(p radius.Packet, secret *radius.Secret, c *client) {
+	if l.s.away.Load() {
+		if !l.hand(p, c, ticket{}, l.s.now()) {
+			l.drop(overload, c, nil)
+		}
+		return
+	}
 	w := radius.NewReply(l.out[:0], radius.AccessAccept, p)
 	w.AddProxyStates(p)
 	b, err := secret.SealReply(&w, p)
@@ -167,14 +174,22 @@ func (l *loop) request(p radius.Packet, c *client) {
 		l.s.count.repeated.Add(1)
 		return
 	}
-	select {
-	case j := <-l.s.free:
-		j.loop, j.client, j.path, j.ticket, j.at = l, c, l.path, ticket, now
-		j.packet = append(j.packet[:0], p.Bytes()...)
-		l.s.queue <- j
-	default:
+	if !l.hand(p, c, ticket, now) {
 		l.cache.forget(ticket)
 		l.drop(overload, c, nil)
+	}
+}
+
+// hand gives a packet to the workers, unless they have all that they may have.
+func (l *loop) hand(p radius.Packet, c *client, t ticket, now time.Time) bool {
+	select {
+	case j := <-l.s.free:
+		j.loop, j.client, j.path, j.ticket, j.at = l, c, l.path, t, now
+		j.packet = append(j.packet[:0], p.Bytes()...)
+		l.s.queue <- j
+		return true
+	default:
+		return false
 	}
 }
 

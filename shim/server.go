@@ -30,6 +30,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"mfabridge/cloud"
@@ -71,6 +72,7 @@ type Server struct {
 	patience time.Duration
 	replies  int
 	count    *counters
+	away     atomic.Bool // the last that was heard of the engine is that it could not be asked
 
 	free  chan *job // jobs that nobody holds: their number is the bound on work
 	queue chan *job // as large as all jobs, so that sending never blocks

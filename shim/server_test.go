@@ -431,3 +431,41 @@ func TestFullReplyCacheKeepsRequestsAtWork(t *testing.T) {
 		}
 	}
 }
+
+// A server whose engine is away does not claim to be alive: its client is to
+// ask another one.
+func TestStatusServerIsSilentWhileTheEngineIsAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		defer r.close()
+		status := func(id byte) []byte {
+			w := radius.NewRequest(nil, radius.StatusServer, id, [16]byte{id})
+			b, err := r.secret.SealRequest(&w)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.send(b, ask{}.source())
+			return b
+		}
+		r.engine.set(func() { r.engine.err = &cloud.Error{Kind: cloud.Unavailable, Message: "store is locked"} })
+		r.send(r.build(ask{user: "ada", password: "123456", id: 1}), ask{}.source())
+		synctest.Wait()
+		for id := range byte(3) {
+			status(id)
+			synctest.Wait()
+			r.silent("Status-Server while the engine is away")
+		}
+		if got := r.server.Counters(); got.Dropped["engine_away"] != 3 || got.StatusServer != 0 {
+			t.Errorf("counters %+v", got)
+		}
+		r.engine.set(func() { r.engine.err = nil })
+		for id := range byte(2) {
+			b := status(10 + id)
+			want(t, r.checked(r.receive(), b), radius.AccessAccept)
+		}
+		if got := r.engine.calls()[0]; got != 5 { // the login and four probes
+			t.Errorf("Begin was called %d times", got)
+		}
+		want(t, r.login(ask{user: "ada", password: "123456", id: 2}), radius.AccessAccept)
+	})
+}

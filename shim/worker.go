@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"mfabridge/cloud"
 	"mfabridge/shim/radius"
 )
 
@@ -29,7 +30,7 @@ func (s *Server) process(j *job, out []byte) {
 			s.log.Error("login dropped by a fault in the program", "client", j.client.Name,
 				"fault", fmt.Sprint(p), "stack", string(debug.Stack()))
 		}
-		if !replied {
+		if !replied && j.ticket.generation != 0 {
 			j.loop.cache.forget(j.ticket)
 		}
 	}()
@@ -41,6 +42,10 @@ func (s *Server) process(j *job, out []byte) {
 	p, err := radius.Parse(j.packet)
 	if err != nil {
 		s.count.dropped[malformed].Add(1)
+		return
+	}
+	if p.Code() == radius.StatusServer {
+		s.probe(j, p, out)
 		return
 	}
 	secret := j.client.secrets.Get().(*radius.Secret)
@@ -58,11 +63,40 @@ func (s *Server) process(j *job, out []byte) {
 		}
 	}
 	j.client.secrets.Put(secret)
+	if v.reason == outage || v.challenge != "" {
+		s.away.Store(v.reason == outage)
+	}
 	s.count.login(v)
 	s.logLogin(j, a, v, s.now().Sub(start))
 	if v.code != 0 {
 		replied = s.reply(j, b)
 	}
+}
+
+// probe answers Status-Server if the engine is there. It asks for somebody who
+// cannot exist: an engine that says so has looked.
+func (s *Server) probe(j *job, p radius.Packet, out []byte) {
+	ctx, cancel := context.WithTimeout(s.calls, s.patience)
+	defer cancel()
+	nobody := cloud.Request{Subject: cloud.Key{Kind: cloud.ByID, Value: "nobody"}, Tries: 1}
+	if _, err := s.logins.verifier.Begin(ctx, nobody); err != nil && cloud.KindOf(err) != cloud.NotFound {
+		s.count.dropped[engineAway].Add(1)
+		return
+	}
+	s.away.Store(false)
+	secret := j.client.secrets.Get().(*radius.Secret)
+	defer j.client.secrets.Put(secret)
+	w := radius.NewReply(out, radius.AccessAccept, p)
+	w.AddProxyStates(p)
+	b, err := secret.SealReply(&w, p)
+	if err == nil {
+		err = j.loop.conn.write(b, &j.path)
+	}
+	if err != nil {
+		s.count.dropped[sendFailed].Add(1)
+		return
+	}
+	s.count.statusServer.Add(1)
 }
 
 // packet builds the reply to a request in out.
