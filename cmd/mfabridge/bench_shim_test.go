@@ -200,7 +200,6 @@ func BenchmarkShimProcess(b *testing.B) {
 		}
 		flush, quiet := flushes(b), anchor.openLoop(b, next, 3*rate, rate)
 		open := server.openLoop(b, next, 6*rate, rate)
-		next += 6 * rate
 		if lost := 6*rate - len(open.latencies); lost > 0 || open.accepted < 6*rate {
 			b.Errorf("of %d logins %d were lost, %d accepted", 6*rate, lost, open.accepted)
 		}
