@@ -35,7 +35,8 @@ const (
 
 // DefaultAlphabet are the characters that names are tried with where a list is
 // not complete. Characters of names that were listed are added by themselves.
-const DefaultAlphabet = "abcdefghijklmnopqrstuvwxyz0123456789 !#$&'()+,-./:;<=>@[\\]^_`{|}~\""
+// Those that may be wildcards of some kind are left out: * ? % [ ].
+const DefaultAlphabet = "abcdefghijklmnopqrstuvwxyz0123456789 !#$&'()+,-./:;<=>@\\^_`{|}~\""
 
 // Search says how all users are found.
 type Search struct {
@@ -54,6 +55,11 @@ type Found struct {
 	Usernames []string // sorted, each once, as the server spells them
 	Lists     int      // that were asked for
 	Split     bool     // one list did not hold them all
+
+	// Underscore says that the server takes "_" for any character. Then a
+	// name with one is found only if a list showed another one that is the same
+	// up to it.
+	Underscore bool
 
 	// Short are names that a list could not be split by: they may be users
 	// themselves that no list showed.
@@ -114,6 +120,9 @@ type finder struct {
 	visited    map[string]bool   // filters that were, or are being, asked for
 	incomplete []string          // filters whose lists were not complete
 	lists      int
+
+	underscore bool            // Found.Underscore
+	upTo       map[string]bool // beginnings of known names that end with "_"
 }
 
 // FindAll finds all users: by one list, and where that is not complete by ever
@@ -124,7 +133,7 @@ func (c *Client) FindAll(ctx context.Context, s Search) (Found, error) {
 	if err != nil {
 		return Found{}, err
 	}
-	f := &finder{client: c, search: s, names: map[string]string{}, alphabet: map[rune]bool{}, visited: map[string]bool{"": true}}
+	f := &finder{client: c, search: s, names: map[string]string{}, alphabet: map[rune]bool{}, visited: map[string]bool{"": true}, upTo: map[string]bool{}}
 	for _, r := range fold(s.Alphabet) {
 		f.alphabet[r] = s.Style != FilterWildcard || r != '*' && r != '?'
 	}
@@ -134,7 +143,7 @@ func (c *Client) FindAll(ctx context.Context, s Search) (Found, error) {
 			return Found{}, err
 		}
 	}
-	found := Found{Lists: f.lists, Split: f.lists > 1}
+	found := Found{Lists: f.lists, Split: f.lists > 1, Underscore: f.underscore}
 	for _, folded := range slices.Sorted(maps.Keys(f.names)) {
 		found.Usernames = append(found.Usernames, f.names[folded])
 	}
@@ -169,6 +178,9 @@ func (f *finder) ask(ctx context.Context, level []node) ([]node, error) {
 	}
 	var next []node
 	for _, filter := range f.incomplete {
+		if f.idle(filter) {
+			continue
+		}
 		children, err := f.split(filter, open[filter])
 		if err != nil {
 			return nil, err
@@ -197,13 +209,24 @@ func (f *finder) list(ctx context.Context, n node) (names []string, complete boo
 	if err != nil {
 		return nil, false, err
 	}
+	var others []string
 	for _, row := range answer.records {
 		if !f.search.fits(row.Username, n.filter) {
+			if f.asPattern(row.Username, n.filter) {
+				others = append(others, row.Username)
+				continue
+			}
 			return nil, false, hint.New(fmt.Sprintf("the server does not filter by %s: a list holds users that were not asked for", f.search.Style), filterAdvice)
 		}
 		names = append(names, row.Username)
 	}
-	if !answer.complete && len(names) == 0 {
+	if len(others) > 0 {
+		f.mu.Lock()
+		f.underscore = true
+		f.mu.Unlock()
+		f.learn(others)
+	}
+	if !answer.complete && len(names)+len(others) == 0 {
 		return nil, false, hint.New("the server says that a list is not complete, but lists nobody", filterAdvice)
 	}
 	if answer.complete {
@@ -221,6 +244,29 @@ func (f *finder) list(ctx context.Context, n node) (names []string, complete boo
 	return names, answer.complete, nil
 }
 
+// asPattern tells whether a name was listed because the server, as a database
+// does, takes "_" for any character. Such a list holds too many, not too few.
+func (f *finder) asPattern(name, filter string) bool {
+	letters, pattern := []rune(fold(name)), []rune(filter)
+	if f.search.Style == FilterSubstring || !strings.Contains(filter, "_") || len(letters) < len(pattern) {
+		return false
+	}
+	for i, r := range pattern {
+		if r != '_' && r != letters[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// idle tells whether a filter is of no use: on a server that takes "_" for any
+// character it would find what others find, unless a name is known that has
+// one there.
+func (f *finder) idle(filter string) bool {
+	last := strings.LastIndexByte(filter, '_')
+	return f.underscore && last >= 0 && !f.upTo[filter[:last+1]]
+}
+
 // learn keeps names and their characters.
 func (f *finder) learn(names []string) {
 	f.mu.Lock()
@@ -231,6 +277,11 @@ func (f *finder) learn(names []string) {
 			continue
 		}
 		f.names[folded] = name
+		for i := range len(folded) {
+			if folded[i] == '_' {
+				f.upTo[folded[:i+1]] = true
+			}
+		}
 		for _, r := range folded {
 			if _, ok := f.alphabet[r]; !ok {
 				f.alphabet[r] = true
@@ -286,7 +337,7 @@ func (f *finder) split(filter string, names []string) ([]node, error) {
 func (f *finder) longer(filter string) []string {
 	var all []string
 	for _, r := range slices.Sorted(maps.Keys(f.alphabet)) {
-		if !f.alphabet[r] || r == utf8.RuneError {
+		if !f.alphabet[r] || r == utf8.RuneError || f.idle(filter+string(r)) {
 			continue
 		}
 		all = append(all, filter+string(r))

@@ -199,6 +199,9 @@ func (c *Client) begin(ctx context.Context, o PullOptions, warnings []string) (*
 	if found.Split {
 		h.Warnings = append(h.Warnings, "the server lists users in parts: users whose names have a character that is neither in --alphabet nor in any name listed are not found; compare the number of users with that of the console")
 	}
+	if found.Underscore {
+		h.Warnings = append(h.Warnings, "the server takes _ in a filter for any character: of users with an underscore in their names some may not be found; a --list-limit above the number of users avoids that")
+	}
 	for _, name := range found.Short {
 		exists, err := c.exists(ctx, name)
 		if err != nil {

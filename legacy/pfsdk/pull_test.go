@@ -260,6 +260,24 @@ func TestAllUsersAreFoundThoughListsAreShort(t *testing.T) {
 	}
 }
 
+func TestUnderscoresMayBeWildcards(t *testing.T) {
+	var all []string
+	for i := range 200 {
+		all = append(all, fmt.Sprintf("user%c%03d@contoso.example", "_-"[i%2], i))
+	}
+	_, config := start(t, &server{users: all, limit: 40, like: true})
+	client, err := pfsdk.NewClient(config, 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const few = "abcdefghijklmnopqrstuvwxyz0123456789@.-"
+	found, err := client.FindAll(t.Context(), pfsdk.Search{Parallel: 4, Alphabet: few})
+	if err != nil || len(found.Usernames) != 200 || !found.Underscore {
+		t.Fatalf("%d users, %v (%s)", len(found.Usernames), err, hint.Of(err))
+	}
+	t.Logf("%d lists", found.Lists)
+}
+
 func TestNonsenseOfListsStopsTheSearch(t *testing.T) {
 	lists := func(rows, complete string) map[string]func(http.ResponseWriter, string) bool {
 		return map[string]func(http.ResponseWriter, string) bool{"FindUsers_4": func(w http.ResponseWriter, _ string) bool {

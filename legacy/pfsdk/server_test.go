@@ -32,6 +32,7 @@ type server struct {
 	users   []string
 	limit   int               // users of one list, whatever the client asks for
 	style   pfsdk.FilterStyle // how it filters
+	like    bool              // it takes "_" for any character
 	lacks   []string          // operations that it does not know
 	answers map[string]func(w http.ResponseWriter, username string) bool
 	byCert  bool // it lets a client certificate in, and no password
@@ -212,6 +213,12 @@ func (s *server) find(w http.ResponseWriter, operation string, q soapRequest) {
 		case pfsdk.FilterWildcard:
 			prefix, ok := strings.CutSuffix(filter, "*")
 			fits = filter == "" || ok && strings.HasPrefix(folded, prefix) || folded == filter
+		}
+		if s.like && len(folded) >= len(filter) {
+			fits = true
+			for i := range len(filter) {
+				fits = fits && (filter[i] == '_' || filter[i] == folded[i])
+			}
 		}
 		if !fits {
 			continue
