@@ -1,7 +1,7 @@
 package legacy
 
 import (
-	"fmt"
+	"strconv"
 	"time"
 
 	"mfabridge/internal/secret"
@@ -22,9 +22,9 @@ func (p Place) String() string {
 	case p.Line == 0:
 		return p.File
 	case p.Column == 0:
-		return fmt.Sprintf("%s:%d", p.File, p.Line)
+		return p.File + ":" + strconv.Itoa(p.Line)
 	default:
-		return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Column)
+		return p.File + ":" + strconv.Itoa(p.Line) + ":" + strconv.Itoa(p.Column)
 	}
 }
 

@@ -23,6 +23,7 @@ const (
 	PasswordOnlyToday Code = "PASSWORD_ONLY_TODAY"
 	BlockExpired      Code = "BLOCK_EXPIRED"
 	BlockNotMoved     Code = "BLOCK_NOT_MOVED"
+	UserInactive      Code = "USER_INACTIVE"
 
 	// About telephone numbers.
 	PhoneInvalid          Code = "PHONE_INVALID"
@@ -91,6 +92,10 @@ const (
 	SettingUnknown Code = "SETTING_UNKNOWN"
 	SettingInvalid Code = "SETTING_INVALID"
 
+	LDAPClientNotServed Code = "LDAP_CLIENT_NOT_SERVED"
+	CacheRuleNotMoved   Code = "CACHE_RULE_NOT_MOVED"
+	TrustedIPNotMoved   Code = "TRUSTED_IP_NOT_MOVED"
+
 	ExportProblem Code = "EXPORT_PROBLEM"
 )
 
@@ -148,6 +153,8 @@ func stateEntries() []Entry {
 			"Nothing, or block the user in the target by hand."},
 		{BlockNotMoved, SeverityError, "The user is blocked in the old server, and the target cannot keep a block.",
 			"Disable the user in the target before the cut-over."},
+		{UserInactive, SeverityInfo, "The report of attempts (activity.csv) holds no login of this user.",
+			"Ask whether the account is still wanted before anything is moved for it."},
 	}
 }
 
@@ -282,6 +289,12 @@ func exportEntries() []Entry {
 			"Check its spelling if it is a key that counts; docs/formats/settings.md lists them."},
 		{SettingInvalid, SeverityWarning, "A value of settings.json cannot be read; it is as if it were not there.",
 			"Correct the value at the place that is named."},
+		{LDAPClientNotServed, SeverityWarning, "An application asked the old server by LDAP; the shim answers RADIUS only.",
+			"Move the application to RADIUS, or to a sign-in of the cloud, before the cut-over."},
+		{CacheRuleNotMoved, SeverityInfo, "The old server spared users a second factor for some time after a success; no rule of this kind moves.",
+			"Tell users that they are asked more often, or set cache for the client in the shim."},
+		{TrustedIPNotMoved, SeverityWarning, "The old server asked for no second factor from these addresses; nothing of this kind moves, and users there will be asked.",
+			"Tell the users at these addresses, and see that each has a method."},
 		{ExportProblem, SeverityError, "Something else is wrong with the export; the detail says what.",
 			"Correct the export at the place that is named."},
 	}

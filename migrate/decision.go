@@ -80,5 +80,7 @@ type Finding struct {
 	Field    string // column of the export, or a word of the target
 	Detail   string // a sentence
 	Action   string // what to do about it; from the catalogue
-	Place    string // "devices.csv:12:5", with findings that belong to no user
+	Place    string // "devices.csv:12:5": the row, or what of it the finding is about
+
+	Accepted *Acceptance // nil: nobody has accepted it; a plan file keeps all acceptances in its header instead
 }

@@ -19,6 +19,7 @@ type Header struct {
 	Options       map[string]string // rule options by name, as they were in force
 	Capabilities  cloud.Capabilities
 	PhoneMetadata string // version of the telephone number metadata
+	Accepted      []Acceptance
 }
 
 // Target is where a plan is to be applied.

@@ -120,6 +120,7 @@ func (m *Mapper) draft(u legacy.User, c Conflicts, match Match) *draft {
 		d.after.OATH = append([]cloud.OATHEntry(nil), d.now.OATH...)
 	}
 	if d.admit() {
+		d.activityRule()
 		d.phoneRules()
 		d.emailRule()
 		d.tokenRules()
@@ -206,8 +207,16 @@ func (d *draft) skip(code Code, field, detail string) bool {
 	return false
 }
 
+// find adds a finding about the user's row.
 func (d *draft) find(code Code, field, detail string) {
-	d.Findings = append(d.Findings, d.findings.of(code, field, detail))
+	d.findAt(d.u.Place, code, field, detail)
+}
+
+// findAt adds a finding about a row of another table, or about part of one.
+func (d *draft) findAt(place legacy.Place, code Code, field, detail string) {
+	f := d.findings.of(code, field, detail)
+	f.Place = place.String()
+	d.Findings = append(d.Findings, f)
 }
 
 func (d *draft) has(code Code) bool {

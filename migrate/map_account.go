@@ -32,6 +32,13 @@ func (d *draft) disabledRule() bool {
 	return true
 }
 
+// activityRule names the users whom the report of attempts does not know.
+func (d *draft) activityRule() {
+	if d.opt.Activity && d.u.Activity.Attempts == 0 {
+		d.find(UserInactive, "Username", "the report of attempts holds no login of this user")
+	}
+}
+
 // accountRules make the user, or complete names and state of one who exists,
 // and put these changes before all others. They return false if nothing is
 // left to do for the user.

@@ -29,6 +29,7 @@ type generator struct {
 	named     bool   // the export gives it a name
 	ownSerial bool   // the export gives it a serial number
 	field     string // column of findings
+	place     legacy.Place
 	label     string // for findings: `token "1234"`
 	reason    string
 	codes     generatorCodes
@@ -58,7 +59,7 @@ func (d *draft) tokenRules() {
 		twin := twins[fold(t.Serial)]
 		switch {
 		case t.Seed.State == legacy.SeedMissing && twin.usable > 0:
-			d.find(TokenDuplicate, g.field, g.label+" stands twice, once without its secret")
+			d.findAt(g.place, TokenDuplicate, g.field, g.label+" stands twice, once without its secret")
 		case twin.differ && t.Seed.State == legacy.SeedOK:
 			d.refuse(g, g.label+" stands with two different secrets")
 		case d.usable(&g, t.Seed):
@@ -96,7 +97,7 @@ func serialsOf(tokens []legacy.Token) map[string]twin {
 }
 
 func (d *draft) token(t legacy.Token) generator {
-	g := generator{method: cloud.HardwareOATH, field: "OathTokenSecretKey", codes: tokenCodes, reason: "OATH token",
+	g := generator{method: cloud.HardwareOATH, field: "OathTokenSecretKey", place: t.Place, codes: tokenCodes, reason: "OATH token",
 		label: "the token", oath: d.parameters(t.Seed, t.Generator)}
 	g.oath.Manufacturer, g.oath.Model = label(t.Manufacturer), label(t.Model)
 	g.oath.Name = label(t.Manufacturer + " " + t.Model)
@@ -124,13 +125,13 @@ func (d *draft) deviceRules() {
 		g := d.device(device)
 		if name := fold(device.Name); name != "" {
 			if seen[name] {
-				d.find(DeviceSuperseded, "DeviceName", g.label+" was activated again later")
+				d.findAt(g.place, DeviceSuperseded, "DeviceName", g.label+" was activated again later")
 				continue
 			}
 			seen[name] = true
 		}
 		if deadPlatform(device.NotificationType) {
-			d.find(DevicePlatformDead, "NotificationType", g.label+" gets its pushes by "+device.NotificationType+", which has ended")
+			d.findAt(g.place, DevicePlatformDead, "NotificationType", g.label+" gets its pushes by "+device.NotificationType+", which has ended")
 		}
 		if d.usable(&g, device.Seed) {
 			d.place(g)
@@ -139,7 +140,7 @@ func (d *draft) deviceRules() {
 }
 
 func (d *draft) device(device legacy.Device) generator {
-	g := generator{method: cloud.SoftwareOATH, field: "OathTokenSecretKey", codes: deviceCodes, reason: "code of the mobile app",
+	g := generator{method: cloud.SoftwareOATH, field: "OathTokenSecretKey", place: device.Place, codes: deviceCodes, reason: "code of the mobile app",
 		label: "the app", oath: d.parameters(device.Seed, device.Generator)}
 	g.oath.Serial = serialPrefix + g.oath.Fingerprint
 	g.oath.Manufacturer, g.oath.Model = ownManufacturer, modelApp
@@ -205,19 +206,19 @@ func (d *draft) usable(g *generator, seed legacy.Seed) bool {
 	limits, o := d.caps.OATH, g.oath
 	switch size := seed.Key.Len(); {
 	case seed.State == legacy.SeedMissing:
-		d.find(g.codes.missing, g.field, "the export holds no secret of "+g.label)
+		d.findAt(g.place, g.codes.missing, g.field, "the export holds no secret of "+g.label)
 	case seed.State == legacy.SeedAmbiguous:
-		d.find(SecretAmbiguous, g.field, "the secret of "+g.label+": "+seed.Problem)
+		d.findAt(g.place, SecretAmbiguous, g.field, "the secret of "+g.label+": "+seed.Problem)
 	case seed.State != legacy.SeedOK:
-		d.find(g.codes.invalid, g.field, "the secret of "+g.label+": "+seed.Problem)
+		d.findAt(g.place, g.codes.invalid, g.field, "the secret of "+g.label+": "+seed.Problem)
 	case !d.caps.Methods[g.method].Create:
-		d.find(MethodUnsupported, g.field, "the target takes no "+string(g.method)+"; "+g.label+" is left out")
+		d.findAt(g.place, MethodUnsupported, g.field, "the target takes no "+string(g.method)+"; "+g.label+" is left out")
 	case size == 0 || size < limits.MinSecret || limits.MaxSecret > 0 && size > limits.MaxSecret:
-		d.find(g.codes.invalid, g.field, fmt.Sprintf("the secret of %s has %d bytes; the target takes %d to %d", g.label, size, limits.MinSecret, limits.MaxSecret))
+		d.findAt(g.place, g.codes.invalid, g.field, fmt.Sprintf("the secret of %s has %d bytes; the target takes %d to %d", g.label, size, limits.MinSecret, limits.MaxSecret))
 	case !slices.Contains(limits.Periods, o.Period):
-		d.find(g.codes.interval, "OathTokenTimeInterval", fmt.Sprintf("the codes of %s change every %d seconds", g.label, o.Period))
+		d.findAt(g.place, g.codes.interval, "OathTokenTimeInterval", fmt.Sprintf("the codes of %s change every %d seconds", g.label, o.Period))
 	case !slices.Contains(limits.Digits, o.Digits) || !slices.Contains(limits.Algorithms, o.Algorithm):
-		d.find(g.codes.unsupported, g.field, fmt.Sprintf("the codes of %s have %d digits by %s", g.label, o.Digits, o.Algorithm))
+		d.findAt(g.place, g.codes.unsupported, g.field, fmt.Sprintf("the codes of %s have %d digits by %s", g.label, o.Digits, o.Algorithm))
 	default:
 		return true
 	}
@@ -245,7 +246,7 @@ func (d *draft) place(g generator) {
 			return
 		case sameSerial && there:
 			d.brings(e.Method)
-			d.find(MethodDiffersInCloud, g.field, "the target has another secret for "+g.label)
+			d.findAt(g.place, MethodDiffersInCloud, g.field, "the target has another secret for "+g.label)
 			return
 		}
 	}
@@ -259,7 +260,7 @@ func (d *draft) duplicate(g generator) {
 	if slices.Contains(d.tokens, g.oath.Fingerprint) {
 		code = TokenDuplicate
 	}
-	d.find(code, g.field, g.label+" is the same generator as another of this user")
+	d.findAt(g.place, code, g.field, g.label+" is the same generator as another of this user")
 }
 
 // refresh brings name and parameters of an entry that is there up to date.
@@ -285,7 +286,7 @@ func (d *draft) refresh(i int, g generator) {
 		d.change(cloud.Change{Op: cloud.Update, Method: have.Method, ID: have.ID,
 			Before: cloud.Value{OATH: &before}, After: cloud.Value{OATH: &want}}, g.reason)
 	case want.Period != have.Period || want.Digits != have.Digits || want.Algorithm != have.Algorithm:
-		d.find(MethodDiffersInCloud, g.field, "the target has other parameters for "+g.label+" and cannot change them")
+		d.findAt(g.place, MethodDiffersInCloud, g.field, "the target has other parameters for "+g.label+" and cannot change them")
 	}
 }
 
@@ -309,7 +310,7 @@ func (d *draft) register(g generator) {
 	}
 	if !d.room() {
 		d.brings(g.method)
-		d.find(g.codes.limit, g.field, fmt.Sprintf("%s is one more than the target's limit of %d", g.label, d.caps.OATH.Limit))
+		d.findAt(g.place, g.codes.limit, g.field, fmt.Sprintf("%s is one more than the target's limit of %d", g.label, d.caps.OATH.Limit))
 		return
 	}
 	if c, ok := d.conflict(SharedSecret, g.oath.Fingerprint); ok {
@@ -330,7 +331,7 @@ func (d *draft) register(g generator) {
 // whatever else has its secret.
 func (d *draft) refuse(g generator, detail string) {
 	d.refused = append(d.refused, g.oath.Fingerprint)
-	d.find(g.codes.conflict, g.field, detail)
+	d.findAt(g.place, g.codes.conflict, g.field, detail)
 }
 
 // room tells whether the target takes another generator. Apps count, and one

@@ -49,6 +49,10 @@ type Options struct {
 	IncludeDisabled bool        // move disabled users, and keep them disabled
 	CompanyMode     legacy.Mode // of users whose row has none; empty: not known
 
+	Settings legacy.Settings // of the old server; what of it no target takes becomes findings
+	Activity bool            // the export says who logged in: users who did not are named
+	Accepted *Accepted       // findings that count against no gate; nil: none
+
 	Now        time.Time // when the plan is made; required
 	ExportTime time.Time // when the export was made; zero: not known
 

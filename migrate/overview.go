@@ -1,15 +1,31 @@
 package migrate
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"maps"
 	"slices"
 	"strconv"
 	"strings"
+	"text/tabwriter"
+	"time"
 
 	"mfabridge/legacy"
 )
+
+// Overview is what an inspection says besides its findings.
+type Overview struct {
+	Summary  Summary
+	Export   legacy.Summary
+	Settings legacy.Settings
+}
+
+// Clients are the RADIUS clients that the settings or the report of attempts
+// name.
+func (o Overview) Clients() []Client {
+	return clients(o.Settings.RadiusClients, o.Export.Activity.Applications)
+}
 
 // outlookWords say what a group of the outlook means.
 var outlookWords = map[Outlook]string{
@@ -30,45 +46,179 @@ func WriteOutlook(w io.Writer, s Summary) {
 	fmt.Fprintln(w)
 }
 
-// WriteCounts writes what an export holds, by mode, method and calling code,
-// and how often each finding occurs.
-func WriteCounts(w io.Writer, s Summary) {
+// WriteText writes the overview for people.
+func (o Overview) WriteText(w io.Writer) {
+	WriteOutlook(w, o.Summary)
+	for _, f := range o.facts() {
+		fmt.Fprintf(w, "%-13s %s\n", f.name, f.value)
+	}
+	o.writeActivations(w)
+	o.writeClients(w)
+}
+
+// fact is one line of the overview.
+type fact struct{ name, value string }
+
+// facts are what an export holds, a line each.
+func (o Overview) facts() []fact {
+	s, e := o.Summary, o.Export
+	var out []fact
+	if e.Source != "" || !e.Created.IsZero() {
+		out = append(out, fact{"export", clip(cmp.Or(e.Source, "of an unnamed source")) + dated(", made ", e.Created)})
+	}
+	out = append(out,
+		fact{"rows", fmt.Sprintf("%d of users, %d skipped, %d duplicate names", e.Rows, e.SkippedRows, e.Duplicates)},
+		fact{"tokens", fmt.Sprintf("%d, %d with a usable secret", e.Tokens, e.TokensWithSecret)},
+		fact{"asked by", byCount(modesOf(s))},
+		fact{"methods", byCount(s.Methods)},
+		fact{"countries", byCount(countriesOf(s))},
+		fact{"to activate", fmt.Sprintf("%d users have to activate an app anew", s.Activations)})
+	if a := e.Activity; a.Attempts > 0 {
+		out = append(out, fact{"activity", fmt.Sprintf("%d attempts%s%s; %d users with one, %d without; %d attempts of %d unknown names",
+			a.Attempts, dated(" from ", a.First), dated(" to ", a.Last), a.Users, e.Users-a.Users, a.UnknownAttempts, a.UnknownUsers)})
+		if others := othersOf(a); len(others) > 0 {
+			out = append(out, fact{"other logins", byCount(others)})
+		}
+	}
+	if o.Settings.Present {
+		out = append(out, fact{"settings", fmt.Sprintf("%d RADIUS clients, %d LDAP clients, %d caching rules, %d trusted ranges",
+			len(o.Settings.RadiusClients), len(o.Settings.LDAPClients), len(o.Settings.Caching), len(o.Settings.TrustedIPs))})
+	}
+	findings := counts(s.Severity)
+	if n := accepted(s); n > 0 {
+		findings += fmt.Sprintf("; %d of them accepted", n)
+	}
+	return append(out, fact{"findings", findings})
+}
+
+func dated(before string, t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return before + t.UTC().Format(time.DateOnly)
+}
+
+func accepted(s Summary) int {
+	n := 0
+	for _, occurrences := range s.Accepted {
+		n += occurrences
+	}
+	return n
+}
+
+func modesOf(s Summary) map[string]int {
 	modes := map[string]int{}
 	for mode, users := range s.Modes {
 		if mode == legacy.ModeUnset {
 			mode = "unset"
 		}
-		modes[string(mode)] = users
+		modes[string(mode)] += users
 	}
+	return modes
+}
+
+func countriesOf(s Summary) map[string]int {
 	countries := map[string]int{}
 	for code, numbers := range s.Countries {
 		countries["+"+code] = numbers
 	}
-	fmt.Fprintf(w, "asked by      %s\n", byCount(modes))
-	fmt.Fprintf(w, "methods       %s\n", byCount(s.Methods))
-	fmt.Fprintf(w, "countries     %s\n", byCount(countries))
-	fmt.Fprintf(w, "to activate   %d users have to activate an app anew\n", s.Activations)
-	fmt.Fprintf(w, "findings      %s\n", counts(s.Severity))
-	for _, e := range Catalogue() {
-		if n := s.Findings[e.Code]; n > 0 {
-			fmt.Fprintf(w, "  %-8s %-28s %6d\n", e.Severity, e.Code, n)
+	return countries
+}
+
+// othersOf counts attempts by type where that is not RADIUS.
+func othersOf(a legacy.ActivitySummary) map[string]int {
+	out := map[string]int{}
+	for _, app := range a.Applications {
+		if fold(app.Type) != radiusType {
+			out[cmp.Or(fold(app.Type), "of no type")] += int(app.Attempts)
 		}
 	}
+	if a.OtherAttempts > 0 {
+		out["of further applications"] = int(a.OtherAttempts)
+	}
+	return out
+}
+
+// writeActivations writes a table of mobile apps by platform and age.
+func (o Overview) writeActivations(w io.Writer) {
+	if len(o.Summary.Activated) == 0 {
+		return
+	}
+	fmt.Fprintf(w, "\n%-17s", "app activations")
+	for _, age := range Ages {
+		fmt.Fprintf(w, "  %s", age)
+	}
+	fmt.Fprintln(w)
+	for _, platform := range Platforms {
+		ages := o.Summary.Activated[platform]
+		if len(ages) == 0 {
+			continue
+		}
+		fmt.Fprintf(w, "  %-15s", platform)
+		for _, age := range Ages {
+			fmt.Fprintf(w, "  %*d", len(age), ages[age])
+		}
+		fmt.Fprintln(w)
+	}
+}
+
+// maxClients is how many RADIUS clients a report for people lists.
+const maxClients = 500
+
+func (o Overview) writeClients(w io.Writer) {
+	all := o.Clients()
+	if len(all) == 0 {
+		return
+	}
+	fmt.Fprintln(w)
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	defer t.Flush()
+	fmt.Fprintln(t, "RADIUS client\taddress\tsettings\tlogins")
+	for _, c := range all[:min(len(all), maxClients)] {
+		fmt.Fprintf(t, "  %s\t%s\t%s\t%s\n", clip(c.Name), clip(cmp.Or(c.Address, "-")), c.settings(), c.logins())
+	}
+	if more := len(all) - maxClients; more > 0 {
+		fmt.Fprintf(t, "  and %d more\n", more)
+	}
+}
+
+// settings says what the settings know of a client.
+func (c Client) settings() string {
+	switch {
+	case !c.InSettings:
+		return "not there"
+	case c.Secret:
+		return "with its secret"
+	default:
+		return "without its secret"
+	}
+}
+
+// logins says what the report of attempts knows of a client.
+func (c Client) logins() string {
+	if !c.InActivity {
+		return "none known"
+	}
+	s := fmt.Sprintf("%d of %d users%s", c.Attempts, c.Users, dated(", last ", c.Last))
+	if c.Shared {
+		s += ", with others of its application"
+	}
+	return s
+}
+
+// ranked are the keys of m, the most frequent first, without those of 0.
+func ranked[K ~string](m map[K]int) []K {
+	keys := slices.SortedFunc(maps.Keys(m), func(a, b K) int {
+		return cmp.Or(m[b]-m[a], strings.Compare(string(a), string(b)))
+	})
+	return slices.DeleteFunc(keys, func(k K) bool { return m[k] == 0 })
 }
 
 // byCount is "44 12, 1 5": the most frequent first.
 func byCount[K ~string](m map[K]int) string {
-	keys := slices.SortedFunc(maps.Keys(m), func(a, b K) int {
-		if m[a] != m[b] {
-			return m[b] - m[a]
-		}
-		return strings.Compare(string(a), string(b))
-	})
 	var parts []string
-	for _, k := range keys {
-		if m[k] > 0 {
-			parts = append(parts, Plain(string(k))+" "+strconv.Itoa(m[k]))
-		}
+	for _, k := range ranked(m) {
+		parts = append(parts, clip(string(k))+" "+strconv.Itoa(m[k]))
 	}
 	if len(parts) == 0 {
 		return "none"

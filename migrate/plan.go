@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -60,7 +61,7 @@ func run(ctx context.Context, src Source, f *finder, out Sink) (sum Summary, err
 	if err != nil {
 		return Summary{}, err
 	}
-	p := &planner{mapper: mapper, finder: f, conflicts: newConflicts(f.opt.TempDir),
+	p := &planner{opt: f.opt, mapper: mapper, finder: f, conflicts: newConflicts(f.opt.TempDir),
 		matches: spill.New(spill.Options{Dir: f.opt.TempDir}), sum: NewSummary()}
 	defer func() { err = errors.Join(err, p.conflicts.Close(), p.matches.Close()) }()
 	if err := p.gather(ctx, src); err != nil {
@@ -72,21 +73,38 @@ func run(ctx context.Context, src Source, f *finder, out Sink) (sum Summary, err
 	if err := p.decide(ctx, src, out); err != nil {
 		return Summary{}, err
 	}
-	for problem, err := range src.Problems() {
-		if err != nil {
-			return Summary{}, err
-		}
-		finding := mapper.findings.problem(problem)
-		p.sum.addFinding(finding)
-		if err := out.Problem(finding); err != nil {
-			return Summary{}, err
-		}
+	if err := p.others(src, out); err != nil {
+		return Summary{}, err
 	}
 	return p.sum, nil
 }
 
+// others hands on the findings that belong to no user.
+func (p *planner) others(src Source, out Sink) error {
+	for problem, err := range src.Problems() {
+		if err != nil {
+			return err
+		}
+		finding := p.mapper.findings.problem(problem)
+		p.opt.Accepted.mark(&finding, cmp.Or(problem.Username, finding.Place))
+		p.sum.addFinding(finding)
+		if err := out.Problem(finding); err != nil {
+			return err
+		}
+	}
+	for finding, name := range p.mapper.findings.settings(p.opt.Settings) {
+		p.opt.Accepted.mark(&finding, name)
+		p.sum.addFinding(finding)
+		if err := out.Problem(finding); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // planner is one plan in the making.
 type planner struct {
+	opt       Options
 	mapper    *Mapper
 	finder    *finder
 	conflicts *conflicts
@@ -171,6 +189,9 @@ func (p *planner) decide(ctx context.Context, src Source, out Sink) error {
 			waiting, conflictErr, more = nextConflict()
 		}
 		d := p.mapper.draft(u, shared, match)
+		for i := range d.Findings {
+			p.opt.Accepted.mark(&d.Findings[i], d.Username)
+		}
 		p.sum.add(d)
 		if err := out.Add(d.Decision); err != nil {
 			return err

@@ -446,6 +446,10 @@ func TestInspect(t *testing.T) {
 	want.Countries = map[string]int{"44": 2}
 	want.Methods = map[cloud.Method]int{cloud.Mobile: 2, cloud.SoftwareOATH: 1, cloud.Authenticator: 1}
 	want.Devices, want.DevicesWithSecret, want.Activations = 2, 1, 1
+	want.Activated = map[migrate.Platform]map[migrate.Age]int{
+		migrate.PlatformIOS:     {migrate.AgeOneYear: 1},
+		migrate.PlatformUnknown: {migrate.AgeUnknown: 1},
+	}
 	if diff := cmp.Diff(want, sum); diff != "" {
 		t.Errorf("summary (-want +got):\n%s", diff)
 	}

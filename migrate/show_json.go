@@ -57,6 +57,22 @@ type summaryForm struct {
 	Devices   devicesForm      `json:"devices"`
 	Digest    string           `json:"digest"`
 	Seal      string           `json:"seal"`
+	Accepted  []acceptanceForm `json:"accepted"` // what no gate of this plan counted
+}
+
+type acceptanceForm struct {
+	Code     Code   `json:"code"`
+	User     string `json:"user"`
+	Reason   string `json:"reason"`
+	Approver string `json:"approver"`
+}
+
+func acceptanceForms(all []Acceptance) []acceptanceForm {
+	forms := make([]acceptanceForm, len(all))
+	for i, a := range all {
+		forms[i] = acceptanceForm{a.Code, a.User, a.Reason, a.Approver}
+	}
+	return forms
 }
 
 // estimateForm is how long apply will be at it: calls to the target, and
@@ -104,7 +120,7 @@ func ShowJSON(ctx context.Context, w io.Writer, p PlanReader, reveal bool) error
 	}
 	s := p.Summary()
 	err := r.line(summaryForm{"summary", counted(s.Outlook), counted(s.Users), counted(s.Changes), counted(s.Findings),
-		map[string]int{}, estimate(p), devicesForm{s.Devices, s.DevicesWithSecret}, p.Digest(), seal(p)})
+		map[string]int{}, estimate(p), devicesForm{s.Devices, s.DevicesWithSecret}, p.Digest(), seal(p), acceptanceForms(p.Header().Accepted)})
 	if err != nil {
 		return err
 	}

@@ -45,7 +45,7 @@ func ShowText(ctx context.Context, w io.Writer, p PlanReader, o ShowOptions) err
 			t.printf("\nof the export\n")
 			first = false
 		}
-		t.finding(&f)
+		t.finding(&f, cmp.Or(f.Place, f.Field))
 	}
 	t.counts(p.Summary())
 	return t.w.Flush()
@@ -85,6 +85,9 @@ func (t *text) head(p PlanReader) {
 	for _, in := range h.Inputs {
 		t.printf("  read    %s\n", Plain(in.Name+" sha256 "+in.SHA256))
 	}
+	for _, a := range h.Accepted {
+		t.printf("  accept  %s\n", Plain(fmt.Sprintf("%s of %s, by %s: %s", a.Code, a.User, a.Approver, a.Reason)))
+	}
 	t.printf("  digest  %s\n  seal    %s\n\n", p.Digest(), seal(p))
 }
 
@@ -107,7 +110,7 @@ func (t *text) user(d *Decision) error {
 		}
 	}
 	for i := range d.Findings {
-		t.finding(&d.Findings[i])
+		t.finding(&d.Findings[i], d.Findings[i].Field)
 	}
 	return nil
 }
@@ -178,8 +181,8 @@ func ValueText(m cloud.Method, v cloud.Value, reveal bool) (string, error) {
 	return v.Text, nil
 }
 
-func (t *text) finding(f *Finding) {
-	where := cmp.Or(f.Place, f.Field)
+// finding writes a finding and what it is about.
+func (t *text) finding(f *Finding, where string) {
 	if where != "" {
 		where += ": "
 	}

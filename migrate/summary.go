@@ -14,10 +14,13 @@ type Summary struct {
 	Changes  map[cloud.Op]int // changes by kind
 	Findings map[Code]int     // occurrences, those that belong to no user included
 	Severity map[Severity]int // occurrences, likewise
+	Accepted map[Code]int     // occurrences that somebody has accepted; they count above too
 
 	Devices           int // mobile-app activation records of the users read
 	DevicesWithSecret int // of these, with a usable code secret
 	Tokens            int // third-party tokens of the users read
+
+	Activated map[Platform]map[Age]int // mobile-app activation records by platform, and by age when the plan was made
 
 	Modes       map[legacy.Mode]int  // users by the method that they were asked by first
 	Countries   map[string]int       // telephone numbers that users hold after the plan, by calling code, e.g. "44"
@@ -33,6 +36,8 @@ func NewSummary() Summary {
 		Changes:   map[cloud.Op]int{},
 		Findings:  map[Code]int{},
 		Severity:  map[Severity]int{},
+		Accepted:  map[Code]int{},
+		Activated: map[Platform]map[Age]int{},
 		Modes:     map[legacy.Mode]int{},
 		Countries: map[string]int{},
 		Methods:   map[cloud.Method]int{},
@@ -44,6 +49,17 @@ func (s Summary) Total() int {
 	n := 0
 	for _, users := range s.Users {
 		n += users
+	}
+	return n
+}
+
+// Unaccepted counts the occurrences of a severity that nobody has accepted.
+func (s Summary) Unaccepted(severity Severity) int {
+	n := s.Severity[severity]
+	for _, e := range Catalogue() {
+		if e.Severity == severity {
+			n -= s.Accepted[e.Code]
+		}
 	}
 	return n
 }
@@ -63,6 +79,7 @@ func (s *Summary) add(d *draft) {
 		if device.Seed.State == legacy.SeedOK {
 			s.DevicesWithSecret++
 		}
+		s.addActivation(device, d.opt.activationsAt())
 	}
 	s.Tokens += len(d.u.Tokens)
 	if d.has(PushNeedsActivation) {
@@ -74,6 +91,9 @@ func (s *Summary) add(d *draft) {
 func (s *Summary) addFinding(f Finding) {
 	s.Findings[f.Code]++
 	s.Severity[f.Severity]++
+	if f.Accepted != nil {
+		s.Accepted[f.Code]++
+	}
 }
 
 func (s *Summary) addMethods(u *cloud.User) {

@@ -10,6 +10,7 @@ peers=(
   "oathtool oathtool"
   "pskctool pskctool"
   "module:pskc python3-pskc"
+  "chromium chromium"
 )
 
 # there PROGRAM tells whether a peer is installed

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 
 	"github.com/urfave/cli/v2"
@@ -13,14 +12,26 @@ import (
 	"mfabridge/migrate"
 )
 
+// Findings of each code that reports for people list.
+const (
+	listedText = 10
+	listedHTML = 200
+)
+
 func (p *program) inspectCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "inspect",
-		Usage:     "read and check EXPORT; writes nothing",
+		Usage:     "read and check EXPORT; changes nothing",
 		ArgsUsage: "EXPORT",
 		Description: "Reads all tables of an export and says what is in it, what is wrong with it and what could not move to\n" +
-			"any target. Ends with 2 if there are findings of severity error.",
-		Flags:  slices.Concat(exportFlags(), inspectFlags(), gateFlags(), []cli.Flag{formatFlag()}),
+			"any target: the outlook first, then counts, then the findings by severity, each with its place. Ends with 2 if\n" +
+			"there are findings of severity error that --accept does not name. docs/reports.md explains the report.",
+		Flags: slices.Concat(exportFlags(), inspectFlags(), gateFlags(), []cli.Flag{
+			&cli.StringFlag{Name: "format", EnvVars: env("format"), Value: "text", Usage: "text; json: one object a line; or html: one page"},
+			&cli.BoolFlag{Name: "all", EnvVars: env("all"), Usage: fmt.Sprintf("list all findings, not the first %d of each code", listedText)},
+			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, EnvVars: env("out"), Usage: "write the report to `FILE`, not to the standard output"},
+			&cli.BoolFlag{Name: "overwrite", EnvVars: env("overwrite"), Usage: "replace FILE if it is there"},
+		}),
 		Action: p.inspect,
 	}
 }
@@ -57,11 +68,11 @@ func (p *program) inspect(c *cli.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	asJSON, err := format(c)
+	report, err := p.inspection(c)
 	if err != nil {
 		return err
 	}
-	gate, err := parseGate(c)
+	gate, err := p.parseGate(c)
 	if err != nil {
 		return err
 	}
@@ -74,55 +85,63 @@ func (p *program) inspect(c *cli.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, export.Close()) }()
-	opt.ExportTime, opt.CompanyMode = export.Summary().Created, export.Settings().Defaults.Mode
-	inspect := p.inspectText
-	if asJSON {
-		inspect = p.inspectJSON
-	}
-	summary, err := inspect(c, export, opt)
+	gate.rules(&opt, export)
+	summary, err := p.report(c, func(w io.Writer) (migrate.Summary, error) { return report(w, export, opt) })
 	if err != nil {
 		return err
 	}
+	p.warnUnmet(opt.Accepted)
 	if err := gate.check(summary); err != nil {
 		return err
 	}
-	if summary.Severity[migrate.SeverityError] > 0 {
+	if summary.Unaccepted(migrate.SeverityError) > 0 {
 		return &exit{code: exitPending}
 	}
 	return nil
 }
 
-func (p *program) inspectJSON(c *cli.Context, export *legacy.Export, opt migrate.Options) (migrate.Summary, error) {
-	report := migrate.NewInspectionJSON(p.out)
-	summary, err := p.inspected(c, export, opt, report)
-	if err != nil {
-		return summary, err
+// inspection is how an export is inspected and reported in the format that was
+// asked for.
+func (p *program) inspection(c *cli.Context) (func(io.Writer, *legacy.Export, migrate.Options) (migrate.Summary, error), error) {
+	format, all := c.String("format"), c.Bool("all")
+	most := listedText
+	switch {
+	case !slices.Contains([]string{"text", "json", "html"}, format):
+		return nil, usage(fmt.Sprintf("--format cannot be %q", format), "use text, json or html")
+	case all && format != "text":
+		return nil, usage("--all goes with --format text", fmt.Sprintf("json lists all findings anyway; html lists %d of each code", listedHTML))
+	case format == "json":
+		return func(w io.Writer, export *legacy.Export, opt migrate.Options) (migrate.Summary, error) {
+			report := migrate.NewInspectionJSON(w)
+			summary, err := p.inspected(c, export, opt, report)
+			if err != nil {
+				return summary, err
+			}
+			return summary, report.Overview(overview(summary, export))
+		}, nil
+	case format == "html":
+		most = listedHTML
+	case all:
+		most = 0
 	}
-	return summary, report.Summary(summary)
+	write := func(w io.Writer, o migrate.Overview, l *migrate.Listing) error {
+		if format == "html" {
+			return migrate.InspectionHTML(w, o, l, migrate.HTMLOptions{Made: p.now(), Version: version()})
+		}
+		return migrate.InspectionText(w, o, l)
+	}
+	return func(w io.Writer, export *legacy.Export, opt migrate.Options) (s migrate.Summary, err error) {
+		listing := migrate.NewListing(most, opt.TempDir)
+		defer func() { err = errors.Join(err, listing.Close()) }()
+		if s, err = p.inspected(c, export, opt, listing); err != nil {
+			return s, err
+		}
+		return s, write(w, overview(s, export), listing)
+	}, nil
 }
 
-// inspectText writes the findings into a temporary file first, because the
-// outlook, which is known last, stands on top.
-func (p *program) inspectText(c *cli.Context, export *legacy.Export, opt migrate.Options) (s migrate.Summary, err error) {
-	lines, err := os.CreateTemp("", "mfabridge-")
-	if err != nil {
-		return s, err
-	}
-	defer func() { err = errors.Join(err, lines.Close(), os.Remove(lines.Name())) }()
-	if s, err = p.inspected(c, export, opt, &migrate.InspectionText{W: lines}); err != nil {
-		return s, err
-	}
-	migrate.WriteOutlook(p.out, s)
-	e := export.Summary()
-	fmt.Fprintf(p.out, "rows          %d of users, %d skipped, %d duplicate names\n", e.Rows, e.SkippedRows, e.Duplicates)
-	fmt.Fprintf(p.out, "tokens        %d, %d with a usable secret\n", e.Tokens, e.TokensWithSecret)
-	migrate.WriteCounts(p.out, s)
-	fmt.Fprintln(p.out)
-	if _, err := lines.Seek(0, io.SeekStart); err != nil {
-		return s, err
-	}
-	_, err = io.Copy(p.out, lines)
-	return s, err
+func overview(s migrate.Summary, export *legacy.Export) migrate.Overview {
+	return migrate.Overview{Summary: s, Export: export.Summary(), Settings: export.Settings()}
 }
 
 func (p *program) inspected(c *cli.Context, export *legacy.Export, opt migrate.Options, sink migrate.Sink) (migrate.Summary, error) {

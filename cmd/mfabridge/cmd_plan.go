@@ -12,7 +12,6 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine/store"
-	"mfabridge/internal/hint"
 	"mfabridge/legacy"
 	"mfabridge/legacy/phone"
 	"mfabridge/migrate"
@@ -50,14 +49,6 @@ func ruleFlags() []cli.Flag {
 	}
 }
 
-// gateFlags turn findings into a refusal.
-func gateFlags() []cli.Flag {
-	return []cli.Flag{
-		&cli.BoolFlag{Name: "strict", EnvVars: env("strict"), Usage: "end with 8 if there are findings of severity error"},
-		&cli.StringFlag{Name: "strict-codes", EnvVars: env("strict-codes"), Usage: "end with 8 if there are findings of these `CODE,…`"},
-	}
-}
-
 func (p *program) plan(c *cli.Context) (err error) {
 	defer bulk()()
 	given, err := args(c, "EXPORT")
@@ -72,7 +63,7 @@ func (p *program) plan(c *cli.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	gate, err := parseGate(c)
+	gate, err := p.parseGate(c)
 	if err != nil {
 		return err
 	}
@@ -85,7 +76,7 @@ func (p *program) plan(c *cli.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, export.Close()) }()
-	opt.ExportTime, opt.CompanyMode = export.Summary().Created, export.Settings().Defaults.Mode
+	gate.rules(&opt, export)
 	target, err := p.planTarget(c, to)
 	if err != nil {
 		return err
@@ -95,6 +86,7 @@ func (p *program) plan(c *cli.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	p.warnUnmet(opt.Accepted)
 	if err := gate.check(summary); err != nil {
 		return err
 	}
@@ -146,7 +138,7 @@ func (p *program) writePlan(c *cli.Context, export *legacy.Export, target *planT
 	}
 	w, err := planfile.Create(out, migrate.Header{
 		ToolVersion: version(), Created: p.now(), Target: target.Target, Inputs: inputs, Options: inForce(c),
-		Capabilities: caps, PhoneMetadata: phone.MetadataVersion(),
+		Capabilities: caps, PhoneMetadata: phone.MetadataVersion(), Accepted: opt.Accepted.Entries(),
 	}, planfile.Options{Overwrite: c.Bool("overwrite")})
 	if err != nil {
 		return migrate.Summary{}, err
@@ -225,45 +217,6 @@ func inForce(c *cli.Context) map[string]string {
 		}
 	}
 	return out
-}
-
-// gate is what --strict and --strict-codes ask for.
-type gate struct {
-	errors bool
-	codes  []migrate.Code
-}
-
-func parseGate(c *cli.Context) (gate, error) {
-	g := gate{errors: c.Bool("strict")}
-	if list := c.String("strict-codes"); list != "" {
-		known := map[migrate.Code]bool{}
-		for _, entry := range migrate.Catalogue() {
-			known[entry.Code] = true
-		}
-		for _, word := range strings.Split(list, ",") {
-			code := migrate.Code(strings.ToUpper(strings.TrimSpace(word)))
-			if !known[code] {
-				return g, usage(fmt.Sprintf("--strict-codes: there is no finding %q", word), "docs/findings.md lists them all")
-			}
-			g.codes = append(g.codes, code)
-		}
-	}
-	return g, nil
-}
-
-// check says no where a gate is not met.
-func (g gate) check(s migrate.Summary) error {
-	if n := s.Severity[migrate.SeverityError]; g.errors && n > 0 {
-		return &exit{code: exitGate, err: hint.New(fmt.Sprintf("the gate --strict is not met: %d findings of severity error", n),
-			"mfabridge show lists them")}
-	}
-	for _, code := range g.codes {
-		if n := s.Findings[code]; n > 0 {
-			return &exit{code: exitGate, err: hint.New(fmt.Sprintf("the gate --strict-codes is not met: %d times %s", n, code),
-				"docs/findings.md says what to do about it")}
-		}
-	}
-	return nil
 }
 
 func changes(s migrate.Summary) int {

@@ -140,7 +140,7 @@ type headerField struct {
 
 func headerFields(h *migrate.Header) []headerField {
 	return []headerField{
-		{"capabilities", &h.Capabilities}, {"created", &h.Created}, {"inputs", &h.Inputs}, {"options", &h.Options},
+		{"accepted", &h.Accepted}, {"capabilities", &h.Capabilities}, {"created", &h.Created}, {"inputs", &h.Inputs}, {"options", &h.Options},
 		{"phone_metadata", &h.PhoneMetadata}, {"plan", &h.PlanID}, {"target", &h.Target}, {"tool_version", &h.ToolVersion},
 	}
 }
