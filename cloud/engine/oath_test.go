@@ -10,6 +10,7 @@ import (
 	"mfabridge/cloud/cloudtest"
 	"mfabridge/cloud/engine"
 	"mfabridge/internal/peer"
+	"mfabridge/internal/secret"
 )
 
 // rfcSeed is the secret of the RFCs' test vectors, repeated to n bytes.
@@ -193,4 +194,26 @@ func TestRenameKeepsTheSecret(t *testing.T) {
 	h.login(t, id, shown, cloud.Refused, cloud.UsedCode) // this minute holds the used half
 	h.Advance(time.Minute)
 	h.login(t, id, shown, cloud.Approved, "")
+}
+
+// An update that gives a generator the serial number of the user's other one
+// is refused, and leaves both as they are.
+func TestUpdateFindsTheGeneratorAsItWas(t *testing.T) {
+	h := build(t)
+	id := h.user(t, 1)
+	for n := range 2 {
+		h.write(t, cloud.Change{User: id, Op: cloud.Add, Method: cloud.SoftwareOATH, After: cloud.Value{OATH: cloudtest.Generator(n)}})
+	}
+	before, after := cloudtest.Generator(1), cloudtest.Generator(1)
+	after.Serial, after.Name, after.Secret = cloudtest.Generator(0).Serial, "renamed", secret.Bytes{}
+	r := h.Write(t.Context(), []cloud.Change{{User: id, Op: cloud.Update, Method: cloud.SoftwareOATH,
+		Before: cloud.Value{OATH: before}, After: cloud.Value{OATH: after}}})[0]
+	if r.Outcome != cloud.Failed || cloud.KindOf(r.Err) != cloud.Conflict {
+		t.Errorf("%s, %v", r.Outcome, r.Err)
+	}
+	for _, o := range h.read(t, id).OATH {
+		if o.Name == "renamed" {
+			t.Errorf("the generator %s was renamed", o.Serial)
+		}
+	}
 }

@@ -103,17 +103,24 @@ func (w *writing) identify(o *cloud.OATH) error {
 	return nil
 }
 
-// token is the index of the generator that a change is about, or -1.
+// token is the index of the generator that a change is about, or -1: the one
+// with the id, else the one as it was before, else the one as it is to be.
 func (d *draft) token(c cloud.Change) int {
-	return slices.IndexFunc(d.tokens, func(t Token) bool {
-		if t.Method != c.Method {
-			return false
+	find := func(is func(t *Token) bool) int {
+		return slices.IndexFunc(d.tokens, func(t Token) bool { return t.Method == c.Method && is(&t) })
+	}
+	if c.ID != "" {
+		return find(func(t *Token) bool { return t.ID == c.ID })
+	}
+	for _, o := range []*cloud.OATH{c.Before.OATH, c.After.OATH} {
+		if o == nil {
+			continue
 		}
-		if c.ID != "" {
-			return t.ID == c.ID
+		if i := find(func(t *Token) bool { return t.Same(*o) }); i >= 0 {
+			return i
 		}
-		return c.Before.OATH != nil && t.Same(*c.Before.OATH) || c.After.OATH != nil && t.Same(*c.After.OATH)
-	})
+	}
+	return -1
 }
 
 func (d *draft) addToken(w *writing, c cloud.Change) (string, error) {
