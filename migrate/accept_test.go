@@ -1,6 +1,7 @@
 package migrate_test
 
 import (
+	"bytes"
 	"encoding/csv"
 	"strings"
 	"testing"
@@ -139,6 +140,30 @@ func TestAcceptedFindingsSayWhy(t *testing.T) {
 				t.Errorf("accepted %+v", f.Accepted)
 			}
 		}
+	}
+}
+
+// A plan for people names the first acceptances only; none of them steers a
+// terminal. Programs get them all.
+func TestShowNamesAcceptances(t *testing.T) {
+	p := showPlan()
+	for range 53 {
+		p.accepted = append(p.accepted, migrate.Acceptance{Code: "TOKEN_CONFLICT", User: "ada\x1b[31m", Reason: "known", Approver: "Dana"})
+	}
+	var b bytes.Buffer
+	if err := migrate.ShowText(t.Context(), &b, p, migrate.ShowOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	line := "  accept  TOKEN_CONFLICT of ada\\u001b[31m, by Dana: known\n"
+	if n := strings.Count(b.String(), line); n != 50 || !strings.Contains(b.String(), "  accept  and 3 more; --format json lists them\n") {
+		t.Errorf("%d acceptances are named:\n%s", n, b.String())
+	}
+	b.Reset()
+	if err := migrate.ShowJSON(t.Context(), &b, p, false); err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(b.String(), `"approver":"Dana"`); n != 53 {
+		t.Errorf("JSON has %d of 53", n)
 	}
 }
 

@@ -31,10 +31,11 @@ type fakePlan struct {
 	decisions []migrate.Decision
 	unsealed  bool
 	instance  string
+	accepted  []migrate.Acceptance
 }
 
 func (p *fakePlan) Header() migrate.Header {
-	return migrate.Header{PlanID: "p", Target: migrate.Target{Given: "fake:", Instance: p.instance, Product: "fake"}}
+	return migrate.Header{PlanID: "p", Target: migrate.Target{Given: "fake:", Instance: p.instance, Product: "fake"}, Accepted: p.accepted}
 }
 
 func (p *fakePlan) Summary() migrate.Summary {

@@ -2,7 +2,9 @@ package migrate_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"runtime"
 	"testing"
@@ -122,6 +124,47 @@ func BenchmarkPlan(b *testing.B) {
 			runtime.ReadMemStats(&m)
 			b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N*c.src.users), "µs/user")
 			b.ReportMetric(float64(m.Sys)/(1<<20), "MiB-sys")
+		})
+	}
+}
+
+// BenchmarkInspect inspects 100,000 users and writes each report; "nothing
+// listed" is the inspection alone.
+func BenchmarkInspect(b *testing.B) {
+	write := func(most int, report func(io.Writer, migrate.Overview, *migrate.Listing) error) func(*testing.B, crowd) {
+		return func(b *testing.B, src crowd) {
+			l := migrate.NewListing(most, b.TempDir())
+			sum, err := migrate.Inspect(b.Context(), src, migrate.Options{Now: now, TempDir: b.TempDir()}, l)
+			if err == nil {
+				err = report(io.Discard, migrate.Overview{Summary: sum}, l)
+			}
+			if err := errors.Join(err, l.Close()); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	page := func(w io.Writer, o migrate.Overview, l *migrate.Listing) error {
+		return migrate.InspectionHTML(w, o, l, migrate.HTMLOptions{Made: now})
+	}
+	for _, c := range []struct {
+		name string
+		run  func(*testing.B, crowd)
+	}{
+		{"nothing listed", func(b *testing.B, src crowd) {
+			if _, err := migrate.Inspect(b.Context(), src, migrate.Options{Now: now, TempDir: b.TempDir()}, &bin{}); err != nil {
+				b.Fatal(err)
+			}
+		}},
+		{"text", write(10, migrate.InspectionText)},
+		{"text, all", write(0, migrate.InspectionText)},
+		{"html", write(200, page)},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			src := crowd{users: 100_000}
+			for b.Loop() {
+				c.run(b, src)
+			}
+			b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N*src.users), "µs/user")
 		})
 	}
 }

@@ -1,6 +1,9 @@
 package migrate_test
 
 import (
+	"bytes"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -43,6 +46,21 @@ func TestClients(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, o.Clients()); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// A line of counts has a bounded number of words, however many types of login
+// an export makes up.
+func TestCountsAreBounded(t *testing.T) {
+	o := migrate.Overview{Summary: migrate.NewSummary()}
+	o.Export.Activity.Attempts = 1
+	for i := range 100 {
+		o.Export.Activity.Applications = append(o.Export.Activity.Applications, legacy.Application{Type: fmt.Sprintf("t%02d", i), Attempts: int64(100 - i)})
+	}
+	var b bytes.Buffer
+	o.WriteText(&b)
+	if text := b.String(); !strings.Contains(text, "other logins  t00 100, t01 99, ") || !strings.Contains(text, "t29 71, and 70 more\n") {
+		t.Error(text)
 	}
 }
 

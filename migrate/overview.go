@@ -214,11 +214,18 @@ func ranked[K ~string](m map[K]int) []K {
 	return slices.DeleteFunc(keys, func(k K) bool { return m[k] == 0 })
 }
 
+// maxCounts is how many words a line of counts has at most.
+const maxCounts = 30
+
 // byCount is "44 12, 1 5": the most frequent first.
 func byCount[K ~string](m map[K]int) string {
 	var parts []string
-	for _, k := range ranked(m) {
+	keys := ranked(m)
+	for _, k := range keys[:min(len(keys), maxCounts)] {
 		parts = append(parts, clip(string(k))+" "+strconv.Itoa(m[k]))
+	}
+	if more := len(keys) - maxCounts; more > 0 {
+		parts = append(parts, fmt.Sprintf("and %d more", more))
 	}
 	if len(parts) == 0 {
 		return "none"

@@ -19,6 +19,9 @@ type ShowOptions struct {
 	Color  bool // colours of a terminal
 }
 
+// maxAcceptances is how many acceptances the head of a plan lists.
+const maxAcceptances = 50
+
 // The colours of the symbols that begin a line.
 var symbolColor = map[byte]string{'+': "\x1b[32m", '~': "\x1b[33m", '-': "\x1b[31m", '!': "\x1b[35m"}
 
@@ -85,8 +88,11 @@ func (t *text) head(p PlanReader) {
 	for _, in := range h.Inputs {
 		t.printf("  read    %s\n", Plain(in.Name+" sha256 "+in.SHA256))
 	}
-	for _, a := range h.Accepted {
+	for _, a := range h.Accepted[:min(len(h.Accepted), maxAcceptances)] {
 		t.printf("  accept  %s\n", Plain(fmt.Sprintf("%s of %s, by %s: %s", a.Code, a.User, a.Approver, a.Reason)))
+	}
+	if more := len(h.Accepted) - maxAcceptances; more > 0 {
+		t.printf("  accept  and %d more; --format json lists them\n", more)
 	}
 	t.printf("  digest  %s\n  seal    %s\n\n", p.Digest(), seal(p))
 }

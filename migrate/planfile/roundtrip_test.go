@@ -58,7 +58,8 @@ func header() migrate.Header {
 	return migrate.Header{ToolVersion: "1.2.3", PlanID: "plan-1", Created: time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC),
 		Target:  migrate.Target{Given: "sqlite:cloud.db", Instance: "i-1", Product: "test", Existed: true},
 		Inputs:  []migrate.Input{{Name: "users.csv", SHA256: "00"}},
-		Options: map[string]string{"default-country": "GB"}, Capabilities: cloud.Capabilities{Instance: "i-1", Batch: 7}, PhoneMetadata: "v1"}
+		Options: map[string]string{"default-country": "GB"}, Capabilities: cloud.Capabilities{Instance: "i-1", Batch: 7}, PhoneMetadata: "v1",
+		Accepted: []migrate.Acceptance{{Code: "ROW_INVALID", User: "users.csv:12:5", Reason: "known, <so>", Approver: "Dana", Line: 2}}}
 }
 
 func summary() migrate.Summary {
