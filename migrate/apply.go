@@ -25,6 +25,9 @@ type ApplyOptions struct {
 	Tries int
 	Sleep func(context.Context, time.Duration) error
 
+	// Waiting is told why and how long a call waits to be made again; may be nil.
+	Waiting func(cause error, pause time.Duration)
+
 	Progress func(Progress)          // called after every batch, may be nil
 	Each     func(ChangeEvent) error // called for every change that this run settled, once it is durable; may be nil
 }
@@ -119,7 +122,7 @@ func (e *LimitError) Error() string {
 func Apply(ctx context.Context, p PlanReader, j Journal, d cloud.Directory, o ApplyOptions) (ApplyResult, error) {
 	total := p.Summary().Users[Create] + p.Summary().Users[Modify]
 	a := &applier{plan: p, journal: j, dir: d, opts: o, result: ApplyResult{Total: total, Changes: map[cloud.Outcome]int{}}}
-	a.retry = newRetry(o.Tries, o.Sleep)
+	a.retry = newRetry(o)
 	if !p.Sealed() {
 		return a.result, hint.New("the seal of the plan was not checked", "put the .key file that was made with the plan beside it")
 	}

@@ -22,16 +22,21 @@ const (
 type retry struct {
 	tries int
 	sleep func(context.Context, time.Duration) error
+	tell  func(cause error, pause time.Duration)
 }
 
-func newRetry(tries int, sleep func(context.Context, time.Duration) error) retry {
-	if tries <= 0 {
-		tries = DefaultTries
+func newRetry(o ApplyOptions) retry {
+	r := retry{tries: o.Tries, sleep: o.Sleep, tell: o.Waiting}
+	if r.tries <= 0 {
+		r.tries = DefaultTries
 	}
-	if sleep == nil {
-		sleep = pause
+	if r.sleep == nil {
+		r.sleep = pause
 	}
-	return retry{tries, sleep}
+	if r.tell == nil {
+		r.tell = func(error, time.Duration) {}
+	}
+	return r
 }
 
 // pause waits for d or until ctx is done.
@@ -68,6 +73,7 @@ func (r retry) do(ctx context.Context, f func() error) error {
 		if pause > longestWait {
 			return err
 		}
+		r.tell(err, pause)
 		if err := r.sleep(ctx, pause); err != nil {
 			return err
 		}

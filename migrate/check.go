@@ -74,7 +74,7 @@ func (r CheckResult) Different() bool { return r.Users[Missing]+r.Users[Extra]+r
 // who is due and what was stale. Check changes nothing; it refuses a target
 // that the plan was not made for.
 func Check(ctx context.Context, p PlanReader, j JournalReader, d cloud.DirectoryReader, o CheckOptions) (CheckResult, error) {
-	c := &checker{journal: j, dir: d, opts: o, retry: newRetry(o.Tries, o.Sleep), result: CheckResult{Users: map[Symbol]int{}}}
+	c := &checker{journal: j, dir: d, opts: o, retry: newRetry(ApplyOptions{Tries: o.Tries, Sleep: o.Sleep}), result: CheckResult{Users: map[Symbol]int{}}}
 	caps, err := d.Capabilities(ctx)
 	if err != nil {
 		return c.result, err

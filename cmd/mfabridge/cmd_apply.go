@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -88,12 +89,16 @@ func (p *program) runApply(c *cli.Context, plan *planfile.Plan, journal *planfil
 		AllowIrreversible: c.Bool("allow-irreversible"),
 		Progress:          func(g migrate.Progress) { bar.at(int64(g.Users), int64(g.Failures)) },
 		Each:              p.eachChange(report, asJSON),
+		Waiting: func(cause error, pause time.Duration) {
+			bar.note(fmt.Sprintf("the target cannot go on just now: %v; trying again in %v", cause, pause))
+		},
 	}
 	result, err := migrate.Apply(c.Context, plan, journal, target, opt)
 	bar.end()
-	if asJSON {
+	switch {
+	case asJSON:
 		err = errors.Join(err, report.ApplySummary(result, plan.Digest()), report.Flush())
-	} else {
+	case result.Run > 0:
 		p.printApplied(result, plan.Digest())
 	}
 	return applied(result, err)
@@ -130,6 +135,10 @@ func applied(r migrate.ApplyResult, err error) error {
 	if _, ok := errors.AsType[*migrate.LimitError](err); ok {
 		return &exit{code: exitNotNow, err: err}
 	}
+	if unread(err) && r.Left() > 0 {
+		return &exit{code: exitPartly, err: hint.New("stopped, because nobody reads the output any more",
+			"what was done is recorded; run the same command again to go on")}
+	}
 	if code := exitCode(err); code == exitInterrupted || code == exitUnavailable {
 		return hint.Wrap(err, cmp.Or(hint.Of(err), "what was done is recorded; run the same command again to go on"))
 	}
@@ -138,12 +147,20 @@ func applied(r migrate.ApplyResult, err error) error {
 	}
 	switch r.Verdict() {
 	case migrate.SomeLeft:
-		return &exit{code: exitPartly, err: hint.New(fmt.Sprintf("%d users failed", r.Failed), "mend the cause and run the same command again")}
+		return &exit{code: exitPartly, err: hint.New(users(r.Failed)+" failed", "mend the cause and run the same command again")}
 	case migrate.StaleLeft:
-		return &exit{code: exitStale, err: hint.New(fmt.Sprintf("%d users have changed in the target since the plan was made", r.Stale), "make a new plan for them")}
+		return &exit{code: exitStale, err: hint.New(users(r.Stale)+" changed in the target since the plan was made", "look with mfabridge check, then make a new plan: it decides by what the target holds now")}
 	default:
 		return nil
 	}
+}
+
+// users counts users in a sentence.
+func users(n int) string {
+	if n == 1 {
+		return "1 user"
+	}
+	return fmt.Sprintf("%d users", n)
 }
 
 // planned opens the target that a plan was made for. With make set, a target
@@ -154,7 +171,14 @@ func (p *program) planned(c *cli.Context, plan *planfile.Plan, make bool) (*embe
 	if err != nil {
 		return nil, err
 	}
-	if make && !header.Target.Existed && !to.exists() {
+	if !to.exists() && (header.Target.Existed || !make) {
+		advice := "apply makes it; before that there is nothing to look at"
+		if header.Target.Existed {
+			advice = "a relative path counts from the folder that you are in: go to where the plan was made, or make a new plan"
+		}
+		return nil, hint.Wrap(&cloud.Error{Kind: cloud.NotFound, Message: "the plan's target " + to.given + " is not there"}, advice)
+	}
+	if !to.exists() {
 		err := p.create(c.Context, to, engine.Setup{Instance: header.Target.Instance, Domains: header.Capabilities.Domains,
 			Actor: engine.Actor{Who: operator(), Reason: "apply of plan " + header.PlanID}})
 		if err != nil {

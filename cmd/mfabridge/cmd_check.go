@@ -8,6 +8,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"mfabridge/internal/hint"
 	"mfabridge/migrate"
 	"mfabridge/migrate/planfile"
 )
@@ -131,7 +132,7 @@ func (p *program) printChecked(r migrate.CheckResult) {
 // checked is the table from what check found, to exit codes.
 func checked(r migrate.CheckResult, err error) error {
 	if _, ok := errors.AsType[*migrate.WrongTargetError](err); ok {
-		return &exit{code: exitStale, err: err}
+		return &exit{code: exitStale, err: hint.Wrap(err, "compare the plan with the target that it was made for")}
 	}
 	switch {
 	case err != nil:

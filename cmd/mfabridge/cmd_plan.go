@@ -12,6 +12,7 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine/store"
+	"mfabridge/internal/hint"
 	"mfabridge/legacy"
 	"mfabridge/legacy/phone"
 	"mfabridge/migrate"
@@ -76,6 +77,10 @@ func (p *program) plan(c *cli.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, export.Close()) }()
+	if read := export.Summary(); read.Users == 0 {
+		return hint.New(fmt.Sprintf("there is nobody to plan for: of %d rows of users none can be used", read.Rows),
+			"mfabridge inspect says what is wrong with each of them")
+	}
 	gate.rules(&opt, export)
 	target, err := p.planTarget(c, to)
 	if err != nil {
@@ -113,6 +118,9 @@ func (p *program) planTarget(c *cli.Context, to place) (*planTarget, error) {
 		t = planTarget{DirectoryReader: e, close: e.Close}
 		t.Existed = true
 	} else {
+		if err := to.folder(); err != nil {
+			return nil, err
+		}
 		e, end, err := p.imagine(c.Context, c.StringSlice("domain"))
 		if err != nil {
 			return nil, err
@@ -231,8 +239,11 @@ func changes(s migrate.Summary) int {
 // allowed and there is none.
 func openPlan(c *cli.Context, path string, keyless bool) (*planfile.Plan, error) {
 	key := planfile.KeyPath(path)
-	if c.IsSet("plan-key") {
-		key = strings.TrimPrefix(c.String("plan-key"), "file:")
+	if given := c.String("plan-key"); given != "" {
+		var ok bool
+		if key, ok = strings.CutPrefix(given, "file:"); !ok {
+			return nil, usage(fmt.Sprintf("--plan-key cannot be %q", given), "use file:PATH")
+		}
 	} else if _, err := os.Lstat(key); keyless && errors.Is(err, os.ErrNotExist) {
 		key = ""
 	}

@@ -91,6 +91,19 @@ func (g *progress) line(now time.Time, done, failed int64) string {
 	return text
 }
 
+// note says something beside the progress.
+func (g *progress) note(text string) {
+	if g == nil {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.bar != nil {
+		_ = g.bar.Clear()
+	}
+	fmt.Fprintf(g.out, "mfabridge: %s\n", text)
+}
+
 // end takes the bar away; results follow.
 func (g *progress) end() {
 	if g != nil && g.bar != nil {

@@ -40,10 +40,15 @@ func run(ctx context.Context, args []string, s streams) int {
 }
 
 func (p *program) run(ctx context.Context, args []string) int {
+	out := &output{w: p.out}
+	p.out = out
 	app := p.app()
 	err := app.RunContext(ctx, append([]string{app.Name}, inOrder(app, args[1:])...))
 	if err != nil && ctx.Err() != nil && exitCode(err) == exitFailed {
 		err = &exit{code: exitInterrupted, err: err}
+	}
+	if out.err != nil && silent(err) {
+		err = out.err
 	}
 	p.complain(err)
 	return exitCode(err)
@@ -51,8 +56,7 @@ func (p *program) run(ctx context.Context, args []string) int {
 
 // complain says what went wrong: one sentence, and what to do about it.
 func (p *program) complain(err error) {
-	var e *exit
-	if err == nil || errors.As(err, &e) && e.err == nil {
+	if silent(err) || unread(err) {
 		return
 	}
 	advice := hint.Of(err)
@@ -153,6 +157,9 @@ func env(name string) []string {
 }
 
 func isTerminal(w any) bool {
+	if o, ok := w.(*output); ok {
+		w = o.w
+	}
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }

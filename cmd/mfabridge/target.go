@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -62,9 +63,22 @@ func (t place) exists() bool {
 	return !errors.Is(err, fs.ErrNotExist)
 }
 
+// folder says no where a store cannot be made because its folder is missing.
+func (t place) folder() error {
+	dir := filepath.Dir(t.path)
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return hint.New(fmt.Sprintf("%s cannot be made: there is no folder %s", t.given, dir), "make the folder, or correct the path")
+	}
+	return nil
+}
+
 func (t place) loadKey() (engine.Key, error) {
 	if t.key != "" {
-		return engine.LoadKey(t.key)
+		key, err := engine.LoadKey(t.key)
+		if errors.Is(err, fs.ErrNotExist) {
+			err = hint.Wrap(fmt.Errorf("there is no key at %s", t.key), "name the key file that was made with the store, or leave --engine-key out for "+t.keyPath())
+		}
+		return key, err
 	}
 	key, err := engine.LoadKey("file:" + t.keyPath())
 	if errors.Is(err, fs.ErrNotExist) {
@@ -93,13 +107,14 @@ func (p *program) openWith(ctx context.Context, t place, o store.Options, sender
 		return nil, hint.Wrap(&cloud.Error{Kind: cloud.NotFound, Message: "there is no store at " + t.path},
 			"make one with: mfabridge engine init --store sqlite:"+t.path)
 	}
-	key, err := t.loadKey()
-	if err != nil {
-		return nil, err
-	}
+	// The store first: what is none has no key either.
 	s, err := store.Open(ctx, t.path, o)
 	if err != nil {
 		return nil, err
+	}
+	key, err := t.loadKey()
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
 	}
 	e, err := engine.Open(ctx, engine.Config{Store: s, Key: key, Senders: senders, Now: p.now, Log: p.logger(), Actor: operator()})
 	if err != nil {
@@ -115,7 +130,16 @@ func (p *program) create(ctx context.Context, t place, with engine.Setup) error 
 	if t.exists() {
 		return hint.Wrap(&cloud.Error{Kind: cloud.Conflict, Message: t.path + " exists already"}, "choose another path, or use the store that is there")
 	}
+	if err := t.folder(); err != nil {
+		return err
+	}
 	with.Now = p.now()
+	err := t.fill(ctx, with)
+	return hint.Wrap(err, cmp.Or(hint.Of(err), "the folder must be writable and have room"))
+}
+
+// fill makes the store, and its key unless there is one.
+func (t place) fill(ctx context.Context, with engine.Setup) error {
 	if _, err := os.Lstat(t.keyPath()); t.key == "" && err != nil {
 		return store.Init(ctx, t.path, t.keyPath(), with)
 	}
@@ -126,18 +150,21 @@ func (p *program) create(ctx context.Context, t place, with engine.Setup) error 
 	return store.InitWith(ctx, t.path, key, with)
 }
 
+// tempAdvice is for what goes wrong with temporary files.
+const tempAdvice = "make room in the folder for temporary files, or name another one (TMPDIR)"
+
 // imagine opens an empty engine in a temporary folder: what a target that does
 // not exist yet reads as.
 func (p *program) imagine(ctx context.Context, domains []string) (*embedded, func() error, error) {
 	folder, err := os.MkdirTemp("", "mfabridge-")
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, hint.Wrap(err, tempAdvice)
 	}
 	remove := func() error { return os.RemoveAll(folder) }
 	t := place{path: filepath.Join(folder, "empty.db")}
 	err = p.create(ctx, t, engine.Setup{Domains: domains, Actor: engine.Actor{Who: operator(), Reason: "plan for a target that does not exist yet"}})
 	if err != nil {
-		return nil, nil, errors.Join(err, remove())
+		return nil, nil, errors.Join(hint.Wrap(fmt.Errorf("an empty store to plan with: %w", err), tempAdvice), remove())
 	}
 	e, err := p.open(ctx, t, store.Options{})
 	if err != nil {

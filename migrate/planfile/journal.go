@@ -59,9 +59,10 @@ func OpenJournal(p *Plan, path string) (*Journal, error) {
 }
 
 // ReadJournal opens the journal of p at path for reading, beside a run of
-// apply if there is one. Where there is no journal it has no entries.
+// apply if there is one. Where there is no journal, or one that a run got no
+// further with than its name, it has no entries.
 func ReadJournal(p *Plan, path string) (*Journal, error) {
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+	if !exists(path) || blank(path) {
 		return &Journal{}, nil
 	}
 	j := &Journal{}
@@ -69,6 +70,16 @@ func ReadJournal(p *Plan, path string) (*Journal, error) {
 		return nil, errors.Join(hint.Wrap(fmt.Errorf("journal %s cannot be used: %w", path, err), hint.Of(err)), j.Close())
 	}
 	return j, nil
+}
+
+// blank tells a database without a schema. What is no database is not blank.
+func blank(path string) bool {
+	d, err := openDB(uri(path, "mode=rw"))
+	if err != nil {
+		return false
+	}
+	n, err := d.number(`SELECT count(*) FROM sqlite_schema`)
+	return d.close() == nil && err == nil && n == 0
 }
 
 // open makes the journal if need be, and connects to it.
@@ -81,7 +92,10 @@ func (j *Journal) open(p *Plan, path string) error {
 		return err
 	}
 	if err := createJournal(p, path); err != nil {
-		return err
+		if info, gone := os.Stat(path); gone == nil && info.Size() == 0 {
+			err = errors.Join(err, os.Remove(path))
+		}
+		return hint.Wrap(err, roomAdvice)
 	}
 	if err := j.connect(p, path, `PRAGMA synchronous=FULL`); err != nil {
 		return err

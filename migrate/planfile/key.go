@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"strings"
 
 	"mfabridge/internal/hint"
@@ -49,7 +48,7 @@ func (k key) marshal() []byte {
 func readKey(path string) (key, error) {
 	b, err := secret.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return key{}, hint.Wrap(fmt.Errorf("the plan's key %s is not there: %w", path, os.ErrNotExist),
+		return key{}, hint.Wrap(&absent{"the plan's key " + path + " is not there"},
 			"copy the .key file that was made with the plan to where the plan is, readable by you only")
 	}
 	if err != nil {
@@ -57,7 +56,7 @@ func readKey(path string) (key, error) {
 	}
 	k, err := parseKey(b.Reveal())
 	if err != nil {
-		return key{}, fmt.Errorf("%s: %w", path, err)
+		return key{}, hint.Wrap(fmt.Errorf("%s cannot be used: %w", path, err), "use the .key file that was made with the plan")
 	}
 	return k, nil
 }

@@ -6,10 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"iter"
 	"os"
 
 	"mfabridge/internal/hint"
+	"mfabridge/internal/secret"
 	"mfabridge/migrate"
 )
 
@@ -34,23 +36,49 @@ var _ migrate.PlanReader = (*Plan)(nil)
 // closes the plan.
 func Open(path, keyPath string) (*Plan, error) {
 	p := &Plan{path: path}
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, hint.Wrap(&absent{"there is no plan " + path}, "make one with: mfabridge plan EXPORT --to TARGET -o "+path)
+	}
+	if err != nil {
+		return nil, hint.Wrap(fmt.Errorf("plan file %s cannot be opened: %w", path, reason(err)), "name a plan file that you may read")
+	}
+	p.file = f
 	if keyPath != "" {
 		k, err := readKey(keyPath)
 		if err != nil {
+			if _, other := readSums(f, secret.Bytes{}); other != nil {
+				err = p.unusable(other) // what is no plan has no key
+			}
+			f.Close()
 			return nil, err
 		}
 		p.key = &k
 	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("plan file cannot be opened: %w", err)
-	}
-	p.file = f
 	if err := p.load(); err != nil {
 		f.Close()
-		return nil, hint.Wrap(fmt.Errorf("plan file %s cannot be used: %w", path, err), p.advice(err))
+		return nil, p.unusable(err)
 	}
 	return p, nil
+}
+
+func (p *Plan) unusable(err error) error {
+	return hint.Wrap(fmt.Errorf("plan file %s cannot be used: %w", p.path, err), p.advice(err))
+}
+
+// absent is os.ErrNotExist with a sentence of its own.
+type absent struct{ message string }
+
+func (e *absent) Error() string { return e.message }
+func (*absent) Unwrap() error   { return fs.ErrNotExist }
+
+// reason is what the system said, without the operation and the path: a
+// temporary name means nothing to people.
+func reason(err error) error {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return e.Err
+	}
+	return err
 }
 
 func (p *Plan) advice(err error) string {

@@ -1,6 +1,7 @@
 package planfile
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -27,6 +28,7 @@ type Writer struct {
 	key                 key
 	seal                *sealer
 	db                  *db
+	lock                *os.File // on part: somebody is at work on it
 	rows                inserts
 	kinds               map[kind]int
 	last                int // ordinal
@@ -42,9 +44,11 @@ type kind struct {
 
 // Create begins a plan file that will stand at path, with its key beside it.
 // It refuses a path that is taken, unless o says to overwrite it, and always
-// one whose plan has a journal: that journal is what undo needs. The caller
-// ends with Finish or Abort.
+// one whose plan has a journal: that journal is what undo needs. What a run
+// for the same path left that was killed is removed. The caller ends with
+// Finish or Abort.
 func Create(path string, h migrate.Header, o Options) (*Writer, error) {
+	clearLeftovers(path)
 	if err := free(path, o.Overwrite); err != nil {
 		return nil, err
 	}
@@ -52,19 +56,18 @@ func Create(path string, h migrate.Header, o Options) (*Writer, error) {
 		h.PlanID = uuid.NewString()
 	}
 	w := &Writer{path: path, overwrite: o.Overwrite, key: newKey(h.PlanID), kinds: map[kind]int{}, last: -1}
-	unique := uuid.NewString()
-	w.part = filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+"."+unique+".part")
+	w.part = filepath.Join(filepath.Dir(path), partPrefix(path)+uuid.NewString()+partSuffix)
 	w.keyPart = KeyPath(w.part)
 	if err := w.begin(h); err != nil {
 		w.Abort()
-		return nil, fmt.Errorf("plan file %s cannot be made: %w", path, err)
+		return nil, hint.Wrap(fmt.Errorf("plan file %s cannot be made: %w", path, reason(err)), roomAdvice)
 	}
 	return w, nil
 }
 
 // free tells why a plan cannot be put at path.
 func free(path string, overwrite bool) error {
-	if _, err := os.Lstat(JournalPath(path)); err == nil {
+	if info, err := os.Lstat(JournalPath(path)); err == nil && info.Size() > 0 {
 		return hint.New(fmt.Sprintf("a plan was applied from %s before: its journal %s is there", path, JournalPath(path)),
 			"choose another file for the new plan; the journal is needed to undo the old one")
 	}
@@ -79,8 +82,14 @@ func free(path string, overwrite bool) error {
 	return nil
 }
 
+const roomAdvice = "the folder must exist, be writable and have room"
+
+func (w *Writer) failed(err error) error {
+	return hint.Wrap(fmt.Errorf("plan file %s cannot be written: %w", w.path, err), cmp.Or(hint.Of(err), roomAdvice))
+}
+
 func taken(path string) error {
-	return hint.New(path+" exists already", "choose another file, or say that it is to be overwritten")
+	return hint.New(path+" exists already", "choose another file, or replace it with --overwrite")
 }
 
 func (w *Writer) begin(h migrate.Header) error {
@@ -92,7 +101,8 @@ func (w *Writer) begin(h migrate.Header) error {
 	if err != nil {
 		return err
 	}
-	if err := f.Close(); err != nil {
+	w.lock = f
+	if _, err := tryLock(f); err != nil {
 		return err
 	}
 	// Nobody reads this file before it is whole, and it is thrown away if
@@ -160,7 +170,7 @@ func (w *Writer) Add(d migrate.Decision) error {
 	}
 	w.last = d.Ordinal
 	if err := w.user(&d, sealed); err != nil {
-		return fmt.Errorf("plan file %s cannot be written: %w", w.path, err)
+		return w.failed(err)
 	}
 	return nil
 }
@@ -222,7 +232,7 @@ func (w *Writer) Problem(f migrate.Finding) error {
 	}
 	w.problems++
 	if err := w.rows.problem.exec(int64(w.problems), int64(k), f.Field, f.Detail, f.Place); err != nil {
-		return fmt.Errorf("plan file %s cannot be written: %w", w.path, err)
+		return w.failed(err)
 	}
 	return nil
 }
@@ -241,7 +251,7 @@ func (w *Writer) Finish(s migrate.Summary) (digest string, err error) {
 		}
 	}
 	if err != nil {
-		return "", hint.Wrap(fmt.Errorf("plan file %s cannot be written: %w", w.path, err), hint.Of(err))
+		return "", w.failed(err)
 	}
 	return digest, nil
 }
@@ -287,7 +297,18 @@ func (w *Writer) closeFile() (digest string, err error) {
 		return "", err
 	}
 	_, err = k.Write(w.key.marshal())
-	return digest, errors.Join(err, k.Sync(), k.Close(), f.Close())
+	return digest, errors.Join(err, k.Sync(), k.Close(), f.Close(), w.unlock())
+}
+
+// unlock ends the lock on the file that is built: not every system renames a
+// file that is open.
+func (w *Writer) unlock() error {
+	if w.lock == nil {
+		return nil
+	}
+	err := w.lock.Close()
+	w.lock = nil
+	return err
 }
 
 // publish gives both files their names, the key first: a plan without its key
@@ -338,6 +359,7 @@ func syncFolder(path string) error {
 func (w *Writer) Abort() {
 	_ = w.db.close()
 	w.db = nil
+	_ = w.unlock()
 	_ = os.Remove(w.part)
 	_ = os.Remove(w.keyPart)
 }

@@ -75,7 +75,7 @@ func TestTaken(t *testing.T) {
 	if got := collect(t, open(t, path).Users(t.Context(), migrate.Masked)); len(got) != 0 {
 		t.Errorf("the overwritten plan has %d users", len(got))
 	}
-	write(t, planfile.JournalPath(path), nil)
+	write(t, planfile.JournalPath(path), []byte("of a run"))
 	if _, err := planfile.Create(path, header(), planfile.Options{Overwrite: true}); err == nil {
 		t.Error("a plan that was applied is overwritten")
 	}
