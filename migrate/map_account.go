@@ -110,7 +110,7 @@ func (d *draft) aliases() []string {
 		}
 		d.claim(SharedName, fold(name), claimAlias)
 		if c, ok := d.conflict(SharedName, fold(name)); ok {
-			d.find(AliasConflict, "Username", "the login name "+name+" is wanted by "+others(c)+" too")
+			d.find(AliasConflict, "Username", "the login name "+name+" is also wanted by "+others(c))
 			continue
 		}
 		free = append(free, name)

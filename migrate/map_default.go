@@ -59,6 +59,9 @@ func (d *draft) defaultRule() {
 		d.find(DefaultMethodIgnored, "Mode", "the target chooses by itself how to ask the user")
 	}
 	wanted, why := d.wantedDefault()
+	if wanted == "" && d.now.Default != "" {
+		return // nobody knows better than the target
+	}
 	best := wanted
 	if policy == DefaultSecure || !d.available(wanted) {
 		best = d.securestAvailable()

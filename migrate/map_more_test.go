@@ -43,6 +43,9 @@ func TestDefaultMethod(t *testing.T) {
 		{name: "always: replaced", given: func(w *world) { w.user.Default, w.opt.DefaultMethod = cloud.VoiceMobile, migrate.DefaultAlways },
 			changes: []string{mobile1, "set defaultMethod voiceMobile -> sms"}},
 		{name: "always: equal", given: func(w *world) { w.user.Default, w.opt.DefaultMethod = cloud.SMS, migrate.DefaultAlways }, changes: []string{mobile1}},
+		{name: "always, but not said: the cloud's stays", given: func(w *world) {
+			w.user.Default, w.row.Mode, w.opt.DefaultMethod = cloud.VoiceMobile, legacy.ModeUnset, migrate.DefaultAlways
+		}, changes: []string{mobile1}},
 		{name: "secure: the most secure", given: func(w *world) {
 			w.row.Tokens, w.opt.DefaultMethod = []legacy.Token{token("S1", "12345678901234567890")}, migrate.DefaultSecure
 		}, changes: []string{mobile1, "add hardwareOath none -> S1/Acme T1", byOATH}, findings: []migrate.Code{migrate.DefaultMethodChanged}},

@@ -310,15 +310,15 @@ func (d *draft) register(g generator) {
 	}
 	if !d.room() {
 		d.brings(g.method)
-		d.findAt(g.place, g.codes.limit, g.field, fmt.Sprintf("%s is one more than the target's limit of %d", g.label, d.caps.OATH.Limit))
+		d.findAt(g.place, g.codes.limit, g.field, d.noRoom(g.label))
 		return
 	}
 	if c, ok := d.conflict(SharedSecret, g.oath.Fingerprint); ok {
-		d.refuse(g, "the secret of "+g.label+" stands with "+others(c)+" too")
+		d.refuse(g, "the secret of "+g.label+" also stands with "+others(c))
 		return
 	}
 	if c, ok := d.conflict(SharedSerial, fold(g.oath.Serial)); ok && g.ownSerial {
-		d.refuse(g, "the serial number of "+g.label+" stands with "+others(c)+" too")
+		d.refuse(g, "the serial number of "+g.label+" also stands with "+others(c))
 		return
 	}
 	d.brings(g.method)
@@ -347,10 +347,22 @@ func (d *draft) room() bool {
 			taken++
 		}
 	}
-	if d.usedApp() && !d.pushActive() {
+	if d.keepsRoom() {
 		taken++
 	}
 	return taken < limit
+}
+
+// keepsRoom tells whether the user has yet to activate an app.
+func (d *draft) keepsRoom() bool { return d.usedApp() && !d.pushActive() }
+
+// noRoom says why a generator is left out.
+func (d *draft) noRoom(label string) string {
+	text := fmt.Sprintf("there is no room for %s: the target takes %d code generators of a user", label, d.caps.OATH.Limit)
+	if d.keepsRoom() {
+		text += ", and one place is kept for the app that is to be activated"
+	}
+	return text
 }
 
 // holdClaims claims what the user has in the target for this user.

@@ -75,7 +75,7 @@ func (d *draft) readPhone(field string, in legacy.PhoneFields, bare bool) (phone
 		n.Extension = ""
 		d.find(PhoneExtensionDropped, field, n.Masked()+" moves without its extension, since the user gets codes by text")
 	case r.Notes.Has(phone.DialScript):
-		d.find(ExtensionDialScript, field, "the extension holds pauses or keys to press: "+r.Problem)
+		d.find(ExtensionDialScript, field, "the number is left out: its extension has pauses or keys to press in it (one of , * #)")
 		return phone.Number{}, false
 	case !r.OK:
 		d.find(PhoneInvalid, field, r.Problem)
@@ -131,7 +131,7 @@ func (d *draft) putPhone(slot cloud.Method, n phone.Number, field, reason string
 	*have = number
 	d.claim(SharedPhone, number, claimMoves)
 	if c, ok := d.conflict(SharedPhone, number); ok {
-		d.find(PhoneShared, field, n.Masked()+" moves for "+others(c)+" too")
+		d.find(PhoneShared, field, n.Masked()+" also moves for "+others(c))
 	}
 	return slot
 }

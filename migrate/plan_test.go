@@ -259,11 +259,11 @@ func TestSharedNumbers(t *testing.T) {
 		t.Errorf("%d users share the number, want 7", sum.Findings[migrate.PhoneShared])
 	}
 	got := out.of("u2@contoso.example").Findings[0].Detail
-	want := "+44 ********01 moves for u0@contoso.example, u1@contoso.example, u3@contoso.example, u4@contoso.example, u5@contoso.example and 1 more too"
+	want := "+44 ********01 also moves for u0@contoso.example, u1@contoso.example, u3@contoso.example, u4@contoso.example, u5@contoso.example and 1 more"
 	if got != want {
 		t.Errorf("detail\n %s\nwant\n %s", got, want)
 	}
-	if got := out.of("u6@contoso.example").Findings[0].Detail; !strings.HasSuffix(got, "u4@contoso.example and 1 more too") {
+	if got := out.of("u6@contoso.example").Findings[0].Detail; !strings.HasSuffix(got, "u4@contoso.example and 1 more") {
 		t.Errorf("detail of the last: %s", got)
 	}
 }
