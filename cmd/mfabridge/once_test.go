@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"syscall"
 	"testing"
 
 	"mfabridge/shim/radius"
@@ -84,4 +85,69 @@ func TestOneCodeInManyRequestsIsAcceptedOnce(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Two processes on one store are one: of 50 requests with one code, sent to
+// both, one is accepted.
+func TestOneCodeAtTwoProcessesIsAcceptedOnce(t *testing.T) {
+	s := populated(t, 2)
+	nodes := []loaded{launchShim(t, s), launchShim(t, s)}
+	for n, from := range []string{fromOnly, fromAsk} {
+		var cs []*caller
+		for i := range 50 {
+			c := newCaller(t, from, nodes[i%2].address)
+			t.Cleanup(func() { c.conn.Close() })
+			cs = append(cs, c)
+		}
+		code, states := codeNow(n), make([][]byte, len(cs))
+		if from == fromAsk {
+			asked, _ := parallel(t, cs, func(_ int, c *caller) []byte {
+				return c.request(radius.AccessRequest, userName(n), "pw", nil, "")
+			})
+			for i := range asked { // each is answered at the other node
+				state, _ := asked[(i+1)%len(asked)].Lookup(radius.State)
+				states[i] = slices.Clone(state)
+			}
+		}
+		if _, accepts := parallel(t, cs, func(i int, c *caller) []byte {
+			return c.request(radius.AccessRequest, userName(n), code, states[i], "")
+		}); accepts != 1 {
+			t.Errorf("from %s: %d of %d requests with one code were accepted", from, accepts, len(cs))
+		}
+	}
+}
+
+// A shim that was killed right after its answer knows the login: the copy of
+// the request, whose answer may have been lost, gets the same verdict, and
+// another request with that code or that State does not.
+func TestKilledShimKnowsItsVerdicts(t *testing.T) {
+	s := populated(t, 2)
+	node := launchShim(t, s)
+	only, asking := newCaller(t, fromOnly, node.address), newCaller(t, fromAsk, node.address)
+	ask := func(c *caller, b []byte, want radius.Code) radius.Packet {
+		t.Helper()
+		p, err := c.exchange(b, patience)
+		if err != nil || p.Code() != want {
+			t.Fatalf("%v, %v; want %v", p, err, want)
+		}
+		return p
+	}
+	codes := []string{codeNow(0), codeNow(1)}
+	first := slices.Clone(only.request(radius.AccessRequest, userName(0), codes[0], nil, ""))
+	ask(only, first, radius.AccessAccept)
+	value, _ := ask(asking, asking.request(radius.AccessRequest, userName(1), "pw", nil, ""), radius.AccessChallenge).Lookup(radius.State)
+	state := slices.Clone(value)
+	second := slices.Clone(asking.request(radius.AccessRequest, userName(1), codes[1], state, ""))
+	ask(asking, second, radius.AccessAccept)
+	if err := syscall.Kill(node.pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	node = launchShim(t, s)
+	only, asking = newCaller(t, fromOnly, node.address), newCaller(t, fromAsk, node.address)
+	ask(only, first, radius.AccessAccept)
+	ask(asking, second, radius.AccessAccept)
+	ask(only, only.request(radius.AccessRequest, userName(0), codes[0], nil, ""), radius.AccessReject)
+	ask(asking, asking.request(radius.AccessRequest, userName(1), "123456", state, ""), radius.AccessReject)
+	value, _ = ask(asking, asking.request(radius.AccessRequest, userName(1), "pw", nil, ""), radius.AccessChallenge).Lookup(radius.State)
+	ask(asking, asking.request(radius.AccessRequest, userName(1), codes[1], slices.Clone(value), ""), radius.AccessReject)
 }
