@@ -1,0 +1,60 @@
+package shim_test
+
+import (
+	"testing"
+	"time"
+
+	"mfabridge/shim"
+	"mfabridge/shim/radius"
+)
+
+// FuzzRequest sends requests whose Message-Authenticator is right and whose
+// attributes are anything: what a client that has gone mad can do. Each is
+// answered by the rules or not at all, and nobody gets in without a code.
+func FuzzRequest(f *testing.F) {
+	r := newRig(f, func(o *shim.Options) { o.Log = nil })
+	f.Cleanup(r.close)
+	login := r.build(ask{user: "ada", password: "000000", station: "laptop", state: []byte("state")})
+	f.Add([]byte{127, 0, 0, 1}, login[radius.HeaderLength+18:])
+	f.Add([]byte{127, 0, 0, 2}, login[radius.HeaderLength+18:])
+	f.Add([]byte{127, 0, 0, 3}, []byte{1, 5, 'a', 'd', 'a', 2, 2, 26, 8, 0, 0, 1, 0x37, 25, 2})
+	f.Add([]byte{127, 0, 0, 5}, []byte{33, 2, 33, 3, 1, 79, 4, 2, 1})
+	f.Fuzz(func(t *testing.T, from, attributes []byte) {
+		if len(attributes) > radius.MaxLength-500 {
+			return // a reply with all its Proxy-State would be too long
+		}
+		r.t = t
+		r.engine.set(func() { // it remembers all that it was asked
+			r.engine.subjects, r.engine.asked, r.engine.keys = nil, nil, nil
+			clear(r.engine.challenges)
+			clear(r.engine.owners)
+			clear(r.engine.begun)
+			clear(r.engine.answers)
+		})
+		request := r.build(ask{bare: true, fill: func(w *radius.Builder) {
+			for len(attributes) > 1 {
+				n := min(max(int(attributes[1]), 2), len(attributes))
+				if kind := radius.Type(attributes[0]); kind != radius.MessageAuthenticator {
+					w.Add(kind, attributes[2:n])
+				}
+				attributes = attributes[n:]
+			}
+		}})
+		sender := ask{from: "127.0.0.1"}
+		if len(from) == 4 && from[3] >= 1 && from[3] <= 5 {
+			sender.from = []string{"127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5"}[from[3]-1]
+		}
+		r.send(request, sender.source())
+		select {
+		case d := <-r.conn.out:
+			if r.checked(d.b, request).Code() == radius.AccessAccept {
+				t.Error("accepted")
+			}
+		case <-time.After(5 * time.Second):
+			t.Error("no answer")
+		}
+		if n := r.server.Counters().Panics; n > 0 {
+			t.Errorf("%d faults", n)
+		}
+	})
+}
