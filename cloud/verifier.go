@@ -80,9 +80,9 @@ type Request struct {
 	Context []byte
 
 	// Key makes the call repeatable: an equal Key within RepeatWindow returns
-	// the same challenge or verdict and does nothing, except that an open
-	// challenge is refused now if its user may no longer verify. At most
-	// MaxIdempotencyKey bytes; empty: not repeatable.
+	// the same challenge or verdict and does nothing, except that an open or
+	// approved challenge is refused now if its user may no longer verify. At
+	// most MaxIdempotencyKey bytes; empty: not repeatable.
 	Key string
 }
 
@@ -138,7 +138,8 @@ type Verifier interface {
 	Begin(ctx context.Context, r Request) (Challenge, error)
 
 	// Answer checks a code. An equal Key within RepeatWindow gets the recorded
-	// decision; a challenge that has its verdict refuses everything else.
+	// decision, but no approval if the user may no longer verify; a challenge
+	// that has its verdict refuses everything else.
 	Answer(ctx context.Context, a Answer) (Decision, error)
 
 	// Decisions yields the verdicts on challenges begun by this caller that

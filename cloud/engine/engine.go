@@ -219,10 +219,10 @@ func (e *Engine) load(r Reader) error {
 // Instance is the identity of the engine, as in Capabilities.
 func (e *Engine) Instance() string { return e.setup.Instance }
 
-// Close ends all streams of decisions. It does not close the store.
+// Close ends all streams of decisions. It does not close the store, and calls
+// that still run go on until the store is closed.
 func (e *Engine) Close() error {
 	e.hub.close()
-	e.codeKey.Wipe()
 	return nil
 }
 

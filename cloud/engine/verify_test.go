@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -189,5 +190,26 @@ func TestCountsOfUnknownNamesAreForgotten(t *testing.T) {
 	}
 	if counts != 2 { // of the last guess: at its place, and everywhere
 		t.Errorf("%d counts of failures are kept", counts)
+	}
+}
+
+// A login that is still at work when the engine is closed, as after a drain
+// that gave up, is judged as any other.
+func TestCloseLeavesRunningCallsAlone(t *testing.T) {
+	h := build(t)
+	id := h.user(t, 1)
+	h.write(t, cloud.Change{User: id, Op: cloud.Add, Method: cloud.Mobile, After: cloud.TextValue("+44 2079460000")})
+	c, err := h.Begin(t.Context(), cloud.Request{Subject: cloud.Key{Kind: cloud.ByID, Value: string(id)}, Tries: 1})
+	if err != nil || c.Method != cloud.SMS {
+		t.Fatalf("%+v, %v", c, err)
+	}
+	if err := h.Engine.Close(); err != nil {
+		t.Fatal(err)
+	}
+	text := h.sent(t, c.ID).Text
+	code := text[strings.Index(text, " is ")+4:][:6]
+	d, err := h.Answer(t.Context(), cloud.Answer{Challenge: c.ID, Code: secret.FromString(code)})
+	if err != nil || d.State != cloud.Approved {
+		t.Errorf("%+v, %v", d, err)
 	}
 }
