@@ -60,7 +60,7 @@ type replyCache struct {
 }
 
 func newReplyCache(size int) *replyCache {
-	return &replyCache{max: size, index: make(map[source]int32)}
+	return &replyCache{max: size, slots: make([]replySlot, 0, size), index: make(map[source]int32)}
 }
 
 // begin says what a request is. The reply is valid until the next call of
