@@ -12,7 +12,7 @@ const bulkGC = 400
 
 // bulk prepares the process for work on many rows and returns how to undo
 // that. Who sets GOGC keeps it.
-func bulk() (end func()) {
+func bulk(percent int) (end func()) {
 	if os.Getenv("GOGC") != "" {
 		return func() {}
 	}

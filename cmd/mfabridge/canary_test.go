@@ -16,7 +16,7 @@ import (
 // canaries are the planted secrets in every form in which they could leak.
 func canaries(t *testing.T) map[string]string {
 	t.Helper()
-	forms := map[string]string{"the PIN": fixtures.CanaryPIN}
+	forms := map[string]string{"the PIN": fixtures.CanaryPIN, "a shared secret": fixtures.CanarySharedSecret}
 	for name, h := range map[string]string{"Ada's seed": fixtures.CanaryTokenHex, "Grace's seed": fixtures.CanaryDeviceHex} {
 		raw, err := hex.DecodeString(h)
 		if err != nil {

@@ -12,11 +12,15 @@ import (
 )
 
 // contosoStory writes the sample without device secrets, with settings and a
-// report of attempts beside it.
+// report of attempts that are smaller than its own. Its manifest, which would
+// not fit them, is taken away.
 func contosoStory(t *testing.T) story {
 	t.Helper()
 	s := story{folder: t.TempDir()}
 	if err := os.CopyFS(s.path("contoso"), fixtures.Contoso()); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(s.path("contoso/manifest.json")); err != nil {
 		t.Fatal(err)
 	}
 	s.write(t, "contoso/settings.json", `{"radiusClients":[{"name":"vpn","ipAddress":"10.0.0.5","applicationName":"VPN","sharedSecret":"`+sharedCanary+`"},
