@@ -40,7 +40,7 @@ func (p *program) applyCommand() *cli.Command {
 }
 
 func (p *program) apply(c *cli.Context) (err error) {
-	defer bulk()()
+	defer bulk(writingGC)()
 	given, err := args(c, "F")
 	if err != nil {
 		return err

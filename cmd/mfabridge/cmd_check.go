@@ -31,7 +31,7 @@ func (p *program) checkCommand() *cli.Command {
 }
 
 func (p *program) check(c *cli.Context) (err error) {
-	defer bulk()()
+	defer bulk(writingGC)()
 	given, err := args(c, "F")
 	if err != nil {
 		return err

@@ -63,7 +63,7 @@ func format(c *cli.Context) (asJSON bool, err error) {
 }
 
 func (p *program) inspect(c *cli.Context) (err error) {
-	defer bulk()()
+	defer bulk(readingGC)()
 	given, err := args(c, "EXPORT")
 	if err != nil {
 		return err

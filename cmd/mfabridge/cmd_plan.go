@@ -51,7 +51,7 @@ func ruleFlags() []cli.Flag {
 }
 
 func (p *program) plan(c *cli.Context) (err error) {
-	defer bulk()()
+	defer bulk(writingGC)()
 	given, err := args(c, "EXPORT")
 	if err != nil {
 		return err
