@@ -171,7 +171,10 @@ func ValueText(m cloud.Method, v cloud.Value, reveal bool) (string, error) {
 		return fmt.Sprintf("%q serial %s, %s, %d digits, %d s", o.Name, o.Serial, o.Algorithm, o.Digits, o.Period), nil
 	case v.Profile != nil:
 		p := v.Profile
-		s := fmt.Sprintf("%s %q", p.UPN, p.DisplayName)
+		s := p.UPN
+		if p.DisplayName != "" {
+			s += fmt.Sprintf(" %q", p.DisplayName)
+		}
 		if len(p.Aliases) > 0 {
 			s += ", also " + strings.Join(p.Aliases, ", ")
 		}

@@ -82,7 +82,7 @@ func (k Key) WriteFile(path string) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".engine-*.key") // mode 0600
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".new-*") // mode 0600
 	if err != nil {
 		return fmt.Errorf("key file cannot be made: %w", err)
 	}

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -93,6 +94,58 @@ func TestPlanSurvivesKills(t *testing.T) {
 	must(t, exitDone, append(args, "--overwrite")...)
 	if got := holds(t, out); !slices.Equal(got, []string{"a.plan", "a.plan.key"}) {
 		t.Errorf("left behind: %v", got)
+	}
+}
+
+// A run that is killed while it makes the target, or around that, is gone on
+// with by the next one, which takes away what the others left.
+func TestMakingTheTargetSurvivesKills(t *testing.T) {
+	s := planned(t)
+	begun := time.Now()
+	if r := stopped(t, time.Minute, syscall.SIGKILL, "apply", s.plan); r.code != exitDone {
+		t.Fatalf("the undisturbed run: exit code %d, stderr %q", r.code, r.err)
+	}
+	whole := time.Since(begun)
+	want := s.listing(t)
+	random := rand.New(rand.NewPCG(5, 6))
+	for round := range 5 {
+		s.startOver(t)
+		for range 6 {
+			stopped(t, time.Duration(random.Int64N(int64(whole))), syscall.SIGKILL, "apply", s.plan)
+		}
+		must(t, exitDone, "apply", s.plan)
+		if got := s.listing(t); !maps.Equal(got, want) {
+			t.Errorf("round %d: the store differs", round)
+		}
+		must(t, exitDone, "check", s.plan, "--all")
+	}
+	for _, name := range holds(t, s.folder) {
+		if strings.HasPrefix(name, ".") {
+			t.Errorf("left behind: %s", name)
+		}
+	}
+}
+
+// A key without its store is what a run leaves that was killed between the
+// two: it is used. A store that is there already is not touched.
+func TestBetweenKeyAndStore(t *testing.T) {
+	s := moved(t)
+	key, err := os.ReadFile(s.path("cloud.db.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.startOver(t)
+	s.write(t, "cloud.db.key", string(key))
+	s.write(t, ".cloud.db.new-1", "half a store")
+	s.write(t, ".cloud.db.key.new-1", "half a key")
+	must(t, exitDone, "apply", s.plan)
+	if again, err := os.ReadFile(s.path("cloud.db.key")); string(again) != string(key) {
+		t.Errorf("the key is another one, %v", err)
+	}
+	for _, name := range []string{".cloud.db.new-1", ".cloud.db.key.new-1"} {
+		if _, err := os.Lstat(s.path(name)); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s is there still", name)
+		}
 	}
 }
 

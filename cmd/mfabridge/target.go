@@ -135,6 +135,9 @@ func (p *program) create(ctx context.Context, t place, with engine.Setup) error 
 	}
 	with.Now = p.now()
 	err := t.fill(ctx, with)
+	if err == nil {
+		t.clearLeftovers()
+	}
 	return hint.Wrap(err, cmp.Or(hint.Of(err), "the folder must be writable and have room"))
 }
 
@@ -148,6 +151,20 @@ func (t place) fill(ctx context.Context, with engine.Setup) error {
 		return err
 	}
 	return store.InitWith(ctx, t.path, key, with)
+}
+
+// clearLeftovers removes what runs have left that were killed while they made
+// this store or its key. Both are there now: who is still making them will not
+// get their place anyway. What cannot be removed is in nobody's way.
+func (t place) clearLeftovers() {
+	entries, _ := os.ReadDir(filepath.Dir(t.path))
+	for _, e := range entries {
+		for _, made := range []string{t.path, t.keyPath()} {
+			if strings.HasPrefix(e.Name(), "."+filepath.Base(made)+".new-") {
+				_ = os.Remove(filepath.Join(filepath.Dir(t.path), e.Name()))
+			}
+		}
+	}
 }
 
 // tempAdvice is for what goes wrong with temporary files.

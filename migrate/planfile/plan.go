@@ -183,7 +183,11 @@ func (p *Plan) readHead(d *db) error {
 		return err
 	}
 	for _, f := range headerFields(&p.header) {
-		if err := json.Unmarshal([]byte(rows[f.name]), f.value); err != nil {
+		text, ok := rows[f.name]
+		if !ok && f.later {
+			continue
+		}
+		if err := json.Unmarshal([]byte(text), f.value); err != nil {
 			return fmt.Errorf("its header %q is damaged", f.name)
 		}
 	}

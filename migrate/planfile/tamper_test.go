@@ -157,6 +157,7 @@ func TestForeignContent(t *testing.T) {
 		{"unknown version", `PRAGMA user_version = 0`, "unknown format 0"},
 		{"not ours", `PRAGMA application_id = 1`, "was not written by mfabridge"},
 		{"header", `UPDATE header SET value = '7' WHERE name = 'target'`, `header "target" is damaged`},
+		{"lost header", `DELETE FROM header WHERE name = 'target'`, `header "target" is damaged`},
 		{"summary", `DELETE FROM summary`, "summary is damaged"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -301,5 +302,19 @@ func TestSealBindsTheUser(t *testing.T) {
 				t.Error("the sealed values were taken for what they are not")
 			}
 		})
+	}
+}
+
+// A plan that was made before the header had acceptances can be read.
+func TestEarlierHeader(t *testing.T) {
+	path, _ := makePlan(t)
+	alter(t, path, `DELETE FROM header WHERE name = 'accepted'`)
+	p, err := planfile.Open(path, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	if got := p.Header().Target.Given; got == "" {
+		t.Error("the rest of the header was not read")
 	}
 }

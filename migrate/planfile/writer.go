@@ -142,16 +142,20 @@ func (w *Writer) header(h migrate.Header) error {
 	return nil
 }
 
-// headerField is one row of the table header; its value is JSON.
+// headerField is one row of the table header; its value is JSON. What was
+// added to the header later is not in plans that were made before.
 type headerField struct {
 	name  string
 	value any // a pointer
+	later bool
 }
 
 func headerFields(h *migrate.Header) []headerField {
 	return []headerField{
-		{"accepted", &h.Accepted}, {"capabilities", &h.Capabilities}, {"created", &h.Created}, {"inputs", &h.Inputs}, {"options", &h.Options},
-		{"phone_metadata", &h.PhoneMetadata}, {"plan", &h.PlanID}, {"target", &h.Target}, {"tool_version", &h.ToolVersion},
+		{name: "accepted", value: &h.Accepted, later: true}, {name: "capabilities", value: &h.Capabilities},
+		{name: "created", value: &h.Created}, {name: "inputs", value: &h.Inputs}, {name: "options", value: &h.Options},
+		{name: "phone_metadata", value: &h.PhoneMetadata}, {name: "plan", value: &h.PlanID},
+		{name: "target", value: &h.Target}, {name: "tool_version", value: &h.ToolVersion},
 	}
 }
 
