@@ -3,7 +3,9 @@
 //
 // A plan file F is an SQLite database that is written once and never changed.
 // [Create] builds it under another name; [Writer.Finish] puts it in its place
-// whole, together with F.key. Any other end leaves nothing behind.
+// whole, together with F.key. Any other end leaves nothing behind, but for a
+// kill: what that leaves is hidden beside F, and the next Create for F takes it
+// away.
 //
 // What stands in clear columns may be shown to anybody: telephone numbers and
 // addresses are masked, secrets are absent. The full values of a user are in
