@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -63,6 +64,9 @@ func (p *program) plan(c *cli.Context) (err error) {
 	to, err := parseTarget("to", c.String("to"), c.String("engine-key"))
 	if err != nil {
 		return err
+	}
+	if filepath.Clean(out) == filepath.Clean(to.path) {
+		return usage("--out and --to name the same file", "the plan stands beside the store, e.g. -o move.plan")
 	}
 	gate, err := p.parseGate(c)
 	if err != nil {

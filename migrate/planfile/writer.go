@@ -12,6 +12,7 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/internal/hint"
+	"mfabridge/internal/secret"
 	"mfabridge/migrate"
 )
 
@@ -72,7 +73,7 @@ func free(path string, overwrite bool) error {
 			"choose another file for the new plan; the journal is needed to undo the old one")
 	}
 	if overwrite {
-		return nil
+		return replaceable(path)
 	}
 	for _, p := range []string{path, KeyPath(path)} {
 		if _, err := os.Lstat(p); err == nil {
@@ -80,6 +81,35 @@ func free(path string, overwrite bool) error {
 		}
 	}
 	return nil
+}
+
+// replaceable refuses to replace what is neither a plan nor the key of one: a
+// store, an export, the key of a store.
+func replaceable(path string) error {
+	advice := "choose another file; --overwrite replaces plans only"
+	if exists(path) && !isPlan(path) {
+		return hint.New(path+" is there, and is no plan", advice)
+	}
+	if b, err := os.ReadFile(KeyPath(path)); exists(KeyPath(path)) {
+		if err == nil {
+			_, err = parseKey(b)
+		}
+		if err != nil {
+			return hint.New(KeyPath(path)+" is there, and is not the key of a plan", advice)
+		}
+	}
+	return nil
+}
+
+// isPlan tells whether a file ends as plans do.
+func isPlan(path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	_, err = readSums(f, secret.Bytes{})
+	return err == nil
 }
 
 const roomAdvice = "the folder must exist, be writable and have room"
