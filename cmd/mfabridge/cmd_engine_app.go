@@ -33,6 +33,8 @@ func (p *program) appCommand() *cli.Command {
 	}
 }
 
+var roles = []engine.Role{engine.RoleMigrate, engine.RoleShim, engine.RoleHelpdesk, engine.RoleAuditor, engine.RoleAdmin}
+
 func (p *program) addApp(c *cli.Context) error {
 	given, err := args(c, "NAME")
 	if err != nil {
@@ -46,6 +48,13 @@ func (p *program) addApp(c *cli.Context) error {
 	if out == "" {
 		return usage("--secret-out is missing", "the secret is written into a file, never printed")
 	}
+	role := engine.Role(c.String("role"))
+	if !slices.Contains(roles, role) {
+		return usage(fmt.Sprintf("--role cannot be %q", role), "use migrate, shim, helpdesk, auditor or admin")
+	}
+	if role == engine.RoleMigrate && c.Duration("for") <= 0 {
+		return usage("--for is missing: an application that may migrate needs an end", "e.g. --for 720h")
+	}
 	var until time.Time
 	if d := c.Duration("for"); d > 0 {
 		until = p.now().Add(d)
@@ -53,9 +62,9 @@ func (p *program) addApp(c *cli.Context) error {
 	return p.withEngine(c, func(e *embedded) error {
 		f, err := os.OpenFile(out, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 		if err != nil {
-			return hint.Wrap(fmt.Errorf("the secret's file cannot be made: %w", err), "give --secret-out a name that does not exist yet")
+			return hint.Wrap(fmt.Errorf("the secret's file cannot be made: %w", err), "give --secret-out a name that does not exist yet, in a folder that does")
 		}
-		word, err := e.AddApp(c.Context, by, given[0], engine.Role(c.String("role")), until)
+		word, err := e.AddApp(c.Context, by, given[0], role, until)
 		if err == nil {
 			_, err = f.Write(append(word.Reveal(), '\n'))
 		}
@@ -100,7 +109,7 @@ func (p *program) removeApp(c *cli.Context) error {
 	}
 	return p.withEngine(c, func(e *embedded) error {
 		if err := e.RemoveApp(c.Context, by, given[0]); err != nil {
-			return err
+			return hint.Wrap(err, "mfabridge engine app list shows which there are")
 		}
 		fmt.Fprintf(p.out, "removed %s\n", migrate.Plain(given[0]))
 		return nil

@@ -57,7 +57,7 @@ func oathFlags() []cli.Flag {
 
 func labelFlags() []cli.Flag {
 	return append(oathFlags(),
-		&cli.StringFlag{Name: "account", EnvVars: env("account"), Required: true, Usage: "`NAME` of the account, e.g. a user principal name"},
+		&cli.StringFlag{Name: "account", EnvVars: env("account"), Usage: "`NAME` of the account, e.g. a user principal name"},
 		&cli.StringFlag{Name: "issuer", EnvVars: env("issuer"), Usage: "`NAME` of the organisation"})
 }
 
@@ -216,8 +216,19 @@ func (g generator) uri(account, issuer string) string {
 	return link.String()
 }
 
-func (p *program) oathURI(c *cli.Context) error {
+// labelled takes no arguments, and wants to know whose link it is.
+func labelled(c *cli.Context) error {
 	if _, err := args(c); err != nil {
+		return err
+	}
+	if c.String("account") == "" {
+		return usage("--account is missing", "name the account as the app is to show it, e.g. --account ada@contoso.example")
+	}
+	return nil
+}
+
+func (p *program) oathURI(c *cli.Context) error {
+	if err := labelled(c); err != nil {
 		return err
 	}
 	g, err := p.generator(c)
@@ -229,7 +240,7 @@ func (p *program) oathURI(c *cli.Context) error {
 }
 
 func (p *program) oathQR(c *cli.Context) error {
-	if _, err := args(c); err != nil {
+	if err := labelled(c); err != nil {
 		return err
 	}
 	g, err := p.generator(c)

@@ -40,7 +40,7 @@ func Load(ref string) (Bytes, error) {
 func ReadFile(path string) (Bytes, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return Bytes{}, fmt.Errorf("secret file cannot be opened: %w", err)
+		return Bytes{}, hint.Wrap(fmt.Errorf("secret file cannot be opened: %w", err), "name a file that is there and that only you can read")
 	}
 	defer f.Close()
 	if err := CheckPrivate(f); err != nil {
