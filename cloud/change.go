@@ -57,15 +57,15 @@ type Change struct {
 type Outcome string
 
 const (
-	Done         Outcome = "done"    // the target held Before and now holds After
-	Already      Outcome = "already" // the target held After before the call
-	StaleOutcome Outcome = "stale"   // it held neither; nothing was written
-	Failed       Outcome = "failed"  // the target refused, or could not be asked; nothing was written
+	Done     Outcome = "done"    // the target held Before and now holds After
+	Already  Outcome = "already" // the target held After before the call
+	Outdated Outcome = "stale"   // it held neither; nothing was written
+	Failed   Outcome = "failed"  // the target refused, or could not be asked; nothing was written
 )
 
 // Result is the answer to one Change.
 type Result struct {
 	Outcome Outcome
 	ID      string // the target's id of the method or user, where it is known
-	Err     error  // with StaleOutcome and Failed: an *Error
+	Err     error  // with Outdated and Failed: an *Error
 }

@@ -62,7 +62,7 @@ type Directory interface {
 	//
 	//   - Conditional: a change is made only where the target holds Before;
 	//     where it holds After already, nothing is written (Already); where it
-	//     holds neither, nothing is written (Stale). A target that can compare
+	//     holds neither, nothing is written (Outdated). A target that can compare
 	//     and write in one step does; the others compare right before.
 	//   - Idempotent: the same call again answers Already (or Done for what had
 	//     not been made), and leaves the target as it is.

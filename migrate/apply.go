@@ -286,7 +286,7 @@ func (a *applier) count(t *task) {
 	for _, r := range t.results {
 		a.result.Changes[r.Outcome]++
 		failed = failed || r.Outcome == cloud.Failed
-		stale = stale || r.Outcome == cloud.StaleOutcome
+		stale = stale || r.Outcome == cloud.Outdated
 	}
 	switch {
 	case failed:

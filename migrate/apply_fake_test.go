@@ -199,7 +199,7 @@ func (d *fakeDirectory) Write(_ context.Context, changes []cloud.Change) []cloud
 			continue
 		}
 		results[i] = d.one(c)
-		if o := results[i].Outcome; c.Method == cloud.Account && (o == cloud.Failed || o == cloud.StaleOutcome) {
+		if o := results[i].Outcome; c.Method == cloud.Account && (o == cloud.Failed || o == cloud.Outdated) {
 			lost[c.UPN] = true
 		}
 	}
@@ -223,7 +223,7 @@ func (d *fakeDirectory) one(c cloud.Change) cloud.Result {
 	case now.Equal(c.After):
 		return cloud.Result{Outcome: cloud.Already, ID: string(u.ID)}
 	case !now.Equal(c.Before):
-		return cloud.Result{Outcome: cloud.StaleOutcome, Err: &cloud.Error{Kind: cloud.Stale, Message: "holds another value"}}
+		return cloud.Result{Outcome: cloud.Outdated, Err: &cloud.Error{Kind: cloud.Stale, Message: "holds another value"}}
 	case u.ID == "" && c.Method != cloud.Account:
 		return cloud.Result{Outcome: cloud.Failed, Err: &cloud.Error{Kind: cloud.NotFound, Message: "no such user"}}
 	}

@@ -26,7 +26,7 @@ func (t *task) resume(e JournalEntry) error {
 			return fmt.Errorf("the journal has a result for change %d of user %q, which the plan does not have", r.Seq, t.d.Username)
 		}
 		switch r.Outcome {
-		case cloud.Done, cloud.Already, cloud.StaleOutcome:
+		case cloud.Done, cloud.Already, cloud.Outdated:
 			t.results[r.Seq], t.earlier[r.Seq] = r, true
 		case cloud.Failed:
 		default:
@@ -44,7 +44,7 @@ func (t *task) open() bool {
 // set gives a change its outcome.
 func (t *task) set(seq int, outcome cloud.Outcome, id string, err error) {
 	r := ChangeResult{Seq: seq, Outcome: outcome, ID: id}
-	if outcome == cloud.Failed || outcome == cloud.StaleOutcome {
+	if outcome == cloud.Failed || outcome == cloud.Outdated {
 		r.Kind, r.Message = describe(err)
 	}
 	t.results[seq] = r
@@ -83,11 +83,11 @@ func describe(err error) (cloud.Kind, string) {
 // by what the target has now. What stays open is to be written.
 func (t *task) compare(u *cloud.User) {
 	if u.ID == "" {
-		t.settleOpen(0, cloud.StaleOutcome, &cloud.Error{Kind: cloud.Stale, Message: "the target does not have this user any more"})
+		t.settleOpen(0, cloud.Outdated, &cloud.Error{Kind: cloud.Stale, Message: "the target does not have this user any more"})
 		return
 	}
 	if name, changed := changedFact(t.d.Facts, u); changed {
-		t.settleOpen(0, cloud.StaleOutcome, &cloud.Error{Kind: cloud.Stale, Message: name + " of the target's user is another than when the plan was made"})
+		t.settleOpen(0, cloud.Outdated, &cloud.Error{Kind: cloud.Stale, Message: name + " of the target's user is another than when the plan was made"})
 		return
 	}
 	for seq := range t.d.Changes {
@@ -100,9 +100,9 @@ func (t *task) compare(u *cloud.User) {
 			t.set(seq, t.already(), c.ID, nil)
 		case !c.Before.Equal(now):
 			err := &cloud.Error{Kind: cloud.Stale, Message: "the target holds neither what the plan found nor what it wants"}
-			t.set(seq, cloud.StaleOutcome, "", err)
+			t.set(seq, cloud.Outdated, "", err)
 			if c.Method == cloud.Account {
-				t.settleOpen(seq+1, cloud.StaleOutcome, err)
+				t.settleOpen(seq+1, cloud.Outdated, err)
 			}
 		}
 	}

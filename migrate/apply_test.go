@@ -181,14 +181,14 @@ func TestApplyStale(t *testing.T) {
 			before := fmt.Sprint(d.state())
 			seen := 0
 			r := applyOK(t, p, j, d, migrate.ApplyOptions{Each: func(e migrate.ChangeEvent) error {
-				if e.Result.Outcome == cloud.StaleOutcome {
+				if e.Result.Outcome == cloud.Outdated {
 					if seen++; !strings.Contains(e.Result.Message, c.message) {
 						t.Errorf("message %q", e.Result.Message)
 					}
 				}
 				return nil
 			}})
-			if r.Stale != 1 || r.Failed != 0 || r.Changes[cloud.StaleOutcome] != c.stale || seen != c.stale {
+			if r.Stale != 1 || r.Failed != 0 || r.Changes[cloud.Outdated] != c.stale || seen != c.stale {
 				t.Errorf("result %+v, %d stale changes told", r, seen)
 			}
 			if r.Verdict() != migrate.StaleLeft {

@@ -181,12 +181,12 @@ func (it item) settle(r cloud.Result) {
 		t.set(it.seq, cloud.Done, r.ID, nil)
 	case cloud.Already:
 		t.set(it.seq, t.already(), r.ID, nil)
-	case cloud.StaleOutcome:
-		t.set(it.seq, cloud.StaleOutcome, "", r.Err)
+	case cloud.Outdated:
+		t.set(it.seq, cloud.Outdated, "", r.Err)
 	case cloud.Failed:
 		outcome := cloud.Failed
 		if t.accountStale(it.seq) && r.Err != nil && cloud.KindOf(r.Err) == cloud.Conflict {
-			outcome = cloud.StaleOutcome // it was not tried, and never will be
+			outcome = cloud.Outdated // it was not tried, and never will be
 		}
 		t.set(it.seq, outcome, "", r.Err)
 	default:
@@ -197,7 +197,7 @@ func (it item) settle(r cloud.Result) {
 // accountStale tells whether the user itself was stale before change seq.
 func (t *task) accountStale(seq int) bool {
 	for i := range seq {
-		if t.d.Changes[i].Method == cloud.Account && t.results[i].Outcome == cloud.StaleOutcome {
+		if t.d.Changes[i].Method == cloud.Account && t.results[i].Outcome == cloud.Outdated {
 			return true
 		}
 	}

@@ -161,7 +161,7 @@ func (c *checker) due(ctx context.Context, page []Decision) ([]due, error) {
 		if len(entries) > 0 && entries[0].Ordinal == d.Ordinal {
 			u.stale = map[int]bool{}
 			for _, r := range entries[0].Results {
-				u.stale[r.Seq] = r.Outcome == cloud.StaleOutcome
+				u.stale[r.Seq] = r.Outcome == cloud.Outdated
 			}
 		} else if !c.opts.All {
 			continue

@@ -45,6 +45,6 @@ type ChangeResult struct {
 	Seq     int // its place among the user's changes, from 0
 	Outcome cloud.Outcome
 	ID      string     // the target's id of the method or user, where it is known
-	Kind    cloud.Kind // with StaleOutcome and Failed
+	Kind    cloud.Kind // with Outdated and Failed
 	Message string     // likewise; holds no secret and no telephone number
 }

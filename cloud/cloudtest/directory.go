@@ -140,7 +140,7 @@ func conditional(t *testing.T, d cloud.Directory) {
 		{User: id, Op: cloud.Update, Method: cloud.SoftwareOATH, Before: cloud.Value{OATH: renamed}, After: cloud.Value{OATH: other}},
 		{User: id, Op: cloud.Update, Method: cloud.Account, Before: cloud.Value{Profile: &wrong}, After: cloud.Value{Profile: profile}},
 	} {
-		refusedAs(t, d.Write(t.Context(), []cloud.Change{c})[0], cloud.StaleOutcome, cloud.Stale)
+		refusedAs(t, d.Write(t.Context(), []cloud.Change{c})[0], cloud.Outdated, cloud.Stale)
 	}
 	if diff := cmp.Diff(before, read(t, d, id), cmp.Comparer(sameOATH)); diff != "" {
 		t.Errorf("stale changes wrote something:\n%s", diff)
@@ -362,7 +362,7 @@ func racing(t *testing.T, d cloud.Directory) {
 	for _, o := range outcomes {
 		count[o]++
 	}
-	if count[cloud.Done] != 1 || count[cloud.Already] != 9 || count[cloud.StaleOutcome] != 10 {
+	if count[cloud.Done] != 1 || count[cloud.Already] != 9 || count[cloud.Outdated] != 10 {
 		t.Errorf("20 writers of two numbers: %v", count)
 	}
 }

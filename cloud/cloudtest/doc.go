@@ -67,7 +67,7 @@ func write(t *testing.T, d cloud.Directory, want cloud.Outcome, changes ...cloud
 		if r.Outcome != want {
 			t.Fatalf("%s %s: %s (%v), want %s", changes[i].Op, changes[i].Method, r.Outcome, r.Err, want)
 		}
-		bad := r.Outcome == cloud.StaleOutcome || r.Outcome == cloud.Failed
+		bad := r.Outcome == cloud.Outdated || r.Outcome == cloud.Failed
 		if bad != (r.Err != nil) {
 			t.Fatalf("%s %s: outcome %s with error %v", changes[i].Op, changes[i].Method, r.Outcome, r.Err)
 		}

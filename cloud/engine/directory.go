@@ -181,7 +181,7 @@ func (w *writing) change(c cloud.Change) (cloud.Result, error) {
 	if err != nil {
 		return cloud.Result{}, err
 	}
-	if c.Method == cloud.Account && (result.Outcome == cloud.Failed || result.Outcome == cloud.StaleOutcome) {
+	if c.Method == cloud.Account && (result.Outcome == cloud.Failed || result.Outcome == cloud.Outdated) {
 		d.stuck = true
 	}
 	if result.Outcome == cloud.Done {

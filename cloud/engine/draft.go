@@ -61,7 +61,7 @@ func (d *draft) change(w *writing, c cloud.Change) (cloud.Result, error) {
 	case after.Equal(c.After):
 		return cloud.Result{Outcome: cloud.Already, ID: d.methodID(c)}, nil
 	case !before.Equal(c.Before), c.Op == cloud.Add && !after.IsZero():
-		return cloud.Result{Outcome: cloud.StaleOutcome, ID: d.methodID(c),
+		return cloud.Result{Outcome: cloud.Outdated, ID: d.methodID(c),
 			Err: refuse(cloud.Stale, fmt.Sprintf("%s is not as it was when the change was planned", c.Method))}, nil
 	}
 	id := d.methodID(c)
@@ -83,7 +83,7 @@ func (d *draft) absent(w *writing, c cloud.Change) (cloud.Result, error) {
 	case c.Method != cloud.Account || c.User != "":
 		return failed(cloud.NotFound, "there is no such user"), nil
 	case c.Op != cloud.Add:
-		return cloud.Result{Outcome: cloud.StaleOutcome, Err: refuse(cloud.Stale, "there is no such user")}, nil
+		return cloud.Result{Outcome: cloud.Outdated, Err: refuse(cloud.Stale, "there is no such user")}, nil
 	case Fold(c.UPN) != Fold(c.After.Profile.UPN):
 		return failed(cloud.Invalid, "a user cannot be made under another user principal name than the change names"), nil
 	}

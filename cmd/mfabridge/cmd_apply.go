@@ -123,7 +123,7 @@ func (p *program) eachChange(report *migrate.Report, asJSON bool) func(migrate.C
 func (p *program) printApplied(r migrate.ApplyResult, digest string) {
 	fmt.Fprintf(p.out, "users    %d done, %d failed, %d stale, %d left, of %d with changes\n", r.Done, r.Failed, r.Stale, r.Left(), r.Total)
 	fmt.Fprintf(p.out, "changes  %d made, %d were there already, %d stale, %d failed\n",
-		r.Changes[cloud.Done], r.Changes[cloud.Already], r.Changes[cloud.StaleOutcome], r.Changes[cloud.Failed])
+		r.Changes[cloud.Done], r.Changes[cloud.Already], r.Changes[cloud.Outdated], r.Changes[cloud.Failed])
 	fmt.Fprintf(p.out, "digest   %s\n", digest)
 }
 

@@ -84,7 +84,7 @@ func FuzzResults(f *testing.F) {
 			return
 		}
 		for i, r := range results { // only these have a kind and a message
-			if r.Outcome != cloud.Failed && r.Outcome != cloud.StaleOutcome {
+			if r.Outcome != cloud.Failed && r.Outcome != cloud.Outdated {
 				results[i].Kind, results[i].Message = 0, ""
 			}
 		}

@@ -45,7 +45,7 @@ func TestJournal(t *testing.T) {
 		{Seq: 0, Outcome: cloud.Done, ID: `m"1`},
 		{Seq: 1, Outcome: cloud.Already},
 		{Seq: 2, Outcome: cloud.Failed, Kind: cloud.Conflict, Message: "the serial\u2028number is there"},
-		{Seq: 3, Outcome: cloud.StaleOutcome, Kind: cloud.Stale, Message: "x"},
+		{Seq: 3, Outcome: cloud.Outdated, Kind: cloud.Stale, Message: "x"},
 	}
 	must(t, j.Intend(t.Context(), 1, []int{0, 3}))
 	must(t, j.Record(t.Context(), 1, []migrate.JournalEntry{{Ordinal: 0, Results: results}, {Ordinal: 4, Results: nil}}))

@@ -33,14 +33,14 @@ func outcomeLetter(o cloud.Outcome) string {
 		return "d"
 	case cloud.Already:
 		return "a"
-	case cloud.StaleOutcome:
+	case cloud.Outdated:
 		return "s"
 	}
 	return "f"
 }
 
 func outcomeOf(letter string) (cloud.Outcome, bool) {
-	for _, o := range []cloud.Outcome{cloud.Done, cloud.Already, cloud.StaleOutcome, cloud.Failed} {
+	for _, o := range []cloud.Outcome{cloud.Done, cloud.Already, cloud.Outdated, cloud.Failed} {
 		if outcomeLetter(o) == letter {
 			return o, true
 		}
@@ -64,7 +64,7 @@ func appendResults(b []byte, results []migrate.ChangeResult) []byte {
 		if r.ID != "" {
 			b = appendMember(b, "i", r.ID)
 		}
-		if r.Outcome == cloud.Failed || r.Outcome == cloud.StaleOutcome {
+		if r.Outcome == cloud.Failed || r.Outcome == cloud.Outdated {
 			b = appendMember(b, "k", r.Kind.String())
 			b = appendMember(b, "m", r.Message)
 		}
