@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"mfabridge/internal/hint"
 	"mfabridge/internal/xmlpull"
@@ -74,11 +75,21 @@ func (l *loader) readKeyFile(i int) error {
 	if err != nil {
 		return err
 	}
+	signed := false
 	for k, err := range pskc.Read(xmlText(t), pskc.Options{Key: l.options.PSKCKey, Passphrase: l.options.PSKCPassphrase}) {
 		if err != nil {
 			return keyFileError(p.name, err)
 		}
-		l.rows++
+		if l.rows++; k.Signed && !signed {
+			signed = true
+			err := l.problems.add(Problem{Code: NotVerified, Place: Place{File: p.name}, Detail: "the file is signed, and its signature is not verified"})
+			if err != nil {
+				return err
+			}
+		}
+		if err := l.sayDates(p.name, &k); err != nil {
+			return err
+		}
 		a := keyRow(i, &k)
 		var name []byte
 		if isName(k.UserID) {
@@ -96,6 +107,33 @@ func (l *loader) readKeyFile(i int) error {
 	}
 	l.summary.Files = append(l.summary.Files, d)
 	return l.manifest.check(d)
+}
+
+// sayDates reports a key that is valid for a time only.
+func (l *loader) sayDates(file string, k *pskc.Key) error {
+	var limits []string
+	if !k.Start.IsZero() {
+		limits = append(limits, "from "+k.Start.UTC().Format(time.DateOnly))
+	}
+	if !k.Expiry.IsZero() {
+		limits = append(limits, "until "+k.Expiry.UTC().Format(time.DateOnly))
+	}
+	if len(limits) == 0 {
+		return nil
+	}
+	return l.problems.add(Problem{Code: TokenDates, Place: Place{File: file, Line: k.Line}, Field: "Policy",
+		Detail: fmt.Sprintf("token %q is valid %s only", cut(k.Serial, maxQuotedSerial), strings.Join(limits, " "))})
+}
+
+// maxQuotedSerial is the most of a serial number that a report shows, in bytes.
+const maxQuotedSerial = 64
+
+// cut shortens a text to a number of bytes, at a character's end.
+func cut(s string, most int) string {
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + "…"
 }
 
 func keyFileError(name string, err error) error {

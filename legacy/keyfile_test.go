@@ -155,3 +155,34 @@ func TestVendorFiles(t *testing.T) {
 func FuzzKeyFile(f *testing.F) {
 	fuzzForm(f, "x.xml", keys(f, pskc.Protection{Plain: true}, pskc.Key{Serial: "1"}, pskc.Key{Serial: "2", UserID: "ada"}), "<KeyContainer/>")
 }
+
+// What a file says of its keys and nobody keeps is said: dates, a signature.
+func TestKeyFileSaysWhatIsNotKept(t *testing.T) {
+	const text = `<?xml version="1.0" encoding="UTF-8"?>
+<KeyContainer Version="1.0" xmlns="urn:ietf:params:xml:ns:keyprov:pskc">
+<KeyPackage><DeviceInfo><SerialNo>S-1</SerialNo></DeviceInfo>
+<Key Id="1" Algorithm="urn:ietf:params:xml:ns:keyprov:pskc:totp">
+<Data><Secret><PlainValue>MTIzNDU2Nzg5MDEyMzQ1Njc4OTA=</PlainValue></Secret></Data>
+<Policy><StartDate>2020-05-01T00:00:00Z</StartDate><ExpiryDate>2025-05-31T00:00:00Z</ExpiryDate></Policy>
+</Key></KeyPackage>
+<KeyPackage><DeviceInfo><SerialNo>S-2</SerialNo></DeviceInfo>
+<Key Id="2" Algorithm="urn:ietf:params:xml:ns:keyprov:pskc:totp">
+<Data><Secret><PlainValue>MTIzNDU2Nzg5MDEyMzQ1Njc4OTE=</PlainValue></Secret></Data>
+</Key></KeyPackage>
+<Signature xmlns="http://www.w3.org/2000/09/xmldsig#"/>
+</KeyContainer>`
+	e := open(t, files{
+		"users.csv": "Username,OathTokenSerialNumber\nada,S-1\nben,S-2\n",
+		"seeds.xml": text,
+	}.write(t), legacy.Options{})
+	want := []string{
+		"seeds.xml SIGNATURE_NOT_VERIFIED ||the file is signed, and its signature is not verified",
+		"seeds.xml:4 TOKEN_DATES |Policy|token \"S-1\" is valid from 2020-05-01 until 2025-05-31 only",
+	}
+	if diff := cmp.Diff(want, problems(t, e)); diff != "" {
+		t.Error(diff)
+	}
+	if s := e.Summary(); s.TokensWithSecret != 2 {
+		t.Errorf("%d tokens with a secret", s.TokensWithSecret)
+	}
+}

@@ -152,8 +152,10 @@ const (
 	ColumnUnknown Code = "COLUMN_UNKNOWN" // a column that nothing is read from
 	FileNotRead   Code = "FILE_NOT_READ"  // a file of the export that this version does not read
 
-	SettingUnknown Code = "SETTING_UNKNOWN" // a key of settings.json or manifest.json that nothing is read from
-	SettingInvalid Code = "SETTING_INVALID" // a value of settings.json that cannot be read; it is left out
+	TokenDates     Code = "TOKEN_DATES"            // a key of a PSKC file is valid for a time only; no target keeps such dates
+	NotVerified    Code = "SIGNATURE_NOT_VERIFIED" // a PSKC file is signed; signatures are not verified
+	SettingUnknown Code = "SETTING_UNKNOWN"        // a key of settings.json or manifest.json that nothing is read from
+	SettingInvalid Code = "SETTING_INVALID"        // a value of settings.json that cannot be read; it is left out
 )
 
 // Problem is something wrong with an export that belongs to no user that the

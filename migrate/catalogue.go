@@ -89,6 +89,8 @@ const (
 	ColumnUnknown Code = "COLUMN_UNKNOWN"
 	FileNotRead   Code = "FILE_NOT_READ"
 
+	TokenDates     Code = "TOKEN_DATES"
+	NotVerified    Code = "SIGNATURE_NOT_VERIFIED"
 	SettingUnknown Code = "SETTING_UNKNOWN"
 	SettingInvalid Code = "SETTING_INVALID"
 
@@ -285,6 +287,10 @@ func exportEntries() []Entry {
 			"Name it with --map theirs=ours if it is a column that counts."},
 		{FileNotRead, SeverityWarning, "A file of the export is not read by this version.",
 			"Bring what it holds into a file that is read."},
+		{TokenDates, SeverityWarning, "A token's key is valid for a time only, says its PSKC file. The token moves, and no target keeps the dates.",
+			"Replace tokens that are out of date before the cut-over."},
+		{NotVerified, SeverityInfo, "A PSKC file is signed. It is read, and its signature is not verified.",
+			"Verify the signature with another program if the file came by a way that you do not trust."},
 		{SettingUnknown, SeverityInfo, "A key of settings.json or manifest.json is not known; nothing is read from it.",
 			"Check its spelling if it is a key that counts; docs/formats/settings.md lists them."},
 		{SettingInvalid, SeverityWarning, "A value of settings.json cannot be read; it is as if it were not there.",
