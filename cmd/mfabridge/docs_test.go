@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/urfave/cli/v2"
+
 	"mfabridge/internal/peer"
 )
 
@@ -273,5 +275,44 @@ func TestFollows(t *testing.T) {
 		if got := alike(c.said, c.printed); got != c.want {
 			t.Errorf("%q and %q: %v", c.said, c.printed, got)
 		}
+	}
+}
+
+// What cannot be run here (a pull from a server, say) names at least commands
+// and options that exist.
+func TestDocumentsNameWhatExists(t *testing.T) {
+	commands, options := map[string]bool{}, map[string]bool{"--help": true, "--no-color": true}
+	everyCommand(func(name string, c *cli.Command) {
+		commands[strings.Fields(name)[1]] = true
+		for _, flag := range c.Flags {
+			options["--"+flag.Names()[0]] = true
+		}
+	})
+	names, err := filepath.Glob(filepath.Join("..", "..", "docs", "*.md"))
+	if err != nil || len(names) < 8 {
+		t.Fatalf("found %v (%v)", names, err)
+	}
+	called := regexp.MustCompile(`(?m)(?:^    |\$ |[` + "`" + `"])mfabridge ([a-z]+)((?:[^` + "`" + `"\n\\]|\\\n)*)`)
+	option := regexp.MustCompile(`(?:^|\s)(--[a-z][a-z-]+)`)
+	seen := 0
+	for _, name := range append(names, filepath.Join("..", "..", "README.md")) {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range called.FindAllStringSubmatch(string(text), -1) {
+			seen++
+			if !commands[m[1]] {
+				t.Errorf("%s: there is no command %q", filepath.Base(name), m[1])
+			}
+			for _, o := range option.FindAllStringSubmatch(m[2], -1) {
+				if !options[o[1]] {
+					t.Errorf("%s: mfabridge %s: there is no option %s", filepath.Base(name), m[1], o[1])
+				}
+			}
+		}
+	}
+	if seen < 20 {
+		t.Fatalf("only %d calls were looked at", seen)
 	}
 }
