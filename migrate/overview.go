@@ -199,7 +199,7 @@ func (c Client) logins() string {
 	if !c.InActivity {
 		return "none known"
 	}
-	s := fmt.Sprintf("%d of %d users%s", c.Attempts, c.Users, dated(", last ", c.Last))
+	s := fmt.Sprintf("%d by %d users%s", c.Attempts, c.Users, dated(", last ", c.Last))
 	if c.Shared {
 		s += ", with others of its application"
 	}

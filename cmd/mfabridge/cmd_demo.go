@@ -132,7 +132,7 @@ func (d *demo) read() error {
 	d.say("An export is a folder of tables: users, app activations (devices), third-party tokens. This one is dirty, as")
 	d.say("real ones are: broken rows, shared numbers, dial scripts, secrets in the wrong format.\n")
 	text, err := d.command(exitPending, "inspect", "@contoso", "--default-country", "US")
-	d.print(text, 32)
+	d.print(text, 56)
 	d.say("\nExit code 2: there are findings of severity error. Each is explained in docs/findings.md.")
 	return err
 }
