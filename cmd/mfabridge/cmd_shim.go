@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -78,8 +79,13 @@ func (p *program) shimCheck(c *cli.Context) (err error) {
 	if err := conf.Summary(p.out); err != nil {
 		return err
 	}
+	state := "the addresses are free"
 	for _, address := range conf.RADIUS.Addresses {
 		conn, err := shim.Listen(address)
+		if errors.Is(err, syscall.EADDRINUSE) {
+			state = address.String() + " is in use, perhaps by the shim that this configuration is for"
+			continue
+		}
 		if err != nil {
 			return err
 		}
@@ -87,7 +93,7 @@ func (p *program) shimCheck(c *cli.Context) (err error) {
 			return err
 		}
 	}
-	fmt.Fprintln(p.out, "\nthe configuration is good, the engine's store opens, and the addresses are free")
+	fmt.Fprintf(p.out, "\nthe configuration is good, the engine's store opens, and %s\n", state)
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -193,5 +194,25 @@ func TestBlockHoldsForTheNextLogin(t *testing.T) {
 	// An equal login within 30 seconds has its verdict; this is another one.
 	if out := ask("y"); !strings.Contains(out, "Access-Challenge") {
 		t.Errorf("not asked after the block:\n%s", out)
+	}
+}
+
+// A port that is taken stops serve with one sentence; check says so and goes
+// on, because it is often the running shim that has it.
+func TestBusyPort(t *testing.T) {
+	s := moved(t)
+	s.write(t, "vpn.secret", sharedSecret)
+	holder, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer holder.Close()
+	config := s.write(t, "shim.yaml", strings.Replace(radclientYAML, "127.0.0.1:0", holder.LocalAddr().String(), 1))
+	r := must(t, exitFailed, "shim", "serve", "--config", config)
+	if !strings.Contains(r.err, "cannot listen on "+holder.LocalAddr().String()) || !strings.Contains(r.err, "hint: another program holds UDP port") {
+		t.Errorf("serve says:\n%s", r.err)
+	}
+	if r := must(t, exitDone, "shim", "check", "--config", config); !strings.Contains(r.out, "is in use, perhaps by the shim") {
+		t.Errorf("check says:\n%s", r.out)
 	}
 }
