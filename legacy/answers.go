@@ -1,6 +1,7 @@
 package legacy
 
 import (
+	"cmp"
 	"errors"
 	"strings"
 
@@ -125,7 +126,7 @@ func (l *loader) readAnswers() error {
 		}
 		err = l.folder.readAnswer(in, p, l.options.Encoding, s)
 		d, finish := in.finish()
-		if err := errors.Join(err, finish, in.Close()); err != nil {
+		if err := cmp.Or(err, finish, in.Close()); err != nil { // one damage shows in all of them
 			return err
 		}
 		l.summary.Files = append(l.summary.Files, d)
