@@ -49,6 +49,17 @@ func actor(c *cli.Context) (engine.Actor, error) {
 	return engine.Actor{Who: operator(), Reason: c.String("reason")}, nil
 }
 
+// named returns the one argument of a command that changes a store (what it is
+// called in the help is what), and who stands in the audit for the change.
+func named(c *cli.Context, what string) (string, engine.Actor, error) {
+	given, err := args(c, what)
+	if err != nil {
+		return "", engine.Actor{}, err
+	}
+	by, err := actor(c)
+	return given[0], by, err
+}
+
 func (p *program) engineInit(c *cli.Context) error {
 	if _, err := args(c); err != nil {
 		return err

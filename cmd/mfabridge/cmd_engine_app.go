@@ -36,11 +36,7 @@ func (p *program) appCommand() *cli.Command {
 var roles = []engine.Role{engine.RoleMigrate, engine.RoleShim, engine.RoleHelpdesk, engine.RoleAuditor, engine.RoleAdmin}
 
 func (p *program) addApp(c *cli.Context) error {
-	given, err := args(c, "NAME")
-	if err != nil {
-		return err
-	}
-	by, err := actor(c)
+	name, by, err := named(c, "NAME")
 	if err != nil {
 		return err
 	}
@@ -64,14 +60,14 @@ func (p *program) addApp(c *cli.Context) error {
 		if err != nil {
 			return hint.Wrap(fmt.Errorf("the secret's file cannot be made: %w", err), "give --secret-out a name that does not exist yet, in a folder that does")
 		}
-		word, err := e.AddApp(c.Context, by, given[0], role, until)
+		word, err := e.AddApp(c.Context, by, name, role, until)
 		if err == nil {
 			_, err = f.Write(append(word.Reveal(), '\n'))
 		}
 		if err = errors.Join(err, f.Close()); err != nil {
 			return errors.Join(err, os.Remove(out))
 		}
-		fmt.Fprintf(p.out, "registered %s, its secret is in %s\n", migrate.Plain(given[0]), out)
+		fmt.Fprintf(p.out, "registered %s, its secret is in %s\n", migrate.Plain(name), out)
 		return nil
 	})
 }
@@ -99,19 +95,15 @@ func (p *program) listApps(c *cli.Context) error {
 }
 
 func (p *program) removeApp(c *cli.Context) error {
-	given, err := args(c, "NAME")
-	if err != nil {
-		return err
-	}
-	by, err := actor(c)
+	name, by, err := named(c, "NAME")
 	if err != nil {
 		return err
 	}
 	return p.withEngine(c, func(e *embedded) error {
-		if err := e.RemoveApp(c.Context, by, given[0]); err != nil {
+		if err := e.RemoveApp(c.Context, by, name); err != nil {
 			return hint.Wrap(err, "mfabridge engine app list shows which there are")
 		}
-		fmt.Fprintf(p.out, "removed %s\n", migrate.Plain(given[0]))
+		fmt.Fprintf(p.out, "removed %s\n", migrate.Plain(name))
 		return nil
 	})
 }

@@ -68,36 +68,28 @@ func (p *program) userCommand() *cli.Command {
 }
 
 func (p *program) addUser(c *cli.Context) error {
-	given, err := args(c, "UPN")
-	if err != nil {
-		return err
-	}
-	by, err := actor(c)
+	name, by, err := named(c, "UPN")
 	if err != nil {
 		return err
 	}
 	return p.withEngine(c, func(e *embedded) error {
-		id, err := e.AddUser(c.Context, by, cloud.Profile{UPN: given[0], DisplayName: c.String("display-name"),
+		id, err := e.AddUser(c.Context, by, cloud.Profile{UPN: name, DisplayName: c.String("display-name"),
 			Aliases: c.StringSlice("alias"), SID: c.String("sid"), Enabled: !c.Bool("disabled")})
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(p.out, "made user %s, id %s\n", migrate.Plain(given[0]), id)
+		fmt.Fprintf(p.out, "made user %s, id %s\n", migrate.Plain(name), id)
 		return nil
 	})
 }
 
 func (p *program) changeUser(c *cli.Context, do func(*cli.Context, *embedded, engine.Actor, cloud.User) error) error {
-	given, err := args(c, "USER")
-	if err != nil {
-		return err
-	}
-	by, err := actor(c)
+	name, by, err := named(c, "USER")
 	if err != nil {
 		return err
 	}
 	return p.withEngine(c, func(e *embedded) error {
-		u, err := findUser(c, e, given[0])
+		u, err := findUser(c, e, name)
 		if err != nil {
 			return err
 		}
