@@ -13,7 +13,10 @@
 // Package cloud imports neither a driver nor a protocol.
 package cloud
 
-import "context"
+import (
+	"context"
+	"iter"
+)
 
 // KeyKind says how a user is looked up.
 type KeyKind string
@@ -85,6 +88,40 @@ type Locker interface {
 	Lock(ctx context.Context, holder string) (unlock func() error, err error)
 }
 
+// GroupReader is what a [DirectoryReader] has besides if it knows groups.
+type GroupReader interface {
+	// Members yields the users of a group, direct members and those of groups
+	// within it, each once, in no promised order. group is the target's id of
+	// the group or its name. A group that does not exist is one NotFound error;
+	// an error ends the sequence.
+	Members(ctx context.Context, group string) iter.Seq2[UserID, error]
+}
+
+// Preflighter is what a [DirectoryReader] has besides if it can tell before a
+// plan whether it would take one.
+type Preflighter interface {
+	// Preflight looks at permissions, policy and clock, and changes nothing.
+	Preflight(ctx context.Context) ([]Check, error)
+}
+
+// CheckResult is how a [Check] came out.
+type CheckResult string
+
+const (
+	CheckPassed  CheckResult = "passed"
+	CheckWarning CheckResult = "warning" // works, but somebody should know
+	CheckBlocker CheckResult = "blocker" // an apply would fail
+	CheckUnknown CheckResult = "unknown" // the target does not let us look
+)
+
+// Check is one thing that was looked at before a plan.
+type Check struct {
+	Name   string // stable word: "clock", "writable", "policy.sms", …
+	Result CheckResult
+	Detail string // a sentence
+	Action string // what to do about it; empty with CheckPassed
+}
+
 // Capabilities tell what a target takes, returns and knows. Decisions of a
 // plan depend on them alone, never on what kind of target it is.
 type Capabilities struct {
@@ -110,8 +147,20 @@ type Capabilities struct {
 	// enabled provider serves (an outbox does not count).
 	Telephony []Preference
 	// RetiresTelephony is set where the target's own telephony ends by a
-	// published date.
+	// published date, which depends on Cloud and on the user.
 	RetiresTelephony bool
+	Cloud            string // "global", "usgov", "china"; empty where it makes no difference
+
+	Pace Pace
+}
+
+// Pace is how fast a target takes an apply, as far as it is known: the ground
+// of an estimate, and where a run starts before it is throttled. Costs are in
+// the target's own units (requests, or resource units of Graph).
+type Pace struct {
+	PerSecond float64            // units that the target takes a second; 0: not known
+	Read      float64            // units to read one user
+	Change    map[Method]float64 // units to make one change; what is not listed costs 1
 }
 
 // Access is what can be done with a method.
@@ -128,6 +177,7 @@ type OATHCapabilities struct {
 	Digits       []int
 	Periods      []int // seconds
 	Fingerprints bool  // Read fills OATH.Fingerprint
+	Activates    bool  // a generator that was written verifies at once; false: the user has to activate it
 	MinSecret    int   // shortest secret, bytes
 	MaxSecret    int   // longest secret, bytes
 }

@@ -133,15 +133,19 @@ type OATHEntry struct {
 type AuthenticatorEntry struct {
 	ID    string
 	Name  string
-	State string // "invited", "expired", "active"
+	State string    // "invited", "expired", "active"
+	Until time.Time // end of an invitation; zero with "active"
 }
 
 // User is a user as a Directory reads it, with all methods that it can read.
 type User struct {
 	ID UserID
 	Profile
-	Guest          bool
+	Guest          bool // user type Guest
+	External       bool // belongs to another organisation, as most guests do
 	Privileged     bool // has an administrative role
+	GlobalAdmin    bool // has the role above all others; implies Privileged
+	SMSSignIn      bool // policy lets a mobile phone of this user sign in without a password
 	Mobile         string
 	Alternate      string // the alternateMobile slot
 	Office         string
