@@ -13,33 +13,40 @@ import (
 
 // Answer implements [cloud.Verifier].
 func (e *Engine) Answer(ctx context.Context, a cloud.Answer) (cloud.Decision, error) {
+	return e.answerFor(ctx, "", a)
+}
+
+// answerFor is Answer for an application; empty: for this process.
+func (e *Engine) answerFor(ctx context.Context, owner string, a cloud.Answer) (cloud.Decision, error) {
 	if len(a.Key) > cloud.MaxIdempotencyKey {
 		return cloud.Decision{}, refuse(cloud.Invalid, fmt.Sprintf("an idempotency key must be at most %d bytes", cloud.MaxIdempotencyKey))
 	}
 	var d cloud.Decision
 	var decided bool
+	var began string // who began the challenge
 	err := e.store.Update(ctx, func(tx Tx) (err error) {
-		d, decided, err = e.answer(tx, a, e.now())
+		c, err := tx.Challenge(a.Challenge)
+		if err != nil {
+			return err
+		}
+		if c == nil || owner != "" && c.Owner != owner {
+			return refuse(cloud.NotFound, "there is no such challenge")
+		}
+		began = c.Owner
+		d, decided, err = e.answer(tx, c, a, e.now())
 		return err
 	})
 	if err != nil {
 		return cloud.Decision{}, asError(err)
 	}
 	if decided {
-		e.hub.publish(d)
+		e.hub.publish(Verdict{began, d})
 	}
 	return d, nil
 }
 
 // answer is one Answer inside its transaction; decided: a verdict was reached.
-func (e *Engine) answer(tx Tx, a cloud.Answer, now time.Time) (d cloud.Decision, decided bool, err error) {
-	c, err := tx.Challenge(a.Challenge)
-	if err != nil {
-		return d, false, err
-	}
-	if c == nil {
-		return d, false, refuse(cloud.NotFound, "there is no such challenge")
-	}
+func (e *Engine) answer(tx Tx, c *Challenge, a cloud.Answer, now time.Time) (d cloud.Decision, decided bool, err error) {
 	if a.Key != "" {
 		old, err := tx.Attempt(c.ID, a.Key)
 		if err != nil {
@@ -210,6 +217,10 @@ func (e *Engine) checkToken(t *Token, typed []byte, now time.Time) (Clock, cloud
 
 // Look implements [cloud.Verifier].
 func (e *Engine) Look(ctx context.Context, ids []cloud.ChallengeID) ([]cloud.Decision, error) {
+	return e.look(ctx, "", ids)
+}
+
+func (e *Engine) look(ctx context.Context, owner string, ids []cloud.ChallengeID) ([]cloud.Decision, error) {
 	if len(ids) > batch {
 		return nil, refuse(cloud.Invalid, fmt.Sprintf("at most %d challenges can be looked at at once", batch))
 	}
@@ -222,7 +233,7 @@ func (e *Engine) Look(ctx context.Context, ids []cloud.ChallengeID) ([]cloud.Dec
 			switch {
 			case err != nil:
 				return err
-			case c == nil:
+			case c == nil || owner != "" && c.Owner != owner:
 				ds[i] = cloud.Decision{Challenge: id, State: cloud.Expired, Reason: cloud.TimedOut}
 				continue
 			case c.State == cloud.Pending && !now.Before(c.Expires):
@@ -280,6 +291,10 @@ func (e *Engine) auditVerdict(tx Tx, c *Challenge, now time.Time) error {
 	}
 	b = append(b, " app="...)
 	b = strconv.AppendQuote(b, c.App)
+	if c.Owner != "" {
+		b = append(b, " caller="...)
+		b = strconv.AppendQuote(b, c.Owner)
+	}
 	b = append(b, " from="...)
 	b = strconv.AppendQuote(b, c.Place)
 	return tx.Append(Entry{Time: now, Node: e.node, Actor: c.App, Action: "verify." + string(c.State), Subject: string(c.User), Detail: string(b)})

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
+	"errors"
 	"slices"
 	"time"
 
@@ -77,7 +78,7 @@ func (e *Engine) RemoveApp(ctx context.Context, by Actor, name string) error {
 		if old == nil {
 			return refuse(cloud.NotFound, "there is no such application")
 		}
-		if err := tx.RemoveApp(name); err != nil {
+		if err := errors.Join(tx.RemoveApp(name), tx.SetMeta(metaAppKeys+name, []byte{})); err != nil {
 			return err
 		}
 		return tx.Append(e.entry(by, "app.remove", name, "", e.now()))

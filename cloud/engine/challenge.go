@@ -59,12 +59,16 @@ func encodeID(b *[20]byte) cloud.ChallengeID {
 
 // Begin implements [cloud.Verifier].
 func (e *Engine) Begin(ctx context.Context, r cloud.Request) (cloud.Challenge, error) {
+	return e.begin(ctx, "", r)
+}
+
+func (e *Engine) begin(ctx context.Context, owner string, r cloud.Request) (cloud.Challenge, error) {
 	if err := checkRequest(&r); err != nil {
 		return cloud.Challenge{}, err
 	}
 	var b *beginning
 	err := e.store.Update(ctx, func(tx Tx) error {
-		b = &beginning{e: e, tx: tx, r: &r, now: e.now()}
+		b = &beginning{e: e, tx: tx, r: &r, owner: owner, key: ownedKey(owner, r.Key), now: e.now()}
 		return b.run()
 	})
 	if err != nil {
@@ -76,7 +80,7 @@ func (e *Engine) Begin(ctx context.Context, r cloud.Request) (cloud.Challenge, e
 		}
 	}
 	if b.decided {
-		e.hub.publish(b.c.decision(false))
+		e.hub.publish(Verdict{b.c.Owner, b.c.decision(false)})
 	}
 	return b.c.challenge(), nil
 }
@@ -121,6 +125,8 @@ type beginning struct {
 	e       *Engine
 	tx      Tx
 	r       *cloud.Request
+	owner   string // who calls
+	key     string // of a repeat
 	now     time.Time
 	user    *User
 	c       *Challenge
@@ -138,7 +144,7 @@ func (b *beginning) run() (err error) {
 	if repeated, err := b.repeated(); repeated || err != nil {
 		return err
 	}
-	b.c = &Challenge{ID: newChallengeID(b.now), Key: b.r.Key, User: b.user.ID, State: cloud.Pending, App: b.r.Client.App,
+	b.c = &Challenge{ID: newChallengeID(b.now), Key: b.key, Owner: b.owner, User: b.user.ID, State: cloud.Pending, App: b.r.Client.App,
 		Place: place(b.r.Client), Tries: b.r.Tries, Context: b.r.Context, Created: b.now, Expires: b.now.Add(waitOther)}
 	if b.c.ID[len(b.c.ID)-1] == pruneMark {
 		if err := b.e.prune(b.tx, b.now); err != nil {
@@ -153,10 +159,10 @@ func (b *beginning) run() (err error) {
 
 // repeated looks for an equal request a moment ago.
 func (b *beginning) repeated() (bool, error) {
-	if b.r.Key == "" {
+	if b.key == "" {
 		return false, nil
 	}
-	old, err := b.tx.ChallengeByKey(b.r.Key)
+	old, err := b.tx.ChallengeByKey(b.key)
 	if err != nil || old == nil || !isRepeat(old.Created, b.now) {
 		return false, err
 	}

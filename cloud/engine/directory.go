@@ -133,6 +133,10 @@ func whole(r Reader, u *User) (cloud.User, error) {
 // Write implements [cloud.Directory]. A call is one transaction: its changes
 // become visible and durable together, each refused for itself.
 func (e *Engine) Write(ctx context.Context, changes []cloud.Change) []cloud.Result {
+	return e.write(ctx, e.actor, changes)
+}
+
+func (e *Engine) write(ctx context.Context, actor string, changes []cloud.Change) []cloud.Result {
 	results := make([]cloud.Result, len(changes))
 	if len(changes) == 0 {
 		return results
@@ -140,7 +144,7 @@ func (e *Engine) Write(ctx context.Context, changes []cloud.Change) []cloud.Resu
 	err := refuse(cloud.Invalid, fmt.Sprintf("at most %d changes can be written at once", batch))
 	if len(changes) <= batch {
 		err = e.store.Update(ctx, func(tx Tx) error {
-			w := writing{e: e, tx: tx, now: e.now(), byID: map[cloud.UserID]*draft{}, byUPN: map[string]*draft{}}
+			w := writing{e: e, actor: actor, tx: tx, now: e.now(), byID: map[cloud.UserID]*draft{}, byUPN: map[string]*draft{}}
 			for i := range changes {
 				var fatal error
 				if results[i], fatal = w.change(changes[i]); fatal != nil {
@@ -161,6 +165,7 @@ func (e *Engine) Write(ctx context.Context, changes []cloud.Change) []cloud.Resu
 // writing is one Write: the users it touches, as they will be.
 type writing struct {
 	e     *Engine
+	actor string // in the audit
 	tx    Tx
 	now   time.Time
 	order []*draft
@@ -249,7 +254,7 @@ func (w *writing) flush() error {
 				return err
 			}
 		}
-		if err := w.tx.Append(Entry{Time: w.now, Node: w.e.node, Actor: w.e.actor, Action: "directory.write",
+		if err := w.tx.Append(Entry{Time: w.now, Node: w.e.node, Actor: w.actor, Action: "directory.write",
 			Subject: string(d.subject), Detail: joined(d.did)}); err != nil {
 			return err
 		}

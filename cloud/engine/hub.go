@@ -21,13 +21,13 @@ type hub struct {
 }
 
 type subscriber struct {
-	ch  chan cloud.Decision // closed when the stream ends
-	err error               // why; written before ch is closed
+	ch  chan Verdict // closed when the stream ends
+	err error        // why; written before ch is closed
 }
 
 // add returns a new subscriber; one of a closed hub has ended already.
 func (h *hub) add() *subscriber {
-	s := &subscriber{ch: make(chan cloud.Decision, backlog)}
+	s := &subscriber{ch: make(chan Verdict, backlog)}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed {
@@ -58,7 +58,7 @@ func (h *hub) endLocked(s *subscriber, err error) {
 	close(s.ch)
 }
 
-func (h *hub) publish(d cloud.Decision) {
+func (h *hub) publish(d Verdict) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for s := range h.subs {
@@ -82,9 +82,21 @@ func (h *hub) close() {
 // Decisions implements [cloud.Verifier]: verdicts that this process reaches
 // from now on. The stream may be ranged over once.
 func (e *Engine) Decisions(ctx context.Context) iter.Seq2[cloud.Decision, error] {
+	verdicts := e.Verdicts(ctx)
+	return func(yield func(cloud.Decision, error) bool) {
+		for v, err := range verdicts {
+			if !yield(v.Decision, err) {
+				return
+			}
+		}
+	}
+}
+
+// Verdicts is Decisions with the application to which each of them goes.
+func (e *Engine) Verdicts(ctx context.Context) iter.Seq2[Verdict, error] {
 	s := e.hub.add()
 	stop := context.AfterFunc(ctx, func() { e.hub.end(s, nil) })
-	return func(yield func(cloud.Decision, error) bool) {
+	return func(yield func(Verdict, error) bool) {
 		defer func() {
 			stop()
 			e.hub.end(s, nil)
@@ -95,7 +107,7 @@ func (e *Engine) Decisions(ctx context.Context) iter.Seq2[cloud.Decision, error]
 			}
 		}
 		if s.err != nil {
-			yield(cloud.Decision{}, s.err)
+			yield(Verdict{}, s.err)
 		}
 	}
 }

@@ -139,6 +139,7 @@ type Challenge struct {
 	Reason  cloud.Reason
 	Prompt  string
 	App     string
+	Owner   string // the application that began it; empty: a process on this store
 	Place   string // see place
 	Tries   int    // wrong codes that are left
 	Sent    []byte // HMAC of a sent code, nil: none was sent

@@ -126,8 +126,12 @@ func (r reader) challenge(sql, arg string) (c *engine.Challenge, err error) {
 	err = r.c.query(sql, 15, func(row []driver.Value) error {
 		c = &engine.Challenge{ID: cloud.ChallengeID(text(row[0])), Key: text(row[1]), User: cloud.UserID(text(row[2])),
 			Method: cloud.Preference(text(row[3])), State: cloud.State(text(row[4])), Reason: cloud.Reason(text(row[5])),
-			Prompt: text(row[6]), App: text(row[7]), Place: text(row[8]), Tries: int(integer(row[9])),
+			Prompt: text(row[6]), Place: text(row[8]), Tries: int(integer(row[9])),
 			Sent: blob(row[10]), Context: blob(row[11]), Created: clock(row[12]), Expires: clock(row[13]), Decided: clock(row[14])}
+		var ok bool
+		if c.Owner, c.App, ok = strings.Cut(text(row[7]), ownerEnds); !ok {
+			c.Owner, c.App = "", c.Owner
+		}
 		return nil
 	}, arg)
 	return c, err

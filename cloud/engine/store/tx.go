@@ -112,7 +112,18 @@ func (t tx) PutChallenge(c *engine.Challenge) error {
 		key = c.Key
 	}
 	return t.do(sqlPutChallenge, string(c.ID), key, string(c.User), string(c.Method), string(c.State), string(c.Reason),
-		c.Prompt, c.App, c.Place, int64(c.Tries), c.Sent, c.Context, nano(c.Created), nano(c.Expires), nano(c.Decided))
+		c.Prompt, ownedApp(c), c.Place, int64(c.Tries), c.Sent, c.Context, nano(c.Created), nano(c.Expires), nano(c.Decided))
+}
+
+// ownerEnds divides who began a challenge from the application that users are
+// shown, in one column. Neither holds control characters.
+const ownerEnds = "\x1f"
+
+func ownedApp(c *engine.Challenge) string {
+	if c.Owner == "" {
+		return c.App
+	}
+	return c.Owner + ownerEnds + c.App
 }
 
 func (t tx) PutAttempt(a *engine.Attempt) error {

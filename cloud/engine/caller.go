@@ -1,0 +1,102 @@
+package engine
+
+import (
+	"context"
+	"iter"
+
+	"mfabridge/cloud"
+	"mfabridge/internal/secret"
+)
+
+// Caller is the engine as one application sees it that calls over the
+// network: what it writes stands in the audit under its name, and of all
+// challenges it sees those only that it began. The others do not exist for it,
+// in keys and streams too.
+type Caller struct {
+	e   *Engine
+	app string
+}
+
+var (
+	_ cloud.Directory = (*Caller)(nil)
+	_ cloud.Locker    = (*Caller)(nil)
+	_ cloud.Verifier  = (*Caller)(nil)
+	_ cloud.Passwords = (*Caller)(nil)
+)
+
+// As is the engine for the application of that name. Who calls must have been
+// proven before; see [Engine.Standing].
+func (e *Engine) As(app string) *Caller { return &Caller{e: e, app: app} }
+
+// Capabilities implements [cloud.DirectoryReader].
+func (c *Caller) Capabilities(ctx context.Context) (cloud.Capabilities, error) {
+	return c.e.Capabilities(ctx)
+}
+
+// Find implements [cloud.DirectoryReader].
+func (c *Caller) Find(ctx context.Context, keys []cloud.Key) ([][]cloud.UserID, error) {
+	return c.e.Find(ctx, keys)
+}
+
+// Read implements [cloud.DirectoryReader].
+func (c *Caller) Read(ctx context.Context, ids []cloud.UserID) ([]cloud.User, error) {
+	return c.e.Read(ctx, ids)
+}
+
+// Write implements [cloud.Directory].
+func (c *Caller) Write(ctx context.Context, changes []cloud.Change) []cloud.Result {
+	return c.e.write(ctx, c.app, changes)
+}
+
+// Lock implements [cloud.Locker].
+func (c *Caller) Lock(ctx context.Context, holder string) (func() error, error) {
+	return c.e.Lock(ctx, holder)
+}
+
+// Begin implements [cloud.Verifier].
+func (c *Caller) Begin(ctx context.Context, r cloud.Request) (cloud.Challenge, error) {
+	return c.e.begin(ctx, c.app, r)
+}
+
+// Answer implements [cloud.Verifier].
+func (c *Caller) Answer(ctx context.Context, a cloud.Answer) (cloud.Decision, error) {
+	return c.e.answerFor(ctx, c.app, a)
+}
+
+// Look implements [cloud.Verifier].
+func (c *Caller) Look(ctx context.Context, ids []cloud.ChallengeID) ([]cloud.Decision, error) {
+	return c.e.look(ctx, c.app, ids)
+}
+
+// Decisions implements [cloud.Verifier].
+func (c *Caller) Decisions(ctx context.Context) iter.Seq2[cloud.Decision, error] {
+	verdicts := c.e.Verdicts(ctx)
+	return func(yield func(cloud.Decision, error) bool) {
+		for v, err := range verdicts {
+			if (err != nil || v.Owner == c.app) && !yield(v.Decision, err) {
+				return
+			}
+		}
+	}
+}
+
+// CheckPassword implements [cloud.Passwords].
+func (c *Caller) CheckPassword(ctx context.Context, subject cloud.Key, password secret.Bytes, client cloud.Client) (cloud.Proof, error) {
+	return c.e.CheckPassword(ctx, subject, password, client)
+}
+
+// Verdict is a decision and the application that began its challenge.
+type Verdict struct {
+	Owner string // empty: this process itself
+	cloud.Decision
+}
+
+// ownedKey is the name under which a repeatable request of a caller is kept,
+// so that one caller never meets the keys of another. Names of applications
+// hold no control characters.
+func ownedKey(owner, key string) string {
+	if owner == "" || key == "" {
+		return key
+	}
+	return owner + "\x1f" + key
+}
