@@ -140,7 +140,7 @@ func Apply(ctx context.Context, p PlanReader, j Journal, d cloud.Directory, o Ap
 		}
 		defer func() { _ = unlock() }() // it ends with the process in any case
 	}
-	if a.result.Run, err = j.Begin(ctx); err != nil {
+	if a.result.Run, err = j.Begin(ctx, PhaseApply); err != nil {
 		return a.result, err
 	}
 	if err := a.run(ctx); err != nil {

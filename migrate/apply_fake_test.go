@@ -81,7 +81,10 @@ func newJournal() *fakeJournal {
 	return &fakeJournal{entries: map[int]migrate.JournalEntry{}, fuse: &fuse{}}
 }
 
-func (j *fakeJournal) Begin(context.Context) (int, error) { j.runs++; return j.runs, nil }
+func (j *fakeJournal) Begin(context.Context, migrate.Phase) (int, error) {
+	j.runs++
+	return j.runs, nil
+}
 
 func (j *fakeJournal) Entries(_ context.Context, first, last int) ([]migrate.JournalEntry, error) {
 	var found []migrate.JournalEntry
@@ -93,12 +96,27 @@ func (j *fakeJournal) Entries(_ context.Context, first, last int) ([]migrate.Jou
 	return found, nil
 }
 
-func (j *fakeJournal) Intend(_ context.Context, run int, ordinals []int) error {
+func (j *fakeJournal) Intend(_ context.Context, run int, entries []migrate.JournalEntry) error {
 	j.fuse.step()
-	for _, o := range ordinals {
-		e := j.entries[o]
-		e.Ordinal, e.IntentRun = o, run
-		j.entries[o] = e
+	for _, given := range entries {
+		e := j.entries[given.Ordinal]
+		e.Ordinal, e.IntentRun, e.Results = given.Ordinal, run, slices.Clone(given.Results)
+		j.entries[e.Ordinal] = e
+	}
+	j.fuse.step()
+	return nil
+}
+
+func (j *fakeJournal) Undone(ctx context.Context, run int, entries []migrate.UndoneEntry) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	j.fuse.step()
+	for _, e := range entries {
+		delete(j.entries, e.Ordinal)
+		if len(e.Stands) > 0 {
+			j.entries[e.Ordinal] = migrate.JournalEntry{Ordinal: e.Ordinal, IntentRun: run, ResultRun: run, Results: slices.Clone(e.Stands)}
+		}
 	}
 	j.fuse.step()
 	return nil

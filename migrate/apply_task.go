@@ -14,12 +14,13 @@ type task struct {
 	results  []ChangeResult // by Seq; an empty Outcome is still open
 	earlier  []bool         // by Seq: settled by an earlier run; nil: none is
 	intended bool           // an earlier run may have written without saying so
+	recorded int            // the run whose results these replace; 0: none
 }
 
 // resume takes over what an earlier run has settled. What failed is open
 // again; what was done, found or stale stays so.
 func (t *task) resume(e JournalEntry) error {
-	t.intended = e.Intended()
+	t.intended, t.recorded = e.Intended(), e.ResultRun
 	t.earlier = make([]bool, len(t.results))
 	for _, r := range e.Results {
 		if r.Seq < 0 || r.Seq >= len(t.results) {
@@ -34,6 +35,21 @@ func (t *task) resume(e JournalEntry) error {
 		}
 	}
 	return nil
+}
+
+// entry is what the journal is to have of a user: what is settled.
+func (t *task) entry() JournalEntry {
+	e := JournalEntry{Ordinal: t.d.Ordinal, ResultRun: t.recorded}
+	if !t.open() {
+		e.Results = t.results
+		return e
+	}
+	for _, r := range t.results {
+		if r.Outcome != "" {
+			e.Results = append(e.Results, r)
+		}
+	}
+	return e
 }
 
 // open tells whether a change has no outcome yet.

@@ -398,8 +398,26 @@ type cancelling struct {
 	cancel func()
 }
 
-func (j *cancelling) Intend(ctx context.Context, run int, ordinals []int) error {
-	err := j.fakeJournal.Intend(ctx, run, ordinals)
+func (j *cancelling) Intend(ctx context.Context, run int, entries []migrate.JournalEntry) error {
+	err := j.fakeJournal.Intend(ctx, run, entries)
 	j.cancel()
 	return err
+}
+
+// What was found to be there already before a crash is not taken for this
+// plan's own work afterwards: undo would take it from the user.
+func TestAlreadyStaysSoAfterACrash(t *testing.T) {
+	d, j := newDirectory(), newJournal()
+	p := sampleUsers(d, 2)
+	d.users["id-user01"].Mobile = "+1 4255550101" // somebody else wrote it since the plan was made
+	d.fuse.at = 3                                 // in the write, behind the user's intent
+	if !crashes(t, p, j, d) {
+		t.Fatal("there was no crash")
+	}
+	d.fuse.at, d.locked = 0, false
+	applyOK(t, p, j, d, migrate.ApplyOptions{})
+	e := j.entries[2]
+	if got := []cloud.Outcome{e.Results[0].Outcome, e.Results[1].Outcome}; got[0] != cloud.Already || got[1] != cloud.Done {
+		t.Errorf("the journal says %v of the number that was there and the default that was made", got)
+	}
 }

@@ -79,12 +79,12 @@ type item struct {
 // or when ctx ended between two, stays open, and the reason is returned.
 func (a *applier) write(ctx context.Context, tasks []*task) error {
 	var items []item
-	var ordinals []int
+	var intents []JournalEntry
 	for _, t := range tasks {
 		if !t.open() {
 			continue
 		}
-		ordinals = append(ordinals, t.d.Ordinal)
+		intents = append(intents, t.entry())
 		for seq, r := range t.results {
 			if r.Outcome == "" {
 				items = append(items, item{t, seq})
@@ -94,7 +94,7 @@ func (a *applier) write(ctx context.Context, tasks []*task) error {
 	if len(items) == 0 {
 		return nil
 	}
-	if err := a.journal.Intend(ctx, a.result.Run, ordinals); err != nil {
+	if err := a.journal.Intend(ctx, a.result.Run, intents); err != nil {
 		return err
 	}
 	return a.retry.do(ctx, func() error {
@@ -141,17 +141,22 @@ func tryAgain(r cloud.Result) bool {
 }
 
 // waits tells a change that was not tried because the user itself is to be
-// tried again.
+// tried again, and a user who could not be removed because of a method that is.
 func waits(it item, r cloud.Result, again []item) bool {
 	if r.Outcome != cloud.Failed || r.Err == nil || cloud.KindOf(r.Err) != cloud.Conflict {
 		return false
 	}
 	for _, earlier := range again {
-		if earlier.t == it.t && it.t.d.Changes[earlier.seq].Method == cloud.Account {
+		if earlier.t == it.t && (it.t.d.Changes[earlier.seq].Method == cloud.Account || removesUser(it)) {
 			return true
 		}
 	}
 	return false
+}
+
+func removesUser(it item) bool {
+	c := &it.t.d.Changes[it.seq]
+	return c.Method == cloud.Account && c.Op == cloud.Remove
 }
 
 // wholeCall returns the error that stands in every result, if it says that
@@ -211,7 +216,7 @@ func (a *applier) settle(ctx context.Context, tasks []*task) error {
 	var settled []*task
 	for _, t := range tasks {
 		if !t.open() {
-			entries = append(entries, JournalEntry{Ordinal: t.d.Ordinal, Results: t.results})
+			entries = append(entries, t.entry())
 			settled = append(settled, t)
 		}
 	}

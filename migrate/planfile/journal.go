@@ -25,6 +25,8 @@ type Journal struct {
 	now  func() time.Time
 
 	entries, intend, record, begin *stmt
+	keep, undone, forget           *stmt
+	history                        *stmt
 }
 
 var (
@@ -35,8 +37,9 @@ var (
 // journalSchema is compared word by word, as that of plan files.
 var journalSchema = [...]string{
 	`CREATE TABLE about (name TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID`,
-	`CREATE TABLE runs (run INTEGER PRIMARY KEY, started TEXT NOT NULL)`,
+	`CREATE TABLE runs (run INTEGER PRIMARY KEY, phase TEXT NOT NULL, started TEXT NOT NULL)`,
 	`CREATE TABLE users (ordinal INTEGER PRIMARY KEY, intent_run INTEGER NOT NULL, result_run INTEGER NOT NULL, results TEXT NOT NULL)`,
+	`CREATE TABLE history (ordinal INTEGER NOT NULL, run INTEGER NOT NULL, results TEXT NOT NULL, PRIMARY KEY (ordinal, run)) WITHOUT ROWID`,
 }
 
 // OpenJournal opens the journal of p at path for a run of apply, and makes it
@@ -104,10 +107,14 @@ func (j *Journal) open(p *Plan, path string) error {
 		into *(*stmt)
 		sql  string
 	}{
-		{&j.begin, `INSERT INTO runs (started) VALUES (?) RETURNING run`},
-		{&j.intend, `INSERT INTO users VALUES (?, ?, 0, '') ON CONFLICT (ordinal) DO UPDATE SET intent_run = excluded.intent_run`},
+		{&j.begin, `INSERT INTO runs (phase, started) VALUES (?, ?) RETURNING run`},
+		{&j.intend, `INSERT INTO users VALUES (?, ?, 0, ?)` +
+			` ON CONFLICT (ordinal) DO UPDATE SET intent_run = excluded.intent_run, results = excluded.results`},
 		{&j.record, `INSERT INTO users VALUES (?, ?, ?, ?)` +
 			` ON CONFLICT (ordinal) DO UPDATE SET result_run = excluded.result_run, results = excluded.results`},
+		{&j.keep, `INSERT OR IGNORE INTO history SELECT ordinal, result_run, results FROM users WHERE ordinal = ? AND result_run >= intent_run`},
+		{&j.undone, `INSERT OR REPLACE INTO history VALUES (?, ?, ?)`},
+		{&j.forget, `DELETE FROM users WHERE ordinal = ?`},
 	} {
 		st, err := j.db.prepare(s.sql)
 		if err != nil {
@@ -177,6 +184,10 @@ func (j *Journal) connect(p *Plan, path string, setup ...string) error {
 		}
 	}
 	j.entries, err = j.db.prepare(`SELECT ordinal, intent_run, result_run, results FROM users WHERE ordinal BETWEEN ? AND ? ORDER BY ordinal`)
+	if err != nil {
+		return err
+	}
+	j.history, err = j.db.prepare(historyOf)
 	return err
 }
 
@@ -231,9 +242,9 @@ func (j *Journal) Entries(ctx context.Context, first, last int) ([]migrate.Journ
 }
 
 // Begin starts a run.
-func (j *Journal) Begin(ctx context.Context) (run int, err error) {
+func (j *Journal) Begin(ctx context.Context, phase migrate.Phase) (run int, err error) {
 	err = j.transact(ctx, func() error {
-		c, err := j.begin.query(j.now().UTC().Format(time.RFC3339))
+		c, err := j.begin.query(string(phase), j.now().UTC().Format(time.RFC3339))
 		if err != nil {
 			return err
 		}
@@ -247,10 +258,13 @@ func (j *Journal) Begin(ctx context.Context) (run int, err error) {
 }
 
 // Intend says durably whose changes are about to be written.
-func (j *Journal) Intend(ctx context.Context, run int, ordinals []int) error {
+func (j *Journal) Intend(ctx context.Context, run int, entries []migrate.JournalEntry) error {
 	return j.transact(ctx, func() error {
-		for _, o := range ordinals {
-			if err := j.intend.exec(int64(o), int64(run)); err != nil {
+		for _, e := range entries {
+			if err := j.retain(e.Ordinal, e.ResultRun); err != nil {
+				return err
+			}
+			if err := j.intend.exec(int64(e.Ordinal), int64(run), textOf(e.Results)); err != nil {
 				return err
 			}
 		}
@@ -263,6 +277,9 @@ func (j *Journal) Record(ctx context.Context, run int, entries []migrate.Journal
 	return j.transact(ctx, func() error {
 		var b []byte
 		for _, e := range entries {
+			if err := j.retain(e.Ordinal, e.ResultRun); err != nil {
+				return err
+			}
 			b = appendResults(b[:0], e.Results)
 			if err := j.record.exec(int64(e.Ordinal), int64(run), int64(run), string(b)); err != nil {
 				return err
@@ -270,6 +287,21 @@ func (j *Journal) Record(ctx context.Context, run int, entries []migrate.Journal
 		}
 		return nil
 	})
+}
+
+// retain puts a user's results into the history before others replace them.
+func (j *Journal) retain(ordinal, resultRun int) error {
+	if resultRun == 0 {
+		return nil
+	}
+	return j.keep.exec(int64(ordinal))
+}
+
+func textOf(results []migrate.ChangeResult) string {
+	if len(results) == 0 {
+		return ""
+	}
+	return string(appendResults(nil, results))
 }
 
 // transact runs f in one transaction that is durable when it returns nil, and

@@ -37,7 +37,7 @@ func TestJournal(t *testing.T) {
 	p := open(t, path)
 	j := openJournal(t, p)
 	for want := 1; want <= 2; want++ {
-		if run, err := j.Begin(t.Context()); run != want || err != nil {
+		if run, err := j.Begin(t.Context(), migrate.PhaseApply); run != want || err != nil {
 			t.Fatalf("run %d, error %v; want %d", run, err, want)
 		}
 	}
@@ -47,11 +47,11 @@ func TestJournal(t *testing.T) {
 		{Seq: 2, Outcome: cloud.Failed, Kind: cloud.Conflict, Message: "the serial\u2028number is there"},
 		{Seq: 3, Outcome: cloud.Outdated, Kind: cloud.Stale, Message: "x"},
 	}
-	must(t, j.Intend(t.Context(), 1, []int{0, 3}))
+	must(t, j.Intend(t.Context(), 1, []migrate.JournalEntry{{Ordinal: 0}, {Ordinal: 3}}))
 	must(t, j.Record(t.Context(), 1, []migrate.JournalEntry{{Ordinal: 0, Results: results}, {Ordinal: 4, Results: nil}}))
-	must(t, j.Intend(t.Context(), 2, []int{0}))
+	must(t, j.Intend(t.Context(), 2, []migrate.JournalEntry{{Ordinal: 0, ResultRun: 1, Results: results[:2]}}))
 	want := []migrate.JournalEntry{
-		{Ordinal: 0, IntentRun: 2, ResultRun: 1, Results: results},
+		{Ordinal: 0, IntentRun: 2, ResultRun: 1, Results: results[:2]},
 		{Ordinal: 3, IntentRun: 1},
 		{Ordinal: 4, IntentRun: 1, ResultRun: 1, Results: []migrate.ChangeResult{}},
 	}
@@ -102,7 +102,7 @@ func TestJournalLock(t *testing.T) {
 	if _, err := r.Entries(t.Context(), 0, 9); err != nil {
 		t.Errorf("beside a run it cannot be read: %v", err)
 	}
-	if _, err := r.Begin(t.Context()); err == nil {
+	if _, err := r.Begin(t.Context(), migrate.PhaseApply); err == nil {
 		t.Error("a reader began a run")
 	}
 	must(t, j.Close())
@@ -114,9 +114,9 @@ func TestJournalLock(t *testing.T) {
 func TestJournalLockOfADeadProcess(t *testing.T) {
 	if path := os.Getenv("MFABRIDGE_TEST_LOCK"); path != "" {
 		j := openJournal(t, open(t, path))
-		run, err := j.Begin(t.Context())
+		run, err := j.Begin(t.Context(), migrate.PhaseApply)
 		must(t, err)
-		must(t, j.Intend(t.Context(), run, []int{0}))
+		must(t, j.Intend(t.Context(), run, []migrate.JournalEntry{{Ordinal: 0}}))
 		self, err := os.FindProcess(os.Getpid())
 		must(t, err)
 		must(t, self.Kill())
@@ -180,7 +180,7 @@ func TestJournalDamagedResults(t *testing.T) {
 func useJournal(t *testing.T, p *planfile.Plan) {
 	t.Helper()
 	j := openJournal(t, p)
-	_, err := j.Begin(t.Context())
+	_, err := j.Begin(t.Context(), migrate.PhaseApply)
 	must(t, err)
 	must(t, j.Close())
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"mfabridge/migrate"
 	"mfabridge/migrate/planfile"
 )
 
@@ -119,7 +120,7 @@ func TestBlankJournal(t *testing.T) {
 	if j, err = planfile.OpenJournal(p, planfile.JournalPath(path)); err != nil {
 		t.Fatal(err)
 	}
-	if run, err := j.Begin(t.Context()); run != 1 || err != nil {
+	if run, err := j.Begin(t.Context(), migrate.PhaseApply); run != 1 || err != nil {
 		t.Errorf("Begin: %d, %v", run, err)
 	}
 	if err := j.Close(); err != nil {
