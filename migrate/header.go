@@ -28,6 +28,10 @@ type Target struct {
 	Instance string // cloud.Capabilities.Instance; apply refuses any other
 	Product  string
 	Existed  bool // false: apply creates it
+	// Kind is what apply makes it as, "engine" or "entra"; empty: "engine".
+	// Decisions never look at it.
+	Kind    string
+	Assumed []string // NAME=VALUE of a store that rehearses, as apply makes it
 }
 
 // Input is one file of the export and its digest.

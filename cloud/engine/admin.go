@@ -66,7 +66,7 @@ func (e *Engine) Show(ctx context.Context, name string) (cloud.User, error) {
 		if u == nil {
 			return refuse(cloud.NotFound, "there is no such user")
 		}
-		shown, err = whole(r, u)
+		shown, err = e.whole(r, u)
 		return err
 	})
 	return shown, asError(err)
@@ -83,7 +83,7 @@ func (e *Engine) Users(ctx context.Context) iter.Seq2[cloud.User, error] {
 				rows, err := r.UsersAfter(last, pageSize)
 				page = make([]cloud.User, len(rows))
 				for i := 0; i < len(rows) && err == nil; i++ {
-					page[i], err = whole(r, rows[i])
+					page[i], err = e.whole(r, rows[i])
 				}
 				return err
 			})

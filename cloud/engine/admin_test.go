@@ -330,7 +330,7 @@ func TestOpenRefuses(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	setup(`{"format":1,"kind":"entra","instance":"x"}`)
+	setup(`{"format":1,"kind":"other","instance":"x"}`)
 	want(open(key), cloud.Unsupported)
 	setup(`{"format":2,"kind":"engine","instance":"x"}`)
 	want(open(key), cloud.Unsupported)

@@ -118,7 +118,7 @@ func (e *Engine) check(tx Tx, c *Challenge, code secret.Bytes, now time.Time) (d
 	}
 	var tokens []Token
 	if c.Method == cloud.OATHCode {
-		if tokens, err = tx.Tokens(c.User); err != nil {
+		if tokens, err = e.usableTokens(tx, c.User); err != nil {
 			return false, err
 		}
 	}

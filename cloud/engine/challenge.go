@@ -191,7 +191,7 @@ func isRepeat(then, now time.Time) bool {
 
 // ask decides how the user is asked, and whether.
 func (b *beginning) ask() error {
-	tokens, err := b.tx.Tokens(b.user.ID)
+	tokens, err := b.e.usableTokens(b.tx, b.user.ID)
 	if err != nil {
 		return err
 	}
@@ -281,6 +281,15 @@ func (e *Engine) choose(u *User, tokens []Token, r *cloud.Request) cloud.Prefere
 		}
 	}
 	return ""
+}
+
+// usableTokens are the generators that verify: none where the user would have
+// to activate them first, which nobody can do in a rehearsal.
+func (e *Engine) usableTokens(r Reader, id cloud.UserID) ([]Token, error) {
+	if !e.caps.OATH.Activates {
+		return nil, nil
+	}
+	return r.Tokens(id)
 }
 
 // usable says why a user may not verify at all, or "". One who is gone (nil)

@@ -3,44 +3,20 @@ package engine
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"mfabridge/cloud"
 )
 
-// batch is the most changes in one Write and keys in one Find or Read.
-const batch = 1000
-
 // Capabilities implements [cloud.DirectoryReader].
 func (e *Engine) Capabilities(context.Context) (cloud.Capabilities, error) {
-	all := cloud.Access{Create: true, Read: true, Update: true, Delete: true}
-	c := cloud.Capabilities{
-		Instance: e.setup.Instance, Product: "mfabridge engine", Batch: batch, Domains: slices.Clone(e.setup.Domains),
-		CreateUsers: true, Aliases: true, Disable: true, Block: true,
-		Methods:       map[cloud.Method]cloud.Access{},
-		DefaultMethod: all,
-		Preferences:   []cloud.Preference{cloud.OATHCode, cloud.SMS, cloud.VoiceMobile, cloud.VoiceAlternateMobile, cloud.VoiceOffice},
-		DefaultIsUsed: true,
-		OATH: cloud.OATHCapabilities{Limit: maxOATH, Algorithms: []cloud.Algorithm{cloud.SHA1, cloud.SHA256, cloud.SHA512},
-			Digits: []int{6, 8}, Periods: []int{30, 60}, Fingerprints: true, MinSecret: minSecret, MaxSecret: maxSecret},
-	}
-	for _, m := range []cloud.Method{cloud.Mobile, cloud.AlternateMobile, cloud.Office, cloud.Email, cloud.SoftwareOATH, cloud.HardwareOATH} {
-		c.Methods[m] = all
-	}
-	for preference, sender := range e.senders {
-		if sender.Delivers() {
-			c.Telephony = append(c.Telephony, preference)
-		}
-	}
-	slices.Sort(c.Telephony)
-	return c, nil
+	return e.capabilities(), nil
 }
 
 // Find implements [cloud.DirectoryReader]. Every kind of key is unique here.
 func (e *Engine) Find(ctx context.Context, keys []cloud.Key) ([][]cloud.UserID, error) {
-	if len(keys) > batch {
-		return nil, refuse(cloud.Invalid, fmt.Sprintf("at most %d keys can be looked up at once", batch))
+	if len(keys) > e.caps.Batch {
+		return nil, refuse(cloud.Invalid, fmt.Sprintf("at most %d keys can be looked up at once", e.caps.Batch))
 	}
 	var found [][]cloud.UserID
 	err := e.store.View(ctx, func(r Reader) error {
@@ -91,8 +67,8 @@ func lookUp(r Reader, key cloud.Key) (*User, error) {
 
 // Read implements [cloud.DirectoryReader].
 func (e *Engine) Read(ctx context.Context, ids []cloud.UserID) ([]cloud.User, error) {
-	if len(ids) > batch {
-		return nil, refuse(cloud.Invalid, fmt.Sprintf("at most %d users can be read at once", batch))
+	if len(ids) > e.caps.Batch {
+		return nil, refuse(cloud.Invalid, fmt.Sprintf("at most %d users can be read at once", e.caps.Batch))
 	}
 	var users []cloud.User
 	err := e.store.View(ctx, func(r Reader) error {
@@ -105,7 +81,7 @@ func (e *Engine) Read(ctx context.Context, ids []cloud.UserID) ([]cloud.User, er
 			if u == nil {
 				continue
 			}
-			if users[i], err = whole(r, u); err != nil {
+			if users[i], err = e.whole(r, u); err != nil {
 				return err
 			}
 		}
@@ -118,16 +94,29 @@ func (e *Engine) Read(ctx context.Context, ids []cloud.UserID) ([]cloud.User, er
 }
 
 // whole is the user with all methods, as a Directory shows it.
-func whole(r Reader, u *User) (cloud.User, error) {
+func (e *Engine) whole(r Reader, u *User) (cloud.User, error) {
 	tokens, err := r.Tokens(u.ID)
 	if err != nil {
 		return cloud.User{}, err
 	}
 	shown := u.User
-	for _, t := range tokens {
-		shown.OATH = append(shown.OATH, t.OATHEntry)
+	shown.OATH = e.shown(tokens)
+	if !e.caps.Aliases {
+		shown.Aliases = nil
 	}
 	return shown, nil
+}
+
+// shown are generators as the target lets them be seen.
+func (e *Engine) shown(tokens []Token) []cloud.OATHEntry {
+	var entries []cloud.OATHEntry
+	for _, t := range tokens {
+		if !e.caps.OATH.Fingerprints {
+			t.Fingerprint = ""
+		}
+		entries = append(entries, t.OATHEntry)
+	}
+	return entries
 }
 
 // Write implements [cloud.Directory]. A call is one transaction: its changes
@@ -141,8 +130,8 @@ func (e *Engine) write(ctx context.Context, actor string, changes []cloud.Change
 	if len(changes) == 0 {
 		return results
 	}
-	err := refuse(cloud.Invalid, fmt.Sprintf("at most %d changes can be written at once", batch))
-	if len(changes) <= batch {
+	err := refuse(cloud.Invalid, fmt.Sprintf("at most %d changes can be written at once", e.caps.Batch))
+	if len(changes) <= e.caps.Batch {
 		err = e.store.Update(ctx, func(tx Tx) error {
 			w := writing{e: e, actor: actor, tx: tx, now: e.now(), byID: map[cloud.UserID]*draft{}, byUPN: map[string]*draft{}}
 			for i := range changes {
@@ -237,7 +226,7 @@ func (w *writing) load(u *User) (*draft, error) {
 		return nil, err
 	}
 	d := &draft{user: *u, tokens: tokens}
-	d.show()
+	d.show(w.e)
 	w.order = append(w.order, d)
 	w.byID[u.ID] = d
 	return d, nil

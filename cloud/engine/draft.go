@@ -32,12 +32,9 @@ type draft struct {
 }
 
 // show brings the user's OATH in line with its tokens.
-func (d *draft) show() {
+func (d *draft) show(e *Engine) {
 	d.subject = d.user.ID
-	d.user.OATH = nil
-	for _, t := range d.tokens {
-		d.user.OATH = append(d.user.OATH, t.OATHEntry)
-	}
+	d.user.OATH = e.shown(d.tokens)
 }
 
 // change makes c if the user is as c expects. Only a fault of the store is an
@@ -217,7 +214,7 @@ func (d *draft) create(w *writing, p *cloud.Profile) error {
 		return err
 	}
 	d.tokens = nil
-	d.show()
+	d.show(w.e)
 	w.byID[d.user.ID] = d
 	return nil
 }

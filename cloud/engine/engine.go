@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -21,9 +22,6 @@ import (
 // Format is the version of what the engine keeps in a store: the meaning of
 // its values, beside the store's own schema version.
 const Format = 1
-
-// KindEngine is the kind of a store that is a cloud of its own.
-const KindEngine = "engine"
 
 // Names of Meta values.
 const (
@@ -65,6 +63,7 @@ type Engine struct {
 	limits    Limits
 	text      string
 	setup     setup
+	caps      cloud.Capabilities
 	hub       hub
 	passwords passwords
 }
@@ -78,7 +77,9 @@ var (
 
 // Setup is what a store is made with.
 type Setup struct {
-	Instance string   // identity; empty: a random UUID
+	Instance string // identity; empty: a random UUID
+	Kind     Kind   // empty: KindEngine
+	Assumed  Assumptions
 	Domains  []string // mail domains of the organisation
 	Actor    Actor
 	Node     string    // empty: "local"
@@ -87,11 +88,12 @@ type Setup struct {
 
 // setup is the value of metaSetup.
 type setup struct {
-	Format   int       `json:"format"`
-	Kind     string    `json:"kind"`
-	Instance string    `json:"instance"`
-	Domains  []string  `json:"domains,omitempty"`
-	Created  time.Time `json:"created"`
+	Format   int         `json:"format"`
+	Kind     Kind        `json:"kind"`
+	Assumed  Assumptions `json:"assumed,omitzero"`
+	Instance string      `json:"instance"`
+	Domains  []string    `json:"domains,omitempty"`
+	Created  time.Time   `json:"created"`
 }
 
 // Init makes an empty store into an engine. A store that is one already is
@@ -133,7 +135,16 @@ func Init(ctx context.Context, s Store, key Key, with Setup) error {
 
 // setup checks what was asked for and fills the rest in.
 func (with Setup) setup() (setup, error) {
-	made := setup{Format: Format, Kind: KindEngine, Instance: with.Instance, Created: with.Now.UTC()}
+	made := setup{Format: Format, Kind: cmp.Or(with.Kind, KindEngine), Assumed: with.Assumed, Instance: with.Instance, Created: with.Now.UTC()}
+	if _, err := ParseKind(string(made.Kind)); err != nil {
+		return setup{}, err
+	}
+	if err := made.Assumed.check(); err != nil {
+		return setup{}, err
+	}
+	if made.Kind == KindEngine && made.Assumed != (Assumptions{}) {
+		return setup{}, refuse(cloud.Invalid, "an engine leaves nothing to be assumed: assumptions belong to a store that rehearses Entra ID")
+	}
 	if made.Instance == "" {
 		id, err := uuid.NewRandom()
 		if err != nil {
@@ -181,6 +192,7 @@ func Open(ctx context.Context, c Config) (*Engine, error) {
 	if err := c.Store.View(ctx, e.load); err != nil {
 		return nil, asError(err)
 	}
+	e.caps = e.capabilities()
 	return e, nil
 }
 
@@ -201,9 +213,8 @@ func (e *Engine) load(r Reader) error {
 		return hint.Wrap(refuse(cloud.Unsupported, fmt.Sprintf("the store has format %d, this program knows up to %d",
 			e.setup.Format, Format)), "use a newer mfabridge")
 	}
-	if e.setup.Kind != KindEngine {
-		return hint.Wrap(refuse(cloud.Unsupported, fmt.Sprintf("the store is of kind %q, which is not built", e.setup.Kind)),
-			"this version works on stores of kind \"engine\" only")
+	if _, err := ParseKind(string(e.setup.Kind)); err != nil {
+		return hint.Wrap(refuse(cloud.Unsupported, fmt.Sprintf("the store is of kind %q, which this program does not know", string(e.setup.Kind))), "use a newer mfabridge")
 	}
 	sealed, err := r.Meta(metaCodeKey)
 	if err != nil {
@@ -218,6 +229,12 @@ func (e *Engine) load(r Reader) error {
 
 // Instance is the identity of the engine, as in Capabilities.
 func (e *Engine) Instance() string { return e.setup.Instance }
+
+// Kind is what the store was made as.
+func (e *Engine) Kind() Kind { return e.setup.Kind }
+
+// Assumed is what a store that rehearses was made to assume.
+func (e *Engine) Assumed() Assumptions { return e.setup.Assumed }
 
 // Close ends all streams of decisions. It does not close the store, and calls
 // that still run go on until the store is closed.

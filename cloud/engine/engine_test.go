@@ -47,9 +47,16 @@ func (h *house) Advance(d time.Duration) {
 // build makes a store and opens an engine on it.
 func build(t testing.TB) *house {
 	t.Helper()
+	return buildAs(t, engine.Setup{})
+}
+
+// buildAs is build of a kind.
+func buildAs(t testing.TB, with engine.Setup) *house {
+	t.Helper()
 	h := &house{path: filepath.Join(t.TempDir(), "cloud.db"), now: time.Date(2026, 11, 2, 9, 0, 7, 0, time.UTC)}
 	h.outbox = filepath.Join(filepath.Dir(h.path), "outbox")
-	err := store.Init(t.Context(), h.path, "", engine.Setup{Domains: []string{"Contoso.Example"}, Actor: operator, Now: h.now})
+	with.Domains, with.Actor, with.Now = []string{"Contoso.Example"}, operator, h.now
+	err := store.Init(t.Context(), h.path, "", with)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,6 +18,9 @@ func (w *writing) normalise(c *cloud.Change) error {
 	if err := checkShape(c); err != nil {
 		return err
 	}
+	if err := admit(&w.e.caps, c); err != nil {
+		return err
+	}
 	if c.After.IsZero() {
 		return nil
 	}
@@ -106,17 +109,17 @@ func (w *writing) identify(o *cloud.OATH) error {
 // token is the index of the generator that a change is about, or -1: the one
 // with the id, else the one as it was before, else the one as it is to be.
 func (d *draft) token(c cloud.Change) int {
-	find := func(is func(t *Token) bool) int {
-		return slices.IndexFunc(d.tokens, func(t Token) bool { return t.Method == c.Method && is(&t) })
+	find := func(is func(o *cloud.OATHEntry) bool) int { // user.OATH is tokens, as this target compares them
+		return slices.IndexFunc(d.user.OATH, func(o cloud.OATHEntry) bool { return o.Method == c.Method && is(&o) })
 	}
 	if c.ID != "" {
-		return find(func(t *Token) bool { return t.ID == c.ID })
+		return find(func(o *cloud.OATHEntry) bool { return o.ID == c.ID })
 	}
 	for _, o := range []*cloud.OATH{c.Before.OATH, c.After.OATH} {
 		if o == nil {
 			continue
 		}
-		if i := find(func(t *Token) bool { return t.Same(*o) }); i >= 0 {
+		if i := find(func(entry *cloud.OATHEntry) bool { return entry.Same(*o) }); i >= 0 {
 			return i
 		}
 	}
@@ -128,8 +131,13 @@ func (d *draft) addToken(w *writing, c cloud.Change) (string, error) {
 	switch {
 	case o.Secret.IsZero():
 		return "", refused(cloud.Invalid, "an OATH method cannot be registered without its secret")
-	case len(d.tokens) >= maxOATH:
-		return "", refused(cloud.Invalid, fmt.Sprintf("a user can have at most %d OATH methods and apps", maxOATH))
+	case len(d.tokens)+len(d.user.Authenticators) >= w.e.caps.OATH.Limit:
+		return "", refused(cloud.Invalid, fmt.Sprintf("a user can have at most %d OATH methods and apps", w.e.caps.OATH.Limit))
+	}
+	if w.e.setup.Kind == KindEntra {
+		if err := d.assignable(o); err != nil {
+			return "", err
+		}
 	}
 	id, err := uuid.NewV7()
 	if err != nil {
@@ -140,8 +148,20 @@ func (d *draft) addToken(w *writing, c cloud.Change) (string, error) {
 		return "", err
 	}
 	d.tokens = append(d.tokens, t)
-	d.show()
+	d.show(w.e)
 	return t.ID, nil
+}
+
+// assignable holds Graph's rules for a device of the inventory that a user is
+// to have.
+func (d *draft) assignable(o *cloud.OATH) error {
+	switch {
+	case d.user.Guest:
+		return refused(cloud.Invalid, "a guest cannot have hardware OATH")
+	case o.Manufacturer == "" || o.Model == "":
+		return refused(cloud.Invalid, "hardware OATH needs a manufacturer and a model")
+	}
+	return nil
 }
 
 // updateToken changes a generator. Without a new secret it keeps its own, and
@@ -164,7 +184,7 @@ func (d *draft) updateToken(w *writing, c cloud.Change) error {
 		return err
 	}
 	d.tokens[i] = t
-	d.show()
+	d.show(w.e)
 	return nil
 }
 
@@ -204,7 +224,7 @@ func (d *draft) removeToken(w *writing, c cloud.Change) error {
 		return err
 	}
 	d.tokens = slices.Delete(d.tokens, i, i+1)
-	d.show()
+	d.show(w.e)
 	return nil
 }
 

@@ -179,8 +179,12 @@ func (p *program) planned(c *cli.Context, plan *planfile.Plan, make bool) (*embe
 		return nil, hint.Wrap(&cloud.Error{Kind: cloud.NotFound, Message: "the plan's target " + to.given + " is not there"}, advice)
 	}
 	if !to.exists() {
-		err := p.create(c.Context, to, engine.Setup{Instance: header.Target.Instance, Domains: header.Capabilities.Domains,
-			Actor: engine.Actor{Who: operator(), Reason: "apply of plan " + header.PlanID}})
+		assumed, err := engine.ParseAssumptions(header.Target.Assumed)
+		if err != nil {
+			return nil, err
+		}
+		err = p.create(c.Context, to, engine.Setup{Instance: header.Target.Instance, Domains: header.Capabilities.Domains,
+			Kind: engine.Kind(header.Target.Kind), Assumed: assumed, Actor: engine.Actor{Who: operator(), Reason: "apply of plan " + header.PlanID}})
 		if err != nil {
 			return nil, err
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -20,10 +21,11 @@ func (p *program) engineCommand() *cli.Command {
 				Name:  "init",
 				Usage: "make an empty store and its key",
 				Description: "The key opens every secret in the store. It is written beside the store, as PATH.key, unless --engine-key\n" +
-					"names one. Keep it out of backups of the store, and keep a copy: without it the store is lost.",
-				Flags: slices.Concat(storeFlags(), []cli.Flag{
+					"names one. Keep it out of backups of the store, and keep a copy: without it the store is lost.\n\n" +
+					"A store made --as entra rehearses Microsoft Entra ID: it takes what Graph can write and refuses the\n" +
+					"rest. What no public text settles about Entra ID is chosen with --assume; the default is the careful one.",
+				Flags: slices.Concat(storeFlags(), kindFlags(), []cli.Flag{
 					&cli.StringSliceFlag{Name: "domain", EnvVars: env("domain"), Usage: "mail `DOMAIN` of the organisation; addresses elsewhere are external"},
-					&cli.StringFlag{Name: "as", EnvVars: env("as"), Value: "engine", Usage: "kind of store: engine"},
 					&cli.StringFlag{Name: "reason", EnvVars: env("reason"), Usage: "why, for the audit"},
 				}),
 				Action: p.engineInit,
@@ -35,6 +37,29 @@ func (p *program) engineCommand() *cli.Command {
 }
 
 func storeFlags() []cli.Flag { return targetFlags("store", "work on") }
+
+// kindFlags say what a new store is made as.
+func kindFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "as", EnvVars: env("as"), Usage: "`KIND` of a new store: engine (default), or entra to rehearse Microsoft Entra ID"},
+		&cli.StringSliceFlag{Name: "assume", EnvVars: env("assume"),
+			Usage: "with --as entra: `NAME=VALUE` of oath-activation=yes|no, delayed=yes|no, unset-default=yes|no, cloud=global|usgov|china"},
+	}
+}
+
+// kindOf is what kindFlags say.
+func kindOf(c *cli.Context) (with engine.Setup, err error) {
+	if with.Kind, err = engine.ParseKind(cmp.Or(c.String("as"), string(engine.KindEngine))); err != nil {
+		return with, usage("--as: "+err.Error(), "use --as engine or --as entra")
+	}
+	if with.Assumed, err = engine.ParseAssumptions(c.StringSlice("assume")); err != nil {
+		return with, usage("--assume: "+err.Error(), "e.g. --assume oath-activation=yes --assume cloud=usgov")
+	}
+	if with.Kind == engine.KindEngine && with.Assumed != (engine.Assumptions{}) {
+		return with, usage("--assume is for a store that rehearses Entra ID", "add --as entra, or leave --assume out")
+	}
+	return with, nil
+}
 
 // reasonFlag is for what changes a store: who and why stand in the audit.
 func reasonFlag() cli.Flag {
@@ -64,8 +89,9 @@ func (p *program) engineInit(c *cli.Context) error {
 	if _, err := args(c); err != nil {
 		return err
 	}
-	if as := c.String("as"); as != "engine" {
-		return usage(fmt.Sprintf("--as %s is not built into this version", as), "use --as engine")
+	with, err := kindOf(c)
+	if err != nil {
+		return err
 	}
 	t, err := parseTarget("store", c.String("store"), c.String("engine-key"))
 	if err != nil {
@@ -75,11 +101,14 @@ func (p *program) engineInit(c *cli.Context) error {
 	if reason == "" {
 		reason = "engine init"
 	}
-	err = p.create(c.Context, t, engine.Setup{Domains: c.StringSlice("domain"), Actor: engine.Actor{Who: operator(), Reason: reason}})
-	if err != nil {
+	with.Domains, with.Actor = c.StringSlice("domain"), engine.Actor{Who: operator(), Reason: reason}
+	if err := p.create(c.Context, t, with); err != nil {
 		return err
 	}
 	fmt.Fprintf(p.out, "made the store %s\n", t.path)
+	if with.Kind == engine.KindEntra {
+		fmt.Fprintln(p.out, "it rehearses Microsoft Entra ID; fill it with: mfabridge engine user import")
+	}
 	if t.key == "" {
 		fmt.Fprintf(p.out, "its key is %s: keep it private, and keep a copy elsewhere\n", t.keyPath())
 	}

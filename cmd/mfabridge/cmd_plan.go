@@ -12,6 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/engine"
 	"mfabridge/cloud/engine/store"
 	"mfabridge/internal/hint"
 	"mfabridge/legacy"
@@ -28,7 +29,7 @@ func (p *program) planCommand() *cli.Command {
 		Description: "Reads the export and what the target holds, and writes into the plan file what would be done for\n" +
 			"each user and why. Look at it with \"mfabridge show\", do it with \"mfabridge apply\".\n" +
 			"The plan file can be passed around; FILE.key, made beside it, must be kept private.",
-		Flags: slices.Concat(targetFlags("to", "plan for"), exportFlags(), ruleFlags(), gateFlags(), []cli.Flag{
+		Flags: slices.Concat(targetFlags("to", "plan for"), kindFlags(), exportFlags(), ruleFlags(), gateFlags(), []cli.Flag{
 			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, EnvVars: env("out"), Usage: "write the plan to `FILE`"},
 			&cli.BoolFlag{Name: "overwrite", EnvVars: env("overwrite"), Usage: "replace a plan that has not been applied"},
 			&cli.StringSliceFlag{Name: "domain", EnvVars: env("domain"), Usage: "mail `DOMAIN` of the organisation, for a target that does not exist yet"},
@@ -114,22 +115,31 @@ type planTarget struct {
 
 func (p *program) planTarget(c *cli.Context, to place) (*planTarget, error) {
 	var t planTarget
+	with, err := kindOf(c)
+	if err != nil {
+		return nil, err
+	}
 	if to.exists() {
 		e, err := p.open(c.Context, to, store.Options{})
 		if err != nil {
 			return nil, err
 		}
 		t = planTarget{DirectoryReader: e, close: e.Close}
-		t.Existed = true
+		t.Existed, t.Kind = true, string(e.Kind())
+		if err := sameKind(c, with, e.Engine); err != nil {
+			return nil, errors.Join(err, t.close())
+		}
 	} else {
 		if err := to.folder(); err != nil {
 			return nil, err
 		}
-		e, end, err := p.imagine(c.Context, c.StringSlice("domain"))
+		with.Domains = c.StringSlice("domain")
+		e, end, err := p.imagine(c.Context, with)
 		if err != nil {
 			return nil, err
 		}
 		t = planTarget{DirectoryReader: e, close: end}
+		t.Kind, t.Assumed = string(with.Kind), with.Assumed.Words()
 	}
 	caps, err := t.Capabilities(c.Context)
 	if err != nil {
@@ -137,6 +147,18 @@ func (p *program) planTarget(c *cli.Context, to place) (*planTarget, error) {
 	}
 	t.Given, t.Instance, t.Product = to.given, caps.Instance, caps.Product
 	return &t, nil
+}
+
+// sameKind refuses a plan that asks for another kind of store than there is.
+func sameKind(c *cli.Context, with engine.Setup, e *engine.Engine) error {
+	if c.IsSet("as") && with.Kind != e.Kind() {
+		return usage(fmt.Sprintf("the store that is there is of kind %s, not %s", e.Kind(), with.Kind),
+			"leave --as out, or name a path that does not exist yet")
+	}
+	if len(c.StringSlice("assume")) > 0 && with.Assumed != e.Assumed() {
+		return usage("the store that is there assumes something else than --assume", "leave --assume out: a store keeps what it was made with")
+	}
+	return nil
 }
 
 func (p *program) writePlan(c *cli.Context, export *legacy.Export, target *planTarget, opt migrate.Options, out string) (migrate.Summary, error) {

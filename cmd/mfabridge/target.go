@@ -172,14 +172,15 @@ const tempAdvice = "make room in the folder for temporary files, or name another
 
 // imagine opens an empty engine in a temporary folder: what a target that does
 // not exist yet reads as.
-func (p *program) imagine(ctx context.Context, domains []string) (*embedded, func() error, error) {
+func (p *program) imagine(ctx context.Context, with engine.Setup) (*embedded, func() error, error) {
 	folder, err := os.MkdirTemp("", "mfabridge-")
 	if err != nil {
 		return nil, nil, hint.Wrap(err, tempAdvice)
 	}
 	remove := func() error { return os.RemoveAll(folder) }
 	t := place{path: filepath.Join(folder, "empty.db")}
-	err = p.create(ctx, t, engine.Setup{Domains: domains, Actor: engine.Actor{Who: operator(), Reason: "plan for a target that does not exist yet"}})
+	with.Actor = engine.Actor{Who: operator(), Reason: "plan for a target that does not exist yet"}
+	err = p.create(ctx, t, with)
 	if err != nil {
 		return nil, nil, errors.Join(hint.Wrap(fmt.Errorf("an empty store to plan with: %w", err), tempAdvice), remove())
 	}
