@@ -99,6 +99,11 @@ const (
 	TrustedIPNotMoved   Code = "TRUSTED_IP_NOT_MOVED"
 
 	ExportProblem Code = "EXPORT_PROBLEM"
+
+	// About whom the plan is for.
+	ListedUserUnknown Code = "LISTED_USER_UNKNOWN"
+	WaveEmpty         Code = "WAVE_EMPTY"
+	WaveOverlap       Code = "WAVE_OVERLAP"
 )
 
 // Entry says what a code stands for.
@@ -303,5 +308,11 @@ func exportEntries() []Entry {
 			"Tell the users at these addresses, and see that each has a method."},
 		{ExportProblem, SeverityError, "Something else is wrong with the export; the detail says what.",
 			"Correct the export at the place that is named."},
+		{ListedUserUnknown, SeverityWarning, "A file that --scope or --wave names has a name that no user of the plan has.",
+			"Correct the name, or take it out of the file."},
+		{WaveEmpty, SeverityWarning, "Nobody is in this wave: whom it names is not in the export, not in scope, or in an earlier wave.",
+			"Look at what the wave names, and at the order of the waves."},
+		{WaveOverlap, SeverityInfo, "A wave names users whom an earlier wave has taken; they stay there.",
+			"Nothing, if that is meant; else put the waves into another order."},
 	}
 }

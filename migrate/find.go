@@ -18,6 +18,8 @@ type finder struct {
 	// nobody is asked, and everybody can be created, even under a name that is
 	// no user principal name: the target of an inspection.
 	imaginary bool
+
+	scope *scope // nil: everybody
 }
 
 func (f *finder) batch() int { return max(f.caps.Batch, 1) }
@@ -50,6 +52,10 @@ func (f *finder) byRowKeys(ctx context.Context, users []legacy.User, matches []M
 	var keys []cloud.Key
 	perUser := make([][]rowKey, len(users))
 	for i, u := range users {
+		if f.scope != nil && !f.scope.byName(&users[i]) {
+			matches[i].Outside = true
+			continue
+		}
 		if !u.Enabled && !f.opt.IncludeDisabled {
 			continue // skipped, whoever it is
 		}
@@ -65,6 +71,10 @@ func (f *finder) byRowKeys(ctx context.Context, users []legacy.User, matches []M
 	ids := make([]cloud.UserID, len(users))
 	for i, u := range users {
 		n := len(perUser[i])
+		if f.scope != nil && (matches[i].Outside || !f.scope.byHits(hits[:n])) {
+			matches[i], hits = Match{Outside: true}, hits[n:]
+			continue
+		}
 		ids[i], matches[i] = resolve(perUser[i], hits[:n])
 		hits = hits[n:]
 		if ids[i] == "" && matches[i].Problem == "" {

@@ -20,6 +20,9 @@ type Header struct {
 	Capabilities  cloud.Capabilities
 	PhoneMetadata string // version of the telephone number metadata
 	Accepted      []Acceptance
+	Scope         Chosen        // whom the plan is about
+	Waves         []Chosen      // in the order of the options
+	Preflight     []cloud.Check // what the target said before the plan; nil: it was not asked
 }
 
 // Target is where a plan is to be applied.

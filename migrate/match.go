@@ -29,6 +29,7 @@ type Match struct {
 	By      string      // which key led to User
 	Problem Code        // why none of them was taken
 	Detail  string      // with Problem, and where the row is not matched: a sentence
+	Outside bool        // the row is out of scope, and nothing else is known of it
 	Taken   []string    // folded login names, wanted for this user, that belong to another
 }
 

@@ -49,6 +49,9 @@ type Options struct {
 	IncludeDisabled bool        // move disabled users, and keep them disabled
 	CompanyMode     legacy.Mode // of users whose row has none; empty: not known
 
+	Scope Selection // whom the plan is about; zero: everybody
+	Waves []Wave    // parts that are applied by themselves, the first that names a user takes him
+
 	Settings legacy.Settings // of the old server; what of it no target takes becomes findings
 	Activity bool            // the export says who logged in: users who did not are named
 	Accepted *Accepted       // findings that count against no gate; nil: none

@@ -43,6 +43,9 @@ func WriteOutlook(w io.Writer, s Summary) {
 	for _, o := range Outlooks {
 		fmt.Fprintf(w, "  %-14s %6d  %s\n", words(o), s.Outlook[o], outlookWords[o])
 	}
+	if s.LeftOut > 0 {
+		fmt.Fprintf(w, "rows out of scope, of which this plan says nothing: %d\n", s.LeftOut)
+	}
 	fmt.Fprintln(w)
 }
 

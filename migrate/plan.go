@@ -9,6 +9,7 @@ import (
 	"iter"
 
 	"mfabridge/cloud"
+	"mfabridge/internal/hint"
 	"mfabridge/internal/spill"
 	"mfabridge/legacy"
 )
@@ -53,7 +54,11 @@ func Plan(ctx context.Context, src Source, dir cloud.DirectoryReader, opt Option
 	if err != nil {
 		return Summary{}, fmt.Errorf("the target does not say what it takes: %w", err)
 	}
-	return run(ctx, src, &finder{dir: dir, caps: caps, opt: opt}, out)
+	scope, err := newScope(ctx, opt, dir)
+	if err != nil {
+		return Summary{}, err
+	}
+	return run(ctx, src, &finder{dir: dir, caps: caps, opt: opt, scope: scope}, out)
 }
 
 func run(ctx context.Context, src Source, f *finder, out Sink) (sum Summary, err error) {
@@ -67,6 +72,9 @@ func run(ctx context.Context, src Source, f *finder, out Sink) (sum Summary, err
 	if err := p.gather(ctx, src); err != nil {
 		return Summary{}, err
 	}
+	if s := f.scope; s != nil && p.sum.LeftOut > 0 && p.sum.LeftOut == p.rows {
+		return Summary{}, hint.Wrap(errNobody, "look at what --scope names: "+s.whole.Given)
+	}
 	if err := p.conflicts.group(); err != nil {
 		return Summary{}, err
 	}
@@ -75,6 +83,9 @@ func run(ctx context.Context, src Source, f *finder, out Sink) (sum Summary, err
 	}
 	if err := p.others(src, out); err != nil {
 		return Summary{}, err
+	}
+	if !f.imaginary {
+		p.sum.estimate(&f.caps)
 	}
 	return p.sum, nil
 }
@@ -99,7 +110,19 @@ func (p *planner) others(src Source, out Sink) error {
 			return err
 		}
 	}
-	return nil
+	if p.finder.scope == nil {
+		return nil
+	}
+	return p.finder.scope.findings(p.mapper.findings, func(finding Finding) error {
+		p.opt.Accepted.mark(&finding, cmp.Or(finding.Place, finding.Field))
+		p.sum.addFinding(finding)
+		return out.Problem(finding)
+	})
+}
+
+// outside tells whether a row is out of scope.
+func (p *planner) outside(ordinal int) bool {
+	return p.finder.scope != nil && p.finder.scope.outside.has(uint64(ordinal))
 }
 
 // planner is one plan in the making.
@@ -110,6 +133,7 @@ type planner struct {
 	conflicts *conflicts
 	matches   *spill.Sorter // ordinal, match
 	sum       Summary
+	rows      int
 	buf       []byte
 }
 
@@ -125,6 +149,7 @@ func (p *planner) gather(ctx context.Context, src Source) error {
 			return fmt.Errorf("the export yields its users out of order: %d after %d", u.Ordinal, last)
 		}
 		last = u.Ordinal
+		p.rows++
 		if batch = append(batch, u); len(batch) == cap(batch) {
 			if err := p.note(ctx, batch); err != nil {
 				return err
@@ -145,6 +170,12 @@ func (p *planner) note(ctx context.Context, users []legacy.User) error {
 		return err
 	}
 	for i, u := range users {
+		if matches[i].Outside {
+			if err := p.leaveOut(u); err != nil {
+				return err
+			}
+			continue
+		}
 		p.buf = binary.BigEndian.AppendUint64(p.buf[:0], uint64(u.Ordinal))
 		p.buf = appendMatch(p.buf, matches[i])
 		if err := p.matches.Add(p.buf); err != nil {
@@ -155,6 +186,15 @@ func (p *planner) note(ctx context.Context, users []legacy.User) error {
 		}
 	}
 	return nil
+}
+
+// leaveOut notes a row that is out of scope. What it claims counts all the
+// same: a secret that stands with somebody else, too, is nobody's, whoever the
+// plan is about. As the target is not asked, the row claims as if it moved.
+func (p *planner) leaveOut(u legacy.User) error {
+	p.finder.scope.outside.set(uint64(u.Ordinal))
+	p.sum.LeftOut++
+	return p.conflicts.add(p.mapper.draft(u, nil, Match{Create: true, UPN: cmp.Or(u.UPN, u.Username)}))
 }
 
 // decide is the second pass.
@@ -168,6 +208,12 @@ func (p *planner) decide(ctx context.Context, src Source, out Sink) error {
 	for u, err := range src.Users(ctx) {
 		if err != nil {
 			return err
+		}
+		if more && conflictErr == nil && waiting.ordinal < u.Ordinal {
+			waiting, conflictErr, more = nextConflict() // of a row out of scope
+		}
+		if p.outside(u.Ordinal) {
+			continue
 		}
 		rec, err, ok := nextMatch()
 		if err != nil {
@@ -189,6 +235,9 @@ func (p *planner) decide(ctx context.Context, src Source, out Sink) error {
 			waiting, conflictErr, more = nextConflict()
 		}
 		d := p.mapper.draft(u, shared, match)
+		if p.finder.scope != nil {
+			d.Wave = p.finder.scope.waveOf(d)
+		}
 		for i := range d.Findings {
 			p.opt.Accepted.mark(&d.Findings[i], d.Username)
 		}
@@ -196,6 +245,9 @@ func (p *planner) decide(ctx context.Context, src Source, out Sink) error {
 		if err := out.Add(d.Decision); err != nil {
 			return err
 		}
+	}
+	if conflictErr != nil {
+		return conflictErr
 	}
 	if _, _, ok := nextMatch(); ok {
 		return errChanged

@@ -301,6 +301,7 @@ func TestInspect(t *testing.T) {
 	want.Modes = map[legacy.Mode]int{legacy.ModeSMSText: 2, legacy.ModePhoneApp: 1}
 	want.Countries = map[string]int{"44": 2}
 	want.Methods = map[cloud.Method]int{cloud.Mobile: 2, cloud.SoftwareOATH: 1, cloud.Authenticator: 1}
+	want.ChangesOf = map[cloud.Method]int{cloud.Account: 2, cloud.Mobile: 2, cloud.SoftwareOATH: 1, cloud.Authenticator: 1, cloud.DefaultMethod: 2}
 	want.Devices, want.DevicesWithSecret, want.Activations = 2, 1, 1
 	want.Activated = map[migrate.Platform]map[migrate.Age]int{
 		migrate.PlatformIOS:     {migrate.AgeOneYear: 1},

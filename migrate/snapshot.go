@@ -18,6 +18,7 @@ var errSnapshot = errors.New("a record of the target's state cannot be read")
 func appendMatch(b []byte, m Match) []byte {
 	p := packer{b}
 	p.flag(m.Create)
+	p.flag(m.Outside)
 	p.text(m.UPN)
 	p.text(m.By)
 	p.text(string(m.Problem))
@@ -33,7 +34,7 @@ func appendMatch(b []byte, m Match) []byte {
 // readMatch is the reverse of appendMatch.
 func readMatch(b []byte) (Match, error) {
 	p := unpacker{b: b}
-	m := Match{Create: p.flag(), UPN: p.text(), By: p.text(), Problem: Code(p.text()), Detail: p.text(), Taken: p.texts()}
+	m := Match{Create: p.flag(), Outside: p.flag(), UPN: p.text(), By: p.text(), Problem: Code(p.text()), Detail: p.text(), Taken: p.texts()}
 	if p.flag() {
 		m.User = p.user()
 	}

@@ -26,6 +26,11 @@ type Summary struct {
 	Countries   map[string]int       // telephone numbers that users hold after the plan, by calling code, e.g. "44"
 	Methods     map[cloud.Method]int // methods that users hold after the plan
 	Activations int                  // users who have to activate an app anew
+
+	ChangesOf map[cloud.Method]int // changes by method
+	Waves     map[string]*Summary  // of the users of each wave, findings that belong to no user excluded
+	LeftOut   int                  // rows out of scope; they count nowhere else
+	Estimate  Estimate             // of an apply of all of this
 }
 
 // NewSummary returns a Summary of nothing, its maps ready to count in.
@@ -41,6 +46,8 @@ func NewSummary() Summary {
 		Modes:     map[legacy.Mode]int{},
 		Countries: map[string]int{},
 		Methods:   map[cloud.Method]int{},
+		ChangesOf: map[cloud.Method]int{},
+		Waves:     map[string]*Summary{},
 	}
 }
 
@@ -64,12 +71,39 @@ func (s Summary) Unaccepted(severity Severity) int {
 	return n
 }
 
+// wave is the Summary of a wave, made when it is first asked for.
+func (s *Summary) wave(name string) *Summary {
+	w := s.Waves[name]
+	if w == nil {
+		sum := NewSummary()
+		w = &sum
+		s.Waves[name] = w
+	}
+	return w
+}
+
+// estimate closes the summary with how long an apply takes.
+func (s *Summary) estimate(caps *cloud.Capabilities) {
+	s.Estimate = EstimateOf(s, caps)
+	for _, w := range s.Waves {
+		w.Estimate = EstimateOf(w, caps)
+	}
+}
+
 func (s *Summary) add(d *draft) {
+	if d.Wave != "" {
+		s.wave(d.Wave).count(d)
+	}
+	s.count(d)
+}
+
+func (s *Summary) count(d *draft) {
 	s.Users[d.Action]++
 	s.Outlook[d.Outlook]++
 	s.Modes[d.u.Mode]++
 	for i := range d.Changes {
 		s.Changes[d.Changes[i].Op]++
+		s.ChangesOf[d.Changes[i].Method]++
 	}
 	for _, f := range d.Findings {
 		s.addFinding(f)

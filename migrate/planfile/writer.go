@@ -185,7 +185,8 @@ func headerFields(h *migrate.Header) []headerField {
 		{name: "accepted", value: &h.Accepted, later: true}, {name: "capabilities", value: &h.Capabilities},
 		{name: "created", value: &h.Created}, {name: "inputs", value: &h.Inputs}, {name: "options", value: &h.Options},
 		{name: "phone_metadata", value: &h.PhoneMetadata}, {name: "plan", value: &h.PlanID},
-		{name: "target", value: &h.Target}, {name: "tool_version", value: &h.ToolVersion},
+		{name: "preflight", value: &h.Preflight, later: true}, {name: "scope", value: &h.Scope, later: true},
+		{name: "target", value: &h.Target}, {name: "tool_version", value: &h.ToolVersion}, {name: "waves", value: &h.Waves, later: true},
 	}
 }
 
