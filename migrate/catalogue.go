@@ -9,6 +9,9 @@ const (
 	UserMatchConflict  Code = "USER_MATCH_CONFLICT"
 	UserAmbiguous      Code = "USER_AMBIGUOUS"
 	UserMatchShared    Code = "USER_MATCH_SHARED"
+	MatchWeak          Code = "MATCH_WEAK"
+	MatchWeakAllowed   Code = "MATCH_WEAK_ALLOWED"
+	MatchFileUnused    Code = "MATCH_FILE_UNUSED"
 	UserPrivileged     Code = "USER_PRIVILEGED"
 	CloudUserDisabled  Code = "CLOUD_USER_DISABLED"
 	CloudUserGuest     Code = "CLOUD_USER_GUEST"
@@ -125,12 +128,18 @@ func matchEntries() []Entry {
 	return []Entry{
 		{UserUnmatched, SeverityError, "No user of the target matches the row, or none can be created for it.",
 			"Create the user in the target, correct UserPrincipalName or Sid in the export, or plan with --create-users where the target allows it."},
-		{UserMatchConflict, SeverityError, "The row's keys lead to different users of the target, or the Sid contradicts the one that the matched user has.",
-			"Find out whose row it is and correct UserPrincipalName, Username or Sid."},
-		{UserAmbiguous, SeverityError, "One key of the row leads to several users of the target.",
-			"Make the key unique in the target, or take it out of the row."},
+		{UserMatchConflict, SeverityError, "The row's keys lead to different users of the target or different people in the directory, or the Sid contradicts the one that the matched user has.",
+			"Find out whose row it is and correct UserPrincipalName, Username or Sid, or say who it is in a file for --match-file."},
+		{UserAmbiguous, SeverityError, "One key of the row leads to several users of the target, or to several people in the directory.",
+			"Make the key unique there, take it out of the row, or say who it is in a file for --match-file."},
 		{UserMatchShared, SeverityError, "Several rows lead to one user of the target; none of them moves.",
 			"Keep the row that is used and take the others out of the export."},
+		{MatchWeak, SeverityError, "Only an address, or an account name outside the configured domains, leads to the user, and somebody else may have the same; nothing moves.",
+			"Say who it is in a file for --match-file, name the domain with --directory-domain, or look at all of these and plan with --allow-weak-match."},
+		{MatchWeakAllowed, SeverityWarning, "Only an address, or an account name outside the configured domains, leads to the user, and --allow-weak-match takes it.",
+			"Check that row and user are the same person before applying."},
+		{MatchFileUnused, SeverityWarning, "A row of the match file names a user who is not in the export.",
+			"Check how its Username is written: case does not count, everything else does."},
 		{UserPrivileged, SeverityError, "The user has an administrative role in the target; methods of administrators are not written from an export.",
 			"Let the administrator register in person."},
 		{CloudUserDisabled, SeverityWarning, "The user is disabled in the target. The methods move, and cannot be used until the user is enabled.",

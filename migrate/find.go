@@ -49,17 +49,16 @@ func (f *finder) matches(ctx context.Context, users []legacy.User) ([]Match, err
 // byRowKeys returns the ids that the rows' keys lead to, and puts into matches
 // how, or why not.
 func (f *finder) byRowKeys(ctx context.Context, users []legacy.User, matches []Match) ([]cloud.UserID, error) {
+	perUser, own := f.ownKeys(users, matches)
+	people, err := f.people(ctx, users, own)
+	if err != nil {
+		return nil, err
+	}
 	var keys []cloud.Key
-	perUser := make([][]rowKey, len(users))
-	for i, u := range users {
-		if f.scope != nil && !f.scope.byName(&users[i]) {
-			matches[i].Outside = true
-			continue
+	for i := range perUser {
+		if people != nil {
+			perUser[i] = append(perUser[i], people[i].rowKeys(f.caps)...)
 		}
-		if !u.Enabled && !f.opt.IncludeDisabled {
-			continue // skipped, whoever it is
-		}
-		perUser[i] = rowKeys(u, f.caps)
 		for _, k := range perUser[i] {
 			keys = append(keys, k.key)
 		}
@@ -75,13 +74,86 @@ func (f *finder) byRowKeys(ctx context.Context, users []legacy.User, matches []M
 			matches[i], hits = Match{Outside: true}, hits[n:]
 			continue
 		}
-		ids[i], matches[i] = resolve(perUser[i], hits[:n])
-		hits = hits[n:]
-		if ids[i] == "" && matches[i].Problem == "" {
-			matches[i] = create(u, f.opt, f.caps)
+		var k evidence
+		if people != nil {
+			k = people[i]
 		}
+		ids[i], matches[i] = f.decide(u, perUser[i], hits[:n], k)
+		hits = hits[n:]
 	}
 	return ids, nil
+}
+
+// ownKeys returns the keys that rows have by themselves or by the match file,
+// and which rows count by their own. Rows outside the scope have none.
+func (f *finder) ownKeys(users []legacy.User, matches []Match) (perUser [][]rowKey, own []bool) {
+	perUser, own = make([][]rowKey, len(users)), make([]bool, len(users))
+	for i, u := range users {
+		given, ok := f.opt.MatchFile.of(u.Username)
+		switch {
+		case f.scope != nil && !f.scope.byName(&users[i]):
+			matches[i].Outside = true
+		case !u.Enabled && !f.opt.IncludeDisabled: // skipped, whoever it is
+		case ok:
+			perUser[i] = []rowKey{given}
+		default:
+			perUser[i], own[i] = rowKeys(u, f.caps), true
+		}
+	}
+	return perUser, own
+}
+
+// decide says which user a row's keys mean, or what else becomes of the row.
+func (f *finder) decide(u legacy.User, keys []rowKey, hits [][]cloud.UserID, k evidence) (id cloud.UserID, m Match) {
+	if k.problem != "" {
+		return "", Match{Problem: k.problem, Detail: k.detail}
+	}
+	id, m = resolve(keys, hits)
+	switch byFile := len(keys) > 0 && keys[0].by == MatchedByFile; {
+	case m.Problem != "":
+		return "", m
+	case m.Weak && !f.opt.AllowWeakMatch:
+		return "", weakly(m.By)
+	case id == "" && byFile:
+		m = f.createAs(keys[0])
+	case id == "":
+		m = create(u, k, f.opt, f.caps)
+	}
+	if m.Problem == "" {
+		m.add(u, keys, k, f.caps)
+	}
+	return id, m
+}
+
+// createAs decides whether a user is created whom the match file names.
+func (f *finder) createAs(k rowKey) Match {
+	if k.key.Kind == cloud.ByUPN && f.opt.CreateUsers && f.caps.CreateUsers {
+		return Match{Create: true, UPN: k.key.Value}
+	}
+	return Match{Detail: "the match file names a user whom the target does not have"}
+}
+
+// add notes what the directory says, and claims what the row's own columns do
+// not show.
+func (m *Match) add(u legacy.User, keys []rowKey, k evidence, caps cloud.Capabilities) {
+	byFile := len(keys) > 0 && keys[0].by == MatchedByFile
+	if !byFile && k.person == nil {
+		return
+	}
+	for _, key := range keys {
+		m.Claims = append(m.Claims, key.claim())
+	}
+	if sid := sidOf(u); byFile && sid != "" && caps.Aliases {
+		m.Claims = append(m.Claims, rowKey{key: cloud.Key{Kind: cloud.BySID, Value: sid}}.claim())
+	}
+	if k.person == nil {
+		return
+	}
+	m.Claims = append(m.Claims, "person:"+k.person.ID)
+	m.SID = k.person.SID
+	if u.KeepPhoneSynchronized {
+		m.Phones, m.Changed = k.person.Phones, k.person.Changed
+	}
 }
 
 // find is the target's Find for any number of keys.

@@ -152,6 +152,9 @@ func (d *draft) admit() bool {
 		return d.skip(UserUnmatched, "UserPrincipalName", d.match.Detail)
 	}
 	d.identify()
+	if d.match.Weak {
+		d.find(MatchWeakAllowed, "Username", "only "+keyColumn(d.match.By)+" leads to the user")
+	}
 	if d.now.Privileged {
 		return d.skip(UserPrivileged, "UserPrincipalName", "the user has an administrative role in the target")
 	}
@@ -176,8 +179,10 @@ func (d *draft) shareTarget() (Conflict, bool) {
 	if d.match.User != nil {
 		keys = append(keys, "id:"+string(d.match.User.ID))
 	}
-	for _, k := range rowKeys(d.u, d.caps) {
-		keys = append(keys, string(k.key.Kind)+":"+fold(k.key.Value))
+	if keys = append(keys, d.match.Claims...); d.match.Claims == nil {
+		for _, k := range rowKeys(d.u, d.caps) {
+			keys = append(keys, k.claim())
+		}
 	}
 	var shared Conflict
 	found := false

@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"cmp"
 	"fmt"
 	"net/mail"
 	"slices"
@@ -81,7 +82,7 @@ func (d *draft) account() (PlannedChange, bool) {
 	profile.Aliases = append(slices.Clone(profile.Aliases), names...)
 	slices.Sort(profile.Aliases)
 	if profile.SID == "" && d.caps.Aliases {
-		profile.SID = sidOf(d.u)
+		profile.SID = cmp.Or(sidOf(d.u), d.match.SID)
 	}
 	if !d.u.Enabled {
 		profile.Enabled = false

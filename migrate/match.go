@@ -3,6 +3,7 @@ package migrate
 import (
 	"fmt"
 	"strings"
+	"time"
 	"unicode"
 
 	"golang.org/x/text/cases"
@@ -14,6 +15,7 @@ import (
 
 // Words of Decision.MatchedBy.
 const (
+	MatchedByFile     = "match-file"
 	MatchedByUPN      = "upn"
 	MatchedByUsername = "username"
 	MatchedBySID      = "sid"
@@ -31,6 +33,13 @@ type Match struct {
 	Detail  string      // with Problem, and where the row is not matched: a sentence
 	Outside bool        // the row is out of scope, and nothing else is known of it
 	Taken   []string    // folded login names, wanted for this user, that belong to another
+
+	// What the match file and the customer's directory add.
+	Weak    bool      // By proves little, and was taken all the same
+	SID     string    // of the person in the directory
+	Claims  []string  // keys that no other row may have; nil: those that the row itself has
+	Phones  []string  // of the person in the directory, where the row's is kept in step with it
+	Changed time.Time // with Phones: when the person's entry was changed last
 }
 
 // fold is the form in which names are compared, as targets do: Unicode case
@@ -71,21 +80,25 @@ func sidOf(u legacy.User) string {
 
 // rowKey is one way in which a row may lead to a user of the target.
 type rowKey struct {
-	by  string
-	key cloud.Key
+	by   string
+	key  cloud.Key
+	weak bool // proves little about who the row's person is
 }
+
+// claim is the key in the form in which rows are compared.
+func (k rowKey) claim() string { return string(k.key.Kind) + ":" + fold(k.key.Value) }
 
 // rowKeys are all keys that the row has, the one that counts most first.
 func rowKeys(u legacy.User, caps cloud.Capabilities) []rowKey {
 	keys := make([]rowKey, 0, 3)
 	if u.UPN != "" {
-		keys = append(keys, rowKey{MatchedByUPN, cloud.Key{Kind: cloud.ByUPN, Value: u.UPN}})
+		keys = append(keys, rowKey{by: MatchedByUPN, key: cloud.Key{Kind: cloud.ByUPN, Value: u.UPN}})
 	}
 	if strings.Contains(u.Username, "@") && fold(u.Username) != fold(u.UPN) {
-		keys = append(keys, rowKey{MatchedByUsername, cloud.Key{Kind: cloud.ByUPN, Value: u.Username}})
+		keys = append(keys, rowKey{by: MatchedByUsername, key: cloud.Key{Kind: cloud.ByUPN, Value: u.Username}})
 	}
 	if sid := sidOf(u); sid != "" && caps.Aliases {
-		keys = append(keys, rowKey{MatchedBySID, cloud.Key{Kind: cloud.BySID, Value: sid}})
+		keys = append(keys, rowKey{by: MatchedBySID, key: cloud.Key{Kind: cloud.BySID, Value: sid}})
 	}
 	return keys
 }
@@ -102,17 +115,24 @@ func resolve(keys []rowKey, hits [][]cloud.UserID) (cloud.UserID, Match) {
 			return "", Match{Problem: UserAmbiguous,
 				Detail: fmt.Sprintf("%s leads to %d users of the target", keyColumn(k.by), len(found))}
 		case id == "":
-			id, m.By = found[0], k.by
+			id, m.By, m.Weak = found[0], k.by, k.weak
 		case id != found[0]:
 			return "", Match{Problem: UserMatchConflict,
 				Detail: fmt.Sprintf("%s and %s lead to different users of the target", keyColumn(m.By), keyColumn(k.by))}
+		case m.Weak && !k.weak:
+			m.By, m.Weak = k.by, false
 		}
 	}
 	return id, m
 }
 
 func keyColumn(by string) string {
+	if attribute, ok := strings.CutPrefix(by, MatchedByDirectory); ok {
+		return "the directory's " + attribute
+	}
 	switch by {
+	case MatchedByFile:
+		return "the match file"
 	case MatchedByUPN:
 		return "UserPrincipalName"
 	case MatchedBySID:
@@ -123,11 +143,16 @@ func keyColumn(by string) string {
 }
 
 // settle completes a match with the user that was read: one that vanished is
-// not matched, one with another SID is somebody else.
+// not matched, one with another SID is somebody else, unless the match file
+// has said who it is.
 func (m Match) settle(u legacy.User, user cloud.User) Match {
 	switch {
 	case user.ID == "":
 		return Match{Detail: "the user was there when it was looked for, and gone when it was read"}
+	case m.By == MatchedByFile:
+	case contradicts(m.SID, user.SID):
+		return Match{Problem: UserMatchConflict,
+			Detail: keyColumn(m.By) + " leads to a user of the target who has another Sid than the person in the directory"}
 	case sidOf(u) != "" && user.SID != "" && fold(u.SID) != fold(user.SID):
 		return Match{Problem: UserMatchConflict,
 			Detail: keyColumn(m.By) + " leads to a user of the target who has another Sid"}
@@ -138,12 +163,17 @@ func (m Match) settle(u legacy.User, user cloud.User) Match {
 
 // create decides whether a row that no key led anywhere becomes a new user,
 // and under which name.
-func create(u legacy.User, opt Options, caps cloud.Capabilities) Match {
+func create(u legacy.User, k evidence, opt Options, caps cloud.Capabilities) Match {
+	name, problem := k.name(u, opt)
 	switch {
+	case problem.Problem != "":
+		return problem
 	case !caps.CreateUsers:
 		return Match{Detail: "no user of the target matches, and this target creates none"}
 	case !opt.CreateUsers:
 		return Match{Detail: "no user of the target matches; --create-users would create one"}
+	case name != "":
+		return Match{Create: true, UPN: name, Weak: k.weak && fold(u.UPN) != fold(name)}
 	case u.UPN != "" && !isAddress(u.UPN):
 		return Match{Detail: "no user of the target matches, and UserPrincipalName is no name that one could be created with"}
 	case u.UPN != "":

@@ -37,6 +37,16 @@ const (
 	EmailAll      EmailPolicy = "all"
 )
 
+// PhonePolicy says which number moves of a user whose number the old server
+// kept in step with the directory, where the two differ now.
+type PhonePolicy string
+
+const (
+	PhonesExport    PhonePolicy = "export"    // the old server's: it verified the user until now
+	PhonesDirectory PhonePolicy = "directory" // the directory's
+	PhonesNewest    PhonePolicy = "newest"    // the directory's where its entry was changed after the old server's row
+)
+
 // Options are the rules of one plan. The zero Options plus Now is a careful
 // plan: nothing is created, nothing replaced, disabled users are skipped.
 type Options struct {
@@ -47,10 +57,15 @@ type Options struct {
 	DefaultMethod   DefaultPolicy  // empty: unset
 	Email           EmailPolicy
 	IncludeDisabled bool        // move disabled users, and keep them disabled
+	AllowWeakMatch  bool        // take a match that proves little: by an address, or by an account name of an unknown domain
+	Phones          PhonePolicy // empty: export
 	CompanyMode     legacy.Mode // of users whose row has none; empty: not known
 
 	Scope Selection // whom the plan is about; zero: everybody
 	Waves []Wave    // parts that are applied by themselves, the first that names a user takes him
+
+	MatchFile *MatchFile // who users are in the target, before all their keys; nil: none
+	People    People     // the customer's directory, asked besides the target; nil: none
 
 	Settings legacy.Settings // of the old server; what of it no target takes becomes findings
 	Activity bool            // the export says who logged in: users who did not are named
@@ -76,6 +91,8 @@ func (o Options) Validate() error {
 			"--default-method", string(o.DefaultMethod), "unset, always or secure"},
 		{slices.Contains([]EmailPolicy{EmailByTarget, EmailOff, EmailExternal, EmailAll}, o.Email),
 			"--email", string(o.Email), "off, external or all"},
+		{slices.Contains([]PhonePolicy{"", PhonesExport, PhonesDirectory, PhonesNewest}, o.Phones),
+			"--phones", string(o.Phones), "export, directory or newest"},
 		{slices.Contains([]legacy.Mode{legacy.ModeUnset, legacy.ModePhoneApp, legacy.ModeOathToken, legacy.ModeSMSText, legacy.ModeVoiceCall}, o.CompanyMode),
 			"the company's default mode", string(o.CompanyMode), "phoneApp, oathToken, smsText or voiceCall"},
 	}

@@ -103,6 +103,15 @@ func (p *planner) others(src Source, out Sink) error {
 			return err
 		}
 	}
+	for name, place := range p.opt.MatchFile.unused {
+		finding := p.mapper.findings.of(MatchFileUnused, "Username", Plain(name)+" is not in the export")
+		finding.Place = place.String()
+		p.opt.Accepted.mark(&finding, name)
+		p.sum.addFinding(finding)
+		if err := out.Problem(finding); err != nil {
+			return err
+		}
+	}
 	for finding, name := range p.mapper.findings.settings(p.opt.Settings) {
 		p.opt.Accepted.mark(&finding, name)
 		p.sum.addFinding(finding)

@@ -74,6 +74,8 @@ func (d *directory) Find(_ context.Context, keys []cloud.Key) ([][]cloud.UserID,
 
 func (d *directory) leads(k cloud.Key, u *cloud.User) bool {
 	switch k.Kind {
+	case cloud.ByID:
+		return k.Value == string(u.ID)
 	case cloud.ByUPN:
 		return strings.EqualFold(k.Value, u.UPN)
 	case cloud.BySID:

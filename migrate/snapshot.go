@@ -24,6 +24,11 @@ func appendMatch(b []byte, m Match) []byte {
 	p.text(string(m.Problem))
 	p.text(m.Detail)
 	p.texts(m.Taken)
+	p.flag(m.Weak)
+	p.text(m.SID)
+	p.texts(m.Claims)
+	p.texts(m.Phones)
+	p.time(m.Changed)
 	p.flag(m.User != nil)
 	if m.User != nil {
 		p.user(m.User)
@@ -34,7 +39,8 @@ func appendMatch(b []byte, m Match) []byte {
 // readMatch is the reverse of appendMatch.
 func readMatch(b []byte) (Match, error) {
 	p := unpacker{b: b}
-	m := Match{Create: p.flag(), Outside: p.flag(), UPN: p.text(), By: p.text(), Problem: Code(p.text()), Detail: p.text(), Taken: p.texts()}
+	m := Match{Create: p.flag(), Outside: p.flag(), UPN: p.text(), By: p.text(), Problem: Code(p.text()), Detail: p.text(), Taken: p.texts(),
+		Weak: p.flag(), SID: p.text(), Claims: p.texts(), Phones: p.texts(), Changed: p.time()}
 	if p.flag() {
 		m.User = p.user()
 	}
