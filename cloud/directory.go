@@ -140,6 +140,7 @@ type Capabilities struct {
 	DefaultMethod Access
 	Preferences   []Preference // values that DefaultMethod takes
 	DefaultIsUsed bool         // false: the target chooses itself and ignores the default
+	EmailVerifies bool         // a confirmed address is asked for a code; false: it only helps to reset a password
 
 	OATH OATHCapabilities
 

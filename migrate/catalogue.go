@@ -13,6 +13,7 @@ const (
 	MatchWeakAllowed   Code = "MATCH_WEAK_ALLOWED"
 	MatchFileUnused    Code = "MATCH_FILE_UNUSED"
 	UserPrivileged     Code = "USER_PRIVILEGED"
+	PrivilegedIncluded Code = "PRIVILEGED_INCLUDED"
 	CloudUserDisabled  Code = "CLOUD_USER_DISABLED"
 	CloudUserGuest     Code = "CLOUD_USER_GUEST"
 	UserNothingToMove  Code = "USER_NOTHING_TO_MOVE"
@@ -46,6 +47,7 @@ const (
 	MethodDiffersInCloud Code = "METHOD_DIFFERS_IN_CLOUD"
 	MethodNotAllowed     Code = "METHOD_NOT_ALLOWED"
 	MethodUnsupported    Code = "METHOD_UNSUPPORTED"
+	SMSSignInEnabled     Code = "SMS_SIGNIN_ENABLED"
 
 	// About email addresses.
 	EmailInvalid Code = "EMAIL_INVALID"
@@ -59,6 +61,8 @@ const (
 	TokenConflict            Code = "TOKEN_CONFLICT"
 	TokenDuplicate           Code = "TOKEN_DUPLICATE"
 	TokenLimit               Code = "TOKEN_LIMIT"
+	TokenNotActivated        Code = "TOKEN_NOT_ACTIVATED"
+	SecretNotCompared        Code = "SECRET_NOT_COMPARED"
 	SecretAmbiguous          Code = "SECRET_AMBIGUOUS"
 
 	// About the mobile app.
@@ -141,7 +145,9 @@ func matchEntries() []Entry {
 		{MatchFileUnused, SeverityWarning, "A row of the match file names a user who is not in the export.",
 			"Check how its Username is written: case does not count, everything else does."},
 		{UserPrivileged, SeverityError, "The user has an administrative role in the target; methods of administrators are not written from an export.",
-			"Let the administrator register in person."},
+			"Let the administrator register in person, or name the user in the file of --include-privileged."},
+		{PrivilegedIncluded, SeverityWarning, "The user has an administrative role in the target and is moved all the same, because the file of --include-privileged names the user.",
+			"Check with the administrator that the row's numbers and tokens are theirs."},
 		{CloudUserDisabled, SeverityWarning, "The user is disabled in the target. The methods move, and cannot be used until the user is enabled.",
 			"Enable the user in the target if the account is still wanted."},
 		{CloudUserGuest, SeverityWarning, "The user is a guest in the target. Telephone numbers move, code generators do not.",
@@ -161,7 +167,7 @@ func matchEntries() []Entry {
 
 func stateEntries() []Entry {
 	return []Entry{
-		{UserDisabled, SeverityInfo, "The user is disabled in the old server and is skipped, or with --include-disabled moved and kept disabled.",
+		{UserDisabled, SeverityInfo, "The user is disabled in the old server and is skipped, or with --include-disabled moved, and kept disabled where the target can.",
 			"Nothing, if the account is not wanted any more; else plan with --include-disabled."},
 		{PasswordOnlyToday, SeverityError, "The user is disabled in the old server with DisabledBehavior=succeed: the password alone is enough today.",
 			"Decide: enable the user in the old server and have a method registered, or expect the login to be refused after the cut-over."},
@@ -192,7 +198,7 @@ func phoneEntries() []Entry {
 			"Register a direct number for the user."},
 		{BackupPromoted, SeverityInfo, "There is no mobile phone, so the backup number becomes it.",
 			"Nothing."},
-		{BackupPhoneSkipped, SeverityWarning, "Phone and BackupPhone both have an extension, and there is one office number; the backup is not moved.",
+		{BackupPhoneSkipped, SeverityWarning, "The place for the backup number is where Phone stands, as where both have an extension; the backup is not moved.",
 			"Have the user register another number if one is needed."},
 		{PhoneDuplicate, SeverityInfo, "The user has this number already in another place; it is written once.",
 			"Nothing."},
@@ -205,12 +211,14 @@ func phoneEntries() []Entry {
 
 func methodEntries() []Entry {
 	return []Entry{
-		{MethodDiffersInCloud, SeverityWarning, "The target holds another value in this place, and it is kept.",
+		{MethodDiffersInCloud, SeverityWarning, "The target holds another value in this place, or another name or interval of this code generator, and it is kept.",
 			"Ask the user which is right; --existing replace writes the old server's telephone number or address."},
 		{MethodNotAllowed, SeverityWarning, "The target's policy does not allow this method to the user; it moves, and cannot be used.",
 			"Allow the method in the target, or have the user register another."},
 		{MethodUnsupported, SeverityWarning, "The target does not take this method.",
 			"Have the user register a method that the target takes."},
+		{SMSSignInEnabled, SeverityError, "The target's policy lets a mobile phone of this user sign in without a password, and the plan writes one: whoever holds the phone is in with a text alone.",
+			"Take the user out of the policy's sign-in by text before the plan is applied."},
 		{EmailInvalid, SeverityWarning, "EmailAddress is not an address; it is not moved.",
 			"Correct the address, or leave it."},
 		{EmailSkipped, SeverityInfo, "The address is not moved: an address of the organisation itself cannot help with a login to it, or addresses are switched off.",
@@ -234,6 +242,10 @@ func tokenEntries() []Entry {
 			"Nothing."},
 		{TokenLimit, SeverityWarning, "The user has as many code generators as the target takes; this token is not moved.",
 			"Remove one in the target that is not used any more."},
+		{TokenNotActivated, SeverityWarning, "The target registers the code generator without activating it; until somebody does, its codes verify nothing and it does not count.",
+			"Have the user, or an administrator with a code of the generator, activate it in the target before the cut-over."},
+		{SecretNotCompared, SeverityInfo, "The target tells no secrets. A generator of the same serial number is taken for this one, and compared by name and interval.",
+			"Have one code of it tried in the target if you are not sure that its seed is the same."},
 		{SecretAmbiguous, SeverityWarning, "The secret is valid both as hexadecimal and as Base32, and nothing says which it is; it is not moved.",
 			"Prefix the secret with hex: or name its format with --secret-format."},
 	}
@@ -266,7 +278,7 @@ func deviceEntries() []Entry {
 
 func askEntries() []Entry {
 	return []Entry{
-		{DefaultMethodChanged, SeverityWarning, "The method that the user was asked by first is not there after this plan, or is not allowed; the most secure one that is there becomes the default.",
+		{DefaultMethodChanged, SeverityWarning, "The method that the user was asked by first is not there after this plan, is not allowed, or is left for a more secure one with --default-method secure; the most secure one that is there becomes the default.",
 			"Tell the user what to expect at the next login."},
 		{DefaultMethodIgnored, SeverityInfo, "The target chooses by itself how to ask, or lets no default be set.",
 			"Nothing."},
@@ -282,7 +294,7 @@ func askEntries() []Entry {
 			"Check that the application can ask for a code, and tell the user."},
 		{TelephonyNoProvider, SeverityWarning, "Only texts or calls verify the user, and the target has no provider that delivers them.",
 			"Set a provider up before the cut-over, or have the user register an app or a token."},
-		{TelephonyRetirement, SeverityWarning, "Only texts or calls verify the user, and the target's own delivery of them ends.",
+		{TelephonyRetirement, SeverityWarning, "Only texts or calls verify the user, and the target's own delivery of them ends at the date that is named; info where --telephony-provider delivers them. Sign-in by text alone ends with or without a provider.",
 			"Have the user register an app or a token before the date."},
 	}
 }

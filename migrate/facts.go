@@ -22,6 +22,7 @@ func FactsOf(u *cloud.User) []Fact {
 		{Name: "upn", Value: u.UPN},
 		{Name: "guest", Value: strconv.FormatBool(u.Guest)},
 		{Name: "privileged", Value: strconv.FormatBool(u.Privileged)},
+		{Name: "sms_sign_in", Value: strconv.FormatBool(u.SMSSignIn)},
 		{Name: "forbidden", Value: strings.Join(forbidden, ",")},
 	}
 }

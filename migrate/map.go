@@ -2,6 +2,7 @@ package migrate
 
 import (
 	"fmt"
+	"slices"
 
 	"mfabridge/cloud"
 	"mfabridge/legacy"
@@ -40,6 +41,7 @@ type Mapper struct {
 	opt      Options
 	caps     cloud.Capabilities
 	phones   *phone.Parser
+	ends     *Deadlines
 	findings findings
 	email    EmailPolicy
 }
@@ -54,10 +56,13 @@ func NewMapper(opt Options, caps cloud.Capabilities) (*Mapper, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Mapper{opt: opt, caps: caps, phones: phones, findings: newFindings(), email: opt.Email}
+	m := &Mapper{opt: opt, caps: caps, phones: phones, ends: opt.Deadlines, findings: newFindings(), email: opt.Email}
+	if m.ends == nil {
+		m.ends = BuiltInDeadlines()
+	}
 	if m.email == EmailByTarget {
 		m.email = EmailOff
-		if caps.Methods[cloud.Email].Create {
+		if caps.Methods[cloud.Email].Create && caps.EmailVerifies {
 			m.email = EmailExternal
 		}
 	}
@@ -105,6 +110,9 @@ type draft struct {
 	used      map[int]bool          // entries of now.OATH that a token or device of the row is
 	tokens    []string              // fingerprints of the row's tokens
 	refused   []string              // fingerprints of generators that may be somebody else's
+
+	telephonyEnds bool   // texts and calls, all that verifies the user, are not delivered for ever
+	deadline      string // with telephonyEnds: when they end, as Summary.Deadlines counts it; empty: now
 }
 
 // draft runs the rules in their order. The order matters: what is skipped is
@@ -155,8 +163,11 @@ func (d *draft) admit() bool {
 	if d.match.Weak {
 		d.find(MatchWeakAllowed, "Username", "only "+keyColumn(d.match.By)+" leads to the user")
 	}
-	if d.now.Privileged {
+	switch {
+	case d.now.Privileged && !d.includesPrivileged():
 		return d.skip(UserPrivileged, "UserPrincipalName", "the user has an administrative role in the target")
+	case d.now.Privileged:
+		d.find(PrivilegedIncluded, "UserPrincipalName", "the user has an administrative role in the target, and is moved since --include-privileged names the user")
 	}
 	if d.u.SID != "" && sidOf(d.u) == "" && d.caps.Aliases {
 		d.find(SIDInvalid, "Sid", "Sid is not written S-1-…")
@@ -206,6 +217,20 @@ func (d *draft) identify() {
 	d.Facts = FactsOf(&d.now)
 }
 
+// includesPrivileged tells whether the plan names the user among the
+// administrators who move.
+func (d *draft) includesPrivileged() bool {
+	if d.opt.Privileged == nil {
+		return false
+	}
+	for _, name := range []string{d.u.Username, d.u.UPN, d.now.UPN} {
+		if _, named := d.opt.Privileged.set.find(name); named && name != "" {
+			return true
+		}
+	}
+	return false
+}
+
 func (d *draft) skip(code Code, field, detail string) bool {
 	d.Action = Skip
 	d.find(code, field, detail)
@@ -251,13 +276,44 @@ func (d *draft) change(c cloud.Change, reason string) {
 
 func (d *draft) planned(c cloud.Change, reason string) PlannedChange {
 	c.User, c.UPN = d.Target, d.UPN
-	access := d.caps.Methods[c.Method]
-	if c.Method == cloud.DefaultMethod {
-		access = d.caps.DefaultMethod
+	return PlannedChange{Change: c, Reason: Plain(reason), Irreversible: irreversible(c, &d.caps)}
+}
+
+// irreversible tells whether undo could not put Before back: because the
+// target does not take what that needs, because nobody holds the secret that
+// would be needed, or because an invitation that was over is over.
+func irreversible(c cloud.Change, caps *cloud.Capabilities) bool {
+	access := caps.Methods[c.Method]
+	switch c.Method {
+	case cloud.Account:
+		if c.Op == cloud.Update {
+			return false // only what the target takes is changed
+		}
+		return !caps.CreateUsers // who creates users removes them
+	case cloud.Blocked:
+		return !caps.Block
+	case cloud.DefaultMethod:
+		access = caps.DefaultMethod
+		if p := cloud.Preference(c.Before.Text); p != "" && !slices.Contains(caps.Preferences, p) {
+			return true
+		}
 	}
-	settable := c.Method == cloud.Account || c.Method == cloud.Blocked
-	return PlannedChange{Change: c, Reason: Plain(reason),
-		Irreversible: c.Before.IsZero() && !settable && !access.Delete}
+	switch {
+	case c.Before.IsZero():
+		return !access.Delete
+	case c.Method == cloud.Authenticator, c.Method.IsOATH() && !keepsSecret(c):
+		return true
+	case c.After.IsZero():
+		return !access.Create
+	default:
+		return !access.Update
+	}
+}
+
+// keepsSecret tells whether a change of a code generator leaves its secret as
+// it is.
+func keepsSecret(c cloud.Change) bool {
+	return c.Before.OATH != nil && c.After.OATH != nil && c.After.OATH.Secret.IsZero() && c.Before.OATH.Same(*c.After.OATH)
 }
 
 // brings notes that the row holds a method, whether or not it is a change.

@@ -27,9 +27,10 @@ func (d *draft) disabledRule() bool {
 	case !d.opt.IncludeDisabled:
 		return d.skip(UserDisabled, "Enabled", "the user is disabled in the old server and is skipped")
 	case !d.caps.Disable:
-		return d.skip(UserDisabled, "Enabled", "the user is disabled in the old server and is skipped, since the target cannot keep a user disabled")
+		d.find(UserDisabled, "Enabled", "the user is disabled in the old server and is moved; whether the user is enabled in the target is not changed")
+	default:
+		d.find(UserDisabled, "Enabled", "the user is disabled in the old server, is moved and kept disabled")
 	}
-	d.find(UserDisabled, "Enabled", "the user is disabled in the old server, is moved and kept disabled")
 	return true
 }
 
@@ -84,7 +85,7 @@ func (d *draft) account() (PlannedChange, bool) {
 	if profile.SID == "" && d.caps.Aliases {
 		profile.SID = cmp.Or(sidOf(d.u), d.match.SID)
 	}
-	if !d.u.Enabled {
+	if !d.u.Enabled && d.caps.Disable {
 		profile.Enabled = false
 	}
 	d.after.Profile = profile

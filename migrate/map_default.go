@@ -11,6 +11,7 @@ import (
 const (
 	authenticatorActive  = "active"
 	authenticatorInvited = "invited"
+	authenticatorExpired = "expired"
 )
 
 // usedApp tells whether the user has the old server's mobile app.
@@ -26,7 +27,8 @@ func (d *draft) pushActive() bool {
 }
 
 // pushRule has the user activate an app, and invites where the target can. An
-// invitation that is there counts, even an expired one.
+// invitation that is there counts; one that has expired is renewed if the plan
+// asks for it.
 func (d *draft) pushRule() {
 	if !d.usedApp() || d.pushActive() {
 		return
@@ -36,11 +38,33 @@ func (d *draft) pushRule() {
 		return
 	}
 	d.brings(cloud.Authenticator)
-	if len(d.now.Authenticators) > 0 {
+	invited := cloud.Change{Op: cloud.Add, Method: cloud.Authenticator, After: cloud.Value{State: authenticatorInvited}}
+	if len(d.now.Authenticators) == 0 {
+		d.after.Authenticators = []cloud.AuthenticatorEntry{{State: authenticatorInvited}}
+		d.change(invited, "mobile app")
 		return
 	}
-	d.after.Authenticators = []cloud.AuthenticatorEntry{{State: authenticatorInvited}}
-	d.change(cloud.Change{Op: cloud.Add, Method: cloud.Authenticator, After: cloud.Value{State: authenticatorInvited}}, "mobile app")
+	if i, ok := d.expired(); ok && d.opt.Reinvite && d.caps.Methods[cloud.Authenticator].Update {
+		old := d.now.Authenticators[i]
+		invited.Op, invited.ID, invited.Before = cloud.Update, old.ID, cloud.Value{State: old.State}
+		d.after.Authenticators = slices.Clone(d.now.Authenticators)
+		d.after.Authenticators[i] = cloud.AuthenticatorEntry{ID: old.ID, Name: old.Name, State: authenticatorInvited}
+		d.change(invited, "invitation renewed")
+	}
+}
+
+// expired finds the invitation that is over, if none is open.
+func (d *draft) expired() (int, bool) {
+	at := -1
+	for i, a := range d.now.Authenticators {
+		if a.State != authenticatorExpired {
+			return 0, false
+		}
+		if at < 0 {
+			at = i
+		}
+	}
+	return at, at >= 0
 }
 
 // securest is the order in which a default is chosen.
@@ -53,11 +77,6 @@ func (d *draft) defaultRule() {
 	if policy != DefaultAlways && d.now.Default != "" {
 		return
 	}
-	access := d.caps.DefaultMethod
-	settable := access.Create || access.Update
-	if !settable || !d.caps.DefaultIsUsed {
-		d.find(DefaultMethodIgnored, "Mode", "the target chooses by itself how to ask the user")
-	}
 	wanted, why := d.wantedDefault()
 	if wanted == "" && d.now.Default != "" {
 		return // nobody knows better than the target
@@ -66,7 +85,15 @@ func (d *draft) defaultRule() {
 	if policy == DefaultSecure || !d.available(wanted) {
 		best = d.securestAvailable()
 	}
-	if !settable || best == "" || best == d.now.Default {
+	if best == "" || best == d.now.Default {
+		return
+	}
+	access := d.caps.DefaultMethod
+	settable := d.now.Default == "" && access.Create || d.now.Default != "" && access.Update
+	if !settable || !d.caps.DefaultIsUsed {
+		d.find(DefaultMethodIgnored, "Mode", "the target chooses by itself how to ask the user")
+	}
+	if !settable {
 		return
 	}
 	if best != wanted {
@@ -138,16 +165,24 @@ func (d *draft) securestAvailable() cloud.Preference {
 	return ""
 }
 
-// available tells whether a preference could verify the user after the plan.
+// available tells whether a preference could be the user's default after the
+// plan.
 func (d *draft) available(p cloud.Preference) bool {
-	if !slices.Contains(d.caps.Preferences, p) {
-		return false
-	}
+	return slices.Contains(d.caps.Preferences, p) && d.verifies(p)
+}
+
+// verifies tells whether the user could be verified in this way after the
+// plan. A generator that the user has yet to activate does not count.
+func (d *draft) verifies(p cloud.Preference) bool {
 	switch p {
 	case cloud.Push:
 		return d.pushActive() && d.allowed(cloud.Authenticator)
 	case cloud.OATHCode:
-		return slices.ContainsFunc(d.after.OATH, func(e cloud.OATHEntry) bool { return d.allowed(e.Method) })
+		works := d.after.OATH
+		if !d.caps.OATH.Activates {
+			works = works[:len(d.now.OATH)]
+		}
+		return slices.ContainsFunc(works, func(e cloud.OATHEntry) bool { return d.allowed(e.Method) })
 	case cloud.SMS, cloud.VoiceMobile:
 		return d.after.Mobile != "" && d.allowed(cloud.Mobile)
 	case cloud.VoiceAlternateMobile:

@@ -93,9 +93,9 @@ func TestStateOfTheUser(t *testing.T) {
 		{name: "disabled, included, created", given: func(w *world) { w.row.Enabled, w.opt.IncludeDisabled, w.user = false, true, nil },
 			changes:  []string{"add user none -> ada@contoso.example disabled", mobile1, bySMS},
 			findings: []migrate.Code{migrate.UserDisabled}, action: migrate.Create},
-		{name: "disabled, included, but the target cannot disable", given: func(w *world) {
+		{name: "disabled, included, and the target disables nobody", given: func(w *world) {
 			w.row.Enabled, w.opt.IncludeDisabled, w.caps.Disable = false, true, false
-		}, findings: []migrate.Code{migrate.UserDisabled}, action: migrate.Skip, outlook: migrate.OutOfScope},
+		}, changes: []string{mobile1, bySMS}, findings: []migrate.Code{migrate.UserDisabled}, action: migrate.Modify, outlook: migrate.Works},
 		{name: "blocked", given: func(w *world) { w.row.Blocked = true },
 			changes: []string{"set block none -> 2025-05-21", mobile1, bySMS}},
 		{name: "blocked, no export date", given: func(w *world) { w.row.Blocked, w.opt.ExportTime = true, time.Time{} },

@@ -232,25 +232,32 @@ func (d *draft) place(g generator) {
 		d.refuse(g, g.label+" is the same generator as another of this user that may be somebody else's")
 		return
 	}
-	for i := range d.after.OATH {
-		e := d.after.OATH[i]
-		sameSerial := fold(e.Serial) == fold(g.oath.Serial)
-		different := e.Fingerprint != "" && e.Fingerprint != g.oath.Fingerprint
-		switch there := i < len(d.now.OATH); {
-		case e.Fingerprint == g.oath.Fingerprint || sameSerial && !different:
-			if !there || d.used[i] {
-				d.duplicate(g)
-				return
-			}
-			d.refresh(i, g)
-			return
-		case sameSerial && there:
-			d.brings(e.Method)
-			d.findAt(g.place, MethodDiffersInCloud, g.field, "the target has another secret for "+g.label)
-			return
-		}
+	i := d.same(g)
+	switch {
+	case i < 0:
+		d.register(g)
+	case i >= len(d.now.OATH) || d.used[i]:
+		d.duplicate(g)
+	case d.now.OATH[i].Fingerprint != "" && d.now.OATH[i].Fingerprint != g.oath.Fingerprint:
+		d.brings(d.now.OATH[i].Method)
+		d.findAt(g.place, MethodDiffersInCloud, g.field, "the target has another secret for "+g.label)
+	default:
+		d.refresh(i, g)
 	}
-	d.register(g)
+}
+
+// same finds the entry that is this generator: by its secret where the target
+// tells, which says more than a serial number; else by its serial number. -1:
+// there is none.
+func (d *draft) same(g generator) int {
+	if len(d.after.OATH) == 0 {
+		return -1
+	}
+	if i := slices.IndexFunc(d.after.OATH, func(e cloud.OATHEntry) bool { return e.Fingerprint == g.oath.Fingerprint }); i >= 0 {
+		return i
+	}
+	serial := fold(g.oath.Serial)
+	return slices.IndexFunc(d.after.OATH, func(e cloud.OATHEntry) bool { return e.Serial != "" && fold(e.Serial) == serial })
 }
 
 // duplicate leaves out what is there as another token or app of the row. Where
@@ -271,6 +278,9 @@ func (d *draft) refresh(i int, g generator) {
 	d.used[i] = true
 	have := d.now.OATH[i]
 	d.brings(have.Method)
+	if have.Fingerprint == "" && g.ownSerial {
+		d.findAt(g.place, SecretNotCompared, g.field, g.label+" is taken for the one that is there by its serial number, name and interval")
+	}
 	want := have.OATH
 	if g.named {
 		want.Name = g.oath.Name
@@ -285,8 +295,10 @@ func (d *draft) refresh(i int, g generator) {
 		before := have.OATH
 		d.change(cloud.Change{Op: cloud.Update, Method: have.Method, ID: have.ID,
 			Before: cloud.Value{OATH: &before}, After: cloud.Value{OATH: &want}}, g.reason)
-	case want.Period != have.Period || want.Digits != have.Digits || want.Algorithm != have.Algorithm:
-		d.findAt(g.place, MethodDiffersInCloud, g.field, "the target has other parameters for "+g.label+" and cannot change them")
+	case have.Name == "" && want.Period == have.Period && want.Digits == have.Digits && want.Algorithm == have.Algorithm:
+		// The target tells no name, and might have this one.
+	default:
+		d.findAt(g.place, MethodDiffersInCloud, g.field, "the target has another name, interval or kind of code for "+g.label+", and cannot change it")
 	}
 }
 
@@ -309,7 +321,7 @@ func (d *draft) register(g generator) {
 		d.claim(SharedSerial, fold(g.oath.Serial), claimMoves)
 	}
 	if !d.room() {
-		d.brings(g.method)
+		d.brought = true
 		d.findAt(g.place, g.codes.limit, g.field, d.noRoom(g.label))
 		return
 	}
@@ -325,6 +337,9 @@ func (d *draft) register(g generator) {
 	o := g.oath
 	d.after.OATH = append(d.after.OATH, cloud.OATHEntry{Method: g.method, OATH: o})
 	d.change(cloud.Change{Op: cloud.Add, Method: g.method, After: cloud.Value{OATH: &o}}, g.reason)
+	if !d.caps.OATH.Activates {
+		d.findAt(g.place, TokenNotActivated, g.field, g.label+" is registered, and gives no valid code before somebody activates it in the target")
+	}
 }
 
 // refuse leaves a generator out because it may be somebody else's, and with it

@@ -35,17 +35,20 @@ func (d *draft) phoneRules() {
 }
 
 func (d *draft) placeBackup(n phone.Number) {
+	slot, reason := cloud.AlternateMobile, "BackupPhone"
+	promoted := false
 	switch {
-	case n.Extension != "" && d.phoneSlot == cloud.Office:
-		d.find(BackupPhoneSkipped, "BackupPhone", n.Masked()+" has an extension as Phone has")
 	case n.Extension != "":
-		d.putPhone(cloud.Office, n, "BackupPhone", "BackupPhone")
+		slot = cloud.Office
 	case d.after.Mobile == "":
-		if d.putPhone(cloud.Mobile, n, "BackupPhone", "BackupPhone promoted") == cloud.Mobile {
-			d.find(BackupPromoted, "BackupPhone", n.Masked()+" becomes the mobile phone")
-		}
-	default:
-		d.putPhone(cloud.AlternateMobile, n, "BackupPhone", "BackupPhone")
+		slot, reason, promoted = cloud.Mobile, "BackupPhone promoted", true
+	}
+	if slot == d.phoneSlot && d.slotOf(n.String()) == "" {
+		d.find(BackupPhoneSkipped, "BackupPhone", n.Masked()+" would be "+string(slot)+", where Phone stands")
+		return
+	}
+	if d.putPhone(slot, n, "BackupPhone", reason) == slot && promoted {
+		d.find(BackupPromoted, "BackupPhone", n.Masked()+" becomes the mobile phone")
 	}
 }
 
@@ -128,6 +131,9 @@ func (d *draft) putPhone(slot cloud.Method, n phone.Number, field, reason string
 	}
 	d.brings(slot)
 	d.change(change, reason)
+	if slot == cloud.Mobile && d.now.SMSSignIn {
+		d.signInFinding(field, n)
+	}
 	*have = number
 	d.claim(SharedPhone, number, claimMoves)
 	if c, ok := d.conflict(SharedPhone, number); ok {

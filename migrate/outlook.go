@@ -5,6 +5,7 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/legacy"
+	"mfabridge/legacy/phone"
 )
 
 // outlook closes a decision: what verifies the user after the plan, which
@@ -35,8 +36,7 @@ func (d *draft) group(known bool) Outlook {
 		return OutOfScope
 	case !known, d.has(UserMatchShared), d.has(NoFactorAfterApply):
 		return LockedOut
-	case d.mode == legacy.ModePhoneApp && d.has(PushNeedsActivation),
-		d.has(TelephonyNoProvider), d.has(TelephonyRetirement):
+	case d.mode == legacy.ModePhoneApp && d.has(PushNeedsActivation), d.telephonyEnds:
 		return MustAct
 	default:
 		return Works
@@ -48,7 +48,7 @@ func (d *draft) group(known bool) Outlook {
 func (d *draft) factorFindings() {
 	var phones []cloud.Preference
 	for _, p := range securest {
-		if !d.available(p) {
+		if !d.verifies(p) {
 			continue
 		}
 		if p == cloud.Push || p == cloud.OATHCode {
@@ -60,8 +60,43 @@ func (d *draft) factorFindings() {
 	case len(phones) == 0:
 		d.find(NoFactorAfterApply, "Username", "no method of this user verifies anything after this plan")
 	case d.caps.RetiresTelephony:
-		d.find(TelephonyRetirement, "Phone", "only texts and calls verify the user")
+		d.retirementFinding(phones)
 	case !slices.ContainsFunc(phones, func(p cloud.Preference) bool { return slices.Contains(d.caps.Telephony, p) }):
+		d.telephonyEnds = true
 		d.find(TelephonyNoProvider, "Phone", "only texts and calls verify the user, and nothing delivers them")
 	}
+}
+
+// retirementFinding says when the target ends its own texts and calls. Whoever
+// has brought a provider for one of the user's ways to be asked need not care,
+// unless the user signs in by text alone, which ends with or without one.
+func (d *draft) retirementFinding(phones []cloud.Preference) {
+	end := d.ends.of(d.caps.Cloud, &d.now)
+	signIn := d.now.SMSSignIn && d.after.Mobile != ""
+	provided := slices.ContainsFunc(phones, d.opt.Provider.delivers)
+	detail := "only texts and calls verify the user, and the target's own end " + end.when()
+	switch {
+	case provided && signIn:
+		detail += "; the provider delivers them from then on, but not the sign-in by text alone that policy allows the user"
+	case provided:
+		detail += "; the provider delivers them from then on"
+	case signIn:
+		detail += ", and with them the sign-in by text alone that policy allows the user"
+	}
+	d.find(TelephonyRetirement, "Phone", detail)
+	if provided && !signIn {
+		d.Findings[len(d.Findings)-1].Severity = SeverityInfo
+		return
+	}
+	d.telephonyEnds, d.deadline = true, end.key()
+}
+
+// signInFinding says that a mobile phone would let its holder sign in without
+// a password.
+func (d *draft) signInFinding(field string, n phone.Number) {
+	detail := "policy lets a mobile phone of the user sign in without a password: " + n.Masked() + " would"
+	if d.caps.RetiresTelephony {
+		detail += "; sign-in by text ends " + d.ends.of(d.caps.Cloud, &d.now).when()
+	}
+	d.find(SMSSignInEnabled, field, detail)
 }

@@ -1,6 +1,8 @@
 package migrate_test
 
 import (
+	"io"
+	"strings"
 	"testing"
 	"time"
 
@@ -29,8 +31,9 @@ func engine() cloud.Capabilities {
 		DefaultMethod: all,
 		Preferences:   []cloud.Preference{cloud.Push, cloud.OATHCode, cloud.SMS, cloud.VoiceMobile, cloud.VoiceAlternateMobile, cloud.VoiceOffice},
 		DefaultIsUsed: true,
+		EmailVerifies: true,
 		OATH: cloud.OATHCapabilities{Limit: 5, Algorithms: []cloud.Algorithm{cloud.SHA1, cloud.SHA256}, Digits: []int{6, 8},
-			Periods: []int{30, 60}, Fingerprints: true, MinSecret: 10, MaxSecret: 128},
+			Periods: []int{30, 60}, Fingerprints: true, Activates: true, MinSecret: 10, MaxSecret: 128},
 		Telephony: []cloud.Preference{cloud.SMS, cloud.VoiceMobile, cloud.VoiceAlternateMobile, cloud.VoiceOffice},
 	}
 }
@@ -153,4 +156,14 @@ func text(v cloud.Value) string {
 	default:
 		return v.Text + v.State
 	}
+}
+
+// names are the lines of a file of names.
+func names(t *testing.T, text string) *migrate.Names {
+	t.Helper()
+	n, err := migrate.ReadNames("names.txt", func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(text)), nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }

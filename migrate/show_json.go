@@ -120,7 +120,7 @@ func ShowJSON(ctx context.Context, w io.Writer, p PlanReader, reveal bool) error
 	}
 	s := p.Summary()
 	err := r.line(summaryForm{"summary", counted(s.Outlook), counted(s.Users), counted(s.Changes), counted(s.Findings),
-		map[string]int{}, estimate(p), devicesForm{s.Devices, s.DevicesWithSecret}, p.Digest(), seal(p), acceptanceForms(p.Header().Accepted)})
+		counted(s.Deadlines), estimate(p), devicesForm{s.Devices, s.DevicesWithSecret}, p.Digest(), seal(p), acceptanceForms(p.Header().Accepted)})
 	if err != nil {
 		return err
 	}

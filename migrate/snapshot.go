@@ -89,7 +89,10 @@ func (p *packer) user(u *cloud.User) {
 	p.texts(u.Aliases)
 	p.flag(u.Enabled)
 	p.flag(u.Guest)
+	p.flag(u.External)
 	p.flag(u.Privileged)
+	p.flag(u.GlobalAdmin)
+	p.flag(u.SMSSignIn)
 	p.time(u.BlockedUntil)
 	p.number(len(u.Forbidden))
 	for _, m := range u.Forbidden {
@@ -104,6 +107,7 @@ func (p *packer) user(u *cloud.User) {
 		p.text(a.ID)
 		p.text(a.Name)
 		p.text(a.State)
+		p.time(a.Until)
 	}
 }
 
@@ -182,7 +186,8 @@ func (p *unpacker) user() *cloud.User {
 	}
 	u.Default = cloud.Preference(p.text())
 	u.Aliases = p.texts()
-	u.Enabled, u.Guest, u.Privileged = p.flag(), p.flag(), p.flag()
+	u.Enabled, u.Guest, u.External = p.flag(), p.flag(), p.flag()
+	u.Privileged, u.GlobalAdmin, u.SMSSignIn = p.flag(), p.flag(), p.flag()
 	u.BlockedUntil = p.time()
 	for range p.count() {
 		u.Forbidden = append(u.Forbidden, cloud.Method(p.text()))
@@ -191,7 +196,7 @@ func (p *unpacker) user() *cloud.User {
 		u.OATH = append(u.OATH, p.oath())
 	}
 	for range p.count() {
-		u.Authenticators = append(u.Authenticators, cloud.AuthenticatorEntry{ID: p.text(), Name: p.text(), State: p.text()})
+		u.Authenticators = append(u.Authenticators, cloud.AuthenticatorEntry{ID: p.text(), Name: p.text(), State: p.text(), Until: p.time()})
 	}
 	return u
 }

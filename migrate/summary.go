@@ -31,6 +31,7 @@ type Summary struct {
 	Waves     map[string]*Summary  // of the users of each wave, findings that belong to no user excluded
 	LeftOut   int                  // rows out of scope; they count nowhere else
 	Estimate  Estimate             // of an apply of all of this
+	Deadlines map[string]int       // users whom only texts and calls verify, by the date "2027-02-01" that ends them; "unknown" where none is published
 }
 
 // NewSummary returns a Summary of nothing, its maps ready to count in.
@@ -48,6 +49,7 @@ func NewSummary() Summary {
 		Methods:   map[cloud.Method]int{},
 		ChangesOf: map[cloud.Method]int{},
 		Waves:     map[string]*Summary{},
+		Deadlines: map[string]int{},
 	}
 }
 
@@ -118,6 +120,9 @@ func (s *Summary) count(d *draft) {
 	s.Tokens += len(d.u.Tokens)
 	if d.has(PushNeedsActivation) {
 		s.Activations++
+	}
+	if d.deadline != "" {
+		s.Deadlines[d.deadline]++
 	}
 	s.addMethods(&d.after)
 }

@@ -30,7 +30,7 @@ func (e *Engine) capabilities() cloud.Capabilities {
 	for _, m := range []cloud.Method{cloud.Mobile, cloud.AlternateMobile, cloud.Office, cloud.Email, cloud.SoftwareOATH, cloud.HardwareOATH} {
 		c.Methods[m] = all
 	}
-	c.DefaultMethod, c.DefaultIsUsed = all, true
+	c.DefaultMethod, c.DefaultIsUsed, c.EmailVerifies = all, true, true
 	c.Preferences = []cloud.Preference{cloud.OATHCode, cloud.SMS, cloud.VoiceMobile, cloud.VoiceAlternateMobile, cloud.VoiceOffice}
 	c.OATH = cloud.OATHCapabilities{Limit: maxOATH, Algorithms: []cloud.Algorithm{cloud.SHA1, cloud.SHA256, cloud.SHA512},
 		Digits: []int{6, 8}, Periods: []int{30, 60}, Fingerprints: true, Activates: true, MinSecret: minSecret, MaxSecret: maxSecret}

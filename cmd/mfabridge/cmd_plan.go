@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -48,7 +49,11 @@ func ruleFlags() []cli.Flag {
 		&cli.StringFlag{Name: "existing", EnvVars: env("existing"), Value: string(migrate.ExistingKeep), Usage: "keep or replace what the target has in a slot"},
 		&cli.StringFlag{Name: "default-method", EnvVars: env("default-method"), Value: string(migrate.DefaultUnset), Usage: "set the default method: unset (only where there is none), always, or secure"},
 		&cli.StringFlag{Name: "email", EnvVars: env("email"), Usage: "move addresses: off, external or all (default: what fits the target)"},
-		&cli.BoolFlag{Name: "include-disabled", EnvVars: env("include-disabled"), Usage: "move disabled users, and keep them disabled"},
+		&cli.BoolFlag{Name: "include-disabled", EnvVars: env("include-disabled"), Usage: "move disabled users, and keep them disabled where the target can"},
+		&cli.StringFlag{Name: "include-privileged", EnvVars: env("include-privileged"), Usage: "move the administrators that `FILE` names, a Username or user principal name a line"},
+		&cli.BoolFlag{Name: "reinvite", EnvVars: env("reinvite"), Usage: "renew invitations to activate an app that have expired"},
+		&cli.StringFlag{Name: "deadlines", EnvVars: env("deadlines"), Usage: "`FILE` (CSV: cloud,class,date,source) says when clouds end their own texts and calls"},
+		&cli.StringFlag{Name: "telephony-provider", EnvVars: env("telephony-provider"), Usage: "`sms,voice`: what a provider of your own will deliver when the cloud's own texts and calls end"},
 	}
 }
 
@@ -170,6 +175,12 @@ func (p *program) writePlan(c *cli.Context, export *legacy.Export, target *planT
 	for _, f := range export.Summary().Files {
 		inputs = append(inputs, migrate.Input{Name: f.Name, SHA256: f.SHA256})
 	}
+	if opt.Privileged != nil {
+		inputs = append(inputs, migrate.Input{Name: opt.Privileged.File, SHA256: opt.Privileged.SHA256})
+	}
+	if opt.Deadlines != nil {
+		inputs = append(inputs, migrate.Input{Name: opt.Deadlines.File, SHA256: opt.Deadlines.SHA256})
+	}
 	w, err := planfile.Create(out, migrate.Header{
 		ToolVersion: version(), Created: p.now(), Target: target.Target, Inputs: inputs, Options: inForce(c),
 		Capabilities: caps, PhoneMetadata: phone.MetadataVersion(), Accepted: opt.Accepted.Entries(),
@@ -227,6 +238,20 @@ func (p *program) rules(c *cli.Context) (migrate.Options, error) {
 	default:
 		return opt, usage(fmt.Sprintf("--phone-validity cannot be %q", v), "use possible or strict")
 	}
+	if err := ruleFiles(c, &opt); err != nil {
+		return opt, err
+	}
+	for word := range strings.SplitSeq(c.String("telephony-provider"), ",") {
+		switch strings.TrimSpace(word) {
+		case "":
+		case "sms":
+			opt.Provider.SMS = true
+		case "voice":
+			opt.Provider.Voice = true
+		default:
+			return opt, usage(fmt.Sprintf("--telephony-provider cannot be %q", word), "use sms, voice or both")
+		}
+	}
 	if err := opt.Validate(); err != nil {
 		return opt, &exit{code: exitUsage, err: err}
 	}
@@ -234,6 +259,27 @@ func (p *program) rules(c *cli.Context) (migrate.Options, error) {
 		return opt, &exit{code: exitUsage, err: err}
 	}
 	return opt, nil
+}
+
+// ruleFiles reads the files that rules are in.
+func ruleFiles(c *cli.Context, opt *migrate.Options) (err error) {
+	if path := c.String("include-privileged"); path != "" {
+		opt.Privileged, err = migrate.ReadNames(filepath.Base(path), func() (io.ReadCloser, error) { return os.Open(path) })
+		if err != nil {
+			return err
+		}
+	}
+	if path := c.String("deadlines"); path != "" {
+		f, err := os.Open(path)
+		if err != nil {
+			return hint.Wrap(fmt.Errorf("the deadlines cannot be read: %w", err), "--deadlines names a CSV file with cloud, class, date and source")
+		}
+		defer f.Close()
+		if opt.Deadlines, err = migrate.ReadDeadlines(f, filepath.Base(path)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // inForce lists the options that shaped a plan, for its header.

@@ -31,7 +31,7 @@ func sampleUser(i int) migrate.Decision {
 			{Change: cloud.Change{User: id, UPN: upn, Op: cloud.Set, Method: cloud.DefaultMethod,
 				After: cloud.TextValue("oath")}, Reason: "Mode oathToken"},
 		},
-		Facts: []migrate.Fact{{Name: "upn", Value: upn}, {Name: "guest", Value: "false"}, {Name: "privileged", Value: "false"}, {Name: "forbidden"}},
+		Facts: migrate.FactsOf(&cloud.User{ID: id, Profile: cloud.Profile{UPN: upn}}),
 	}
 	if i%2 == 0 {
 		d.Findings = []migrate.Finding{{Code: "PUSH_NEEDS_ACTIVATION", Severity: migrate.SeverityWarning, Field: "Mode",
