@@ -7,6 +7,7 @@ set -euo pipefail
 # program  Debian package; "module:NAME" is a module of the system's Python
 peers=(
   "radclient freeradius-utils"
+  "freeradius freeradius"
   "oathtool oathtool"
   "pskctool pskctool"
   "module:pskc python3-pskc"

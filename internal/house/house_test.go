@@ -31,6 +31,7 @@ var rooms = map[string][]string{
 	"shim":                 {"cloud", "shim/radius", "shim/config"},
 	"shim/radius":          {},
 	"shim/config":          {},
+	"shim/upstream":        {"cloud", "shim/radius"},
 	"fixtures/…":           {},
 	"cmd/mfabridge": {"legacy", "legacy/…", "cloud", "cloud/…", "migrate", "migrate/…", "shim", "shim/…",
 		"fixtures", "fixtures/…"},

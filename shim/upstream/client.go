@@ -1,0 +1,240 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+
+	"mfabridge/cloud"
+	"mfabridge/internal/hint"
+	"mfabridge/internal/secret"
+	"mfabridge/shim/radius"
+)
+
+// Defaults of Options.
+const (
+	DefaultPatience = 4 * time.Second
+	DefaultFirst    = 1 * time.Second
+	DefaultProbe    = 10 * time.Second
+	DefaultSockets  = 16
+)
+
+// maxWait is the longest pause between two copies of a request: MRT of RFC
+// 5080 section 2.2.1.
+const maxWait = 16 * time.Second
+
+// Home is one server to ask.
+type Home struct {
+	Address string       // host:port
+	Secret  secret.Bytes // shared secret
+	Observe bool         // takes answers without Message-Authenticator, and counts them
+}
+
+// Options are what a Client is made of.
+type Options struct {
+	Homes []Home // in the order in which they are asked; at least one
+	Log   *slog.Logger
+	Now   func() time.Time // nil: time.Now
+
+	Patience time.Duration // how long one server is waited for; 0: DefaultPatience
+	First    time.Duration // until the first retransmission; 0: DefaultFirst
+	Probe    time.Duration // between two Status-Server to one that is down; 0: DefaultProbe
+	Sockets  int           // most sockets a server; 0: DefaultSockets
+
+	// Dial opens a socket to a server; nil: UDP.
+	Dial func(ctx context.Context, address string) (net.Conn, error)
+}
+
+// Client asks servers. All methods may be called concurrently.
+type Client struct {
+	homes []*home
+	opt   Options
+	ctx   context.Context // of what runs beside the calls
+	stop  context.CancelFunc
+}
+
+// New makes a Client; it opens nothing yet.
+func New(o Options) (*Client, error) {
+	if len(o.Homes) == 0 {
+		return nil, hint.New("there is no RADIUS server to ask", "name at least one under servers")
+	}
+	o.fill()
+	ctx, stop := context.WithCancel(context.Background())
+	c := &Client{opt: o, ctx: ctx, stop: stop}
+	seen := make(map[string]bool)
+	for _, h := range o.Homes {
+		_, port, err := net.SplitHostPort(h.Address)
+		switch {
+		case err != nil || port == "":
+			stop()
+			return nil, hint.New(fmt.Sprintf("%q is no address of a RADIUS server", h.Address), "write host:port, e.g. 10.0.0.5:1812")
+		case seen[h.Address]:
+			stop()
+			return nil, hint.New(fmt.Sprintf("the RADIUS server %s is named twice", h.Address), "asked twice, a mistyped password would count twice")
+		case h.Secret.IsZero():
+			stop()
+			return nil, hint.New(fmt.Sprintf("the RADIUS server %s has no shared secret", h.Address), "write secret: file:PATH or env:NAME")
+		}
+		seen[h.Address] = true
+		c.homes = append(c.homes, newHome(c, h))
+	}
+	return c, nil
+}
+
+func (o *Options) fill() {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Patience <= 0 {
+		o.Patience = DefaultPatience
+	}
+	if o.First <= 0 {
+		o.First = DefaultFirst
+	}
+	if o.Probe <= 0 {
+		o.Probe = DefaultProbe
+	}
+	if o.Sockets <= 0 {
+		o.Sockets = DefaultSockets
+	}
+	if o.Dial == nil {
+		o.Dial = func(ctx context.Context, address string) (net.Conn, error) {
+			var d net.Dialer
+			return d.DialContext(ctx, "udp", address)
+		}
+	}
+}
+
+// Attribute is one attribute of a request.
+type Attribute struct {
+	Type  radius.Type
+	Value []byte
+}
+
+// Request is an Access-Request as its sender means it. Identifier,
+// Authenticator, Message-Authenticator and the hiding of the password are made
+// for each server anew.
+type Request struct {
+	Password   secret.Bytes // User-Password; zero: none
+	Attributes []Attribute  // in this order; none of type User-Password or Message-Authenticator
+
+	// Server is the only one to ask, because a State of its own is among the
+	// attributes; empty: whichever answers first in their order.
+	Server string
+}
+
+// Reply is an authentic answer.
+type Reply struct {
+	Packet  radius.Packet // Access-Accept, Access-Reject or Access-Challenge
+	Server  string        // address of the server that gave it
+	Signed  bool          // it had a Message-Authenticator
+	request [16]byte      // Authenticator of the request
+	secret  secret.Bytes
+}
+
+// Authenticator is that of the request which this is the answer to: salted
+// attributes of the reply are hidden under it.
+func (r Reply) Authenticator() [16]byte { return r.request }
+
+// Secret is shared with the server that answered.
+func (r Reply) Secret() secret.Bytes { return r.secret }
+
+// Exchange asks the servers until one answers. The error is a *[cloud.Error]:
+// Unavailable if none answered in time, Invalid if the request cannot be
+// built, e.g. of a password over 128 octets; or that of ctx.
+func (c *Client) Exchange(ctx context.Context, r Request) (Reply, error) {
+	homes, err := c.candidates(r.Server)
+	if err != nil {
+		return Reply{}, err
+	}
+	var causes []error
+	for _, h := range homes {
+		reply, err := h.exchange(ctx, c.opt.Patience, radius.AccessRequest, r)
+		switch {
+		case err == nil:
+			return reply, nil
+		case cloud.KindOf(err) == cloud.Invalid:
+			return Reply{}, err
+		case ctx.Err() != nil:
+			return Reply{}, ctx.Err()
+		}
+		causes = append(causes, err)
+	}
+	return Reply{}, &cloud.Error{Kind: cloud.Unavailable, Message: "no RADIUS server answered", Err: errors.Join(causes...)}
+}
+
+// candidates are the servers to ask: those that are up in their order, then
+// the others, whose turn comes only if nobody else answers.
+func (c *Client) candidates(only string) ([]*home, error) {
+	var up, down []*home
+	for _, h := range c.homes {
+		switch {
+		case only != "" && h.Address != only:
+		case h.isDown():
+			down = append(down, h)
+		default:
+			up = append(up, h)
+		}
+	}
+	if len(up)+len(down) == 0 {
+		return nil, &cloud.Error{Kind: cloud.Invalid, Message: fmt.Sprintf("the RADIUS server %s is not configured", only)}
+	}
+	return append(up, down...), nil
+}
+
+// Check asks every server by Status-Server and returns what went wrong with
+// each, by address; nil: it answered.
+func (c *Client) Check(ctx context.Context) map[string]error {
+	out := make(map[string]error, len(c.homes))
+	for _, h := range c.homes {
+		_, err := h.exchange(ctx, c.opt.Patience, radius.StatusServer, Request{})
+		out[h.Address] = err
+	}
+	return out
+}
+
+// Reachable tells whether any server is up, as far as is known.
+func (c *Client) Reachable() bool {
+	for _, h := range c.homes {
+		if !h.isDown() {
+			return true
+		}
+	}
+	return false
+}
+
+// Counters of one server, since the start.
+type Counters struct {
+	Address  string
+	Down     bool
+	Sent     int64 // datagrams, copies included
+	Answered int64 // requests with an authentic answer
+	Unsigned int64 // of these, without Message-Authenticator
+	Lost     int64 // requests given up
+	Dropped  int64 // answers that were not authentic, late, or no RADIUS
+}
+
+// Counters returns what has happened, in the order of the servers.
+func (c *Client) Counters() []Counters {
+	out := make([]Counters, 0, len(c.homes))
+	for _, h := range c.homes {
+		out = append(out, Counters{Address: h.Address, Down: h.isDown(), Sent: h.sent.Load(), Answered: h.answered.Load(),
+			Unsigned: h.unsigned.Load(), Lost: h.lost.Load(), Dropped: h.dropped.Load()})
+	}
+	return out
+}
+
+// Close ends what runs beside the calls and closes all sockets. Calls that
+// wait return an error.
+func (c *Client) Close() {
+	c.stop()
+	for _, h := range c.homes {
+		h.close()
+	}
+}

@@ -1,0 +1,27 @@
+// Package upstream asks other RADIUS servers: home servers that check a first
+// factor, or take a conversation that is relayed to them (RFC 2865, RFC 5080).
+//
+//	c, err := upstream.New(upstream.Options{Servers: servers, Log: log})
+//	reply, err := c.Exchange(ctx, upstream.Request{Attributes: attributes, Password: password})
+//	...
+//	c.Close()
+//
+// Servers are asked in their order. One that lets requests go unanswered is
+// down until it answers again; while it is down it is asked by Status-Server
+// (RFC 5997), each time anew, and by logins only when every other server is
+// down too. Any answer is final: a server that says no is never overruled by
+// asking the next one, which would count a mistyped password twice.
+//
+// A request goes out with Message-Authenticator first. It is sent again with
+// the same octets, at growing distances with jitter (RFC 5080 section 2.2.1).
+// An Identifier is free again only when its request has an answer or was given
+// up; the one used longest ago comes first; when all 256 of a socket are taken
+// another socket is opened, up to a limit, beyond which requests wait.
+//
+// An answer counts only if its Response Authenticator and its
+// Message-Authenticator are right. What is wrong is dropped and counted, and
+// the request goes on waiting: whoever can forge packets towards us must not
+// be able to end a login either. A server with Observe set may leave
+// Message-Authenticator out; what it leaves out is counted, so that it is seen
+// when Observe can be taken away. A wrong one is never taken.
+package upstream

@@ -1,0 +1,202 @@
+package upstream
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	mathrand "math/rand/v2"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"mfabridge/cloud"
+	"mfabridge/shim/radius"
+)
+
+// home is a server with its sockets and what is known of its health.
+type home struct {
+	Home
+	client  *Client
+	secrets sync.Pool     // of *radius.Secret
+	free    chan struct{} // a token for each identifier that may be in use
+
+	mu      sync.Mutex
+	sockets []*socket
+	down    bool
+	closed  bool
+	last    time.Time // of the last authentic answer
+	beside  sync.WaitGroup
+
+	sent, answered, unsigned, lost, dropped atomic.Int64
+}
+
+func newHome(c *Client, h Home) *home {
+	out := &home{Home: h, client: c, free: make(chan struct{}, c.opt.Sockets*identifiers)}
+	out.secrets.New = func() any { return radius.NewSecret(h.Secret.Reveal()) }
+	return out
+}
+
+func (h *home) isDown() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.down
+}
+
+// exchange sends one request until it is answered or patience is over.
+func (h *home) exchange(ctx context.Context, patience time.Duration, code radius.Code, r Request) (Reply, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	select {
+	case h.free <- struct{}{}:
+		defer func() { <-h.free }()
+	case <-ctx.Done():
+		return Reply{}, fmt.Errorf("%s: all identifiers are in use: %w", h.Address, ctx.Err())
+	}
+	start := h.client.opt.Now()
+	w := &call{reply: make(chan Reply, 1)}
+	s, err := h.reserve(ctx, w)
+	if err != nil {
+		h.missed(start)
+		return Reply{}, err
+	}
+	defer s.release(w)
+	if err := h.build(w, code, r); err != nil {
+		return Reply{}, err
+	}
+	reply, err := h.await(ctx, s, w)
+	switch {
+	case err == nil:
+		h.heard()
+	case code == radius.AccessRequest && cloud.KindOf(err) != cloud.Invalid:
+		h.missed(start)
+	}
+	return reply, err
+}
+
+// build makes the datagram of a call that has its identifier.
+func (h *home) build(w *call, code radius.Code, r Request) error {
+	if _, err := rand.Read(w.authenticator[:]); err != nil {
+		return err
+	}
+	key := h.secrets.Get().(*radius.Secret)
+	defer h.secrets.Put(key)
+	b := radius.NewRequest(make([]byte, 0, radius.MaxLength), code, w.identifier, w.authenticator)
+	for _, a := range r.Attributes {
+		if a.Type == radius.MessageAuthenticator || a.Type == radius.UserPassword {
+			return &cloud.Error{Kind: cloud.Invalid, Message: fmt.Sprintf("attribute %d is made by the client itself", a.Type)}
+		}
+		b.Add(a.Type, a.Value)
+	}
+	if !r.Password.IsZero() {
+		b.AddPassword(key, r.Password.Reveal())
+	}
+	datagram, err := key.SealRequest(&b)
+	if err != nil {
+		return &cloud.Error{Kind: cloud.Invalid, Message: "the request to the RADIUS server cannot be built", Err: err}
+	}
+	packet, err := radius.Parse(datagram)
+	if err != nil {
+		return &cloud.Error{Kind: cloud.Invalid, Message: "the request to the RADIUS server cannot be built", Err: err}
+	}
+	w.ready(packet)
+	return nil
+}
+
+// await sends and sends again until there is an answer. Status-Server is sent
+// once (RFC 5997 section 4.2).
+func (h *home) await(ctx context.Context, s *socket, w *call) (Reply, error) {
+	pause := h.client.opt.First
+	var broken error
+	for {
+		h.sent.Add(1)
+		if _, err := s.conn.Write(w.packet.Bytes()); err != nil {
+			broken = err // a refusal that came back; the next copy may get through
+		}
+		wait := time.NewTimer(jitter(pause))
+		if w.packet.Code() == radius.StatusServer {
+			wait.Stop()
+		}
+		select {
+		case reply := <-w.reply:
+			wait.Stop()
+			return reply, nil
+		case <-ctx.Done():
+			wait.Stop()
+			h.lost.Add(1)
+			return Reply{}, fmt.Errorf("%s does not answer: %w", h.Address, errors.Join(ctx.Err(), broken))
+		case <-h.client.ctx.Done():
+			wait.Stop()
+			return Reply{}, fmt.Errorf("%s is not asked any more: %w", h.Address, net.ErrClosed)
+		case <-wait.C:
+			pause = min(2*pause, maxWait)
+		}
+	}
+}
+
+// jitter spreads copies of many clients: RAND of RFC 5080 section 2.2.1, from
+// -0.1 to +0.1.
+func jitter(d time.Duration) time.Duration {
+	return d + time.Duration((mathrand.Float64()-0.5)*0.2*float64(d))
+}
+
+// heard notes an authentic answer.
+func (h *home) heard() {
+	h.mu.Lock()
+	was := h.down
+	h.down, h.last = false, h.client.opt.Now()
+	h.mu.Unlock()
+	if was {
+		h.client.opt.Log.Info("RADIUS server answers again", "server", h.Address)
+	}
+}
+
+// missed notes a request of start that was given up: unless others had an
+// answer meanwhile the server is down now, and asked whether it is back. Its
+// sockets are left behind: its name may lead to another address by then.
+func (h *home) missed(start time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.down || h.closed || h.last.After(start) {
+		return
+	}
+	h.down = true
+	for _, s := range h.sockets {
+		s.retire()
+	}
+	h.sockets = nil
+	h.client.opt.Log.Warn("RADIUS server does not answer", "server", h.Address)
+	h.beside.Go(h.probe)
+}
+
+// probe asks a server that is down until it answers, or until a login did get
+// an answer.
+func (h *home) probe() {
+	o := h.client.opt
+	for {
+		select {
+		case <-time.After(jitter(o.Probe)):
+		case <-h.client.ctx.Done():
+			return
+		}
+		if !h.isDown() {
+			return
+		}
+		if _, err := h.exchange(h.client.ctx, o.Patience, radius.StatusServer, Request{}); err == nil {
+			return
+		}
+	}
+}
+
+// close shuts the sockets and waits for their readers.
+func (h *home) close() {
+	h.mu.Lock()
+	h.closed = true
+	for _, s := range h.sockets {
+		s.retire()
+	}
+	h.sockets = nil
+	h.mu.Unlock()
+	h.beside.Wait()
+}

@@ -1,0 +1,202 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"sync"
+	"syscall"
+
+	"mfabridge/shim/radius"
+)
+
+// identifiers of one socket: an Identifier is one octet.
+const identifiers = 256
+
+// call is one request on its way.
+type call struct {
+	identifier    byte
+	authenticator [16]byte
+	reply         chan Reply // room for the one answer that counts
+
+	mu     sync.Mutex
+	packet radius.Packet
+	sent   bool // packet is what goes out; before that no answer can be one
+}
+
+func (w *call) ready(p radius.Packet) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.packet, w.sent = p, true
+}
+
+func (w *call) request() (radius.Packet, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.packet, w.sent
+}
+
+// socket is one source port with its 256 identifiers.
+type socket struct {
+	conn net.Conn
+
+	mu      sync.Mutex
+	calls   [identifiers]*call
+	used    int
+	next    byte // the identifier used longest ago, if it is free
+	retired bool // takes no more calls, and is closed with the last
+}
+
+// reserve takes a free identifier of any socket, opening another one if all
+// are taken. There is one: the caller holds a token of home.free.
+func (h *home) reserve(ctx context.Context, w *call) (*socket, error) {
+	if s, err := h.open(w); s != nil || err != nil {
+		return s, err
+	}
+	conn, err := h.client.opt.Dial(ctx, h.Address)
+	if err != nil {
+		return nil, fmt.Errorf("%s cannot be reached: %w", h.Address, err)
+	}
+	s := &socket{conn: conn}
+	s.take(w)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		s.retire()
+		s.release(w)
+		return nil, h.gone()
+	}
+	h.sockets = append(slices.DeleteFunc(h.sockets, (*socket).isRetired), s)
+	h.beside.Go(func() { h.read(s) })
+	return s, nil
+}
+
+// open takes a free identifier of a socket that is open; nil: there is none.
+func (h *home) open(w *call) (*socket, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		return nil, h.gone()
+	}
+	for _, s := range h.sockets {
+		if s.take(w) {
+			return s, nil
+		}
+	}
+	return nil, nil
+}
+
+func (h *home) gone() error {
+	return fmt.Errorf("%s is not asked any more: %w", h.Address, net.ErrClosed)
+}
+
+// take gives a call the free identifier that was used longest ago.
+func (s *socket) take(w *call) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.used == identifiers || s.retired {
+		return false
+	}
+	for s.calls[s.next] != nil {
+		s.next++
+	}
+	w.identifier = s.next
+	s.calls[s.next] = w
+	s.used++
+	s.next++
+	return true
+}
+
+func (s *socket) release(w *call) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.calls[w.identifier] = nil
+	s.used--
+	s.closeIdle()
+}
+
+// retire leaves the socket to the calls that it has.
+func (s *socket) retire() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.retired = true
+	s.closeIdle()
+}
+
+func (s *socket) isRetired() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.retired
+}
+
+func (s *socket) closeIdle() {
+	if s.retired && s.used == 0 {
+		_ = s.conn.Close() // nothing is waited for on it
+	}
+}
+
+func (s *socket) waiting(identifier byte) *call {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.calls[identifier]
+}
+
+// read takes answers until the socket is closed.
+func (h *home) read(s *socket) {
+	key := radius.NewSecret(h.Secret.Reveal())
+	buf := make([]byte, radius.MaxLength+1)
+	for {
+		n, err := s.conn.Read(buf)
+		switch {
+		case errors.Is(err, syscall.ECONNREFUSED):
+			continue // ICMP says so, which anybody can; one error for each datagram sent
+		case err != nil:
+			s.retire()
+			return
+		}
+		if !h.accept(s, key, append([]byte(nil), buf[:n]...)) {
+			h.dropped.Add(1)
+		}
+	}
+}
+
+// accept hands an authentic answer to who waits for it.
+func (h *home) accept(s *socket, key *radius.Secret, datagram []byte) bool {
+	p, err := radius.Parse(datagram)
+	if err != nil {
+		return false
+	}
+	switch p.Code() {
+	case radius.AccessAccept, radius.AccessReject, radius.AccessChallenge:
+	default:
+		return false
+	}
+	w := s.waiting(p.Identifier())
+	if w == nil {
+		return false
+	}
+	request, sent := w.request()
+	if !sent {
+		return false
+	}
+	err = key.VerifyReply(p, request)
+	signed := err == nil
+	if errors.Is(err, radius.ErrNoMessageAuthenticator) && h.Observe {
+		err = nil // VerifyReply looks at the Response Authenticator first
+	}
+	if err != nil {
+		return false
+	}
+	select {
+	case w.reply <- Reply{Packet: p, Server: h.Address, Signed: signed, request: w.authenticator, secret: h.Secret}:
+	default: // a second answer to the same request
+		return false
+	}
+	h.answered.Add(1)
+	if !signed {
+		h.unsigned.Add(1)
+	}
+	return true
+}
