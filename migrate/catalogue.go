@@ -107,10 +107,11 @@ const (
 
 	ExportProblem Code = "EXPORT_PROBLEM"
 
-	// About whom the plan is for.
+	// About whom the plan is for, and the target as a whole.
 	ListedUserUnknown Code = "LISTED_USER_UNKNOWN"
 	WaveEmpty         Code = "WAVE_EMPTY"
 	WaveOverlap       Code = "WAVE_OVERLAP"
+	TargetNotReady    Code = "TARGET_NOT_READY"
 )
 
 // Entry says what a code stands for.
@@ -335,5 +336,7 @@ func exportEntries() []Entry {
 			"Look at what the wave names, and at the order of the waves."},
 		{WaveOverlap, SeverityInfo, "A wave names users whom an earlier wave has taken; they stay there.",
 			"Nothing, if that is meant; else put the waves into another order."},
+		{TargetNotReady, SeverityError, "The target said before the plan that an apply would fail.",
+			"Do what the detail says; mfabridge preflight asks again."},
 	}
 }

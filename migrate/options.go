@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"mfabridge/cloud"
 	"mfabridge/internal/hint"
 	"mfabridge/legacy"
 )
@@ -70,6 +71,8 @@ type Options struct {
 
 	MatchFile *MatchFile // who users are in the target, before all their keys; nil: none
 	People    People     // the customer's directory, asked besides the target; nil: none
+
+	Preflight []cloud.Check // what the target said of itself; what blocks becomes a finding
 
 	Settings legacy.Settings // of the old server; what of it no target takes becomes findings
 	Activity bool            // the export says who logged in: users who did not are named

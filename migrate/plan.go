@@ -122,11 +122,15 @@ func (p *planner) others(src Source, out Sink) error {
 	if p.finder.scope == nil {
 		return nil
 	}
-	return p.finder.scope.findings(p.mapper.findings, func(finding Finding) error {
+	tell := func(finding Finding) error {
 		p.opt.Accepted.mark(&finding, cmp.Or(finding.Place, finding.Field))
 		p.sum.addFinding(finding)
 		return out.Problem(finding)
-	})
+	}
+	if err := p.mapper.findings.blockers(p.opt.Preflight, tell); err != nil {
+		return err
+	}
+	return p.finder.scope.findings(p.mapper.findings, tell)
 }
 
 // outside tells whether a row is out of scope.

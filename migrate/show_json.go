@@ -58,6 +58,8 @@ type summaryForm struct {
 	Digest    string           `json:"digest"`
 	Seal      string           `json:"seal"`
 	Accepted  []acceptanceForm `json:"accepted"` // what no gate of this plan counted
+	Waves     []waveForm       `json:"waves"`    // in the order of the options
+	Plan      planForm         `json:"plan"`     // what it was made from
 }
 
 type acceptanceForm struct {
@@ -73,23 +75,6 @@ func acceptanceForms(all []Acceptance) []acceptanceForm {
 		forms[i] = acceptanceForm{a.Code, a.User, a.Reason, a.Approver}
 	}
 	return forms
-}
-
-// estimateForm is how long apply will be at it: calls to the target, and
-// seconds where the target's pace is known.
-type estimateForm struct {
-	Seconds  *int `json:"seconds"`
-	Requests int  `json:"requests"`
-}
-
-// estimate counts a read and a write a batch.
-func estimate(p PlanReader) estimateForm {
-	changes := 0
-	for _, n := range p.Summary().Changes {
-		changes += n
-	}
-	batch := max(p.Header().Capabilities.Batch, 1)
-	return estimateForm{Requests: 2 * ((changes + batch - 1) / batch)}
 }
 
 type devicesForm struct {
@@ -120,7 +105,7 @@ func ShowJSON(ctx context.Context, w io.Writer, p PlanReader, reveal bool) error
 	}
 	s := p.Summary()
 	err := r.line(summaryForm{"summary", counted(s.Outlook), counted(s.Users), counted(s.Changes), counted(s.Findings),
-		counted(s.Deadlines), estimate(p), devicesForm{s.Devices, s.DevicesWithSecret}, p.Digest(), seal(p), acceptanceForms(p.Header().Accepted)})
+		counted(s.Deadlines), s.Estimate.form(), devicesForm{s.Devices, s.DevicesWithSecret}, p.Digest(), seal(p), acceptanceForms(p.Header().Accepted), waveForms(p), planFormOf(p)})
 	if err != nil {
 		return err
 	}

@@ -78,16 +78,8 @@ func (t *text) head(p PlanReader) {
 	for _, o := range Outlooks {
 		t.printf("  %-14s %d\n", words(o), s.Outlook[o])
 	}
-	state := ""
-	if !h.Target.Existed {
-		state = ", to be created"
-	}
 	t.printf("\nplan %s\n", Plain(h.PlanID))
-	t.printf("  target  %s\n", Plain(fmt.Sprintf("%s (%s, instance %s%s)", h.Target.Given, h.Target.Product, h.Target.Instance, state)))
-	t.printf("  made    %s by mfabridge %s\n", h.Created.UTC().Format("2006-01-02 15:04:05 UTC"), Plain(h.ToolVersion))
-	for _, in := range h.Inputs {
-		t.printf("  read    %s\n", Plain(in.Name+" sha256 "+in.SHA256))
-	}
+	t.basis(p)
 	for _, a := range h.Accepted[:min(len(h.Accepted), maxAcceptances)] {
 		t.printf("  accept  %s\n", Plain(fmt.Sprintf("%s of %s, by %s: %s", a.Code, a.User, a.Approver, a.Reason)))
 	}
@@ -106,6 +98,9 @@ func (t *text) user(d *Decision) error {
 		line += " (" + d.UPN + ")"
 	}
 	line += "  " + actionWords[d.Action]
+	if d.Wave != "" {
+		line += ", wave " + d.Wave
+	}
 	if d.MatchedBy != "" && d.Action != Create {
 		line += ", matched by " + d.MatchedBy
 	}

@@ -30,7 +30,7 @@ func (p *program) planCommand() *cli.Command {
 		Description: "Reads the export and what the target holds, and writes into the plan file what would be done for\n" +
 			"each user and why. Look at it with \"mfabridge show\", do it with \"mfabridge apply\".\n" +
 			"The plan file can be passed around; FILE.key, made beside it, must be kept private.",
-		Flags: slices.Concat(targetFlags("to", "plan for"), kindFlags(), exportFlags(), ruleFlags(), gateFlags(), []cli.Flag{
+		Flags: slices.Concat(targetFlags("to", "plan for"), kindFlags(), exportFlags(), ruleFlags(), scopeFlags(), gateFlags(), []cli.Flag{
 			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, EnvVars: env("out"), Usage: "write the plan to `FILE`"},
 			&cli.BoolFlag{Name: "overwrite", EnvVars: env("overwrite"), Usage: "replace a plan that has not been applied"},
 			&cli.StringSliceFlag{Name: "domain", EnvVars: env("domain"), Usage: "mail `DOMAIN` of the organisation, for a target that does not exist yet"},
@@ -82,6 +82,9 @@ func (p *program) plan(c *cli.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := selections(c, &opt); err != nil {
+		return err
+	}
 	export, err := p.openExport(c, given[0])
 	if err != nil {
 		return err
@@ -97,6 +100,9 @@ func (p *program) plan(c *cli.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, target.close()) }()
+	if opt.Preflight, err = p.beforePlan(c, target); err != nil {
+		return err
+	}
 	summary, err := p.writePlan(c, export, target, opt, out)
 	if err != nil {
 		return err
@@ -184,6 +190,7 @@ func (p *program) writePlan(c *cli.Context, export *legacy.Export, target *planT
 	w, err := planfile.Create(out, migrate.Header{
 		ToolVersion: version(), Created: p.now(), Target: target.Target, Inputs: inputs, Options: inForce(c),
 		Capabilities: caps, PhoneMetadata: phone.MetadataVersion(), Accepted: opt.Accepted.Entries(),
+		Scope: opt.Scope.Chosen(""), Waves: chosen(opt.Waves), Preflight: opt.Preflight,
 	}, planfile.Options{Overwrite: c.Bool("overwrite")})
 	if err != nil {
 		return migrate.Summary{}, err
@@ -191,7 +198,7 @@ func (p *program) writePlan(c *cli.Context, export *legacy.Export, target *planT
 	defer w.Abort()
 	bar := p.progress("planning", int64(export.Summary().Users))
 	sink := &counted{Sink: w, tell: func(n int64) { bar.at(n, 0) }}
-	summary, err := migrate.Plan(c.Context, export, target, opt, sink)
+	summary, err := migrate.Plan(c.Context, export, target.DirectoryReader, opt, sink)
 	bar.end()
 	if err != nil {
 		return migrate.Summary{}, err

@@ -20,6 +20,7 @@ func (p *program) showCommand() *cli.Command {
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "format", EnvVars: env("format"), Value: "text", Usage: "text, json: one object a line, or csv: one row a finding"},
 			&cli.BoolFlag{Name: "users", EnvVars: env("users"), Usage: "with csv: one row a user, with what has to be done, for a mail merge"},
+			&cli.StringFlag{Name: "wave", EnvVars: env("wave"), Usage: "only the users of the wave `NAME`, and their counts"},
 			planKeyFlag(),
 			&cli.BoolFlag{Name: "reveal", EnvVars: env("reveal"), Usage: "show telephone numbers and addresses in full; needs the plan's key"},
 		},
@@ -46,6 +47,13 @@ func (p *program) show(c *cli.Context) (err error) {
 			return hint.New("full values are sealed, and the key of the plan is not here", "say where it is with --plan-key file:PATH")
 		}
 		fmt.Fprintln(p.err, "mfabridge: warning: without the plan's key the seal was not checked")
+	}
+	if name := c.String("wave"); name != "" {
+		part, err := migrate.InWave(plan, name)
+		if err != nil {
+			return err
+		}
+		return show(part)
 	}
 	return show(plan)
 }

@@ -32,7 +32,7 @@ const exitHelp = `EXIT CODES
    4   refused: everything left is stale; make a new plan
    5   not now: a limit, or the lock of another run
    6   target throttled or unavailable; safe to run again
-   8   a gate was not met (--strict, --strict-codes)
+   8   a gate was not met (--strict, --strict-codes), or preflight found a blocker
    64  wrong use of the command line
    130 interrupted`
 

@@ -89,7 +89,7 @@ func (p *program) app() *cli.App {
 			&cli.BoolFlag{Name: "no-color", EnvVars: []string{"MFABRIDGE_NO_COLOR"}, Usage: "never colour the output (also: NO_COLOR)"},
 		},
 		Commands: p.documented([]*cli.Command{
-			p.demoCommand(), p.inspectCommand(), p.pullCommand(), p.planCommand(), p.showCommand(), p.applyCommand(),
+			p.demoCommand(), p.inspectCommand(), p.pullCommand(), p.preflightCommand(), p.planCommand(), p.showCommand(), p.applyCommand(),
 			p.checkCommand(), p.explainCommand(), p.oathCommand(), p.engineCommand(), p.shimCommand(),
 		}),
 	}

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"github.com/urfave/cli/v2"
+
+	"mfabridge/cloud"
+	"mfabridge/internal/hint"
+	"mfabridge/migrate"
+)
+
+// scopeFlags say whom a plan is about, and in which parts it is applied.
+func scopeFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "scope", EnvVars: env("scope"), Value: "all", Usage: "plan for all, users:`FILE` (a Username or UPN a line) or group:ID of the target"},
+		&cli.StringSliceFlag{Name: "wave", EnvVars: env("wave"), Usage: "a part to apply by itself: `NAME=WHO`, WHO being users:FILE, group:ID or N%; the first that names a user takes him"},
+	}
+}
+
+// selections reads --scope and --wave.
+func selections(c *cli.Context, opt *migrate.Options) error {
+	open := func(path string) (io.ReadCloser, error) {
+		f, err := os.Open(path)
+		if e, ok := err.(*fs.PathError); ok {
+			return nil, e.Err
+		}
+		return f, err
+	}
+	var err error
+	if opt.Scope, err = migrate.ParseSelection(c.String("scope"), open); err != nil {
+		return &exit{code: exitUsage, err: hint.Wrap(fmt.Errorf("--scope: %w", err), hint.Of(err))}
+	}
+	if opt.Scope.Share > 0 {
+		return usage("--scope cannot be a share", "make a wave of it: --wave pilot="+opt.Scope.Given)
+	}
+	for _, given := range c.StringSlice("wave") {
+		if given == "" {
+			continue // an environment variable that is set and empty
+		}
+		w, err := migrate.ParseWave(given, open)
+		if err != nil {
+			return &exit{code: exitUsage, err: hint.Wrap(fmt.Errorf("--wave: %w", err), hint.Of(err))}
+		}
+		opt.Waves = append(opt.Waves, w)
+	}
+	return nil
+}
+
+// chosen is what a plan records of its waves.
+func chosen(waves []migrate.Wave) []migrate.Chosen {
+	out := make([]migrate.Chosen, len(waves))
+	for i, w := range waves {
+		out[i] = w.Chosen(w.Name)
+	}
+	return out
+}
+
+// beforePlan asks a target that exists whether it is ready, and warns of what
+// is not: the plan can be made all the same, and its gate says no.
+func (p *program) beforePlan(c *cli.Context, target *planTarget) ([]cloud.Check, error) {
+	if !target.Existed {
+		return nil, nil
+	}
+	checks, err := migrate.Preflight(c.Context, target.DirectoryReader)
+	if err != nil {
+		return nil, err
+	}
+	for _, check := range migrate.Blockers(checks) {
+		fmt.Fprintf(p.err, "mfabridge: warning: apply would fail: %s\n", migrate.CheckText(check))
+	}
+	return checks, nil
+}

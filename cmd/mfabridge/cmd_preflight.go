@@ -1,0 +1,81 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/urfave/cli/v2"
+
+	"mfabridge/cloud"
+	"mfabridge/cloud/engine/store"
+	"mfabridge/internal/hint"
+	"mfabridge/migrate"
+)
+
+func (p *program) preflightCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "preflight",
+		Usage: "ask a target whether it would take a plan; changes nothing",
+		Description: "Looks at permissions, policy, capabilities and clock of the target. Ends with 8 if an apply would fail.\n" +
+			"mfabridge plan does the same and keeps the answers in the plan.",
+		Flags:  slices.Concat(targetFlags("to", "ask"), []cli.Flag{formatFlag()}),
+		Action: p.preflight,
+	}
+}
+
+func (p *program) preflight(c *cli.Context) (err error) {
+	if _, err := args(c); err != nil {
+		return err
+	}
+	asJSON, err := format(c)
+	if err != nil {
+		return err
+	}
+	to, err := parseTarget("to", c.String("to"), c.String("engine-key"))
+	if err != nil {
+		return err
+	}
+	target, checks, err := p.ready(c, to)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		err = migrate.ShowChecks(p.out, target, checks)
+	} else {
+		fmt.Fprintf(p.out, "%s\n", migrate.Plain(fmt.Sprintf("%s (%s, instance %s)", target.Given, target.Product, target.Instance)))
+		for _, check := range checks {
+			fmt.Fprintf(p.out, "  %s\n", migrate.CheckText(check))
+		}
+	}
+	if n := len(migrate.Blockers(checks)); n > 0 && err == nil {
+		return &exit{code: exitGate, err: hint.New(fmt.Sprintf("the target is not ready: %d blockers", n), "mend what is listed and ask again")}
+	}
+	return err
+}
+
+// ready asks a target. One that does not exist yet is asked only whether it
+// could be made.
+func (p *program) ready(c *cli.Context, to place) (target migrate.Target, checks []cloud.Check, err error) {
+	target.Given = to.given
+	if !to.exists() {
+		if err := to.folder(); err != nil {
+			return target, []cloud.Check{{Name: "exists", Result: cloud.CheckBlocker, Detail: err.Error(), Action: hint.Of(err)}}, nil
+		}
+		target.Product = "not there yet"
+		return target, []cloud.Check{{Name: "exists", Result: cloud.CheckWarning,
+			Detail: "there is no store at " + to.path + "; apply makes it", Action: "Check the path if there should be one."}}, nil
+	}
+	e, err := p.open(c.Context, to, store.Options{})
+	if err != nil {
+		return target, nil, err
+	}
+	defer func() { err = errors.Join(err, e.Close()) }()
+	caps, err := e.Capabilities(c.Context)
+	if err != nil {
+		return target, nil, err
+	}
+	target.Existed, target.Instance, target.Product, target.Kind = true, caps.Instance, caps.Product, string(e.Kind())
+	checks, err = migrate.Preflight(c.Context, e.Engine)
+	return target, checks, err
+}

@@ -1,0 +1,92 @@
+package migrate
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"mfabridge/cloud"
+)
+
+// Preflight asks a target whether it would take a plan, and changes nothing. A
+// target that offers no checks is one check whose result is unknown.
+func Preflight(ctx context.Context, dir cloud.DirectoryReader) ([]cloud.Check, error) {
+	p, ok := dir.(cloud.Preflighter)
+	if !ok {
+		return []cloud.Check{{Name: "preflight", Result: cloud.CheckUnknown, Detail: "this target offers no checks",
+			Action: "Make a plan: it says what cannot move."}}, nil
+	}
+	checks, err := p.Preflight(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("the target cannot be asked whether it is ready: %w", err)
+	}
+	return checks, nil
+}
+
+// Blockers are the checks for which an apply would fail.
+func Blockers(checks []cloud.Check) []cloud.Check {
+	var out []cloud.Check
+	for _, c := range checks {
+		if c.Result == cloud.CheckBlocker {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// CheckText is a check as people read it.
+func CheckText(c cloud.Check) string {
+	text := fmt.Sprintf("%-8s %s: %s", c.Result, c.Name, c.Detail)
+	if c.Action != "" {
+		text += " -- " + c.Action
+	}
+	return Plain(text)
+}
+
+// blockers makes findings of the checks that block.
+func (f findings) blockers(checks []cloud.Check, tell func(Finding) error) error {
+	for _, c := range Blockers(checks) {
+		if err := tell(f.of(TargetNotReady, c.Name, c.Detail+" "+c.Action)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+type checkForm struct {
+	Type   string            `json:"type,omitempty"`
+	Name   string            `json:"name"`
+	Result cloud.CheckResult `json:"result"`
+	Detail string            `json:"detail"`
+	Action string            `json:"action"`
+}
+
+func checkForms(checks []cloud.Check) []checkForm {
+	forms := make([]checkForm, len(checks))
+	for i, c := range checks {
+		forms[i] = checkForm{"", c.Name, c.Result, c.Detail, c.Action}
+	}
+	return forms
+}
+
+// ShowChecks writes checks as JSON lines, then a summary of target and counts.
+func ShowChecks(w io.Writer, target Target, checks []cloud.Check) error {
+	r := NewReport(w, false)
+	count := map[cloud.CheckResult]int{}
+	for i, form := range checkForms(checks) {
+		form.Type = "check"
+		count[checks[i].Result]++
+		if err := r.line(form); err != nil {
+			return err
+		}
+	}
+	err := r.line(struct {
+		Type   string                    `json:"type"`
+		Target targetForm                `json:"target"`
+		Checks map[cloud.CheckResult]int `json:"checks"`
+	}{"summary", formOf(target), count})
+	if err != nil {
+		return err
+	}
+	return r.Flush()
+}
