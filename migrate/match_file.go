@@ -3,6 +3,8 @@ package migrate
 import (
 	"bufio"
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"hash/maphash"
@@ -35,7 +37,11 @@ type MatchFile struct {
 	rows   []matchRow // by hash
 	blocks [][]byte   // texts: Username, kind of key, value
 	used   bitmap
+	sum    string // hexadecimal SHA-256 of the file
 }
+
+// Input is the file and its digest, for the header of a plan.
+func (m *MatchFile) Input() Input { return Input{Name: m.name, SHA256: m.sum} }
 
 // matchRow is where a row's texts stand.
 type matchRow struct {
@@ -55,7 +61,8 @@ type matchRow struct {
 // by other keys, against what somebody meant. name is the file's, for that.
 func ReadMatchFile(r io.Reader, name string) (*MatchFile, error) {
 	in := &matchReader{MatchFile: &MatchFile{name: name, seed: maphash.MakeSeed()}}
-	limited := &io.LimitedReader{R: r, N: maxMatchFile + 1}
+	digest := sha256.New()
+	limited := &io.LimitedReader{R: io.TeeReader(r, digest), N: maxMatchFile + 1}
 	lines := bufio.NewScanner(limited)
 	lines.Buffer(make([]byte, 0, maxMatchLine), maxMatchLine)
 	for line := 1; lines.Scan(); line++ {
@@ -77,6 +84,7 @@ func ReadMatchFile(r io.Reader, name string) (*MatchFile, error) {
 	case in.columns == nil:
 		return nil, hint.New(name+" has no header", matchHint)
 	}
+	in.sum = hex.EncodeToString(digest.Sum(nil))
 	in.sort()
 	if len(in.wrong) > 0 {
 		return nil, in.refusal()

@@ -12,6 +12,7 @@ peers=(
   "pskctool pskctool"
   "module:pskc python3-pskc"
   "chromium chromium"
+  "slapd slapd"
 )
 
 # there PROGRAM tells whether a peer is installed

@@ -30,9 +30,8 @@ func (p *program) planCommand() *cli.Command {
 		Description: "Reads the export and what the target holds, and writes into the plan file what would be done for\n" +
 			"each user and why. Look at it with \"mfabridge show\", do it with \"mfabridge apply\".\n" +
 			"The plan file can be passed around; FILE.key, made beside it, must be kept private.",
-		Flags: slices.Concat(targetFlags("to", "plan for"), kindFlags(), exportFlags(), ruleFlags(), scopeFlags(), gateFlags(), []cli.Flag{
+		Flags: slices.Concat(targetFlags("to", "plan for"), kindFlags(), exportFlags(), ruleFlags(), matchFlags(), ldapFlags(), scopeFlags(), gateFlags(), []cli.Flag{
 			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, EnvVars: env("out"), Usage: "write the plan to `FILE`"},
-			sealFlag(),
 			&cli.BoolFlag{Name: "overwrite", EnvVars: env("overwrite"), Usage: "replace a plan that has not been applied"},
 			&cli.StringSliceFlag{Name: "domain", EnvVars: env("domain"), Usage: "mail `DOMAIN` of the organisation, for a target that does not exist yet"},
 			&cli.BoolFlag{Name: "detailed-exitcode", EnvVars: env("detailed-exitcode"), Usage: "end with 2 if there are changes to make"},
@@ -86,6 +85,11 @@ func (p *program) plan(c *cli.Context) (err error) {
 	if err := selections(c, &opt); err != nil {
 		return err
 	}
+	closeDirectory, err := matching(c, &opt)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closeDirectory()) }()
 	export, err := p.openExport(c, given[0])
 	if err != nil {
 		return err
@@ -188,15 +192,14 @@ func (p *program) writePlan(c *cli.Context, export *legacy.Export, target *planT
 	if opt.Deadlines != nil {
 		inputs = append(inputs, migrate.Input{Name: opt.Deadlines.File, SHA256: opt.Deadlines.SHA256})
 	}
-	recipients, err := sealTo(c)
-	if err != nil {
-		return migrate.Summary{}, err
+	if opt.MatchFile != nil {
+		inputs = append(inputs, opt.MatchFile.Input())
 	}
 	w, err := planfile.Create(out, migrate.Header{
 		ToolVersion: version(), Created: p.now(), Target: target.Target, Inputs: inputs, Options: inForce(c),
 		Capabilities: caps, PhoneMetadata: phone.MetadataVersion(), Accepted: opt.Accepted.Entries(),
 		Scope: opt.Scope.Chosen(""), Waves: chosen(opt.Waves), Preflight: opt.Preflight,
-	}, planfile.Options{Overwrite: c.Bool("overwrite"), Recipients: recipients})
+	}, planfile.Options{Overwrite: c.Bool("overwrite")})
 	if err != nil {
 		return migrate.Summary{}, err
 	}
@@ -213,11 +216,7 @@ func (p *program) writePlan(c *cli.Context, export *legacy.Export, target *planT
 		return migrate.Summary{}, err
 	}
 	migrate.WriteOutlook(p.out, summary)
-	key := planfile.KeyPath(out)
-	if len(recipients) > 0 {
-		key = planfile.SealedKeyPath(out)
-	}
-	fmt.Fprintf(p.out, "plan written to %s, key in %s\ndigest %s\nnext: mfabridge show %s\n", out, key, digest, out)
+	fmt.Fprintf(p.out, "plan written to %s, key in %s\ndigest %s\nnext: mfabridge show %s\n", out, planfile.KeyPath(out), digest, out)
 	return summary, nil
 }
 
@@ -301,7 +300,7 @@ func ruleFiles(c *cli.Context, opt *migrate.Options) (err error) {
 // inForce lists the options that shaped a plan, for its header.
 func inForce(c *cli.Context) map[string]string {
 	out := map[string]string{}
-	for _, flag := range slices.Concat(ruleFlags(), exportFlags()) {
+	for _, flag := range slices.Concat(ruleFlags(), matchFlags(), exportFlags()) {
 		name := flag.Names()[0]
 		switch flag.(type) {
 		case *cli.BoolFlag:
@@ -321,4 +320,27 @@ func changes(s migrate.Summary) int {
 		n += count
 	}
 	return n
+}
+
+// openPlan opens a plan file with its key, or without one if keyless is
+// allowed and there is none.
+func openPlan(c *cli.Context, path string, keyless bool) (*planfile.Plan, error) {
+	key := planfile.KeyPath(path)
+	if given := c.String("plan-key"); given != "" {
+		var ok bool
+		if key, ok = strings.CutPrefix(given, "file:"); !ok {
+			return nil, usage(fmt.Sprintf("--plan-key cannot be %q", given), "use file:PATH")
+		}
+	} else if _, err := os.Lstat(key); keyless && errors.Is(err, os.ErrNotExist) {
+		key = ""
+	}
+	plan, err := planfile.Open(path, key)
+	if err != nil {
+		return nil, err
+	}
+	return plan, nil
+}
+
+func planKeyFlag() cli.Flag {
+	return &cli.StringFlag{Name: "plan-key", EnvVars: env("plan-key"), Usage: "the plan's key is `file:PATH` (default: F.key)"}
 }

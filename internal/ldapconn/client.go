@@ -1,0 +1,177 @@
+package ldapconn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/go-ldap/ldap/v3"
+)
+
+// Client asks one directory, whichever of its servers answers.
+type Client struct {
+	cfg     Config
+	servers []server
+
+	mu       sync.Mutex
+	first    int     // the server that answered last
+	searcher []*link // idle, bound by Config
+	binder   []*link // idle, bound as anybody; never searched with
+	closed   bool
+}
+
+// New returns a Client, or says what is wrong with cfg. It connects when it is
+// asked something.
+func New(cfg Config) (*Client, error) {
+	servers, err := cfg.servers()
+	if err != nil {
+		return nil, err
+	}
+	return &Client{cfg: cfg.withDefaults(), servers: servers}, nil
+}
+
+// Close ends all idle connections; those in use end when they are done.
+func (c *Client) Close() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = true
+	for _, l := range slices.Concat(c.searcher, c.binder) {
+		l.close()
+	}
+	c.searcher, c.binder = nil, nil
+	return nil
+}
+
+// use calls f with a connection that ready has prepared: an idle one, else one
+// to the first server that can be reached. If the connection fails f is called
+// again with the next; f must not keep what it got before.
+func (c *Client) use(ctx context.Context, idle *[]*link, ready func(*link) error, f func(*link) error) error {
+	if l := c.take(idle); l != nil {
+		err := c.call(ctx, l, idle, f)
+		if KindOf(err) != Unavailable || ctx.Err() != nil {
+			return err
+		}
+		c.forget(idle) // the server has ended them, as it does after some idle minutes
+	}
+	var failures []error
+	for _, i := range c.order() {
+		l, err := dial(ctx, c.cfg, c.servers[i])
+		if err == nil {
+			if err = c.call(ctx, l, nil, ready); err == nil {
+				err = c.call(ctx, l, idle, f)
+			} else {
+				l.close()
+			}
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if kind := KindOf(err); err == nil || kind != Unavailable && kind != Untrusted {
+			c.prefer(i)
+			return err
+		}
+		failures = append(failures, err)
+	}
+	return together(failures)
+}
+
+// together is the failure of all servers: Untrusted if one of them is, for
+// then another try does not help.
+func together(failures []error) error {
+	if len(failures) == 1 {
+		return failures[0]
+	}
+	kind := Unavailable
+	for _, err := range failures {
+		if KindOf(err) == Untrusted {
+			kind = Untrusted
+		}
+	}
+	return &Error{Kind: kind, Message: fmt.Sprintf("none of %d servers answers", len(failures)), Err: errors.Join(failures...)}
+}
+
+// call runs f on a connection, and keeps it in idle if it still works.
+func (c *Client) call(ctx context.Context, l *link, idle *[]*link, f func(*link) error) error {
+	done := l.guard(ctx)
+	err := f(l)
+	if !done() || ctx.Err() != nil {
+		l.close()
+		return context.Cause(ctx)
+	}
+	switch {
+	case KindOf(err) == Unavailable || l.IsClosing():
+		l.close()
+	case idle != nil:
+		c.put(l, idle)
+	}
+	return err
+}
+
+func (c *Client) take(idle *[]*link) *link {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for n := len(*idle); n > 0; n = len(*idle) {
+		l := (*idle)[n-1]
+		*idle = (*idle)[:n-1]
+		if !l.IsClosing() {
+			return l
+		}
+	}
+	return nil
+}
+
+func (c *Client) put(l *link, idle *[]*link) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed || len(*idle) >= maxIdle {
+		l.close()
+		return
+	}
+	*idle = append(*idle, l)
+}
+
+func (c *Client) forget(idle *[]*link) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, l := range *idle {
+		l.close()
+	}
+	*idle = nil
+}
+
+// order lists the servers, the one that answered last first.
+func (c *Client) order() []int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	order := []int{c.first}
+	for i := range c.servers {
+		if i != c.first {
+			order = append(order, i)
+		}
+	}
+	return order
+}
+
+func (c *Client) prefer(i int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.first = i
+}
+
+// bind makes the connection that of Config.
+func (c *Client) bind(l *link) error {
+	if c.cfg.BindDN == "" {
+		return nil
+	}
+	err := l.Bind(c.cfg.BindDN, string(c.cfg.Password.Reveal()))
+	if err == nil {
+		return nil
+	}
+	failed := classify(l.server, err)
+	if code, ok := resultCode(err); ok && code == ldap.LDAPResultInvalidCredentials {
+		failed.Kind, failed.Message = Denied, "the bind to the directory is refused"
+	}
+	return failed
+}
