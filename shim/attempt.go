@@ -29,12 +29,13 @@ type attempt struct {
 	address  netip.Addr
 	password secret.Bytes // revealed User-Password
 	state    []byte       // empty: a first leg
+	packet   radius.Packet
 }
 
 // readAttempt takes an Access-Request apart. What it returns besides a reason
 // is good for a log line at most.
 func readAttempt(p radius.Packet, c *client, s *radius.Secret, from netip.Addr) (attempt, reason) {
-	a := attempt{client: c}
+	a := attempt{client: c, packet: p}
 	name, names := p.Lookup(radius.UserName)
 	a.user = string(name)
 	if r := a.readUser(names); r != "" {

@@ -14,11 +14,12 @@ import (
 // client is a configured client as the packet path needs it.
 type client struct {
 	config.Client
+	primary Primary   // nil: the client has checked the first factor itself
 	secrets sync.Pool // of *radius.Secret, for workers
 }
 
-func newClient(c config.Client) *client {
-	made := &client{Client: c}
+func newClient(c config.Client, primary Primary) *client {
+	made := &client{Client: c, primary: primary}
 	made.secrets.New = func() any { return radius.NewSecret(c.SharedSecret.Reveal()) }
 	return made
 }
@@ -30,21 +31,22 @@ type clientTable struct {
 	owner  map[netip.Prefix]*client
 }
 
-func newClientTable(clients []config.Client, passwords bool) (clientTable, error) {
+func newClientTable(clients []config.Client, primaries map[string]Primary) (clientTable, error) {
 	t := clientTable{owner: make(map[netip.Prefix]*client)}
 	for _, c := range clients {
+		primary := primaries[c.Primary]
 		switch {
 		case c.SharedSecret.IsZero():
 			return t, fmt.Errorf("client %s has no shared secret", c.Name)
 		case c.Primary == config.None && c.PrimaryDoneByClient:
-		case c.Primary == config.Native && c.CodeEntry == config.Challenge && passwords:
-		case c.Primary == config.Native && !passwords:
+		case primary != nil && !c.PrimaryDoneByClient && c.CodeEntry == config.Challenge:
+		case c.Primary == config.Native && primary == nil:
 			return t, hint.New(fmt.Sprintf("client %s has primary: engine, but this engine checks no passwords", c.Name),
 				"let the client check the password and set primary: none with primary_done_by_client: true")
 		default:
 			return t, fmt.Errorf("client %s would let logins through with a factor missing", c.Name)
 		}
-		made := newClient(c)
+		made := newClient(c, primary)
 		for _, p := range c.Prefixes {
 			if t.owner[p] != nil {
 				return t, fmt.Errorf("network %s belongs to two clients", p)

@@ -19,13 +19,14 @@ const (
 	overload
 	readFailed
 	sendFailed
-	engineAway // Status-Server only
-	drops      // how many there are
+	engineAway  // Status-Server only
+	primaryAway // Status-Server only
+	drops       // how many there are
 )
 
 func (d drop) String() string {
 	return [drops]string{"unknown_client", "malformed", "unexpected_code", "no_message_authenticator",
-		"wrong_message_authenticator", "overload", "read_failed", "send_failed", "engine_away"}[d]
+		"wrong_message_authenticator", "overload", "read_failed", "send_failed", "engine_away", "primary_away"}[d]
 }
 
 // Counters is what a Server has done since it was made.

@@ -34,6 +34,7 @@ type fakeEngine struct {
 	people     map[string]*person // by name as typed
 	challenges map[cloud.ChallengeID]*cloud.Challenge
 	owners     map[cloud.ChallengeID]*person
+	contexts   map[cloud.ChallengeID][]byte
 	begun      map[string]recorded
 	answers    map[string]recorded
 	used       map[string]bool
@@ -58,7 +59,7 @@ func newFakeEngine() *fakeEngine {
 			"gone":  {id: "id-gone", password: "pw", refused: cloud.UserDisabled},
 			"naïve": {id: "id-naive", password: "pw", code: "111111", method: cloud.OATHCode},
 		},
-		challenges: make(map[cloud.ChallengeID]*cloud.Challenge), owners: make(map[cloud.ChallengeID]*person),
+		challenges: make(map[cloud.ChallengeID]*cloud.Challenge), owners: make(map[cloud.ChallengeID]*person), contexts: make(map[cloud.ChallengeID][]byte),
 		begun: make(map[string]recorded), answers: make(map[string]recorded), used: make(map[string]bool),
 		life: 3 * time.Minute,
 	}
@@ -112,7 +113,7 @@ func (e *fakeEngine) Begin(ctx context.Context, r cloud.Request) (cloud.Challeng
 	if !r.Code.IsZero() && c.State == cloud.Pending {
 		c.State, c.Reason = e.check(p, r.Code)
 	}
-	e.challenges[c.ID], e.owners[c.ID] = c, p
+	e.challenges[c.ID], e.owners[c.ID], e.contexts[c.ID] = c, p, r.Context
 	e.begun[r.Key] = recorded{at: time.Now(), challenge: c.ID}
 	out := *c
 	if e.hook != nil {
@@ -151,7 +152,8 @@ func (e *fakeEngine) Answer(ctx context.Context, a cloud.Answer) (cloud.Decision
 	if c == nil {
 		return cloud.Decision{}, &cloud.Error{Kind: cloud.NotFound, Message: "no such challenge"}
 	}
-	d := cloud.Decision{Challenge: c.ID, User: c.User, State: cloud.Refused, Reason: cloud.RepeatRefused, Method: c.Method}
+	d := cloud.Decision{Challenge: c.ID, User: c.User, State: cloud.Refused, Reason: cloud.RepeatRefused, Method: c.Method,
+		Context: e.contexts[c.ID]}
 	if c.State == cloud.Pending {
 		c.State, c.Reason = e.check(e.owners[c.ID], a.Code)
 		d.State, d.Reason = c.State, c.Reason

@@ -11,7 +11,7 @@ import (
 
 // FindClient returns the name of the client that an address belongs to.
 func FindClient(clients []config.Client, a netip.Addr) (string, error) {
-	t, err := newClientTable(clients, true)
+	t, err := newClientTable(clients, map[string]Primary{config.Native: native{}, "old": native{}})
 	if err != nil {
 		return "", err
 	}

@@ -9,6 +9,7 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"time"
 
@@ -44,9 +45,10 @@ type keyring struct {
 }
 
 type stateKey struct {
-	id     [2]byte
-	aead   cipher.AEAD
-	digest []byte
+	id      [2]byte
+	aead    cipher.AEAD
+	context cipher.AEAD
+	digest  []byte
 }
 
 func newKeyring(keys []secret.Bytes) (*keyring, error) {
@@ -56,7 +58,7 @@ func newKeyring(keys []secret.Bytes) (*keyring, error) {
 			return nil, fmt.Errorf("cluster key has %d octets, fewer than %d", key.Len(), chacha20poly1305.KeySize)
 		}
 		derived := make(map[string][]byte)
-		for _, use := range []string{"state", "state key id", "state digest", "login", "password proof"} {
+		for _, use := range []string{"state", "state key id", "state digest", "context", "login", "password proof"} {
 			b, err := hkdf.Expand(sha256.New, key.Reveal(), "mfabridge shim 1 "+use, chacha20poly1305.KeySize)
 			if err != nil {
 				return nil, fmt.Errorf("cluster key cannot be used: %w", err)
@@ -67,7 +69,11 @@ func newKeyring(keys []secret.Bytes) (*keyring, error) {
 		if err != nil {
 			return nil, fmt.Errorf("cluster key cannot be used: %w", err)
 		}
-		k.seals = append(k.seals, stateKey{id: [2]byte(derived["state key id"]), aead: aead, digest: derived["state digest"]})
+		context, err := chacha20poly1305.NewX(derived["context"])
+		if err != nil {
+			return nil, fmt.Errorf("cluster key cannot be used: %w", err)
+		}
+		k.seals = append(k.seals, stateKey{id: [2]byte(derived["state key id"]), aead: aead, context: context, digest: derived["state digest"]})
 		if k.login == nil {
 			k.login, k.proof = derived["login"], derived["password proof"]
 		}
@@ -115,6 +121,35 @@ func (k *keyring) open(state []byte, client, user string, now time.Time) (cloud.
 		return cloud.ChallengeID(plain[4+digestLength:]), ""
 	}
 	return "", stateAltered
+}
+
+// keep seals what a challenge carries for its second leg: at most
+// [cloud.MaxContext] octets when sealed. Nothing stays nothing.
+func (k *keyring) keep(plain []byte, client, user string) ([]byte, error) {
+	if len(plain) == 0 {
+		return nil, nil
+	}
+	key := k.seals[0]
+	nonce := make([]byte, chacha20poly1305.NonceSizeX, chacha20poly1305.NonceSizeX+len(plain)+chacha20poly1305.Overhead)
+	_, _ = rand.Read(nonce) // never fails, see crypto/rand
+	sealed := key.context.Seal(nonce, nonce, plain, mac(key.digest, client, user))
+	if len(sealed) > cloud.MaxContext {
+		return nil, &cloud.Error{Kind: cloud.Invalid, Message: "the first factor's answer has too many attributes to be kept through a challenge"}
+	}
+	return sealed, nil
+}
+
+// kept opens what keep has sealed for this client and user.
+func (k *keyring) kept(sealed []byte, client, user string) ([]byte, error) {
+	if len(sealed) > chacha20poly1305.NonceSizeX {
+		nonce, box := sealed[:chacha20poly1305.NonceSizeX], sealed[chacha20poly1305.NonceSizeX:]
+		for _, key := range k.seals {
+			if plain, err := key.context.Open(nil, nonce, box, mac(key.digest, client, user)); err == nil {
+				return plain, nil
+			}
+		}
+	}
+	return nil, errors.New("what the challenge carries was not sealed for this login, or with a key that is gone")
 }
 
 // name is a [cloud.Request.Key]: equal for equal fields, and on every node.

@@ -53,7 +53,7 @@ func serveLoad(kind, path string) error {
 		if err != nil {
 			return err
 		}
-		s, err := shim.New(shim.Options{Config: c, Verifier: yes{}, Passwords: newFakeEngine()})
+		s, err := shim.New(shim.Options{Config: c, Verifier: yes{}, Passwords: newFakeEngine(), Primaries: map[string]shim.Primary{"old": newFakeEngine().home()}})
 		if err != nil {
 			return err
 		}

@@ -24,12 +24,11 @@ const maxRestarts = 8
 // logins decides. It holds nothing of a login between its legs: State and the
 // engine do.
 type logins struct {
-	verifier  cloud.Verifier
-	passwords cloud.Passwords
-	keys      *keyring
-	wrong     *wrongPasswords
-	now       func() time.Time
-	flight    singleflight.Group
+	verifier cloud.Verifier
+	keys     *keyring
+	wrong    *wrongPasswords
+	now      func() time.Time
+	flight   singleflight.Group
 }
 
 // decide reaches the verdict on an attempt. Equal attempts at the same time
@@ -66,58 +65,57 @@ func (l *logins) decide(ctx context.Context, a attempt) verdict {
 
 // first is the first leg: primary, then the second factor is begun.
 func (l *logins) first(ctx context.Context, a attempt, key string) verdict {
-	subject := cloud.Key{Kind: cloud.ByName, Value: a.user}
-	if a.client.Primary != config.None {
-		user, v := l.primary(ctx, a, subject)
-		if user == "" {
+	proof := Proof{Subject: cloud.Key{Kind: cloud.ByName, Value: a.user}}
+	if a.client.primary != nil {
+		var v verdict
+		if proof, v = l.prove(ctx, a); !proof.OK {
 			return v
 		}
-		// From here on the user is the one whose password was right, whatever
-		// name was typed.
-		subject = cloud.Key{Kind: cloud.ByID, Value: string(user)}
 	}
 	if a.client.CodeEntry == config.Only {
-		return l.codeAtOnce(ctx, a, subject, key)
+		return l.codeAtOnce(ctx, a, proof, key)
 	}
-	return l.ask(ctx, a, subject, key)
+	return l.ask(ctx, a, proof, key)
 }
 
-// primary has the engine check the password. Without a user the verdict
-// counts.
-func (l *logins) primary(ctx context.Context, a attempt, subject cloud.Key) (cloud.UserID, verdict) {
+// prove has the primary check the password. If the proof is not OK the verdict
+// counts. From an OK one on the user is the one whose password was right,
+// whatever name was typed.
+func (l *logins) prove(ctx context.Context, a attempt) (Proof, verdict) {
 	if a.password.IsZero() {
-		return "", deny(emptyPassword)
+		return Proof{}, deny(emptyPassword)
 	}
-	proof := passwordProof(mac(l.keys.proof, a.folded, string(a.password.Reveal())))
-	if l.wrong.knows(proof, l.now()) {
-		return "", deny(reason(cloud.WrongPassword))
+	name := passwordProof(mac(l.keys.proof, a.client.Primary, a.folded, string(a.password.Reveal())))
+	if l.wrong.knows(name, l.now()) {
+		return Proof{}, deny(reason(cloud.WrongPassword))
 	}
-	answer, err := l.passwords.CheckPassword(ctx, subject, a.password, a.asker())
+	proof, err := a.client.primary.Prove(ctx, Login{User: a.user, Password: a.password, Client: a.asker(), Request: a.packet})
 	switch {
 	case err != nil:
-		return "", fault(a.client, err, userUnknown)
-	case !answer.OK:
-		if answer.Reason == cloud.WrongPassword {
-			l.wrong.remember(proof, l.now())
+		return Proof{}, fault(a.client, err, userUnknown)
+	case !proof.OK:
+		if proof.Reason == cloud.WrongPassword {
+			l.wrong.remember(name, l.now())
 		}
-		return "", judge(cloud.Refused, answer.Reason)
-	case answer.User == "":
-		return "", fault(a.client, errors.New("engine took a password and named no user"), userUnknown)
+		return Proof{}, judge(cloud.Refused, proof.Reason)
+	case proof.Subject.Value == "":
+		return Proof{}, fault(a.client, errors.New("primary took a password and named no user"), userUnknown)
 	}
-	return answer.User, verdict{}
+	return proof, verdict{}
 }
 
 // codeAtOnce is code_entry: only. The password field is the code.
-func (l *logins) codeAtOnce(ctx context.Context, a attempt, subject cloud.Key, key string) verdict {
+func (l *logins) codeAtOnce(ctx context.Context, a attempt, proof Proof, key string) verdict {
 	if a.password.IsZero() {
 		return deny(emptyPassword) // without a code Begin would ask for one
 	}
-	c, err := l.verifier.Begin(ctx, cloud.Request{Subject: subject, Client: a.asker(), Code: a.password, Tries: 1, Key: key})
+	c, err := l.verifier.Begin(ctx, cloud.Request{Subject: proof.Subject, Client: a.asker(), Code: a.password, Tries: 1, Key: key})
 	if err != nil {
 		return fault(a.client, err, userUnknown)
 	}
 	v := judge(c.State, c.Reason)
 	v.method, v.challenge = c.Method, c.ID
+	v.grant(proof.Reply)
 	return v
 }
 
@@ -126,9 +124,15 @@ func (l *logins) codeAtOnce(ctx context.Context, a attempt, subject cloud.Key, k
 // that an earlier login has used up, and a new one is begun for this login. So
 // it is with one that ended by a wrong code: typing it anew must be possible
 // before the repeat window is over.
-func (l *logins) ask(ctx context.Context, a attempt, subject cloud.Key, key string) verdict {
+//
+// What the primary gave for the client waits in the challenge's context.
+func (l *logins) ask(ctx context.Context, a attempt, proof Proof, key string) verdict {
+	kept, err := l.keys.keep(proof.Reply, a.client.Name, a.folded)
+	if err != nil {
+		return fault(a.client, err, userUnknown)
+	}
 	for range maxRestarts {
-		c, err := l.verifier.Begin(ctx, cloud.Request{Subject: subject, Client: a.asker(), Tries: 1, Key: key})
+		c, err := l.verifier.Begin(ctx, cloud.Request{Subject: proof.Subject, Client: a.asker(), Tries: 1, Key: key, Context: kept})
 		switch {
 		case err != nil:
 			return fault(a.client, err, userUnknown)
@@ -185,10 +189,24 @@ func (l *logins) answer(ctx context.Context, a attempt, challenge cloud.Challeng
 	case d.Challenge != "" && d.Challenge != challenge:
 		v = fault(a.client, errors.New("engine decided on another challenge than was asked"), challengeUnknown)
 	default:
-		v = judge(d.State, d.Reason)
-		v.method, v.repeated = d.Method, d.Repeated
+		v = l.granted(a, d)
 	}
 	v.challenge = challenge
+	return v
+}
+
+// granted is the verdict of a decision, with what the primary gave for the
+// client in the first leg.
+func (l *logins) granted(a attempt, d cloud.Decision) verdict {
+	v := judge(d.State, d.Reason)
+	if v.code == radius.AccessAccept && len(d.Context) > 0 {
+		reply, err := l.keys.kept(d.Context, a.client.Name, a.folded)
+		if err != nil {
+			return fault(a.client, err, challengeUnknown)
+		}
+		v.grant(reply)
+	}
+	v.method, v.repeated = d.Method, d.Repeated
 	return v
 }
 

@@ -46,7 +46,7 @@ func TestNewRefusesWhatLacksAFactor(t *testing.T) {
 		"shared network":   func(o *shim.Options) { o.Config.RADIUS.Clients[0].Prefixes = o.Config.RADIUS.Clients[1].Prefixes },
 	} {
 		e := newFakeEngine()
-		o := shim.Options{Config: configuration(t), Verifier: e, Passwords: e}
+		o := shim.Options{Config: configuration(t), Verifier: e, Passwords: e, Primaries: map[string]shim.Primary{"old": e.home()}}
 		change(&o)
 		if s, err := shim.New(o); err == nil || s != nil {
 			t.Errorf("%s: accepted", name)

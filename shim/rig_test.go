@@ -23,9 +23,11 @@ const clientSecret = "a synthetic secret of the client"
 
 // Of the clients, "code" takes the password field as the code, "ask" asks for
 // it, "full" has the engine check the password first; "reject" is like code
-// but answers outages; "rough" has no reliable calling station.
+// but answers outages; "rough" has no reliable calling station; "home" has a primary of its own.
 const clients = `
 engine: {store: sqlite:unused.db}
+primaries:
+  old: {type: radius, servers: [{address: "127.0.0.1:1", secret: file:s}]}
 radius:
   listen: ["127.0.0.1:0"]
   clients:
@@ -34,6 +36,7 @@ radius:
     - {name: full, networks: [127.0.0.3, 10.1.2.3, "2001:db8::7"], secret: file:s, primary: engine}
     - {name: reject, networks: [127.0.0.4], secret: file:s, primary: none, primary_done_by_client: true, code_entry: only, on_outage: reject}
     - {name: rough, networks: [127.0.0.5], secret: file:s, primary: none, primary_done_by_client: true, code_entry: only, calling_station: unreliable}
+    - {name: home, networks: [127.0.0.6], secret: file:s, primary: old}
 `
 
 // configuration loads clients and makes one cluster key.
@@ -111,7 +114,7 @@ type rig struct {
 func newRig(t testing.TB, change ...func(*shim.Options)) *rig {
 	t.Helper()
 	r := &rig{t: t, engine: newFakeEngine(), conn: newMemoryConn(), log: new(bytes.Buffer), secret: radius.NewSecret([]byte(clientSecret))}
-	o := shim.Options{Config: configuration(t), Verifier: r.engine, Passwords: r.engine, Workers: 64, Queue: 64,
+	o := shim.Options{Config: configuration(t), Verifier: r.engine, Passwords: r.engine, Primaries: map[string]shim.Primary{"old": r.engine.home()}, Workers: 64, Queue: 64,
 		Log: slog.New(slog.NewJSONHandler(io.MultiWriter(r.log, t.Output()), nil))}
 	for _, f := range change {
 		f(&o)

@@ -28,6 +28,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -51,11 +52,12 @@ const (
 
 // Options are what a Server is made of.
 type Options struct {
-	Config    *config.Config   // as config.Load returned it, with Keys
-	Verifier  cloud.Verifier   // asked for the second factor
-	Passwords cloud.Passwords  // checks passwords; nil where no client has primary engine
-	Log       *slog.Logger     // takes one event a login; nil: no log
-	Now       func() time.Time // nil: time.Now
+	Config    *config.Config     // as config.Load returned it, with Keys
+	Verifier  cloud.Verifier     // asked for the second factor
+	Passwords cloud.Passwords    // checks passwords; nil where no client has primary engine
+	Primaries map[string]Primary // those that clients name, besides engine
+	Log       *slog.Logger       // takes one event a login; nil: no log
+	Now       func() time.Time   // nil: time.Now
 
 	Workers     int           // logins at work at once; 0: DefaultWorkers
 	Queue       int           // logins waiting for a worker; 0: DefaultQueue
@@ -102,7 +104,7 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	clients, err := newClientTable(o.Config.RADIUS.Clients, o.Passwords != nil)
+	clients, err := newClientTable(o.Config.RADIUS.Clients, o.primaries())
 	if err != nil {
 		return nil, err
 	}
@@ -119,7 +121,7 @@ func New(o Options) (*Server, error) {
 		number:   orDefault(o.Workers, DefaultWorkers),
 	}
 	s.logins = &logins{
-		verifier: o.Verifier, passwords: o.Passwords, keys: keys, now: o.Now,
+		verifier: o.Verifier, keys: keys, now: o.Now,
 		wrong: newWrongPasswords(),
 	}
 	jobs := s.number + orDefault(o.Queue, DefaultQueue)
@@ -131,6 +133,20 @@ func New(o Options) (*Server, error) {
 	// Calls outlive the signal that stops the program: Shutdown bounds them.
 	s.calls, s.giveUp = context.WithCancel(context.Background())
 	return s, nil
+}
+
+// primaries are all that a client may name.
+func (o Options) primaries() map[string]Primary {
+	all := maps.Clone(o.Primaries)
+	if all == nil {
+		all = make(map[string]Primary)
+	}
+	delete(all, config.None)
+	delete(all, config.Native)
+	if o.Passwords != nil {
+		all[config.Native] = native{o.Passwords}
+	}
+	return all
 }
 
 func orDefault[T int | time.Duration](v, standard T) T {

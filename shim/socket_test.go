@@ -24,7 +24,7 @@ func onSocket(t testing.TB, address string) (*rig, netip.AddrPort) {
 		t.Fatal(err)
 	}
 	r := &rig{t: t, engine: newFakeEngine(), secret: radius.NewSecret([]byte(clientSecret)), log: new(bytes.Buffer)}
-	r.server, err = shim.New(shim.Options{Config: configuration(t), Verifier: r.engine, Passwords: r.engine, Workers: 8})
+	r.server, err = shim.New(shim.Options{Config: configuration(t), Verifier: r.engine, Passwords: r.engine, Primaries: map[string]shim.Primary{"old": r.engine.home()}, Workers: 8})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +113,7 @@ func TestListenOnABusyPort(t *testing.T) {
 
 func TestServeReturnsWhenItsSocketIsClosed(t *testing.T) {
 	e := newFakeEngine()
-	s, err := shim.New(shim.Options{Config: configuration(t), Verifier: e, Passwords: e, Workers: 1})
+	s, err := shim.New(shim.Options{Config: configuration(t), Verifier: e, Passwords: e, Primaries: map[string]shim.Primary{"old": e.home()}, Workers: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -47,6 +47,7 @@ type verdict struct {
 	challenge cloud.ChallengeID
 	repeated  bool
 
+	reply   []byte        // with Access-Accept: further attributes, in the form of a packet
 	state   []byte        // with Access-Challenge
 	message string        // Reply-Message
 	timeout time.Duration // Session-Timeout, with Access-Challenge
@@ -63,6 +64,13 @@ func (v verdict) outcome() string {
 		return "reject"
 	}
 	return "silent"
+}
+
+// grant adds attributes to an Access-Accept; no other answer gets any.
+func (v *verdict) grant(attributes []byte) {
+	if v.code == radius.AccessAccept {
+		v.reply = attributes
+	}
 }
 
 func deny(r reason) verdict {

@@ -83,6 +83,12 @@ func (s *Server) probe(j *job, p radius.Packet, out []byte) {
 		s.count.dropped[engineAway].Add(1)
 		return
 	}
+	if j.client.primary != nil {
+		if err := j.client.primary.Ready(ctx); err != nil {
+			s.count.dropped[primaryAway].Add(1)
+			return
+		}
+	}
 	s.away.Store(false)
 	secret := j.client.secrets.Get().(*radius.Secret)
 	defer j.client.secrets.Put(secret)
@@ -107,6 +113,7 @@ func (v verdict) packet(out []byte, request radius.Packet, secret *radius.Secret
 		w.AddUint32(radius.SessionTimeout, uint32(v.timeout/time.Second))
 	}
 	w.AddText(radius.ReplyMessage, v.message)
+	w.AddEncoded(v.reply)
 	w.AddProxyStates(request)
 	return secret.SealReply(&w, request)
 }

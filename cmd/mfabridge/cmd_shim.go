@@ -37,12 +37,14 @@ func (p *program) shimCommand() *cli.Command {
 
 // shimParts is everything that a shim is wired from.
 type shimParts struct {
-	config *config.Config
-	engine *embedded
-	outbox *channel.Outbox
+	config    *config.Config
+	engine    *embedded
+	outbox    *channel.Outbox
+	primaries *primaries
 }
 
 func (s *shimParts) Close() error {
+	s.primaries.close()
 	err := s.engine.Close()
 	if s.outbox != nil {
 		err = errors.Join(err, s.outbox.Close())
@@ -93,6 +95,14 @@ func (p *program) shimCheck(c *cli.Context) (err error) {
 			return err
 		}
 	}
+	first, err := p.primaries(conf)
+	if err != nil {
+		return err
+	}
+	defer first.close()
+	if err := first.check(c.Context, p.out); err != nil {
+		return err
+	}
 	fmt.Fprintf(p.out, "\nthe configuration is good, the engine's store opens, and %s\n", state)
 	return nil
 }
@@ -130,13 +140,17 @@ func (p *program) loadShim(ctx context.Context, path, key string) (*shimParts, e
 	if err != nil {
 		return nil, errors.Join(err, outbox.Close())
 	}
-	return &shimParts{config: conf, engine: e, outbox: outbox}, nil
+	first, err := p.primaries(conf)
+	if err != nil {
+		return nil, errors.Join(err, e.Close(), outbox.Close())
+	}
+	return &shimParts{config: conf, engine: e, outbox: outbox, primaries: first}, nil
 }
 
 // listen makes the server and opens all its sockets, or none.
 func (p *program) listen(parts *shimParts) (*shim.Server, []net.PacketConn, error) {
 	server, err := shim.New(shim.Options{Config: parts.config, Verifier: parts.engine, Passwords: parts.engine,
-		Log: p.logger(), Now: p.now})
+		Primaries: parts.primaries.byName, Log: p.logger(), Now: p.now})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -41,6 +41,7 @@ var rooms = map[string][]string{
 	"shim/radius":      {},
 	"shim/config":      {},
 	"shim/upstream":    {"cloud", "shim/radius"},
+	"shim/primary":     {"cloud", "shim", "shim/radius", "shim/upstream"},
 	"fixtures/…":       {},
 	"cmd/mfabridge": {"legacy", "legacy/…", "cloud", "cloud/…", "migrate", "migrate/…", "shim", "shim/…",
 		"fixtures", "fixtures/…"},

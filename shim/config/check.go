@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"maps"
 	"net/netip"
 	"path/filepath"
 	"slices"
@@ -117,17 +116,6 @@ func (k *check) listen() {
 	}
 }
 
-// primaries refuses them all: this version knows only none and engine.
-func (k *check) primaries() {
-	for _, name := range slices.Sorted(maps.Keys(k.Primaries)) {
-		kind := "of an unknown type"
-		if block, ok := k.Primaries[name].(map[string]any); ok && block["type"] != nil {
-			kind = fmt.Sprintf("type %v", block["type"])
-		}
-		k.refuse("remove it and set primary: engine or none on its clients", "primaries.%s: %s is not built into this version", name, kind)
-	}
-}
-
 func (k *check) client(c *Client, i int) {
 	at := fmt.Sprintf("radius.clients[%d]", i)
 	switch {
@@ -145,7 +133,7 @@ func (k *check) client(c *Client, i int) {
 		}
 	}
 	k.networks(c, at)
-	k.secret(c, at)
+	c.SharedSecret = k.secret(c.Secret, at)
 	k.factors(c, at)
 	k.word(at, "message_authenticator", &c.MessageAuthenticator, []string{Require}, "observe")
 	k.word(at, "unmatched", &c.Unmatched, []string{"deny"}, "primary_only")
@@ -211,24 +199,25 @@ func (k *check) overlaps() {
 	}
 }
 
-func (k *check) secret(c *Client, at string) {
-	if c.Secret == "" {
+// secret loads a shared secret that a configured reference names.
+func (k *check) secret(ref, at string) secret.Bytes {
+	if ref == "" {
 		k.refuse("write secret: file:PATH or env:NAME", "%s has no secret", at)
-		return
+		return secret.Bytes{}
 	}
-	key, err := secret.Load(resolve(c.Secret, "file", k.folder))
+	key, err := secret.Load(resolve(ref, "file", k.folder))
 	if err != nil {
 		err = fmt.Errorf("%s: secret: %w", at, err)
 		if hint.Of(err) == "" {
 			err = hint.Wrap(err, "write the shared secret on one line of that file, readable by you alone")
 		}
 		k.problems = append(k.problems, err)
-		return
+		return secret.Bytes{}
 	}
-	c.SharedSecret = key
 	if key.Len() < MinSecret {
 		k.warn("%s: the shared secret has %d octets; use at least %d", at, key.Len(), MinSecret)
 	}
+	return key
 }
 
 // factors refuses what would leave a login with no factor, or with one that
@@ -238,12 +227,12 @@ func (k *check) factors(c *Client, at string) {
 	case c.Primary == "":
 		k.refuse("write primary: engine, or primary: none with primary_done_by_client: true", "%s does not say who checks the first factor", at)
 	case c.Primary == None && !c.PrimaryDoneByClient:
-		k.refuse("if the client has checked the password itself, say primary_done_by_client: true; else use primary: engine",
+		k.refuse("if the client has checked the password itself, say primary_done_by_client: true; else name who checks it",
 			"%s: primary: none leaves the first factor unchecked", at)
 	case c.Primary != None && c.PrimaryDoneByClient:
 		k.refuse("remove one of the two", "%s: primary_done_by_client contradicts primary: %s", at, c.Primary)
 	case c.Primary != None && c.Primary != Native && k.Primaries[c.Primary] == nil:
-		k.refuse("use engine or none", "%s: primary %q is not defined under primaries", at, c.Primary)
+		k.refuse("use engine, none or a name that stands there", "%s: primary %q is not defined under primaries", at, c.Primary)
 	}
 	k.word(at, "code_entry", &c.CodeEntry, []string{Challenge, Only}, "append")
 	if c.CodeEntry == Only && c.Primary != None {

@@ -34,8 +34,8 @@ type Config struct {
 
 	RADIUS RADIUS `yaml:"radius"`
 
-	// Primaries are first-factor checks by name. No type is built yet.
-	Primaries map[string]any `yaml:"primaries"`
+	// Primaries are first-factor checks by name.
+	Primaries map[string]*Primary `yaml:"primaries"`
 
 	// Usernames rewrites names. Not built yet: names go to the engine as
 	// typed.
@@ -58,6 +58,38 @@ type Engine struct {
 	ClientSecret any `yaml:"client_secret"`
 }
 
+// Primary is a first-factor check that clients name.
+type Primary struct {
+	// Type: radius. ldap is not built yet.
+	Type string `yaml:"type"`
+
+	// Servers of type radius, in the order in which they are asked.
+	Servers []Server `yaml:"servers"`
+
+	// Not built yet.
+	URLs         any `yaml:"urls"`
+	BindDN       any `yaml:"bind_dn"`
+	BindPassword any `yaml:"bind_password"`
+	BaseDN       any `yaml:"base_dn"`
+	CA           any `yaml:"ca"`
+}
+
+// Server is a RADIUS server that is asked for a first factor.
+type Server struct {
+	// Address is host:port.
+	Address string `yaml:"address"`
+
+	// Secret is the secret shared with it, file:PATH or env:NAME.
+	Secret string `yaml:"secret"`
+
+	// MessageAuthenticator: require (default), an answer without it does not
+	// count; observe takes it, and counts how many there are.
+	MessageAuthenticator string `yaml:"message_authenticator"`
+
+	// SharedSecret is Secret, loaded.
+	SharedSecret secret.Bytes `yaml:"-"`
+}
+
 // RADIUS says where the shim listens and to whom.
 type RADIUS struct {
 	// Listen are addresses with port, one UDP socket each: "127.0.0.1:1812",
@@ -78,6 +110,9 @@ type RADIUS struct {
 // Words of the configuration.
 const (
 	Require = "require" // message_authenticator
+	Observe = "observe" // message_authenticator
+
+	TypeRADIUS = "radius" // primaries: type
 
 	None   = "none"   // primary: the client has checked the password
 	Native = "engine" // primary: the engine checks the password
@@ -110,8 +145,9 @@ type Client struct {
 	// dropped. observe is not built yet.
 	MessageAuthenticator string `yaml:"message_authenticator"`
 
-	// Primary says who checks the first factor: engine, or none together with
-	// primary_done_by_client: true. There is no default.
+	// Primary says who checks the first factor: engine, a name under
+	// primaries, or none together with primary_done_by_client: true. There is
+	// no default.
 	Primary string `yaml:"primary"`
 
 	// PrimaryDoneByClient states that the client itself has proven the first

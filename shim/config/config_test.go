@@ -111,7 +111,16 @@ func TestRefusals(t *testing.T) {
 		{"radsec", strings.Replace(client(base+"primary: engine"), "listen:", "radsec: {cert: x}\n  listen:", 1), "radius.radsec is not built"},
 		{"usernames", "usernames: {domains: {CORP: corp.example}}\n" + client(base+"primary: engine"), "usernames is not built"},
 		{"LDAP primary", "primaries: {corp: {type: ldap}}\n" + client(base+"primary: corp"), "primaries.corp: type ldap is not built into this version"},
-		{"primary of no type", "primaries: {corp: {}}\n" + client(base+"primary: corp"), "primaries.corp: of an unknown type is not built"},
+		{"primary of no type", "primaries: {corp: {}}\n" + client(base+"primary: corp"), "primaries.corp has no type"},
+		{"primary of an unknown type", "primaries: {corp: {type: kerberos}}\n" + client(base+"primary: corp"), `"kerberos" is not a type`},
+		{"primary named none", "primaries: {none: {type: radius}}\n" + client(base+"primary: engine"), "has a meaning of its own"},
+		{"primary without servers", "primaries: {old: {type: radius}}\n" + client(base+"primary: old"), "primaries.old has no servers"},
+		{"home server without port", home("address: 10.0.0.5, secret: file:vpn.secret"), `"10.0.0.5" is not an address with a port`},
+		{"home server without secret", home(`address: "10.0.0.5:1812"`), "primaries.old.servers[0] has no secret"},
+		{"home server that trusts all", home(`address: "10.0.0.5:1812", secret: file:vpn.secret, message_authenticator: no`), `"no" is not a word`},
+		{"home server twice", home(`address: "10.0.0.5:1812", secret: file:vpn.secret}, {address: "10.0.0.5:1812", secret: file:vpn.secret`), "stands there twice"},
+		{"home server with LDAP", "primaries: {old: {type: radius, bind_dn: x, servers: [{address: \"10.0.0.5:1812\", secret: file:vpn.secret}]}}\n" + client(base+"primary: old"), "has keys of type ldap"},
+		{"code alone before a primary", home(`address: "10.0.0.5:1812", secret: file:vpn.secret`, "code_entry: only"), "leaves no password for primary: old"},
 		{"undefined primary", client(base + "primary: corp"), `primary "corp" is not defined`},
 		{"no primary", client(base), "does not say who checks the first factor"},
 		{"zero factors", client(base + "primary: none"), "leaves the first factor unchecked"},
@@ -296,4 +305,23 @@ func FuzzConfig(f *testing.F) {
 			}
 		}
 	})
+}
+
+// home is a configuration with a primary "old" of one server.
+func home(server string, more ...string) string {
+	return "primaries: {old: {type: radius, servers: [{" + server + "}]}}\n" + client(strings.Join(append([]string{base + "primary: old"}, more...), "\n"))
+}
+
+func TestRADIUSPrimary(t *testing.T) {
+	c, warnings, err := config.Parse([]byte(home(`address: "10.0.0.5:1812", secret: file:vpn.secret}, {address: "home.example:1645", secret: file:vpn.secret, message_authenticator: observe`)), "shim.yaml", folder(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	servers := c.Primaries["old"].Servers
+	if len(servers) != 2 || servers[0].MessageAuthenticator != config.Require || servers[1].MessageAuthenticator != config.Observe || servers[1].SharedSecret.IsZero() {
+		t.Errorf("got %+v", servers)
+	}
+	if !strings.Contains(strings.Join(warnings, "\n"), "can forge them") {
+		t.Errorf("no warning about observe in %q", warnings)
+	}
 }

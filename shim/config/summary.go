@@ -23,8 +23,12 @@ func (c *Config) Summary(w io.Writer) error {
 	fmt.Fprintln(t, "CLIENT\tNETWORKS\tFIRST FACTOR\tSECOND FACTOR\tENGINE AWAY")
 	for _, client := range c.RADIUS.Clients {
 		first, second := "password, checked by the engine", "code, asked for in a challenge"
-		if client.Primary == None {
+		switch client.Primary {
+		case Native:
+		case None:
 			first = "checked by the client"
+		default:
+			first = "password, checked by " + client.Primary
 		}
 		if client.CodeEntry == Only {
 			second = "code in the password field"

@@ -55,6 +55,21 @@ func (w *Builder) Add(t Type, value []byte) {
 	}
 }
 
+// AddEncoded appends attributes that are in the form of a packet already, each
+// with its type and length. Anything else is an error.
+func (w *Builder) AddEncoded(attributes []byte) {
+	if w.err != nil {
+		return
+	}
+	for at := 0; at < len(attributes); at += int(attributes[at+1]) {
+		if at+1 == len(attributes) || attributes[at+1] < 2 || at+int(attributes[at+1]) > len(attributes) {
+			w.err = errors.New("attributes to be added are malformed")
+			return
+		}
+	}
+	w.b = append(w.b, attributes...)
+}
+
 // AddText appends a text as one attribute, or as several of at most 253
 // octets, none of which ends inside a UTF-8 character. An empty text appends
 // nothing: RFC 2865 has no empty text.

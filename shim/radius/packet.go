@@ -86,6 +86,7 @@ const (
 	NASIdentifier        Type = 32
 	ProxyState           Type = 33
 	CHAPChallenge        Type = 60
+	TunnelPassword       Type = 69
 	EAPMessage           Type = 79
 	MessageAuthenticator Type = 80
 )

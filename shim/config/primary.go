@@ -1,0 +1,58 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"net"
+	"slices"
+	"strconv"
+)
+
+// primaries checks the first-factor checks and loads their secrets.
+func (k *check) primaries() {
+	for _, name := range slices.Sorted(maps.Keys(k.Primaries)) {
+		at := "primaries." + name
+		p := k.Primaries[name]
+		switch {
+		case name == None || name == Native:
+			k.refuse("choose another name", "%s: the word %s has a meaning of its own", at, name)
+		case p == nil || p.Type == "":
+			k.refuse("write type: radius", "%s has no type", at)
+		case p.Type == TypeRADIUS:
+			k.homes(p, at)
+		case p.Type == "ldap":
+			k.refuse("remove it and set another primary on its clients", "%s: type ldap is not built into this version", at)
+		default:
+			k.refuse("write type: radius", "%s: %q is not a type that is known here", at, p.Type)
+		}
+	}
+}
+
+// homes checks a primary of type radius.
+func (k *check) homes(p *Primary, at string) {
+	if p.URLs != nil || p.BindDN != nil || p.BindPassword != nil || p.BaseDN != nil || p.CA != nil {
+		k.refuse("remove urls, bind_dn, bind_password, base_dn and ca", "%s has keys of type ldap", at)
+	}
+	if len(p.Servers) == 0 {
+		k.refuse(`write servers: [{address: "10.0.0.5:1812", secret: file:old.secret}]`, "%s has no servers", at)
+	}
+	seen := make(map[string]bool)
+	for i := range p.Servers {
+		s := &p.Servers[i]
+		here := fmt.Sprintf("%s.servers[%d]", at, i)
+		host, port, err := net.SplitHostPort(s.Address)
+		number, bad := strconv.ParseUint(port, 10, 16)
+		switch {
+		case err != nil || host == "" || bad != nil || number == 0:
+			k.refuse(`write an address and a port: "10.0.0.5:1812"`, "%s: %q is not an address with a port", here, s.Address)
+		case seen[s.Address]:
+			k.refuse("remove one of them", "%s: %s stands there twice", here, s.Address)
+		}
+		seen[s.Address] = true
+		s.SharedSecret = k.secret(s.Secret, here)
+		k.word(here, "message_authenticator", &s.MessageAuthenticator, []string{Require, Observe})
+		if s.MessageAuthenticator == Observe {
+			k.warn("%s: answers without Message-Authenticator count; whoever can write packets to this host can forge them", here)
+		}
+	}
+}

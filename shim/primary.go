@@ -1,0 +1,65 @@
+package shim
+
+import (
+	"context"
+	"errors"
+
+	"mfabridge/cloud"
+	"mfabridge/internal/secret"
+	"mfabridge/shim/radius"
+)
+
+// Login is a first factor to be proven.
+type Login struct {
+	User     string       // as typed, in NFC
+	Password secret.Bytes // not empty
+	Client   cloud.Client
+
+	// Request is the whole Access-Request, for a primary that speaks RADIUS
+	// itself. It is valid during the call only.
+	Request radius.Packet
+}
+
+// Proof is a primary's answer to a [Login].
+type Proof struct {
+	OK     bool
+	Reason cloud.Reason // if not OK
+
+	// Subject is the person whose first factor was proven, as the engine knows
+	// them: the second factor is asked for from nobody else. Set if OK.
+	Subject cloud.Key
+
+	// Reply are attributes, in the form of a packet, that the client is to get
+	// with Access-Accept. They are kept through a challenge. Empty: none.
+	Reply []byte
+}
+
+// Primary checks first factors. All methods may be called concurrently.
+type Primary interface {
+	// Prove checks a password. A definite no is a Proof that is not OK; an
+	// error means that nobody could say, of kind Invalid that this request
+	// never can be judged.
+	Prove(ctx context.Context, l Login) (Proof, error)
+
+	// Ready tells whether the primary can be asked just now.
+	Ready(ctx context.Context) error
+}
+
+// native is the engine as a primary.
+type native struct{ passwords cloud.Passwords }
+
+func (n native) Prove(ctx context.Context, l Login) (Proof, error) {
+	answer, err := n.passwords.CheckPassword(ctx, cloud.Key{Kind: cloud.ByName, Value: l.User}, l.Password, l.Client)
+	switch {
+	case err != nil:
+		return Proof{}, err
+	case !answer.OK:
+		return Proof{Reason: answer.Reason}, nil
+	case answer.User == "":
+		return Proof{}, errors.New("engine took a password and named no user")
+	}
+	return Proof{OK: true, Subject: cloud.Key{Kind: cloud.ByID, Value: string(answer.User)}}, nil
+}
+
+// Ready is the engine's own affair: whoever asks for the second factor asks it.
+func (native) Ready(context.Context) error { return nil }

@@ -1,0 +1,157 @@
+package primary_test
+
+import (
+	"context"
+	"net"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"mfabridge/cloud"
+	"mfabridge/internal/secret"
+	"mfabridge/shim"
+	"mfabridge/shim/primary"
+	"mfabridge/shim/radius"
+	"mfabridge/shim/upstream"
+)
+
+const key = "a secret of the home server"
+
+// ask has a home server answer a login in one way, and returns what reached it.
+func ask(t *testing.T, l shim.Login, code radius.Code, fill func(*radius.Builder)) (proof shim.Proof, err error, seen radius.Packet) {
+	t.Helper()
+	ours, theirs := net.Pipe()
+	go func() {
+		buf := make([]byte, radius.MaxLength)
+		n, err := theirs.Read(buf)
+		if err != nil {
+			return
+		}
+		if seen, err = radius.Parse(buf[:n]); err != nil {
+			t.Error(err)
+			return
+		}
+		w := radius.NewReply(nil, code, seen)
+		if fill != nil {
+			fill(&w)
+		}
+		b, err := radius.NewSecret([]byte(key)).SealReply(&w, seen)
+		if err != nil {
+			t.Error(err)
+		}
+		_, _ = theirs.Write(b) // closed: nobody waits any more
+	}()
+	c, err := upstream.New(upstream.Options{Homes: []upstream.Home{{Address: "home:1812", Secret: secret.FromString(key)}},
+		Dial: func(context.Context, string) (net.Conn, error) { return ours, nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	proof, err = primary.RADIUS{Client: c}.Prove(t.Context(), l)
+	return proof, err, seen
+}
+
+// login is what a client has sent, with more attributes than are passed on.
+func login(t *testing.T) shim.Login {
+	t.Helper()
+	w := radius.NewRequest(nil, radius.AccessRequest, 1, [16]byte{1})
+	w.Add(radius.UserName, []byte("CORP\\ada"))
+	w.AddPassword(radius.NewSecret([]byte("secret of the client")), []byte("pa55"))
+	w.Add(radius.NASIdentifier, []byte("gate"))
+	w.Add(radius.CallingStationID, []byte("192.0.2.7"))
+	w.Add(radius.State, []byte("ours"))
+	w.Add(radius.ProxyState, []byte("theirs"))
+	w.Add(radius.VendorSpecific, []byte{0, 0, 0, 9, 1, 5, 'a', 'v', 'p'})
+	w.Add(radius.VendorSpecific, []byte{0, 0, 1, 55, 25, 5, 'm', 's', '2'})
+	b, err := radius.NewSecret([]byte("secret of the client")).SealRequest(&w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := radius.Parse(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return shim.Login{User: "CORP\\ada", Password: secret.FromString("pa55"), Request: p}
+}
+
+func TestWhatTheHomeServerGets(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, err, p := ask(t, login(t), radius.AccessAccept, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		counts := map[radius.Type]int{}
+		for kind := range p.Attributes() {
+			counts[kind]++
+		}
+		for kind, want := range map[radius.Type]int{radius.UserName: 1, radius.UserPassword: 1, radius.NASIdentifier: 1, radius.CallingStationID: 1,
+			radius.State: 0, radius.ProxyState: 0, radius.VendorSpecific: 1, radius.MessageAuthenticator: 1} {
+			if counts[kind] != want {
+				t.Errorf("attribute %d arrives %d times, want %d", kind, counts[kind], want)
+			}
+		}
+		value, _ := p.Lookup(radius.UserPassword)
+		clear, err := radius.NewSecret([]byte(key)).Password(nil, value, p.Authenticator())
+		if err != nil || string(clear) != "pa55" {
+			t.Error("the password is not hidden under the home server's secret")
+		}
+	})
+}
+
+func TestProofs(t *testing.T) {
+	for name, test := range map[string]struct {
+		code    radius.Code
+		fill    func(*radius.Builder)
+		ok      bool
+		kind    cloud.Kind // of the error; Internal: none
+		subject string
+		reply   string
+	}{
+		"accept": {code: radius.AccessAccept, ok: true, subject: `CORP\ada`},
+		"accept with a name": {code: radius.AccessAccept, ok: true, subject: "ada@contoso.example", reply: "\x01\x15ada@contoso.example", fill: func(w *radius.Builder) {
+			w.Add(radius.UserName, []byte("ada@contoso.example"))
+		}},
+		"accept with two names": {code: radius.AccessAccept, kind: cloud.Conflict, fill: func(w *radius.Builder) {
+			w.Add(radius.UserName, []byte("ada"))
+			w.Add(radius.UserName, []byte("bob"))
+		}},
+		"accept with no name": {code: radius.AccessAccept, kind: cloud.Conflict, fill: func(w *radius.Builder) { w.Add(radius.UserName, nil) }},
+		"attributes": {code: radius.AccessAccept, ok: true, subject: `CORP\ada`, reply: "\x19\x07staff\x0b\x05vpn", fill: func(w *radius.Builder) {
+			w.Add(radius.ReplyMessage, []byte("hello"))
+			w.Add(25, []byte("staff"))
+			w.Add(radius.State, []byte("theirs"))
+			w.Add(11, []byte("vpn"))
+			w.Add(radius.VendorSpecific, []byte{0, 0, 1, 55, 16, 5, 'k', 'e', 'y'})
+		}},
+		"reject":    {code: radius.AccessReject, fill: func(w *radius.Builder) { w.Add(25, []byte("staff")) }},
+		"challenge": {code: radius.AccessChallenge, kind: cloud.Unsupported},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				proof, err, _ := ask(t, login(t), test.code, test.fill)
+				if test.kind != cloud.Internal {
+					if cloud.KindOf(err) != test.kind {
+						t.Errorf("got %v", err)
+					}
+					return
+				}
+				if err != nil || proof.OK != test.ok || proof.Subject.Value != test.subject || string(proof.Reply) != test.reply {
+					t.Errorf("got %+v, %v", proof, err)
+				}
+				if !proof.OK && proof.Reason != cloud.WrongPassword {
+					t.Errorf("reason %q", proof.Reason)
+				}
+			})
+		})
+	}
+}
+
+func TestPasswordTooLongIsNoOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := login(t)
+		l.Password = secret.FromString(strings.Repeat("a", 129))
+		if _, err, _ := ask(t, l, radius.AccessAccept, nil); cloud.KindOf(err) != cloud.Invalid {
+			t.Errorf("got %v", err)
+		}
+	})
+}

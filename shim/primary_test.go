@@ -1,0 +1,175 @@
+package shim_test
+
+import (
+	"bytes"
+	"context"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"mfabridge/cloud"
+	"mfabridge/shim"
+	"mfabridge/shim/radius"
+)
+
+// home is a primary besides the engine, whose people are named there as they
+// are here.
+type home struct {
+	engine *fakeEngine
+	proofs []shim.Login
+	reply  []byte
+	err    error
+	alter  func(*shim.Proof)
+}
+
+// home returns a primary over the engine's own people.
+func (e *fakeEngine) home() *home { return &home{engine: e} }
+
+func (h *home) Prove(_ context.Context, l shim.Login) (shim.Proof, error) {
+	h.engine.mu.Lock()
+	defer h.engine.mu.Unlock()
+	h.proofs = append(h.proofs, l)
+	if h.err != nil {
+		return shim.Proof{}, h.err
+	}
+	p := h.engine.people[l.User]
+	if p == nil || p.password != string(l.Password.Reveal()) {
+		return shim.Proof{Reason: cloud.WrongPassword}, nil
+	}
+	proof := shim.Proof{OK: true, Subject: cloud.Key{Kind: cloud.ByID, Value: string(p.id)}, Reply: h.reply}
+	if h.alter != nil {
+		h.alter(&proof)
+	}
+	return proof, nil
+}
+
+func (h *home) Ready(context.Context) error {
+	h.engine.mu.Lock()
+	defer h.engine.mu.Unlock()
+	return h.err
+}
+
+// withHome is a rig whose client "home" has this primary.
+func withHome(t *testing.T) (*rig, *home) {
+	h := &home{}
+	r := newRig(t, func(o *shim.Options) { o.Primaries = map[string]shim.Primary{"old": h} })
+	h.engine = r.engine
+	return r, h
+}
+
+func TestAttributesOfThePrimaryComeWithTheAccept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, h := withHome(t)
+		defer r.close()
+		h.reply = []byte{25, 7, 's', 't', 'a', 'f', 'f', 11, 5, 'v', 'p', 'n'}
+		first := r.login(ask{from: "127.0.0.6", user: "ada", password: "correct horse"})
+		state := stateOf(t, first)
+		if bytes.Contains(first.Bytes(), []byte("staff")) {
+			t.Error("the challenge tells what only the Accept may")
+		}
+		accept := r.login(ask{from: "127.0.0.6", user: "ada", password: "123456", state: state, id: 1})
+		want(t, accept, radius.AccessAccept)
+		if !bytes.Contains(accept.Bytes(), h.reply) {
+			t.Error("the attributes of the first factor are lost on the way through the challenge")
+		}
+		for id, kept := range r.engine.contexts {
+			if bytes.Contains(kept, []byte("staff")) {
+				t.Errorf("challenge %s carries the attributes in the clear", id)
+			}
+		}
+	})
+}
+
+func TestNobodyElsesAttributesAreTaken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, h := withHome(t)
+		defer r.close()
+		h.reply = []byte{25, 7, 's', 't', 'a', 'f', 'f'}
+		state := stateOf(t, r.login(ask{from: "127.0.0.6", user: "ada", password: "correct horse"}))
+		stateOf(t, r.login(ask{from: "127.0.0.6", user: "bob", password: "battery staple", id: 1}))
+		r.engine.set(func() {
+			c := r.engine.contexts
+			c["challenge-1"], c["challenge-2"] = c["challenge-2"], c["challenge-1"]
+		})
+		r.send(r.build(ask{from: "127.0.0.6", user: "ada", password: "123456", state: state, id: 2}), ask{from: "127.0.0.6"}.source())
+		synctest.Wait()
+		r.silent("a challenge that carries what was sealed for another user")
+	})
+}
+
+func TestRefusalCarriesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, h := withHome(t)
+		defer r.close()
+		h.reply = []byte{25, 7, 's', 't', 'a', 'f', 'f'}
+		state := stateOf(t, r.login(ask{from: "127.0.0.6", user: "ada", password: "correct horse"}))
+		reject := r.login(ask{from: "127.0.0.6", user: "ada", password: "000000", state: state, id: 1})
+		want(t, reject, radius.AccessReject)
+		if bytes.Contains(reject.Bytes(), []byte("staff")) {
+			t.Error("a refusal carries the attributes of an acceptance")
+		}
+	})
+}
+
+func TestSecondFactorIsAskedOfWhomThePrimaryProved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, h := withHome(t)
+		defer r.close()
+		h.alter = func(p *shim.Proof) { p.Subject.Value = "id-bob" }
+		state := stateOf(t, r.login(ask{from: "127.0.0.6", user: "ada", password: "correct horse"}))
+		want(t, r.login(ask{from: "127.0.0.6", user: "ada", password: "123456", state: state, id: 1}), radius.AccessReject)
+		h.alter = func(p *shim.Proof) { p.Subject.Value = "" }
+		r.send(r.build(ask{from: "127.0.0.6", user: "ada", password: "correct horse", id: 2, station: "s"}), ask{from: "127.0.0.6"}.source())
+		synctest.Wait()
+		r.silent("a primary that names nobody")
+	})
+}
+
+func TestWrongPasswordReachesThePrimaryOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, h := withHome(t)
+		defer r.close()
+		for i := range 3 {
+			want(t, r.login(ask{from: "127.0.0.6", user: "ada", password: "wrong", id: byte(i), station: strings.Repeat("s", i+1)}), radius.AccessReject)
+		}
+		if len(h.proofs) != 1 {
+			t.Errorf("the primary was asked %d times", len(h.proofs))
+		}
+		want(t, r.login(ask{from: "127.0.0.6", user: "ada", id: 9}), radius.AccessReject)
+		if len(h.proofs) != 1 {
+			t.Error("an empty password reached the primary")
+		}
+		time.Sleep(61 * time.Second)
+		want(t, r.login(ask{from: "127.0.0.6", user: "ada", password: "wrong", id: 10}), radius.AccessReject)
+		if len(h.proofs) != 2 {
+			t.Error("a wrong password is remembered for ever")
+		}
+	})
+}
+
+func TestPrimaryAwayIsSilence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, h := withHome(t)
+		defer r.close()
+		h.err = &cloud.Error{Kind: cloud.Unavailable, Message: "no server answers"}
+		from := ask{from: "127.0.0.6"}.source()
+		r.send(r.build(ask{from: "127.0.0.6", user: "ada", password: "correct horse"}), from)
+		synctest.Wait()
+		r.silent("login without a primary")
+		status := radius.NewRequest(nil, radius.StatusServer, 7, [16]byte{1})
+		b, err := r.secret.SealRequest(&status)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.send(b, from)
+		synctest.Wait()
+		r.silent("Status-Server without a primary")
+		if got := r.server.Counters().Dropped["primary_away"]; got != 1 {
+			t.Errorf("%d drops counted", got)
+		}
+		if r.engine.calls()[1] != 0 {
+			t.Error("a second factor was asked for without a first")
+		}
+	})
+}
