@@ -28,8 +28,25 @@ type ApplyOptions struct {
 	// Waiting is told why and how long a call waits to be made again; may be nil.
 	Waiting func(cause error, pause time.Duration)
 
+	Rate        float64          // most changes a second, over any time but a first burst of one second's worth; 0: no limit
+	Concurrency int              // most calls of Write at a time; 0: 1
+	Quiet       []QuietHours     // times in which nothing is written
+	Now         func() time.Time // nil: the system's clock
+
+	// Waves are the waves to apply, in this order; none: all users. Gate is
+	// asked before the first write of every wave but the first: an error ends
+	// the run. With a Gate and no Waves, all waves are applied in the order in
+	// which the plan names them, then the users of none.
+	Waves []string
+	Gate  func(context.Context, WaveEnd) error
+
+	// Hold is called between two batches and returns when the run may go on;
+	// its error ends the run. May be nil.
+	Hold func(context.Context) error
+
 	Progress func(Progress)          // called after every batch, may be nil
 	Each     func(ChangeEvent) error // called for every change that this run settled, once it is durable; may be nil
+	Notify   func(Event)             // called for what happens to the run itself, may be nil
 }
 
 // Progress is how far apply is with the whole plan.
@@ -113,16 +130,15 @@ func (e *LimitError) Error() string {
 // After, nothing is written (stale). Users that an earlier run settled are
 // left alone, except that changes which failed are tried again.
 //
-// The error is a *[WrongTargetError], a *[LimitError], ctx's error between
-// two batches, a *[cloud.Error] of kind Locked for another run's lock, or of
+// The error is a *[WrongTargetError], a *[LimitError], a *[QuietError], what
+// Gate or Hold returned, ctx's error between two batches, a *[cloud.Error] of kind Locked for another run's lock, or of
 // kind Throttled or Unavailable if the target could not serve a call in all
 // tries; or any other error of plan, journal or target. Whatever it is, the
 // same call may be made again. A single change that the target refuses is no
 // error but counts as failed.
 func Apply(ctx context.Context, p PlanReader, j Journal, d cloud.Directory, o ApplyOptions) (ApplyResult, error) {
-	total := p.Summary().Users[Create] + p.Summary().Users[Modify]
-	a := &applier{plan: p, journal: j, dir: d, opts: o, result: ApplyResult{Total: total, Changes: map[cloud.Outcome]int{}}}
-	a.retry = newRetry(o)
+	summary := p.Summary()
+	a := &applier{plan: p, journal: j, dir: d, opts: o.filled(), result: ApplyResult{Total: summary.withChanges(), Changes: map[cloud.Outcome]int{}}}
 	if !p.Sealed() {
 		return a.result, hint.New("the seal of the plan was not checked", "put the .key file that was made with the plan beside it")
 	}
@@ -131,6 +147,13 @@ func Apply(ctx context.Context, p PlanReader, j Journal, d cloud.Directory, o Ap
 		return a.result, err
 	}
 	if err := a.admit(caps); err != nil {
+		return a.result, err
+	}
+	if err := a.quiet(); err != nil {
+		return a.result, err
+	}
+	parts, err := a.parts()
+	if err != nil {
 		return a.result, err
 	}
 	if l, ok := d.(cloud.Locker); ok {
@@ -143,7 +166,7 @@ func Apply(ctx context.Context, p PlanReader, j Journal, d cloud.Directory, o Ap
 	if a.result.Run, err = j.Begin(ctx, PhaseApply); err != nil {
 		return a.result, err
 	}
-	if err := a.run(ctx); err != nil {
+	if err := a.run(ctx, parts); err != nil {
 		return a.result, err
 	}
 	r := &a.result
@@ -151,149 +174,20 @@ func Apply(ctx context.Context, p PlanReader, j Journal, d cloud.Directory, o Ap
 	return *r, nil
 }
 
-// applier is one run of Apply.
-type applier struct {
-	plan    PlanReader
-	journal Journal
-	dir     cloud.Directory
-	opts    ApplyOptions
-	retry   retry
-	batch   int // most changes in one Write
-
-	result   ApplyResult
-	failures int // users that failed in this run
-	removals int // methods removed in this run
-}
-
-// admit refuses the target or the whole plan before anything is written.
-func (a *applier) admit(caps cloud.Capabilities) error {
-	if want := a.plan.Header().Target; want.Instance != caps.Instance || caps.Instance == "" {
-		return hint.Wrap(&WrongTargetError{Planned: want, Have: caps.Instance, Product: caps.Product},
-			"apply the plan to the target that it was made for, or make a plan for this one")
+// filled is o with what its zero values stand for.
+func (o ApplyOptions) filled() ApplyOptions {
+	if o.Now == nil {
+		o.Now = time.Now
 	}
-	a.batch = max(caps.Batch, 1)
-	if n := a.plan.Summary().Changes[cloud.Remove]; n > a.opts.MaxRemovals {
-		return hint.Wrap(fmt.Errorf("the plan removes %d methods: %w", n, &LimitError{"removals", a.opts.MaxRemovals}),
-			"look at them with show, then raise the limit of removals")
+	if o.Sleep == nil {
+		o.Sleep = pause
 	}
-	return nil
-}
-
-// run takes the users of the plan in pages of at most one batch of changes.
-func (a *applier) run(ctx context.Context) error {
-	var page []Decision
-	changes := 0
-	for d, err := range a.plan.Users(ctx, Revealed) {
-		if err != nil {
-			return err
-		}
-		if len(d.Changes) == 0 {
-			continue
-		}
-		if len(page) > 0 && changes+len(d.Changes) > a.batch {
-			if err := a.page(ctx, page); err != nil {
-				return err
-			}
-			page, changes = page[:0], 0
-		}
-		page = append(page, d)
-		changes += len(d.Changes)
+	if o.Notify == nil {
+		o.Notify = func(Event) {}
 	}
-	if len(page) == 0 {
-		return ctx.Err()
+	if o.Hold == nil {
+		o.Hold = func(context.Context) error { return nil }
 	}
-	return a.page(ctx, page)
-}
-
-// page settles the users of one page.
-func (a *applier) page(ctx context.Context, page []Decision) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	tasks, limit, err := a.tasks(ctx, page)
-	if err != nil {
-		return err
-	}
-	if len(tasks) > 0 {
-		if err := a.preflight(ctx, tasks); err != nil {
-			return err
-		}
-		if err := a.countRemovals(tasks); err != nil {
-			return err
-		}
-		stop := a.write(ctx, tasks)
-		if err := a.settle(ctx, tasks); err != nil {
-			return err
-		}
-		if stop != nil {
-			return stop
-		}
-	}
-	if a.opts.Progress != nil {
-		r := a.result
-		a.opts.Progress(Progress{Users: r.Total - r.Left(), Total: r.Total, Failures: r.Failed})
-	}
-	return limit
-}
-
-// tasks looks up what earlier runs have done, and returns what is left to do
-// for the users of a page. A limit that it comes to cuts the list short and
-// is returned beside it.
-func (a *applier) tasks(ctx context.Context, page []Decision) (tasks []*task, limit, err error) {
-	entries, err := a.journal.Entries(ctx, page[0].Ordinal, page[len(page)-1].Ordinal)
-	if err != nil {
-		return nil, nil, err
-	}
-	for i := range page {
-		d := &page[i]
-		for len(entries) > 0 && entries[0].Ordinal < d.Ordinal {
-			entries = entries[1:]
-		}
-		t := &task{d: d, results: make([]ChangeResult, len(d.Changes))}
-		if len(entries) > 0 && entries[0].Ordinal == d.Ordinal {
-			if err := t.resume(entries[0]); err != nil {
-				return nil, nil, err
-			}
-		}
-		if !t.open() {
-			a.count(t)
-			continue
-		}
-		if limit == nil {
-			limit = a.limit(len(tasks))
-		}
-		if limit == nil {
-			tasks = append(tasks, t)
-		}
-	}
-	return tasks, limit, nil
-}
-
-// limit tells whether one user more than begun may be written to.
-func (a *applier) limit(begun int) error {
-	if n := a.opts.MaxUsers; n > 0 && a.result.Written+begun >= n {
-		return &LimitError{"users", n}
-	}
-	if n := a.opts.MaxFailures; n > 0 && a.failures >= n {
-		return &LimitError{"failures", n}
-	}
-	return nil
-}
-
-// count adds a settled user to the result.
-func (a *applier) count(t *task) {
-	var failed, stale bool
-	for _, r := range t.results {
-		a.result.Changes[r.Outcome]++
-		failed = failed || r.Outcome == cloud.Failed
-		stale = stale || r.Outcome == cloud.Outdated
-	}
-	switch {
-	case failed:
-		a.result.Failed++
-	case stale:
-		a.result.Stale++
-	default:
-		a.result.Done++
-	}
+	o.Concurrency = max(o.Concurrency, 1)
+	return o
 }

@@ -32,16 +32,24 @@ type fakePlan struct {
 	unsealed  bool
 	instance  string
 	accepted  []migrate.Acceptance
+	waves     []migrate.Chosen
 }
 
 func (p *fakePlan) Header() migrate.Header {
-	return migrate.Header{PlanID: "p", Target: migrate.Target{Given: "fake:", Instance: p.instance, Product: "fake"}, Accepted: p.accepted}
+	return migrate.Header{PlanID: "p", Target: migrate.Target{Given: "fake:", Instance: p.instance, Product: "fake"}, Accepted: p.accepted, Waves: p.waves}
 }
 
 func (p *fakePlan) Summary() migrate.Summary {
 	s := migrate.NewSummary()
 	for _, d := range p.decisions {
 		s.Users[d.Action]++
+		if d.Wave != "" {
+			if s.Waves[d.Wave] == nil {
+				wave := migrate.NewSummary()
+				s.Waves[d.Wave] = &wave
+			}
+			s.Waves[d.Wave].Users[d.Action]++
+		}
 		for _, c := range d.Changes {
 			s.Changes[c.Op]++
 		}

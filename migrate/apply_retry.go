@@ -3,6 +3,7 @@ package migrate
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"time"
 
 	"mfabridge/cloud"
@@ -60,13 +61,25 @@ func passing(err error) bool {
 // do calls f until it succeeds, fails for good, or has failed in every try;
 // then its last error is returned.
 func (r retry) do(ctx context.Context, f func() error) error {
+	return r.goOn(ctx, func() (bool, error) { return false, f() })
+}
+
+// goOn is do for what can be done in parts: tries count only from the last
+// one that moved it on.
+func (r retry) goOn(ctx context.Context, f func() (moved bool, err error)) error {
 	wait := firstWait
 	for try := 1; ; try++ {
-		err := f()
-		if err == nil || !passing(err) || try >= r.tries {
+		moved, err := f()
+		if err == nil || !passing(err) {
 			return err
 		}
-		pause := wait
+		if moved {
+			try, wait = 1, firstWait
+		}
+		if try >= r.tries {
+			return err
+		}
+		pause := wait/2 + rand.N(wait/2) // where nothing is said: runs that were refused together do not come again together
 		if e, ok := errors.AsType[*cloud.Error](err); ok && e.RetryAfter > 0 {
 			pause = e.RetryAfter
 		}

@@ -15,12 +15,13 @@ type task struct {
 	earlier  []bool         // by Seq: settled by an earlier run; nil: none is
 	intended bool           // an earlier run may have written without saying so
 	recorded int            // the run whose results these replace; 0: none
+	touched  bool           // an earlier run has written, or may have
 }
 
 // resume takes over what an earlier run has settled. What failed is open
 // again; what was done, found or stale stays so.
 func (t *task) resume(e JournalEntry) error {
-	t.intended, t.recorded = e.Intended(), e.ResultRun
+	t.intended, t.touched, t.recorded = e.Intended(), e.IntentRun > 0, e.ResultRun
 	t.earlier = make([]bool, len(t.results))
 	for _, r := range e.Results {
 		if r.Seq < 0 || r.Seq >= len(t.results) {
@@ -55,6 +56,16 @@ func (t *task) entry() JournalEntry {
 // open tells whether a change has no outcome yet.
 func (t *task) open() bool {
 	return slices.ContainsFunc(t.results, func(r ChangeResult) bool { return r.Outcome == "" })
+}
+
+// left is the number of changes that have no outcome yet.
+func (t *task) left() (n int) {
+	for _, r := range t.results {
+		if r.Outcome == "" {
+			n++
+		}
+	}
+	return n
 }
 
 // set gives a change its outcome.

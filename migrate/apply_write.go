@@ -3,41 +3,10 @@ package migrate
 import (
 	"context"
 	"fmt"
+	"sync"
 
 	"mfabridge/cloud"
 )
-
-// preflight settles what needs no writing or must not be written: it reads
-// the users again that the plan matched. What stays open is to be written.
-func (a *applier) preflight(ctx context.Context, tasks []*task) error {
-	var ids []cloud.UserID
-	for _, t := range tasks {
-		if t.d.Target != "" {
-			ids = append(ids, t.d.Target)
-		}
-	}
-	var users []cloud.User
-	if len(ids) > 0 {
-		err := a.retry.do(ctx, func() (err error) {
-			users, err = a.dir.Read(ctx, ids)
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		if len(users) != len(ids) {
-			return &cloud.Error{Kind: cloud.Internal, Message: fmt.Sprintf("the target was asked for %d users and returned %d", len(ids), len(users))}
-		}
-	}
-	for _, t := range tasks {
-		if t.d.Target != "" {
-			t.compare(&users[0])
-			users = users[1:]
-		}
-		a.refuse(t)
-	}
-	return nil
-}
 
 // refuse settles changes that may not be written in this run.
 func (a *applier) refuse(t *task) {
@@ -75,9 +44,10 @@ type item struct {
 	seq int
 }
 
-// write writes what is open. What the target could not serve in all tries,
-// or when ctx ended between two, stays open, and the reason is returned.
-func (a *applier) write(ctx context.Context, tasks []*task) error {
+// write writes what is open, and returns how many changes that were. What the
+// target could not serve in all tries, or when ctx ended between two, stays
+// open, and the reason is returned.
+func (a *applier) write(ctx context.Context, tasks []*task) (changes int, err error) {
 	var items []item
 	var intents []JournalEntry
 	for _, t := range tasks {
@@ -92,42 +62,109 @@ func (a *applier) write(ctx context.Context, tasks []*task) error {
 		}
 	}
 	if len(items) == 0 {
-		return nil
+		return 0, nil
 	}
+	changes = len(items)
 	if err := a.journal.Intend(ctx, a.result.Run, intents); err != nil {
-		return err
+		return changes, err
 	}
-	return a.retry.do(ctx, func() error {
-		var err error
-		items, err = a.writeOnce(ctx, items)
+	return changes, a.retry.goOn(ctx, func() (moved bool, err error) {
+		before := len(items)
+		items, err = a.writeSome(ctx, items)
 		for _, it := range items {
 			it.t.intended = true // by this run: if the target has it now, we made it
 		}
-		return err
+		if err != nil && passing(err) {
+			a.pace.refused(cloud.KindOf(err) == cloud.Throttled)
+		}
+		return len(items) < before, err
 	})
 }
 
-// writeOnce makes one call and settles what it answers for good. It returns
-// what is to be tried again, with the error of the first of these. The call
-// is not cut short: what it does is better known than guessed.
-func (a *applier) writeOnce(ctx context.Context, items []item) (again []item, err error) {
-	changes := make([]cloud.Change, len(items))
-	for i, it := range items {
-		changes[i] = it.t.d.Changes[it.seq].Change
+// writeSome sends items in as many calls as the pace allows at a time, until
+// the target cannot serve one. It returns what is to be tried again, with the
+// reason.
+func (a *applier) writeSome(ctx context.Context, items []item) (again []item, err error) {
+	for len(items) > 0 {
+		var calls [][]item
+		rest, n := items, 0
+		for len(calls) < a.pace.lanes && len(rest) > 0 {
+			call := firstCall(rest, min(a.pace.size, a.pace.portion()))
+			calls, rest, n = append(calls, call), rest[len(call):], n+len(call)
+		}
+		if err := a.pace.take(ctx, n); err != nil {
+			return append(again, items...), err
+		}
+		items = rest
+		var failed error
+		for i, results := range a.send(ctx, calls) {
+			left, err := settleCall(calls[i], results)
+			again = append(again, left...)
+			a.pace.took(len(calls[i]) - len(left))
+			if failed == nil || err != nil && !passing(err) {
+				failed = err
+			}
+		}
+		if failed != nil {
+			return append(again, rest...), failed
+		}
+		a.pace.grow()
 	}
-	results := a.dir.Write(context.WithoutCancel(ctx), changes)
-	if len(results) != len(changes) {
-		return nil, &cloud.Error{Kind: cloud.Internal, Message: fmt.Sprintf("the target was given %d changes and answered %d", len(changes), len(results))}
-	}
-	if err := wholeCall(results); err != nil {
-		return nil, err
-	}
-	for i, r := range results {
-		if !tryAgain(r) && !waits(items[i], r, again) {
-			items[i].settle(r)
+	return again, nil
+}
+
+// firstCall is as many items as one call takes. The changes of one user stay
+// together.
+func firstCall(items []item, most int) []item {
+	end := 0
+	for i := 1; i <= len(items); i++ {
+		if i < len(items) && items[i].t == items[i-1].t {
 			continue
 		}
-		again = append(again, items[i])
+		if end > 0 && i > most {
+			break
+		}
+		end = i
+	}
+	return items[:end]
+}
+
+// send makes the calls at the same time. They are not cut short: what they do
+// is better known than guessed.
+func (a *applier) send(ctx context.Context, calls [][]item) [][]cloud.Result {
+	ctx = context.WithoutCancel(ctx)
+	answers := make([][]cloud.Result, len(calls))
+	var running sync.WaitGroup
+	for i, call := range calls {
+		changes := make([]cloud.Change, len(call))
+		for k, it := range call {
+			changes[k] = it.t.d.Changes[it.seq].Change
+		}
+		if len(calls) == 1 {
+			answers[i] = a.dir.Write(ctx, changes)
+			break
+		}
+		running.Go(func() { answers[i] = a.dir.Write(ctx, changes) })
+	}
+	running.Wait()
+	return answers
+}
+
+// settleCall settles what a call answers for good. It returns what is to be
+// tried again, with the error of the first of these.
+func settleCall(call []item, results []cloud.Result) (again []item, err error) {
+	if len(results) != len(call) {
+		return call, &cloud.Error{Kind: cloud.Internal, Message: fmt.Sprintf("the target was given %d changes and answered %d", len(call), len(results))}
+	}
+	if err := wholeCall(results); err != nil {
+		return call, err
+	}
+	for i, r := range results {
+		if !tryAgain(r) && !waits(call[i], r, again) {
+			call[i].settle(r)
+			continue
+		}
+		again = append(again, call[i])
 		if err == nil {
 			err = r.Err
 		}
@@ -140,23 +177,10 @@ func tryAgain(r cloud.Result) bool {
 	return r.Outcome == cloud.Failed && r.Err != nil && passing(r.Err)
 }
 
-// waits tells a change that was not tried because the user itself is to be
-// tried again, and a user who could not be removed because of a method that is.
+// waits tells a change that failed behind another one of the same user which
+// is to be tried again: it may have failed for the lack of that one.
 func waits(it item, r cloud.Result, again []item) bool {
-	if r.Outcome != cloud.Failed || r.Err == nil || cloud.KindOf(r.Err) != cloud.Conflict {
-		return false
-	}
-	for _, earlier := range again {
-		if earlier.t == it.t && (it.t.d.Changes[earlier.seq].Method == cloud.Account || removesUser(it)) {
-			return true
-		}
-	}
-	return false
-}
-
-func removesUser(it item) bool {
-	c := &it.t.d.Changes[it.seq]
-	return c.Method == cloud.Account && c.Op == cloud.Remove
+	return r.Outcome == cloud.Failed && len(again) > 0 && again[len(again)-1].t == it.t
 }
 
 // wholeCall returns the error that stands in every result, if it says that

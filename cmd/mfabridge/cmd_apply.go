@@ -26,7 +26,9 @@ func (p *program) applyCommand() *cli.Command {
 		Usage:     "do exactly what the plan F says; a run that was stopped can be run again",
 		ArgsUsage: "F",
 		Description: "Checks the whole plan first. Before anything is written it stands in F.journal, so that a run which was\n" +
-			"killed goes on where it was. What has changed in the target since the plan was made is left alone.",
+			"killed goes on where it was. What has changed in the target since the plan was made is left alone.\n\n" +
+			"Ctrl-C ends the run behind the batch that is being written, a second one at once; the signal USR1 makes it\n" +
+			"wait behind that batch, USR2 lets it go on.",
 		Flags: []cli.Flag{
 			planKeyFlag(), keyFlag(), formatFlag(),
 			&cli.StringFlag{Name: "expect", EnvVars: env("expect"), Usage: "go on only if the plan's digest is `DIGEST`"},
@@ -34,6 +36,12 @@ func (p *program) applyCommand() *cli.Command {
 			&cli.IntFlag{Name: "max-failures", EnvVars: env("max-failures"), Usage: "stop when `N` users have failed"},
 			&cli.IntFlag{Name: "max-removals", EnvVars: env("max-removals"), Usage: "allow `N` methods to be removed"},
 			&cli.BoolFlag{Name: "allow-irreversible", EnvVars: env("allow-irreversible"), Usage: "make changes that nothing can take back as well"},
+			&cli.StringFlag{Name: "rate", EnvVars: env("rate"), Usage: "make at most `N` changes a second (N/s), or a minute (N/m)"},
+			&cli.IntFlag{Name: "concurrency", EnvVars: env("concurrency"), Value: 1, Usage: "make `N` calls to the target at a time; a store gains nothing by it"},
+			&cli.StringFlag{Name: "quiet-hours", EnvVars: env("quiet-hours"), Usage: "write nothing in `FROM-TO[,DAYS][,ZONE]`, e.g. 08:00-18:00,mon-fri; several with ; between them"},
+			&cli.StringSliceFlag{Name: "wave", EnvVars: env("wave"), Usage: "apply only the wave `NAME`; several in the order given"},
+			&cli.StringFlag{Name: "gate", EnvVars: env("gate"), Usage: "run `CMD` between two waves, without a shell; it must end with 0"},
+			&cli.StringFlag{Name: "rehearse-faults", EnvVars: env("rehearse-faults"), Usage: "let the store misbehave as `SPEC` says, to rehearse (docs/apply.md)"},
 		},
 		Action: p.apply,
 	}
@@ -49,10 +57,13 @@ func (p *program) apply(c *cli.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	for _, limit := range []string{"max-users", "max-failures", "max-removals"} {
-		if c.Int(limit) < 0 {
-			return usage("--"+limit+" cannot be negative", "leave it out for no limit; --max-removals is 0 then")
-		}
+	opt, err := p.applyOptions(c)
+	if err != nil {
+		return err
+	}
+	faults, err := rehearsal(c)
+	if err != nil {
+		return err
 	}
 	plan, err := openPlan(c, given[0], false)
 	if err != nil {
@@ -73,25 +84,30 @@ func (p *program) apply(c *cli.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, target.Close()) }()
-	return p.runApply(c, plan, journal, target, asJSON)
+	opt.Holder = fmt.Sprintf("%s, apply of %.12s, process %d", operator(), plan.Digest(), os.Getpid())
+	return p.runApply(c, plan, journal, p.misbehave(target, faults), opt, asJSON)
 }
 
 // runApply applies and says what came of it.
-func (p *program) runApply(c *cli.Context, plan *planfile.Plan, journal *planfile.Journal, target cloud.Directory, asJSON bool) error {
+func (p *program) runApply(c *cli.Context, plan *planfile.Plan, journal *planfile.Journal, target cloud.Directory, opt migrate.ApplyOptions, asJSON bool) error {
 	report := migrate.NewReport(p.out, false)
 	summary := plan.Summary()
 	bar := p.progress("applying", int64(summary.Users[migrate.Create]+summary.Users[migrate.Modify]))
-	opt := migrate.ApplyOptions{
-		Holder:            fmt.Sprintf("%s, apply of %.12s, process %d", operator(), plan.Digest(), os.Getpid()),
-		MaxUsers:          c.Int("max-users"),
-		MaxFailures:       c.Int("max-failures"),
-		MaxRemovals:       c.Int("max-removals"),
-		AllowIrreversible: c.Bool("allow-irreversible"),
-		Progress:          func(g migrate.Progress) { bar.at(int64(g.Users), int64(g.Failures)) },
-		Each:              p.eachChange(report, asJSON),
-		Waiting: func(cause error, pause time.Duration) {
-			bar.note(fmt.Sprintf("the target cannot go on just now: %v; trying again in %v", cause, pause))
-		},
+	opt.Progress = func(g migrate.Progress) { bar.of(int64(g.Users), int64(g.Total), int64(g.Failures)) }
+	opt.Each = p.eachChange(report, asJSON)
+	opt.Waiting = func(cause error, pause time.Duration) {
+		bar.note(fmt.Sprintf("the target cannot go on just now: %v; trying again in %v", cause, pause.Round(time.Millisecond)))
+	}
+	opt.Notify = func(e migrate.Event) {
+		noteEvent(bar, e)
+		if asJSON {
+			_ = report.Happened(e) // an error of the output stays, and Flush says it
+		}
+	}
+	stop := p.pauses(&opt)
+	defer stop()
+	if err := p.gates(c, plan, &opt); err != nil {
+		return err
 	}
 	result, err := migrate.Apply(c.Context, plan, journal, target, opt)
 	bar.end()
@@ -102,6 +118,32 @@ func (p *program) runApply(c *cli.Context, plan *planfile.Plan, journal *planfil
 		p.printApplied(result, plan.Digest())
 	}
 	return applied(result, err)
+}
+
+// noteEvent says to people what they would wonder about.
+func noteEvent(bar *progress, e migrate.Event) {
+	switch e := e.(type) {
+	case migrate.PauseEvent:
+		if e.Paused {
+			bar.note("waiting; the signal USR2 lets the run go on, Ctrl-C ends it")
+			return
+		}
+		bar.note("going on")
+	case migrate.WaveEvent:
+		name := "wave " + migrate.Plain(e.Wave)
+		if e.Wave == "" {
+			name = "the users of no wave"
+		}
+		if e.State == "begin" {
+			bar.note(fmt.Sprintf("%s: %s with changes", name, users(e.Users)))
+			return
+		}
+		bar.note(fmt.Sprintf("%s: %d done, %d failed, %d stale", name, e.Done, e.Failed, e.Stale))
+	case migrate.GateEvent:
+		if e.Passed {
+			bar.note(fmt.Sprintf("the gate behind wave %s is passed", migrate.Plain(e.Wave)))
+		}
+	}
 }
 
 // eachChange reports every change for programs, and what did not work for
@@ -133,6 +175,9 @@ func applied(r migrate.ApplyResult, err error) error {
 		return &exit{code: exitStale, err: err}
 	}
 	if _, ok := errors.AsType[*migrate.LimitError](err); ok {
+		return &exit{code: exitNotNow, err: hint.Wrap(err, cmp.Or(hint.Of(err), "what was done is recorded; run the same command again to go on"))}
+	}
+	if _, ok := errors.AsType[*migrate.QuietError](err); ok {
 		return &exit{code: exitNotNow, err: err}
 	}
 	if unread(err) && r.Left() > 0 {

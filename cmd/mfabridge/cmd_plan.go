@@ -32,6 +32,7 @@ func (p *program) planCommand() *cli.Command {
 			"The plan file can be passed around; FILE.key, made beside it, must be kept private.",
 		Flags: slices.Concat(targetFlags("to", "plan for"), kindFlags(), exportFlags(), ruleFlags(), matchFlags(), ldapFlags(), scopeFlags(), gateFlags(), []cli.Flag{
 			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, EnvVars: env("out"), Usage: "write the plan to `FILE`"},
+			sealFlag(),
 			&cli.BoolFlag{Name: "overwrite", EnvVars: env("overwrite"), Usage: "replace a plan that has not been applied"},
 			&cli.StringSliceFlag{Name: "domain", EnvVars: env("domain"), Usage: "mail `DOMAIN` of the organisation, for a target that does not exist yet"},
 			&cli.BoolFlag{Name: "detailed-exitcode", EnvVars: env("detailed-exitcode"), Usage: "end with 2 if there are changes to make"},
@@ -192,6 +193,10 @@ func (p *program) writePlan(c *cli.Context, export *legacy.Export, target *planT
 	if opt.Deadlines != nil {
 		inputs = append(inputs, migrate.Input{Name: opt.Deadlines.File, SHA256: opt.Deadlines.SHA256})
 	}
+	recipients, err := sealTo(c)
+	if err != nil {
+		return migrate.Summary{}, err
+	}
 	if opt.MatchFile != nil {
 		inputs = append(inputs, opt.MatchFile.Input())
 	}
@@ -199,7 +204,7 @@ func (p *program) writePlan(c *cli.Context, export *legacy.Export, target *planT
 		ToolVersion: version(), Created: p.now(), Target: target.Target, Inputs: inputs, Options: inForce(c),
 		Capabilities: caps, PhoneMetadata: phone.MetadataVersion(), Accepted: opt.Accepted.Entries(),
 		Scope: opt.Scope.Chosen(""), Waves: chosen(opt.Waves), Preflight: opt.Preflight,
-	}, planfile.Options{Overwrite: c.Bool("overwrite")})
+	}, planfile.Options{Overwrite: c.Bool("overwrite"), Recipients: recipients})
 	if err != nil {
 		return migrate.Summary{}, err
 	}
@@ -216,7 +221,11 @@ func (p *program) writePlan(c *cli.Context, export *legacy.Export, target *planT
 		return migrate.Summary{}, err
 	}
 	migrate.WriteOutlook(p.out, summary)
-	fmt.Fprintf(p.out, "plan written to %s, key in %s\ndigest %s\nnext: mfabridge show %s\n", out, planfile.KeyPath(out), digest, out)
+	key := planfile.KeyPath(out)
+	if len(recipients) > 0 {
+		key = planfile.SealedKeyPath(out)
+	}
+	fmt.Fprintf(p.out, "plan written to %s, key in %s\ndigest %s\nnext: mfabridge show %s\n", out, key, digest, out)
 	return summary, nil
 }
 
@@ -320,27 +329,4 @@ func changes(s migrate.Summary) int {
 		n += count
 	}
 	return n
-}
-
-// openPlan opens a plan file with its key, or without one if keyless is
-// allowed and there is none.
-func openPlan(c *cli.Context, path string, keyless bool) (*planfile.Plan, error) {
-	key := planfile.KeyPath(path)
-	if given := c.String("plan-key"); given != "" {
-		var ok bool
-		if key, ok = strings.CutPrefix(given, "file:"); !ok {
-			return nil, usage(fmt.Sprintf("--plan-key cannot be %q", given), "use file:PATH")
-		}
-	} else if _, err := os.Lstat(key); keyless && errors.Is(err, os.ErrNotExist) {
-		key = ""
-	}
-	plan, err := planfile.Open(path, key)
-	if err != nil {
-		return nil, err
-	}
-	return plan, nil
-}
-
-func planKeyFlag() cli.Flag {
-	return &cli.StringFlag{Name: "plan-key", EnvVars: env("plan-key"), Usage: "the plan's key is `file:PATH` (default: F.key)"}
 }

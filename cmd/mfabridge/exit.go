@@ -30,9 +30,9 @@ const exitHelp = `EXIT CODES
    2   plan --detailed-exitcode: changes pending; check, pull --wsdl: differences; inspect: findings of severity error
    3   partly done: some users failed, the rest is done; run again to go on
    4   refused: everything left is stale; make a new plan
-   5   not now: a limit, or the lock of another run
+   5   not now: a limit, the lock of another run, or quiet hours
    6   target throttled or unavailable; safe to run again
-   8   a gate was not met (--strict, --strict-codes), or preflight found a blocker
+   8   a gate was not met (--strict, --strict-codes, --gate), or preflight found a blocker
    64  wrong use of the command line
    130 interrupted`
 

@@ -54,7 +54,7 @@ func exportOptions(c *cli.Context) (opt legacy.Options, err error) {
 			return opt, usage(fmt.Sprintf("--%s cannot be %q", choice.option, choice.value), "use "+choice.allowed)
 		}
 	}
-	if opt.Identities, err = identities(c.String("identity")); err != nil {
+	if opt.Identities, err = identities("identity", c.String("identity")); err != nil {
 		return opt, err
 	}
 	for option, into := range map[string]*secret.Bytes{"passphrase": &opt.Passphrase, "pskc-passphrase": &opt.PSKCPassphrase} {
@@ -82,17 +82,17 @@ func columns(pairs []string) (map[string]string, error) {
 }
 
 // identities reads an age identity file (AGE-SECRET-KEY-1…).
-func identities(ref string) ([]age.Identity, error) {
+func identities(option, ref string) ([]age.Identity, error) {
 	if ref == "" {
 		return nil, nil
 	}
 	text, err := secret.Load(ref)
 	if err != nil {
-		return nil, fmt.Errorf("--identity: %w", err)
+		return nil, fmt.Errorf("--%s: %w", option, err)
 	}
 	found, err := age.ParseIdentities(bytes.NewReader(text.Reveal()))
 	if err != nil { // age's own message would quote a line of the file
-		return nil, hint.New("--identity does not hold an age identity", "age-keygen makes one; it begins with AGE-SECRET-KEY-1")
+		return nil, hint.New("--"+option+" does not hold an age identity", "age-keygen makes one; it begins with AGE-SECRET-KEY-1")
 	}
 	return found, nil
 }

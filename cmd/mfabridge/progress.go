@@ -48,6 +48,20 @@ func (p *program) progress(what string, total int64) *progress {
 	return g
 }
 
+// of is at with a total that may be another one than at the beginning.
+func (g *progress) of(done, total, failed int64) {
+	if g == nil {
+		return
+	}
+	g.mu.Lock()
+	if g.bar != nil && total != g.total {
+		g.bar.ChangeMax64(total)
+	}
+	g.total = total
+	g.mu.Unlock()
+	g.at(done, failed)
+}
+
 // at says how many are done, and how many of them failed.
 func (g *progress) at(done, failed int64) {
 	if g == nil {

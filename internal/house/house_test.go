@@ -23,6 +23,7 @@ var rooms = map[string][]string{
 	"legacy/pskc":                 {},
 	"cloud":                       {},
 	"cloud/cloudtest":             {"cloud"},
+	"cloud/rehearse":              {"cloud"},
 	"cloud/engine":                {"cloud"},
 	"cloud/engine/store":          {"cloud", "cloud/engine"},
 	"cloud/engine/channel":        {"cloud", "cloud/engine"},

@@ -35,6 +35,14 @@ var _ migrate.PlanReader = (*Plan)(nil)
 // [ErrAltered] and os.ErrNotExist of the plan or the key apart. The caller
 // closes the plan.
 func Open(path, keyPath string) (*Plan, error) {
+	if keyPath == "" {
+		return open(path, nil)
+	}
+	return open(path, func() (key, error) { return readKey(keyPath) })
+}
+
+// open is Open with what gets the key; nil: without.
+func open(path string, getKey func() (key, error)) (*Plan, error) {
 	p := &Plan{path: path}
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -44,8 +52,8 @@ func Open(path, keyPath string) (*Plan, error) {
 		return nil, hint.Wrap(fmt.Errorf("plan file %s cannot be opened: %w", path, reason(err)), "name a plan file that you may read")
 	}
 	p.file = f
-	if keyPath != "" {
-		k, err := readKey(keyPath)
+	if getKey != nil {
+		k, err := getKey()
 		if err != nil {
 			if _, other := readSums(f, secret.Bytes{}); other != nil {
 				err = p.unusable(other) // what is no plan has no key

@@ -12,8 +12,9 @@
 // one sealed blob (AES-256-GCM), bound to the plan, to the user and to the
 // changes that they belong to. Behind the last page of the database stands a
 // line with an HMAC-SHA256 over everything before it. Both keys are in F.key,
-// a small text file that only its owner can read: F alone may be passed
-// around, and one changed bit in it is found by whoever has the key.
+// a small text file that only its owner can read, or in F.key.age, the same
+// text sealed to age recipients: F alone may be passed around, and one changed
+// bit in it is found by whoever has the key.
 //
 // [Open] trusts nothing in the file before it has looked at all of it: the
 // last line, the MAC, the format's version, and that the schema is exactly

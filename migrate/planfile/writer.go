@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"filippo.io/age"
 	"github.com/google/uuid"
 
 	"mfabridge/cloud"
@@ -19,6 +20,10 @@ import (
 // Options of [Create].
 type Options struct {
 	Overwrite bool // replace F and F.key, unless the plan was applied already
+
+	// Recipients can open the plan, nobody else: its key is not written to
+	// F.key but sealed to them, to F.key.age. None: F.key.
+	Recipients []age.Recipient
 }
 
 // Writer builds a plan file. Until Finish has returned without an error there
@@ -26,6 +31,7 @@ type Options struct {
 type Writer struct {
 	path, part, keyPart string
 	overwrite           bool
+	recipients          []age.Recipient
 	key                 key
 	seal                *sealer
 	db                  *db
@@ -56,7 +62,7 @@ func Create(path string, h migrate.Header, o Options) (*Writer, error) {
 	if h.PlanID == "" {
 		h.PlanID = uuid.NewString()
 	}
-	w := &Writer{path: path, overwrite: o.Overwrite, key: newKey(h.PlanID), kinds: map[kind]int{}, last: -1}
+	w := &Writer{path: path, overwrite: o.Overwrite, recipients: o.Recipients, key: newKey(h.PlanID), kinds: map[kind]int{}, last: -1}
 	w.part = filepath.Join(filepath.Dir(path), partPrefix(path)+uuid.NewString()+partSuffix)
 	w.keyPart = KeyPath(w.part)
 	if err := w.begin(h); err != nil {
@@ -75,7 +81,7 @@ func free(path string, overwrite bool) error {
 	if overwrite {
 		return replaceable(path)
 	}
-	for _, p := range []string{path, KeyPath(path)} {
+	for _, p := range []string{path, KeyPath(path), SealedKeyPath(path)} {
 		if _, err := os.Lstat(p); err == nil {
 			return taken(p)
 		}
@@ -98,7 +104,7 @@ func replaceable(path string) error {
 			return hint.New(KeyPath(path)+" is there, and is not the key of a plan", advice)
 		}
 	}
-	return nil
+	return replaceableSealed(path, advice)
 }
 
 // isPlan tells whether a file ends as plans do.
@@ -327,11 +333,16 @@ func (w *Writer) closeFile() (digest string, err error) {
 	if err := f.Sync(); err != nil {
 		return "", err
 	}
+	text, err := keyFile(w.key, w.recipients)
+	if err != nil {
+		return "", err
+	}
+	defer clear(text)
 	k, err := os.OpenFile(w.keyPart, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return "", err
 	}
-	_, err = k.Write(w.key.marshal())
+	_, err = k.Write(text)
 	return digest, errors.Join(err, k.Sync(), k.Close(), f.Close(), w.unlock())
 }
 
@@ -349,11 +360,16 @@ func (w *Writer) unlock() error {
 // publish gives both files their names, the key first: a plan without its key
 // would be of no use.
 func (w *Writer) publish() error {
-	if err := place(w.keyPart, KeyPath(w.path), w.overwrite); err != nil {
+	if err := place(w.keyPart, w.keyPlace(), w.overwrite); err != nil {
 		return err
 	}
 	if err := place(w.part, w.path, w.overwrite); err != nil {
-		return errors.Join(err, os.Remove(KeyPath(w.path)))
+		return errors.Join(err, os.Remove(w.keyPlace()))
+	}
+	if w.overwrite { // the key of the plan that is gone
+		if err := os.Remove(w.otherKey()); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
 	}
 	return syncFolder(filepath.Dir(w.path))
 }

@@ -1,0 +1,128 @@
+// Package api puts the faces of one engine together: tokens, /directory/v1,
+// /verify/v1 and health, as one table of routes for three listeners. It holds
+// no logic of its own; a program makes an [API], starts its handlers, and
+// closes it.
+package api
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"mfabridge/cloud"
+	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/http/directory"
+	"mfabridge/cloud/engine/http/oauth"
+	"mfabridge/cloud/engine/http/serve"
+	"mfabridge/cloud/engine/http/verify"
+)
+
+// Options are what an API is made of. Zero fields are defaults.
+type Options struct {
+	Engine *engine.Engine
+	Issuer string        // address of the api listener as callers know it
+	Life   time.Duration // of a token
+	Period time.Duration // of a signing key
+	Lease  time.Duration // of a lock
+	Limits serve.Limits
+	Now    func() time.Time
+	Log    *slog.Logger
+}
+
+// API is an engine as the network sees it.
+type API struct {
+	*serve.Table
+	engine    *engine.Engine
+	directory *directory.Face
+	stop      context.CancelFunc
+	draining  atomic.Bool
+}
+
+// New makes the API. It serves nothing yet.
+func New(o Options) (*API, error) {
+	ctx, stop := context.WithCancel(context.Background())
+	a := &API{engine: o.Engine, stop: stop}
+	tokens := oauth.New(oauth.Options{Core: o.Engine, Issuer: o.Issuer, Life: o.Life, Period: o.Period, Now: o.Now, Log: o.Log})
+	// What an engine has besides the contracts is served where it has it.
+	groups, _ := any(o.Engine).(cloud.GroupReader)
+	preflight, _ := any(o.Engine).(cloud.Preflighter)
+	a.directory = directory.New(directory.Options{For: func(app string) directory.Core { return o.Engine.As(app) },
+		Groups: groups, Preflight: preflight, Lease: o.Lease})
+	verifier := verify.New(ctx, verify.Options{For: func(app string) verify.Core { return o.Engine.As(app) }, Verdicts: o.Engine.Verdicts, Log: o.Log})
+	var routes []serve.Route
+	for _, rows := range [][]serve.Route{tokens.Routes(), a.directory.Routes(), verifier.Routes(), a.health(), pages()} {
+		routes = append(routes, rows...)
+	}
+	table, err := serve.New(serve.Options{Routes: routes, Auth: tokens, Limits: o.Limits, Log: o.Log})
+	if err != nil {
+		stop()
+		return nil, err
+	}
+	a.Table = table
+	return a, nil
+}
+
+// Drain ends what lasts, and says so at /readyz; requests go on.
+func (a *API) Drain() {
+	a.draining.Store(true)
+	a.stop()
+}
+
+// Close gives back what callers hold. It comes after the servers have ended.
+func (a *API) Close() error {
+	a.Drain()
+	return a.directory.Close()
+}
+
+// health are the rows of the ops listener.
+func (a *API) health() []serve.Route {
+	row := func(path string, check func(context.Context) error) serve.Route {
+		return serve.Route{Listener: serve.Ops, Method: http.MethodGet, Path: path, Open: true, Handler: func(w http.ResponseWriter, r *http.Request) error {
+			if err := check(r.Context()); err != nil {
+				return err
+			}
+			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+			_, _ = io.WriteString(w, "ok\n")
+			return nil
+		}}
+	}
+	return []serve.Route{
+		row("/healthz", func(context.Context) error { return nil }),
+		row("/readyz", a.ready),
+	}
+}
+
+// ready tells whether requests can be answered: the store opens and nobody has
+// asked us to end.
+func (a *API) ready(ctx context.Context) error {
+	if a.draining.Load() {
+		return &cloud.Error{Kind: cloud.Unavailable, Message: "the engine is stopping"}
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	if _, err := a.engine.Standing(ctx, "", "ready"); err != nil {
+		return &cloud.Error{Kind: cloud.Unavailable, Message: "the store does not answer", Err: errors.Unwrap(err)}
+	}
+	return nil
+}
+
+// page is what a person sees who comes to the public address.
+const page = `<!doctype html><html lang="en"><meta charset="utf-8"><title>mfabridge</title>
+<p>This is a sign-in service for programs. There is nothing to see here.</p></html>
+`
+
+// pages are the rows of the public listener.
+func pages() []serve.Route {
+	return []serve.Route{{Listener: serve.Pages, Method: http.MethodGet, Path: "/{$}", Open: true, Handler: func(w http.ResponseWriter, _ *http.Request) error {
+		h := w.Header()
+		h.Set("Content-Type", "text/html; charset=utf-8")
+		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+		h.Set("Referrer-Policy", "no-referrer")
+		_, _ = io.WriteString(w, page)
+		return nil
+	}}}
+}

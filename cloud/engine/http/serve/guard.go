@@ -1,0 +1,150 @@
+package serve
+
+import (
+	"context"
+	"encoding/json"
+	"mime"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"mfabridge/cloud"
+	"mfabridge/cloud/engine/http/wire"
+)
+
+// maxToken is the longest bearer token that is looked at, in bytes.
+const maxToken = 4 << 10
+
+type callerKey struct{}
+
+type againKey struct{}
+
+// Again looks at the token of a request once more: for what lasts. It returns
+// nil as long as the caller may go on, and on an open route.
+func Again(ctx context.Context) error {
+	look, ok := ctx.Value(againKey{}).(func() error)
+	if !ok {
+		return nil
+	}
+	return look()
+}
+
+// CallerOf is who calls; the zero Caller on an open route.
+func CallerOf(ctx context.Context) Caller {
+	c, _ := ctx.Value(callerKey{}).(Caller)
+	return c
+}
+
+// guard is what stands before a handler.
+func (t *Table) guard(route Route) http.Handler {
+	places := []chan struct{}{t.short}
+	switch {
+	case route.Streams:
+		places[0] = t.streams
+	case route.Heavy:
+		places = append(places, t.heavy)
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for _, place := range places {
+			select {
+			case place <- struct{}{}:
+				defer func() { <-place }()
+			default:
+				t.refuse(w, r, &cloud.Error{Kind: cloud.Unavailable, Message: "too many requests are in flight", RetryAfter: time.Second})
+				return
+			}
+		}
+		if !route.Open {
+			caller, err := t.admit(r, &route)
+			if err != nil {
+				if caller == (Caller{}) && cloud.KindOf(err) == cloud.Denied {
+					w.Header().Set("WWW-Authenticate", `Bearer realm="mfabridge", error="invalid_token"`)
+					write(w, http.StatusUnauthorized, err)
+					return
+				}
+				t.refuse(w, r, err)
+				return
+			}
+			ctx := context.WithValue(r.Context(), callerKey{}, caller)
+			if route.Streams {
+				asked := r
+				ctx = context.WithValue(ctx, againKey{}, func() error {
+					_, err := t.admit(asked, &route)
+					return err
+				})
+			}
+			r = r.WithContext(ctx)
+		}
+		if route.Streams {
+			// The time to read a request is over by now and does not count on.
+			_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
+		}
+		if err := bounded(w, r, route.Body); err != nil {
+			t.refuse(w, r, err)
+			return
+		}
+		if err := route.Handler(w, r); err != nil {
+			t.refuse(w, r, err)
+		}
+	})
+}
+
+// admit checks token and role. A caller comes back whose token was good but
+// whose role is another.
+func (t *Table) admit(r *http.Request, route *Route) (Caller, error) {
+	given := r.Header.Values("Authorization")
+	if len(given) != 1 {
+		return Caller{}, denied("one bearer token is needed")
+	}
+	scheme, token, ok := strings.Cut(given[0], " ")
+	if !ok || !strings.EqualFold(scheme, "Bearer") || token == "" || len(token) > maxToken {
+		return Caller{}, denied("one bearer token is needed")
+	}
+	caller, err := t.auth.Authenticate(r.Context(), token)
+	if err != nil {
+		return Caller{}, err
+	}
+	if !slices.Contains(route.Roles, caller.Role) {
+		return caller, denied("an application of role " + string(caller.Role) + " may not do this")
+	}
+	return caller, nil
+}
+
+func denied(message string) error { return &cloud.Error{Kind: cloud.Denied, Message: message} }
+
+// bounded limits the body before anybody reads it.
+func bounded(w http.ResponseWriter, r *http.Request, limit int64) error {
+	if limit == 0 {
+		if r.ContentLength != 0 {
+			return &cloud.Error{Kind: cloud.Invalid, Message: "this route takes no body"}
+		}
+		return nil
+	}
+	if r.ContentLength > limit {
+		return &cloud.Error{Kind: cloud.Invalid, Message: "the body is too large", Err: &http.MaxBytesError{Limit: limit}}
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, limit)
+	return nil
+}
+
+// Read decodes a JSON body, whole and strictly.
+func Read(r *http.Request, into any) error {
+	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || media != "application/json" {
+		return &cloud.Error{Kind: cloud.Invalid, Message: "the body must be application/json"}
+	}
+	return wire.Decode(r.Body, into)
+}
+
+// Answer writes a JSON body.
+func Answer(w http.ResponseWriter, status int, body any) error {
+	text, err := json.Marshal(body)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(append(text, '\n')) // who hung up hears nothing
+	return nil
+}

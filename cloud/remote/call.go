@@ -1,0 +1,250 @@
+package remote
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"mfabridge/cloud"
+	"mfabridge/cloud/engine/http/wire"
+	"mfabridge/internal/hint"
+)
+
+// Limits of a call.
+const (
+	maxAnswer  = 64 << 20 // bytes
+	maxRefusal = 64 << 10
+	attempts   = 4
+	firstPause = 100 * time.Millisecond
+	longest    = 2 * time.Second // pause between two attempts
+)
+
+// token is what lets us in, until shortly before it ends.
+type token struct {
+	value string
+	until time.Time
+}
+
+// request is one call.
+type request struct {
+	method, path string
+	body         any               // nil: none
+	repeatable   bool              // may be sent again though its answer was lost
+	header       map[string]string // besides
+}
+
+// call sends a request and decodes the answer into a value, nil: there is none.
+func (c *Client) call(ctx context.Context, r request, into any) error {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	answer, err := c.send(ctx, r)
+	if err != nil {
+		return err
+	}
+	defer finish(answer.Body)
+	if into == nil {
+		return nil
+	}
+	if err := json.NewDecoder(io.LimitReader(answer.Body, maxAnswer)).Decode(into); err != nil {
+		return unavailable("the engine's answer was cut off or is not JSON", err)
+	}
+	return nil
+}
+
+// send sends a request until it is answered, as far as it may. The answer is
+// one of success; its body is the caller's to close.
+func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
+	var text []byte
+	if r.body != nil {
+		var err error
+		if text, err = json.Marshal(r.body); err != nil {
+			return nil, &cloud.Error{Kind: cloud.Internal, Message: "the request cannot be written", Err: err}
+		}
+	}
+	renewed := false
+	for n := 1; ; n++ {
+		answer, err := c.once(ctx, r, text)
+		if err == nil {
+			return answer, nil
+		}
+		if errors.Is(err, errToken) && !renewed { // refused before anything was done
+			renewed = true
+			c.forget()
+			continue
+		}
+		pause, again := retry(err, n, r.repeatable)
+		if !again || ctx.Err() != nil {
+			return nil, plain(err)
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return nil, plain(err)
+		}
+	}
+}
+
+// finish reads what is left of a body, so that the connection serves again.
+func finish(body io.ReadCloser) {
+	_, _ = io.Copy(io.Discard, io.LimitReader(body, 4<<10))
+	_ = body.Close()
+}
+
+// errToken is in the chain of an answer that our token is not taken.
+var errToken = errors.New("the engine does not take the token")
+
+// lost is a request of which nobody knows what became.
+type lost struct{ err error }
+
+func (l *lost) Error() string { return l.err.Error() }
+func (l *lost) Unwrap() error { return l.err }
+
+// plain takes the marks off that only send looks at.
+func plain(err error) error {
+	if l, ok := errors.AsType[*lost](err); ok {
+		return l.err
+	}
+	return err
+}
+
+// retry says whether a failed attempt may be made again, and when.
+func retry(err error, n int, repeatable bool) (time.Duration, bool) {
+	_, unknown := errors.AsType[*lost](err)
+	if n >= attempts || cloud.KindOf(err) != cloud.Unavailable || unknown && !repeatable {
+		return 0, false
+	}
+	pause := firstPause << (n - 1)
+	pause += rand.N(pause)
+	if e, ok := errors.AsType[*cloud.Error](err); ok {
+		pause = max(pause, e.RetryAfter)
+	}
+	return min(pause, longest), true
+}
+
+// once makes one attempt.
+func (c *Client) once(ctx context.Context, r request, text []byte) (*http.Response, error) {
+	token, err := c.bearer(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var body io.Reader
+	if text != nil {
+		body = bytes.NewReader(text)
+	}
+	q, err := http.NewRequestWithContext(ctx, r.method, c.base+r.path, body)
+	if err != nil {
+		return nil, &cloud.Error{Kind: cloud.Invalid, Message: "the request cannot be made"}
+	}
+	if text != nil {
+		q.Header.Set("Content-Type", "application/json")
+	}
+	q.Header.Set("Authorization", "Bearer "+token)
+	for name, value := range r.header {
+		q.Header.Set(name, value)
+	}
+	answer, err := c.http.Do(q)
+	if err != nil {
+		return nil, transport(err)
+	}
+	if answer.StatusCode >= 200 && answer.StatusCode < 300 {
+		return answer, nil
+	}
+	defer finish(answer.Body)
+	return nil, refused(answer)
+}
+
+// transport is an attempt that got no answer.
+func transport(err error) error {
+	if inner, ok := errors.AsType[*url.Error](err); ok {
+		err = inner.Err // without the address, which the caller names
+	}
+	failed := unavailable("the engine cannot be reached", err)
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" {
+		return failed // it never got there
+	}
+	return &lost{failed}
+}
+
+// refused is an answer that is none.
+func refused(answer *http.Response) error {
+	var body wire.Refusal
+	text, _ := io.ReadAll(io.LimitReader(answer.Body, maxRefusal))
+	if json.Unmarshal(text, &body) != nil || body.Error == nil {
+		body.Error = &wire.Error{Message: fmt.Sprintf("the engine answered with status %d, and not in its own words", answer.StatusCode)}
+		if answer.StatusCode >= 300 && answer.StatusCode < 400 {
+			body.Error.Code = wire.Code(cloud.Invalid)
+		}
+	}
+	if s, err := strconv.Atoi(answer.Header.Get("Retry-After")); err == nil && body.Error.RetryAfter == 0 {
+		body.Error.RetryAfter = float64(s)
+	}
+	err := body.Error.ToError(answer.StatusCode)
+	switch answer.StatusCode {
+	case http.StatusUnauthorized:
+		return fmt.Errorf("%w: %w", err, errToken)
+	case http.StatusBadGateway, http.StatusGatewayTimeout:
+		return &lost{err} // something in between speaks
+	}
+	return err
+}
+
+// bearer is a token that is good for a while.
+func (c *Client) bearer(ctx context.Context) (string, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock() // others wait for the same token
+	if c.token.value != "" && c.now().Before(c.token.until) {
+		return c.token.value, nil
+	}
+	form := url.Values{"grant_type": {"client_credentials"}}
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	q, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+wire.PathToken, strings.NewReader(form.Encode()))
+	if err != nil {
+		return "", &cloud.Error{Kind: cloud.Invalid, Message: "the request cannot be made"}
+	}
+	q.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	q.SetBasicAuth(url.QueryEscape(c.id), url.QueryEscape(string(c.word.Reveal())))
+	answer, err := c.http.Do(q)
+	if err != nil {
+		return "", plain(transport(err)) // asking twice for a token does no harm
+	}
+	defer finish(answer.Body)
+	if answer.StatusCode == http.StatusUnauthorized {
+		return "", hint.Wrap(&cloud.Error{Kind: cloud.Denied, Message: "the engine does not let the application " + c.id + " in"},
+			"check its name, its secret and its end: mfabridge engine app list")
+	}
+	if answer.StatusCode != http.StatusOK {
+		return "", plain(refused(answer))
+	}
+	var granted struct {
+		Token   string  `json:"access_token"`
+		Seconds float64 `json:"expires_in"`
+	}
+	if err := json.NewDecoder(io.LimitReader(answer.Body, maxRefusal)).Decode(&granted); err != nil || granted.Token == "" {
+		return "", unavailable("the engine's token cannot be read", err)
+	}
+	life := time.Duration(granted.Seconds * float64(time.Second))
+	c.token = token{value: granted.Token, until: c.now().Add(life - life/5)}
+	return granted.Token, nil
+}
+
+// forget drops a token that was not taken.
+func (c *Client) forget() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.token = token{}
+}
+
+func unavailable(message string, cause error) error {
+	return &cloud.Error{Kind: cloud.Unavailable, Message: message, Err: cause}
+}

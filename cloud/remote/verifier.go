@@ -1,0 +1,89 @@
+package remote
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+	"unicode/utf8"
+
+	"mfabridge/cloud"
+	"mfabridge/cloud/engine/http/wire"
+	"mfabridge/internal/secret"
+)
+
+// exact is a name as JSON can say it. JSON would replace what is not UTF-8,
+// and the replaced name might be somebody's: a name that nobody can have stands
+// for it.
+func exact(name string) string {
+	if utf8.ValidString(name) {
+		return name
+	}
+	return "\x00" + strings.ToValidUTF8(name, "?")
+}
+
+// Begin implements [cloud.Verifier].
+func (c *Client) Begin(ctx context.Context, r cloud.Request) (cloud.Challenge, error) {
+	if !utf8.ValidString(r.Key) {
+		return cloud.Challenge{}, &cloud.Error{Kind: cloud.Invalid, Message: "an idempotency key must be UTF-8"}
+	}
+	if r.Subject.Value == "" {
+		return cloud.Challenge{}, &cloud.Error{Kind: cloud.NotFound, Message: "there is no such user"}
+	}
+	r.Subject.Value = exact(r.Subject.Value)
+	var answer wire.Challenge
+	err := c.call(ctx, request{method: http.MethodPost, path: wire.PathVerify + "/challenges", body: wire.FromRequest(&r), repeatable: r.Key != ""}, &answer)
+	if err != nil {
+		return cloud.Challenge{}, err
+	}
+	return answer.Challenge(), nil
+}
+
+// Answer implements [cloud.Verifier].
+func (c *Client) Answer(ctx context.Context, a cloud.Answer) (cloud.Decision, error) {
+	switch {
+	case a.Challenge == "", a.Challenge == ".", a.Challenge == "..":
+		return cloud.Decision{}, &cloud.Error{Kind: cloud.NotFound, Message: "there is no such challenge"}
+	case !utf8.ValidString(a.Key):
+		return cloud.Decision{}, &cloud.Error{Kind: cloud.Invalid, Message: "an idempotency key must be UTF-8"}
+	}
+	body := wire.AnswerRequest{Code: string(a.Code.Reveal()), Key: a.Key}
+	path := wire.PathVerify + "/challenges/" + url.PathEscape(string(a.Challenge)) + "/answer"
+	var answer wire.Decision
+	if err := c.call(ctx, request{method: http.MethodPost, path: path, body: body, repeatable: a.Key != ""}, &answer); err != nil {
+		return cloud.Decision{}, err
+	}
+	return answer.Decision(), nil
+}
+
+// Look implements [cloud.Verifier].
+func (c *Client) Look(ctx context.Context, ids []cloud.ChallengeID) ([]cloud.Decision, error) {
+	var answer wire.LookAnswer
+	err := c.call(ctx, request{method: http.MethodPost, path: wire.PathVerify + "/look", body: wire.LookRequest{IDs: ids}, repeatable: true}, &answer)
+	if err != nil {
+		return nil, err
+	}
+	if len(answer.Challenges) != len(ids) {
+		return nil, wrongCount("challenges", len(ids), len(answer.Challenges))
+	}
+	ds := make([]cloud.Decision, len(ids))
+	for i := range answer.Challenges {
+		ds[i] = answer.Challenges[i].Decision()
+	}
+	return ds, nil
+}
+
+// CheckPassword implements [cloud.Passwords]. A failed check counts at the
+// engine, so it is not repeated.
+func (c *Client) CheckPassword(ctx context.Context, subject cloud.Key, password secret.Bytes, client cloud.Client) (cloud.Proof, error) {
+	subject.Value = exact(subject.Value)
+	if subject.Kind == "" {
+		subject.Kind = cloud.ByName
+	}
+	var answer wire.PasswordAnswer
+	body := wire.FromPassword(subject, password, client)
+	if err := c.call(ctx, request{method: http.MethodPost, path: wire.PathVerify + "/passwords", body: body}, &answer); err != nil {
+		return cloud.Proof{}, err
+	}
+	return answer.Proof(), nil
+}

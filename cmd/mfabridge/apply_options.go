@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"mfabridge/cloud"
+	"mfabridge/cloud/rehearse"
+	"mfabridge/internal/hint"
+	"mfabridge/migrate"
+)
+
+// maxConcurrency is a bound on calls at a time: more would only be throttled.
+const maxConcurrency = 64
+
+// applyOptions reads what the command line says of limits and times.
+func (p *program) applyOptions(c *cli.Context) (migrate.ApplyOptions, error) {
+	opt := migrate.ApplyOptions{
+		MaxUsers:          c.Int("max-users"),
+		MaxFailures:       c.Int("max-failures"),
+		MaxRemovals:       c.Int("max-removals"),
+		AllowIrreversible: c.Bool("allow-irreversible"),
+		Concurrency:       c.Int("concurrency"),
+		Waves:             c.StringSlice("wave"),
+		Now:               p.now,
+	}
+	for _, limit := range []string{"max-users", "max-failures", "max-removals"} {
+		if c.Int(limit) < 0 {
+			return opt, usage("--"+limit+" cannot be negative", "leave it out for no limit; --max-removals is 0 then")
+		}
+	}
+	if n := opt.Concurrency; n < 1 || n > maxConcurrency {
+		return opt, usage(fmt.Sprintf("--concurrency cannot be %d", n), fmt.Sprintf("it is from 1 to %d", maxConcurrency))
+	}
+	var err error
+	if given := c.String("rate"); given != "" {
+		if opt.Rate, err = parseRate(given); err != nil {
+			return opt, err
+		}
+	}
+	if given := c.String("quiet-hours"); given != "" {
+		for part := range strings.SplitSeq(given, ";") {
+			q, err := migrate.ParseQuietHours(part, time.Local)
+			if err != nil {
+				return opt, usage("--quiet-hours: "+err.Error(), hint.Of(err))
+			}
+			opt.Quiet = append(opt.Quiet, q)
+		}
+	}
+	return opt, nil
+}
+
+// parseRate reads "10", "10/s" and "300/m" as changes a second.
+func parseRate(given string) (float64, error) {
+	number, unit, _ := strings.Cut(given, "/")
+	n, err := strconv.ParseFloat(number, 64)
+	per := map[string]float64{"s": 1, "m": 60}[unit]
+	if unit == "" && !strings.Contains(given, "/") {
+		per = 1
+	}
+	if err != nil || per == 0 || !(n > 0 && n <= 1e6) {
+		return 0, usage(fmt.Sprintf("--rate cannot be %q", given), "it is a number of changes, e.g. 10/s or 300/m")
+	}
+	return n / per, nil
+}
+
+// rehearsal reads the faults to rehearse with; nil: none.
+func rehearsal(c *cli.Context) (*rehearse.Faults, error) {
+	given := c.String("rehearse-faults")
+	if given == "" {
+		return nil, nil
+	}
+	faults, err := rehearse.Parse(given)
+	if err != nil {
+		return nil, usage("--rehearse-faults: "+err.Error(), hint.Of(err))
+	}
+	return &faults, nil
+}
+
+// misbehave puts faults before a store. It takes nothing else: a rehearsal is
+// not for other people's servers.
+func (p *program) misbehave(store *embedded, faults *rehearse.Faults) cloud.Directory {
+	if faults == nil {
+		return store
+	}
+	fmt.Fprintln(p.err, "mfabridge: warning: this is a rehearsal: the store misbehaves as --rehearse-faults says")
+	return rehearse.Wrap(store, *faults, rehearse.Machine{Now: p.now, Sleep: sleep, Die: die})
+}
+
+// sleep waits for d or until ctx is done.
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// die ends this process as a crash does: nothing is closed or put in order.
+func die() {
+	if self, err := os.FindProcess(os.Getpid()); err == nil {
+		_ = self.Kill() // if it returns at all, the call fails
+	}
+	select {}
+}
