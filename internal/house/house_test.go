@@ -36,6 +36,7 @@ var rooms = map[string][]string{
 		"cloud/engine/http/directory", "cloud/engine/http/verify"},
 	"cloud/remote":     {"cloud", "cloud/engine/http/wire"},
 	"migrate":          {"legacy", "legacy/phone", "cloud"},
+	"migrate/board":    {"legacy", "migrate", "cloud"},
 	"migrate/ldapdir":  {"migrate", "cloud"},
 	"migrate/planfile": {"legacy", "migrate", "cloud"},
 	"shim":             {"cloud", "shim/radius", "shim/config"},
