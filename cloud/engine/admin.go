@@ -66,7 +66,11 @@ func (e *Engine) Show(ctx context.Context, name string) (cloud.User, error) {
 		if u == nil {
 			return refuse(cloud.NotFound, "there is no such user")
 		}
-		shown, err = e.whole(r, u)
+		v, err := e.viewer(r)
+		if err != nil {
+			return err
+		}
+		shown, err = v.whole(u)
 		return err
 	})
 	return shown, asError(err)
@@ -80,10 +84,14 @@ func (e *Engine) Users(ctx context.Context) iter.Seq2[cloud.User, error] {
 		for {
 			var page []cloud.User
 			err := e.store.View(ctx, func(r Reader) error {
+				v, err := e.viewer(r)
+				if err != nil {
+					return err
+				}
 				rows, err := r.UsersAfter(last, pageSize)
 				page = make([]cloud.User, len(rows))
 				for i := 0; i < len(rows) && err == nil; i++ {
-					page[i], err = e.whole(r, rows[i])
+					page[i], err = v.whole(rows[i])
 				}
 				return err
 			})

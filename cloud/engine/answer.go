@@ -80,31 +80,38 @@ func (e *Engine) repeat(r Reader, d cloud.Decision, now time.Time) (cloud.Decisi
 	if d.State != cloud.Approved {
 		return d, nil
 	}
-	u, err := r.User(d.User)
+	reason, err := e.mayStill(r, d.User, d.Method, now)
 	if err != nil {
 		return cloud.Decision{}, err
 	}
-	if reason := usable(u, now); reason != "" {
+	if reason != "" {
 		d.State, d.Reason = cloud.Refused, reason
 	}
 	return d, nil
 }
 
-// check answers a pending challenge: the user is looked at again, so that a
-// block between question and answer counts.
+// check answers a pending challenge: the user and the policy are looked at
+// again, so that a block between question and answer counts.
 func (e *Engine) check(tx Tx, c *Challenge, code secret.Bytes, now time.Time) (decided bool, err error) {
-	reason := cloud.Reason("")
+	if !now.Before(c.Expires) {
+		c.conclude(cloud.Expired, cloud.TimedOut, now)
+		return true, e.auditVerdict(tx, c, now)
+	}
 	u, err := tx.User(c.User)
 	if err != nil {
 		return false, err
 	}
-	switch {
-	case !now.Before(c.Expires):
-		c.conclude(cloud.Expired, cloud.TimedOut, now)
-		return true, e.auditVerdict(tx, c, now)
-	default:
-		reason = usable(u, now)
+	var tokens []Token
+	if c.Method == cloud.OATHCode {
+		if tokens, err = e.usableTokens(tx, c.User); err != nil {
+			return false, err
+		}
 	}
+	may, err := e.allowed(tx, c.User)
+	if err != nil {
+		return false, err
+	}
+	reason := still(u, c.Method, tokens, may, now)
 	g, err := e.gate(tx, string(c.User), string(c.Method), c.Place, now)
 	if err != nil {
 		return false, err
@@ -116,13 +123,7 @@ func (e *Engine) check(tx Tx, c *Challenge, code secret.Bytes, now time.Time) (d
 		c.conclude(cloud.Refused, reason, now)
 		return true, e.auditVerdict(tx, c, now)
 	}
-	var tokens []Token
-	if c.Method == cloud.OATHCode {
-		if tokens, err = e.usableTokens(tx, c.User); err != nil {
-			return false, err
-		}
-	}
-	return e.judge(tx, c, u, tokens, g, code, now)
+	return e.judge(tx, c, u, may.tokens(tokens), g, code, now)
 }
 
 // judge checks a code for a pending challenge and changes the challenge, the

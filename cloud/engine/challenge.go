@@ -170,9 +170,15 @@ func (b *beginning) repeated() (bool, error) {
 		return false, refuse(cloud.Invalid, "the idempotency key was used for another user")
 	}
 	b.c = old
+	if old.State != cloud.Pending && old.State != cloud.Approved {
+		return true, nil
+	}
 	// A block holds for the next request, whatever was begun or approved
 	// before it.
-	switch reason := usable(b.user, b.now); {
+	reason, err := b.e.mayStill(b.tx, b.user.ID, old.Method, b.now)
+	switch {
+	case err != nil:
+		return true, err
 	case reason != "" && old.State == cloud.Pending:
 		return true, errors.Join(b.refuse(reason), b.tx.PutChallenge(b.c))
 	case reason != "" && old.State == cloud.Approved:
@@ -195,12 +201,14 @@ func (b *beginning) ask() error {
 	if err != nil {
 		return err
 	}
-	b.c.Method = b.e.choose(b.user, tokens, b.r)
-	if reason := usable(b.user, b.now); reason != "" {
-		return b.refuse(reason)
+	may, err := b.e.allowed(b.tx, b.user.ID)
+	if err != nil {
+		return err
 	}
-	if b.c.Method == "" {
-		return b.refuse(cloud.NoMethod)
+	question := Question{Tokens: tokens, Method: b.r.Method, Code: !b.r.Code.IsZero(), Texts: b.e.senders[cloud.SMS] != nil}
+	way, reason := Decide(b.user, question, may, b.now)
+	if b.c.Method = way; reason != "" {
+		return b.refuse(reason)
 	}
 	g, err := b.e.gate(b.tx, string(b.user.ID), string(b.c.Method), b.c.Place, b.now)
 	if err != nil {
@@ -211,7 +219,7 @@ func (b *beginning) ask() error {
 	}
 	switch {
 	case !b.r.Code.IsZero():
-		b.decided, err = b.e.judge(b.tx, b.c, b.user, tokens, g, b.r.Code, b.now)
+		b.decided, err = b.e.judge(b.tx, b.c, b.user, may.tokens(tokens), g, b.r.Code, b.now)
 		return err
 	case b.c.Method == cloud.SMS:
 		return b.prepareText()
@@ -265,24 +273,6 @@ func (b *beginning) supersede(where string) error {
 	return b.e.auditVerdict(b.tx, old, b.now)
 }
 
-// choose is how the user is asked: as the caller says; else the user's own
-// preference, else the most secure way; of what is registered and built.
-// A code that came along can only be one of a generator.
-func (e *Engine) choose(u *User, tokens []Token, r *cloud.Request) cloud.Preference {
-	ways := []cloud.Preference{u.Default, cloud.OATHCode, cloud.SMS}
-	if r.Method != "" {
-		ways = []cloud.Preference{r.Method}
-	}
-	for _, way := range ways {
-		switch {
-		case way == cloud.OATHCode && len(tokens) > 0,
-			way == cloud.SMS && u.Mobile != "" && e.senders[cloud.SMS] != nil && r.Code.IsZero():
-			return way
-		}
-	}
-	return ""
-}
-
 // usableTokens are the generators that verify: none where the user would have
 // to activate them first, which nobody can do in a rehearsal.
 func (e *Engine) usableTokens(r Reader, id cloud.UserID) ([]Token, error) {
@@ -290,18 +280,6 @@ func (e *Engine) usableTokens(r Reader, id cloud.UserID) ([]Token, error) {
 		return nil, nil
 	}
 	return r.Tokens(id)
-}
-
-// usable says why a user may not verify at all, or "". One who is gone (nil)
-// may not.
-func usable(u *User, now time.Time) cloud.Reason {
-	switch {
-	case u == nil, !u.Enabled:
-		return cloud.UserDisabled
-	case now.Before(u.BlockedUntil):
-		return cloud.UserBlocked
-	}
-	return ""
 }
 
 // deliver sends the message; if nobody takes it, that is the verdict.

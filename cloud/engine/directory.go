@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"mfabridge/cloud"
@@ -72,6 +73,10 @@ func (e *Engine) Read(ctx context.Context, ids []cloud.UserID) ([]cloud.User, er
 	}
 	var users []cloud.User
 	err := e.store.View(ctx, func(r Reader) error {
+		v, err := e.viewer(r)
+		if err != nil {
+			return err
+		}
 		users = make([]cloud.User, len(ids))
 		for i, id := range ids {
 			u, err := r.User(id)
@@ -81,7 +86,7 @@ func (e *Engine) Read(ctx context.Context, ids []cloud.UserID) ([]cloud.User, er
 			if u == nil {
 				continue
 			}
-			if users[i], err = e.whole(r, u); err != nil {
+			if users[i], err = v.whole(u); err != nil {
 				return err
 			}
 		}
@@ -93,18 +98,47 @@ func (e *Engine) Read(ctx context.Context, ids []cloud.UserID) ([]cloud.User, er
 	return users, nil
 }
 
+// viewer shows users as they are in one state of the store.
+type viewer struct {
+	e     *Engine
+	r     Reader
+	rules *rules
+	now   time.Time
+}
+
+func (e *Engine) viewer(r Reader) (viewer, error) {
+	p, err := e.rules(r)
+	return viewer{e: e, r: r, rules: p, now: e.now()}, err
+}
+
 // whole is the user with all methods, as a Directory shows it.
-func (e *Engine) whole(r Reader, u *User) (cloud.User, error) {
-	tokens, err := r.Tokens(u.ID)
+func (v viewer) whole(u *User) (cloud.User, error) {
+	tokens, err := v.r.Tokens(u.ID)
+	if err != nil {
+		return cloud.User{}, err
+	}
+	devices, err := devicesOf(v.r, u)
+	if err != nil {
+		return cloud.User{}, err
+	}
+	may, err := v.rules.forUser(v.r, u.ID)
 	if err != nil {
 		return cloud.User{}, err
 	}
 	shown := u.User
-	shown.OATH = e.shown(tokens)
-	if !e.caps.Aliases {
+	shown.OATH, shown.Authenticators = v.e.shown(tokens), invitations(devices, v.now)
+	shown.Privileged, shown.GlobalAdmin = len(u.Roles) > 0, slices.ContainsFunc(u.Roles, isGlobalAdmin)
+	shown.Forbidden, shown.SMSSignIn = may.Forbidden(), may.SignIn
+	if !v.e.caps.Aliases {
 		shown.Aliases = nil
 	}
 	return shown, nil
+}
+
+// isGlobalAdmin knows the role by its name and by the id of its template.
+func isGlobalAdmin(role string) bool {
+	folded := Fold(role)
+	return folded == "global administrator" || folded == "company administrator" || folded == "62e90394-69f5-4237-9190-012177145e10"
 }
 
 // shown are generators as the target lets them be seen.
@@ -225,7 +259,12 @@ func (w *writing) load(u *User) (*draft, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &draft{user: *u, tokens: tokens}
+	devices, err := devicesOf(w.tx, u)
+	if err != nil {
+		return nil, err
+	}
+	d := &draft{user: *u, tokens: tokens, devices: devices}
+	d.user.Authenticators = invitations(devices, w.now)
 	d.show(w.e)
 	w.order = append(w.order, d)
 	w.byID[u.ID] = d

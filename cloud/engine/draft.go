@@ -25,6 +25,7 @@ const (
 type draft struct {
 	user    User // ID is empty where there is none; OATH shows tokens
 	tokens  []Token
+	devices []Device
 	subject cloud.UserID // for the audit, also after removal
 	changed bool         // the row is to be written
 	stuck   bool         // an account change went wrong: nothing more in this call
@@ -115,6 +116,11 @@ func (d *draft) apply(w *writing, c cloud.Change) (string, error) {
 		default:
 			return "", d.removeToken(w, c)
 		}
+	case cloud.Authenticator:
+		if c.Op == cloud.Remove {
+			return "", d.dismiss(w, c)
+		}
+		return d.invite(w, c)
 	case cloud.DefaultMethod:
 		if p := cloud.Preference(c.After.Text); p != "" && !d.has(p) {
 			return "", refused(cloud.Invalid, "the default method is not registered")
@@ -123,21 +129,23 @@ func (d *draft) apply(w *writing, c cloud.Change) (string, error) {
 	case cloud.Blocked:
 		d.user.BlockedUntil = c.After.Until
 	default:
-		return "", d.setSlot(c.Method, c.After.Text)
+		return "", d.setSlot(w.e, c.Method, c.After.Text)
 	}
 	d.changed = true
 	return "", nil
 }
 
 // setSlot writes a phone or the address, by Graph's rules between them.
-func (d *draft) setSlot(m cloud.Method, s string) error {
+func (d *draft) setSlot(e *Engine, m cloud.Method, s string) error {
 	switch {
 	case m == cloud.AlternateMobile && s != "" && d.user.Mobile == "":
 		return refused(cloud.Invalid, "an alternate mobile needs a mobile first")
 	case m == cloud.Mobile && s == "" && d.user.Alternate != "":
 		return refused(cloud.Invalid, "the mobile cannot be removed while there is an alternate mobile")
 	case s == "" && slotOf(d.user.Default) == m:
-		return refused(cloud.Invalid, "the default method cannot be removed: set another default first")
+		if err := d.dropDefault(e); err != nil {
+			return err
+		}
 	}
 	switch m {
 	case cloud.Mobile:
@@ -153,10 +161,30 @@ func (d *draft) setSlot(m cloud.Method, s string) error {
 	return nil
 }
 
+// dropDefault says whether the default method may be removed: Entra ID lets
+// the last method go that a user has, and the default with it.
+func (d *draft) dropDefault(e *Engine) error {
+	u := &d.user
+	methods := len(d.tokens) + len(d.devices)
+	for _, phone := range []string{u.Mobile, u.Alternate, u.Office} {
+		if phone != "" {
+			methods++
+		}
+	}
+	if e.setup.Kind != KindEntra || methods > 1 {
+		return refused(cloud.Invalid, "the default method cannot be removed: set another default first")
+	}
+	u.Default, d.changed = "", true
+	return nil
+}
+
 // has tells whether a preference has its method.
 func (d *draft) has(p cloud.Preference) bool {
 	if p == cloud.OATHCode {
 		return len(d.tokens) > 0
+	}
+	if p == cloud.Push {
+		return slices.ContainsFunc(d.devices, func(v Device) bool { return v.State == deviceActive })
 	}
 	slot := slotOf(p)
 	return slot != "" && d.user.Value(slot, "", cloud.Value{}).Text != ""
@@ -195,6 +223,12 @@ func (d *draft) methodID(c cloud.Change) string {
 	if c.Method == cloud.Account {
 		return string(d.user.ID)
 	}
+	if c.Method == cloud.Authenticator {
+		if i := d.device(c); i >= 0 {
+			return d.devices[i].ID
+		}
+		return ""
+	}
 	if i := d.token(c); i >= 0 {
 		return d.tokens[i].ID
 	}
@@ -213,7 +247,7 @@ func (d *draft) create(w *writing, p *cloud.Profile) error {
 		d.user = User{}
 		return err
 	}
-	d.tokens = nil
+	d.tokens, d.devices = nil, nil
 	d.show(w.e)
 	w.byID[d.user.ID] = d
 	return nil
@@ -288,10 +322,10 @@ func taken(n name) string {
 // somebody registered since is lost by removing an account.
 func (d *draft) remove(w *writing) error {
 	u := &d.user
-	if u.Mobile+u.Alternate+u.Office+u.Email != "" || len(d.tokens) > 0 {
+	if u.Mobile+u.Alternate+u.Office+u.Email != "" || len(d.tokens)+len(d.devices) > 0 {
 		return refused(cloud.Conflict, "the user still has methods: remove them first")
 	}
-	if err := errors.Join(release(w, namesOf(&u.Profile)), w.tx.RemoveUser(u.ID)); err != nil {
+	if err := errors.Join(release(w, namesOf(&u.Profile)), leave(w, u.ID)); err != nil {
 		return err
 	}
 	d.subject = u.ID

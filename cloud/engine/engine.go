@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -66,6 +67,7 @@ type Engine struct {
 	caps      cloud.Capabilities
 	hub       hub
 	passwords passwords
+	policy    atomic.Pointer[rules] // as it was last read; see rules
 }
 
 var (

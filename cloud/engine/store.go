@@ -44,6 +44,16 @@ type Space int64
 const (
 	Names Space = iota // user principal names and aliases together
 	SIDs
+	GroupNames
+)
+
+// MemberKind says what a member of a group is.
+type MemberKind int64
+
+// Kinds of members.
+const (
+	MemberUser MemberKind = iota
+	MemberGroup
 )
 
 // Reader looks things up. What is not there is nil or the zero value, not an
@@ -70,6 +80,18 @@ type Reader interface {
 	App(name string) (*App, error)
 	Apps() ([]App, error) // ascending by name
 	Audit(after int64, limit int) ([]Entry, error)
+	LastAudit() (Entry, error)
+
+	Devices(user cloud.UserID) ([]Device, error) // ascending by id
+
+	Group(id string) (*Group, error)
+	GroupNamed(name string) (*Group, error) // folded
+	GroupsAfter(id string, limit int) ([]Group, error)
+	// MembersAfter are direct members of a group, ascending by id.
+	MembersAfter(group string, kind MemberKind, member string, limit int) ([]string, error)
+	// Parents are the groups of which a user or group is a direct member,
+	// ascending, at most limit.
+	Parents(member string, limit int) ([]string, error)
 }
 
 // Tx reads and writes within one transaction. Put inserts or replaces.
@@ -79,7 +101,7 @@ type Tx interface {
 	SetMeta(name string, value []byte) error
 
 	PutUser(u *User) error
-	RemoveUser(id cloud.UserID) error // the row only; names and tokens first
+	RemoveUser(id cloud.UserID) error // the row only; names, tokens, devices and memberships first
 	// Claim takes a name for a user, or returns who has it; that may be the
 	// same user, for whom it is claimed again without effect.
 	Claim(space Space, name string, user cloud.UserID) (owner cloud.UserID, err error)
@@ -99,17 +121,47 @@ type Tx interface {
 	RemoveApp(name string) error
 	Append(e Entry) error // Seq is given by the store
 
+	PutDevice(d *Device) error
+	RemoveDevice(user cloud.UserID, id string) error
+
+	PutGroup(g *Group) error
+	RemoveGroup(id string) error // with its members; its name and its own memberships first
+	// AddMember and RemoveMember tell whether there was something to do.
+	AddMember(group string, kind MemberKind, member string) (bool, error)
+	RemoveMember(group string, kind MemberKind, member string) (bool, error)
+	LeaveAll(member string) error // out of every group
+
 	// Prune forgets at most limit challenges older than id with their attempts,
 	// and at most limit counters whose last failure is before t.
 	Prune(id cloud.ChallengeID, t time.Time, limit int) error
 }
 
 // User is a user as stored. OATH and Authenticators of the embedded User are
-// empty: generators are [Token]s.
+// empty: they are [Token]s and [Device]s. Privileged, GlobalAdmin, SMSSignIn
+// and Forbidden are worked out when a user is shown.
 type User struct {
 	cloud.User
 	Password []byte // sealed argon2id hash; nil: none
 	Created  time.Time
+	Roles    []string // administrative roles, as they were given
+	Devices  int      // how many Device rows there are
+}
+
+// Device is an authenticator as stored, or an invitation to become one.
+type Device struct {
+	User    cloud.UserID
+	ID      string
+	Name    string
+	State   string    // "invited", "active"
+	Until   time.Time // end of an invitation
+	Created time.Time
+}
+
+// Group is a named set of users and of other groups.
+type Group struct {
+	ID      string
+	Name    string
+	Created time.Time
 }
 
 // Token is a generator as stored. OATH.Secret is empty.

@@ -49,7 +49,7 @@ func (w *writing) normalise(c *cloud.Change) error {
 // checkShape checks that op, method and values belong together.
 func checkShape(c *cloud.Change) error {
 	set := c.Method == cloud.DefaultMethod || c.Method == cloud.Blocked
-	known := set || c.Method == cloud.Account || c.Method == cloud.Email || c.Method.IsPhone() || c.Method.IsOATH()
+	known := set || c.Method == cloud.Account || c.Method == cloud.Email || c.Method == cloud.Authenticator || c.Method.IsPhone() || c.Method.IsOATH()
 	switch {
 	case !known:
 		return refuse(cloud.Unsupported, fmt.Sprintf("the engine keeps no method %q", string(c.Method)))
@@ -76,6 +76,8 @@ func checkValue(m cloud.Method, v cloud.Value) error {
 		left.Profile = nil
 	case m == cloud.Blocked:
 		left.Until = time.Time{}
+	case m == cloud.Authenticator:
+		left.State = ""
 	default:
 		left.Text = ""
 	}
@@ -131,7 +133,7 @@ func (d *draft) addToken(w *writing, c cloud.Change) (string, error) {
 	switch {
 	case o.Secret.IsZero():
 		return "", refused(cloud.Invalid, "an OATH method cannot be registered without its secret")
-	case len(d.tokens)+len(d.user.Authenticators) >= w.e.caps.OATH.Limit:
+	case len(d.tokens)+d.live() >= w.e.caps.OATH.Limit:
 		return "", refused(cloud.Invalid, fmt.Sprintf("a user can have at most %d OATH methods and apps", w.e.caps.OATH.Limit))
 	}
 	if w.e.setup.Kind == KindEntra {
@@ -216,7 +218,9 @@ func (d *draft) putToken(w *writing, t *Token, o *cloud.OATH) error {
 
 func (d *draft) removeToken(w *writing, c cloud.Change) error {
 	if d.user.Default == cloud.OATHCode && len(d.tokens) == 1 {
-		return refused(cloud.Invalid, "the default method cannot be removed: set another default first")
+		if err := d.dropDefault(w.e); err != nil {
+			return err
+		}
 	}
 	i := d.token(c)
 	t := d.tokens[i]

@@ -16,7 +16,11 @@ func Statements() map[string]string {
 		"sqlRemoveFailures": sqlRemoveFailures, "sqlPutApp": sqlPutApp, "sqlRemoveApp": sqlRemoveApp, "sqlAppend": sqlAppend,
 		"sqlOldest": sqlOldest, "sqlPruneChallenges": sqlPruneChallenges, "sqlPruneAttempts": sqlPruneAttempts, "sqlPruneSent": sqlPruneSent,
 		"sqlPruneFailures": sqlPruneFailures,
-		"sqlBegin":         sqlBegin, "sqlCommit": sqlCommit, "sqlRollback": sqlRollback, "sqlSavepoint": sqlSavepoint,
+		"sqlDevices":       sqlDevices, "sqlGroup": sqlGroup, "sqlGroupNamed": sqlGroupNamed, "sqlGroupsAfter": sqlGroupsAfter,
+		"sqlMembersAfter": sqlMembersAfter, "sqlParents": sqlParents, "sqlLastAudit": sqlLastAudit, "sqlPutDevice": sqlPutDevice,
+		"sqlRemoveDevice": sqlRemoveDevice, "sqlPutGroup": sqlPutGroup, "sqlRemoveGroup": sqlRemoveGroup, "sqlAddMember": sqlAddMember,
+		"sqlRemoveMember": sqlRemoveMember, "sqlRemoveMembers": sqlRemoveMembers, "sqlLeaveAll": sqlLeaveAll,
+		"sqlBegin": sqlBegin, "sqlCommit": sqlCommit, "sqlRollback": sqlRollback, "sqlSavepoint": sqlSavepoint,
 		"sqlRelease": sqlRelease, "sqlUndo": sqlUndo,
 	}
 }

@@ -19,7 +19,7 @@ type reader struct{ c *conn }
 // at ten times the cost.
 const (
 	userColumns = "users.id, upn, display_name, aliases, sid, enabled, mobile, alternate, office, email, preference, " +
-		"blocked_until, password, created"
+		"blocked_until, password, created, class, roles, devices"
 	sqlMeta       = "SELECT value FROM meta WHERE name = $1"
 	sqlUser       = "SELECT " + userColumns + " FROM users WHERE id = $1"
 	sqlUserNamed  = "SELECT " + userColumns + " FROM names JOIN users ON users.id = names.user WHERE space = +$1 AND name = +$2"
@@ -33,6 +33,13 @@ const (
 	sqlAttempt       = "SELECT state, reason, tries, at FROM attempts WHERE challenge = $1 AND answer_key = $2"
 	sqlLastSent      = "SELECT challenge FROM last_sent WHERE user = $1 AND place = $2"
 	sqlFailures      = "SELECT count, last FROM failures WHERE user = $1 AND way = $2 AND place = $3"
+	sqlDevices       = "SELECT id, name, state, until, created FROM devices WHERE user = +$1 ORDER BY id"
+	sqlGroup         = "SELECT id, name, created FROM groups WHERE id = $1"
+	sqlGroupNamed    = "SELECT id, groups.name, created FROM names JOIN groups ON groups.id = names.user WHERE space = 2 AND names.name = +$1"
+	sqlGroupsAfter   = "SELECT id, name, created FROM groups WHERE id > +$1 ORDER BY id LIMIT +$2"
+	sqlMembersAfter  = "SELECT member FROM members WHERE parent = +$1 AND kind = +$2 AND member > +$3 ORDER BY member LIMIT +$4"
+	sqlParents       = "SELECT parent FROM members WHERE member = +$1 ORDER BY parent LIMIT +$2"
+	sqlLastAudit     = "SELECT seq, time, node, actor, action, subject, detail, reason FROM audit WHERE seq > 0 ORDER BY seq DESC LIMIT 1"
 	appColumns       = "name, role, digest, created, until, disabled"
 	sqlApp           = "SELECT " + appColumns + " FROM apps WHERE name = $1"
 	sqlApps          = "SELECT " + appColumns + " FROM apps ORDER BY name"
@@ -74,13 +81,18 @@ func scanUser(row []driver.Value) *engine.User {
 	if aliases := text(row[3]); aliases != "" {
 		u.Aliases = strings.Split(aliases, "\n")
 	}
+	class := integer(row[14])
+	u.Guest, u.External, u.Devices = class&1 != 0, class&2 != 0, int(integer(row[16]))
+	if roles := text(row[15]); roles != "" {
+		u.Roles = strings.Split(roles, "\n")
+	}
 	u.Mobile, u.Alternate, u.Office, u.Email = text(row[6]), text(row[7]), text(row[8]), text(row[9])
 	u.Default, u.BlockedUntil = cloud.Preference(text(row[10])), clock(row[11])
 	return u
 }
 
 func (r reader) users(sql string, args ...driver.Value) (users []*engine.User, err error) {
-	err = r.c.query(sql, 14, func(row []driver.Value) error { users = append(users, scanUser(row)); return nil }, args...)
+	err = r.c.query(sql, 17, func(row []driver.Value) error { users = append(users, scanUser(row)); return nil }, args...)
 	return users, err
 }
 
@@ -186,11 +198,23 @@ func (r reader) App(name string) (*engine.App, error) {
 
 func (r reader) Apps() ([]engine.App, error) { return r.apps(sqlApps) }
 
-func (r reader) Audit(after int64, limit int) (entries []engine.Entry, err error) {
-	err = r.c.query(sqlAudit, 8, func(row []driver.Value) error {
+func (r reader) Audit(after int64, limit int) ([]engine.Entry, error) {
+	return r.entries(sqlAudit, after, int64(limit))
+}
+
+func (r reader) LastAudit() (engine.Entry, error) {
+	entries, err := r.entries(sqlLastAudit)
+	if err != nil || len(entries) == 0 {
+		return engine.Entry{}, err
+	}
+	return entries[0], nil
+}
+
+func (r reader) entries(sql string, args ...driver.Value) (entries []engine.Entry, err error) {
+	err = r.c.query(sql, 8, func(row []driver.Value) error {
 		entries = append(entries, engine.Entry{Seq: integer(row[0]), Time: clock(row[1]), Node: text(row[2]), Actor: text(row[3]),
 			Action: text(row[4]), Subject: text(row[5]), Detail: text(row[6]), Reason: text(row[7])})
 		return nil
-	}, after, int64(limit))
+	}, args...)
 	return entries, err
 }

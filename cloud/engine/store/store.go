@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 
 	"mfabridge/cloud"
@@ -15,11 +16,18 @@ import (
 	"mfabridge/internal/hint"
 )
 
-//go:embed schema.sql
-var schema string
+//go:embed schema1.sql
+var schema1 string
+
+//go:embed schema2.sql
+var schema2 string
 
 // Version is the schema's version that this program reads and writes.
-const Version = 1
+const Version = 2
+
+// steps are the scripts that lead to each version, the first from an empty
+// file. A step that was released is never changed.
+func steps() []string { return []string{schema1, schema2} }
 
 // applicationID marks a file as an engine's store: "MFBE".
 const applicationID = 0x4d464245
@@ -83,7 +91,7 @@ func build(path string) error {
 		return err
 	}
 	return errors.Join(c.script(fmt.Sprintf("PRAGMA application_id=%d; PRAGMA user_version=%d; BEGIN; %s COMMIT;",
-		applicationID, Version, schema)), c.close())
+		applicationID, Version, strings.Join(steps(), "\n"))), c.close())
 }
 
 // publish gives a finished store its name, without ever replacing a file.
@@ -152,7 +160,11 @@ func openWriter(path string, o Options) (*conn, error) {
 	if err != nil {
 		return nil, broken(path, err)
 	}
-	if err := owned(w, path); err != nil {
+	version, err := owned(w, path)
+	if err == nil && version < Version {
+		err = migrate(w)
+	}
+	if err != nil {
 		return nil, errors.Join(err, w.close())
 	}
 	if o.Cache <= 0 {
@@ -186,24 +198,47 @@ func reachable(path string) error {
 	return f.Close()
 }
 
-// owned checks that the file is an engine's store of this version.
-func owned(c *conn, path string) error {
+// owned checks that the file is an engine's store of a version that is known,
+// and returns the version.
+func owned(c *conn, path string) (int64, error) {
 	id, err := c.number("PRAGMA application_id")
 	if err != nil {
-		return broken(path, err)
+		return 0, broken(path, err)
 	}
 	version, err := c.number("PRAGMA user_version")
 	switch {
 	case err != nil:
-		return broken(path, err)
+		return 0, broken(path, err)
 	case id != applicationID:
-		return hint.Wrap(&cloud.Error{Kind: cloud.Invalid, Message: path + " is not an engine's store"},
+		return 0, hint.Wrap(&cloud.Error{Kind: cloud.Invalid, Message: path + " is not an engine's store"},
 			"name the file that \"mfabridge engine init\" made")
 	case version > Version:
-		return hint.Wrap(&cloud.Error{Kind: cloud.Unsupported,
+		return 0, hint.Wrap(&cloud.Error{Kind: cloud.Unsupported,
 			Message: fmt.Sprintf("the store has schema %d, this program knows up to %d", version, Version)}, "use a newer mfabridge")
-	case version < Version:
-		return &cloud.Error{Kind: cloud.Unsupported, Message: fmt.Sprintf("the store has schema %d, which never was released", version)}
+	case version < 1:
+		return 0, &cloud.Error{Kind: cloud.Unsupported, Message: fmt.Sprintf("the store has schema %d, which never was released", version)}
+	}
+	return version, nil
+}
+
+// migrate brings an older store to this version in one transaction: whoever
+// opens it at the same moment waits, and finds it done.
+func migrate(c *conn) (err error) {
+	if _, err := c.exec(sqlBegin); err != nil {
+		return failure(err)
+	}
+	version, err := c.number("PRAGMA user_version")
+	for ; err == nil && version < Version; version++ {
+		err = c.script(steps()[version])
+	}
+	if err == nil {
+		err = c.script(fmt.Sprintf("PRAGMA user_version=%d; COMMIT", Version))
+	}
+	if err != nil && !c.raw.AutoCommit() {
+		err = errors.Join(err, c.script(sqlRollback))
+	}
+	if err != nil {
+		return unavailable("the store could not be brought to this version", err)
 	}
 	return nil
 }

@@ -18,7 +18,8 @@ type tx struct{ reader }
 const (
 	sqlSetMeta = "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
 	sqlPutUser = "INSERT OR REPLACE INTO users (id, upn, display_name, aliases, sid, enabled, mobile, alternate, office, email, " +
-		"preference, blocked_until, password, created) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
+		"preference, blocked_until, password, created, class, roles, devices) " +
+		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)"
 	sqlRemoveUser = "DELETE FROM users WHERE id = $1"
 	sqlClaim      = "INSERT INTO names (space, name, user) VALUES ($1, $2, $3) ON CONFLICT (space, name) DO NOTHING"
 	sqlOwner      = "SELECT user FROM names WHERE space = $1 AND name = $2"
@@ -65,7 +66,8 @@ func (t tx) PutUser(u *engine.User) error {
 		password = u.Password
 	}
 	return t.do(sqlPutUser, string(u.ID), u.UPN, u.DisplayName, strings.Join(u.Aliases, "\n"), u.SID, flag(u.Enabled),
-		u.Mobile, u.Alternate, u.Office, u.Email, string(u.Default), nano(u.BlockedUntil), password, nano(u.Created))
+		u.Mobile, u.Alternate, u.Office, u.Email, string(u.Default), nano(u.BlockedUntil), password, nano(u.Created),
+		flag(u.Guest)|flag(u.External)<<1, strings.Join(u.Roles, "\n"), int64(u.Devices))
 }
 
 func (t tx) RemoveUser(id cloud.UserID) error { return t.do(sqlRemoveUser, string(id)) }

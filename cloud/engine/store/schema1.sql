@@ -1,5 +1,6 @@
--- Schema version 1 of an engine's store. Times are nanoseconds since the
--- epoch, 0 for none. Identifiers ascend, so that rows are appended.
+-- Schema version 1 of an engine's store: where every store begins. It stays as
+-- it is; what came later is in schema2.sql and on. Times are nanoseconds since
+-- the epoch, 0 for none. Identifiers ascend, so that rows are appended.
 
 CREATE TABLE meta (
   name  TEXT PRIMARY KEY,

@@ -1,0 +1,99 @@
+package engine
+
+import (
+	"time"
+
+	"mfabridge/cloud"
+)
+
+// Question is what is asked of a user at a login, and what there is to ask
+// with.
+type Question struct {
+	Tokens []Token          // generators that verify here
+	Method cloud.Preference // what the caller wants; empty: no wish
+	Code   bool             // a code came along: it can only be one of a generator
+	Texts  bool             // a channel takes texts
+}
+
+// Decide says how a user is asked, or why not: the whole rule in one place,
+// without a look at anything else. The way is as the caller says, else the
+// user's own preference, else the most secure one; of what is registered, can
+// be delivered and is allowed. Where there is a reason, nothing is asked; the
+// way then is the one that would have been, if any.
+func Decide(u *User, q Question, may Allowed, now time.Time) (cloud.Preference, cloud.Reason) {
+	way, reason := choose(u, q, may)
+	if why := usable(u, now); why != "" {
+		reason = why
+	}
+	return way, reason
+}
+
+func choose(u *User, q Question, may Allowed) (cloud.Preference, cloud.Reason) {
+	if u == nil {
+		return "", cloud.UserDisabled
+	}
+	ways := []cloud.Preference{u.Default, cloud.OATHCode, cloud.SMS}
+	if q.Method != "" {
+		ways = []cloud.Preference{q.Method}
+	}
+	reason := cloud.NoMethod
+	for _, way := range ways {
+		there, allowed := false, false
+		switch way {
+		case cloud.OATHCode:
+			there, allowed = len(q.Tokens) > 0, len(may.tokens(q.Tokens)) > 0
+		case cloud.SMS:
+			there, allowed = u.Mobile != "" && q.Texts && !q.Code, may.SMS
+		}
+		switch {
+		case there && allowed:
+			return way, ""
+		case there:
+			reason = cloud.NotAllowed
+		}
+	}
+	return "", reason
+}
+
+// usable says why a user may not verify at all, or "". One who is gone (nil)
+// may not.
+func usable(u *User, now time.Time) cloud.Reason {
+	switch {
+	case u == nil, !u.Enabled:
+		return cloud.UserDisabled
+	case now.Before(u.BlockedUntil):
+		return cloud.UserBlocked
+	}
+	return ""
+}
+
+// still says why a user may not verify any more in a way that was chosen
+// before, or "".
+func still(u *User, way cloud.Preference, tokens []Token, may Allowed, now time.Time) cloud.Reason {
+	if reason := usable(u, now); reason != "" {
+		return reason
+	}
+	if way == cloud.SMS && !may.SMS || way == cloud.OATHCode && len(tokens) > 0 && len(may.tokens(tokens)) == 0 {
+		return cloud.NotAllowed
+	}
+	return ""
+}
+
+// mayStill is still for a verdict that was reached before.
+func (e *Engine) mayStill(r Reader, id cloud.UserID, way cloud.Preference, now time.Time) (cloud.Reason, error) {
+	u, err := r.User(id)
+	if err != nil {
+		return "", err
+	}
+	may, err := e.allowed(r, id)
+	if err != nil {
+		return "", err
+	}
+	var tokens []Token
+	if way == cloud.OATHCode && !(may.SoftwareOATH && may.HardwareOATH) {
+		if tokens, err = r.Tokens(id); err != nil {
+			return "", err
+		}
+	}
+	return still(u, way, tokens, may, now), nil
+}

@@ -1,0 +1,126 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"mfabridge/cloud"
+)
+
+// States of an authenticator. Stored are invited and active; an invitation is
+// expired by its time.
+const (
+	deviceInvited = "invited"
+	deviceExpired = "expired"
+	deviceActive  = "active"
+)
+
+// invitationLife is how long an invitation to activate an authenticator can
+// be used.
+const invitationLife = 14 * 24 * time.Hour
+
+// devicesOf reads the devices of a user who has any.
+func devicesOf(r Reader, u *User) ([]Device, error) {
+	if u.Devices == 0 {
+		return nil, nil
+	}
+	return r.Devices(u.ID)
+}
+
+// invitations shows devices as they are now.
+func invitations(devices []Device, now time.Time) []cloud.AuthenticatorEntry {
+	var entries []cloud.AuthenticatorEntry
+	for _, d := range devices {
+		entry := cloud.AuthenticatorEntry{ID: d.ID, Name: d.Name, State: d.State, Until: d.Until}
+		switch {
+		case d.State == deviceActive:
+			entry.Until = time.Time{}
+		case !now.Before(d.Until):
+			entry.State = deviceExpired
+		}
+		entries = append(entries, entry)
+	}
+	return entries
+}
+
+// live counts authenticators and invitations that can still become one.
+func (d *draft) live() (n int) {
+	for _, a := range d.user.Authenticators {
+		if a.State != deviceExpired {
+			n++
+		}
+	}
+	return n
+}
+
+// device is the index of the authenticator that a change is about, or -1.
+func (d *draft) device(c cloud.Change) int {
+	return slices.IndexFunc(d.devices, func(v Device) bool { return c.ID == "" || v.ID == c.ID })
+}
+
+// invite makes an invitation, or gives one its whole life again.
+func (d *draft) invite(w *writing, c cloud.Change) (string, error) {
+	if c.After.State != deviceInvited {
+		return "", refused(cloud.Invalid, "an authenticator becomes active on the user's telephone: it can only be invited")
+	}
+	v := Device{User: d.user.ID, State: deviceInvited, Created: w.now}
+	if c.Op == cloud.Update {
+		if v = d.devices[d.device(c)]; v.State == deviceActive {
+			return "", refused(cloud.Conflict, "the authenticator is active: remove it first")
+		}
+	} else {
+		id, err := uuid.NewV7()
+		if err != nil {
+			return "", fmt.Errorf("no method id can be made: %w", err)
+		}
+		v.ID = id.String()
+	}
+	if len(d.tokens)+d.live() >= w.e.caps.OATH.Limit {
+		return "", refused(cloud.Invalid, fmt.Sprintf("a user can have at most %d OATH methods and apps", w.e.caps.OATH.Limit))
+	}
+	v.Until = w.now.Add(invitationLife)
+	if err := w.tx.PutDevice(&v); err != nil {
+		return "", err
+	}
+	if i := slices.IndexFunc(d.devices, func(have Device) bool { return have.ID == v.ID }); i >= 0 {
+		d.devices[i] = v
+	} else {
+		d.devices = append(d.devices, v)
+	}
+	d.redeviced(w)
+	return v.ID, nil
+}
+
+// dismiss removes an authenticator or revokes an invitation.
+func (d *draft) dismiss(w *writing, c cloud.Change) error {
+	i := d.device(c)
+	v := d.devices[i]
+	if v.State == deviceActive && d.user.Default == cloud.Push && !slices.ContainsFunc(d.devices, func(o Device) bool {
+		return o.ID != v.ID && o.State == deviceActive
+	}) {
+		if err := d.dropDefault(w.e); err != nil {
+			return err
+		}
+	}
+	if err := w.tx.RemoveDevice(v.User, v.ID); err != nil {
+		return err
+	}
+	d.devices = slices.Delete(d.devices, i, i+1)
+	d.redeviced(w)
+	return nil
+}
+
+// redeviced brings the user in line with its devices.
+func (d *draft) redeviced(w *writing) {
+	d.user.Devices, d.user.Authenticators = len(d.devices), invitations(d.devices, w.now)
+	d.changed = true
+}
+
+// leave ends what the store keeps of a user beside names and methods.
+func leave(w *writing, id cloud.UserID) error {
+	return errors.Join(w.tx.LeaveAll(string(id)), w.tx.RemoveUser(id))
+}
