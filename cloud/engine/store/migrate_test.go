@@ -1,0 +1,140 @@
+package store_test
+
+import (
+	"database/sql"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"mfabridge/cloud"
+	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/store"
+)
+
+// version1 makes the store that a program of schema 1 left.
+func version1(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "cloud.db")
+	dump, err := os.ReadFile("testdata/version1.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := os.ReadFile("testdata/version1.key")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path+".key", key, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	db, err := sql.Open("sqlite3", "file:"+path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Exec(string(dump)); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func userVersion(t *testing.T, path string) (n int) {
+	t.Helper()
+	db, err := sql.Open("sqlite3", "file:"+path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if err := db.QueryRow("PRAGMA user_version").Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func TestVersion1IsBroughtForward(t *testing.T) {
+	path := version1(t)
+	if n := userVersion(t, path); n != 1 {
+		t.Fatalf("the old store has version %d", n)
+	}
+	var wg sync.WaitGroup
+	for range 4 { // whoever opens it at the same moment
+		wg.Go(func() {
+			s, err := store.Open(t.Context(), path, store.Options{})
+			if err == nil {
+				err = s.Close()
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if n := userVersion(t, path); n != store.Version {
+		t.Fatalf("the store has version %d", n)
+	}
+	e := engineOn(t, opens(t, path), path, time.Now)
+	if e.Kind() != engine.KindEngine {
+		t.Errorf("kind %s", e.Kind())
+	}
+	ids, err := e.Find(t.Context(), []cloud.Key{{Kind: cloud.ByUPN, Value: "ada@contoso.example"}, {Kind: cloud.ByName, Value: "BOB"}})
+	if err != nil || len(ids[0]) != 1 || len(ids[1]) != 1 {
+		t.Fatalf("Find: %v, %v", ids, err)
+	}
+	users, err := e.Read(t.Context(), []cloud.UserID{ids[0][0], ids[1][0]})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ada, bob := users[0], users[1]
+	if ada.Mobile != "+1 4255550100" || ada.Default != cloud.SMS || ada.Guest || ada.Privileged || len(ada.Forbidden) > 0 || len(ada.Authenticators) > 0 {
+		t.Errorf("ada: %+v", ada)
+	}
+	if len(bob.OATH) != 1 || bob.OATH[0].Serial != "SYN-00001" {
+		t.Errorf("bob: %+v", bob)
+	}
+	// What is new works on it.
+	by := engine.Actor{Who: "operator"}
+	if _, err := e.AddGroup(t.Context(), by, "staff"); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.AddUserToGroup(t.Context(), by, "staff", ada.ID); err != nil {
+		t.Fatal(err)
+	}
+	r := e.Write(t.Context(), []cloud.Change{{User: ada.ID, Op: cloud.Add, Method: cloud.Authenticator, After: cloud.Value{State: "invited"}}})
+	if r[0].Outcome != cloud.Done {
+		t.Errorf("an invitation: %+v", r[0])
+	}
+	if apps, err := e.Apps(t.Context()); err != nil || len(apps) != 1 {
+		t.Errorf("applications: %v, %v", apps, err)
+	}
+}
+
+// A store that cannot be brought forward stays as it is.
+func TestBrokenVersion1IsLeft(t *testing.T) {
+	path := version1(t)
+	db, err := sql.Open("sqlite3", "file:"+path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Exec("CREATE TABLE members (x)"); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := store.Open(t.Context(), path, store.Options{}); err == nil {
+		s.Close()
+		t.Fatal("it was opened")
+	}
+	if n := userVersion(t, path); n != 1 {
+		t.Errorf("the store has version %d", n)
+	}
+	db, err = sql.Open("sqlite3", "file:"+path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Exec("SELECT roles FROM users"); err == nil {
+		t.Error("half of the step was kept")
+	}
+}
