@@ -156,6 +156,8 @@ type fakeDirectory struct {
 	fail    func(cloud.Change) error // for one change
 	down    func() error             // for a whole Write
 	readErr func(cloud.UserID) error
+	keeps   func(*cloud.User, cloud.Change) error // rules between the methods of a user
+	delayed bool
 	locked  bool
 	written []cloud.Change // what was really written, in order
 	largest int            // most changes in one Write
@@ -167,7 +169,7 @@ func newDirectory() *fakeDirectory {
 }
 
 func (d *fakeDirectory) Capabilities(context.Context) (cloud.Capabilities, error) {
-	return cloud.Capabilities{Instance: "i-1", Product: "fake", Batch: d.batch}, nil
+	return cloud.Capabilities{Instance: "i-1", Product: "fake", Batch: d.batch, Delayed: d.delayed}, nil
 }
 
 func (d *fakeDirectory) Lock(_ context.Context, holder string) (func() error, error) {
@@ -247,15 +249,30 @@ func (d *fakeDirectory) one(c cloud.Change) cloud.Result {
 	}
 	switch now := u.Value(c.Method, c.ID, want); {
 	case now.Equal(c.After):
-		return cloud.Result{Outcome: cloud.Already, ID: string(u.ID)}
+		return cloud.Result{Outcome: cloud.Already, ID: d.idOf(u, c)}
 	case !now.Equal(c.Before):
 		return cloud.Result{Outcome: cloud.Outdated, Err: &cloud.Error{Kind: cloud.Stale, Message: "holds another value"}}
 	case u.ID == "" && c.Method != cloud.Account:
 		return cloud.Result{Outcome: cloud.Failed, Err: &cloud.Error{Kind: cloud.NotFound, Message: "no such user"}}
 	}
+	if d.keeps != nil {
+		if err := d.keeps(u, c); err != nil {
+			return cloud.Result{Outcome: cloud.Failed, Err: err}
+		}
+	}
 	d.store(u, c)
 	d.written = append(d.written, c)
-	return cloud.Result{Outcome: cloud.Done, ID: string(u.ID)}
+	return cloud.Result{Outcome: cloud.Done, ID: d.idOf(u, c)}
+}
+
+func (d *fakeDirectory) idOf(u *cloud.User, c cloud.Change) string {
+	switch {
+	case c.Method.IsOATH() && c.After.OATH != nil:
+		return "o-" + c.After.OATH.Serial
+	case c.Method == cloud.Authenticator:
+		return "a-" + u.UPN
+	}
+	return string(u.ID)
 }
 
 func (d *fakeDirectory) user(c cloud.Change) *cloud.User {
@@ -270,6 +287,10 @@ func (d *fakeDirectory) user(c cloud.Change) *cloud.User {
 func (d *fakeDirectory) store(u *cloud.User, c cloud.Change) {
 	switch v := c.After; c.Method {
 	case cloud.Account:
+		if v.Profile == nil {
+			delete(d.users, u.ID)
+			return
+		}
 		if u.ID == "" {
 			u.ID = cloud.UserID("new-" + v.Profile.UPN)
 			d.users[u.ID] = u
@@ -279,14 +300,26 @@ func (d *fakeDirectory) store(u *cloud.User, c cloud.Change) {
 		u.Mobile = v.Text
 	case cloud.AlternateMobile:
 		u.Alternate = v.Text
+	case cloud.Office:
+		u.Office = v.Text
+	case cloud.Email:
+		u.Email = v.Text
 	case cloud.DefaultMethod:
 		u.Default = cloud.Preference(v.Text)
-	case cloud.SoftwareOATH, cloud.HardwareOATH:
-		if v.OATH == nil {
-			u.OATH = slices.DeleteFunc(u.OATH, func(e cloud.OATHEntry) bool { return e.ID == c.ID })
-			return
+	case cloud.Blocked:
+		u.BlockedUntil = v.Until
+	case cloud.Authenticator:
+		u.Authenticators = slices.DeleteFunc(u.Authenticators, func(e cloud.AuthenticatorEntry) bool { return e.ID == c.ID })
+		if v.State != "" {
+			u.Authenticators = append(u.Authenticators, cloud.AuthenticatorEntry{ID: "a-" + u.UPN, State: v.State})
 		}
-		u.OATH = append(u.OATH, cloud.OATHEntry{ID: "o-" + v.OATH.Serial, Method: c.Method, OATH: *v.OATH})
+	case cloud.SoftwareOATH, cloud.HardwareOATH:
+		u.OATH = slices.DeleteFunc(slices.Clone(u.OATH), func(e cloud.OATHEntry) bool {
+			return e.ID == c.ID || c.ID == "" && c.Before.OATH != nil && e.Same(*c.Before.OATH)
+		})
+		if v.OATH != nil {
+			u.OATH = append(u.OATH, cloud.OATHEntry{ID: "o-" + v.OATH.Serial, Method: c.Method, OATH: *v.OATH})
+		}
 	default:
 		panic("the fake has no " + c.Method)
 	}
@@ -297,7 +330,7 @@ func (d *fakeDirectory) state() []string {
 	var lines []string
 	for _, id := range slices.Sorted(maps.Keys(d.users)) {
 		u := d.users[id]
-		line := fmt.Sprintf("%s %+v %s %s %s", id, u.Profile, u.Mobile, u.Alternate, u.Default)
+		line := fmt.Sprintf("%s %+v %s %s %s %s %s %v %v", id, u.Profile, u.Mobile, u.Alternate, u.Default, u.Office, u.Email, u.BlockedUntil, u.Authenticators)
 		for _, o := range u.OATH {
 			line += " " + o.Serial
 		}

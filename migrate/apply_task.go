@@ -30,7 +30,7 @@ func (t *task) resume(e JournalEntry) error {
 		switch r.Outcome {
 		case cloud.Done, cloud.Already, cloud.Outdated:
 			t.results[r.Seq], t.earlier[r.Seq] = r, true
-		case cloud.Failed:
+		case cloud.Failed, Pending:
 		default:
 			return fmt.Errorf("the journal has the unknown outcome %q for user %q", r.Outcome, t.d.Username)
 		}

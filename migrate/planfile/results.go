@@ -11,7 +11,7 @@ import (
 )
 
 // Results of a user stand in the journal as a JSON list of objects with the
-// members s (seq), o (outcome: d done, a already, s stale, f failed), i (the
+// members s (seq), o (outcome: d done, a already, s stale, f failed, p pending: about to be put back), i (the
 // target's id), k (kind of the error) and m (its message); what is empty is
 // left out.
 type resultForm struct {
@@ -35,12 +35,14 @@ func outcomeLetter(o cloud.Outcome) string {
 		return "a"
 	case cloud.Outdated:
 		return "s"
+	case migrate.Pending:
+		return "p"
 	}
 	return "f"
 }
 
 func outcomeOf(letter string) (cloud.Outcome, bool) {
-	for _, o := range []cloud.Outcome{cloud.Done, cloud.Already, cloud.Outdated, cloud.Failed} {
+	for _, o := range []cloud.Outcome{cloud.Done, cloud.Already, cloud.Outdated, cloud.Failed, migrate.Pending} {
 		if outcomeLetter(o) == letter {
 			return o, true
 		}

@@ -1,0 +1,213 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"mfabridge/cloud"
+	"mfabridge/internal/hint"
+	"mfabridge/migrate"
+	"mfabridge/migrate/planfile"
+)
+
+func (p *program) undoCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "undo",
+		Usage:     "put back what apply changed, where it is still as apply left it",
+		ArgsUsage: "F",
+		Description: "Takes back, in reverse, what the journal says this plan made; never what was there before it. What was changed\n" +
+			"since is reported and left alone: whatever users registered themselves stays. A user whom the plan created is\n" +
+			"removed last, and only if nothing was added to them since. --show tells what would be put back and writes\n" +
+			"nothing. A run that was stopped can be run again; after undo the same plan can be applied again.\n\n" +
+			"Ends with 3 if something stays: it was changed since, nobody could put it back, or the target refused.",
+		Flags: []cli.Flag{
+			planKeyFlag(), keyFlag(), formatFlag(),
+			&cli.BoolFlag{Name: "show", EnvVars: env("show"), Usage: "list what would be put back, and change nothing"},
+			&cli.StringFlag{Name: "expect", EnvVars: env("expect"), Usage: "go on only if the plan's digest is `DIGEST`"},
+			&cli.StringFlag{Name: "wave", EnvVars: env("wave"), Usage: "undo only the users of wave `NAME`"},
+			&cli.IntFlag{Name: "max-users", EnvVars: env("max-users"), Usage: "stop after `N` users"},
+			&cli.IntFlag{Name: "max-failures", EnvVars: env("max-failures"), Usage: "stop when `N` users have failed"},
+			&cli.BoolFlag{Name: "allow-irreversible", EnvVars: env("allow-irreversible"),
+				Usage: "take away as well what stands for something that nobody could put back"},
+		},
+		Action: p.undo,
+	}
+}
+
+func (p *program) undo(c *cli.Context) (err error) {
+	defer bulk(writingGC)()
+	given, err := args(c, "F")
+	if err != nil {
+		return err
+	}
+	asJSON, err := format(c)
+	if err != nil {
+		return err
+	}
+	for _, limit := range []string{"max-users", "max-failures"} {
+		if c.Int(limit) < 0 {
+			return usage("--"+limit+" cannot be negative", "leave it out for no limit")
+		}
+	}
+	plan, err := openPlan(c, given[0], false)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, plan.Close()) }()
+	if want := c.String("expect"); want != "" && want != plan.Digest() {
+		return hint.New(fmt.Sprintf("the digest of %s is %s, not the expected one", given[0], plan.Digest()),
+			"this is another plan than the one that was applied")
+	}
+	path := planfile.JournalPath(given[0])
+	never, end, err := readJournal(plan, path)
+	if err != nil {
+		return err
+	}
+	if err := end(); err != nil {
+		return err
+	}
+	if never == nil {
+		return p.nothingToUndo(asJSON, plan.Digest())
+	}
+	if c.Bool("show") {
+		return p.previewUndo(c, plan, path, asJSON)
+	}
+	journal, err := planfile.OpenJournal(plan, path)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, journal.Close()) }()
+	target, err := p.planned(c, plan, false)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, target.Close()) }()
+	return p.runUndo(plan, asJSON, false, func(o migrate.UndoOptions) (migrate.UndoResult, error) {
+		return migrate.Undo(c.Context, plan, journal, target, o)
+	}, c)
+}
+
+// previewUndo says what undo would do. It has nothing that could write.
+func (p *program) previewUndo(c *cli.Context, plan *planfile.Plan, path string, asJSON bool) (err error) {
+	journal, end, err := readJournal(plan, path)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, end()) }()
+	target, err := p.planned(c, plan, false)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, target.Close()) }()
+	return p.runUndo(plan, asJSON, true, func(o migrate.UndoOptions) (migrate.UndoResult, error) {
+		return migrate.PreviewUndo(c.Context, plan, journal, target, o)
+	}, c)
+}
+
+// runUndo undoes, or looks what undo would do, and says what came of it.
+func (p *program) runUndo(plan *planfile.Plan, asJSON, preview bool, work func(migrate.UndoOptions) (migrate.UndoResult, error), c *cli.Context) error {
+	report := migrate.NewReport(p.out, false)
+	summary := plan.Summary()
+	bar := p.progress("undoing", int64(summary.Users[migrate.Create]+summary.Users[migrate.Modify]))
+	opt := migrate.UndoOptions{Wave: c.String("wave"), ApplyOptions: migrate.ApplyOptions{
+		Holder:            fmt.Sprintf("%s, undo of %.12s, process %d", operator(), plan.Digest(), os.Getpid()),
+		MaxUsers:          c.Int("max-users"),
+		MaxFailures:       c.Int("max-failures"),
+		AllowIrreversible: c.Bool("allow-irreversible"),
+		Progress:          func(g migrate.Progress) { bar.at(int64(g.Users), int64(g.Failures)) },
+		Each:              p.eachUndone(report, asJSON),
+		Waiting: func(cause error, pause time.Duration) {
+			bar.note(fmt.Sprintf("the target cannot go on just now: %v; trying again in %v", cause, pause))
+		},
+	}}
+	result, err := work(opt)
+	bar.end()
+	switch {
+	case asJSON:
+		err = errors.Join(err, report.UndoSummary(result, plan.Digest()), report.Flush())
+	case result.Run > 0 || preview && err == nil:
+		p.printUndone(result, plan.Digest())
+	}
+	if preview && err == nil {
+		return nil
+	}
+	return undone(result, err)
+}
+
+func (p *program) nothingToUndo(asJSON bool, digest string) error {
+	if asJSON {
+		report := migrate.NewReport(p.out, false)
+		return errors.Join(report.UndoSummary(migrate.UndoResult{}, digest), report.Flush())
+	}
+	fmt.Fprintln(p.out, "nothing to undo: this plan was never applied")
+	return nil
+}
+
+// eachUndone reports every change for programs; for people what stays, and in
+// a preview what would be put back.
+func (p *program) eachUndone(report *migrate.Report, asJSON bool) func(migrate.ChangeEvent) error {
+	if asJSON {
+		return report.Changed
+	}
+	return func(e migrate.ChangeEvent) error {
+		who, what := migrate.Plain(e.Username), fmt.Sprintf("%s %s", e.Change.Op, e.Change.Method)
+		var err error
+		switch e.Result.Outcome {
+		case cloud.Done, cloud.Already:
+		case migrate.Pending:
+			_, err = fmt.Fprintf(p.out, "%s: would %s\n", who, what)
+		case cloud.Outdated:
+			_, err = fmt.Fprintf(p.out, "! %s: %s left alone: %s\n", who, what, migrate.Plain(e.Result.Message))
+		default:
+			_, err = fmt.Fprintf(p.out, "! %s: %s %s: %s\n", who, what, e.Result.Outcome, migrate.Plain(e.Result.Message))
+		}
+		return err
+	}
+}
+
+func (p *program) printUndone(r migrate.UndoResult, digest string) {
+	made, did, change := "put back", r.Done, r.Changes[cloud.Done]
+	if r.Users == 0 {
+		fmt.Fprintln(p.out, "nothing to undo: nothing stands any more that this plan made")
+		return
+	}
+	if r.Run == 0 {
+		made, did, change = "to put back", r.Open+r.Done, r.Changes[migrate.Pending]
+	}
+	fmt.Fprintf(p.out, "users    %d %s, %d of whom something stays, %d failed, of %d\n", did, made, r.Kept, r.Failed, r.Users)
+	fmt.Fprintf(p.out, "changes  %d %s, %d were back already, %d changed since, %d failed\n",
+		change, made, r.Changes[cloud.Already], r.Changes[cloud.Outdated], r.Changes[cloud.Failed])
+	fmt.Fprintf(p.out, "digest   %s\n", digest)
+}
+
+// undone is the table from what undo came to, to exit codes.
+func undone(r migrate.UndoResult, err error) error {
+	if _, ok := errors.AsType[*migrate.WrongTargetError](err); ok {
+		return &exit{code: exitStale, err: err}
+	}
+	if _, ok := errors.AsType[*migrate.LimitError](err); ok {
+		return &exit{code: exitNotNow, err: err}
+	}
+	if unread(err) && r.Run > 0 {
+		return &exit{code: exitPartly, err: hint.New("stopped, because nobody reads the output any more",
+			"what was done is recorded; run the same command again to go on")}
+	}
+	if code := exitCode(err); code == exitInterrupted || code == exitUnavailable {
+		return hint.Wrap(err, cmp.Or(hint.Of(err), "what was done is recorded; run the same command again to go on"))
+	}
+	switch {
+	case err != nil:
+		return err
+	case r.Failed > 0:
+		return &exit{code: exitPartly, err: hint.New(users(r.Failed)+" failed", "mend the cause and run the same command again")}
+	case r.Kept > 0:
+		return &exit{code: exitPartly, err: hint.New("of "+users(r.Kept)+" something stays that this plan made",
+			"it was changed since, or nobody could put it back: look at the lines above, and decide with mfabridge explain")}
+	}
+	return nil
+}

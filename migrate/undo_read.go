@@ -1,0 +1,77 @@
+package migrate
+
+import (
+	"context"
+
+	"mfabridge/cloud"
+)
+
+// compare reads the users of tasks and decides about each of their changes.
+// Where a Read may miss a Write, users whom apply seems never to have touched
+// get some time to be seen: what is taken for put back is forgotten.
+func (u *undoer) compare(ctx context.Context, tasks []*undoTask) error {
+	const tries = 4
+	wait := 2 * firstWait
+	for try := 1; ; try++ {
+		if err := u.compareOnce(ctx, tasks); err != nil || !u.delayed || try == tries {
+			return err
+		}
+		var late []*undoTask
+		for _, t := range tasks {
+			if t.looksUntouched() {
+				late = append(late, t)
+			}
+		}
+		if len(late) == 0 {
+			return nil
+		}
+		if err := u.reader.retry.sleep(ctx, wait); err != nil {
+			return err
+		}
+		for _, t := range late {
+			t.results = make([]ChangeResult, len(t.results))
+		}
+		tasks, wait = late, 2*wait
+	}
+}
+
+func (u *undoer) compareOnce(ctx context.Context, tasks []*undoTask) error {
+	var users []due
+	var open []*undoTask
+	for _, t := range tasks {
+		if len(t.d.Changes) > 0 {
+			users, open = append(users, due{d: t.d, id: t.whose}), append(open, t)
+		}
+	}
+	if len(users) == 0 {
+		return nil
+	}
+	if err := u.reader.find(ctx, users); err != nil {
+		return err
+	}
+	found, err := u.reader.read(ctx, users)
+	if err != nil {
+		return err
+	}
+	for i, t := range open {
+		if err := users[i].err; err != nil {
+			t.settleOpen(0, cloud.Failed, err)
+			continue
+		}
+		t.address(users[i].id)
+		t.compare(&found[i], u.opts.AllowIrreversible)
+		t.last(&found[i])
+	}
+	return nil
+}
+
+// looksUntouched tells that the target has Before where the journal says that
+// apply wrote After.
+func (t *undoTask) looksUntouched() bool {
+	for i, r := range t.results {
+		if r.Outcome == cloud.Already && t.sure[i] {
+			return true
+		}
+	}
+	return false
+}

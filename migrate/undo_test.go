@@ -1,0 +1,460 @@
+package migrate_test
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"mfabridge/cloud"
+	"mfabridge/internal/hint"
+	"mfabridge/internal/secret"
+	"mfabridge/migrate"
+)
+
+func generator(serial string) *cloud.OATH {
+	return &cloud.OATH{Name: "app", Serial: serial, Algorithm: cloud.SHA1, Digits: 6, Period: 30, Secret: secret.New([]byte("12345678901234567890"))}
+}
+
+// everyKind is a plan with each kind of change there is: a user who is made
+// with all methods, and one who exists and gets, changes and loses some.
+func everyKind(d *fakeDirectory) *fakePlan {
+	d.batch, d.keeps = 20, graphRules
+	old := *generator("T-old")
+	u := &cloud.User{ID: "id-old", Profile: cloud.Profile{UPN: "old@contoso.example", Enabled: true}, Mobile: "+1 4255550100", Default: cloud.SMS,
+		OATH: []cloud.OATHEntry{{ID: "o-T-old", Method: cloud.HardwareOATH, OATH: old}}, BlockedUntil: time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC)}
+	d.users[u.ID] = u
+	renamed := old
+	renamed.Name = "key fob"
+	renamed.Secret = secret.Bytes{}
+	before, after := u.Profile, u.Profile
+	after.Aliases, after.SID = []string{"CONTOSO\\old", "old"}, "S-1-5-21-1"
+	until := cloud.Value{Until: time.Date(2026, 9, 1, 0, 0, 0, 0, time.UTC)}
+
+	made := migrate.Decision{Ordinal: 1, Username: "new", UPN: "new@contoso.example", Action: migrate.Create}
+	had := migrate.Decision{Ordinal: 2, Username: "old", UPN: u.UPN, Target: u.ID, Action: migrate.Modify, Facts: migrate.FactsOf(u)}
+	none := cloud.Value{}
+	add := func(d *migrate.Decision, op cloud.Op, m cloud.Method, before, after cloud.Value) {
+		d.Changes = append(d.Changes, planned(d, op, m, before, after))
+	}
+	add(&made, cloud.Add, cloud.Account, none, cloud.Value{Profile: &cloud.Profile{UPN: made.UPN, Enabled: true}})
+	add(&made, cloud.Set, cloud.Blocked, none, until)
+	add(&made, cloud.Add, cloud.Mobile, none, cloud.TextValue("+1 4255550111"))
+	add(&made, cloud.Add, cloud.AlternateMobile, none, cloud.TextValue("+1 4255550112"))
+	add(&made, cloud.Add, cloud.Office, none, cloud.TextValue("+1 4255550113x7"))
+	add(&made, cloud.Add, cloud.Email, none, cloud.TextValue("new@fabrikam.example"))
+	add(&made, cloud.Add, cloud.SoftwareOATH, none, cloud.Value{OATH: generator("MFB-1")})
+	add(&made, cloud.Add, cloud.HardwareOATH, none, cloud.Value{OATH: generator("T-1")})
+	add(&made, cloud.Add, cloud.Authenticator, none, cloud.Value{State: "invited"})
+	add(&made, cloud.Set, cloud.DefaultMethod, none, cloud.TextValue("oath"))
+
+	add(&had, cloud.Update, cloud.Account, cloud.Value{Profile: &before}, cloud.Value{Profile: &after})
+	add(&had, cloud.Set, cloud.Blocked, cloud.Value{Until: u.BlockedUntil}, until)
+	add(&had, cloud.Update, cloud.Mobile, cloud.TextValue(u.Mobile), cloud.TextValue("+1 4255550122"))
+	add(&had, cloud.Add, cloud.AlternateMobile, none, cloud.TextValue("+1 4255550123"))
+	add(&had, cloud.Update, cloud.HardwareOATH, cloud.Value{OATH: &old}, cloud.Value{OATH: &renamed})
+	had.Changes[len(had.Changes)-1].ID = "o-T-old"
+	add(&had, cloud.Set, cloud.DefaultMethod, cloud.TextValue("sms"), cloud.TextValue("oath"))
+	return &fakePlan{instance: "i-1", decisions: []migrate.Decision{made, had}}
+}
+
+// graphRules are the rules that targets have between the methods of a user.
+func graphRules(u *cloud.User, c cloud.Change) error {
+	refuse := func(s string) error { return &cloud.Error{Kind: cloud.Invalid, Message: s} }
+	gone := c.After.IsZero()
+	switch {
+	case c.Method == cloud.AlternateMobile && !gone && u.Mobile == "":
+		return refuse("an alternate needs a mobile")
+	case c.Method == cloud.Mobile && gone && u.Alternate != "":
+		return refuse("the alternate needs it")
+	case c.Method == cloud.Mobile && gone && u.Default == cloud.SMS, c.Method.IsOATH() && gone && u.Default == cloud.OATHCode && len(u.OATH) == 1:
+		return refuse("it is the default")
+	case c.Method == cloud.Account && gone && (u.Mobile+u.Alternate+u.Office+u.Email != "" || len(u.OATH) > 0):
+		return &cloud.Error{Kind: cloud.Conflict, Message: "the user still has methods"}
+	}
+	return nil
+}
+
+// undo runs undo and returns what was said of each change.
+func undo(t *testing.T, p migrate.PlanReader, j migrate.Journal, d cloud.Directory, o migrate.UndoOptions) (migrate.UndoResult, map[string]string) {
+	t.Helper()
+	said := map[string]string{}
+	o.Sleep = (&sleeper{}).sleep
+	o.Each = func(e migrate.ChangeEvent) error {
+		said[e.Username+" "+string(e.Change.Method)] = string(e.Result.Outcome)
+		if e.Result.Message != "" {
+			said[e.Username+" "+string(e.Change.Method)] += ": " + e.Result.Message
+		}
+		return nil
+	}
+	r, err := migrate.Undo(t.Context(), p, j, d, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r, said
+}
+
+func TestUndoEveryKind(t *testing.T) {
+	d, j := newDirectory(), newJournal()
+	p := everyKind(d)
+	before := d.state()
+	applyOK(t, p, j, d, migrate.ApplyOptions{})
+	after := d.state()
+	if slices.Equal(before, after) || len(d.written) != 16 {
+		t.Fatalf("apply wrote %d changes", len(d.written))
+	}
+	r, said := undo(t, p, j, d, migrate.UndoOptions{})
+	if diff := cmp.Diff(before, d.state()); diff != "" {
+		t.Errorf("the target is not as it was:\n%s\n%v", diff, said)
+	}
+	want := migrate.UndoResult{Run: 2, Users: 2, Done: 2, Changes: map[cloud.Outcome]int{cloud.Done: 16}}
+	if diff := cmp.Diff(want, r); diff != "" {
+		t.Errorf("result:\n%s", diff)
+	}
+	if _, c := symbols(t, p, j, d, false); c.Total() != 0 {
+		t.Errorf("after undo %d users are due", c.Total())
+	}
+	if r, _ := undo(t, p, j, d, migrate.UndoOptions{}); r.Users != 0 {
+		t.Errorf("undone again: %+v", r)
+	}
+	applyOK(t, p, j, d, migrate.ApplyOptions{})
+	if diff := cmp.Diff(after, d.state()); diff != "" {
+		t.Errorf("applied again:\n%s", diff)
+	}
+	undo(t, p, j, d, migrate.UndoOptions{})
+	if diff := cmp.Diff(before, d.state()); diff != "" {
+		t.Errorf("undone again:\n%s", diff)
+	}
+}
+
+// What undo would do is said without a hand that could do it.
+func TestUndoPreview(t *testing.T) {
+	d, j := newDirectory(), newJournal()
+	p := everyKind(d)
+	applyOK(t, p, j, d, migrate.ApplyOptions{})
+	d.users["id-old"].Mobile = "+1 4255550199"
+	state, calls, outcomes := d.state(), d.calls, j.outcomes()
+	pending := 0
+	r, err := migrate.PreviewUndo(t.Context(), p, j, d, migrate.UndoOptions{ApplyOptions: migrate.ApplyOptions{Each: func(e migrate.ChangeEvent) error {
+		if e.Result.Outcome == migrate.Pending {
+			pending++
+		}
+		return nil
+	}}})
+	if err != nil || pending != 15 || r.Users != 2 || r.Open != 1 || r.Kept != 1 || r.Run != 0 {
+		t.Errorf("preview: %+v, %d pending, %v", r, pending, err)
+	}
+	if d.calls != calls || !slices.Equal(state, d.state()) || !cmp.Equal(outcomes, j.outcomes()) || j.runs != 1 {
+		t.Error("the preview changed something")
+	}
+}
+
+// What somebody changed since apply stays, and so does what that needs.
+func TestUndoLeavesWhatWasChangedSince(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		meddle func(d *fakeDirectory, made, had *cloud.User)
+		stays  []string // "user method": left alone
+		text   string
+	}{
+		{"another number", func(_ *fakeDirectory, _, had *cloud.User) { had.Mobile = "+1 4255550199" }, []string{"old mobile"}, "changed since"},
+		{"taken away and given again", func(_ *fakeDirectory, made, _ *cloud.User) { made.Office = "+1 4255550198" }, []string{"new office", "new user"}, "changed since"},
+		{"a token of their own", func(_ *fakeDirectory, made, _ *cloud.User) {
+			made.OATH = append(made.OATH, cloud.OATHEntry{ID: "own", Method: cloud.SoftwareOATH, OATH: *generator("own")})
+		}, []string{"new user"}, "did not bring"},
+		{"an app was activated", func(_ *fakeDirectory, made, _ *cloud.User) { made.Authenticators[0].State = "active" }, []string{"new authenticator", "new user"}, "changed since"},
+		{"another device", func(_ *fakeDirectory, made, _ *cloud.User) {
+			made.Authenticators = append(made.Authenticators, cloud.AuthenticatorEntry{ID: "x", State: "active"})
+		}, []string{"new user"}, "did not bring"},
+		{"a longer block", func(_ *fakeDirectory, made, _ *cloud.User) { made.BlockedUntil = made.BlockedUntil.AddDate(1, 0, 0) }, []string{"new block", "new user"}, "changed since"},
+		{"an alias more", func(_ *fakeDirectory, _, had *cloud.User) { had.Aliases = append(had.Aliases, "oldie") }, []string{"old user"}, "changed since"},
+		{"texts as default", func(_ *fakeDirectory, made, _ *cloud.User) { made.Default = cloud.SMS }, []string{"new defaultMethod", "new mobile", "new user"}, "since"},
+		{"gone", func(d *fakeDirectory, _, had *cloud.User) { delete(d.users, had.ID) }, []string{"old user", "old block", "old mobile", "old hardwareOath", "old defaultMethod"}, "any more"},
+		{"the created one is gone", func(d *fakeDirectory, made, _ *cloud.User) { delete(d.users, made.ID) }, nil, ""},
+	} {
+		d, j := newDirectory(), newJournal()
+		p := everyKind(d)
+		applyOK(t, p, j, d, migrate.ApplyOptions{})
+		c.meddle(d, d.users["new-new@contoso.example"], d.users["id-old"])
+		r, said := undo(t, p, j, d, migrate.UndoOptions{})
+		var stayed []string
+		for what, outcome := range said {
+			if !strings.HasPrefix(outcome, "done") && !strings.HasPrefix(outcome, "already") {
+				stayed = append(stayed, what)
+				if !strings.Contains(outcome, c.text) && !strings.Contains(outcome, "could not be taken back") || !strings.HasPrefix(outcome, "stale") {
+					t.Errorf("%s: %s is %q", c.name, what, outcome)
+				}
+			}
+		}
+		slices.Sort(stayed)
+		slices.Sort(c.stays)
+		if !slices.Equal(stayed, c.stays) || r.Failed != 0 || r.Kept != min(len(c.stays), 1) {
+			t.Errorf("%s: %v stays, want %v: %+v", c.name, stayed, c.stays, r)
+		}
+		if again, _ := undo(t, p, j, d, migrate.UndoOptions{}); again.Kept != r.Kept || again.Done+again.Failed != 0 || again.Changes[cloud.Done] != 0 {
+			t.Errorf("%s, once more: %+v", c.name, again)
+		}
+	}
+}
+
+// What the target held before apply came is none of the plan's.
+func TestUndoLeavesWhatWasThere(t *testing.T) {
+	d, j := newDirectory(), newJournal()
+	p := sampleUsers(d, 3)
+	d.users["id-user01"].Mobile = "+1 4255550101" // as planned, before apply
+	before := d.state()
+	applyOK(t, p, j, d, migrate.ApplyOptions{})
+	if r, said := undo(t, p, j, d, migrate.UndoOptions{}); r.Done != 3 || said["user01 mobile"] != "" {
+		t.Errorf("%+v, %v", r, said)
+	}
+	if diff := cmp.Diff(before, d.state()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// Partly undone, a plan can be gone on with in both directions.
+func TestUndoPartly(t *testing.T) {
+	d, j := newDirectory(), newJournal()
+	p := everyKind(d)
+	applyOK(t, p, j, d, migrate.ApplyOptions{})
+	d.users["id-old"].Mobile = "+1 4255550199"
+	undo(t, p, j, d, migrate.UndoOptions{})
+	if _, c := symbols(t, p, j, d, false); c.Total() != 1 || c.Users[migrate.Differs] != 1 {
+		t.Errorf("due is what stands: %v", c.Users)
+	}
+	r := applyOK(t, p, j, d, migrate.ApplyOptions{})
+	if r.Done != 2 || d.users["id-old"].Mobile != "+1 4255550199" || d.users["id-old"].Alternate == "" || d.users["new-new@contoso.example"] == nil {
+		t.Errorf("applied again: %+v %v", r, d.state())
+	}
+	d.users["id-old"].Mobile = "+1 4255550122" // as apply left it, after all
+	if r, said := undo(t, p, j, d, migrate.UndoOptions{}); r.Done != 2 || len(d.users) != 1 || d.users["id-old"].Mobile != "+1 4255550100" {
+		t.Errorf("undone again: %+v %v", r, said)
+	}
+}
+
+// Undo is stopped at each step there is and run again until it is done; apply
+// may come between, too.
+func TestUndoSurvivesCrashes(t *testing.T) {
+	points := 0
+	for _, between := range []bool{false, true} {
+		for at := 1; ; at++ {
+			d, j := newDirectory(), newJournal()
+			p := everyKind(d)
+			more := sampleUsers(d, 4)
+			for i := range more.decisions {
+				more.decisions[i].Ordinal += 10
+			}
+			p.decisions = append(p.decisions, more.decisions...)
+			before := d.state()
+			applyOK(t, p, j, d, migrate.ApplyOptions{})
+			after := d.state()
+			f := &fuse{at: at}
+			j.fuse, d.fuse = f, f
+			if !undoCrashes(t, p, j, d) {
+				break
+			}
+			points++
+			j.fuse, d.fuse, d.locked = &fuse{}, &fuse{}, false
+			if between {
+				applyOK(t, p, j, d, migrate.ApplyOptions{})
+				if diff := cmp.Diff(after, d.state()); diff != "" {
+					t.Fatalf("applied after a crash at step %d:\n%s", at, diff)
+				}
+			}
+			_, said := undo(t, p, j, d, migrate.UndoOptions{})
+			if diff := cmp.Diff(before, d.state()); diff != "" || len(j.entries) != 0 {
+				t.Fatalf("after a crash at step %d, %d users left in the journal:\n%s\n%v", at, len(j.entries), diff, said)
+			}
+		}
+	}
+	if points < 60 {
+		t.Errorf("only %d crash points", points)
+	}
+}
+
+func undoCrashes(t *testing.T, p migrate.PlanReader, j migrate.Journal, d cloud.Directory) (crashed bool) {
+	t.Helper()
+	defer func() {
+		switch r := recover(); {
+		case r == nil:
+		case r == any(errCrash):
+			crashed = true
+		default:
+			panic(r)
+		}
+	}()
+	undo(t, p, j, d, migrate.UndoOptions{})
+	return false
+}
+
+// An apply that was killed leaves changes of which nobody knows whether they
+// were made: undo looks.
+func TestUndoOfAKilledApply(t *testing.T) {
+	for at := 1; ; at++ {
+		d, j := newDirectory(), newJournal()
+		p := everyKind(d)
+		before := d.state()
+		f := &fuse{at: at}
+		j.fuse, d.fuse = f, f
+		if !crashes(t, p, j, d) {
+			break
+		}
+		j.fuse, d.fuse, d.locked = &fuse{}, &fuse{}, false
+		undo(t, p, j, d, migrate.UndoOptions{})
+		if diff := cmp.Diff(before, d.state()); diff != "" {
+			t.Errorf("apply crashed at step %d:\n%s", at, diff)
+		}
+	}
+}
+
+// A generator whose secret nobody holds cannot come back, and what stands for
+// it goes only where that is allowed.
+func TestUndoIrreversible(t *testing.T) {
+	d, j := newDirectory(), newJournal()
+	d.batch = 20
+	old := *generator("T-old")
+	u := &cloud.User{ID: "id", Profile: cloud.Profile{UPN: "u@contoso.example"}, OATH: []cloud.OATHEntry{{ID: "o-T-old", Method: cloud.HardwareOATH, OATH: old}}}
+	d.users[u.ID] = u
+	dec := migrate.Decision{Username: "u", UPN: u.UPN, Target: u.ID, Action: migrate.Modify}
+	gone := planned(&dec, cloud.Remove, cloud.HardwareOATH, cloud.Value{OATH: &old}, cloud.Value{})
+	gone.ID = "o-T-old"
+	dec.Changes = []migrate.PlannedChange{gone,
+		planned(&dec, cloud.Add, cloud.HardwareOATH, cloud.Value{}, cloud.Value{OATH: generator("T-new")}),
+		planned(&dec, cloud.Add, cloud.Mobile, cloud.Value{}, cloud.TextValue("+1 4255550101")),
+		planned(&dec, cloud.Set, cloud.DefaultMethod, cloud.Value{}, cloud.TextValue("sms"))}
+	dec.Changes[3].Irreversible = true // the target cannot be without a default once it has one
+	p := &fakePlan{instance: "i-1", decisions: []migrate.Decision{dec}}
+	applyOK(t, p, j, d, migrate.ApplyOptions{MaxRemovals: 1})
+	r, said := undo(t, p, j, d, migrate.UndoOptions{})
+	if r.Kept != 1 || r.Failed != 0 || u.Mobile != "" || len(u.OATH) != 1 || !strings.Contains(said["u hardwareOath"], "irreversible") && !strings.Contains(said["u hardwareOath"], "neither") {
+		t.Errorf("%+v\n%v\n%v", r, said, d.state())
+	}
+	if r, said = undo(t, p, j, d, migrate.UndoOptions{ApplyOptions: migrate.ApplyOptions{AllowIrreversible: true}}); r.Kept != 1 || len(u.OATH) != 0 {
+		t.Errorf("with consent: %+v\n%v\n%v", r, said, d.state())
+	}
+}
+
+func TestUndoRefuses(t *testing.T) {
+	d, j := newDirectory(), newJournal()
+	p := sampleUsers(d, 6)
+	applyOK(t, p, j, d, migrate.ApplyOptions{})
+	calls := d.calls
+	try := func(p *fakePlan, o migrate.UndoOptions) error {
+		_, err := migrate.Undo(t.Context(), p, j, d, o)
+		return err
+	}
+	if err := try(&fakePlan{decisions: p.decisions, instance: "i-2"}, migrate.UndoOptions{}); err == nil || hint.Of(err) == "" {
+		t.Errorf("another target: %v", err)
+	}
+	if err := try(&fakePlan{decisions: p.decisions, instance: "i-1", unsealed: true}, migrate.UndoOptions{}); err == nil {
+		t.Error("a plan without its seal is undone")
+	}
+	if err := try(p, migrate.UndoOptions{Wave: "pilot"}); err == nil || cloud.KindOf(err) != cloud.NotFound {
+		t.Errorf("a wave that there is not: %v", err)
+	}
+	d.locked = true
+	if err := try(p, migrate.UndoOptions{}); err == nil || cloud.KindOf(err) != cloud.Locked {
+		t.Errorf("a locked target: %v", err)
+	}
+	d.locked = false
+	if d.calls != calls {
+		t.Error("something was written")
+	}
+}
+
+// Limits stop a run; the next one goes on, past users who cannot be undone.
+func TestUndoLimits(t *testing.T) {
+	d, j := newDirectory(), newJournal()
+	p := sampleUsers(d, 6)
+	before := d.state()
+	applyOK(t, p, j, d, migrate.ApplyOptions{})
+	for runs := 1; ; runs++ {
+		_, err := migrate.Undo(t.Context(), p, j, d, migrate.UndoOptions{ApplyOptions: migrate.ApplyOptions{MaxUsers: 2}})
+		if err == nil {
+			if runs != 3 {
+				t.Errorf("done after %d runs of two users", runs)
+			}
+			break
+		}
+		if e, ok := errors.AsType[*migrate.LimitError](err); !ok || e.Limit != 2 || runs > 4 {
+			t.Fatalf("run %d: %v", runs, err)
+		}
+	}
+	if diff := cmp.Diff(before, d.state()); diff != "" {
+		t.Error(diff)
+	}
+	applyOK(t, p, j, d, migrate.ApplyOptions{})
+	d.fail = func(cloud.Change) error { return &cloud.Error{Kind: cloud.Denied, Message: "no"} }
+	r, err := migrate.Undo(t.Context(), p, j, d, migrate.UndoOptions{ApplyOptions: migrate.ApplyOptions{MaxFailures: 2}})
+	if _, ok := errors.AsType[*migrate.LimitError](err); !ok || r.Failed != 2 {
+		t.Errorf("failures: %+v, %v", r, err)
+	}
+	d.fail = nil
+	if r, _ := undo(t, p, j, d, migrate.UndoOptions{}); r.Done != 6 {
+		t.Errorf("after the failures: %+v", r)
+	}
+}
+
+// Of a plan with waves, one is undone without the others.
+func TestUndoWave(t *testing.T) {
+	d, j := newDirectory(), newJournal()
+	p := sampleUsers(d, 4)
+	p.decisions[1].Wave, p.decisions[2].Wave = "pilot", "pilot"
+	applyOK(t, p, j, d, migrate.ApplyOptions{})
+	if r, said := undo(t, p, j, d, migrate.UndoOptions{Wave: "pilot"}); r.Users != 2 || r.Done != 2 || said["user00 mobile"] != "" {
+		t.Errorf("%+v %v", r, said)
+	}
+	if r, _ := undo(t, p, j, d, migrate.UndoOptions{}); r.Users != 2 {
+		t.Errorf("the rest: %+v", r)
+	}
+}
+
+// A target that is throttled or shows writes late is waited for.
+func TestUndoWaits(t *testing.T) {
+	d, j := newDirectory(), newJournal()
+	p := sampleUsers(d, 6)
+	before := d.state()
+	applyOK(t, p, j, d, migrate.ApplyOptions{})
+	n := 0
+	d.down = func() error {
+		if n++; n%2 == 1 {
+			return &cloud.Error{Kind: cloud.Throttled, Message: "slow down"}
+		}
+		return nil
+	}
+	if r, _ := undo(t, p, j, d, migrate.UndoOptions{}); r.Done != 6 {
+		t.Errorf("%+v", r)
+	}
+	if diff := cmp.Diff(before, d.state()); diff != "" {
+		t.Error(diff)
+	}
+	d.down = nil
+	applyOK(t, p, j, d, migrate.ApplyOptions{})
+	d.delayed = true
+	shown := d.users["id-user01"].Mobile
+	d.users["id-user01"].Mobile = "" // not to be seen yet
+	waiting := &sleeper{stop: func() { d.users["id-user01"].Mobile = shown }}
+	r, err := migrate.Undo(t.Context(), p, j, d, migrate.UndoOptions{ApplyOptions: migrate.ApplyOptions{Sleep: waiting.sleep}})
+	if err != nil || r.Done != 6 || len(waiting.slept) == 0 {
+		t.Errorf("late to be seen: %+v, %v", r, err)
+	}
+	if diff := cmp.Diff(before, d.state()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// An invitation that has passed by itself is still this plan's.
+func TestUndoExpiredInvitation(t *testing.T) {
+	d, j := newDirectory(), newJournal()
+	p := everyKind(d)
+	before := d.state()
+	applyOK(t, p, j, d, migrate.ApplyOptions{})
+	d.users["new-new@contoso.example"].Authenticators[0].State = "expired"
+	r, said := undo(t, p, j, d, migrate.UndoOptions{})
+	if diff := cmp.Diff(before, d.state()); diff != "" || r.Done != 2 {
+		t.Errorf("%s%v", diff, said)
+	}
+}
