@@ -10,10 +10,7 @@ import (
 // UndoOptions are the limits of a run of undo and who is told about it. Of
 // [ApplyOptions] those of waves' gates and of removals do not count: what undo
 // removes was not there before apply.
-type UndoOptions struct {
-	ApplyOptions
-	Wave string // only the users of this wave; empty: all
-}
+type UndoOptions struct{ ApplyOptions }
 
 // UndoResult counts what has become of undoing a plan, in this run. It is
 // filled as well when Undo returns an error.
@@ -44,7 +41,7 @@ const Pending cloud.Outcome = "pending"
 // of whom nothing of the plan is left is afterwards as if apply had never come:
 // nothing of them is due, and Apply may write them again.
 //
-// Errors are those of [Apply].
+// p may be a part of the plan, see [InWave]. Errors are those of [Apply].
 func Undo(ctx context.Context, p PlanReader, j Journal, d cloud.Directory, o UndoOptions) (UndoResult, error) {
 	u := newUndoer(p, j, d, o)
 	if err := u.admit(ctx); err != nil {
@@ -120,13 +117,12 @@ func (u *undoer) admit(ctx context.Context) error {
 // run takes the users of the plan in pages of at most one batch of changes.
 func (u *undoer) run(ctx context.Context) error {
 	var page []Decision
-	changes, known := 0, u.opts.Wave == ""
+	changes := 0
 	for d, err := range u.plan.Users(ctx, Revealed) {
 		if err != nil {
 			return err
 		}
-		known = known || d.Wave == u.opts.Wave
-		if len(d.Changes) == 0 || u.opts.Wave != "" && d.Wave != u.opts.Wave {
+		if len(d.Changes) == 0 {
 			continue
 		}
 		if len(page) > 0 && (changes+len(d.Changes) > u.writer.batch || len(page) == u.writer.batch) {
@@ -138,17 +134,10 @@ func (u *undoer) run(ctx context.Context) error {
 		page = append(page, d)
 		changes += len(d.Changes)
 	}
-	if !known {
-		return unknownWave(u.opts.Wave)
-	}
 	if len(page) == 0 {
 		return ctx.Err()
 	}
 	return u.page(ctx, page)
-}
-
-func unknownWave(name string) error {
-	return hint.Wrap(&cloud.Error{Kind: cloud.NotFound, Message: "the plan has no wave " + Plain(name)}, "show lists the waves of a plan")
 }
 
 // page puts the users of one page back.

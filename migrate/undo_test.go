@@ -352,9 +352,6 @@ func TestUndoRefuses(t *testing.T) {
 	if err := try(&fakePlan{decisions: p.decisions, instance: "i-1", unsealed: true}, migrate.UndoOptions{}); err == nil {
 		t.Error("a plan without its seal is undone")
 	}
-	if err := try(p, migrate.UndoOptions{Wave: "pilot"}); err == nil || cloud.KindOf(err) != cloud.NotFound {
-		t.Errorf("a wave that there is not: %v", err)
-	}
 	d.locked = true
 	if err := try(p, migrate.UndoOptions{}); err == nil || cloud.KindOf(err) != cloud.Locked {
 		t.Errorf("a locked target: %v", err)
@@ -395,20 +392,6 @@ func TestUndoLimits(t *testing.T) {
 	d.fail = nil
 	if r, _ := undo(t, p, j, d, migrate.UndoOptions{}); r.Done != 6 {
 		t.Errorf("after the failures: %+v", r)
-	}
-}
-
-// Of a plan with waves, one is undone without the others.
-func TestUndoWave(t *testing.T) {
-	d, j := newDirectory(), newJournal()
-	p := sampleUsers(d, 4)
-	p.decisions[1].Wave, p.decisions[2].Wave = "pilot", "pilot"
-	applyOK(t, p, j, d, migrate.ApplyOptions{})
-	if r, said := undo(t, p, j, d, migrate.UndoOptions{Wave: "pilot"}); r.Users != 2 || r.Done != 2 || said["user00 mobile"] != "" {
-		t.Errorf("%+v %v", r, said)
-	}
-	if r, _ := undo(t, p, j, d, migrate.UndoOptions{}); r.Users != 2 {
-		t.Errorf("the rest: %+v", r)
 	}
 }
 

@@ -23,6 +23,7 @@ func (p *program) checkCommand() *cli.Command {
 			"SYMBOLS\n   =  same        +  something is missing in the target\n   *  differs     -  something is there that should not be\n   !  error",
 		Flags: []cli.Flag{
 			planKeyFlag(), keyFlag(), formatFlag(),
+			&cli.StringFlag{Name: "wave", EnvVars: env("wave"), Usage: "check only the users of the wave `NAME`"},
 			&cli.BoolFlag{Name: "all", EnvVars: env("all"), Usage: "check the whole plan, not only what was applied"},
 			&cli.BoolFlag{Name: "combined", EnvVars: env("combined"), Usage: "list every user with one symbol, those that are the same too"},
 		},
@@ -45,6 +46,10 @@ func (p *program) check(c *cli.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, plan.Close()) }()
+	part, err := wavePart(c, plan)
+	if err != nil {
+		return err
+	}
 	journal, end, err := readJournal(plan, planfile.JournalPath(given[0]))
 	if err != nil {
 		return err
@@ -60,7 +65,7 @@ func (p *program) check(c *cli.Context) (err error) {
 	defer func() { err = errors.Join(err, target.Close()) }()
 	report := migrate.NewReport(p.out, false)
 	opt := migrate.CheckOptions{All: c.Bool("all"), Each: p.eachChecked(report, asJSON, c.Bool("combined"))}
-	result, err := migrate.Check(c.Context, plan, journal, target, opt)
+	result, err := migrate.Check(c.Context, part, journal, target, opt)
 	switch {
 	case asJSON:
 		err = errors.Join(err, report.CheckSummary(result), report.Flush())
@@ -70,6 +75,14 @@ func (p *program) check(c *cli.Context) (err error) {
 		p.printChecked(result)
 	}
 	return checked(result, err)
+}
+
+// wavePart is the plan, or only what it says of the wave that --wave names.
+func wavePart(c *cli.Context, plan *planfile.Plan) (migrate.PlanReader, error) {
+	if name := c.String("wave"); name != "" {
+		return migrate.InWave(plan, name)
+	}
+	return plan, nil
 }
 
 // readJournal opens the journal of a plan, or returns nil where it was never

@@ -29,7 +29,7 @@ func (p *program) undoCommand() *cli.Command {
 			planKeyFlag(), keyFlag(), formatFlag(),
 			&cli.BoolFlag{Name: "show", EnvVars: env("show"), Usage: "list what would be put back, and change nothing"},
 			&cli.StringFlag{Name: "expect", EnvVars: env("expect"), Usage: "go on only if the plan's digest is `DIGEST`"},
-			&cli.StringFlag{Name: "wave", EnvVars: env("wave"), Usage: "undo only the users of wave `NAME`"},
+			&cli.StringFlag{Name: "wave", EnvVars: env("wave"), Usage: "undo only the users of the wave `NAME`"},
 			&cli.IntFlag{Name: "max-users", EnvVars: env("max-users"), Usage: "stop after `N` users"},
 			&cli.IntFlag{Name: "max-failures", EnvVars: env("max-failures"), Usage: "stop when `N` users have failed"},
 			&cli.BoolFlag{Name: "allow-irreversible", EnvVars: env("allow-irreversible"),
@@ -63,6 +63,10 @@ func (p *program) undo(c *cli.Context) (err error) {
 		return hint.New(fmt.Sprintf("the digest of %s is %s, not the expected one", given[0], plan.Digest()),
 			"this is another plan than the one that was applied")
 	}
+	part, err := wavePart(c, plan)
+	if err != nil {
+		return err
+	}
 	path := planfile.JournalPath(given[0])
 	never, end, err := readJournal(plan, path)
 	if err != nil {
@@ -75,7 +79,7 @@ func (p *program) undo(c *cli.Context) (err error) {
 		return p.nothingToUndo(asJSON, plan.Digest())
 	}
 	if c.Bool("show") {
-		return p.previewUndo(c, plan, path, asJSON)
+		return p.previewUndo(c, plan, part, path, asJSON)
 	}
 	journal, err := planfile.OpenJournal(plan, path)
 	if err != nil {
@@ -87,13 +91,13 @@ func (p *program) undo(c *cli.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, target.Close()) }()
-	return p.runUndo(plan, asJSON, false, func(o migrate.UndoOptions) (migrate.UndoResult, error) {
-		return migrate.Undo(c.Context, plan, journal, target, o)
-	}, c)
+	return p.runUndo(c, part, asJSON, false, func(o migrate.UndoOptions) (migrate.UndoResult, error) {
+		return migrate.Undo(c.Context, part, journal, target, o)
+	})
 }
 
 // previewUndo says what undo would do. It has nothing that could write.
-func (p *program) previewUndo(c *cli.Context, plan *planfile.Plan, path string, asJSON bool) (err error) {
+func (p *program) previewUndo(c *cli.Context, plan *planfile.Plan, part migrate.PlanReader, path string, asJSON bool) (err error) {
 	journal, end, err := readJournal(plan, path)
 	if err != nil {
 		return err
@@ -104,17 +108,17 @@ func (p *program) previewUndo(c *cli.Context, plan *planfile.Plan, path string, 
 		return err
 	}
 	defer func() { err = errors.Join(err, target.Close()) }()
-	return p.runUndo(plan, asJSON, true, func(o migrate.UndoOptions) (migrate.UndoResult, error) {
-		return migrate.PreviewUndo(c.Context, plan, journal, target, o)
-	}, c)
+	return p.runUndo(c, part, asJSON, true, func(o migrate.UndoOptions) (migrate.UndoResult, error) {
+		return migrate.PreviewUndo(c.Context, part, journal, target, o)
+	})
 }
 
 // runUndo undoes, or looks what undo would do, and says what came of it.
-func (p *program) runUndo(plan *planfile.Plan, asJSON, preview bool, work func(migrate.UndoOptions) (migrate.UndoResult, error), c *cli.Context) error {
+func (p *program) runUndo(c *cli.Context, plan migrate.PlanReader, asJSON, preview bool, work func(migrate.UndoOptions) (migrate.UndoResult, error)) error {
 	report := migrate.NewReport(p.out, false)
 	summary := plan.Summary()
 	bar := p.progress("undoing", int64(summary.Users[migrate.Create]+summary.Users[migrate.Modify]))
-	opt := migrate.UndoOptions{Wave: c.String("wave"), ApplyOptions: migrate.ApplyOptions{
+	opt := migrate.UndoOptions{ApplyOptions: migrate.ApplyOptions{
 		Holder:            fmt.Sprintf("%s, undo of %.12s, process %d", operator(), plan.Digest(), os.Getpid()),
 		MaxUsers:          c.Int("max-users"),
 		MaxFailures:       c.Int("max-failures"),
