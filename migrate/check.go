@@ -69,10 +69,12 @@ func (r CheckResult) Failed() bool { return r.Users[Unknown] > 0 }
 func (r CheckResult) Different() bool { return r.Users[Missing]+r.Users[Extra]+r.Users[Differs] > 0 }
 
 // Check reads from the target the users that are due, and compares with what
-// the plan wants. Due is who has changes that a run of apply has come to; with
-// All everybody in the plan but those who are skipped. The journal says only
-// who is due and what was stale. Check changes nothing; it refuses a target
-// that the plan was not made for.
+// the plan wants. Due is who has changes that a run of apply has come to and
+// undo has not put back; with All everybody in the plan but those who are
+// skipped. The journal says only who is due, which user the plan made, and
+// what was stale; nil: the plan was never applied. p may be a part of a plan,
+// see [InWave]. Check changes nothing; it refuses a target that the plan was
+// not made for.
 func Check(ctx context.Context, p PlanReader, j JournalReader, d cloud.DirectoryReader, o CheckOptions) (CheckResult, error) {
 	c := &checker{journal: j, dir: d, opts: o, retry: newRetry(ApplyOptions{Tries: o.Tries, Sleep: o.Sleep}), result: CheckResult{Users: map[Symbol]int{}}}
 	caps, err := d.Capabilities(ctx)
@@ -84,7 +86,7 @@ func Check(ctx context.Context, p PlanReader, j JournalReader, d cloud.Directory
 	}
 	size := max(caps.Batch, 1)
 	var page []Decision
-	for d, err := range p.Users(ctx, Revealed) {
+	for d, err := range p.Users(ctx, Bare) {
 		if err != nil {
 			return c.result, err
 		}
@@ -116,9 +118,20 @@ type checker struct {
 // due is a user to be checked.
 type due struct {
 	d     *Decision
-	stale map[int]bool // by Seq
+	entry JournalEntry // what stands; of ordinal -1 where nothing does
+	all   bool         // the whole plan is checked
 	id    cloud.UserID
 	err   error
+}
+
+// of tells whether a change is due, and whether it was stale.
+func (u *due) of(seq int) (due, stale bool) {
+	for _, r := range u.entry.Results {
+		if r.Seq == seq {
+			return true, r.Outcome == cloud.Outdated
+		}
+	}
+	return u.all || u.entry.Intended(), false
 }
 
 func (c *checker) page(ctx context.Context, page []Decision) error {
@@ -147,28 +160,43 @@ func (c *checker) page(ctx context.Context, page []Decision) error {
 
 // due picks the users of a page that are due.
 func (c *checker) due(ctx context.Context, page []Decision) ([]due, error) {
-	entries, err := c.journal.Entries(ctx, page[0].Ordinal, page[len(page)-1].Ordinal)
-	if err != nil {
-		return nil, err
+	var entries []JournalEntry
+	if c.journal != nil {
+		var err error
+		if entries, err = c.journal.Entries(ctx, page[0].Ordinal, page[len(page)-1].Ordinal); err != nil {
+			return nil, err
+		}
 	}
-	var users []due
+	users := make([]due, 0, len(page))
 	for i := range page {
 		d := &page[i]
 		for len(entries) > 0 && entries[0].Ordinal < d.Ordinal {
 			entries = entries[1:]
 		}
-		u := due{d: d, id: d.Target}
+		u := due{d: d, all: c.opts.All, id: d.Target, entry: JournalEntry{Ordinal: -1}}
 		if len(entries) > 0 && entries[0].Ordinal == d.Ordinal {
-			u.stale = map[int]bool{}
-			for _, r := range entries[0].Results {
-				u.stale[r.Seq] = r.Outcome == cloud.Outdated
-			}
+			u.entry = entries[0]
+			u.id = madeAs(d, u.entry)
 		} else if !c.opts.All {
 			continue
 		}
 		users = append(users, u)
 	}
 	return users, nil
+}
+
+// madeAs is the user whom a decision is about: the one that the plan matched,
+// or the one that it made, as far as the journal knows which that is.
+func madeAs(d *Decision, e JournalEntry) cloud.UserID {
+	if d.Target != "" {
+		return d.Target
+	}
+	for _, r := range e.Results {
+		if r.Seq >= 0 && r.Seq < len(d.Changes) && d.Changes[r.Seq].Method == cloud.Account && d.Changes[r.Seq].Op == cloud.Add {
+			return cloud.UserID(r.ID)
+		}
+	}
+	return ""
 }
 
 // find looks up the ids of users that the plan creates.
@@ -267,6 +295,10 @@ func (u *due) check(have cloud.User) UserCheck {
 		r.Symbol = Missing
 	}
 	for seq := range u.d.Changes {
+		isDue, stale := u.of(seq)
+		if !isDue {
+			continue
+		}
 		c := &u.d.Changes[seq].Change
 		now := found(&have, c)
 		if holds(c, now) {
@@ -274,7 +306,7 @@ func (u *due) check(have cloud.User) UserCheck {
 		}
 		r.Differences = append(r.Differences, Difference{c.Method, c.After, now})
 		s := symbol(c.After, now)
-		if u.stale[seq] || r.Symbol != Same && r.Symbol != s {
+		if stale || r.Symbol != Same && r.Symbol != s {
 			s = Differs
 		}
 		r.Symbol = s

@@ -52,6 +52,9 @@ const (
 	Masked View = iota
 	// Revealed are the full values, secrets included. It needs the plan's key.
 	Revealed
+	// Bare is Revealed without findings, for who needs only the changes of many
+	// users.
+	Bare
 )
 
 // PlanReader is a finished plan. It never changes; all methods may be called
@@ -63,7 +66,8 @@ type PlanReader interface {
 	Sealed() bool   // the seal was checked and holds; false: there was no key to check it with
 
 	// Users yields the decisions in the order of the export. It stops at the
-	// first error, ctx's included. Revealed without the key is an error.
+	// first error, ctx's included. Revealed and Bare without the key are an
+	// error.
 	Users(ctx context.Context, view View) iter.Seq2[Decision, error]
 	// Problems yields the findings that belong to no user.
 	Problems(ctx context.Context) iter.Seq2[Finding, error]

@@ -8,7 +8,7 @@ import (
 )
 
 // UndoOptions are the limits of a run of undo and who is told about it. Of
-// [ApplyOptions] those of waves' gates and of removals do not count: what undo
+// [ApplyOptions] those of waves, gates and removals do not count: what undo
 // removes was not there before apply.
 type UndoOptions struct{ ApplyOptions }
 
@@ -45,6 +45,9 @@ const Pending cloud.Outcome = "pending"
 func Undo(ctx context.Context, p PlanReader, j Journal, d cloud.Directory, o UndoOptions) (UndoResult, error) {
 	u := newUndoer(p, j, d, o)
 	if err := u.admit(ctx); err != nil {
+		return u.result, err
+	}
+	if err := u.writer.quiet(); err != nil {
 		return u.result, err
 	}
 	if l, ok := d.(cloud.Locker); ok {
@@ -90,6 +93,7 @@ type undoer struct {
 }
 
 func newUndoer(p PlanReader, j JournalReader, d cloud.DirectoryReader, o UndoOptions) *undoer {
+	o.ApplyOptions = o.filled()
 	u := &undoer{plan: p, entries: j, opts: o, result: UndoResult{Changes: map[cloud.Outcome]int{}}}
 	u.reader = checker{dir: d, retry: newRetry(o.ApplyOptions)}
 	u.writer = applier{plan: p, opts: o.ApplyOptions, retry: u.reader.retry}
@@ -111,6 +115,7 @@ func (u *undoer) admit(ctx context.Context) error {
 			"undo the plan in the target that it was applied to")
 	}
 	u.writer.batch, u.delayed = max(caps.Batch, 1), caps.Delayed
+	u.writer.pace = newPacer(u.opts.ApplyOptions, u.writer.batch, caps.Pace)
 	return nil
 }
 
@@ -118,7 +123,7 @@ func (u *undoer) admit(ctx context.Context) error {
 func (u *undoer) run(ctx context.Context) error {
 	var page []Decision
 	changes := 0
-	for d, err := range u.plan.Users(ctx, Revealed) {
+	for d, err := range u.plan.Users(ctx, Bare) {
 		if err != nil {
 			return err
 		}
@@ -153,6 +158,11 @@ func (u *undoer) page(ctx context.Context, page []Decision) error {
 		return err
 	}
 	for len(tasks) > 0 {
+		if u.journal != nil {
+			if err := u.writer.mayGoOn(ctx); err != nil {
+				return err
+			}
+		}
 		n, err := u.portion(tasks)
 		if err != nil {
 			return err
@@ -242,7 +252,8 @@ func (u *undoer) write(ctx context.Context, tasks []*undoTask) error {
 		standing[t.d.Ordinal] = t.intent()
 	}
 	u.writer.journal = undoIntents{u.journal, standing}
-	return u.writer.write(ctx, plain)
+	_, err := u.writer.write(ctx, plain)
+	return err
 }
 
 // undoIntents is the journal that the writer of undo has: what it intends is

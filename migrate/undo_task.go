@@ -27,13 +27,8 @@ func inverse(d *Decision, e JournalEntry) (*undoTask, error) {
 	for _, r := range e.Results { // resume opens again what failed; here it was not made
 		known.results[r.Seq] = r
 	}
-	t := &undoTask{entry: e, whose: d.Target}
+	t := &undoTask{entry: e, whose: madeAs(d, e)}
 	turned := &Decision{Ordinal: d.Ordinal, Username: d.Username, UPN: d.UPN, Target: d.Target, Wave: d.Wave}
-	for seq, r := range known.results {
-		if d.Changes[seq].Method == cloud.Account && d.Changes[seq].Op == cloud.Add && r.ID != "" {
-			t.whose = cloud.UserID(r.ID)
-		}
-	}
 	for _, seq := range backwards(d.Changes) {
 		r := known.results[seq]
 		unsure := r.Outcome == Pending || r.Outcome == ""

@@ -34,6 +34,10 @@ func (p *program) undoCommand() *cli.Command {
 			&cli.IntFlag{Name: "max-failures", EnvVars: env("max-failures"), Usage: "stop when `N` users have failed"},
 			&cli.BoolFlag{Name: "allow-irreversible", EnvVars: env("allow-irreversible"),
 				Usage: "take away as well what stands for something that nobody could put back"},
+			&cli.StringFlag{Name: "rate", EnvVars: env("rate"), Usage: "make at most `N` changes a second (N/s), or a minute (N/m)"},
+			&cli.IntFlag{Name: "concurrency", EnvVars: env("concurrency"), Value: 1, Usage: "make `N` calls to the target at a time; a store gains nothing by it"},
+			&cli.StringFlag{Name: "quiet-hours", EnvVars: env("quiet-hours"), Usage: "write nothing in `FROM-TO[,DAYS][,ZONE]`, as apply does"},
+			&cli.StringFlag{Name: "rehearse-faults", EnvVars: env("rehearse-faults"), Usage: "let the store misbehave as `SPEC` says, to rehearse (docs/apply.md)"},
 		},
 		Action: p.undo,
 	}
@@ -49,11 +53,15 @@ func (p *program) undo(c *cli.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	for _, limit := range []string{"max-users", "max-failures"} {
-		if c.Int(limit) < 0 {
-			return usage("--"+limit+" cannot be negative", "leave it out for no limit")
-		}
+	limits, err := p.applyOptions(c)
+	if err != nil {
+		return err
 	}
+	faults, err := rehearsal(c)
+	if err != nil {
+		return err
+	}
+	opt := migrate.UndoOptions{ApplyOptions: limits}
 	plan, err := openPlan(c, given[0], false)
 	if err != nil {
 		return err
@@ -91,8 +99,9 @@ func (p *program) undo(c *cli.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, target.Close()) }()
-	return p.runUndo(c, part, asJSON, false, func(o migrate.UndoOptions) (migrate.UndoResult, error) {
-		return migrate.Undo(c.Context, part, journal, target, o)
+	opt.Holder = fmt.Sprintf("%s, undo of %.12s, process %d", operator(), plan.Digest(), os.Getpid())
+	return p.runUndo(part, opt, asJSON, false, func(o migrate.UndoOptions) (migrate.UndoResult, error) {
+		return migrate.Undo(c.Context, part, journal, p.misbehave(target, faults), o)
 	})
 }
 
@@ -108,27 +117,24 @@ func (p *program) previewUndo(c *cli.Context, plan *planfile.Plan, part migrate.
 		return err
 	}
 	defer func() { err = errors.Join(err, target.Close()) }()
-	return p.runUndo(c, part, asJSON, true, func(o migrate.UndoOptions) (migrate.UndoResult, error) {
+	return p.runUndo(part, migrate.UndoOptions{}, asJSON, true, func(o migrate.UndoOptions) (migrate.UndoResult, error) {
 		return migrate.PreviewUndo(c.Context, part, journal, target, o)
 	})
 }
 
 // runUndo undoes, or looks what undo would do, and says what came of it.
-func (p *program) runUndo(c *cli.Context, plan migrate.PlanReader, asJSON, preview bool, work func(migrate.UndoOptions) (migrate.UndoResult, error)) error {
+func (p *program) runUndo(plan migrate.PlanReader, opt migrate.UndoOptions, asJSON, preview bool, work func(migrate.UndoOptions) (migrate.UndoResult, error)) error {
 	report := migrate.NewReport(p.out, false)
 	summary := plan.Summary()
 	bar := p.progress("undoing", int64(summary.Users[migrate.Create]+summary.Users[migrate.Modify]))
-	opt := migrate.UndoOptions{ApplyOptions: migrate.ApplyOptions{
-		Holder:            fmt.Sprintf("%s, undo of %.12s, process %d", operator(), plan.Digest(), os.Getpid()),
-		MaxUsers:          c.Int("max-users"),
-		MaxFailures:       c.Int("max-failures"),
-		AllowIrreversible: c.Bool("allow-irreversible"),
-		Progress:          func(g migrate.Progress) { bar.at(int64(g.Users), int64(g.Failures)) },
-		Each:              p.eachUndone(report, asJSON),
-		Waiting: func(cause error, pause time.Duration) {
-			bar.note(fmt.Sprintf("the target cannot go on just now: %v; trying again in %v", cause, pause))
-		},
-	}}
+	opt.Progress = func(g migrate.Progress) { bar.at(int64(g.Users), int64(g.Failures)) }
+	opt.Each = p.eachUndone(report, asJSON)
+	opt.Waiting = func(cause error, pause time.Duration) {
+		bar.note(fmt.Sprintf("the target cannot go on just now: %v; trying again in %v", cause, pause.Round(time.Millisecond)))
+	}
+	opt.Notify = func(e migrate.Event) { noteEvent(bar, e) }
+	stop := p.pauses(&opt.ApplyOptions)
+	defer stop()
 	result, err := work(opt)
 	bar.end()
 	switch {
@@ -200,6 +206,9 @@ func undone(r migrate.UndoResult, err error) error {
 	if unread(err) && r.Run > 0 {
 		return &exit{code: exitPartly, err: hint.New("stopped, because nobody reads the output any more",
 			"what was done is recorded; run the same command again to go on")}
+	}
+	if _, ok := errors.AsType[*migrate.QuietError](err); ok {
+		return &exit{code: exitNotNow, err: err}
 	}
 	if code := exitCode(err); code == exitInterrupted || code == exitUnavailable {
 		return hint.Wrap(err, cmp.Or(hint.Of(err), "what was done is recorded; run the same command again to go on"))

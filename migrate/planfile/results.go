@@ -42,7 +42,7 @@ func outcomeLetter(o cloud.Outcome) string {
 }
 
 func outcomeOf(letter string) (cloud.Outcome, bool) {
-	for _, o := range []cloud.Outcome{cloud.Done, cloud.Already, cloud.Outdated, cloud.Failed, migrate.Pending} {
+	for _, o := range [...]cloud.Outcome{cloud.Done, cloud.Already, cloud.Outdated, cloud.Failed, migrate.Pending} {
 		if outcomeLetter(o) == letter {
 			return o, true
 		}
@@ -88,6 +88,9 @@ func parseResults(b []byte) ([]migrate.ChangeResult, error) {
 	if len(b) == 0 {
 		return nil, nil
 	}
+	if results, ok := parseOwn(b); ok {
+		return results, nil
+	}
 	var forms []resultForm
 	dec := json.NewDecoder(bytes.NewReader(b))
 	dec.DisallowUnknownFields()
@@ -109,6 +112,68 @@ func parseResults(b []byte) ([]migrate.ChangeResult, error) {
 		}
 	}
 	return results, nil
+}
+
+// parseOwn reads a list as appendResults writes it where nothing failed, in a
+// tenth of the time of the JSON decoder. What it does not know is no error.
+func parseOwn(b []byte) (results []migrate.ChangeResult, ok bool) {
+	b, ok = bytes.CutPrefix(b, []byte("["))
+	if !ok {
+		return nil, false
+	}
+	results = make([]migrate.ChangeResult, 0, bytes.Count(b, []byte("{")))
+	for {
+		var r migrate.ChangeResult
+		if b, ok = parseOwnResult(b, &r); !ok || len(results) == MaxChanges {
+			return nil, false
+		}
+		results = append(results, r)
+		if string(b) == "]" {
+			return results, true
+		}
+		if b, ok = bytes.CutPrefix(b, []byte(",")); !ok {
+			return nil, false
+		}
+	}
+}
+
+// parseOwnResult reads one object and returns what follows it.
+func parseOwnResult(b []byte, r *migrate.ChangeResult) (rest []byte, ok bool) {
+	if b, ok = bytes.CutPrefix(b, []byte(`{"s":`)); !ok {
+		return nil, false
+	}
+	digits := 0
+	for ; digits < len(b) && digits < 4 && b[digits] >= '0' && b[digits] <= '9'; digits++ {
+		r.Seq = 10*r.Seq + int(b[digits]-'0')
+	}
+	if digits == 0 || digits > 1 && b[0] == '0' || r.Seq >= MaxChanges {
+		return nil, false
+	}
+	if b, ok = bytes.CutPrefix(b[digits:], []byte(`,"o":"`)); !ok || len(b) < 2 || b[1] != '"' {
+		return nil, false
+	}
+	if r.Outcome, ok = outcomeOf(string(b[:1])); !ok {
+		return nil, false
+	}
+	b = b[2:]
+	if id, has := bytes.CutPrefix(b, []byte(`,"i":"`)); has {
+		end := bytes.IndexByte(id, '"')
+		if end < 0 || !plainASCII(id[:end]) {
+			return nil, false
+		}
+		r.ID, b = string(id[:end]), id[end+1:]
+	}
+	return bytes.CutPrefix(b, []byte("}"))
+}
+
+// plainASCII tells a text that JSON writes as it is.
+func plainASCII(b []byte) bool {
+	for _, c := range b {
+		if c < ' ' || c > '~' || c == '\\' {
+			return false
+		}
+	}
+	return true
 }
 
 // kindOf is the inverse of cloud.Kind.String.

@@ -11,8 +11,8 @@ import (
 	"mfabridge/migrate"
 )
 
-// Users yields the decisions in the order of the export. Revealed needs the
-// key. After an error nothing more is yielded.
+// Users yields the decisions in the order of the export. Revealed and Bare need
+// the key. After an error nothing more is yielded.
 func (p *Plan) Users(ctx context.Context, view migrate.View) iter.Seq2[migrate.Decision, error] {
 	return func(yield func(migrate.Decision, error) bool) {
 		u, err := p.openUsers(view)
@@ -61,7 +61,7 @@ func (t *part) of(ordinal int64) bool { return t.more && t.int(0) == ordinal }
 
 func (p *Plan) openUsers(view migrate.View) (*users, error) {
 	u := &users{plan: p, last: -1}
-	if view == migrate.Revealed {
+	if view != migrate.Masked {
 		if p.key == nil {
 			return nil, hint.New("the values of the plan are sealed and there is no key", "put the .key file that was made with the plan beside it")
 		}
@@ -79,13 +79,17 @@ func (p *Plan) openUsers(view migrate.View) (*users, error) {
 	if u.seal != nil { // they come from the seal
 		values = "NULL, NULL"
 	}
+	only := ""
+	if view == migrate.Bare {
+		only = "WHERE false "
+	}
 	for _, t := range []struct {
 		into **part
 		sql  string
 	}{
 		{&u.user, `SELECT ordinal, username, upn, target, matched_by, wave, action, outlook, facts, sealed FROM users ORDER BY ordinal`},
 		{&u.changes, `SELECT ordinal, op, method, id, ` + values + `, reason, irreversible FROM changes ORDER BY ordinal, seq`},
-		{&u.findings, `SELECT ordinal, kind, field, detail, place FROM findings ORDER BY ordinal, seq`},
+		{&u.findings, `SELECT ordinal, kind, field, detail, place FROM findings ` + only + `ORDER BY ordinal, seq`},
 	} {
 		if *t.into, err = openPart(d, t.sql); err != nil {
 			return nil, errors.Join(err, d.close())
