@@ -111,6 +111,7 @@ type draft struct {
 	tokens    []string              // fingerprints of the row's tokens
 	refused   []string              // fingerprints of generators that may be somebody else's
 
+	outOfScope    bool   // skipped as disabled
 	telephonyEnds bool   // texts and calls, all that verifies the user, are not delivered for ever
 	deadline      string // with telephonyEnds: when they end, as Summary.Deadlines counts it; empty: now
 }
@@ -154,7 +155,7 @@ func (d *draft) admit() bool {
 	switch {
 	case d.match.Problem != "":
 		return d.skip(d.match.Problem, "Username", d.match.Detail)
-	case sharing:
+	case sharing && (d.match.User != nil || d.caps.CreateUsers && d.opt.CreateUsers):
 		return d.skip(UserMatchShared, "Username", "the rows of "+others(c)+" lead to the same user")
 	case d.match.User == nil && !d.match.Create:
 		return d.skip(UserUnmatched, "UserPrincipalName", d.match.Detail)

@@ -25,6 +25,7 @@ func (d *draft) disabledRule() bool {
 	}
 	switch {
 	case !d.opt.IncludeDisabled:
+		d.outOfScope = true
 		return d.skip(UserDisabled, "Enabled", "the user is disabled in the old server and is skipped")
 	case !d.caps.Disable:
 		d.find(UserDisabled, "Enabled", "the user is disabled in the old server and is moved; whether the user is enabled in the target is not changed")

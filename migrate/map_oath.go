@@ -56,6 +56,7 @@ func (d *draft) tokenRules() {
 	twins := serialsOf(d.u.Tokens)
 	for _, t := range d.u.Tokens {
 		g := d.token(t)
+		d.claimGenerator(g)
 		twin := twins[fold(t.Serial)]
 		switch {
 		case t.Seed.State == legacy.SeedMissing && twin.usable > 0:
@@ -123,6 +124,7 @@ func (d *draft) deviceRules() {
 	seen := make(map[string]bool)
 	for _, device := range newestFirst(d.u.Devices) {
 		g := d.device(device)
+		d.claimGenerator(g)
 		if name := fold(device.Name); name != "" {
 			if seen[name] {
 				d.findAt(g.place, DeviceSuperseded, "DeviceName", g.label+" was activated again later")
@@ -312,14 +314,19 @@ func known[T comparable](have, want T) T {
 	return want
 }
 
-// register adds a generator if there is room and nobody else has it. What
-// there is no room for still counts as this user's: it may get room when
-// another one turns out to be somebody else's.
-func (d *draft) register(g generator) {
-	d.claim(SharedSecret, g.oath.Fingerprint, claimMoves)
+// claimGenerator claims a generator for this user, whether or not it moves: if
+// somebody else's row holds it too, nothing tells whose it is.
+func (d *draft) claimGenerator(g generator) {
+	if g.oath.Fingerprint != "" {
+		d.claim(SharedSecret, g.oath.Fingerprint, claimMoves)
+	}
 	if g.ownSerial {
 		d.claim(SharedSerial, fold(g.oath.Serial), claimMoves)
 	}
+}
+
+// register adds a generator if there is room and nobody else has it.
+func (d *draft) register(g generator) {
 	if !d.room() {
 		d.brought = true
 		d.findAt(g.place, g.codes.limit, g.field, d.noRoom(g.label))

@@ -21,7 +21,7 @@ func (d *draft) outlook() {
 		}
 	}
 	known := d.match.User != nil || d.match.Create
-	if known && !d.has(UserMatchShared) && (d.Action != Skip || !d.has(UserDisabled)) {
+	if known && !d.has(UserMatchShared) && !d.outOfScope {
 		d.factorFindings()
 	}
 	d.Outlook = d.group(known)
@@ -32,7 +32,7 @@ func (d *draft) group(known bool) Outlook {
 	switch {
 	case d.has(PasswordOnlyToday):
 		return PasswordOnly
-	case d.Action == Skip && d.has(UserDisabled):
+	case d.outOfScope:
 		return OutOfScope
 	case !known, d.has(UserMatchShared), d.has(NoFactorAfterApply):
 		return LockedOut
