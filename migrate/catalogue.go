@@ -43,6 +43,9 @@ const (
 	PhoneShared           Code = "PHONE_SHARED"
 	PhoneSyncEnds         Code = "PHONE_SYNC_ENDS"
 
+	PhoneFromDirectory        Code = "PHONE_FROM_DIRECTORY"
+	PhoneDiffersFromDirectory Code = "PHONE_DIFFERS_FROM_DIRECTORY"
+
 	// About any method.
 	MethodDiffersInCloud Code = "METHOD_DIFFERS_IN_CLOUD"
 	MethodNotAllowed     Code = "METHOD_NOT_ALLOWED"
@@ -207,6 +210,10 @@ func phoneEntries() []Entry {
 			"Give each user a number or a token of their own."},
 		{PhoneSyncEnds, SeverityInfo, "The old server kept this user's number in step with the directory; after the move nobody does.",
 			"Let users change their own number, or plan again when the directory has changed."},
+		{PhoneFromDirectory, SeverityWarning, "The old server kept this user's number in step with the directory, which has another one now; --phones takes the directory's.",
+			"Check a few of these: in many directories people can change their own numbers."},
+		{PhoneDiffersFromDirectory, SeverityWarning, "The old server kept this user's number in step with the directory, which has another one now; the old server's moves.",
+			"Ask which number is right, or plan with --phones directory or newest."},
 	}
 }
 

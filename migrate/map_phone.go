@@ -17,12 +17,13 @@ import (
 //	             extension       office, unless Phone took it
 func (d *draft) phoneRules() {
 	first := len(d.Changes)
-	if n, ok := d.readPhone("Phone", d.u.Phone, d.mode == legacy.ModeSMSText); ok {
+	in, reason := d.phoneSource()
+	if n, ok := d.readPhone("Phone", in, d.mode == legacy.ModeSMSText); ok {
 		slot := cloud.Mobile
 		if n.Extension != "" {
 			slot = cloud.Office
 		}
-		d.phoneSlot = d.putPhone(slot, n, "Phone", "Phone")
+		d.phoneSlot = d.putPhone(slot, n, "Phone", reason)
 	}
 	if n, ok := d.readPhone("BackupPhone", d.u.BackupPhone, false); ok {
 		d.placeBackup(n)
