@@ -96,14 +96,15 @@ type draft struct {
 	*Mapper
 	Decision
 
-	u       legacy.User
-	match   Match
-	shared  Conflicts
-	mode    legacy.Mode // the method that the user was asked by first
-	now     cloud.User  // as the target has it; zero: to be created
-	after   cloud.User  // methods as they will be
-	claims  []claim
-	brought bool // the row holds something that can be registered
+	u        legacy.User
+	match    Match
+	shared   Conflicts
+	mode     legacy.Mode // the method that the user was asked by first
+	now      cloud.User  // as the target has it; zero: to be created
+	after    cloud.User  // methods as they will be
+	claims   []claim
+	claiming bool // only claims are wanted
+	brought  bool // the row holds something that can be registered
 
 	phoneSlot cloud.Method          // where Phone stands; empty: nowhere
 	moved     map[cloud.Method]bool // methods that the row brought
@@ -119,7 +120,18 @@ type draft struct {
 // draft runs the rules in their order. The order matters: what is skipped is
 // not looked at, and the default method comes last, when the others are known.
 func (m *Mapper) draft(u legacy.User, c Conflicts, match Match) *draft {
-	d := &draft{Mapper: m, u: u, match: match, shared: c, mode: u.Mode}
+	return (&draft{Mapper: m, u: u, match: match, shared: c}).decide()
+}
+
+// claimsOf is a draft that is made for its claims alone: its findings have
+// codes, and no words.
+func (m *Mapper) claimsOf(u legacy.User, match Match) *draft {
+	return (&draft{Mapper: m, u: u, match: match, claiming: true}).decide()
+}
+
+func (d *draft) decide() *draft {
+	m, u, match := d.Mapper, d.u, d.match
+	d.mode = u.Mode
 	d.Ordinal, d.Username, d.UPN = u.Ordinal, u.Username, u.UPN
 	if d.mode == legacy.ModeUnset {
 		d.mode = m.opt.CompanyMode
@@ -245,6 +257,10 @@ func (d *draft) find(code Code, field, detail string) {
 
 // findAt adds a finding about a row of another table, or about part of one.
 func (d *draft) findAt(place legacy.Place, code Code, field, detail string) {
+	if d.claiming {
+		d.Findings = append(d.Findings, Finding{Code: code})
+		return
+	}
 	f := d.findings.of(code, field, detail)
 	f.Place = place.String()
 	d.Findings = append(d.Findings, f)

@@ -66,16 +66,37 @@ func isAddress(s string) bool {
 // sidOf is the row's security identifier (MS-DTYP 2.4.2.1), or "" where it is
 // none: then it is no key, and nobody gets it.
 func sidOf(u legacy.User) string {
-	parts := strings.Split(u.SID, "-")
-	if len(parts) < 4 || !strings.EqualFold(parts[0], "S") || parts[1] != "1" {
-		return ""
-	}
-	for _, part := range parts[2:] {
-		if part == "" || len(part) > 15 || strings.Trim(part, "0123456789") != "" {
+	rest, parts := u.SID, 0
+	for ; rest != ""; parts++ {
+		part := rest
+		if i := strings.IndexByte(rest, '-'); i >= 0 {
+			part, rest = rest[:i], rest[i+1:]
+			if rest == "" {
+				return ""
+			}
+		} else {
+			rest = ""
+		}
+		switch {
+		case parts == 0 && !strings.EqualFold(part, "S"),
+			parts == 1 && part != "1",
+			parts > 1 && (part == "" || len(part) > 15 || !isDigits(part)):
 			return ""
 		}
 	}
+	if parts < 4 {
+		return ""
+	}
 	return u.SID
+}
+
+func isDigits(s string) bool {
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return false
+		}
+	}
+	return true
 }
 
 // rowKey is one way in which a row may lead to a user of the target.

@@ -10,7 +10,11 @@ import (
 // (C0, C1), line separators and the characters that reorder or hide text are
 // written as \u escapes. Everything else stays as it is.
 func Plain(s string) string {
-	if strings.IndexFunc(s, harmful) < 0 {
+	i := 0
+	for i < len(s) && s[i] >= ' ' && s[i] < 0x7f {
+		i++
+	}
+	if strings.IndexFunc(s[i:], harmful) < 0 {
 		return s
 	}
 	var b strings.Builder

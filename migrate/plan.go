@@ -194,7 +194,7 @@ func (p *planner) note(ctx context.Context, users []legacy.User) error {
 		if err := p.matches.Add(p.buf); err != nil {
 			return err
 		}
-		if err := p.conflicts.add(p.mapper.draft(u, nil, matches[i])); err != nil {
+		if err := p.conflicts.add(p.mapper.claimsOf(u, matches[i])); err != nil {
 			return err
 		}
 	}
@@ -207,7 +207,7 @@ func (p *planner) note(ctx context.Context, users []legacy.User) error {
 func (p *planner) leaveOut(u legacy.User) error {
 	p.finder.scope.outside.set(uint64(u.Ordinal))
 	p.sum.LeftOut++
-	return p.conflicts.add(p.mapper.draft(u, nil, Match{Create: true, UPN: cmp.Or(u.UPN, u.Username)}))
+	return p.conflicts.add(p.mapper.claimsOf(u, Match{Create: true, UPN: cmp.Or(u.UPN, u.Username)}))
 }
 
 // decide is the second pass.

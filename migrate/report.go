@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"io"
 	"strings"
-	"unicode/utf8"
 
 	"mfabridge/cloud"
 )
@@ -17,6 +16,7 @@ import (
 type Report struct {
 	w      *bufio.Writer
 	reveal bool
+	buf    []byte // reused
 }
 
 // NewReport returns a Report on w. Values are masked unless reveal.
@@ -35,27 +35,32 @@ func (r *Report) line(v any) error {
 	if err := enc.Encode(v); err != nil {
 		return err
 	}
-	line := bytes.TrimSuffix(b.Bytes(), []byte("\n"))
-	if _, err := r.w.WriteString(plainJSON(line)); err != nil {
+	return r.write(bytes.TrimSuffix(b.Bytes(), []byte("\n")))
+}
+
+// write writes a line, with what a terminal would obey escaped. Such
+// characters stand only inside of strings, where \u escapes mean the same.
+func (r *Report) write(line []byte) error {
+	var err error
+	if ascii(line) {
+		_, err = r.w.Write(line)
+	} else {
+		_, err = r.w.WriteString(Plain(string(line)))
+	}
+	if err != nil {
 		return err
 	}
 	return r.w.WriteByte('\n')
 }
 
-// plainJSON escapes what a terminal would obey. Such characters stand only
-// inside of strings, where \u escapes mean the same.
-func plainJSON(line []byte) string {
-	ascii := true
-	for _, c := range line {
-		if c >= utf8.RuneSelf || c == 0x7f {
-			ascii = false
-			break
+// ascii tells whether all of b are characters that show.
+func ascii(b []byte) bool {
+	for _, c := range b {
+		if c < ' ' || c >= 0x7f {
+			return false
 		}
 	}
-	if ascii {
-		return string(line)
-	}
-	return Plain(string(line))
+	return true
 }
 
 // value is v in the form of reports, masked unless revealed.

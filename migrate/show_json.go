@@ -2,20 +2,10 @@ package migrate
 
 import (
 	"context"
-	"encoding/json"
 	"io"
 
 	"mfabridge/cloud"
 )
-
-type changeForm struct {
-	Op     cloud.Op        `json:"op"`
-	Method cloud.Method    `json:"method"`
-	ID     string          `json:"id"`
-	Before json.RawMessage `json:"before"`
-	After  json.RawMessage `json:"after"`
-	Reason string          `json:"reason"`
-}
 
 type findingForm struct {
 	Code     Code     `json:"code"`
@@ -23,18 +13,6 @@ type findingForm struct {
 	Field    string   `json:"field"`
 	Detail   string   `json:"detail"`
 	Action   string   `json:"action"`
-}
-
-type decisionForm struct {
-	Type      string        `json:"type"`
-	Username  string        `json:"username"`
-	UPN       string        `json:"upn"`
-	TargetID  cloud.UserID  `json:"target_id"`
-	MatchedBy string        `json:"matched_by"`
-	Wave      string        `json:"wave"`
-	Action    Action        `json:"action"`
-	Changes   []changeForm  `json:"changes"`
-	Findings  []findingForm `json:"findings"`
 }
 
 type problemForm struct {
@@ -125,21 +103,4 @@ func seal(p PlanReader) string {
 		return "holds"
 	}
 	return "not checked"
-}
-
-func (r *Report) decision(d *Decision) error {
-	form := decisionForm{"user", d.Username, d.UPN, d.Target, d.MatchedBy, d.Wave, d.Action,
-		make([]changeForm, len(d.Changes)), make([]findingForm, len(d.Findings))}
-	for i := range d.Changes {
-		c := &d.Changes[i]
-		before, after, err := r.values(c.Method, c.Before, c.After)
-		if err != nil {
-			return err
-		}
-		form.Changes[i] = changeForm{c.Op, c.Method, c.ID, before, after, c.Reason}
-	}
-	for i, f := range d.Findings {
-		form.Findings[i] = findingForm{f.Code, f.Severity, f.Field, f.Detail, f.Action}
-	}
-	return r.line(form)
 }

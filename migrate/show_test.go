@@ -39,7 +39,7 @@ func TestShowJSON(t *testing.T) {
 	want := `{"type":"user","username":"ada\u001b[31m","upn":"ada@contoso.example","target_id":"t-1","matched_by":"upn","wave":"","action":"update","changes":[` +
 		`{"op":"add","method":"mobile","id":"","before":null,"after":"+44 ********12","reason":"sample"},` +
 		`{"op":"update","method":"office","id":"","before":"+1 ********00","after":"+1 ********01","reason":"sample"},` +
-		`{"op":"remove","method":"softwareOath","id":"o-1","before":{"name":"Phone\u202e","serial":"MFB-A","algorithm":"SHA1","digits":6,"period":30},"after":null,"reason":"sample"},` +
+		`{"op":"remove","method":"softwareOath","id":"o-1","before":{"name":"Phone\u202e","serial":"MFB-A","algorithm":"SHA1","digits":6,"period":30},"after":null,"reason":"sample","irreversible":true},` +
 		`{"op":"set","method":"defaultMethod","id":"","before":"sms","after":"oath","reason":"sample"},` +
 		`{"op":"add","method":"authenticator","id":"","before":null,"after":{"state":"invited"},"reason":"sample"}],` +
 		`"findings":[{"code":"PHONE_INVALID","severity":"warning","field":"BackupPhone","detail":"too short","action":"Ask the user."}]}

@@ -37,22 +37,7 @@ type (
 // ValueJSON returns v in the form that reports give to values of m. It masks
 // nothing; secrets and fingerprints have no place in the form.
 func ValueJSON(m cloud.Method, v cloud.Value) (json.RawMessage, error) {
-	switch {
-	case v.IsZero():
-		return json.RawMessage("null"), nil
-	case v.OATH != nil:
-		o := v.OATH
-		return json.Marshal(oathForm{o.Name, o.Serial, o.Algorithm, o.Digits, o.Period})
-	case v.Profile != nil:
-		p := v.Profile
-		return json.Marshal(profileForm{p.UPN, p.DisplayName, append([]string{}, p.Aliases...), p.SID, p.Enabled})
-	case m == cloud.Blocked:
-		return json.Marshal(untilForm{v.Until.UTC()})
-	case m == cloud.Authenticator:
-		return json.Marshal(stateForm{v.State})
-	default:
-		return json.Marshal(v.Text)
-	}
+	return AppendValue(nil, m, v)
 }
 
 // ParseValue is the inverse of [ValueJSON], as far as the form goes.

@@ -33,6 +33,7 @@ func (p *program) showCommand() *cli.Command {
 }
 
 func (p *program) show(c *cli.Context) (err error) {
+	defer bulk(readingGC)()
 	given, err := args(c, "F")
 	if err != nil {
 		return err

@@ -119,7 +119,8 @@ func clearValue(m cloud.Method, v cloud.Value) (driver.Value, error) {
 	if isText(m) {
 		return v.Text, nil
 	}
-	b, err := migrate.ValueJSON(m, v)
+	var stack [256]byte
+	b, err := migrate.AppendValue(stack[:0], m, v)
 	if err != nil {
 		return nil, err
 	}

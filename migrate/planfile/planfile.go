@@ -33,6 +33,10 @@ const Version = 1
 // applicationID marks our databases in SQLite's header ("MFBp").
 const applicationID = 0x4d464270
 
+// pageSize of new plans, in bytes: large pages cost a plan of many users less
+// work, a small plan a few empty ones.
+const pageSize = 16384
+
 // Limits. What is beyond them is refused, in writing and in reading.
 const (
 	MaxChanges  = 256       // changes of one user
@@ -52,17 +56,19 @@ func JournalPath(path string) string { return path + ".journal" }
 
 // schema of a plan file; Open compares it word by word. All keys ascend while
 // a plan is written. Tables with one integer key are ordinary tables, which
-// SQLite then orders by that key. Facts are a list of names and values in
-// turn: as rows of their own they cost half of a plan's making.
+// SQLite then orders by that key; changes and findings have none and are read
+// in the order in which they were written, by user: SQLite appends such rows
+// in half the time. Facts are a list of names and values in turn: as rows of
+// their own they cost half of a plan's making.
 var schema = [...]string{
 	`CREATE TABLE header (name TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID`,
 	`CREATE TABLE users (ordinal INTEGER PRIMARY KEY, username TEXT NOT NULL, upn TEXT NOT NULL, target TEXT NOT NULL,` +
 		` matched_by TEXT NOT NULL, wave TEXT NOT NULL, action TEXT NOT NULL, outlook TEXT NOT NULL,` +
 		` facts TEXT, sealed BLOB)`,
 	`CREATE TABLE changes (ordinal INTEGER NOT NULL, seq INTEGER NOT NULL, op TEXT NOT NULL, method TEXT NOT NULL, id TEXT NOT NULL,` +
-		` before TEXT, after TEXT, reason TEXT NOT NULL, irreversible INTEGER NOT NULL, PRIMARY KEY (ordinal, seq)) WITHOUT ROWID`,
+		` before TEXT, after TEXT, reason TEXT NOT NULL, irreversible INTEGER NOT NULL)`,
 	`CREATE TABLE findings (ordinal INTEGER NOT NULL, seq INTEGER NOT NULL, kind INTEGER NOT NULL, field TEXT NOT NULL,` +
-		` detail TEXT NOT NULL, place TEXT NOT NULL, PRIMARY KEY (ordinal, seq)) WITHOUT ROWID`,
+		` detail TEXT NOT NULL, place TEXT NOT NULL)`,
 	`CREATE TABLE problems (seq INTEGER PRIMARY KEY, kind INTEGER NOT NULL, field TEXT NOT NULL, detail TEXT NOT NULL, place TEXT NOT NULL)`,
 	`CREATE TABLE kinds (kind INTEGER PRIMARY KEY, code TEXT NOT NULL, severity TEXT NOT NULL, action TEXT NOT NULL)`,
 	`CREATE TABLE summary (name TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID`,

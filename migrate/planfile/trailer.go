@@ -54,28 +54,7 @@ func appendTrailer(f *os.File, mac secret.Bytes) (digest string, err error) {
 // readSums reads all of f once. A file that is not a plan at all, or was cut
 // short, is an error; whether the MACs are equal is for the caller to say.
 func readSums(f *os.File, mac secret.Bytes) (sums, error) {
-	info, err := f.Stat()
-	if err != nil {
-		return sums{}, err
-	}
-	if !info.Mode().IsRegular() {
-		return sums{}, errors.New("it is not a regular file")
-	}
-	body := info.Size() - int64(trailerSize)
-	if body < int64(len(sqliteMagic)) {
-		return sums{}, errors.New("it is not a plan file, or was cut short")
-	}
-	start, line := make([]byte, len(sqliteMagic)), make([]byte, trailerSize)
-	if _, err := f.ReadAt(start, 0); err != nil {
-		return sums{}, err
-	}
-	if _, err := f.ReadAt(line, body); err != nil {
-		return sums{}, err
-	}
-	if string(start) != sqliteMagic {
-		return sums{}, errors.New("it is not a plan file")
-	}
-	stated, err := parseTrailer(string(line))
+	stated, line, body, err := readTrailer(f)
 	if err != nil {
 		return sums{}, err
 	}
@@ -95,6 +74,35 @@ func readSums(f *os.File, mac secret.Bytes) (sums, error) {
 		s.mac = m.Sum(nil)
 	}
 	return s, nil
+}
+
+// readTrailer reads the first bytes of f and its last line. What is no plan
+// file, or was cut short, is an error.
+func readTrailer(f *os.File) (stated []byte, line []byte, body int64, err error) {
+	info, err := f.Stat()
+	if err != nil {
+		return nil, nil, 0, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, nil, 0, errors.New("it is not a regular file")
+	}
+	body = info.Size() - int64(trailerSize)
+	if body < int64(len(sqliteMagic)) {
+		return nil, nil, 0, errors.New("it is not a plan file, or was cut short")
+	}
+	start := make([]byte, len(sqliteMagic))
+	line = make([]byte, trailerSize)
+	if _, err := f.ReadAt(start, 0); err != nil {
+		return nil, nil, 0, err
+	}
+	if _, err := f.ReadAt(line, body); err != nil {
+		return nil, nil, 0, err
+	}
+	if string(start) != sqliteMagic {
+		return nil, nil, 0, errors.New("it is not a plan file")
+	}
+	stated, err = parseTrailer(string(line))
+	return stated, line, body, err
 }
 
 // parseTrailer returns the MAC that the last line states.

@@ -88,8 +88,8 @@ func (p *Plan) openUsers(view migrate.View) (*users, error) {
 		sql  string
 	}{
 		{&u.user, `SELECT ordinal, username, upn, target, matched_by, wave, action, outlook, facts, sealed FROM users ORDER BY ordinal`},
-		{&u.changes, `SELECT ordinal, op, method, id, ` + values + `, reason, irreversible FROM changes ORDER BY ordinal, seq`},
-		{&u.findings, `SELECT ordinal, kind, field, detail, place FROM findings ` + only + `ORDER BY ordinal, seq`},
+		{&u.changes, `SELECT ordinal, op, method, id, ` + values + `, reason, irreversible FROM changes ORDER BY rowid`},
+		{&u.findings, `SELECT ordinal, kind, field, detail, place FROM findings ` + only + `ORDER BY rowid`},
 	} {
 		if *t.into, err = openPart(d, t.sql); err != nil {
 			return nil, errors.Join(err, d.close())

@@ -13,7 +13,6 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/internal/hint"
-	"mfabridge/internal/secret"
 	"mfabridge/migrate"
 )
 
@@ -114,7 +113,7 @@ func isPlan(path string) bool {
 		return false
 	}
 	defer f.Close()
-	_, err = readSums(f, secret.Bytes{})
+	_, _, _, err = readTrailer(f)
 	return err == nil
 }
 
@@ -143,7 +142,7 @@ func (w *Writer) begin(h migrate.Header) error {
 	}
 	// Nobody reads this file before it is whole, and it is thrown away if
 	// anything goes wrong: no journal, one sync at the end.
-	w.db, err = openDB(uri(w.part, "mode=rw"), `PRAGMA journal_mode=OFF`, `PRAGMA synchronous=OFF`, `PRAGMA locking_mode=EXCLUSIVE`,
+	w.db, err = openDB(uri(w.part, "mode=rw"), fmt.Sprintf(`PRAGMA page_size=%d`, pageSize), `PRAGMA journal_mode=OFF`, `PRAGMA synchronous=OFF`, `PRAGMA locking_mode=EXCLUSIVE`,
 		`PRAGMA cache_size=-8192`, `PRAGMA temp_store=MEMORY`,
 		fmt.Sprintf(`PRAGMA application_id=%d`, applicationID), fmt.Sprintf(`PRAGMA user_version=%d`, Version), `BEGIN`)
 	if err != nil {
