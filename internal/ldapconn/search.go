@@ -32,7 +32,7 @@ func (e Entry) Values(attribute string) []string {
 // Value returns an attribute's first value, or "".
 func (e Entry) Value(attribute string) string { return e.entry.GetEqualFoldAttributeValue(attribute) }
 
-// Bytes returns an attribute's first value as it came, or nil.
+// Bytes returns an attribute's first value as it came; empty: there is none.
 func (e Entry) Bytes(attribute string) []byte {
 	return e.entry.GetEqualFoldRawAttributeValue(attribute)
 }

@@ -168,7 +168,7 @@ func (d *Directory) person(e ldapconn.Entry) (*migrate.Person, error) {
 	if names := e.Values(a.Cloud); len(names) == 1 { // of several nobody knows which the cloud has
 		p.Name = names[0]
 	}
-	if b := e.Bytes(a.SID); a.SID != "" && b != nil {
+	if b := e.Bytes(a.SID); a.SID != "" && len(b) > 0 {
 		sid, err := ldapconn.DecodeSID(b)
 		if err != nil {
 			return nil, &cloud.Error{Kind: cloud.Invalid, Message: "an entry of the directory has a " + a.SID + " that is none", Err: err}
