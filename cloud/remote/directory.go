@@ -98,7 +98,11 @@ func (c *Client) Preflight(ctx context.Context) ([]cloud.Check, error) {
 	var answer wire.PreflightAnswer
 	err := c.call(ctx, request{method: http.MethodGet, path: wire.PathDirectory + "/preflight", repeatable: true}, &answer)
 	if err != nil {
-		return nil, err
+		if cloud.KindOf(err) != cloud.Unsupported {
+			return nil, err
+		}
+		return []cloud.Check{{Name: "preflight", Result: cloud.CheckUnknown, Detail: "this engine offers no checks",
+			Action: "Make a plan: it says what cannot move."}}, nil
 	}
 	var checks []cloud.Check
 	for _, w := range answer.Checks {

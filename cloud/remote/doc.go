@@ -78,7 +78,7 @@ var (
 
 // New makes a client. It connects to nothing yet.
 func New(o Options) (*Client, error) {
-	base, err := checkURL(o.URL)
+	base, err := CheckURL(o.URL)
 	if err != nil {
 		return nil, err
 	}
@@ -111,8 +111,9 @@ func (c *Client) Close() error {
 	return nil
 }
 
-// checkURL returns the address without a slash at its end.
-func checkURL(s string) (string, error) {
+// CheckURL returns the address of an engine without a slash at its end, or
+// says why it is none.
+func CheckURL(s string) (string, error) {
 	u, err := url.Parse(s)
 	switch {
 	case err != nil || u.Host == "" || u.Opaque != "":

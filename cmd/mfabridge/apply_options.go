@@ -85,12 +85,16 @@ func rehearsal(c *cli.Context) (*rehearse.Faults, error) {
 
 // misbehave puts faults before a store. It takes nothing else: a rehearsal is
 // not for other people's servers.
-func (p *program) misbehave(store *embedded, faults *rehearse.Faults) cloud.Directory {
+func (p *program) misbehave(target openTarget, faults *rehearse.Faults) (cloud.Directory, error) {
 	if faults == nil {
-		return store
+		return target, nil
+	}
+	store, ok := target.(*embedded)
+	if !ok {
+		return nil, usage("--rehearse-faults is for stores, and this plan is for an engine elsewhere", "make a plan for a copy of its store")
 	}
 	fmt.Fprintln(p.err, "mfabridge: warning: this is a rehearsal: the store misbehaves as --rehearse-faults says")
-	return rehearse.Wrap(store, *faults, rehearse.Machine{Now: p.now, Sleep: sleep, Die: die})
+	return rehearse.Wrap(store, *faults, rehearse.Machine{Now: p.now, Sleep: sleep, Die: die}), nil
 }
 
 // sleep waits for d or until ctx is done.

@@ -29,7 +29,7 @@ func (p *program) applyCommand() *cli.Command {
 			"killed goes on where it was. What has changed in the target since the plan was made is left alone.\n\n" +
 			"Ctrl-C ends the run behind the batch that is being written, a second one at once; the signal USR1 makes it\n" +
 			"wait behind that batch, USR2 lets it go on.",
-		Flags: []cli.Flag{
+		Flags: append(accessFlags(),
 			planKeyFlag(), keyFlag(), formatFlag(),
 			&cli.StringFlag{Name: "expect", EnvVars: env("expect"), Usage: "go on only if the plan's digest is `DIGEST`"},
 			&cli.IntFlag{Name: "max-users", EnvVars: env("max-users"), Usage: "stop after `N` users"},
@@ -42,7 +42,7 @@ func (p *program) applyCommand() *cli.Command {
 			&cli.StringSliceFlag{Name: "wave", EnvVars: env("wave"), Usage: "apply only the wave `NAME`; several in the order given"},
 			&cli.StringFlag{Name: "gate", EnvVars: env("gate"), Usage: "run `CMD` between two waves, without a shell; it must end with 0"},
 			&cli.StringFlag{Name: "rehearse-faults", EnvVars: env("rehearse-faults"), Usage: "let the store misbehave as `SPEC` says, to rehearse (docs/apply.md)"},
-		},
+		),
 		Action: p.apply,
 	}
 }
@@ -85,7 +85,11 @@ func (p *program) apply(c *cli.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, target.Close()) }()
 	opt.Holder = fmt.Sprintf("%s, apply of %.12s, process %d", operator(), plan.Digest(), os.Getpid())
-	return p.runApply(c, plan, journal, p.misbehave(target, faults), opt, asJSON)
+	dir, err := p.misbehave(target, faults)
+	if err != nil {
+		return err
+	}
+	return p.runApply(c, plan, journal, dir, opt, asJSON)
 }
 
 // runApply applies and says what came of it.
@@ -210,7 +214,7 @@ func users(n int) string {
 
 // planned opens the target that a plan was made for. With make set, a target
 // that did not exist is made now, as the plan says.
-func (p *program) planned(c *cli.Context, plan *planfile.Plan, make bool) (*embedded, error) {
+func (p *program) planned(c *cli.Context, plan *planfile.Plan, make bool) (openTarget, error) {
 	header := plan.Header()
 	to, err := parseTarget("to", header.Target.Given, c.String("engine-key"))
 	if err != nil {
@@ -235,5 +239,5 @@ func (p *program) planned(c *cli.Context, plan *planfile.Plan, make bool) (*embe
 		}
 		fmt.Fprintf(p.err, "mfabridge: made the store %s, its key is %s\n", to.path, to.keyPath())
 	}
-	return p.open(c.Context, to, store.Options{Cache: applyCache})
+	return p.connect(c, to, store.Options{Cache: applyCache})
 }

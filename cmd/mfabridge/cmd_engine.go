@@ -15,7 +15,7 @@ import (
 func (p *program) engineCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "engine",
-		Usage: "make a store for the cloud engine and administer it",
+		Usage: "make a store for the cloud engine, administer it, and serve it",
 		Subcommands: []*cli.Command{
 			{
 				Name:  "init",
@@ -32,6 +32,7 @@ func (p *program) engineCommand() *cli.Command {
 			},
 			p.userCommand(),
 			p.appCommand(),
+			p.engineServeCommand(),
 		},
 	}
 }

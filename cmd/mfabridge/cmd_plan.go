@@ -30,7 +30,7 @@ func (p *program) planCommand() *cli.Command {
 		Description: "Reads the export and what the target holds, and writes into the plan file what would be done for\n" +
 			"each user and why. Look at it with \"mfabridge show\", do it with \"mfabridge apply\".\n" +
 			"The plan file can be passed around; FILE.key, made beside it, must be kept private.",
-		Flags: slices.Concat(targetFlags("to", "plan for"), kindFlags(), exportFlags(), ruleFlags(), matchFlags(), ldapFlags(), scopeFlags(), gateFlags(), []cli.Flag{
+		Flags: slices.Concat(targetFlags("to", "plan for"), accessFlags(), kindFlags(), exportFlags(), ruleFlags(), matchFlags(), ldapFlags(), scopeFlags(), gateFlags(), []cli.Flag{
 			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, EnvVars: env("out"), Usage: "write the plan to `FILE`"},
 			sealFlag(),
 			&cli.BoolFlag{Name: "overwrite", EnvVars: env("overwrite"), Usage: "replace a plan that has not been applied"},
@@ -137,13 +137,13 @@ func (p *program) planTarget(c *cli.Context, to place) (*planTarget, error) {
 		return nil, err
 	}
 	if to.exists() {
-		e, err := p.open(c.Context, to, store.Options{})
+		e, err := p.connect(c, to, store.Options{})
 		if err != nil {
 			return nil, err
 		}
 		t = planTarget{DirectoryReader: e, close: e.Close}
-		t.Existed, t.Kind = true, string(e.Kind())
-		if err := sameKind(c, with, e.Engine); err != nil {
+		t.Existed, t.Kind = true, kindOfTarget(e)
+		if err := sameKind(c, with, e); err != nil {
 			return nil, errors.Join(err, t.close())
 		}
 	} else {
@@ -166,8 +166,24 @@ func (p *program) planTarget(c *cli.Context, to place) (*planTarget, error) {
 	return &t, nil
 }
 
+// kindOfTarget is the kind of a store; an engine elsewhere does not say, its
+// capabilities do.
+func kindOfTarget(t openTarget) string {
+	if e, ok := t.(*embedded); ok {
+		return string(e.Kind())
+	}
+	return ""
+}
+
 // sameKind refuses a plan that asks for another kind of store than there is.
-func sameKind(c *cli.Context, with engine.Setup, e *engine.Engine) error {
+func sameKind(c *cli.Context, with engine.Setup, t openTarget) error {
+	e, ok := t.(*embedded)
+	if !ok {
+		if c.IsSet("as") || c.IsSet("assume") {
+			return usage("--as and --assume are for stores, and this target is an engine elsewhere", "leave them out: it is what it was made as")
+		}
+		return nil
+	}
 	if c.IsSet("as") && with.Kind != e.Kind() {
 		return usage(fmt.Sprintf("the store that is there is of kind %s, not %s", e.Kind(), with.Kind),
 			"leave --as out, or name a path that does not exist yet")

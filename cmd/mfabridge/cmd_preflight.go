@@ -19,7 +19,7 @@ func (p *program) preflightCommand() *cli.Command {
 		Usage: "ask a target whether it would take a plan; changes nothing",
 		Description: "Looks at permissions, policy, capabilities and clock of the target. Ends with 8 if an apply would fail.\n" +
 			"mfabridge plan does the same and keeps the answers in the plan.",
-		Flags:  slices.Concat(targetFlags("to", "ask"), []cli.Flag{formatFlag()}),
+		Flags:  slices.Concat(targetFlags("to", "ask"), accessFlags(), []cli.Flag{formatFlag()}),
 		Action: p.preflight,
 	}
 }
@@ -66,7 +66,7 @@ func (p *program) ready(c *cli.Context, to place) (target migrate.Target, checks
 		return target, []cloud.Check{{Name: "exists", Result: cloud.CheckWarning,
 			Detail: "there is no store at " + to.path + "; apply makes it", Action: "Check the path if there should be one."}}, nil
 	}
-	e, err := p.open(c.Context, to, store.Options{})
+	e, err := p.connect(c, to, store.Options{})
 	if err != nil {
 		return target, nil, err
 	}
@@ -75,7 +75,7 @@ func (p *program) ready(c *cli.Context, to place) (target migrate.Target, checks
 	if err != nil {
 		return target, nil, err
 	}
-	target.Existed, target.Instance, target.Product, target.Kind = true, caps.Instance, caps.Product, string(e.Kind())
-	checks, err = migrate.Preflight(c.Context, e.Engine)
+	target.Existed, target.Instance, target.Product, target.Kind = true, caps.Instance, caps.Product, kindOfTarget(e)
+	checks, err = migrate.Preflight(c.Context, e)
 	return target, checks, err
 }

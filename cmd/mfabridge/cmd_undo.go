@@ -25,7 +25,7 @@ func (p *program) undoCommand() *cli.Command {
 			"removed last, and only if nothing was added to them since. --show tells what would be put back and writes\n" +
 			"nothing. A run that was stopped can be run again; after undo the same plan can be applied again.\n\n" +
 			"Ends with 3 if something stays: it was changed since, nobody could put it back, or the target refused.",
-		Flags: []cli.Flag{
+		Flags: append(accessFlags(),
 			planKeyFlag(), keyFlag(), formatFlag(),
 			&cli.BoolFlag{Name: "show", EnvVars: env("show"), Usage: "list what would be put back, and change nothing"},
 			&cli.StringFlag{Name: "expect", EnvVars: env("expect"), Usage: "go on only if the plan's digest is `DIGEST`"},
@@ -38,7 +38,7 @@ func (p *program) undoCommand() *cli.Command {
 			&cli.IntFlag{Name: "concurrency", EnvVars: env("concurrency"), Value: 1, Usage: "make `N` calls to the target at a time; a store gains nothing by it"},
 			&cli.StringFlag{Name: "quiet-hours", EnvVars: env("quiet-hours"), Usage: "write nothing in `FROM-TO[,DAYS][,ZONE]`, as apply does"},
 			&cli.StringFlag{Name: "rehearse-faults", EnvVars: env("rehearse-faults"), Usage: "let the store misbehave as `SPEC` says, to rehearse (docs/apply.md)"},
-		},
+		),
 		Action: p.undo,
 	}
 }
@@ -99,9 +99,13 @@ func (p *program) undo(c *cli.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, target.Close()) }()
+	dir, err := p.misbehave(target, faults)
+	if err != nil {
+		return err
+	}
 	opt.Holder = fmt.Sprintf("%s, undo of %.12s, process %d", operator(), plan.Digest(), os.Getpid())
 	return p.runUndo(part, opt, asJSON, false, func(o migrate.UndoOptions) (migrate.UndoResult, error) {
-		return migrate.Undo(c.Context, part, journal, p.misbehave(target, faults), o)
+		return migrate.Undo(c.Context, part, journal, dir, o)
 	})
 }
 

@@ -61,6 +61,19 @@ func TestEveryCommandKeepsTheConventions(t *testing.T) {
 	}
 }
 
+// What works on a plan's target works on an engine elsewhere too.
+func TestEveryTargetCanBeElsewhere(t *testing.T) {
+	everyCommand(func(name string, c *cli.Command) {
+		has := map[string]bool{}
+		for _, flag := range c.Flags {
+			has[flag.Names()[0]] = true
+		}
+		if elsewhere := has["client-id"] && has["client-secret"] && has["ca"]; has["engine-key"] && (has["to"] || has["plan-key"]) && !elsewhere {
+			t.Errorf("%s takes a target, but not how to get into one elsewhere", name)
+		}
+	})
+}
+
 func TestHelpOfEveryCommand(t *testing.T) {
 	everyCommand(func(name string, _ *cli.Command) {
 		words := strings.Fields(name)[1:]

@@ -15,15 +15,24 @@ import (
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
 	"mfabridge/cloud/engine/store"
+	"mfabridge/cloud/remote"
 	"mfabridge/internal/hint"
 )
 
 // targetFlags name a target and its key.
 func targetFlags(name, what string) []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: name, EnvVars: env(name), Usage: what + " `TARGET`: sqlite:PATH, the store of an engine"},
+		&cli.StringFlag{Name: name, EnvVars: env(name), Usage: what + " `TARGET`: " + targetKinds(name)},
 		keyFlag(),
 	}
+}
+
+// targetKinds are the words that an option takes.
+func targetKinds(name string) string {
+	if name == "to" {
+		return "sqlite:PATH, the store of an engine; https://HOST, an engine elsewhere"
+	}
+	return "sqlite:PATH, the store of an engine"
 }
 
 func keyFlag() cli.Flag {
@@ -34,6 +43,7 @@ func keyFlag() cli.Flag {
 type place struct {
 	given string // "sqlite:cloud.db"
 	path  string
+	url   string // of an engine elsewhere; path is empty
 	key   string // reference to the key; empty: PATH.key
 }
 
@@ -48,7 +58,14 @@ func parseTarget(option, given, key string) (place, error) {
 		return place{given: given, path: rest, key: key}, nil
 	case kind == "sqlite":
 		return place{}, usage("sqlite: needs the path of a store", "e.g. sqlite:cloud.db")
-	case kind == "postgres" || kind == "http" || kind == "https" || kind == "entra":
+	case (kind == "http" || kind == "https") && option == "to":
+		if _, err := remote.CheckURL(given); err != nil {
+			return place{}, &exit{code: exitUsage, err: err}
+		}
+		return place{given: given, url: given}, nil
+	case kind == "http" || kind == "https":
+		return place{}, usage(fmt.Sprintf("--%s works on the store itself, not over HTTP", option), "run it where the store is, with sqlite:PATH")
+	case kind == "postgres" || kind == "entra":
 		return place{}, usage(fmt.Sprintf("targets of kind %q are not built into this version", kind), "use sqlite:PATH")
 	default:
 		return place{}, usage(fmt.Sprintf("%q is not a target", given), "use sqlite:PATH, e.g. sqlite:cloud.db")
@@ -59,6 +76,9 @@ func (t place) keyPath() string { return t.path + ".key" }
 func (t place) outbox() string  { return t.path + ".outbox" }
 
 func (t place) exists() bool {
+	if t.url != "" {
+		return true // whoever asks it hears whether it is
+	}
 	_, err := os.Lstat(t.path)
 	return !errors.Is(err, fs.ErrNotExist)
 }

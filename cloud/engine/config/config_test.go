@@ -1,0 +1,92 @@
+package config_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"mfabridge/cloud/engine/config"
+	"mfabridge/internal/hint"
+)
+
+const good = `store: sqlite:cloud.db
+key: file:cloud.key
+listeners:
+  pages: {listen: "0.0.0.0:443", tls: {cert: a.crt, key: /etc/a.key}}
+  api: {listen: "0.0.0.0:8443", url: "https://engine.contoso.example:8443/", tls: {cert: a.crt, key: a.key}}
+  ops: {listen: "127.0.0.1:9090"}
+tokens: {life: 10m}
+limits: {in_flight: 10}
+`
+
+func TestGoodConfiguration(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "engine.yaml")
+	if err := os.WriteFile(path, []byte(good), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := config.Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Dir(path)
+	if c.Store != "sqlite:"+filepath.Join(dir, "cloud.db") || c.Key != "file:"+filepath.Join(dir, "cloud.key") ||
+		c.Listeners.API.URL != "https://engine.contoso.example:8443" || c.Listeners.Ops.Address.Port() != 9090 ||
+		c.Listeners.Pages.TLS.Cert != filepath.Join(dir, "a.crt") || c.Listeners.Pages.TLS.Key != "/etc/a.key" ||
+		c.Tokens.LifeTime != 10*time.Minute || c.Tokens.RotationTime != 720*time.Hour || c.Limits.InFlight != 10 {
+		t.Errorf("read as %+v", c)
+	}
+	if _, err := config.Load(path + ".none"); err == nil {
+		t.Error("a file that is not there was read")
+	}
+}
+
+func TestWrongConfigurations(t *testing.T) {
+	for name, c := range map[string]struct{ old, new, want string }{
+		"unknown key":          {"key: file:cloud.key", "kee: file:cloud.key", `engine.yaml:2:1: unknown key "kee"`},
+		"no store":             {"store: sqlite:cloud.db\n", "", "store is missing"},
+		"other store":          {"sqlite:cloud.db", "postgres://x", "store is not of the form"},
+		"the key itself":       {"file:cloud.key", "abcd", "key does not say where"},
+		"no api":               {"  api: ", "  apis: ", "unknown key"},
+		"TLS missing":          {`url: "https://engine.contoso.example:8443/", tls: {cert: a.crt, key: a.key}`, "", "without TLS"},
+		"half of TLS":          {"{cert: a.crt, key: a.key}", "{cert: a.crt}", "needs cert and key"},
+		"http and TLS":         {"https://engine", "http://engine", "url is not the address"},
+		"a path in the url":    {"8443/\"", "8443/x\"", "url is not the address"},
+		"no url":               {`url: "https://engine.contoso.example:8443/", `, "", "url is missing"},
+		"url of another":       {`listen: "127.0.0.1:9090"`, `listen: "127.0.0.1:9090", url: "http://x"`, "ops.url means nothing"},
+		"no port":              {"127.0.0.1:9090", "127.0.0.1", "is not an address with a port"},
+		"a long life":          {"10m", "2h", "tokens.life cannot be"},
+		"a negative limit":     {"in_flight: 10", "in_flight: -1", "limits.in_flight cannot be"},
+		"not built: channels":  {"limits:", "channels: {}\nlimits:", "channels is not built"},
+		"not built: proxies":   {`listen: "127.0.0.1:9090"`, `listen: "127.0.0.1:9090", trusted_proxies: [a]`, "trusted_proxies is not built"},
+		"not built: primaries": {"limits:", "primaries: {a: b}\nlimits:", "primaries is not built"},
+	} {
+		text := strings.Replace(good, c.old, c.new, 1)
+		if text == good {
+			t.Fatalf("%s changes nothing", name)
+		}
+		_, err := config.Parse([]byte(text), "engine.yaml", t.TempDir())
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", name, err, c.want)
+		} else if hint.Of(err) == "" && !strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: no advice with %v", name, err)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(good))
+	f.Add([]byte("store: sqlite:x\nlisteners: {api: {listen: 127.0.0.1:1}}"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		c, err := config.Parse(text, "engine.yaml", "/srv")
+		if err != nil {
+			return
+		}
+		for _, l := range []*config.Listener{c.Listeners.Pages, c.Listeners.API, c.Listeners.Ops} {
+			if l != nil && l.TLS == nil && !l.Address.Addr().Unmap().IsLoopback() {
+				t.Errorf("%s is served without TLS", l.Listen)
+			}
+		}
+	})
+}

@@ -1,0 +1,257 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"io"
+	"math/big"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"mfabridge/fixtures"
+)
+
+// certify writes a certificate for 127.0.0.1 that signs itself.
+func certify(t testing.TB, dir string, serial int64) (cert, key string) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(serial), Subject: pkix.Name{CommonName: "engine test"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	inner, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, key = filepath.Join(dir, "engine.crt"), filepath.Join(dir, "engine.key")
+	for path, block := range map[string]*pem.Block{cert: {Type: "CERTIFICATE", Bytes: der}, key: {Type: "PRIVATE KEY", Bytes: inner}} {
+		if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return cert, key
+}
+
+// served is an engine as a process of its own.
+type served struct {
+	dir, api, ops string
+	cmd           *exec.Cmd
+	lines         chan string
+}
+
+// serveEngine makes a store in a folder and serves it over TLS.
+func serveEngine(t testing.TB, dir string) *served {
+	t.Helper()
+	certify(t, dir, 1)
+	must(t, exitDone, "engine", "init", "--store", "sqlite:"+filepath.Join(dir, "cloud.db"), "--domain", "contoso.example")
+	config := "store: sqlite:cloud.db\nlisteners:\n  api: {listen: \"127.0.0.1:0\", tls: {cert: engine.crt, key: engine.key}}\n" +
+		"  ops: {listen: \"127.0.0.1:0\"}\n  pages: {listen: \"127.0.0.1:0\", tls: {cert: engine.crt, key: engine.key}}\n"
+	if err := os.WriteFile(filepath.Join(dir, "engine.yaml"), []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := &served{dir: dir, cmd: child(context.WithoutCancel(t.Context()), "engine", "serve", "--config", filepath.Join(dir, "engine.yaml")), lines: make(chan string, 1000)}
+	stderr, err := s.cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.cmd.Process.Kill(); _ = s.cmd.Wait() })
+	go func() {
+		defer close(s.lines)
+		for scanner := bufio.NewScanner(stderr); scanner.Scan(); {
+			s.lines <- scanner.Text()
+		}
+	}()
+	line := s.wait(t, "engine is listening on")
+	s.api, s.ops = listening(t, line, "api"), listening(t, line, "ops")
+	return s
+}
+
+func listening(t testing.TB, line, name string) string {
+	t.Helper()
+	m := regexp.MustCompile(`(\S+) \(` + name + `\)`).FindStringSubmatch(line)
+	if m == nil {
+		t.Fatalf("no %s in %q", name, line)
+	}
+	return m[1]
+}
+
+// wait reads what the process says until a line holds a text.
+func (s *served) wait(t testing.TB, text string) string {
+	t.Helper()
+	var seen []string
+	timeout := time.After(30 * time.Second)
+	for {
+		select {
+		case line, ok := <-s.lines:
+			if !ok {
+				t.Fatalf("the engine ended without %q:\n%s", text, strings.Join(seen, "\n"))
+			}
+			if seen = append(seen, line); strings.Contains(line, text) {
+				return line
+			}
+		case <-timeout:
+			t.Fatalf("the engine did not say %q:\n%s", text, strings.Join(seen, "\n"))
+		}
+	}
+}
+
+// app registers an application; its secret is in a file.
+func (s *served) app(t testing.TB, name, role string) []string {
+	t.Helper()
+	file := filepath.Join(s.dir, name+".secret")
+	must(t, exitDone, "engine", "app", "add", name, "--role", role, "--for", "1h", "--secret-out", file,
+		"--store", "sqlite:"+filepath.Join(s.dir, "cloud.db"), "--reason", "test")
+	return []string{"--client-id", name, "--client-secret", "file:" + file, "--ca", filepath.Join(s.dir, "engine.crt")}
+}
+
+// contoso writes the sample with device secrets.
+func contoso(t testing.TB, dir string) string {
+	t.Helper()
+	path := filepath.Join(dir, "contoso")
+	if err := os.CopyFS(path, fixtures.ContosoSecrets()); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// A plan is made for an engine elsewhere, applied and checked, and gives what
+// the same plan gives on a store in process.
+func TestPlanOverHTTPS(t *testing.T) {
+	dir := t.TempDir()
+	s := serveEngine(t, dir)
+	access := s.app(t, "mover", "migrate")
+	export, f := contoso(t, dir), filepath.Join(dir, "f.plan")
+	with := func(words ...string) []string { return append(words, access...) }
+	must(t, exitDone, with("preflight", "--to", s.api)...)
+	must(t, exitDone, with("plan", export, "--to", s.api, "-o", f, "--create-users", "--default-country", "US")...)
+	must(t, exitDone, with("apply", f)...)
+	must(t, exitDone, with("check", f, "--all")...)
+
+	other := filepath.Join(dir, "other.db")
+	g := filepath.Join(dir, "g.plan")
+	must(t, exitDone, "engine", "init", "--store", "sqlite:"+other, "--domain", "contoso.example")
+	must(t, exitDone, "plan", export, "--to", "sqlite:"+other, "-o", g, "--create-users", "--default-country", "US")
+	must(t, exitDone, "apply", g)
+	remote := must(t, exitDone, "engine", "user", "list", "--store", "sqlite:"+filepath.Join(dir, "cloud.db")).out
+	local := must(t, exitDone, "engine", "user", "list", "--store", "sqlite:"+other).out
+	if remote != local || strings.Count(local, "\n") < 10 {
+		t.Errorf("over HTTPS:\n%s\nin process:\n%s", remote, local)
+	}
+	must(t, exitDone, with("apply", f)...) // nothing is left to do
+	must(t, exitDone, with("undo", f)...)
+	if left := must(t, exitDone, "engine", "user", "list", "--store", "sqlite:"+filepath.Join(dir, "cloud.db")).out; strings.Contains(left, "@") {
+		t.Errorf("after undo:\n%s", left)
+	}
+}
+
+func TestWhoIsNotLetIn(t *testing.T) {
+	dir := t.TempDir()
+	s := serveEngine(t, dir)
+	export, f := contoso(t, dir), filepath.Join(dir, "f.plan")
+	mover, shim := s.app(t, "mover", "migrate"), s.app(t, "vpn", "shim")
+	plan := []string{"plan", export, "--to", s.api, "-o", f, "--create-users"}
+	for name, c := range map[string]struct {
+		access []string
+		code   int
+		says   string
+	}{
+		"nobody":          {nil, exitUsage, "asks who calls"},
+		"another role":    {shim, exitFailed, "role shim may not do this"},
+		"no authority":    {mover[:4], exitUnavailable, "certificate"},
+		"another secret":  {append([]string{"--client-id", "mover"}, shim[2:]...), exitFailed, "does not let the application mover in"},
+		"an unknown name": {append([]string{"--client-id", "nobody"}, shim[2:]...), exitFailed, "does not let the application nobody in"},
+	} {
+		r := mfabridge(t, append(append([]string{}, plan...), c.access...)...)
+		if r.code != c.code || !strings.Contains(r.err, c.says) || !strings.Contains(r.err, "hint: ") && c.code != exitUnavailable && name != "another role" {
+			t.Errorf("%s: exit code %d, %q", name, r.code, r.err)
+		}
+		if _, err := os.Stat(f); err == nil {
+			t.Fatalf("%s: a plan was written", name)
+		}
+	}
+	if r := mfabridge(t, "plan", export, "--to", "http://engine.contoso.example", "-o", f); r.code != exitUsage || !strings.Contains(r.err, "in the clear") {
+		t.Errorf("http to elsewhere: %d, %s", r.code, r.err)
+	}
+	if r := mfabridge(t, "engine", "user", "list", "--store", s.api); r.code != exitUsage {
+		t.Errorf("a store over HTTP: %d, %s", r.code, r.err)
+	}
+}
+
+// The certificate changes while the engine runs, and the engine ends in order.
+func TestServeReloadsAndDrains(t *testing.T) {
+	dir := t.TempDir()
+	s := serveEngine(t, dir)
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}}
+	serial := func() string {
+		t.Helper()
+		r, err := client.Get(s.api + "/.well-known/oauth-authorization-server")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Body.Close()
+		text, _ := io.ReadAll(r.Body)
+		if !strings.Contains(string(text), s.api) {
+			t.Errorf("discovery does not name the engine: %s", text)
+		}
+		return r.TLS.PeerCertificates[0].SerialNumber.String()
+	}
+	if got := serial(); got != "1" {
+		t.Fatalf("certificate %s", got)
+	}
+	certify(t, dir, 2)
+	if err := s.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	s.wait(t, "certificates were read again")
+	if got := serial(); got != "2" {
+		t.Errorf("certificate %s after SIGHUP", got)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "engine.crt"), []byte("none"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	s.wait(t, "were not read again")
+	if got := serial(); got != "2" {
+		t.Errorf("certificate %s after one that cannot be read", got)
+	}
+	for _, path := range []string{"/healthz", "/readyz"} {
+		r, err := http.Get(s.ops + path)
+		if err != nil || r.StatusCode != http.StatusOK {
+			t.Fatalf("%s: %v, %v", path, r, err)
+		}
+		r.Body.Close()
+	}
+	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	s.wait(t, "every request that was read is answered")
+	if err := s.cmd.Wait(); err != nil {
+		t.Errorf("the engine ended with %v", err)
+	}
+}
