@@ -204,6 +204,7 @@
     var d = details(i), r = d.row, out = document.createDocumentFragment();
     var h = el("h2", "", names[i] || "(no name)");
     h.id = "user-name";
+    h.tabIndex = -1;
     out.appendChild(h);
     var p = el("p", "lead");
     p.appendChild(el("span", "swatch " + meta.outlooks[outlooks[i]][0]));
@@ -226,7 +227,10 @@
     $("next").disabled = at < 0 || at >= shown.length - 1;
     if (at >= 0) { go(at); }
     dialog.dataset.at = at;
-    if (!dialog.open) { dialog.showModal(); }
+    if (!dialog.open) {
+      dialog.showModal();
+      h.focus(); // is read aloud, and Enter that is still held down moves nowhere
+    }
     dialog.scrollTop = 0;
   }
 
