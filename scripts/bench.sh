@@ -8,6 +8,8 @@ bench() { # package, pattern, rounds
 }
 echo "== plan: 100,000 users within 10 CPU seconds and 256 MiB, no more memory for 300,000"
 bench ./cmd/mfabridge '^BenchmarkPlanProcess$' 1x
+echo "== show: the page for a change board, 100,000 users within 5 CPU seconds and 30 MB, beside the JSON (x-json)"
+bench ./cmd/mfabridge '^BenchmarkBoardProcess$' 1x
 echo "== apply: at most 4 times the CPU of a raw bulk load of the same rows (x-raw), journal included"
 bench ./cmd/mfabridge '^BenchmarkApplyProcess$' 1x
 echo "== engine: Write beside a raw bulk load, look-ups, verified codes with durable verdicts"

@@ -78,6 +78,26 @@ func BenchmarkPlanProcess(b *testing.B) {
 	}
 }
 
+// BenchmarkBoardProcess: the page of 100,000 users within 5 CPU seconds and
+// 30 MB, beside the JSON of the same plan.
+func BenchmarkBoardProcess(b *testing.B) {
+	s := exported(b, 100_000)
+	measured(b, s.planArgs()...)
+	page := s.path("page.html")
+	for b.Loop() {
+		html := measured(b, "show", s.plan, "--format", "html", "-o", page, "--overwrite")
+		json := measured(b, "show", s.plan, "--format", "json", "-o", s.path("page.json"), "--overwrite")
+		info, err := os.Stat(page)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.ReportMetric(html.cpu.Seconds(), "CPU-s")
+		b.ReportMetric(float64(html.memory), "MiB")
+		b.ReportMetric(float64(info.Size())/1e6, "MB")
+		b.ReportMetric(html.cpu.Seconds()/json.cpu.Seconds(), "x-json")
+	}
+}
+
 // BenchmarkApplyProcess: at most 4 times the CPU of a raw bulk load of the
 // rows that apply leaves in the store and in the journal. The two take turns;
 // the medians of five rounds are compared, because the machine is not quiet.

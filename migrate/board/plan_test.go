@@ -71,6 +71,7 @@ func plan(n int) *sample {
 		{Name: "policy.sms", Result: cloud.CheckBlocker, Detail: "texts are forbidden", Action: "Allow them."}}
 	p.summary.Modes[legacy.ModeSMSText] = n
 	p.summary.Methods[cloud.Mobile] = n
+	p.summary.Deadlines["2027-02-01"], p.summary.Deadlines["unknown"] = 7, 2
 	seconds := 5400
 	p.summary.Estimate = migrate.Estimate{Requests: 3 * n, Seconds: &seconds}
 	p.problems = []migrate.Finding{{Code: migrate.RowInvalid, Severity: migrate.SeverityError, Place: "users.csv:9", Detail: "the row has 2 fields"}}
@@ -124,6 +125,8 @@ func hostilePlan() *sample {
 		Accepted: []migrate.Acceptance{{Code: hostile, User: hostile, Reason: hostile, Approver: hostile}}}
 	p.summary.Modes[hostile] = 3
 	p.summary.LeftOut = 1
+	p.summary.Deadlines[hostile] = 1
+	p.header.Target.Kind, p.header.Target.Assumed = "entra", []string{hostile}
 	p.problems = []migrate.Finding{{Code: hostile, Severity: hostile, Place: hostile, Detail: hostile}}
 	p.user = func(i int) migrate.Decision {
 		d := person(i)

@@ -45,6 +45,7 @@ type view struct {
 	ProblemNote string
 	Dates       []bar
 	NoDates     string
+	FirstDate   string // the first deadline
 	Waves       []waveRow
 	Estimate    string
 	Options     []rule
@@ -87,11 +88,11 @@ func newView(p migrate.PlanReader, t *tally, o Options) *view {
 		Digest: p.Digest(), Sealed: p.Sealed(), Silent: silent(), Glossary: glossary(), HasWaves: t.hasWaves(),
 	}
 	v.head(h, s)
+	v.schedule(p, t)
 	v.outlook(t)
 	v.decide(h, t)
 	v.moves(t, s)
 	v.findings(t)
-	v.schedule(p, t)
 	v.rules(h)
 	v.checks(h)
 	v.list(t, o)
@@ -154,6 +155,12 @@ func (v *view) rules(h migrate.Header) {
 	var sends []string
 	for _, p := range c.Telephony {
 		sends = append(sends, preferenceName(string(p)))
+	}
+	if h.Target.Kind == "entra" {
+		v.Takes = append(v.Takes, fact{"Rehearsal", "takes what Microsoft Entra ID can be given, and nothing else"})
+	}
+	for _, a := range h.Target.Assumed {
+		v.Takes = append(v.Takes, fact{"Assumed", text(a)})
 	}
 	v.Takes = append(v.Takes, fact{"Delivers to telephones", orNone(sends)})
 }

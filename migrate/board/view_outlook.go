@@ -41,6 +41,9 @@ func (v *view) outlook(t *tally) {
 			wide := 100 * float64(n) / float64(max(t.users, 1))
 			row.X, row.Width = fmt.Sprintf("%.2f", at), fmt.Sprintf("%.2f", wide)
 			at += wide
+			if g.Outlook == migrate.MustAct && v.FirstDate != "" {
+				row.Says += " The first date on which texts and calls end is " + v.FirstDate + "."
+			}
 			row.Causes = causesOf(t, g.Outlook, numbers, entries)
 		}
 		v.Groups = append(v.Groups, row)

@@ -2,6 +2,7 @@ package board
 
 import (
 	"fmt"
+	"time"
 
 	"mfabridge/migrate"
 )
@@ -19,10 +20,7 @@ type part struct{ Word, X, Width string }
 // schedule says what happens when: deadlines, waves, and how long it takes.
 func (v *view) schedule(p migrate.PlanReader, t *tally) {
 	v.Estimate = estimateSentence(p.Summary().Estimate, t.total())
-	v.NoDates = "The plan knows of no date that ends a method which these users hold."
-	if n := t.affected[migrate.TelephonyRetirement]; n > 0 {
-		v.NoDates = some(n, "user") + " verify by texts and calls alone, which the target's supplier ends. This plan does not name the date."
-	}
+	v.deadlines(p.Summary().Deadlines, t)
 	if !t.hasWaves() {
 		return
 	}
@@ -41,6 +39,29 @@ func (v *view) schedule(p migrate.PlanReader, t *tally) {
 			row.Says += "; at least " + duration(*s.Estimate.Seconds)
 		}
 		v.Waves = append(v.Waves, row)
+	}
+}
+
+// deadlines says when the texts and calls of users end whom nothing else
+// verifies.
+func (v *view) deadlines(dates map[string]int, t *tally) {
+	v.NoDates = "The plan knows of no date that ends a method which these users depend on."
+	if n := t.affected[migrate.TelephonyRetirement]; n > 0 {
+		v.NoDates = some(n, "user") + " depend on texts and calls alone, which the target's supplier ends. This plan does not name the date."
+	}
+	most := 0
+	for _, n := range dates {
+		most = max(most, n)
+	}
+	for _, key := range sortedKeys(dates) { // 2027-02-01, later dates, and behind them words
+		b := bar{Name: "no date is published", Count: num(dates[key]), Width: width(dates[key], most)}
+		if date, err := time.Parse(time.DateOnly, key); err == nil {
+			b.Name = date.Format("2 January 2006")
+			if v.FirstDate == "" {
+				v.FirstDate = b.Name
+			}
+		}
+		v.Dates = append(v.Dates, b)
 	}
 }
 

@@ -30,7 +30,7 @@ func TestPageSaysWhatABoardAsks(t *testing.T) {
 		"checked, and it holds", strings.Repeat("0123456789abcdef", 4), "mfabridge engine, to be created (sqlite:cloud.db)",
 		"2 March 2026, 09:30 UTC", "leaves on Friday", "Dana Board", "The plan makes 110 changes, 0 of them new accounts.",
 		"at least 1 hour and 30 minutes", "Signature", "in no wave", "Text message",
-		"Accounts that do not exist are created", "The target would not take the plan: texts are forbidden", "users.csv:9", "the row has 2 fields",
+		"Accounts that do not exist are created", "texts and calls end is 1 February 2027", "no date is published", "The target would not take the plan: texts are forbidden", "users.csv:9", "the row has 2 fields",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is missing", want)
