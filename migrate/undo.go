@@ -168,6 +168,9 @@ func (u *undoer) page(ctx context.Context, page []Decision) error {
 			return err
 		}
 		stop := u.write(ctx, tasks[:n])
+		if stop == nil {
+			stop = u.lookAgain(ctx, tasks[:n])
+		}
 		if err := u.settle(ctx, tasks[:n]); err != nil {
 			return err
 		}

@@ -75,3 +75,48 @@ func (t *undoTask) looksUntouched() bool {
 	}
 	return false
 }
+
+// lookAgain reads the users whose default method could not be put back: it may
+// have gone with the methods that did.
+func (u *undoer) lookAgain(ctx context.Context, tasks []*undoTask) error {
+	if u.journal == nil {
+		return nil
+	}
+	var users []due
+	var of []*undoTask
+	for _, t := range tasks {
+		if t.stuckDefault() >= 0 {
+			users, of = append(users, due{d: t.d, id: t.d.Target}), append(of, t)
+		}
+	}
+	if len(users) == 0 {
+		return nil
+	}
+	found, err := u.reader.read(ctx, users)
+	if err != nil {
+		return err
+	}
+	for k, t := range of {
+		i := t.stuckDefault()
+		if users[k].err == nil && found[k].ID != "" && found[k].Value(cloud.DefaultMethod, "", cloud.Value{}).Equal(t.d.Changes[i].After) {
+			t.set(i, cloud.Done, "", nil)
+		}
+	}
+	return nil
+}
+
+// stuckDefault is the place of a default method that cannot be put back by
+// itself, while something else was; -1: there is none.
+func (t *undoTask) stuckDefault() int {
+	at, back := -1, false
+	for i, r := range t.results {
+		if t.d.Changes[i].Method == cloud.DefaultMethod && stays(r) {
+			at = i
+		}
+		back = back || r.Outcome == cloud.Done
+	}
+	if !back {
+		return -1
+	}
+	return at
+}

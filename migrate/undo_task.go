@@ -105,6 +105,8 @@ func (t *undoTask) compare(u *cloud.User, allow bool) {
 			t.set(i, cloud.Already, c.ID, nil)
 		case !standsYet(c, now):
 			t.leave(i, "it was changed since apply wrote it")
+		case c.Irreversible && c.Method == cloud.DefaultMethod:
+			t.cannot(i, "irreversible: the target cannot put back the default that was there before; it goes with its method at most")
 		case c.Irreversible:
 			t.cannot(i, "irreversible: nobody could put back what was there before")
 		case c.Method == cloud.Account && c.After.IsZero():

@@ -395,6 +395,34 @@ func TestUndoLimits(t *testing.T) {
 	}
 }
 
+// Where no default can be unset, it goes with the method that it names.
+func TestUndoDefaultGoesWithItsMethod(t *testing.T) {
+	d, j := newDirectory(), newJournal()
+	d.keeps = func(u *cloud.User, c cloud.Change) error {
+		if c.Method == cloud.DefaultMethod && c.After.IsZero() {
+			return &cloud.Error{Kind: cloud.Unsupported, Message: "there is always a default"}
+		}
+		if c.Method == cloud.Mobile && c.After.IsZero() {
+			if len(u.OATH) > 0 && u.Default == cloud.SMS {
+				return &cloud.Error{Kind: cloud.Invalid, Message: "the default goes last"}
+			}
+			u.Default = ""
+		}
+		return nil
+	}
+	p := sampleUsers(d, 3)
+	p.decisions = p.decisions[1:]
+	for i := range p.decisions {
+		p.decisions[i].Changes[1].After, p.decisions[i].Changes[1].Irreversible = cloud.TextValue("sms"), true
+	}
+	before := d.state()
+	applyOK(t, p, j, d, migrate.ApplyOptions{})
+	r, said := undo(t, p, j, d, migrate.UndoOptions{})
+	if diff := cmp.Diff(before, d.state()); diff != "" || r.Done != 2 || len(j.entries) != 0 {
+		t.Errorf("%+v %v\n%s", r, said, diff)
+	}
+}
+
 // A target that is throttled or shows writes late is waited for.
 func TestUndoWaits(t *testing.T) {
 	d, j := newDirectory(), newJournal()

@@ -23,7 +23,7 @@ import (
 // says, but for digests, ids, times and codes; a line "…" stands for any
 // number of lines. "# exits N" behind a command says that it ends with N. With
 // MFABRIDGE_UPDATE_DOCS set the documents are written anew.
-var documents = []string{"README.md", "docs/engine.md", "docs/shim.md"}
+var documents = []string{"README.md", "docs/engine.md", "docs/shim.md", "docs/migrate.md"}
 
 func TestDocumentsAreTrue(t *testing.T) {
 	peer.Path(t, "radclient", "freeradius-utils")
