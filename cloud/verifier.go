@@ -64,6 +64,7 @@ type Client struct {
 // Request begins a challenge.
 type Request struct {
 	Subject Key        // whose second factor; a proven ByID or BySID, or the typed ByName
+	SID     string     // of the subject, if the caller knows it: a user who has another one is Conflict
 	Method  Preference // empty: the user's default, or the most secure one there is
 	Client  Client
 

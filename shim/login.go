@@ -109,7 +109,7 @@ func (l *logins) codeAtOnce(ctx context.Context, a attempt, proof Proof, key str
 	if a.password.IsZero() {
 		return deny(emptyPassword) // without a code Begin would ask for one
 	}
-	c, err := l.verifier.Begin(ctx, cloud.Request{Subject: proof.Subject, Client: a.asker(), Code: a.password, Tries: 1, Key: key})
+	c, err := l.begin(ctx, proof, cloud.Request{Client: a.asker(), Code: a.password, Tries: 1, Key: key})
 	if err != nil {
 		return fault(a.client, err, userUnknown)
 	}
@@ -132,7 +132,7 @@ func (l *logins) ask(ctx context.Context, a attempt, proof Proof, key string) ve
 		return fault(a.client, err, userUnknown)
 	}
 	for range maxRestarts {
-		c, err := l.verifier.Begin(ctx, cloud.Request{Subject: proof.Subject, Client: a.asker(), Tries: 1, Key: key, Context: kept})
+		c, err := l.begin(ctx, proof, cloud.Request{Client: a.asker(), Tries: 1, Key: key, Context: kept})
 		switch {
 		case err != nil:
 			return fault(a.client, err, userUnknown)
@@ -146,6 +146,17 @@ func (l *logins) ask(ctx context.Context, a attempt, proof Proof, key string) ve
 		key = l.keys.name("after", key, string(c.ID))
 	}
 	return deny(reason(cloud.TooManyTries))
+}
+
+// begin asks the engine for the second factor of whom the primary proved.
+func (l *logins) begin(ctx context.Context, p Proof, r cloud.Request) (cloud.Challenge, error) {
+	r.Subject, r.SID = p.Subject, p.SID
+	c, err := l.verifier.Begin(ctx, r)
+	if p.Otherwise.Value != "" && cloud.KindOf(err) == cloud.NotFound {
+		r.Subject = p.Otherwise
+		return l.verifier.Begin(ctx, r)
+	}
+	return c, err
 }
 
 // usedUp tells whether a challenge had an answer or ended without one, as

@@ -26,13 +26,27 @@ type Proof struct {
 	Reason cloud.Reason // if not OK
 
 	// Subject is the person whose first factor was proven, as the engine knows
-	// them: the second factor is asked for from nobody else. Set if OK.
-	Subject cloud.Key
+	// them: the second factor is asked for from nobody else. Set if OK. Where
+	// the engine has nobody of that key, Otherwise is asked for if it is set.
+	Subject, Otherwise cloud.Key
+
+	// SID is the person's security identifier, if it is known: an engine's user
+	// who has another one is not that person.
+	SID string
 
 	// Reply are attributes, in the form of a packet, that the client is to get
 	// with Access-Accept. They are kept through a challenge. Empty: none.
 	Reply []byte
 }
+
+// Reasons of a primary besides those of [cloud.Reason].
+const (
+	PasswordExpired    cloud.Reason = "password_expired"
+	PasswordMustChange cloud.Reason = "password_must_change"
+	AccountLocked      cloud.Reason = "account_locked"
+	AccountExpired     cloud.Reason = "account_expired"
+	NotNow             cloud.Reason = "not_now" // not at this hour, or not from here
+)
 
 // Primary checks first factors. All methods may be called concurrently.
 type Primary interface {

@@ -34,9 +34,21 @@ const (
 	replyTooLong         reason = "reply_too_long"
 )
 
-// refusal is what a user may be shown with every Access-Reject. It is the same
-// for all reasons: a wrong password and a wrong code look alike.
+// refusal is what a user may be shown with an Access-Reject. It is the same for
+// all reasons but those of messages: a wrong password and a wrong code look
+// alike.
 const refusal = "Sign-in was not accepted."
+
+// messages are the refusals that a person has to know the cause of, since they
+// alone can mend it. Directories say these only to who has the right password,
+// or they say them to everybody at every other login too.
+var messages = map[reason]string{
+	reason(PasswordExpired):    "Your password has expired. Change it, then sign in again.",
+	reason(PasswordMustChange): "You must change your password before you can sign in here.",
+	reason(AccountLocked):      "Your account is locked. Wait, or ask your help desk.",
+	reason(AccountExpired):     "Your account has expired. Ask your help desk.",
+	reason(NotNow):             "Your account does not allow sign-in at this time.",
+}
 
 // verdict is what becomes of a request.
 type verdict struct {
@@ -74,7 +86,11 @@ func (v *verdict) grant(attributes []byte) {
 }
 
 func deny(r reason) verdict {
-	return verdict{code: radius.AccessReject, reason: r, message: refusal}
+	message, ok := messages[r]
+	if !ok {
+		message = refusal
+	}
+	return verdict{code: radius.AccessReject, reason: r, message: message}
 }
 
 // judge turns where a challenge stands after an answer into a verdict. Nothing

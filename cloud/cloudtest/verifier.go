@@ -32,6 +32,7 @@ func Verifier(t *testing.T, open func(t *testing.T) *Peer) {
 		"an equal answer gets the same verdict":  repeatAnswer,
 		"an equal request gets the same verdict": repeatRequest,
 		"a key does not pass to another user":    keyOfAnother,
+		"somebody else of the same name":         otherSID,
 		"time runs out":                          expiry,
 		"who cannot be asked":                    refusals,
 		"a block counts between the legs":        blockBetween,
@@ -219,6 +220,30 @@ func keyOfAnother(t *testing.T, p *Peer) {
 	if c, err := p.Verifier.Begin(t.Context(), r); err == nil && c.State == cloud.Approved {
 		t.Errorf("another user got the verdict: %+v", c)
 	}
+}
+
+// otherSID: who was proven to have another identifier is not the user of that
+// name, as after an account was deleted and its name given to another person.
+func otherSID(t *testing.T, p *Peer) {
+	id := p.enrol(t, 1)
+	users, err := p.Directory.Read(t.Context(), []cloud.UserID{id})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := request(id, 1)
+	r.SID = "S-1-5-21-9-9-9-1"
+	if users[0].SID == "" {
+		p.begin(t, r, cloud.Pending) // nothing contradicts
+		after := users[0].Profile
+		after.SID = "S-1-5-21-9-9-9-2"
+		write(t, p.Directory, cloud.Done, cloud.Change{User: id, UPN: after.UPN, Op: cloud.Update, Method: cloud.Account,
+			Before: cloud.Value{Profile: &users[0].Profile}, After: cloud.Value{Profile: &after}})
+	}
+	if c, err := p.Verifier.Begin(t.Context(), r); cloud.KindOf(err) != cloud.Conflict {
+		t.Errorf("another identifier: %+v, %v", c, err)
+	}
+	r.SID = "s-1-5-21-9-9-9-2"
+	p.begin(t, r, cloud.Pending)
 }
 
 func expiry(t *testing.T, p *Peer) {

@@ -138,8 +138,11 @@ func (b *beginning) run() (err error) {
 	if b.user, err = lookUp(b.tx, b.r.Subject); err != nil {
 		return err
 	}
-	if b.user == nil {
+	switch {
+	case b.user == nil:
 		return refuse(cloud.NotFound, "there is no such user")
+	case b.r.SID != "" && b.user.SID != "" && Fold(b.r.SID) != Fold(b.user.SID):
+		return refuse(cloud.Conflict, "the user has another security identifier: it is somebody else of that name")
 	}
 	if repeated, err := b.repeated(); repeated || err != nil {
 		return err

@@ -44,8 +44,7 @@ type shimParts struct {
 }
 
 func (s *shimParts) Close() error {
-	s.primaries.close()
-	err := s.engine.Close()
+	err := errors.Join(s.primaries.close(), s.engine.Close())
 	if s.outbox != nil {
 		err = errors.Join(err, s.outbox.Close())
 	}
@@ -99,7 +98,7 @@ func (p *program) shimCheck(c *cli.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	defer first.close()
+	defer func() { err = errors.Join(err, first.close()) }()
 	if err := first.check(c.Context, p.out); err != nil {
 		return err
 	}

@@ -1,13 +1,16 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"slices"
 
 	"mfabridge/internal/hint"
+	"mfabridge/internal/ldapconn"
 	"mfabridge/shim"
 	"mfabridge/shim/config"
 	"mfabridge/shim/primary"
@@ -16,39 +19,73 @@ import (
 
 // primaries are the first-factor checks that a shim's configuration names.
 type primaries struct {
-	byName map[string]shim.Primary
-	homes  map[string]*upstream.Client
+	byName      map[string]shim.Primary
+	homes       map[string]*upstream.Client
+	directories map[string]*ldapconn.Client
 }
 
 func (p *program) primaries(conf *config.Config) (*primaries, error) {
-	made := &primaries{byName: make(map[string]shim.Primary), homes: make(map[string]*upstream.Client)}
+	made := &primaries{byName: make(map[string]shim.Primary), homes: make(map[string]*upstream.Client), directories: make(map[string]*ldapconn.Client)}
 	for name, c := range conf.Primaries {
-		o := upstream.Options{Log: p.logger().With("primary", name), Now: p.now}
-		for _, s := range c.Servers {
-			o.Homes = append(o.Homes, upstream.Home{Address: s.Address, Secret: s.SharedSecret, Observe: s.MessageAuthenticator == config.Observe})
+		var err error
+		switch c.Type {
+		case config.TypeRADIUS:
+			err = made.ask(name, c, p)
+		case config.TypeLDAP:
+			err = made.bind(name, c, conf.Usernames, p)
+		default:
+			err = fmt.Errorf("type %q cannot be used", c.Type)
 		}
-		client, err := upstream.New(o)
 		if err != nil {
-			made.close()
-			return nil, fmt.Errorf("primaries.%s: %w", name, err)
+			return nil, errors.Join(fmt.Errorf("primaries.%s: %w", name, err), made.close())
 		}
-		made.homes[name] = client
-		made.byName[name] = primary.RADIUS{Client: client}
 	}
 	return made, nil
 }
 
-func (p *primaries) close() {
-	for _, client := range p.homes {
-		client.Close()
+// ask makes a primary of RADIUS servers.
+func (m *primaries) ask(name string, c *config.Primary, p *program) error {
+	o := upstream.Options{Log: p.logger().With("primary", name), Now: p.now}
+	for _, s := range c.Servers {
+		o.Homes = append(o.Homes, upstream.Home{Address: s.Address, Secret: s.SharedSecret, Observe: s.MessageAuthenticator == config.Observe})
 	}
+	client, err := upstream.New(o)
+	if err != nil {
+		return err
+	}
+	m.homes[name], m.byName[name] = client, primary.RADIUS{Client: client}
+	return nil
 }
 
-// check asks every server and says what came of it; a primary of which no
-// server answers is an error.
-func (p *primaries) check(ctx context.Context, w io.Writer) error {
-	for _, name := range slices.Sorted(maps.Keys(p.homes)) {
-		answers := p.homes[name].Check(ctx)
+// bind makes a primary of an LDAP directory.
+func (m *primaries) bind(name string, c *config.Primary, names config.Usernames, p *program) error {
+	client, err := ldapconn.New(c.LDAP())
+	if err != nil {
+		return err
+	}
+	m.directories[name] = client
+	m.byName[name], err = primary.NewLDAP(primary.LDAPOptions{Directory: client, Base: c.BaseDN, Filter: c.Filter,
+		Account: c.AccountAttribute, UPN: c.UPNAttribute, SID: c.SIDAttribute, Domains: names.Parsed,
+		MaxFailures: c.Failures, Window: c.Window, Now: p.now})
+	return err
+}
+
+func (m *primaries) close() error {
+	for _, client := range m.homes {
+		client.Close()
+	}
+	var errs []error
+	for _, client := range m.directories {
+		errs = append(errs, client.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// check asks every primary and says what came of it; one that cannot be used
+// is an error.
+func (m *primaries) check(ctx context.Context, w io.Writer) error {
+	for _, name := range slices.Sorted(maps.Keys(m.homes)) {
+		answers := m.homes[name].Check(ctx)
 		answered := 0
 		for _, address := range slices.Sorted(maps.Keys(answers)) {
 			state := "answers Status-Server"
@@ -63,6 +100,12 @@ func (p *primaries) check(ctx context.Context, w io.Writer) error {
 			return hint.New(fmt.Sprintf("no server of primary %s answers", name),
 				"check address, port and shared secret, that this host is a client there, and that Status-Server is answered (status_server in FreeRADIUS)")
 		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(m.directories)) {
+		if err := m.byName[name].Ready(ctx); err != nil {
+			return hint.Wrap(fmt.Errorf("primary %s: %w", name, err), cmp.Or(hint.Of(err), "check urls, ca, bind_dn, bind_password and base_dn"))
+		}
+		fmt.Fprintf(w, "primary %s: the directory answers, and its base is there\n", name)
 	}
 	return nil
 }

@@ -130,3 +130,14 @@ func CheckFilter(filter string) error {
 	}
 	return nil
 }
+
+// CheckAttribute refuses what is no attribute description (RFC 4512, 2.5),
+// since it would become part of a filter.
+func CheckAttribute(name string) error {
+	if name == "" || strings.ContainsFunc(name, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '.'
+	}) {
+		return hint.New(fmt.Sprintf("%q is no name of an attribute", name), "e.g. sAMAccountName")
+	}
+	return nil
+}

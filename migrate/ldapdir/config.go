@@ -3,7 +3,6 @@ package ldapdir
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"mfabridge/internal/hint"
 	"mfabridge/internal/ldapconn"
@@ -32,21 +31,10 @@ func (a *Attributes) Set(word, attribute string) error {
 	if !ok {
 		return hint.New(fmt.Sprintf("%q stands for no attribute", word), "use account, upn, sid, mail, cloud or changed")
 	}
-	if err := checkName(attribute); err != nil && attribute != "" {
+	if err := ldapconn.CheckAttribute(attribute); err != nil && attribute != "" {
 		return err
 	}
 	*field = attribute
-	return nil
-}
-
-// checkName refuses what is no attribute description (RFC 4512, 2.5): it would
-// become part of a filter.
-func checkName(attribute string) error {
-	if attribute == "" || strings.ContainsFunc(attribute, func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '.'
-	}) {
-		return hint.New(fmt.Sprintf("%q is no name of an attribute", attribute), "e.g. sAMAccountName")
-	}
 	return nil
 }
 
@@ -70,7 +58,7 @@ func (c Config) check() error {
 		return hint.New("the directory's base is missing", "name the entry below which people are, e.g. dc=corp,dc=example")
 	}
 	for _, attribute := range c.Phones {
-		if err := checkName(attribute); err != nil {
+		if err := ldapconn.CheckAttribute(attribute); err != nil {
 			return err
 		}
 	}

@@ -48,7 +48,7 @@ func (k *check) all() {
 	k.clusterKeys()
 	k.listen()
 	k.primaries()
-	k.unbuilt("usernames", k.Usernames != nil)
+	k.usernames()
 	k.unbuilt("radius.accounting", k.RADIUS.Accounting != nil)
 	k.unbuilt("radius.radsec", k.RADIUS.RadSec != nil)
 	if len(k.RADIUS.Clients) == 0 {

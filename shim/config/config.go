@@ -12,8 +12,11 @@
 package config
 
 import (
+	"crypto/x509"
 	"net/netip"
+	"time"
 
+	"mfabridge/internal/ldapconn"
 	"mfabridge/internal/secret"
 )
 
@@ -37,9 +40,9 @@ type Config struct {
 	// Primaries are first-factor checks by name.
 	Primaries map[string]*Primary `yaml:"primaries"`
 
-	// Usernames rewrites names. Not built yet: names go to the engine as
-	// typed.
-	Usernames any `yaml:"usernames"`
+	// Usernames says what the names are that people type. To the engine they
+	// go as typed.
+	Usernames Usernames `yaml:"usernames"`
 
 	// Keys are the loaded cluster keys, 32 octets each. Empty: none is
 	// configured and none has been made yet; see [Config.MakeKeys].
@@ -60,18 +63,64 @@ type Engine struct {
 
 // Primary is a first-factor check that clients name.
 type Primary struct {
-	// Type: radius. ldap is not built yet.
+	// Type: radius or ldap. The keys below belong to one of them.
 	Type string `yaml:"type"`
 
 	// Servers of type radius, in the order in which they are asked.
 	Servers []Server `yaml:"servers"`
 
-	// Not built yet.
-	URLs         any `yaml:"urls"`
-	BindDN       any `yaml:"bind_dn"`
-	BindPassword any `yaml:"bind_password"`
-	BaseDN       any `yaml:"base_dn"`
-	CA           any `yaml:"ca"`
+	// URLs of type ldap, in the order in which they are asked:
+	// ldaps://HOST[:636], or ldap://HOST[:389], which is asked for StartTLS.
+	URLs []string `yaml:"urls"`
+
+	// BindDN and BindPassword are who searches: a distinguished name, in Active
+	// Directory a user principal name as well, and file:PATH or env:NAME. Both
+	// left out: anonymous searches.
+	BindDN       string `yaml:"bind_dn"`
+	BindPassword string `yaml:"bind_password"`
+
+	// BaseDN is the entry below which people stand.
+	BaseDN string `yaml:"base_dn"`
+
+	// CA is a file with the certificates of the authorities that a server's
+	// certificate may come from. Default: those of the system.
+	CA string `yaml:"ca"`
+
+	// Filter says who may log in. Default: users that are no computers.
+	Filter string `yaml:"filter"`
+
+	// Attributes that names and identities stand in. Default: sAMAccountName,
+	// userPrincipalName, objectSid.
+	AccountAttribute string `yaml:"account_attribute"`
+	UPNAttribute     string `yaml:"upn_attribute"`
+	SIDAttribute     string `yaml:"sid_attribute"`
+
+	// MaxBindFailures is COUNT/DURATION: how many wrong passwords of one entry
+	// within that time are tried on the directory. It has to stay below the
+	// directory's own lockout. Default: 3/15m.
+	MaxBindFailures string `yaml:"max_bind_failures"`
+
+	// Timeout is for connecting, and for each answer. Default: 3s.
+	Timeout string `yaml:"timeout"`
+
+	// Password, Authorities, Failures, Window and Patience are what the keys
+	// above say, loaded and parsed.
+	Password    secret.Bytes   `yaml:"-"`
+	Authorities *x509.CertPool `yaml:"-"`
+	Failures    int            `yaml:"-"`
+	Window      time.Duration  `yaml:"-"`
+	Patience    time.Duration  `yaml:"-"`
+}
+
+// Usernames says what the names are that people type.
+type Usernames struct {
+	// Domains are the organisation's own, by the name before the backslash:
+	// {CORP: corp.example}. With a primary of type ldap a name DOMAIN\user is
+	// somebody's only if its domain stands here, and only of an entry there.
+	Domains map[string]string `yaml:"domains"`
+
+	// Parsed is Domains, understood.
+	Parsed map[string]ldapconn.Domain `yaml:"-"`
 }
 
 // Server is a RADIUS server that is asked for a first factor.
@@ -113,6 +162,7 @@ const (
 	Observe = "observe" // message_authenticator
 
 	TypeRADIUS = "radius" // primaries: type
+	TypeLDAP   = "ldap"   // primaries: type
 
 	None   = "none"   // primary: the client has checked the password
 	Native = "engine" // primary: the engine checks the password

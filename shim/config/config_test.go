@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"mfabridge/internal/hint"
 	"mfabridge/shim/config"
@@ -109,8 +110,20 @@ func TestRefusals(t *testing.T) {
 		{"listener twice", strings.Replace(client(base+"primary: engine"), `"127.0.0.1:1812"`, `"127.0.0.1:1812", "127.0.0.1:1812"`, 1), "stands there twice"},
 		{"accounting", strings.Replace(client(base+"primary: engine"), "listen:", "accounting: [\"127.0.0.1:1813\"]\n  listen:", 1), "radius.accounting is not built"},
 		{"radsec", strings.Replace(client(base+"primary: engine"), "listen:", "radsec: {cert: x}\n  listen:", 1), "radius.radsec is not built"},
-		{"usernames", "usernames: {domains: {CORP: corp.example}}\n" + client(base+"primary: engine"), "usernames is not built"},
-		{"LDAP primary", "primaries: {corp: {type: ldap}}\n" + client(base+"primary: corp"), "primaries.corp: type ldap is not built into this version"},
+		{"domain that is none", "usernames: {domains: {CORP: \"corp..example\"}}\n" + client(base+"primary: engine"), `usernames.domains.CORP: "corp..example" is no domain`},
+		{"domain with a backslash", "usernames: {domains: {\"CORP\\\\\": corp.example}}\n" + client(base+"primary: engine"), "is no name of a domain"},
+		{"domain twice", "usernames: {domains: {CORP: corp.example, corp: emea.example}}\n" + client(base+"primary: engine"), "stands there twice"},
+		{"LDAP without base", directory(`urls: ["ldaps://dc1.example"]`), "primaries.corp has no base_dn"},
+		{"LDAP without servers", directory("base_dn: dc=corp"), "no LDAP server is named"},
+		{"LDAP with RADIUS servers", directory(`urls: ["ldaps://dc1.example"], base_dn: dc=corp, servers: [{address: "10.0.0.5:1812"}]`), "servers say nothing with type ldap"},
+		{"LDAP in clear", directory(`urls: ["http://dc1.example"], base_dn: dc=corp`), "is no LDAP server"},
+		{"LDAP bind without password", directory(`urls: ["ldaps://dc1.example"], base_dn: dc=corp, bind_dn: cn=x`), "belong together"},
+		{"LDAP bind with missing password", directory(`urls: ["ldaps://dc1.example"], base_dn: dc=corp, bind_dn: cn=x, bind_password: file:none.secret`), "bind_password"},
+		{"LDAP with a bad filter", directory(`urls: ["ldaps://dc1.example"], base_dn: dc=corp, filter: "(x="`), "is no LDAP filter"},
+		{"LDAP with a bad attribute", directory(`urls: ["ldaps://dc1.example"], base_dn: dc=corp, upn_attribute: "a)(b"`), "is no name of an attribute"},
+		{"LDAP with a CA that is none", directory(`urls: ["ldaps://dc1.example"], base_dn: dc=corp, ca: vpn.secret`), "holds no certificate"},
+		{"LDAP without a limit of failures", directory(`urls: ["ldaps://dc1.example"], base_dn: dc=corp, max_bind_failures: "0/15m"`), "max_bind_failures"},
+		{"LDAP that waits for ever", directory(`urls: ["ldaps://dc1.example"], base_dn: dc=corp, timeout: 1h`), "timeout"},
 		{"primary of no type", "primaries: {corp: {}}\n" + client(base+"primary: corp"), "primaries.corp has no type"},
 		{"primary of an unknown type", "primaries: {corp: {type: kerberos}}\n" + client(base+"primary: corp"), `"kerberos" is not a type`},
 		{"primary named none", "primaries: {none: {type: radius}}\n" + client(base+"primary: engine"), "has a meaning of its own"},
@@ -305,6 +318,22 @@ func FuzzConfig(f *testing.F) {
 			}
 		}
 	})
+}
+
+// directory is a configuration with a primary "corp" of type ldap.
+func directory(keys string) string {
+	return "primaries: {corp: {type: ldap, " + keys + "}}\n" + client(base+"primary: corp")
+}
+
+func TestLDAPPrimary(t *testing.T) {
+	c, _, err := config.Parse([]byte("usernames: {domains: {CORP: corp.example}}\n"+directory(`urls: ["ldaps://dc1.example", "ldap://dc2.example"], bind_dn: cn=x, bind_password: file:vpn.secret, base_dn: "dc=corp,dc=example"`)), "shim.yaml", folder(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := c.Primaries["corp"]
+	if p.Failures != 3 || p.Window != 15*time.Minute || p.Patience != 3*time.Second || p.Password.IsZero() || len(c.Usernames.Parsed) != 1 {
+		t.Errorf("got %d failures in %v, %v to answer", p.Failures, p.Window, p.Patience)
+	}
 }
 
 // home is a configuration with a primary "old" of one server.

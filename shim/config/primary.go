@@ -17,21 +17,21 @@ func (k *check) primaries() {
 		case name == None || name == Native:
 			k.refuse("choose another name", "%s: the word %s has a meaning of its own", at, name)
 		case p == nil || p.Type == "":
-			k.refuse("write type: radius", "%s has no type", at)
+			k.refuse("write type: ldap or type: radius", "%s has no type", at)
 		case p.Type == TypeRADIUS:
 			k.homes(p, at)
-		case p.Type == "ldap":
-			k.refuse("remove it and set another primary on its clients", "%s: type ldap is not built into this version", at)
+		case p.Type == TypeLDAP:
+			k.directory(p, at)
 		default:
-			k.refuse("write type: radius", "%s: %q is not a type that is known here", at, p.Type)
+			k.refuse("write type: ldap or type: radius", "%s: %q is not a type that is known here", at, p.Type)
 		}
 	}
 }
 
 // homes checks a primary of type radius.
 func (k *check) homes(p *Primary, at string) {
-	if p.URLs != nil || p.BindDN != nil || p.BindPassword != nil || p.BaseDN != nil || p.CA != nil {
-		k.refuse("remove urls, bind_dn, bind_password, base_dn and ca", "%s has keys of type ldap", at)
+	if len(p.URLs) > 0 || p.BindDN+p.BindPassword+p.BaseDN+p.CA+p.Filter+p.AccountAttribute+p.UPNAttribute+p.SIDAttribute+p.MaxBindFailures+p.Timeout != "" {
+		k.refuse("leave type and servers alone there", "%s has keys of type ldap", at)
 	}
 	if len(p.Servers) == 0 {
 		k.refuse(`write servers: [{address: "10.0.0.5:1812", secret: file:old.secret}]`, "%s has no servers", at)

@@ -42,6 +42,7 @@ func (w *Client) client() (cloud.Client, error) {
 type BeginRequest struct {
 	User    string `json:"user,omitempty"`
 	Subject Key    `json:"subject,omitzero"`
+	SID     string `json:"sid,omitempty"` // of the subject, if known: a user who has another one is a conflict
 	Method  string `json:"method,omitempty"`
 	Client  Client `json:"client"`
 	Code    string `json:"code,omitempty"`
@@ -55,7 +56,7 @@ const defaultTries = 3
 
 // FromRequest makes a request; it may hold a code.
 func FromRequest(r *cloud.Request) BeginRequest {
-	return BeginRequest{Subject: Key{string(r.Subject.Kind), r.Subject.Value}, Method: string(r.Method), Client: fromClient(r.Client),
+	return BeginRequest{Subject: Key{string(r.Subject.Kind), r.Subject.Value}, SID: r.SID, Method: string(r.Method), Client: fromClient(r.Client),
 		Code: string(r.Code.Reveal()), Tries: &r.Tries, Context: r.Context, Key: r.Key}
 }
 
@@ -73,7 +74,7 @@ func (w *BeginRequest) Request() (cloud.Request, error) {
 	if w.Tries != nil {
 		tries = *w.Tries
 	}
-	return cloud.Request{Subject: subject, Method: cloud.Preference(w.Method), Client: client, Code: secret.FromString(w.Code),
+	return cloud.Request{Subject: subject, SID: w.SID, Method: cloud.Preference(w.Method), Client: client, Code: secret.FromString(w.Code),
 		Tries: tries, Context: w.Context, Key: w.Key}, nil
 }
 

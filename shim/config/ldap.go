@@ -1,0 +1,111 @@
+package config
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"mfabridge/internal/hint"
+	"mfabridge/internal/ldapconn"
+	"mfabridge/internal/secret"
+)
+
+// Defaults of a primary of type ldap.
+const (
+	bindFailures = "3/15m"
+	ldapTimeout  = "3s"
+)
+
+// directory checks a primary of type ldap.
+func (k *check) directory(p *Primary, at string) {
+	if len(p.Servers) > 0 {
+		k.refuse("write urls: [\"ldaps://dc1.corp.example\"]", "%s: servers say nothing with type ldap", at)
+	}
+	if p.BaseDN == "" {
+		k.refuse("write base_dn: dc=corp,dc=example", "%s has no base_dn", at)
+	}
+	if (p.BindDN == "") != (p.BindPassword == "") {
+		k.refuse("set both, or neither for an anonymous search", "%s: bind_dn and bind_password belong together", at)
+	} else if p.BindPassword != "" {
+		p.Password = k.password(p.BindPassword, at)
+	}
+	if p.CA != "" {
+		p.CA = strings.TrimPrefix(resolve("file:"+p.CA, "file", k.folder), "file:")
+		pem, err := os.ReadFile(p.CA)
+		if err == nil {
+			p.Authorities, err = ldapconn.ReadCA(pem)
+		}
+		if err != nil {
+			k.problems = append(k.problems, hint.Wrap(fmt.Errorf("%s: ca: %w", at, err), cmp.Or(hint.Of(err), "name a PEM file with the authority's certificate")))
+		}
+	}
+	for _, attribute := range []string{p.AccountAttribute, p.UPNAttribute, p.SIDAttribute} {
+		if err := ldapconn.CheckAttribute(attribute); attribute != "" && err != nil {
+			k.problems = append(k.problems, hint.Wrap(fmt.Errorf("%s: %w", at, err), hint.Of(err)))
+		}
+	}
+	if err := ldapconn.CheckFilter(p.Filter); p.Filter != "" && err != nil {
+		k.problems = append(k.problems, hint.Wrap(fmt.Errorf("%s: filter: %w", at, err), hint.Of(err)))
+	}
+	k.bounds(p, at)
+	if client, err := ldapconn.New(p.LDAP()); err != nil {
+		k.problems = append(k.problems, hint.Wrap(fmt.Errorf("%s: %w", at, err), hint.Of(err)))
+	} else if err := client.Close(); err != nil {
+		k.problems = append(k.problems, err)
+	}
+}
+
+// bounds parses what limits the use of a directory.
+func (k *check) bounds(p *Primary, at string) {
+	count, window, _ := strings.Cut(cmp.Or(p.MaxBindFailures, bindFailures), "/")
+	n, err := strconv.Atoi(count)
+	d, bad := time.ParseDuration(window)
+	if err != nil || bad != nil || n < 1 || n > 100 || d < time.Minute || d > 24*time.Hour {
+		k.refuse("write COUNT/DURATION, e.g. 3/15m, below the directory's own lockout", "%s: max_bind_failures: %q is not understood", at, p.MaxBindFailures)
+	}
+	p.Failures, p.Window = n, d
+	p.Patience, err = time.ParseDuration(cmp.Or(p.Timeout, ldapTimeout))
+	if err != nil || p.Patience < 100*time.Millisecond || p.Patience > time.Minute {
+		k.refuse("write e.g. 3s, below the time that clients wait", "%s: timeout: %q is not understood", at, p.Timeout)
+	}
+}
+
+// password loads the password of a bind.
+func (k *check) password(ref, at string) secret.Bytes {
+	key, err := secret.Load(resolve(ref, "file", k.folder))
+	if err != nil {
+		k.problems = append(k.problems, hint.Wrap(fmt.Errorf("%s: bind_password: %w", at, err),
+			cmp.Or(hint.Of(err), "write the password on one line of that file, readable by you alone")))
+	}
+	return key
+}
+
+// LDAP says how the directory of a primary of type ldap is asked.
+func (p *Primary) LDAP() ldapconn.Config {
+	return ldapconn.Config{Servers: p.URLs, CA: p.Authorities, BindDN: p.BindDN, Password: p.Password, Timeout: p.Patience}
+}
+
+// usernames understands the domains.
+func (k *check) usernames() {
+	u := &k.Usernames
+	u.Parsed = make(map[string]ldapconn.Domain, len(u.Domains))
+	seen := make(map[string]bool)
+	for _, name := range slices.Sorted(maps.Keys(u.Domains)) {
+		domain, err := ldapconn.ParseDomain(u.Domains[name])
+		switch {
+		case name == "" || strings.ContainsAny(name, `\@/`):
+			k.refuse("write the name before the backslash, e.g. CORP: corp.example", "usernames.domains: %q is no name of a domain", name)
+		case err != nil:
+			k.refuse("write e.g. CORP: corp.example", "usernames.domains.%s: %q is no domain", name, u.Domains[name])
+		case seen[strings.ToLower(name)]:
+			k.refuse("remove one of them", "usernames.domains: %s stands there twice", name)
+		}
+		seen[strings.ToLower(name)] = true
+		u.Parsed[name] = domain
+	}
+}

@@ -1,0 +1,232 @@
+package primary
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/text/unicode/norm"
+
+	"mfabridge/cloud"
+	"mfabridge/internal/ldapconn"
+	"mfabridge/internal/secret"
+	"mfabridge/shim"
+)
+
+// healthy is how long what was last seen of a directory holds for
+// Status-Server.
+const healthy = 5 * time.Second
+
+// DefaultFilter finds people: in Active Directory computers are users too.
+const DefaultFilter = "(&(objectClass=user)(!(objectClass=computer)))"
+
+// Directory is who is asked; *ldapconn.Client is one.
+type Directory interface {
+	Search(ctx context.Context, q ldapconn.Query) ([]ldapconn.Entry, error)
+	Authenticate(ctx context.Context, dn string, password secret.Bytes) error
+}
+
+// LDAPOptions say where people stand in a directory. Empty attributes: those
+// of Active Directory.
+type LDAPOptions struct {
+	Directory Directory
+	Base      string // below it, everywhere
+	Filter    string // who may log in; empty: DefaultFilter
+	Account   string // attribute that DOMAIN\name and bare names are; empty: sAMAccountName
+	UPN       string // attribute that name@realm is; empty: userPrincipalName
+	SID       string // binary security identifier; empty: objectSid
+
+	// Domains are those whose people may log in, by the name before the
+	// backslash, in any case. A name with another domain is nobody's.
+	Domains map[string]ldapconn.Domain
+
+	MaxFailures int           // wrong passwords of one entry within Window, beyond which it is not bound; 0: 3
+	Window      time.Duration // 0: 15 minutes
+
+	Now func() time.Time // nil: time.Now
+}
+
+// LDAP asks a directory: it finds the one entry that a typed name stands for,
+// and binds as it. Whose second factor is asked for depends on that entry
+// alone: its security identifier, else its user principal name.
+type LDAP struct {
+	o        LDAPOptions
+	failures *failures
+
+	mu     sync.Mutex
+	looked time.Time
+	state  error
+}
+
+// NewLDAP returns an LDAP, or says what is wrong with the options. Nothing is
+// asked yet.
+func NewLDAP(o LDAPOptions) (*LDAP, error) {
+	for field, standard := range map[*string]string{&o.Filter: DefaultFilter, &o.Account: "sAMAccountName", &o.UPN: "userPrincipalName", &o.SID: "objectSid"} {
+		if *field == "" {
+			*field = standard
+		}
+	}
+	if err := ldapconn.CheckFilter(o.Filter); err != nil {
+		return nil, err
+	}
+	for _, attribute := range []string{o.Account, o.UPN, o.SID} {
+		if err := ldapconn.CheckAttribute(attribute); err != nil {
+			return nil, err
+		}
+	}
+	if o.Base == "" {
+		return nil, fmt.Errorf("the directory's base is missing")
+	}
+	if o.MaxFailures <= 0 {
+		o.MaxFailures = 3
+	}
+	if o.Window <= 0 {
+		o.Window = 15 * time.Minute
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	domains := make(map[string]ldapconn.Domain, len(o.Domains))
+	for name, domain := range o.Domains {
+		domains[fold(name)] = domain
+	}
+	o.Domains = domains
+	return &LDAP{o: o, failures: newFailures(o.MaxFailures, o.Window)}, nil
+}
+
+// fold compares names as directories do, but for spaces, which count.
+func fold(s string) string { return strings.ToLower(norm.NFC.String(s)) }
+
+// Prove implements [shim.Primary].
+func (p *LDAP) Prove(ctx context.Context, l shim.Login) (shim.Proof, error) {
+	entry, err := p.find(ctx, l.User)
+	if err != nil {
+		return shim.Proof{}, err
+	}
+	subject, otherwise, sid, err := p.identify(entry)
+	if err != nil {
+		return shim.Proof{}, err
+	}
+	if !p.failures.begin(entry.DN, p.o.Now()) {
+		return shim.Proof{Reason: cloud.TooManyTries}, nil
+	}
+	err = p.o.Directory.Authenticate(ctx, entry.DN, l.Password)
+	kind := ldapconn.KindOf(err)
+	p.failures.end(entry.DN, err == nil, err != nil && kind == ldapconn.WrongPassword, p.o.Now())
+	if err == nil {
+		return shim.Proof{OK: true, Subject: subject, Otherwise: otherwise, SID: sid}, nil
+	}
+	if reason, no := refusals[kind]; no {
+		return shim.Proof{Reason: reason}, nil
+	}
+	return shim.Proof{}, away(ctx, err)
+}
+
+// refusals are the directory's ways to say no.
+var refusals = map[ldapconn.Kind]cloud.Reason{
+	ldapconn.WrongPassword:   cloud.WrongPassword,
+	ldapconn.PasswordExpired: shim.PasswordExpired,
+	ldapconn.MustChange:      shim.PasswordMustChange,
+	ldapconn.Locked:          shim.AccountLocked,
+	ldapconn.Disabled:        cloud.UserDisabled,
+	ldapconn.AccountExpired:  shim.AccountExpired,
+	ldapconn.NotNow:          shim.NotNow,
+}
+
+// find returns the one entry that a typed name stands for.
+func (p *LDAP) find(ctx context.Context, name string) (ldapconn.Entry, error) {
+	if q, ok := p.question(name); ok {
+		entries, err := p.o.Directory.Search(ctx, ldapconn.Query{Base: p.o.Base,
+			Filter:     ldapconn.All(p.o.Filter, ldapconn.Equal(q.attribute, q.value)),
+			Attributes: []string{p.o.Account, p.o.UPN, p.o.SID}})
+		if err != nil {
+			return ldapconn.Entry{}, away(ctx, err)
+		}
+		entries = slices.DeleteFunc(entries, func(e ldapconn.Entry) bool { return q.domain != nil && !q.domain.Holds(e.DN) })
+		switch len(entries) {
+		case 0:
+		case 1:
+			if !q.meets(entries[0]) {
+				// The directory folds more than we do: accents, widths, spaces.
+				return ldapconn.Entry{}, &cloud.Error{Kind: cloud.NotFound, Message: "the directory has only a name that looks like it"}
+			}
+			return entries[0], nil
+		default:
+			return ldapconn.Entry{}, &cloud.Error{Kind: cloud.Conflict, Message: "the name stands for several entries of the directory"}
+		}
+	}
+	return ldapconn.Entry{}, &cloud.Error{Kind: cloud.NotFound, Message: "the name stands for no entry of the directory"}
+}
+
+// question asks for the entry that a name stands for.
+type question struct {
+	attribute, value string
+	domain           *ldapconn.Domain // the entry stands in it
+}
+
+// question is the way for a typed name. It is not ok where the name stands for
+// nobody, whatever the directory holds.
+func (p *LDAP) question(name string) (q question, ok bool) {
+	if domain, account, found := strings.Cut(name, `\`); found {
+		d, ours := p.o.Domains[fold(domain)]
+		return question{p.o.Account, account, &d}, ours && account != ""
+	}
+	if strings.Contains(name, "@") {
+		return question{attribute: p.o.UPN, value: name}, true
+	}
+	return question{attribute: p.o.Account, value: name}, true
+}
+
+// meets tells whether the entry has the very value that was asked for, but for
+// case.
+func (q question) meets(e ldapconn.Entry) bool {
+	for _, value := range e.Values(q.attribute) {
+		if strings.EqualFold(norm.NFC.String(value), norm.NFC.String(q.value)) {
+			return true
+		}
+	}
+	return false
+}
+
+// identify reads who the entry is: by its security identifier, and where the
+// engine has none of it by its user principal name.
+func (p *LDAP) identify(e ldapconn.Entry) (subject, otherwise cloud.Key, sid string, err error) {
+	if upn := e.Value(p.o.UPN); upn != "" {
+		otherwise = cloud.Key{Kind: cloud.ByUPN, Value: upn}
+	}
+	if raw := e.Bytes(p.o.SID); len(raw) > 0 {
+		if sid, err = ldapconn.DecodeSID(raw); err != nil {
+			return subject, otherwise, "", &cloud.Error{Kind: cloud.Conflict, Message: "the entry's security identifier cannot be read", Err: err}
+		}
+		return cloud.Key{Kind: cloud.BySID, Value: sid}, otherwise, sid, nil
+	}
+	if otherwise.Value == "" {
+		return subject, otherwise, "", &cloud.Error{Kind: cloud.NotFound, Message: "the entry has neither a security identifier nor a user principal name"}
+	}
+	return otherwise, cloud.Key{}, "", nil
+}
+
+// away is an error of the directory in the words of the contract.
+func away(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return &cloud.Error{Kind: cloud.Unavailable, Message: "the directory did not answer in time", Err: err}
+	}
+	return &cloud.Error{Kind: cloud.Unavailable, Message: "the directory cannot say", Err: err}
+}
+
+// Ready implements [shim.Primary]: it reads the base, not more often than
+// every few seconds.
+func (p *LDAP) Ready(ctx context.Context) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if now := p.o.Now(); p.looked.IsZero() || now.Sub(p.looked) >= healthy || now.Before(p.looked) {
+		_, err := p.o.Directory.Search(ctx, ldapconn.Query{Base: p.o.Base, BaseOnly: true, Filter: "(objectClass=*)", Attributes: []string{"1.1"}})
+		if p.looked, p.state = now, nil; err != nil {
+			p.state = away(ctx, err)
+		}
+	}
+	return p.state
+}
