@@ -72,6 +72,10 @@ type Request struct {
 	// when Begin returns: a password field that holds nothing but a code.
 	Code secret.Bytes
 
+	// ShowsNumber is set where the client can show a number while it waits, so
+	// that a push can be matched by it.
+	ShowsNumber bool
+
 	// Tries is how many wrong codes the challenge survives; at least 1. With 1
 	// the first answer decides.
 	Tries int
@@ -96,6 +100,7 @@ type Challenge struct {
 	Method    Preference
 	Prompt    string // what to show the user who is to type a code; one line
 	Number    string // the number to show with a push, if it is matched
+	Bypassed  bool   // Approved by a bypass that an administrator allowed; nobody was asked
 	ExpiresAt time.Time
 }
 
@@ -152,6 +157,17 @@ type Verifier interface {
 	// Look returns where challenges stand, in the order asked; for an unknown
 	// or forgotten one a Decision with State Expired.
 	Look(ctx context.Context, ids []ChallengeID) ([]Decision, error)
+}
+
+// CodeMatcher is what a [Verifier] has besides if it can tell whether a code is
+// right without using it up: where password and code come in one field, it has
+// to be known where one ends before the password is tried anywhere.
+type CodeMatcher interface {
+	// MatchCode tells whether code is one that a generator of the subject takes
+	// now, or the code that was sent last. It changes nothing but the limits on
+	// failures, which it obeys: beyond them nothing matches. An unknown subject
+	// matches nothing. Errors as [Verifier].
+	MatchCode(ctx context.Context, subject Key, code secret.Bytes, client Client) (bool, error)
 }
 
 // Proof is the answer to a password.
