@@ -71,6 +71,7 @@ func plan(n int) *sample {
 		{Name: "policy.sms", Result: cloud.CheckBlocker, Detail: "texts are forbidden", Action: "Allow them."}}
 	p.summary.Modes[legacy.ModeSMSText] = n
 	p.summary.Methods[cloud.Mobile] = n
+	p.summary.Accepted[migrate.NoFactorAfterApply] = 1
 	p.summary.Deadlines["2027-02-01"], p.summary.Deadlines["unknown"] = 7, 2
 	seconds := 5400
 	p.summary.Estimate = migrate.Estimate{Requests: 3 * n, Seconds: &seconds}

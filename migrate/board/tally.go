@@ -27,7 +27,7 @@ type tally struct {
 	severity     map[migrate.Code]migrate.Severity
 	causes       map[migrate.Outlook]map[migrate.Code]int // users by group and finding
 	moves        map[cloud.Method]*moves
-	waves        []wave // in order of appearance
+	waves        []wave // those of the plan, then others in order of appearance
 	waveAt       map[string]int
 	classes      [classes]int
 	named        map[migrate.Outlook][]named
@@ -92,6 +92,11 @@ func count(ctx context.Context, p migrate.PlanReader, o Options) (*tally, error)
 		findings: map[migrate.Code]int{}, affected: map[migrate.Code]int{}, severity: map[migrate.Code]migrate.Severity{},
 		causes: map[migrate.Outlook]map[migrate.Code]int{}, moves: map[cloud.Method]*moves{}, waveAt: map[string]int{},
 		named: map[migrate.Outlook][]named{},
+	}
+	for _, w := range p.Header().Waves {
+		if o.Wave == "" {
+			t.waveNamed(w.Name)
+		}
 	}
 	for d, err := range p.Users(ctx, migrate.Masked) {
 		if err != nil {
@@ -178,22 +183,28 @@ func (t *tally) change(c *migrate.PlannedChange) {
 	}
 }
 
-// wave counts a user in a wave; past maxWaves they count in the last.
+// wave counts a user in a wave.
 func (t *tally) wave(d *migrate.Decision) {
-	i, known := t.waveAt[d.Wave]
-	if !known {
-		name := d.Wave
-		if i = len(t.waves); i >= maxWaves {
-			i = maxWaves
+	w := &t.waves[t.waveNamed(d.Wave)]
+	w.users++
+	w.outlook[d.Outlook]++
+}
+
+// waveNamed is the number of a wave; past maxWaves they count as one.
+func (t *tally) waveNamed(name string) int {
+	i, known := t.waveAt[name]
+	if known {
+		return i
+	}
+	i = min(len(t.waves), maxWaves)
+	t.waveAt[name] = i
+	if i == len(t.waves) {
+		if i == maxWaves {
 			name = "further waves"
 		}
-		t.waveAt[d.Wave] = i
-		if i == len(t.waves) {
-			t.waves = append(t.waves, wave{name: name, outlook: map[migrate.Outlook]int{}})
-		}
+		t.waves = append(t.waves, wave{name: name, outlook: map[migrate.Outlook]int{}})
 	}
-	t.waves[i].users++
-	t.waves[i].outlook[d.Outlook]++
+	return i
 }
 
 // name keeps a user for paper: those whom somebody has to look at.

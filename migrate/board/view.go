@@ -90,7 +90,7 @@ func newView(p migrate.PlanReader, t *tally, o Options) *view {
 	v.head(h, s)
 	v.schedule(p, t)
 	v.outlook(t)
-	v.decide(h, t)
+	v.decide(h, s.Accepted, t)
 	v.moves(t, s)
 	v.findings(t)
 	v.rules(h)
@@ -129,7 +129,8 @@ func scopeWords(scope migrate.Chosen, leftOut int) string {
 
 func (v *view) rules(h migrate.Header) {
 	for _, name := range sortedKeys(h.Options) {
-		if value := h.Options[name]; value != "" {
+		idle := h.Options["ldap"] == "" && strings.HasPrefix(name, "ldap-") // no directory was asked
+		if value := h.Options[name]; value != "" && !idle {
 			v.Options = append(v.Options, rule{optionWords(name), "--" + text(name), optionValue(value)})
 		}
 	}

@@ -119,10 +119,10 @@ type acceptance struct{ Code, User, Reason, Approver string }
 // maxAccepted is how many acceptances the page lists.
 const maxAccepted = 200
 
-func (v *view) decide(h migrate.Header, t *tally) {
-	accepted := map[migrate.Code]int{}
+// decide lists what is open. How many findings are accepted the plan has
+// counted itself: an acceptance that no finding met accepts nothing.
+func (v *view) decide(h migrate.Header, accepted map[migrate.Code]int, t *tally) {
 	for _, a := range h.Accepted {
-		accepted[a.Code]++
 		if len(v.Accepted) < maxAccepted {
 			v.Accepted = append(v.Accepted, acceptance{text(string(a.Code)), text(a.User), text(a.Reason), text(a.Approver)})
 		}

@@ -262,39 +262,37 @@ func codesOf(t *tally) []migrate.Entry {
 
 // optionWords say what an option of plan decides.
 func optionWords(name string) string {
-	switch name {
-	case "create-users":
-		return "Accounts that do not exist are created"
-	case "default-country":
-		return "Country of numbers without a country code"
-	case "default-method":
-		return "Which users are given a method to be asked first by"
-	case "email":
-		return "Which email addresses move"
-	case "existing":
-		return "Where the target holds another value"
-	case "include-disabled":
-		return "Disabled users move, and stay disabled"
-	case "phone-validity":
-		return "How sure a telephone number has to be"
-	case "secret-format":
-		return "How secrets are written in the export"
-	case "encoding":
-		return "Character encoding of the export"
-	case "map":
-		return "Columns of the export under other names"
-	case "as":
-		return "Kind of target that is made"
-	case "allow-weak-match":
-		return "Accounts found by a weak key are used"
-	case "match-file":
-		return "File that says whose account is whose"
-	case "include-privileged":
-		return "Administrators who are moved after all"
-	case "phones":
-		return "Whose telephone numbers count"
+	for _, w := range [...][2]string{
+		{"allow-weak-match", "Accounts found by a weak key are used"},
+		{"as", "Kind of target that is made"},
+		{"create-users", "Accounts that do not exist are created"},
+		{"deadlines", "File of dates on which texts and calls end"},
+		{"default-country", "Country of numbers without a country code"},
+		{"default-method", "Which users are given a method to be asked first by"},
+		{"directory-attribute", "Attribute of the directory that leads to the account"},
+		{"directory-domain", "Domains of the directory"},
+		{"directory-phone", "Attribute of the directory that holds the telephone number"},
+		{"email", "Which email addresses move"},
+		{"encoding", "Character encoding of the export"},
+		{"existing", "Where the target holds another value"},
+		{"include-disabled", "Disabled users move, and stay disabled"},
+		{"include-privileged", "File of administrators who move after all"},
+		{"ldap", "Directory that accounts are looked up in"},
+		{"ldap-base", "Part of the directory that is searched"},
+		{"ldap-filter", "Entries of the directory that count as users"},
+		{"map", "Columns of the export under other names"},
+		{"match-file", "File that says whose account is whose"},
+		{"phone-validity", "How sure a telephone number has to be"},
+		{"phones", "Whose telephone numbers count"},
+		{"reinvite", "Invitations that have run out are renewed"},
+		{"secret-format", "How secrets are written in the export"},
+		{"telephony-provider", "What will deliver texts and calls"},
+	} {
+		if w[0] == name {
+			return w[1]
+		}
 	}
-	return "Option"
+	return "Another option"
 }
 
 // optionValue is the value of an option as people read it.

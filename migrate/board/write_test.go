@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"mfabridge/migrate"
 	"mfabridge/migrate/board"
 )
 
@@ -43,6 +44,32 @@ func TestPageSaysWhatABoardAsks(t *testing.T) {
 	p.unsealed = true
 	if text := page(t, p, board.Options{}); !strings.Contains(text, "The seal was not checked.") {
 		t.Error("nothing says that the seal was not checked")
+	}
+}
+
+func TestOpenQuestions(t *testing.T) {
+	p := plan(100)
+	if text := page(t, p, board.Options{}); !strings.Contains(text, "10 (1 accepted below)") || !strings.Contains(text, "<strong>3 questions are open.") {
+		t.Error("one of ten is accepted, a row is invalid and a check blocks, and the page does not say so")
+	}
+	clear(p.summary.Accepted) // an acceptance that no finding has met
+	if text := page(t, p, board.Options{}); strings.Contains(text, "accepted below") {
+		t.Error("an acceptance that no finding has met accepts something")
+	}
+	p.summary.Accepted[migrate.NoFactorAfterApply], p.problems, p.header.Preflight = 10, nil, nil
+	if text := page(t, p, board.Options{}); !strings.Contains(text, "No question is open.") {
+		t.Error("all is accepted, and the page does not say so")
+	}
+	person := p.user
+	p.user = func(i int) migrate.Decision {
+		d := person(i)
+		if i == 5 {
+			d.Changes[0].Irreversible = true
+		}
+		return d
+	}
+	if text := page(t, p, board.Options{}); !strings.Contains(text, "<strong>1 question is open.") || !strings.Contains(text, "1 change cannot be taken back by undo") {
+		t.Error("a change that cannot be taken back is no question")
 	}
 }
 
