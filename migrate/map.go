@@ -106,16 +106,22 @@ type draft struct {
 	claiming bool // only claims are wanted
 	brought  bool // the row holds something that can be registered
 
-	phoneSlot cloud.Method          // where Phone stands; empty: nowhere
-	moved     map[cloud.Method]bool // methods that the row brought
-	used      map[int]bool          // entries of now.OATH that a token or device of the row is
-	tokens    []string              // fingerprints of the row's tokens
-	refused   []string              // fingerprints of generators that may be somebody else's
+	phoneSlot cloud.Method   // where Phone stands; empty: nowhere
+	moved     []cloud.Method // methods that the row brought, where policy forbids any
+	used      map[int]bool   // entries of now.OATH that a token or device of the row is
+	tokens    []string       // fingerprints of the row's tokens
+	refused   []string       // fingerprints of generators that may be somebody else's
 
 	outOfScope    bool   // skipped as disabled
 	telephonyEnds bool   // texts and calls, all that verifies the user, are not delivered for ever
 	deadline      string // with telephonyEnds: when they end, as Summary.Deadlines counts it; empty: now
 }
+
+// What most users have at most; a few have more.
+const (
+	usualChanges = 4
+	usualClaims  = 6
+)
 
 // draft runs the rules in their order. The order matters: what is skipped is
 // not looked at, and the default method comes last, when the others are known.
@@ -132,6 +138,7 @@ func (m *Mapper) claimsOf(u legacy.User, match Match) *draft {
 func (d *draft) decide() *draft {
 	m, u, match := d.Mapper, d.u, d.match
 	d.mode = u.Mode
+	d.claims = make([]claim, 0, usualClaims)
 	d.Ordinal, d.Username, d.UPN = u.Ordinal, u.Username, u.UPN
 	if d.mode == legacy.ModeUnset {
 		d.mode = m.opt.CompanyMode
@@ -141,6 +148,7 @@ func (d *draft) decide() *draft {
 		d.after.OATH = append([]cloud.OATHEntry(nil), d.now.OATH...)
 	}
 	if d.admit() {
+		d.Changes = make([]PlannedChange, 0, usualChanges)
 		d.activityRule()
 		d.phoneRules()
 		d.emailRule()
@@ -199,7 +207,7 @@ func (d *draft) admit() bool {
 // lead to one: a row that matches nobody today would match the user whom
 // another row of its Sid creates, and whose login it is would be open.
 func (d *draft) shareTarget() (Conflict, bool) {
-	var keys []string
+	keys := make([]string, 0, 4)
 	if d.match.User != nil {
 		keys = append(keys, "id:"+string(d.match.User.ID))
 	}
@@ -336,8 +344,7 @@ func keepsSecret(c cloud.Change) bool {
 // brings notes that the row holds a method, whether or not it is a change.
 func (d *draft) brings(m cloud.Method) {
 	d.brought = true
-	if d.moved == nil {
-		d.moved = make(map[cloud.Method]bool)
+	if len(d.now.Forbidden) > 0 {
+		d.moved = append(d.moved, m)
 	}
-	d.moved[m] = true
 }

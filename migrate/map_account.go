@@ -54,14 +54,12 @@ func (d *draft) accountRules() bool {
 			return false
 		}
 	}
-	first := make([]PlannedChange, 0, len(d.Changes)+2)
-	if account, ok := d.account(); ok {
-		first = append(first, account)
-	}
 	if blocked {
-		first = append(first, block)
+		d.Changes = slices.Insert(d.Changes, 0, block)
 	}
-	d.Changes = append(first, d.Changes...)
+	if account, ok := d.account(); ok {
+		d.Changes = slices.Insert(d.Changes, 0, account)
+	}
 	return d.brought
 }
 
@@ -236,7 +234,7 @@ func (d *draft) notMoved() {
 // policyRule says which of the moved methods the target's policy forbids.
 func (d *draft) policyRule() {
 	for _, m := range d.now.Forbidden {
-		if d.moved[m] {
+		if slices.Contains(d.moved, m) {
 			d.find(MethodNotAllowed, string(m), fmt.Sprintf("the target's policy does not allow %s to this user", m))
 		}
 	}

@@ -121,16 +121,16 @@ func (d *draft) deviceRules() {
 	if d.now.Guest {
 		return
 	}
-	seen := make(map[string]bool)
+	var seen []string
 	for _, device := range newestFirst(d.u.Devices) {
 		g := d.device(device)
 		d.claimGenerator(g)
 		if name := fold(device.Name); name != "" {
-			if seen[name] {
+			if slices.Contains(seen, name) {
 				d.findAt(g.place, DeviceSuperseded, "DeviceName", g.label+" was activated again later")
 				continue
 			}
-			seen[name] = true
+			seen = append(seen, name)
 		}
 		if deadPlatform(device.NotificationType) {
 			d.findAt(g.place, DevicePlatformDead, "NotificationType", g.label+" gets its pushes by "+device.NotificationType+", which has ended")
@@ -177,6 +177,9 @@ func label(s string) string {
 
 // newestFirst orders by Activated, then LastUsed; without a date is oldest.
 func newestFirst(devices []legacy.Device) []legacy.Device {
+	if len(devices) < 2 {
+		return devices
+	}
 	sorted := slices.Clone(devices)
 	slices.SortStableFunc(sorted, func(a, b legacy.Device) int {
 		return cmp.Or(newer(a.Activated, b.Activated), newer(a.LastUsed, b.LastUsed))
