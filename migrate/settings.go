@@ -30,6 +30,9 @@ func (f findings) settings(s legacy.Settings) iter.Seq2[Finding, string] {
 		for i, c := range s.Caching {
 			name := cmp.Or(c.Application, c.AuthenticationType, fmt.Sprintf("rule %d", i+1))
 			detail := fmt.Sprintf("%s: no second factor for %s after a success, by %s", name, time.Duration(c.Seconds)*time.Second, cmp.Or(c.Type, "a rule"))
+			if c.AuthenticationType != "" {
+				detail += ", authentication type " + c.AuthenticationType
+			}
 			if !tell(CacheRuleNotMoved, "caching", name, detail) {
 				return
 			}
