@@ -31,6 +31,8 @@ func (p *program) engineCommand() *cli.Command {
 				Action: p.engineInit,
 			},
 			p.userCommand(),
+			p.groupCommand(),
+			p.policyCommand(),
 			p.appCommand(),
 			p.engineServeCommand(),
 		},

@@ -38,6 +38,7 @@ func (p *program) userCommand() *cli.Command {
 				&cli.BoolFlag{Name: "disabled", EnvVars: env("disabled"), Usage: "make the user disabled"},
 				reasonFlag(),
 			}), Action: p.addUser},
+			p.importCommand(),
 			{Name: "list", Usage: "list all users", Flags: append(storeFlags(), formatFlag()), Action: p.listUsers},
 			{Name: "show", Usage: "show one user, by any name that a login may use", ArgsUsage: "USER",
 				Flags: append(storeFlags(), formatFlag()), Action: p.showUser},
@@ -152,6 +153,9 @@ func formOf(u cloud.User) (userForm, error) {
 	for _, m := range []cloud.Method{cloud.Mobile, cloud.AlternateMobile, cloud.Office, cloud.Email} {
 		errs = append(errs, add(m, "", u.Value(m, "", cloud.Value{})))
 	}
+	for _, a := range u.Authenticators {
+		errs = append(errs, add(cloud.Authenticator, a.ID, cloud.Value{State: a.State}))
+	}
 	for i := range u.OATH {
 		errs = append(errs, add(u.OATH[i].Method, u.OATH[i].ID, cloud.Value{OATH: &u.OATH[i].OATH}))
 	}
@@ -261,6 +265,12 @@ func (p *program) printUser(u cloud.User) error {
 		fmt.Fprintf(t, "until\t%s\n", u.BlockedUntil.UTC().Format(time.RFC3339))
 	}
 	fmt.Fprintf(t, "asked by\t%s\n", orNone(string(u.Default)))
+	if class := classOf(u); class != "" {
+		fmt.Fprintf(t, "class\t%s\n", class)
+	}
+	if len(u.Forbidden) > 0 {
+		fmt.Fprintf(t, "may not use\t%s\n", strings.Join(words(u.Forbidden), " "))
+	}
 	line := func(m cloud.Method, v cloud.Value) error {
 		if v.IsZero() {
 			return nil
@@ -274,12 +284,38 @@ func (p *program) printUser(u cloud.User) error {
 			return err
 		}
 	}
+	for _, a := range u.Authenticators {
+		if err := line(cloud.Authenticator, cloud.Value{State: a.State}); err != nil {
+			return err
+		}
+	}
 	for i := range u.OATH {
 		if err := line(u.OATH[i].Method, cloud.Value{OATH: &u.OATH[i].OATH}); err != nil {
 			return err
 		}
 	}
 	return t.Flush()
+}
+
+// classOf says what is particular about who the user is.
+func classOf(u cloud.User) string {
+	var class []string
+	for _, is := range []struct {
+		so   bool
+		word string
+	}{{u.Guest, "guest"}, {u.External, "external"}, {u.Privileged, "privileged"}, {u.GlobalAdmin, "global administrator"}} {
+		if is.so {
+			class = append(class, is.word)
+		}
+	}
+	return strings.Join(class, ", ")
+}
+
+func words(methods []cloud.Method) (list []string) {
+	for _, m := range methods {
+		list = append(list, string(m))
+	}
+	return list
 }
 
 // password reads a new password, asked for twice on a terminal.

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+
+	"github.com/urfave/cli/v2"
+
+	"mfabridge/cloud"
+	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/store"
+	"mfabridge/internal/hint"
+	"mfabridge/migrate"
+)
+
+func (p *program) importCommand() *cli.Command {
+	return &cli.Command{Name: "import", Usage: "make users as a directory knows them, above all to rehearse", ArgsUsage: "FILE",
+		Description: "FILE is CSV with a header of these columns, in any order: UserPrincipalName (required), Sid, SamAccountName,\n" +
+			"DisplayName, Enabled, UserType (Member or Guest), Roles and Groups (several are divided by semicolons). Users who are\n" +
+			"there already are brought in line; aliases and groups are added and never taken away. Rows that say something wrong\n" +
+			"are named by line and column and left out. Run again, it changes nothing that is right already.",
+		Flags:  slices.Concat(targetFlags("to", "fill"), []cli.Flag{reasonFlag()}),
+		Action: p.importUsers}
+}
+
+func (p *program) importUsers(c *cli.Context) (err error) {
+	name, by, err := named(c, "FILE")
+	if err != nil {
+		return err
+	}
+	to, err := parseTarget("to", c.String("to"), c.String("engine-key"))
+	if err != nil {
+		return err
+	}
+	in, err := os.Open(name)
+	if err != nil {
+		return hint.Wrap(fmt.Errorf("the file cannot be read: %w", err), "name a CSV file")
+	}
+	defer func() { err = errors.Join(err, in.Close()) }()
+	file, err := openImport(in)
+	if err != nil {
+		return hint.Wrap(fmt.Errorf("%s:%w", name, err), "the first line must name the columns: mfabridge engine user import --help")
+	}
+	e, err := p.open(c.Context, to, store.Options{Cache: applyCache})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, e.Close()) }()
+	i := &importing{p: p, c: c, e: e, by: by, name: name, file: file, bar: p.progress("importing", 0), count: map[engine.Imported]int{}}
+	err = i.run()
+	i.bar.end()
+	fmt.Fprintf(p.out, "%d made, %d changed, %d as they were, %d rows left out\n",
+		i.count[engine.ImportMade], i.count[engine.ImportChanged], i.count[engine.ImportSame], i.bad)
+	done := i.count[engine.ImportMade] + i.count[engine.ImportChanged] + i.count[engine.ImportSame]
+	if err == nil && i.bad > 0 {
+		err = &exit{code: exitPartly, err: hint.New(fmt.Sprintf("%d rows were left out", i.bad), "mend them and import the file again")}
+		if done == 0 {
+			err = hint.New("no row could be used", "mend them and import the file again")
+		}
+	}
+	return err
+}
+
+// importing is one run of an import.
+type importing struct {
+	p     *program
+	c     *cli.Context
+	e     *embedded
+	by    engine.Actor
+	name  string
+	file  *importFile
+	bar   *progress
+	users []engine.Newcomer
+	lines []int // of users
+	rows  int64
+	bad   int
+	count map[engine.Imported]int
+}
+
+func (i *importing) run() error {
+	for {
+		n, line, err := i.file.next()
+		bad, isBad := errors.AsType[*badRow](err)
+		switch {
+		case errors.Is(err, io.EOF):
+			return i.flush()
+		case isBad:
+			i.leaveOut(bad)
+			continue
+		case err != nil:
+			return errors.Join(i.flush(), err)
+		}
+		i.users, i.lines = append(i.users, n), append(i.lines, line)
+		if len(i.users) == engine.MaxImport {
+			if err := i.flush(); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// leaveOut says which row is not used, and why.
+func (i *importing) leaveOut(b *badRow) {
+	i.bad++
+	i.rows++
+	fmt.Fprintf(i.p.err, "%s:%s\n", migrate.Plain(i.name), migrate.Plain(b.Error()))
+}
+
+// flush writes the users that wait, in one commit.
+func (i *importing) flush() error {
+	if len(i.users) == 0 {
+		return i.c.Context.Err()
+	}
+	for n, r := range i.e.ImportUsers(i.c.Context, i.by, i.users) {
+		switch {
+		case r.Err == nil:
+			i.count[r.Outcome]++
+			i.rows++
+		case cloud.KindOf(r.Err) == cloud.Unavailable || cloud.KindOf(r.Err) == cloud.Internal:
+			return r.Err
+		default:
+			i.leaveOut(&badRow{i.lines[n], 1, r.Err.Error()})
+		}
+	}
+	i.users, i.lines = i.users[:0], i.lines[:0]
+	i.bar.at(i.rows, int64(i.bad))
+	return nil
+}
