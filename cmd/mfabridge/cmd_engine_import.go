@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 
 	"github.com/urfave/cli/v2"
 
@@ -22,7 +21,8 @@ func (p *program) importCommand() *cli.Command {
 			"DisplayName, Enabled, UserType (Member or Guest), Roles and Groups (several are divided by semicolons). Users who are\n" +
 			"there already are brought in line; aliases and groups are added and never taken away. Rows that say something wrong\n" +
 			"are named by line and column and left out. Run again, it changes nothing that is right already.",
-		Flags:  slices.Concat(targetFlags("to", "fill"), []cli.Flag{reasonFlag()}),
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "to", EnvVars: env("to"), Usage: "fill `TARGET`: sqlite:PATH, the store of an engine"}, keyFlag(), reasonFlag()},
 		Action: p.importUsers}
 }
 
@@ -34,6 +34,9 @@ func (p *program) importUsers(c *cli.Context) (err error) {
 	to, err := parseTarget("to", c.String("to"), c.String("engine-key"))
 	if err != nil {
 		return err
+	}
+	if to.url != "" {
+		return usage("--to names an engine elsewhere, and users are imported into the store itself", "run it where the store is, with sqlite:PATH")
 	}
 	in, err := os.Open(name)
 	if err != nil {

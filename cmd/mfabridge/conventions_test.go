@@ -61,10 +61,14 @@ func TestEveryCommandKeepsTheConventions(t *testing.T) {
 	}
 }
 
-// What works on a plan's target works on an engine elsewhere too.
+// What works on a plan's target works on an engine elsewhere too, but for an
+// import, which fills the store itself.
 func TestEveryTargetCanBeElsewhere(t *testing.T) {
 	everyCommand(func(name string, c *cli.Command) {
 		has := map[string]bool{}
+		if name == "mfabridge engine user import" {
+			return
+		}
 		for _, flag := range c.Flags {
 			has[flag.Names()[0]] = true
 		}
