@@ -12,15 +12,15 @@ import (
 
 const hexDigits = "0123456789abcdef"
 
-// appendJSON appends s as a JSON string, as encoding/json writes it without
-// escapes for HTML.
+// appendJSON appends s as a JSON string. What a terminal would obey instead of
+// showing it is escaped; see [Plain].
 func appendJSON[T ~string](b []byte, s T) []byte {
 	b = append(b, '"')
 	from := 0
 	for i := 0; i < len(s); {
 		c := s[i]
 		if c < utf8.RuneSelf {
-			if c >= ' ' && c != '"' && c != '\\' {
+			if c >= ' ' && c != '"' && c != '\\' && c != 0x7f {
 				i++
 				continue
 			}
@@ -31,13 +31,8 @@ func appendJSON[T ~string](b []byte, s T) []byte {
 			continue
 		}
 		r, size := utf8.DecodeRuneInString(string(s[i:min(len(s), i+utf8.UTFMax)]))
-		switch {
-		case r == utf8.RuneError && size == 1:
-			b = append(append(b, s[from:i]...), `\ufffd`...)
-			from = i + size
-		case r == '\u2028' || r == '\u2029':
-			b = append(append(b, s[from:i]...), `\u202`...)
-			b = append(b, hexDigits[r&0xf])
+		if harmful(r) {
+			b = appendHex(append(b, s[from:i]...), r)
 			from = i + size
 		}
 		i += size
@@ -60,8 +55,17 @@ func appendEscape(b []byte, c byte) []byte {
 	case '\t':
 		return append(b, '\\', 't')
 	default:
-		return append(b, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&0xf])
+		return appendHex(b, rune(c))
 	}
+}
+
+// appendHex appends r as \u escapes.
+func appendHex(b []byte, r rune) []byte {
+	if r > 0xffff {
+		r -= 0x10000
+		return appendHex(appendHex(b, 0xd800+r>>10), 0xdc00+r&0x3ff)
+	}
+	return append(b, '\\', 'u', hexDigits[r>>12&0xf], hexDigits[r>>8&0xf], hexDigits[r>>4&0xf], hexDigits[r&0xf])
 }
 
 // field appends ,"name":"value".
@@ -100,7 +104,7 @@ func AppendValue(b []byte, m cloud.Method, v cloud.Value) ([]byte, error) {
 		return append(b, '}'), nil
 	case m == cloud.Blocked:
 		text, err := v.Until.UTC().MarshalJSON()
-		return append(append(append(b, `{"until":`...), text...), '}'), err
+		return append(append(append(b, `{"until":`...), text...), '}'), err // digits only
 	case m == cloud.Authenticator:
 		return append(appendJSON(append(b, `{"state":`...), v.State), '}'), nil
 	default:
@@ -139,7 +143,9 @@ func (r *Report) decision(d *Decision) error {
 		b = append(field(b, "action", f.Action), '}')
 	}
 	r.buf = append(b, "]}"...)
-	return r.write(r.buf)
+	r.buf = append(r.buf, '\n')
+	_, err := r.w.Write(r.buf)
+	return err
 }
 
 func (r *Report) change(b []byte, c *PlannedChange) ([]byte, error) {

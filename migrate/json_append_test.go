@@ -62,9 +62,10 @@ func FuzzValueJSON(f *testing.F) {
 				t.Errorf("read back: %s", diff)
 			}
 		}
+		check(cloud.Email, cloud.TextValue(a+"x"), a+"x")
 		text, err := migrate.ValueJSON(cloud.Email, cloud.TextValue(a+"x"))
-		if want := byReflection(t, a+"x"); err != nil || string(text) != want {
-			t.Errorf("%q: %s, want %s", a, text, want)
+		if err != nil || migrate.Plain(string(text)) != string(text) {
+			t.Errorf("%q: %q can steer a terminal, %v", a, text, err)
 		}
 		check(cloud.SoftwareOATH, cloud.Value{OATH: &cloud.OATH{Name: a, Serial: b, Algorithm: "SHA1", Digits: n, Period: 30}},
 			object{"name": a, "serial": b, "algorithm": "SHA1", "digits": n, "period": 30})

@@ -46,6 +46,9 @@ func ParseValue(m cloud.Method, b []byte) (cloud.Value, error) {
 	if string(b) == "null" {
 		return v, nil
 	}
+	if v, ok := parseQuick(m, b); ok {
+		return v, nil
+	}
 	var err error
 	switch {
 	case m.IsOATH():

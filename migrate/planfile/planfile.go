@@ -11,7 +11,7 @@
 // addresses are masked, secrets are absent. The full values of a user are in
 // one sealed blob (AES-256-GCM), bound to the plan, to the user and to the
 // changes that they belong to. Behind the last page of the database stands a
-// line with an HMAC-SHA256 over everything before it. Both keys are in F.key,
+// line with an HMAC-SHA256 over the SHA-256 of everything before it. Both keys are in F.key,
 // a small text file that only its owner can read, or in F.key.age, the same
 // text sealed to age recipients: F alone may be passed around, and one changed
 // bit in it is found by whoever has the key.

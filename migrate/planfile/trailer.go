@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"os"
 	"strings"
@@ -37,18 +36,26 @@ type sums struct {
 // appendTrailer writes the last line behind the database in f and returns the
 // digest of the whole.
 func appendTrailer(f *os.File, mac secret.Bytes) (digest string, err error) {
-	m, sum := hmac.New(sha256.New, mac.Reveal()), sha256.New()
+	sum := sha256.New()
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return "", err
 	}
-	if _, err := io.CopyBuffer(struct{ io.Writer }{io.MultiWriter(m, sum)}, struct{ io.Reader }{f}, make([]byte, readBlock)); err != nil {
+	if _, err := io.CopyBuffer(struct{ io.Writer }{sum}, struct{ io.Reader }{f}, make([]byte, readBlock)); err != nil {
 		return "", err
 	}
-	line := fmt.Sprintf(trailerForm, Version, hex.EncodeToString(m.Sum(nil)))
+	line := fmt.Sprintf(trailerForm, Version, hex.EncodeToString(macOf(mac, sum.Sum(nil))))
 	if _, err := io.WriteString(io.MultiWriter(f, sum), line); err != nil {
 		return "", err
 	}
 	return hex.EncodeToString(sum.Sum(nil)), nil
+}
+
+// macOf is the MAC of a plan file: over the digest of everything before the
+// last line, so that the file is hashed once.
+func macOf(key secret.Bytes, digest []byte) []byte {
+	m := hmac.New(sha256.New, key.Reveal())
+	m.Write(digest)
+	return m.Sum(nil)
 }
 
 // readSums reads all of f once. A file that is not a plan at all, or was cut
@@ -58,21 +65,16 @@ func readSums(f *os.File, mac secret.Bytes) (sums, error) {
 	if err != nil {
 		return sums{}, err
 	}
-	var m hash.Hash
 	w := sha256.New()
-	both := io.Writer(w)
-	if !mac.IsZero() {
-		m = hmac.New(sha256.New, mac.Reveal())
-		both = io.MultiWriter(w, m)
-	}
-	if _, err := io.CopyBuffer(struct{ io.Writer }{both}, io.NewSectionReader(f, 0, body), make([]byte, readBlock)); err != nil {
+	if _, err := io.CopyBuffer(struct{ io.Writer }{w}, io.NewSectionReader(f, 0, body), make([]byte, readBlock)); err != nil {
 		return sums{}, err
 	}
-	w.Write(line)
-	s := sums{stated: stated, digest: hex.EncodeToString(w.Sum(nil))}
-	if m != nil {
-		s.mac = m.Sum(nil)
+	s := sums{stated: stated}
+	if !mac.IsZero() {
+		s.mac = macOf(mac, w.Sum(nil))
 	}
+	w.Write(line)
+	s.digest = hex.EncodeToString(w.Sum(nil))
 	return s, nil
 }
 
