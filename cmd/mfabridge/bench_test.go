@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -30,9 +31,19 @@ type processUsage struct {
 
 func measured(b *testing.B, args ...string) processUsage {
 	b.Helper()
+	return measuredTo(b, nil, args...)
+}
+
+// measuredTo is measured with the result handed on; nil: it is kept to be
+// shown with an error.
+func measuredTo(b *testing.B, to io.Writer, args ...string) processUsage {
+	b.Helper()
 	cmd := child(context.Background(), args...)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
+	if to != nil {
+		cmd.Stdout = to
+	}
 	if err := cmd.Run(); err != nil {
 		b.Fatalf("mfabridge %s: %v\n%s", strings.Join(args, " "), err, out.String())
 	}
@@ -63,16 +74,27 @@ func (s story) planArgs() []string {
 	return []string{"plan", s.path("export"), "--to", s.store, "-o", s.plan, "--create-users", "--default-country", "US", "--overwrite"}
 }
 
-// BenchmarkPlanProcess: 100,000 users within 10 CPU seconds and 256 MiB, and
-// no more memory for 300,000.
+// BenchmarkPlanProcess: 1,000,000 users within 45 CPU seconds and 256 MiB, no
+// less memory for fewer, and their JSON within 20 CPU seconds. The anchor is a
+// raw bulk load of the rows of the plan, as plain SQLite does it.
 func BenchmarkPlanProcess(b *testing.B) {
-	for _, users := range []int{100_000, 300_000} {
+	for _, users := range []int{100_000, 300_000, 1_000_000} {
 		b.Run(fmt.Sprintf("users=%d", users), func(b *testing.B) {
 			s := exported(b, users)
 			for b.Loop() {
 				u := measured(b, s.planArgs()...)
 				b.ReportMetric(u.cpu.Seconds(), "CPU-s")
 				b.ReportMetric(float64(u.memory), "MiB")
+				shown := measuredTo(b, io.Discard, "show", s.plan, "--format", "json")
+				b.ReportMetric(shown.cpu.Seconds(), "show-CPU-s")
+				b.ReportMetric(float64(shown.memory), "show-MiB")
+				if users > 100_000 {
+					continue // the rows of more do not fit into memory beside the rest
+				}
+				raw, rows := rawLoad(b, s.plan)
+				b.ReportMetric(u.cpu.Seconds()/raw.Seconds(), "x-raw")
+				b.ReportMetric(shown.cpu.Seconds()/raw.Seconds(), "show-x-raw")
+				b.ReportMetric(float64(rows), "rows")
 			}
 		})
 	}

@@ -10,28 +10,28 @@ import (
 	"mfabridge/migrate"
 )
 
-// inserts are the statements of the tables with many rows.
+// inserts are the tables with many rows.
 type inserts struct {
-	user, change, finding, problem *stmt
+	user, change, finding, problem *batch
 }
 
 func (r *inserts) prepare(d *db) error {
-	for _, s := range []struct {
-		into *(*stmt)
-		sql  string
-	}{
-		{&r.user, `INSERT INTO users VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`},
-		{&r.change, `INSERT INTO changes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`},
-		{&r.finding, `INSERT INTO findings VALUES (?, ?, ?, ?, ?, ?)`},
-		{&r.problem, `INSERT INTO problems VALUES (?, ?, ?, ?, ?)`},
-	} {
-		st, err := d.prepare(s.sql)
-		if err != nil {
+	for _, t := range []struct {
+		into    *(*batch)
+		table   string
+		columns int
+	}{{&r.user, "users", 10}, {&r.change, "changes", 9}, {&r.finding, "findings", 6}, {&r.problem, "problems", 5}} {
+		var err error
+		if *t.into, err = d.batch(t.table, t.columns); err != nil {
 			return err
 		}
-		*s.into = st
 	}
 	return nil
+}
+
+// flush inserts all rows that wait.
+func (r *inserts) flush() error {
+	return errors.Join(r.user.flush(), r.change.flush(), r.finding.flush(), r.problem.flush())
 }
 
 // user writes the rows of one user.
@@ -45,7 +45,7 @@ func (w *Writer) user(d *migrate.Decision, sealed []byte) error {
 	if err != nil {
 		return err
 	}
-	err = w.rows.user.exec(ordinal, d.Username, d.UPN, string(d.Target), d.MatchedBy, d.Wave, string(d.Action), string(d.Outlook), facts, blob)
+	err = w.rows.user.add(ordinal, d.Username, d.UPN, string(d.Target), d.MatchedBy, d.Wave, string(d.Action), string(d.Outlook), facts, blob)
 	if err != nil {
 		return err
 	}
@@ -60,7 +60,7 @@ func (w *Writer) user(d *migrate.Decision, sealed []byte) error {
 		if err != nil {
 			return err
 		}
-		if err := w.rows.finding.exec(ordinal, int64(i), int64(k), f.Field, f.Detail, f.Place); err != nil {
+		if err := w.rows.finding.add(ordinal, int64(i), int64(k), f.Field, f.Detail, f.Place); err != nil {
 			return err
 		}
 	}
@@ -106,7 +106,7 @@ func (w *Writer) change(ordinal driver.Value, seq int64, c *migrate.PlannedChang
 	if err != nil {
 		return err
 	}
-	return w.rows.change.exec(ordinal, seq, string(c.Op), string(c.Method), c.ID, before, after, c.Reason, int64(flag(c.Irreversible)))
+	return w.rows.change.add(ordinal, seq, string(c.Op), string(c.Method), c.ID, before, after, c.Reason, int64(flag(c.Irreversible)))
 }
 
 // clearValue is v as it stands in a clear column: masked, as text or as the

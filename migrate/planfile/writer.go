@@ -271,7 +271,7 @@ func (w *Writer) Problem(f migrate.Finding) error {
 		return err
 	}
 	w.problems++
-	if err := w.rows.problem.exec(int64(w.problems), int64(k), f.Field, f.Detail, f.Place); err != nil {
+	if err := w.rows.problem.add(int64(w.problems), int64(k), f.Field, f.Detail, f.Place); err != nil {
 		return w.failed(err)
 	}
 	return nil
@@ -297,6 +297,9 @@ func (w *Writer) Finish(s migrate.Summary) (digest string, err error) {
 }
 
 func (w *Writer) complete(s migrate.Summary) error {
+	if err := w.rows.flush(); err != nil {
+		return err
+	}
 	b, err := json.Marshal(s)
 	if err != nil {
 		return err
