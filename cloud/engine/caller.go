@@ -53,6 +53,14 @@ func (c *Caller) Lock(ctx context.Context, holder string) (func() error, error) 
 	return c.e.Lock(ctx, holder)
 }
 
+// Members implements [cloud.GroupReader].
+func (c *Caller) Members(ctx context.Context, group string) iter.Seq2[cloud.UserID, error] {
+	return c.e.Members(ctx, group)
+}
+
+// Preflight implements [cloud.Preflighter].
+func (c *Caller) Preflight(ctx context.Context) ([]cloud.Check, error) { return c.e.Preflight(ctx) }
+
 // Begin implements [cloud.Verifier].
 func (c *Caller) Begin(ctx context.Context, r cloud.Request) (cloud.Challenge, error) {
 	return c.e.begin(ctx, c.app, r)

@@ -1,7 +1,8 @@
 // Package engine is the core of our own cloud: users and their methods,
 // verification of second factors and passwords, limits, and the record of who
-// did what. It implements [cloud.Directory], [cloud.Locker], [cloud.Verifier]
-// and [cloud.Passwords], and the administration behind "mfabridge engine".
+// did what. It implements [cloud.Directory], [cloud.Locker],
+// [cloud.GroupReader], [cloud.Preflighter], [cloud.Verifier] and
+// [cloud.Passwords], and the administration behind "mfabridge engine".
 //
 // # What it rests on
 //
@@ -26,8 +27,20 @@
 //     growing delay; across all stations only at ten times that number (see
 //     [Limits]).
 //
+// # Kinds
+//
+// A store is an engine, or it rehearses Entra ID ([KindEntra]): then it takes
+// what Microsoft Graph lets an application write. Both enforce their own
+// Capabilities, from one place.
+//
+// # Policy
+//
+// [Decide] is the whole rule of how a user is asked. The method policy names
+// groups; it is stored compiled with their nesting under a version that every
+// transaction looks at, so that nothing stale decides.
+//
 // # Not built
 //
-// Push and voice calls: a user who prefers one of them is asked in the most
+// Push and voice calls, and what follows an invitation to an authenticator: a user who prefers one of them is asked in the most
 // secure way that is there. Email addresses are kept and never verify.
 package engine

@@ -122,6 +122,18 @@ func TestDirectory(t *testing.T) {
 	cloudtest.Directory(t, func(t *testing.T) cloud.Directory { return build(t) })
 }
 
+// Both kinds keep to what they say of themselves.
+func TestLimited(t *testing.T) {
+	for _, kind := range []engine.Kind{engine.KindEngine, engine.KindEntra} {
+		t.Run(string(kind), func(t *testing.T) {
+			cloudtest.Limited(t, func(t *testing.T) (cloud.Directory, cloud.UserID) {
+				h := buildAs(t, engine.Setup{Kind: kind})
+				return h, h.user(t, 1)
+			})
+		})
+	}
+}
+
 func TestVerifier(t *testing.T) {
 	digits := regexp.MustCompile(`\b\d{6}\b`)
 	cloudtest.Verifier(t, func(t *testing.T) *cloudtest.Peer {
