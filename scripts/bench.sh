@@ -13,6 +13,8 @@ echo "== show: the page for a change board, 100,000 users within 5 CPU seconds a
 bench ./cmd/mfabridge '^BenchmarkBoardProcess$' 1x
 echo "== apply: at most 4 times the CPU of a raw bulk load of the same rows (x-raw), journal included"
 bench ./cmd/mfabridge '^BenchmarkApplyProcess$' 1x
+echo "== check: at most twice the CPU of reading the same rows (x-read); undo"
+bench ./cmd/mfabridge '^BenchmarkCheckProcess$' 1x
 echo "== engine: Write beside a raw bulk load, look-ups, verified codes with durable verdicts"
 bench ./cloud/engine/store '^BenchmarkWrite$' 1x
 bench ./cloud/engine/store '^Benchmark(Find|Verify)$' 2s

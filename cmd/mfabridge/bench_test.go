@@ -131,7 +131,7 @@ func BenchmarkApplyProcess(b *testing.B) {
 	// memory is taken before this process holds all rows.
 	memory := measured(b, "apply", s.plan).memory
 	for b.Loop() {
-		var applied, raw, checked []float64
+		var applied, raw []float64
 		rows := 0
 		for range rounds {
 			s.startOver(b)
@@ -140,14 +140,12 @@ func BenchmarkApplyProcess(b *testing.B) {
 			var loaded time.Duration
 			loaded, rows = rawLoad(b, s.path("cloud.db"), s.plan+".journal")
 			raw = append(raw, loaded.Seconds())
-			checked = append(checked, measured(b, "check", s.plan).cpu.Seconds())
 		}
 		b.ReportMetric(median(applied), "CPU-s")
 		b.ReportMetric(float64(memory), "MiB")
 		b.ReportMetric(median(raw), "raw-CPU-s")
 		b.ReportMetric(median(applied)/median(raw), "x-raw")
 		b.ReportMetric(float64(rows), "rows")
-		b.ReportMetric(median(checked), "check-CPU-s")
 	}
 }
 

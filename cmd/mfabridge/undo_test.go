@@ -173,3 +173,46 @@ func TestUndoKeepsWhatUsersDid(t *testing.T) {
 		t.Errorf("journals: %v, %v", left, err)
 	}
 }
+
+// The helpdesk asks while apply and undo are at work, as often as it likes.
+func TestExplainBesideRuns(t *testing.T) {
+	s, _ := onto(t, killUsers)
+	for _, command := range []string{"apply", "undo"} {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		cmd := child(ctx, command, s.plan)
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan error, 1)
+		go func() { ended <- cmd.Wait() }()
+		for asked := 0; ; asked++ {
+			must(t, exitDone, "explain", s.path("base.plan"), "ada@contoso.example")
+			r := must(t, exitDone, "explain", s.plan, someone(t, s))
+			if !strings.Contains(r.out, "target now") {
+				t.Fatal(r.out)
+			}
+			select {
+			case err := <-ended:
+				if err != nil || asked < 1 {
+					t.Errorf("%s: %v, %d questions beside it", command, err, asked)
+				}
+			default:
+				continue
+			}
+			break
+		}
+		cancel()
+	}
+}
+
+// someone is a user of the plan, far behind the first.
+func someone(t *testing.T, s story) string {
+	t.Helper()
+	users, err := os.ReadFile(s.path("export/users.csv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(string(users), "\n")
+	name, _, _ := strings.Cut(lines[300], ",")
+	return strings.Trim(name, `"`)
+}
