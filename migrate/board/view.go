@@ -131,7 +131,7 @@ func (v *view) rules(h migrate.Header) {
 	for _, name := range sortedKeys(h.Options) {
 		idle := h.Options["ldap"] == "" && strings.HasPrefix(name, "ldap-") // no directory was asked
 		if value := h.Options[name]; value != "" && !idle {
-			v.Options = append(v.Options, rule{optionWords(name), "--" + text(name), optionValue(value)})
+			v.Options = append(v.Options, rule{optionWords(name), "--" + text(name), optionValue(name, value)})
 		}
 	}
 	if h.Scope.SHA256 != "" {

@@ -296,12 +296,20 @@ func optionWords(name string) string {
 }
 
 // optionValue is the value of an option as people read it.
-func optionValue(v string) string {
-	switch v {
-	case "true":
-		return "yes"
-	case "false":
-		return "no"
+func optionValue(name, v string) string {
+	says := map[string]string{
+		"true": "yes", "false": "no",
+		"default-method unset": "those for whom none is set yet", "default-method always": "everybody",
+		"default-method secure": "everybody, the most secure that is there",
+		"existing keep":         "it is kept", "existing replace": "that of the old server takes its place",
+		"phone-validity possible": "possible in its country, even if not assigned", "phone-validity strict": "assigned in its country",
+		"phones export": "those of the old server", "phones directory": "those of the directory", "phones newest": "the newer ones",
+		"email off": "none", "email external": "those outside of the organisation", "email all": "all",
+	}
+	for _, key := range []string{name + " " + v, v} {
+		if words := says[key]; words != "" {
+			return words
+		}
 	}
 	return text(v)
 }
