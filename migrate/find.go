@@ -150,7 +150,7 @@ func (m *Match) add(u legacy.User, keys []rowKey, k evidence, caps cloud.Capabil
 		return
 	}
 	m.Claims = append(m.Claims, "person:"+k.person.ID)
-	m.SID = k.person.SID
+	m.Known, m.SID = k.person.Name, k.person.SID
 	if u.KeepPhoneSynchronized {
 		m.Phones, m.Changed = k.person.Phones, k.person.Changed
 	}

@@ -1,7 +1,6 @@
 package migrate
 
 import (
-	"cmp"
 	"fmt"
 	"net/mail"
 	"slices"
@@ -82,7 +81,10 @@ func (d *draft) account() (PlannedChange, bool) {
 	profile.Aliases = append(slices.Clone(profile.Aliases), names...)
 	slices.Sort(profile.Aliases)
 	if profile.SID == "" && d.caps.Aliases {
-		profile.SID = cmp.Or(sidOf(d.u), d.match.SID)
+		profile.SID = sidOf(d.u)
+		if profile.SID == "" && fold(d.match.Known) == fold(d.UPN) { // the directory means this very user
+			profile.SID = d.match.SID
+		}
 	}
 	if !d.u.Enabled && d.caps.Disable {
 		profile.Enabled = false

@@ -36,6 +36,7 @@ type Match struct {
 
 	// What the match file and the customer's directory add.
 	Weak    bool      // By proves little, and was taken all the same
+	Known   string    // the name that the directory has for the person, in the cloud
 	SID     string    // of the person in the directory
 	Claims  []string  // keys that no other row may have; nil: those that the row itself has
 	Phones  []string  // of the person in the directory, where the row's is kept in step with it

@@ -122,6 +122,24 @@ func TestCreatedUserGetsTheDirectorysNames(t *testing.T) {
 	}
 }
 
+// The Sid of a person in the directory goes to the user whom the directory
+// means, and to nobody else.
+func TestSidOfTheDirectory(t *testing.T) {
+	dir := &people{entries: []dirEntry{
+		{migrate.Person{ID: "cn=ada", Domain: "CORP", Name: "a@contoso.example", SID: "S-1-5-7"}, "ada", "", ""},
+		{migrate.Person{ID: "cn=ben", Domain: "CORP", Name: "ben@corp.example", SID: "S-1-5-8"}, "ben", "", ""},
+	}}
+	ada, ben := row("ada", 1), row("ben", 2)
+	ada.UPN, ben.UPN = "", "b@contoso.example"
+	out := planWith(t, migrate.Options{People: dir}, []legacy.User{ada, ben}, person("A", "a@contoso.example", ""), person("B", "b@contoso.example", ""))
+	for name, want := range map[string]string{"ada": "S-1-5-7", "ben": ""} {
+		d := out.of(name)
+		if len(d.Changes) == 0 || d.Changes[0].After.Profile == nil || d.Changes[0].After.Profile.SID != want {
+			t.Errorf("%s: %+v, want Sid %q", name, d.Changes, want)
+		}
+	}
+}
+
 // Two rows that the directory knows as one person are one user, though their
 // own columns have nothing in common.
 func TestRowsOfOnePerson(t *testing.T) {

@@ -25,6 +25,7 @@ func appendMatch(b []byte, m Match) []byte {
 	p.text(m.Detail)
 	p.texts(m.Taken)
 	p.flag(m.Weak)
+	p.text(m.Known)
 	p.text(m.SID)
 	p.texts(m.Claims)
 	p.texts(m.Phones)
@@ -40,7 +41,7 @@ func appendMatch(b []byte, m Match) []byte {
 func readMatch(b []byte) (Match, error) {
 	p := unpacker{b: b}
 	m := Match{Create: p.flag(), Outside: p.flag(), UPN: p.text(), By: p.text(), Problem: Code(p.text()), Detail: p.text(), Taken: p.texts(),
-		Weak: p.flag(), SID: p.text(), Claims: p.texts(), Phones: p.texts(), Changed: p.time()}
+		Weak: p.flag(), Known: p.text(), SID: p.text(), Claims: p.texts(), Phones: p.texts(), Changed: p.time()}
 	if p.flag() {
 		m.User = p.user()
 	}
