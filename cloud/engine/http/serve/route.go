@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"path"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -152,7 +153,9 @@ func (t *Table) outermost(mux *http.ServeMux) http.Handler {
 				t.refuse(w, r, errors.New("panic"))
 			}
 		}()
-		if _, pattern := mux.Handler(r); pattern == "" {
+		// A path in another spelling is another path: no redirects.
+		spelled := r.URL.EscapedPath()
+		if _, pattern := mux.Handler(r); pattern == "" || path.Clean(spelled) != spelled {
 			t.unrouted(w, r, mux)
 			return
 		}
@@ -162,10 +165,11 @@ func (t *Table) outermost(mux *http.ServeMux) http.Handler {
 
 // unrouted answers what no row takes.
 func (t *Table) unrouted(w http.ResponseWriter, r *http.Request, mux *http.ServeMux) {
+	clean := path.Clean(r.URL.EscapedPath()) == r.URL.EscapedPath()
 	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete} {
 		other := r.Clone(r.Context())
 		other.Method = method
-		if _, pattern := mux.Handler(other); pattern != "" {
+		if _, pattern := mux.Handler(other); pattern != "" && clean {
 			w.Header().Add("Allow", method)
 		}
 	}

@@ -1,0 +1,354 @@
+package api_test
+
+import (
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"mfabridge/cloud"
+	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/http/api"
+	"mfabridge/cloud/engine/http/serve"
+	"mfabridge/cloud/engine/store"
+)
+
+const issuer = "https://engine.contoso.example"
+
+var operator = engine.Actor{Who: "operator", Reason: "test"}
+
+var roles = []engine.Role{engine.RoleMigrate, engine.RoleShim, engine.RoleHelpdesk, engine.RoleAuditor, engine.RoleAdmin}
+
+// house is an engine with its API and an application of each role, named as
+// the role.
+type house struct {
+	*api.API
+	engine *engine.Engine
+	tokens map[engine.Role]string
+	user   cloud.UserID
+	mu     sync.Mutex
+	now    time.Time
+}
+
+func (h *house) Now() time.Time {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.now
+}
+
+func (h *house) Advance(d time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.now = h.now.Add(d)
+}
+
+func build(t testing.TB) *house {
+	t.Helper()
+	h := &house{now: time.Date(2026, 11, 2, 9, 0, 7, 0, time.UTC), tokens: map[engine.Role]string{}}
+	path := filepath.Join(t.TempDir(), "cloud.db")
+	if err := store.Init(t.Context(), path, "", engine.Setup{Actor: operator, Now: h.now}); err != nil {
+		t.Fatal(err)
+	}
+	s, err := store.Open(t.Context(), path, store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := engine.LoadKey("file:" + path + ".key")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if h.engine, err = engine.Open(t.Context(), engine.Config{Store: s, Key: key, Now: h.Now}); err != nil {
+		t.Fatal(err)
+	}
+	if h.API, err = api.New(api.Options{Engine: h.engine, Issuer: issuer, Now: h.Now}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := errors.Join(h.API.Close(), h.engine.Close(), s.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	if h.user, err = h.engine.AddUser(t.Context(), operator, cloud.Profile{UPN: "ada@contoso.example", Enabled: true}); err != nil {
+		t.Fatal(err)
+	}
+	for _, role := range roles {
+		h.tokens[role] = h.login(t, role)
+	}
+	return h
+}
+
+// login registers the application of a role and gets its token.
+func (h *house) login(t testing.TB, role engine.Role) string {
+	t.Helper()
+	word, err := h.engine.AddApp(t.Context(), operator, string(role), role, h.Now().Add(24*time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {string(role)}, "client_secret": {string(word.Reveal())}}
+	w := h.do(serve.API, "POST", "/oauth2/token", form.Encode(), "Content-Type", "application/x-www-form-urlencoded")
+	_, rest, ok := strings.Cut(w.Body.String(), `"access_token":"`)
+	token, _, _ := strings.Cut(rest, `"`)
+	if w.Code != http.StatusOK || !ok {
+		t.Fatalf("no token for %s: %d %s", role, w.Code, w.Body)
+	}
+	return token
+}
+
+// do sends one request; header are names and values.
+func (h *house) do(l serve.Listener, method, path, body string, header ...string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(method, path, strings.NewReader(body))
+	if body == "" {
+		r.Body, r.ContentLength = http.NoBody, 0
+	}
+	for i := 0; i+1 < len(header); i += 2 {
+		r.Header.Add(header[i], header[i+1])
+	}
+	w := httptest.NewRecorder()
+	h.Handler(l).ServeHTTP(w, r)
+	return w
+}
+
+func (h *house) as(role engine.Role, method, path, body string) *httptest.ResponseRecorder {
+	header := []string{"Authorization", "Bearer " + h.tokens[role]}
+	if body != "" {
+		header = append(header, "Content-Type", "application/json")
+	}
+	return h.do(serve.API, method, path, body, header...)
+}
+
+// allowed is who may call what, written down a second time: a route that is
+// missing here, or one that is not served any more, fails the test.
+var allowed = map[string]string{
+	"api POST /oauth2/token":                          "anybody",
+	"api GET /oauth2/jwks":                            "anybody",
+	"api GET /.well-known/oauth-authorization-server": "anybody",
+	"api GET /directory/v1/capabilities":              "migrate helpdesk auditor admin",
+	"api POST /directory/v1/find":                     "migrate helpdesk auditor admin",
+	"api POST /directory/v1/read":                     "migrate helpdesk auditor admin",
+	"api POST /directory/v1/write":                    "migrate helpdesk admin",
+	"api POST /directory/v1/lock":                     "migrate admin",
+	"api PUT /directory/v1/lock/{id}":                 "migrate admin",
+	"api DELETE /directory/v1/lock/{id}":              "migrate admin",
+	"api GET /directory/v1/preflight":                 "migrate auditor admin",
+	"api GET /directory/v1/groups/{group}/members":    "migrate auditor admin",
+	"api POST /verify/v1/challenges":                  "shim admin",
+	"api GET /verify/v1/challenges/{id}":              "shim admin",
+	"api POST /verify/v1/challenges/{id}/answer":      "shim admin",
+	"api POST /verify/v1/look":                        "shim admin",
+	"api GET /verify/v1/events":                       "shim admin",
+	"api POST /verify/v1/passwords":                   "shim admin",
+	"ops GET /healthz":                                "anybody",
+	"ops GET /readyz":                                 "anybody",
+	"pages GET /{$}":                                  "anybody",
+}
+
+func TestEveryRouteHasItsRoles(t *testing.T) {
+	h := build(t)
+	seen := map[string]bool{}
+	for _, route := range h.Routes() {
+		name := string(route.Listener) + " " + route.Method + " " + route.Path
+		want, ok := allowed[name]
+		if !ok {
+			t.Errorf("%s is served and not in the table", name)
+			continue
+		}
+		seen[name] = true
+		path := strings.NewReplacer("{id}", "none", "{group}", "none", "{$}", "").Replace(route.Path)
+		body := ""
+		if route.Body > 0 {
+			body = "{" // wrong: what is let in is refused behind the guard, and changes nothing
+		}
+		if want == "anybody" {
+			if w := h.do(route.Listener, route.Method, path, body); w.Code == http.StatusUnauthorized && path != "/oauth2/token" || w.Code == http.StatusForbidden {
+				t.Errorf("%s is not open: %d", name, w.Code)
+			}
+			continue
+		}
+		if w := h.do(route.Listener, route.Method, path, body); w.Code != http.StatusUnauthorized || w.Header().Get("WWW-Authenticate") == "" {
+			t.Errorf("%s without a token: %d", name, w.Code)
+		}
+		for _, role := range roles {
+			may := slices.Contains(strings.Fields(want), string(role))
+			if may && strings.HasSuffix(path, "/events") {
+				continue // it lasts; package remote looks at it
+			}
+			w := h.as(role, route.Method, path, body)
+			if may == (w.Code == http.StatusForbidden) || w.Code == http.StatusUnauthorized || w.Code >= 500 && w.Code != http.StatusNotImplemented {
+				t.Errorf("%s as %s: %d %s", name, role, w.Code, w.Body)
+			}
+		}
+	}
+	for name := range allowed {
+		if !seen[name] {
+			t.Errorf("%s is in the table and not served", name)
+		}
+	}
+}
+
+func TestListenersServeTheirOwn(t *testing.T) {
+	h := build(t)
+	for _, route := range h.Routes() {
+		path := strings.NewReplacer("{id}", "none", "{group}", "none", "{$}", "").Replace(route.Path)
+		for _, other := range []serve.Listener{serve.Pages, serve.API, serve.Ops} {
+			if other == route.Listener {
+				continue
+			}
+			r := h.do(other, route.Method, path, "", "Authorization", "Bearer "+h.tokens[engine.RoleAdmin])
+			if r.Code != http.StatusNotFound {
+				t.Errorf("%s answers %s %s of %s with %d", other, route.Method, path, route.Listener, r.Code)
+			}
+		}
+	}
+	if w := h.do(serve.API, "PATCH", "/directory/v1/read", ""); w.Code != http.StatusMethodNotAllowed || w.Header().Get("Allow") != "POST" {
+		t.Errorf("another method: %d, %q", w.Code, w.Header().Get("Allow"))
+	}
+}
+
+// What stops being allowed stops at the next request.
+func TestAccessEndsAtOnce(t *testing.T) {
+	h := build(t)
+	ask := func() int { return h.as(engine.RoleMigrate, "GET", "/directory/v1/capabilities", "").Code }
+	if got := ask(); got != http.StatusOK {
+		t.Fatalf("%d", got)
+	}
+	if err := h.engine.RemoveApp(t.Context(), operator, "migrate"); err != nil {
+		t.Fatal(err)
+	}
+	if got := ask(); got != http.StatusUnauthorized {
+		t.Errorf("a removed application: %d", got)
+	}
+	h.Advance(time.Second)
+	old := h.tokens[engine.RoleMigrate]
+	h.tokens[engine.RoleMigrate] = h.login(t, engine.RoleMigrate)
+	if got := ask(); got != http.StatusOK {
+		t.Errorf("the application that came back: %d", got)
+	}
+	h.tokens[engine.RoleMigrate] = old
+	if got := ask(); got != http.StatusUnauthorized {
+		t.Errorf("a token of the application before: %d", got)
+	}
+	if h.as(engine.RoleAdmin, "GET", "/directory/v1/capabilities", "").Code != http.StatusOK {
+		t.Error("the admin is out")
+	}
+	h.Advance(31 * time.Minute)
+	if got := h.as(engine.RoleAdmin, "GET", "/directory/v1/capabilities", "").Code; got != http.StatusUnauthorized {
+		t.Errorf("a token of half an hour ago: %d", got)
+	}
+}
+
+// A helpdesk blocks and unblocks; nothing else, and nobody with a role.
+func TestHelpdesk(t *testing.T) {
+	h := build(t)
+	until := h.Now().Add(time.Hour).Format(time.RFC3339)
+	block := `{"changes":[{"user":"` + string(h.user) + `","op":"set","method":"block","after":{"until":"` + until + `"}},` +
+		`{"user":"` + string(h.user) + `","op":"add","method":"mobile","after":{"text":"+1 4255550100"}},` +
+		`{"upn":"ada@contoso.example","op":"set","method":"block","after":{"until":"` + until + `"}}]}`
+	w := h.as(engine.RoleHelpdesk, "POST", "/directory/v1/write", block)
+	if w.Code != http.StatusOK || strings.Count(w.Body.String(), `"done"`) != 1 || strings.Count(w.Body.String(), `"denied"`) != 2 {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	users, err := h.engine.Read(t.Context(), []cloud.UserID{h.user})
+	if err != nil || users[0].BlockedUntil.IsZero() || users[0].Mobile != "" {
+		t.Errorf("the user is %+v, %v", users, err)
+	}
+}
+
+func TestBadRequests(t *testing.T) {
+	h := build(t)
+	find, write := "/directory/v1/find", "/directory/v1/write"
+	for name, c := range map[string]struct {
+		path, body string
+		status     int
+		says       string
+	}{
+		"no JSON":         {find, "keys", 400, "not the JSON"},
+		"cut off":         {find, `{"keys":[`, 400, "not the JSON"},
+		"more than one":   {find, `{"keys":[]} {}`, 400, "not the JSON"},
+		"unknown field":   {find, `{"kees":[]}`, 400, `unknown field \"kees\"`},
+		"another type":    {find, `{"keys":[{"kind":1}]}`, 400, "another type"},
+		"unknown kind":    {find, `{"keys":[{"kind":"shoe","value":"x"}]}`, 501, "looked up"},
+		"too large":       {find, `{"keys":[{"kind":"` + strings.Repeat("x", 1<<20) + `"}]}`, 413, "too large"},
+		"too many":        {"/directory/v1/read", `{"ids":["a"` + strings.Repeat(`,"a"`, 1000) + `]}`, 400, "at most"},
+		"no secret":       {write, `{"changes":[{"op":"add","method":"softwareOath","after":{"oath":{"secret":"!!"}}}]}`, 400, "not the JSON"},
+		"two users":       {"/verify/v1/challenges", `{"user":"a","subject":{"kind":"id","value":"b"},"client":{}}`, 400, "exactly one"},
+		"no user":         {"/verify/v1/challenges", `{"client":{}}`, 400, "exactly one"},
+		"not an address":  {"/verify/v1/challenges", `{"user":"a","client":{"address":"here"}}`, 400, "IP address"},
+		"a large context": {"/verify/v1/challenges", `{"user":"ada@contoso.example","client":{},"context":"` + strings.Repeat("AAAA", 1400) + `"}`, 400, "context"},
+		"a long key":      {"/verify/v1/challenges", `{"user":"ada@contoso.example","client":{},"idempotency_key":"` + strings.Repeat("k", 65) + `"}`, 400, "idempotency key"},
+		"nobody":          {"/verify/v1/challenges", `{"user":"nobody","client":{}}`, 404, "no such user"},
+		"no challenge":    {"/verify/v1/challenges/none/answer", `{"code":"123456"}`, 404, "no such challenge"},
+		"two passwords":   {"/verify/v1/passwords", `{"user":"a","client":{},"password":"a","password_base64":"YQ=="}`, 400, "only one"},
+		"lock for nobody": {"/directory/v1/lock", `{}`, 400, "holder"},
+	} {
+		w := h.as(engine.RoleAdmin, "POST", c.path, c.body)
+		if w.Code != c.status || !strings.Contains(w.Body.String(), c.says) || !strings.Contains(w.Body.String(), `{"error":{"code":"`) {
+			t.Errorf("%s: %d %s", name, w.Code, w.Body)
+		}
+	}
+	if w := h.do(serve.API, "POST", find, "{}", "Authorization", "Bearer "+h.tokens[engine.RoleAdmin], "Content-Type", "text/plain"); w.Code != 400 {
+		t.Errorf("another type of body: %d", w.Code)
+	}
+	for path, want := range map[string]int{
+		"/verify/v1/challenges/none?wait=1h": 400, "/verify/v1/challenges/none?wait=x": 400, "/verify/v1/challenges/none?weight=1s": 400,
+		"/verify/v1/challenges/none?wait=1s&wait=2s": 400, "/verify/v1/challenges/none": 404, "/verify/v1/challenges/%00%ff": 404,
+		"/directory/v1/groups/none/members": 404, "/directory/v1/lock/x/y": 404, "/directory//v1/capabilities": 404,
+	} {
+		if w := h.as(engine.RoleAdmin, "GET", path, ""); w.Code != want {
+			t.Errorf("GET %s: %d %s", path, w.Code, w.Body)
+		}
+	}
+	if w := h.do(serve.API, "GET", "/directory/v1/capabilities", "body", "Authorization", "Bearer "+h.tokens[engine.RoleAdmin]); w.Code != 400 {
+		t.Errorf("a body where none is taken: %d", w.Code)
+	}
+}
+
+// FuzzRoutes sends anything to every route: no answer is a fault of ours, and
+// nothing that is asked without a token changes anything.
+func FuzzRoutes(f *testing.F) {
+	f.Add(uint8(3), "", `{"keys":[{"kind":"upn","value":"ada@contoso.example"}]}`, true)
+	f.Add(uint8(6), "", `{"changes":[{"op":"add","method":"mobile","upn":"ada@contoso.example","after":{"text":"+1 4255550100"}}]}`, true)
+	f.Add(uint8(12), "", `{"user":"ada@contoso.example","client":{"app":"vpn","address":"192.0.2.1"},"context":"AAAA"}`, true)
+	f.Add(uint8(13), "none?wait=1ms", ``, true)
+	f.Add(uint8(0), "", "grant_type=client_credentials&client_id=a&client_assertion=a.b.c", false)
+	h := build(f)
+	routes := h.Routes()
+	f.Fuzz(func(t *testing.T, n uint8, id, body string, token bool) {
+		route := routes[int(n)%len(routes)]
+		if strings.HasSuffix(route.Path, "/events") {
+			return
+		}
+		path, query, _ := strings.Cut(id, "?")
+		u := url.URL{Path: strings.NewReplacer("{id}", path, "{group}", path, "{$}", "").Replace(route.Path)}
+		if !strings.Contains(query, "wait") {
+			u.RawQuery = query
+		}
+		r := httptest.NewRequest("GET", "http://engine/", nil)
+		r.Method, r.URL = route.Method, &u
+		r.Body, r.ContentLength = http.NoBody, 0
+		if body != "" && route.Body > 0 {
+			r = httptest.NewRequest(route.Method, "http://engine/", strings.NewReader(body))
+			r.URL = &u
+		}
+		r.Header.Set("Content-Type", "application/json")
+		if route.Path == "/oauth2/token" {
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		}
+		if token {
+			r.Header.Set("Authorization", "Bearer "+h.tokens[engine.RoleAdmin])
+		}
+		w := httptest.NewRecorder()
+		h.Handler(route.Listener).ServeHTTP(w, r)
+		if w.Code == http.StatusInternalServerError {
+			t.Errorf("%s %s: %s", route.Method, &u, w.Body)
+		}
+		if !token && !route.Open && w.Code < 400 {
+			t.Errorf("%s %s without a token: %d", route.Method, &u, w.Code)
+		}
+	})
+}

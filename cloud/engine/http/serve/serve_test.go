@@ -1,0 +1,348 @@
+package serve_test
+
+import (
+	"bufio"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"math/big"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"mfabridge/cloud"
+	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/http/serve"
+)
+
+// guards lets the token "good" in as an admin.
+type guards struct{}
+
+func (guards) Authenticate(_ context.Context, token string) (serve.Caller, error) {
+	switch token {
+	case "good":
+		return serve.Caller{App: "all", Role: engine.RoleAdmin}, nil
+	case "down":
+		return serve.Caller{}, &cloud.Error{Kind: cloud.Unavailable, Message: "the store does not answer"}
+	}
+	return serve.Caller{}, &cloud.Error{Kind: cloud.Denied, Message: "no"}
+}
+
+// table has one route that counts what reaches it and waits for hold.
+func table(t *testing.T, limits serve.Limits, handled *atomic.Int64, hold chan struct{}) *serve.Table {
+	t.Helper()
+	h := func(w http.ResponseWriter, r *http.Request) error {
+		var body struct{ Text string }
+		if err := serve.Read(r, &body); err != nil {
+			return err
+		}
+		handled.Add(1)
+		if body.Text == "panic" {
+			panic("a fault with a secret")
+		}
+		if hold != nil {
+			<-hold
+		}
+		return serve.Answer(w, http.StatusOK, body)
+	}
+	made, err := serve.New(serve.Options{Auth: guards{}, Limits: limits, Routes: []serve.Route{
+		{Listener: serve.API, Method: "POST", Path: "/x", Roles: []engine.Role{engine.RoleAdmin}, Body: 100, Handler: h},
+		{Listener: serve.API, Method: "POST", Path: "/other", Roles: []engine.Role{engine.RoleShim}, Body: 100, Handler: h},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return made
+}
+
+// start serves on loopback with short timeouts.
+func start(t *testing.T, h http.Handler) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := &serve.Group{Timeouts: serve.Timeouts{Header: 200 * time.Millisecond, Read: 300 * time.Millisecond}, Connections: 8}
+	g.Start(l, h, nil)
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		if err := g.Shutdown(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	return l.Addr().String()
+}
+
+// exchange writes text to a new connection, says more if asked to, and returns
+// what comes back until the server closes it.
+func exchange(t *testing.T, address, text string, half bool) string {
+	t.Helper()
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	_, _ = io.WriteString(conn, text) // the server may hang up before all is said
+	if half {
+		if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	answer, err := io.ReadAll(conn)
+	if err != nil && !strings.Contains(err.Error(), "reset") {
+		t.Fatalf("the server did not close: %v", err)
+	}
+	return string(answer)
+}
+
+func TestHostileConnections(t *testing.T) {
+	var handled atomic.Int64
+	address := start(t, table(t, serve.Limits{}, &handled, nil).Handler(serve.API))
+	head := "POST /x HTTP/1.1\r\nHost: engine\r\nAuthorization: Bearer good\r\nContent-Type: application/json\r\n"
+	for name, c := range map[string]struct {
+		text string
+		half bool
+		want string // status, empty: closed without an answer or with one
+	}{
+		"nothing at all":           {"", false, ""},
+		"half a header":            {"POST /x HTTP/1.1\r\nHost: eng", false, ""},
+		"half a header, then FIN":  {"POST /x HTTP/1.1\r\nHost: eng", true, ""},
+		"a slow body":              {head + "Content-Length: 20\r\n\r\n{\"Text\"", false, "400"},
+		"half a body, then FIN":    {head + "Content-Length: 20\r\n\r\n{\"Text\"", true, "400"},
+		"a body announced too big": {head + "Content-Length: 101\r\n\r\n", false, "413"},
+		"a chunked body too big":   {head + "Transfer-Encoding: chunked\r\n\r\n80\r\n" + strings.Repeat(" ", 128) + "\r\n0\r\n\r\n", false, "413"},
+		"a huge header":            {"POST /x HTTP/1.1\r\nHost: e\r\nX: " + strings.Repeat("x", 40<<10) + "\r\n\r\n", true, "431"},
+		"two lengths":              {head + "Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}", true, "400"},
+		"length and chunks":        {head + "Content-Length: 2\r\nTransfer-Encoding: x\r\n\r\n{}", true, "501"},
+		"no HTTP":                  {"\x16\x03\x01\x00", true, "400"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			answer := exchange(t, address, c.text, c.half)
+			if !strings.HasPrefix(answer, "HTTP/1.1 "+c.want) && (c.want != "" || answer != "") {
+				t.Errorf("answered %q, want %s", answer, c.want)
+			}
+		})
+	}
+	t.Cleanup(func() {
+		if handled.Load() != 0 {
+			t.Errorf("%d of them were taken for requests", handled.Load())
+		}
+	})
+}
+
+func TestGuard(t *testing.T) {
+	var handled atomic.Int64
+	h := table(t, serve.Limits{}, &handled, nil).Handler(serve.API)
+	for name, c := range map[string]struct {
+		path, auth, body string
+		status           int
+		retry            string
+	}{
+		"good":            {"/x", "Bearer good", `{"Text":"a"}`, 200, ""},
+		"lower case":      {"/x", "bearer good", `{"Text":"a"}`, 200, ""},
+		"wrong token":     {"/x", "Bearer bad", `{}`, 401, ""},
+		"no token":        {"/x", "", `{}`, 401, ""},
+		"another scheme":  {"/x", "Basic good", `{}`, 401, ""},
+		"a huge token":    {"/x", "Bearer " + strings.Repeat("g", 5000), `{}`, 401, ""},
+		"nobody can say":  {"/x", "Bearer down", `{}`, 503, "1"},
+		"another role":    {"/other", "Bearer good", `{}`, 403, ""},
+		"a fault of ours": {"/x", "Bearer good", `{"Text":"panic"}`, 500, ""},
+	} {
+		r := httptest.NewRequest("POST", c.path, strings.NewReader(c.body))
+		r.Header.Set("Authorization", c.auth)
+		r.Header.Set("Content-Type", "application/json")
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if w.Code != c.status || w.Header().Get("Retry-After") != c.retry || w.Header().Get("Cache-Control") != "no-store" {
+			t.Errorf("%s: %d %v", name, w.Code, w.Header())
+		}
+		if strings.Contains(w.Body.String(), "with a secret") {
+			t.Errorf("%s: the answer explains a fault: %s", name, w.Body)
+		}
+	}
+	r := httptest.NewRequest("POST", "/x", strings.NewReader(`{}`))
+	r.Header["Authorization"] = []string{"Bearer good", "Bearer bad"}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	if w.Code != 401 {
+		t.Errorf("two tokens: %d", w.Code)
+	}
+}
+
+func TestTooManyAtOnce(t *testing.T) {
+	var handled atomic.Int64
+	hold := make(chan struct{})
+	h := table(t, serve.Limits{InFlight: 2}, &handled, hold).Handler(serve.API)
+	ask := func() int {
+		r := httptest.NewRequest("POST", "/x", strings.NewReader(`{}`))
+		r.Header.Set("Authorization", "Bearer good")
+		r.Header.Set("Content-Type", "application/json")
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		return w.Code
+	}
+	codes := make(chan int, 10)
+	for range 10 {
+		go func() { codes <- ask() }()
+	}
+	for range 8 {
+		if code := <-codes; code != http.StatusServiceUnavailable {
+			t.Errorf("over the limit: %d", code)
+		}
+	}
+	close(hold)
+	for range 2 {
+		if code := <-codes; code != http.StatusOK {
+			t.Errorf("within the limit: %d", code)
+		}
+	}
+	if ask() != http.StatusOK {
+		t.Error("places were not given back")
+	}
+}
+
+func TestRoutesMustBeWhole(t *testing.T) {
+	h := func(http.ResponseWriter, *http.Request) error { return nil }
+	good := serve.Route{Listener: serve.API, Method: "GET", Path: "/x", Open: true, Handler: h}
+	for name, edit := range map[string]func(*serve.Route){
+		"neither roles nor open": func(r *serve.Route) { r.Open = false },
+		"both":                   func(r *serve.Route) { r.Roles = []engine.Role{engine.RoleAdmin} },
+		"no listener":            func(r *serve.Route) { r.Listener = "" },
+		"no handler":             func(r *serve.Route) { r.Handler = nil },
+		"nobody checks tokens":   func(r *serve.Route) { r.Open, r.Roles = false, []engine.Role{engine.RoleAdmin} },
+	} {
+		r := good
+		edit(&r)
+		if _, err := serve.New(serve.Options{Routes: []serve.Route{r}}); err == nil {
+			t.Errorf("%s: taken", name)
+		}
+	}
+	if _, err := serve.New(serve.Options{Routes: []serve.Route{good}}); err != nil {
+		t.Error(err)
+	}
+}
+
+// certify writes a certificate and returns its serial number.
+func certify(t *testing.T, dir string, serial int64, end time.Time) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(serial), NotBefore: end.Add(-time.Hour), NotAfter: end}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	inner, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = errors.Join(os.WriteFile(filepath.Join(dir, "c"), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600),
+		os.WriteFile(filepath.Join(dir, "k"), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: inner}), 0o600))
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestCertificateIsReadAgain(t *testing.T) {
+	dir, now := t.TempDir(), time.Now()
+	certify(t, dir, 1, now.Add(time.Hour))
+	var failed []error
+	c, err := serve.LoadCertificate(filepath.Join(dir, "c"), filepath.Join(dir, "k"), func() time.Time { return now }, func(err error) { failed = append(failed, err) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	serial := func() string {
+		t.Helper()
+		shown, err := c.Config().GetCertificate(&tls.ClientHelloInfo{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return shown.Leaf.SerialNumber.String()
+	}
+	step := func(what, want string) {
+		t.Helper()
+		if got := serial(); got != want {
+			t.Errorf("%s: certificate %s, want %s", what, got, want)
+		}
+	}
+	step("at first", "1")
+	certify(t, dir, 22, now.Add(time.Hour)) // another size, whatever the clock of the file system
+	step("at once", "1")
+	now = now.Add(11 * time.Second)
+	step("after a while", "22")
+	certify(t, dir, 333, now.Add(-time.Minute))
+	now = now.Add(11 * time.Second)
+	step("one that has ended", "22")
+	if err := os.WriteFile(filepath.Join(dir, "k"), []byte("none"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	now = now.Add(11 * time.Second)
+	step("one that cannot be read", "22")
+	if len(failed) != 2 {
+		t.Errorf("heard of %v", failed)
+	}
+	if err := c.Reload(); err == nil {
+		t.Error("Reload took it")
+	}
+	step("after Reload", "22")
+}
+
+func TestShutdownAnswersWhatWasRead(t *testing.T) {
+	var handled atomic.Int64
+	hold := make(chan struct{})
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := &serve.Group{}
+	g.Start(l, table(t, serve.Limits{}, &handled, hold).Handler(serve.API), nil)
+	conn, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprint(conn, "POST /x HTTP/1.1\r\nHost: e\r\nAuthorization: Bearer good\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}")
+	for handled.Load() == 0 { // until it was read
+		select {
+		case err := <-g.Failed():
+			t.Fatal(err)
+		default:
+		}
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- g.Shutdown(context.Background()) }()
+	for { // until nobody is let in any more
+		late, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			break
+		}
+		late.Close()
+	}
+	close(hold)
+	if line, err := bufio.NewReader(conn).ReadString('\n'); err != nil || !strings.Contains(line, "200") {
+		t.Errorf("answered %q, %v", line, err)
+	}
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
