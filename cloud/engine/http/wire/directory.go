@@ -142,6 +142,7 @@ type Capabilities struct {
 	DefaultMethod    Access             `json:"default_method"`
 	Preferences      []cloud.Preference `json:"preferences,omitempty"`
 	DefaultIsUsed    bool               `json:"default_is_used"`
+	EmailVerifies    bool               `json:"email_verifies"`
 	OATH             OATHLimits         `json:"oath"`
 	Telephony        []cloud.Preference `json:"telephony,omitempty"`
 	RetiresTelephony bool               `json:"retires_telephony"`
@@ -183,7 +184,7 @@ type Pace struct {
 func FromCapabilities(c *cloud.Capabilities) Capabilities {
 	w := Capabilities{Instance: c.Instance, Product: c.Product, Batch: c.Batch, Domains: c.Domains, CreateUsers: c.CreateUsers,
 		Aliases: c.Aliases, Disable: c.Disable, Block: c.Block, Delayed: c.Delayed, Methods: map[string]Access{},
-		DefaultMethod: Access(c.DefaultMethod), Preferences: c.Preferences, DefaultIsUsed: c.DefaultIsUsed, OATH: OATHLimits(c.OATH),
+		DefaultMethod: Access(c.DefaultMethod), Preferences: c.Preferences, DefaultIsUsed: c.DefaultIsUsed, EmailVerifies: c.EmailVerifies, OATH: OATHLimits(c.OATH),
 		Telephony: c.Telephony, RetiresTelephony: c.RetiresTelephony, Cloud: c.Cloud, Pace: Pace(c.Pace)}
 	for m, a := range c.Methods {
 		w.Methods[string(m)] = Access(a)
@@ -195,7 +196,7 @@ func FromCapabilities(c *cloud.Capabilities) Capabilities {
 func (w *Capabilities) Capabilities() cloud.Capabilities {
 	c := cloud.Capabilities{Instance: w.Instance, Product: w.Product, Batch: w.Batch, Domains: w.Domains, CreateUsers: w.CreateUsers,
 		Aliases: w.Aliases, Disable: w.Disable, Block: w.Block, Delayed: w.Delayed, Methods: map[cloud.Method]cloud.Access{},
-		DefaultMethod: cloud.Access(w.DefaultMethod), Preferences: w.Preferences, DefaultIsUsed: w.DefaultIsUsed,
+		DefaultMethod: cloud.Access(w.DefaultMethod), Preferences: w.Preferences, DefaultIsUsed: w.DefaultIsUsed, EmailVerifies: w.EmailVerifies,
 		OATH: cloud.OATHCapabilities(w.OATH), Telephony: w.Telephony, RetiresTelephony: w.RetiresTelephony, Cloud: w.Cloud,
 		Pace: cloud.Pace(w.Pace)}
 	for m, a := range w.Methods {

@@ -46,6 +46,7 @@ type BeginRequest struct {
 	Method  string `json:"method,omitempty"`
 	Client  Client `json:"client"`
 	Code    string `json:"code,omitempty"`
+	Shows   bool   `json:"shows_number,omitempty"`
 	Tries   *int   `json:"tries,omitempty"` // left out: 3
 	Context []byte `json:"context,omitempty"`
 	Key     string `json:"idempotency_key,omitempty"`
@@ -57,7 +58,7 @@ const defaultTries = 3
 // FromRequest makes a request; it may hold a code.
 func FromRequest(r *cloud.Request) BeginRequest {
 	return BeginRequest{Subject: Key{string(r.Subject.Kind), r.Subject.Value}, SID: r.SID, Method: string(r.Method), Client: fromClient(r.Client),
-		Code: string(r.Code.Reveal()), Tries: &r.Tries, Context: r.Context, Key: r.Key}
+		Code: string(r.Code.Reveal()), Shows: r.ShowsNumber, Tries: &r.Tries, Context: r.Context, Key: r.Key}
 }
 
 // Request turns it back.
@@ -75,7 +76,7 @@ func (w *BeginRequest) Request() (cloud.Request, error) {
 		tries = *w.Tries
 	}
 	return cloud.Request{Subject: subject, SID: w.SID, Method: cloud.Preference(w.Method), Client: client, Code: secret.FromString(w.Code),
-		Tries: tries, Context: w.Context, Key: w.Key}, nil
+		ShowsNumber: w.Shows, Tries: tries, Context: w.Context, Key: w.Key}, nil
 }
 
 func subjectOf(user string, key Key) (cloud.Key, error) {
@@ -97,19 +98,20 @@ type Challenge struct {
 	Method    string    `json:"method,omitempty"`
 	Prompt    string    `json:"prompt,omitempty"`
 	Number    string    `json:"number,omitempty"`
+	Bypassed  bool      `json:"bypassed,omitempty"`
 	ExpiresAt time.Time `json:"expires_at,omitzero"`
 }
 
 // FromChallenge makes the answer.
 func FromChallenge(c *cloud.Challenge) Challenge {
 	return Challenge{ID: string(c.ID), User: string(c.User), State: string(c.State), Reason: string(c.Reason), Method: string(c.Method),
-		Prompt: c.Prompt, Number: c.Number, ExpiresAt: utc(c.ExpiresAt)}
+		Prompt: c.Prompt, Number: c.Number, Bypassed: c.Bypassed, ExpiresAt: utc(c.ExpiresAt)}
 }
 
 // Challenge turns it back.
 func (w *Challenge) Challenge() cloud.Challenge {
 	return cloud.Challenge{ID: cloud.ChallengeID(w.ID), User: cloud.UserID(w.User), State: cloud.State(w.State), Reason: cloud.Reason(w.Reason),
-		Method: cloud.Preference(w.Method), Prompt: w.Prompt, Number: w.Number, ExpiresAt: w.ExpiresAt}
+		Method: cloud.Preference(w.Method), Prompt: w.Prompt, Number: w.Number, Bypassed: w.Bypassed, ExpiresAt: w.ExpiresAt}
 }
 
 // Decision is where a challenge stands.
