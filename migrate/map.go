@@ -305,8 +305,9 @@ func (d *draft) planned(c cloud.Change, reason string) PlannedChange {
 }
 
 // irreversible tells whether undo could not put Before back: because the
-// target does not take what that needs, because nobody holds the secret that
-// would be needed, or because an invitation that was over is over.
+// target does not take what that needs, or because nobody holds the secret
+// that would be needed. An invitation that had expired is worth nothing: to
+// revoke the new one is to put it back.
 func irreversible(c cloud.Change, caps *cloud.Capabilities) bool {
 	access := caps.Methods[c.Method]
 	switch c.Method {
@@ -325,6 +326,8 @@ func irreversible(c cloud.Change, caps *cloud.Capabilities) bool {
 	}
 	switch {
 	case c.Before.IsZero():
+		return !access.Delete
+	case c.Method == cloud.Authenticator && c.Before.State == authenticatorExpired:
 		return !access.Delete
 	case c.Method == cloud.Authenticator, c.Method.IsOATH() && !keepsSecret(c):
 		return true
