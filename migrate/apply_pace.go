@@ -12,6 +12,7 @@ import (
 // target took (additive increase, multiplicative decrease).
 const (
 	growth    = 16
+	deepest   = 64  // the best rate is this many times the lowest
 	leastSoft = 0.1 // changes a second that a run does not go below by itself
 )
 
@@ -27,7 +28,7 @@ type pacer struct {
 	size, mostSize   int // changes in one Write
 	lanes, mostLanes int // Writes at a time
 
-	step  float64   // by which soft grows
+	best  float64   // the highest rate that the target is known to have taken
 	since time.Time // beginning of what is measured
 	made  int       // changes made since
 }
@@ -36,7 +37,8 @@ func newPacer(o ApplyOptions, batch int, known cloud.Pace) *pacer {
 	p := &pacer{now: o.Now, sleep: o.Sleep, size: batch, mostSize: batch, lanes: o.Concurrency, mostLanes: o.Concurrency}
 	p.hard = newBucket(o.Rate)
 	if known.PerSecond > 0 {
-		p.limit(known.PerSecond / costliest(known))
+		p.best = known.PerSecond / costliest(known)
+		p.limit(p.best)
 	}
 	return p
 }
@@ -51,10 +53,10 @@ func costliest(known cloud.Pace) float64 {
 	return most + known.Read
 }
 
-// limit sets what the target is believed to stand.
+// limit sets what the target is believed to stand. However long a storm
+// lasts, a run stays within reach of the best rate that it has seen.
 func (p *pacer) limit(rate float64) {
-	p.soft = newBucket(max(rate, leastSoft))
-	p.step = p.soft.rate / growth
+	p.soft = newBucket(max(rate, p.best/deepest, leastSoft))
 }
 
 // portion is the most changes that are written together.
@@ -91,7 +93,7 @@ func (p *pacer) grow() {
 	p.size = min(p.mostSize, p.size+max(p.mostSize/growth, 1))
 	p.lanes = min(p.mostLanes, p.lanes+1)
 	if p.soft.rate > 0 {
-		p.soft.set(p.soft.rate + p.step)
+		p.soft.set(p.soft.rate + max(p.best, leastSoft)/growth)
 	}
 }
 
@@ -99,21 +101,20 @@ func (p *pacer) grow() {
 // asked for less.
 func (p *pacer) refused(throttled bool) {
 	p.size, p.lanes = max(p.size/2, 1), max(p.lanes/2, 1)
-	if !throttled {
-		return
-	}
-	now := p.now()
-	switch spent := now.Sub(p.since).Seconds(); {
-	case p.made > 0 && spent > 0:
-		rate := float64(p.made) / spent
-		if p.soft.rate > 0 {
-			rate = min(rate, p.soft.rate)
+	if throttled {
+		rate := p.soft.rate
+		if spent := p.now().Sub(p.since).Seconds(); p.made > 0 && spent > 0 {
+			rate = float64(p.made) / spent
+			p.best = max(p.best, rate)
+			if p.soft.rate > 0 {
+				rate = min(rate, p.soft.rate)
+			}
 		}
-		p.limit(rate / 2)
-	case p.soft.rate > 0:
-		p.limit(p.soft.rate / 2)
+		if rate > 0 {
+			p.limit(rate / 2)
+		}
 	}
-	p.since, p.made = now, 0
+	p.since, p.made = time.Time{}, 0 // the wait that follows is no part of what it stands
 }
 
 // bucket holds the leave to make changes; it fills at a rate up to one

@@ -118,14 +118,16 @@ func (q QuietHours) on(y int, m time.Month, d int, clock time.Duration) time.Tim
 	return time.Date(y, m, d, int(clock/time.Hour), int(clock%time.Hour/time.Minute), 0, 0, q.zone)
 }
 
-// quiet says no while quiet hours are on. The run ends then, and does not
-// wait: it would keep the lock of the target for hours.
-func (a *applier) quiet() error {
-	now := a.opts.Now()
-	for _, q := range a.opts.Quiet {
+// Admits says no while quiet hours are on: with a *[QuietError].
+func (o ApplyOptions) Admits(now time.Time) error {
+	for _, q := range o.Quiet {
 		if until, on := q.At(now); on {
 			return hint.Wrap(&QuietError{Until: until}, "what was done is recorded; run the same command again when they have ended")
 		}
 	}
 	return nil
 }
+
+// quiet ends a run when quiet hours begin. It does not wait for their end: it
+// would keep the lock of the target for hours.
+func (a *applier) quiet() error { return a.opts.Admits(a.opts.Now()) }

@@ -32,9 +32,6 @@ func (p *program) gates(c *cli.Context, plan *planfile.Plan, opt *migrate.ApplyO
 	if err != nil {
 		return err
 	}
-	if len(opt.Waves) == 1 {
-		return usage("--gate is asked between two waves, and there is only one", "name several with --wave, or none for all of them")
-	}
 	path, notify := c.Args().First(), opt.Notify
 	opt.Gate = func(ctx context.Context, w migrate.WaveEnd) error {
 		cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)

@@ -65,11 +65,22 @@ func (p *program) apply(c *cli.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	if c.IsSet("gate") && len(opt.Waves) == 1 {
+		return usage("--gate is asked between two waves, and there is only one", "name several with --wave, or none for all of them")
+	}
+	if err := opt.Admits(p.now()); err != nil {
+		return &exit{code: exitNotNow, err: err}
+	}
 	plan, err := openPlan(c, given[0], false)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, plan.Close()) }()
+	for _, name := range opt.Waves { // before a target is made for nothing
+		if _, err := migrate.InWave(plan, name); err != nil {
+			return err
+		}
+	}
 	if want := c.String("expect"); want != "" && want != plan.Digest() {
 		return hint.New(fmt.Sprintf("the digest of %s is %s, not the expected one", given[0], plan.Digest()),
 			"this is another plan than the one that was reviewed")

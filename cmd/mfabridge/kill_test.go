@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"math/rand/v2"
 	"os"
@@ -83,13 +84,14 @@ func (s story) listing(t testing.TB) map[string]string {
 	return users
 }
 
-// apply runs apply as a process of its own and kills it after a while. It
-// reports whether the kill came in time.
-func (s story) applyKilled(t testing.TB, after time.Duration) (killed bool) {
+// applyKilled runs apply as a process of its own and kills it after a while;
+// with more arguments it may kill itself before that. It reports whether the
+// kill came in time.
+func (s story) applyKilled(t testing.TB, after time.Duration, more ...string) (killed bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), after)
 	defer cancel()
-	cmd := child(ctx, "apply", s.plan) // CommandContext ends it by SIGKILL
+	cmd := child(ctx, append([]string{"apply", s.plan}, more...)...) // CommandContext ends it by SIGKILL
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	err := cmd.Run()
@@ -107,8 +109,9 @@ func (s story) applyKilled(t testing.TB, after time.Duration) (killed bool) {
 	}
 }
 
-// Apply is killed at random instants and run again until it is done; the end
-// state is that of an undisturbed run.
+// Apply is killed and run again until it is done; the end state is that of an
+// undisturbed run. Half of the kills come at random instants, half right
+// behind a write, before its results are durable.
 func TestApplySurvivesKills(t *testing.T) {
 	kills := 20
 	if os.Getenv("MFABRIDGE_SOAK") != "" {
@@ -130,7 +133,11 @@ func TestApplySurvivesKills(t *testing.T) {
 		s.startOver(t)
 		rounds++
 		for {
-			if !s.applyKilled(t, time.Duration(random.Int64N(int64(whole)))) {
+			if done%2 == 0 {
+				if !s.applyKilled(t, time.Duration(random.Int64N(int64(whole)))) {
+					break
+				}
+			} else if !s.applyKilled(t, time.Minute, "--rehearse-faults", fmt.Sprintf("die-after@%d", 1+random.IntN(5))) {
 				break
 			}
 			done++
