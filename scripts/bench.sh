@@ -6,7 +6,7 @@ go=${GO:-go}
 bench() { # package, pattern, rounds
   "$go" test "$1" -run '^$' -bench "$2" -benchtime "$3" -timeout 60m | grep -E '^(Benchmark|cpu:)' || { echo "no figures from $1 $2"; exit 1; }
 }
-echo "== plan: 1,000,000 users within 45 CPU seconds and 256 MiB, no less memory for fewer; their JSON within 20 CPU seconds (show);"
+echo "== plan: 1,000,000 users within 45 CPU seconds and 256 MiB, flat memory; their JSON within 20 CPU seconds (show);"
 echo "   beside a raw bulk load of the rows of a plan of 100,000 (x-raw)"
 bench ./cmd/mfabridge '^BenchmarkPlanProcess$' 1x
 echo "== show: the page for a change board, 100,000 users within 5 CPU seconds and 30 MB, beside the JSON (x-json)"
