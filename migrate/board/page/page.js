@@ -298,7 +298,11 @@
     find();
   }
 
-  function unlink() { history.replaceState(null, "", "#users"); }
+  // unlink takes the user who was open out of the address, unless that leads
+  // elsewhere already.
+  function unlink() {
+    if (location.hash.indexOf("#user=") === 0) { history.replaceState(null, "", "#users"); }
+  }
 
   document.documentElement.className = "scripted";
   form.hidden = false;
