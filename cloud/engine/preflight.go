@@ -105,7 +105,8 @@ func (e *Engine) checkKey(r Reader) (cloud.Check, error) {
 			opened++
 		}
 	}
-	return cloud.Check{Name: "key", Result: cloud.CheckPassed, Detail: fmt.Sprintf("the key belongs to the store and opens %d of %d secrets that were tried", opened, opened)}, nil
+	return cloud.Check{Name: "key", Result: cloud.CheckPassed,
+		Detail: fmt.Sprintf("the key belongs to the store, and opened the secrets of %d generators that were tried", opened)}, nil
 }
 
 // policyChecks say what the policy keeps people from using.
