@@ -13,6 +13,7 @@ peers=(
   "module:pskc python3-pskc"
   "chromium chromium"
   "slapd slapd"
+  "curl curl"
 )
 
 # there PROGRAM tells whether a peer is installed

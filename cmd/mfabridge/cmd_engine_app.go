@@ -26,6 +26,7 @@ func (p *program) appCommand() *cli.Command {
 				&cli.StringFlag{Name: "secret-out", EnvVars: env("secret-out"), Usage: "write the secret to `FILE` (mode 0600); it cannot be shown again"},
 				reasonFlag(),
 			}), Action: p.addApp},
+			p.appKeyCommand(),
 			{Name: "list", Usage: "list all applications", Flags: storeFlags(), Action: p.listApps},
 			{Name: "remove", Usage: "take an application's access away", ArgsUsage: "NAME",
 				Flags: append(storeFlags(), reasonFlag()), Action: p.removeApp},

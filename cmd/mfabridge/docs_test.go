@@ -23,10 +23,11 @@ import (
 // says, but for digests, ids, times and codes; a line "…" stands for any
 // number of lines. "# exits N" behind a command says that it ends with N. With
 // MFABRIDGE_UPDATE_DOCS set the documents are written anew.
-var documents = []string{"README.md", "docs/engine.md", "docs/shim.md", "docs/migrate.md"}
+var documents = []string{"README.md", "docs/engine.md", "docs/shim.md", "docs/migrate.md", "docs/api.md"}
 
 func TestDocumentsAreTrue(t *testing.T) {
 	peer.Path(t, "radclient", "freeradius-utils")
+	peer.Path(t, "curl", "curl")
 	for _, name := range documents {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join("..", "..", filepath.FromSlash(name))
@@ -50,12 +51,13 @@ type telling struct {
 	folder string
 	env    []string
 	port   string // stands for 1812 of the document
+	api    string // stands for 8443
 	update bool   // take what is printed for what is said
 }
 
 func newTelling(t *testing.T) *telling {
 	t.Helper()
-	d := &telling{t: t, folder: t.TempDir(), port: freePort(t), update: os.Getenv("MFABRIDGE_UPDATE_DOCS") != ""}
+	d := &telling{t: t, folder: t.TempDir(), port: freePort(t), api: freePort(t), update: os.Getenv("MFABRIDGE_UPDATE_DOCS") != ""}
 	if err := os.CopyFS(filepath.Join(d.folder, "fixtures"), os.DirFS(filepath.Join("..", "..", "fixtures"))); err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +107,7 @@ func (d *telling) tell(text string) string {
 		if info == "console" {
 			block = d.console(block)
 		} else if _, file, ok := strings.Cut(info, " "); ok {
-			content := strings.ReplaceAll(strings.Join(block, ""), "127.0.0.1:1812", "127.0.0.1:"+d.port)
+			content := d.real(strings.Join(block, ""))
 			if err := os.WriteFile(filepath.Join(d.folder, file), []byte(content), 0o600); err != nil {
 				d.t.Fatal(err)
 			}
@@ -163,7 +165,7 @@ func (d *telling) command(line string) string {
 	if m := exits.FindStringSubmatch(line); m != nil {
 		want = m[1]
 	}
-	line = strings.ReplaceAll(strings.TrimSpace(line), "127.0.0.1:1812", "127.0.0.1:"+d.port)
+	line = d.real(strings.TrimSpace(line))
 	if background, ok := strings.CutSuffix(line, "&"); ok {
 		return d.background(background)
 	}
@@ -176,7 +178,17 @@ func (d *telling) command(line string) string {
 		d.t.Errorf("$ %s\nexit code %s, want %s\n%s", line, got, want, text)
 	}
 	printed := strings.ReplaceAll(string(text), d.folder, "/srv/mfabridge")
-	return strings.ReplaceAll(printed, "127.0.0.1:"+d.port, "127.0.0.1:1812")
+	return d.told(printed)
+}
+
+// real puts the ports of this run in the place of those of the document, and
+// told does the reverse.
+func (d *telling) real(s string) string {
+	return strings.NewReplacer("127.0.0.1:1812", "127.0.0.1:"+d.port, "127.0.0.1:8443", "127.0.0.1:"+d.api).Replace(s)
+}
+
+func (d *telling) told(s string) string {
+	return strings.NewReplacer("127.0.0.1:"+d.port, "127.0.0.1:1812", "127.0.0.1:"+d.api, "127.0.0.1:8443").Replace(s)
 }
 
 func (d *telling) background(line string) string {
@@ -207,7 +219,7 @@ func (d *telling) background(line string) string {
 			_, err = stderr.Read(buf)
 		}
 	}()
-	return strings.ReplaceAll(listening.FindString(seen.String()), "127.0.0.1:"+d.port, "127.0.0.1:1812")
+	return d.told(listening.FindString(seen.String()))
 }
 
 // passing replaces what differs from run to run.
@@ -222,6 +234,7 @@ var passing = []struct {
 	{regexp.MustCompile(`by mfabridge \S+`), "by mfabridge VERSION"},
 	{regexp.MustCompile(`0x[0-9a-f]{16,}`), "OCTETS"},
 	{regexp.MustCompile(`\bId \d+ from \S+ to \S+ length \d+`), "PACKET"},
+	{regexp.MustCompile(`\b0[0-9a-v]{31}\b`), "CHALLENGE"},
 	{regexp.MustCompile(`\b\d{6}\b`), "CODE"},
 	{regexp.MustCompile(`[ \t]+`), " "},
 }
