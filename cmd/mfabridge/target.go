@@ -123,6 +123,9 @@ func (p *program) open(ctx context.Context, t place, o store.Options) (*embedded
 
 // openWith is open with what delivers codes.
 func (p *program) openWith(ctx context.Context, t place, o store.Options, senders map[cloud.Preference]engine.Sender) (*embedded, error) {
+	if t.url != "" {
+		return nil, usage("this command works on the store itself, not over HTTP", "run it where the store is, with sqlite:PATH")
+	}
 	if !t.exists() {
 		return nil, hint.Wrap(&cloud.Error{Kind: cloud.NotFound, Message: "there is no store at " + t.path},
 			"make one with: mfabridge engine init --store sqlite:"+t.path)
