@@ -16,8 +16,8 @@ bench ./cmd/mfabridge '^BenchmarkApplyProcess$' 1x
 echo "== check: at most twice the CPU of reading the same rows (x-read); undo"
 bench ./cmd/mfabridge '^BenchmarkCheckProcess$' 1x
 echo "== engine: Write beside a raw bulk load, look-ups, verified codes with durable verdicts"
-bench ./cloud/engine/store '^BenchmarkWrite$' 1x
-bench ./cloud/engine/store '^Benchmark(Find|Verify)$' 2s
+bench ./cloud/engine/store/sqlite '^BenchmarkWrite$' 1x
+bench ./cloud/engine/store/sqlite '^Benchmark(Find|Verify)$' 2s
 echo "== engine over HTTP: /verify/v1 begin and answer, 4,000 a CPU second; client and server in one process, beside two bare requests of net/http"
 bench ./cloud/remote '^BenchmarkLoginOverHTTP$' 5000x
 echo "== shim: CPU for a response beside a Go UDP echo; memory"

@@ -13,7 +13,7 @@ import (
 	"mfabridge/cloud"
 	"mfabridge/cloud/cloudtest"
 	"mfabridge/cloud/engine"
-	"mfabridge/cloud/engine/store"
+	"mfabridge/cloud/engine/store/sqlite"
 	"mfabridge/internal/hint"
 	"mfabridge/internal/secret"
 )
@@ -335,10 +335,10 @@ func TestOpenRefuses(t *testing.T) {
 	setup(`{"format":2,"kind":"engine","instance":"x"}`)
 	want(open(key), cloud.Unsupported)
 	empty := filepath.Join(t.TempDir(), "empty.db")
-	if err := store.Create(t.Context(), empty, func(*store.Store) error { return nil }); err != nil {
+	if err := sqlite.Create(t.Context(), empty, func(*sqlite.Store) error { return nil }); err != nil {
 		t.Fatal(err)
 	}
-	s, err := store.Open(t.Context(), empty, store.Options{})
+	s, err := sqlite.Open(t.Context(), empty, sqlite.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

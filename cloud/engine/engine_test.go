@@ -15,7 +15,7 @@ import (
 	"mfabridge/cloud/cloudtest"
 	"mfabridge/cloud/engine"
 	"mfabridge/cloud/engine/channel"
-	"mfabridge/cloud/engine/store"
+	"mfabridge/cloud/engine/store/sqlite"
 )
 
 // operator is who administers in tests.
@@ -29,7 +29,7 @@ type house struct {
 	limits engine.Limits
 	mu     sync.Mutex
 	now    time.Time
-	store  *store.Store
+	store  *sqlite.Store
 }
 
 func (h *house) Now() time.Time {
@@ -56,7 +56,7 @@ func buildAs(t testing.TB, with engine.Setup) *house {
 	h := &house{path: filepath.Join(t.TempDir(), "cloud.db"), now: time.Date(2026, 11, 2, 9, 0, 7, 0, time.UTC)}
 	h.outbox = filepath.Join(filepath.Dir(h.path), "outbox")
 	with.Domains, with.Actor, with.Now = []string{"Contoso.Example"}, operator, h.now
-	err := store.Init(t.Context(), h.path, "", with)
+	err := sqlite.Init(t.Context(), h.path, "", with)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +66,7 @@ func buildAs(t testing.TB, with engine.Setup) *house {
 
 func (h *house) open(t testing.TB) {
 	t.Helper()
-	s, err := store.Open(t.Context(), h.path, store.Options{})
+	s, err := sqlite.Open(t.Context(), h.path, sqlite.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,7 +13,7 @@ import (
 	"mfabridge/cloud"
 	"mfabridge/cloud/cloudtest"
 	"mfabridge/cloud/engine"
-	"mfabridge/cloud/engine/store"
+	"mfabridge/cloud/engine/store/sqlite"
 	"mfabridge/cloud/rehearse"
 	"mfabridge/internal/hint"
 )
@@ -31,10 +31,10 @@ func build(t *testing.T, spec string) *stage {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "cloud.db")
 	s := &stage{now: time.Date(2026, 11, 2, 9, 0, 0, 0, time.UTC)}
-	if err := store.Init(t.Context(), path, "", engine.Setup{Domains: []string{"contoso.example"}, Actor: engine.Actor{Who: "operator", Reason: "test"}, Now: s.now}); err != nil {
+	if err := sqlite.Init(t.Context(), path, "", engine.Setup{Domains: []string{"contoso.example"}, Actor: engine.Actor{Who: "operator", Reason: "test"}, Now: s.now}); err != nil {
 		t.Fatal(err)
 	}
-	db, err := store.Open(t.Context(), path, store.Options{})
+	db, err := sqlite.Open(t.Context(), path, sqlite.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,7 +20,7 @@ import (
 	"mfabridge/cloud/engine/channel"
 	"mfabridge/cloud/engine/http/api"
 	"mfabridge/cloud/engine/http/serve"
-	"mfabridge/cloud/engine/store"
+	"mfabridge/cloud/engine/store/sqlite"
 	"mfabridge/cloud/remote"
 	"mfabridge/internal/secret"
 )
@@ -33,7 +33,7 @@ type house struct {
 	engine *engine.Engine
 	api    *api.API
 	server *httptest.Server
-	store  *store.Store
+	store  *sqlite.Store
 	path   string
 	outbox string
 	secret secret.Bytes // of the application "all"
@@ -63,7 +63,7 @@ func build(t testing.TB, edit ...func(*house)) *house {
 		f(h)
 	}
 	h.outbox = filepath.Join(filepath.Dir(h.path), "outbox")
-	err := store.Init(t.Context(), h.path, "", engine.Setup{Domains: []string{"Contoso.Example"}, Actor: operator, Now: h.now})
+	err := sqlite.Init(t.Context(), h.path, "", engine.Setup{Domains: []string{"Contoso.Example"}, Actor: operator, Now: h.now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +79,7 @@ func build(t testing.TB, edit ...func(*house)) *house {
 // open opens the store and serves its engine.
 func (h *house) open(t testing.TB) {
 	t.Helper()
-	s, err := store.Open(t.Context(), h.path, store.Options{})
+	s, err := sqlite.Open(t.Context(), h.path, sqlite.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,7 +11,7 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
-	"mfabridge/cloud/engine/store"
+	"mfabridge/cloud/engine/store/sqlite"
 	"mfabridge/internal/hint"
 	"mfabridge/migrate"
 	"mfabridge/migrate/planfile"
@@ -250,5 +250,5 @@ func (p *program) planned(c *cli.Context, plan *planfile.Plan, make bool) (openT
 		}
 		fmt.Fprintf(p.err, "mfabridge: made the store %s, its key is %s\n", to.path, to.keyPath())
 	}
-	return p.connect(c, to, store.Options{Cache: applyCache})
+	return p.connect(c, to, sqlite.Options{Cache: applyCache})
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"mfabridge/cloud/engine"
-	"mfabridge/cloud/engine/store"
+	"mfabridge/cloud/engine/store/sqlite"
 )
 
 func (p *program) engineCommand() *cli.Command {
@@ -125,7 +125,7 @@ func (p *program) withEngine(c *cli.Context, use func(*embedded) error) (err err
 	if err != nil {
 		return err
 	}
-	e, err := p.open(c.Context, t, store.Options{})
+	e, err := p.open(c.Context, t, sqlite.Options{})
 	if err != nil {
 		return err
 	}

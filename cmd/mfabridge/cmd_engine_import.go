@@ -10,7 +10,7 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
-	"mfabridge/cloud/engine/store"
+	"mfabridge/cloud/engine/store/sqlite"
 	"mfabridge/internal/hint"
 	"mfabridge/migrate"
 )
@@ -47,7 +47,7 @@ func (p *program) importUsers(c *cli.Context) (err error) {
 	if err != nil {
 		return hint.Wrap(fmt.Errorf("%s:%w", name, err), "the first line must name the columns: mfabridge engine user import --help")
 	}
-	e, err := p.open(c.Context, to, store.Options{Cache: applyCache})
+	e, err := p.open(c.Context, to, sqlite.Options{Cache: applyCache})
 	if err != nil {
 		return err
 	}

@@ -21,7 +21,7 @@ import (
 	"mfabridge/cloud/engine/config"
 	"mfabridge/cloud/engine/http/api"
 	"mfabridge/cloud/engine/http/serve"
-	"mfabridge/cloud/engine/store"
+	"mfabridge/cloud/engine/store/sqlite"
 	"mfabridge/internal/hint"
 )
 
@@ -67,7 +67,7 @@ func (p *program) engineServe(c *cli.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, outbox.Close()) }()
-	e, err := p.openWith(c.Context, t, store.Options{}, map[cloud.Preference]engine.Sender{cloud.SMS: outbox})
+	e, err := p.openWith(c.Context, t, sqlite.Options{}, map[cloud.Preference]engine.Sender{cloud.SMS: outbox})
 	if err != nil {
 		return hint.Wrap(fmt.Errorf("store: %w", err), hint.Of(err))
 	}

@@ -14,7 +14,7 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
-	"mfabridge/cloud/engine/store"
+	"mfabridge/cloud/engine/store/sqlite"
 	"mfabridge/internal/hint"
 	"mfabridge/legacy"
 	"mfabridge/legacy/phone"
@@ -137,7 +137,7 @@ func (p *program) planTarget(c *cli.Context, to place) (*planTarget, error) {
 		return nil, err
 	}
 	if to.exists() {
-		e, err := p.connect(c, to, store.Options{})
+		e, err := p.connect(c, to, sqlite.Options{})
 		if err != nil {
 			return nil, err
 		}

@@ -8,7 +8,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"mfabridge/cloud"
-	"mfabridge/cloud/engine/store"
+	"mfabridge/cloud/engine/store/sqlite"
 	"mfabridge/internal/hint"
 	"mfabridge/migrate"
 )
@@ -66,7 +66,7 @@ func (p *program) ready(c *cli.Context, to place) (target migrate.Target, checks
 		return target, []cloud.Check{{Name: "exists", Result: cloud.CheckWarning,
 			Detail: "there is no store at " + to.path + "; apply makes it", Action: "Check the path if there should be one."}}, nil
 	}
-	e, err := p.connect(c, to, store.Options{})
+	e, err := p.connect(c, to, sqlite.Options{})
 	if err != nil {
 		return target, nil, err
 	}

@@ -14,7 +14,7 @@ import (
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
 	"mfabridge/cloud/engine/channel"
-	"mfabridge/cloud/engine/store"
+	"mfabridge/cloud/engine/store/sqlite"
 	"mfabridge/internal/hint"
 	"mfabridge/shim"
 	"mfabridge/shim/config"
@@ -72,7 +72,7 @@ func (p *program) shimCheck(c *cli.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	e, err := p.open(c.Context, t, store.Options{})
+	e, err := p.open(c.Context, t, sqlite.Options{})
 	if err != nil {
 		return hint.Wrap(fmt.Errorf("engine.store: %w", err), hint.Of(err))
 	}
@@ -135,7 +135,7 @@ func (p *program) loadShim(ctx context.Context, path, key string) (*shimParts, e
 	if err != nil {
 		return nil, err
 	}
-	e, err := p.openWith(ctx, t, store.Options{}, map[cloud.Preference]engine.Sender{cloud.SMS: outbox})
+	e, err := p.openWith(ctx, t, sqlite.Options{}, map[cloud.Preference]engine.Sender{cloud.SMS: outbox})
 	if err != nil {
 		return nil, errors.Join(err, outbox.Close())
 	}

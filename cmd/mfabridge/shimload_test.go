@@ -20,7 +20,7 @@ import (
 	"mfabridge/cloud"
 	"mfabridge/cloud/cloudtest"
 	"mfabridge/cloud/engine"
-	"mfabridge/cloud/engine/store"
+	"mfabridge/cloud/engine/store/sqlite"
 	"mfabridge/shim/radius"
 )
 
@@ -58,10 +58,10 @@ func populated(t testing.TB, n int) story {
 	t.Helper()
 	s := story{folder: t.TempDir()}
 	s.store = "sqlite:" + s.path("cloud.db")
-	if err := store.Init(t.Context(), s.path("cloud.db"), "", engine.Setup{Actor: engine.Actor{Who: "load test"}}); err != nil {
+	if err := sqlite.Init(t.Context(), s.path("cloud.db"), "", engine.Setup{Actor: engine.Actor{Who: "load test"}}); err != nil {
 		t.Fatal(err)
 	}
-	db, err := store.Open(t.Context(), s.path("cloud.db"), store.Options{Cache: 64 << 10})
+	db, err := sqlite.Open(t.Context(), s.path("cloud.db"), sqlite.Options{Cache: 64 << 10})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,7 +14,7 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
-	"mfabridge/cloud/engine/store"
+	"mfabridge/cloud/engine/store/sqlite"
 	"mfabridge/cloud/remote"
 	"mfabridge/internal/hint"
 )
@@ -111,18 +111,18 @@ func (t place) loadKey() (engine.Key, error) {
 // embedded is an engine that runs in this process, with its store.
 type embedded struct {
 	*engine.Engine
-	store *store.Store
+	store *sqlite.Store
 }
 
 func (e *embedded) Close() error { return errors.Join(e.Engine.Close(), e.store.Close()) }
 
 // open opens the engine on an existing store. It cannot send anything.
-func (p *program) open(ctx context.Context, t place, o store.Options) (*embedded, error) {
+func (p *program) open(ctx context.Context, t place, o sqlite.Options) (*embedded, error) {
 	return p.openWith(ctx, t, o, nil)
 }
 
 // openWith is open with what delivers codes.
-func (p *program) openWith(ctx context.Context, t place, o store.Options, senders map[cloud.Preference]engine.Sender) (*embedded, error) {
+func (p *program) openWith(ctx context.Context, t place, o sqlite.Options, senders map[cloud.Preference]engine.Sender) (*embedded, error) {
 	if t.url != "" {
 		return nil, usage("this command works on the store itself, not over HTTP", "run it where the store is, with sqlite:PATH")
 	}
@@ -131,7 +131,7 @@ func (p *program) openWith(ctx context.Context, t place, o store.Options, sender
 			"make one with: mfabridge engine init --store sqlite:"+t.path)
 	}
 	// The store first: what is none has no key either.
-	s, err := store.Open(ctx, t.path, o)
+	s, err := sqlite.Open(ctx, t.path, o)
 	if err != nil {
 		return nil, err
 	}
@@ -167,13 +167,13 @@ func (p *program) create(ctx context.Context, t place, with engine.Setup) error 
 // fill makes the store, and its key unless there is one.
 func (t place) fill(ctx context.Context, with engine.Setup) error {
 	if _, err := os.Lstat(t.keyPath()); t.key == "" && err != nil {
-		return store.Init(ctx, t.path, t.keyPath(), with)
+		return sqlite.Init(ctx, t.path, t.keyPath(), with)
 	}
 	key, err := t.loadKey()
 	if err != nil {
 		return err
 	}
-	return store.InitWith(ctx, t.path, key, with)
+	return sqlite.InitWith(ctx, t.path, key, with)
 }
 
 // clearLeftovers removes what runs have left that were killed while they made
@@ -207,7 +207,7 @@ func (p *program) imagine(ctx context.Context, with engine.Setup) (*embedded, fu
 	if err != nil {
 		return nil, nil, errors.Join(hint.Wrap(fmt.Errorf("an empty store to plan with: %w", err), tempAdvice), remove())
 	}
-	e, err := p.open(ctx, t, store.Options{})
+	e, err := p.open(ctx, t, sqlite.Options{})
 	if err != nil {
 		return nil, nil, errors.Join(err, remove())
 	}

@@ -8,7 +8,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"mfabridge/cloud"
-	"mfabridge/cloud/engine/store"
+	"mfabridge/cloud/engine/store/sqlite"
 	"mfabridge/cloud/remote"
 	"mfabridge/internal/hint"
 	"mfabridge/internal/secret"
@@ -40,7 +40,7 @@ func accessFlags() []cli.Flag {
 }
 
 // connect opens a target, wherever it is.
-func (p *program) connect(c *cli.Context, t place, o store.Options) (openTarget, error) {
+func (p *program) connect(c *cli.Context, t place, o sqlite.Options) (openTarget, error) {
 	if t.url == "" {
 		return p.open(c.Context, t, o)
 	}

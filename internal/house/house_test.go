@@ -25,7 +25,7 @@ var rooms = map[string][]string{
 	"cloud/cloudtest":             {"cloud"},
 	"cloud/rehearse":              {"cloud"},
 	"cloud/engine":                {"cloud"},
-	"cloud/engine/store":          {"cloud", "cloud/engine"},
+	"cloud/engine/store/sqlite":   {"cloud", "cloud/engine"},
 	"cloud/engine/channel":        {"cloud", "cloud/engine"},
 	"cloud/engine/http/wire":      {"cloud"},
 	"cloud/engine/http/serve":     {"cloud", "cloud/engine", "cloud/engine/http/wire"},
@@ -55,8 +55,8 @@ var rooms = map[string][]string{
 var outside = map[string][]string{
 	"github.com/urfave/cli/v2":          {"cmd/mfabridge"},
 	"github.com/schollz/progressbar/v3": {"cmd/mfabridge"},
-	"github.com/mattn/go-sqlite3":       {"cloud/engine/store", "migrate/planfile"},
-	"database/sql":                      {"cloud/engine/store", "migrate/planfile"},
+	"github.com/mattn/go-sqlite3":       {"cloud/engine/store/sqlite", "migrate/planfile"},
+	"database/sql":                      {"cloud/engine/store/sqlite", "migrate/planfile"},
 	"github.com/go-ldap/ldap/v3":        {"internal/ldapconn"},
 	"encoding/csv":                      {"migrate", "cmd/mfabridge"},
 	"encoding/xml":                      {},
@@ -212,14 +212,14 @@ func TestForbiddenImportIsSeen(t *testing.T) {
 		{"shim/radius", "legacy", false},
 		{"migrate", "cloud/engine", false},
 		{"shim", "cloud/engine", false},
-		{"cloud/engine", "cloud/engine/store", false},
+		{"cloud/engine", "cloud/engine/store/sqlite", false},
 		{"cloud", "legacy", false},
 		{"cloud/remote", "cloud/engine", false},
 		{"cloud/engine", "cloud/engine/http/serve", false},
 		{"cloud/engine/http/verify", "cloud/engine/http/directory", false},
 		{"migrate", "cloud", true},
 		{"shim", "cloud", true},
-		{"cmd/mfabridge", "cloud/engine/store", true},
+		{"cmd/mfabridge", "cloud/engine/store/sqlite", true},
 	} {
 		if got := mayImport(c.room, c.imported); got != c.want {
 			t.Errorf("mayImport(%s, %s) = %v, want %v", c.room, c.imported, got, c.want)

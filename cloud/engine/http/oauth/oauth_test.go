@@ -25,7 +25,7 @@ import (
 	"mfabridge/cloud/engine"
 	"mfabridge/cloud/engine/http/oauth"
 	"mfabridge/cloud/engine/http/serve"
-	"mfabridge/cloud/engine/store"
+	"mfabridge/cloud/engine/store/sqlite"
 )
 
 const issuer = "https://engine.contoso.example"
@@ -44,10 +44,10 @@ func build(t testing.TB) *house {
 	t.Helper()
 	h := &house{now: time.Date(2026, 11, 2, 9, 0, 7, 0, time.UTC)}
 	path := filepath.Join(t.TempDir(), "cloud.db")
-	if err := store.Init(t.Context(), path, "", engine.Setup{Actor: operator, Now: h.now}); err != nil {
+	if err := sqlite.Init(t.Context(), path, "", engine.Setup{Actor: operator, Now: h.now}); err != nil {
 		t.Fatal(err)
 	}
-	s, err := store.Open(t.Context(), path, store.Options{})
+	s, err := sqlite.Open(t.Context(), path, sqlite.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

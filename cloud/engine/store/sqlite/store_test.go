@@ -1,4 +1,4 @@
-package store_test
+package sqlite_test
 
 import (
 	"bufio"
@@ -19,7 +19,7 @@ import (
 	"mfabridge/cloud"
 	"mfabridge/cloud/cloudtest"
 	"mfabridge/cloud/engine"
-	"mfabridge/cloud/engine/store"
+	"mfabridge/cloud/engine/store/sqlite"
 	"mfabridge/internal/hint"
 )
 
@@ -39,15 +39,15 @@ func TestMain(m *testing.M) {
 func made(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "cloud.db")
-	if err := store.Init(t.Context(), path, "", engine.Setup{Actor: engine.Actor{Who: "operator"}}); err != nil {
+	if err := sqlite.Init(t.Context(), path, "", engine.Setup{Actor: engine.Actor{Who: "operator"}}); err != nil {
 		t.Fatal(err)
 	}
 	return path
 }
 
-func opens(t *testing.T, path string) *store.Store {
+func opens(t *testing.T, path string) *sqlite.Store {
 	t.Helper()
-	s, err := store.Open(t.Context(), path, store.Options{})
+	s, err := sqlite.Open(t.Context(), path, sqlite.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +59,7 @@ func opens(t *testing.T, path string) *store.Store {
 	return s
 }
 
-func engineOn(t *testing.T, s *store.Store, path string, now func() time.Time) *engine.Engine {
+func engineOn(t *testing.T, s *sqlite.Store, path string, now func() time.Time) *engine.Engine {
 	t.Helper()
 	key, err := engine.LoadKey("file:" + path + ".key")
 	if err != nil {
@@ -264,7 +264,7 @@ func TestOpenSaysWhy(t *testing.T) {
 		"another database":   {run(filepath.Join(folder, "other.db"), "CREATE TABLE t (x)"), cloud.Invalid},
 		"of a newer program": {run(newer, "PRAGMA user_version = 99"), cloud.Unsupported},
 	} {
-		_, err := store.Open(t.Context(), c.path, store.Options{})
+		_, err := sqlite.Open(t.Context(), c.path, sqlite.Options{})
 		if err == nil || cloud.KindOf(err) != c.kind || hint.Of(err) == "" || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: %v (hint %q), want kind %s", name, err, hint.Of(err), c.kind)
 		}
@@ -276,17 +276,17 @@ func TestCreateIsWholeOrNothing(t *testing.T) {
 	folder := t.TempDir()
 	path := filepath.Join(folder, "cloud.db")
 	no := errors.New("no")
-	if err := store.Create(t.Context(), path, func(*store.Store) error { return no }); !errors.Is(err, no) {
+	if err := sqlite.Create(t.Context(), path, func(*sqlite.Store) error { return no }); !errors.Is(err, no) {
 		t.Errorf("Create: %v", err)
 	}
-	if err := store.Init(t.Context(), path, "", engine.Setup{}); err == nil {
+	if err := sqlite.Init(t.Context(), path, "", engine.Setup{}); err == nil {
 		t.Error("Init without an actor succeeded")
 	}
 	if left, err := os.ReadDir(folder); err != nil || len(left) != 0 {
 		t.Errorf("left: %v, %v", left, err)
 	}
 	setup := engine.Setup{Actor: engine.Actor{Who: "operator"}}
-	if err := store.Init(t.Context(), path, "", setup); err != nil {
+	if err := sqlite.Init(t.Context(), path, "", setup); err != nil {
 		t.Fatal(err)
 	}
 	before, err := os.ReadFile(path)
@@ -298,7 +298,7 @@ func TestCreateIsWholeOrNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 {
-		if err := store.Init(t.Context(), path, "", setup); err == nil || cloud.KindOf(err) != cloud.Conflict {
+		if err := sqlite.Init(t.Context(), path, "", setup); err == nil || cloud.KindOf(err) != cloud.Conflict {
 			t.Errorf("Init on a store: %v", err)
 		}
 	}
@@ -328,7 +328,7 @@ func TestInitKeepsAKeyFile(t *testing.T) {
 	if err := os.WriteFile(path+".key", []byte("precious"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := store.Init(t.Context(), path, "", engine.Setup{Actor: engine.Actor{Who: "operator"}}); err == nil {
+	if err := sqlite.Init(t.Context(), path, "", engine.Setup{Actor: engine.Actor{Who: "operator"}}); err == nil {
 		t.Error("Init replaced a key file")
 	}
 	if content, err := os.ReadFile(path + ".key"); err != nil || string(content) != "precious" {
@@ -342,7 +342,7 @@ var epoch = time.Date(2026, 11, 2, 9, 0, 0, 0, time.UTC)
 // logInForever logs the user in, each time one step later, and prints the
 // number of each login that was approved. It ends by being killed.
 func logInForever(path string) error {
-	s, err := store.Open(context.Background(), path, store.Options{})
+	s, err := sqlite.Open(context.Background(), path, sqlite.Options{})
 	if err != nil {
 		return err
 	}

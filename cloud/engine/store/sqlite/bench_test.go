@@ -1,4 +1,4 @@
-package store_test
+package sqlite_test
 
 import (
 	"context"
@@ -16,7 +16,7 @@ import (
 	"mfabridge/cloud"
 	"mfabridge/cloud/cloudtest"
 	"mfabridge/cloud/engine"
-	"mfabridge/cloud/engine/store"
+	"mfabridge/cloud/engine/store/sqlite"
 	"mfabridge/internal/secret"
 )
 
@@ -42,12 +42,12 @@ func changesOf(n int) []cloud.Change {
 	}
 }
 
-func open(b *testing.B, cache int) (*engine.Engine, *store.Store, string) {
+func open(b *testing.B, cache int) (*engine.Engine, *sqlite.Store, string) {
 	path := filepath.Join(b.TempDir(), "cloud.db")
-	if err := store.Init(b.Context(), path, "", engine.Setup{Actor: engine.Actor{Who: "bench"}}); err != nil {
+	if err := sqlite.Init(b.Context(), path, "", engine.Setup{Actor: engine.Actor{Who: "bench"}}); err != nil {
 		b.Fatal(err)
 	}
-	s, err := store.Open(b.Context(), path, store.Options{Cache: cache})
+	s, err := sqlite.Open(b.Context(), path, sqlite.Options{Cache: cache})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -106,7 +106,7 @@ func BenchmarkWrite(b *testing.B) {
 // schema and returns the CPU time of the inserts.
 func rawLoad(b *testing.B, path string) time.Duration {
 	target := filepath.Join(b.TempDir(), "raw.db")
-	if err := store.Create(b.Context(), target, func(*store.Store) error { return nil }); err != nil {
+	if err := sqlite.Create(b.Context(), target, func(*sqlite.Store) error { return nil }); err != nil {
 		b.Fatal(err)
 	}
 	from, err := sql.Open("sqlite3", "file:"+path+"?mode=ro")

@@ -1,4 +1,4 @@
-package store_test
+package sqlite_test
 
 import (
 	"database/sql"
@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"mfabridge/cloud/engine/store"
+	"mfabridge/cloud/engine/store/sqlite"
 )
 
 // placeholdersAscend tells whether $1, $2, … first appear in that order.
@@ -31,7 +31,7 @@ func placeholdersAscend(statement string) bool {
 // The driver binds arguments by the first appearance of their placeholder:
 // $2 before $1 would swap them without a word.
 func TestPlaceholdersAscend(t *testing.T) {
-	for name, statement := range store.Statements() {
+	for name, statement := range sqlite.Statements() {
 		if !placeholdersAscend(statement) {
 			t.Errorf("%s: placeholders do not ascend: %s", name, statement)
 		}
@@ -52,7 +52,7 @@ func TestPlaceholdersAscend(t *testing.T) {
 
 // All statements of the package stand in the list that these tests walk.
 func TestStatementsAreListed(t *testing.T) {
-	listed := store.Statements()
+	listed := sqlite.Statements()
 	files, err := filepath.Glob("*.go")
 	if err != nil {
 		t.Fatal(err)
@@ -84,7 +84,7 @@ func TestStatementsAreListed(t *testing.T) {
 // No statement walks a whole table, however large the store grows.
 func TestNoStatementScans(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "cloud.db")
-	if err := store.Create(t.Context(), path, func(*store.Store) error { return nil }); err != nil {
+	if err := sqlite.Create(t.Context(), path, func(*sqlite.Store) error { return nil }); err != nil {
 		t.Fatal(err)
 	}
 	db, err := sql.Open("sqlite3", "file:"+path)
@@ -92,7 +92,7 @@ func TestNoStatementScans(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	for name, statement := range store.Statements() {
+	for name, statement := range sqlite.Statements() {
 		verb, _, _ := strings.Cut(statement, " ")
 		if name == "sqlApps" || verb != "SELECT" && verb != "UPDATE" && verb != "DELETE" {
 			continue

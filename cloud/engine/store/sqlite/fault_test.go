@@ -1,4 +1,4 @@
-package store_test
+package sqlite_test
 
 import (
 	"context"
@@ -18,7 +18,7 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
-	"mfabridge/cloud/engine/store"
+	"mfabridge/cloud/engine/store/sqlite"
 )
 
 // A fault in one update costs that one: not the program, not the others that
@@ -58,7 +58,7 @@ func TestPanicFailsOneUpdate(t *testing.T) {
 func TestHeldStoreTellsAllWhoWait(t *testing.T) {
 	path := made(t)
 	s := opens(t, path)
-	if err := store.Impatient(s); err != nil {
+	if err := sqlite.Impatient(s); err != nil {
 		t.Fatal(err)
 	}
 	other, err := sql.Open("sqlite3", "file:"+path+"?_txlock=immediate")

@@ -1,4 +1,4 @@
-package store_test
+package sqlite_test
 
 import (
 	"database/sql"
@@ -10,7 +10,7 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
-	"mfabridge/cloud/engine/store"
+	"mfabridge/cloud/engine/store/sqlite"
 )
 
 // version1 makes the store that a program of schema 1 left.
@@ -60,7 +60,7 @@ func TestVersion1IsBroughtForward(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 4 { // whoever opens it at the same moment
 		wg.Go(func() {
-			s, err := store.Open(t.Context(), path, store.Options{})
+			s, err := sqlite.Open(t.Context(), path, sqlite.Options{})
 			if err == nil {
 				err = s.Close()
 			}
@@ -70,7 +70,7 @@ func TestVersion1IsBroughtForward(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if n := userVersion(t, path); n != store.Version {
+	if n := userVersion(t, path); n != sqlite.Version {
 		t.Fatalf("the store has version %d", n)
 	}
 	e := engineOn(t, opens(t, path), path, time.Now)
@@ -122,7 +122,7 @@ func TestBrokenVersion1IsLeft(t *testing.T) {
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if s, err := store.Open(t.Context(), path, store.Options{}); err == nil {
+	if s, err := sqlite.Open(t.Context(), path, sqlite.Options{}); err == nil {
 		s.Close()
 		t.Fatal("it was opened")
 	}

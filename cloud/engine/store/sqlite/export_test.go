@@ -1,4 +1,4 @@
-package store
+package sqlite
 
 // Impatient makes the store's writer give up at once where another process
 // holds the file.

@@ -1,4 +1,4 @@
-// Package store keeps an engine in one SQLite file: [Create] makes it,
+// Package sqlite keeps an engine in one SQLite file: [Create] makes it,
 // [Open] opens it, and [Store] is the engine's contract of the same name.
 //
 // # Durability
@@ -23,4 +23,4 @@
 // made under a temporary name and appears under its own once it is complete.
 // The schema's version is in user_version, "MFBE" in application_id; a newer
 // or foreign file is refused. The schema only ever moves forward.
-package store
+package sqlite
