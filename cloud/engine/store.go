@@ -145,6 +145,7 @@ type User struct {
 	Created  time.Time
 	Roles    []string // administrative roles, as they were given
 	Devices  int      // how many Device rows there are
+	Aside    []byte   // what few users have and every login must know, see aside; nil: none of it
 }
 
 // Device is an authenticator as stored, or an invitation to become one.
@@ -199,6 +200,9 @@ type Challenge struct {
 	Created time.Time
 	Expires time.Time
 	Decided time.Time // zero: no verdict
+
+	Proven   bool // whoever began it had proven who the user is, see proven
+	Bypassed bool // approved by a bypass
 }
 
 // Attempt is what was answered to an Answer that carried a Key.

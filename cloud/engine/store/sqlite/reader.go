@@ -19,7 +19,7 @@ type reader struct{ c *conn }
 // at ten times the cost.
 const (
 	userColumns = "users.id, upn, display_name, aliases, sid, enabled, mobile, alternate, office, email, preference, " +
-		"blocked_until, password, created, class, roles, devices"
+		"blocked_until, password, created, class, roles, devices, aside"
 	sqlMeta       = "SELECT value FROM meta WHERE name = $1"
 	sqlUser       = "SELECT " + userColumns + " FROM users WHERE id = $1"
 	sqlUserNamed  = "SELECT " + userColumns + " FROM names JOIN users ON users.id = names.user WHERE space = +$1 AND name = +$2"
@@ -27,7 +27,7 @@ const (
 	sqlTokens     = "SELECT id, method, name, serial, manufacturer, model, algorithm, digits, period, fingerprint, sealed, " +
 		"proven, drift, last_step, seen_step FROM tokens WHERE user = +$1 ORDER BY id"
 	sqlSpent         = "SELECT second FROM spent WHERE fingerprint = $1"
-	challengeColumns = "id, request_key, user, method, state, reason, prompt, app, place, tries, sent, context, created, expires, decided"
+	challengeColumns = "id, request_key, user, method, state, reason, prompt, app, place, tries, sent, context, created, expires, decided, flags"
 	sqlChallenge     = "SELECT " + challengeColumns + " FROM challenges WHERE id = $1"
 	sqlByKey         = "SELECT " + challengeColumns + " FROM challenges WHERE request_key = +$1 ORDER BY created DESC LIMIT 1"
 	sqlAttempt       = "SELECT state, reason, tries, at FROM attempts WHERE challenge = $1 AND answer_key = $2"
@@ -75,7 +75,7 @@ func (r reader) Meta(name string) (value []byte, err error) {
 }
 
 func scanUser(row []driver.Value) *engine.User {
-	u := &engine.User{Password: blob(row[12]), Created: clock(row[13])}
+	u := &engine.User{Password: blob(row[12]), Created: clock(row[13]), Aside: blob(row[17])}
 	u.ID = cloud.UserID(text(row[0]))
 	u.Profile = cloud.Profile{UPN: text(row[1]), DisplayName: text(row[2]), SID: text(row[4]), Enabled: integer(row[5]) != 0}
 	if aliases := text(row[3]); aliases != "" {
@@ -92,7 +92,7 @@ func scanUser(row []driver.Value) *engine.User {
 }
 
 func (r reader) users(sql string, args ...driver.Value) (users []*engine.User, err error) {
-	err = r.c.query(sql, 17, func(row []driver.Value) error { users = append(users, scanUser(row)); return nil }, args...)
+	err = r.c.query(sql, 18, func(row []driver.Value) error { users = append(users, scanUser(row)); return nil }, args...)
 	return users, err
 }
 
@@ -135,11 +135,12 @@ func (r reader) Spent(fingerprint string) (second int64, err error) {
 }
 
 func (r reader) challenge(sql, arg string) (c *engine.Challenge, err error) {
-	err = r.c.query(sql, 15, func(row []driver.Value) error {
+	err = r.c.query(sql, 16, func(row []driver.Value) error {
 		c = &engine.Challenge{ID: cloud.ChallengeID(text(row[0])), Key: text(row[1]), User: cloud.UserID(text(row[2])),
 			Method: cloud.Preference(text(row[3])), State: cloud.State(text(row[4])), Reason: cloud.Reason(text(row[5])),
 			Prompt: text(row[6]), Place: text(row[8]), Tries: int(integer(row[9])),
-			Sent: blob(row[10]), Context: blob(row[11]), Created: clock(row[12]), Expires: clock(row[13]), Decided: clock(row[14])}
+			Sent: blob(row[10]), Context: blob(row[11]), Created: clock(row[12]), Expires: clock(row[13]), Decided: clock(row[14]),
+			Proven: integer(row[15])&1 != 0, Bypassed: integer(row[15])&2 != 0}
 		var ok bool
 		if c.Owner, c.App, ok = strings.Cut(text(row[7]), ownerEnds); !ok {
 			c.Owner, c.App = "", c.Owner

@@ -22,12 +22,15 @@ var schema1 string
 //go:embed schema2.sql
 var schema2 string
 
+//go:embed schema3.sql
+var schema3 string
+
 // Version is the schema's version that this program reads and writes.
-const Version = 2
+const Version = 3
 
 // steps are the scripts that lead to each version, the first from an empty
 // file. A step that was released is never changed.
-func steps() []string { return []string{schema1, schema2} }
+func steps() []string { return []string{schema1, schema2, schema3} }
 
 // applicationID marks a file as an engine's store: "MFBE".
 const applicationID = 0x4d464245

@@ -18,8 +18,8 @@ type tx struct{ reader }
 const (
 	sqlSetMeta = "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
 	sqlPutUser = "INSERT OR REPLACE INTO users (id, upn, display_name, aliases, sid, enabled, mobile, alternate, office, email, " +
-		"preference, blocked_until, password, created, class, roles, devices) " +
-		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)"
+		"preference, blocked_until, password, created, class, roles, devices, aside) " +
+		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)"
 	sqlRemoveUser = "DELETE FROM users WHERE id = $1"
 	sqlClaim      = "INSERT INTO names (space, name, user) VALUES ($1, $2, $3) ON CONFLICT (space, name) DO NOTHING"
 	sqlOwner      = "SELECT user FROM names WHERE space = $1 AND name = $2"
@@ -35,7 +35,7 @@ const (
 	sqlSetSpent    = "INSERT INTO spent (fingerprint, second) VALUES ($1, $2) " +
 		"ON CONFLICT (fingerprint) DO UPDATE SET second = max(second, excluded.second)"
 	sqlPutChallenge = "INSERT OR REPLACE INTO challenges (" + challengeColumns +
-		") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
+		") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"
 	sqlPutAttempt     = "INSERT OR REPLACE INTO attempts (challenge, answer_key, state, reason, tries, at) VALUES ($1, $2, $3, $4, $5, $6)"
 	sqlSetLastSent    = "INSERT OR REPLACE INTO last_sent (user, place, challenge) VALUES ($1, $2, $3)"
 	sqlPutFailures    = "INSERT OR REPLACE INTO failures (user, way, place, count, last) VALUES ($1, $2, $3, $4, $5)"
@@ -61,13 +61,16 @@ func (t tx) do(sql string, args ...driver.Value) error {
 func (t tx) SetMeta(name string, value []byte) error { return t.do(sqlSetMeta, name, value) }
 
 func (t tx) PutUser(u *engine.User) error {
-	var password driver.Value
+	var password, aside driver.Value
 	if u.Password != nil {
 		password = u.Password
 	}
+	if u.Aside != nil {
+		aside = u.Aside
+	}
 	return t.do(sqlPutUser, string(u.ID), u.UPN, u.DisplayName, strings.Join(u.Aliases, "\n"), u.SID, flag(u.Enabled),
 		u.Mobile, u.Alternate, u.Office, u.Email, string(u.Default), nano(u.BlockedUntil), password, nano(u.Created),
-		flag(u.Guest)|flag(u.External)<<1, strings.Join(u.Roles, "\n"), int64(u.Devices))
+		flag(u.Guest)|flag(u.External)<<1, strings.Join(u.Roles, "\n"), int64(u.Devices), aside)
 }
 
 func (t tx) RemoveUser(id cloud.UserID) error { return t.do(sqlRemoveUser, string(id)) }
@@ -114,7 +117,8 @@ func (t tx) PutChallenge(c *engine.Challenge) error {
 		key = c.Key
 	}
 	return t.do(sqlPutChallenge, string(c.ID), key, string(c.User), string(c.Method), string(c.State), string(c.Reason),
-		c.Prompt, ownedApp(c), c.Place, int64(c.Tries), c.Sent, c.Context, nano(c.Created), nano(c.Expires), nano(c.Decided))
+		c.Prompt, ownedApp(c), c.Place, int64(c.Tries), c.Sent, c.Context, nano(c.Created), nano(c.Expires), nano(c.Decided),
+		flag(c.Proven)|flag(c.Bypassed)<<1)
 }
 
 // ownerEnds divides who began a challenge from the application that users are
