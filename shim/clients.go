@@ -8,6 +8,7 @@ import (
 
 	"mfabridge/internal/hint"
 	"mfabridge/shim/config"
+	"mfabridge/shim/observe"
 	"mfabridge/shim/radius"
 )
 
@@ -16,10 +17,11 @@ type client struct {
 	config.Client
 	primary Primary   // nil: the client has checked the first factor itself
 	secrets sync.Pool // of *radius.Secret, for workers
+	seen    *observe.Count
 }
 
-func newClient(c config.Client, primary Primary) *client {
-	made := &client{Client: c, primary: primary}
+func newClient(c config.Client, primary Primary, seen *observe.Count) *client {
+	made := &client{Client: c, primary: primary, seen: seen}
 	made.secrets.New = func() any { return radius.NewSecret(c.SharedSecret.Reveal()) }
 	return made
 }
@@ -31,7 +33,7 @@ type clientTable struct {
 	owner  map[netip.Prefix]*client
 }
 
-func newClientTable(clients []config.Client, primaries map[string]Primary) (clientTable, error) {
+func newClientTable(clients []config.Client, primaries map[string]Primary, seen func(name string) *observe.Count) (clientTable, error) {
 	t := clientTable{owner: make(map[netip.Prefix]*client)}
 	for _, c := range clients {
 		primary := primaries[c.Primary]
@@ -46,7 +48,7 @@ func newClientTable(clients []config.Client, primaries map[string]Primary) (clie
 		default:
 			return t, fmt.Errorf("client %s would let logins through with a factor missing", c.Name)
 		}
-		made := newClient(c, primary)
+		made := newClient(c, primary, seen(c.Name))
 		for _, p := range c.Prefixes {
 			if t.owner[p] != nil {
 				return t, fmt.Errorf("network %s belongs to two clients", p)

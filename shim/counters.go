@@ -16,6 +16,8 @@ const (
 	unexpectedCode
 	noMessageAuthenticator
 	wrongMessageAuthenticator
+	unsignedProxyState // without Message-Authenticator, from a client that is observed
+	unsignedEAP        // RFC 3579 section 3.1
 	overload
 	readFailed
 	sendFailed
@@ -26,7 +28,7 @@ const (
 
 func (d drop) String() string {
 	return [drops]string{"unknown_client", "malformed", "unexpected_code", "no_message_authenticator",
-		"wrong_message_authenticator", "overload", "read_failed", "send_failed", "engine_away", "primary_away"}[d]
+		"wrong_message_authenticator", "unsigned_proxy_state", "unsigned_eap", "overload", "read_failed", "send_failed", "engine_away", "primary_away"}[d]
 }
 
 // Counters is what a Server has done since it was made.

@@ -7,11 +7,13 @@ import (
 	"mfabridge/cloud"
 	"mfabridge/internal/secret"
 	"mfabridge/shim/config"
+	"mfabridge/shim/observe"
 )
 
 // FindClient returns the name of the client that an address belongs to.
 func FindClient(clients []config.Client, a netip.Addr) (string, error) {
-	t, err := newClientTable(clients, map[string]Primary{config.Native: native{}, "old": native{}})
+	t, err := newClientTable(clients, map[string]Primary{config.Native: native{}, "old": native{}},
+		func(string) *observe.Count { return new(observe.Count) })
 	if err != nil {
 		return "", err
 	}

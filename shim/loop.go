@@ -9,6 +9,8 @@ import (
 	"runtime/debug"
 	"time"
 
+	"mfabridge/shim/config"
+	"mfabridge/shim/observe"
 	"mfabridge/shim/radius"
 )
 
@@ -113,16 +115,48 @@ func (l *loop) packet(b []byte) {
 		return
 	}
 	secret := l.secret(c)
-	switch err := secret.VerifyRequest(p); {
-	case errors.Is(err, radius.ErrNoMessageAuthenticator):
-		l.drop(noMessageAuthenticator, c, err)
-	case err != nil:
-		l.drop(wrongMessageAuthenticator, c, err)
+	switch why, err := l.judge(p, secret, c); {
+	case why != drops:
+		l.drop(why, c, err)
 	case p.Code() == radius.StatusServer:
 		l.status(p, secret, c)
 	default:
 		l.request(p, c)
 	}
+}
+
+// judge counts whether a packet has the Message-Authenticator that its client
+// must send, and says why it is dropped; drops: it is not. A client that is
+// only observed may leave it out, but never of Status-Server (RFC 5997 section
+// 3), with EAP (RFC 3579 section 3.1), or with Proxy-State: that is where an
+// attacker hides what makes a forged answer fit (CVE-2024-3596).
+func (l *loop) judge(p radius.Packet, secret *radius.Secret, c *client) (drop, error) {
+	kind, why := observe.Signed, drops
+	err := secret.VerifyRequest(p)
+	switch {
+	case err == nil:
+	case !errors.Is(err, radius.ErrNoMessageAuthenticator):
+		kind, why = observe.Wrong, wrongMessageAuthenticator
+	case p.Code() == radius.StatusServer:
+		return noMessageAuthenticator, err
+	default:
+		kind = observe.Unsigned
+		_, eap := p.Lookup(radius.EAPMessage)
+		_, proxied := p.Lookup(radius.ProxyState)
+		switch {
+		case eap > 0:
+			kind, why = observe.UnsignedEAP, unsignedEAP
+		case proxied > 0:
+			kind, why = observe.UnsignedProxyState, unsignedProxyState
+		}
+		if c.MessageAuthenticator != config.Observe {
+			why = noMessageAuthenticator
+		}
+	}
+	if p.Code() == radius.AccessRequest {
+		c.seen.Add(kind, l.path.from.Addr(), l.s.now())
+	}
+	return why, err
 }
 
 // secret returns the loop's own hash states of a client.

@@ -37,6 +37,7 @@ import (
 	"mfabridge/cloud"
 	"mfabridge/internal/hint"
 	"mfabridge/shim/config"
+	"mfabridge/shim/observe"
 )
 
 // ErrServerClosed is what Serve returns after Shutdown.
@@ -58,6 +59,7 @@ type Options struct {
 	Primaries map[string]Primary // those that clients name, besides engine
 	Log       *slog.Logger       // takes one event a login; nil: no log
 	Now       func() time.Time   // nil: time.Now
+	Observed  *observe.Book      // counts Message-Authenticators by client; nil: one that is forgotten
 
 	Workers     int           // logins at work at once; 0: DefaultWorkers
 	Queue       int           // logins waiting for a worker; 0: DefaultQueue
@@ -100,19 +102,14 @@ func New(o Options) (*Server, error) {
 	case len(o.Config.Keys) == 0:
 		return nil, hint.New("shim has no cluster key to seal State with", "set cluster_keys, or let a single node make one")
 	}
+	o.fill()
 	keys, err := newKeyring(o.Config.Keys)
 	if err != nil {
 		return nil, err
 	}
-	clients, err := newClientTable(o.Config.RADIUS.Clients, o.primaries())
+	clients, err := newClientTable(o.Config.RADIUS.Clients, o.primaries(), func(name string) *observe.Count { return o.Observed.Of(name, o.Now()) })
 	if err != nil {
 		return nil, err
-	}
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
-	}
-	if o.Now == nil {
-		o.Now = time.Now
 	}
 	s := &Server{
 		clients: clients, log: o.Log, now: o.Now, count: newCounters(),
@@ -133,6 +130,18 @@ func New(o Options) (*Server, error) {
 	// Calls outlive the signal that stops the program: Shutdown bounds them.
 	s.calls, s.giveUp = context.WithCancel(context.Background())
 	return s, nil
+}
+
+func (o *Options) fill() {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Observed == nil {
+		o.Observed = observe.New()
+	}
 }
 
 // primaries are all that a client may name.

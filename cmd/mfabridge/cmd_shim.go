@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 	"mfabridge/internal/hint"
 	"mfabridge/shim"
 	"mfabridge/shim/config"
+	"mfabridge/shim/observe"
 )
 
 // drainLimit is how long a stopping shim goes on with logins that it has read.
@@ -41,6 +43,7 @@ type shimParts struct {
 	engine    *embedded
 	outbox    *channel.Outbox
 	primaries *primaries
+	observed  *observe.Book
 }
 
 func (s *shimParts) Close() error {
@@ -102,6 +105,9 @@ func (p *program) shimCheck(c *cli.Context) (err error) {
 	if err := first.check(c.Context, p.out); err != nil {
 		return err
 	}
+	if err := p.adviseObserved(p.out, conf); err != nil {
+		return err
+	}
 	fmt.Fprintf(p.out, "\nthe configuration is good, the engine's store opens, and %s\n", state)
 	return nil
 }
@@ -119,7 +125,13 @@ func (p *program) shimServe(c *cli.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	return p.serve(c.Context, server, conns)
+	beside, stop := context.WithCancel(c.Context)
+	var saved sync.WaitGroup
+	saved.Go(func() { p.keepObserved(beside, parts.observed) })
+	err = p.serve(c.Context, server, conns)
+	stop()
+	saved.Wait()
+	return err
 }
 
 // loadShim opens what a configuration names.
@@ -129,6 +141,10 @@ func (p *program) loadShim(ctx context.Context, path, key string) (*shimParts, e
 		return nil, err
 	}
 	if err := conf.MakeKeys(); err != nil {
+		return nil, err
+	}
+	book, err := observed(conf)
+	if err != nil {
 		return nil, err
 	}
 	outbox, err := channel.OpenOutbox(t.outbox(), cloud.SMS)
@@ -143,13 +159,13 @@ func (p *program) loadShim(ctx context.Context, path, key string) (*shimParts, e
 	if err != nil {
 		return nil, errors.Join(err, e.Close(), outbox.Close())
 	}
-	return &shimParts{config: conf, engine: e, outbox: outbox, primaries: first}, nil
+	return &shimParts{config: conf, engine: e, outbox: outbox, primaries: first, observed: book}, nil
 }
 
 // listen makes the server and opens all its sockets, or none.
 func (p *program) listen(parts *shimParts) (*shim.Server, []net.PacketConn, error) {
 	server, err := shim.New(shim.Options{Config: parts.config, Verifier: parts.engine, Passwords: parts.engine,
-		Primaries: parts.primaries.byName, Log: p.logger(), Now: p.now})
+		Primaries: parts.primaries.byName, Log: p.logger(), Now: p.now, Observed: parts.observed})
 	if err != nil {
 		return nil, nil, err
 	}

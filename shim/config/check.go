@@ -135,7 +135,10 @@ func (k *check) client(c *Client, i int) {
 	k.networks(c, at)
 	c.SharedSecret = k.secret(c.Secret, at)
 	k.factors(c, at)
-	k.word(at, "message_authenticator", &c.MessageAuthenticator, []string{Require}, "observe")
+	k.word(at, "message_authenticator", &c.MessageAuthenticator, []string{Require, Observe})
+	if c.MessageAuthenticator == Observe {
+		k.warn("%s: requests without Message-Authenticator count; whoever can write packets between it and this host can forge answers. shim check says when require is safe", at)
+	}
 	k.word(at, "unmatched", &c.Unmatched, []string{"deny"}, "primary_only")
 	k.word(at, "disabled", &c.Disabled, []string{"deny"})
 	k.word(at, "calling_station", &c.CallingStation, []string{Reliable, Unreliable})

@@ -192,7 +192,8 @@ type Client struct {
 	Secret string `yaml:"secret"`
 
 	// MessageAuthenticator: require (default). A request without it is
-	// dropped. observe is not built yet.
+	// dropped. observe takes it, unless it has Proxy-State, and counts; shim
+	// check says when require is safe.
 	MessageAuthenticator string `yaml:"message_authenticator"`
 
 	// Primary says who checks the first factor: engine, a name under

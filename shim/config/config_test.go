@@ -141,7 +141,6 @@ func TestRefusals(t *testing.T) {
 		{"contradiction", client(base + "primary: engine\nprimary_done_by_client: true"), "contradicts primary: engine"},
 		{"only without password", client(base + "primary: engine\ncode_entry: only"), "leaves no password"},
 		{"append", client(base + "primary: engine\ncode_entry: append"), "code_entry: append is not built"},
-		{"observe", client(base + "primary: engine\nmessage_authenticator: observe"), "message_authenticator: observe is not built"},
 		{"no Message-Authenticator", client(base + "primary: engine\nmessage_authenticator: no"), `"no" is not a word`},
 		{"primary_only", client(base + "primary: engine\nunmatched: primary_only"), "unmatched: primary_only is not built"},
 		{"disabled", client(base + "primary: engine\ndisabled: allow"), `disabled: "allow" is not a word`},
