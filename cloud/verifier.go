@@ -19,6 +19,10 @@ const (
 // was recorded for it.
 const RepeatWindow = 30 * time.Second
 
+// JoinWindow is how long after its verdict a push or call still is the answer
+// to an equal [Request].
+const JoinWindow = 10 * time.Second
+
 // ChallengeID names a challenge. It cannot be guessed and is at most 32 bytes
 // of URL-safe text.
 type ChallengeID string
@@ -86,8 +90,11 @@ type Request struct {
 
 	// Key makes the call repeatable: an equal Key within RepeatWindow returns
 	// the same challenge or verdict and does nothing, except that an open or
-	// approved challenge is refused now if its user may no longer verify. At
-	// most MaxIdempotencyKey bytes; empty: not repeatable.
+	// approved challenge is refused now if its user may no longer verify. With
+	// push and calls a person takes longer, and is not to approve for a login
+	// that comes long after: there an equal Key returns the challenge while it
+	// is pending and within JoinWindow of its verdict, and begins another one
+	// later. At most MaxIdempotencyKey bytes; empty: not repeatable.
 	Key string
 }
 
@@ -121,6 +128,8 @@ type Decision struct {
 	TriesLeft int    // with State Pending
 	Context   []byte // as given to Begin
 	Repeated  bool   // this verdict was recorded before this call
+
+	At time.Time // when the verdict was reached, by the engine's clock; zero: pending, or not known
 }
 
 // Verifier asks for second factors. No method waits for a person: decisions
@@ -164,10 +173,24 @@ type Verifier interface {
 // to be known where one ends before the password is tried anywhere.
 type CodeMatcher interface {
 	// MatchCode tells whether code is one that a generator of the subject takes
-	// now, or the code that was sent last. It changes nothing but the limits on
-	// failures, which it obeys: beyond them nothing matches. An unknown subject
-	// matches nothing. Errors as [Verifier].
+	// now or has taken within RepeatWindow, or the code that was sent last: a
+	// code that was used up is still none of a password's letters. It changes
+	// nothing but the limits on failures, which it obeys: beyond them nothing
+	// matches. An unknown subject matches nothing. Errors as [Verifier].
 	MatchCode(ctx context.Context, subject Key, code secret.Bytes, client Client) (bool, error)
+}
+
+// Noticeboard is what a [Verifier] has besides if its callers can leave each
+// other notes: what one node has learned need not be learned again by the next
+// one, at a price that somebody else pays. A notice is a hint. It may be lost,
+// and no verdict rests on it alone.
+type Noticeboard interface {
+	// Note puts key, of at most MaxIdempotencyKey bytes, up for a time of at
+	// most RepeatWindow twice. Errors as [Verifier].
+	Note(ctx context.Context, key string, life time.Duration) error
+
+	// Noted tells whether key is up now.
+	Noted(ctx context.Context, key string) (bool, error)
 }
 
 // Proof is the answer to a password.

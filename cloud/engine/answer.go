@@ -265,6 +265,8 @@ func (c *Challenge) decision(repeated bool) cloud.Decision {
 		Context: c.Context, Repeated: repeated}
 	if c.State == cloud.Pending {
 		d.TriesLeft = c.Tries
+	} else {
+		d.At = c.Decided
 	}
 	return d
 }

@@ -166,7 +166,7 @@ func (b *beginning) repeated() (bool, error) {
 		return false, nil
 	}
 	old, err := b.tx.ChallengeByKey(b.key)
-	if err != nil || old == nil || !isRepeat(old.Created, b.now) {
+	if err != nil || old == nil || !old.answers(b.now) {
 		return false, err
 	}
 	if old.User != b.user.ID {
@@ -188,6 +188,20 @@ func (b *beginning) repeated() (bool, error) {
 		b.c.State, b.c.Reason = cloud.Refused, reason // of this answer; the record stays
 	}
 	return true, nil
+}
+
+// answers tells whether the challenge is the answer to an equal request at now.
+// One that a person approves is so while it is pending, and a moment longer.
+func (c *Challenge) answers(now time.Time) bool {
+	switch c.Method {
+	case cloud.OATHCode, cloud.SMS, "":
+		return isRepeat(c.Created, now)
+	}
+	if c.State == cloud.Pending {
+		return now.Before(c.Expires)
+	}
+	age := now.Sub(c.Decided)
+	return -cloud.JoinWindow <= age && age <= cloud.JoinWindow
 }
 
 // isRepeat tells whether a call at now may be a repeat of one at then. A then

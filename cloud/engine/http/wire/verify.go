@@ -124,18 +124,20 @@ type Decision struct {
 	TriesLeft int    `json:"tries_left,omitempty"`
 	Context   []byte `json:"context,omitempty"`
 	Repeated  bool   `json:"repeated,omitempty"`
+
+	At time.Time `json:"at,omitzero"`
 }
 
 // FromDecision makes the answer.
 func FromDecision(d *cloud.Decision) Decision {
 	return Decision{ID: string(d.Challenge), User: string(d.User), State: string(d.State), Reason: string(d.Reason), Method: string(d.Method),
-		TriesLeft: d.TriesLeft, Context: d.Context, Repeated: d.Repeated}
+		TriesLeft: d.TriesLeft, Context: d.Context, Repeated: d.Repeated, At: utc(d.At)}
 }
 
 // Decision turns it back.
 func (w *Decision) Decision() cloud.Decision {
 	return cloud.Decision{Challenge: cloud.ChallengeID(w.ID), User: cloud.UserID(w.User), State: cloud.State(w.State), Reason: cloud.Reason(w.Reason),
-		Method: cloud.Preference(w.Method), TriesLeft: w.TriesLeft, Context: w.Context, Repeated: w.Repeated}
+		Method: cloud.Preference(w.Method), TriesLeft: w.TriesLeft, Context: w.Context, Repeated: w.Repeated, At: w.At}
 }
 
 // Bodies of /verify/v1.
