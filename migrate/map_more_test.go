@@ -231,3 +231,26 @@ func TestOptionsAreChecked(t *testing.T) {
 		}
 	}
 }
+
+// Entra's inventory of tokens takes none without a maker.
+func TestEveryTokenHasAMaker(t *testing.T) {
+	for name, given := range map[string]legacy.Token{
+		"from an export": token("S1", "key of the token"),
+		"no maker":       {Serial: "S1", Seed: seed("key of the token"), Generator: sixDigits},
+		"no serial":      {Manufacturer: "Acme", Seed: seed("key of the token"), Generator: sixDigits},
+	} {
+		d := rule{given: func(w *world) { w.row.Tokens = []legacy.Token{given} }}.decide(t)
+		found := false
+		for _, c := range d.Changes {
+			if o := c.After.OATH; o != nil {
+				found = true
+				if o.Manufacturer == "" || o.Model == "" || o.Name == "" {
+					t.Errorf("%s: %q %q called %q", name, o.Manufacturer, o.Model, o.Name)
+				}
+			}
+		}
+		if !found {
+			t.Errorf("%s: the token does not move", name)
+		}
+	}
+}

@@ -18,6 +18,7 @@ import (
 const (
 	serialPrefix    = "MFB-"
 	ownManufacturer = "mfabridge"
+	unknownMaker    = "unknown" // of a token with a serial number of its own
 	modelApp        = "app"
 	modelToken      = "token"
 )
@@ -107,6 +108,8 @@ func (d *draft) token(t legacy.Token) generator {
 		g.oath.Name = "OATH token"
 	}
 	if t.Serial != "" {
+		// Targets that keep an inventory of tokens want to know who made each.
+		g.oath.Manufacturer, g.oath.Model = cmp.Or(g.oath.Manufacturer, unknownMaker), cmp.Or(g.oath.Model, modelToken)
 		g.oath.Serial, g.ownSerial = t.Serial, true
 		g.label = fmt.Sprintf("token %q", t.Serial)
 	} else {

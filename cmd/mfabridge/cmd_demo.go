@@ -23,8 +23,9 @@ func (p *program) demoCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "demo",
 		Usage: "the whole story on embedded sample data, on loopback, in a temporary folder",
-		Description: "Runs the real commands on a synthetic organisation: inspect, plan, show, apply, check, and RADIUS logins\n" +
-			"against a shim on a free port of the loopback interface. Nothing is left behind unless --keep is given.",
+		Description: "Runs the real commands on a synthetic organisation: inspect, plan, show, apply, check, RADIUS logins against\n" +
+			"a shim on a free port of the loopback interface, and the move to Entra ID rehearsed and undone. Nothing is left\n" +
+			"behind unless --keep is given.",
 		Flags:  []cli.Flag{&cli.StringFlag{Name: "keep", EnvVars: env("keep"), Usage: "work in `FOLDER`, which must not exist, and leave it there"}},
 		Action: p.demo,
 	}
@@ -42,6 +43,7 @@ type demo struct {
 	p      *program
 	ctx    context.Context
 	folder string
+	keep   bool // the folder stays
 }
 
 func (p *program) demo(c *cli.Context) (err error) {
@@ -59,10 +61,10 @@ func (p *program) demo(c *cli.Context) (err error) {
 		}
 		defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
 	}
-	d := &demo{p: p, ctx: c.Context, folder: folder}
+	d := &demo{p: p, ctx: c.Context, folder: folder, keep: c.String("keep") != ""}
 	d.say("mfabridge moves people off Microsoft's MFA Server. This is the whole way, on a synthetic organisation")
 	d.say("of about 60 users, with the real commands, on loopback only.")
-	for _, part := range []func() error{d.read, d.decide, d.do, d.logIn} {
+	for _, part := range []func() error{d.read, d.decide, d.do, d.logIn, d.rehearse} {
 		if err := part(); err != nil {
 			return fmt.Errorf("the demo stopped: %w", err)
 		}
@@ -151,6 +153,17 @@ func (d *demo) decide() error {
 	for _, name := range []string{fixtures.Ada, fixtures.Grace, fixtures.Tim, "serial.a@contoso.example"} {
 		d.print(block(text, name), 12)
 	}
+	if err != nil {
+		return err
+	}
+	d.say("\nThe same as one page with charts and a table to search, for the people who sign:\n")
+	text, err = d.command(exitDone, "show", "@move.plan", "--format", "html", "-o", "@move.html")
+	d.print(text, 2)
+	if d.keep {
+		d.say("  (open %s in a browser)", d.path("move.html"))
+	} else {
+		d.say("  (\"mfabridge demo --keep FOLDER\" leaves it for you to open)")
+	}
 	return err
 }
 
@@ -200,6 +213,18 @@ func (d *demo) do() error {
 		}
 	}
 	return nil
+}
+
+// withoutProgress leaves out the lines that tell how far a command is.
+func withoutProgress(text string) string {
+	var kept []string
+	for line := range strings.Lines(text) {
+		verb, rest, _ := strings.Cut(line, ": ")
+		if !strings.HasSuffix(verb, "ing") || !strings.Contains(rest, " of ") {
+			kept = append(kept, strings.TrimRight(line, "\n"))
+		}
+	}
+	return strings.Join(kept, "\n")
 }
 
 // progressOf keeps the lines about progress and the counts of users.

@@ -311,7 +311,8 @@ func TestDemo(t *testing.T) {
 		"types the code of her migrated token\n  -> Access-Request  <- Access-Challenge",
 		"with State  <- Access-Accept", "with State  <- Access-Reject",
 		"the same code once more: a code works once", "a wrong code", "whose secret was carried over",
-		"text message to ", "the operator's log says: ", "== That was all",
+		"text message to ", "the operator's log says: ", "report written to move.html",
+		"$ mfabridge engine user import tenant.csv", "wave pilot: 5 done", "0 failed, of 48", "== That was all",
 	} {
 		if !strings.Contains(r.out, want) {
 			t.Errorf("the demo does not tell %q", want)
