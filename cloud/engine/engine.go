@@ -56,6 +56,7 @@ type Engine struct {
 	store     Store
 	key       Key
 	codeKey   secret.Bytes
+	audit     *AuditKey
 	senders   map[cloud.Preference]Sender
 	now       func() time.Time
 	log       *slog.Logger
@@ -121,7 +122,13 @@ func Init(ctx context.Context, s Store, key Key, with Setup) error {
 	if err != nil {
 		return err
 	}
-	return s.Update(ctx, func(tx Tx) error {
+	seed, sealedSeed, err := newAuditSeed(key, made.Instance)
+	if err != nil {
+		return err
+	}
+	defer seed.Wipe()
+	audited := &linked{Store: s, key: newAuditKey(seed)}
+	return audited.Update(ctx, func(tx Tx) error {
 		old, err := tx.Meta(metaSetup)
 		if err != nil {
 			return err
@@ -129,7 +136,7 @@ func Init(ctx context.Context, s Store, key Key, with Setup) error {
 		if old != nil {
 			return refuse(cloud.Conflict, "the store is an engine already")
 		}
-		return errors.Join(tx.SetMeta(metaSetup, value), tx.SetMeta(metaCodeKey, sealed),
+		return errors.Join(tx.SetMeta(metaSetup, value), tx.SetMeta(metaCodeKey, sealed), tx.SetMeta(metaAuditKey, sealedSeed),
 			tx.Append(Entry{Time: with.Now, Node: orLocal(with.Node), Actor: with.Actor.Who, Action: "engine.init",
 				Subject: made.Instance, Detail: "domains=" + strings.Join(made.Domains, ","), Reason: with.Actor.Reason}))
 	})
@@ -194,6 +201,12 @@ func Open(ctx context.Context, c Config) (*Engine, error) {
 	if err := c.Store.View(ctx, e.load); err != nil {
 		return nil, asError(err)
 	}
+	key, err := e.auditKey(ctx)
+	if err != nil {
+		return nil, asError(err)
+	}
+	e.audit = key
+	e.store = &linked{Store: c.Store, key: key}
 	e.caps = e.capabilities()
 	return e, nil
 }

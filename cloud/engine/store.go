@@ -60,6 +60,7 @@ const (
 // error. Names are folded by the caller ([Fold]).
 type Reader interface {
 	Meta(name string) ([]byte, error)
+	MetaNames(prefix string) ([]string, error) // ascending
 
 	User(id cloud.UserID) (*User, error)
 	UserNamed(space Space, name string) (*User, error)
@@ -76,10 +77,12 @@ type Reader interface {
 	// LastSent is the challenge for which a code was last sent to user at place.
 	LastSent(user cloud.UserID, place string) (cloud.ChallengeID, error)
 	Failures(c Counter) (Failures, error)
+	ChallengesAfter(id cloud.ChallengeID, limit int) ([]*Challenge, error) // ascending by id
+	FailuresOf(user string) (map[Counter]Failures, error)
 
 	App(name string) (*App, error)
-	Apps() ([]App, error) // ascending by name
-	Audit(after int64, limit int) ([]Entry, error)
+	Apps() ([]App, error)                          // ascending by name
+	Audit(after int64, limit int) ([]Entry, error) // ascending by Seq
 	LastAudit() (Entry, error)
 
 	Devices(user cloud.UserID) ([]Device, error) // ascending by id
@@ -119,7 +122,15 @@ type Tx interface {
 
 	PutApp(a *App) error
 	RemoveApp(name string) error
-	Append(e Entry) error // Seq is given by the store
+	// Append adds e behind the last entry of its node: the store gives Seq,
+	// calls [Entry.Chain] with the number and the Link of that one, and keeps
+	// what it made. A node's numbers have no gaps and no two entries share one.
+	Append(e Entry) error
+	// Redact replaces Subject, Detail, Reason and Link of the entry e.Seq.
+	Redact(e *Entry) error
+	// PruneAudit removes at most limit of the oldest entries up to through, and
+	// tells how many. A node whose entries all go is continued where it was.
+	PruneAudit(through int64, limit int) (int, error)
 
 	PutDevice(d *Device) error
 	RemoveDevice(user cloud.UserID, id string) error
@@ -134,6 +145,16 @@ type Tx interface {
 	// Prune forgets at most limit challenges older than id with their attempts,
 	// and at most limit counters whose last failure is before t.
 	Prune(id cloud.ChallengeID, t time.Time, limit int) error
+
+	// ForgetUser removes a user's challenges with what was answered to them, and
+	// the counts of failures. What is removed from here to the end of the
+	// transaction is overwritten where the store can do that.
+	ForgetUser(user cloud.UserID) error
+	// Fence makes everything worthless that was given out up to a time: all
+	// challenges and what is aside of users is removed, and no generator takes a
+	// code of a step that could have been accepted by then: its drift counts,
+	// and so many steps more for one that is proven or is not.
+	Fence(at time.Time, proven, unproven int) error
 }
 
 // User is a user as stored. OATH and Authenticators of the embedded User are
@@ -239,6 +260,10 @@ type Entry struct {
 	Subject string // user id, application name
 	Detail  string
 	Reason  string // as the operator gave it
+
+	Number int64     // within the chain of its node, from 1; 0: from before there were chains
+	Link   []byte    // to the entry before; see [Entry.Chain]
+	Key    *AuditKey // who appends it; nil in what was read
 }
 
 // Role is what an application may do.

@@ -25,6 +25,7 @@ type conn struct {
 	raw   *sqlite3.SQLiteConn
 	stmts map[string]*sqlite3.SQLiteStmt
 	row   []driver.Value // reused by query
+	heads *heads         // of the audit, by the writer; nil: to be read
 }
 
 // dial opens a file that exists, read-write or read-only, with a journal mode

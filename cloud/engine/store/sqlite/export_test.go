@@ -20,6 +20,11 @@ func Statements() map[string]string {
 		"sqlMembersAfter": sqlMembersAfter, "sqlParents": sqlParents, "sqlLastAudit": sqlLastAudit, "sqlPutDevice": sqlPutDevice,
 		"sqlRemoveDevice": sqlRemoveDevice, "sqlPutGroup": sqlPutGroup, "sqlRemoveGroup": sqlRemoveGroup, "sqlAddMember": sqlAddMember,
 		"sqlRemoveMember": sqlRemoveMember, "sqlRemoveMembers": sqlRemoveMembers, "sqlLeaveAll": sqlLeaveAll,
+		"sqlLastOf": sqlLastOf, "sqlLastSeq": sqlLastSeq, "sqlRedact": sqlRedact, "sqlPruneAt": sqlPruneAt, "sqlMetaNames": sqlMetaNames,
+		"sqlChallengesAfter": sqlChallengesAfter, "sqlFailuresOf": sqlFailuresOf, "sqlForgetFailures": sqlForgetFailures,
+		"sqlForgetSent": sqlForgetSent, "sqlForgetAttempts": sqlForgetAttempts, "sqlForgetChallenges": sqlForgetChallenges,
+		"sqlFenceTokens": sqlFenceTokens, "sqlFenceSpent": sqlFenceSpent, "sqlFenceAside": sqlFenceAside,
+		"sqlFenceChallenges": sqlFenceChallenges, "sqlFenceAttempts": sqlFenceAttempts, "sqlFenceSent": sqlFenceSent,
 		"sqlBegin": sqlBegin, "sqlCommit": sqlCommit, "sqlRollback": sqlRollback, "sqlSavepoint": sqlSavepoint,
 		"sqlRelease": sqlRelease, "sqlUndo": sqlUndo,
 	}

@@ -39,11 +39,9 @@ const (
 	sqlGroupsAfter   = "SELECT id, name, created FROM groups WHERE id > +$1 ORDER BY id LIMIT +$2"
 	sqlMembersAfter  = "SELECT member FROM members WHERE parent = +$1 AND kind = +$2 AND member > +$3 ORDER BY member LIMIT +$4"
 	sqlParents       = "SELECT parent FROM members WHERE member = +$1 ORDER BY parent LIMIT +$2"
-	sqlLastAudit     = "SELECT seq, time, node, actor, action, subject, detail, reason FROM audit WHERE seq > 0 ORDER BY seq DESC LIMIT 1"
 	appColumns       = "name, role, digest, created, until, disabled"
 	sqlApp           = "SELECT " + appColumns + " FROM apps WHERE name = $1"
 	sqlApps          = "SELECT " + appColumns + " FROM apps ORDER BY name"
-	sqlAudit         = "SELECT seq, time, node, actor, action, subject, detail, reason FROM audit WHERE seq > +$1 ORDER BY seq LIMIT +$2"
 )
 
 // nano and clock turn times into columns and back; 0 is the zero time.
@@ -134,9 +132,17 @@ func (r reader) Spent(fingerprint string) (second int64, err error) {
 	return second, err
 }
 
-func (r reader) challenge(sql, arg string) (c *engine.Challenge, err error) {
+func (r reader) challenge(sql, arg string) (*engine.Challenge, error) {
+	found, err := r.challenges(sql, arg)
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	return found[0], nil
+}
+
+func (r reader) challenges(sql string, args ...driver.Value) (found []*engine.Challenge, err error) {
 	err = r.c.query(sql, 16, func(row []driver.Value) error {
-		c = &engine.Challenge{ID: cloud.ChallengeID(text(row[0])), Key: text(row[1]), User: cloud.UserID(text(row[2])),
+		c := &engine.Challenge{ID: cloud.ChallengeID(text(row[0])), Key: text(row[1]), User: cloud.UserID(text(row[2])),
 			Method: cloud.Preference(text(row[3])), State: cloud.State(text(row[4])), Reason: cloud.Reason(text(row[5])),
 			Prompt: text(row[6]), Place: text(row[8]), Tries: int(integer(row[9])),
 			Sent: blob(row[10]), Context: blob(row[11]), Created: clock(row[12]), Expires: clock(row[13]), Decided: clock(row[14]),
@@ -145,9 +151,10 @@ func (r reader) challenge(sql, arg string) (c *engine.Challenge, err error) {
 		if c.Owner, c.App, ok = strings.Cut(text(row[7]), ownerEnds); !ok {
 			c.Owner, c.App = "", c.Owner
 		}
+		found = append(found, c)
 		return nil
-	}, arg)
-	return c, err
+	}, args...)
+	return found, err
 }
 
 func (r reader) Challenge(id cloud.ChallengeID) (*engine.Challenge, error) {
@@ -198,24 +205,3 @@ func (r reader) App(name string) (*engine.App, error) {
 }
 
 func (r reader) Apps() ([]engine.App, error) { return r.apps(sqlApps) }
-
-func (r reader) Audit(after int64, limit int) ([]engine.Entry, error) {
-	return r.entries(sqlAudit, after, int64(limit))
-}
-
-func (r reader) LastAudit() (engine.Entry, error) {
-	entries, err := r.entries(sqlLastAudit)
-	if err != nil || len(entries) == 0 {
-		return engine.Entry{}, err
-	}
-	return entries[0], nil
-}
-
-func (r reader) entries(sql string, args ...driver.Value) (entries []engine.Entry, err error) {
-	err = r.c.query(sql, 8, func(row []driver.Value) error {
-		entries = append(entries, engine.Entry{Seq: integer(row[0]), Time: clock(row[1]), Node: text(row[2]), Actor: text(row[3]),
-			Action: text(row[4]), Subject: text(row[5]), Detail: text(row[6]), Reason: text(row[7])})
-		return nil
-	}, args...)
-	return entries, err
-}

@@ -25,12 +25,15 @@ var schema2 string
 //go:embed schema3.sql
 var schema3 string
 
+//go:embed schema4.sql
+var schema4 string
+
 // Version is the schema's version that this program reads and writes.
-const Version = 3
+const Version = 4
 
 // steps are the scripts that lead to each version, the first from an empty
 // file. A step that was released is never changed.
-func steps() []string { return []string{schema1, schema2, schema3} }
+func steps() []string { return []string{schema1, schema2, schema3, schema4} }
 
 // applicationID marks a file as an engine's store: "MFBE".
 const applicationID = 0x4d464245

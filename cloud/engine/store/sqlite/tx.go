@@ -42,7 +42,6 @@ const (
 	sqlRemoveFailures = "DELETE FROM failures WHERE user = $1 AND way = $2 AND place = $3"
 	sqlPutApp         = "INSERT OR REPLACE INTO apps (" + appColumns + ") VALUES ($1, $2, $3, $4, $5, $6)"
 	sqlRemoveApp      = "DELETE FROM apps WHERE name = $1"
-	sqlAppend         = "INSERT INTO audit (time, node, actor, action, subject, detail, reason) VALUES ($1, $2, $3, $4, $5, $6, $7)"
 
 	sqlOldest          = "SELECT id, user, place, sent IS NOT NULL FROM challenges WHERE id < $1 ORDER BY id LIMIT $2"
 	sqlPruneChallenges = "DELETE FROM challenges WHERE id <= $1"
@@ -152,10 +151,6 @@ func (t tx) PutApp(a *engine.App) error {
 }
 
 func (t tx) RemoveApp(name string) error { return t.do(sqlRemoveApp, name) }
-
-func (t tx) Append(e engine.Entry) error {
-	return t.do(sqlAppend, nano(e.Time), e.Node, e.Actor, e.Action, e.Subject, e.Detail, e.Reason)
-}
 
 // Prune deletes from the oldest on, so that what lies below the last deleted
 // challenge is a range without gaps.

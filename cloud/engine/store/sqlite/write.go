@@ -139,6 +139,7 @@ func (s *Store) run(j *job) bool {
 		return false
 	}
 	if j.err = failure(call(j.fn, tx{reader{s.writer}})); j.err != nil {
+		s.writer.heads = nil // what was appended is undone
 		if s.writer.raw.AutoCommit() {
 			return false
 		}
@@ -168,6 +169,7 @@ func call(fn func(engine.Tx) error, t tx) (err error) {
 
 // abandon rolls the transaction back and fails every job that had succeeded.
 func (s *Store) abandon(group []*job, cause error) []*job {
+	s.writer.heads = nil
 	if !s.writer.raw.AutoCommit() {
 		if _, err := s.writer.exec(sqlRollback); err != nil {
 			cause = errors.Join(cause, failure(err))

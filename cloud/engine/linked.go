@@ -1,0 +1,91 @@
+package engine
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"errors"
+
+	"mfabridge/cloud"
+	"mfabridge/internal/hint"
+	"mfabridge/internal/secret"
+)
+
+// Names of Meta values that stores know of.
+const (
+	MetaChain = "chain/"      // and a node: there is a chain of that name
+	MetaFloor = "audit-floor" // decimal: entries up to that Seq were removed
+)
+
+// metaAuditKey is the Meta value of the sealed seed of the audit's keys.
+const metaAuditKey = "audit-key"
+
+// bindingAuditKey is its associated data, with the instance.
+const bindingAuditKey = "audit-key/"
+
+// linked is a store whose transactions write the audit with the engine's key,
+// whoever appends.
+type linked struct {
+	Store
+	key *AuditKey
+}
+
+// Update implements [Store].
+func (l *linked) Update(ctx context.Context, fn func(Tx) error) error {
+	return l.Store.Update(ctx, func(tx Tx) error { return fn(&linkedTx{Tx: tx, key: l.key}) })
+}
+
+type linkedTx struct {
+	Tx
+	key *AuditKey
+}
+
+// Append implements [Tx].
+func (t *linkedTx) Append(e Entry) error {
+	e.Key = t.key
+	return t.Tx.Append(e)
+}
+
+// newAuditSeed makes the seed of an audit's keys, and seals it.
+func newAuditSeed(key Key, instance string) (seed secret.Bytes, sealed []byte, err error) {
+	b := make([]byte, ed25519.SeedSize)
+	rand.Read(b)
+	sealed, err = key.seal(b, bindingAuditKey+instance)
+	return secret.New(b), sealed, err
+}
+
+// auditKey opens the audit's keys. A store of an earlier version has none: it
+// gets them now, by whoever is first.
+func (e *Engine) auditKey(ctx context.Context) (*AuditKey, error) {
+	var sealed []byte
+	err := e.store.View(ctx, func(r Reader) (err error) {
+		sealed, err = r.Meta(metaAuditKey)
+		return err
+	})
+	if err == nil && sealed == nil {
+		var made []byte
+		if _, made, err = newAuditSeed(e.key, e.setup.Instance); err != nil {
+			return nil, err
+		}
+		err = e.store.Update(ctx, func(tx Tx) (err error) {
+			if sealed, err = tx.Meta(metaAuditKey); err != nil || sealed != nil {
+				return err
+			}
+			sealed = made
+			return tx.SetMeta(metaAuditKey, made)
+		})
+	}
+	if err != nil {
+		return nil, err
+	}
+	seed, err := e.key.open(sealed, bindingAuditKey+e.setup.Instance)
+	if err == nil && seed.Len() != ed25519.SeedSize {
+		err = errors.New("it has another length")
+	}
+	if err != nil {
+		return nil, hint.Wrap(&cloud.Error{Kind: cloud.Denied, Message: "the audit's key does not open", Err: err},
+			"name the key file that was made with the store; if it is the right one, the store is damaged: take the backup")
+	}
+	defer seed.Wipe()
+	return newAuditKey(seed), nil
+}

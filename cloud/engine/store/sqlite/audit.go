@@ -1,0 +1,146 @@
+package sqlite
+
+import (
+	"database/sql/driver"
+	"encoding/binary"
+	"errors"
+	"strconv"
+
+	"mfabridge/cloud/engine"
+)
+
+// Statements of the audit.
+const (
+	entryColumns = "seq, time, node, actor, action, subject, detail, reason, number, link"
+	sqlAudit     = "SELECT " + entryColumns + " FROM audit WHERE seq > +$1 ORDER BY seq LIMIT +$2"
+	sqlLastAudit = "SELECT " + entryColumns + " FROM audit WHERE seq > 0 ORDER BY seq DESC LIMIT 1"
+	sqlLastOf    = "SELECT " + entryColumns + " FROM audit WHERE seq > 0 AND node = +$1 AND number > 0 ORDER BY seq DESC LIMIT 1"
+	sqlLastSeq   = "SELECT seq FROM sqlite_sequence WHERE name = 'audit'"
+	sqlAppend    = "INSERT INTO audit (" + entryColumns + ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (seq) DO NOTHING"
+	sqlRedact    = "UPDATE audit SET subject = $1, detail = $2, reason = $3, link = $4 WHERE seq = $5"
+	sqlPruneAt   = "DELETE FROM audit WHERE seq <= $1"
+)
+
+// heads are the ends of the chains as this connection last left them. They
+// hold as long as nobody else has appended, which the number of the next entry
+// tells: it is taken then.
+type heads struct {
+	seq    int64
+	byNode map[string]head
+}
+
+// head is the last entry of a node.
+type head struct {
+	number int64
+	link   []byte
+}
+
+// Append gives the entry the number that is next by what is remembered. Where
+// another process was quicker, it looks at what is there and tries again.
+func (t tx) Append(e engine.Entry) error {
+	for range 2 {
+		prev, err := t.headOf(e.Node)
+		if err != nil {
+			return err
+		}
+		e.Seq = t.c.heads.seq + 1
+		e.Chain(prev.number+1, prev.link)
+		made, err := t.c.exec(sqlAppend, e.Seq, nano(e.Time), e.Node, e.Actor, e.Action, e.Subject, e.Detail, e.Reason, e.Number, e.Link)
+		if err != nil {
+			return err
+		}
+		if made == 1 {
+			t.c.heads.seq, t.c.heads.byNode[e.Node] = e.Seq, head{e.Number, e.Link}
+			return nil
+		}
+		t.c.heads = nil
+	}
+	return errors.New("the audit grows within a transaction of ours")
+}
+
+// headOf is the end of a node's chain; the zero head: there is none yet.
+func (t tx) headOf(node string) (head, error) {
+	if t.c.heads == nil {
+		seq, err := t.c.number(sqlLastSeq)
+		if err != nil {
+			return head{}, err
+		}
+		t.c.heads = &heads{seq: seq, byNode: map[string]head{}}
+	}
+	if h, ok := t.c.heads.byNode[node]; ok {
+		return h, nil
+	}
+	known, err := t.Meta(engine.MetaChain + node)
+	switch {
+	case err != nil:
+		return head{}, err
+	case known == nil: // the first entry of this node
+		return head{}, t.SetMeta(engine.MetaChain+node, []byte{})
+	}
+	last, err := t.entries(sqlLastOf, node)
+	if err != nil {
+		return head{}, err
+	}
+	h := head{}
+	if len(last) > 0 {
+		h = head{last[0].Number, last[0].Link}
+	} else if len(known) > 8 {
+		h = head{int64(binary.BigEndian.Uint64(known)), known[8:]}
+	}
+	t.c.heads.byNode[node] = h
+	return h, nil
+}
+
+func (t tx) Redact(e *engine.Entry) error {
+	return t.do(sqlRedact, e.Subject, e.Detail, e.Reason, e.Link, e.Seq)
+}
+
+// PruneAudit moves the floor that the table's trigger looks at, and keeps the
+// ends of what goes.
+func (t tx) PruneAudit(through int64, limit int) (int, error) {
+	old, err := t.Audit(0, limit)
+	if err != nil {
+		return 0, err
+	}
+	ends := map[string]head{}
+	gone := 0
+	for ; gone < len(old) && old[gone].Seq <= through; gone++ {
+		if e := &old[gone]; e.Number > 0 {
+			ends[e.Node] = head{e.Number, e.Link}
+		}
+	}
+	if gone == 0 {
+		return 0, nil
+	}
+	for node, h := range ends {
+		if err := t.SetMeta(engine.MetaChain+node, append(binary.BigEndian.AppendUint64(nil, uint64(h.number)), h.link...)); err != nil {
+			return 0, err
+		}
+	}
+	floor := old[gone-1].Seq
+	if err := t.SetMeta(engine.MetaFloor, strconv.AppendInt(nil, floor, 10)); err != nil {
+		return 0, err
+	}
+	return gone, t.do(sqlPruneAt, floor)
+}
+
+func (r reader) Audit(after int64, limit int) ([]engine.Entry, error) {
+	return r.entries(sqlAudit, after, int64(limit))
+}
+
+func (r reader) LastAudit() (engine.Entry, error) {
+	entries, err := r.entries(sqlLastAudit)
+	if err != nil || len(entries) == 0 {
+		return engine.Entry{}, err
+	}
+	return entries[0], nil
+}
+
+func (r reader) entries(sql string, args ...driver.Value) (entries []engine.Entry, err error) {
+	err = r.c.query(sql, 10, func(row []driver.Value) error {
+		entries = append(entries, engine.Entry{Seq: integer(row[0]), Time: clock(row[1]), Node: text(row[2]), Actor: text(row[3]),
+			Action: text(row[4]), Subject: text(row[5]), Detail: text(row[6]), Reason: text(row[7]), Number: integer(row[8]), Link: blob(row[9])})
+		return nil
+	}, args...)
+	return entries, err
+}
