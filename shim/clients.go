@@ -21,7 +21,10 @@ type client struct {
 }
 
 func newClient(c config.Client, primary Primary, seen *observe.Count) *client {
-	made := &client{Client: c, primary: primary, seen: seen}
+	made := &client{Client: c, seen: seen}
+	if primary != nil {
+		made.primary = replying{primary, c.Reply.Rules}
+	}
 	made.secrets.New = func() any { return radius.NewSecret(c.SharedSecret.Reveal()) }
 	return made
 }

@@ -178,7 +178,7 @@ func (e *fakeEngine) CheckPassword(ctx context.Context, k cloud.Key, password se
 	if err != nil || p.password != string(password.Reveal()) {
 		return cloud.Proof{Reason: cloud.WrongPassword}, nil
 	}
-	return cloud.Proof{OK: true, User: p.id}, nil
+	return cloud.Proof{OK: true, User: p.id, Groups: []string{"VPN"}}, nil
 }
 
 func (e *fakeEngine) Decisions(context.Context) iter.Seq2[cloud.Decision, error] {

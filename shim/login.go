@@ -65,7 +65,7 @@ func (l *logins) decide(ctx context.Context, a attempt) verdict {
 
 // first is the first leg: primary, then the second factor is begun.
 func (l *logins) first(ctx context.Context, a attempt, key string) verdict {
-	proof := Proof{Subject: cloud.Key{Kind: cloud.ByName, Value: a.user}}
+	proof := Proof{Subject: cloud.Key{Kind: cloud.ByName, Value: a.user}, Reply: a.client.Reply.Rules.Static}
 	if a.client.primary != nil {
 		var v verdict
 		if proof, v = l.prove(ctx, a); !proof.OK {

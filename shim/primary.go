@@ -34,6 +34,10 @@ type Proof struct {
 	// who has another one is not that person.
 	SID string
 
+	// Groups are the person's, if the primary knows them: distinguished names
+	// of a directory, or names of the engine's groups.
+	Groups []string
+
 	// Reply are attributes, in the form of a packet, that the client is to get
 	// with Access-Accept. They are kept through a challenge. Empty: none.
 	Reply []byte
@@ -72,7 +76,7 @@ func (n native) Prove(ctx context.Context, l Login) (Proof, error) {
 	case answer.User == "":
 		return Proof{}, errors.New("engine took a password and named no user")
 	}
-	return Proof{OK: true, Subject: cloud.Key{Kind: cloud.ByID, Value: string(answer.User)}}, nil
+	return Proof{OK: true, Subject: cloud.Key{Kind: cloud.ByID, Value: string(answer.User)}, Groups: answer.Groups}, nil
 }
 
 // Ready is the engine's own affair: whoever asks for the second factor asks it.

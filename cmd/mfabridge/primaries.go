@@ -64,7 +64,12 @@ func (m *primaries) bind(name string, c *config.Primary, names config.Usernames,
 		return err
 	}
 	m.directories[name] = client
-	m.byName[name], err = primary.NewLDAP(primary.LDAPOptions{Directory: client, Base: c.BaseDN, Filter: c.Filter,
+	var groups func(context.Context, string) ([]string, error)
+	if c.WantGroups {
+		in := ldapconn.Groups{Base: cmp.Or(c.GroupBase, c.BaseDN), Class: c.GroupClass, Member: c.MemberAttribute}
+		groups = func(ctx context.Context, dn string) ([]string, error) { return in.Of(ctx, client, dn) }
+	}
+	m.byName[name], err = primary.NewLDAP(primary.LDAPOptions{GroupsOf: groups, Directory: client, Base: c.BaseDN, Filter: c.Filter,
 		Account: c.AccountAttribute, UPN: c.UPNAttribute, SID: c.SIDAttribute, Domains: names.Parsed,
 		MaxFailures: c.Failures, Window: c.Window, Now: p.now})
 	return err

@@ -41,3 +41,13 @@ func (d Domain) Holds(dn string) bool {
 	next := entry.RDNs[len(entry.RDNs)-len(d.dn.RDNs)-1]
 	return !strings.EqualFold(next.Attributes[0].Type, "dc")
 }
+
+// FoldName returns a distinguished name in the one form that stands for all
+// its spellings: escapes, spaces around separators and case do not count.
+func FoldName(s string) (string, error) {
+	dn, err := ldap.ParseDN(s)
+	if err != nil || len(dn.RDNs) == 0 {
+		return "", fmt.Errorf("%q is no distinguished name", s)
+	}
+	return strings.ToLower(dn.String()), nil
+}

@@ -148,7 +148,7 @@ func (k *check) client(c *Client, i int) {
 	k.unbuilt(at+": push_wait", c.PushWait != nil)
 	k.unbuilt(at+": push_number", c.PushNumber)
 	k.unbuilt(at+": cache", c.Cache != nil)
-	k.unbuilt(at+": reply", c.Reply != nil)
+	k.reply(c, at)
 }
 
 // word checks a key that takes one of a few words; the first is the default.

@@ -95,6 +95,12 @@ type Primary struct {
 	UPNAttribute     string `yaml:"upn_attribute"`
 	SIDAttribute     string `yaml:"sid_attribute"`
 
+	// GroupBase, GroupClass and MemberAttribute say how groups stand there, for
+	// reply rules. Default: BaseDN, group, member.
+	GroupBase       string `yaml:"group_base"`
+	GroupClass      string `yaml:"group_class"`
+	MemberAttribute string `yaml:"member_attribute"`
+
 	// MaxBindFailures is COUNT/DURATION: how many wrong passwords of one entry
 	// within that time are tried on the directory. It has to stay below the
 	// directory's own lockout. Default: 3/15m.
@@ -110,6 +116,9 @@ type Primary struct {
 	Failures    int            `yaml:"-"`
 	Window      time.Duration  `yaml:"-"`
 	Patience    time.Duration  `yaml:"-"`
+
+	// WantGroups is set if a client's reply depends on groups.
+	WantGroups bool `yaml:"-"`
 }
 
 // Usernames says what the names are that people type.
@@ -230,7 +239,8 @@ type Client struct {
 	PushWait     any  `yaml:"push_wait"`
 	PushNumber   bool `yaml:"push_number"`
 	Cache        any  `yaml:"cache"`
-	Reply        any  `yaml:"reply"`
+	// Reply says what Access-Accept tells the client of the person.
+	Reply *Reply `yaml:"reply"`
 
 	// Prefixes is Networks, parsed; SharedSecret is Secret, loaded.
 	Prefixes     []netip.Prefix `yaml:"-"`

@@ -44,7 +44,7 @@ func (k *check) directory(p *Primary, at string) {
 			k.problems = append(k.problems, hint.Wrap(fmt.Errorf("%s: ca: %w", at, err), cmp.Or(hint.Of(err), "name a PEM file with the authority's certificate")))
 		}
 	}
-	for _, attribute := range []string{p.AccountAttribute, p.UPNAttribute, p.SIDAttribute} {
+	for _, attribute := range []string{p.AccountAttribute, p.UPNAttribute, p.SIDAttribute, p.MemberAttribute} {
 		if err := ldapconn.CheckAttribute(attribute); attribute != "" && err != nil {
 			k.problems = append(k.problems, hint.Wrap(fmt.Errorf("%s: %w", at, err), hint.Of(err)))
 		}

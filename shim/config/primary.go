@@ -30,7 +30,7 @@ func (k *check) primaries() {
 
 // homes checks a primary of type radius.
 func (k *check) homes(p *Primary, at string) {
-	if len(p.URLs) > 0 || p.BindDN+p.BindPassword+p.BaseDN+p.CA+p.Filter+p.AccountAttribute+p.UPNAttribute+p.SIDAttribute+p.MaxBindFailures+p.Timeout != "" {
+	if len(p.URLs) > 0 || p.BindDN+p.BindPassword+p.BaseDN+p.CA+p.Filter+p.AccountAttribute+p.UPNAttribute+p.SIDAttribute+p.GroupBase+p.GroupClass+p.MemberAttribute+p.MaxBindFailures+p.Timeout != "" {
 		k.refuse("leave type and servers alone there", "%s has keys of type ldap", at)
 	}
 	if len(p.Servers) == 0 {

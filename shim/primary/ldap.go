@@ -39,6 +39,10 @@ type LDAPOptions struct {
 	UPN       string // attribute that name@realm is; empty: userPrincipalName
 	SID       string // binary security identifier; empty: objectSid
 
+	// GroupsOf returns the distinguished names of all groups of an entry; nil:
+	// nobody asks for them. If it cannot say, the login is not judged.
+	GroupsOf func(ctx context.Context, dn string) ([]string, error)
+
 	// Domains are those whose people may log in, by the name before the
 	// backslash, in any case. A name with another domain is nobody's.
 	Domains map[string]ldapconn.Domain
@@ -117,7 +121,13 @@ func (p *LDAP) Prove(ctx context.Context, l shim.Login) (shim.Proof, error) {
 	kind := ldapconn.KindOf(err)
 	p.failures.end(entry.DN, err == nil, err != nil && kind == ldapconn.WrongPassword, p.o.Now())
 	if err == nil {
-		return shim.Proof{OK: true, Subject: subject, Otherwise: otherwise, SID: sid}, nil
+		proof := shim.Proof{OK: true, Subject: subject, Otherwise: otherwise, SID: sid}
+		if p.o.GroupsOf != nil {
+			if proof.Groups, err = p.o.GroupsOf(ctx, entry.DN); err != nil {
+				return shim.Proof{}, away(ctx, err)
+			}
+		}
+		return proof, nil
 	}
 	if reason, no := refusals[kind]; no {
 		return shim.Proof{Reason: reason}, nil

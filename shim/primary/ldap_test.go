@@ -1,7 +1,9 @@
 package primary_test
 
 import (
+	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -47,6 +49,8 @@ func people() string {
 		entry("cn=grace,"+base, "grace", "grace@corp.example", "", "") +
 		entry("cn=nobody,"+base, "nameless", "", "", "") +
 		entry("cn=muller,"+base, "Muller", "muller@corp.example", adaSID+"9", "") +
+		"dn: cn=vpn," + base + "\nobjectClass: group\ncn: vpn\nmember: cn=grace," + base + "\n\n" +
+		"dn: cn=all," + base + "\nobjectClass: group\ncn: all\nmember: cn=vpn," + base + "\n\n" +
 		entry("cn=trail,"+base, "trail", "trail@corp.example", adaSID+"8", "") +
 		strings.Replace(entry("cn=pc,"+base, "pc$", "", adaSID+"7", ""), "objectClass: user", "objectClass: computer", 1)
 }
@@ -288,4 +292,28 @@ func TestNewLDAPRefuses(t *testing.T) {
 			t.Errorf("%s: no error", name)
 		}
 	}
+}
+
+func TestGroupsComeWithTheProofOrNoProofComes(t *testing.T) {
+	var client *ldapconn.Client
+	p, s := overSlapd(t, func(o *primary.LDAPOptions) {
+		client = o.Directory.(*ldapconn.Client)
+		o.GroupsOf = func(ctx context.Context, dn string) ([]string, error) {
+			return ldapconn.Groups{Base: base}.Of(ctx, client, dn)
+		}
+	})
+	proof, err := p.Prove(t.Context(), typed("grace", password))
+	if err != nil || !proof.OK || len(proof.Groups) != 2 {
+		t.Fatalf("grace, in vpn and by it in all: %+v, %v", proof, err)
+	}
+	if proof, err = p.Prove(t.Context(), typed("grace", "wrong")); err != nil || proof.OK || proof.Groups != nil {
+		t.Errorf("a wrong password: %+v, %v", proof, err)
+	}
+	broken, _ := overSlapd(t, func(o *primary.LDAPOptions) {
+		o.GroupsOf = func(context.Context, string) ([]string, error) { return nil, errors.New("no") }
+	})
+	if proof, err := broken.Prove(t.Context(), typed("grace", password)); proof.OK || cloud.KindOf(err) != cloud.Unavailable {
+		t.Errorf("groups cannot be told: %+v, %v", proof, err)
+	}
+	s.Stop()
 }

@@ -1,0 +1,101 @@
+package shim
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"mfabridge/cloud"
+	"mfabridge/shim/config"
+	"mfabridge/shim/dictionary"
+	"mfabridge/shim/radius"
+)
+
+// replying is a primary with a client's reply rules applied to what it proves.
+type replying struct {
+	Primary
+	rules config.ReplyRules
+}
+
+// Prove implements [Primary].
+func (r replying) Prove(ctx context.Context, l Login) (Proof, error) {
+	proof, err := r.Primary.Prove(ctx, l)
+	if err != nil || !proof.OK {
+		return proof, err
+	}
+	if proof.Reply, err = compose(r.rules, proof.Reply, proof.Groups); err != nil {
+		return Proof{}, err
+	}
+	return proof, nil
+}
+
+// compose is what a client is told of a person: what the primary says of them
+// as far as it may pass, but for attributes that a rule sets; what holds for
+// everybody, but for attributes that a group sets; and that of all their
+// groups. Equal attributes stand there once.
+func compose(rules config.ReplyRules, passed []byte, groups []string) ([]byte, error) {
+	mine := make(map[string]bool)
+	for _, g := range groups {
+		if key := config.GroupKey(g); rules.Groups[key] != nil {
+			mine[key] = true
+		}
+	}
+	if rules.PassAll && len(mine) == 0 && len(rules.Static) == 0 {
+		return passed, nil
+	}
+	var out []byte
+	set := make(map[dictionary.Key]bool)
+	seen := make(map[string]bool)
+	add := func(attributes []byte, may func([]dictionary.Key, bool) bool) error {
+		for rest := attributes; len(rest) > 0; rest = rest[rest[1]:] {
+			if len(rest) < 2 || rest[1] < 2 || int(rest[1]) > len(rest) {
+				return &cloud.Error{Kind: cloud.Invalid, Message: "attributes of a reply are malformed"}
+			}
+			one := rest[:rest[1]]
+			if keys, ok := dictionary.Keys(one[0], one[2:]); may(keys, ok) && !seen[string(one)] {
+				seen[string(one)] = true
+				out = append(out, one...)
+			}
+		}
+		return nil
+	}
+	// From the strongest to the weakest; what one sets the next leaves alone.
+	var sources [][]byte
+	for _, name := range slices.Sorted(maps.Keys(mine)) {
+		sources = append(sources, rules.Groups[name])
+	}
+	everything := func([]dictionary.Key, bool) bool { return true }
+	free := func(keys []dictionary.Key, _ bool) bool {
+		return !slices.ContainsFunc(keys, func(k dictionary.Key) bool { return set[k] })
+	}
+	passes := func(keys []dictionary.Key, ok bool) bool {
+		named := ok && !slices.ContainsFunc(keys, func(k dictionary.Key) bool { return !rules.Pass[k] })
+		return (rules.PassAll || named) && free(keys, ok)
+	}
+	for _, step := range []struct {
+		sources [][]byte
+		may     func([]dictionary.Key, bool) bool
+	}{{sources, everything}, {[][]byte{rules.Static}, free}, {[][]byte{passed}, passes}} {
+		for _, attributes := range step.sources {
+			if err := add(attributes, step.may); err != nil {
+				return nil, err
+			}
+		}
+		note(set, out)
+	}
+	if len(out) > radius.MaxLength {
+		return nil, &cloud.Error{Kind: cloud.Invalid, Message: fmt.Sprintf("attributes of a reply have %d octets", len(out))}
+	}
+	return out, nil
+}
+
+// note enters which attributes are there.
+func note(set map[dictionary.Key]bool, attributes []byte) {
+	for rest := attributes; len(rest) > 0; rest = rest[rest[1]:] {
+		keys, _ := dictionary.Keys(rest[0], rest[2:rest[1]])
+		for _, k := range keys {
+			set[k] = true
+		}
+	}
+}
