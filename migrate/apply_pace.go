@@ -33,24 +33,17 @@ type pacer struct {
 	made  int       // changes made since
 }
 
+// newPacer starts at what the target is known to stand, a change counted as
+// one of its units besides the reading before it: where changes are dearer it
+// asks for less soon enough. An operator who names a rate knows better.
 func newPacer(o ApplyOptions, batch int, known cloud.Pace) *pacer {
 	p := &pacer{now: o.Now, sleep: o.Sleep, size: batch, mostSize: batch, lanes: o.Concurrency, mostLanes: o.Concurrency}
 	p.hard = newBucket(o.Rate)
-	if known.PerSecond > 0 {
-		p.best = known.PerSecond / costliest(known)
+	if known.PerSecond > 0 && o.Rate <= 0 {
+		p.best = known.PerSecond / (1 + known.Read)
 		p.limit(p.best)
 	}
 	return p
-}
-
-// costliest is what a change costs at most, with the reading before it: the
-// run starts on the careful side.
-func costliest(known cloud.Pace) float64 {
-	most := 1.0
-	for _, cost := range known.Change {
-		most = max(most, cost)
-	}
-	return most + known.Read
 }
 
 // limit sets what the target is believed to stand. However long a storm

@@ -23,12 +23,12 @@ func (d *demo) rehearse() error {
 		{[]string{"engine", "user", "import", "@tenant.csv", "--to", "sqlite:@tenant.db", "--reason", "rehearsal"}, 1, ""},
 		{[]string{"plan", "@contoso", "--to", "sqlite:@tenant.db", "--default-country", "US", "--wave", "pilot=group:vpn-pilot",
 			"--wave", "rest=100%", "-o", "@tenant.plan"}, 14, ""},
-		{[]string{"apply", "@tenant.plan", "--wave", "pilot"}, 6, "Nobody just goes on working: Microsoft's own texts and calls end, and no public text says that an application may\n" +
+		{[]string{"apply", "@tenant.plan", "--wave", "pilot", "--rate", "500/s"}, 6, "Nobody just goes on working: Microsoft's own texts and calls end, and no public text says that an application may\n" +
 			"activate a token there. The report names the date and the next step of each person. Now the pilot:"},
 		{[]string{"check", "@tenant.plan", "--combined"}, 8, ""},
-		{[]string{"apply", "@tenant.plan"}, 6, "Then everybody:"},
+		{[]string{"apply", "@tenant.plan", "--rate", "500/s"}, 6, "Then everybody. Without --rate it would go at the tenant's pace:"},
 		{[]string{"check", "@tenant.plan"}, 4, ""},
-		{[]string{"undo", "@tenant.plan"}, 4, "And back: what apply changed is put back where it is still as apply left it."},
+		{[]string{"undo", "@tenant.plan", "--rate", "500/s"}, 4, "And back: what apply changed is put back where it is still as apply left it."},
 	} {
 		if step.say != "" {
 			d.say("\n%s\n", step.say)
