@@ -3,6 +3,7 @@ package remote
 import (
 	"bufio"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"io"
@@ -26,7 +27,7 @@ const (
 // returns. It is connected again when the connection breaks, and goes on where
 // it was; if the engine cannot do that, it ends with an error.
 func (c *Client) Decisions(ctx context.Context) iter.Seq2[cloud.Decision, error] {
-	s := &stream{c: c, ctx: ctx}
+	s := &stream{c: c, ctx: ctx, node: rand.Text()}
 	err := s.connect()
 	return func(yield func(cloud.Decision, error) bool) {
 		defer s.close()
@@ -43,6 +44,7 @@ func (c *Client) Decisions(ctx context.Context) iter.Seq2[cloud.Decision, error]
 type stream struct {
 	c      *Client
 	ctx    context.Context
+	node   string // what the engine knows this stream by, whatever connection it has
 	last   string // id of the last event
 	cancel context.CancelFunc
 	body   io.Closer
@@ -64,7 +66,7 @@ func (s *stream) connect() error {
 	if s.last != "" {
 		header["Last-Event-ID"] = s.last
 	}
-	answer, err := s.c.send(ctx, request{method: http.MethodGet, path: wire.PathVerify + "/events", repeatable: true, header: header})
+	answer, err := s.c.send(ctx, request{method: http.MethodGet, path: wire.PathVerify + "/events?node=" + s.node, repeatable: true, header: header})
 	if err != nil {
 		s.close()
 		return err
@@ -145,7 +147,7 @@ func (s *stream) run(yield func(cloud.Decision, error) bool) error {
 		case wire.EventReset:
 			return unavailable("decisions may have been missed", nil)
 		case wire.EventReplaced:
-			return &cloud.Error{Kind: cloud.Conflict, Message: "another process listens under this application's name"}
+			return &cloud.Error{Kind: cloud.Conflict, Message: "another reader listens under the name of this one"}
 		}
 	}
 }

@@ -6,9 +6,10 @@
 //
 // A lock is a lease that is renewed as long as the process lives; an engine
 // that does not hear from it any more gives the lock to the next run, and
-// refuses what is written under the old one. Decisions is one stream for each
-// application: a second one, also from another process, ends the first with a
-// Conflict, so every node of a cluster has a name of its own.
+// refuses what is written under the old one. An application sees what it began,
+// wherever: the nodes of a cluster share one, and answer each other's
+// challenges. Each call of Decisions is a stream of its own, which goes on
+// where it was when its connection breaks.
 //
 // # What is tried again
 //

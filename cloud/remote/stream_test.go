@@ -2,8 +2,10 @@ package remote_test
 
 import (
 	"context"
+	"iter"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -73,25 +75,28 @@ func TestStreamGoesOn(t *testing.T) {
 	}
 }
 
-// A second stream takes over, and the first hears why it ends.
-func TestStreamIsReplaced(t *testing.T) {
+// Two nodes of one application each hear of every verdict, whoever began.
+func TestNodesHearTheSame(t *testing.T) {
 	h := build(t)
-	id := h.enrol(t, 1)
+	ids := []cloud.UserID{h.enrol(t, 1), h.enrol(t, 2)}
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	first := h.Decisions(ctx)
-	second := h.client(t, "all", h.secret).Decisions(ctx)
-	c := approve(t, h, id, 1, h.Now())
-	for d, err := range first {
-		if err == nil || cloud.KindOf(err) != cloud.Conflict {
-			t.Errorf("the first stream: %+v, %v", d, err)
+	one, two := h.client(t, "all", h.secret), h.client(t, "all", h.secret)
+	streams := []iter.Seq2[cloud.Decision, error]{one.Decisions(ctx), two.Decisions(ctx)}
+	want := []cloud.ChallengeID{approve(t, one, ids[0], 1, h.Now()), approve(t, two, ids[1], 2, h.Now())}
+	for i, stream := range streams {
+		var got []cloud.ChallengeID
+		for d, err := range stream {
+			if err != nil {
+				t.Fatalf("stream %d: %v", i, err)
+			}
+			if got = append(got, d.Challenge); len(got) == len(want) {
+				break
+			}
 		}
-	}
-	for d, err := range second {
-		if err != nil || d.Challenge != c {
-			t.Errorf("the second stream: %+v, %v", d, err)
+		if !slices.Equal(got, want) {
+			t.Errorf("stream %d: %v, want %v", i, got, want)
 		}
-		break
 	}
 }
 
@@ -167,17 +172,17 @@ func TestWaitingLook(t *testing.T) {
 	}
 }
 
-// A shim sees what it began; another shim does not.
+// A cluster of shims sees what it began, on each of its nodes; another does not.
 func TestShimsAreApart(t *testing.T) {
 	h := build(t)
 	id := h.enrol(t, 1)
-	clients := map[string]*remote.Client{}
+	clients, words := map[string]*remote.Client{}, map[string]secret.Bytes{}
 	for _, name := range []string{"one", "two"} {
 		word, err := h.engine.AddApp(t.Context(), operator, name, engine.RoleShim, time.Time{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		clients[name] = h.client(t, name, word)
+		clients[name], words[name] = h.client(t, name, word), word
 	}
 	r := cloud.Request{Subject: cloud.Key{Kind: cloud.ByID, Value: string(id)}, Tries: 2, Key: "login", Context: []byte("sealed")}
 	c, err := clients["one"].Begin(t.Context(), r)
@@ -195,7 +200,8 @@ func TestShimsAreApart(t *testing.T) {
 	if _, err := clients["one"].Read(t.Context(), []cloud.UserID{id}); err == nil || cloud.KindOf(err) != cloud.Denied {
 		t.Errorf("a shim reads users: %v", err)
 	}
-	if d, err := clients["one"].Answer(t.Context(), cloud.Answer{Challenge: c.ID, Code: code}); err != nil || d.State != cloud.Approved || string(d.Context) != "sealed" {
-		t.Errorf("its own shim: %+v, %v", d, err)
+	node := h.client(t, "one", words["one"]) // another process of the same cluster
+	if d, err := node.Answer(t.Context(), cloud.Answer{Challenge: c.ID, Code: code}); err != nil || d.State != cloud.Approved || string(d.Context) != "sealed" {
+		t.Errorf("another node of its own: %+v, %v", d, err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"mfabridge/cloud"
 	"mfabridge/cloud/engine/http/serve"
 	"mfabridge/cloud/engine/http/wire"
 )
@@ -18,29 +19,40 @@ const (
 	maxStream  = time.Hour        // then the caller comes again, with a token that is looked at anew
 )
 
-// events streams the verdicts on the caller's challenges (server-sent events).
-// The caller's token is looked at when the stream begins and at every beat.
+// maxNode bounds the name that a node gives itself, in bytes.
+const maxNode = 64
+
+// events streams the verdicts on the caller's challenges (server-sent events),
+// one stream for each node that the caller names. The caller's token is looked
+// at when the stream begins and at every beat.
 func (f *Face) events(w http.ResponseWriter, r *http.Request) error {
 	app := serve.CallerOf(r.Context()).App
+	node, err := parameter(r, "node")
+	if err == nil && len(node) > maxNode {
+		err = &cloud.Error{Kind: cloud.Invalid, Message: fmt.Sprintf("the name of a node has at most %d bytes", maxNode)}
+	}
+	if err != nil {
+		return err
+	}
 	last := r.Header.Get("Last-Event-ID")
 	if len(last) > 64 {
 		last = "?" // of nobody: the caller is told that it missed some
 	}
-	s, err := f.feeds.open(app, last, time.Now())
+	s, after, err := f.feeds.open(app, node, last, time.Now())
 	if err != nil {
 		return err
 	}
-	defer func() { f.feeds.close(app, s, time.Now()) }()
+	defer func() { f.feeds.close(app, node, s, time.Now()) }()
 	w.Header().Set("Content-Type", "text/event-stream")
 	out := &sender{w: w, control: http.NewResponseController(w)}
-	out.event(wire.EventOpen, f.feeds.id(s.at-1), nil)
+	out.event(wire.EventOpen, after, nil)
 	ticker, end := time.NewTicker(beat), time.NewTimer(maxStream)
 	defer ticker.Stop()
 	defer end.Stop()
 	for out.flush() {
 		select {
 		case <-s.wake:
-			f.send(out, app, s)
+			f.send(out, app, node, s)
 		case <-s.replaced:
 			out.event(wire.EventReplaced, "", nil)
 			out.flush()
@@ -62,8 +74,8 @@ func (f *Face) events(w http.ResponseWriter, r *http.Request) error {
 }
 
 // send writes what is new for a stream.
-func (f *Face) send(out *sender, app string, s *stream) {
-	missed, first, news := f.feeds.take(app, s)
+func (f *Face) send(out *sender, app, node string, s *stream) {
+	missed, first, news := f.feeds.take(app, node, s)
 	if missed {
 		out.event(wire.EventReset, f.feeds.id(first-1), nil)
 	}

@@ -18,9 +18,10 @@ const (
 	maxBehind = 4096            // verdicts of one caller
 	keepFor   = 5 * time.Minute // after its stream ended
 	maxFeeds  = 1024            // callers
+	maxNodes  = 64              // open streams of one caller
 )
 
-// feeds are the streams of all callers and who waits for one challenge.
+// feeds are the streams of all nodes of all callers and who waits for one challenge.
 type feeds struct {
 	ctx   context.Context
 	epoch string // of this process: numbers of another mean nothing
@@ -35,18 +36,19 @@ type waited struct {
 	id  cloud.ChallengeID
 }
 
-// feed is what one caller is told, in order. Numbers count from 1.
+// feed is what one caller is told, in order. All its nodes read the same one,
+// so that a node which comes back goes on where it was.
 type feed struct {
-	next   uint64           // number of the next event
-	ring   []engine.Verdict // the last ones; ring[i] has number next-len(ring)+i
-	stream *stream          // the open one, or nil
-	left   time.Time        // when the last stream ended
+	next    uint64             // number of the next event
+	ring    []engine.Verdict   // the last ones; ring[i] has number next-len(ring)+i
+	streams map[string]*stream // the open ones, by node
+	left    time.Time          // when the last of them ended
 }
 
 // stream is one connection. wake holds a token when there is something new.
 type stream struct {
 	wake     chan struct{}
-	replaced chan struct{} // closed when another stream took over
+	replaced chan struct{} // closed when another stream of the same node took over
 	at       uint64        // number of the next event to send
 	reset    bool          // something was missed
 }
@@ -77,12 +79,11 @@ func (f *feeds) publish(v engine.Verdict) {
 }
 
 func (q *feed) wake() {
-	if q.stream == nil {
-		return
-	}
-	select {
-	case q.stream.wake <- struct{}{}:
-	default:
+	for _, s := range q.streams {
+		select {
+		case s.wake <- struct{}{}:
+		default:
+		}
 	}
 }
 
@@ -91,12 +92,16 @@ func (f *feeds) reset() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for app, q := range f.byApp {
-		if q.stream == nil {
+		if len(q.streams) == 0 {
 			delete(f.byApp, app)
 			continue
 		}
-		q.ring = nil
-		q.stream.at, q.stream.reset = q.next, true
+		// A number is left out: a node that is away now and has all the others
+		// has missed something too.
+		q.ring, q.next = nil, q.next+1
+		for _, s := range q.streams {
+			s.at, s.reset = q.next, true
+		}
 		q.wake()
 	}
 	for key, chans := range f.waiters {
@@ -107,58 +112,64 @@ func (f *feeds) reset() {
 	}
 }
 
-// open begins the stream of a caller, in place of the one before. last is the
-// id of the last event that the caller has, empty at first.
-func (f *feeds) open(app, last string, now time.Time) (*stream, error) {
+// open begins the stream of a caller's node, in place of the one that this node
+// had before. last is the id of the last event that it has, empty at first. The
+// id that comes back is the one after which the stream begins.
+func (f *feeds) open(app, node, last string, now time.Time) (*stream, string, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for other, q := range f.byApp {
-		if q.stream == nil && now.Sub(q.left) > keepFor {
+		if len(q.streams) == 0 && now.Sub(q.left) > keepFor {
 			delete(f.byApp, other)
 		}
 	}
 	q := f.byApp[app]
-	if q == nil {
-		if len(f.byApp) >= maxFeeds {
-			return nil, &cloud.Error{Kind: cloud.Unavailable, Message: "too many callers have streams", RetryAfter: time.Second}
-		}
-		q = &feed{next: 1}
+	switch {
+	case q == nil && len(f.byApp) >= maxFeeds:
+		return nil, "", &cloud.Error{Kind: cloud.Unavailable, Message: "too many callers have streams", RetryAfter: time.Second}
+	case q == nil:
+		// Numbers begin anew: ids of a feed that was forgotten must not look
+		// like ids of this one.
+		q = &feed{next: uint64(now.UnixNano()), streams: map[string]*stream{}}
 		f.byApp[app] = q
-		// The numbers begin anew: ids of a feed that was forgotten must not
-		// look like ids of this one.
-		q.next = uint64(now.UnixNano())
 	}
-	if q.stream != nil {
-		close(q.stream.replaced)
+	before := q.streams[node]
+	if before == nil && len(q.streams) >= maxNodes {
+		return nil, "", &cloud.Error{Kind: cloud.Unavailable, Message: "too many nodes of this application have streams", RetryAfter: time.Second}
 	}
-	q.stream = &stream{wake: make(chan struct{}, 1), replaced: make(chan struct{}), at: q.next}
+	if before != nil {
+		close(before.replaced)
+	}
+	s := &stream{wake: make(chan struct{}, 1), replaced: make(chan struct{}), at: q.next}
+	q.streams[node] = s
 	if last != "" {
 		at, ok := f.number(last)
 		if oldest := q.next - uint64(len(q.ring)); ok && at+1 >= oldest && at < q.next {
-			q.stream.at = at + 1
+			s.at = at + 1
 		} else {
-			q.stream.reset = true
+			s.reset = true
 		}
 	}
-	q.wake()
-	return q.stream, nil
+	s.wake <- struct{}{}
+	return s, f.id(s.at - 1), nil
 }
 
 // close ends a stream; what comes now is kept for a while.
-func (f *feeds) close(app string, s *stream, now time.Time) {
+func (f *feeds) close(app, node string, s *stream, now time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if q := f.byApp[app]; q != nil && q.stream == s {
-		q.stream, q.left = nil, now
+	if q := f.byApp[app]; q != nil && q.streams[node] == s {
+		delete(q.streams, node)
+		q.left = now
 	}
 }
 
 // take returns what a stream has not sent yet, and the number of the first.
-func (f *feeds) take(app string, s *stream) (missed bool, first uint64, news []engine.Verdict) {
+func (f *feeds) take(app, node string, s *stream) (missed bool, first uint64, news []engine.Verdict) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	q := f.byApp[app]
-	if q == nil || q.stream != s {
+	if q == nil || q.streams[node] != s {
 		return false, 0, nil
 	}
 	oldest := q.next - uint64(len(q.ring))

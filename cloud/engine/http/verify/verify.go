@@ -1,11 +1,13 @@
 // Package verify is /verify/v1: the contracts [cloud.Verifier] and
-// [cloud.Passwords] over HTTP. A caller sees the challenges that it began and
-// no others; that is the core's promise, and this face asks the core as the
-// caller that the token names.
+// [cloud.Passwords] over HTTP. A caller is an application, and it sees the
+// challenges that it began and no others; that is the core's promise, and this
+// face asks the core as the caller that the token names. The nodes of one
+// cluster share an application, so that a challenge begun through one of them
+// is answered through another.
 //
 // Verdicts that a person takes later come by a stream of server-sent events,
-// one for each caller ([feed]): a caller that was away for a moment goes on
-// where it was, and one that was away for longer is told that it missed some.
+// one for each node of a caller ([feed]): a node that was away for a moment goes
+// on where it was, and one that was away for longer is told that it missed some.
 // One subscription at the core serves all streams and all waiting looks.
 package verify
 
@@ -171,16 +173,21 @@ func (f *Face) look(w http.ResponseWriter, r *http.Request) error {
 	}
 }
 
-func waiting(r *http.Request) (time.Duration, error) {
+// parameter is the one parameter that a route takes, empty if it is not given.
+func parameter(r *http.Request, name string) (string, error) {
 	query := r.URL.Query()
-	for name := range query {
-		if name != "wait" || len(query[name]) != 1 {
-			return 0, &cloud.Error{Kind: cloud.Invalid, Message: "the only parameter of this route is wait, once"}
+	for given := range query {
+		if given != name || len(query[given]) != 1 {
+			return "", &cloud.Error{Kind: cloud.Invalid, Message: "the only parameter of this route is " + name + ", once"}
 		}
 	}
-	given := query.Get("wait")
-	if given == "" {
-		return 0, nil
+	return query.Get(name), nil
+}
+
+func waiting(r *http.Request) (time.Duration, error) {
+	given, err := parameter(r, "wait")
+	if given == "" || err != nil {
+		return 0, err
 	}
 	wait, err := time.ParseDuration(given)
 	if err != nil || wait < 0 || wait > wire.MaxWait {

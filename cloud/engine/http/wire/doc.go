@@ -42,7 +42,7 @@ const (
 	EventOpen     = "open"     // the stream stands: verdicts from now on are in it
 	EventDecision = "decision" // a verdict
 	EventReset    = "reset"    // verdicts may be missing before this point
-	EventReplaced = "replaced" // another stream of the same caller took over
+	EventReplaced = "replaced" // another stream of the same node took over
 )
 
 // MaxWait is the longest that a look at a challenge waits for its verdict.
