@@ -73,13 +73,16 @@ func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 	}
 	renewed := false
 	for n := 1; ; n++ {
-		answer, err := c.once(ctx, r, text)
+		token, err := c.bearer(ctx)
 		if err == nil {
-			return answer, nil
+			var answer *http.Response
+			if answer, err = c.once(ctx, r, text, token); err == nil {
+				return answer, nil
+			}
 		}
 		if errors.Is(err, errToken) && !renewed { // refused before anything was done
 			renewed = true
-			c.forget()
+			c.forget(token)
 			continue
 		}
 		pause, again := retry(err, n, r.repeatable)
@@ -132,11 +135,7 @@ func retry(err error, n int, repeatable bool) (time.Duration, bool) {
 }
 
 // once makes one attempt.
-func (c *Client) once(ctx context.Context, r request, text []byte) (*http.Response, error) {
-	token, err := c.bearer(ctx)
-	if err != nil {
-		return nil, err
-	}
+func (c *Client) once(ctx context.Context, r request, text []byte, token string) (*http.Response, error) {
 	var body io.Reader
 	if text != nil {
 		body = bytes.NewReader(text)
@@ -180,10 +179,7 @@ func refused(answer *http.Response) error {
 	var body wire.Refusal
 	text, _ := io.ReadAll(io.LimitReader(answer.Body, maxRefusal))
 	if json.Unmarshal(text, &body) != nil || body.Error == nil {
-		body.Error = &wire.Error{Message: fmt.Sprintf("the engine answered with status %d, and not in its own words", answer.StatusCode)}
-		if answer.StatusCode >= 300 && answer.StatusCode < 400 {
-			body.Error.Code = wire.Code(cloud.Invalid)
-		}
+		return foreign(answer.StatusCode)
 	}
 	if s, err := strconv.Atoi(answer.Header.Get("Retry-After")); err == nil && body.Error.RetryAfter == 0 {
 		body.Error.RetryAfter = float64(s)
@@ -198,13 +194,50 @@ func refused(answer *http.Response) error {
 	return err
 }
 
-// bearer is a token that is good for a while.
-func (c *Client) bearer(ctx context.Context) (string, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock() // others wait for the same token
-	if c.token.value != "" && c.now().Before(c.token.until) {
-		return c.token.value, nil
+// foreign is an answer in other words than the engine's. Something else speaks,
+// and what it says decides nothing about what was asked.
+func foreign(status int) error {
+	message := fmt.Sprintf("the engine answered with status %d, and not in its own words", status)
+	switch status {
+	case http.StatusUnauthorized:
+		return fmt.Errorf("%w: %w", &cloud.Error{Kind: cloud.Denied, Message: message}, errToken)
+	case http.StatusForbidden:
+		return &cloud.Error{Kind: cloud.Denied, Message: message}
 	}
+	return &lost{unavailable(message, nil)}
+}
+
+// bearer is a token that holds. One caller asks for it, the others wait for
+// that, each as long as its own time lasts.
+func (c *Client) bearer(ctx context.Context) (string, error) {
+	if value := c.valid(); value != "" {
+		return value, nil
+	}
+	select {
+	case c.asking <- struct{}{}:
+		defer func() { <-c.asking }()
+	case <-ctx.Done():
+		return "", unavailable("the engine gave no token in time", ctx.Err())
+	}
+	if value := c.valid(); value != "" {
+		return value, nil
+	}
+	return c.ask(ctx)
+}
+
+// valid is the token at hand, empty if there is none.
+func (c *Client) valid() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.token.value != "" && c.now().Before(c.token.until) {
+		return c.token.value
+	}
+	return ""
+}
+
+// ask gets a token. What the engine says of anything but the application is no
+// answer to what is asked with the token: it is Unavailable.
+func (c *Client) ask(ctx context.Context) (string, error) {
 	form := url.Values{"grant_type": {"client_credentials"}}
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
@@ -224,7 +257,7 @@ func (c *Client) bearer(ctx context.Context) (string, error) {
 			"check its name, its secret and its end: mfabridge engine app list")
 	}
 	if answer.StatusCode != http.StatusOK {
-		return "", plain(refused(answer))
+		return "", unavailable(fmt.Sprintf("the engine gave no token and answered with status %d", answer.StatusCode), nil)
 	}
 	var granted struct {
 		Token   string  `json:"access_token"`
@@ -234,15 +267,20 @@ func (c *Client) bearer(ctx context.Context) (string, error) {
 		return "", unavailable("the engine's token cannot be read", err)
 	}
 	life := time.Duration(granted.Seconds * float64(time.Second))
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.token = token{value: granted.Token, until: c.now().Add(life - life/5)}
 	return granted.Token, nil
 }
 
-// forget drops a token that was not taken.
-func (c *Client) forget() {
+// forget drops a token that the engine does not take, unless another caller has
+// got a new one meanwhile.
+func (c *Client) forget(value string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.token = token{}
+	if c.token.value == value {
+		c.token = token{}
+	}
 }
 
 func unavailable(message string, cause error) error {

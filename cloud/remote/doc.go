@@ -63,6 +63,8 @@ type Client struct {
 	now     func() time.Time
 	http    *http.Client
 
+	asking chan struct{} // holds who asks for a token
+
 	mu    sync.Mutex
 	token token
 	lock  string // id of the lock that is held
@@ -97,7 +99,8 @@ func New(o Options) (*Client, error) {
 		IdleConnTimeout:       90 * time.Second,
 		ExpectContinueTimeout: time.Second,
 	}
-	c := &Client{base: base, id: o.ClientID, word: o.Secret, timeout: cmp.Or(o.Timeout, time.Minute), now: o.Now}
+	c := &Client{base: base, id: o.ClientID, word: o.Secret, timeout: cmp.Or(o.Timeout, time.Minute), now: o.Now,
+		asking: make(chan struct{}, 1)}
 	if c.now == nil {
 		c.now = time.Now
 	}

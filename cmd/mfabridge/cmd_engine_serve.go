@@ -42,6 +42,16 @@ func (p *program) engineServeCommand() *cli.Command {
 	}
 }
 
+// engineServer is an engine with everything that its configuration names.
+type engineServer struct {
+	*embedded
+	conf   *config.Config
+	outbox *channel.Outbox
+	doors  *doors
+	faces  *api.API
+	group  *serve.Group
+}
+
 // doors are the listeners of a configuration, opened.
 type doors struct {
 	conns map[serve.Listener]net.Listener
@@ -53,36 +63,110 @@ func (p *program) engineServe(c *cli.Context) (err error) {
 	if _, err := args(c); err != nil {
 		return err
 	}
-	conf, err := config.Load(c.String("config"))
+	s, err := p.openServer(c.Context, c.String("config"))
 	if err != nil {
 		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	fmt.Fprintf(p.err, "mfabridge: engine is listening on %s\n", s.start())
+	failed := p.attend(c.Context, s, hangup)
+	err = s.drain(c.Context)
+	if failed == nil && err == nil {
+		fmt.Fprintln(p.err, "mfabridge: engine has stopped; every request that was read is answered")
+	}
+	return errors.Join(failed, err)
+}
+
+// openServer opens all that a configuration names, or nothing. It serves
+// nothing yet.
+func (p *program) openServer(ctx context.Context, path string) (_ *engineServer, err error) {
+	s := &engineServer{}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.Close())
+		}
+	}()
+	if s.conf, err = config.Load(path); err != nil {
+		return nil, err
+	}
+	t, err := parseTarget("store", s.conf.Store, s.conf.Key)
+	if err != nil {
+		return nil, err
+	}
+	if s.outbox, err = channel.OpenOutbox(t.outbox(), cloud.SMS); err != nil {
+		return nil, err
+	}
+	log := p.logger()
+	if s.embedded, err = p.openWith(ctx, t, sqlite.Options{}, map[cloud.Preference]engine.Sender{cloud.SMS: s.outbox}); err != nil {
+		return nil, hint.Wrap(fmt.Errorf("store: %w", err), hint.Of(err))
+	}
+	if s.doors, err = p.openDoors(s.conf, log); err != nil {
+		return nil, err
+	}
+	limits := s.conf.Limits
+	s.faces, err = api.New(api.Options{Engine: s.Engine, Issuer: issuer(s.conf, s.doors), Life: s.conf.Tokens.LifeTime, Period: s.conf.Tokens.RotationTime,
+		Limits: serve.Limits{InFlight: limits.InFlight, Heavy: limits.Heavy, Streams: limits.Streams}, Now: p.now, Log: log})
+	s.group = &serve.Group{Connections: limits.Connections, Log: log}
+	return s, err
+}
+
+// checkServer opens the store of a configuration, and nothing that somebody
+// else may have open.
+func (p *program) checkServer(ctx context.Context, path string) (*embedded, error) {
+	conf, err := config.Load(path)
+	if err != nil {
+		return nil, err
 	}
 	t, err := parseTarget("store", conf.Store, conf.Key)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	log := p.logger()
-	outbox, err := channel.OpenOutbox(t.outbox(), cloud.SMS)
-	if err != nil {
-		return err
+	return p.open(ctx, t, sqlite.Options{})
+}
+
+// start serves, and tells where.
+func (s *engineServer) start() string {
+	var told []string
+	for _, name := range []serve.Listener{serve.Pages, serve.API, serve.Ops} {
+		if conn := s.doors.conns[name]; conn != nil {
+			s.group.Start(conn, s.faces.Handler(name), s.doors.tls[name])
+			told = append(told, fmt.Sprintf("%s://%s (%s)", s.doors.scheme(name), conn.Addr(), name))
+		}
 	}
-	defer func() { err = errors.Join(err, outbox.Close()) }()
-	e, err := p.openWith(c.Context, t, sqlite.Options{}, map[cloud.Preference]engine.Sender{cloud.SMS: outbox})
-	if err != nil {
-		return hint.Wrap(fmt.Errorf("store: %w", err), hint.Of(err))
+	return strings.Join(told, ", ")
+}
+
+// drain takes no new requests and waits for those that were read, also when
+// ctx has ended.
+func (s *engineServer) drain(ctx context.Context) error {
+	s.faces.Drain()
+	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), engineDrain)
+	defer cancel()
+	if err := s.group.Shutdown(limit); err != nil {
+		return fmt.Errorf("some requests were still unanswered after %s: %w", engineDrain, err)
 	}
-	defer func() { err = errors.Join(err, e.Close()) }()
-	open, err := p.openDoors(conf, log)
-	if err != nil {
-		return err
+	return nil
+}
+
+// Close gives back what was opened, as far as that went.
+func (s *engineServer) Close() error {
+	var errs []error
+	if s.faces != nil {
+		errs = append(errs, s.faces.Close())
 	}
-	faces, err := api.New(api.Options{Engine: e.Engine, Issuer: issuer(conf, open), Life: conf.Tokens.LifeTime, Period: conf.Tokens.RotationTime,
-		Limits: serve.Limits{InFlight: conf.Limits.InFlight, Heavy: conf.Limits.Heavy, Streams: conf.Limits.Streams}, Now: p.now, Log: log})
-	if err != nil {
-		return errors.Join(err, open.close())
+	if s.doors != nil {
+		s.doors.close()
 	}
-	defer func() { err = errors.Join(err, faces.Close()) }()
-	return p.answer(c.Context, conf, open, faces, log)
+	if s.embedded != nil {
+		errs = append(errs, s.embedded.Close())
+	}
+	if s.outbox != nil {
+		errs = append(errs, s.outbox.Close())
+	}
+	return errors.Join(errs...)
 }
 
 // openDoors opens all listeners, or none.
@@ -97,26 +181,27 @@ func (p *program) openDoors(conf *config.Config, log *slog.Logger) (*doors, erro
 				log.Error("the certificate was not read again; the one before stays", "listener", name, "err", err)
 			})
 			if err != nil {
-				return nil, errors.Join(hint.Wrap(fmt.Errorf("listeners.%s.tls: %w", name, err), hint.Of(err)), d.close())
+				d.close()
+				return nil, hint.Wrap(fmt.Errorf("listeners.%s.tls: %w", name, err), hint.Of(err))
 			}
 			d.certs = append(d.certs, cert)
 			d.tls[name] = cert.Config()
 		}
 		conn, err := net.Listen("tcp", l.Address.String())
 		if err != nil {
-			return nil, errors.Join(hint.Wrap(fmt.Errorf("listeners.%s: %w", name, err), "another program has that address, or this machine has not"), d.close())
+			d.close()
+			return nil, hint.Wrap(fmt.Errorf("listeners.%s: %w", name, err), "another program has that address, or this machine has not")
 		}
 		d.conns[name] = conn
 	}
 	return d, nil
 }
 
-func (d *doors) close() error {
-	var errs []error
+// close ends the listeners. Those that were served are closed already.
+func (d *doors) close() {
 	for _, conn := range d.conns {
-		errs = append(errs, conn.Close())
+		_ = conn.Close()
 	}
-	return errors.Join(errs...)
 }
 
 // issuer is the address of the api listener as callers know it.
@@ -134,45 +219,17 @@ func (d *doors) scheme(l serve.Listener) string {
 	return "http"
 }
 
-// answer serves until ctx ends, then drains.
-func (p *program) answer(ctx context.Context, conf *config.Config, d *doors, faces *api.API, log *slog.Logger) error {
-	group := &serve.Group{Connections: conf.Limits.Connections, Log: log}
-	var told []string
-	for _, name := range []serve.Listener{serve.Pages, serve.API, serve.Ops} {
-		if conn := d.conns[name]; conn != nil {
-			group.Start(conn, faces.Handler(name), d.tls[name])
-			told = append(told, fmt.Sprintf("%s://%s (%s)", d.scheme(name), conn.Addr(), name))
-		}
-	}
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP)
-	defer signal.Stop(hangup)
-	fmt.Fprintf(p.err, "mfabridge: engine is listening on %s\n", strings.Join(told, ", "))
-	failed := p.attend(ctx, d, group, hangup)
-	faces.Drain()
-	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), engineDrain)
-	defer cancel()
-	err := group.Shutdown(limit)
-	if err != nil {
-		err = fmt.Errorf("some requests were still unanswered after %s: %w", engineDrain, err)
-	}
-	if failed == nil && err == nil {
-		fmt.Fprintln(p.err, "mfabridge: engine has stopped; every request that was read is answered")
-	}
-	return errors.Join(failed, err)
-}
-
 // attend waits for the end, and reads certificates again on SIGHUP.
-func (p *program) attend(ctx context.Context, d *doors, group *serve.Group, hangup <-chan os.Signal) error {
+func (p *program) attend(ctx context.Context, s *engineServer, hangup <-chan os.Signal) error {
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case err := <-group.Failed():
+		case err := <-s.group.Failed():
 			return err
 		case <-hangup:
 			var errs []error
-			for _, cert := range d.certs {
+			for _, cert := range s.doors.certs {
 				errs = append(errs, cert.Reload())
 			}
 			if err := errors.Join(errs...); err != nil {

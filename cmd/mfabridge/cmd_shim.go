@@ -12,11 +12,6 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"mfabridge/cloud"
-	"mfabridge/cloud/engine"
-	"mfabridge/cloud/engine/channel"
-	"mfabridge/cloud/engine/store/sqlite"
-	"mfabridge/internal/hint"
 	"mfabridge/shim"
 	"mfabridge/shim/config"
 	"mfabridge/shim/observe"
@@ -40,46 +35,34 @@ func (p *program) shimCommand() *cli.Command {
 // shimParts is everything that a shim is wired from.
 type shimParts struct {
 	config    *config.Config
-	engine    *embedded
-	outbox    *channel.Outbox
+	engine    shimEngine
 	primaries *primaries
 	observed  *observe.Book
 }
 
-func (s *shimParts) Close() error {
-	err := errors.Join(s.primaries.close(), s.engine.Close())
-	if s.outbox != nil {
-		err = errors.Join(err, s.outbox.Close())
-	}
-	return err
-}
+func (s *shimParts) Close() error { return errors.Join(s.primaries.close(), s.engine.Close()) }
 
 // shimConfig loads a configuration and says what is odd about it.
-func (p *program) shimConfig(path, key string) (*config.Config, place, error) {
+func (p *program) shimConfig(path string) (*config.Config, error) {
 	conf, warnings, err := config.Load(path)
 	for _, w := range warnings {
 		fmt.Fprintf(p.err, "mfabridge: warning: %s\n", w)
 	}
-	if err != nil {
-		return nil, place{}, err
-	}
-	t, err := parseTarget("engine.store", conf.Engine.Store, key)
-	return conf, t, err
+	return conf, err
 }
 
 func (p *program) shimCheck(c *cli.Context) (err error) {
 	if _, err := args(c); err != nil {
 		return err
 	}
-	conf, t, err := p.shimConfig(c.String("config"), c.String("engine-key"))
+	conf, err := p.shimConfig(c.String("config"))
 	if err != nil {
 		return err
 	}
-	e, err := p.open(c.Context, t, sqlite.Options{})
+	opened, err := p.checkShimEngine(c.Context, &conf.Engine, c.String("engine-key"))
 	if err != nil {
-		return hint.Wrap(fmt.Errorf("engine.store: %w", err), hint.Of(err))
+		return err
 	}
-	defer func() { err = errors.Join(err, e.Close()) }()
 	if err := conf.Summary(p.out); err != nil {
 		return err
 	}
@@ -108,7 +91,7 @@ func (p *program) shimCheck(c *cli.Context) (err error) {
 	if err := p.adviseObserved(p.out, conf); err != nil {
 		return err
 	}
-	fmt.Fprintf(p.out, "\nthe configuration is good, the engine's store opens, and %s\n", state)
+	fmt.Fprintf(p.out, "\nthe configuration is good, %s, and %s\n", opened, state)
 	return nil
 }
 
@@ -136,7 +119,7 @@ func (p *program) shimServe(c *cli.Context) (err error) {
 
 // loadShim opens what a configuration names.
 func (p *program) loadShim(ctx context.Context, path, key string) (*shimParts, error) {
-	conf, t, err := p.shimConfig(path, key)
+	conf, err := p.shimConfig(path)
 	if err != nil {
 		return nil, err
 	}
@@ -147,19 +130,15 @@ func (p *program) loadShim(ctx context.Context, path, key string) (*shimParts, e
 	if err != nil {
 		return nil, err
 	}
-	outbox, err := channel.OpenOutbox(t.outbox(), cloud.SMS)
+	e, err := p.shimEngine(ctx, &conf.Engine, key)
 	if err != nil {
 		return nil, err
 	}
-	e, err := p.openWith(ctx, t, sqlite.Options{}, map[cloud.Preference]engine.Sender{cloud.SMS: outbox})
-	if err != nil {
-		return nil, errors.Join(err, outbox.Close())
-	}
 	first, err := p.primaries(conf)
 	if err != nil {
-		return nil, errors.Join(err, e.Close(), outbox.Close())
+		return nil, errors.Join(err, e.Close())
 	}
-	return &shimParts{config: conf, engine: e, outbox: outbox, primaries: first, observed: book}, nil
+	return &shimParts{config: conf, engine: e, primaries: first, observed: book}, nil
 }
 
 // listen makes the server and opens all its sockets, or none.

@@ -63,14 +63,29 @@ type served struct {
 // serveEngine makes a store in a folder and serves it over TLS.
 func serveEngine(t testing.TB, dir string) *served {
 	t.Helper()
-	certify(t, dir, 1)
 	must(t, exitDone, "engine", "init", "--store", "sqlite:"+filepath.Join(dir, "cloud.db"), "--domain", "contoso.example")
-	config := "store: sqlite:cloud.db\nlisteners:\n  api: {listen: \"127.0.0.1:0\", tls: {cert: engine.crt, key: engine.key}}\n" +
+	return serveStore(t, dir)
+}
+
+// serveStore serves the store cloud.db of a folder over TLS.
+func serveStore(t testing.TB, dir string) *served {
+	t.Helper()
+	certify(t, dir, 1)
+	s := &served{dir: dir}
+	s.start(t, "127.0.0.1:0")
+	t.Cleanup(s.kill)
+	return s
+}
+
+// start begins the process, with its api listener at an address.
+func (s *served) start(t testing.TB, address string) {
+	t.Helper()
+	config := "store: sqlite:cloud.db\nlisteners:\n  api: {listen: \"" + address + "\", tls: {cert: engine.crt, key: engine.key}}\n" +
 		"  ops: {listen: \"127.0.0.1:0\"}\n  pages: {listen: \"127.0.0.1:0\", tls: {cert: engine.crt, key: engine.key}}\n"
-	if err := os.WriteFile(filepath.Join(dir, "engine.yaml"), []byte(config), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(s.dir, "engine.yaml"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s := &served{dir: dir, cmd: child(context.WithoutCancel(t.Context()), "engine", "serve", "--config", filepath.Join(dir, "engine.yaml")), lines: make(chan string, 1000)}
+	s.cmd = child(context.WithoutCancel(t.Context()), "engine", "serve", "--config", filepath.Join(s.dir, "engine.yaml"))
 	stderr, err := s.cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -78,17 +93,20 @@ func serveEngine(t testing.TB, dir string) *served {
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = s.cmd.Process.Kill(); _ = s.cmd.Wait() })
+	lines := make(chan string, 1000)
+	s.lines = lines
 	go func() {
-		defer close(s.lines)
+		defer close(lines)
 		for scanner := bufio.NewScanner(stderr); scanner.Scan(); {
-			s.lines <- scanner.Text()
+			lines <- scanner.Text()
 		}
 	}()
 	line := s.wait(t, "engine is listening on")
 	s.api, s.ops = listening(t, line, "api"), listening(t, line, "ops")
-	return s
 }
+
+// kill ends the process at once.
+func (s *served) kill() { _ = s.cmd.Process.Kill(); _ = s.cmd.Wait() }
 
 func listening(t testing.TB, line, name string) string {
 	t.Helper()

@@ -60,23 +60,6 @@ func (k *check) all() {
 	k.overlaps()
 }
 
-func (k *check) engine() {
-	e := &k.Engine
-	k.unbuilt("engine.config", e.Config != nil)
-	k.unbuilt("engine.url", e.URL != nil)
-	k.unbuilt("engine.client_id", e.ClientID != nil)
-	k.unbuilt("engine.client_secret", e.ClientSecret != nil)
-	switch path, ok := strings.CutPrefix(e.Store, "sqlite:"); {
-	case e.Store == "":
-		k.refuse("write engine: {store: sqlite:PATH}", "engine.store is missing, so there is nobody to ask for a second factor")
-	case strings.HasPrefix(e.Store, "postgres:"), strings.HasPrefix(e.Store, "postgresql:"):
-		k.refuse("use sqlite:PATH", "engine.store: PostgreSQL is not built into this version")
-	case !ok || path == "":
-		k.refuse("write sqlite:PATH", "engine.store is not of the form sqlite:PATH")
-	}
-	e.Store = resolve(e.Store, "sqlite", k.folder)
-}
-
 func (k *check) clusterKeys() {
 	seen := make(map[string]bool)
 	for i, ref := range k.ClusterKeys {

@@ -12,6 +12,7 @@
 package config
 
 import (
+	"cmp"
 	"crypto/x509"
 	"net/netip"
 	"time"
@@ -49,17 +50,37 @@ type Config struct {
 	Keys []secret.Bytes `yaml:"-"`
 }
 
-// Engine says who is asked; exactly one field is set.
+// Engine says who is asked: exactly one of Store, Config and URL.
 type Engine struct {
 	// Store is sqlite:PATH of an engine's store, opened in this process.
 	Store string `yaml:"store"`
 
-	// Config and URL with its credentials are not built yet.
-	Config       any `yaml:"config"`
-	URL          any `yaml:"url"`
-	ClientID     any `yaml:"client_id"`
-	ClientSecret any `yaml:"client_secret"`
+	// Config is the file of an engine's configuration (engine.yaml): the engine
+	// runs in this process, with its channels and listeners.
+	Config string `yaml:"config"`
+
+	// URL is the address of an engine elsewhere: https://HOST[:PORT], or http://
+	// on a loopback address.
+	URL string `yaml:"url"`
+
+	// ClientID is the name of the application, of role shim, as which the engine
+	// at URL is called, and ClientSecret says where its secret is: file:PATH or
+	// env:NAME. All nodes of a cluster use the same application: they answer
+	// each other's challenges, and an application sees only those that it began.
+	ClientID     string `yaml:"client_id"`
+	ClientSecret string `yaml:"client_secret"`
+
+	// CA is a file with the certificates of the authorities that the
+	// certificate of the engine at URL may come from. Default: the system's.
+	CA string `yaml:"ca"`
+
+	// Secret and Authorities are ClientSecret and CA, loaded.
+	Secret      secret.Bytes   `yaml:"-"`
+	Authorities *x509.CertPool `yaml:"-"`
 }
+
+// Place is where the engine is, for people.
+func (e *Engine) Place() string { return cmp.Or(e.Store, e.Config, e.URL) }
 
 // Primary is a first-factor check that clients name.
 type Primary struct {

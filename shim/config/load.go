@@ -13,7 +13,7 @@ const MaxFile = strictyaml.MaxFile
 // file is what is said of the file where it is wrong.
 func file() strictyaml.Kind {
 	return strictyaml.Kind{Name: "shim configuration", Manual: "the documentation of the shim's configuration",
-		Empty: "it needs at least engine.store, radius.listen and one of radius.clients"}
+		Empty: "it needs at least engine, radius.listen and one of radius.clients"}
 }
 
 // Load reads, checks and completes a configuration file. Warnings are

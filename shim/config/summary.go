@@ -18,7 +18,7 @@ func (c *Config) Summary(w io.Writer) error {
 		key = fmt.Sprintf("%d keys, the first seals", n)
 	}
 	fmt.Fprintf(w, "engine        %s\nlisten        %s\ncluster keys  %s\n\n",
-		c.Engine.Store, strings.Join(c.RADIUS.Listen, ", "), key)
+		c.Engine.Place(), strings.Join(c.RADIUS.Listen, ", "), key)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "CLIENT\tNETWORKS\tFIRST FACTOR\tSECOND FACTOR\tENGINE AWAY")
 	for _, client := range c.RADIUS.Clients {

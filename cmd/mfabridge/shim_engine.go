@@ -1,0 +1,125 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+
+	"mfabridge/cloud"
+	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/channel"
+	"mfabridge/cloud/engine/store/sqlite"
+	"mfabridge/cloud/remote"
+	"mfabridge/internal/hint"
+	"mfabridge/shim/config"
+)
+
+// shimEngine is who a shim asks for the second factor, wherever it is.
+type shimEngine interface {
+	cloud.Verifier
+	cloud.Passwords
+	Close() error
+}
+
+var (
+	_ shimEngine = (*storeEngine)(nil)
+	_ shimEngine = (*servedEngine)(nil)
+	_ shimEngine = (*remote.Client)(nil)
+)
+
+// shimEngine opens the engine that a shim's configuration names; one that is
+// elsewhere may be away just now.
+func (p *program) shimEngine(ctx context.Context, conf *config.Engine, key string) (shimEngine, error) {
+	switch {
+	case conf.URL != "":
+		return p.farEngine(conf)
+	case conf.Config != "":
+		return p.servedEngine(ctx, conf)
+	}
+	return p.storeEngine(ctx, conf, key)
+}
+
+// storeEngine is an engine in this process, on its store.
+type storeEngine struct {
+	*embedded
+	outbox *channel.Outbox
+}
+
+// Close implements shimEngine.
+func (e *storeEngine) Close() error { return errors.Join(e.embedded.Close(), e.outbox.Close()) }
+
+func (p *program) storeEngine(ctx context.Context, conf *config.Engine, key string) (*storeEngine, error) {
+	t, err := parseTarget("engine.store", conf.Store, key)
+	if err != nil {
+		return nil, err
+	}
+	outbox, err := channel.OpenOutbox(t.outbox(), cloud.SMS)
+	if err != nil {
+		return nil, err
+	}
+	e, err := p.openWith(ctx, t, sqlite.Options{}, map[cloud.Preference]engine.Sender{cloud.SMS: outbox})
+	if err != nil {
+		return nil, errors.Join(err, outbox.Close())
+	}
+	return &storeEngine{embedded: e, outbox: outbox}, nil
+}
+
+// servedEngine is an engine in this process that answers others as well.
+type servedEngine struct{ *engineServer }
+
+// Close implements shimEngine: requests that were read are answered first.
+func (e *servedEngine) Close() error {
+	return errors.Join(e.drain(context.Background()), e.engineServer.Close())
+}
+
+func (p *program) servedEngine(ctx context.Context, conf *config.Engine) (*servedEngine, error) {
+	s, err := p.openServer(ctx, conf.Config)
+	if err != nil {
+		return nil, hint.Wrap(fmt.Errorf("engine.config: %w", err), hint.Of(err))
+	}
+	fmt.Fprintf(p.err, "mfabridge: engine is listening on %s\n", s.start())
+	return &servedEngine{s}, nil
+}
+
+// farEngine is an engine elsewhere.
+func (p *program) farEngine(conf *config.Engine) (*remote.Client, error) {
+	c, err := remote.New(remote.Options{URL: conf.URL, ClientID: conf.ClientID, Secret: conf.Secret, CA: conf.Authorities, Now: p.now})
+	if err != nil {
+		return nil, hint.Wrap(fmt.Errorf("engine.url: %w", err), hint.Of(err))
+	}
+	return c, nil
+}
+
+// checkShimEngine tries what a shim will do with its engine, and says what came
+// of it. It starts nothing.
+func (p *program) checkShimEngine(ctx context.Context, conf *config.Engine, key string) (opened string, err error) {
+	if conf.URL != "" {
+		far, err := p.farEngine(conf)
+		if err != nil {
+			return "", err
+		}
+		// An empty look proves address, certificate, secret and role.
+		_, err = far.Look(ctx, nil)
+		if err = errors.Join(err, far.Close()); err != nil {
+			return "", hint.Wrap(fmt.Errorf("engine.url: %w", err), cmp.Or(hint.Of(err),
+				"check url, ca, client_id and client_secret, and that the application has the role shim"))
+		}
+		return "the engine lets this shim in", nil
+	}
+	at, opened := "engine.store", "the engine's store opens"
+	var e interface{ Close() error }
+	if conf.Config != "" {
+		at = "engine.config"
+		e, err = p.checkServer(ctx, conf.Config)
+	} else {
+		var t place
+		if t, err = parseTarget("engine.store", conf.Store, key); err == nil {
+			e, err = p.open(ctx, t, sqlite.Options{})
+		}
+	}
+	if err != nil {
+		return "", hint.Wrap(fmt.Errorf("%s: %w", at, err), hint.Of(err))
+	}
+	return opened, e.Close()
+}

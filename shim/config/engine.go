@@ -1,0 +1,80 @@
+package config
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"strings"
+
+	"mfabridge/internal/hint"
+	"mfabridge/internal/ldapconn"
+	"mfabridge/internal/secret"
+)
+
+// engine checks who is asked for the second factor.
+func (k *check) engine() {
+	e := &k.Engine
+	given := 0
+	for _, s := range []string{e.Store, e.Config, e.URL} {
+		if s != "" {
+			given++
+		}
+	}
+	switch {
+	case given == 0:
+		k.refuse("write engine: {store: sqlite:PATH}, {config: engine.yaml}, or {url: https://HOST, client_id: NAME, client_secret: file:PATH}",
+			"engine names no store, config or url, so there is nobody to ask for a second factor")
+	case given > 1:
+		k.refuse("leave one of them", "engine has more than one of store, config and url")
+	case e.URL != "":
+		k.elsewhere(e)
+	case e.Store != "":
+		k.store(e)
+	default:
+		e.Config = strings.TrimPrefix(resolve("file:"+e.Config, "file", k.folder), "file:")
+	}
+	if e.URL == "" && e.ClientID+e.ClientSecret+e.CA != "" {
+		k.refuse("remove them, or name the engine by its url", "engine.client_id, client_secret and ca belong to engine.url")
+	}
+}
+
+func (k *check) store(e *Engine) {
+	switch path, ok := strings.CutPrefix(e.Store, "sqlite:"); {
+	case strings.HasPrefix(e.Store, "postgres:"), strings.HasPrefix(e.Store, "postgresql:"):
+		k.refuse("use sqlite:PATH", "engine.store: PostgreSQL is not built into this version")
+	case !ok || path == "":
+		k.refuse("write sqlite:PATH", "engine.store is not of the form sqlite:PATH")
+	}
+	e.Store = resolve(e.Store, "sqlite", k.folder)
+}
+
+// elsewhere checks the access to an engine over HTTP. The address itself is
+// checked by who calls it.
+func (k *check) elsewhere(e *Engine) {
+	if !strings.HasPrefix(e.URL, "https://") && !strings.HasPrefix(e.URL, "http://") {
+		k.refuse("write https://HOST or https://HOST:PORT", "engine.url is not an address that begins with https://")
+	}
+	if e.ClientID == "" {
+		k.refuse("make an application with: mfabridge engine app add NAME --role shim", "engine.url needs client_id: the engine asks who calls")
+	}
+	if e.ClientSecret == "" {
+		k.refuse("write client_secret: file:PATH or env:NAME", "engine.url needs client_secret")
+	} else {
+		var err error
+		if e.Secret, err = secret.Load(resolve(e.ClientSecret, "file", k.folder)); err != nil {
+			k.problems = append(k.problems, hint.Wrap(fmt.Errorf("engine.client_secret: %w", err),
+				cmp.Or(hint.Of(err), "name the file that mfabridge engine app add --secret-out wrote, readable by you alone")))
+		}
+	}
+	if e.CA == "" {
+		return
+	}
+	e.CA = strings.TrimPrefix(resolve("file:"+e.CA, "file", k.folder), "file:")
+	pem, err := os.ReadFile(e.CA)
+	if err == nil {
+		e.Authorities, err = ldapconn.ReadCA(pem)
+	}
+	if err != nil {
+		k.problems = append(k.problems, hint.Wrap(fmt.Errorf("engine.ca: %w", err), cmp.Or(hint.Of(err), "name a PEM file with the authority's certificate")))
+	}
+}
