@@ -52,6 +52,9 @@ func (p *fakePlan) Summary() migrate.Summary {
 		}
 		for _, c := range d.Changes {
 			s.Changes[c.Op]++
+			if d.Wave != "" {
+				s.Waves[d.Wave].Changes[c.Op]++
+			}
 		}
 	}
 	return s

@@ -54,6 +54,13 @@ func pause(ctx context.Context, d time.Duration) error {
 
 // passing tells an error that another try may not meet.
 func passing(err error) bool {
+	e, ok := errors.AsType[*cloud.Error](err)
+	return ok && !e.Lasting && (e.Kind == cloud.Throttled || e.Kind == cloud.Unavailable)
+}
+
+// outage tells an error that concerns the target as a whole, whether it passes
+// or somebody has to mend it first: no user is to blame.
+func outage(err error) bool {
 	k := cloud.KindOf(err)
 	return k == cloud.Throttled || k == cloud.Unavailable
 }

@@ -22,11 +22,12 @@ type applier struct {
 	delayed bool // a Read may miss a Write for a while
 
 	result   ApplyResult
-	failures int     // users that failed in this run
-	removals int     // methods removed in this run
-	passed   WaveEnd // the wave before this one, for its gate
-	gated    bool    // the gate of this wave is yet to be asked
-	wave     string  // that is being applied
+	failures int       // users that failed in this run
+	removals int       // methods removed in this run
+	passed   WaveEnd   // the wave before this one, for its gate
+	gated    bool      // the gate of this wave is yet to be asked
+	begins   WaveEvent // that is told once the gate is passed
+	wave     string    // that is being applied
 }
 
 // admit refuses the target or the whole plan before anything is written.
@@ -43,7 +44,13 @@ func (a *applier) admit(caps cloud.Capabilities) error {
 		tell(cause, pause)
 		a.opts.Notify(ThrottleEvent{Cause: cause, Wait: pause, Batch: a.pace.size, Concurrency: a.pace.lanes, Rate: a.pace.soft.rate})
 	}
-	if n := a.plan.Summary().Changes[cloud.Remove]; n > a.opts.MaxRemovals {
+	return nil
+}
+
+// admitRemovals refuses what removes more than the limit before anything is
+// written.
+func (a *applier) admitRemovals(n int) error {
+	if n > a.opts.MaxRemovals {
 		return hint.Wrap(fmt.Errorf("the plan removes %d methods: %w", n, &LimitError{"removals", a.opts.MaxRemovals}),
 			"look at them with show, then raise the limit of removals")
 	}
@@ -52,14 +59,14 @@ func (a *applier) admit(caps cloud.Capabilities) error {
 
 // users takes the users of one wave, or all of them, in pages of at most what
 // may be written at once.
-func (a *applier) users(ctx context.Context, in func(*Decision) bool) error {
+func (a *applier) users(ctx context.Context, of PlanReader) error {
 	var page []Decision
 	changes, most := 0, a.batch*a.opts.Concurrency
-	for d, err := range a.plan.Users(ctx, Revealed) {
+	for d, err := range of.Users(ctx, Revealed) {
 		if err != nil {
 			return err
 		}
-		if len(d.Changes) == 0 || !in(&d) {
+		if len(d.Changes) == 0 {
 			continue
 		}
 		if len(page) > 0 && changes+len(d.Changes) > most {

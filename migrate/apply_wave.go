@@ -3,6 +3,8 @@ package migrate
 import (
 	"context"
 	"slices"
+
+	"mfabridge/cloud"
 )
 
 // WaveEnd is what has become of a wave, for the gate before the next one.
@@ -19,12 +21,14 @@ type WaveEnd struct {
 type part struct {
 	name  string
 	users int
+	plan  PlanReader
 }
 
 // parts are the waves to apply one by one; none: all users at once.
 func (a *applier) parts() ([]part, error) {
 	if len(a.opts.Waves) == 0 && a.opts.Gate == nil {
-		return nil, nil
+		whole := a.plan.Summary()
+		return nil, a.admitRemovals(whole.Changes[cloud.Remove])
 	}
 	var names []string
 	if len(a.opts.Waves) == 0 {
@@ -38,7 +42,7 @@ func (a *applier) parts() ([]part, error) {
 		}
 	}
 	whole := a.plan.Summary()
-	rest := whole.withChanges()
+	rest, removals := whole.withChanges(), 0
 	var parts []part
 	for _, name := range names {
 		in, err := InWave(a.plan, name)
@@ -46,11 +50,18 @@ func (a *applier) parts() ([]part, error) {
 			return nil, err
 		}
 		s := in.Summary()
-		parts = append(parts, part{name, s.withChanges()})
+		parts = append(parts, part{name, s.withChanges(), in})
 		rest -= s.withChanges()
+		removals += s.Changes[cloud.Remove]
 	}
-	if len(a.opts.Waves) == 0 && rest > 0 {
-		parts = append(parts, part{users: rest})
+	if len(a.opts.Waves) == 0 {
+		removals = whole.Changes[cloud.Remove]
+		if rest > 0 {
+			parts = append(parts, part{users: rest, plan: inWave{a.plan, ""}})
+		}
+	}
+	if err := a.admitRemovals(removals); err != nil {
+		return nil, err
 	}
 	a.result.Total = 0
 	for _, w := range parts {
@@ -65,15 +76,21 @@ func (s *Summary) withChanges() int { return s.Users[Create] + s.Users[Modify] }
 // run applies all users, or the waves one after the other.
 func (a *applier) run(ctx context.Context, parts []part) error {
 	if parts == nil {
-		return a.users(ctx, func(*Decision) bool { return true })
+		return a.users(ctx, a.plan)
 	}
 	for i, w := range parts {
 		a.wave, a.gated = w.name, i > 0 && a.opts.Gate != nil
 		a.passed.Next = w.name
-		a.opts.Notify(WaveEvent{Wave: w.name, State: "begin", Users: w.users})
+		a.begins = WaveEvent{Wave: w.name, State: "begin", Users: w.users}
+		if !a.gated {
+			a.opts.Notify(a.begins)
+		}
 		before := a.result
-		if err := a.users(ctx, func(d *Decision) bool { return d.Wave == w.name }); err != nil {
+		if err := a.users(ctx, w.plan); err != nil {
 			return err
+		}
+		if a.gated { // nothing was left to do behind the gate
+			a.opts.Notify(a.begins)
 		}
 		r := a.result
 		a.passed = WaveEnd{Wave: w.name, Users: w.users, Done: r.Done - before.Done, Failed: r.Failed - before.Failed, Stale: r.Stale - before.Stale}
@@ -90,5 +107,9 @@ func (a *applier) gate(ctx context.Context) error {
 		return nil
 	}
 	a.gated = false
-	return a.opts.Gate(ctx, a.passed)
+	if err := a.opts.Gate(ctx, a.passed); err != nil {
+		return err
+	}
+	a.opts.Notify(a.begins)
+	return nil
 }

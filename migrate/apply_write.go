@@ -95,6 +95,9 @@ func (a *applier) writeSome(ctx context.Context, items []item) (again []item, er
 		if err := a.pace.take(ctx, n); err != nil {
 			return append(again, items...), err
 		}
+		if err := a.quiet(); err != nil { // they may have begun while the run waited
+			return append(again, items...), err
+		}
 		items = rest
 		var failed error
 		for i, results := range a.send(ctx, calls) {
@@ -174,7 +177,7 @@ func settleCall(call []item, results []cloud.Result) (again []item, err error) {
 
 // tryAgain tells a change that the target could not serve just now.
 func tryAgain(r cloud.Result) bool {
-	return r.Outcome == cloud.Failed && r.Err != nil && passing(r.Err)
+	return r.Outcome == cloud.Failed && r.Err != nil && outage(r.Err)
 }
 
 // waits tells a change that failed behind another one of the same user which
@@ -185,8 +188,12 @@ func waits(it item, r cloud.Result, again []item) bool {
 
 // wholeCall returns the error that stands in every result, if it says that
 // the target refuses the caller or has failed as a whole: then no user is to
-// blame. One result alone cannot tell.
+// blame. One result alone cannot tell, except that the lock of the run has
+// ended: nothing may be written then.
 func wholeCall(results []cloud.Result) error {
+	if len(results) > 0 && results[0].Err != nil && cloud.KindOf(results[0].Err) == cloud.Locked {
+		return results[0].Err
+	}
 	if len(results) < 2 || results[0].Err == nil {
 		return nil
 	}

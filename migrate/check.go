@@ -256,7 +256,7 @@ func (c *checker) read(ctx context.Context, users []due) ([]cloud.User, error) {
 			found[at[k]] = u
 		}
 		return found, nil
-	case passing(err) || ctx.Err() != nil:
+	case outage(err) || ctx.Err() != nil:
 		return nil, err
 	}
 	for k, id := range ids {
@@ -264,7 +264,7 @@ func (c *checker) read(ctx context.Context, users []due) ([]cloud.User, error) {
 		switch {
 		case err == nil:
 			found[at[k]] = one[0]
-		case passing(err) || ctx.Err() != nil:
+		case outage(err) || ctx.Err() != nil:
 			return nil, err
 		default:
 			users[at[k]].err = err

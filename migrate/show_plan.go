@@ -98,7 +98,7 @@ type waveForm struct {
 func waveForms(p PlanReader) []waveForm {
 	sum := p.Summary()
 	forms := []waveForm{}
-	for _, w := range p.Header().Waves {
+	for _, w := range wavesOf(p) {
 		s := sum.Waves[w.Name]
 		if s == nil {
 			s = &Summary{}
@@ -130,7 +130,7 @@ func (t *text) basis(p PlanReader) {
 		row("read", "%s sha256 %s", in.Name, in.SHA256)
 	}
 	row("scope", "%s, %d rows left out", chosen(h.Scope), s.LeftOut)
-	for _, w := range h.Waves {
+	for _, w := range wavesOf(p) {
 		in := s.Waves[w.Name]
 		if in == nil {
 			in = &Summary{}

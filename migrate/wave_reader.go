@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 
 	"mfabridge/internal/hint"
@@ -26,19 +27,42 @@ func InWave(p PlanReader, name string) (PlanReader, error) {
 	return nil, hint.New(fmt.Sprintf("the plan has no wave %q", Plain(name)), advice)
 }
 
+// inWave is a plan with the users of one wave, or with an empty name those of
+// none.
 type inWave struct {
 	PlanReader
 	name string
 }
 
+// waveReader is a plan that leaves users of other waves out before it opens
+// what is sealed of them. An empty wave: those of none.
+type waveReader interface {
+	UsersIn(ctx context.Context, view View, wave string) iter.Seq2[Decision, error]
+}
+
 func (w inWave) Summary() Summary {
 	if s := w.PlanReader.Summary().Waves[w.name]; s != nil {
-		return *s
+		own := *s
+		own.Waves = map[string]*Summary{w.name: s}
+		return own
 	}
 	return NewSummary()
 }
 
+// wavesOf are the waves of a plan in the order of its options, or the one that
+// is a part of it.
+func wavesOf(p PlanReader) []Chosen {
+	waves := p.Header().Waves
+	if part, ok := p.(inWave); ok {
+		waves = slices.DeleteFunc(slices.Clone(waves), func(w Chosen) bool { return w.Name != part.name })
+	}
+	return waves
+}
+
 func (w inWave) Users(ctx context.Context, view View) iter.Seq2[Decision, error] {
+	if r, ok := w.PlanReader.(waveReader); ok {
+		return r.UsersIn(ctx, view, w.name)
+	}
 	return func(yield func(Decision, error) bool) {
 		for d, err := range w.PlanReader.Users(ctx, view) {
 			if err == nil && d.Wave != w.name {

@@ -87,7 +87,7 @@ func (p *program) undo(c *cli.Context) (err error) {
 		return p.nothingToUndo(asJSON, plan.Digest())
 	}
 	if c.Bool("show") {
-		return p.previewUndo(c, plan, part, path, asJSON)
+		return p.previewUndo(c, plan, part, path, opt, asJSON)
 	}
 	journal, err := planfile.OpenJournal(plan, path)
 	if err != nil {
@@ -110,7 +110,7 @@ func (p *program) undo(c *cli.Context) (err error) {
 }
 
 // previewUndo says what undo would do. It has nothing that could write.
-func (p *program) previewUndo(c *cli.Context, plan *planfile.Plan, part migrate.PlanReader, path string, asJSON bool) (err error) {
+func (p *program) previewUndo(c *cli.Context, plan *planfile.Plan, part migrate.PlanReader, path string, opt migrate.UndoOptions, asJSON bool) (err error) {
 	journal, end, err := readJournal(plan, path)
 	if err != nil {
 		return err
@@ -121,7 +121,7 @@ func (p *program) previewUndo(c *cli.Context, plan *planfile.Plan, part migrate.
 		return err
 	}
 	defer func() { err = errors.Join(err, target.Close()) }()
-	return p.runUndo(part, migrate.UndoOptions{}, asJSON, true, func(o migrate.UndoOptions) (migrate.UndoResult, error) {
+	return p.runUndo(part, opt, asJSON, true, func(o migrate.UndoOptions) (migrate.UndoResult, error) {
 		return migrate.PreviewUndo(c.Context, part, journal, target, o)
 	})
 }

@@ -208,3 +208,34 @@ func TestMaskedWithoutKey(t *testing.T) {
 		}
 	}
 }
+
+// What is asked for one wave leaves the other users out, and does not open
+// what is sealed of them; rows of no user are complained about all the same.
+func TestUsersInWave(t *testing.T) {
+	path, _ := makePlan(t)
+	all := decisions()
+	for wave, want := range map[string][]migrate.Decision{"one": {all[1]}, "": {all[0], all[2]}, "none such": nil} {
+		if diff := cmp.Diff(dumps(want), dumps(collect(t, open(t, path).UsersIn(t.Context(), migrate.Revealed, wave)))); diff != "" {
+			t.Errorf("wave %q differs:\n%s", wave, diff)
+		}
+	}
+	alter(t, path, `UPDATE users SET sealed = x'00' WHERE ordinal = 0`)
+	p, err := planfile.Open(path, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	if got := collect(t, p.UsersIn(t.Context(), migrate.Masked, "one")); len(got) != 1 {
+		t.Errorf("beside a damaged user: %d", len(got))
+	}
+	alter(t, path, `INSERT INTO changes SELECT 99, seq, op, method, id, before, after, reason, irreversible FROM changes WHERE ordinal = 0`)
+	for _, wave := range []string{"one", ""} {
+		failed := false
+		for _, err := range p.UsersIn(t.Context(), migrate.Masked, wave) {
+			failed = failed || err != nil
+		}
+		if !failed {
+			t.Errorf("wave %q: rows of no user were passed over", wave)
+		}
+	}
+}

@@ -14,6 +14,16 @@ import (
 // Users yields the decisions in the order of the export. Revealed and Bare need
 // the key. After an error nothing more is yielded.
 func (p *Plan) Users(ctx context.Context, view migrate.View) iter.Seq2[migrate.Decision, error] {
+	return p.users(ctx, view, nil)
+}
+
+// UsersIn is Users for those of one wave, or with an empty name for those of
+// none. The others are passed over: nothing that is sealed of them is opened.
+func (p *Plan) UsersIn(ctx context.Context, view migrate.View, wave string) iter.Seq2[migrate.Decision, error] {
+	return p.users(ctx, view, &wave)
+}
+
+func (p *Plan) users(ctx context.Context, view migrate.View, wave *string) iter.Seq2[migrate.Decision, error] {
 	return func(yield func(migrate.Decision, error) bool) {
 		u, err := p.openUsers(view)
 		if err != nil {
@@ -21,6 +31,7 @@ func (p *Plan) Users(ctx context.Context, view migrate.View) iter.Seq2[migrate.D
 			return
 		}
 		defer u.db.close()
+		u.wave = wave
 		for {
 			if err := ctx.Err(); err != nil {
 				yield(migrate.Decision{}, err)
@@ -45,6 +56,7 @@ type users struct {
 	db                      *db
 	seal                    *sealer // nil: masked
 	user, changes, findings *part
+	wave                    *string // only of its users; nil: of all
 	last                    int64
 }
 
@@ -114,6 +126,7 @@ func openPart(d *db, sql string) (*part, error) {
 
 // next reads the next user; false after the last.
 func (u *users) next() (d migrate.Decision, more bool, err error) {
+	u.pass()
 	if !u.user.more {
 		return d, false, u.end()
 	}
@@ -144,6 +157,20 @@ func (u *users) next() (d migrate.Decision, more bool, err error) {
 		}
 	}
 	return d, true, c.bad
+}
+
+// pass goes to the next user of the wave. Rows that belong to no user stay
+// where they are, to be complained about at the end.
+func (u *users) pass() {
+	for u.wave != nil && u.user.more && u.user.bad == nil && u.user.text(5) != *u.wave {
+		ordinal := u.user.int(0)
+		for _, t := range []*part{u.changes, u.findings} {
+			for t.of(ordinal) {
+				t.step()
+			}
+		}
+		u.user.step()
+	}
 }
 
 // parts reads what the other tables have of a user.

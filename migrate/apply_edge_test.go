@@ -1,0 +1,144 @@
+package migrate_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"mfabridge/cloud"
+	"mfabridge/migrate"
+)
+
+// A lock that ends while a run has it, as a lease does while the machine
+// sleeps, ends the run: no user has failed, and the next run does the rest.
+func TestLockEndsInTheMiddle(t *testing.T) {
+	for _, batch := range []int{6, 1000} {
+		d, j := newDirectory(), newJournal()
+		d.batch = batch
+		p := sampleUsers(d, 9)
+		before := d.state()
+		lost := func() error {
+			if d.calls == 2 || d.calls == 1 && batch > 6 {
+				return &cloud.Error{Kind: cloud.Locked, Message: "the lock of this run has ended"}
+			}
+			return nil
+		}
+		d.down = lost
+		r, err := migrate.Apply(t.Context(), p, j, d, migrate.ApplyOptions{})
+		if cloud.KindOf(err) != cloud.Locked || r.Failed > 0 || r.Left() == 0 {
+			t.Errorf("apply: %v, %+v", err, r)
+		}
+		d.down = nil
+		if r := applyOK(t, p, j, d, migrate.ApplyOptions{}); r.Done != 9 {
+			t.Errorf("apply goes on: %+v", r)
+		}
+		d.down, d.calls = lost, 0
+		u, err := migrate.Undo(t.Context(), p, j, d, migrate.UndoOptions{})
+		if cloud.KindOf(err) != cloud.Locked || u.Failed > 0 {
+			t.Errorf("undo: %v, %+v", err, u)
+		}
+		d.down = nil
+		if u, _ := undo(t, p, j, d, migrate.UndoOptions{}); u.Kept+u.Failed > 0 {
+			t.Errorf("undo goes on: %+v", u)
+		}
+		if after := d.state(); len(after) != len(before) {
+			t.Errorf("undo left\n%v, want\n%v", after, before)
+		}
+	}
+}
+
+// Quiet hours that begin while a run waits for the target, for its rate or at
+// a gate hold for the very next write.
+func TestQuietHoursBeginInAWait(t *testing.T) {
+	quiet, err := migrate.ParseQuietHours("20:00-21:00", time.UTC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, prepare := range map[string]func(*fakeDirectory, *clock, *migrate.ApplyOptions){
+		"throttled": func(d *fakeDirectory, _ *clock, _ *migrate.ApplyOptions) {
+			d.down = func() error {
+				if d.calls > 1 {
+					return nil
+				}
+				return &cloud.Error{Kind: cloud.Throttled, RetryAfter: 2 * time.Minute}
+			}
+		},
+		"rate": func(_ *fakeDirectory, _ *clock, o *migrate.ApplyOptions) { o.Rate = 1.0 / 60 },
+		"gate": func(_ *fakeDirectory, c *clock, o *migrate.ApplyOptions) {
+			o.Gate = func(context.Context, migrate.WaveEnd) error { c.at = c.at.Add(2 * time.Minute); return nil }
+		},
+	} {
+		d, j, c := newDirectory(), newJournal(), newClock()
+		c.at = time.Date(2026, 11, 2, 19, 59, 0, 0, time.UTC)
+		p := waved(d, 12)
+		late := 0
+		opt := migrate.ApplyOptions{Now: c.now, Sleep: c.sleep, Quiet: []migrate.QuietHours{quiet}}
+		prepare(d, c, &opt)
+		before := d.down
+		d.down = func() error {
+			if _, on := quiet.At(c.at); on {
+				late++
+			}
+			if before != nil {
+				return before()
+			}
+			return nil
+		}
+		r, err := migrate.Apply(t.Context(), p, j, d, opt)
+		if _, ok := errors.AsType[*migrate.QuietError](err); !ok || late > 0 || r.Failed > 0 {
+			t.Errorf("%s: %v, %d writes in quiet hours, %+v", name, err, late, r)
+		}
+		c.at = c.at.Add(time.Hour)
+		d.down, opt.Gate, opt.Rate = nil, nil, 0
+		if r := applyOK(t, p, j, d, opt); r.Done != 12 {
+			t.Errorf("%s, behind them: %+v", name, r)
+		}
+	}
+}
+
+// The limit of removals is about the waves that are applied.
+func TestRemovalsOfAWave(t *testing.T) {
+	d, j := newDirectory(), newJournal()
+	p := waved(d, 12)
+	last := &p.decisions[11] // of the wave rest
+	d.users[last.Target].Office = "+1 4255550199"
+	last.Changes = append(last.Changes, planned(last, cloud.Remove, cloud.Office, cloud.TextValue("+1 4255550199"), cloud.Value{}))
+	if r := applyOK(t, p, j, d, migrate.ApplyOptions{Waves: []string{"pilot"}}); r.Done != 3 {
+		t.Errorf("pilot: %+v", r)
+	}
+	gate := func(context.Context, migrate.WaveEnd) error { return nil }
+	for name, o := range map[string]migrate.ApplyOptions{"its wave": {Waves: []string{"pilot", "rest"}}, "all": {}, "gate": {Gate: gate}} {
+		calls := d.calls
+		if _, err := migrate.Apply(t.Context(), p, j, d, o); err == nil || d.calls != calls {
+			t.Errorf("%s: %v", name, err)
+		} else if e, ok := errors.AsType[*migrate.LimitError](err); !ok || e.What != "removals" {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if r := applyOK(t, p, j, d, migrate.ApplyOptions{MaxRemovals: 1}); r.Done != 12 {
+		t.Errorf("allowed: %+v", r)
+	}
+}
+
+// A wave begins behind its gate, and not before a gate that is closed.
+func TestWaveBeginsBehindItsGate(t *testing.T) {
+	d, j := newDirectory(), newJournal()
+	closed := errors.New("closed")
+	var seen []string
+	opt := migrate.ApplyOptions{
+		Gate: func(context.Context, migrate.WaveEnd) error { seen = append(seen, "gate"); return closed },
+		Notify: func(e migrate.Event) {
+			if w, ok := e.(migrate.WaveEvent); ok {
+				seen = append(seen, w.State+" "+w.Wave)
+			}
+		},
+	}
+	if _, err := migrate.Apply(t.Context(), waved(d, 12), j, d, opt); !errors.Is(err, closed) {
+		t.Fatal(err)
+	}
+	if want := []string{"begin pilot", "end pilot", "gate"}; !slices.Equal(seen, want) {
+		t.Errorf("%q, want %q", seen, want)
+	}
+}
