@@ -38,7 +38,7 @@ type Key struct {
 // plan is made with nothing else in its hands.
 //
 // All methods may be called concurrently. Errors are *[Error]; Unavailable
-// and Throttled are worth another try, no other kind is.
+// (unless it is Lasting) and Throttled are worth another try, no other kind is.
 type DirectoryReader interface {
 	// Capabilities tells what the target can create, read back and delete.
 	// They do not change while it is open.

@@ -50,6 +50,7 @@ type Error struct {
 	Kind       Kind
 	Message    string
 	RetryAfter time.Duration // with Throttled; zero: not said
+	Lasting    bool          // with Unavailable: waiting alone does not mend it, as a full disk
 	Err        error         // the cause, may be nil
 }
 

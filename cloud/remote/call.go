@@ -123,14 +123,13 @@ func plain(err error) error {
 // retry says whether a failed attempt may be made again, and when.
 func retry(err error, n int, repeatable bool) (time.Duration, bool) {
 	_, unknown := errors.AsType[*lost](err)
-	if n >= attempts || cloud.KindOf(err) != cloud.Unavailable || unknown && !repeatable {
+	e, ok := errors.AsType[*cloud.Error](err)
+	if n >= attempts || !ok || e.Kind != cloud.Unavailable || e.Lasting || unknown && !repeatable {
 		return 0, false
 	}
 	pause := firstPause << (n - 1)
 	pause += rand.N(pause)
-	if e, ok := errors.AsType[*cloud.Error](err); ok {
-		pause = max(pause, e.RetryAfter)
-	}
+	pause = max(pause, e.RetryAfter)
 	return min(pause, longest), true
 }
 

@@ -178,9 +178,24 @@ func failure(err error) error {
 	switch e.Code {
 	case sqlite3.ErrBusy, sqlite3.ErrLocked:
 		return unavailable("the store is held by another process", err)
-	case sqlite3.ErrFull, sqlite3.ErrIoErr, sqlite3.ErrNomem, sqlite3.ErrReadonly, sqlite3.ErrCantOpen, sqlite3.ErrInterrupt:
+	case sqlite3.ErrReadonly, sqlite3.ErrCantOpen:
+		return hint.Wrap(&cloud.Error{Kind: cloud.Unavailable, Message: "the store cannot be written", Lasting: true, Err: err},
+			"make the store and its folder writable for this user")
+	}
+	if full(e) {
+		return hint.Wrap(&cloud.Error{Kind: cloud.Unavailable, Message: "the disk of the store is full", Lasting: true, Err: err},
+			"make room on the disk of the store, or raise the quota")
+	}
+	switch e.Code {
+	case sqlite3.ErrIoErr, sqlite3.ErrNomem, sqlite3.ErrInterrupt:
 		return unavailable("the store cannot be read or written", err)
 	default:
 		return &cloud.Error{Kind: cloud.Internal, Message: "the store failed", Err: err}
 	}
+}
+
+// full tells that there is no room: on the disk, within a quota or within the
+// largest size of a file.
+func full(e sqlite3.Error) bool {
+	return e.Code == sqlite3.ErrFull || e.Code == sqlite3.ErrIoErr && noRoom(e.SystemErrno)
 }

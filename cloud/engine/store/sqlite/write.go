@@ -177,11 +177,18 @@ func (s *Store) abandon(group []*job, cause error) []*job {
 	}
 	for _, j := range group {
 		if j.err == nil {
-			j.err = unavailable("the store could not commit", cause)
+			j.err = uncommitted(cause)
 		}
 		close(j.done)
 	}
 	return group
+}
+
+// uncommitted is what a job is told that had succeeded. Waiting helps it no
+// more than what the transaction failed for.
+func uncommitted(cause error) error {
+	e, ok := errors.AsType[*cloud.Error](cause)
+	return &cloud.Error{Kind: cloud.Unavailable, Message: "the store could not commit", Lasting: ok && e.Lasting, Err: cause}
 }
 
 // View implements [engine.Store].

@@ -1,0 +1,8 @@
+//go:build !unix
+
+package store
+
+import "syscall"
+
+// noRoom is left to SQLite's own code for a full disk.
+func noRoom(syscall.Errno) bool { return false }

@@ -1,0 +1,10 @@
+//go:build unix
+
+package store
+
+import "syscall"
+
+// noRoom tells what the system says where a file cannot grow.
+func noRoom(e syscall.Errno) bool {
+	return e == syscall.ENOSPC || e == syscall.EDQUOT || e == syscall.EFBIG
+}
