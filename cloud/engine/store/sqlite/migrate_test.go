@@ -14,10 +14,13 @@ import (
 )
 
 // version1 makes the store that a program of schema 1 left.
-func version1(t *testing.T) string {
+func version1(t *testing.T) string { return dumped(t, "version1") }
+
+// dumped makes the store that a program of an older schema left.
+func dumped(t *testing.T, name string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "cloud.db")
-	dump, err := os.ReadFile("testdata/version1.sql")
+	dump, err := os.ReadFile("testdata/" + name + ".sql")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,6 +109,36 @@ func TestVersion1IsBroughtForward(t *testing.T) {
 	}
 	if apps, err := e.Apps(t.Context()); err != nil || len(apps) != 1 {
 		t.Errorf("applications: %v, %v", apps, err)
+	}
+}
+
+func TestVersion2IsBroughtForward(t *testing.T) {
+	path := dumped(t, "version2")
+	if n := userVersion(t, path); n != 2 {
+		t.Fatalf("the old store has version %d", n)
+	}
+	e := engineOn(t, opens(t, path), path, time.Now)
+	if n := userVersion(t, path); n != sqlite.Version {
+		t.Fatalf("the store has version %d", n)
+	}
+	ids, err := e.Find(t.Context(), []cloud.Key{{Kind: cloud.ByUPN, Value: "ada@contoso.example"}})
+	if err != nil || len(ids[0]) != 1 {
+		t.Fatalf("Find: %v, %v", ids, err)
+	}
+	var members []cloud.UserID
+	for id, err := range e.Members(t.Context(), "staff") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		members = append(members, id)
+	}
+	if len(members) != 1 || members[0] != ids[0][0] {
+		t.Errorf("members: %v", members)
+	}
+	// What is new works on it.
+	c, err := e.Begin(t.Context(), cloud.Request{Subject: cloud.Key{Kind: cloud.ByID, Value: string(members[0])}, Tries: 1})
+	if err != nil || c.Reason != cloud.NoMethod {
+		t.Errorf("a login: %+v, %v", c, err)
 	}
 }
 
