@@ -19,6 +19,7 @@ type Peer struct {
 	Now       func() time.Time                                     // the peer's clock
 	Advance   func(time.Duration)                                  // moves it
 	SentCode  func(t *testing.T, id cloud.ChallengeID) string      // the code sent for a challenge; nil: it sends nothing
+	Telephone *Telephone                                           // nil: it asks nobody by push
 	Reopen    func(t *testing.T) (cloud.Verifier, cloud.Directory) // nil: cannot
 }
 
@@ -56,6 +57,13 @@ func Verifier(t *testing.T, open func(t *testing.T) *Peer) {
 		"two generators with one secret":         twinGenerators,
 		"a code sent to a former number":         otherNumber,
 		"the clock is set back":                  clockSetBack,
+		"a push":                                 pushes,
+		"a push with a number":                   pushNumber,
+		"one push for a login":                   onePush,
+		"too many pushes":                        tiredOfPushes,
+		"a push of who may not verify":           pushOfWhoMayNot,
+		"a code is told without being used":      matching,
+		"a sent code is told without being used": matchingTexts,
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := open(t)

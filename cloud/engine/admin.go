@@ -118,7 +118,10 @@ func (e *Engine) SetEnabled(ctx context.Context, by Actor, id cloud.UserID, enab
 	if enabled {
 		action = "user.enable"
 	}
-	return e.change(ctx, by, id, action, "", func(u *User) { u.Enabled = enabled })
+	return e.change(ctx, by, id, action, "", func(u *User) error {
+		u.Enabled = enabled
+		return dropBypass(u)
+	})
 }
 
 // Block keeps a user from verifying until a time; the next login sees it.
@@ -126,12 +129,18 @@ func (e *Engine) Block(ctx context.Context, by Actor, id cloud.UserID, until tim
 	if !until.After(e.now()) || until.Year() > 2200 {
 		return refuse(cloud.Invalid, "a block must end in the future, before the year 2200")
 	}
-	return e.change(ctx, by, id, "user.block", "until="+until.UTC().Format(time.RFC3339), func(u *User) { u.BlockedUntil = until })
+	return e.change(ctx, by, id, "user.block", "until="+until.UTC().Format(time.RFC3339), func(u *User) error {
+		u.BlockedUntil = until
+		return dropBypass(u)
+	})
 }
 
 // Unblock ends a block.
 func (e *Engine) Unblock(ctx context.Context, by Actor, id cloud.UserID) error {
-	return e.change(ctx, by, id, "user.unblock", "", func(u *User) { u.BlockedUntil = time.Time{} })
+	return e.change(ctx, by, id, "user.unblock", "", func(u *User) error {
+		u.BlockedUntil = time.Time{}
+		return nil
+	})
 }
 
 // SetPassword gives a user a password for primary authentication by the engine.
@@ -140,11 +149,14 @@ func (e *Engine) SetPassword(ctx context.Context, by Actor, id cloud.UserID, pas
 	if err != nil {
 		return asError(err)
 	}
-	return e.change(ctx, by, id, "user.password", "", func(u *User) { u.Password = sealed })
+	return e.change(ctx, by, id, "user.password", "", func(u *User) error {
+		u.Password = sealed
+		return nil
+	})
 }
 
 // change edits one user and records who did it.
-func (e *Engine) change(ctx context.Context, by Actor, id cloud.UserID, action, detail string, edit func(*User)) error {
+func (e *Engine) change(ctx context.Context, by Actor, id cloud.UserID, action, detail string, edit func(*User) error) error {
 	if err := by.check(); err != nil {
 		return err
 	}
@@ -156,7 +168,9 @@ func (e *Engine) change(ctx context.Context, by Actor, id cloud.UserID, action, 
 		if u == nil {
 			return refuse(cloud.NotFound, "there is no such user")
 		}
-		edit(u)
+		if err := edit(u); err != nil {
+			return err
+		}
 		if err := tx.PutUser(u); err != nil {
 			return err
 		}

@@ -62,6 +62,11 @@ func (e *Engine) answer(tx Tx, c *Challenge, a cloud.Answer, now time.Time) (d c
 		d.State, d.Reason = cloud.Refused, cloud.RepeatRefused
 		return d, false, nil
 	}
+	if c.Method == cloud.Push && now.Before(c.Expires) { // it is answered on the telephone: nothing that is typed here tells of it
+		d = c.decision(false)
+		d.Reason = cloud.WrongCode
+		return d, false, nil
+	}
 	if decided, err = e.check(tx, c, a.Code, now); err != nil {
 		return d, false, err
 	}
@@ -112,11 +117,11 @@ func (e *Engine) check(tx Tx, c *Challenge, code secret.Bytes, now time.Time) (d
 		return false, err
 	}
 	reason := still(u, c.Method, tokens, may, now)
-	g, err := e.gate(tx, string(c.User), string(c.Method), c.Place, now)
+	g, err := e.gate(tx, ofCode(c), now)
 	if err != nil {
 		return false, err
 	}
-	if reason == "" && g.closed(now) {
+	if reason == "" && g.shut && c.Method != cloud.SMS { // what was sent has tries of its own
 		reason = cloud.TooManyTries
 	}
 	if reason != "" {
@@ -142,12 +147,15 @@ func (e *Engine) judge(tx Tx, c *Challenge, u *User, tokens []Token, g gate, cod
 	}
 	if reason == "" {
 		c.conclude(cloud.Approved, "", now)
-		if err := g.passed(tx); err != nil {
+		if err := g.count(tx, true, now); err != nil {
 			return false, err
 		}
 		return true, e.auditVerdict(tx, c, now)
 	}
-	if err := g.failed(tx, now); err != nil {
+	if err := g.count(tx, false, now); err != nil {
+		return false, err
+	}
+	if reason, err = e.whyWrong(u, reason, typed, now); err != nil {
 		return false, err
 	}
 	c.Reason = reason
@@ -155,6 +163,20 @@ func (e *Engine) judge(tx Tx, c *Challenge, u *User, tokens []Token, g gate, cod
 		c.conclude(cloud.Refused, reason, now)
 	}
 	return c.State != cloud.Pending, e.auditVerdict(tx, c, now)
+}
+
+// whyWrong tells a temporary access pass from a wrong code: it is right, and
+// does not count here. Callers of the verifier answer for RADIUS, where a pass
+// would be a second factor that anybody can read over a shoulder.
+func (e *Engine) whyWrong(u *User, reason cloud.Reason, typed []byte, now time.Time) (cloud.Reason, error) {
+	a, err := readAside(u)
+	if err != nil || len(a.Passes) == 0 {
+		return reason, err
+	}
+	if e.findPass(u.ID, a.Passes, typed, now) >= 0 {
+		return cloud.NotAllowed, nil
+	}
+	return reason, nil
 }
 
 // checkTokens tries a code on all generators of the user. The first that
@@ -255,9 +277,14 @@ func (c *Challenge) conclude(s cloud.State, reason cloud.Reason, now time.Time) 
 	c.State, c.Reason, c.Decided = s, reason, now
 }
 
-func (c *Challenge) challenge() cloud.Challenge {
-	return cloud.Challenge{ID: c.ID, User: c.User, State: c.State, Reason: c.Reason, Method: c.Method,
-		Prompt: c.Prompt, ExpiresAt: c.Expires}
+// asSeen is a challenge as its caller sees it.
+func (e *Engine) asSeen(c *Challenge) cloud.Challenge {
+	s := cloud.Challenge{ID: c.ID, User: c.User, State: c.State, Reason: c.Reason, Method: c.Method,
+		Prompt: c.Prompt, Bypassed: c.Bypassed && c.State == cloud.Approved, ExpiresAt: c.Expires}
+	if c.Method == cloud.Push && c.Sent != nil && c.State == cloud.Pending {
+		s.Number = e.number(c.ID)
+	}
+	return s
 }
 
 func (c *Challenge) decision(repeated bool) cloud.Decision {
@@ -288,6 +315,9 @@ func (e *Engine) auditVerdict(tx Tx, c *Challenge, now time.Time) error {
 	b = append(b, c.ID...)
 	b = append(b, " method="...)
 	b = append(b, c.Method...)
+	if c.Bypassed {
+		b = append(b, " bypassed"...)
+	}
 	if c.Reason != "" {
 		b = append(b, " reason="...)
 		b = append(b, c.Reason...)

@@ -18,10 +18,11 @@ type Caller struct {
 }
 
 var (
-	_ cloud.Directory = (*Caller)(nil)
-	_ cloud.Locker    = (*Caller)(nil)
-	_ cloud.Verifier  = (*Caller)(nil)
-	_ cloud.Passwords = (*Caller)(nil)
+	_ cloud.Directory   = (*Caller)(nil)
+	_ cloud.Locker      = (*Caller)(nil)
+	_ cloud.Verifier    = (*Caller)(nil)
+	_ cloud.CodeMatcher = (*Caller)(nil)
+	_ cloud.Passwords   = (*Caller)(nil)
 )
 
 // As is the engine for the application of that name. Who calls must have been
@@ -86,6 +87,11 @@ func (c *Caller) Decisions(ctx context.Context) iter.Seq2[cloud.Decision, error]
 			}
 		}
 	}
+}
+
+// MatchCode implements [cloud.CodeMatcher].
+func (c *Caller) MatchCode(ctx context.Context, subject cloud.Key, code secret.Bytes, client cloud.Client) (bool, error) {
+	return c.e.matchFor(ctx, c.app, subject, code, client)
 }
 
 // CheckPassword implements [cloud.Passwords].

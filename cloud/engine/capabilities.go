@@ -32,7 +32,7 @@ func (e *Engine) capabilities() cloud.Capabilities {
 		c.Methods[m] = all
 	}
 	c.DefaultMethod, c.DefaultIsUsed, c.EmailVerifies = all, true, true
-	c.Preferences = []cloud.Preference{cloud.OATHCode, cloud.SMS, cloud.VoiceMobile, cloud.VoiceAlternateMobile, cloud.VoiceOffice}
+	c.Preferences = []cloud.Preference{cloud.Push, cloud.OATHCode, cloud.SMS, cloud.VoiceMobile, cloud.VoiceAlternateMobile, cloud.VoiceOffice}
 	c.OATH = cloud.OATHCapabilities{Limit: maxOATH, Algorithms: []cloud.Algorithm{cloud.SHA1, cloud.SHA256, cloud.SHA512},
 		Digits: []int{6, 8}, Periods: []int{30, 60}, Fingerprints: true, Activates: true, MinSecret: minSecret, MaxSecret: maxSecret}
 	for preference, sender := range e.senders {

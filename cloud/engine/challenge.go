@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -79,10 +80,13 @@ func (e *Engine) begin(ctx context.Context, owner string, r cloud.Request) (clou
 			return cloud.Challenge{}, asError(err)
 		}
 	}
+	if b.ended != nil {
+		e.hub.publish(*b.ended)
+	}
 	if b.decided {
 		e.hub.publish(Verdict{b.c.Owner, b.c.decision(false)})
 	}
-	return b.c.challenge(), nil
+	return e.asSeen(b.c), nil
 }
 
 func checkRequest(r *cloud.Request) error {
@@ -129,9 +133,11 @@ type beginning struct {
 	key     string // of a repeat
 	now     time.Time
 	user    *User
+	aside   aside // of the user
 	c       *Challenge
 	decided bool     // the verdict was reached now
 	message *Message // to be sent once the challenge is durable
+	ended   *Verdict // on the challenge that this one replaces
 }
 
 func (b *beginning) run() (err error) {
@@ -148,7 +154,8 @@ func (b *beginning) run() (err error) {
 		return err
 	}
 	b.c = &Challenge{ID: newChallengeID(b.now), Key: b.key, Owner: b.owner, User: b.user.ID, State: cloud.Pending, App: b.r.Client.App,
-		Place: place(b.r.Client), Tries: b.r.Tries, Context: b.r.Context, Created: b.now, Expires: b.now.Add(waitOther)}
+		Place: place(b.r.Client), Tries: b.r.Tries, Context: b.r.Context, Created: b.now, Expires: b.now.Add(waitOther),
+		Proven: proven(b.r.Subject)}
 	if b.c.ID[len(b.c.ID)-1] == pruneMark {
 		if err := b.e.prune(b.tx, b.now); err != nil {
 			return err
@@ -212,38 +219,82 @@ func isRepeat(then, now time.Time) bool {
 	return -cloud.RepeatWindow <= age && age <= cloud.RepeatWindow
 }
 
-// ask decides how the user is asked, and whether.
+// ask decides how the user is asked, and whether. A way that a limit has shut
+// is left out, and what is left is decided anew.
 func (b *beginning) ask() error {
-	tokens, err := b.e.usableTokens(b.tx, b.user.ID)
+	q, may, err := b.question()
 	if err != nil {
 		return err
 	}
-	may, err := b.e.allowed(b.tx, b.user.ID)
+	for {
+		way, reason := Decide(b.user, q, may, b.now)
+		b.c.Method = way
+		switch {
+		case reason != "":
+			return b.refuse(reason)
+		case way == wayBypass:
+			return b.pass()
+		}
+		g, err := b.e.gate(b.tx, ofCode(b.c), b.now)
+		if err != nil {
+			return err
+		}
+		asked, err := b.askBy(way, g, may.tokens(q.Tokens))
+		if asked || err != nil {
+			return err
+		}
+		q.Shut = append(q.Shut, way)
+	}
+}
+
+// question gathers what Decide needs.
+func (b *beginning) question() (q Question, may Allowed, err error) {
+	if b.aside, err = readAside(b.user); err != nil {
+		return q, may, err
+	}
+	q = Question{Bypass: b.aside.Bypass, Method: b.r.Method, App: b.r.Client.App, Code: !b.r.Code.IsZero(), Texts: b.e.senders[cloud.SMS] != nil}
+	if q.Tokens, err = b.e.usableTokens(b.tx, b.user.ID); err != nil {
+		return q, may, err
+	}
+	devices, err := devicesOf(b.tx, b.user)
 	if err != nil {
-		return err
+		return q, may, err
 	}
-	question := Question{Tokens: tokens, Method: b.r.Method, Code: !b.r.Code.IsZero(), Texts: b.e.senders[cloud.SMS] != nil}
-	way, reason := Decide(b.user, question, may, b.now)
-	if b.c.Method = way; reason != "" {
-		return b.refuse(reason)
-	}
-	g, err := b.e.gate(b.tx, string(b.user.ID), string(b.c.Method), b.c.Place, b.now)
-	if err != nil {
-		return err
-	}
-	if g.closed(b.now) {
-		return b.refuse(cloud.TooManyTries)
+	q.Push = b.e.setup.Kind == KindEngine && slices.ContainsFunc(devices, func(d Device) bool { return d.State == deviceActive })
+	may, err = b.e.allowed(b.tx, b.user.ID)
+	return q, may, err
+}
+
+// askBy asks in one way, or checks the code that came along; false: a limit
+// has shut this way.
+func (b *beginning) askBy(way cloud.Preference, g gate, tokens []Token) (asked bool, err error) {
+	if g.shut {
+		return false, nil
 	}
 	switch {
 	case !b.r.Code.IsZero():
-		b.decided, err = b.e.judge(b.tx, b.c, b.user, may.tokens(tokens), g, b.r.Code, b.now)
-		return err
-	case b.c.Method == cloud.SMS:
-		return b.prepareText()
-	default:
-		b.c.Prompt = "Enter the code from your token or app"
-		return nil
+		b.decided, err = b.e.judge(b.tx, b.c, b.user, tokens, g, b.r.Code, b.now)
+		return true, err
+	case way == cloud.Push:
+		if tired, err := tired(b.tx, &b.aside, b.now); tired || err != nil {
+			return false, err
+		}
+		return true, b.preparePush()
+	case way == cloud.SMS:
+		if b.c.Prompt, err = b.mayText(); b.c.Prompt != "" || err != nil {
+			return false, err
+		}
+		return true, b.prepareText()
 	}
+	b.c.Prompt = "Enter the code from your token or app"
+	return true, nil
+}
+
+// ofCode says where a wrong answer to a challenge counts. A code that was sent
+// is good for one challenge and a few tries only: it needs no bar over all
+// places, which somebody else could reach.
+func ofCode(c *Challenge) where {
+	return where{user: string(c.User), way: string(c.Method), place: c.Place, proven: c.Proven && c.Method == cloud.OATHCode}
 }
 
 // refuse records the verdict that the user is not asked.
@@ -256,8 +307,8 @@ func (b *beginning) refuse(reason cloud.Reason) error {
 // prepareText makes a code and ends the one that was sent before to this user
 // at the same place.
 func (b *beginning) prepareText() error {
-	where := digest(b.c.App + "\x00" + b.c.Place)
-	if err := b.supersede(where); err != nil {
+	login := textedAt(b.c.App, b.c.Place)
+	if err := b.supersede(login); err != nil {
 		return err
 	}
 	code, err := randomCode()
@@ -270,12 +321,15 @@ func (b *beginning) prepareText() error {
 	b.c.Sent = b.e.sentMAC(b.c.ID, b.user.Mobile, []byte(code))
 	m := b.e.message(b.c, b.user.Mobile, code)
 	b.message = &m
-	return b.tx.SetLastSent(b.user.ID, where, b.c.ID)
+	return b.tx.SetLastSent(b.user.ID, login, b.c.ID)
 }
 
-// supersede ends the challenge whose code a new one replaces.
-func (b *beginning) supersede(where string) error {
-	id, err := b.tx.LastSent(b.user.ID, where)
+// textedAt names the login for which a text was sent.
+func textedAt(app, place string) string { return digest(app + "\x00" + place) }
+
+// supersede ends the challenge of the same login that a new one replaces.
+func (b *beginning) supersede(login string) error {
+	id, err := b.tx.LastSent(b.user.ID, login)
 	if err != nil || id == "" {
 		return err
 	}
@@ -284,6 +338,7 @@ func (b *beginning) supersede(where string) error {
 		return err
 	}
 	old.conclude(cloud.Expired, cloud.TimedOut, b.now)
+	b.ended = &Verdict{old.Owner, old.decision(false)}
 	if err := b.tx.PutChallenge(old); err != nil {
 		return err
 	}

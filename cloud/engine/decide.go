@@ -1,29 +1,47 @@
 package engine
 
 import (
+	"slices"
 	"time"
 
 	"mfabridge/cloud"
 )
 
+// wayBypass is what [Decide] says where nobody is asked: a bypass lets this
+// login pass. No caller can wish for it.
+const wayBypass cloud.Preference = "bypass"
+
 // Question is what is asked of a user at a login, and what there is to ask
 // with.
 type Question struct {
 	Tokens []Token          // generators that verify here
-	Method cloud.Preference // what the caller wants; empty: no wish
-	Code   bool             // a code came along: it can only be one of a generator
+	Push   bool             // an authenticator is active
 	Texts  bool             // a channel takes texts
+	Bypass *Bypass          // what an administrator has allowed, if anything
+	Method cloud.Preference // what the caller wants; empty: no wish
+	App    string           // where the user logs in
+	Code   bool             // a code came along: it can only be one of a generator
+
+	// Shut are ways that limits have closed for now: of these users, the others
+	// stay open.
+	Shut []cloud.Preference
 }
 
 // Decide says how a user is asked, or why not: the whole rule in one place,
-// without a look at anything else. The way is as the caller says, else the
-// user's own preference, else the most secure one; of what is registered, can
-// be delivered and is allowed. Where there is a reason, nothing is asked; the
-// way then is the one that would have been, if any.
+// without a look at anything else. Who is disabled or blocked is not asked. A
+// bypass stands in for any question, except where the code is all that came:
+// then nothing would be left that proves anything. Else the way is as the
+// caller says, else the user's own preference, else the most secure one; of
+// what is registered, can be delivered, is allowed and is not shut. Where there
+// is a reason, nothing is asked; the way then is the one that would have been,
+// if any.
 func Decide(u *User, q Question, may Allowed, now time.Time) (cloud.Preference, cloud.Reason) {
 	way, reason := choose(u, q, may)
 	if why := usable(u, now); why != "" {
-		reason = why
+		return way, why
+	}
+	if !q.Code && q.Bypass.opens(q.App, now) {
+		return wayBypass, ""
 	}
 	return way, reason
 }
@@ -32,27 +50,37 @@ func choose(u *User, q Question, may Allowed) (cloud.Preference, cloud.Reason) {
 	if u == nil {
 		return "", cloud.UserDisabled
 	}
-	ways := []cloud.Preference{u.Default, cloud.OATHCode, cloud.SMS}
+	ways := []cloud.Preference{u.Default, cloud.Push, cloud.OATHCode, cloud.SMS}
 	if q.Method != "" {
 		ways = []cloud.Preference{q.Method}
 	}
-	reason := cloud.NoMethod
+	forbidden, shut := false, false
 	for _, way := range ways {
 		there, allowed := false, false
 		switch way {
+		case cloud.Push:
+			there, allowed = q.Push && !q.Code, may.Authenticator
 		case cloud.OATHCode:
 			there, allowed = len(q.Tokens) > 0, len(may.tokens(q.Tokens)) > 0
 		case cloud.SMS:
 			there, allowed = u.Mobile != "" && q.Texts && !q.Code, may.SMS
 		}
 		switch {
-		case there && allowed:
-			return way, ""
+		case there && !allowed:
+			forbidden = true
+		case there && slices.Contains(q.Shut, way):
+			shut = true
 		case there:
-			reason = cloud.NotAllowed
+			return way, ""
 		}
 	}
-	return "", reason
+	switch {
+	case shut:
+		return "", cloud.TooManyTries
+	case forbidden:
+		return "", cloud.NotAllowed
+	}
+	return "", cloud.NoMethod
 }
 
 // usable says why a user may not verify at all, or "". One who is gone (nil)
@@ -73,7 +101,8 @@ func still(u *User, way cloud.Preference, tokens []Token, may Allowed, now time.
 	if reason := usable(u, now); reason != "" {
 		return reason
 	}
-	if way == cloud.SMS && !may.SMS || way == cloud.OATHCode && len(tokens) > 0 && len(may.tokens(tokens)) == 0 {
+	if way == cloud.SMS && !may.SMS || way == cloud.Push && !may.Authenticator ||
+		way == cloud.OATHCode && len(tokens) > 0 && len(may.tokens(tokens)) == 0 {
 		return cloud.NotAllowed
 	}
 	return ""

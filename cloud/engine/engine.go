@@ -48,6 +48,7 @@ type Config struct {
 	Actor string
 
 	Limits Limits // zero values: see Limits
+	Fraud  Fraud  // what a report of fraud leads to
 	Text   string // template of a code message; empty: DefaultText
 }
 
@@ -63,6 +64,7 @@ type Engine struct {
 	node      string
 	actor     string
 	limits    Limits
+	fraud     Fraud
 	text      string
 	setup     setup
 	caps      cloud.Capabilities
@@ -72,10 +74,11 @@ type Engine struct {
 }
 
 var (
-	_ cloud.Directory = (*Engine)(nil)
-	_ cloud.Locker    = (*Engine)(nil)
-	_ cloud.Verifier  = (*Engine)(nil)
-	_ cloud.Passwords = (*Engine)(nil)
+	_ cloud.Directory   = (*Engine)(nil)
+	_ cloud.Locker      = (*Engine)(nil)
+	_ cloud.Verifier    = (*Engine)(nil)
+	_ cloud.CodeMatcher = (*Engine)(nil)
+	_ cloud.Passwords   = (*Engine)(nil)
 )
 
 // Setup is what a store is made with.
@@ -184,7 +187,7 @@ func Open(ctx context.Context, c Config) (*Engine, error) {
 		return nil, refuse(cloud.Internal, "an engine needs a store and a key")
 	}
 	e := &Engine{store: c.Store, key: c.Key, senders: c.Senders, now: c.Now, log: c.Log,
-		node: orLocal(c.Node), actor: orLocal(c.Actor), limits: c.Limits.filled(), text: c.Text}
+		node: orLocal(c.Node), actor: orLocal(c.Actor), limits: c.Limits.filled(), fraud: c.Fraud, text: c.Text}
 	if e.now == nil {
 		e.now = time.Now
 	}

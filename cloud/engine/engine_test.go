@@ -27,6 +27,7 @@ type house struct {
 	path   string
 	outbox string
 	limits engine.Limits
+	fraud  engine.Fraud
 	mu     sync.Mutex
 	now    time.Time
 	store  *sqlite.Store
@@ -79,7 +80,7 @@ func (h *house) open(t testing.TB) {
 		t.Fatal(err)
 	}
 	h.store = s
-	h.Engine, err = engine.Open(t.Context(), engine.Config{Store: s, Key: key, Now: h.Now, Limits: h.limits,
+	h.Engine, err = engine.Open(t.Context(), engine.Config{Store: s, Key: key, Now: h.Now, Limits: h.limits, Fraud: h.fraud,
 		Senders: map[cloud.Preference]engine.Sender{cloud.SMS: box}, Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
 	if err != nil {
 		t.Fatal(err)
@@ -134,12 +135,38 @@ func TestLimited(t *testing.T) {
 	}
 }
 
+// telephone is an authenticator of each user.
+func (h *house) telephone() *cloudtest.Telephone {
+	return &cloudtest.Telephone{
+		Activate: func(t *testing.T, user cloud.UserID) { h.activate(t, user) },
+		Press: func(t *testing.T, user cloud.UserID, id cloud.ChallengeID, answer, number string) {
+			t.Helper()
+			r := engine.Response{User: user, Device: h.read(t, user).Authenticators[0].ID, Challenge: id, Answer: engine.PushAnswer(answer), Number: number}
+			if _, err := h.Respond(t.Context(), r); err != nil {
+				t.Fatal(err)
+			}
+		},
+	}
+}
+
+// activate gives a user an authenticator.
+func (h *house) activate(t *testing.T, user cloud.UserID) (device string) {
+	t.Helper()
+	h.write(t, cloud.Change{User: user, Op: cloud.Add, Method: cloud.Authenticator, After: cloud.Value{State: "invited"}})
+	device = h.read(t, user).Authenticators[0].ID
+	if err := h.Activate(t.Context(), user, device, "Synthetic phone"); err != nil {
+		t.Fatal(err)
+	}
+	return device
+}
+
 func TestVerifier(t *testing.T) {
 	digits := regexp.MustCompile(`\b\d{6}\b`)
 	cloudtest.Verifier(t, func(t *testing.T) *cloudtest.Peer {
 		h := build(t)
 		return &cloudtest.Peer{Verifier: h, Directory: h, Now: h.Now, Advance: h.Advance,
-			SentCode: func(t *testing.T, id cloud.ChallengeID) string { return digits.FindString(h.sent(t, id).Text) },
-			Reopen:   func(t *testing.T) (cloud.Verifier, cloud.Directory) { h.Reopen(t); return h, h }}
+			SentCode:  func(t *testing.T, id cloud.ChallengeID) string { return digits.FindString(h.sent(t, id).Text) },
+			Telephone: h.telephone(),
+			Reopen:    func(t *testing.T) (cloud.Verifier, cloud.Directory) { h.Reopen(t); return h, h }}
 	})
 }

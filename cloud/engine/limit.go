@@ -4,19 +4,24 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"time"
+
+	"mfabridge/cloud"
 )
 
 // Limits say how failures slow a user down. The first Free failures in a row
 // cost nothing; each further one doubles the time for which nothing is
 // checked, from First up to Most. Failures count by user, way of verifying and
-// calling station (or address), and again by user and way alone with ten times
-// Free. A success ends the count of its place; Forget after the last failure
-// the count is forgotten.
+// calling station (or address); after a proven first factor, and for passwords,
+// again by user and way alone with ten times Free, which leaves those places
+// open where the user came in lately. A success ends the count of its place;
+// Forget after the last failure the count is forgotten.
 type Limits struct {
 	Free   int           // 0: 5
 	First  time.Duration // 0: 5 seconds
 	Most   time.Duration // 0: 15 minutes
 	Forget time.Duration // 0: 24 hours
+
+	Texts Texts
 }
 
 // everywhere is how many times Free is allowed across all places.
@@ -35,6 +40,7 @@ func (l Limits) filled() Limits {
 	if l.Forget <= 0 {
 		l.Forget = 24 * time.Hour
 	}
+	l.Texts = l.Texts.filled()
 	return l
 }
 
@@ -68,51 +74,94 @@ func (l Limits) current(f Failures, now time.Time) Failures {
 	return f
 }
 
+// where says whose failures count, and where.
+type where struct {
+	user   string // user id, or a digest of an unknown user's name
+	way    string
+	place  string
+	proven bool // they count against the user as a whole as well, see proven
+}
+
+// proven tells whether whoever asks has proven who the user is: then the name
+// that a person typed was not enough. Only after that does a wrong second
+// factor count against the user as a whole, so that nobody is locked out by
+// somebody who knows no more than a name.
+func proven(subject cloud.Key) bool { return subject.Kind != cloud.ByName }
+
 // gate is the limit of one user, way and place, as read in a transaction.
 type gate struct {
 	limits    Limits
-	here, all Counter
-	hereSeen  Failures
-	allSeen   Failures
+	where     where
+	here, all Failures
+	shut      bool // nothing is checked now
 }
 
-// gate reads both counts.
-func (e *Engine) gate(r Reader, user, way, place string, now time.Time) (g gate, err error) {
-	g = gate{limits: e.limits, here: Counter{User: user, Way: way, Place: place}, all: Counter{User: user, Way: way}}
-	if g.hereSeen, err = r.Failures(g.here); err != nil {
+// gate reads the counts. Beyond the bar for all places together a place from
+// which the user came in lately is still open.
+func (e *Engine) gate(r Reader, w where, now time.Time) (g gate, err error) {
+	g = gate{limits: e.limits, where: w}
+	if g.here, err = r.Failures(g.counter(w.place)); err != nil {
 		return g, err
 	}
-	if g.allSeen, err = r.Failures(g.all); err != nil {
+	g.here = e.limits.current(g.here, now)
+	g.shut = now.Before(e.limits.until(g.here, e.limits.Free))
+	if !w.proven {
+		return g, nil
+	}
+	if g.all, err = r.Failures(g.counter("")); err != nil {
 		return g, err
 	}
-	g.hereSeen, g.allSeen = e.limits.current(g.hereSeen, now), e.limits.current(g.allSeen, now)
+	g.all = e.limits.current(g.all, now)
+	if !g.shut && now.Before(e.limits.until(g.all, everywhere*e.limits.Free)) {
+		known, err := r.Failures(g.known())
+		g.shut = e.limits.current(known, now).Count == 0
+		return g, err
+	}
 	return g, nil
 }
 
-// closed tells whether nothing is checked now.
-func (g gate) closed(now time.Time) bool {
-	return now.Before(g.limits.until(g.hereSeen, g.limits.Free)) ||
-		now.Before(g.limits.until(g.allSeen, everywhere*g.limits.Free))
+func (g *gate) counter(place string) Counter {
+	return Counter{User: g.where.user, Way: g.where.way, Place: place}
 }
 
-// failed counts a failure.
-func (g gate) failed(tx Tx, now time.Time) error {
-	if err := tx.PutFailures(g.here, g.limits.after(g.hereSeen, now)); err != nil {
+// known is where it is kept that the user came in from this place: a count of
+// one, forgotten as failures are.
+func (g *gate) known() Counter {
+	return Counter{User: g.where.user, Way: g.where.way + "/known", Place: g.where.place}
+}
+
+// count records how a check went.
+func (g *gate) count(tx Tx, passed bool, now time.Time) error {
+	if passed {
+		return g.passed(tx, now)
+	}
+	if err := tx.PutFailures(g.counter(g.where.place), g.limits.after(g.here, now)); err != nil || !g.where.proven {
 		return err
 	}
-	return tx.PutFailures(g.all, g.limits.after(g.allSeen, now))
+	return tx.PutFailures(g.counter(""), g.limits.after(g.all, now))
 }
 
 // passed ends the count of this place. What other places did stays counted.
-func (g gate) passed(tx Tx) error {
-	if g.hereSeen.Count == 0 {
+func (g *gate) passed(tx Tx, now time.Time) error {
+	if g.here.Count > 0 {
+		if err := tx.PutFailures(g.counter(g.where.place), Failures{}); err != nil {
+			return err
+		}
+		if g.where.proven {
+			rest := max(0, g.all.Count-g.here.Count)
+			if err := tx.PutFailures(g.counter(""), Failures{Count: rest, Last: g.all.Last}); err != nil {
+				return err
+			}
+		}
+	}
+	if !g.where.proven {
 		return nil
 	}
-	if err := tx.PutFailures(g.here, Failures{}); err != nil {
+	known, err := tx.Failures(g.known())
+	if err != nil || known.Count > 0 && now.Sub(known.Last) < g.limits.Forget/2 && !known.Last.After(now) {
 		return err
 	}
-	rest := max(0, g.allSeen.Count-g.hereSeen.Count)
-	return tx.PutFailures(g.all, Failures{Count: rest, Last: g.allSeen.Last})
+	return tx.PutFailures(g.known(), Failures{Count: 1, Last: now})
 }
 
 // digest is a short stand-in for a text of any length or confidence.

@@ -107,11 +107,11 @@ func (e *Engine) passwordOf(ctx context.Context, subject cloud.Key, client cloud
 		if err != nil {
 			return err
 		}
-		g, err := e.gate(r, counted(u, subject), wayPassword, place(client), e.now())
+		g, err := e.gate(r, ofPassword(u, subject, client), e.now())
 		if err != nil {
 			return err
 		}
-		closed = g.closed(e.now())
+		closed = g.shut
 		hash, err = e.hashOf(u)
 		return err
 	})
@@ -140,7 +140,7 @@ func (e *Engine) provePassword(tx Tx, subject cloud.Key, client cloud.Client, ha
 	if err != nil {
 		return cloud.Proof{}, err
 	}
-	g, err := e.gate(tx, counted(u, subject), wayPassword, place(client), now)
+	g, err := e.gate(tx, ofPassword(u, subject, client), now)
 	if err != nil {
 		return cloud.Proof{}, err
 	}
@@ -150,16 +150,16 @@ func (e *Engine) provePassword(tx Tx, subject cloud.Key, client cloud.Client, ha
 	}
 	proof := cloud.Proof{}
 	switch {
-	case g.closed(now):
+	case g.shut:
 		proof.Reason = cloud.TooManyTries
 	case !matches || current != hash || u == nil || u.Password == nil:
 		proof.Reason = cloud.WrongPassword
-		err = g.failed(tx, now)
+		err = g.count(tx, false, now)
 	default:
 		if proof.Reason = usable(u, now); proof.Reason == "" {
 			proof = cloud.Proof{OK: true, User: u.ID, UPN: u.UPN}
 		}
-		err = g.passed(tx)
+		err = g.count(tx, true, now)
 	}
 	if err != nil {
 		return cloud.Proof{}, err
@@ -175,6 +175,13 @@ func (e *Engine) provePassword(tx Tx, subject cloud.Key, client cloud.Client, ha
 		return cloud.Proof{}, err
 	}
 	return proof, tx.Append(entry)
+}
+
+// ofPassword says where a wrong password counts. Whoever guesses has proven
+// nothing, and a name without a bar over all places could be guessed at from
+// everywhere: the bar is there, and leaves open where the user comes from.
+func ofPassword(u *User, subject cloud.Key, client cloud.Client) where {
+	return where{user: counted(u, subject), way: wayPassword, place: place(client), proven: true}
 }
 
 // counted is the name under which failures count, also of a user who is not

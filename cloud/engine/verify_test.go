@@ -71,9 +71,74 @@ func TestUserWideBar(t *testing.T) {
 	h.login(t, id, cloudtest.Generator(1), cloud.Approved, "")
 	h.Advance(time.Minute)
 	attack(50)
-	h.login(t, id, cloudtest.Generator(1), cloud.Refused, cloud.TooManyTries)
+	away := cloud.Request{Subject: cloud.Key{Kind: cloud.ByID, Value: string(id)}, Tries: 1, Client: cloud.Client{Station: "away"}}
+	away.Code = cloudtest.Code(cloudtest.Seed(1), cloudtest.Generator(1), h.Now())
+	if c, err := h.Begin(t.Context(), away); err != nil || c.Reason != cloud.TooManyTries {
+		t.Errorf("from elsewhere: %+v, %v", c, err)
+	}
+	h.login(t, id, cloudtest.Generator(1), cloud.Approved, "") // from where the user came in lately
 	h.Advance(time.Minute)
-	h.login(t, id, cloudtest.Generator(1), cloud.Approved, "")
+	away.Code = cloudtest.Code(cloudtest.Seed(1), cloudtest.Generator(1), h.Now())
+	if c, err := h.Begin(t.Context(), away); err != nil || c.State != cloud.Approved {
+		t.Errorf("from elsewhere, later: %+v, %v", c, err)
+	}
+}
+
+// Whoever knows a name and no more cannot lock its owner out, from however many
+// stations they try: not where the code is all that is asked for, not with
+// passwords, not between the legs of a login, and not by another way.
+func TestOutsiderLocksNobodyOut(t *testing.T) {
+	h := build(t)
+	id := h.user(t, 1)
+	word := secret.FromString("correct horse battery")
+	if err := h.SetPassword(t.Context(), operator, id, word); err != nil {
+		t.Fatal(err)
+	}
+	h.write(t, cloud.Change{User: id, Op: cloud.Add, Method: cloud.SoftwareOATH, After: cloud.Value{OATH: cloudtest.Generator(1)}})
+	typed := cloud.Key{Kind: cloud.ByName, Value: "user1@contoso.example"}
+	home := cloud.Client{App: "vpn", Station: "home"}
+	if p, err := h.CheckPassword(t.Context(), typed, word, home); err != nil || !p.OK {
+		t.Fatalf("the password: %+v, %v", p, err)
+	}
+	pending, err := h.Begin(t.Context(), cloud.Request{Subject: cloud.Key{Kind: cloud.ByID, Value: string(id)}, Tries: 3, Client: home})
+	if err != nil || pending.State != cloud.Pending {
+		t.Fatalf("%+v, %v", pending, err)
+	}
+	for n := range 200 {
+		outside := cloud.Client{App: "vpn", Station: fmt.Sprint("outside ", n)}
+		c, err := h.Begin(t.Context(), cloud.Request{Subject: typed, Tries: 1, Client: outside, Code: secret.FromString("x")})
+		if err != nil || c.Reason != cloud.WrongCode {
+			t.Fatalf("outsider %d: %+v, %v", n, c, err)
+		}
+		if c, err = h.Begin(t.Context(), cloud.Request{Subject: typed, Tries: 3, Client: outside}); err != nil || c.State != cloud.Pending {
+			t.Fatalf("outsider %d: %+v, %v", n, c, err)
+		}
+		if d, err := h.Answer(t.Context(), cloud.Answer{Challenge: c.ID, Code: secret.FromString("x")}); err != nil || d.State != cloud.Pending {
+			t.Fatalf("outsider %d: %+v, %v", n, d, err)
+		}
+		if n%4 == 0 { // hashing takes its time
+			if p, err := h.CheckPassword(t.Context(), typed, secret.FromString("wrong password"), outside); err != nil || p.OK {
+				t.Fatalf("outsider %d: %+v, %v", n, p, err)
+			}
+		}
+	}
+	code := func() secret.Bytes { return cloudtest.Code(cloudtest.Seed(1), cloudtest.Generator(1), h.Now()) }
+	if d, err := h.Answer(t.Context(), cloud.Answer{Challenge: pending.ID, Code: code()}); err != nil || d.State != cloud.Approved {
+		t.Errorf("the login that was open: %+v, %v", d, err)
+	}
+	h.Advance(30 * time.Second)
+	if p, err := h.CheckPassword(t.Context(), typed, word, home); err != nil || !p.OK {
+		t.Errorf("the password: %+v, %v", p, err)
+	}
+	for _, subject := range []cloud.Key{typed, {Kind: cloud.ByID, Value: string(id)}} {
+		for _, client := range []cloud.Client{home, {App: "vpn", Station: "hotel"}} {
+			c, err := h.Begin(t.Context(), cloud.Request{Subject: subject, Tries: 1, Client: client, Code: code()})
+			if err != nil || c.State != cloud.Approved {
+				t.Errorf("from %s as %s: %+v, %v", client.Station, subject.Kind, c, err)
+			}
+			h.Advance(30 * time.Second)
+		}
+	}
 }
 
 // What a user mistypes and then gets right never adds up to the user-wide bar.

@@ -1,0 +1,48 @@
+package engine
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"mfabridge/cloud"
+)
+
+// aside is what few users have and every login must know: it rides in the
+// user's row as JSON, in User.Aside. Nothing in it is a secret.
+type aside struct {
+	Bypass *Bypass  `json:"bypass,omitempty"`
+	Passes []pass   `json:"passes,omitempty"`
+	Pushes []pushed `json:"pushes,omitempty"` // of the last minutes, oldest first
+}
+
+// pushed is a push that was begun.
+type pushed struct {
+	ID cloud.ChallengeID `json:"id"`
+	At time.Time         `json:"at"`
+}
+
+// readAside is what stands aside of a user.
+func readAside(u *User) (a aside, err error) {
+	if len(u.Aside) == 0 {
+		return aside{}, nil
+	}
+	if err := json.Unmarshal(u.Aside, &a); err != nil {
+		return aside{}, refuse(cloud.Internal, fmt.Sprintf("what is kept aside of user %s cannot be read", u.ID))
+	}
+	return a, nil
+}
+
+// setAside writes it back; the user is to be stored.
+func setAside(u *User, a aside) error {
+	if a.Bypass == nil && len(a.Passes) == 0 && len(a.Pushes) == 0 {
+		u.Aside = nil
+		return nil
+	}
+	b, err := json.Marshal(a)
+	if err != nil {
+		return fmt.Errorf("what is kept aside of a user cannot be written: %w", err)
+	}
+	u.Aside = b
+	return nil
+}

@@ -1,0 +1,81 @@
+package engine
+
+import (
+	"context"
+
+	"mfabridge/cloud"
+	"mfabridge/internal/secret"
+)
+
+// wayMatch is the Way of codes that were looked for and not found: apart from
+// those that were answered, because a password that ends in digits is no wrong
+// code.
+const wayMatch = "match"
+
+// MatchCode implements [cloud.CodeMatcher].
+func (e *Engine) MatchCode(ctx context.Context, subject cloud.Key, code secret.Bytes, client cloud.Client) (bool, error) {
+	return e.matchFor(ctx, "", subject, code, client)
+}
+
+func (e *Engine) matchFor(ctx context.Context, owner string, subject cloud.Key, code secret.Bytes, client cloud.Client) (found bool, err error) {
+	if n := code.Len(); n < 6 || n > 8 || !isDigits(string(code.Reveal())) {
+		return false, nil // no generator shows this, and no message holds it
+	}
+	client.Station, client.App = clean(client.Station, maxName), clean(client.App, maxApp)
+	err = e.store.Update(ctx, func(tx Tx) (err error) {
+		found, err = e.match(tx, owner, subject, code, client)
+		return err
+	})
+	return found && err == nil, asError(err)
+}
+
+// match writes nothing but the count of failures, and that only when it
+// changes.
+func (e *Engine) match(tx Tx, owner string, subject cloud.Key, code secret.Bytes, client cloud.Client) (bool, error) {
+	now := e.now()
+	u, err := lookUp(tx, subject)
+	if err != nil || u == nil {
+		return false, err
+	}
+	g, err := e.gate(tx, where{user: string(u.ID), way: wayMatch, place: place(client)}, now)
+	if err != nil || g.shut || usable(u, now) != "" {
+		return false, err
+	}
+	found, err := e.matches(tx, u, owner, code, client)
+	if err != nil {
+		return false, err
+	}
+	return found, g.count(tx, found, now)
+}
+
+// matches compares with what the user's generators show and with the code that
+// was sent last to a login at the same place.
+func (e *Engine) matches(r Reader, u *User, owner string, code secret.Bytes, client cloud.Client) (bool, error) {
+	may, err := e.allowed(r, u.ID)
+	if err != nil {
+		return false, err
+	}
+	tokens, err := e.usableTokens(r, u.ID)
+	if err != nil {
+		return false, err
+	}
+	tokens = may.tokens(tokens)
+	for i := range tokens {
+		_, reason, err := e.checkToken(&tokens[i], code.Reveal(), e.now())
+		if err != nil {
+			return false, err
+		}
+		if reason == "" {
+			return true, nil
+		}
+	}
+	id, err := r.LastSent(u.ID, textedAt(client.App, place(client)))
+	if err != nil || id == "" || !may.SMS {
+		return false, err
+	}
+	c, err := r.Challenge(id)
+	if err != nil || c == nil {
+		return false, err
+	}
+	return c.State == cloud.Pending && c.Owner == owner && e.now().Before(c.Expires) && e.isSent(c, u.Mobile, code.Reveal()), nil
+}

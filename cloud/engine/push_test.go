@@ -1,0 +1,194 @@
+package engine_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"mfabridge/cloud"
+	"mfabridge/cloud/cloudtest"
+	"mfabridge/cloud/engine"
+)
+
+func (h *house) press(t *testing.T, r engine.Response) (cloud.Decision, error) {
+	t.Helper()
+	return h.Respond(t.Context(), r)
+}
+
+func TestPushIsAnsweredByTheUsersDevice(t *testing.T) {
+	h := build(t)
+	id, other := h.coded(t, 1), h.coded(t, 2)
+	device, foreign := h.activate(t, id), h.activate(t, other)
+	c := h.ask(t, id, nil)
+	waiting, err := h.Pushes(t.Context(), id, device)
+	if err != nil || len(waiting) != 1 || waiting[0].Challenge != c.ID || waiting[0].App != "vpn" || waiting[0].From == "" || waiting[0].Matched {
+		t.Fatalf("what waits: %+v, %v", waiting, err)
+	}
+	if _, err := h.Pushes(t.Context(), id, foreign); cloud.KindOf(err) != cloud.Denied {
+		t.Errorf("what waits, for a device of somebody else: %v", err)
+	}
+	typed := h.ask(t, id, func(r *cloud.Request) { r.Method = cloud.OATHCode })
+	for name, bad := range map[string]struct {
+		r    engine.Response
+		kind cloud.Kind
+	}{
+		"a foreign device":      {engine.Response{User: id, Device: foreign, Challenge: c.ID, Answer: engine.PushApprove}, cloud.Denied},
+		"no device":             {engine.Response{User: id, Challenge: c.ID, Answer: engine.PushApprove}, cloud.Denied},
+		"a push of another":     {engine.Response{User: other, Device: foreign, Challenge: c.ID, Answer: engine.PushApprove}, cloud.NotFound},
+		"a challenge by code":   {engine.Response{User: id, Device: device, Challenge: typed.ID, Answer: engine.PushApprove}, cloud.NotFound},
+		"an unknown challenge":  {engine.Response{User: id, Device: device, Challenge: "none", Answer: engine.PushApprove}, cloud.NotFound},
+		"a word that is no one": {engine.Response{User: id, Device: device, Challenge: c.ID, Answer: "yes"}, cloud.Invalid},
+	} {
+		if d, err := h.press(t, bad.r); cloud.KindOf(err) != bad.kind {
+			t.Errorf("%s: %+v, %v", name, d, err)
+		}
+	}
+	invited := h.user(t, 3)
+	h.write(t, cloud.Change{User: invited, Op: cloud.Add, Method: cloud.Authenticator, After: cloud.Value{State: "invited"}})
+	if c := h.ask(t, invited, nil); c.Reason != cloud.NoMethod {
+		t.Errorf("an invitation was asked: %+v", c)
+	}
+	if d, err := h.press(t, engine.Response{User: id, Device: device, Challenge: c.ID, Answer: engine.PushApprove}); err != nil || d.State != cloud.Approved {
+		t.Errorf("the answer: %+v, %v", d, err)
+	}
+	if d, err := h.press(t, engine.Response{User: id, Device: device, Challenge: c.ID, Answer: engine.PushApprove}); err != nil || d.Reason != cloud.RepeatRefused {
+		t.Errorf("the answer again: %+v, %v", d, err)
+	}
+}
+
+// The verdict reaches who waits, and so does the end of a push that another
+// one of the same login replaced.
+func TestPushVerdictsAreStreamed(t *testing.T) {
+	h := build(t)
+	id := h.coded(t, 1)
+	device := h.activate(t, id)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	stream := h.Decisions(ctx)
+	first, second := h.ask(t, id, nil), h.ask(t, id, nil)
+	if _, err := h.press(t, engine.Response{User: id, Device: device, Challenge: second.ID, Answer: engine.PushApprove}); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for d, err := range stream {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, string(d.State))
+		if len(got) == 1 && d.Challenge != first.ID || len(got) == 2 && d.Challenge != second.ID {
+			t.Errorf("decision %d: %+v", len(got), d)
+		}
+		if len(got) == 2 {
+			break
+		}
+	}
+	if strings.Join(got, " ") != "expired approved" {
+		t.Errorf("decisions: %v", got)
+	}
+}
+
+// Pushes that wait at many places at once are as tiring as those that were
+// denied; what was approved is not.
+func TestPushesAtManyPlacesTire(t *testing.T) {
+	h := build(t)
+	id := h.coded(t, 1)
+	device := h.activate(t, id)
+	at := func(station string) cloud.Challenge {
+		return h.ask(t, id, func(r *cloud.Request) { r.Client.Station = station })
+	}
+	for range 5 {
+		c := at("a")
+		if c.Method != cloud.Push {
+			t.Fatalf("after approvals: %+v", c)
+		}
+		if d, err := h.press(t, engine.Response{User: id, Device: device, Challenge: c.ID, Answer: engine.PushApprove}); err != nil || d.State != cloud.Approved {
+			t.Fatalf("%+v, %v", d, err)
+		}
+	}
+	for _, station := range []string{"a", "b", "c"} {
+		if c := at(station); c.Method != cloud.Push {
+			t.Fatalf("at %s: %+v", station, c)
+		}
+	}
+	if c := at("d"); c.Method != cloud.OATHCode {
+		t.Errorf("the fourth at once: %+v", c)
+	}
+}
+
+func TestForbiddenPush(t *testing.T) {
+	h := build(t)
+	id := h.coded(t, 1)
+	device := h.activate(t, id)
+	c := h.ask(t, id, nil)
+	h.policy(t, engine.PolicyAuthenticator, engine.MethodPolicy{})
+	if d, err := h.press(t, engine.Response{User: id, Device: device, Challenge: c.ID, Answer: engine.PushApprove}); err != nil || d.Reason != cloud.NotAllowed {
+		t.Errorf("a push that was open: %+v, %v", d, err)
+	}
+	if c := h.ask(t, id, nil); c.Method != cloud.OATHCode {
+		t.Errorf("the next: %+v", c)
+	}
+}
+
+func TestFraudReport(t *testing.T) {
+	for _, block := range []time.Duration{0, time.Hour} {
+		h := build(t)
+		var reports []engine.FraudReport
+		h.fraud = engine.Fraud{Block: block, Notify: func(_ context.Context, r engine.FraudReport) { reports = append(reports, r) }}
+		h.Reopen(t)
+		id := h.coded(t, 1)
+		device := h.activate(t, id)
+		c := h.ask(t, id, nil)
+		d, err := h.press(t, engine.Response{User: id, Device: device, Challenge: c.ID, Answer: engine.PushFraud})
+		if err != nil || d.State != cloud.Refused || d.Reason != cloud.UserDenied {
+			t.Fatalf("%+v, %v", d, err)
+		}
+		if len(reports) != 1 || reports[0].User != id || reports[0].App != "vpn" || reports[0].Blocked.IsZero() != (block == 0) {
+			t.Errorf("reports: %+v", reports)
+		}
+		if got := h.ask(t, id, nil); (got.Reason == cloud.UserBlocked) != (block > 0) {
+			t.Errorf("the next login with a block of %v: %+v", block, got)
+		}
+		if got := strings.Join(h.actions(t), "\n"); !strings.Contains(got, "user.fraud by device "+device) {
+			t.Errorf("audit:\n%s", got)
+		}
+	}
+}
+
+func TestActivateSaysNo(t *testing.T) {
+	h := build(t)
+	id := h.user(t, 1)
+	h.write(t, cloud.Change{User: id, Op: cloud.Add, Method: cloud.Authenticator, After: cloud.Value{State: "invited"}})
+	device := h.read(t, id).Authenticators[0].ID
+	if err := h.Activate(t.Context(), id, "another", ""); cloud.KindOf(err) != cloud.NotFound {
+		t.Errorf("another invitation: %v", err)
+	}
+	if err := h.Activate(t.Context(), h.user(t, 2), device, ""); cloud.KindOf(err) != cloud.NotFound {
+		t.Errorf("of another user: %v", err)
+	}
+	if err := h.SetEnabled(t.Context(), operator, id, false); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Activate(t.Context(), id, device, ""); cloud.KindOf(err) != cloud.Denied {
+		t.Errorf("of a disabled user: %v", err)
+	}
+	if err := h.SetEnabled(t.Context(), operator, id, true); err != nil {
+		t.Fatal(err)
+	}
+	h.Advance(14 * 24 * time.Hour)
+	if err := h.Activate(t.Context(), id, device, ""); cloud.KindOf(err) != cloud.NotFound {
+		t.Errorf("too late: %v", err)
+	}
+	other := h.coded(t, 3)
+	h.write(t, cloud.Change{User: other, Op: cloud.Set, Method: cloud.DefaultMethod, After: cloud.TextValue(string(cloud.OATHCode))})
+	device = h.activate(t, other)
+	if u := h.read(t, other); u.Default != cloud.Push {
+		t.Errorf("the default after activation: %q", u.Default)
+	}
+	if err := h.Activate(t.Context(), other, device, ""); cloud.KindOf(err) != cloud.NotFound {
+		t.Errorf("twice: %v", err)
+	}
+	if c := h.ask(t, other, func(r *cloud.Request) { r.Code = cloudtest.Code(cloudtest.Seed(3), cloudtest.Generator(3), h.Now()) }); c.State != cloud.Approved {
+		t.Errorf("a code of who is asked by push: %+v", c)
+	}
+}
