@@ -76,6 +76,7 @@ var (
 	_ cloud.GroupReader = (*Client)(nil)
 	_ cloud.Preflighter = (*Client)(nil)
 	_ cloud.Verifier    = (*Client)(nil)
+	_ cloud.CodeMatcher = (*Client)(nil)
 	_ cloud.Passwords   = (*Client)(nil)
 )
 

@@ -178,12 +178,44 @@ func TestDirectory(t *testing.T) {
 	cloudtest.Directory(t, func(t *testing.T) cloud.Directory { return build(t) })
 }
 
+// telephone is an authenticator of each user; it speaks to the engine itself.
+func (h *house) telephone() *cloudtest.Telephone {
+	device := func(t *testing.T, user cloud.UserID) string {
+		t.Helper()
+		users, err := h.engine.Read(t.Context(), []cloud.UserID{user})
+		if err != nil || len(users[0].Authenticators) != 1 {
+			t.Fatalf("authenticators: %+v, %v", users, err)
+		}
+		return users[0].Authenticators[0].ID
+	}
+	return &cloudtest.Telephone{
+		Activate: func(t *testing.T, user cloud.UserID) {
+			t.Helper()
+			invite := cloud.Change{User: user, Op: cloud.Add, Method: cloud.Authenticator, After: cloud.Value{State: "invited"}}
+			if r := h.engine.Write(t.Context(), []cloud.Change{invite})[0]; r.Outcome != cloud.Done {
+				t.Fatal(r.Err)
+			}
+			if err := h.engine.Activate(t.Context(), user, device(t, user), "Synthetic phone"); err != nil {
+				t.Fatal(err)
+			}
+		},
+		Press: func(t *testing.T, user cloud.UserID, id cloud.ChallengeID, answer, number string) {
+			t.Helper()
+			r := engine.Response{User: user, Device: device(t, user), Challenge: id, Answer: engine.PushAnswer(answer), Number: number}
+			if _, err := h.engine.Respond(t.Context(), r); err != nil {
+				t.Fatal(err)
+			}
+		},
+	}
+}
+
 func TestVerifier(t *testing.T) {
 	digits := regexp.MustCompile(`\b\d{6}\b`)
 	cloudtest.Verifier(t, func(t *testing.T) *cloudtest.Peer {
 		h := build(t)
 		return &cloudtest.Peer{Verifier: h, Directory: h, Now: h.Now, Advance: h.Advance,
-			SentCode: func(t *testing.T, id cloud.ChallengeID) string { return digits.FindString(h.sent(t, id)) },
-			Reopen:   func(t *testing.T) (cloud.Verifier, cloud.Directory) { h.Reopen(t); return h, h }}
+			SentCode:  func(t *testing.T, id cloud.ChallengeID) string { return digits.FindString(h.sent(t, id)) },
+			Telephone: h.telephone(),
+			Reopen:    func(t *testing.T) (cloud.Verifier, cloud.Directory) { h.Reopen(t); return h, h }}
 	})
 }

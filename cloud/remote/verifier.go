@@ -87,3 +87,18 @@ func (c *Client) CheckPassword(ctx context.Context, subject cloud.Key, password 
 	}
 	return answer.Proof(), nil
 }
+
+// MatchCode implements [cloud.CodeMatcher]. A code that does not match counts
+// at the engine, so the call is not repeated.
+func (c *Client) MatchCode(ctx context.Context, subject cloud.Key, code secret.Bytes, client cloud.Client) (bool, error) {
+	if !utf8.Valid(code.Reveal()) || subject.Value == "" {
+		return false, nil
+	}
+	subject.Value = exact(subject.Value)
+	var answer wire.MatchAnswer
+	body := wire.FromMatch(subject, code, client)
+	if err := c.call(ctx, request{method: http.MethodPost, path: wire.PathVerify + "/match", body: body}, &answer); err != nil {
+		return false, err
+	}
+	return answer.Matches, nil
+}

@@ -143,6 +143,7 @@ var allowed = map[string]string{
 	"api POST /verify/v1/look":                        "shim admin",
 	"api GET /verify/v1/events":                       "shim admin",
 	"api POST /verify/v1/passwords":                   "shim admin",
+	"api POST /verify/v1/match":                       "shim admin",
 	"ops GET /healthz":                                "anybody",
 	"ops GET /readyz":                                 "anybody",
 	"pages GET /{$}":                                  "anybody",

@@ -38,6 +38,7 @@ type Core interface {
 	Answer(ctx context.Context, a cloud.Answer) (cloud.Decision, error)
 	Look(ctx context.Context, ids []cloud.ChallengeID) ([]cloud.Decision, error)
 	cloud.Passwords
+	cloud.CodeMatcher
 }
 
 // Options of a face.
@@ -105,6 +106,7 @@ func (f *Face) Routes() []serve.Route {
 		row(http.MethodPost, "/look", maxLook, f.lookMany),
 		events,
 		row(http.MethodPost, "/passwords", maxBody, f.password),
+		row(http.MethodPost, "/match", maxBody, f.match),
 	}
 }
 
@@ -227,4 +229,23 @@ func (f *Face) password(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return serve.Answer(w, http.StatusOK, wire.FromProof(proof))
+}
+
+// match tells whether a code is right without using it up. A failure counts, so
+// the check is not left half done by a caller that hangs up.
+func (f *Face) match(w http.ResponseWriter, r *http.Request) error {
+	var body wire.MatchRequest
+	if err := serve.Read(r, &body); err != nil {
+		return err
+	}
+	subject, code, client, err := body.Parts()
+	if err != nil {
+		return err
+	}
+	matches, err := f.core(r).MatchCode(context.WithoutCancel(r.Context()), subject, code, client)
+	code.Wipe()
+	if err != nil {
+		return err
+	}
+	return serve.Answer(w, http.StatusOK, wire.MatchAnswer{Matches: matches})
 }

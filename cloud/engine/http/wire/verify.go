@@ -155,6 +155,17 @@ type (
 	LookAnswer struct {
 		Challenges []Decision `json:"challenges"`
 	}
+	// MatchRequest is the body of POST match; who it is as in BeginRequest.
+	MatchRequest struct {
+		User    string `json:"user,omitempty"`
+		Subject Key    `json:"subject,omitzero"`
+		Code    string `json:"code"`
+		Client  Client `json:"client"`
+	}
+	// MatchAnswer says whether the code is right now.
+	MatchAnswer struct {
+		Matches bool `json:"matches"`
+	}
 	// PasswordRequest is the body of POST passwords; who it is as in
 	// BeginRequest.
 	PasswordRequest struct {
@@ -201,6 +212,21 @@ func (w *PasswordRequest) Parts() (cloud.Key, secret.Bytes, cloud.Client, error)
 		password = secret.New(w.Octets)
 	}
 	return subject, password, client, err
+}
+
+// FromMatch makes a request; it holds a code.
+func FromMatch(subject cloud.Key, code secret.Bytes, client cloud.Client) MatchRequest {
+	return MatchRequest{Subject: Key{string(subject.Kind), subject.Value}, Code: string(code.Reveal()), Client: fromClient(client)}
+}
+
+// Parts turns it back.
+func (w *MatchRequest) Parts() (cloud.Key, secret.Bytes, cloud.Client, error) {
+	client, err := w.Client.client()
+	if err != nil {
+		return cloud.Key{}, secret.Bytes{}, client, err
+	}
+	subject, err := subjectOf(w.User, w.Subject)
+	return subject, secret.FromString(w.Code), client, err
 }
 
 // FromProof makes the answer.
