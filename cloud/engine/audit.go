@@ -264,7 +264,7 @@ func (e *Engine) lower(ctx context.Context, before time.Time) (*floor, error) {
 		if err != nil {
 			return nil, err
 		}
-		if !entry.Time.Before(before) || entry.Seq >= signed {
+		if !entry.Time.Before(before) || entry.Seq > signed {
 			break
 		}
 		a.Check(&entry)
@@ -297,4 +297,13 @@ func (e *Engine) AuditBetween(ctx context.Context, since, until time.Time) iter.
 			}
 		}
 	}
+}
+
+// Checkpoints are the last signed ones of all nodes.
+func (e *Engine) Checkpoints(ctx context.Context) (all []Checkpoint, err error) {
+	err = e.store.View(ctx, func(r Reader) (err error) {
+		all, err = checkpoints(r)
+		return err
+	})
+	return all, asError(err)
 }

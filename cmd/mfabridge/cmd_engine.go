@@ -34,6 +34,7 @@ func (p *program) engineCommand() *cli.Command {
 			p.groupCommand(),
 			p.policyCommand(),
 			p.appCommand(),
+			p.auditCommand(),
 			p.engineServeCommand(),
 		},
 	}
