@@ -41,8 +41,9 @@ func readAttempt(p radius.Packet, c *client, s *radius.Secret, from netip.Addr) 
 	if r := a.readUser(names); r != "" {
 		return a, r
 	}
-	a.readStation(p, from)
 	state, states := p.Lookup(radius.State)
+	a.state = state
+	a.readStation(p, from)
 	hidden, passwords := p.Lookup(radius.UserPassword)
 	switch {
 	case states > 1 || passwords > 1:
@@ -54,7 +55,6 @@ func readAttempt(p radius.Packet, c *client, s *radius.Secret, from netip.Addr) 
 	case states == 1 && len(state) == 0:
 		return a, stateMalformed
 	}
-	a.state = state
 	password, err := s.Password(make([]byte, 0, radius.MaxPassword), hidden, p.Authenticator())
 	if err != nil || !utf8.Valid(password) {
 		return a, badPassword
@@ -81,17 +81,21 @@ func (a *attempt) readUser(count int) reason {
 // readStation takes Calling-Station-Id, where this client's can be relied on.
 // Bytes that are no text are kept as hexadecimal digits.
 //
-// Without one, all who come through a client look alike. Legs that are only
-// asked for a code may still be one login. A code in the password field may
-// not: whoever read it off a screen would get its verdict once more. So there
-// each request is a login of its own, and only its very copies (RFC 5080
-// section 2.2.2), which have its authenticator, are equal to it.
+// Without one, all who come through a client look alike. So each request is a
+// login of its own, and only its very copies (RFC 5080 section 2.2.2), which
+// have its authenticator, are equal to it: whoever read a code off a screen
+// would get its verdict once more, and whoever knows a password would come in
+// by the push that somebody else approves. Where the configuration says that
+// there never is a station, the address that asks stands for it, but not with
+// codes in the password field. A State is a login's own name: with one, the
+// answer to it need not be told apart.
 func (a *attempt) readStation(p radius.Packet, from netip.Addr) {
+	unreliable := a.client.CallingStation == config.Unreliable
 	a.place = "from " + from.Unmap().String()
-	if a.client.CodeEntry == config.Only {
+	if len(a.state) == 0 && (a.client.CodeEntry == config.Only || !unreliable) {
 		a.place += " request " + hex.EncodeToString(p.Authenticator())
 	}
-	if a.client.CallingStation == config.Unreliable {
+	if unreliable {
 		return
 	}
 	value, _ := p.Lookup(radius.CallingStationID)

@@ -15,8 +15,9 @@ import (
 // client is a configured client as the packet path needs it.
 type client struct {
 	config.Client
-	primary Primary   // nil: the client has checked the first factor itself
-	secrets sync.Pool // of *radius.Secret, for workers
+	primary Primary    // nil: the client has checked the first factor itself
+	who     Identifier // nil: the typed name stands for itself
+	secrets sync.Pool  // of *radius.Secret, for workers
 	seen    *observe.Count
 }
 
@@ -24,6 +25,7 @@ func newClient(c config.Client, primary Primary, seen *observe.Count) *client {
 	made := &client{Client: c, seen: seen}
 	if primary != nil {
 		made.primary = replying{primary, c.Reply.Rules}
+		made.who, _ = primary.(Identifier)
 	}
 	made.secrets.New = func() any { return radius.NewSecret(c.SharedSecret.Reveal()) }
 	return made
@@ -43,8 +45,11 @@ func newClientTable(clients []config.Client, primaries map[string]Primary, seen 
 		switch {
 		case c.SharedSecret.IsZero():
 			return t, fmt.Errorf("client %s has no shared secret", c.Name)
-		case c.Primary == config.None && c.PrimaryDoneByClient:
-		case primary != nil && !c.PrimaryDoneByClient && c.CodeEntry == config.Challenge:
+		case c.Unmatched == config.PrimaryOnly && (c.Primary == config.None || c.Primary == config.Native || c.CodeEntry == config.Only),
+			c.Cache.Life > 0 && (c.Primary == config.None || c.CallingStation == config.Unreliable):
+			return t, fmt.Errorf("client %s would let logins through with no factor checked here", c.Name)
+		case c.Primary == config.None && c.PrimaryDoneByClient && c.CodeEntry != config.Append:
+		case primary != nil && !c.PrimaryDoneByClient && c.CodeEntry != config.Only:
 		case c.Primary == config.Native && primary == nil:
 			return t, hint.New(fmt.Sprintf("client %s has primary: engine, but this engine checks no passwords", c.Name),
 				"let the client check the password and set primary: none with primary_done_by_client: true")

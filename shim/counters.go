@@ -39,6 +39,7 @@ type Counters struct {
 	InFlight     uint64 // retransmissions dropped while the first is at work
 	Superseded   uint64 // answers that did not go out, because the identifier had been used anew
 	Panics       uint64 // faults of ours; the request was dropped
+	Waiting      int    // logins that wait for a push or call just now
 
 	Dropped map[string]uint64 // datagrams that did not become a login, by reason
 	Logins  map[string]uint64 // by outcome: accept, challenge, reject, silent

@@ -18,6 +18,7 @@ type person struct {
 	code     string // the one right code, which works once
 	method   cloud.Preference
 	refused  cloud.Reason // Begin refuses at once
+	bypass   bool         // the next login needs no second factor
 }
 
 // recorded is what the fake engine answers to an equal key.
@@ -38,7 +39,13 @@ type fakeEngine struct {
 	begun      map[string]recorded
 	answers    map[string]recorded
 	used       map[string]bool
+	matched    map[string]time.Time // codes that were used, and when
+	decided    map[cloud.ChallengeID]time.Time
+	notes      map[string]time.Time
+	streams    map[chan cloud.Decision]bool
 
+	pushes, looks, streamCount         int
+	matches                            []string
 	begins, answerCalls, passwordCalls int
 	subjects                           []cloud.Key
 	asked                              []cloud.Client
@@ -56,12 +63,17 @@ func newFakeEngine() *fakeEngine {
 			"ada":   {id: "id-ada", password: "correct horse", code: "123456", method: cloud.OATHCode},
 			"bob":   {id: "id-bob", password: "battery staple", code: "654321", method: cloud.SMS},
 			"push":  {id: "id-push", password: "pw", method: cloud.Push},
+			"both":  {id: "id-both", password: "pw", method: cloud.Push, code: "222222"},
+			"long":  {id: "id-long", password: "pw", method: cloud.OATHCode, code: "12345678"},
+			"digit": {id: "id-digit", password: "pw987654", method: cloud.OATHCode, code: "333333"},
 			"gone":  {id: "id-gone", password: "pw", refused: cloud.UserDisabled},
 			"naïve": {id: "id-naive", password: "pw", code: "111111", method: cloud.OATHCode},
 		},
 		challenges: make(map[cloud.ChallengeID]*cloud.Challenge), owners: make(map[cloud.ChallengeID]*person), contexts: make(map[cloud.ChallengeID][]byte),
 		begun: make(map[string]recorded), answers: make(map[string]recorded), used: make(map[string]bool),
-		life: 3 * time.Minute,
+		matched: make(map[string]time.Time), decided: make(map[cloud.ChallengeID]time.Time), notes: make(map[string]time.Time),
+		streams: make(map[chan cloud.Decision]bool),
+		life:    3 * time.Minute,
 	}
 }
 
@@ -98,7 +110,7 @@ func (e *fakeEngine) Begin(ctx context.Context, r cloud.Request) (cloud.Challeng
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if old, ok := e.begun[r.Key]; ok && time.Since(old.at) < cloud.RepeatWindow {
+	if old, ok := e.begun[r.Key]; ok && e.answersAgain(old) {
 		return *e.challenges[old.challenge], nil
 	}
 	p, err := e.find(r.Subject)
@@ -107,11 +119,26 @@ func (e *fakeEngine) Begin(ctx context.Context, r cloud.Request) (cloud.Challeng
 	}
 	c := &cloud.Challenge{ID: cloud.ChallengeID(fmt.Sprintf("challenge-%d", len(e.challenges)+1)), User: p.id, State: cloud.Pending,
 		Method: p.method, Prompt: "Enter the code\nof your app", ExpiresAt: time.Now().Add(e.life)}
-	if p.refused != "" {
-		c.State, c.Reason = cloud.Refused, p.refused
+	if r.Method != "" {
+		c.Method = r.Method
 	}
-	if !r.Code.IsZero() && c.State == cloud.Pending {
+	switch {
+	case p.refused != "":
+		c.State, c.Reason = cloud.Refused, p.refused
+	case p.bypass:
+		c.State, c.Bypassed, p.bypass = cloud.Approved, true, false
+	case !r.Code.IsZero():
 		c.State, c.Reason = e.check(p, r.Code)
+	case c.Method == cloud.OATHCode && p.code == "":
+		c.State, c.Reason = cloud.Refused, cloud.NoMethod
+	case c.Method == cloud.Push || c.Method == cloud.VoiceMobile:
+		e.pushes++
+		if r.ShowsNumber {
+			c.Number = "42"
+		}
+	}
+	if c.State != cloud.Pending {
+		e.decided[c.ID] = time.Now()
 	}
 	e.challenges[c.ID], e.owners[c.ID], e.contexts[c.ID] = c, p, r.Context
 	e.begun[r.Key] = recorded{at: time.Now(), challenge: c.ID}
@@ -120,6 +147,46 @@ func (e *fakeEngine) Begin(ctx context.Context, r cloud.Request) (cloud.Challeng
 		e.hook(&out, nil)
 	}
 	return out, nil
+}
+
+// answersAgain is the rule of cloud.Request.Key.
+func (e *fakeEngine) answersAgain(old recorded) bool {
+	c := e.challenges[old.challenge]
+	switch {
+	case c.Method == cloud.OATHCode || c.Method == cloud.SMS:
+		return time.Since(old.at) < cloud.RepeatWindow
+	case c.State == cloud.Pending:
+		return time.Now().Before(c.ExpiresAt)
+	}
+	return time.Since(e.decided[c.ID]) <= cloud.JoinWindow
+}
+
+// person decides on all pushes of a user that are pending.
+func (e *fakeEngine) person(id cloud.UserID, state cloud.State, why cloud.Reason) (decided int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, c := range e.challenges {
+		if c.User == id && c.State == cloud.Pending && c.Method != cloud.OATHCode && c.Method != cloud.SMS {
+			c.State, c.Reason = state, why
+			e.decided[c.ID] = time.Now()
+			decided++
+			for stream := range e.streams {
+				stream <- e.decision(c)
+			}
+		}
+	}
+	return decided
+}
+
+func (e *fakeEngine) decision(c *cloud.Challenge) cloud.Decision {
+	d := cloud.Decision{Challenge: c.ID, User: c.User, State: c.State, Reason: c.Reason, Method: c.Method, Context: e.contexts[c.ID]}
+	if c.State == cloud.Pending && !time.Now().Before(c.ExpiresAt) {
+		d.State, d.Reason = cloud.Expired, cloud.TimedOut
+	}
+	if c.State != cloud.Pending {
+		d.At = e.decided[c.ID]
+	}
+	return d
 }
 
 // check uses a code up.
@@ -131,6 +198,7 @@ func (e *fakeEngine) check(p *person, code secret.Bytes) (cloud.State, cloud.Rea
 		return cloud.Refused, cloud.UsedCode
 	}
 	e.used[string(p.id)+p.code] = true
+	e.matched[string(p.id)+p.code] = time.Now()
 	return cloud.Approved, ""
 }
 
@@ -181,12 +249,91 @@ func (e *fakeEngine) CheckPassword(ctx context.Context, k cloud.Key, password se
 	return cloud.Proof{OK: true, User: p.id, Groups: []string{"VPN"}}, nil
 }
 
-func (e *fakeEngine) Decisions(context.Context) iter.Seq2[cloud.Decision, error] {
-	return func(func(cloud.Decision, error) bool) {}
+func (e *fakeEngine) Decisions(ctx context.Context) iter.Seq2[cloud.Decision, error] {
+	stream := make(chan cloud.Decision, 4096)
+	e.mu.Lock()
+	e.streams[stream] = true
+	e.streamCount++
+	e.mu.Unlock()
+	return func(yield func(cloud.Decision, error) bool) {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case d, open := <-stream:
+				if !open {
+					yield(cloud.Decision{}, &cloud.Error{Kind: cloud.Unavailable, Message: "stream broke"})
+					return
+				}
+				if !yield(d, nil) {
+					return
+				}
+			}
+		}
+	}
 }
 
-func (e *fakeEngine) Look(context.Context, []cloud.ChallengeID) ([]cloud.Decision, error) {
-	return nil, &cloud.Error{Kind: cloud.Unsupported, Message: "not part of this fake"}
+// breakStreams ends all streams; what is decided until the next one is lost.
+func (e *fakeEngine) breakStreams() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for stream := range e.streams {
+		close(stream)
+		delete(e.streams, stream)
+	}
+}
+
+func (e *fakeEngine) Look(ctx context.Context, ids []cloud.ChallengeID) ([]cloud.Decision, error) {
+	e.mu.Lock()
+	e.looks++
+	e.mu.Unlock()
+	if err := e.wait(ctx); err != nil {
+		return nil, err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	ds := make([]cloud.Decision, len(ids))
+	for i, id := range ids {
+		ds[i] = cloud.Decision{Challenge: id, State: cloud.Expired, Reason: cloud.TimedOut}
+		if c := e.challenges[id]; c != nil {
+			ds[i] = e.decision(c)
+		}
+	}
+	return ds, nil
+}
+
+func (e *fakeEngine) MatchCode(ctx context.Context, k cloud.Key, code secret.Bytes, _ cloud.Client) (bool, error) {
+	if err := e.wait(ctx); err != nil {
+		return false, err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.matches = append(e.matches, k.Value+" "+string(code.Reveal()))
+	p, err := e.find(k)
+	if err != nil || p.code != string(code.Reveal()) {
+		return false, nil
+	}
+	used, was := e.matched[string(p.id)+p.code]
+	return !was || time.Since(used) <= cloud.RepeatWindow, nil
+}
+
+func (e *fakeEngine) Note(ctx context.Context, key string, life time.Duration) error {
+	if err := e.wait(ctx); err != nil {
+		return err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.notes[key] = time.Now().Add(life)
+	return nil
+}
+
+func (e *fakeEngine) Noted(ctx context.Context, key string) (bool, error) {
+	if err := e.wait(ctx); err != nil {
+		return false, err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return time.Now().Before(e.notes[key]), nil
 }
 
 // calls returns how often Begin, Answer and CheckPassword were called.

@@ -29,7 +29,7 @@ func SealState(keys []secret.Bytes, id cloud.ChallengeID, expires time.Time, cli
 	if err != nil {
 		return nil, err
 	}
-	return k.seal(id, expires, client, user)
+	return k.seal(codeStep, id, expires, client, user)
 }
 
 // OpenState opens one, and returns the reason why it does not.
@@ -38,22 +38,24 @@ func OpenState(keys []secret.Bytes, state []byte, client, user string, now time.
 	if err != nil {
 		return "", err.Error()
 	}
-	id, why := k.open(state, client, user, now)
+	id, _, why := k.open(state, client, user, now)
 	return id, string(why)
 }
 
-// WrongMax is how many refused passwords are remembered.
-const WrongMax = wrongMax
+// MarksMax is how many refused passwords are remembered.
+const MarksMax = marksMax
 
 // RememberWrong remembers n passwords and tells how many are held, and whether
 // the first and the last are known.
 func RememberWrong(n int, now time.Time) (held int, first, last bool) {
-	w := newWrongPasswords()
-	proof := func(i int) passwordProof { return passwordProof{byte(i), byte(i >> 8), byte(i >> 16)} }
+	w := newMarks()
+	name := func(i int) mark { return mark{byte(i), byte(i >> 8), byte(i >> 16)} }
 	for i := range n {
-		w.remember(proof(i), now)
+		w.remember(name(i), "", now.Add(wrongLife))
 	}
-	return len(w.until), w.knows(proof(0), now), w.knows(proof(n-1), now)
+	_, first = w.knows(name(0), now)
+	_, last = w.knows(name(n-1), now)
+	return len(w.kept), first, last
 }
 
 // FloodReplies begins n different requests in a cache of the given size, every

@@ -22,18 +22,25 @@ import (
 // A State is at most 95 octets, within the 96 that every client is known to
 // carry:
 //
-//	1  version
+//	1  version and step: 1 asks for a code, 2 shows a number and waits
 //	2  which cluster key
 //	24 nonce
 //	.. sealed: 4 expiry (Unix seconds), 16 digest of client and user, up to 32 challenge id
 //	16 tag
 const (
-	stateVersion = 1
 	stateHead    = 3
 	digestLength = 16
 	maxChallenge = 32
 	stateMin     = stateHead + chacha20poly1305.NonceSizeX + 4 + digestLength + 1 + chacha20poly1305.Overhead
 	stateMax     = stateMin - 1 + maxChallenge
+)
+
+// step is what a State's answer is: the first octet of a State.
+type step byte
+
+const (
+	codeStep   step = 1 // the answer is a code
+	numberStep step = 2 // the answer says that the number was seen
 )
 
 // keyring is what the shim derives from the cluster keys. All nodes that have
@@ -82,13 +89,13 @@ func newKeyring(keys []secret.Bytes) (*keyring, error) {
 }
 
 // seal makes the State of a challenge, for one client and one folded user name.
-func (k *keyring) seal(id cloud.ChallengeID, expires time.Time, client, user string) ([]byte, error) {
+func (k *keyring) seal(at step, id cloud.ChallengeID, expires time.Time, client, user string) ([]byte, error) {
 	if id == "" || len(id) > maxChallenge {
 		return nil, fmt.Errorf("challenge id has %d octets, not 1 to %d", len(id), maxChallenge)
 	}
 	key := k.seals[0]
 	state := make([]byte, stateHead+chacha20poly1305.NonceSizeX, stateMax)
-	state[0], state[1], state[2] = stateVersion, key.id[0], key.id[1]
+	state[0], state[1], state[2] = byte(at), key.id[0], key.id[1]
 	nonce := state[stateHead:]
 	_, _ = rand.Read(nonce) // never fails, see crypto/rand
 	plain := binary.BigEndian.AppendUint32(nil, uint32(expires.Unix()))
@@ -97,11 +104,11 @@ func (k *keyring) seal(id cloud.ChallengeID, expires time.Time, client, user str
 	return key.aead.Seal(state, nonce, plain, state[:stateHead]), nil
 }
 
-// open returns the challenge of a State. The reason is empty if the State was
+// open returns the challenge and the step of a State. The reason is empty if the State was
 // sealed for this client and user and has not expired.
-func (k *keyring) open(state []byte, client, user string, now time.Time) (cloud.ChallengeID, reason) {
-	if len(state) < stateMin || len(state) > stateMax || state[0] != stateVersion {
-		return "", stateMalformed
+func (k *keyring) open(state []byte, client, user string, now time.Time) (cloud.ChallengeID, step, reason) {
+	if len(state) < stateMin || len(state) > stateMax || step(state[0]) != codeStep && step(state[0]) != numberStep {
+		return "", 0, stateMalformed
 	}
 	head, nonce := state[:stateHead], state[stateHead:stateHead+chacha20poly1305.NonceSizeX]
 	for _, key := range k.seals {
@@ -114,13 +121,13 @@ func (k *keyring) open(state []byte, client, user string, now time.Time) (cloud.
 		}
 		switch {
 		case subtle.ConstantTimeCompare(plain[4:4+digestLength], mac(key.digest, client, user)[:digestLength]) != 1:
-			return "", stateForeign
+			return "", 0, stateForeign
 		case now.Unix() >= int64(binary.BigEndian.Uint32(plain)):
-			return "", stateExpired
+			return "", 0, stateExpired
 		}
-		return cloud.ChallengeID(plain[4+digestLength:]), ""
+		return cloud.ChallengeID(plain[4+digestLength:]), step(state[0]), ""
 	}
-	return "", stateAltered
+	return "", 0, stateAltered
 }
 
 // keep seals what a challenge carries for its second leg: at most

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"mfabridge/cloud"
+	"mfabridge/internal/secret"
 	"mfabridge/shim/config"
 	"mfabridge/shim/radius"
 )
@@ -22,125 +23,134 @@ const maxChallengeLife = 10 * time.Minute
 const maxRestarts = 8
 
 // logins decides. It holds nothing of a login between its legs: State and the
-// engine do.
+// engine do. What it remembers are marks, which are hints or spare work.
 type logins struct {
 	verifier cloud.Verifier
+	matcher  cloud.CodeMatcher // nil: no client appends codes
+	board    cloud.Noticeboard // nil: other nodes tell us nothing
 	keys     *keyring
-	wrong    *wrongPasswords
+	wrong    *marks // passwords
+	passed   *marks // second factors, for clients with a cache
 	now      func() time.Time
 	flight   singleflight.Group
 }
 
-// decide reaches the verdict on an attempt. Equal attempts at the same time
-// are one; but each first leg gets a State of its own, and an answer counts as
-// equal only with the same State. So of two people who began one login at once,
-// or one after the other, only one can use its code.
+// decide reaches the verdict on an attempt, or says on which challenge it
+// waits. Of equal attempts at the same time one asks the engine; but each leg
+// proves its own first factor and gets the attributes of its own, each first
+// leg gets a State of its own, and an answer counts as equal only with the same
+// State. So of two people who began one login at once, or one after the other,
+// only one can use its code.
 func (l *logins) decide(ctx context.Context, a attempt) verdict {
-	var challenge cloud.ChallengeID
-	if len(a.state) > 0 {
-		id, why := l.keys.open(a.state, a.client.Name, a.folded, l.now())
-		if why != "" {
-			return deny(why)
-		}
-		challenge = id
-	}
 	key := l.keys.name(a.client.Name, a.folded, a.place, string(a.state), string(a.password.Reveal()))
-	v, _, joined := l.flight.Do(key, func() (any, error) {
-		if challenge != "" {
-			return l.answer(ctx, a, challenge, key), nil
+	var v verdict
+	if len(a.state) == 0 {
+		v = l.first(ctx, a, key)
+	} else {
+		id, at, why := l.keys.open(a.state, a.client.Name, a.folded, l.now())
+		switch {
+		case why != "":
+			v = deny(why)
+		case at == numberStep:
+			v = l.confirm(ctx, a, id)
+		default:
+			v = l.answer(ctx, a, id, key)
 		}
-		return l.first(ctx, a, key), nil
-	})
-	result := v.(verdict)
-	result.repeated = result.repeated || joined
-	if result.code == radius.AccessChallenge {
-		state, err := l.keys.seal(result.challenge, l.now().Add(result.timeout), a.client.Name, a.folded)
-		if err != nil {
-			return fault(a.client, err, challengeUnknown)
-		}
-		result.state = state
 	}
-	return result
+	return l.seal(a, v)
+}
+
+// seal gives an Access-Challenge its State.
+func (l *logins) seal(a attempt, v verdict) verdict {
+	if v.code != radius.AccessChallenge {
+		return v
+	}
+	at := codeStep
+	if waits(v.method) {
+		at = numberStep
+	}
+	state, err := l.keys.seal(at, v.challenge, l.now().Add(v.timeout), a.client.Name, a.folded)
+	if err != nil {
+		return fault(a.client, err, challengeUnknown)
+	}
+	v.state = state
+	return v
 }
 
 // first is the first leg: primary, then the second factor is begun.
 func (l *logins) first(ctx context.Context, a attempt, key string) verdict {
-	proof := Proof{Subject: cloud.Key{Kind: cloud.ByName, Value: a.user}, Reply: a.client.Reply.Rules.Static}
-	if a.client.primary != nil {
-		var v verdict
-		if proof, v = l.prove(ctx, a); !proof.OK {
-			return v
-		}
-	}
 	if a.client.CodeEntry == config.Only {
-		return l.codeAtOnce(ctx, a, proof, key)
+		return l.codeAtOnce(ctx, a, typedName(a), a.password, key)
 	}
-	return l.ask(ctx, a, proof, key)
-}
-
-// prove has the primary check the password. If the proof is not OK the verdict
-// counts. From an OK one on the user is the one whose password was right,
-// whatever name was typed.
-func (l *logins) prove(ctx context.Context, a attempt) (Proof, verdict) {
-	if a.password.IsZero() {
-		return Proof{}, deny(emptyPassword)
-	}
-	name := passwordProof(mac(l.keys.proof, a.client.Primary, a.folded, string(a.password.Reveal())))
-	if l.wrong.knows(name, l.now()) {
-		return Proof{}, deny(reason(cloud.WrongPassword))
-	}
-	proof, err := a.client.primary.Prove(ctx, Login{User: a.user, Password: a.password, Client: a.asker(), Request: a.packet})
-	switch {
-	case err != nil:
-		return Proof{}, fault(a.client, err, userUnknown)
-	case !proof.OK:
-		if proof.Reason == cloud.WrongPassword {
-			l.wrong.remember(name, l.now())
-		}
-		return Proof{}, judge(cloud.Refused, proof.Reason)
-	case proof.Subject.Value == "":
-		return Proof{}, fault(a.client, errors.New("primary took a password and named no user"), userUnknown)
-	}
-	return proof, verdict{}
-}
-
-// codeAtOnce is code_entry: only. The password field is the code.
-func (l *logins) codeAtOnce(ctx context.Context, a attempt, proof Proof, key string) verdict {
-	if a.password.IsZero() {
-		return deny(emptyPassword) // without a code Begin would ask for one
-	}
-	c, err := l.begin(ctx, proof, cloud.Request{Client: a.asker(), Code: a.password, Tries: 1, Key: key})
+	typed, err := l.takeApart(ctx, a)
 	if err != nil {
 		return fault(a.client, err, userUnknown)
 	}
+	proof := typedName(a)
+	if a.client.primary != nil {
+		var v verdict
+		if proof, v = l.prove(ctx, a, typed.password); !proof.OK {
+			return v
+		}
+	}
+	if !typed.code.IsZero() {
+		return l.codeAtOnce(ctx, a, proof, typed.code, key)
+	}
+	if v, spared := l.spare(ctx, a, proof, key); spared {
+		return v
+	}
+	return l.ask(ctx, a, proof, typed.method, key)
+}
+
+// typedName is all that is known of a user whom somebody else has proven.
+func typedName(a attempt) Proof {
+	return Proof{Subject: cloud.Key{Kind: cloud.ByName, Value: a.user}, Reply: a.client.Reply.Rules.Static}
+}
+
+// codeAtOnce has a code checked that came with the first leg.
+func (l *logins) codeAtOnce(ctx context.Context, a attempt, proof Proof, code secret.Bytes, key string) verdict {
+	if code.IsZero() {
+		return deny(emptyPassword) // without a code Begin would ask for one
+	}
+	c, joined, err := l.begin(ctx, proof, cloud.Request{Client: a.asker(), Code: code, Tries: 1, Key: key})
+	if err != nil {
+		return l.unasked(a, proof, err)
+	}
 	v := judge(c.State, c.Reason)
-	v.method, v.challenge = c.Method, c.ID
+	v.method, v.challenge, v.repeated = c.Method, c.ID, joined
 	v.grant(proof.Reply)
+	if c.Bypassed {
+		v.by = byBypass
+	} else {
+		l.pass(a, v, c.User)
+	}
 	return v
 }
 
-// ask begins a challenge and asks for its code. No code has been given yet, so
-// nothing that Begin says can be an Access-Accept: an Approved challenge is one
-// that an earlier login has used up, and a new one is begun for this login. So
-// it is with one that ended by a wrong code: typing it anew must be possible
-// before the repeat window is over.
+// ask begins a challenge. It asks for the code, or waits for a person.
+//
+// Where a code is to be typed none has been given yet, so that Begin cannot
+// have come to an Access-Accept: an Approved challenge is one that an earlier
+// login has used up, and a new one is begun for this login. So it is with one
+// that ended by a wrong code: typing it anew must be possible before the repeat
+// window is over. A push is another matter: within [cloud.JoinWindow] its
+// verdict is that of every leg of the login. And a bypass is an approval.
 //
 // What the primary gave for the client waits in the challenge's context.
-func (l *logins) ask(ctx context.Context, a attempt, proof Proof, key string) verdict {
+func (l *logins) ask(ctx context.Context, a attempt, proof Proof, method cloud.Preference, key string) verdict {
 	kept, err := l.keys.keep(proof.Reply, a.client.Name, a.folded)
 	if err != nil {
 		return fault(a.client, err, userUnknown)
 	}
 	for range maxRestarts {
-		c, err := l.begin(ctx, proof, cloud.Request{Client: a.asker(), Tries: 1, Key: key, Context: kept})
-		switch {
-		case err != nil:
-			return fault(a.client, err, userUnknown)
-		case c.State == cloud.Pending:
-			return l.challenge(c)
-		case !usedUp(c):
-			v := judge(c.State, c.Reason)
-			v.method, v.challenge = c.Method, c.ID
+		c, joined, err := l.begin(ctx, proof, cloud.Request{Client: a.asker(), Method: method, Tries: 1, Key: key, Context: kept,
+			ShowsNumber: a.client.PushNumber})
+		if err != nil {
+			return l.unasked(a, proof, err)
+		}
+		v, final := l.begun(ctx, a, proof, c)
+		if final {
+			v.repeated = v.repeated || joined
 			return v
 		}
 		key = l.keys.name("after", key, string(c.ID))
@@ -148,20 +158,56 @@ func (l *logins) ask(ctx context.Context, a attempt, proof Proof, key string) ve
 	return deny(reason(cloud.TooManyTries))
 }
 
-// begin asks the engine for the second factor of whom the primary proved.
-func (l *logins) begin(ctx context.Context, p Proof, r cloud.Request) (cloud.Challenge, error) {
-	r.Subject, r.SID = p.Subject, p.SID
-	c, err := l.verifier.Begin(ctx, r)
-	if p.Otherwise.Value != "" && cloud.KindOf(err) == cloud.NotFound {
-		r.Subject = p.Otherwise
-		return l.verifier.Begin(ctx, r)
+// begun says what a challenge means that Begin has returned for a first leg.
+// It is not final if the challenge is one of a login before.
+func (l *logins) begun(ctx context.Context, a attempt, proof Proof, c cloud.Challenge) (v verdict, final bool) {
+	switch {
+	case c.State == cloud.Pending && !waits(c.Method):
+		return l.challenge(c), true
+	case c.State == cloud.Pending && c.Number != "" && a.client.PushNumber:
+		return l.number(c), true
+	case c.State == cloud.Pending:
+		return verdict{method: c.Method, challenge: c.ID, held: &held{challenge: c.ID, method: c.Method, proof: proof}}, true
+	case c.State == cloud.Approved && c.Bypassed:
+		v = verdict{code: radius.AccessAccept, by: byBypass}
+	case c.State == cloud.Approved && waits(c.Method):
+		v = verdict{code: radius.AccessAccept}
+		l.pass(a, v, c.User)
+	case usedUp(c):
+		return verdict{}, false
+	default:
+		v = judge(c.State, c.Reason)
+		if instead, ok := l.fallback(ctx, a, proof, c.ID, v.reason); ok {
+			return instead, true
+		}
 	}
-	return c, err
+	v.method, v.challenge = c.Method, c.ID
+	v.grant(proof.Reply)
+	return v, true
+}
+
+// begin asks the engine for the second factor of whom the primary proved.
+func (l *logins) begin(ctx context.Context, p Proof, r cloud.Request) (c cloud.Challenge, joined bool, err error) {
+	r.Subject, r.SID = p.Subject, p.SID
+	leader := false
+	v, err, _ := l.flight.Do("begin "+r.Key, func() (any, error) {
+		leader = true
+		c, err := l.verifier.Begin(ctx, r)
+		if p.Otherwise.Value != "" && cloud.KindOf(err) == cloud.NotFound {
+			r.Subject = p.Otherwise
+			return l.verifier.Begin(ctx, r)
+		}
+		return c, err
+	})
+	return v.(cloud.Challenge), !leader, err
 }
 
 // usedUp tells whether a challenge had an answer or ended without one, as
-// against one that the engine would not begin.
+// against one that the engine would not begin, or that a person decided.
 func usedUp(c cloud.Challenge) bool {
+	if waits(c.Method) {
+		return false
+	}
 	switch c.State {
 	case cloud.Approved, cloud.Expired:
 		return true
@@ -182,17 +228,26 @@ func (l *logins) challenge(c cloud.Challenge) verdict {
 		v.method, v.challenge = c.Method, c.ID
 		return v
 	}
+	return l.prompt(c, oneLine(c.Prompt))
+}
+
+// prompt makes an Access-Challenge.
+func (l *logins) prompt(c cloud.Challenge, text string) verdict {
 	life := min(c.ExpiresAt.Sub(l.now()), maxChallengeLife)
 	if life < time.Second {
 		return deny(stateExpired)
 	}
-	return verdict{code: radius.AccessChallenge, method: c.Method, challenge: c.ID,
-		message: oneLine(c.Prompt), timeout: life}
+	return verdict{code: radius.AccessChallenge, method: c.Method, challenge: c.ID, message: text, timeout: life}
 }
 
 // answer is the second leg: the password field is the code.
 func (l *logins) answer(ctx context.Context, a attempt, challenge cloud.ChallengeID, key string) verdict {
-	d, err := l.verifier.Answer(ctx, cloud.Answer{Challenge: challenge, Code: a.password, Key: key})
+	leader := false
+	got, err, _ := l.flight.Do("answer "+key, func() (any, error) {
+		leader = true
+		return l.verifier.Answer(ctx, cloud.Answer{Challenge: challenge, Code: a.password, Key: key})
+	})
+	d := got.(cloud.Decision)
 	var v verdict
 	switch {
 	case err != nil:
@@ -203,6 +258,7 @@ func (l *logins) answer(ctx context.Context, a attempt, challenge cloud.Challeng
 		v = l.granted(a, d)
 	}
 	v.challenge = challenge
+	v.repeated = v.repeated || !leader
 	return v
 }
 
@@ -218,6 +274,7 @@ func (l *logins) granted(a attempt, d cloud.Decision) verdict {
 		v.grant(reply)
 	}
 	v.method, v.repeated = d.Method, d.Repeated
+	l.pass(a, v, d.User)
 	return v
 }
 

@@ -182,7 +182,6 @@ func TestRefusedRequests(t *testing.T) {
 			{"user_unknown", ask{user: "ａｄａ", password: "123456"}},
 			{"user_unknown", ask{user: long, password: "123456"}},
 			{"user_disabled", ask{from: "127.0.0.2", user: "gone"}},
-			{"method_not_built", ask{from: "127.0.0.2", user: "push"}},
 			{"state_malformed", ask{from: "127.0.0.2", user: "ada", state: []byte{}}},
 			{"state_malformed", ask{from: "127.0.0.2", user: "ada", state: []byte("somebody else's")}},
 			{"state_malformed", ask{from: "127.0.0.2", user: "ada", state: bytes.Repeat([]byte{1}, 253)}},

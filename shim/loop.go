@@ -30,6 +30,7 @@ type job struct {
 	ticket ticket // none with Status-Server
 	at     time.Time
 	packet []byte
+	waited *leg // a login that nobody has answered in time: a code is asked for instead
 }
 
 // loop reads one socket. What it needs for a packet it has from the start.

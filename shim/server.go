@@ -27,6 +27,7 @@ package shim
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
 	"net"
@@ -49,6 +50,7 @@ const (
 	DefaultQueue       = 4096
 	DefaultReplies     = 1 << 16
 	DefaultCallTimeout = 10 * time.Second
+	DefaultHeld        = 1 << 15
 )
 
 // Options are what a Server is made of.
@@ -63,7 +65,8 @@ type Options struct {
 
 	Workers     int           // logins at work at once; 0: DefaultWorkers
 	Queue       int           // logins waiting for a worker; 0: DefaultQueue
-	Replies     int           // replies remembered for each socket, at least twice Workers and Queue; 0: DefaultReplies
+	Held        int           // logins waiting for a push or call; 0: DefaultHeld
+	Replies     int           // replies remembered for each socket, at least twice Workers, Queue and Held; 0: DefaultReplies
 	CallTimeout time.Duration // for all that one login asks, and longest wait in the queue; 0: DefaultCallTimeout
 }
 
@@ -80,6 +83,10 @@ type Server struct {
 
 	free  chan *job // jobs that nobody holds: their number is the bound on work
 	queue chan *job // as large as all jobs, so that sending never blocks
+
+	waiting                         *table        // logins that wait for a push or call
+	wakeListen, wakeTimes, wakeLook chan struct{} // something waits
+	blind                           atomic.Bool   // the engine could not be asked about them of late
 
 	calls   context.Context // of calls to the Verifier; ends when a drain gives up
 	giveUp  context.CancelFunc
@@ -119,10 +126,21 @@ func New(o Options) (*Server, error) {
 	}
 	s.logins = &logins{
 		verifier: o.Verifier, keys: keys, now: o.Now,
-		wrong: newWrongPasswords(),
+		wrong: newMarks(), passed: newMarks(),
 	}
+	s.logins.matcher, _ = o.Verifier.(cloud.CodeMatcher)
+	s.logins.board, _ = o.Verifier.(cloud.Noticeboard)
+	for _, c := range o.Config.RADIUS.Clients {
+		if c.CodeEntry == config.Append && s.logins.matcher == nil {
+			return nil, hint.New(fmt.Sprintf("client %s has code_entry: append, but this engine cannot tell a code without using it up", c.Name),
+				"use code_entry: challenge")
+		}
+	}
+	held := orDefault(o.Held, DefaultHeld)
+	s.waiting = newTable(held)
+	s.wakeListen, s.wakeTimes, s.wakeLook = make(chan struct{}, 1), make(chan struct{}, 1), make(chan struct{}, 1)
 	jobs := s.number + orDefault(o.Queue, DefaultQueue)
-	s.replies = max(s.replies, 2*jobs)
+	s.replies = max(s.replies, 2*(jobs+held))
 	s.free, s.queue = make(chan *job, jobs), make(chan *job, jobs)
 	for range jobs {
 		s.free <- new(job)
@@ -183,6 +201,9 @@ func (s *Server) Serve(pc net.PacketConn) error {
 		for range s.number {
 			s.workers.Go(s.work)
 		}
+		for _, watch := range []func(){s.listen, s.look, s.times} {
+			go watch() // ends with s.calls
+		}
 	}
 	s.loops.Add(1)
 	s.mu.Unlock()
@@ -209,6 +230,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	drained := make(chan struct{})
 	go func() {
 		s.workers.Wait()
+		<-s.waiting.drained()
 		close(drained)
 	}()
 	var err error
@@ -218,6 +240,9 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		err = ctx.Err()
 	}
 	s.giveUp()
+	for _, g := range s.waiting.all() {
+		s.release(g, verdict{reason: stopped, method: g.held.method, challenge: g.held.challenge})
+	}
 	for _, pc := range s.conns {
 		_ = pc.Close()
 	}
@@ -231,4 +256,8 @@ func (s *Server) isClosing() bool {
 }
 
 // Counters returns what has happened so far.
-func (s *Server) Counters() Counters { return s.count.snapshot() }
+func (s *Server) Counters() Counters {
+	c := s.count.snapshot()
+	c.Waiting, _ = s.waiting.size()
+	return c
+}

@@ -27,11 +27,13 @@ const (
 	userUnknown          reason = "user_unknown"
 	userAmbiguous        reason = "user_ambiguous"
 	challengeUnknown     reason = "challenge_unknown"
-	methodNotBuilt       reason = "method_not_built" // push or call
+	methodNotBuilt       reason = "method_not_built" // neither a code nor a push nor a call
 	notDecided           reason = "not_decided"      // the code did not settle it
 	requestInvalid       reason = "request_invalid"
 	outage               reason = "outage"
 	replyTooLong         reason = "reply_too_long"
+	stopped              reason = "stopped"       // the shim ended while the login waited
+	tooManyHeld          reason = "too_many_held" // logins that wait for a push or call
 )
 
 // refusal is what a user may be shown with an Access-Reject. It is the same for
@@ -58,6 +60,8 @@ type verdict struct {
 	method    cloud.Preference
 	challenge cloud.ChallengeID
 	repeated  bool
+	by        by    // what stood in for a second factor, if anything did
+	held      *held // with code 0: what the login waits for
 
 	reply   []byte        // with Access-Accept: further attributes, in the form of a packet
 	state   []byte        // with Access-Challenge

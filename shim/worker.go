@@ -20,22 +20,21 @@ func (s *Server) work() {
 	}
 }
 
-// process answers one request, or sees to it that its next copy is tried anew.
-// A fault of ours costs this request and no more.
+// process answers one request, or has it wait, or sees to it that its next copy
+// is tried anew. A fault of ours costs this request and no more.
 func (s *Server) process(j *job, out []byte) {
 	replied := false
 	defer func() {
 		if p := recover(); p != nil {
-			s.count.panics.Add(1)
-			s.log.Error("login dropped by a fault in the program", "client", j.client.Name,
-				"fault", fmt.Sprint(p), "stack", string(debug.Stack()))
+			s.fell(j.client, p)
 		}
 		if !replied && j.ticket.generation != 0 {
 			j.loop.cache.forget(j.ticket)
 		}
+		j.waited = nil
 	}()
 	start := s.now()
-	if start.Sub(j.at) > s.patience {
+	if start.Sub(j.at) > s.patience && j.waited == nil {
 		s.count.dropped[overload].Add(1) // its client has long sent it again
 		return
 	}
@@ -49,28 +48,58 @@ func (s *Server) process(j *job, out []byte) {
 		return
 	}
 	secret := j.client.secrets.Get().(*radius.Secret)
-	a, why := readAttempt(p, j.client, secret, j.path.from.Addr())
-	v := deny(why)
-	if why == "" {
-		ctx, cancel := context.WithTimeout(s.calls, s.patience)
-		v = s.logins.decide(ctx, a)
-		cancel()
+	defer j.client.secrets.Put(secret)
+	a, v := s.judge(j, p, secret)
+	if v.held != nil {
+		if replied = s.hold(j, a, v); replied {
+			return
+		}
+		v = verdict{reason: tooManyHeld, method: v.method, challenge: v.challenge}
 	}
+	replied = s.finish(j, a, p, v, secret, out)
+}
+
+// judge reaches the verdict on a request, or on one that has waited in vain.
+func (s *Server) judge(j *job, p radius.Packet, secret *radius.Secret) (attempt, verdict) {
+	ctx, cancel := context.WithTimeout(s.calls, s.patience)
+	defer cancel()
+	if g := j.waited; g != nil {
+		v, ok := s.logins.fallback(ctx, g.who, g.held.proof, g.held.challenge, g.why)
+		if !ok {
+			v = deny(g.why)
+			v.method, v.challenge = g.held.method, g.held.challenge
+		}
+		return g.who, s.logins.seal(g.who, v)
+	}
+	a, why := readAttempt(p, j.client, secret, j.path.from.Addr())
+	if why != "" {
+		return a, deny(why)
+	}
+	return a, s.logins.decide(ctx, a)
+}
+
+// finish answers a request by its verdict, and tells whether an answer is kept
+// for its copies.
+func (s *Server) finish(j *job, a attempt, p radius.Packet, v verdict, secret *radius.Secret, out []byte) (replied bool) {
 	var b []byte
 	if v.code != 0 {
+		var err error
 		if b, err = v.packet(out, p, secret); err != nil {
 			v = verdict{reason: replyTooLong, cause: err}
 		}
 	}
-	j.client.secrets.Put(secret)
 	if v.reason == outage || v.challenge != "" {
 		s.away.Store(v.reason == outage)
 	}
 	s.count.login(v)
-	s.logLogin(j, a, v, s.now().Sub(start))
-	if v.code != 0 {
-		replied = s.reply(j, b)
-	}
+	s.logLogin(j, a, v, s.now().Sub(j.at))
+	return v.code != 0 && s.reply(j, b)
+}
+
+// fell counts a fault of ours.
+func (s *Server) fell(c *client, fault any) {
+	s.count.panics.Add(1)
+	s.log.Error("login dropped by a fault in the program", "client", c.Name, "fault", fmt.Sprint(fault), "stack", string(debug.Stack()))
 }
 
 // probe answers Status-Server if the engine is there. It asks for somebody who
@@ -143,7 +172,7 @@ func (s *Server) logLogin(j *job, a attempt, v verdict, took time.Duration) {
 	if !s.log.Enabled(ctx, level) {
 		return
 	}
-	attributes := make([]slog.Attr, 0, 12)
+	attributes := make([]slog.Attr, 0, 14)
 	add := func(key, value string) {
 		if value != "" {
 			attributes = append(attributes, slog.String(key, value))
@@ -156,6 +185,7 @@ func (s *Server) logLogin(j *job, a attempt, v verdict, took time.Duration) {
 	add("station", a.station)
 	add("from", j.path.from.String())
 	add("method", string(v.method))
+	add("by", string(v.by))
 	add("challenge", string(v.challenge[:min(16, len(v.challenge))]))
 	attributes = append(attributes, slog.Bool("repeated", v.repeated), slog.Float64("ms", float64(took.Microseconds())/1000))
 	if v.cause != nil {

@@ -3,50 +3,68 @@ package shim
 import (
 	"sync"
 	"time"
+
+	"mfabridge/cloud"
 )
 
 const (
 	// wrongLife is how long a definite no to a password is remembered.
 	wrongLife = 60 * time.Second
-	// wrongMax is how many are remembered; beyond it the oldest goes.
-	wrongMax = 1 << 14
+	// marksMax is how many marks are remembered; beyond it the oldest goes.
+	marksMax = 1 << 14
 )
 
-// passwordProof stands for a user and a password, under a key that never
+// mark stands for a user with a password or a place, under a key that never
 // leaves the process.
-type passwordProof [32]byte
+type mark [32]byte
 
-// wrongPasswords remembers which passwords a primary has refused, so that a
-// client that tries again and again does not lock an account out.
-type wrongPasswords struct {
+// marks remember for a while: which passwords a primary has refused, so that a
+// client that tries again and again does not lock an account out; and who has
+// given a second factor where.
+type marks struct {
 	mu    sync.Mutex
-	until map[passwordProof]time.Time
-	order []passwordProof // the oldest at turn, once it is full
+	kept  map[mark]remark
+	order []mark // the oldest at turn, once it is full
 	turn  int
 }
 
-func newWrongPasswords() *wrongPasswords {
-	return &wrongPasswords{until: make(map[passwordProof]time.Time)}
+// remark is what a mark says.
+type remark struct {
+	until time.Time
+	user  cloud.UserID // whose second factor it was, if it is about one
 }
 
-func (w *wrongPasswords) knows(p passwordProof, now time.Time) bool {
+func newMarks() *marks { return &marks{kept: make(map[mark]remark)} }
+
+// knows returns what is remembered under a mark.
+func (w *marks) knows(m mark, now time.Time) (cloud.UserID, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	until, found := w.until[p]
-	return found && now.Before(until)
+	r, found := w.kept[m]
+	return r.user, found && now.Before(r.until)
 }
 
-func (w *wrongPasswords) remember(p passwordProof, now time.Time) {
+func (w *marks) remember(m mark, user cloud.UserID, until time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if _, found := w.until[p]; !found {
-		if len(w.order) < wrongMax {
-			w.order = append(w.order, p)
+	if _, found := w.kept[m]; !found {
+		if len(w.order) < marksMax {
+			w.order = append(w.order, m)
 		} else {
-			delete(w.until, w.order[w.turn])
-			w.order[w.turn] = p
-			w.turn = (w.turn + 1) % wrongMax
+			delete(w.kept, w.order[w.turn])
+			w.order[w.turn] = m
+			w.turn = (w.turn + 1) % marksMax
 		}
 	}
-	w.until[p] = now.Add(wrongLife)
+	w.kept[m] = remark{until: until, user: user}
+}
+
+// forget makes a mark say nothing any more.
+func (w *marks) forget(m mark) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if r, found := w.kept[m]; found {
+		r.until = time.Time{}
+		w.kept[m] = r
+	}
 }

@@ -122,15 +122,11 @@ func (k *check) client(c *Client, i int) {
 	if c.MessageAuthenticator == Observe {
 		k.warn("%s: requests without Message-Authenticator count; whoever can write packets between it and this host can forge answers. shim check says when require is safe", at)
 	}
-	k.word(at, "unmatched", &c.Unmatched, []string{"deny"}, "primary_only")
+	k.second(c, at)
 	k.word(at, "disabled", &c.Disabled, []string{"deny"})
 	k.word(at, "calling_station", &c.CallingStation, []string{Reliable, Unreliable})
 	k.word(at, "on_outage", &c.OnOutage, []string{Silent, Reject})
 	k.word(at, "password_charset", &c.PasswordCharset, []string{"utf-8"})
-	k.unbuilt(at+": fallback_oath", c.FallbackOATH)
-	k.unbuilt(at+": push_wait", c.PushWait != nil)
-	k.unbuilt(at+": push_number", c.PushNumber)
-	k.unbuilt(at+": cache", c.Cache != nil)
 	k.reply(c, at)
 }
 
@@ -220,7 +216,7 @@ func (k *check) factors(c *Client, at string) {
 	case c.Primary != None && c.Primary != Native && k.Primaries[c.Primary] == nil:
 		k.refuse("use engine, none or a name that stands there", "%s: primary %q is not defined under primaries", at, c.Primary)
 	}
-	k.word(at, "code_entry", &c.CodeEntry, []string{Challenge, Only}, "append")
+	k.word(at, "code_entry", &c.CodeEntry, []string{Challenge, Append, Only})
 	if c.CodeEntry == Only && c.Primary != None {
 		k.refuse("use code_entry: challenge", "%s: code_entry: only leaves no password for primary: %s to check", at, c.Primary)
 	}

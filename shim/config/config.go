@@ -198,7 +198,11 @@ const (
 	Native = "engine" // primary: the engine checks the password
 
 	Challenge = "challenge" // code_entry: asked for by Access-Challenge
+	Append    = "append"    // code_entry: typed behind the password
 	Only      = "only"      // code_entry: the password field is the code
+
+	Deny        = "deny"         // unmatched
+	PrimaryOnly = "primary_only" // unmatched: the first factor is enough for who has no second
 
 	Silent = "silent" // on_outage: no answer, so that the client fails over
 	Reject = "reject" // on_outage: Access-Reject
@@ -235,15 +239,40 @@ type Client struct {
 	// factor before it asks us.
 	PrimaryDoneByClient bool `yaml:"primary_done_by_client"`
 
-	// Unmatched: deny (default), for a user whom the engine does not know.
+	// Unmatched is for a user whom the engine does not know: deny (default), or
+	// primary_only, which lets in whom a primary of type ldap has found and
+	// proven. What counts is the entry's own key, never the typed name.
 	Unmatched string `yaml:"unmatched"`
 
 	// Disabled: deny (default), for a user whom the engine has disabled.
 	Disabled string `yaml:"disabled"`
 
-	// CodeEntry: challenge (default) asks for the code in a second step, only
-	// takes the password field as the code.
+	// CodeEntry: challenge (default) asks for the code in a second step; append
+	// takes a code behind the password, and asks where there is none; only takes
+	// the password field as the code.
 	CodeEntry string `yaml:"code_entry"`
+
+	// FactorDelimiter stands between the password and a word that says how to
+	// be asked: push, sms, phone or code. With append it stands before the code
+	// too. One to four signs that are no letters and digits; default: none, and
+	// no word is looked for.
+	FactorDelimiter string `yaml:"factor_delimiter"`
+
+	// PushWait is how long a request is held for a push or a call: from 3s to
+	// 3m, below the time after which the client gives up. Default: 45s.
+	PushWait string `yaml:"push_wait"`
+
+	// PushNumber shows the number to match in an Access-Challenge; its answer,
+	// whatever it says, is held. For clients that can prompt.
+	PushNumber bool `yaml:"push_number"`
+
+	// FallbackOATH asks for the code of a token or an app where a push or call
+	// was not answered in time or nothing could be delivered; never after
+	// somebody has pressed deny.
+	FallbackOATH bool `yaml:"fallback_oath"`
+
+	// Cache spares the second factor for a while.
+	Cache Cache `yaml:"cache"`
 
 	// CallingStation: reliable (default) tells logins of one user apart and
 	// counts failures by Calling-Station-Id; unreliable ignores it.
@@ -255,15 +284,25 @@ type Client struct {
 	// PasswordCharset: utf-8 (default).
 	PasswordCharset string `yaml:"password_charset"`
 
-	// Not built yet.
-	FallbackOATH bool `yaml:"fallback_oath"`
-	PushWait     any  `yaml:"push_wait"`
-	PushNumber   bool `yaml:"push_number"`
-	Cache        any  `yaml:"cache"`
 	// Reply says what Access-Accept tells the client of the person.
 	Reply *Reply `yaml:"reply"`
 
 	// Prefixes is Networks, parsed; SharedSecret is Secret, loaded.
 	Prefixes     []netip.Prefix `yaml:"-"`
 	SharedSecret secret.Bytes   `yaml:"-"`
+
+	// Hold is PushWait, parsed.
+	Hold time.Duration `yaml:"-"`
+}
+
+// Cache says for how long after a second factor none is asked for. Each login
+// needs a first factor all the same.
+type Cache struct {
+	// For is the time after a second factor within which the same user, from
+	// the same calling station through the same client, is asked for none: at
+	// most 24h. Default: 0s, no cache.
+	For string `yaml:"for"`
+
+	// Life is For, parsed.
+	Life time.Duration `yaml:"-"`
 }

@@ -145,17 +145,30 @@ func TestRefusals(t *testing.T) {
 		{"zero factors said", client(base + "primary: none\nprimary_done_by_client: false"), "leaves the first factor unchecked"},
 		{"contradiction", client(base + "primary: engine\nprimary_done_by_client: true"), "contradicts primary: engine"},
 		{"only without password", client(base + "primary: engine\ncode_entry: only"), "leaves no password"},
-		{"append", client(base + "primary: engine\ncode_entry: append"), "code_entry: append is not built"},
+		{"append without a primary", client(base + "primary: none\nprimary_done_by_client: true\ncode_entry: append"), "code_entry: append needs a primary"},
 		{"no Message-Authenticator", client(base + "primary: engine\nmessage_authenticator: no"), `"no" is not a word`},
-		{"primary_only", client(base + "primary: engine\nunmatched: primary_only"), "unmatched: primary_only is not built"},
+		{"primary_only with the engine", client(base + "primary: engine\nunmatched: primary_only"), "says nothing with primary: engine"},
+		{"primary_only with nobody", client(base + "primary: none\nprimary_done_by_client: true\nunmatched: primary_only"), "without a factor that is checked here"},
+		{"primary_only with names as typed", home(`address: "10.0.0.5:1812", secret: file:vpn.secret`, "unmatched: primary_only"), "goes by the name that was typed"},
+		{"unmatched by another word", client(base + "primary: engine\nunmatched: allow"), `unmatched: "allow" is not a word`},
 		{"disabled", client(base + "primary: engine\ndisabled: allow"), `disabled: "allow" is not a word`},
 		{"outage", client(base + "primary: engine\non_outage: accept"), `on_outage: "accept" is not a word`},
 		{"station", client(base + "primary: engine\ncalling_station: maybe"), `calling_station: "maybe"`},
 		{"charset", client(base + "primary: engine\npassword_charset: latin1"), `password_charset: "latin1"`},
-		{"fallback", client(base + "primary: engine\nfallback_oath: true"), "fallback_oath is not built"},
-		{"push_wait", client(base + "primary: engine\npush_wait: 45s"), "push_wait is not built"},
-		{"push_number", client(base + "primary: engine\npush_number: true"), "push_number is not built"},
-		{"cache", client(base + "primary: engine\ncache: {for: 8h}"), "cache is not built"},
+		{"fallback with codes alone", client(base + "primary: none\nprimary_done_by_client: true\ncode_entry: only\nfallback_oath: true"), "fallback_oath says nothing"},
+		{"push_wait with codes alone", client(base + "primary: none\nprimary_done_by_client: true\ncode_entry: only\npush_wait: 45s"), "push_wait says nothing"},
+		{"push_wait that is none", client(base + "primary: engine\npush_wait: 45"), `push_wait: "45" is not a time`},
+		{"push_wait too short", client(base + "primary: engine\npush_wait: 2s"), "is not a time from 3s"},
+		{"push_wait too long", client(base + "primary: engine\npush_wait: 4m"), "is not a time from 3s"},
+		{"delimiter with codes alone", client(base + "primary: none\nprimary_done_by_client: true\ncode_entry: only\nfactor_delimiter: \",\""), "factor_delimiter says nothing"},
+		{"delimiter of letters", client(base + "primary: engine\nfactor_delimiter: x"), `factor_delimiter: "x"`},
+		{"delimiter of spaces", client(base + "primary: engine\nfactor_delimiter: \", \""), "factor_delimiter"},
+		{"delimiter too long", client(base + "primary: engine\nfactor_delimiter: \"-----\""), "factor_delimiter"},
+		{"push_number with codes alone", client(base + "primary: none\nprimary_done_by_client: true\ncode_entry: only\npush_number: true"), "push_number says nothing"},
+		{"cache without a factor", client(base + "primary: none\nprimary_done_by_client: true\ncache: {for: 8h}"), "without any factor"},
+		{"cache without stations", client(base + "primary: engine\ncalling_station: unreliable\ncache: {for: 8h}"), "calling stations that tell people apart"},
+		{"cache for too long", client(base + "primary: engine\ncache: {for: 25h}"), "is not a time from"},
+		{"cache of an unknown key", client(base + "primary: engine\ncache: {fro: 1h}"), "unknown key"},
 		{"pass", client(base + "primary: engine\nreply: {pass: some}"), "reply.pass: some is not understood"},
 		{"pass unknown", client(base + "primary: engine\nreply: {pass: [Class, State]}"), `attribute "State" is not known`},
 		{"static unknown", client(base + "primary: engine\nreply: {static: {Reply-Message: x}}"), `attribute "Reply-Message" is not known`},
@@ -363,5 +376,18 @@ func TestRADIUSPrimary(t *testing.T) {
 	}
 	if !strings.Contains(strings.Join(warnings, "\n"), "can forge them") {
 		t.Errorf("no warning about observe in %q", warnings)
+	}
+}
+
+func TestSecondFactorKeys(t *testing.T) {
+	c, _, err := config.Parse([]byte(directory(`urls: ["ldaps://dc1.example"], base_dn: dc=corp`)+
+		"      unmatched: primary_only\n      code_entry: append\n      factor_delimiter: \",\"\n      push_number: true\n      fallback_oath: true\n      cache: {for: 8h}\n"), "shim.yaml", folder(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	vpn := c.RADIUS.Clients[0]
+	if vpn.Hold != 45*time.Second || vpn.Cache.Life != 8*time.Hour || vpn.FactorDelimiter != "," || vpn.CodeEntry != config.Append ||
+		vpn.Unmatched != config.PrimaryOnly || !vpn.PushNumber || !vpn.FallbackOATH {
+		t.Errorf("got %+v", vpn)
 	}
 }

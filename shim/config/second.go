@@ -1,0 +1,88 @@
+package config
+
+import (
+	"strings"
+	"time"
+	"unicode"
+)
+
+// Bounds of how a second factor is asked for.
+const (
+	DefaultHold  = 45 * time.Second
+	minHold      = 3 * time.Second
+	maxHold      = 3 * time.Minute
+	maxCache     = 24 * time.Hour
+	maxDelimiter = 4
+)
+
+// second checks how a client's users are asked for the second factor.
+func (k *check) second(c *Client, at string) {
+	k.unmatched(c, at)
+	k.delimiter(c, at)
+	k.cache(c, at)
+	c.Hold = k.duration(c.PushWait, DefaultHold, minHold, maxHold, at, "push_wait")
+	if c.CodeEntry == Append && c.Primary == None {
+		k.refuse("use code_entry: only", "%s: code_entry: append needs a primary that checks the password before the code", at)
+	}
+	if c.CodeEntry != Only {
+		return
+	}
+	for key, set := range map[string]bool{"push_wait": c.PushWait != "", "push_number": c.PushNumber,
+		"fallback_oath": c.FallbackOATH, "factor_delimiter": c.FactorDelimiter != ""} {
+		if set {
+			k.refuse("remove it, or use code_entry: challenge", "%s: %s says nothing with code_entry: only", at, key)
+		}
+	}
+}
+
+// unmatched refuses to let in who has not even been recognised: only a
+// directory says who somebody is. With a primary that goes by the typed name,
+// everybody could type a form of their name that the engine does not know.
+func (k *check) unmatched(c *Client, at string) {
+	k.word(at, "unmatched", &c.Unmatched, []string{Deny, PrimaryOnly})
+	if c.Unmatched != PrimaryOnly {
+		return
+	}
+	switch p := k.Primaries[c.Primary]; {
+	case c.Primary == None:
+		k.refuse("write unmatched: deny", "%s: unmatched: primary_only with primary: none would let in every name without a factor that is checked here", at)
+	case c.Primary == Native:
+		k.refuse("write unmatched: deny", "%s: unmatched: primary_only says nothing with primary: engine, which knows whose password it checks", at)
+	case p != nil && p.Type == TypeRADIUS:
+		k.refuse("use a primary of type ldap, or write unmatched: deny",
+			"%s: unmatched: primary_only needs a primary of type ldap: a RADIUS server goes by the name that was typed, and another form of it would do without a second factor", at)
+	}
+}
+
+func (k *check) delimiter(c *Client, at string) {
+	wrong := func(r rune) bool {
+		return r > unicode.MaxASCII || unicode.IsLetter(r) || unicode.IsDigit(r) || !unicode.IsPrint(r) || r == ' '
+	}
+	if len(c.FactorDelimiter) > maxDelimiter || strings.ContainsFunc(c.FactorDelimiter, wrong) {
+		k.refuse(`write for example factor_delimiter: ","`, "%s: factor_delimiter: %q is not one to %d signs", at, c.FactorDelimiter, maxDelimiter)
+	}
+}
+
+func (k *check) cache(c *Client, at string) {
+	c.Cache.Life = k.duration(c.Cache.For, 0, 0, maxCache, at, "cache: for")
+	switch {
+	case c.Cache.Life == 0:
+	case c.Primary == None:
+		k.refuse("remove the cache, or name a primary", "%s: a cache with primary: none would leave a login without any factor that is checked here", at)
+	case c.CallingStation == Unreliable:
+		k.refuse("remove the cache", "%s: a cache needs calling stations that tell people apart", at)
+	}
+}
+
+// duration parses a key; empty: the standard.
+func (k *check) duration(value string, standard, least, most time.Duration, at, key string) time.Duration {
+	if value == "" {
+		return standard
+	}
+	d, err := time.ParseDuration(value)
+	if err != nil || d < least || d > most {
+		k.refuse("write for example "+max(standard, time.Minute).String(), "%s: %s: %q is not a time from %s to %s", at, key, value, least, most)
+		return standard
+	}
+	return d
+}

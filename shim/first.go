@@ -1,0 +1,148 @@
+package shim
+
+import (
+	"context"
+	"errors"
+
+	"mfabridge/cloud"
+	"mfabridge/internal/secret"
+	"mfabridge/shim/config"
+	"mfabridge/shim/radius"
+)
+
+// by says what stood in for a second factor. The words are those of logs.
+type by string
+
+const (
+	byBypass  by = "bypass"       // an administrator allowed it
+	byCache   by = "cache"        // one was given from here a while ago
+	byPrimary by = "primary_only" // there is none, and the client's unmatched allows it
+)
+
+// login is what a primary is asked.
+func (a attempt) login(password secret.Bytes) Login {
+	return Login{User: a.user, Password: password, Client: a.asker(), Request: a.packet}
+}
+
+// proven is what became of one call of a primary.
+type proven struct {
+	proof Proof
+	v     verdict // if the proof is not OK
+}
+
+// prove has the primary check the password. If the proof is not OK the verdict
+// counts. From an OK one on the user is the one whose password was right,
+// whatever name was typed.
+//
+// Equal passwords at the same time are tried one after the other, and only
+// until one is refused or nobody answers: so a wrong one is tried once, and
+// each leg with a right one has proven it by itself.
+func (l *logins) prove(ctx context.Context, a attempt, password secret.Bytes) (Proof, verdict) {
+	if password.IsZero() {
+		return Proof{}, deny(emptyPassword)
+	}
+	fields := []string{a.client.Primary, a.folded, string(password.Reveal())}
+	name := mark(mac(l.keys.proof, fields...))
+	for ctx.Err() == nil {
+		mine := false
+		got, _, _ := l.flight.Do("prove "+string(name[:]), func() (any, error) {
+			mine = true
+			return l.proveOnce(ctx, a, password, name, l.keys.name(append(fields, "wrong")...)), nil
+		})
+		if p := got.(proven); mine || !p.proof.OK {
+			return p.proof, p.v
+		}
+	}
+	return Proof{}, fault(a.client, &cloud.Error{Kind: cloud.Unavailable, Message: "the first factor took too long", Err: ctx.Err()}, userUnknown)
+}
+
+// proveOnce asks the primary, unless it is known here or on another node that
+// it has just refused this password.
+func (l *logins) proveOnce(ctx context.Context, a attempt, password secret.Bytes, name mark, notice string) proven {
+	if _, refused := l.wrong.knows(name, l.now()); refused {
+		return proven{v: deny(reason(cloud.WrongPassword))}
+	}
+	if l.board != nil {
+		// Where the engine cannot say, the primary is asked: a notice is a hint.
+		if up, err := l.board.Noted(ctx, notice); err == nil && up {
+			return proven{v: deny(reason(cloud.WrongPassword))}
+		}
+	}
+	proof, err := a.client.primary.Prove(ctx, a.login(password))
+	switch {
+	case err != nil:
+		return proven{v: fault(a.client, err, userUnknown)}
+	case !proof.OK:
+		v := judge(cloud.Refused, proof.Reason)
+		if proof.Reason == cloud.WrongPassword {
+			l.wrong.remember(name, "", l.now().Add(wrongLife))
+			if l.board != nil {
+				v.cause = l.board.Note(ctx, notice, wrongLife)
+			}
+		}
+		return proven{v: v}
+	case proof.Subject.Value == "":
+		return proven{v: fault(a.client, errors.New("primary took a password and named no user"), userUnknown)}
+	}
+	return proven{proof: proof}
+}
+
+// unasked is the verdict where the engine would not begin a challenge. A
+// client may let in whom the engine does not know, if a directory has said who
+// it is: of a name that was only typed it follows nothing that nobody has it.
+func (l *logins) unasked(a attempt, proof Proof, err error) verdict {
+	recognised := proof.OK && (proof.Subject.Kind == cloud.BySID || proof.Subject.Kind == cloud.ByUPN)
+	if cloud.KindOf(err) == cloud.NotFound && a.client.Unmatched == config.PrimaryOnly && recognised {
+		v := verdict{code: radius.AccessAccept, by: byPrimary}
+		v.grant(proof.Reply)
+		return v
+	}
+	return fault(a.client, err, userUnknown)
+}
+
+// cachePlace names where a user logs in, for the cache. There is none without a
+// calling station: then there is no place that is the user's own.
+func (l *logins) cachePlace(a attempt) (m mark, ok bool) {
+	if a.client.Cache.Life <= 0 || a.station == "" || a.client.primary == nil {
+		return mark{}, false
+	}
+	return mark(mac(l.keys.proof, "passed", a.client.Name, a.folded, a.station)), true
+}
+
+// pass remembers a second factor that was given, and forgets an earlier one
+// after a refusal.
+func (l *logins) pass(a attempt, v verdict, user cloud.UserID) {
+	m, ok := l.cachePlace(a)
+	switch {
+	case !ok || user == "":
+	case v.code == radius.AccessAccept:
+		l.passed.remember(m, user, l.now().Add(a.client.Cache.Life))
+	case v.code == radius.AccessReject:
+		l.passed.forget(m)
+	}
+}
+
+// spare lets in who has given a second factor from the same place a while ago.
+// The engine is asked whether the user may still verify: it begins a challenge
+// for a code, which sends nothing and is left alone.
+func (l *logins) spare(ctx context.Context, a attempt, proof Proof, key string) (v verdict, spared bool) {
+	m, ok := l.cachePlace(a)
+	if !ok {
+		return verdict{}, false
+	}
+	user, fresh := l.passed.knows(m, l.now())
+	if !fresh {
+		return verdict{}, false
+	}
+	c, _, err := l.begin(ctx, proof, cloud.Request{Client: a.asker(), Method: cloud.OATHCode, Tries: 1, Key: l.keys.name("cache", key)})
+	switch {
+	case err != nil || c.User != user:
+		return verdict{}, false
+	case c.State == cloud.Pending, c.State == cloud.Approved && c.Bypassed,
+		c.State == cloud.Refused && (c.Reason == cloud.NoMethod || c.Reason == cloud.NotAllowed):
+		v = verdict{code: radius.AccessAccept, by: byCache, method: c.Method, challenge: c.ID}
+		v.grant(proof.Reply)
+		return v, true
+	}
+	return verdict{}, false
+}

@@ -1,0 +1,455 @@
+package shim_test
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"mfabridge/cloud"
+	"mfabridge/shim"
+	"mfabridge/shim/config"
+	"mfabridge/shim/radius"
+)
+
+// held are clients that wait for a person: "vpn" holds for the default time,
+// "other" is like it, "show" shows numbers, "fall" falls back to a code,
+// "rough" has no stations, "words" and "append" read more in the password
+// field, "keep" has a cache. All have the primary "old".
+const heldClients = `
+engine: {store: sqlite:unused.db}
+primaries:
+  old: {type: radius, servers: [{address: "127.0.0.1:1", secret: file:s}]}
+radius:
+  listen: ["127.0.0.1:0"]
+  clients:
+    - {name: vpn, networks: [127.0.1.1], secret: file:s, primary: old}
+    - {name: other, networks: [127.0.1.2], secret: file:s, primary: old}
+    - {name: show, networks: [127.0.1.3], secret: file:s, primary: old, push_number: true}
+    - {name: fall, networks: [127.0.1.4], secret: file:s, primary: old, fallback_oath: true}
+    - {name: rough, networks: [127.0.1.5], secret: file:s, primary: old, calling_station: unreliable}
+    - {name: words, networks: [127.0.1.6], secret: file:s, primary: old, factor_delimiter: ","}
+    - {name: append, networks: [127.0.1.7], secret: file:s, primary: old, code_entry: append}
+    - {name: keep, networks: [127.0.1.8], secret: file:s, primary: old, cache: {for: 1h}}
+    - {name: none, networks: [127.0.1.9], secret: file:s, primary: none, primary_done_by_client: true, push_wait: 10s}
+    - {name: both, networks: [127.0.1.10], secret: file:s, primary: old, code_entry: append, factor_delimiter: "::"}
+    - {name: reject, networks: [127.0.1.11], secret: file:s, primary: old, on_outage: reject}
+    - {name: showfall, networks: [127.0.1.12], secret: file:s, primary: old, push_number: true, fallback_oath: true}
+`
+
+const (
+	vpn, other, show, fall, rough, wordy = "127.0.1.1", "127.0.1.2", "127.0.1.3", "127.0.1.4", "127.0.1.5", "127.0.1.6"
+	appended, keeps, nobody, bothWays    = "127.0.1.7", "127.0.1.8", "127.0.1.9", "127.0.1.10"
+	rejects, showfall                    = "127.0.1.11", "127.0.1.12"
+)
+
+// configured loads clients and makes a cluster key.
+func configured(t testing.TB, text string) *config.Config {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "s"), []byte(clientSecret), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, _, err := config.Parse([]byte(text), "shim.yaml", dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.MakeKeys(); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// holding is a rig of held clients, with their primary.
+func holding(t testing.TB, change ...func(*shim.Options)) (*rig, *home) {
+	h := &home{}
+	set := func(o *shim.Options) {
+		o.Config, o.Primaries = configured(t, heldClients), map[string]shim.Primary{"old": h}
+	}
+	r := newRig(t, append([]func(*shim.Options){set}, change...)...)
+	h.engine = r.engine
+	return r, h
+}
+
+// start sends a request and leaves it waiting.
+func (r *rig) start(q ask) []byte {
+	r.t.Helper()
+	b := r.build(q)
+	r.send(b, q.source())
+	synctest.Wait()
+	return b
+}
+
+// waitingFor checks how many logins wait, and that none was answered.
+func (r *rig) waitingFor(n int) {
+	r.t.Helper()
+	synctest.Wait()
+	if got := r.server.Counters().Waiting; got != n {
+		r.t.Errorf("%d logins wait, want %d", got, n)
+	}
+	r.silent("while a login waits")
+}
+
+var pushLogin = ask{from: vpn, user: "push", password: "pw", station: "laptop"}
+
+func TestPushIsHeldAndAnsweredOnce(t *testing.T) {
+	for _, test := range []struct {
+		state cloud.State
+		why   cloud.Reason
+		code  radius.Code
+	}{{cloud.Approved, "", radius.AccessAccept}, {cloud.Refused, cloud.UserDenied, radius.AccessReject}, {cloud.Expired, cloud.TimedOut, radius.AccessReject}} {
+		synctest.Test(t, func(t *testing.T) {
+			r, _ := holding(t)
+			defer r.close()
+			request := r.start(pushLogin)
+			r.waitingFor(1)
+			for range 3 { // copies while it waits
+				time.Sleep(5 * time.Second)
+				r.send(request, pushLogin.source())
+			}
+			r.waitingFor(1)
+			if n := r.engine.person("id-push", test.state, test.why); n != 1 {
+				t.Fatalf("%d pushes", n)
+			}
+			first := r.receive()
+			want(t, r.checked(first, request), test.code)
+			for range 2 { // copies after it
+				time.Sleep(5 * time.Second)
+				r.send(request, pushLogin.source())
+				if !bytes.Equal(r.receive(), first) {
+					t.Error("a copy got another answer")
+				}
+			}
+			r.waitingFor(0)
+			if r.engine.pushes != 1 {
+				t.Errorf("%d pushes", r.engine.pushes)
+			}
+			if test.why != "" && r.server.Counters().Reasons[string(test.why)] != 1 {
+				t.Errorf("reasons %v", r.server.Counters().Reasons)
+			}
+		})
+	}
+}
+
+func TestPushThatNobodyAnswersIsRefusedInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := holding(t)
+		defer r.close()
+		start := time.Now()
+		request := r.start(pushLogin)
+		want(t, r.checked(r.receive(), request), radius.AccessReject)
+		if took := time.Since(start); took != 45*time.Second {
+			t.Errorf("answered after %s", took)
+		}
+		short := ask{from: nobody, user: "push", station: "laptop", id: 3}
+		start = time.Now()
+		request = r.start(short)
+		want(t, r.checked(r.receive(), request), radius.AccessReject)
+		if took := time.Since(start); took != 10*time.Second {
+			t.Errorf("answered after %s", took)
+		}
+		if got := r.server.Counters().Reasons["timed_out"]; got != 2 {
+			t.Errorf("reasons %v", r.server.Counters().Reasons)
+		}
+		// The person was too late; the next login still finds the approval, for
+		// as long as any leg would.
+		r.engine.person("id-push", cloud.Approved, "")
+		pushLogin := pushLogin
+		pushLogin.id = 9
+		want(t, r.login(pushLogin), radius.AccessAccept)
+	})
+}
+
+// Legs of one login join the push that is pending, also after the time of an
+// equal repeat, and its verdict for ten seconds.
+func TestLegsJoinThePendingPush(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, h := holding(t)
+		defer r.close()
+		h.reply = []byte{25, 7, 's', 't', 'a', 'f', 'f'}
+		var requests [][]byte
+		for i := range 3 {
+			q := pushLogin
+			q.id, q.from = byte(i), vpn+":"+[]string{"4000", "5000", "6000"}[i] // another socket of the same client
+			requests = append(requests, r.start(q))
+			if i == 0 {
+				h.engine.set(func() { h.reply = []byte{25, 7, 'o', 't', 'h', 'e', 'r'} })
+			}
+			time.Sleep(18 * time.Second)
+		}
+		// By now the first two have waited for 54 and 36 seconds.
+		want(t, r.checked(r.receive(), requests[0]), radius.AccessReject)
+		r.waitingFor(2)
+		r.engine.person("id-push", cloud.Approved, "")
+		for range 2 {
+			b := r.receive()
+			p := r.checked(b, requests[b[1]])
+			want(t, p, radius.AccessAccept)
+			if class, _ := p.Lookup(25); string(class) != "other" {
+				t.Errorf("Class %q: a leg has the attributes of another one", class)
+			}
+		}
+		time.Sleep(10 * time.Second)
+		late := pushLogin
+		late.id = 10
+		want(t, r.login(late), radius.AccessAccept)
+		if r.engine.pushes != 1 {
+			t.Errorf("%d pushes", r.engine.pushes)
+		}
+		if len(h.proofs) != 4 {
+			t.Errorf("%d first factors proven for 4 legs", len(h.proofs))
+		}
+		time.Sleep(time.Second)
+		late.id = 11
+		r.start(late)
+		r.waitingFor(1)
+		if r.engine.pushes != 2 {
+			t.Errorf("%d pushes: a verdict of 11 seconds ago still counts", r.engine.pushes)
+		}
+		r.engine.person("id-push", cloud.Refused, cloud.UserDenied)
+		r.receive()
+	})
+}
+
+// What differs in anything that makes a login another one does not join.
+func TestOtherLoginsDoNotJoin(t *testing.T) {
+	for name, change := range map[string]func(*ask){
+		"another station": func(q *ask) { q.station = "phone" },
+		"another client":  func(q *ask) { q.from = other },
+		"no station":      func(q *ask) { q.station = "" },
+		"another user":    func(q *ask) { q.user = "both" },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			r, _ := holding(t)
+			defer r.close()
+			first := r.start(pushLogin)
+			q := pushLogin
+			q.id = 1
+			change(&q)
+			second := r.start(q)
+			r.waitingFor(2)
+			if r.engine.pushes != 2 {
+				t.Errorf("%s: %d pushes", name, r.engine.pushes)
+			}
+			r.engine.set(func() { r.engine.challenges["challenge-2"].ExpiresAt = time.Now() })
+			time.Sleep(3 * time.Second)
+			want(t, r.checked(r.receive(), second), radius.AccessReject)
+			r.engine.person("id-push", cloud.Approved, "")
+			want(t, r.checked(r.receive(), first), radius.AccessAccept)
+		})
+	}
+}
+
+// Whoever knows the user's name but not the password gets nothing of the
+// user's approval, neither while it is pending nor after it.
+func TestDifferentPasswordNeverJoins(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := holding(t)
+		defer r.close()
+		first := r.start(pushLogin)
+		wrong := pushLogin
+		wrong.password, wrong.id = "pw2", 1
+		want(t, r.login(wrong), radius.AccessReject)
+		r.waitingFor(1)
+		r.engine.person("id-push", cloud.Approved, "")
+		want(t, r.checked(r.receive(), first), radius.AccessAccept)
+		wrong.id = 2
+		want(t, r.login(wrong), radius.AccessReject)
+		wrong.password, wrong.id = "pw,push", 3
+		want(t, r.login(wrong), radius.AccessReject)
+		if r.engine.pushes != 1 {
+			t.Errorf("%d pushes", r.engine.pushes)
+		}
+		// Where nobody checks the password it still tells logins apart.
+		for i, password := range []string{"a", "b"} {
+			r.start(ask{from: nobody, user: "push", password: password, station: "laptop", id: byte(10 + i)})
+		}
+		r.waitingFor(2)
+		if r.engine.pushes != 3 {
+			t.Errorf("%d pushes", r.engine.pushes)
+		}
+		r.engine.person("id-push", cloud.Refused, cloud.UserDenied)
+		r.receive()
+		r.receive()
+	})
+}
+
+// Without a station two requests are two logins, unless the configuration says
+// that there never is one: then the address that asks stands for it.
+func TestJoiningWithoutAStation(t *testing.T) {
+	for _, test := range []struct {
+		from   string
+		pushes int
+	}{{vpn, 2}, {rough, 1}} {
+		synctest.Test(t, func(t *testing.T) {
+			r, _ := holding(t)
+			defer r.close()
+			for i := range 2 {
+				r.start(ask{from: test.from, user: "push", password: "pw", id: byte(i)})
+			}
+			r.waitingFor(2)
+			if r.engine.pushes != test.pushes {
+				t.Errorf("%d pushes, want %d", r.engine.pushes, test.pushes)
+			}
+			r.engine.person("id-push", cloud.Refused, cloud.UserDenied)
+			r.receive()
+			r.receive()
+		})
+	}
+}
+
+// A verdict that is reached before the login waits, or while no stream stands,
+// is found all the same.
+func TestNoVerdictIsLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := holding(t)
+		defer r.close()
+		r.engine.set(func() {
+			r.engine.hook = func(c *cloud.Challenge, _ *cloud.Decision) { // approved while Begin returns
+				kept := r.engine.challenges[c.ID]
+				kept.State = cloud.Approved
+				r.engine.decided[c.ID] = time.Now()
+			}
+		})
+		want(t, r.login(pushLogin), radius.AccessAccept)
+		r.engine.set(func() { r.engine.hook = nil })
+		time.Sleep(11 * time.Second)
+		q := pushLogin
+		q.id = 1
+		request := r.start(q)
+		r.engine.breakStreams()
+		start := time.Now()
+		r.engine.person("id-push", cloud.Approved, "")
+		want(t, r.checked(r.receive(), request), radius.AccessAccept)
+		if took := time.Since(start); took > 2*time.Second {
+			t.Errorf("found after %s", took)
+		}
+		time.Sleep(11 * time.Second)
+		q.id = 2
+		request = r.start(q) // the stream stands again
+		r.engine.person("id-push", cloud.Approved, "")
+		want(t, r.checked(r.receive(), request), radius.AccessAccept)
+		if r.engine.streamCount != 2 {
+			t.Errorf("%d streams", r.engine.streamCount)
+		}
+	})
+}
+
+// An engine that cannot be asked when the time is over has decided nothing.
+func TestEngineAwayWhileALoginWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := holding(t)
+		defer r.close()
+		request := r.start(pushLogin)
+		q := pushLogin
+		q.from, q.id = rejects, 1
+		second := r.start(q)
+		r.engine.set(func() { r.engine.err = &cloud.Error{Kind: cloud.Unavailable, Message: "engine is away"} })
+		r.engine.breakStreams()
+		want(t, r.checked(r.receive(), second), radius.AccessReject)
+		time.Sleep(time.Minute)
+		r.waitingFor(0)
+		if got := r.server.Counters(); got.Reasons["outage"] != 2 || got.Reasons["timed_out"] != 0 {
+			t.Errorf("reasons %v", got.Reasons)
+		}
+		// The engine is back; a copy of the request is tried anew, and joins.
+		r.engine.set(func() { r.engine.err = nil })
+		r.send(request, pushLogin.source())
+		r.waitingFor(1)
+		r.engine.person("id-push", cloud.Approved, "")
+		want(t, r.checked(r.receive(), request), radius.AccessAccept)
+		if r.engine.pushes != 2 { // one for each client
+			t.Errorf("%d pushes", r.engine.pushes)
+		}
+	})
+}
+
+// The client has used the identifier for something else: the old login's
+// answer must not go out under it.
+func TestHeldAnswerDoesNotGoOutUnderAnotherRequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := holding(t)
+		defer r.close()
+		r.start(pushLogin)
+		next := ask{from: vpn, user: "ada", password: "wrong", station: "laptop"}
+		want(t, r.login(next), radius.AccessReject)
+		r.engine.person("id-push", cloud.Approved, "")
+		synctest.Wait()
+		r.silent("an answer under an identifier that has gone on")
+		if got := r.server.Counters().Superseded; got != 1 {
+			t.Errorf("superseded %d", got)
+		}
+	})
+}
+
+func TestTooManyHeldLoginsAreLeftUnanswered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := holding(t, func(o *shim.Options) { o.Held = 2 })
+		defer r.close()
+		var requests [][]byte
+		for i := range 3 {
+			q := pushLogin
+			q.id, q.station = byte(i), strings.Repeat("x", i+1)
+			requests = append(requests, r.start(q))
+		}
+		r.waitingFor(2)
+		if got := r.server.Counters().Reasons["too_many_held"]; got != 1 {
+			t.Errorf("%d counted", got)
+		}
+		r.engine.person("id-push", cloud.Approved, "")
+		r.receive()
+		r.receive()
+		// There is room again: the copy finds its verdict.
+		r.send(requests[2], pushLogin.source())
+		want(t, r.checked(r.receive(), requests[2]), radius.AccessAccept)
+	})
+}
+
+func TestShutdownWaitsForHeldLogins(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := holding(t)
+		request := r.start(pushLogin)
+		done := make(chan error, 1)
+		go func() { done <- r.stop(t.Context()) }()
+		synctest.Wait()
+		r.engine.person("id-push", cloud.Approved, "")
+		if err := <-done; err != nil {
+			t.Errorf("shutdown: %v", err)
+		}
+		want(t, r.checked(r.receive(), request), radius.AccessAccept)
+	})
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := holding(t)
+		r.start(pushLogin)
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		if err := r.stop(ctx); err != context.DeadlineExceeded {
+			t.Errorf("shutdown: %v", err)
+		}
+		synctest.Wait()
+		r.silent("a login that was left to another server")
+		if got := r.server.Counters(); got.Waiting != 0 || got.Reasons["stopped"] != 1 {
+			t.Errorf("counters %+v", got)
+		}
+	})
+}
+
+// Nothing of a password stays in memory that waits, or gets into the log.
+func TestHeldLoginsAreLoggedOnceWithTheirWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := holding(t)
+		request := r.start(pushLogin)
+		time.Sleep(7 * time.Second)
+		r.engine.person("id-push", cloud.Approved, "")
+		want(t, r.checked(r.receive(), request), radius.AccessAccept)
+		r.close()
+		log := r.log.String()
+		if strings.Count(log, `"msg":"login"`) != 1 || !strings.Contains(log, `"ms":7000`) || !strings.Contains(log, `"method":"push"`) || !strings.Contains(log, `"station":"laptop"`) {
+			t.Errorf("log:\n%s", log)
+		}
+	})
+}
