@@ -41,7 +41,7 @@ func (r *userRow) read(line int) *badRow {
 		SMSMode:               r.word(userSMSMode, "otp", "otpPlusPin"),
 		PhoneAppMode:          r.word(userAppMode, "standard", "pin", "voiceprint"),
 		Enabled:               r.flag(userEnabled, true),
-		DisabledSucceeds:      r.word(userDisabled, "succeed", "fail") == "succeed",
+		DisabledBehavior:      r.word(userDisabled, "succeed", "fail"),
 		Blocked:               r.flag(userBlocked, false),
 		PinSet:                r.flag(userPinSet, false),
 		StaticTokenSet:        r.flag(userStaticSet, false),

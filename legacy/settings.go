@@ -32,7 +32,7 @@ type CustomerDefaults struct {
 	EnableGlobalServices  bool
 	UserCanChangePhone    bool
 	KeepPhoneSynchronized bool
-	DisabledSucceeds      bool // DisabledBehavior=succeed
+	DisabledBehavior      string
 	VoiceCallLanguage     string
 	SMSTextLanguage       string
 	PhoneAppLanguage      string

@@ -112,7 +112,7 @@ func (b *binder) defaults(d *CustomerDefaults) fields {
 		"EnableGlobalServices":  b.flag(&d.EnableGlobalServices),
 		"UserCanChangePhone":    b.flag(&d.UserCanChangePhone),
 		"KeepPhoneSynchronized": b.flag(&d.KeepPhoneSynchronized),
-		"DisabledBehavior":      b.word(func(w string) { d.DisabledSucceeds = w == "succeed" }, "succeed", "fail"),
+		"DisabledBehavior":      b.word(func(w string) { d.DisabledBehavior = w }, "succeed", "fail"),
 		"VoiceCallLanguage":     b.text(&d.VoiceCallLanguage),
 		"SmsTextLanguage":       b.text(&d.SMSTextLanguage),
 		"PhoneAppLanguage":      b.text(&d.PhoneAppLanguage),

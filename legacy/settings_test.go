@@ -37,7 +37,7 @@ func TestSettings(t *testing.T) {
 	want := legacy.Settings{
 		Present: true,
 		Defaults: legacy.CustomerDefaults{Mode: legacy.ModePhoneApp, PinMode: "pin", SMSDirection: "oneWay", SMSMode: "otp", PhoneAppMode: "standard",
-			EnableGlobalServices: true, UserCanChangePhone: true, KeepPhoneSynchronized: true, DisabledSucceeds: true,
+			EnableGlobalServices: true, UserCanChangePhone: true, KeepPhoneSynchronized: true, DisabledBehavior: "succeed",
 			VoiceCallLanguage: "en", SMSTextLanguage: "de", PhoneAppLanguage: "fr", OathTokenLanguage: "es",
 			UserCanChangePin: true, MinimumPinLength: 4, PreventWeakPins: true, PinExpirationDays: 90, HistoricalPins: 5},
 		MobileApp:  legacy.MobileApp{AccountName: "Contoso"},

@@ -76,7 +76,7 @@ type User struct {
 	PhoneAppMode string // "standard", "pin", "voiceprint" or ""
 
 	Enabled              bool
-	DisabledSucceeds     bool // DisabledBehavior=succeed: a disabled user passes with the password alone
+	DisabledBehavior     string // "succeed": while disabled the password alone is enough; "fail"; "": as CustomerDefaults says
 	Blocked              bool
 	PinSet               bool
 	StaticTokenSet       bool

@@ -41,7 +41,7 @@ func TestUserValues(t *testing.T) {
 		Phone:                 legacy.PhoneFields{CountryCode: "+44", Number: "20 7946 0100", Extension: "1"},
 		BackupPhone:           legacy.PhoneFields{CountryCode: "1", Number: "425 555 0100", Extension: "2"},
 		KeepPhoneSynchronized: true, Mode: legacy.ModePhoneApp, PinMode: "returnPin", SMSDirection: "twoWay", SMSMode: "otpPlusPin",
-		PhoneAppMode: "voiceprint", Enabled: false, DisabledSucceeds: true, Blocked: true, PinSet: true, StaticTokenSet: true,
+		PhoneAppMode: "voiceprint", Enabled: false, DisabledBehavior: "succeed", Blocked: true, PinSet: true, StaticTokenSet: true,
 		SecurityQuestionsSet: true, PhoneAppActivated: true, Language: "en", LastChanged: time.Date(2024, 2, 3, 3, 5, 6, 0, time.UTC),
 		Tokens: []legacy.Token{{
 			Place: legacy.Place{File: "users.csv", Line: 2, Column: 204}, Serial: "S1",

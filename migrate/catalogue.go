@@ -173,7 +173,7 @@ func stateEntries() []Entry {
 	return []Entry{
 		{UserDisabled, SeverityInfo, "The user is disabled in the old server and is skipped, or with --include-disabled moved, and kept disabled where the target can.",
 			"Nothing, if the account is not wanted any more; else plan with --include-disabled."},
-		{PasswordOnlyToday, SeverityError, "The user is disabled in the old server with DisabledBehavior=succeed: the password alone is enough today.",
+		{PasswordOnlyToday, SeverityError, "The user is disabled in the old server with DisabledBehavior=succeed, its own or by the company's default: the password alone is enough today.",
 			"Decide: enable the user in the old server and have a method registered, or expect the login to be refused after the cut-over."},
 		{BlockExpired, SeverityInfo, "The user is blocked in the old server, but the block is more than 90 days old and over.",
 			"Nothing, or block the user in the target by hand."},

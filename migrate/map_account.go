@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"cmp"
 	"fmt"
 	"net/mail"
 	"slices"
@@ -19,8 +20,11 @@ func (d *draft) disabledRule() bool {
 	if d.u.Enabled {
 		return true
 	}
-	if d.u.DisabledSucceeds {
+	switch {
+	case d.u.DisabledBehavior == "succeed":
 		d.find(PasswordOnlyToday, "DisabledBehavior", "the old server lets the user in with the password alone")
+	case d.u.DisabledBehavior == "" && d.opt.Settings.Defaults.DisabledBehavior == "succeed":
+		d.find(PasswordOnlyToday, "DisabledBehavior", "the old server lets the user in with the password alone: the row does not say, and the company's default is to")
 	}
 	switch {
 	case !d.opt.IncludeDisabled:
@@ -202,27 +206,29 @@ func (d *draft) internal(address string) bool {
 }
 
 // notMoved says what of the user has no place in any target. Of the sub-modes
-// only that of the active mode counts; nothing is known of the values.
+// only that of the active mode counts, the company's where the row says
+// nothing; nothing is known of the values.
 func (d *draft) notMoved() {
-	mode := d.mode
+	mode, company := d.mode, &d.opt.Settings.Defaults
 	voice, text, app := mode == legacy.ModeVoiceCall, mode == legacy.ModeSMSText, mode == legacy.ModePhoneApp
+	pin, sms, push := cmp.Or(d.u.PinMode, company.PinMode), cmp.Or(d.u.SMSMode, company.SMSMode), cmp.Or(d.u.PhoneAppMode, company.PhoneAppMode)
 	switch {
-	case voice && (d.u.PinMode == "pin" || d.u.PinMode == "returnPin"):
+	case voice && (pin == "pin" || pin == "returnPin"):
 		d.find(PINNotMoved, "PinMode", "calls ask for a PIN today")
-	case text && d.u.SMSMode == "otpPlusPin":
+	case text && sms == "otpPlusPin":
 		d.find(PINNotMoved, "SmsMode", "texts ask for a PIN today")
-	case app && d.u.PhoneAppMode == "pin":
+	case app && push == "pin":
 		d.find(PINNotMoved, "PhoneAppMode", "the app asks for a PIN today")
 	case d.u.PinSet:
 		d.find(PINNotMoved, "PinSet", "the user has a PIN")
 	}
 	switch {
-	case voice && d.u.PinMode == "voiceprint":
+	case voice && pin == "voiceprint":
 		d.find(VoiceprintNotMoved, "PinMode", "calls recognise the voice today")
-	case app && d.u.PhoneAppMode == "voiceprint":
+	case app && push == "voiceprint":
 		d.find(VoiceprintNotMoved, "PhoneAppMode", "the app recognises the voice today")
 	}
-	if text && d.u.SMSDirection == "twoWay" {
+	if text && cmp.Or(d.u.SMSDirection, company.SMSDirection) == "twoWay" {
 		d.find(SMSTwoWayRetired, "SmsDirection", "the user replies to a text today, and will type its code at the login")
 	}
 	if d.u.StaticTokenSet {

@@ -74,6 +74,8 @@ func TestSubModes(t *testing.T) {
 		{name: "two-way text", given: with(func(u *legacy.User) { u.SMSDirection = "twoWay" }), changes: text, findings: []migrate.Code{migrate.SMSTwoWayRetired}},
 		{name: "app PIN", given: with(func(u *legacy.User) { u.Mode, u.PhoneAppMode = legacy.ModePhoneApp, "pin" }), changes: push,
 			findings: []migrate.Code{migrate.PushNeedsActivation, migrate.PINNotMoved, migrate.DefaultMethodChanged}},
+		{name: "two-way text by the company's default", given: func(w *world) { w.opt.Settings.Defaults.SMSDirection = "twoWay" }, changes: text,
+			findings: []migrate.Code{migrate.SMSTwoWayRetired}},
 		{name: "app voiceprint", given: with(func(u *legacy.User) { u.Mode, u.PhoneAppMode = legacy.ModePhoneApp, "voiceprint" }), changes: push,
 			findings: []migrate.Code{migrate.PushNeedsActivation, migrate.VoiceprintNotMoved, migrate.DefaultMethodChanged}},
 		{name: "PIN set", given: with(func(u *legacy.User) { u.PinSet = true }), changes: text, findings: []migrate.Code{migrate.PINNotMoved}},
@@ -85,8 +87,13 @@ func TestSubModes(t *testing.T) {
 func TestStateOfTheUser(t *testing.T) {
 	run(t, []rule{
 		{name: "disabled", given: func(w *world) { w.row.Enabled = false }, findings: []migrate.Code{migrate.UserDisabled}, action: migrate.Skip, outlook: migrate.OutOfScope},
-		{name: "disabled and let in", given: func(w *world) { w.row.Enabled, w.row.DisabledSucceeds = false, true },
+		{name: "disabled and let in", given: func(w *world) { w.row.Enabled, w.row.DisabledBehavior = false, "succeed" },
 			findings: []migrate.Code{migrate.PasswordOnlyToday, migrate.UserDisabled}, action: migrate.Skip, outlook: migrate.PasswordOnly},
+		{name: "disabled, and the company lets such in", given: func(w *world) { w.row.Enabled, w.opt.Settings.Defaults.DisabledBehavior = false, "succeed" },
+			findings: []migrate.Code{migrate.PasswordOnlyToday, migrate.UserDisabled}, action: migrate.Skip, outlook: migrate.PasswordOnly},
+		{name: "disabled, and not let in though the company does", given: func(w *world) {
+			w.row.Enabled, w.row.DisabledBehavior, w.opt.Settings.Defaults.DisabledBehavior = false, "fail", "succeed"
+		}, findings: []migrate.Code{migrate.UserDisabled}, action: migrate.Skip, outlook: migrate.OutOfScope},
 		{name: "disabled, included", given: func(w *world) { w.row.Enabled, w.opt.IncludeDisabled = false, true },
 			changes:  []string{"update user ada@contoso.example -> ada@contoso.example disabled", mobile1, bySMS},
 			findings: []migrate.Code{migrate.UserDisabled}, action: migrate.Modify},

@@ -74,7 +74,7 @@ type Options struct {
 
 	Preflight []cloud.Check // what the target said of itself; what blocks becomes a finding
 
-	Settings legacy.Settings // of the old server; what of it no target takes becomes findings
+	Settings legacy.Settings // of the old server; what of it no target takes becomes findings, and Defaults count where a row says nothing
 	Activity bool            // the export says who logged in: users who did not are named
 	Accepted *Accepted       // findings that count against no gate; nil: none
 

@@ -41,7 +41,8 @@ func TestIndependentReading(t *testing.T) {
 	}
 	careful := migrate.Options{Now: now}
 	bold := migrate.Options{Now: now, ExportTime: exported, CreateUsers: true, IncludeDisabled: true, Existing: migrate.ExistingReplace,
-		DefaultMethod: migrate.DefaultAlways, Email: migrate.EmailAll, DefaultCountry: "GB", CompanyMode: legacy.ModeSMSText, Reinvite: true}
+		DefaultMethod: migrate.DefaultAlways, Email: migrate.EmailAll, DefaultCountry: "GB", CompanyMode: legacy.ModeSMSText, Reinvite: true,
+		Settings: legacy.Settings{Defaults: legacy.CustomerDefaults{DisabledBehavior: "succeed", PinMode: "pin", SMSMode: "otpPlusPin", SMSDirection: "twoWay", PhoneAppMode: "voiceprint"}}}
 	met := map[string]int{}
 	for _, c := range []struct {
 		name string

@@ -132,6 +132,21 @@ func (o *oracle) print(s legacy.Seed) string {
 	return cloud.Fingerprint(o.caps.Instance, s.Key)
 }
 
+// filled is the row with the company's defaults where it says nothing.
+func (o *oracle) filled(row legacy.User) legacy.User {
+	company := o.opt.Settings.Defaults
+	for _, f := range []struct {
+		own *string
+		all string
+	}{{&row.DisabledBehavior, company.DisabledBehavior}, {&row.PinMode, company.PinMode}, {&row.SMSMode, company.SMSMode},
+		{&row.SMSDirection, company.SMSDirection}, {&row.PhoneAppMode, company.PhoneAppMode}} {
+		if *f.own == "" {
+			*f.own = f.all
+		}
+	}
+	return row
+}
+
 func (o *oracle) ignored(row legacy.User) bool { return !row.Enabled && !o.opt.IncludeDisabled }
 
 func (o *oracle) sid(row legacy.User) string {
@@ -224,19 +239,19 @@ func others(rows []int, i int) bool {
 
 // judge decides about row i. Without company it is as if it were the only one.
 func (o *oracle) judge(i int, company bool) *verdict {
-	row, meets := o.rows[i], o.meets[i]
+	row, meets := o.filled(o.rows[i]), o.meets[i]
 	v := &verdict{row: row, seen: map[int]bool{}, mode: string(row.Mode)}
 	if v.mode == "" {
 		v.mode = string(o.opt.CompanyMode)
 	}
 	if !row.Enabled {
-		if row.DisabledSucceeds {
+		if row.DisabledBehavior == "succeed" {
 			v.say("PASSWORD_ONLY_TODAY")
 		}
 		v.say("USER_DISABLED")
 		if !o.opt.IncludeDisabled {
 			v.action, v.outlook = "skip", "out_of_scope"
-			if row.DisabledSucceeds {
+			if row.DisabledBehavior == "succeed" {
 				v.outlook = "password_only"
 			}
 			return v

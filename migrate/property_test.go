@@ -74,7 +74,7 @@ func (m made) row(n int) legacy.User {
 		SID:      m.one("", "", fmt.Sprintf("S-1-5-%d", n), "S-1-5-1"),
 		Email:    m.one("", "x@home.example", "x@contoso.example", "none"),
 		Phone:    m.phone(), BackupPhone: m.phone(), Mode: modes[m.IntN(len(modes))],
-		Enabled: !m.maybe(), DisabledSucceeds: m.maybe(), Blocked: m.maybe(), PinSet: m.maybe(), PhoneAppActivated: m.maybe(),
+		Enabled: !m.maybe(), DisabledBehavior: m.one("", "fail", "succeed"), Blocked: m.maybe(), PinSet: m.maybe(), PhoneAppActivated: m.maybe(),
 		PinMode: m.one("", "pin", "voiceprint"), SMSMode: m.one("", "otpPlusPin"), PhoneAppMode: m.one("", "pin", "voiceprint"),
 	}
 	for range m.IntN(8) {
