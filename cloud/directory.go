@@ -41,7 +41,7 @@ type Key struct {
 // (unless it is Lasting) and Throttled are worth another try, no other kind is.
 type DirectoryReader interface {
 	// Capabilities tells what the target can create, read back and delete.
-	// They do not change while it is open.
+	// But for Forbidden and SMSSignIn they do not change while it is open.
 	Capabilities(ctx context.Context) (Capabilities, error)
 
 	// Find returns for each key, in order, the ids of all users that it leads
@@ -130,11 +130,13 @@ type Capabilities struct {
 	Batch    int      // most changes in one Write, and users in one Find or Read
 	Domains  []string // mail domains of the organisation, lower case; what is outside is external
 
-	CreateUsers bool // takes Add of Account
-	Aliases     bool // keeps Profile.Aliases and Profile.SID
-	Disable     bool // keeps Profile.Enabled = false
-	Block       bool // takes Set of Blocked
-	Delayed     bool // a Read may miss a Write for a while
+	CreateUsers bool     // takes Add of Account
+	Aliases     bool     // keeps Profile.Aliases and Profile.SID
+	Disable     bool     // keeps Profile.Enabled = false
+	Block       bool     // takes Set of Blocked
+	Forbidden   []Method // with CreateUsers: methods that policy does not allow a user without groups, as new ones are
+	SMSSignIn   bool     // with CreateUsers: User.SMSSignIn of a user without groups
+	Delayed     bool     // a Read may miss a Write for a while
 
 	Methods       map[Method]Access // what is not listed cannot be read or written
 	DefaultMethod Access

@@ -337,7 +337,7 @@ func exportEntries() []Entry {
 			"Tell the users at these addresses, and see that each has a method."},
 		{ExportProblem, SeverityError, "Something else is wrong with the export; the detail says what.",
 			"Correct the export at the place that is named."},
-		{ListedUserUnknown, SeverityWarning, "A file that --scope or --wave names has a name that no user of the plan has.",
+		{ListedUserUnknown, SeverityWarning, "A file that --scope, --wave or --include-privileged names has a name that no user of the plan has.",
 			"Correct the name, or take it out of the file."},
 		{WaveEmpty, SeverityWarning, "Nobody is in this wave: whom it names is not in the export, not in scope, or in an earlier wave.",
 			"Look at what the wave names, and at the order of the waves."},

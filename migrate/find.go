@@ -57,7 +57,7 @@ func (f *finder) byRowKeys(ctx context.Context, users []legacy.User, matches []M
 	var keys []cloud.Key
 	for i := range perUser {
 		if people != nil {
-			perUser[i] = append(perUser[i], people[i].rowKeys(f.caps)...)
+			perUser[i] = append(perUser[i], people[i].rowKeys()...)
 		}
 		for _, k := range perUser[i] {
 			keys = append(keys, k.key)
@@ -97,7 +97,7 @@ func (f *finder) ownKeys(users []legacy.User, matches []Match) (perUser [][]rowK
 		case ok:
 			perUser[i] = []rowKey{given}
 		default:
-			perUser[i], own[i] = rowKeys(u, f.caps), true
+			perUser[i], own[i] = rowKeys(u), true
 		}
 	}
 	return perUser, own
@@ -120,7 +120,7 @@ func (f *finder) decide(u legacy.User, keys []rowKey, hits [][]cloud.UserID, k e
 		m = create(u, k, f.opt, f.caps)
 	}
 	if m.Problem == "" {
-		m.add(u, keys, k, f.caps)
+		m.add(u, keys, k)
 	}
 	return id, m
 }
@@ -135,7 +135,7 @@ func (f *finder) createAs(k rowKey) Match {
 
 // add notes what the directory says, and claims what the row's own columns do
 // not show.
-func (m *Match) add(u legacy.User, keys []rowKey, k evidence, caps cloud.Capabilities) {
+func (m *Match) add(u legacy.User, keys []rowKey, k evidence) {
 	byFile := len(keys) > 0 && keys[0].by == MatchedByFile
 	if !byFile && k.person == nil {
 		return
@@ -143,7 +143,7 @@ func (m *Match) add(u legacy.User, keys []rowKey, k evidence, caps cloud.Capabil
 	for _, key := range keys {
 		m.Claims = append(m.Claims, key.claim())
 	}
-	if sid := sidOf(u); byFile && sid != "" && caps.Aliases {
+	if sid := sidOf(u); byFile && sid != "" {
 		m.Claims = append(m.Claims, rowKey{key: cloud.Key{Kind: cloud.BySID, Value: sid}}.claim())
 	}
 	if k.person == nil {

@@ -146,6 +146,8 @@ func (d *draft) decide() *draft {
 	if match.User != nil {
 		d.now, d.after = *match.User, *match.User
 		d.after.OATH = append([]cloud.OATHEntry(nil), d.now.OATH...)
+	} else if match.Create {
+		d.now.Forbidden, d.now.SMSSignIn = m.caps.Forbidden, m.caps.SMSSignIn
 	}
 	if d.admit() {
 		d.Changes = make([]PlannedChange, 0, usualChanges)
@@ -190,7 +192,7 @@ func (d *draft) admit() bool {
 	case d.now.Privileged:
 		d.find(PrivilegedIncluded, "UserPrincipalName", "the user has an administrative role in the target, and is moved since --include-privileged names the user")
 	}
-	if d.u.SID != "" && sidOf(d.u) == "" && d.caps.Aliases {
+	if d.u.SID != "" && sidOf(d.u) == "" {
 		d.find(SIDInvalid, "Sid", "Sid is not written S-1-…")
 	}
 	if d.Target != "" && !d.now.Enabled {
@@ -212,7 +214,7 @@ func (d *draft) shareTarget() (Conflict, bool) {
 		keys = append(keys, "id:"+string(d.match.User.ID))
 	}
 	if keys = append(keys, d.match.Claims...); d.match.Claims == nil {
-		for _, k := range rowKeys(d.u, d.caps) {
+		for _, k := range rowKeys(d.u) {
 			keys = append(keys, k.claim())
 		}
 	}

@@ -111,7 +111,7 @@ type rowKey struct {
 func (k rowKey) claim() string { return string(k.key.Kind) + ":" + fold(k.key.Value) }
 
 // rowKeys are all keys that the row has, the one that counts most first.
-func rowKeys(u legacy.User, caps cloud.Capabilities) []rowKey {
+func rowKeys(u legacy.User) []rowKey {
 	keys := make([]rowKey, 0, 3)
 	if u.UPN != "" {
 		keys = append(keys, rowKey{by: MatchedByUPN, key: cloud.Key{Kind: cloud.ByUPN, Value: u.UPN}})
@@ -119,7 +119,7 @@ func rowKeys(u legacy.User, caps cloud.Capabilities) []rowKey {
 	if strings.Contains(u.Username, "@") && fold(u.Username) != fold(u.UPN) {
 		keys = append(keys, rowKey{by: MatchedByUsername, key: cloud.Key{Kind: cloud.ByUPN, Value: u.Username}})
 	}
-	if sid := sidOf(u); sid != "" && caps.Aliases {
+	if sid := sidOf(u); sid != "" {
 		keys = append(keys, rowKey{by: MatchedBySID, key: cloud.Key{Kind: cloud.BySID, Value: sid}})
 	}
 	return keys

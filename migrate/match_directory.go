@@ -103,7 +103,7 @@ func know(u legacy.User, keys []PersonKey, hits []PersonHits) evidence {
 func contradicts(a, b string) bool { return a != "" && b != "" && fold(a) != fold(b) }
 
 // rowKeys are the ways from the person to a user of the target.
-func (k evidence) rowKeys(caps cloud.Capabilities) []rowKey {
+func (k evidence) rowKeys() []rowKey {
 	if k.person == nil {
 		return nil
 	}
@@ -111,7 +111,7 @@ func (k evidence) rowKeys(caps cloud.Capabilities) []rowKey {
 	if k.person.Name != "" {
 		keys = append(keys, rowKey{k.by, cloud.Key{Kind: cloud.ByUPN, Value: k.person.Name}, k.weak})
 	}
-	if k.person.SID != "" && caps.Aliases {
+	if k.person.SID != "" {
 		keys = append(keys, rowKey{k.by, cloud.Key{Kind: cloud.BySID, Value: k.person.SID}, k.weak})
 	}
 	return keys

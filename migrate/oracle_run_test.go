@@ -39,6 +39,10 @@ func TestIndependentReading(t *testing.T) {
 		caps.OATH.Limit, caps.Disable = 3, false
 		return caps
 	}
+	strict := func(caps cloud.Capabilities) cloud.Capabilities { // allows new users little
+		caps.Forbidden, caps.SMSSignIn = []cloud.Method{cloud.SoftwareOATH, cloud.AlternateMobile}, true
+		return caps
+	}
 	careful := migrate.Options{Now: now}
 	bold := migrate.Options{Now: now, ExportTime: exported, CreateUsers: true, IncludeDisabled: true, Existing: migrate.ExistingReplace,
 		DefaultMethod: migrate.DefaultAlways, Email: migrate.EmailAll, DefaultCountry: "GB", CompanyMode: legacy.ModeSMSText, Reinvite: true,
@@ -52,6 +56,7 @@ func TestIndependentReading(t *testing.T) {
 	}{
 		{"engine, careful", engine(), careful, nil},
 		{"engine, created", engine(), careful, func(o *migrate.Options) { o.CreateUsers, o.PhoneStrict = true, true }},
+		{"engine, created, policy", strict(engine()), careful, func(o *migrate.Options) { o.CreateUsers = true }},
 		{"engine, bold", quiet(engine()), bold, nil},
 		{"engine, most secure, block over", engine(), bold, func(o *migrate.Options) {
 			o.DefaultMethod, o.ExportTime, o.CompanyMode = migrate.DefaultSecure, now.AddDate(0, 0, -91), legacy.ModeVoiceCall

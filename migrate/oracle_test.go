@@ -174,7 +174,7 @@ func (o *oracle) identity(i int) []string {
 	if strings.Contains(row.Username, "@") {
 		add("name " + strings.ToLower(row.Username))
 	}
-	if sid := o.sid(row); sid != "" && o.caps.Aliases {
+	if sid := o.sid(row); sid != "" {
 		add("sid " + strings.ToLower(sid))
 	}
 	if u := o.meets[i].user; u != nil {
@@ -207,7 +207,7 @@ func (o *oracle) match(row legacy.User) found {
 	if problem == "" && strings.Contains(row.Username, "@") && !strings.EqualFold(row.Username, row.UPN) {
 		problem = look(cloud.ByUPN, row.Username)
 	}
-	if problem == "" && o.sid(row) != "" && o.caps.Aliases {
+	if problem == "" && o.sid(row) != "" {
 		problem = look(cloud.BySID, row.SID)
 	}
 	if problem != "" {
@@ -274,6 +274,8 @@ func (o *oracle) judge(i int, company bool) *verdict {
 	if meets.user != nil {
 		v.was, v.user = *meets.user, *meets.user
 		v.user.OATH = slices.Clone(meets.user.OATH)
+	} else {
+		v.was.Forbidden, v.was.SMSSignIn = o.caps.Forbidden, o.caps.SMSSignIn
 	}
 	if v.was.Privileged {
 		named := slices.Contains(o.admins, strings.ToLower(row.Username)) || slices.Contains(o.admins, strings.ToLower(row.UPN)) ||
@@ -286,7 +288,7 @@ func (o *oracle) judge(i int, company bool) *verdict {
 		}
 		v.say("PRIVILEGED_INCLUDED")
 	}
-	if row.SID != "" && o.sid(row) == "" && o.caps.Aliases {
+	if row.SID != "" && o.sid(row) == "" {
 		v.say("SID_INVALID")
 	}
 	if meets.user != nil && !v.was.Enabled {

@@ -101,11 +101,9 @@ func nastyCloud(rows []legacy.User, caps cloud.Capabilities, seed uint64) []*clo
 
 func nastyUser(m made, i int, row legacy.User, caps cloud.Capabilities) *cloud.User {
 	u := person(fmt.Sprintf("id%d", i), gen.NastyUPN(i), "")
-	if caps.Aliases {
-		u.SID = m.one("", "", gen.NastySID(i), gen.NastySID(i), gen.NastySID(i+1))
-		if m.maybe() {
-			u.Aliases = []string{m.one(fmt.Sprintf("USER%07d", i), fmt.Sprintf("user%07d", i+1), fmt.Sprintf(`contoso\user%07d`, i), "old@contoso.example"+fmt.Sprint(i))}
-		}
+	u.SID = m.one("", "", gen.NastySID(i), gen.NastySID(i), gen.NastySID(i+1))
+	if caps.Aliases && m.maybe() {
+		u.Aliases = []string{m.one(fmt.Sprintf("USER%07d", i), fmt.Sprintf("user%07d", i+1), fmt.Sprintf(`contoso\user%07d`, i), "old@contoso.example"+fmt.Sprint(i))}
 	}
 	u.Enabled, u.Guest, u.External, u.Privileged, u.SMSSignIn = m.IntN(12) > 0, m.IntN(12) == 0, m.IntN(12) == 0, m.IntN(15) == 0, m.IntN(12) == 0
 	u.GlobalAdmin = u.Privileged && m.maybe()

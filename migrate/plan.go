@@ -251,6 +251,9 @@ func (p *planner) decide(ctx context.Context, src Source, out Sink) error {
 		if p.finder.scope != nil {
 			d.Wave = p.finder.scope.waveOf(d)
 		}
+		if p.opt.Privileged != nil {
+			p.opt.Privileged.has(d.Username, d.u.UPN, d.UPN)
+		}
 		for i := range d.Findings {
 			p.opt.Accepted.mark(&d.Findings[i], d.Username)
 		}

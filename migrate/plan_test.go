@@ -63,6 +63,23 @@ func TestMatching(t *testing.T) {
 	}
 }
 
+// A target that keeps no Sid of ours knows the one of Active Directory all the
+// same.
+func TestSidLeadsToEntraUsers(t *testing.T) {
+	r := row("old", 1)
+	r.UPN, r.SID = "gone@contoso.example", "S-1-5-1"
+	for sid, want := range map[string]string{"S-1-5-1": "sid", "S-1-5-2": ""} {
+		var out sheet
+		dir := &directory{caps: entra(), users: []*cloud.User{person("A", "a@contoso.example", sid)}}
+		if _, err := migrate.Plan(t.Context(), &export{users: []legacy.User{r}}, dir, migrate.Options{Now: now}, &out); err != nil {
+			t.Fatal(err)
+		}
+		if d := out.decisions[0]; d.MatchedBy != want {
+			t.Errorf("%s: matched by %q, findings %v", sid, d.MatchedBy, d.Findings)
+		}
+	}
+}
+
 func TestNobodyIsCreatedUnasked(t *testing.T) {
 	for name, change := range map[string]func(*migrate.Options, *cloud.Capabilities){
 		"not asked for":       func(o *migrate.Options, _ *cloud.Capabilities) { o.CreateUsers = false },

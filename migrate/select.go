@@ -148,10 +148,10 @@ func ParseWave(given string, open func(path string) (io.ReadCloser, error)) (Wav
 	return Wave{name, s}, nil
 }
 
-// checkWaves refuses waves that cannot be told apart, and too many.
-func checkWaves(waves []Wave) error {
+// CheckWaves refuses waves that cannot be told apart, and too many.
+func CheckWaves(waves []Wave) error {
 	if len(waves) > MaxWaves {
-		return fmt.Errorf("a plan takes at most %d waves", MaxWaves)
+		return fmt.Errorf("there are %d waves, and a plan takes at most %d", len(waves), MaxWaves)
 	}
 	seen := map[string]bool{}
 	for _, w := range waves {

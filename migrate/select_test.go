@@ -91,6 +91,19 @@ func usernames(s *sheet) []string {
 	return names
 }
 
+func TestPrivilegedNamesThatNobodyHas(t *testing.T) {
+	users, people := cohort(3)
+	opt := migrate.Options{Privileged: selection(t, "users:admins.txt", "USER1@contoso.example\nghost@contoso.example\n").Names}
+	out, _, err := planFor(t, &grouped{directory: directory{caps: engine(), users: people}}, users, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(out.problems) != 1 || out.problems[0].Code != migrate.ListedUserUnknown || out.problems[0].Place != "admins.txt:2" ||
+		out.problems[0].Field != "--include-privileged" {
+		t.Errorf("findings %+v", out.problems)
+	}
+}
+
 func TestScopeOfNamesAsksForNobodyElse(t *testing.T) {
 	users, people := cohort(9)
 	dir := &grouped{directory: directory{caps: engine(), users: people}}

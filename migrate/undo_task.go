@@ -70,6 +70,11 @@ func turn(c PlannedChange, id string) PlannedChange {
 		back.Op = cloud.Remove
 	case cloud.Remove:
 		back.Op = cloud.Add
+	case cloud.Update:
+		if c.Method == cloud.Authenticator && c.Before.State == authenticatorExpired {
+			// No target makes an invitation that is over, and nobody misses one.
+			back.Op, back.After = cloud.Remove, cloud.Value{}
+		}
 	}
 	if back.ID == "" && (c.Method.IsOATH() || c.Method == cloud.Authenticator) {
 		back.ID = id

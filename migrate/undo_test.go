@@ -64,6 +64,9 @@ func everyKind(d *fakeDirectory) *fakePlan {
 // graphRules are the rules that targets have between the methods of a user.
 func graphRules(u *cloud.User, c cloud.Change) error {
 	refuse := func(s string) error { return &cloud.Error{Kind: cloud.Invalid, Message: s} }
+	if c.After.State == "expired" {
+		return refuse("an authenticator can only be invited")
+	}
 	gone := c.After.IsZero()
 	switch {
 	case c.Method == cloud.AlternateMobile && !gone && u.Mobile == "":
@@ -467,5 +470,24 @@ func TestUndoExpiredInvitation(t *testing.T) {
 	r, said := undo(t, p, j, d, migrate.UndoOptions{})
 	if diff := cmp.Diff(before, d.state()); diff != "" || r.Done != 2 {
 		t.Errorf("%s%v", diff, said)
+	}
+}
+
+// An invitation that took the place of one that had expired is revoked: no
+// target makes one that is over.
+func TestUndoRenewedInvitation(t *testing.T) {
+	d, j := newDirectory(), newJournal()
+	d.batch, d.keeps = 20, graphRules
+	u := &cloud.User{ID: "id-old", Profile: cloud.Profile{UPN: "old@contoso.example", Enabled: true},
+		Authenticators: []cloud.AuthenticatorEntry{{ID: "a-old@contoso.example", State: "expired"}}}
+	d.users[u.ID] = u
+	had := migrate.Decision{Ordinal: 1, Username: "old", UPN: u.UPN, Target: u.ID, Action: migrate.Modify, Facts: migrate.FactsOf(u)}
+	c := planned(&had, cloud.Update, cloud.Authenticator, cloud.Value{State: "expired"}, cloud.Value{State: "invited"})
+	c.ID = "a-old@contoso.example"
+	had.Changes = []migrate.PlannedChange{c}
+	p := &fakePlan{instance: "i-1", decisions: []migrate.Decision{had}}
+	applyOK(t, p, j, d, migrate.ApplyOptions{})
+	if r, said := undo(t, p, j, d, migrate.UndoOptions{}); r.Done != 1 || len(u.Authenticators) != 0 {
+		t.Errorf("left %v: %v", u.Authenticators, said)
 	}
 }

@@ -32,17 +32,18 @@ type scope struct {
 	names   []string // of the waves
 	also    []int    // users whom a wave names, and an earlier one has taken
 	taken   []int    // users whom a wave has taken
+	admins  *Names   // who move in spite of a role; nil: nobody
 	outside bitmap   // ordinals of rows out of scope
 }
 
 func newScope(ctx context.Context, opt Options, dir cloud.DirectoryReader) (*scope, error) {
-	if err := checkWaves(opt.Waves); err != nil {
+	if err := CheckWaves(opt.Waves); err != nil {
 		return nil, err
 	}
 	if opt.Scope.Share > 0 {
 		return nil, errors.New("a scope is all, users:FILE or group:ID; shares are for waves")
 	}
-	s := &scope{also: make([]int, len(opt.Waves)), taken: make([]int, len(opt.Waves))}
+	s := &scope{also: make([]int, len(opt.Waves)), taken: make([]int, len(opt.Waves)), admins: opt.Privileged}
 	var err error
 	if s.whole, err = opt.Scope.resolve(ctx, dir); err != nil {
 		return nil, err
@@ -104,6 +105,9 @@ const maxUnknown = 1000
 // their options might make one believe.
 func (s *scope) findings(f findings, tell func(Finding) error) error {
 	if err := s.unknown(f, "--scope", s.whole.Names, tell); err != nil {
+		return err
+	}
+	if err := s.unknown(f, "--include-privileged", s.admins, tell); err != nil {
 		return err
 	}
 	for i, name := range s.names {

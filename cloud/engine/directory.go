@@ -10,8 +10,21 @@ import (
 )
 
 // Capabilities implements [cloud.DirectoryReader].
-func (e *Engine) Capabilities(context.Context) (cloud.Capabilities, error) {
-	return e.capabilities(), nil
+func (e *Engine) Capabilities(ctx context.Context) (cloud.Capabilities, error) {
+	c := e.capabilities()
+	if !c.CreateUsers {
+		return c, nil
+	}
+	err := e.store.View(ctx, func(r Reader) error {
+		p, err := e.rules(r)
+		if err != nil {
+			return err
+		}
+		may := p.Methods.For(nil)
+		c.Forbidden, c.SMSSignIn = may.Forbidden(), may.SignIn
+		return nil
+	})
+	return c, asError(err)
 }
 
 // Find implements [cloud.DirectoryReader]. Every kind of key is unique here.

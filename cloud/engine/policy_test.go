@@ -54,6 +54,9 @@ func TestPolicyShowsInRead(t *testing.T) {
 	for _, method := range engine.PolicyMethods() {
 		h.policy(t, method, engine.MethodPolicy{})
 	}
+	if caps, err := h.Capabilities(t.Context()); err != nil || !slices.Equal(caps.Forbidden, everyMethod) {
+		t.Errorf("new users are forbidden %v, %v", caps.Forbidden, err)
+	}
 	check("nothing", map[cloud.UserID][]cloud.Method{in: everyMethod, out: everyMethod})
 	h.Reopen(t)
 	check("reopened", map[cloud.UserID][]cloud.Method{in: everyMethod})

@@ -106,6 +106,9 @@ func (p *program) plan(c *cli.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, target.close()) }()
+	if err := p.warnIdle(c, target); err != nil {
+		return err
+	}
 	if opt.Preflight, err = p.beforePlan(c, target); err != nil {
 		return err
 	}
@@ -269,6 +272,7 @@ func (p *program) rules(c *cli.Context) (migrate.Options, error) {
 		DefaultMethod:   migrate.DefaultPolicy(c.String("default-method")),
 		Email:           migrate.EmailPolicy(c.String("email")),
 		IncludeDisabled: c.Bool("include-disabled"),
+		Reinvite:        c.Bool("reinvite"),
 		Now:             p.now(),
 	}
 	switch v := c.String("phone-validity"); v {

@@ -47,6 +47,9 @@ func selections(c *cli.Context, opt *migrate.Options) error {
 		}
 		opt.Waves = append(opt.Waves, w)
 	}
+	if err := migrate.CheckWaves(opt.Waves); err != nil {
+		return &exit{code: exitUsage, err: hint.Wrap(fmt.Errorf("--wave: %w", err), hint.Of(err))}
+	}
 	return nil
 }
 
@@ -57,6 +60,30 @@ func chosen(waves []migrate.Wave) []migrate.Chosen {
 		out[i] = w.Chosen(w.Name)
 	}
 	return out
+}
+
+// warnIdle names the options that were given and mean nothing to this target.
+func (p *program) warnIdle(c *cli.Context, target *planTarget) error {
+	caps, err := target.Capabilities(c.Context)
+	if err != nil {
+		return err
+	}
+	for _, o := range []struct {
+		option string
+		idle   bool
+		why    string
+	}{
+		{"create-users", !caps.CreateUsers, "this target creates no users"},
+		{"reinvite", !caps.Methods[cloud.Authenticator].Update, "this target sends no invitations"},
+		{"telephony-provider", !caps.RetiresTelephony, "this target does not end its own texts and calls"},
+		{"deadlines", !caps.RetiresTelephony, "this target does not end its own texts and calls"},
+		{"domain", target.Existed, "the target is there, and has the domains that it was made with"},
+	} {
+		if c.IsSet(o.option) && o.idle {
+			fmt.Fprintf(p.err, "mfabridge: warning: --%s does nothing here: %s\n", o.option, o.why)
+		}
+	}
+	return nil
 }
 
 // beforePlan asks a target that exists whether it is ready, and warns of what
