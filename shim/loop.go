@@ -39,6 +39,7 @@ type loop struct {
 	pc      net.PacketConn
 	conn    conn
 	cache   *replyCache
+	clients *clientTable // of the last packet
 	secrets map[*client]*radius.Secret
 	path    path
 	in      [radius.MaxLength + 1]byte
@@ -101,7 +102,11 @@ func (l *loop) guard(b []byte) {
 // packet does with a datagram all that needs no waiting. Nothing that fails
 // Message-Authenticator gets further than its check.
 func (l *loop) packet(b []byte) {
-	c := l.s.clients.find(l.path.from.Addr())
+	if t := l.s.clients.Load(); t != l.clients {
+		l.clients = t
+		clear(l.secrets)
+	}
+	c := l.clients.find(l.path.from.Addr())
 	if c == nil {
 		l.drop(unknownClient, nil, nil)
 		return

@@ -72,7 +72,8 @@ type Options struct {
 
 // Server answers RADIUS. All methods may be called concurrently.
 type Server struct {
-	clients  clientTable
+	options  Options // as New took them
+	clients  atomic.Pointer[clientTable]
 	logins   *logins
 	log      *slog.Logger
 	now      func() time.Time
@@ -114,15 +115,14 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	clients, err := newClientTable(o.Config.RADIUS.Clients, o.primaries(), func(name string) *observe.Count { return o.Observed.Of(name, o.Now()) })
-	if err != nil {
-		return nil, err
-	}
 	s := &Server{
-		clients: clients, log: o.Log, now: o.Now, count: newCounters(),
+		options: o, log: o.Log, now: o.Now, count: newCounters(),
 		patience: orDefault(o.CallTimeout, DefaultCallTimeout),
 		replies:  orDefault(o.Replies, DefaultReplies),
 		number:   orDefault(o.Workers, DefaultWorkers),
+	}
+	if err := s.Swap(o.Config, o.Primaries); err != nil {
+		return nil, err
 	}
 	s.logins = &logins{
 		verifier: o.Verifier, keys: keys, now: o.Now,
@@ -148,6 +148,21 @@ func New(o Options) (*Server, error) {
 	// Calls outlive the signal that stops the program: Shutdown bounds them.
 	s.calls, s.giveUp = context.WithCancel(context.Background())
 	return s, nil
+}
+
+// Swap replaces clients and primaries by those of another configuration, all
+// at once or, with an error, not at all. Requests that were read before go on
+// as they began, so primaries that are left out must work until those are
+// answered. Nothing else of the configuration is looked at.
+func (s *Server) Swap(c *config.Config, primaries map[string]Primary) error {
+	o := s.options
+	o.Config, o.Primaries = c, primaries
+	clients, err := newClientTable(c.RADIUS.Clients, o.primaries(), func(name string) *observe.Count { return o.Observed.Of(name, o.Now()) })
+	if err != nil {
+		return err
+	}
+	s.clients.Store(&clients)
+	return nil
 }
 
 func (o *Options) fill() {

@@ -2,6 +2,7 @@ package shim
 
 import (
 	"context"
+	"encoding/hex"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
@@ -161,6 +162,10 @@ func (s *Server) reply(j *job, b []byte) (kept bool) {
 	return true
 }
 
+// requestName is how a request is called in logs: the first octets of its
+// authenticator, which a packet capture shows too.
+func requestName(packet []byte) string { return hex.EncodeToString(packet[4:10]) }
+
 // logLogin writes the one event of a login. It holds no secret; of the
 // challenge's id only as much as finds it again.
 func (s *Server) logLogin(j *job, a attempt, v verdict, took time.Duration) {
@@ -184,6 +189,7 @@ func (s *Server) logLogin(j *job, a attempt, v verdict, took time.Duration) {
 	add("user", printable(a.user))
 	add("station", a.station)
 	add("from", j.path.from.String())
+	add("request", requestName(j.packet))
 	add("method", string(v.method))
 	add("by", string(v.by))
 	add("challenge", string(v.challenge[:min(16, len(v.challenge))]))

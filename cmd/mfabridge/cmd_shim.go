@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"strings"
 	"sync"
@@ -14,6 +15,7 @@ import (
 
 	"mfabridge/shim"
 	"mfabridge/shim/config"
+	"mfabridge/shim/journal"
 	"mfabridge/shim/observe"
 )
 
@@ -22,12 +24,18 @@ const drainLimit = 10 * time.Second
 
 func (p *program) shimCommand() *cli.Command {
 	configFlag := &cli.StringFlag{Name: "config", Aliases: []string{"c"}, EnvVars: env("config"), Value: "shim.yaml", Usage: "`FILE` with the shim's configuration"}
+	formatFlag := &cli.StringFlag{Name: "format", EnvVars: env("format"), Value: "text", Usage: "`FORMAT` of the output: text or json"}
 	return &cli.Command{
 		Name:  "shim",
 		Usage: "answer RADIUS in the old server's place",
 		Subcommands: []*cli.Command{
 			{Name: "serve", Usage: "run until stopped; drains on SIGTERM", Flags: []cli.Flag{configFlag, keyFlag()}, Action: p.shimServe},
 			{Name: "check", Usage: "check the configuration and the engine; starts nothing", Flags: []cli.Flag{configFlag, keyFlag()}, Action: p.shimCheck},
+			{Name: "why", Usage: "explain what became of a login", ArgsUsage: "REQUEST|USER",
+				Description: "Reads the events that a shim keeps under data, and shows the latest of a user, request, challenge, calling\n" +
+					"station, address or client with the reason in words. A request is known by the first octets of its\n" +
+					"authenticator, which every log line and every packet capture has.",
+				Flags: []cli.Flag{configFlag, formatFlag}, Action: p.shimWhy},
 		},
 	}
 }
@@ -38,9 +46,13 @@ type shimParts struct {
 	engine    shimEngine
 	primaries *primaries
 	observed  *observe.Book
+	events    *journal.Journal
+	log       *slog.Logger
 }
 
-func (s *shimParts) Close() error { return errors.Join(s.primaries.close(), s.engine.Close()) }
+func (s *shimParts) Close() error {
+	return errors.Join(s.primaries.close(), s.engine.Close(), s.events.Close())
+}
 
 // shimConfig loads a configuration and says what is odd about it.
 func (p *program) shimConfig(path string) (*config.Config, error) {
@@ -109,11 +121,13 @@ func (p *program) shimServe(c *cli.Context) (err error) {
 		return err
 	}
 	beside, stop := context.WithCancel(c.Context)
-	var saved sync.WaitGroup
-	saved.Go(func() { p.keepObserved(beside, parts.observed) })
+	var others sync.WaitGroup
+	others.Go(func() { p.keepObserved(beside, parts.observed) })
+	swap := &swapper{p: p, path: c.String("config"), parts: parts, server: server}
+	others.Go(func() { swap.attend(beside) })
 	err = p.serve(c.Context, server, conns)
 	stop()
-	saved.Wait()
+	others.Wait()
 	return err
 }
 
@@ -130,21 +144,25 @@ func (p *program) loadShim(ctx context.Context, path, key string) (*shimParts, e
 	if err != nil {
 		return nil, err
 	}
-	e, err := p.shimEngine(ctx, &conf.Engine, key)
+	events, log, err := p.shimLog(conf)
 	if err != nil {
 		return nil, err
 	}
+	e, err := p.shimEngine(ctx, &conf.Engine, key)
+	if err != nil {
+		return nil, errors.Join(err, events.Close())
+	}
 	first, err := p.primaries(conf)
 	if err != nil {
-		return nil, errors.Join(err, e.Close())
+		return nil, errors.Join(err, e.Close(), events.Close())
 	}
-	return &shimParts{config: conf, engine: e, primaries: first, observed: book}, nil
+	return &shimParts{config: conf, engine: e, primaries: first, observed: book, events: events, log: log}, nil
 }
 
 // listen makes the server and opens all its sockets, or none.
 func (p *program) listen(parts *shimParts) (*shim.Server, []net.PacketConn, error) {
 	server, err := shim.New(shim.Options{Config: parts.config, Verifier: parts.engine, Passwords: parts.engine,
-		Primaries: parts.primaries.byName, Log: p.logger(), Now: p.now, Observed: parts.observed})
+		Primaries: parts.primaries.byName, Log: parts.log, Now: p.now, Observed: parts.observed})
 	if err != nil {
 		return nil, nil, err
 	}

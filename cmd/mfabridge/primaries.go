@@ -24,8 +24,12 @@ type primaries struct {
 	directories map[string]*ldapconn.Client
 }
 
+func newPrimaries() *primaries {
+	return &primaries{byName: make(map[string]shim.Primary), homes: make(map[string]*upstream.Client), directories: make(map[string]*ldapconn.Client)}
+}
+
 func (p *program) primaries(conf *config.Config) (*primaries, error) {
-	made := &primaries{byName: make(map[string]shim.Primary), homes: make(map[string]*upstream.Client), directories: make(map[string]*ldapconn.Client)}
+	made := newPrimaries()
 	for name, c := range conf.Primaries {
 		var err error
 		switch c.Type {

@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -34,7 +35,27 @@ radius:
 // shimProcess is "mfabridge shim serve" as a process of its own.
 type shimProcess struct {
 	address string
+	pid     int
+	log     func() string // what it has logged so far
 	stop    func() string // ends it by SIGTERM and returns what it logged
+}
+
+// record is a text that is read while it is written.
+type record struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (r *record) Write(b []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.text.Write(b)
+}
+
+func (r *record) String() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.text.String()
 }
 
 func startShim(t *testing.T, config string) shimProcess {
@@ -50,16 +71,16 @@ func startShim(t *testing.T, config string) shimProcess {
 		t.Fatal(err)
 	}
 	lines := bufio.NewReader(stderr)
-	var log strings.Builder
+	log := new(record)
 	for {
 		line, err := lines.ReadString('\n')
-		log.WriteString(line)
+		fmt.Fprint(log, line)
 		if err != nil {
 			t.Fatalf("the shim ended: %v\n%s", err, log.String())
 		}
 		if _, address, ok := strings.Cut(strings.TrimSpace(line), "shim is listening on "); ok {
 			done := make(chan struct{})
-			go func() { _, _ = io.Copy(&log, lines); close(done) }()
+			go func() { _, _ = io.Copy(log, lines); close(done) }()
 			stopped := false
 			stop := func() string {
 				if !stopped {
@@ -73,7 +94,7 @@ func startShim(t *testing.T, config string) shimProcess {
 				return log.String()
 			}
 			t.Cleanup(func() { stop() })
-			return shimProcess{address: address, stop: stop}
+			return shimProcess{address: address, pid: cmd.Process.Pid, log: log.String, stop: stop}
 		}
 	}
 }

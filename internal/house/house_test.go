@@ -43,6 +43,7 @@ var rooms = map[string][]string{
 	"shim":                {"cloud", "shim/radius", "shim/config", "shim/observe", "shim/dictionary"},
 	"shim/radius":         {},
 	"shim/observe":        {},
+	"shim/journal":        {},
 	"shim/dictionary":     {},
 	"shim/config":         {"shim/dictionary"},
 	"shim/upstream":       {"cloud", "shim/radius"},

@@ -134,6 +134,7 @@ type Primary struct {
 	// above say, loaded and parsed.
 	Password    secret.Bytes   `yaml:"-"`
 	Authorities *x509.CertPool `yaml:"-"`
+	Certificate PEM            `yaml:"-"` // what CA holds
 	Failures    int            `yaml:"-"`
 	Window      time.Duration  `yaml:"-"`
 	Patience    time.Duration  `yaml:"-"`
@@ -141,6 +142,9 @@ type Primary struct {
 	// WantGroups is set if a client's reply depends on groups.
 	WantGroups bool `yaml:"-"`
 }
+
+// PEM is what a file of certificates holds.
+type PEM []byte
 
 // Usernames says what the names are that people type.
 type Usernames struct {

@@ -38,6 +38,7 @@ func (k *check) directory(p *Primary, at string) {
 		p.CA = strings.TrimPrefix(resolve("file:"+p.CA, "file", k.folder), "file:")
 		pem, err := os.ReadFile(p.CA)
 		if err == nil {
+			p.Certificate = pem
 			p.Authorities, err = ldapconn.ReadCA(pem)
 		}
 		if err != nil {

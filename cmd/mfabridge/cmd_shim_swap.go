@@ -1,0 +1,128 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"maps"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"mfabridge/internal/hint"
+	"mfabridge/shim"
+	"mfabridge/shim/config"
+)
+
+// primaryRest is how long a primary that the configuration no longer names
+// goes on, for logins that began before.
+const primaryRest = 2 * time.Minute
+
+// swapper gives a running shim a new configuration on SIGHUP.
+type swapper struct {
+	p      *program
+	path   string
+	parts  *shimParts
+	server *shim.Server
+}
+
+// attend swaps on every SIGHUP until ctx ends.
+func (w *swapper) attend(ctx context.Context) {
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hangup:
+			if err := w.swap(); err != nil {
+				w.parts.log.Error("configuration is refused; the one before it goes on", "error", err.Error(), "hint", hint.Of(err))
+			}
+		}
+	}
+}
+
+// swap reads the configuration, checks it whole, and puts it in the place of
+// the one before it, or leaves everything as it was.
+func (w *swapper) swap() error {
+	next, warnings, err := config.Load(w.path)
+	for _, line := range warnings {
+		w.parts.log.Warn("configuration", "warning", line)
+	}
+	if err != nil {
+		return err
+	}
+	before := w.parts.config
+	if len(next.ClusterKeys) == 0 {
+		next.Keys = before.Keys
+	}
+	if fixed := config.NeedsRestart(before, next); len(fixed) > 0 {
+		return hint.New(strings.Join(fixed, ", ")+" cannot be changed while the shim runs", "restart it for that: it answers what it has read, and clients ask again")
+	}
+	diff := config.Diff(before, next)
+	first, gone, err := w.p.renewPrimaries(w.parts.primaries, before, next)
+	if err != nil {
+		return err
+	}
+	if err := w.server.Swap(next, first.byName); err != nil {
+		return errors.Join(err, first.without(w.parts.primaries).close())
+	}
+	w.parts.config, w.parts.primaries = next, first
+	time.AfterFunc(primaryRest, func() {
+		if err := gone.close(); err != nil {
+			w.parts.log.Warn("a primary that is no longer named cannot be closed", "error", err)
+		}
+	})
+	for _, line := range diff {
+		w.parts.log.Info("configuration changed", "change", line)
+	}
+	w.parts.log.Info("configuration swapped", slog.Int("changes", len(diff)))
+	return nil
+}
+
+// renewPrimaries are the primaries of a new configuration: those that mean the
+// same go on with what they remember, the others are made. Gone are those that
+// nobody names any more.
+func (p *program) renewPrimaries(before *primaries, old, next *config.Config) (made, gone *primaries, err error) {
+	fresh := *next
+	fresh.Primaries = maps.Clone(next.Primaries)
+	kept := newPrimaries()
+	for name := range next.Primaries {
+		if config.SamePrimary(old, next, name) {
+			delete(fresh.Primaries, name)
+			kept.take(name, before)
+		}
+	}
+	if made, err = p.primaries(&fresh); err != nil {
+		return nil, nil, err
+	}
+	for name := range kept.byName {
+		made.take(name, kept)
+	}
+	return made, before.without(made), nil
+}
+
+// take adds one of another set.
+func (m *primaries) take(name string, from *primaries) {
+	m.byName[name] = from.byName[name]
+	if c, ok := from.homes[name]; ok {
+		m.homes[name] = c
+	}
+	if c, ok := from.directories[name]; ok {
+		m.directories[name] = c
+	}
+}
+
+// without is the set of those that other has not got.
+func (m *primaries) without(other *primaries) *primaries {
+	rest := newPrimaries()
+	for name := range m.byName {
+		if m.homes[name] != other.homes[name] || m.directories[name] != other.directories[name] {
+			rest.take(name, m)
+		}
+	}
+	return rest
+}

@@ -1,0 +1,140 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"mfabridge/internal/hint"
+	"mfabridge/shim"
+	"mfabridge/shim/config"
+	"mfabridge/shim/journal"
+)
+
+// Events take at most this much of the data folder.
+const (
+	eventFile  = 16 << 20
+	eventFiles = 16
+)
+
+// maxAnswers is how many events `shim why` shows: the latest.
+const maxAnswers = 50
+
+func eventFolder(conf *config.Config) string { return filepath.Join(conf.Data, "events") }
+
+// shimLog is where a shim tells what it does: to standard error, and to the
+// files that `shim why` reads.
+func (p *program) shimLog(conf *config.Config) (*journal.Journal, *slog.Logger, error) {
+	events, err := journal.Open(journal.Options{Folder: eventFolder(conf), MaxFile: eventFile, Keep: eventFiles, Now: p.now})
+	if err != nil {
+		return nil, nil, err
+	}
+	return events, slog.New(slog.NewMultiHandler(p.logger().Handler(), slog.NewJSONHandler(events, nil))), nil
+}
+
+func (p *program) shimWhy(c *cli.Context) error {
+	names, err := args(c, "REQUEST|USER")
+	if err != nil {
+		return err
+	}
+	format := c.String("format")
+	if format != "text" && format != "json" {
+		return usage(fmt.Sprintf("--format %s is not known", format), "write text or json")
+	}
+	conf, err := p.shimConfig(c.String("config"))
+	if err != nil {
+		return err
+	}
+	events, err := why(eventFolder(conf), names[0])
+	if err != nil {
+		return err
+	}
+	if len(events) == 0 {
+		return hint.New(fmt.Sprintf("no event of %s is known", names[0]),
+			"give the user as typed, or the request, challenge, station or address as a log line has it; the oldest events are gone, and packets that were dropped may have no line each")
+	}
+	for _, e := range events {
+		if format == "json" {
+			fmt.Fprintf(p.out, "%s\n", e.raw)
+			continue
+		}
+		e.tell(p.out)
+	}
+	return nil
+}
+
+// event is one line of the shim's log.
+type event struct {
+	raw    []byte
+	fields map[string]any
+}
+
+func (e event) text(key string) string {
+	if s, ok := e.fields[key].(string); ok {
+		return s
+	}
+	return ""
+}
+
+// why finds the latest events that name a user, request, challenge, station or
+// address.
+func why(folder, name string) ([]event, error) {
+	var found []event
+	for line, err := range journal.Lines(folder) {
+		if err != nil {
+			return nil, err
+		}
+		e := event{fields: make(map[string]any)}
+		if json.Unmarshal(line, &e.fields) != nil || !e.names(name) {
+			continue // a line that is no event is nobody's
+		}
+		e.raw = slices.Clone(line)
+		if found = append(found, e); len(found) > maxAnswers {
+			found = found[1:]
+		}
+	}
+	return found, nil
+}
+
+func (e event) names(name string) bool {
+	for _, key := range []string{"user", "request", "challenge", "station", "from", "client"} {
+		s := e.text(key)
+		switch {
+		case s == "":
+		case strings.EqualFold(s, name), key == "challenge" && len(s) >= 16 && strings.HasPrefix(name, s),
+			key == "from" && strings.HasPrefix(s, name+":"):
+			return true
+		}
+	}
+	return false
+}
+
+// tell writes an event for people: what happened, why, and the numbers.
+func (e event) tell(w io.Writer) {
+	what := e.text("msg")
+	if outcome := e.text("outcome"); outcome != "" {
+		what = outcome
+	}
+	fmt.Fprintf(w, "%s  %s", e.text("time"), what)
+	for _, key := range []string{"user", "client", "from", "station", "method", "request", "challenge"} {
+		if s := e.text(key); s != "" {
+			fmt.Fprintf(w, "  %s=%s", key, s)
+		}
+	}
+	if ms, ok := e.fields["ms"].(float64); ok {
+		fmt.Fprintf(w, "  %.1fms", ms)
+	}
+	fmt.Fprintln(w)
+	if reason := e.text("reason"); reason != "" {
+		fmt.Fprintf(w, "    %s: %s\n", reason, shim.Explain(reason))
+	}
+	if cause := e.text("cause"); cause != "" {
+		fmt.Fprintf(w, "    cause: %s\n", cause)
+	}
+}

@@ -1,0 +1,63 @@
+package shim
+
+import "mfabridge/cloud"
+
+// Explain says for an operator what a reason in logs and metrics means, and
+// what to look at. Of a word that it does not know it says so.
+func Explain(why string) string {
+	if text, ok := explanations()[why]; ok {
+		return text
+	}
+	return "no explanation is known; the reference of this version has the word"
+}
+
+func explanations() map[string]string {
+	return map[string]string{
+		string(noUserName):           "the request has no User-Name; look at the client's settings",
+		string(badUserName):          "the name is not UTF-8 or has control characters",
+		string(attributeTwice):       "an attribute that may come once came twice; the client does not follow RFC 2865",
+		string(noPassword):           "the request has no User-Password",
+		string(emptyPassword):        "nothing was typed; an empty password is never tried",
+		string(badPassword):          "the password cannot be revealed: the shared secret differs on the two sides, or it is not UTF-8",
+		string(protocolNotSupported): "the client uses CHAP, MS-CHAP or EAP where this configuration takes PAP; set it to PAP",
+		string(stateMalformed):       "the State that came back is not one of ours, or the client cut it",
+		string(stateAltered):         "the State cannot be opened: it was altered, or sealed with a key that this node has not got (cluster_keys)",
+		string(stateExpired):         "the code came too late; the user starts again",
+		string(stateForeign):         "the State belongs to another client or user",
+		string(userUnknown):          "the engine knows nobody of this name; look at aliases (mfabridge explain F USER)",
+		string(userAmbiguous):        "the name stands for several people, or the directory's entry contradicts the engine's user",
+		string(challengeUnknown):     "the engine has forgotten this challenge",
+		string(notDecided):           "the code did not settle it",
+		string(requestInvalid):       "the engine or the first factor could not understand the request; the cause says why",
+		string(outage):               "the engine or the first factor could not be asked; the cause says which",
+		string(replyTooLong):         "the answer does not fit a packet: too many attributes",
+		unknownClient.String():       "no client has this address; add it to radius.clients",
+		malformed.String():           "this is no RADIUS packet",
+		unexpectedCode.String():      "neither Access-Request nor Status-Server; a reply or an accounting request at the wrong port",
+
+		noMessageAuthenticator.String():    "the client sends no Message-Authenticator; switch it on there, or set message_authenticator: observe for a while",
+		wrongMessageAuthenticator.String(): "the shared secret differs on the two sides, or somebody altered the packet",
+		unsignedProxyState.String():        "a proxy on the way added Proxy-State without Message-Authenticator: that can be a forgery (CVE-2024-3596)",
+		unsignedEAP.String():               "EAP without Message-Authenticator is never taken",
+		overload.String():                  "more requests than workers could take; clients send again",
+
+		string(cloud.WrongCode):     "the code is wrong",
+		string(cloud.UsedCode):      "the code was used before; the user waits for the next one",
+		string(cloud.WrongPassword): "the first factor refused the password",
+		string(cloud.TooManyTries):  "too many failures; the limit ends by itself",
+		string(cloud.UserDenied):    "the user pressed deny",
+		string(cloud.UserBlocked):   "the user is blocked; a helpdesk can end that",
+		string(cloud.NoMethod):      "the user has nothing registered that could be asked for",
+		string(cloud.NotAllowed):    "policy forbids the user every method that is registered",
+		string(cloud.Undeliverable): "no channel could take the message",
+		string(cloud.TimedOut):      "nobody answered in time",
+		string(cloud.UserDisabled):  "the user is disabled",
+		string(cloud.RepeatRefused): "the same code came in a way that cannot be told from somebody else's",
+		string(cloud.NeedNextCode):  "the generator's clock is off: the user types the next code too",
+		string(PasswordExpired):     "the directory says that the password has expired",
+		string(PasswordMustChange):  "the directory wants the password changed first",
+		string(AccountLocked):       "the directory has locked the account",
+		string(AccountExpired):      "the account has expired in the directory",
+		string(NotNow):              "the directory allows no sign-in at this hour, or from here",
+	}
+}

@@ -1,0 +1,286 @@
+// Package journal keeps lines in files of a folder: written in order, bounded
+// in size, and durable where that is asked for.
+//
+//	j, err := journal.Open(journal.Options{Folder: data + "/events", MaxFile: 16 << 20, Keep: 8})
+//	_, err = j.Write(line)     // an io.Writer for a log
+//	err = j.Append(line)       // returns when the line is on the disk
+//	for line, err := range journal.Lines(data + "/events") { … }
+//
+// Each process and each turn begins a file of its own, named by its time, so
+// that several processes may share a folder and a file that a crash tore is
+// never written again. Of a torn file the whole lines count. Calls of Append
+// at the same time share one fsync.
+package journal
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"iter"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// MaxLine is the longest line that is written or read, in octets: an
+// accounting record of a packet of 4096 octets fits.
+const MaxLine = 64 << 10
+
+const suffix = ".jsonl"
+
+// Options say where lines go.
+type Options struct {
+	Folder  string           // made if it is not there
+	MaxFile int64            // octets of a file, beyond which a new one begins
+	Keep    int              // files that stay; 0: all
+	Now     func() time.Time // nil: time.Now
+}
+
+// Journal takes lines. All methods may be called concurrently.
+type Journal struct {
+	o Options
+
+	mu      sync.Mutex
+	file    *os.File
+	size    int64
+	written uint64     // lines
+	retired []*os.File // full, and not closed yet
+
+	durable sync.Mutex // held while lines are made durable
+	synced  uint64
+}
+
+// Open makes the folder. Files come with the first line.
+func Open(o Options) (*Journal, error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if err := os.MkdirAll(o.Folder, 0o700); err != nil {
+		return nil, fmt.Errorf("folder for records cannot be made: %w", err)
+	}
+	return &Journal{o: o}, nil
+}
+
+// Write adds a line, which ends with a newline, or is given one.
+func (j *Journal) Write(line []byte) (int, error) {
+	_, err := j.add(line)
+	if err != nil {
+		return 0, err
+	}
+	return len(line), nil
+}
+
+// Append adds a line and returns when it is durable. With an error it is not
+// known to be.
+func (j *Journal) Append(line []byte) error {
+	mine, err := j.add(line)
+	if err != nil {
+		return err
+	}
+	j.durable.Lock()
+	defer j.durable.Unlock()
+	if j.synced >= mine {
+		return nil // another call's fsync had it
+	}
+	j.mu.Lock()
+	file, retired, upTo := j.file, j.retired, j.written
+	j.retired = nil
+	j.mu.Unlock()
+	err = closeAll(retired, true)
+	if file != nil {
+		err = errors.Join(err, file.Sync())
+	}
+	if err != nil {
+		return fmt.Errorf("record cannot be made durable: %w", err)
+	}
+	j.synced = upTo
+	return nil
+}
+
+func closeAll(files []*os.File, sync bool) error {
+	var errs []error
+	for _, f := range files {
+		if sync {
+			errs = append(errs, f.Sync())
+		}
+		errs = append(errs, f.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// add writes a line and returns its number.
+func (j *Journal) add(line []byte) (uint64, error) {
+	text := strings.TrimSuffix(string(line), "\n")
+	if len(text)+1 > MaxLine || strings.Contains(text, "\n") {
+		return 0, fmt.Errorf("a record is one line of at most %d octets", MaxLine)
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.file == nil || j.size+int64(len(text))+1 > j.o.MaxFile {
+		if err := j.turn(); err != nil {
+			return 0, err
+		}
+	}
+	if _, err := j.file.WriteString(text + "\n"); err != nil {
+		// What was written of the line must not become the start of another.
+		if bad := j.file.Truncate(j.size); bad != nil {
+			j.retired, j.file = append(j.retired, j.file), nil
+		}
+		return 0, fmt.Errorf("record cannot be written: %w", err)
+	}
+	j.size += int64(len(text)) + 1
+	j.written++
+	return j.written, nil
+}
+
+// turn begins a new file, and removes the oldest beyond Keep.
+func (j *Journal) turn() error {
+	names, err := files(j.o.Folder)
+	if err != nil {
+		return err
+	}
+	name := j.o.Now().UTC().Format("20060102T150405.000000000Z")
+	first := 0
+	if n := len(names); n > 0 && len(names[n-1]) > len(name) && names[n-1][:len(name)] >= name {
+		name = names[n-1][:len(name)] // the clock went back: the order of the files must not
+		if _, err := fmt.Sscanf(names[n-1][len(name):], "-%06d", &first); err == nil {
+			first++
+		}
+	}
+	var f *os.File
+	err = fs.ErrExist
+	for n := first; errors.Is(err, fs.ErrExist) && n < 1e6; n++ { // a clock that stands still, or another process
+		f, err = os.OpenFile(filepath.Join(j.o.Folder, fmt.Sprintf("%s-%06d%s", name, n, suffix)), os.O_WRONLY|os.O_CREATE|os.O_EXCL|os.O_APPEND, 0o600)
+	}
+	if err != nil {
+		return fmt.Errorf("file for records cannot be made: %w", err)
+	}
+	if err := syncFolder(j.o.Folder); err != nil {
+		return errors.Join(err, f.Close())
+	}
+	if j.file != nil {
+		j.retired = append(j.retired, j.file)
+	}
+	j.file, j.size = f, 0
+	if j.o.Keep > 0 {
+		j.retire()
+		return j.prune()
+	}
+	return nil
+}
+
+// retire closes full files of a journal that nobody makes durable.
+func (j *Journal) retire() {
+	if !j.durable.TryLock() {
+		return
+	}
+	defer j.durable.Unlock()
+	_ = closeAll(j.retired, false) // lines of a log: a fault here loses at most those
+	j.retired = nil
+}
+
+func (j *Journal) prune() error {
+	names, err := files(j.o.Folder)
+	if err != nil {
+		return err
+	}
+	for len(names) > j.o.Keep {
+		if err := os.Remove(filepath.Join(j.o.Folder, names[0])); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("old records cannot be removed: %w", err)
+		}
+		names = names[1:]
+	}
+	return nil
+}
+
+// Close makes all lines durable and closes the files.
+func (j *Journal) Close() error {
+	j.durable.Lock()
+	defer j.durable.Unlock()
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	open := j.retired
+	if j.file != nil {
+		open = append(open, j.file)
+	}
+	j.file, j.retired = nil, nil
+	return closeAll(open, true)
+}
+
+func syncFolder(path string) error {
+	d, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// files are the names of a folder's files, the oldest first.
+func files(folder string) ([]string, error) {
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return nil, fmt.Errorf("records cannot be read: %w", err)
+	}
+	var names []string
+	for _, e := range entries {
+		if !e.IsDir() && strings.HasSuffix(e.Name(), suffix) {
+			names = append(names, e.Name())
+		}
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// Lines yields the whole lines of a folder's files, the oldest file first; a
+// line is valid until the next one. Lines that are too long are passed over. A
+// folder that is not there has none.
+func Lines(folder string) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		names, err := files(folder)
+		if errors.Is(err, fs.ErrNotExist) {
+			return
+		}
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		for _, name := range names {
+			if !lines(filepath.Join(folder, name), yield) {
+				return
+			}
+		}
+	}
+}
+
+func lines(path string, yield func([]byte, error) bool) bool {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return true // removed meanwhile
+	}
+	if err != nil {
+		return yield(nil, err)
+	}
+	defer f.Close()
+	r := bufio.NewReaderSize(f, MaxLine)
+	for long := false; ; {
+		line, err := r.ReadSlice('\n')
+		switch {
+		case errors.Is(err, io.EOF):
+			return true // what has no newline was torn
+		case errors.Is(err, bufio.ErrBufferFull):
+			long = true
+			continue
+		case err != nil:
+			return yield(nil, err)
+		}
+		if !long && !yield(line[:len(line)-1], nil) {
+			return false
+		}
+		long = false
+	}
+}

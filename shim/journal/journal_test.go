@@ -1,0 +1,150 @@
+package journal_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"mfabridge/shim/journal"
+)
+
+func open(t *testing.T, o journal.Options) *journal.Journal {
+	t.Helper()
+	if o.MaxFile == 0 {
+		o.MaxFile = 1 << 20
+	}
+	j, err := journal.Open(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return j
+}
+
+func all(t *testing.T, folder string) (out []string) {
+	t.Helper()
+	for line, err := range journal.Lines(folder) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, string(line))
+	}
+	return out
+}
+
+func TestLinesComeBackInOrder(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "events")
+	if got := all(t, dir); got != nil {
+		t.Errorf("a folder that is not there: %q", got)
+	}
+	still := time.Unix(1e9, 0)
+	j := open(t, journal.Options{Folder: dir, MaxFile: 20, Now: func() time.Time { return still }})
+	for i := range 10 {
+		if err := j.Append(fmt.Appendf(nil, `{"n":%d}`, i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got := all(t, dir); len(got) != 10 || got[0] != `{"n":0}` || got[9] != `{"n":9}` {
+		t.Errorf("got %q", got)
+	}
+	if entries, _ := os.ReadDir(dir); len(entries) != 5 {
+		t.Errorf("%d files", len(entries))
+	}
+}
+
+func TestOldFilesGo(t *testing.T) {
+	dir := t.TempDir()
+	j := open(t, journal.Options{Folder: dir, MaxFile: 20, Keep: 3})
+	for i := range 100 {
+		if _, err := fmt.Fprintf(j, "{\"n\":%2d}\n", i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	entries, _ := os.ReadDir(dir)
+	if got := all(t, dir); len(entries) != 3 || got[len(got)-1] != `{"n":99}` {
+		t.Errorf("%d files, last line %q", len(entries), got[len(got)-1])
+	}
+}
+
+func TestAClockThatGoesBackLosesNothing(t *testing.T) {
+	dir, now := t.TempDir(), time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC)
+	j := open(t, journal.Options{Folder: dir, MaxFile: 20, Keep: 2, Now: func() time.Time { return now }})
+	for i := range 10 {
+		now = now.Add(-time.Hour)
+		if err := j.Append(fmt.Appendf(nil, `{"n":%d}`, i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := all(t, dir); len(got) != 4 || got[0] != `{"n":6}` || got[3] != `{"n":9}` {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestTornAndForeignLinesDoNotCount(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{"20200101T000000.000000000Z.jsonl": "one\ntwo\nthr", "20210101T000000.000000000Z.jsonl": strings.Repeat("x", journal.MaxLine+5) + "\nfour\n", "readme": "five\n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := strings.Join(all(t, dir), " "); got != "one two four" {
+		t.Errorf("got %q", got)
+	}
+	j := open(t, journal.Options{Folder: dir})
+	for _, bad := range []string{"a\nb", strings.Repeat("x", journal.MaxLine)} {
+		if err := j.Append([]byte(bad)); err == nil {
+			t.Errorf("%.10q was taken", bad)
+		}
+	}
+}
+
+func TestManyAtOnce(t *testing.T) {
+	dir := t.TempDir()
+	j := open(t, journal.Options{Folder: dir, MaxFile: 4096})
+	var w sync.WaitGroup
+	for i := range 32 {
+		w.Go(func() {
+			for n := range 20 {
+				if err := j.Append(fmt.Appendf(nil, `{"worker":%d,"n":%d}`, i, n)); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	w.Wait()
+	if got := all(t, dir); len(got) != 640 {
+		t.Errorf("%d lines of 640", len(got))
+	}
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func FuzzLines(f *testing.F) {
+	f.Add([]byte("a\nb\n"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, "x.jsonl"), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		n := 0
+		for line, err := range journal.Lines(dir) {
+			if err != nil || strings.Contains(string(line), "\n") {
+				t.Fatal(err)
+			}
+			n++
+		}
+		if n > strings.Count(string(b), "\n") {
+			t.Errorf("%d lines", n)
+		}
+	})
+}
