@@ -18,6 +18,7 @@ const pageSize = 500
 type Actor struct {
 	Who    string
 	Reason string // may be empty where the command needs none
+	Desk   bool   // of a helpdesk: may not change who has an administrative role
 }
 
 func (a Actor) check() error {
@@ -26,6 +27,14 @@ func (a Actor) check() error {
 	}
 	if a.Reason != "" {
 		return checkText("a reason", a.Reason, 1000)
+	}
+	return nil
+}
+
+// mayChange keeps a helpdesk from those who have an administrative role.
+func (a Actor) mayChange(u *User) error {
+	if a.Desk && len(u.Roles) > 0 {
+		return refuse(cloud.Denied, "a helpdesk may not change who has an administrative role")
 	}
 	return nil
 }
@@ -167,6 +176,9 @@ func (e *Engine) change(ctx context.Context, by Actor, id cloud.UserID, action, 
 		}
 		if u == nil {
 			return refuse(cloud.NotFound, "there is no such user")
+		}
+		if err := by.mayChange(u); err != nil {
+			return err
 		}
 		if err := edit(u); err != nil {
 			return err

@@ -1,12 +1,14 @@
 package remote
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -37,7 +39,7 @@ type token struct {
 
 // request is one call.
 type request struct {
-	method, path string
+	method, path string            // path below the address of the engine
 	body         any               // nil: none
 	repeatable   bool              // may be sent again though its answer was lost
 	header       map[string]string // besides
@@ -59,6 +61,38 @@ func (c *Client) call(ctx context.Context, r request, into any) error {
 		return unavailable("the engine's answer was cut off or is not JSON", err)
 	}
 	return nil
+}
+
+// Get asks a route of the engine that only answers, and decodes the answer.
+func (c *Client) Get(ctx context.Context, path string, into any) error {
+	return c.call(ctx, request{method: http.MethodGet, path: path, repeatable: true}, into)
+}
+
+// Post sends a change to a route of the engine and decodes the answer; into may
+// be nil. It is not repeated where its answer was lost.
+func (c *Client) Post(ctx context.Context, path string, body, into any) error {
+	return c.call(ctx, request{method: http.MethodPost, path: path, body: body}, into)
+}
+
+// Lines yields the lines of a long answer, and the error that cut it off. Its
+// last line is the caller's to know.
+func (c *Client) Lines(ctx context.Context, path string) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		answer, err := c.send(ctx, request{method: http.MethodGet, path: path, repeatable: true})
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		defer answer.Body.Close()
+		lines := bufio.NewScanner(answer.Body)
+		lines.Buffer(nil, maxLine)
+		for lines.Scan() {
+			if !yield(lines.Bytes(), nil) {
+				return
+			}
+		}
+		yield(nil, unavailable("the answer was cut off", lines.Err()))
+	}
 }
 
 // send sends a request until it is answered, as far as it may. The answer is

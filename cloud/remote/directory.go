@@ -1,11 +1,9 @@
 package remote
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"iter"
 	"net/http"
 	"net/url"
@@ -111,8 +109,8 @@ func (c *Client) Preflight(ctx context.Context) ([]cloud.Check, error) {
 	return checks, nil
 }
 
-// maxLine bounds a line of an answer of many, in bytes.
-const maxLine = 64 << 10
+// maxLine bounds a line of an answer of many, in bytes: a user with all methods.
+const maxLine = 256 << 10
 
 // Members implements [cloud.GroupReader].
 func (c *Client) Members(ctx context.Context, group string) iter.Seq2[cloud.UserID, error] {
@@ -122,37 +120,23 @@ func (c *Client) Members(ctx context.Context, group string) iter.Seq2[cloud.User
 			return
 		}
 		path := wire.PathDirectory + "/groups/" + url.PathEscape(group) + "/members"
-		answer, err := c.send(ctx, request{method: http.MethodGet, path: path, repeatable: true})
-		if err != nil {
-			yield("", err)
-			return
-		}
-		defer answer.Body.Close()
-		if err := eachMember(answer.Body, yield); err != nil {
-			yield("", err)
-		}
-	}
-}
-
-// eachMember yields until the last line; nil also when nobody wants more.
-func eachMember(r io.Reader, yield func(cloud.UserID, error) bool) error {
-	lines := bufio.NewScanner(r)
-	lines.Buffer(nil, maxLine)
-	for lines.Scan() {
-		var m wire.Member
-		switch err := json.Unmarshal(lines.Bytes(), &m); {
-		case err != nil:
-			return unavailable("a line of the group's members cannot be read", nil)
-		case m.Error != nil:
-			return m.Error.ToError(0)
-		case m.End:
-			return nil
-		}
-		if !yield(cloud.UserID(m.ID), nil) {
-			return nil
+		for line, err := range c.Lines(ctx, path) {
+			var m wire.Member
+			if err == nil && json.Unmarshal(line, &m) != nil {
+				err = unavailable("a line of the group's members cannot be read", nil)
+			}
+			if err == nil {
+				err = m.Error.ToError(0)
+			}
+			switch {
+			case err != nil:
+				yield("", err)
+				return
+			case m.End || !yield(cloud.UserID(m.ID), nil):
+				return
+			}
 		}
 	}
-	return unavailable("the list of the group's members was cut off", lines.Err())
 }
 
 // Lock implements [cloud.Locker]: a lease that is renewed until unlock.

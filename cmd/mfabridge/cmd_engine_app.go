@@ -20,16 +20,16 @@ func (p *program) appCommand() *cli.Command {
 		Name:  "app",
 		Usage: "administer the applications that may call the engine",
 		Subcommands: []*cli.Command{
-			{Name: "add", Usage: "register an application and write its secret into a new file", ArgsUsage: "NAME", Flags: slices.Concat(storeFlags(), []cli.Flag{
+			{Name: "add", Usage: "register an application and write its secret into a new file", ArgsUsage: "NAME", Flags: slices.Concat(adminFlags(), []cli.Flag{
 				&cli.StringFlag{Name: "role", EnvVars: env("role"), Usage: "`ROLE`: migrate, shim, helpdesk, auditor or admin"},
 				&cli.DurationFlag{Name: "for", EnvVars: env("for"), Usage: "valid for this `TIME`, e.g. 720h (required for migrate; default: without end)"},
 				&cli.StringFlag{Name: "secret-out", EnvVars: env("secret-out"), Usage: "write the secret to `FILE` (mode 0600); it cannot be shown again"},
 				reasonFlag(),
 			}), Action: p.addApp},
 			p.appKeyCommand(),
-			{Name: "list", Usage: "list all applications", Flags: storeFlags(), Action: p.listApps},
+			{Name: "list", Usage: "list all applications", Flags: adminFlags(), Action: p.listApps},
 			{Name: "remove", Usage: "take an application's access away", ArgsUsage: "NAME",
-				Flags: append(storeFlags(), reasonFlag()), Action: p.removeApp},
+				Flags: append(adminFlags(), reasonFlag()), Action: p.removeApp},
 		},
 	}
 }
@@ -56,7 +56,7 @@ func (p *program) addApp(c *cli.Context) error {
 	if d := c.Duration("for"); d > 0 {
 		until = p.now().Add(d)
 	}
-	return p.withEngine(c, func(e *embedded) error {
+	return p.administer(c, func(e administrator) error {
 		f, err := os.OpenFile(out, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 		if err != nil {
 			return hint.Wrap(fmt.Errorf("the secret's file cannot be made: %w", err), "give --secret-out a name that does not exist yet, in a folder that does")
@@ -77,7 +77,7 @@ func (p *program) listApps(c *cli.Context) error {
 	if _, err := args(c); err != nil {
 		return err
 	}
-	return p.withEngine(c, func(e *embedded) error {
+	return p.administer(c, func(e administrator) error {
 		apps, err := e.Apps(c.Context)
 		if err != nil {
 			return err
@@ -100,7 +100,7 @@ func (p *program) removeApp(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	return p.withEngine(c, func(e *embedded) error {
+	return p.administer(c, func(e administrator) error {
 		if err := e.RemoveApp(c.Context, by, name); err != nil {
 			return hint.Wrap(err, "mfabridge engine app list shows which there are")
 		}

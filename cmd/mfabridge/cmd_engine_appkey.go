@@ -19,7 +19,7 @@ func (p *program) appKeyCommand() *cli.Command {
 	return &cli.Command{
 		Name: "key", Usage: "register a public key with which an application signs instead of showing its secret", ArgsUsage: "NAME",
 		Description: "The application then asks for tokens with a signed assertion (RFC 7523, RS256 or PS256) whose kid is the one printed.",
-		Flags: slices.Concat(storeFlags(), []cli.Flag{
+		Flags: slices.Concat(adminFlags(), []cli.Flag{
 			&cli.StringFlag{Name: "public-key", EnvVars: env("public-key"), Usage: "PEM `FILE` with an RSA public key or a certificate (required)"},
 			&cli.StringFlag{Name: "kid", EnvVars: env("kid"), Usage: "`ID` of the key (default: made from the key)"},
 			reasonFlag(),
@@ -39,7 +39,7 @@ func (p *program) addAppKey(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	return p.withEngine(c, func(e *embedded) error {
+	return p.administer(c, func(e administrator) error {
 		kid, err := e.AddAppKey(c.Context, by, name, key, c.String("kid"), until)
 		if err != nil {
 			return err

@@ -14,7 +14,7 @@ import (
 )
 
 func (p *program) groupCommand() *cli.Command {
-	memberFlags := slices.Concat(storeFlags(), []cli.Flag{
+	memberFlags := slices.Concat(adminFlags(), []cli.Flag{
 		&cli.StringFlag{Name: "user", EnvVars: env("user"), Usage: "`USER`, by any name that a login may use"},
 		&cli.StringFlag{Name: "group", EnvVars: env("group"), Usage: "another `GROUP`, by name or id"},
 		reasonFlag()})
@@ -22,10 +22,10 @@ func (p *program) groupCommand() *cli.Command {
 		Name:  "group",
 		Usage: "groups of users and of other groups, for the method policy and for waves",
 		Subcommands: []*cli.Command{
-			{Name: "add", Usage: "make an empty group", ArgsUsage: "NAME", Flags: append(storeFlags(), reasonFlag()), Action: p.addGroup},
-			{Name: "remove", Usage: "forget a group; its members stay", ArgsUsage: "GROUP", Flags: append(storeFlags(), reasonFlag()), Action: p.removeGroup},
-			{Name: "list", Usage: "list all groups", Flags: storeFlags(), Action: p.listGroups},
-			{Name: "members", Usage: "list the users of a group and of all groups within it, by id", ArgsUsage: "GROUP", Flags: storeFlags(), Action: p.listMembers},
+			{Name: "add", Usage: "make an empty group", ArgsUsage: "NAME", Flags: append(adminFlags(), reasonFlag()), Action: p.addGroup},
+			{Name: "remove", Usage: "forget a group; its members stay", ArgsUsage: "GROUP", Flags: append(adminFlags(), reasonFlag()), Action: p.removeGroup},
+			{Name: "list", Usage: "list all groups", Flags: adminFlags(), Action: p.listGroups},
+			{Name: "members", Usage: "list the users of a group and of all groups within it, by id", ArgsUsage: "GROUP", Flags: adminFlags(), Action: p.listMembers},
 			{Name: "join", Usage: "put a user or another group into a group", ArgsUsage: "GROUP", Flags: memberFlags,
 				Action: func(c *cli.Context) error { return p.changeMember(c, true) }},
 			{Name: "leave", Usage: "take a user or another group out of a group", ArgsUsage: "GROUP", Flags: memberFlags,
@@ -39,7 +39,7 @@ func (p *program) addGroup(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	return p.withEngine(c, func(e *embedded) error {
+	return p.administer(c, func(e administrator) error {
 		id, err := e.AddGroup(c.Context, by, name)
 		if err == nil {
 			fmt.Fprintf(p.out, "made group %s, id %s\n", migrate.Plain(name), id)
@@ -53,7 +53,7 @@ func (p *program) removeGroup(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	return p.withEngine(c, func(e *embedded) error {
+	return p.administer(c, func(e administrator) error {
 		err := e.RemoveGroup(c.Context, by, name)
 		if err == nil {
 			fmt.Fprintf(p.out, "%s: removed\n", migrate.Plain(name))
@@ -66,7 +66,7 @@ func (p *program) listGroups(c *cli.Context) error {
 	if _, err := args(c); err != nil {
 		return err
 	}
-	return p.withEngine(c, func(e *embedded) error {
+	return p.administer(c, func(e administrator) error {
 		t := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(t, "GROUP\tID")
 		for g, err := range e.Groups(c.Context) {
@@ -84,7 +84,7 @@ func (p *program) listMembers(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	return p.withEngine(c, func(e *embedded) error {
+	return p.administer(c, func(e administrator) error {
 		for id, err := range e.Members(c.Context, given[0]) {
 			if err != nil {
 				return err
@@ -107,7 +107,7 @@ func (p *program) changeMember(c *cli.Context, join bool) error {
 	if (user == "") == (inner == "") {
 		return usage("say who: one of --user and --group", "e.g. --user ada@contoso.example")
 	}
-	return p.withEngine(c, func(e *embedded) error {
+	return p.administer(c, func(e administrator) error {
 		kind, member := engine.MemberGroup, inner
 		if user != "" {
 			u, err := findUser(c, e, user)
@@ -140,11 +140,11 @@ func (p *program) policyCommand() *cli.Command {
 		Name:  "policy",
 		Usage: "who may use which method",
 		Subcommands: []*cli.Command{
-			{Name: "show", Usage: "show the method policy", Flags: storeFlags(), Action: p.showPolicy},
+			{Name: "show", Usage: "show the method policy", Flags: adminFlags(), Action: p.showPolicy},
 			{Name: "set", Usage: "set one line of the policy, whole", ArgsUsage: "METHOD",
 				Description: "METHOD is one of " + strings.Join(words, ", ") + ". What is not given is off: without --include everybody may\n" +
 					"use the method, without --sign-in nobody signs in by text. It holds for the next login.",
-				Flags: slices.Concat(storeFlags(), []cli.Flag{
+				Flags: slices.Concat(adminFlags(), []cli.Flag{
 					&cli.StringFlag{Name: "state", EnvVars: env("state"), Usage: "`STATE`: enabled or disabled"},
 					&cli.StringSliceFlag{Name: "include", EnvVars: env("include"), Usage: "only for this `GROUP` (name or id) and the groups within it"},
 					&cli.StringSliceFlag{Name: "exclude", EnvVars: env("exclude"), Usage: "not for this `GROUP`, whatever else its members are in"},
@@ -159,7 +159,7 @@ func (p *program) showPolicy(c *cli.Context) error {
 	if _, err := args(c); err != nil {
 		return err
 	}
-	return p.withEngine(c, func(e *embedded) error {
+	return p.administer(c, func(e administrator) error {
 		policy, err := e.Policy(c.Context)
 		if err != nil {
 			return err
@@ -210,7 +210,7 @@ func (p *program) setPolicy(c *cli.Context) error {
 	if !slices.Contains(engine.PolicyMethods(), engine.PolicyMethod(method)) {
 		return usage(fmt.Sprintf("the policy has no method %q", migrate.Plain(method)), "mfabridge engine policy show lists them")
 	}
-	return p.withEngine(c, func(e *embedded) error {
+	return p.administer(c, func(e administrator) error {
 		err := e.SetPolicy(c.Context, by, engine.PolicyMethod(method), engine.MethodPolicy{Enabled: state == "enabled",
 			Include: c.StringSlice("include"), Exclude: c.StringSlice("exclude"), SignIn: c.Bool("sign-in")})
 		if err == nil {

@@ -23,15 +23,15 @@ import (
 )
 
 func (p *program) userCommand() *cli.Command {
-	change := func(name, text string, flags []cli.Flag, do func(*cli.Context, *embedded, engine.Actor, cloud.User) error) *cli.Command {
-		return &cli.Command{Name: name, Usage: text, ArgsUsage: "USER", Flags: slices.Concat(storeFlags(), flags, []cli.Flag{reasonFlag()}),
+	change := func(name, text string, flags []cli.Flag, do func(*cli.Context, administrator, engine.Actor, cloud.User) error) *cli.Command {
+		return &cli.Command{Name: name, Usage: text, ArgsUsage: "USER", Flags: slices.Concat(adminFlags(), flags, []cli.Flag{reasonFlag()}),
 			Action: func(c *cli.Context) error { return p.changeUser(c, do) }}
 	}
 	return &cli.Command{
 		Name:  "user",
 		Usage: "list users of a store and change them",
 		Subcommands: []*cli.Command{
-			{Name: "add", Usage: "make a user without any method", ArgsUsage: "UPN", Flags: slices.Concat(storeFlags(), []cli.Flag{
+			{Name: "add", Usage: "make a user without any method", ArgsUsage: "UPN", Flags: slices.Concat(adminFlags(), []cli.Flag{
 				&cli.StringFlag{Name: "display-name", EnvVars: env("display-name"), Usage: "`NAME` for people"},
 				&cli.StringSliceFlag{Name: "alias", EnvVars: env("alias"), Usage: "another `NAME` that a login may use"},
 				&cli.StringFlag{Name: "sid", EnvVars: env("sid"), Usage: "Windows security identifier"},
@@ -39,25 +39,29 @@ func (p *program) userCommand() *cli.Command {
 				reasonFlag(),
 			}), Action: p.addUser},
 			p.importCommand(),
-			{Name: "list", Usage: "list all users", Flags: append(storeFlags(), formatFlag()), Action: p.listUsers},
+			{Name: "list", Usage: "list all users", Flags: append(adminFlags(), formatFlag()), Action: p.listUsers},
 			{Name: "show", Usage: "show one user, by any name that a login may use", ArgsUsage: "USER",
-				Flags: append(storeFlags(), formatFlag()), Action: p.showUser},
-			change("enable", "let a user verify again", nil, func(c *cli.Context, e *embedded, by engine.Actor, u cloud.User) error {
+				Flags: append(adminFlags(), formatFlag()), Action: p.showUser},
+			change("enable", "let a user verify again", nil, func(c *cli.Context, e administrator, by engine.Actor, u cloud.User) error {
 				return e.SetEnabled(c.Context, by, u.ID, true)
 			}),
-			change("disable", "keep a user from verifying", nil, func(c *cli.Context, e *embedded, by engine.Actor, u cloud.User) error {
+			change("disable", "keep a user from verifying", nil, func(c *cli.Context, e administrator, by engine.Actor, u cloud.User) error {
 				return e.SetEnabled(c.Context, by, u.ID, false)
 			}),
 			change("block", "block a user for a time; holds for the next login", []cli.Flag{&cli.DurationFlag{Name: "for", EnvVars: env("for"),
-				Value: 90 * 24 * time.Hour, Usage: "`TIME`, e.g. 24h"}}, func(c *cli.Context, e *embedded, by engine.Actor, u cloud.User) error {
+				Value: 90 * 24 * time.Hour, Usage: "`TIME`, e.g. 24h"}}, func(c *cli.Context, e administrator, by engine.Actor, u cloud.User) error {
 				return e.Block(c.Context, by, u.ID, p.now().Add(c.Duration("for")))
 			}),
-			change("unblock", "end a block", nil, func(c *cli.Context, e *embedded, by engine.Actor, u cloud.User) error {
+			change("unblock", "end a block", nil, func(c *cli.Context, e administrator, by engine.Actor, u cloud.User) error {
 				return e.Unblock(c.Context, by, u.ID)
+			}),
+			change("invite", "invite a user to activate an authenticator", nil, func(c *cli.Context, e administrator, by engine.Actor, u cloud.User) error {
+				_, _, err := e.Invite(c.Context, by, u.ID)
+				return err
 			}),
 			change("password", "give a user a password for logins whose first factor the engine checks", []cli.Flag{&cli.StringFlag{Name: "password",
 				EnvVars: env("password"), Usage: "where it is: `file:PATH`, env:NAME, or - for standard input (default: a prompt)"}},
-				func(c *cli.Context, e *embedded, by engine.Actor, u cloud.User) error {
+				func(c *cli.Context, e administrator, by engine.Actor, u cloud.User) error {
 					word, err := p.password(c.String("password"))
 					if err != nil {
 						return err
@@ -73,7 +77,7 @@ func (p *program) addUser(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	return p.withEngine(c, func(e *embedded) error {
+	return p.administer(c, func(e administrator) error {
 		id, err := e.AddUser(c.Context, by, cloud.Profile{UPN: name, DisplayName: c.String("display-name"),
 			Aliases: c.StringSlice("alias"), SID: c.String("sid"), Enabled: !c.Bool("disabled")})
 		if err != nil {
@@ -84,12 +88,12 @@ func (p *program) addUser(c *cli.Context) error {
 	})
 }
 
-func (p *program) changeUser(c *cli.Context, do func(*cli.Context, *embedded, engine.Actor, cloud.User) error) error {
+func (p *program) changeUser(c *cli.Context, do func(*cli.Context, administrator, engine.Actor, cloud.User) error) error {
 	name, by, err := named(c, "USER")
 	if err != nil {
 		return err
 	}
-	return p.withEngine(c, func(e *embedded) error {
+	return p.administer(c, func(e administrator) error {
 		u, err := findUser(c, e, name)
 		if err != nil {
 			return err
@@ -102,7 +106,7 @@ func (p *program) changeUser(c *cli.Context, do func(*cli.Context, *embedded, en
 	})
 }
 
-func findUser(c *cli.Context, e *embedded, name string) (cloud.User, error) {
+func findUser(c *cli.Context, e administrator, name string) (cloud.User, error) {
 	u, err := e.Show(c.Context, name)
 	if err != nil && cloud.KindOf(err) == cloud.NotFound {
 		err = hint.Wrap(&cloud.Error{Kind: cloud.NotFound, Message: fmt.Sprintf("there is no user %q", migrate.Plain(name))},
@@ -170,7 +174,7 @@ func (p *program) listUsers(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	return p.withEngine(c, func(e *embedded) error {
+	return p.administer(c, func(e administrator) error {
 		table := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
 		if !asJSON {
 			fmt.Fprintln(table, "USER\tSTATE\tDEFAULT\tMETHODS")
@@ -245,7 +249,7 @@ func (p *program) showUser(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	return p.withEngine(c, func(e *embedded) error {
+	return p.administer(c, func(e administrator) error {
 		u, err := findUser(c, e, given[0])
 		if err != nil {
 			return err

@@ -186,6 +186,74 @@ func TestPlanOverHTTPS(t *testing.T) {
 	}
 }
 
+// An engine elsewhere is administered by the commands that administer a store,
+// and says in its audit who asked, through which application, and why.
+func TestAdministerOverHTTPS(t *testing.T) {
+	dir := t.TempDir()
+	s := serveEngine(t, dir)
+	store := "sqlite:" + filepath.Join(dir, "cloud.db")
+	admin, desk := s.app(t, "root", "admin"), s.app(t, "desk", "helpdesk")
+	as := func(who []string, words ...string) []string {
+		return append(append(append([]string{"engine"}, words...), "--store", s.api), who...)
+	}
+	far := func(who []string, words ...string) []string {
+		return as(who, append(words, "--reason", "ticket 4711")...)
+	}
+	people := filepath.Join(dir, "people.csv")
+	if err := os.WriteFile(people, []byte("UserPrincipalName,Roles\nboss@contoso.example,User Administrator\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	must(t, exitDone, "engine", "user", "import", people, "--to", store, "--reason", "test")
+	must(t, exitDone, far(admin, "user", "add", "ada@contoso.example", "--alias", "ada")...)
+	must(t, exitDone, far(admin, "group", "add", "Pilots")...)
+	must(t, exitDone, far(admin, "group", "join", "Pilots", "--user", "ada")...)
+	must(t, exitDone, far(admin, "policy", "set", "hardwareOath", "--state", "enabled", "--include", "Pilots")...)
+	must(t, exitDone, far(admin, "user", "disable", "ada")...)
+	must(t, exitDone, far(admin, "user", "enable", "ada")...)
+	must(t, exitDone, far(desk, "user", "block", "ada", "--for", "1h")...)
+	must(t, exitDone, far(desk, "user", "unblock", "ada")...)
+	must(t, exitDone, far(desk, "user", "invite", "ada")...)
+	word := filepath.Join(dir, "new.secret")
+	must(t, exitDone, far(admin, "app", "add", "vpn", "--role", "shim", "--secret-out", word)...)
+	if text, err := os.ReadFile(word); err != nil || len(text) < 40 {
+		t.Errorf("the secret's file has %d bytes, %v", len(text), err)
+	}
+	for _, words := range [][]string{{"user", "list"}, {"user", "show", "ada"}, {"group", "list"}, {"group", "members", "Pilots"}, {"policy", "show"}, {"app", "list"}} {
+		here := must(t, exitDone, append(append([]string{"engine"}, words...), "--store", store)...)
+		there := must(t, exitDone, as(admin, words...)...)
+		if here.out != there.out || here.out == "" {
+			t.Errorf("%v over HTTPS:\n%s\non the store:\n%s", words, there.out, here.out)
+		}
+	}
+	must(t, exitDone, far(admin, "app", "remove", "vpn")...)
+
+	for _, c := range []struct {
+		words []string
+		says  string
+	}{
+		{far(desk, "user", "block", "boss@contoso.example"), "administrative role"},
+		{far(desk, "user", "invite", "boss@contoso.example"), "administrative role"},
+		{far(desk, "user", "enable", "ada"), "role helpdesk may not do this"},
+		{far(desk, "app", "add", "mine", "--role", "admin", "--secret-out", filepath.Join(dir, "mine")), "role helpdesk may not do this"},
+		{as(desk, "user", "list"), "role helpdesk may not do this"},
+		{far(admin, "user", "block", "nobody"), "there is no user"},
+		{far(admin, "group", "remove", "Pilots"), "the method policy names the group"},
+	} {
+		if r := must(t, exitFailed, c.words...); !strings.Contains(r.err, c.says) {
+			t.Errorf("%v: %s", c.words, r.err)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(dir, "mine")); err == nil {
+		t.Error("a secret's file is left of an application that was refused")
+	}
+	audit := must(t, exitDone, "engine", "audit", "export", "--store", store).out
+	for _, want := range []string{"via root", "via desk", "ticket 4711"} {
+		if !strings.Contains(audit, want) {
+			t.Errorf("the audit does not say %q:\n%s", want, audit)
+		}
+	}
+}
+
 func TestWhoIsNotLetIn(t *testing.T) {
 	dir := t.TempDir()
 	s := serveEngine(t, dir)

@@ -44,6 +44,11 @@ func (p *program) connect(c *cli.Context, t place, o sqlite.Options) (openTarget
 	if t.url == "" {
 		return p.open(c.Context, t, o)
 	}
+	return p.far(c, t)
+}
+
+// far makes a client of an engine elsewhere, with what accessFlags say.
+func (p *program) far(c *cli.Context, t place) (*remote.Client, error) {
 	if c.String("client-id") == "" || c.String("client-secret") == "" {
 		return nil, usage("an engine over HTTP asks who calls", "give --client-id NAME and --client-secret file:PATH; mfabridge engine app add makes them")
 	}

@@ -1,5 +1,5 @@
 // Package api puts the faces of one engine together: tokens, /directory/v1,
-// /verify/v1 and health, as one table of routes for three listeners. It holds
+// /verify/v1, /admin/v1 and health, as one table of routes for three listeners. It holds
 // no logic of its own; a program makes an [API], starts its handlers, and
 // closes it.
 package api
@@ -15,6 +15,7 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/http/admin"
 	"mfabridge/cloud/engine/http/directory"
 	"mfabridge/cloud/engine/http/oauth"
 	"mfabridge/cloud/engine/http/serve"
@@ -54,7 +55,7 @@ func New(o Options) (*API, error) {
 		Groups: groups, Preflight: preflight, Lease: o.Lease})
 	verifier := verify.New(ctx, verify.Options{For: func(app string) verify.Core { return o.Engine.As(app) }, Verdicts: o.Engine.Verdicts, Log: o.Log})
 	var routes []serve.Route
-	for _, rows := range [][]serve.Route{tokens.Routes(), a.directory.Routes(), verifier.Routes(), a.health(), pages()} {
+	for _, rows := range [][]serve.Route{tokens.Routes(), a.directory.Routes(), verifier.Routes(), admin.New(o.Engine).Routes(), a.health(), pages()} {
 		routes = append(routes, rows...)
 	}
 	table, err := serve.New(serve.Options{Routes: routes, Auth: tokens, Limits: o.Limits, Log: o.Log})

@@ -34,9 +34,6 @@ const (
 // DefaultLease is how long a lock lives without being renewed.
 const DefaultLease = time.Minute
 
-// writeLimit is how long a line of a long answer may take to be taken.
-const writeLimit = 30 * time.Second
-
 // Core is what this face needs of the engine, for one caller.
 type Core interface {
 	cloud.Directory

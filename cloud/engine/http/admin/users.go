@@ -1,0 +1,146 @@
+package admin
+
+import (
+	"context"
+	"net/http"
+
+	"mfabridge/cloud"
+	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/http/serve"
+	"mfabridge/cloud/engine/http/wire"
+	"mfabridge/internal/secret"
+)
+
+// users answers with one line for each user, and a last one.
+func (f *Face) users(w http.ResponseWriter, r *http.Request) error {
+	out := serve.NewLines(w)
+	for u, err := range f.core.Users(r.Context()) {
+		if err != nil {
+			return out.Fail(err, wire.UserLine{Error: wire.FromError(err)})
+		}
+		shown := wire.FromUser(&u)
+		if out.Put(wire.UserLine{User: &shown}) != nil {
+			return nil // who hung up hears nothing
+		}
+	}
+	return out.Last(wire.UserLine{End: true})
+}
+
+func (f *Face) show(w http.ResponseWriter, r *http.Request) error {
+	var body wire.ShowRequest
+	if err := serve.Read(r, &body); err != nil {
+		return err
+	}
+	u, err := f.core.Show(r.Context(), body.Name)
+	if err != nil {
+		return err
+	}
+	return serve.Answer(w, http.StatusOK, wire.FromUser(&u))
+}
+
+func (f *Face) addUser(w http.ResponseWriter, r *http.Request) error {
+	var body wire.NewUserRequest
+	by, err := read(r, &body, &body.By)
+	if err != nil {
+		return err
+	}
+	id, err := f.core.AddUser(r.Context(), by, body.NewUser())
+	if err != nil {
+		return err
+	}
+	return serve.Answer(w, http.StatusCreated, wire.NewAnswer{ID: string(id)})
+}
+
+// change is a route that changes one user.
+func (f *Face) change(do func(context.Context, engine.Actor, cloud.UserID, *wire.UserRequest) error) serve.Handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		var body wire.UserRequest
+		by, err := read(r, &body, &body.By)
+		if err != nil {
+			return err
+		}
+		id, err := f.named(r.Context(), &body)
+		if err != nil {
+			return err
+		}
+		return done(w, do(r.Context(), by, id, &body))
+	}
+}
+
+// named is the user whom a request names.
+func (f *Face) named(ctx context.Context, body *wire.UserRequest) (cloud.UserID, error) {
+	switch {
+	case (body.ID == "") == (body.Name == ""):
+		return "", &cloud.Error{Kind: cloud.Invalid, Message: "exactly one of id and name must be given"}
+	case body.ID != "":
+		return cloud.UserID(body.ID), nil
+	}
+	u, err := f.core.Show(ctx, body.Name)
+	return u.ID, err
+}
+
+func (f *Face) enable(ctx context.Context, by engine.Actor, id cloud.UserID, _ *wire.UserRequest) error {
+	return f.core.SetEnabled(ctx, by, id, true)
+}
+
+func (f *Face) disable(ctx context.Context, by engine.Actor, id cloud.UserID, _ *wire.UserRequest) error {
+	return f.core.SetEnabled(ctx, by, id, false)
+}
+
+func (f *Face) password(ctx context.Context, by engine.Actor, id cloud.UserID, body *wire.UserRequest) error {
+	if len(body.Password) == 0 {
+		return &cloud.Error{Kind: cloud.Invalid, Message: "password_base64 is missing"}
+	}
+	password := secret.New(body.Password)
+	defer password.Wipe()
+	return f.core.SetPassword(ctx, by, id, password)
+}
+
+func (f *Face) block(ctx context.Context, by engine.Actor, id cloud.UserID, body *wire.UserRequest) error {
+	return f.core.Block(ctx, by, id, body.Until)
+}
+
+func (f *Face) unblock(ctx context.Context, by engine.Actor, id cloud.UserID, _ *wire.UserRequest) error {
+	return f.core.Unblock(ctx, by, id)
+}
+
+func (f *Face) bypass(ctx context.Context, by engine.Actor, id cloud.UserID, body *wire.UserRequest) error {
+	b, err := f.bypasser()
+	if err != nil {
+		return err
+	}
+	return b.AllowBypass(ctx, by, id, body.App, body.Until)
+}
+
+func (f *Face) endBypass(ctx context.Context, by engine.Actor, id cloud.UserID, _ *wire.UserRequest) error {
+	b, err := f.bypasser()
+	if err != nil {
+		return err
+	}
+	return b.EndBypass(ctx, by, id)
+}
+
+func (f *Face) bypasser() (Bypasser, error) {
+	b, ok := f.core.(Bypasser)
+	if !ok {
+		return nil, &cloud.Error{Kind: cloud.Unsupported, Message: "this engine knows no bypass"}
+	}
+	return b, nil
+}
+
+func (f *Face) invite(w http.ResponseWriter, r *http.Request) error {
+	var body wire.UserRequest
+	by, err := read(r, &body, &body.By)
+	if err != nil {
+		return err
+	}
+	id, err := f.named(r.Context(), &body)
+	if err != nil {
+		return err
+	}
+	device, until, err := f.core.Invite(r.Context(), by, id)
+	if err != nil {
+		return err
+	}
+	return serve.Answer(w, http.StatusCreated, wire.NewAnswer{ID: device, Until: until.UTC()})
+}

@@ -1,0 +1,138 @@
+package wire
+
+import (
+	"time"
+
+	"mfabridge/cloud"
+)
+
+// PathAdmin is the path of /admin/v1.
+const PathAdmin = "/admin/v1"
+
+// By is in every request that changes something: why, and who asks for it as
+// the application knows them. Both stand in the audit, and so does the
+// application.
+type By struct {
+	Person string `json:"person,omitempty"`
+	Reason string `json:"reason"`
+}
+
+// Bodies of /admin/v1.
+type (
+	// UserRequest names a user, by id or by a name that a login may use.
+	UserRequest struct {
+		By
+		ID   string `json:"id,omitempty"`
+		Name string `json:"name,omitempty"`
+		// Until is the end of a block or of a bypass.
+		Until time.Time `json:"until,omitzero"`
+		// App is the application that a bypass is for; empty: any.
+		App string `json:"app,omitempty"`
+		// Password is a new one, in Base64.
+		Password []byte `json:"password_base64,omitempty"`
+	}
+	// ShowRequest is the body of POST users/show.
+	ShowRequest struct {
+		Name string `json:"name"`
+	}
+	// NewUserRequest is the body of POST users/add.
+	NewUserRequest struct {
+		By
+		Profile
+	}
+	// NewAnswer is what was made.
+	NewAnswer struct {
+		ID    string    `json:"id"`
+		Until time.Time `json:"until,omitzero"` // of an invitation
+	}
+	// UserLine is a line of GET users. The last line has End or Error; an
+	// answer without it was cut off.
+	UserLine struct {
+		User  *User  `json:"user,omitempty"`
+		End   bool   `json:"end,omitempty"`
+		Error *Error `json:"error,omitempty"`
+	}
+
+	// Group is a named set of users.
+	Group struct {
+		ID   string `json:"id"`
+		Name string `json:"name"`
+	}
+	// GroupLine is a line of GET groups, as UserLine.
+	GroupLine struct {
+		Group *Group `json:"group,omitempty"`
+		End   bool   `json:"end,omitempty"`
+		Error *Error `json:"error,omitempty"`
+	}
+	// GroupRequest names a group by id or name, and one member: a user by id,
+	// or another group.
+	GroupRequest struct {
+		By
+		Group string `json:"group"`
+		User  string `json:"user,omitempty"`
+		Inner string `json:"inner,omitempty"`
+	}
+
+	// PolicyLine says who may use one method.
+	PolicyLine struct {
+		Method  string   `json:"method"`
+		Enabled bool     `json:"enabled"`
+		Include []string `json:"include,omitempty"`
+		Exclude []string `json:"exclude,omitempty"`
+		SignIn  bool     `json:"sign_in,omitempty"`
+	}
+	// PolicyRequest is the body of POST policy.
+	PolicyRequest struct {
+		By
+		PolicyLine
+	}
+	// PolicyAnswer is the whole policy.
+	PolicyAnswer struct {
+		Methods []PolicyLine `json:"methods"`
+	}
+
+	// App is a program that may call.
+	App struct {
+		Name     string    `json:"name"`
+		Role     string    `json:"role"`
+		Created  time.Time `json:"created,omitzero"`
+		Until    time.Time `json:"until,omitzero"`
+		Disabled bool      `json:"disabled,omitempty"`
+	}
+	// AppsAnswer are all of them.
+	AppsAnswer struct {
+		Apps []App `json:"apps"`
+	}
+	// AppRequest is the body of POST apps/add and apps/remove.
+	AppRequest struct {
+		By
+		Name  string    `json:"name"`
+		Role  string    `json:"role,omitempty"`
+		Until time.Time `json:"until,omitzero"`
+	}
+	// AppAnswer holds the secret of a new application, which cannot be shown
+	// again: the one secret in any answer, besides tokens.
+	AppAnswer struct {
+		Name   string `json:"name"`
+		Secret string `json:"secret"`
+	}
+	// AppKeyRequest is the body of POST apps/key.
+	AppKeyRequest struct {
+		By
+		Name  string    `json:"name"`
+		SPKI  []byte    `json:"spki"` // SubjectPublicKeyInfo in Base64
+		ID    string    `json:"kid,omitempty"`
+		Until time.Time `json:"until,omitzero"`
+	}
+)
+
+// FromBy is who asks, and why.
+func FromBy(person, reason string) By { return By{Person: person, Reason: reason} }
+
+// NewUser turns a body back.
+func (r *NewUserRequest) NewUser() cloud.Profile { return *r.Profile.profile() }
+
+// FromNewUser makes a request.
+func FromNewUser(by By, p cloud.Profile) NewUserRequest {
+	return NewUserRequest{By: by, Profile: *fromProfile(&p)}
+}

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"crypto/rsa"
+	"errors"
+	"iter"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"mfabridge/cloud"
+	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/store/sqlite"
+	"mfabridge/cloud/remote/admin"
+	"mfabridge/internal/secret"
+)
+
+// administrator is an engine as those commands see it that administer users,
+// groups, policy and applications: on its store, or over HTTP.
+type administrator interface {
+	Show(ctx context.Context, name string) (cloud.User, error)
+	Users(ctx context.Context) iter.Seq2[cloud.User, error]
+	AddUser(ctx context.Context, by engine.Actor, p cloud.Profile) (cloud.UserID, error)
+	SetEnabled(ctx context.Context, by engine.Actor, id cloud.UserID, enabled bool) error
+	SetPassword(ctx context.Context, by engine.Actor, id cloud.UserID, password secret.Bytes) error
+	Block(ctx context.Context, by engine.Actor, id cloud.UserID, until time.Time) error
+	Unblock(ctx context.Context, by engine.Actor, id cloud.UserID) error
+	Invite(ctx context.Context, by engine.Actor, id cloud.UserID) (device string, until time.Time, err error)
+
+	Groups(ctx context.Context) iter.Seq2[engine.Group, error]
+	Members(ctx context.Context, group string) iter.Seq2[cloud.UserID, error]
+	AddGroup(ctx context.Context, by engine.Actor, name string) (string, error)
+	RemoveGroup(ctx context.Context, by engine.Actor, group string) error
+	AddUserToGroup(ctx context.Context, by engine.Actor, group string, user cloud.UserID) error
+	AddGroupToGroup(ctx context.Context, by engine.Actor, group, inner string) error
+	RemoveFromGroup(ctx context.Context, by engine.Actor, group string, kind engine.MemberKind, member string) error
+
+	Policy(ctx context.Context) (engine.Policy, error)
+	SetPolicy(ctx context.Context, by engine.Actor, method engine.PolicyMethod, m engine.MethodPolicy) error
+
+	Apps(ctx context.Context) ([]engine.App, error)
+	AddApp(ctx context.Context, by engine.Actor, name string, role engine.Role, until time.Time) (secret.Bytes, error)
+	RemoveApp(ctx context.Context, by engine.Actor, name string) error
+	AddAppKey(ctx context.Context, by engine.Actor, app string, key *rsa.PublicKey, id string, until time.Time) (string, error)
+
+	Close() error
+}
+
+var (
+	_ administrator = (*embedded)(nil)
+	_ administrator = admin.Client{}
+)
+
+// adminFlags name the engine that is administered, and let a command into one
+// that is elsewhere.
+func adminFlags() []cli.Flag {
+	flags := targetFlags("store", "work on")
+	flags[0].(*cli.StringFlag).Usage = "work on `TARGET`: sqlite:PATH, the store of an engine; https://HOST, an engine elsewhere, as an application of role admin"
+	return slices.Concat(flags, accessFlags())
+}
+
+// administer opens the engine that a command names, wherever it is, hands it
+// over, and closes it.
+func (p *program) administer(c *cli.Context, use func(administrator) error) (err error) {
+	option := "store"
+	if given := c.String("store"); strings.HasPrefix(given, "https:") || strings.HasPrefix(given, "http:") {
+		option = "to" // takes addresses too
+	}
+	t, err := parseTarget(option, c.String("store"), c.String("engine-key"))
+	if err != nil {
+		return err
+	}
+	var e administrator
+	if t.url == "" {
+		e, err = p.open(c.Context, t, sqlite.Options{})
+	} else {
+		e, err = p.dialAdmin(c, t)
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, e.Close()) }()
+	return use(e)
+}
+
+func (p *program) dialAdmin(c *cli.Context, t place) (administrator, error) {
+	client, err := p.far(c, t)
+	if err != nil {
+		return nil, err
+	}
+	return admin.Client{Client: client}, nil
+}
