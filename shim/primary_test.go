@@ -21,12 +21,19 @@ type home struct {
 	reply  []byte
 	err    error
 	alter  func(*shim.Proof)
+	gate   chan struct{} // every proof waits for it to be closed
 }
 
 // home returns a primary over the engine's own people.
 func (e *fakeEngine) home() *home { return &home{engine: e} }
 
 func (h *home) Prove(_ context.Context, l shim.Login) (shim.Proof, error) {
+	h.engine.mu.Lock()
+	gate := h.gate
+	h.engine.mu.Unlock()
+	if gate != nil {
+		<-gate
+	}
 	h.engine.mu.Lock()
 	defer h.engine.mu.Unlock()
 	h.proofs = append(h.proofs, l)
@@ -49,6 +56,11 @@ func (h *home) Ready(context.Context) error {
 	defer h.engine.mu.Unlock()
 	return h.err
 }
+
+type proofOf = shim.Proof
+
+// set changes the primary while it is in use.
+func (h *home) set(change func()) { h.engine.set(change) }
 
 // withHome is a rig whose client "home" has this primary.
 func withHome(t *testing.T) (*rig, *home) {

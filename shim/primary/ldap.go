@@ -135,6 +135,16 @@ func (p *LDAP) Prove(ctx context.Context, l shim.Login) (shim.Proof, error) {
 	return shim.Proof{}, away(ctx, err)
 }
 
+// Identify implements [shim.Identifier]: it finds the entry and binds nothing.
+func (p *LDAP) Identify(ctx context.Context, l shim.Login) (subject, otherwise cloud.Key, err error) {
+	entry, err := p.find(ctx, l.User)
+	if err != nil {
+		return cloud.Key{}, cloud.Key{}, err
+	}
+	subject, otherwise, _, err = p.identify(entry)
+	return subject, otherwise, err
+}
+
 // refusals are the directory's ways to say no.
 var refusals = map[ldapconn.Kind]cloud.Reason{
 	ldapconn.WrongPassword:   cloud.WrongPassword,

@@ -165,6 +165,22 @@ func TestReadyKnowsWhenTheDirectoryIsGone(t *testing.T) {
 	}
 }
 
+// Before a password is tried the same entry is found, and nothing is bound.
+func TestIdentifyBindsNothing(t *testing.T) {
+	p, s := scripted(t, nil, func(ldaptest.Request) ldaptest.Reply { return no("52e") })
+	before := binds(s)
+	subject, otherwise, err := p.Identify(t.Context(), shim.Login{User: "ada"})
+	if err != nil || subject != (cloud.Key{Kind: cloud.ByUPN, Value: "ada@corp.example"}) || otherwise.Value != "" {
+		t.Errorf("got %v, %v, %v", subject, otherwise, err)
+	}
+	if n := binds(s) - before; n != 0 {
+		t.Errorf("%d binds", n)
+	}
+	if _, _, err := p.Identify(t.Context(), shim.Login{User: "grace"}); cloud.KindOf(err) != cloud.NotFound {
+		t.Errorf("a name that is not the entry's: %v", err)
+	}
+}
+
 // scripted is the primary over a peer that speaks as Active Directory does.
 func scripted(t *testing.T, change func(*primary.LDAPOptions), bind func(ldaptest.Request) ldaptest.Reply) (*primary.LDAP, *ldaptest.Scripted) {
 	t.Helper()

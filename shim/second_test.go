@@ -1,0 +1,384 @@
+package shim_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"mfabridge/cloud"
+	"mfabridge/shim"
+	"mfabridge/shim/radius"
+)
+
+func TestNumberIsShownAndItsAnswerIsHeld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, h := holding(t)
+		defer r.close()
+		h.reply = []byte{25, 7, 's', 't', 'a', 'f', 'f'}
+		q := ask{from: show, user: "push", password: "pw", station: "laptop"}
+		p := r.login(q)
+		state := stateOf(t, p)
+		if text, _ := p.Lookup(radius.ReplyMessage); !strings.Contains(string(text), "42") {
+			t.Errorf("prompt %q", text)
+		}
+		if len(state) > 96 {
+			t.Errorf("State has %d octets", len(state))
+		}
+		r.waitingFor(0)
+		q.password, q.state, q.id = "", state, 1
+		request := r.start(q)
+		r.waitingFor(1)
+		time.Sleep(20 * time.Second)
+		r.engine.person("id-push", cloud.Approved, "")
+		accept := r.checked(r.receive(), request)
+		want(t, accept, radius.AccessAccept)
+		if class, _ := accept.Lookup(25); string(class) != "staff" {
+			t.Errorf("Class %q", class)
+		}
+		// An equal repeat has the verdict, for as long as any has.
+		q.id, q.password = 2, "ok"
+		want(t, r.login(q), radius.AccessAccept)
+		time.Sleep(31 * time.Second)
+		q.id = 3
+		want(t, r.login(q), radius.AccessReject)
+		if got := r.server.Counters().Reasons["repeat_refused"]; got != 1 || r.engine.pushes != 1 {
+			t.Errorf("reasons %v, %d pushes", r.server.Counters().Reasons, r.engine.pushes)
+		}
+	})
+}
+
+// The State of a number is good for its own login alone, and never as one that
+// asks for a code, or the other way round.
+func TestStateOfANumber(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := holding(t)
+		defer r.close()
+		q := ask{from: show, user: "push", password: "pw", station: "laptop"}
+		state := stateOf(t, r.login(q))
+		r.engine.person("id-push", cloud.Approved, "")
+		q.state, q.id = state, 1
+		for i, change := range []func(*ask){
+			func(q *ask) { q.user = "both" }, func(q *ask) { q.from = other },
+			func(q *ask) { q.state = append([]byte{1}, state[1:]...) }, func(q *ask) { q.state = state[:len(state)-5] },
+		} {
+			altered := q
+			altered.id = byte(10 + i)
+			change(&altered)
+			want(t, r.login(altered), radius.AccessReject)
+		}
+		if got := r.server.Counters().Reasons; got["state_foreign"] != 2 || got["state_altered"] != 2 {
+			t.Errorf("reasons %v", got)
+		}
+		want(t, r.login(q), radius.AccessAccept)
+
+		code := ask{from: show, user: "ada", password: "correct horse", station: "laptop", id: 20}
+		codeState := stateOf(t, r.login(code))
+		code.state, code.id = append([]byte{2}, codeState[1:]...), 21
+		want(t, r.login(code), radius.AccessReject)
+	})
+}
+
+func TestDeniedNumberIsRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := holding(t)
+		defer r.close()
+		q := ask{from: show, user: "push", password: "pw", station: "laptop"}
+		q.state, q.id = stateOf(t, r.login(q)), 1
+		r.engine.person("id-push", cloud.Refused, cloud.UserDenied)
+		want(t, r.login(q), radius.AccessReject)
+		q.id = 2
+		want(t, r.login(q), radius.AccessReject)
+	})
+}
+
+func TestFallbackToACode(t *testing.T) {
+	for _, test := range []struct {
+		name, user string
+		state      cloud.State
+		why        cloud.Reason
+		code       radius.Code
+	}{
+		{"timed out", "both", cloud.Expired, cloud.TimedOut, radius.AccessChallenge},
+		{"undeliverable", "both", cloud.Refused, cloud.Undeliverable, radius.AccessChallenge},
+		{"denied", "both", cloud.Refused, cloud.UserDenied, radius.AccessReject},
+		{"blocked", "both", cloud.Refused, cloud.UserBlocked, radius.AccessReject},
+		{"timed out, and there is no code", "push", cloud.Expired, cloud.TimedOut, radius.AccessReject},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			r, _ := holding(t)
+			defer r.close()
+			for i, from := range []string{fall, vpn} {
+				q := ask{from: from, user: test.user, password: "pw", station: "laptop", id: byte(i)}
+				request := r.start(q)
+				r.engine.person(cloud.UserID("id-"+test.user), test.state, test.why)
+				p := r.checked(r.receive(), request)
+				wanted := test.code
+				if from == vpn {
+					wanted = radius.AccessReject
+				}
+				if p.Code() != wanted {
+					t.Errorf("%s from %s: answered by %v, want %v", test.name, from, p.Code(), wanted)
+				}
+				if p.Code() != radius.AccessChallenge {
+					continue
+				}
+				q.state, q.password, q.id = stateOf(t, p), "222222", 7
+				want(t, r.login(q), radius.AccessAccept)
+			}
+		})
+	}
+}
+
+func TestFallbackWhenTheTimeIsOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, h := holding(t)
+		defer r.close()
+		h.reply = []byte{25, 7, 's', 't', 'a', 'f', 'f'}
+		q := ask{from: fall, user: "both", password: "pw", station: "laptop"}
+		request := r.start(q)
+		p := r.checked(r.receive(), request)
+		q.state, q.password, q.id = stateOf(t, p), "222222", 1
+		accept := r.login(q)
+		want(t, accept, radius.AccessAccept)
+		if class, _ := accept.Lookup(25); string(class) != "staff" {
+			t.Errorf("Class %q is lost on the way through push and code", class)
+		}
+		// Also after a number was shown.
+		q = ask{from: showfall, user: "both", password: "pw", station: "laptop", id: 10}
+		r.engine.set(func() { clear(r.engine.used) })
+		q.state, q.id = stateOf(t, r.login(q)), 11
+		request = r.start(q)
+		r.waitingFor(1)
+		p = r.checked(r.receive(), request)
+		q.state, q.password, q.id = stateOf(t, p), "222222", 12
+		accept = r.login(q)
+		want(t, accept, radius.AccessAccept)
+		if class, _ := accept.Lookup(25); string(class) != "staff" {
+			t.Errorf("Class %q is lost on the way through number and code", class)
+		}
+	})
+}
+
+// A user who is refused before anything is sent gets no second question.
+func TestUndeliverableAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := holding(t)
+		defer r.close()
+		r.engine.set(func() {
+			r.engine.hook = func(c *cloud.Challenge, _ *cloud.Decision) {
+				if c != nil && c.Method == cloud.Push {
+					c.State, c.Reason = cloud.Refused, cloud.Undeliverable
+				}
+			}
+		})
+		q := ask{from: fall, user: "both", password: "pw", station: "laptop"}
+		q.state, q.id = stateOf(t, r.login(q)), 1
+		q.password = "222222"
+		want(t, r.login(q), radius.AccessAccept)
+		want(t, r.login(ask{from: vpn, user: "both", password: "pw", station: "laptop", id: 2}), radius.AccessReject)
+	})
+}
+
+// A bypass counts once, for the user that it was given to.
+func TestBypass(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := holding(t)
+		defer r.close()
+		r.engine.set(func() { r.engine.people["push"].bypass = true })
+		want(t, r.login(ask{from: vpn, user: "push", password: "wrong", station: "laptop", id: 8}), radius.AccessReject)
+		want(t, r.login(ask{from: vpn, user: "both", password: "pw", station: "laptop", id: 9}.with(",x")), radius.AccessReject)
+		want(t, r.login(pushLogin), radius.AccessAccept)
+		if !strings.Contains(r.log.String(), `"by":"bypass"`) {
+			t.Errorf("the log does not tell of the bypass:\n%s", r.log)
+		}
+		time.Sleep(31 * time.Second)
+		q := pushLogin
+		q.id = 1
+		r.start(q)
+		r.waitingFor(1)
+		r.engine.person("id-push", cloud.Refused, cloud.UserDenied)
+		r.receive()
+	})
+}
+
+// with is the same with more behind the password.
+func (q ask) with(tail string) ask {
+	q.password += tail
+	return q
+}
+
+func TestCacheSparesOnlyTheSecondFactor(t *testing.T) {
+	login := func(r *rig, change func(*ask)) radius.Code {
+		q := ask{from: keeps, user: "push", password: "pw", station: "laptop", id: byte(r.serial)}
+		change(&q)
+		request := r.start(q)
+		if r.server.Counters().Waiting > 0 {
+			r.engine.person("id-push", cloud.Approved, "")
+			r.engine.person("id-both", cloud.Approved, "")
+		}
+		return r.checked(r.receive(), request).Code()
+	}
+	same := func(*ask) {}
+	for _, test := range []struct {
+		name   string
+		change func(*ask)
+		before func(*rig)
+		pushes int
+		code   radius.Code
+	}{
+		{"same", same, nil, 1, radius.AccessAccept},
+		{"later", same, func(*rig) { time.Sleep(59 * time.Minute) }, 1, radius.AccessAccept},
+		{"too late", same, func(*rig) { time.Sleep(61 * time.Minute) }, 2, radius.AccessAccept},
+		{"wrong password", func(q *ask) { q.password = "wrong" }, nil, 1, radius.AccessReject},
+		{"another station", func(q *ask) { q.station = "phone" }, nil, 2, radius.AccessAccept},
+		{"no station", func(q *ask) { q.station = "" }, nil, 2, radius.AccessAccept},
+		{"another user", func(q *ask) { q.user = "both" }, nil, 2, radius.AccessAccept},
+		{"another client", func(q *ask) { q.from = vpn }, nil, 2, radius.AccessAccept},
+		{"blocked since", same, func(r *rig) { r.engine.set(func() { r.engine.people["push"].refused = cloud.UserBlocked }) }, 1, radius.AccessReject},
+		{"somebody else has the name now", same, func(r *rig) { r.engine.set(func() { r.engine.people["push"].id = "id-both" }) }, 2, radius.AccessAccept},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			r, _ := holding(t)
+			defer r.close()
+			if code := login(r, same); code != radius.AccessAccept {
+				t.Fatalf("first login: %v", code)
+			}
+			time.Sleep(11 * time.Second)
+			if test.before != nil {
+				test.before(r)
+			}
+			if code := login(r, test.change); code != test.code || r.engine.pushes != test.pushes {
+				t.Errorf("%s: answered by %v after %d pushes, want %v after %d", test.name, code, r.engine.pushes, test.code, test.pushes)
+			}
+		})
+	}
+}
+
+// Who is unknown to the engine comes in by the first factor alone only where
+// the configuration says so and a directory has said who it is.
+func TestUnmatched(t *testing.T) {
+	for _, test := range []struct {
+		name      string
+		unmatched string
+		alter     func(*shim.Proof)
+		code      radius.Code
+	}{
+		{"a directory's entry", "primary_only", func(p *shim.Proof) { p.Subject = cloud.Key{Kind: cloud.BySID, Value: "S-1-5-21-1"} }, radius.AccessAccept},
+		{"by its other key too", "primary_only", func(p *shim.Proof) {
+			p.Subject, p.Otherwise = cloud.Key{Kind: cloud.BySID, Value: "S-1-5-21-1"}, cloud.Key{Kind: cloud.ByUPN, Value: "x@contoso.example"}
+		}, radius.AccessAccept},
+		{"deny", "deny", func(p *shim.Proof) { p.Subject = cloud.Key{Kind: cloud.BySID, Value: "S-1-5-21-1"} }, radius.AccessReject},
+		{"a typed name", "primary_only", func(p *shim.Proof) { p.Subject = cloud.Key{Kind: cloud.ByName, Value: `CORP\ada`} }, radius.AccessReject},
+		{"an id", "primary_only", func(p *shim.Proof) { p.Subject = cloud.Key{Kind: cloud.ByID, Value: "gone"} }, radius.AccessReject},
+		{"known by its other key", "primary_only", func(p *shim.Proof) {
+			p.Otherwise, p.Subject = p.Subject, cloud.Key{Kind: cloud.BySID, Value: "S-1-5-21-1"}
+		}, radius.AccessChallenge},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			r, h := holding(t, func(o *shim.Options) { o.Config.RADIUS.Clients[0].Unmatched = test.unmatched })
+			defer r.close()
+			h.set(func() { h.alter, h.reply = test.alter, []byte{25, 7, 's', 't', 'a', 'f', 'f'} })
+			p := r.login(ask{from: vpn, user: "ada", password: "correct horse", station: "laptop"})
+			if p.Code() != test.code {
+				t.Errorf("%s: answered by %v, want %v", test.name, p.Code(), test.code)
+			}
+			if class, _ := p.Lookup(25); (string(class) == "staff") != (p.Code() == radius.AccessAccept) {
+				t.Errorf("%s: Class %q", test.name, class)
+			}
+			want(t, r.login(ask{from: vpn, user: "ada", password: "wrong", station: "laptop", id: 1}), radius.AccessReject)
+		})
+	}
+}
+
+// An engine that cannot be asked knows nobody: that is no reason to let in.
+func TestUnmatchedIsNotAnOutage(t *testing.T) {
+	for _, kind := range []cloud.Kind{cloud.Unavailable, cloud.Throttled, cloud.Internal, cloud.Denied, cloud.Conflict, cloud.Invalid, cloud.Stale} {
+		synctest.Test(t, func(t *testing.T) {
+			r, h := holding(t, func(o *shim.Options) { o.Config.RADIUS.Clients[0].Unmatched = "primary_only" })
+			defer r.close()
+			h.set(func() {
+				h.alter = func(p *shim.Proof) { p.Subject = cloud.Key{Kind: cloud.BySID, Value: "S-1-5-21-1"} }
+				r.engine.err = &cloud.Error{Kind: kind}
+			})
+			r.start(ask{from: vpn, user: "ada", password: "correct horse", station: "laptop"})
+			select {
+			case d := <-r.conn.out:
+				if radius.Code(d.b[0]) != radius.AccessReject {
+					t.Errorf("%v: answered by %v", kind, radius.Code(d.b[0]))
+				}
+			default:
+			}
+		})
+	}
+}
+
+// Two nodes of one engine: what one has heard of a wrong password the other
+// does not ask again. Equal legs at one moment are one question, too.
+func TestWrongPasswordIsAskedOnceByTwoNodes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := configured(t, heldClients)
+		one, h := holding(t, func(o *shim.Options) { o.Config = c })
+		defer one.close()
+		two, _ := holding(t, func(o *shim.Options) {
+			o.Config, o.Verifier, o.Primaries = c, one.engine, map[string]shim.Primary{"old": h}
+		})
+		defer two.close()
+		q := ask{from: vpn, user: "ada", password: "mistyped", station: "laptop"}
+		gate := make(chan struct{})
+		h.set(func() { h.gate = gate })
+		for i := range 5 {
+			q.id = byte(i)
+			b := one.build(q)
+			one.send(b, q.source())
+		}
+		synctest.Wait()
+		close(gate)
+		for range 5 {
+			one.receive()
+		}
+		for i := range 5 {
+			q.id = byte(i)
+			want(t, two.login(q), radius.AccessReject)
+			time.Sleep(10 * time.Second)
+		}
+		if got := h.tried(); len(got) != 1 {
+			t.Errorf("the primary heard of %q", got)
+		}
+		q.id, q.password = 20, "correct horse"
+		want(t, two.login(q), radius.AccessChallenge)
+		time.Sleep(11 * time.Second)
+		q.id, q.password = 21, "mistyped"
+		want(t, two.login(q), radius.AccessReject)
+		if got := h.tried(); len(got) != 3 {
+			t.Errorf("the primary heard of %q", got)
+		}
+	})
+}
+
+// The engine's noticeboard is a hint: without it the primary is asked.
+func TestNoticeboardAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, h := holding(t, func(o *shim.Options) { o.Verifier = deaf{o.Verifier.(*fakeEngine)} })
+		defer r.close()
+		q := ask{from: vpn, user: "ada", password: "mistyped", station: "laptop"}
+		want(t, r.login(q), radius.AccessReject)
+		q.password, q.id = "correct horse", 1
+		want(t, r.login(q), radius.AccessChallenge)
+		if got := h.tried(); len(got) != 2 {
+			t.Errorf("the primary heard of %q", got)
+		}
+	})
+}
+
+// deaf is an engine whose noticeboard is broken.
+type deaf struct{ *fakeEngine }
+
+func (deaf) Note(context.Context, string, time.Duration) error {
+	return &cloud.Error{Kind: cloud.Unavailable, Message: "no notices today"}
+}
+
+func (deaf) Noted(context.Context, string) (bool, error) {
+	return true, &cloud.Error{Kind: cloud.Unavailable, Message: "no notices today"}
+}
