@@ -183,7 +183,7 @@ func (with Setup) setup() (setup, error) {
 // an engine yet), Unsupported (newer, or another kind), Denied (wrong key),
 // Unavailable. The store stays the caller's to close, after Close.
 func Open(ctx context.Context, c Config) (*Engine, error) {
-	if c.Store == nil || c.Key.aead == nil {
+	if c.Store == nil || c.Key.IsZero() {
 		return nil, refuse(cloud.Internal, "an engine needs a store and a key")
 	}
 	e := &Engine{store: c.Store, key: c.Key, senders: c.Senders, now: c.Now, log: c.Log,

@@ -6,22 +6,21 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/tink-crypto/tink-go/v2/aead"
 	"github.com/tink-crypto/tink-go/v2/insecurecleartextkeyset"
 	"github.com/tink-crypto/tink-go/v2/keyset"
-	"github.com/tink-crypto/tink-go/v2/tink"
 
 	"mfabridge/internal/hint"
 	"mfabridge/internal/secret"
 )
 
 // Key seals the secrets in a store: a keyset of AES-256-GCM keys, of which the
-// primary one seals and all open. The zero Key is invalid.
-type Key struct {
-	handle *keyset.Handle
-	aead   tink.AEAD
-}
+// primary one seals and all open. A key of a file follows the file: it is read
+// again when it has changed, before something is sealed and where something
+// does not open. The zero Key is invalid. Copies of a Key are the same Key.
+type Key struct{ ring *keyring }
 
 // NewKey makes a keyset with one random key.
 func NewKey() (Key, error) {
@@ -35,11 +34,20 @@ func NewKey() (Key, error) {
 // LoadKey reads a keyset from "file:PATH" or "env:NAME", as [secret.Load]
 // does: a file that others may read is refused.
 func LoadKey(ref string) (Key, error) {
+	path, _ := strings.CutPrefix(ref, "file:")
+	if path == ref {
+		path = ""
+	}
+	seen, _ := os.Stat(path) // before it is read: a later change is seen
 	b, err := secret.Load(ref)
 	if err != nil {
 		return Key{}, err
 	}
-	return ParseKey(b)
+	k, err := ParseKey(b)
+	if err == nil && path != "" {
+		k.ring.path, k.ring.seen = path, seen
+	}
+	return k, err
 }
 
 // ParseKey reads a keyset as [Key.Marshal] wrote it. The error quotes nothing
@@ -54,22 +62,30 @@ func ParseKey(b secret.Bytes) (Key, error) {
 }
 
 func newKey(handle *keyset.Handle) (Key, error) {
-	primitive, err := aead.New(handle)
+	set, err := openKeys(handle)
 	if err != nil {
-		return Key{}, hint.New("the engine's key cannot seal: it is of another kind",
-			"name the key file that was made with the store (PATH.key)")
+		return Key{}, err
 	}
-	return Key{handle: handle, aead: primitive}, nil
+	k := Key{ring: &keyring{}}
+	k.ring.current.Store(set)
+	return k, nil
 }
+
+// IsZero tells whether there is no key.
+func (k Key) IsZero() bool { return k.ring == nil }
 
 // Marshal is the keyset in the clear, as JSON: whoever has it opens every
 // secret of the store.
 func (k Key) Marshal() (secret.Bytes, error) {
-	if k.handle == nil {
+	if k.IsZero() {
 		return secret.Bytes{}, errors.New("there is no key")
 	}
+	return marshalKeys(k.ring.current.Load().handle)
+}
+
+func marshalKeys(handle *keyset.Handle) (secret.Bytes, error) {
 	var b bytes.Buffer
-	if err := insecurecleartextkeyset.Write(k.handle, keyset.NewJSONWriter(&b)); err != nil {
+	if err := insecurecleartextkeyset.Write(handle, keyset.NewJSONWriter(&b)); err != nil {
 		return secret.Bytes{}, errors.New("the key cannot be written as a keyset")
 	}
 	return secret.New(b.Bytes()), nil
@@ -107,7 +123,8 @@ func (k Key) WriteFile(path string) error {
 
 // seal encrypts a value so that it opens only with the same binding.
 func (k Key) seal(value []byte, binding string) ([]byte, error) {
-	sealed, err := k.aead.Encrypt(value, []byte(binding))
+	k.ring.refresh()
+	sealed, err := k.ring.current.Load().aead.Encrypt(value, []byte(binding))
 	if err != nil {
 		return nil, fmt.Errorf("a secret cannot be sealed: %w", err)
 	}
@@ -116,7 +133,10 @@ func (k Key) seal(value []byte, binding string) ([]byte, error) {
 
 // open decrypts what seal made with the same binding.
 func (k Key) open(sealed []byte, binding string) (secret.Bytes, error) {
-	value, err := k.aead.Decrypt(sealed, []byte(binding))
+	value, err := k.ring.current.Load().aead.Decrypt(sealed, []byte(binding))
+	if err != nil && k.ring.refresh() {
+		value, err = k.ring.current.Load().aead.Decrypt(sealed, []byte(binding))
+	}
 	if err != nil {
 		return secret.Bytes{}, errors.New("a sealed secret does not open with this key")
 	}

@@ -5,6 +5,8 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"errors"
+	"slices"
+	"strings"
 
 	"mfabridge/cloud"
 	"mfabridge/internal/hint"
@@ -37,13 +39,59 @@ func (l *linked) Update(ctx context.Context, fn func(Tx) error) error {
 
 type linkedTx struct {
 	Tx
-	key *AuditKey
+	key     *AuditKey
+	asked   bool // for retired
+	retired []KeyID
 }
 
 // Append implements [Tx].
 func (t *linkedTx) Append(e Entry) error {
 	e.Key = t.key
 	return t.Tx.Append(e)
+}
+
+// PutToken implements [Tx].
+func (t *linkedTx) PutToken(k *Token) error {
+	if err := t.mayStand(k.Sealed); err != nil {
+		return err
+	}
+	return t.Tx.PutToken(k)
+}
+
+// PutUser implements [Tx].
+func (t *linkedTx) PutUser(u *User) error {
+	if u.Password != nil {
+		if err := t.mayStand(u.Password); err != nil {
+			return err
+		}
+	}
+	return t.Tx.PutUser(u)
+}
+
+// SetMeta implements [Tx].
+func (t *linkedTx) SetMeta(name string, value []byte) error {
+	if strings.HasPrefix(name, metaKept) || name == metaCodeKey || name == metaAuditKey {
+		if err := t.mayStand(value); err != nil {
+			return err
+		}
+	}
+	return t.Tx.SetMeta(name, value)
+}
+
+// mayStand refuses what a retired key sealed: whoever sealed it has read the
+// key file before the key was taken out, and soon nobody could open it.
+func (t *linkedTx) mayStand(sealed []byte) (err error) {
+	if !t.asked {
+		if t.retired, err = retiredKeys(t.Tx); err != nil {
+			return err
+		}
+		t.asked = true
+	}
+	if slices.Contains(t.retired, sealedBy(sealed)) {
+		return hint.Wrap(refuse(cloud.Unavailable, "the key "+sealedBy(sealed).String()+" was retired: nothing is sealed with it any more"),
+			"give this process the key file as it is now, and do it again")
+	}
+	return nil
 }
 
 // newAuditSeed makes the seed of an audit's keys, and seals it.

@@ -35,6 +35,7 @@ func (p *program) engineCommand() *cli.Command {
 			p.policyCommand(),
 			p.appCommand(),
 			p.auditCommand(),
+			p.keyCommand(),
 			p.engineServeCommand(),
 		},
 	}

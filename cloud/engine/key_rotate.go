@@ -1,0 +1,319 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"mfabridge/cloud"
+	"mfabridge/internal/hint"
+)
+
+// metaRetired is the Meta value with the keys that must not seal any more.
+const metaRetired = "keys-retired"
+
+// resealBatch is how many users one transaction of a re-sealing looks at.
+const resealBatch = 100
+
+// maxUnopened bounds the list of secrets that do not open.
+const maxUnopened = 20
+
+// KeyUse is what the keys of a store were found to hold.
+type KeyUse struct {
+	Primary    KeyID
+	Generators map[KeyID]int // secrets by the key that sealed them
+	Passwords  map[KeyID]int
+	Others     map[KeyID]int // keys of the store itself and of its faces
+	Unopened   []string      // what does not open, at most maxUnopened of it
+	Failed     int           // how many do not open
+}
+
+// Of is how many secrets a key sealed.
+func (u *KeyUse) Of(id KeyID) int { return u.Generators[id] + u.Passwords[id] + u.Others[id] }
+
+// CheckKeys opens every secret in the store and counts them by key.
+func (e *Engine) CheckKeys(ctx context.Context) (KeyUse, error) {
+	e.key.ring.refresh()
+	use := KeyUse{Primary: e.key.ring.current.Load().primary, Generators: map[KeyID]int{}, Passwords: map[KeyID]int{}, Others: map[KeyID]int{}}
+	look := func(counts map[KeyID]int, what string, sealed []byte, binding string) {
+		value, err := e.key.open(sealed, binding)
+		if err != nil {
+			if use.Failed++; len(use.Unopened) < maxUnopened {
+				use.Unopened = append(use.Unopened, what)
+			}
+			return
+		}
+		value.Wipe()
+		counts[sealedBy(sealed)]++
+	}
+	err := e.store.View(ctx, func(r Reader) error {
+		all, err := e.sealedValues(r)
+		for name, v := range all {
+			look(use.Others, name, v.sealed, v.binding)
+		}
+		return err
+	})
+	for last := cloud.UserID(""); err == nil; {
+		n := 0
+		err = e.store.View(ctx, func(r Reader) error {
+			users, err := r.UsersAfter(last, pageSize)
+			if n = len(users); err != nil {
+				return err
+			}
+			for _, u := range users {
+				if last = u.ID; u.Password != nil {
+					look(use.Passwords, "password of user "+string(u.ID), u.Password, passwordBinding(u.ID))
+				}
+				tokens, err := r.Tokens(u.ID)
+				if err != nil {
+					return err
+				}
+				for i := range tokens {
+					look(use.Generators, "generator "+tokens[i].ID, tokens[i].Sealed, tokenBinding(&tokens[i]))
+				}
+			}
+			return nil
+		})
+		if n < pageSize {
+			break
+		}
+	}
+	return use, asError(err)
+}
+
+// sealedValue is a sealed Meta value and what it is bound to.
+type sealedValue struct {
+	sealed  []byte
+	binding string
+}
+
+// sealedValues are the sealed Meta values by name.
+func (e *Engine) sealedValues(r Reader) (map[string]sealedValue, error) {
+	all := map[string]sealedValue{metaCodeKey: {binding: bindingCodeKey + "/" + e.setup.Instance}, metaAuditKey: {binding: bindingAuditKey + e.setup.Instance}}
+	names, err := r.MetaNames(metaKept)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		all[name] = sealedValue{binding: e.keptBinding(strings.TrimPrefix(name, metaKept))}
+	}
+	for name, v := range all {
+		if v.sealed, err = r.Meta(name); err != nil {
+			return nil, err
+		}
+		if len(v.sealed) == 0 {
+			delete(all, name)
+			continue
+		}
+		all[name] = v
+	}
+	return all, nil
+}
+
+// Reseal seals with the primary key what another key sealed, in small
+// transactions, and tells progress how many values it has changed. It can be
+// stopped at any time and begun again.
+func (e *Engine) Reseal(ctx context.Context, by Actor, progress func(changed int)) (changed int, err error) {
+	if err := by.check(); err != nil {
+		return 0, err
+	}
+	e.key.ring.refresh()
+	now := 0
+	err = e.store.Update(ctx, func(tx Tx) (err error) {
+		now, err = e.resealValues(tx)
+		return err
+	})
+	changed = now
+	for last := cloud.UserID(""); err == nil; {
+		if err = ctx.Err(); err != nil {
+			break
+		}
+		n, end := 0, last
+		err = e.store.Update(ctx, func(tx Tx) error {
+			users, err := tx.UsersAfter(last, resealBatch)
+			if n = len(users); err != nil || n == 0 {
+				return err
+			}
+			end = users[n-1].ID
+			now, err = e.resealUsers(tx, users)
+			return err
+		})
+		if n == 0 || err != nil {
+			break
+		}
+		last, changed = end, changed+now
+		progress(changed)
+	}
+	if err == nil && changed > 0 {
+		err = e.store.Update(ctx, func(tx Tx) error {
+			return tx.Append(e.entry(by, "key.reseal", "", fmt.Sprintf("secrets=%d", changed), e.now()))
+		})
+	}
+	return changed, asError(err)
+}
+
+func (e *Engine) resealValues(tx Tx) (changed int, err error) {
+	all, err := e.sealedValues(tx)
+	if err != nil {
+		return 0, err
+	}
+	for name, v := range all {
+		sealed, err := e.resealed(v.sealed, v.binding)
+		if err != nil {
+			return 0, fmt.Errorf("%s: %w", name, err)
+		}
+		if sealed == nil {
+			continue
+		}
+		if err := tx.SetMeta(name, sealed); err != nil {
+			return 0, err
+		}
+		changed++
+	}
+	return changed, nil
+}
+
+func (e *Engine) resealUsers(tx Tx, users []*User) (changed int, err error) {
+	for _, u := range users {
+		if u.Password != nil {
+			sealed, err := e.resealed(u.Password, passwordBinding(u.ID))
+			if err != nil {
+				return 0, fmt.Errorf("password of user %s: %w", u.ID, err)
+			}
+			if sealed != nil {
+				u.Password = sealed
+				if err := tx.PutUser(u); err != nil {
+					return 0, err
+				}
+				changed++
+			}
+		}
+		tokens, err := tx.Tokens(u.ID)
+		if err != nil {
+			return 0, err
+		}
+		for i := range tokens {
+			t := &tokens[i]
+			sealed, err := e.resealed(t.Sealed, tokenBinding(t))
+			if err != nil {
+				return 0, fmt.Errorf("generator %s: %w", t.ID, err)
+			}
+			if sealed == nil {
+				continue
+			}
+			t.Sealed = sealed
+			if err := tx.PutToken(t); err != nil {
+				return 0, err
+			}
+			changed++
+		}
+	}
+	return changed, nil
+}
+
+// resealed is the value under the primary key; nil: it is already.
+func (e *Engine) resealed(sealed []byte, binding string) ([]byte, error) {
+	if sealedBy(sealed) == e.key.ring.current.Load().primary {
+		return nil, nil
+	}
+	value, err := e.key.open(sealed, binding)
+	if err != nil {
+		return nil, err
+	}
+	defer value.Wipe()
+	return e.key.seal(value.Reveal(), binding)
+}
+
+// NoteKeys records in the audit what was done to the key file.
+func (e *Engine) NoteKeys(ctx context.Context, by Actor, action string, id KeyID) error {
+	if err := by.check(); err != nil {
+		return err
+	}
+	return asError(e.store.Update(ctx, func(tx Tx) error {
+		return tx.Append(e.entry(by, "key."+action, id.String(), "", e.now()))
+	}))
+}
+
+// RetireKeys lets no process seal any more with keys other than the primary
+// one, whatever it has read, and then makes sure that nothing hangs on them.
+// It returns those that may be removed from the key file. Conflict: a secret
+// still needs one of them.
+func (e *Engine) RetireKeys(ctx context.Context, by Actor) (old []KeyID, err error) {
+	if err := by.check(); err != nil {
+		return nil, err
+	}
+	e.key.ring.refresh()
+	set := e.key.ring.current.Load()
+	for _, id := range set.all {
+		if id != set.primary && id != set.staged() {
+			old = append(old, id)
+		}
+	}
+	if len(old) == 0 {
+		return nil, nil
+	}
+	// Before, so that a mark is not set for nothing; and after it, when no
+	// process can add to what was found.
+	if err := e.unneeded(ctx, old); err != nil {
+		return nil, err
+	}
+	if err := e.mark(ctx, old, true); err != nil {
+		return nil, asError(err)
+	}
+	if err := e.unneeded(ctx, old); err != nil {
+		return nil, errors.Join(err, e.mark(context.WithoutCancel(ctx), old, false))
+	}
+	return old, asError(e.store.Update(ctx, func(tx Tx) error {
+		return tx.Append(e.entry(by, "key.retire", set.primary.String(), fmt.Sprintf("retired=%v", old), e.now()))
+	}))
+}
+
+// mark puts keys on the list of those that must not seal, or takes them off.
+func (e *Engine) mark(ctx context.Context, ids []KeyID, retired bool) error {
+	return e.store.Update(ctx, func(tx Tx) error {
+		all, err := retiredKeys(tx)
+		if err != nil {
+			return err
+		}
+		all = slices.DeleteFunc(all, func(id KeyID) bool { return slices.Contains(ids, id) })
+		if retired {
+			all = append(all, ids...)
+		}
+		text, err := json.Marshal(all)
+		if err != nil {
+			return err
+		}
+		return tx.SetMeta(metaRetired, text)
+	})
+}
+
+// unneeded makes sure that no secret needs one of the keys.
+func (e *Engine) unneeded(ctx context.Context, ids []KeyID) error {
+	use, err := e.CheckKeys(ctx)
+	if err != nil {
+		return err
+	}
+	left := use.Failed
+	for _, id := range ids {
+		left += use.Of(id)
+	}
+	if left > 0 {
+		return hint.Wrap(refuse(cloud.Conflict, fmt.Sprintf("the old keys stay: %d secrets need them, or do not open", left)),
+			"bring them under the new key with: mfabridge engine key reseal")
+	}
+	return nil
+}
+
+func retiredKeys(r Reader) (ids []KeyID, err error) {
+	text, err := r.Meta(metaRetired)
+	if err != nil || len(text) == 0 {
+		return nil, err
+	}
+	if err := json.Unmarshal(text, &ids); err != nil {
+		return nil, refuse(cloud.Internal, "the list of retired keys cannot be read")
+	}
+	return ids, nil
+}

@@ -1,0 +1,166 @@
+package engine_test
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"mfabridge/cloud"
+	"mfabridge/cloud/engine"
+	"mfabridge/internal/secret"
+)
+
+// registered gives ada a generator and a password by engine e.
+func registered(t *testing.T, h *house, e *engine.Engine, name, serial string) cloud.UserID {
+	t.Helper()
+	id, err := e.AddUser(t.Context(), operator, cloud.Profile{UPN: name, Enabled: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := &cloud.OATH{Serial: serial, Algorithm: cloud.SHA1, Digits: 6, Period: 30, Secret: secret.FromString("12345678901234567890")}
+	r := e.Write(t.Context(), []cloud.Change{{User: id, Op: cloud.Add, Method: cloud.HardwareOATH, After: cloud.Value{OATH: o}}})
+	if r[0].Outcome != cloud.Done {
+		t.Fatalf("%+v", r[0])
+	}
+	if err := e.SetPassword(t.Context(), operator, id, secret.FromString("correct horse")); err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+func keyUse(t *testing.T, e *engine.Engine) engine.KeyUse {
+	t.Helper()
+	use, err := e.CheckKeys(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return use
+}
+
+// A key is rotated while another process works on the store; the old one goes
+// when nothing needs it, and not before.
+func TestKeyRotation(t *testing.T) {
+	h := build(t)
+	running := h.Engine
+	registered(t, h, running, "ada@contoso.example", "S1")
+	h.open(t) // another process, which rotates
+	rotating := h.Engine
+
+	file, err := engine.OpenKeyFile(h.path + ".key")
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := file.Primary()
+	staged, err := file.Stage()
+	if err != nil || staged == 0 || file.Primary() != old {
+		t.Fatalf("staged %s, %v", staged, err)
+	}
+	if again, err := file.Stage(); err != nil || again != staged {
+		t.Errorf("staged once more: %s, %v", again, err)
+	}
+	if use := keyUse(t, running); use.Of(old) != 4 || use.Of(staged) != 0 || use.Failed != 0 || use.Primary != old {
+		t.Errorf("before: %+v", use)
+	}
+	if err := file.Promote(); err != nil {
+		t.Fatal(err)
+	}
+	// The running process seals with the new key from now on, and opens both.
+	registered(t, h, running, "bob@contoso.example", "S2")
+	if use := keyUse(t, running); use.Of(old) != 4 || use.Of(staged) != 2 || use.Failed != 0 || use.Primary != staged {
+		t.Errorf("promoted: %+v", use)
+	}
+	if _, err := rotating.RetireKeys(t.Context(), operator); cloud.KindOf(err) != cloud.Conflict {
+		t.Errorf("a key that is needed was retired: %v", err)
+	}
+	n, err := rotating.Reseal(t.Context(), operator, func(int) {})
+	if err != nil || n != 4 {
+		t.Errorf("sealed anew: %d, %v", n, err)
+	}
+	if n, err := rotating.Reseal(t.Context(), operator, func(int) {}); err != nil || n != 0 {
+		t.Errorf("sealed anew once more: %d, %v", n, err)
+	}
+	gone, err := rotating.RetireKeys(t.Context(), operator)
+	if err != nil || len(gone) != 1 || gone[0] != old {
+		t.Fatalf("retired %v, %v", gone, err)
+	}
+	if err := file.Remove(gone); err != nil {
+		t.Fatal(err)
+	}
+	if use := keyUse(t, running); use.Of(staged) != 6 || use.Failed != 0 {
+		t.Errorf("at the end: %+v", use)
+	}
+	if proof, err := running.CheckPassword(t.Context(), cloud.Key{Kind: cloud.ByUPN, Value: "ada@contoso.example"}, secret.FromString("correct horse"), cloud.Client{}); err != nil || !proof.OK {
+		t.Errorf("the password: %+v, %v", proof, err)
+	}
+	if info, err := os.Stat(file.Before()); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the copy of the key file: %v, %v", info, err)
+	}
+	if r := verified(t, h); len(r.Flaws) != 0 {
+		t.Errorf("the audit: %+v", r.Flaws)
+	}
+}
+
+// A process that has an old copy of the key cannot seal with a retired key.
+func TestRetiredKeyDoesNotSeal(t *testing.T) {
+	h := build(t)
+	b, err := os.ReadFile(h.path + ".key")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("STALE_KEY", strings.TrimSpace(string(b)))
+	key, err := engine.LoadKey("env:STALE_KEY")
+	if err != nil {
+		t.Fatal(err)
+	}
+	stale, err := engine.Open(t.Context(), engine.Config{Store: h.store, Key: key, Now: h.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := registered(t, h, h.Engine, "ada@contoso.example", "S1")
+	file, err := engine.OpenKeyFile(h.path + ".key")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := file.Stage(); err != nil {
+		t.Fatal(err)
+	}
+	if err := file.Promote(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.Reseal(t.Context(), operator, func(int) {}); err != nil {
+		t.Fatal(err)
+	}
+	if err := stale.SetPassword(t.Context(), operator, id, secret.FromString("another horse")); err != nil {
+		t.Fatalf("before it was retired: %v", err)
+	}
+	if _, err := h.RetireKeys(t.Context(), operator); cloud.KindOf(err) != cloud.Conflict {
+		t.Errorf("retired under a process that seals with it: %v", err)
+	}
+	if _, err := h.Reseal(t.Context(), operator, func(int) {}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.RetireKeys(t.Context(), operator); err != nil {
+		t.Fatal(err)
+	}
+	if err := stale.SetPassword(t.Context(), operator, id, secret.FromString("another horse")); cloud.KindOf(err) != cloud.Unavailable {
+		t.Errorf("a retired key seals: %v", err)
+	}
+}
+
+func TestDamagedSecretIsFound(t *testing.T) {
+	h := build(t)
+	registered(t, h, h.Engine, "ada@contoso.example", "S1")
+	byHand(t, h.path, "UPDATE tokens SET sealed = zeroblob(40)")
+	if use := keyUse(t, h.Engine); use.Failed != 1 || len(use.Unopened) != 1 || !strings.HasPrefix(use.Unopened[0], "generator ") {
+		t.Errorf("%+v", use)
+	}
+	if _, err := h.Reseal(t.Context(), operator, func(int) {}); err == nil {
+		t.Error("it was sealed anew")
+	}
+	if err := os.WriteFile(h.path+".key", []byte("{}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if use := keyUse(t, h.Engine); use.Failed != 1 || use.Passwords[use.Primary] != 1 {
+		t.Errorf("a broken key file was taken: %+v", use)
+	}
+}

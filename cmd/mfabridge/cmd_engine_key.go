@@ -1,0 +1,168 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/urfave/cli/v2"
+
+	"mfabridge/cloud/engine"
+	"mfabridge/internal/hint"
+)
+
+func (p *program) keyCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "key",
+		Usage: "check and change the key that seals a store's secrets, while it is in use",
+		Subcommands: []*cli.Command{
+			{Name: "check", Usage: "open every secret of the store, and count them by key", Flags: storeFlags(), Action: p.keyCheck,
+				Description: "Exit code 1 if a secret does not open."},
+			{Name: "rotate", Usage: "make a new key, seal everything with it, keep the old one for what is left",
+				Description: "The key file is replaced; the one before stays as PATH.before-ID. Programs that have the store open read the file again\n" +
+					"by themselves. Where several machines have copies of the file: make the new key with --prepare, copy the file everywhere,\n" +
+					"and rotate then.",
+				Flags: slices.Concat(storeFlags(), []cli.Flag{
+					&cli.BoolFlag{Name: "prepare", EnvVars: env("prepare"), Usage: "only add the new key, so that copies of the file can be made first"},
+					reasonFlag(),
+				}), Action: p.keyRotate},
+			{Name: "reseal", Usage: "go on with a rotation that was interrupted", Flags: append(storeFlags(), reasonFlag()), Action: p.keyReseal},
+			{Name: "retire", Usage: "take old keys out of the key file, once no secret needs them",
+				Description: "Backups from before need the key file that is kept as PATH.before-ID: keep it with them.",
+				Flags:       append(storeFlags(), reasonFlag()), Action: p.keyRetire},
+		},
+	}
+}
+
+// withKeyFile opens a store and the key file of its key. Whoever changes a key
+// file is alone at it.
+func (p *program) withKeyFile(c *cli.Context, use func(*embedded, *engine.KeyFile, engine.Actor) error) error {
+	if _, err := args(c); err != nil {
+		return err
+	}
+	by, err := actor(c)
+	if err != nil {
+		return err
+	}
+	t, err := parseTarget("store", c.String("store"), c.String("engine-key"))
+	if err != nil {
+		return err
+	}
+	path, isFile := t.keyPath(), true
+	if t.key != "" {
+		path, isFile = strings.CutPrefix(t.key, "file:")
+	}
+	if !isFile {
+		return usage("the key is not in a file, so it cannot be changed here", "put it into a file, and name that with --engine-key file:PATH")
+	}
+	return p.withEngine(c, func(e *embedded) (err error) {
+		unlock, err := e.Lock(c.Context, "engine key "+c.Command.Name+" by "+by.Who)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, unlock()) }()
+		file, err := engine.OpenKeyFile(path)
+		if err != nil {
+			return err
+		}
+		return use(e, file, by)
+	})
+}
+
+func (p *program) keyCheck(c *cli.Context) error {
+	if _, err := args(c); err != nil {
+		return err
+	}
+	return p.withEngine(c, func(e *embedded) error {
+		use, err := e.CheckKeys(c.Context)
+		if err != nil {
+			return err
+		}
+		ids := map[engine.KeyID]bool{use.Primary: true}
+		for _, counts := range []map[engine.KeyID]int{use.Generators, use.Passwords, use.Others} {
+			for id := range counts {
+				ids[id] = true
+			}
+		}
+		t := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(t, "KEY\tSEALS\tGENERATORS\tPASSWORDS\tOTHERS")
+		for _, id := range slices.Sorted(maps.Keys(ids)) {
+			fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%d\n", id, yesNo(id == use.Primary), use.Generators[id], use.Passwords[id], use.Others[id])
+		}
+		if err := t.Flush(); err != nil {
+			return err
+		}
+		for _, what := range use.Unopened {
+			fmt.Fprintf(p.out, "! %s does not open\n", what)
+		}
+		if use.Failed > 0 {
+			return &exit{code: exitFailed, err: hint.New(fmt.Sprintf("%d secrets do not open with this key", use.Failed),
+				"if it is the right key file, the store is damaged: take the backup")}
+		}
+		return nil
+	})
+}
+
+func yesNo(is bool) string {
+	if is {
+		return "yes"
+	}
+	return "no"
+}
+
+func (p *program) keyRotate(c *cli.Context) error {
+	return p.withKeyFile(c, func(e *embedded, file *engine.KeyFile, by engine.Actor) error {
+		id, err := file.Stage()
+		if err != nil {
+			return err
+		}
+		if c.Bool("prepare") {
+			fmt.Fprintf(p.out, "the new key %s opens, and does not seal yet: copy the key file to where it is needed, then rotate\n", id)
+			return e.NoteKeys(c.Context, by, "prepare", id)
+		}
+		if err := e.NoteKeys(c.Context, by, "rotate", id); err != nil { // first: what is not recorded is not done
+			return err
+		}
+		if err := file.Promote(); err != nil {
+			return err
+		}
+		fmt.Fprintf(p.out, "the key %s seals from now on\n", id)
+		return p.resealAll(c, e, by)
+	})
+}
+
+func (p *program) keyReseal(c *cli.Context) error {
+	return p.withKeyFile(c, func(e *embedded, _ *engine.KeyFile, by engine.Actor) error { return p.resealAll(c, e, by) })
+}
+
+func (p *program) resealAll(c *cli.Context, e *embedded, by engine.Actor) error {
+	bar := p.progress("sealing secrets anew", 0)
+	n, err := e.Reseal(c.Context, by, func(changed int) { bar.at(int64(changed), 0) })
+	bar.end()
+	if err != nil {
+		return hint.Wrap(err, "go on with: mfabridge engine key reseal")
+	}
+	fmt.Fprintf(p.out, "%d secrets were sealed anew\n", n)
+	return nil
+}
+
+func (p *program) keyRetire(c *cli.Context) error {
+	return p.withKeyFile(c, func(e *embedded, file *engine.KeyFile, by engine.Actor) error {
+		old, err := e.RetireKeys(c.Context, by)
+		if err != nil {
+			return err
+		}
+		if len(old) == 0 {
+			fmt.Fprintln(p.out, "there is no old key")
+			return nil
+		}
+		if err := file.Remove(old); err != nil {
+			return err
+		}
+		fmt.Fprintf(p.out, "removed %v; backups from before need %s\n", old, file.Before())
+		return nil
+	})
+}
