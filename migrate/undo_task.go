@@ -105,10 +105,11 @@ func (t *undoTask) compare(u *cloud.User, allow bool) {
 			continue
 		}
 		now := found(u, &c.Change)
+		beside := keepAliases(c, now)
 		switch {
 		case now.Equal(c.After):
 			t.set(i, cloud.Already, c.ID, nil)
-		case !standsYet(c, now):
+		case !beside && !standsYet(c, now):
 			t.leave(i, "it was changed since apply wrote it")
 		case c.Irreversible && c.Method == cloud.DefaultMethod:
 			t.cannot(i, "irreversible: the target cannot put back the default that was there before; it goes with its method at most")

@@ -173,7 +173,7 @@ func TestUndoLeavesWhatWasChangedSince(t *testing.T) {
 			made.Authenticators = append(made.Authenticators, cloud.AuthenticatorEntry{ID: "x", State: "active"})
 		}, []string{"new user"}, "did not bring"},
 		{"a longer block", func(_ *fakeDirectory, made, _ *cloud.User) { made.BlockedUntil = made.BlockedUntil.AddDate(1, 0, 0) }, []string{"new block", "new user"}, "changed since"},
-		{"an alias more", func(_ *fakeDirectory, _, had *cloud.User) { had.Aliases = append(had.Aliases, "oldie") }, []string{"old user"}, "changed since"},
+		{"another name", func(_ *fakeDirectory, _, had *cloud.User) { had.DisplayName = "Old User" }, []string{"old user"}, "changed since"},
 		{"texts as default", func(_ *fakeDirectory, made, _ *cloud.User) { made.Default = cloud.SMS }, []string{"new defaultMethod", "new mobile", "new user"}, "since"},
 		{"gone", func(d *fakeDirectory, _, had *cloud.User) { delete(d.users, had.ID) }, []string{"old user", "old block", "old mobile", "old hardwareOath", "old defaultMethod"}, "any more"},
 		{"the created one is gone", func(d *fakeDirectory, made, _ *cloud.User) { delete(d.users, made.ID) }, nil, ""},
