@@ -52,6 +52,7 @@ type ApplyOptions struct {
 // Progress is how far apply is with the whole plan.
 type Progress struct {
 	Users    int // with changes, that are settled, in earlier runs too
+	Earlier  int // of them, in earlier runs
 	Total    int // with changes
 	Failures int // users of which a change failed
 }

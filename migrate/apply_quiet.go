@@ -101,12 +101,14 @@ func dayRange(text string) (first, last int, ok bool) {
 func (q QuietHours) At(now time.Time) (until time.Time, on bool) {
 	now = now.In(q.zone)
 	for back := range 2 { // those that began today, then those that began yesterday
+		// The day by its name: where summer time begins at midnight, the day's
+		// first hour may be counted to the day before.
 		y, m, d := now.AddDate(0, 0, -back).Date()
 		begin, end := q.on(y, m, d, q.from), q.on(y, m, d, q.to)
 		if q.to < q.from {
 			end = q.on(y, m, d+1, q.to)
 		}
-		if q.days[begin.Weekday()] && !now.Before(begin) && now.Before(end) {
+		if q.days[time.Date(y, m, d, 0, 0, 0, 0, time.UTC).Weekday()] && !now.Before(begin) && now.Before(end) {
 			return end, true
 		}
 	}

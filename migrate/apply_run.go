@@ -145,7 +145,8 @@ func (a *applier) settleAll(ctx context.Context, tasks []*task) error {
 func (a *applier) progress() {
 	if a.opts.Progress != nil {
 		r := a.result
-		a.opts.Progress(Progress{Users: r.Total - r.Left(), Total: r.Total, Failures: r.Failed})
+		settled := r.Total - r.Left()
+		a.opts.Progress(Progress{Users: settled, Earlier: settled - r.Written, Total: r.Total, Failures: r.Failed})
 	}
 }
 

@@ -108,7 +108,7 @@ func (p *program) runApply(c *cli.Context, plan *planfile.Plan, journal *planfil
 	report := migrate.NewReport(p.out, false)
 	summary := plan.Summary()
 	bar := p.progress("applying", int64(summary.Users[migrate.Create]+summary.Users[migrate.Modify]))
-	opt.Progress = func(g migrate.Progress) { bar.of(int64(g.Users), int64(g.Total), int64(g.Failures)) }
+	opt.Progress = func(g migrate.Progress) { bar.of(int64(g.Users), int64(g.Total), int64(g.Failures), int64(g.Earlier)) }
 	opt.Each = p.eachChange(report, asJSON)
 	opt.Waiting = func(cause error, pause time.Duration) {
 		bar.note(fmt.Sprintf("the target cannot go on just now: %v; trying again in %v", cause, pause.Round(time.Millisecond)))

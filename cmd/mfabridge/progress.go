@@ -23,6 +23,7 @@ type progress struct {
 	now   func() time.Time
 	every time.Duration
 	first int64     // how many were done when begun was taken
+	early int64     // how many of those that are done an earlier run did; they do not count for the rate
 	begun time.Time // the first call of at: what was prepared before it does not count for the rate
 	last  time.Time
 	total int64 // 0: not known
@@ -40,16 +41,17 @@ func (p *program) progress(what string, total int64) *progress {
 			progressbar.OptionSetDescription(what),
 			progressbar.OptionThrottle(100*time.Millisecond),
 			progressbar.OptionShowCount(),
-			progressbar.OptionShowIts(),
-			progressbar.OptionSetPredictTime(true),
+			progressbar.OptionSetPredictTime(false), // its rate would count what earlier runs did
+			progressbar.OptionSetElapsedTime(false),
 			progressbar.OptionClearOnFinish(),
 			progressbar.OptionUseANSICodes(true))
 	}
 	return g
 }
 
-// of is at with a total that may be another one than at the beginning.
-func (g *progress) of(done, total, failed int64) {
+// of is at with a total that may be another one than at the beginning, and
+// says how many of those that are done were so before this run.
+func (g *progress) of(done, total, failed, earlier int64) {
 	if g == nil {
 		return
 	}
@@ -57,7 +59,7 @@ func (g *progress) of(done, total, failed int64) {
 	if g.bar != nil && total != g.total {
 		g.bar.ChangeMax64(total)
 	}
-	g.total = total
+	g.total, g.early = total, earlier
 	g.mu.Unlock()
 	g.at(done, failed)
 }
@@ -69,16 +71,14 @@ func (g *progress) at(done, failed int64) {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	now := g.now()
+	if g.begun.IsZero() && done > g.early {
+		g.begun, g.first = now, done-g.early
+	}
 	if g.bar != nil {
-		if failed > 0 {
-			g.bar.Describe(fmt.Sprintf("%s, %d failed", g.what, failed))
-		}
+		g.bar.Describe(g.what + g.speed(now, done, failed))
 		_ = g.bar.Set64(done)
 		return
-	}
-	now := g.now()
-	if g.begun.IsZero() {
-		g.begun, g.first = now, done
 	}
 	if now.Sub(g.last) < g.every {
 		return
@@ -92,9 +92,15 @@ func (g *progress) line(now time.Time, done, failed int64) string {
 	if g.total > 0 {
 		text = fmt.Sprintf("%s: %d of %d", g.what, done, g.total)
 	}
-	if spent := now.Sub(g.begun).Seconds(); spent > 0 && done > g.first {
-		rate := float64(done-g.first) / spent
-		text += fmt.Sprintf(", %.0f a second", rate)
+	return text + g.speed(now, done, failed)
+}
+
+// speed is the rate of this run, the time left at it, and what failed.
+func (g *progress) speed(now time.Time, done, failed int64) (text string) {
+	made := done - g.early - g.first
+	if spent := now.Sub(g.begun).Seconds(); !g.begun.IsZero() && spent > 0 && made > 0 {
+		rate := float64(made) / spent
+		text = fmt.Sprintf(", %.0f a second", rate)
 		if g.total > done {
 			text += fmt.Sprintf(", %s left", time.Duration(float64(g.total-done)/rate*float64(time.Second)).Round(time.Second))
 		}

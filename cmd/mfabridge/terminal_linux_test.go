@@ -1,0 +1,128 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// terminal makes a pseudo-terminal and collects what is shown on it.
+func terminal(t *testing.T) (screen *os.File, shown func() string) {
+	t.Helper()
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = master.Close() })
+	if err := unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0); err != nil {
+		t.Fatal(err)
+	}
+	n, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	screen, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text bytes.Buffer
+	var reading sync.WaitGroup
+	reading.Go(func() { _, _ = io.Copy(&text, master) }) // ends with EIO when the last writer has gone
+	return screen, func() string {
+		t.Helper()
+		_ = screen.Close()
+		reading.Wait()
+		return text.String()
+	}
+}
+
+// On a terminal a run shows a bar with its rate, the time left and what has
+// failed, and takes it away again; a run that goes on does not count what
+// earlier ones have done for its rate.
+func TestProgressOnATerminal(t *testing.T) {
+	m := mixedStore(t)
+	m.reset(t)
+	if r := mfabridge(t, "apply", m.plan, "--max-users", "1000"); r.code != exitNotNow {
+		t.Fatalf("exit code %d: %s", r.code, r.err)
+	}
+	screen, shown := terminal(t)
+	cmd := child(t.Context(), "apply", m.plan, "--rehearse-faults", "denied=10%,slow:20ms", "--rate", "500")
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, screen
+	if err := cmd.Run(); err == nil || cmd.ProcessState.ExitCode() != exitPartly {
+		t.Fatalf("%v: %s", err, shown())
+	}
+	text := shown()
+	if !regexp.MustCompile(`applying, [0-9]+ a second, [0-9ms]+ left, [0-9]+ failed +[0-9]+% \|█`).MatchString(text) {
+		t.Errorf("no bar with rate, time and failures:\n%q", text)
+	}
+	for _, rate := range regexp.MustCompile(`([0-9]+) a second`).FindAllStringSubmatch(text, -1) {
+		if len(rate[1]) > 3 { // 500 changes are fewer users
+			t.Errorf("a rate of %s users a second", rate[1])
+		}
+	}
+	if !strings.Contains(text, "hint: mend the cause") || strings.Contains(out.String(), "█") || !strings.Contains(out.String(), " failed, ") {
+		t.Errorf("on the terminal:\n%q\nin the output:\n%s", text, out.String())
+	}
+	m.goesOnFrom(t)
+}
+
+// goesOnFrom runs apply to its end where some changes were settled before.
+func (m mixed) goesOnFrom(t *testing.T) {
+	t.Helper()
+	must(t, exitDone, "apply", m.plan)
+	must(t, exitDone, "check", m.plan, "--all")
+	if got := m.listing(t); !maps.Equal(got, m.want) {
+		t.Errorf("the store differs: %s", firstDifference(got, m.want))
+	}
+}
+
+// The first Ctrl-C waits for the batch that is being written, however long
+// that takes; the second ends the process at once, and costs nothing.
+func TestSecondInterruptEndsAtOnce(t *testing.T) {
+	m := mixedStore(t)
+	m.reset(t)
+	cmd := child(t.Context(), "apply", m.plan, "--format", "json", "--rehearse-faults", "slow@2:1h")
+	reader, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for line := range follow(reader) {
+		if strings.Contains(line, `"type":"batch"`) {
+			break
+		}
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	sent := 0
+	every := time.NewTicker(100 * time.Millisecond)
+	defer every.Stop()
+	for running := true; running; {
+		select {
+		case <-ended:
+			running = false
+		case <-every.C:
+			if sent++; sent > 100 {
+				t.Fatal("the process does not end")
+			}
+			_ = cmd.Process.Signal(syscall.SIGINT)
+		}
+	}
+	if s, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); !ok || !s.Signaled() || s.Signal() != syscall.SIGINT || sent < 2 {
+		t.Errorf("after %d signals: %v", sent, cmd.ProcessState)
+	}
+	m.goesOnFrom(t)
+}
