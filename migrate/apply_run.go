@@ -38,13 +38,18 @@ func (a *applier) admit(caps cloud.Capabilities) error {
 	}
 	a.batch, a.delayed = max(caps.Batch, 1), caps.Delayed
 	a.pace = newPacer(a.opts, a.batch, caps.Pace)
-	a.retry = newRetry(a.opts)
-	tell := a.retry.tell
-	a.retry.tell = func(cause error, pause time.Duration) {
+	a.retry = a.telling(newRetry(a.opts))
+	return nil
+}
+
+// telling is r with an event for every wait.
+func (a *applier) telling(r retry) retry {
+	tell := r.tell
+	r.tell = func(cause error, pause time.Duration) {
 		tell(cause, pause)
 		a.opts.Notify(ThrottleEvent{Cause: cause, Wait: pause, Batch: a.pace.size, Concurrency: a.pace.lanes, Rate: a.pace.soft.rate})
 	}
-	return nil
+	return r
 }
 
 // admitRemovals refuses what removes more than the limit before anything is

@@ -116,6 +116,8 @@ func (u *undoer) admit(ctx context.Context) error {
 	}
 	u.writer.batch, u.delayed = max(caps.Batch, 1), caps.Delayed
 	u.writer.pace = newPacer(u.opts.ApplyOptions, u.writer.batch, caps.Pace)
+	u.reader.retry = u.writer.telling(u.reader.retry)
+	u.writer.retry = u.reader.retry
 	return nil
 }
 

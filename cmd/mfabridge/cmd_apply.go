@@ -113,12 +113,7 @@ func (p *program) runApply(c *cli.Context, plan *planfile.Plan, journal *planfil
 	opt.Waiting = func(cause error, pause time.Duration) {
 		bar.note(fmt.Sprintf("the target cannot go on just now: %v; trying again in %v", cause, pause.Round(time.Millisecond)))
 	}
-	opt.Notify = func(e migrate.Event) {
-		noteEvent(bar, e)
-		if asJSON {
-			_ = report.Happened(e) // an error of the output stays, and Flush says it
-		}
-	}
+	opt.Notify = p.happened(bar, report, asJSON)
 	stop := p.pauses(&opt)
 	defer stop()
 	if err := p.gates(c, plan, &opt); err != nil {
@@ -133,6 +128,16 @@ func (p *program) runApply(c *cli.Context, plan *planfile.Plan, journal *planfil
 		p.printApplied(result, plan.Digest())
 	}
 	return applied(result, err)
+}
+
+// happened tells of events of a run, people and programs.
+func (p *program) happened(bar *progress, report *migrate.Report, asJSON bool) func(migrate.Event) {
+	return func(e migrate.Event) {
+		noteEvent(bar, e)
+		if asJSON {
+			_ = report.Happened(e) // an error of the output stays, and Flush says it
+		}
+	}
 }
 
 // noteEvent says to people what they would wonder about.
@@ -184,26 +189,33 @@ func (p *program) printApplied(r migrate.ApplyResult, digest string) {
 	fmt.Fprintf(p.out, "digest   %s\n", digest)
 }
 
-// applied is the table from what apply came to, to exit codes.
-func applied(r migrate.ApplyResult, err error) error {
+// stoppedRun is the table from what ended a run of apply or undo early, to
+// exit codes. begun: there may be something to go on with.
+func stoppedRun(err error, begun bool) error {
+	const goOn = "what was done is recorded; run the same command again to go on"
 	if _, ok := errors.AsType[*migrate.WrongTargetError](err); ok {
 		return &exit{code: exitStale, err: err}
 	}
 	if _, ok := errors.AsType[*migrate.LimitError](err); ok {
-		return &exit{code: exitNotNow, err: hint.Wrap(err, cmp.Or(hint.Of(err), "what was done is recorded; run the same command again to go on"))}
+		return &exit{code: exitNotNow, err: hint.Wrap(err, cmp.Or(hint.Of(err), goOn))}
 	}
 	if _, ok := errors.AsType[*migrate.QuietError](err); ok {
 		return &exit{code: exitNotNow, err: err}
 	}
-	if unread(err) && r.Left() > 0 {
-		return &exit{code: exitPartly, err: hint.New("stopped, because nobody reads the output any more",
-			"what was done is recorded; run the same command again to go on")}
+	if unread(err) && begun {
+		return &exit{code: exitPartly, err: hint.New("stopped, because nobody reads the output any more", goOn)}
 	}
-	if code := exitCode(err); code == exitInterrupted || code == exitUnavailable {
-		return hint.Wrap(err, cmp.Or(hint.Of(err), "what was done is recorded; run the same command again to go on"))
+	switch exitCode(err) {
+	case exitInterrupted, exitUnavailable, exitNotNow:
+		return hint.Wrap(err, cmp.Or(hint.Of(err), goOn))
 	}
+	return err
+}
+
+// applied is the table from what apply came to, to exit codes.
+func applied(r migrate.ApplyResult, err error) error {
 	if err != nil {
-		return err
+		return stoppedRun(err, r.Left() > 0)
 	}
 	switch r.Verdict() {
 	case migrate.SomeLeft:

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -136,7 +135,7 @@ func (p *program) runUndo(plan migrate.PlanReader, opt migrate.UndoOptions, asJS
 	opt.Waiting = func(cause error, pause time.Duration) {
 		bar.note(fmt.Sprintf("the target cannot go on just now: %v; trying again in %v", cause, pause.Round(time.Millisecond)))
 	}
-	opt.Notify = func(e migrate.Event) { noteEvent(bar, e) }
+	opt.Notify = p.happened(bar, report, asJSON)
 	stop := p.pauses(&opt.ApplyOptions)
 	defer stop()
 	result, err := work(opt)
@@ -201,25 +200,9 @@ func (p *program) printUndone(r migrate.UndoResult, digest string) {
 
 // undone is the table from what undo came to, to exit codes.
 func undone(r migrate.UndoResult, err error) error {
-	if _, ok := errors.AsType[*migrate.WrongTargetError](err); ok {
-		return &exit{code: exitStale, err: err}
-	}
-	if _, ok := errors.AsType[*migrate.LimitError](err); ok {
-		return &exit{code: exitNotNow, err: err}
-	}
-	if unread(err) && r.Run > 0 {
-		return &exit{code: exitPartly, err: hint.New("stopped, because nobody reads the output any more",
-			"what was done is recorded; run the same command again to go on")}
-	}
-	if _, ok := errors.AsType[*migrate.QuietError](err); ok {
-		return &exit{code: exitNotNow, err: err}
-	}
-	if code := exitCode(err); code == exitInterrupted || code == exitUnavailable {
-		return hint.Wrap(err, cmp.Or(hint.Of(err), "what was done is recorded; run the same command again to go on"))
-	}
 	switch {
 	case err != nil:
-		return err
+		return stoppedRun(err, r.Run > 0)
 	case r.Failed > 0:
 		return &exit{code: exitPartly, err: hint.New(users(r.Failed)+" failed", "mend the cause and run the same command again")}
 	case r.Kept > 0:
