@@ -16,8 +16,10 @@ const (
 	unexpectedCode
 	noMessageAuthenticator
 	wrongMessageAuthenticator
-	unsignedProxyState // without Message-Authenticator, from a client that is observed
-	unsignedEAP        // RFC 3579 section 3.1
+	unsignedProxyState        // without Message-Authenticator, from a client that is observed
+	unsignedEAP               // RFC 3579 section 3.1
+	wrongRequestAuthenticator // accounting
+	accountNotTaken           // it was not safe in time
 	overload
 	readFailed
 	sendFailed
@@ -28,7 +30,7 @@ const (
 
 func (d drop) String() string {
 	return [drops]string{"unknown_client", "malformed", "unexpected_code", "no_message_authenticator",
-		"wrong_message_authenticator", "unsigned_proxy_state", "unsigned_eap", "overload", "read_failed", "send_failed", "engine_away", "primary_away"}[d]
+		"wrong_message_authenticator", "unsigned_proxy_state", "unsigned_eap", "wrong_request_authenticator", "account_not_taken", "overload", "read_failed", "send_failed", "engine_away", "primary_away"}[d]
 }
 
 // Counters is what a Server has done since it was made.
@@ -38,6 +40,7 @@ type Counters struct {
 	Repeated     uint64 // retransmissions answered from the reply cache
 	InFlight     uint64 // retransmissions dropped while the first is at work
 	Superseded   uint64 // answers that did not go out, because the identifier had been used anew
+	Accounted    uint64 // Accounting-Requests that were taken and answered
 	Panics       uint64 // faults of ours; the request was dropped
 	Waiting      int    // logins that wait for a push or call just now
 
@@ -48,7 +51,7 @@ type Counters struct {
 
 // counters are written by loops and workers.
 type counters struct {
-	received, statusServer, repeated, inFlight, superseded, panics atomic.Uint64
+	received, statusServer, repeated, inFlight, superseded, accounted, panics atomic.Uint64
 
 	dropped [drops]atomic.Uint64
 
@@ -73,7 +76,7 @@ func (c *counters) login(v verdict) {
 func (c *counters) snapshot() Counters {
 	out := Counters{
 		Received: c.received.Load(), StatusServer: c.statusServer.Load(), Repeated: c.repeated.Load(),
-		InFlight: c.inFlight.Load(), Superseded: c.superseded.Load(), Panics: c.panics.Load(),
+		InFlight: c.inFlight.Load(), Superseded: c.superseded.Load(), Panics: c.panics.Load(), Accounted: c.accounted.Load(),
 		Dropped: make(map[string]uint64, drops),
 	}
 	for d := range drops {

@@ -39,6 +39,8 @@ func explanations() map[string]string {
 		wrongMessageAuthenticator.String(): "the shared secret differs on the two sides, or somebody altered the packet",
 		unsignedProxyState.String():        "a proxy on the way added Proxy-State without Message-Authenticator: that can be a forgery (CVE-2024-3596)",
 		unsignedEAP.String():               "EAP without Message-Authenticator is never taken",
+		wrongRequestAuthenticator.String(): "the shared secret differs on the two sides, or somebody altered the packet",
+		accountNotTaken.String():           "what was to be recorded could not be made safe, or the server it is relayed to does not answer; the client sends it again",
 		overload.String():                  "more requests than workers could take; clients send again",
 
 		string(cloud.WrongCode):     "the code is wrong",

@@ -35,16 +35,17 @@ type job struct {
 
 // loop reads one socket. What it needs for a packet it has from the start.
 type loop struct {
-	s       *Server
-	pc      net.PacketConn
-	conn    conn
-	cache   *replyCache
-	clients *clientTable // of the last packet
-	secrets map[*client]*radius.Secret
-	path    path
-	in      [radius.MaxLength + 1]byte
-	out     [radius.MaxLength]byte
-	logged  [drops]time.Time
+	s          *Server
+	pc         net.PacketConn
+	conn       conn
+	cache      *replyCache
+	clients    *clientTable // of the last packet
+	accounting bool         // the port is for accounting
+	secrets    map[*client]*radius.Secret
+	path       path
+	in         [radius.MaxLength + 1]byte
+	out        [radius.MaxLength]byte
+	logged     [drops]time.Time
 }
 
 func newLoop(s *Server, pc net.PacketConn) *loop {
@@ -114,6 +115,10 @@ func (l *loop) packet(b []byte) {
 	p, err := radius.Parse(b)
 	if err != nil {
 		l.drop(malformed, c, err)
+		return
+	}
+	if l.accounting {
+		l.account(p, c)
 		return
 	}
 	if p.Code() != radius.AccessRequest && p.Code() != radius.StatusServer {

@@ -55,13 +55,14 @@ const (
 
 // Options are what a Server is made of.
 type Options struct {
-	Config    *config.Config     // as config.Load returned it, with Keys
-	Verifier  cloud.Verifier     // asked for the second factor
-	Passwords cloud.Passwords    // checks passwords; nil where no client has primary engine
-	Primaries map[string]Primary // those that clients name, besides engine
-	Log       *slog.Logger       // takes one event a login; nil: no log
-	Now       func() time.Time   // nil: time.Now
-	Observed  *observe.Book      // counts Message-Authenticators by client; nil: one that is forgotten
+	Config     *config.Config     // as config.Load returned it, with Keys
+	Verifier   cloud.Verifier     // asked for the second factor
+	Passwords  cloud.Passwords    // checks passwords; nil where no client has primary engine
+	Primaries  map[string]Primary // those that clients name, besides engine
+	Accountant Accountant         // takes accounting; nil where ServeAccounting is not called
+	Log        *slog.Logger       // takes one event a login; nil: no log
+	Now        func() time.Time   // nil: time.Now
+	Observed   *observe.Book      // counts Message-Authenticators by client; nil: one that is forgotten
 
 	Workers     int           // logins at work at once; 0: DefaultWorkers
 	Queue       int           // logins waiting for a worker; 0: DefaultQueue
@@ -88,6 +89,8 @@ type Server struct {
 	waiting                         *table        // logins that wait for a push or call
 	wakeListen, wakeTimes, wakeLook chan struct{} // something waits
 	blind                           atomic.Bool   // the engine could not be asked about them of late
+
+	accounts chan struct{} // a token for each accounting request at work
 
 	calls   context.Context // of calls to the Verifier; ends when a drain gives up
 	giveUp  context.CancelFunc
@@ -141,6 +144,7 @@ func New(o Options) (*Server, error) {
 	s.wakeListen, s.wakeTimes, s.wakeLook = make(chan struct{}, 1), make(chan struct{}, 1), make(chan struct{}, 1)
 	jobs := s.number + orDefault(o.Queue, DefaultQueue)
 	s.replies = max(s.replies, 2*(jobs+held))
+	s.accounts = make(chan struct{}, max(1, s.number/4))
 	s.free, s.queue = make(chan *job, jobs), make(chan *job, jobs)
 	for range jobs {
 		s.free <- new(job)
@@ -203,7 +207,10 @@ func orDefault[T int | time.Duration](v, standard T) T {
 // if the socket fails for good. It may be called for several sockets. After
 // Shutdown it closes the socket at once.
 func (s *Server) Serve(pc net.PacketConn) error {
-	l := newLoop(s, pc)
+	return s.serve(newLoop(s, pc), pc)
+}
+
+func (s *Server) serve(l *loop, pc net.PacketConn) error {
 	s.mu.Lock()
 	if s.closing {
 		s.mu.Unlock()

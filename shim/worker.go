@@ -48,6 +48,10 @@ func (s *Server) process(j *job, out []byte) {
 		s.probe(j, p, out)
 		return
 	}
+	if p.Code() == radius.AccountingRequest {
+		replied = s.account(j, p, out)
+		return
+	}
 	secret := j.client.secrets.Get().(*radius.Secret)
 	defer j.client.secrets.Put(secret)
 	a, v := s.judge(j, p, secret)

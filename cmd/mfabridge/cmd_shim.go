@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
+	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -14,6 +17,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"mfabridge/shim"
+	"mfabridge/shim/accounting"
 	"mfabridge/shim/config"
 	"mfabridge/shim/journal"
 	"mfabridge/shim/observe"
@@ -21,6 +25,9 @@ import (
 
 // drainLimit is how long a stopping shim goes on with logins that it has read.
 const drainLimit = 10 * time.Second
+
+// accountingFile is how large a file of accounting grows. None is removed.
+const accountingFile = 64 << 20
 
 func (p *program) shimCommand() *cli.Command {
 	configFlag := &cli.StringFlag{Name: "config", Aliases: []string{"c"}, EnvVars: env("config"), Value: "shim.yaml", Usage: "`FILE` with the shim's configuration"}
@@ -47,11 +54,13 @@ type shimParts struct {
 	primaries *primaries
 	observed  *observe.Book
 	events    *journal.Journal
+	records   *journal.Journal // of accounting
+	desk      *accounting.Desk
 	log       *slog.Logger
 }
 
 func (s *shimParts) Close() error {
-	return errors.Join(s.primaries.close(), s.engine.Close(), s.events.Close())
+	return errors.Join(s.primaries.close(), s.engine.Close(), s.events.Close(), s.records.Close())
 }
 
 // shimConfig loads a configuration and says what is odd about it.
@@ -79,7 +88,7 @@ func (p *program) shimCheck(c *cli.Context) (err error) {
 		return err
 	}
 	state := "the addresses are free"
-	for _, address := range conf.RADIUS.Addresses {
+	for _, address := range slices.Concat(conf.RADIUS.Addresses, conf.RADIUS.AccountingAddresses) {
 		conn, err := shim.Listen(address)
 		if errors.Is(err, syscall.EADDRINUSE) {
 			state = address.String() + " is in use, perhaps by the shim that this configuration is for"
@@ -156,37 +165,59 @@ func (p *program) loadShim(ctx context.Context, path, key string) (*shimParts, e
 	if err != nil {
 		return nil, errors.Join(err, e.Close(), events.Close())
 	}
-	return &shimParts{config: conf, engine: e, primaries: first, observed: book, events: events, log: log}, nil
+	records, err := journal.Open(journal.Options{Folder: filepath.Join(conf.Data, "accounting"), MaxFile: accountingFile, Now: p.now})
+	if err != nil {
+		return nil, errors.Join(err, e.Close(), events.Close(), first.close())
+	}
+	desk := accounting.New(records, first.relays(), p.now)
+	return &shimParts{config: conf, engine: e, primaries: first, observed: book, events: events, log: log, records: records, desk: desk}, nil
+}
+
+// port is a socket and what answers on it.
+type port struct {
+	conn  net.PacketConn
+	serve func(net.PacketConn) error
+	what  string // behind its address, for people
 }
 
 // listen makes the server and opens all its sockets, or none.
-func (p *program) listen(parts *shimParts) (*shim.Server, []net.PacketConn, error) {
+func (p *program) listen(parts *shimParts) (*shim.Server, []port, error) {
 	server, err := shim.New(shim.Options{Config: parts.config, Verifier: parts.engine, Passwords: parts.engine,
-		Primaries: parts.primaries.byName, Log: parts.log, Now: p.now, Observed: parts.observed})
+		Primaries: parts.primaries.byName, Log: parts.log, Now: p.now, Observed: parts.observed, Accountant: parts.desk})
 	if err != nil {
 		return nil, nil, err
 	}
-	var conns []net.PacketConn
-	for _, address := range parts.config.RADIUS.Addresses {
-		conn, err := shim.Listen(address)
-		if err != nil {
-			for _, open := range conns {
-				err = errors.Join(err, open.Close())
+	var ports []port
+	open := func(addresses []netip.AddrPort, serve func(net.PacketConn) error, what string) error {
+		for _, address := range addresses {
+			conn, err := shim.Listen(address)
+			if err != nil {
+				return err
 			}
-			return nil, nil, err
+			ports = append(ports, port{conn, serve, what})
 		}
-		conns = append(conns, conn)
+		return nil
 	}
-	return server, conns, nil
+	err = open(parts.config.RADIUS.Addresses, server.Serve, "")
+	if err == nil {
+		err = open(parts.config.RADIUS.AccountingAddresses, server.ServeAccounting, " (accounting)")
+	}
+	if err != nil {
+		for _, made := range ports {
+			err = errors.Join(err, made.conn.Close())
+		}
+		return nil, nil, err
+	}
+	return server, ports, nil
 }
 
 // serve answers on all sockets until ctx ends, then drains.
-func (p *program) serve(ctx context.Context, server *shim.Server, conns []net.PacketConn) error {
-	ended := make(chan error, len(conns))
+func (p *program) serve(ctx context.Context, server *shim.Server, ports []port) error {
+	ended := make(chan error, len(ports))
 	var addresses []string
-	for _, conn := range conns {
-		addresses = append(addresses, conn.LocalAddr().String())
-		go func() { ended <- server.Serve(conn) }()
+	for _, made := range ports {
+		addresses = append(addresses, made.conn.LocalAddr().String()+made.what)
+		go func() { ended <- made.serve(made.conn) }()
 	}
 	fmt.Fprintf(p.err, "mfabridge: shim is listening on %s\n", strings.Join(addresses, ", "))
 	var failed error

@@ -70,6 +70,7 @@ func (w *swapper) swap() error {
 	if err := w.server.Swap(next, first.byName); err != nil {
 		return errors.Join(err, first.without(w.parts.primaries).close())
 	}
+	w.parts.desk.Swap(first.relays())
 	w.parts.config, w.parts.primaries = next, first
 	time.AfterFunc(primaryRest, func() {
 		if err := gone.close(); err != nil {
@@ -110,6 +111,9 @@ func (m *primaries) take(name string, from *primaries) {
 	m.byName[name] = from.byName[name]
 	if c, ok := from.homes[name]; ok {
 		m.homes[name] = c
+	}
+	if c, ok := from.accounts[name]; ok {
+		m.accounts[name] = c
 	}
 	if c, ok := from.directories[name]; ok {
 		m.directories[name] = c

@@ -12,6 +12,7 @@ import (
 	"mfabridge/internal/hint"
 	"mfabridge/internal/ldapconn"
 	"mfabridge/shim"
+	"mfabridge/shim/accounting"
 	"mfabridge/shim/config"
 	"mfabridge/shim/primary"
 	"mfabridge/shim/upstream"
@@ -22,10 +23,11 @@ type primaries struct {
 	byName      map[string]shim.Primary
 	homes       map[string]*upstream.Client
 	directories map[string]*ldapconn.Client
+	accounts    map[string]*upstream.Client // relays of accounting
 }
 
 func newPrimaries() *primaries {
-	return &primaries{byName: make(map[string]shim.Primary), homes: make(map[string]*upstream.Client), directories: make(map[string]*ldapconn.Client)}
+	return &primaries{byName: make(map[string]shim.Primary), homes: make(map[string]*upstream.Client), directories: make(map[string]*ldapconn.Client), accounts: make(map[string]*upstream.Client)}
 }
 
 func (p *program) primaries(conf *config.Config) (*primaries, error) {
@@ -58,7 +60,17 @@ func (m *primaries) ask(name string, c *config.Primary, p *program) error {
 		return err
 	}
 	m.homes[name], m.byName[name] = client, primary.RADIUS{Client: client}
-	return nil
+	var takers []upstream.Home
+	for _, s := range c.Servers {
+		if s.Accounting != "" {
+			takers = append(takers, upstream.Home{Address: s.Accounting, Secret: s.SharedSecret})
+		}
+	}
+	if len(takers) > 0 {
+		o.Homes = takers
+		m.accounts[name], err = upstream.New(o)
+	}
+	return err
 }
 
 // bind makes a primary of an LDAP directory.
@@ -79,8 +91,20 @@ func (m *primaries) bind(name string, c *config.Primary, names config.Usernames,
 	return err
 }
 
+// relays are those who take accounting.
+func (m *primaries) relays() map[string]accounting.Relay {
+	out := make(map[string]accounting.Relay, len(m.accounts))
+	for name, client := range m.accounts {
+		out[name] = client
+	}
+	return out
+}
+
 func (m *primaries) close() error {
 	for _, client := range m.homes {
+		client.Close()
+	}
+	for _, client := range m.accounts {
 		client.Close()
 	}
 	var errs []error

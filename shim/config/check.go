@@ -49,7 +49,6 @@ func (k *check) all() {
 	k.listen()
 	k.primaries()
 	k.usernames()
-	k.unbuilt("radius.accounting", k.RADIUS.Accounting != nil)
 	k.unbuilt("radius.radsec", k.RADIUS.RadSec != nil)
 	if len(k.RADIUS.Clients) == 0 {
 		k.refuse("add the first application with name, networks, secret and primary", "radius.clients is empty, so nobody could ask")
@@ -85,17 +84,42 @@ func (k *check) listen() {
 	if len(k.RADIUS.Listen) == 0 {
 		k.refuse(`write for example radius: {listen: ["127.0.0.1:1812"]}`, "radius.listen is empty, so nobody could be heard")
 	}
-	for i, s := range k.RADIUS.Listen {
+	k.RADIUS.Addresses = k.addresses("radius.listen", k.RADIUS.Listen, nil)
+	k.RADIUS.AccountingAddresses = k.addresses("radius.accounting", k.RADIUS.Accounting, k.RADIUS.Addresses)
+}
+
+// addresses parses addresses to listen on; none of them may be taken.
+func (k *check) addresses(key string, list []string, taken []netip.AddrPort) (out []netip.AddrPort) {
+	for i, s := range list {
 		a, err := netip.ParseAddrPort(s)
 		switch {
 		case err != nil:
 			k.refuse(`write an address and a port: "127.0.0.1:1812", "0.0.0.0:1812" or "[::]:1812"`,
-				"radius.listen[%d]: %q is not an address with a port", i, s)
-		case slices.Contains(k.RADIUS.Addresses, a) && a.Port() != 0:
-			k.refuse("remove one of them", "radius.listen[%d]: %s stands there twice", i, s)
+				"%s[%d]: %q is not an address with a port", key, i, s)
+		case (slices.Contains(out, a) || slices.Contains(taken, a)) && a.Port() != 0:
+			k.refuse("remove one of them", "%s[%d]: %s stands there twice", key, i, s)
 		default:
-			k.RADIUS.Addresses = append(k.RADIUS.Addresses, a)
+			out = append(out, a)
 		}
+	}
+	return out
+}
+
+// accounting checks where a client's accounting goes.
+func (k *check) accounting(c *Client, at string) {
+	if c.Accounting == "" {
+		c.Accounting = Record
+	}
+	if c.Accounting == Record || c.Accounting == Ignore {
+		return
+	}
+	p := k.Primaries[c.Accounting]
+	if p == nil || p.Type != TypeRADIUS {
+		k.refuse("write record, ignore, or the name of a primary of type radius", "%s: accounting: %q is none of these", at, c.Accounting)
+		return
+	}
+	if !slices.ContainsFunc(p.Servers, func(s Server) bool { return s.Accounting != "" }) {
+		k.refuse(`write accounting: "10.0.0.5:1813" at one of its servers`, "%s: accounting: no server of primary %s takes accounting", at, c.Accounting)
 	}
 }
 
@@ -126,6 +150,7 @@ func (k *check) client(c *Client, i int) {
 	k.word(at, "disabled", &c.Disabled, []string{"deny"})
 	k.word(at, "calling_station", &c.CallingStation, []string{Reliable, Unreliable})
 	k.word(at, "on_outage", &c.OnOutage, []string{Silent, Reject})
+	k.accounting(c, at)
 	k.word(at, "password_charset", &c.PasswordCharset, []string{"utf-8"})
 	k.reply(c, at)
 }

@@ -162,6 +162,10 @@ type Server struct {
 	// Address is host:port.
 	Address string `yaml:"address"`
 
+	// Accounting is host:port for accounting that is relayed. Left out: none is
+	// relayed to this server.
+	Accounting string `yaml:"accounting"`
+
 	// Secret is the secret shared with it, file:PATH or env:NAME.
 	Secret string `yaml:"secret"`
 
@@ -182,12 +186,18 @@ type RADIUS struct {
 	// Clients are the applications (NAS) that may ask.
 	Clients []Client `yaml:"clients"`
 
-	// Accounting and RadSec are not built yet.
-	Accounting any `yaml:"accounting"`
+	// Accounting are addresses with port for accounting: "127.0.0.1:1813".
+	// Left out: none.
+	Accounting []string `yaml:"accounting"`
+
+	// RadSec is not built yet.
 	RadSec     any `yaml:"radsec"`
 
 	// Addresses is Listen, parsed.
 	Addresses []netip.AddrPort `yaml:"-"`
+
+	// AccountingAddresses is Accounting, parsed.
+	AccountingAddresses []netip.AddrPort `yaml:"-"`
 }
 
 // Words of the configuration.
@@ -210,6 +220,9 @@ const (
 
 	Silent = "silent" // on_outage: no answer, so that the client fails over
 	Reject = "reject" // on_outage: Access-Reject
+
+	Record = "record" // accounting: kept under data
+	Ignore = "ignore" // accounting: answered and forgotten
 
 	Reliable   = "reliable"   // calling_station
 	Unreliable = "unreliable" // calling_station: none sent, or a constant one
@@ -281,6 +294,11 @@ type Client struct {
 	// CallingStation: reliable (default) tells logins of one user apart and
 	// counts failures by Calling-Station-Id; unreliable ignores it.
 	CallingStation string `yaml:"calling_station"`
+
+	// Accounting: record (default) keeps accounting under Data, ignore answers
+	// and forgets it, and the name of a primary of type radius relays it to
+	// those of its servers that have an address for it.
+	Accounting string `yaml:"accounting"`
 
 	// OnOutage: silent (default) or reject, when the engine cannot be asked.
 	OnOutage string `yaml:"on_outage"`

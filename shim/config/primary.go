@@ -49,6 +49,9 @@ func (k *check) homes(p *Primary, at string) {
 			k.refuse("remove one of them", "%s: %s stands there twice", here, s.Address)
 		}
 		seen[s.Address] = true
+		if _, port, err := net.SplitHostPort(s.Accounting); s.Accounting != "" && (err != nil || port == "") {
+			k.refuse(`write an address and a port: "10.0.0.5:1813"`, "%s: accounting: %q is not an address with a port", here, s.Accounting)
+		}
 		s.SharedSecret = k.secret(s.Secret, here)
 		k.word(here, "message_authenticator", &s.MessageAuthenticator, []string{Require, Observe})
 		if s.MessageAuthenticator == Observe {

@@ -24,8 +24,9 @@ func AppendAttribute(b []byte, t Type, value []byte) ([]byte, error) {
 // Builder makes a packet in a caller's buffer. Its first error is kept and
 // returned when the packet is sealed, so that a half-made packet never leaves.
 type Builder struct {
-	b   []byte
-	err error
+	b    []byte
+	err  error
+	bare bool // without Message-Authenticator: accounting
 }
 
 // NewReply starts a reply to request in buf, whose contents are overwritten;
@@ -124,7 +125,7 @@ func (w *Builder) finish() error {
 	switch {
 	case w.err != nil:
 		return fmt.Errorf("packet cannot be built: %w", w.err)
-	case len(w.b) < authenticatorAt+16:
+	case len(w.b) < HeaderLength || !w.bare && len(w.b) < authenticatorAt+16:
 		return errors.New("packet was not begun with NewReply or NewRequest")
 	case len(w.b) > MaxLength:
 		return fmt.Errorf("packet cannot be built: it has %d octets, more than %d", len(w.b), MaxLength)

@@ -11,7 +11,7 @@
 //	bytes, err := secret.SealReply(&reply, p) // Length, Message-Authenticator, Response Authenticator
 //
 // Message-Authenticator (RFC 3579 section 3.2) is the first attribute of all
-// that a Builder makes, and there is no way to leave it out: a packet with
+// that a Builder makes, and but for accounting there is no way to leave it out: a packet with
 // nothing but the MD5 of RFC 2865 can be forged (CVE-2024-3596). All compares
 // of secret values take constant time.
 //

@@ -149,13 +149,17 @@ func (r Reply) Secret() secret.Bytes { return r.secret }
 // Unavailable if none answered in time, Invalid if the request cannot be
 // built, e.g. of a password over 128 octets; or that of ctx.
 func (c *Client) Exchange(ctx context.Context, r Request) (Reply, error) {
+	return c.send(ctx, radius.AccessRequest, r)
+}
+
+func (c *Client) send(ctx context.Context, code radius.Code, r Request) (Reply, error) {
 	homes, err := c.candidates(r.Server)
 	if err != nil {
 		return Reply{}, err
 	}
 	var causes []error
 	for _, h := range homes {
-		reply, err := h.exchange(ctx, c.opt.Patience, radius.AccessRequest, r)
+		reply, err := h.exchange(ctx, c.opt.Patience, code, r)
 		switch {
 		case err == nil:
 			return reply, nil
@@ -167,6 +171,13 @@ func (c *Client) Exchange(ctx context.Context, r Request) (Reply, error) {
 		causes = append(causes, err)
 	}
 	return Reply{}, &cloud.Error{Kind: cloud.Unavailable, Message: "no RADIUS server answered", Err: errors.Join(causes...)}
+}
+
+// Account sends an Accounting-Request to the servers until one has taken it.
+// Errors as [Client.Exchange].
+func (c *Client) Account(ctx context.Context, attributes []Attribute) error {
+	_, err := c.send(ctx, radius.AccountingRequest, Request{Attributes: attributes})
+	return err
 }
 
 // candidates are the servers to ask: those that are up in their order, then

@@ -69,7 +69,7 @@ func (h *home) exchange(ctx context.Context, patience time.Duration, code radius
 	switch {
 	case err == nil:
 		h.heard()
-	case code == radius.AccessRequest && cloud.KindOf(err) != cloud.Invalid:
+	case code != radius.StatusServer && cloud.KindOf(err) != cloud.Invalid:
 		h.missed(start)
 	}
 	return reply, err
@@ -83,6 +83,10 @@ func (h *home) build(w *call, code radius.Code, r Request) error {
 	key := h.secrets.Get().(*radius.Secret)
 	defer h.secrets.Put(key)
 	b := radius.NewRequest(make([]byte, 0, radius.MaxLength), code, w.identifier, w.authenticator)
+	seal := key.SealRequest
+	if code == radius.AccountingRequest {
+		b, seal = radius.NewAccountingRequest(make([]byte, 0, radius.MaxLength), w.identifier), key.SealAccountingRequest
+	}
 	for _, a := range r.Attributes {
 		if a.Type == radius.MessageAuthenticator || a.Type == radius.UserPassword {
 			return &cloud.Error{Kind: cloud.Invalid, Message: fmt.Sprintf("attribute %d is made by the client itself", a.Type)}
@@ -92,7 +96,7 @@ func (h *home) build(w *call, code radius.Code, r Request) error {
 	if !r.Password.IsZero() {
 		b.AddPassword(key, r.Password.Reveal())
 	}
-	datagram, err := key.SealRequest(&b)
+	datagram, err := seal(&b)
 	if err != nil {
 		return &cloud.Error{Kind: cloud.Invalid, Message: "the request to the RADIUS server cannot be built", Err: err}
 	}

@@ -169,7 +169,7 @@ func (h *home) accept(s *socket, key *radius.Secret, datagram []byte) bool {
 		return false
 	}
 	switch p.Code() {
-	case radius.AccessAccept, radius.AccessReject, radius.AccessChallenge:
+	case radius.AccessAccept, radius.AccessReject, radius.AccessChallenge, radius.AccountingResponse:
 	default:
 		return false
 	}
@@ -181,8 +181,15 @@ func (h *home) accept(s *socket, key *radius.Secret, datagram []byte) bool {
 	if !sent {
 		return false
 	}
+	accounting := request.Code() == radius.AccountingRequest
+	if accounting != (p.Code() == radius.AccountingResponse) && request.Code() != radius.StatusServer {
+		return false
+	}
 	err = key.VerifyReply(p, request)
 	signed := err == nil
+	if p.Code() == radius.AccountingResponse && errors.Is(err, radius.ErrNoMessageAuthenticator) {
+		signed, err = true, nil // accounting has none: what it says opens nothing
+	}
 	if errors.Is(err, radius.ErrNoMessageAuthenticator) && h.Observe {
 		err = nil // VerifyReply looks at the Response Authenticator first
 	}
