@@ -199,6 +199,10 @@ func TestDecide(t *testing.T) {
 	}
 	disabled, blocked := user("", "+1 4255550100"), user("", "+1 4255550100")
 	disabled.Enabled, blocked.BlockedUntil = false, now.Add(time.Second)
+	noPush := but(func(a *engine.Allowed) { a.Authenticator = false })
+	shut := func(ways ...cloud.Preference) []cloud.Preference { return ways }
+	opens, over := &engine.Bypass{Until: now.Add(time.Second)}, &engine.Bypass{Until: now}
+	vpn := &engine.Bypass{Until: now.Add(time.Second), App: "VPN"}
 	const phone = "+1 4255550100"
 	for name, c := range map[string]struct {
 		user   *engine.User
@@ -224,6 +228,24 @@ func TestDecide(t *testing.T) {
 		"the wish is forbidden":      {user("", phone), engine.Question{Tokens: soft, Texts: true, Method: cloud.SMS}, noSMS, "", cloud.NotAllowed},
 		"the app is forbidden":       {user("", ""), engine.Question{Tokens: soft}, noSoft, "", cloud.NotAllowed},
 		"the token is not":           {user("", ""), engine.Question{Tokens: both}, noSoft, cloud.OATHCode, ""},
+		"push before codes":          {user("", phone), engine.Question{Tokens: soft, Texts: true, Push: true}, all, cloud.Push, ""},
+		"the default before push":    {user(cloud.SMS, phone), engine.Question{Texts: true, Push: true}, all, cloud.SMS, ""},
+		"push is forbidden":          {user(cloud.Push, ""), engine.Question{Tokens: soft, Push: true}, noPush, cloud.OATHCode, ""},
+		"a code is no push":          {user(cloud.Push, ""), engine.Question{Tokens: soft, Push: true, Code: true}, all, cloud.OATHCode, ""},
+		"no authenticator":           {user(cloud.Push, ""), engine.Question{}, all, "", cloud.NoMethod},
+		"push is shut":               {user(cloud.Push, ""), engine.Question{Tokens: soft, Push: true, Shut: shut(cloud.Push)}, all, cloud.OATHCode, ""},
+		"a wish that is shut":        {user("", ""), engine.Question{Tokens: soft, Push: true, Method: cloud.Push, Shut: shut(cloud.Push)}, all, "", cloud.TooManyTries},
+		"everything is shut":         {user("", phone), engine.Question{Tokens: soft, Texts: true, Shut: shut(cloud.OATHCode, cloud.SMS)}, all, "", cloud.TooManyTries},
+		"shut and forbidden":         {user("", phone), engine.Question{Tokens: soft, Texts: true, Shut: shut(cloud.OATHCode)}, noSMS, "", cloud.TooManyTries},
+		"a bypass":                   {user("", ""), engine.Question{Tokens: soft, Bypass: opens}, all, "bypass", ""},
+		"a bypass without method":    {user("", ""), engine.Question{Bypass: opens}, all, "bypass", ""},
+		"a bypass that is over":      {user("", ""), engine.Question{Tokens: soft, Bypass: over}, all, cloud.OATHCode, ""},
+		"a bypass of another place":  {user("", ""), engine.Question{Tokens: soft, Bypass: vpn, App: "citrix"}, all, cloud.OATHCode, ""},
+		"a bypass of this place":     {user("", ""), engine.Question{Tokens: soft, Bypass: vpn, App: "vpn"}, all, "bypass", ""},
+		"a bypass and only a code":   {user("", ""), engine.Question{Tokens: soft, Bypass: opens, Code: true}, all, cloud.OATHCode, ""},
+		"a bypass of who is blocked": {blocked, engine.Question{Texts: true, Bypass: opens}, all, cloud.SMS, cloud.UserBlocked},
+		"a bypass of the disabled":   {disabled, engine.Question{Texts: true, Bypass: opens}, all, cloud.SMS, cloud.UserDisabled},
+		"a bypass that is wished":    {user("", ""), engine.Question{Tokens: soft, Method: "bypass"}, all, "", cloud.NoMethod},
 		"nothing is allowed":         {user("", phone), engine.Question{Tokens: both, Texts: true}, engine.Allowed{}, "", cloud.NotAllowed},
 	} {
 		if way, reason := engine.Decide(c.user, c.q, c.may, now); way != c.way || reason != c.reason {

@@ -28,6 +28,8 @@ type administrator interface {
 	SetPassword(ctx context.Context, by engine.Actor, id cloud.UserID, password secret.Bytes) error
 	Block(ctx context.Context, by engine.Actor, id cloud.UserID, until time.Time) error
 	Unblock(ctx context.Context, by engine.Actor, id cloud.UserID) error
+	AllowBypass(ctx context.Context, by engine.Actor, id cloud.UserID, app string, until time.Time) error
+	EndBypass(ctx context.Context, by engine.Actor, id cloud.UserID) error
 	Invite(ctx context.Context, by engine.Actor, id cloud.UserID) (device string, until time.Time, err error)
 
 	Groups(ctx context.Context) iter.Seq2[engine.Group, error]

@@ -30,7 +30,7 @@ func (p *program) userCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "user",
 		Usage: "list users of a store and change them",
-		Subcommands: []*cli.Command{
+		Subcommands: slices.Concat([]*cli.Command{
 			{Name: "add", Usage: "make a user without any method", ArgsUsage: "UPN", Flags: slices.Concat(adminFlags(), []cli.Flag{
 				&cli.StringFlag{Name: "display-name", EnvVars: env("display-name"), Usage: "`NAME` for people"},
 				&cli.StringSliceFlag{Name: "alias", EnvVars: env("alias"), Usage: "another `NAME` that a login may use"},
@@ -68,7 +68,7 @@ func (p *program) userCommand() *cli.Command {
 					}
 					return e.SetPassword(c.Context, by, u.ID, word)
 				}),
-		},
+		}, p.exceptionCommands(change)),
 	}
 }
 
@@ -257,16 +257,19 @@ func (p *program) showUser(c *cli.Context) error {
 		if asJSON {
 			return p.userJSON(u)
 		}
-		return p.printUser(u)
+		return p.printUser(c, e, u)
 	})
 }
 
-func (p *program) printUser(u cloud.User) error {
+func (p *program) printUser(c *cli.Context, e administrator, u cloud.User) error {
 	t := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "user\t%s\nid\t%s\nname\t%s\nalso\t%s\nsid\t%s\nstate\t%s\n", migrate.Plain(u.UPN), u.ID,
 		orNone(migrate.Plain(u.DisplayName)), orNone(migrate.Plain(strings.Join(u.Aliases, ", "))), orNone(u.SID), p.state(u))
 	if u.BlockedUntil.After(p.now()) {
 		fmt.Fprintf(t, "until\t%s\n", u.BlockedUntil.UTC().Format(time.RFC3339))
+	}
+	if err := printBypass(c, e, u.ID, t); err != nil {
+		return err
 	}
 	fmt.Fprintf(t, "asked by\t%s\n", orNone(string(u.Default)))
 	if class := classOf(u); class != "" {

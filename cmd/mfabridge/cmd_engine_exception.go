@@ -1,0 +1,182 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"filippo.io/age"
+	"github.com/urfave/cli/v2"
+
+	"mfabridge/cloud"
+	"mfabridge/cloud/engine"
+	"mfabridge/internal/hint"
+	"mfabridge/internal/secret"
+	"mfabridge/migrate"
+)
+
+// changer makes a command that changes one user.
+type changer func(name, text string, flags []cli.Flag, do func(*cli.Context, administrator, engine.Actor, cloud.User) error) *cli.Command
+
+// exceptionCommands are what helps one user through one bad day.
+func (p *program) exceptionCommands(change changer) []*cli.Command {
+	inStore := func(name, text string, flags []cli.Flag, do func(*cli.Context, *embedded, engine.Actor, cloud.User) error) *cli.Command {
+		return &cli.Command{Name: name, Usage: text, ArgsUsage: "USER", Flags: slices.Concat(storeFlags(), flags, []cli.Flag{reasonFlag()}),
+			Action: func(c *cli.Context) error { return p.changeInStore(c, do) }}
+	}
+	return []*cli.Command{
+		change("bypass", "let the next login of a user pass without a second factor", []cli.Flag{
+			&cli.DurationFlag{Name: "for", EnvVars: env("for"), Usage: "for a login within this `TIME`, at most 4h (required)"},
+			&cli.StringFlag{Name: "app", EnvVars: env("app"), Usage: "only for a login at the application `NAME` (a client's name in shim.yaml)"},
+		}, func(c *cli.Context, e administrator, by engine.Actor, u cloud.User) error {
+			if c.Duration("for") <= 0 {
+				return usage("--for is missing: a bypass needs an end", "e.g. --for 30m, at most 4h")
+			}
+			return e.AllowBypass(c.Context, by, u.ID, c.String("app"), p.now().Add(c.Duration("for")))
+		}),
+		change("bypass-end", "take a bypass back that waits for its login", nil, func(c *cli.Context, e administrator, by engine.Actor, u cloud.User) error {
+			return e.EndBypass(c.Context, by, u.ID)
+		}),
+		inStore("resync", "bring a code generator in line whose clock has drifted, by two codes that it shows one after the other", []cli.Flag{
+			&cli.StringFlag{Name: "codes", EnvVars: env("codes"), Usage: "both codes, divided by a space: `file:PATH`, env:NAME, or - for standard input (default: a prompt)"},
+			&cli.StringFlag{Name: "serial", EnvVars: env("serial"), Usage: "serial `NUMBER` of the generator (default: whichever shows these codes)"},
+		}, p.resync),
+		{Name: "pass", Usage: "temporary access passes, to register a method with; RADIUS does not take them", Subcommands: []*cli.Command{
+			inStore("issue", "make a pass and write it to a file that only its recipient can open", []cli.Flag{
+				&cli.DurationFlag{Name: "for", EnvVars: env("for"), Value: time.Hour, Usage: "valid for this `TIME`, 10m to 720h"},
+				&cli.BoolFlag{Name: "once", EnvVars: env("once"), Usage: "valid for one use"},
+				&cli.StringFlag{Name: "hand-out", EnvVars: env("hand-out"), Usage: "write the pass to `FILE`, encrypted (required)"},
+				&cli.StringSliceFlag{Name: "seal-to", EnvVars: env("seal-to"), Usage: "encrypt it to the age recipient `age1…` (required)"},
+			}, p.issuePass),
+			inStore("revoke", "end a pass", []cli.Flag{&cli.StringFlag{Name: "pass", EnvVars: env("pass"), Usage: "its `ID`, as list shows it"}},
+				func(c *cli.Context, e *embedded, by engine.Actor, u cloud.User) error {
+					return e.RevokePass(c.Context, by, u.ID, c.String("pass"))
+				}),
+			{Name: "list", Usage: "list the passes of a user, never the passes themselves", ArgsUsage: "USER", Flags: storeFlags(), Action: p.listPasses},
+		}},
+	}
+}
+
+// changeInStore is changeUser for what only a store in this process takes:
+// secrets that are handed out, and codes.
+func (p *program) changeInStore(c *cli.Context, do func(*cli.Context, *embedded, engine.Actor, cloud.User) error) error {
+	name, by, err := named(c, "USER")
+	if err != nil {
+		return err
+	}
+	return p.withEngine(c, func(e *embedded) error {
+		u, err := findUser(c, e, name)
+		if err != nil {
+			return err
+		}
+		if err := do(c, e, by, u); err != nil {
+			return err
+		}
+		fmt.Fprintf(p.out, "%s: %s, done\n", migrate.Plain(u.UPN), c.Command.Name)
+		return nil
+	})
+}
+
+func (p *program) resync(c *cli.Context, e *embedded, by engine.Actor, u cloud.User) error {
+	text, err := p.secretText(c.String("codes"))
+	if err != nil {
+		return err
+	}
+	codes := strings.Fields(string(text.Reveal()))
+	if len(codes) != 2 {
+		return usage("two codes are needed", "wait until the generator shows another code, and give both, the first one first")
+	}
+	drift, err := e.Resync(c.Context, by, u.ID, c.String("serial"), secret.FromString(codes[0]), secret.FromString(codes[1]))
+	if err == nil {
+		fmt.Fprintf(p.out, "%s: the clock is %+d steps off, which is remembered\n", migrate.Plain(u.UPN), drift)
+	}
+	return err
+}
+
+// issuePass makes the file first: a pass that nobody can be handed must not
+// exist.
+func (p *program) issuePass(c *cli.Context, e *embedded, by engine.Actor, u cloud.User) error {
+	recipients, err := sealTo(c)
+	if err != nil {
+		return err
+	}
+	out := c.String("hand-out")
+	if out == "" || len(recipients) == 0 {
+		return usage("--hand-out and --seal-to are needed", "a pass is never printed: it goes to a file that is encrypted to whom it is handed to")
+	}
+	f, err := os.OpenFile(out, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return hint.Wrap(fmt.Errorf("the hand-out cannot be made: %w", err), "give --hand-out a name that does not exist yet, in a folder that does")
+	}
+	pass, word, err := e.IssuePass(c.Context, by, u.ID, c.Duration("for"), c.Bool("once"))
+	if err == nil {
+		err = handOut(f, recipients, u.UPN, pass, word)
+	}
+	word.Wipe()
+	if err = errors.Join(err, f.Close()); err != nil {
+		if pass.ID != "" { // nobody will ever read it
+			err = errors.Join(err, e.RevokePass(c.Context, by, u.ID, pass.ID))
+		}
+		return errors.Join(err, os.Remove(out))
+	}
+	fmt.Fprintf(p.out, "pass %s is in %s, valid until %s\n", pass.ID, out, pass.Until.UTC().Format(time.RFC3339))
+	return nil
+}
+
+func handOut(f *os.File, to []age.Recipient, upn string, pass engine.Pass, word secret.Bytes) error {
+	sealed, err := age.Encrypt(f, to...)
+	if err != nil {
+		return fmt.Errorf("the hand-out cannot be encrypted: %w", err)
+	}
+	_, err = fmt.Fprintf(sealed, "user  %s\npass  %s\nuntil %s\n", migrate.Plain(upn), word.Reveal(), pass.Until.UTC().Format(time.RFC3339))
+	return errors.Join(err, sealed.Close(), f.Sync())
+}
+
+func (p *program) listPasses(c *cli.Context) error {
+	given, err := args(c, "USER")
+	if err != nil {
+		return err
+	}
+	return p.withEngine(c, func(e *embedded) error {
+		u, err := findUser(c, e, given[0])
+		if err != nil {
+			return err
+		}
+		x, err := e.Exceptions(c.Context, u.ID)
+		if err != nil {
+			return err
+		}
+		t := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(t, "PASS\tSTATE\tUSES\tFROM\tUNTIL")
+		for _, pass := range slices.Backward(x.Passes) {
+			uses := "any"
+			if pass.Once {
+				uses = "one"
+			}
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", pass.ID, pass.State, uses, pass.From.UTC().Format(time.RFC3339), pass.Until.UTC().Format(time.RFC3339))
+		}
+		return t.Flush()
+	})
+}
+
+// printBypass shows a bypass that waits; an engine elsewhere does not tell.
+func printBypass(c *cli.Context, e administrator, id cloud.UserID, t *tabwriter.Writer) error {
+	here, ok := e.(*embedded)
+	if !ok {
+		return nil
+	}
+	x, err := here.Exceptions(c.Context, id)
+	if err != nil || x.Bypass == nil {
+		return err
+	}
+	at := "anywhere"
+	if x.Bypass.App != "" {
+		at = "at " + migrate.Plain(x.Bypass.App)
+	}
+	fmt.Fprintf(t, "bypass\tone login %s until %s, by %s\n", at, x.Bypass.Until.UTC().Format(time.RFC3339), migrate.Plain(x.Bypass.By))
+	return nil
+}
