@@ -41,7 +41,7 @@ type Key struct {
 // (unless it is Lasting) and Throttled are worth another try, no other kind is.
 type DirectoryReader interface {
 	// Capabilities tells what the target can create, read back and delete.
-	// But for Forbidden and SMSSignIn they do not change while it is open.
+	// But for Forbidden, ForbiddenWays and SMSSignIn they do not change while it is open.
 	Capabilities(ctx context.Context) (Capabilities, error)
 
 	// Find returns for each key, in order, the ids of all users that it leads
@@ -136,7 +136,10 @@ type Capabilities struct {
 	Block       bool     // takes Set of Blocked
 	Forbidden   []Method // with CreateUsers: methods that policy does not allow a user without groups, as new ones are
 	SMSSignIn   bool     // with CreateUsers: User.SMSSignIn of a user without groups
-	Delayed     bool     // a Read may miss a Write for a while
+
+	ForbiddenWays []Preference // with CreateUsers: User.ForbiddenWays of a user without groups
+
+	Delayed bool // a Read may miss a Write for a while
 
 	Methods       map[Method]Access // what is not listed cannot be read or written
 	DefaultMethod Access

@@ -155,6 +155,10 @@ type User struct {
 	Default        Preference // empty: none set
 	BlockedUntil   time.Time  // zero: not blocked
 	Forbidden      []Method   // methods that the target's policy does not allow this user
+
+	// ForbiddenWays tells which of SMS and VoiceMobile policy does not allow
+	// this user where Mobile itself is not Forbidden, since the other one is.
+	ForbiddenWays []Preference
 }
 
 // Value returns what the user has for a method now. For OATH methods and

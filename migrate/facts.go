@@ -17,6 +17,9 @@ func FactsOf(u *cloud.User) []Fact {
 	for i, m := range u.Forbidden {
 		forbidden[i] = string(m)
 	}
+	for _, way := range u.ForbiddenWays {
+		forbidden = append(forbidden, string(way))
+	}
 	slices.Sort(forbidden)
 	return []Fact{
 		{Name: "upn", Value: u.UPN},

@@ -147,7 +147,7 @@ func (d *draft) decide() *draft {
 		d.now, d.after = *match.User, *match.User
 		d.after.OATH = append([]cloud.OATHEntry(nil), d.now.OATH...)
 	} else if match.Create {
-		d.now.Forbidden, d.now.SMSSignIn = m.caps.Forbidden, m.caps.SMSSignIn
+		d.now.Forbidden, d.now.ForbiddenWays, d.now.SMSSignIn = m.caps.Forbidden, m.caps.ForbiddenWays, m.caps.SMSSignIn
 	}
 	if d.admit() {
 		d.Changes = make([]PlannedChange, 0, usualChanges)

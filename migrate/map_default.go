@@ -174,6 +174,9 @@ func (d *draft) available(p cloud.Preference) bool {
 // verifies tells whether the user could be verified in this way after the
 // plan. A generator that the user has yet to activate does not count.
 func (d *draft) verifies(p cloud.Preference) bool {
+	if slices.Contains(d.now.ForbiddenWays, p) {
+		return false
+	}
 	switch p {
 	case cloud.Push:
 		return d.pushActive() && d.allowed(cloud.Authenticator)

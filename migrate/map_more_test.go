@@ -218,6 +218,10 @@ func TestDelivery(t *testing.T) {
 		{name: "sign-in by text of a new user", given: func(w *world) { w.user, w.caps.SMSSignIn = nil, true },
 			changes:  []string{"add user none -> ada@contoso.example", mobile1, bySMS},
 			findings: []migrate.Code{migrate.SMSSignInEnabled}, action: migrate.Create},
+		{name: "texts forbidden, calls allowed and not delivered", given: func(w *world) {
+			w.user.ForbiddenWays, w.caps.Telephony = []cloud.Preference{cloud.SMS}, []cloud.Preference{cloud.SMS}
+		}, changes: []string{mobile1, "set defaultMethod none -> voiceMobile"},
+			findings: []migrate.Code{migrate.DefaultMethodChanged, migrate.TelephonyNoProvider}, outlook: migrate.MustAct},
 		{name: "only method forbidden", given: func(w *world) { w.user.Forbidden = []cloud.Method{cloud.Mobile} }, changes: []string{mobile1},
 			findings: []migrate.Code{migrate.MethodNotAllowed, migrate.NoFactorAfterApply}, outlook: migrate.LockedOut},
 		{name: "only an address", given: func(w *world) { w.row.Phone, w.row.Email = legacy.PhoneFields{}, "ada@home.example" },

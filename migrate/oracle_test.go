@@ -275,7 +275,7 @@ func (o *oracle) judge(i int, company bool) *verdict {
 		v.was, v.user = *meets.user, *meets.user
 		v.user.OATH = slices.Clone(meets.user.OATH)
 	} else {
-		v.was.Forbidden, v.was.SMSSignIn = o.caps.Forbidden, o.caps.SMSSignIn
+		v.was.Forbidden, v.was.ForbiddenWays, v.was.SMSSignIn = o.caps.Forbidden, o.caps.ForbiddenWays, o.caps.SMSSignIn
 	}
 	if v.was.Privileged {
 		named := slices.Contains(o.admins, strings.ToLower(row.Username)) || slices.Contains(o.admins, strings.ToLower(row.UPN)) ||
@@ -878,7 +878,7 @@ func (o *oracle) ways(v *verdict) []string {
 	if v.user.Alternate != "" && allowed(cloud.AlternateMobile) {
 		ways = append(ways, "voiceAlternateMobile")
 	}
-	return ways
+	return slices.DeleteFunc(ways, func(w string) bool { return slices.Contains(v.was.ForbiddenWays, cloud.Preference(w)) })
 }
 
 // first decides how the user is asked first.
@@ -935,7 +935,7 @@ func (o *oracle) close(v *verdict) {
 	ways := o.ways(v)
 	strong := slices.Contains(ways, "push") || slices.Contains(ways, "oath")
 	mustAct := v.mode == "phoneApp" && v.said("PUSH_NEEDS_ACTIVATION")
-	text, voice := slices.Contains(ways, "sms"), len(ways) > 0
+	text, voice := slices.Contains(ways, "sms"), slices.ContainsFunc(ways, func(w string) bool { return strings.HasPrefix(w, "voice") })
 	switch {
 	case len(ways) == 0:
 		v.say("NO_FACTOR_AFTER_APPLY")

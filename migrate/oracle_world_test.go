@@ -124,6 +124,9 @@ func nastyUser(m made, i int, row legacy.User, caps cloud.Capabilities) *cloud.U
 	if m.seldom() {
 		u.Forbidden = []cloud.Method{cloud.Method(m.one("mobile", "softwareOath", "hardwareOath", "office", "alternateMobile", "authenticator", "email"))}
 	}
+	if m.seldom() {
+		u.ForbiddenWays = []cloud.Preference{cloud.Preference(m.one("sms", "voiceMobile"))}
+	}
 	for range m.IntN(3) * m.IntN(2) {
 		u.Authenticators = append(u.Authenticators, cloud.AuthenticatorEntry{ID: fmt.Sprint("a", len(u.Authenticators)), State: m.one("invited", "expired", "active")})
 	}

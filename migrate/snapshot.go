@@ -99,6 +99,10 @@ func (p *packer) user(u *cloud.User) {
 	for _, m := range u.Forbidden {
 		p.text(string(m))
 	}
+	p.number(len(u.ForbiddenWays))
+	for _, way := range u.ForbiddenWays {
+		p.text(string(way))
+	}
 	p.number(len(u.OATH))
 	for i := range u.OATH {
 		p.oath(&u.OATH[i])
@@ -192,6 +196,9 @@ func (p *unpacker) user() *cloud.User {
 	u.BlockedUntil = p.time()
 	for range p.count() {
 		u.Forbidden = append(u.Forbidden, cloud.Method(p.text()))
+	}
+	for range p.count() {
+		u.ForbiddenWays = append(u.ForbiddenWays, cloud.Preference(p.text()))
 	}
 	for range p.count() {
 		u.OATH = append(u.OATH, p.oath())

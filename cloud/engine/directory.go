@@ -21,7 +21,7 @@ func (e *Engine) Capabilities(ctx context.Context) (cloud.Capabilities, error) {
 			return err
 		}
 		may := p.Methods.For(nil)
-		c.Forbidden, c.SMSSignIn = may.Forbidden(), may.SignIn
+		c.Forbidden, c.ForbiddenWays, c.SMSSignIn = may.Forbidden(), may.ForbiddenWays(), may.SignIn
 		return nil
 	})
 	return c, asError(err)
@@ -141,7 +141,7 @@ func (v viewer) whole(u *User) (cloud.User, error) {
 	shown := u.User
 	shown.OATH, shown.Authenticators = v.e.shown(tokens), invitations(devices, v.now)
 	shown.Privileged, shown.GlobalAdmin = len(u.Roles) > 0, slices.ContainsFunc(u.Roles, isGlobalAdmin)
-	shown.Forbidden, shown.SMSSignIn = may.Forbidden(), may.SignIn
+	shown.Forbidden, shown.ForbiddenWays, shown.SMSSignIn = may.Forbidden(), may.ForbiddenWays(), may.SignIn
 	if !v.e.caps.Aliases {
 		shown.Aliases = nil
 	}

@@ -282,6 +282,18 @@ func (a Allowed) Forbidden() []cloud.Method {
 	return no
 }
 
+// ForbiddenWays are the ways to reach a mobile phone that are not allowed
+// where one of them is.
+func (a Allowed) ForbiddenWays() []cloud.Preference {
+	switch {
+	case a.SMS && !a.Voice:
+		return []cloud.Preference{cloud.VoiceMobile}
+	case a.Voice && !a.SMS:
+		return []cloud.Preference{cloud.SMS}
+	}
+	return nil
+}
+
 // tokens are those generators that may be used.
 func (a Allowed) tokens(all []Token) []Token {
 	if a.SoftwareOATH && a.HardwareOATH {

@@ -51,6 +51,9 @@ func TestPolicyShowsInRead(t *testing.T) {
 	h.policy(t, engine.PolicyVoice, engine.MethodPolicy{})
 	phones := []cloud.Method{cloud.AlternateMobile, cloud.Office}
 	check("no voice", map[cloud.UserID][]cloud.Method{in: phones, both: phones})
+	if got := h.read(t, in).ForbiddenWays; !slices.Equal(got, []cloud.Preference{cloud.VoiceMobile}) {
+		t.Errorf("no voice: the ways %v are forbidden", got)
+	}
 	for _, method := range engine.PolicyMethods() {
 		h.policy(t, method, engine.MethodPolicy{})
 	}

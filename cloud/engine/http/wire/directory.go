@@ -138,6 +138,7 @@ type Capabilities struct {
 	Disable          bool               `json:"disable"`
 	Block            bool               `json:"block"`
 	Forbidden        []cloud.Method     `json:"forbidden,omitempty"`
+	ForbiddenWays    []cloud.Preference `json:"forbidden_ways,omitempty"`
 	SMSSignIn        bool               `json:"sms_sign_in,omitempty"`
 	Delayed          bool               `json:"delayed"`
 	Methods          map[string]Access  `json:"methods"`
@@ -185,7 +186,7 @@ type Pace struct {
 // FromCapabilities makes the answer.
 func FromCapabilities(c *cloud.Capabilities) Capabilities {
 	w := Capabilities{Instance: c.Instance, Product: c.Product, Batch: c.Batch, Domains: c.Domains, CreateUsers: c.CreateUsers,
-		Aliases: c.Aliases, Disable: c.Disable, Block: c.Block, Forbidden: c.Forbidden, SMSSignIn: c.SMSSignIn, Delayed: c.Delayed, Methods: map[string]Access{},
+		Aliases: c.Aliases, Disable: c.Disable, Block: c.Block, Forbidden: c.Forbidden, ForbiddenWays: c.ForbiddenWays, SMSSignIn: c.SMSSignIn, Delayed: c.Delayed, Methods: map[string]Access{},
 		DefaultMethod: Access(c.DefaultMethod), Preferences: c.Preferences, DefaultIsUsed: c.DefaultIsUsed, EmailVerifies: c.EmailVerifies, OATH: OATHLimits(c.OATH),
 		Telephony: c.Telephony, RetiresTelephony: c.RetiresTelephony, Cloud: c.Cloud, Pace: Pace(c.Pace)}
 	for m, a := range c.Methods {
@@ -197,7 +198,7 @@ func FromCapabilities(c *cloud.Capabilities) Capabilities {
 // Capabilities turns it back.
 func (w *Capabilities) Capabilities() cloud.Capabilities {
 	c := cloud.Capabilities{Instance: w.Instance, Product: w.Product, Batch: w.Batch, Domains: w.Domains, CreateUsers: w.CreateUsers,
-		Aliases: w.Aliases, Disable: w.Disable, Block: w.Block, Forbidden: w.Forbidden, SMSSignIn: w.SMSSignIn, Delayed: w.Delayed, Methods: map[cloud.Method]cloud.Access{},
+		Aliases: w.Aliases, Disable: w.Disable, Block: w.Block, Forbidden: w.Forbidden, ForbiddenWays: w.ForbiddenWays, SMSSignIn: w.SMSSignIn, Delayed: w.Delayed, Methods: map[cloud.Method]cloud.Access{},
 		DefaultMethod: cloud.Access(w.DefaultMethod), Preferences: w.Preferences, DefaultIsUsed: w.DefaultIsUsed, EmailVerifies: w.EmailVerifies,
 		OATH: cloud.OATHCapabilities(w.OATH), Telephony: w.Telephony, RetiresTelephony: w.RetiresTelephony, Cloud: w.Cloud,
 		Pace: cloud.Pace(w.Pace)}

@@ -77,27 +77,28 @@ type Authenticator struct {
 type User struct {
 	ID string `json:"id"`
 	Profile
-	Guest          bool            `json:"guest,omitempty"`
-	External       bool            `json:"external,omitempty"`
-	Privileged     bool            `json:"privileged,omitempty"`
-	GlobalAdmin    bool            `json:"global_admin,omitempty"`
-	SMSSignIn      bool            `json:"sms_sign_in,omitempty"`
-	Mobile         string          `json:"mobile,omitempty"`
-	Alternate      string          `json:"alternate_mobile,omitempty"`
-	Office         string          `json:"office,omitempty"`
-	Email          string          `json:"email,omitempty"`
-	OATH           []OATH          `json:"oath,omitempty"`
-	Authenticators []Authenticator `json:"authenticators,omitempty"`
-	Default        string          `json:"default_method,omitempty"`
-	BlockedUntil   time.Time       `json:"blocked_until,omitzero"`
-	Forbidden      []cloud.Method  `json:"forbidden,omitempty"`
+	Guest          bool               `json:"guest,omitempty"`
+	External       bool               `json:"external,omitempty"`
+	Privileged     bool               `json:"privileged,omitempty"`
+	GlobalAdmin    bool               `json:"global_admin,omitempty"`
+	SMSSignIn      bool               `json:"sms_sign_in,omitempty"`
+	Mobile         string             `json:"mobile,omitempty"`
+	Alternate      string             `json:"alternate_mobile,omitempty"`
+	Office         string             `json:"office,omitempty"`
+	Email          string             `json:"email,omitempty"`
+	OATH           []OATH             `json:"oath,omitempty"`
+	Authenticators []Authenticator    `json:"authenticators,omitempty"`
+	Default        string             `json:"default_method,omitempty"`
+	BlockedUntil   time.Time          `json:"blocked_until,omitzero"`
+	Forbidden      []cloud.Method     `json:"forbidden,omitempty"`
+	ForbiddenWays  []cloud.Preference `json:"forbidden_ways,omitempty"`
 }
 
 // FromUser makes the answer; it holds no secret.
 func FromUser(u *cloud.User) User {
 	w := User{ID: string(u.ID), Profile: Profile(u.Profile), Guest: u.Guest, External: u.External, Privileged: u.Privileged,
 		GlobalAdmin: u.GlobalAdmin, SMSSignIn: u.SMSSignIn, Mobile: u.Mobile, Alternate: u.Alternate, Office: u.Office,
-		Email: u.Email, Default: string(u.Default), BlockedUntil: utc(u.BlockedUntil), Forbidden: u.Forbidden}
+		Email: u.Email, Default: string(u.Default), BlockedUntil: utc(u.BlockedUntil), Forbidden: u.Forbidden, ForbiddenWays: u.ForbiddenWays}
 	for i := range u.OATH {
 		o := fromOATH(&u.OATH[i].OATH)
 		o.ID, o.Method = u.OATH[i].ID, string(u.OATH[i].Method)
@@ -113,7 +114,7 @@ func FromUser(u *cloud.User) User {
 func (w *User) User() cloud.User {
 	u := cloud.User{ID: cloud.UserID(w.ID), Profile: cloud.Profile(w.Profile), Guest: w.Guest, External: w.External,
 		Privileged: w.Privileged, GlobalAdmin: w.GlobalAdmin, SMSSignIn: w.SMSSignIn, Mobile: w.Mobile, Alternate: w.Alternate,
-		Office: w.Office, Email: w.Email, Default: cloud.Preference(w.Default), BlockedUntil: w.BlockedUntil, Forbidden: w.Forbidden}
+		Office: w.Office, Email: w.Email, Default: cloud.Preference(w.Default), BlockedUntil: w.BlockedUntil, Forbidden: w.Forbidden, ForbiddenWays: w.ForbiddenWays}
 	for i := range w.OATH {
 		o := &w.OATH[i]
 		u.OATH = append(u.OATH, cloud.OATHEntry{ID: o.ID, Method: cloud.Method(o.Method), OATH: *o.oath()})
