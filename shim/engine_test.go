@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"strings"
 	"sync"
 	"time"
 
@@ -43,6 +44,8 @@ type fakeEngine struct {
 	decided    map[cloud.ChallengeID]time.Time
 	notes      map[string]time.Time
 	streams    map[chan cloud.Decision]bool
+	pushesOf   map[cloud.UserID]int
+	onPush     func(cloud.ChallengeID, *person) // called with the engine's lock held
 
 	pushes, looks, streamCount         int
 	matches                            []string
@@ -72,8 +75,8 @@ func newFakeEngine() *fakeEngine {
 		challenges: make(map[cloud.ChallengeID]*cloud.Challenge), owners: make(map[cloud.ChallengeID]*person), contexts: make(map[cloud.ChallengeID][]byte),
 		begun: make(map[string]recorded), answers: make(map[string]recorded), used: make(map[string]bool),
 		matched: make(map[string]time.Time), decided: make(map[cloud.ChallengeID]time.Time), notes: make(map[string]time.Time),
-		streams: make(map[chan cloud.Decision]bool),
-		life:    3 * time.Minute,
+		streams: make(map[chan cloud.Decision]bool), pushesOf: make(map[cloud.UserID]int),
+		life: 3 * time.Minute,
 	}
 }
 
@@ -92,6 +95,9 @@ func (e *fakeEngine) wait(ctx context.Context) error {
 }
 
 func (e *fakeEngine) find(k cloud.Key) (*person, error) {
+	if p := e.people[strings.TrimPrefix(k.Value, "id-")]; p != nil && k.Kind == cloud.ByID && string(p.id) == k.Value {
+		return p, nil
+	}
 	for name, p := range e.people {
 		if k.Kind == cloud.ByName && name == k.Value || k.Kind == cloud.ByID && string(p.id) == k.Value {
 			return p, nil
@@ -133,6 +139,10 @@ func (e *fakeEngine) Begin(ctx context.Context, r cloud.Request) (cloud.Challeng
 		c.State, c.Reason = cloud.Refused, cloud.NoMethod
 	case c.Method == cloud.Push || c.Method == cloud.VoiceMobile:
 		e.pushes++
+		e.pushesOf[p.id]++
+		if e.onPush != nil {
+			e.onPush(c.ID, p)
+		}
 		if r.ShowsNumber {
 			c.Number = "42"
 		}
@@ -167,15 +177,20 @@ func (e *fakeEngine) person(id cloud.UserID, state cloud.State, why cloud.Reason
 	defer e.mu.Unlock()
 	for _, c := range e.challenges {
 		if c.User == id && c.State == cloud.Pending && c.Method != cloud.OATHCode && c.Method != cloud.SMS {
-			c.State, c.Reason = state, why
-			e.decided[c.ID] = time.Now()
+			e.decide(c, state, why)
 			decided++
-			for stream := range e.streams {
-				stream <- e.decision(c)
-			}
 		}
 	}
 	return decided
+}
+
+// decide reaches the verdict on a push, with the engine's lock held.
+func (e *fakeEngine) decide(c *cloud.Challenge, state cloud.State, why cloud.Reason) {
+	c.State, c.Reason = state, why
+	e.decided[c.ID] = time.Now()
+	for stream := range e.streams {
+		stream <- e.decision(c)
+	}
 }
 
 func (e *fakeEngine) decision(c *cloud.Challenge) cloud.Decision {

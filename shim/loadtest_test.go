@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"iter"
 	"net"
 	"net/netip"
 	"os"
@@ -14,6 +15,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -25,7 +27,7 @@ import (
 )
 
 // loadServer is set in the environment of a child of this test binary that is
-// a server: "echo", or "shim" with the path of its configuration.
+// a server: "echo", or "shim" or "hold" with the path of its configuration.
 const loadServer = "MFABRIDGE_TEST_LOAD_SERVER"
 
 func TestMain(m *testing.M) {
@@ -40,24 +42,24 @@ func TestMain(m *testing.M) {
 }
 
 // serveLoad is the child: it prints its address, and for each line that it
-// reads its CPU time so far in nanoseconds and the most memory that it has had
-// in KiB.
+// reads its CPU time so far in nanoseconds, the most memory that it has had in
+// KiB, and how many logins wait.
 func serveLoad(kind, path string) error {
 	pc, err := shim.Listen(netip.MustParseAddrPort("127.0.0.1:0"))
 	if err != nil {
 		return err
 	}
-	serve := func() error { return echo(pc) }
-	if kind == "shim" {
+	serve, waiting := func() error { return echo(pc) }, func() int { return 0 }
+	if kind != "echo" {
 		c, _, err := config.Load(path)
 		if err != nil {
 			return err
 		}
-		s, err := shim.New(shim.Options{Config: c, Verifier: yes{}, Passwords: newFakeEngine(), Primaries: map[string]shim.Primary{"old": newFakeEngine().home()}})
+		s, err := shim.New(shim.Options{Config: c, Verifier: instant(kind), Passwords: newFakeEngine(), Primaries: map[string]shim.Primary{"old": newFakeEngine().home()}})
 		if err != nil {
 			return err
 		}
-		serve = func() error { return s.Serve(pc) }
+		serve, waiting = func() error { return s.Serve(pc) }, func() int { return s.Counters().Waiting }
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- serve() }()
@@ -67,7 +69,7 @@ func serveLoad(kind, path string) error {
 		if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
 			return err
 		}
-		fmt.Println(u.Utime.Nano()+u.Stime.Nano(), u.Maxrss)
+		fmt.Println(u.Utime.Nano()+u.Stime.Nano(), u.Maxrss, waiting())
 	}
 	select {
 	case err := <-failed:
@@ -82,6 +84,36 @@ type yes struct{ cloud.Verifier }
 
 func (yes) Begin(context.Context, cloud.Request) (cloud.Challenge, error) {
 	return cloud.Challenge{ID: "synthetic", State: cloud.Approved, Method: cloud.OATHCode}, nil
+}
+
+// never is an engine whose users do not look at their phones.
+type never struct {
+	cloud.Verifier
+	begun *atomic.Uint64
+}
+
+func (e never) Begin(context.Context, cloud.Request) (cloud.Challenge, error) {
+	return cloud.Challenge{ID: cloud.ChallengeID(fmt.Sprintf("%032d", e.begun.Add(1))), State: cloud.Pending, Method: cloud.Push}, nil
+}
+
+func (never) Look(_ context.Context, ids []cloud.ChallengeID) ([]cloud.Decision, error) {
+	ds := make([]cloud.Decision, len(ids))
+	for i, id := range ids {
+		ds[i] = cloud.Decision{Challenge: id, State: cloud.Pending, Method: cloud.Push}
+	}
+	return ds, nil
+}
+
+func (never) Decisions(ctx context.Context) iter.Seq2[cloud.Decision, error] {
+	return func(func(cloud.Decision, error) bool) { <-ctx.Done() }
+}
+
+// instant is an engine that costs nothing.
+func instant(kind string) cloud.Verifier {
+	if kind == "hold" {
+		return never{begun: new(atomic.Uint64)}
+	}
+	return yes{}
 }
 
 // echo is the anchor: the least that a Go program does for a datagram.
@@ -157,6 +189,19 @@ func (c *child) used(b *testing.B) (cpu time.Duration, memory int64) {
 		b.Fatal(err)
 	}
 	return cpu, memory
+}
+
+// waiting is how many logins the child holds.
+func (c *child) waiting(b *testing.B) (n int) {
+	b.Helper()
+	var cpu, memory int64
+	if _, err := fmt.Fprintln(c.stdin); err != nil {
+		b.Fatal(err)
+	}
+	if _, err := fmt.Sscan(c.line(b), &cpu, &memory, &n); err != nil {
+		b.Fatal(err)
+	}
+	return n
 }
 
 // repeat is a load of n answers: 8 sockets send the same 8 requests over and
@@ -306,4 +351,45 @@ func BenchmarkLoginVsEcho(b *testing.B) {
 	b.ReportMetric(median(answered), "login-cpu-µs")
 	b.ReportMetric(median(answered)/median(echoed), "login/echo")
 	b.ReportMetric(float64(memory)/1024, "peak-MiB")
+}
+
+// BenchmarkPendingPushes measures the memory of 20,000 logins that all wait for
+// a push, each with its request of 250 octets and an answer still to be given.
+// The bar of the design is 256 MiB.
+func BenchmarkPendingPushes(b *testing.B) {
+	const sockets, identifiers = 80, 250
+	r := &rig{t: b, secret: radius.NewSecret([]byte(clientSecret))}
+	idle := startChild(b, "shim:"+loadConfiguration(b))
+	_, before := idle.used(b)
+	for b.Loop() {
+		server := startChild(b, "hold:"+loadConfiguration(b))
+		start := time.Now()
+		for i := range sockets {
+			conn := dial(b, "127.0.0.2", server.address)
+			var requests [][]byte
+			for id := range identifiers {
+				requests = append(requests, r.build(ask{user: fmt.Sprintf("user%d@contoso.example", i*identifiers+id), password: "correct horse",
+					station: fmt.Sprintf("198.51.100.7 %d", id), id: byte(id), fill: func(w *radius.Builder) { w.Add(radius.ProxyState, make([]byte, 100)) }}))
+			}
+			// What did not fit into the kernel's buffer is sent again, as clients do.
+			for server.waiting(b) < (i+1)*identifiers && time.Since(start) < 40*time.Second {
+				for k, request := range requests {
+					if _, err := conn.Write(request); err != nil {
+						b.Fatal(err)
+					}
+					if k%50 == 49 {
+						server.waiting(b)
+					}
+				}
+			}
+		}
+		if n := server.waiting(b); n != sockets*identifiers {
+			b.Fatalf("%d logins wait after %s, want %d", n, time.Since(start), sockets*identifiers)
+		}
+		cpu, memory := server.used(b)
+		b.ReportMetric(float64(memory)/1024, "peak-MiB")
+		b.ReportMetric(float64(before)/1024, "idle-MiB")
+		b.ReportMetric(float64(cpu.Microseconds())/(sockets*identifiers), "cpu-µs/push")
+	}
+	b.ReportMetric(0, "ns/op")
 }
