@@ -29,7 +29,7 @@ func (p *program) applyCommand() *cli.Command {
 			"killed goes on where it was. What has changed in the target since the plan was made is left alone.\n\n" +
 			"Ctrl-C ends the run behind the batch that is being written, a second one at once; the signal USR1 makes it\n" +
 			"wait behind that batch, USR2 lets it go on.",
-		Flags: append(accessFlags(),
+		Flags: append(reachFlags(),
 			planKeyFlag(), keyFlag(), formatFlag(),
 			&cli.StringFlag{Name: "expect", EnvVars: env("expect"), Usage: "go on only if the plan's digest is `DIGEST`"},
 			&cli.IntFlag{Name: "max-users", EnvVars: env("max-users"), Usage: "stop after `N` users"},
@@ -243,6 +243,7 @@ func (p *program) planned(c *cli.Context, plan *planfile.Plan, make bool) (openT
 	if err != nil {
 		return nil, err
 	}
+	to.activates = header.Capabilities.OATH.Activates
 	if !to.exists() && (header.Target.Existed || !make) {
 		advice := "apply makes it; before that there is nothing to look at"
 		if header.Target.Existed {

@@ -21,7 +21,7 @@ func (p *program) checkCommand() *cli.Command {
 		Description: "Reads the target, not the journal, for the users that apply has come to. Lists who differs; ends with 2\n" +
 			"if anybody does.\n\n" +
 			"SYMBOLS\n   =  same        +  something is missing in the target\n   *  differs     -  something is there that should not be\n   !  error",
-		Flags: append(accessFlags(),
+		Flags: append(reachFlags(),
 			planKeyFlag(), keyFlag(), formatFlag(),
 			&cli.StringFlag{Name: "wave", EnvVars: env("wave"), Usage: "check only the users of the wave `NAME`"},
 			&cli.BoolFlag{Name: "all", EnvVars: env("all"), Usage: "check the whole plan, not only what was applied"},

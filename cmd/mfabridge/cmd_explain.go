@@ -17,7 +17,7 @@ func (p *program) explainCommand() *cli.Command {
 		ArgsUsage: "F USER",
 		Description: "For the question \"why did Ada not get her phone?\". USER is the Username of the old server or the user\n" +
 			"principal name. Values are masked; the target is asked if it can be opened.",
-		Flags: append(accessFlags(),
+		Flags: append(reachFlags(),
 			planKeyFlag(), keyFlag(),
 			&cli.BoolFlag{Name: "reveal", EnvVars: env("reveal"), Usage: "show telephone numbers and addresses in full; needs the plan's key"},
 		),

@@ -19,7 +19,7 @@ func (p *program) preflightCommand() *cli.Command {
 		Usage: "ask a target whether it would take a plan; changes nothing",
 		Description: "Looks at permissions, policy, capabilities and clock of the target. Ends with 8 if an apply would fail.\n" +
 			"mfabridge plan does the same and keeps the answers in the plan.",
-		Flags:  slices.Concat(targetFlags("to", "ask"), accessFlags(), []cli.Flag{formatFlag()}),
+		Flags:  slices.Concat(targetFlags("to", "ask"), reachFlags(), activationFlag(), []cli.Flag{formatFlag()}),
 		Action: p.preflight,
 	}
 }
@@ -36,6 +36,7 @@ func (p *program) preflight(c *cli.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	to.activates = c.Bool("oath-activation")
 	target, checks, err := p.ready(c, to)
 	if err != nil {
 		return err

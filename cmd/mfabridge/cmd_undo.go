@@ -24,7 +24,7 @@ func (p *program) undoCommand() *cli.Command {
 			"removed last, and only if nothing was added to them since. --show tells what would be put back and writes\n" +
 			"nothing. A run that was stopped can be run again; after undo the same plan can be applied again.\n\n" +
 			"Ends with 3 if something stays: it was changed since, nobody could put it back, or the target refused.",
-		Flags: append(accessFlags(),
+		Flags: append(reachFlags(),
 			planKeyFlag(), keyFlag(), formatFlag(),
 			&cli.BoolFlag{Name: "show", EnvVars: env("show"), Usage: "list what would be put back, and change nothing"},
 			&cli.StringFlag{Name: "expect", EnvVars: env("expect"), Usage: "go on only if the plan's digest is `DIGEST`"},

@@ -30,7 +30,7 @@ func targetFlags(name, what string) []cli.Flag {
 // targetKinds are the words that an option takes.
 func targetKinds(name string) string {
 	if name == "to" {
-		return "sqlite:PATH, the store of an engine; https://HOST, an engine elsewhere"
+		return "sqlite:PATH, the store of an engine; https://HOST, an engine elsewhere; entra:TENANT, Microsoft Entra ID"
 	}
 	return "sqlite:PATH, the store of an engine"
 }
@@ -44,7 +44,11 @@ type place struct {
 	given string // "sqlite:cloud.db"
 	path  string
 	url   string // of an engine elsewhere; path is empty
-	key   string // reference to the key; empty: PATH.key
+
+	tenant    string // of Entra ID; path is empty
+	activates bool   // what is assumed of it, see activationFlag
+
+	key string // reference to the key; empty: PATH.key
 }
 
 // parseTarget understands TARGET. Words of other drivers are refused by name,
@@ -65,6 +69,10 @@ func parseTarget(option, given, key string) (place, error) {
 		return place{given: given, url: given}, nil
 	case kind == "http" || kind == "https":
 		return place{}, usage(fmt.Sprintf("--%s works on the store itself, not over HTTP", option), "run it where the store is, with sqlite:PATH")
+	case kind == "entra" && option == "to" && rest != "":
+		return place{given: given, tenant: rest}, nil
+	case kind == "entra" && option == "to":
+		return place{}, usage("entra: needs the tenant", "e.g. entra:contoso.onmicrosoft.com, or its id")
 	case kind == "postgres" || kind == "entra":
 		return place{}, usage(fmt.Sprintf("targets of kind %q are not built into this version", kind), "use sqlite:PATH")
 	default:
@@ -76,7 +84,7 @@ func (t place) keyPath() string { return t.path + ".key" }
 func (t place) outbox() string  { return t.path + ".outbox" }
 
 func (t place) exists() bool {
-	if t.url != "" {
+	if t.url != "" || t.tenant != "" {
 		return true // whoever asks it hears whether it is
 	}
 	_, err := os.Lstat(t.path)
@@ -123,7 +131,7 @@ func (p *program) open(ctx context.Context, t place, o sqlite.Options) (*embedde
 
 // openWith is open with what delivers codes.
 func (p *program) openWith(ctx context.Context, t place, o sqlite.Options, senders map[cloud.Preference]engine.Sender) (*embedded, error) {
-	if t.url != "" {
+	if t.url != "" || t.tenant != "" {
 		return nil, usage("this command works on the store itself, not over HTTP", "run it where the store is, with sqlite:PATH")
 	}
 	if !t.exists() {

@@ -18,16 +18,16 @@ import (
 const maxCA = 1 << 20
 
 // openTarget is a target that a plan is made for or applied to: an engine in
-// this process, or one elsewhere.
+// this process or elsewhere, or Entra ID. Engines are a [cloud.Locker] too.
 type openTarget interface {
 	cloud.Directory
-	cloud.Locker
 	Close() error
 }
 
 var (
 	_ openTarget = (*embedded)(nil)
 	_ openTarget = (*remote.Client)(nil)
+	_ openTarget = tenant{}
 )
 
 // accessFlags let a command into an engine elsewhere.
@@ -41,11 +41,17 @@ func accessFlags() []cli.Flag {
 
 // connect opens a target, wherever it is.
 func (p *program) connect(c *cli.Context, t place, o sqlite.Options) (openTarget, error) {
-	if t.url == "" {
-		return p.open(c.Context, t, o)
+	switch {
+	case t.tenant != "":
+		return p.tenant(c, t)
+	case t.url != "":
+		return p.far(c, t)
 	}
-	return p.far(c, t)
+	return p.open(c.Context, t, o)
 }
+
+// reachFlags let a command into every target that is not in this process.
+func reachFlags() []cli.Flag { return append(accessFlags(), entraFlags()...) }
 
 // far makes a client of an engine elsewhere, with what accessFlags say.
 func (p *program) far(c *cli.Context, t place) (*remote.Client, error) {

@@ -1,0 +1,208 @@
+package graph
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+
+	"mfabridge/cloud"
+)
+
+// item is one request inside a $batch, and its answer once it has one.
+type item struct {
+	method string
+	path   string // relative, with its query
+	body   any    // nil: none
+	units  int    // resource units; 0: one
+
+	answered bool
+	answer   answer
+	err      error // nothing is known of what became of it
+}
+
+// ok tells whether the item was answered with success.
+func (i *item) ok() bool { return i.answered && i.answer.status/100 == 2 }
+
+// missing tells whether there is nothing at the item's path.
+func (i *item) missing() bool { return i.answered && i.answer.status == http.StatusNotFound }
+
+// failed is why the item did not succeed, or nil.
+func (i *item) failed() error {
+	switch {
+	case i.ok():
+		return nil
+	case i.err != nil:
+		return i.err
+	case !i.answered:
+		return &cloud.Error{Kind: cloud.Unavailable, Message: "Graph left a request of a batch unanswered"}
+	}
+	return i.answer.failed()
+}
+
+// into decodes the answer of an item that succeeded.
+func (i *item) into(v any) error {
+	if err := i.failed(); err != nil {
+		return err
+	}
+	if err := json.Unmarshal(i.answer.body, v); err != nil {
+		return &cloud.Error{Kind: cloud.Internal, Message: "an answer of Graph cannot be read", Err: err}
+	}
+	return nil
+}
+
+// reads sends items that change nothing, in batches, until each has an answer
+// that is not about the moment. Only ctx's error ends it early.
+func (c *client) reads(ctx context.Context, version string, items []*item) error {
+	for len(items) > 0 {
+		part := items[:min(len(items), batchLimit)]
+		items = items[len(part):]
+		if err := c.settle(ctx, version, part, func(i *item) bool { return !i.answered || again(i.answer.status) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// changes sends items that change something, in batches. An item that Graph has
+// not taken (429) is sent again; every other outcome is left to the caller,
+// above all that nothing is known.
+func (c *client) changes(ctx context.Context, version string, items []*item) error {
+	for len(items) > 0 {
+		part := items[:min(len(items), batchLimit)]
+		items = items[len(part):]
+		if err := c.writes.WaitN(ctx, len(part)); err != nil {
+			return err
+		}
+		err := c.settle(ctx, version, part, func(i *item) bool {
+			return i.answered && i.answer.status == http.StatusTooManyRequests
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// settle sends a batch, and again what of it goes on.
+func (c *client) settle(ctx context.Context, version string, items []*item, goesOn func(*item) bool) error {
+	for try := 0; ; try++ {
+		h := c.send(ctx, version, items)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		var rest []*item
+		for _, i := range items {
+			if goesOn(i) {
+				rest = append(rest, i)
+				if a := i.answer.header; a.Get("Retry-After") != "" {
+					h = a
+				}
+			}
+		}
+		if items = rest; len(items) == 0 || try == maxTries-1 {
+			return nil
+		}
+		if isCredential(items[0].err) {
+			return nil
+		}
+		if err := c.wait(ctx, try, h); err != nil {
+			if ctx.Err() != nil {
+				return err
+			}
+			return nil // the items say throttled
+		}
+	}
+}
+
+type batchRequest struct {
+	ID      string            `json:"id"`
+	Method  string            `json:"method"`
+	URL     string            `json:"url"`
+	Headers map[string]string `json:"headers,omitempty"`
+	Body    any               `json:"body,omitempty"`
+}
+
+type batchAnswer struct {
+	Responses []struct {
+		ID      string            `json:"id"`
+		Status  int               `json:"status"`
+		Headers map[string]string `json:"headers"`
+		Body    json.RawMessage   `json:"body"`
+	} `json:"responses"`
+}
+
+// send makes one $batch of the items and fills in their answers. If the batch
+// as a whole was refused each item has that answer; if nothing is known of it
+// each has the error. It returns the batch's own headers.
+func (c *client) send(ctx context.Context, version string, items []*item) http.Header {
+	requests := make([]batchRequest, len(items))
+	units := 0
+	for n, i := range items {
+		requests[n] = batchRequest{ID: strconv.Itoa(n + 1), Method: i.method, URL: i.path, Body: i.body}
+		if i.body != nil {
+			requests[n].Headers = map[string]string{"Content-Type": "application/json"}
+		}
+		units += max(i.units, 1)
+		i.answered, i.answer, i.err = false, answer{}, nil
+	}
+	fail := func(err error) {
+		for _, i := range items {
+			i.err = err
+		}
+	}
+	body, err := json.Marshal(map[string]any{"requests": requests})
+	if err != nil {
+		fail(&cloud.Error{Kind: cloud.Internal, Message: "a batch cannot be written", Err: err})
+		return nil
+	}
+	defer clear(body) // it may hold the secret of a token
+	if err := c.units.WaitN(ctx, units); err != nil {
+		fail(err)
+		return nil
+	}
+	a, err := c.do(ctx, http.MethodPost, c.o.Cloud.Root+version+"/$batch", nil, body)
+	switch {
+	case err != nil && isCredential(err):
+		fail(&cloud.Error{Kind: cloud.Denied, Message: "no token could be had for the tenant", Err: err})
+	case err != nil:
+		fail(&cloud.Error{Kind: cloud.Unavailable, Message: "Graph cannot be reached, or its answer was lost", Err: err})
+	case a.status != http.StatusOK:
+		for _, i := range items {
+			i.answered, i.answer = true, answer{status: a.status, header: a.header, body: a.body}
+		}
+	default:
+		if err := take(items, a.body); err != nil {
+			fail(err)
+		}
+	}
+	return a.header
+}
+
+// take gives the items their answers, which come in any order.
+func take(items []*item, body []byte) error {
+	var got batchAnswer
+	if err := json.Unmarshal(body, &got); err != nil {
+		return &cloud.Error{Kind: cloud.Unavailable, Message: "the answer to a batch cannot be read", Err: err}
+	}
+	var errs []error
+	for _, r := range got.Responses {
+		n, err := strconv.Atoi(r.ID)
+		if err != nil || n < 1 || n > len(items) || items[n-1].answered {
+			errs = append(errs, fmt.Errorf("an answer that was not asked for"))
+			continue
+		}
+		header := http.Header{}
+		for name, value := range r.Headers {
+			header.Set(name, value)
+		}
+		items[n-1].answered = true
+		items[n-1].answer = answer{status: r.Status, header: header, body: r.Body}
+	}
+	if len(errs) > 0 {
+		return &cloud.Error{Kind: cloud.Internal, Message: "the answer to a batch does not fit it", Err: errors.Join(errs...)}
+	}
+	return nil
+}

@@ -1,0 +1,248 @@
+package graph
+
+import (
+	"context"
+	"encoding/base32"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/pquerna/otp"
+	"github.com/pquerna/otp/hotp"
+
+	"mfabridge/cloud"
+)
+
+const (
+	devicesPath   = "/directory/authenticationMethodDevices/hardwareOathDevices"
+	maxSecretText = 128 // Base32 characters of a secret
+
+	statusAvailable = "available"
+	statusAssigned  = "assigned"
+	statusActivated = "activated"
+)
+
+// token makes or removes a hardware token.
+func (d *Directory) token(ctx context.Context, s *step) cloud.Result {
+	var id string
+	var err error
+	if s.change.After.IsZero() {
+		id, err = s.change.ID, d.removeToken(ctx, s)
+	} else {
+		id, err = d.addToken(ctx, s)
+	}
+	if err != nil {
+		if ctx.Err() != nil {
+			err = ctx.Err()
+		}
+		e, ok := errors.AsType[*cloud.Error](err)
+		if !ok {
+			e = &cloud.Error{Kind: cloud.Unavailable, Message: "a token was begun and not finished", Err: err}
+		}
+		return cloud.Result{Outcome: cloud.Failed, Err: e}
+	}
+	return cloud.Result{Outcome: cloud.Done, ID: id}
+}
+
+// addToken goes on from wherever a token with this serial number stands: not in
+// the inventory, there, assigned to the user, or activated.
+func (d *Directory) addToken(ctx context.Context, s *step) (string, error) {
+	o := s.change.After.OATH
+	if err := checkToken(o); err != nil {
+		return "", err
+	}
+	device, err := d.device(ctx, o.Serial)
+	if err != nil {
+		return "", err
+	}
+	ours := device == nil
+	if device == nil {
+		if device, err = d.createDevice(ctx, o); err != nil {
+			return "", err
+		}
+	}
+	switch {
+	case device.AssignedTo != nil && device.AssignedTo.ID != "" && device.AssignedTo.ID != string(s.user.ID):
+		return "", &cloud.Error{Kind: cloud.Conflict, Message: "the token with this serial number is another user's"}
+	case device.Status == statusActivated:
+		return device.ID, nil
+	case device.Status == statusAvailable || device.Status == "":
+		body := map[string]any{"device": map[string]string{"id": device.ID}}
+		if err := d.one(ctx, http.MethodPost, userPath(s.user.ID)+"/authentication/hardwareOathMethods", body); err != nil {
+			return device.ID, d.settleAssignment(ctx, s, o.Serial, err)
+		}
+	}
+	if !d.o.Activates {
+		return device.ID, nil
+	}
+	return device.ID, d.activate(ctx, s, device, ours)
+}
+
+// checkToken says no before anything is sent.
+func checkToken(o *cloud.OATH) error {
+	text := base32.StdEncoding.WithPadding(base32.NoPadding).EncodedLen(o.Secret.Len())
+	switch {
+	case o.Serial == "" || o.Manufacturer == "" || o.Model == "":
+		return &cloud.Error{Kind: cloud.Invalid, Message: "a hardware token needs serial number, manufacturer and model"}
+	case o.Secret.IsZero() || text > maxSecretText:
+		return &cloud.Error{Kind: cloud.Invalid, Message: fmt.Sprintf("the secret of a hardware token has 1 to %d characters of Base32", maxSecretText)}
+	case o.Digits != 6 || o.Period != 30 && o.Period != 60 || o.Algorithm != cloud.SHA1 && o.Algorithm != cloud.SHA256:
+		return &cloud.Error{Kind: cloud.Unsupported, Message: "a hardware token has 6 digits, 30 or 60 seconds, and SHA1 or SHA256"}
+	}
+	return nil
+}
+
+// device finds a token of the inventory by its serial number; nil: none.
+func (d *Directory) device(ctx context.Context, serial string) (*oathDevice, error) {
+	query := url.Values{"$filter": {"serialNumber eq '" + strings.ReplaceAll(serial, "'", "''") + "'"}}
+	var list page[oathDevice]
+	if err := d.client.get(ctx, beta, devicesPath+"?"+encode(query), &list); err != nil {
+		return nil, fmt.Errorf("the inventory of tokens cannot be read: %w", err)
+	}
+	var found *oathDevice
+	for i := range list.Value {
+		if strings.EqualFold(list.Value[i].SerialNumber, serial) {
+			if found != nil {
+				return nil, &cloud.Error{Kind: cloud.Conflict, Message: "the inventory has several tokens with this serial number"}
+			}
+			found = &list.Value[i]
+		}
+	}
+	return found, nil
+}
+
+func (d *Directory) createDevice(ctx context.Context, o *cloud.OATH) (*oathDevice, error) {
+	hash := "hmacsha1"
+	if o.Algorithm == cloud.SHA256 {
+		hash = "hmacsha256"
+	}
+	i := &item{method: http.MethodPost, path: devicesPath, body: oathDevice{DisplayName: o.Name, SerialNumber: o.Serial, Manufacturer: o.Manufacturer,
+		Model: o.Model, SecretKey: base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(o.Secret.Reveal()),
+		Interval: json.RawMessage(strconv.Itoa(o.Period)), HashFunction: hash}}
+	if err := d.client.changes(ctx, beta, []*item{i}); err != nil {
+		return nil, err
+	}
+	var made oathDevice
+	err := i.into(&made)
+	if err == nil && made.ID != "" {
+		return &made, nil
+	}
+	if i.answered && certain(i) {
+		return nil, fmt.Errorf("the token cannot be put into the inventory: %w", err)
+	}
+	// Nothing is known, or it stands there in spite of the answer.
+	if device, looked := d.device(ctx, o.Serial); looked == nil && device != nil {
+		return device, nil
+	}
+	return nil, fmt.Errorf("the token cannot be put into the inventory: %w", errors.Join(err, ctx.Err()))
+}
+
+// settleAssignment looks whether a token is the user's in spite of the answer.
+func (d *Directory) settleAssignment(ctx context.Context, s *step, serial string, cause error) error {
+	device, err := d.device(ctx, serial)
+	if err != nil || device == nil || device.AssignedTo == nil || device.AssignedTo.ID != string(s.user.ID) {
+		return fmt.Errorf("the token cannot be assigned: %w", cause)
+	}
+	if !d.o.Activates || device.Status == statusActivated {
+		return nil
+	}
+	return d.activate(ctx, s, device, false)
+}
+
+// activate proves the token with a code for the clock of the server; if it is
+// refused, once more with the code of the next step. A token that was in the
+// inventory before and does not take our codes has another secret: it is given
+// back, since it is somebody else's.
+func (d *Directory) activate(ctx context.Context, s *step, device *oathDevice, ours bool) error {
+	o := s.change.After.OATH
+	path := userPath(s.user.ID) + "/authentication/hardwareOathMethods/" + url.PathEscape(device.ID)
+	var err error
+	for try := range 2 {
+		at := d.client.serverTime()
+		if try > 0 {
+			period := time.Duration(o.Period) * time.Second
+			if err := d.o.Sleep(ctx, at.Truncate(period).Add(period).Sub(at)+time.Second); err != nil {
+				return err
+			}
+			at = d.client.serverTime()
+		}
+		code, failed := tokenCode(o, at)
+		if failed != nil {
+			return failed
+		}
+		err = d.one(ctx, http.MethodPost, path+"/activate", map[string]string{"verificationCode": code, "displayName": o.Name})
+		if err == nil || cloud.KindOf(err) == cloud.Denied || ctx.Err() != nil {
+			break
+		}
+		if now, looked := d.device(ctx, o.Serial); looked == nil && now != nil && now.Status == statusActivated {
+			return nil
+		}
+	}
+	if err == nil {
+		return nil
+	}
+	if !ours && cloud.KindOf(err) == cloud.Invalid {
+		return errors.Join(&cloud.Error{Kind: cloud.Conflict, Message: "the inventory has a token with this serial number and another secret", Err: err},
+			d.one(ctx, http.MethodDelete, path, nil))
+	}
+	return fmt.Errorf("the token cannot be activated: %w", err)
+}
+
+// tokenCode is the code of the step that t is in (RFC 6238).
+func tokenCode(o *cloud.OATH, t time.Time) (string, error) {
+	algorithm := otp.AlgorithmSHA1
+	if o.Algorithm == cloud.SHA256 {
+		algorithm = otp.AlgorithmSHA256
+	}
+	text := base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(o.Secret.Reveal())
+	code, err := hotp.GenerateCodeCustom(text, uint64(t.Unix()/int64(o.Period)), hotp.ValidateOpts{Digits: otp.DigitsSix, Algorithm: algorithm})
+	if err != nil {
+		return "", &cloud.Error{Kind: cloud.Invalid, Message: "the token's code cannot be computed", Err: err}
+	}
+	return code, nil
+}
+
+// ownSerial begins the serial numbers that a plan gives to generators without
+// one: nobody else has put those into the inventory.
+const ownSerial = "MFB-"
+
+// removeToken takes the token from the user, and from the inventory if only a
+// plan can have put it there. One of a maker goes back to the inventory, where
+// it may have been before.
+func (d *Directory) removeToken(ctx context.Context, s *step) error {
+	id, serial := s.change.ID, ""
+	for _, e := range s.user.OATH {
+		if e.Method == cloud.HardwareOATH && (e.ID == id || id == "" && s.change.Before.OATH != nil && e.Same(*s.change.Before.OATH)) {
+			id, serial = e.ID, e.Serial
+		}
+	}
+	if id == "" {
+		return &cloud.Error{Kind: cloud.NotFound, Message: "the user has no such token"}
+	}
+	err := d.one(ctx, http.MethodDelete, userPath(s.user.ID)+"/authentication/hardwareOathMethods/"+url.PathEscape(id), nil)
+	if err != nil && cloud.KindOf(err) != cloud.NotFound {
+		return err
+	}
+	if !strings.HasPrefix(serial, ownSerial) {
+		return nil
+	}
+	err = d.one(ctx, http.MethodDelete, devicesPath+"/"+url.PathEscape(id), nil)
+	if err != nil && cloud.KindOf(err) != cloud.NotFound {
+		return fmt.Errorf("the token is no longer the user's, but stays in the inventory: %w", err)
+	}
+	return nil
+}
+
+// one makes one change of beta.
+func (d *Directory) one(ctx context.Context, method, path string, body any) error {
+	i := &item{method: method, path: path, body: body}
+	if err := d.client.changes(ctx, beta, []*item{i}); err != nil {
+		return err
+	}
+	return i.failed()
+}

@@ -1,0 +1,247 @@
+package graph
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"mfabridge/cloud"
+)
+
+// readUnits is what reading one user costs, about.
+const readUnits = 9
+
+// reading are the requests that one user takes.
+type reading struct {
+	user, roles, phones, email, apps, software *item
+	hardware, preferences                      *item // beta
+	groups                                     []*item
+}
+
+func userPath(id cloud.UserID) string { return "/users/" + url.PathEscape(string(id)) }
+
+func newReading(id cloud.UserID, groups []string) *reading {
+	get := func(path string) *item { return &item{method: http.MethodGet, path: userPath(id) + path} }
+	r := &reading{
+		user:   get("?$select=" + userFields),
+		roles:  get("/transitiveMemberOf/microsoft.graph.directoryRole?$select=id,roleTemplateId"),
+		phones: get("/authentication/phoneMethods"), email: get("/authentication/emailMethods"),
+		apps: get("/authentication/microsoftAuthenticatorMethods"), software: get("/authentication/softwareOathMethods"),
+		hardware: get("/authentication/hardwareOathMethods"), preferences: get("/authentication/signInPreferences"),
+	}
+	for part := range slices.Chunk(groups, maxPolicyGroups) {
+		r.groups = append(r.groups, memberItem(id, part))
+	}
+	return r
+}
+
+func (r *reading) first() []*item {
+	return append([]*item{r.user, r.roles, r.phones, r.email, r.apps, r.software}, r.groups...)
+}
+
+func (r *reading) second() []*item { return []*item{r.hardware, r.preferences} }
+
+// Read implements [cloud.DirectoryReader].
+func (d *Directory) Read(ctx context.Context, ids []cloud.UserID) ([]cloud.User, error) {
+	if len(ids) > batchLimit {
+		return nil, &cloud.Error{Kind: cloud.Invalid, Message: fmt.Sprintf("at most %d users can be read at once", batchLimit)}
+	}
+	p, err := d.methodsPolicy(ctx)
+	if err != nil {
+		return nil, err
+	}
+	groups := p.groups()
+	readings := make([]*reading, len(ids))
+	var first, second []*item
+	for i, id := range ids {
+		if !isGUID(string(id)) {
+			continue // no user has such an id
+		}
+		readings[i] = newReading(id, groups)
+		first, second = append(first, readings[i].first()...), append(second, readings[i].second()...)
+	}
+	if err := d.client.reads(ctx, v1, first); err != nil {
+		return nil, err
+	}
+	if err := d.client.reads(ctx, beta, second); err != nil {
+		return nil, err
+	}
+	users := make([]cloud.User, len(ids))
+	for i, r := range readings {
+		if r == nil {
+			continue
+		}
+		if err := d.assemble(ctx, r, &users[i], p); err != nil {
+			return nil, fmt.Errorf("user %s cannot be read: %w", ids[i], err)
+		}
+	}
+	return users, nil
+}
+
+// assemble makes a user of the answers. One who is not there stays empty.
+func (d *Directory) assemble(ctx context.Context, r *reading, u *cloud.User, p *policy) error {
+	if r.user.missing() {
+		return nil
+	}
+	var who user
+	if err := r.user.into(&who); err != nil {
+		return err
+	}
+	u.Profile = cloud.Profile{UPN: who.UserPrincipalName, DisplayName: who.DisplayName, SID: who.SID,
+		Enabled: who.AccountEnabled == nil || *who.AccountEnabled}
+	u.Guest = strings.EqualFold(who.UserType, "Guest")
+	u.External = strings.EqualFold(who.CreationType, "Invitation") || strings.Contains(strings.ToUpper(who.UserPrincipalName), "#EXT#@")
+	for _, fill := range []func(*reading, *cloud.User) error{fillRoles, fillPhones, fillEmail, fillApps, fillPreferences} {
+		if err := fill(r, u); err != nil {
+			return err
+		}
+	}
+	if err := d.fillHardware(ctx, r, u); err != nil {
+		return err
+	}
+	var member []string
+	for _, i := range r.groups {
+		var in page[string]
+		if err := i.into(&in); err != nil {
+			return err
+		}
+		member = append(member, in.Value...)
+	}
+	p.judge(u, member)
+	u.ID = cloud.UserID(who.ID)
+	return nil
+}
+
+func fillRoles(r *reading, u *cloud.User) error {
+	var roles page[role]
+	if err := r.roles.into(&roles); err != nil {
+		return err
+	}
+	u.Privileged = len(roles.Value) > 0
+	u.GlobalAdmin = slices.ContainsFunc(roles.Value, func(x role) bool { return x.RoleTemplateID == globalAdministrator })
+	return nil
+}
+
+func fillPhones(r *reading, u *cloud.User) error {
+	var phones page[phoneMethod]
+	if err := r.phones.into(&phones); err != nil {
+		return err
+	}
+	for _, p := range phones.Value {
+		switch p.ID {
+		case mobileID:
+			u.Mobile = p.PhoneNumber
+			u.SMSSignIn = u.SMSSignIn || p.SMSSignInState == "ready"
+		case alternateID:
+			u.Alternate = p.PhoneNumber
+		case officeID:
+			u.Office = p.PhoneNumber
+		}
+	}
+	return nil
+}
+
+func fillEmail(r *reading, u *cloud.User) error {
+	var addresses page[emailMethod]
+	if err := r.email.into(&addresses); err != nil {
+		return err
+	}
+	if len(addresses.Value) > 0 {
+		u.Email = addresses.Value[0].EmailAddress
+	}
+	return nil
+}
+
+func fillApps(r *reading, u *cloud.User) error {
+	var apps, tokens page[appMethod]
+	if err := r.apps.into(&apps); err != nil {
+		return err
+	}
+	if err := r.software.into(&tokens); err != nil {
+		return err
+	}
+	for _, a := range apps.Value {
+		u.Authenticators = append(u.Authenticators, cloud.AuthenticatorEntry{ID: a.ID, Name: a.DisplayName, State: "active"})
+	}
+	for _, t := range tokens.Value {
+		u.OATH = append(u.OATH, cloud.OATHEntry{ID: t.ID, Method: cloud.SoftwareOATH, OATH: cloud.OATH{Name: t.DisplayName, Serial: t.ID,
+			Algorithm: cloud.SHA1, Digits: 6, Period: 30}})
+	}
+	return nil
+}
+
+func fillPreferences(r *reading, u *cloud.User) error {
+	var p preferences
+	if r.preferences.missing() {
+		return nil
+	}
+	if err := r.preferences.into(&p); err != nil {
+		return err
+	}
+	switch preference := cloud.Preference(p.Preferred); preference {
+	case cloud.Push, cloud.OATHCode, cloud.SMS, cloud.VoiceMobile, cloud.VoiceAlternateMobile, cloud.VoiceOffice:
+		u.Default = preference
+	}
+	return nil
+}
+
+// fillHardware reads the user's tokens. What the user's side leaves out of a
+// token is looked up in the inventory.
+func (d *Directory) fillHardware(ctx context.Context, r *reading, u *cloud.User) error {
+	var tokens page[oathMethod]
+	if err := r.hardware.into(&tokens); err != nil {
+		return err
+	}
+	var items []*item
+	for _, t := range tokens.Value {
+		if t.Device == nil || t.Device.SerialNumber == "" {
+			items = append(items, &item{method: http.MethodGet, path: devicesPath + "/" + url.PathEscape(t.ID)})
+		}
+	}
+	if err := d.client.reads(ctx, beta, items); err != nil {
+		return err
+	}
+	for _, t := range tokens.Value {
+		device := oathDevice{}
+		if t.Device != nil && t.Device.SerialNumber != "" {
+			device = *t.Device
+		} else {
+			found := items[0]
+			items = items[1:]
+			if found.missing() {
+				device = oathDevice{SerialNumber: t.ID} // not in the inventory: brought in by another way
+			} else if err := found.into(&device); err != nil {
+				return err
+			}
+		}
+		if d.o.Activates && device.Status == statusAssigned {
+			continue // half made; Write goes on with it
+		}
+		u.OATH = append(u.OATH, cloud.OATHEntry{ID: t.ID, Method: cloud.HardwareOATH, OATH: device.oath()})
+	}
+	return nil
+}
+
+// oath is a token of the inventory in the words of the contract.
+func (v oathDevice) oath() cloud.OATH {
+	o := cloud.OATH{Name: v.DisplayName, Serial: v.SerialNumber, Manufacturer: v.Manufacturer, Model: v.Model,
+		Algorithm: cloud.SHA1, Digits: 6, Period: interval(v.Interval)}
+	if strings.EqualFold(v.HashFunction, "hmacsha256") {
+		o.Algorithm = cloud.SHA256
+	}
+	return o
+}
+
+// interval reads seconds, which come as a number or as a text; 30 is what is
+// not said.
+func interval(raw json.RawMessage) int {
+	if n, err := strconv.Atoi(strings.Trim(string(raw), `"`)); err == nil {
+		return n
+	}
+	return 30
+}

@@ -1,0 +1,322 @@
+package graph
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"mfabridge/cloud"
+)
+
+// Write implements [cloud.Directory]. Every user is read first and each change
+// compared with what is there; then the changes are made in rounds: one of each
+// user side by side, the next of each user after that.
+func (d *Directory) Write(ctx context.Context, changes []cloud.Change) []cloud.Result {
+	w := &writing{d: d, changes: changes, results: make([]cloud.Result, len(changes))}
+	if len(changes) > batchLimit {
+		return w.all(&cloud.Error{Kind: cloud.Invalid, Message: fmt.Sprintf("at most %d changes can be written at once", batchLimit)})
+	}
+	if err := w.read(ctx); err != nil {
+		return w.all(err)
+	}
+	for w.round(ctx) {
+	}
+	return w.results
+}
+
+// writing is one Write.
+type writing struct {
+	d       *Directory
+	changes []cloud.Change
+	results []cloud.Result
+	users   map[cloud.UserID]*cloud.User
+	next    map[cloud.UserID][]int // changes of each user that are still to be made
+}
+
+// all answers everything alike.
+func (w *writing) all(err error) []cloud.Result {
+	for i := range w.results {
+		w.fail(i, err)
+	}
+	return w.results
+}
+
+func (w *writing) fail(i int, err error) {
+	e, ok := errors.AsType[*cloud.Error](err)
+	if !ok {
+		e = &cloud.Error{Kind: cloud.Unavailable, Message: "Graph was not asked, or did not answer", Err: err}
+	}
+	w.results[i] = cloud.Result{Outcome: cloud.Failed, Err: e}
+}
+
+// read reads the users, and finds those who are named by user principal name
+// only.
+func (w *writing) read(ctx context.Context) error {
+	w.users, w.next = map[cloud.UserID]*cloud.User{}, map[cloud.UserID][]int{}
+	var keys []cloud.Key
+	var unnamed []int
+	for i, c := range w.changes {
+		if c.User == "" {
+			keys, unnamed = append(keys, cloud.Key{Kind: cloud.ByUPN, Value: c.UPN}), append(unnamed, i)
+		}
+	}
+	found, err := w.d.Find(ctx, keys)
+	if err != nil {
+		return err
+	}
+	owner := make([]cloud.UserID, len(w.changes))
+	for k, i := range unnamed {
+		if len(found[k]) == 1 {
+			owner[i] = found[k][0]
+		}
+	}
+	var ids []cloud.UserID
+	for i, c := range w.changes {
+		if c.User != "" {
+			owner[i] = c.User
+		}
+		if id := owner[i]; id != "" {
+			if w.next[id] == nil {
+				ids = append(ids, id)
+			}
+			w.next[id] = append(w.next[id], i)
+			continue
+		}
+		w.absent(i)
+	}
+	users, err := w.d.Read(ctx, ids)
+	if err != nil {
+		return err
+	}
+	for k, id := range ids {
+		if users[k].ID == "" {
+			for _, i := range w.next[id] {
+				w.absent(i)
+			}
+			delete(w.next, id)
+			continue
+		}
+		w.users[id] = &users[k]
+	}
+	return nil
+}
+
+// absent answers for a user who is not there: nothing of them is.
+func (w *writing) absent(i int) {
+	if w.changes[i].After.IsZero() {
+		w.results[i] = cloud.Result{Outcome: cloud.Already}
+		return
+	}
+	w.fail(i, &cloud.Error{Kind: cloud.NotFound, Message: "there is no such user"})
+}
+
+// round makes the next change of each user. It returns false when all are made.
+func (w *writing) round(ctx context.Context) bool {
+	steps := map[string][]*step{}
+	some := false
+	for id, list := range w.next {
+		if len(list) == 0 {
+			continue
+		}
+		i := list[0]
+		w.next[id] = list[1:]
+		some = true
+		if s := w.compare(i, w.users[id]); s != nil {
+			steps[s.version] = append(steps[s.version], s)
+		}
+	}
+	for _, version := range []string{v1, beta} {
+		w.send(ctx, version, steps[version])
+	}
+	return some
+}
+
+// step is a change on its way.
+type step struct {
+	index   int
+	user    *cloud.User
+	change  cloud.Change
+	version string
+	item    *item // nil: a token, which takes several
+}
+
+// compare answers a change that is there already, or that no longer fits, and
+// returns the step for any other.
+func (w *writing) compare(i int, u *cloud.User) *step {
+	c := w.changes[i]
+	before, after := u.Value(c.Method, c.ID, c.Before), u.Value(c.Method, c.ID, c.After)
+	if c.After.IsZero() {
+		after = before
+	}
+	switch {
+	case holds(c.Method, after, c.After):
+		w.results[i] = cloud.Result{Outcome: cloud.Already, ID: methodID(c)}
+		return nil
+	case !holds(c.Method, before, c.Before), c.Op == cloud.Add && !after.IsZero():
+		w.results[i] = cloud.Result{Outcome: cloud.Outdated, ID: methodID(c),
+			Err: &cloud.Error{Kind: cloud.Stale, Message: fmt.Sprintf("%s is not as it was when the change was planned", c.Method)}}
+		return nil
+	}
+	s := &step{index: i, user: u, change: c, version: v1}
+	if err := s.build(); err != nil {
+		w.fail(i, err)
+		return nil
+	}
+	return s
+}
+
+// holds compares a value; Graph may write a number with other blanks.
+func holds(m cloud.Method, a, b cloud.Value) bool {
+	if m.IsPhone() {
+		a.Text, b.Text = digits(a.Text), digits(b.Text)
+	}
+	if m == cloud.Email {
+		a.Text, b.Text = strings.ToLower(a.Text), strings.ToLower(b.Text)
+	}
+	return a.Equal(b)
+}
+
+func digits(number string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= '0' && r <= '9' || r == '+' || r == 'x' {
+			return r
+		}
+		return -1
+	}, number)
+}
+
+var slotIDs = map[cloud.Method]string{cloud.Mobile: mobileID, cloud.AlternateMobile: alternateID, cloud.Office: officeID, cloud.Email: emailID}
+
+func methodID(c cloud.Change) string {
+	if id := slotIDs[c.Method]; id != "" {
+		return id
+	}
+	return c.ID
+}
+
+// build makes the request of a change.
+func (s *step) build() error {
+	path := userPath(s.user.ID) + "/authentication/"
+	switch c := s.change; {
+	case c.Method.IsPhone():
+		s.item = slot(c, path+"phoneMethods", phoneMethod{PhoneNumber: c.After.Text, PhoneType: string(c.Method)})
+	case c.Method == cloud.Email:
+		s.item = slot(c, path+"emailMethods", emailMethod{EmailAddress: c.After.Text})
+	case c.Method == cloud.DefaultMethod && c.After.Text != "":
+		s.version = beta
+		s.item = &item{method: http.MethodPatch, path: path + "signInPreferences", body: preferences{Preferred: c.After.Text}}
+	case c.Method == cloud.Authenticator && c.Op == cloud.Remove && c.ID != "":
+		s.item = &item{method: http.MethodDelete, path: path + "microsoftAuthenticatorMethods/" + url.PathEscape(c.ID)}
+	case c.Method == cloud.SoftwareOATH && c.Op == cloud.Remove && c.ID != "":
+		s.item = &item{method: http.MethodDelete, path: path + "softwareOathMethods/" + url.PathEscape(c.ID)}
+	case c.Method == cloud.HardwareOATH && c.Op != cloud.Update:
+		s.version = beta
+	default:
+		return &cloud.Error{Kind: cloud.Unsupported, Message: fmt.Sprintf("Graph cannot %s %s", c.Op, c.Method)}
+	}
+	return nil
+}
+
+// slot is the request for a method of which there is one of a kind.
+func slot(c cloud.Change, path string, body any) *item {
+	one := path + "/" + slotIDs[c.Method]
+	switch {
+	case c.After.IsZero():
+		return &item{method: http.MethodDelete, path: one}
+	case c.Before.IsZero():
+		return &item{method: http.MethodPost, path: path, body: body}
+	default:
+		return &item{method: http.MethodPatch, path: one, body: body}
+	}
+}
+
+// send makes steps of one version and answers them.
+func (w *writing) send(ctx context.Context, version string, steps []*step) {
+	var items []*item
+	var tokens []*step
+	for _, s := range steps {
+		if s.item == nil {
+			tokens = append(tokens, s)
+			continue
+		}
+		items = append(items, s.item)
+	}
+	if err := w.d.client.changes(ctx, version, items); err != nil {
+		for _, s := range steps {
+			w.fail(s.index, err)
+		}
+		return
+	}
+	var unclear []*step
+	for _, s := range steps {
+		switch {
+		case s.item == nil:
+		case s.item.ok():
+			w.results[s.index] = cloud.Result{Outcome: cloud.Done, ID: s.made()}
+		default:
+			unclear = append(unclear, s)
+		}
+	}
+	w.look(ctx, unclear)
+	for _, s := range tokens {
+		w.results[s.index] = w.d.token(ctx, s)
+	}
+}
+
+// made is the id of a method, as Graph gave it or as it is fixed.
+func (s *step) made() string {
+	var m struct {
+		ID string `json:"id"`
+	}
+	if s.item != nil && s.item.method == http.MethodPost && s.item.into(&m) == nil && m.ID != "" {
+		return m.ID
+	}
+	return methodID(s.change)
+}
+
+// look settles steps that Graph did not answer with success: what the user has
+// now is the answer. A refusal that is certain needs no look, except where the
+// reference says that the method may have been stored all the same.
+func (w *writing) look(ctx context.Context, steps []*step) {
+	var ids []cloud.UserID
+	var open []*step
+	for _, s := range steps {
+		err := s.item.failed()
+		w.fail(s.index, err)
+		if certain(s.item) {
+			continue
+		}
+		ids, open = append(ids, s.user.ID), append(open, s)
+	}
+	users, err := w.d.Read(ctx, ids)
+	if err != nil {
+		return // the first answer stands, and may be tried again
+	}
+	for k, s := range open {
+		now := users[k].Value(s.change.Method, s.change.ID, s.change.After)
+		if s.change.After.IsZero() {
+			now = users[k].Value(s.change.Method, s.change.ID, s.change.Before)
+		}
+		if users[k].ID != "" && holds(s.change.Method, now, s.change.After) {
+			w.d.o.Log.InfoContext(ctx, "a change stands although Graph did not answer so", "user", s.user.ID, "method", s.change.Method, "status", s.item.answer.status)
+			w.results[s.index] = cloud.Result{Outcome: cloud.Done, ID: methodID(s.change)}
+		}
+	}
+}
+
+// certain tells whether an answer leaves no doubt that nothing was written.
+func certain(i *item) bool {
+	if !i.answered {
+		return false
+	}
+	switch i.answer.status {
+	case http.StatusForbidden, http.StatusUnauthorized, http.StatusTooManyRequests:
+		return true
+	case http.StatusNotFound:
+		return i.method != http.MethodDelete // one that is gone is what was wanted
+	}
+	return false
+}

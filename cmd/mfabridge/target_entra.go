@@ -1,0 +1,114 @@
+package main
+
+import (
+	"crypto/tls"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	azcloud "github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
+	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
+	"github.com/urfave/cli/v2"
+
+	"mfabridge/cloud/graph"
+	"mfabridge/internal/hint"
+	"mfabridge/internal/secret"
+)
+
+// entraFlags are what an entra: target needs besides accessFlags.
+func entraFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "client-certificate", EnvVars: env("client-certificate"), Usage: "certificate and key of the application at an entra: target, instead of a secret: `file:PATH` or env:NAME (PEM, or PKCS#12 without a password)"},
+		&cli.StringFlag{Name: "cloud", EnvVars: env("cloud"), Value: "global", Usage: "`NAME` of the cloud of an entra: target: global, usgov, usdod or china"},
+		&cli.StringFlag{Name: "graph-url", EnvVars: env("graph-url"), Usage: "`URL` that answers in Graph's place for an entra: target, to rehearse"},
+		&cli.StringFlag{Name: "authority-url", EnvVars: env("authority-url"), Usage: "`URL` that gives tokens in the place of the cloud's own authority, to rehearse (https)"},
+	}
+}
+
+// activationFlag states what the reference contradicts itself about. A plan
+// keeps it for apply.
+func activationFlag() []cli.Flag {
+	return []cli.Flag{&cli.BoolFlag{Name: "oath-activation", EnvVars: env("oath-activation"),
+		Usage: "an application may activate hardware tokens of users of the entra: target (try one token of your own first)"}}
+}
+
+// tenant is Entra ID as a target. Nothing has to be closed.
+type tenant struct{ *graph.Directory }
+
+func (tenant) Close() error { return nil }
+
+// environment is the cloud that a command line means.
+func environment(c *cli.Context) (graph.Environment, error) {
+	name := c.String("cloud")
+	for _, e := range graph.Environments() {
+		if e.Name != name {
+			continue
+		}
+		if given := c.String("graph-url"); given != "" {
+			e.Root = strings.TrimSuffix(given, "/")
+		}
+		if given := c.String("authority-url"); given != "" {
+			if u, err := url.Parse(given); err != nil || u.Scheme != "https" || u.Host == "" {
+				return e, usage(fmt.Sprintf("--authority-url cannot be %q", given), "use https://HOST")
+			}
+			e.Login = strings.TrimSuffix(given, "/")
+		}
+		return e, nil
+	}
+	return graph.Environment{}, usage(fmt.Sprintf("--cloud cannot be %q", name), "use global, usgov, usdod or china")
+}
+
+// tenant opens Entra ID as the application that the flags name.
+func (p *program) tenant(c *cli.Context, t place) (openTarget, error) {
+	where, err := environment(c)
+	if err != nil {
+		return nil, err
+	}
+	pool, err := loadCA(c.String("ca"))
+	if err != nil {
+		return nil, err
+	}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool}
+	credential, err := entraCredential(c, t.tenant, where, transport)
+	if err != nil {
+		return nil, err
+	}
+	d, err := graph.Open(c.Context, graph.Options{Tenant: t.tenant, Cloud: where, Credential: credential, Activates: t.activates,
+		Transport: transport, Log: p.logger(), Now: p.now})
+	if err != nil {
+		return nil, err
+	}
+	return tenant{d}, nil
+}
+
+// entraCredential is what the application proves itself by.
+func entraCredential(c *cli.Context, id string, where graph.Environment, transport http.RoundTripper) (azcore.TokenCredential, error) {
+	client, word, certificate := c.String("client-id"), c.String("client-secret"), c.String("client-certificate")
+	if client == "" || (word == "") == (certificate == "") {
+		return nil, usage("Entra ID asks which application calls", "give --client-id ID, and --client-certificate file:PATH or --client-secret file:PATH; see docs/entra.md")
+	}
+	options := azcore.ClientOptions{Transport: &http.Client{Transport: transport},
+		Cloud: azcloud.Configuration{ActiveDirectoryAuthorityHost: where.Login}}
+	own := c.String("authority-url") != ""
+	if word != "" {
+		key, err := secret.Load(word)
+		if err != nil {
+			return nil, hint.Wrap(fmt.Errorf("the secret of application %s: %w", client, err), hint.Of(err))
+		}
+		return azidentity.NewClientSecretCredential(id, client, string(key.Reveal()),
+			&azidentity.ClientSecretCredentialOptions{ClientOptions: options, DisableInstanceDiscovery: own})
+	}
+	data, err := secret.Load(certificate)
+	if err != nil {
+		return nil, hint.Wrap(fmt.Errorf("the certificate of application %s: %w", client, err), hint.Of(err))
+	}
+	certificates, key, err := azidentity.ParseCertificates(data.Reveal(), nil)
+	if err != nil {
+		return nil, hint.New("the certificate of application "+client+" cannot be used", "the file holds the certificate and its private key, as PEM or as PKCS#12 without a password")
+	}
+	return azidentity.NewClientCertificateCredential(id, client, certificates, key,
+		&azidentity.ClientCertificateCredentialOptions{ClientOptions: options, DisableInstanceDiscovery: own})
+}
