@@ -90,13 +90,14 @@ func New(o Options) (*Client, error) {
 		return nil, hint.Wrap(&cloud.Error{Kind: cloud.Invalid, Message: "an engine over HTTP asks who calls"},
 			"give the name of an application and where its secret is; mfabridge engine app add makes one")
 	}
+	// HTTP/1.1 and not HTTP/2, by saying nothing of it: a login costs the engine
+	// a third less on a connection of its own.
 	transport := &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
 		DialContext:           (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
 		TLSClientConfig:       &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: o.CA},
 		TLSHandshakeTimeout:   10 * time.Second,
-		ForceAttemptHTTP2:     true,
-		MaxIdleConnsPerHost:   64,
+		MaxIdleConnsPerHost:   256, // the workers of a shim
 		IdleConnTimeout:       90 * time.Second,
 		ExpectContinueTimeout: time.Second,
 	}

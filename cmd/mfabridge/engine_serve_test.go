@@ -86,6 +86,12 @@ func (s *served) start(t testing.TB, address string) {
 		t.Fatal(err)
 	}
 	s.cmd = child(context.WithoutCancel(t.Context()), "engine", "serve", "--config", filepath.Join(s.dir, "engine.yaml"))
+	s.begin(t)
+}
+
+// begin starts the process and waits until it listens.
+func (s *served) begin(t testing.TB) {
+	t.Helper()
 	stderr, err := s.cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)

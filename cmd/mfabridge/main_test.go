@@ -20,12 +20,19 @@ const runMain = "MFABRIDGE_TEST_RUN_MAIN"
 // program does for a datagram.
 const runEcho = "MFABRIDGE_TEST_RUN_ECHO"
 
+// runBare makes it a bare HTTPS server with the certificate of that folder.
+const runBare = "MFABRIDGE_TEST_RUN_BARE"
+
 func TestMain(m *testing.M) {
 	if os.Getenv(runMain) != "" {
 		main()
 	}
 	if port := os.Getenv(runEcho); port != "" {
 		fmt.Fprintln(os.Stderr, echo(port))
+		os.Exit(1)
+	}
+	if folder := os.Getenv(runBare); folder != "" {
+		fmt.Fprintln(os.Stderr, bare(folder))
 		os.Exit(1)
 	}
 	testscript.Main(m, map[string]func(){"mfabridge": main})

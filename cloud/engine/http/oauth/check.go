@@ -58,7 +58,13 @@ func (f *Face) Authenticate(ctx context.Context, token string) (serve.Caller, er
 			return serve.Caller{}, err
 		}
 	}
-	s, err := f.core.Standing(ctx, p.claims.Subject, keptKeys)
+	stand := f.standing
+	if !known { // whose application may be any name
+		stand = func(ctx context.Context, app string) (engine.Standing, error) {
+			return f.core.Standing(ctx, app, keptKeys)
+		}
+	}
+	s, err := stand(ctx, p.claims.Subject)
 	if err != nil {
 		return serve.Caller{}, err
 	}

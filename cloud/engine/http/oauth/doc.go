@@ -79,14 +79,15 @@ type Face struct {
 	log    *slog.Logger
 	ring   atomic.Pointer[ring] // the last one that was opened
 
-	mu     sync.Mutex
-	proven map[[32]byte]proof // signatures that were right
+	mu      sync.Mutex
+	proven  map[[32]byte]proof // signatures that were right
+	looking map[string]*looks  // by application, while one runs
 }
 
 // New makes a face. It reads nothing yet.
 func New(o Options) *Face {
 	f := &Face{core: o.Core, issuer: strings.TrimSuffix(o.Issuer, "/"), life: o.Life, period: o.Period, now: o.Now, log: o.Log,
-		proven: map[[32]byte]proof{}}
+		proven: map[[32]byte]proof{}, looking: map[string]*looks{}}
 	if f.life <= 0 {
 		f.life = DefaultLife
 	}
