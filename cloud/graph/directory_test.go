@@ -65,6 +65,15 @@ func TestRead(t *testing.T) {
 	}
 }
 
+func TestTextsAndCallsAreForbiddenApart(t *testing.T) {
+	x := newTenant(t)
+	x.policy = strings.Replace(x.policy, `"id":"Sms","state":"enabled"`, `"id":"Sms","state":"disabled"`, 1)
+	users, err := x.open().Read(t.Context(), []cloud.UserID{adaID})
+	if err != nil || !slices.Equal(users[0].ForbiddenWays, []cloud.Preference{cloud.SMS}) || slices.Contains(users[0].Forbidden, cloud.Mobile) {
+		t.Errorf("forbidden %v, %v, %v", users[0].ForbiddenWays, users[0].Forbidden, err)
+	}
+}
+
 func TestFormerSettingsForbidNothing(t *testing.T) {
 	x := newTenant(t)
 	x.policy = strings.Replace(x.policy, "migrationComplete", "preMigration", 1)

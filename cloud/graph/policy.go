@@ -131,6 +131,12 @@ func (p *policy) judge(u *cloud.User, groups []string) {
 		}
 	}
 	forbid(sms || call, cloud.Mobile)
+	switch {
+	case sms && !call:
+		u.ForbiddenWays = []cloud.Preference{cloud.VoiceMobile}
+	case call && !sms:
+		u.ForbiddenWays = []cloud.Preference{cloud.SMS}
+	}
 	forbid(call, cloud.AlternateMobile)
 	forbid(call && voice.OfficeAllowed != nil && *voice.OfficeAllowed, cloud.Office)
 	for id, method := range map[string]cloud.Method{hardwarePolicy: cloud.HardwareOATH, softwarePolicy: cloud.SoftwareOATH, appPolicy: cloud.Authenticator, emailPolicy: cloud.Email} {
