@@ -182,7 +182,10 @@ func (with Setup) setup() (setup, error) {
 // belongs to it. Errors are *cloud.Error with advice: NotFound (not made into
 // an engine yet), Unsupported (newer, or another kind), Denied (wrong key),
 // Unavailable. The store stays the caller's to close, after Close.
-func Open(ctx context.Context, c Config) (*Engine, error) {
+func Open(ctx context.Context, c Config) (*Engine, error) { return open(ctx, c, false) }
+
+// open is Open; restoring: also of what must not verify as it is.
+func open(ctx context.Context, c Config, restoring bool) (*Engine, error) {
 	if c.Store == nil || c.Key.IsZero() {
 		return nil, refuse(cloud.Internal, "an engine needs a store and a key")
 	}
@@ -201,7 +204,13 @@ func Open(ctx context.Context, c Config) (*Engine, error) {
 		return nil, err
 	}
 	e.passwords = newPasswords()
-	if err := c.Store.View(ctx, e.load); err != nil {
+	err := c.Store.View(ctx, func(r Reader) error {
+		if err := e.load(r); err != nil || restoring {
+			return err
+		}
+		return mayOpen(r)
+	})
+	if err != nil {
 		return nil, asError(err)
 	}
 	key, err := e.auditKey(ctx)

@@ -40,8 +40,9 @@ func (l *linked) Update(ctx context.Context, fn func(Tx) error) error {
 type linkedTx struct {
 	Tx
 	key     *AuditKey
-	asked   bool // for retired
+	asked   bool // for what follows
 	retired []KeyID
+	fenced  int64
 }
 
 // Append implements [Tx].
@@ -50,10 +51,14 @@ func (t *linkedTx) Append(e Entry) error {
 	return t.Tx.Append(e)
 }
 
-// PutToken implements [Tx].
+// PutToken implements [Tx]. After a restore a generator that was registered
+// since the backup may come again: its codes of before the restore are used.
 func (t *linkedTx) PutToken(k *Token) error {
 	if err := t.mayStand(k.Sealed); err != nil {
 		return err
+	}
+	if t.fenced > 0 && k.Period > 0 {
+		k.Last = max(k.Last, t.fenced/int64(k.Period)+int64(max(0, k.Clock.Drift))+windowFar)
 	}
 	return t.Tx.PutToken(k)
 }
@@ -83,6 +88,9 @@ func (t *linkedTx) SetMeta(name string, value []byte) error {
 func (t *linkedTx) mayStand(sealed []byte) (err error) {
 	if !t.asked {
 		if t.retired, err = retiredKeys(t.Tx); err != nil {
+			return err
+		}
+		if t.fenced, err = fencedUntil(t.Tx); err != nil {
 			return err
 		}
 		t.asked = true

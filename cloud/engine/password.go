@@ -136,6 +136,9 @@ func (e *Engine) hashOf(u *User) (string, error) {
 // password was changed meanwhile, that comparison proves nothing.
 func (e *Engine) provePassword(tx Tx, subject cloud.Key, client cloud.Client, hash string, matches bool) (cloud.Proof, error) {
 	now := e.now()
+	if _, err := e.rules(tx); err != nil { // a store that was replaced proves nothing
+		return cloud.Proof{}, err
+	}
 	u, err := lookUp(tx, subject)
 	if err != nil {
 		return cloud.Proof{}, err

@@ -197,6 +197,9 @@ func (e *Engine) rules(r Reader) (*rules, error) {
 	if known := e.policy.Load(); known != nil && known.version == string(version) {
 		return known, nil
 	}
+	if string(version) == versionReplaced {
+		return nil, replaced()
+	}
 	read := &rules{version: string(version)}
 	if len(version) > 0 {
 		value, err := r.Meta(metaPolicy)

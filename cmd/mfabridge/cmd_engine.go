@@ -36,6 +36,8 @@ func (p *program) engineCommand() *cli.Command {
 			p.appCommand(),
 			p.auditCommand(),
 			p.keyCommand(),
+			p.backupCommand(),
+			p.restoreCommand(),
 			p.engineServeCommand(),
 		},
 	}

@@ -1,0 +1,190 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+
+	"mfabridge/cloud"
+	"mfabridge/internal/hint"
+)
+
+// Names of Meta values of backups.
+const (
+	metaBackup     = "backup"     // there in a copy that was made as a backup: what it is
+	metaFenced     = "fenced"     // decimal second: no code of before is accepted
+	metaGeneration = "generation" // differs after each restore
+	metaReplaced   = "replaced"   // there in a store that another one has replaced: its generation
+)
+
+// versionReplaced is the policy's version in a store that was replaced: every
+// login looks at it, so that running processes stop at the next one.
+const versionReplaced = "replaced"
+
+// clockLead is how far the last entry of the audit may lie ahead of the clock.
+const clockLead = time.Hour
+
+// Backup says what a copy of a store is.
+type Backup struct {
+	Instance string    `json:"instance"`
+	Time     time.Time `json:"time"`
+	Audit    int64     `json:"audit"` // Seq of the last entry
+}
+
+// BeginBackup records in the audit that a backup is being made, and signs a
+// checkpoint, so that the backup holds both.
+func (e *Engine) BeginBackup(ctx context.Context, by Actor) error {
+	if err := by.check(); err != nil {
+		return err
+	}
+	if _, err := e.Checkpoint(ctx); err != nil {
+		return err
+	}
+	return asError(e.store.Update(ctx, func(tx Tx) error {
+		return tx.Append(e.entry(by, "engine.backup", e.setup.Instance, "", e.now()))
+	}))
+}
+
+// MarkBackup marks a copy of this engine's store as a backup. It does not open
+// as an engine from then on, until Restore has made it safe to use.
+func (e *Engine) MarkBackup(ctx context.Context, copied Store) (Backup, error) {
+	b := Backup{Instance: e.setup.Instance, Time: e.now().UTC()}
+	err := copied.Update(ctx, func(tx Tx) error {
+		last, err := tx.LastAudit()
+		if err != nil {
+			return err
+		}
+		b.Audit = last.Seq
+		text, err := json.Marshal(b)
+		if err != nil {
+			return err
+		}
+		return tx.SetMeta(metaBackup, text)
+	})
+	return b, asError(err)
+}
+
+// Restored says what a restore brought back.
+type Restored struct {
+	Backup     Backup // zero Time: it was no marked backup
+	Instance   string
+	Generation string
+	Fenced     time.Time // codes that could be accepted until then are not
+	Proven     time.Time // when generators that were in use take codes again, if their clocks are right
+	Unproven   time.Time // when those do that were never used
+}
+
+// Restore makes the store of a backup, or one that was brought back by other
+// means, safe to be used: no code that could have been accepted until now is
+// accepted again, and challenges, bypasses and passes are void. It returns an
+// engine that is not open; Open opens it afterwards.
+func Restore(ctx context.Context, c Config, by Actor) (Restored, error) {
+	if err := by.check(); err != nil {
+		return Restored{}, err
+	}
+	e, err := open(ctx, c, true)
+	if err != nil {
+		return Restored{}, err
+	}
+	defer func() { _ = e.Close() }()
+	var r Restored
+	generation, err := uuid.NewRandom()
+	if err != nil {
+		return Restored{}, asError(err)
+	}
+	err = e.store.Update(ctx, func(tx Tx) (err error) {
+		r, err = e.fence(tx, by, generation.String())
+		return err
+	})
+	return r, asError(err)
+}
+
+func (e *Engine) fence(tx Tx, by Actor, generation string) (r Restored, err error) {
+	now := e.now()
+	r = Restored{Instance: e.setup.Instance, Generation: generation}
+	text, err := tx.Meta(metaBackup)
+	if err != nil {
+		return r, err
+	}
+	if len(text) > 0 {
+		if err := json.Unmarshal(text, &r.Backup); err != nil {
+			return r, refuse(cloud.Internal, "what the backup says of itself cannot be read")
+		}
+	}
+	last, err := tx.LastAudit()
+	if err != nil {
+		return r, err
+	}
+	for _, t := range []time.Time{last.Time, r.Backup.Time} {
+		if t.Sub(now) > clockLead {
+			return r, hint.Wrap(refuse(cloud.Conflict, fmt.Sprintf("the clock says %s, and the backup is of %s", now.UTC().Format(time.RFC3339), t.UTC().Format(time.RFC3339))),
+				"set the clock: codes are judged by it")
+		}
+		if t.After(now) {
+			now = t
+		}
+	}
+	r.Fenced = now
+	// A generator of 60 seconds takes longest.
+	r.Proven = now.Add((windowProven + 1) * time.Minute).Truncate(time.Minute)
+	r.Unproven = now.Add((windowFar + 1) * time.Minute).Truncate(time.Minute)
+	detail := fmt.Sprintf("generation=%s backup=%s audit=%d", generation, r.Backup.Time.UTC().Format(time.RFC3339), last.Seq)
+	return r, errors.Join(tx.Fence(now, windowProven, windowFar),
+		tx.SetMeta(metaFenced, strconv.AppendInt(nil, now.Unix(), 10)),
+		tx.SetMeta(metaBackup, []byte{}), tx.SetMeta(metaGeneration, []byte(generation)),
+		tx.Append(e.entry(by, "engine.restore", e.setup.Instance, detail, now)))
+}
+
+// Replace marks this store as one that another, restored one has replaced: all
+// processes that have it open refuse every login from the next one on.
+func (e *Engine) Replace(ctx context.Context, by Actor, generation string) error {
+	if err := by.check(); err != nil {
+		return err
+	}
+	return asError(e.store.Update(ctx, func(tx Tx) error {
+		return errors.Join(tx.SetMeta(metaReplaced, []byte(generation)), tx.SetMeta(metaPolicyVersion, []byte(versionReplaced)),
+			tx.Append(e.entry(by, "engine.replaced", e.setup.Instance, "generation="+generation, e.now())))
+	}))
+}
+
+// mayOpen refuses stores that must not verify.
+func mayOpen(r Reader) error {
+	text, err := r.Meta(metaBackup)
+	if err != nil {
+		return err
+	}
+	if len(text) > 0 {
+		return hint.Wrap(refuse(cloud.Conflict, "the store is a backup, which does not know what was used since it was made"),
+			"put it back with: mfabridge engine restore BACKUP --store sqlite:NEW")
+	}
+	text, err = r.Meta(metaReplaced)
+	if err != nil {
+		return err
+	}
+	if len(text) > 0 {
+		return replaced()
+	}
+	return nil
+}
+
+func replaced() error {
+	return hint.Wrap(refuse(cloud.Unavailable, "the store was replaced by a restored one"), "use the restored one; keep this one for its audit")
+}
+
+// fencedUntil is the second of the last restore; 0: there was none.
+func fencedUntil(r Reader) (int64, error) {
+	text, err := r.Meta(metaFenced)
+	if err != nil || len(text) == 0 {
+		return 0, err
+	}
+	second, err := strconv.ParseInt(string(text), 10, 64)
+	if err != nil {
+		return 0, refuse(cloud.Internal, "the time of the last restore cannot be read")
+	}
+	return second, nil
+}

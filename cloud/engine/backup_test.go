@@ -1,0 +1,210 @@
+package engine_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"mfabridge/cloud"
+	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/store/sqlite"
+	"mfabridge/internal/secret"
+)
+
+// seed is the secret of the generators that registered makes.
+var seed = []byte("12345678901234567890")
+
+func codeAt(t *testing.T, at time.Time) secret.Bytes {
+	t.Helper()
+	code, err := engine.StepCode(seed, &cloud.OATH{Algorithm: cloud.SHA1, Digits: 6, Period: 30}, at.Unix()/30)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return secret.FromString(code)
+}
+
+// login is a whole login with a code.
+func login(t *testing.T, h *house, id cloud.UserID, code secret.Bytes) (cloud.State, cloud.Reason) {
+	t.Helper()
+	c, err := h.Begin(t.Context(), cloud.Request{Subject: cloud.Key{Kind: cloud.ByID, Value: string(id)}, Method: cloud.OATHCode,
+		Client: cloud.Client{Station: "here"}, Code: code, Tries: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c.State, c.Reason
+}
+
+// backedUp copies the store of h as a backup.
+func backedUp(t *testing.T, h *house) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "backup.db")
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.BeginBackup(t.Context(), operator); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.store.Backup(t.Context(), path); err != nil {
+		t.Fatal(err)
+	}
+	s, err := sqlite.Open(t.Context(), path, sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.MarkBackup(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func onStore(t *testing.T, h *house, path string) (engine.Config, *sqlite.Store) {
+	t.Helper()
+	s, err := sqlite.Open(t.Context(), path, sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	key, err := engine.LoadKey("file:" + h.path + ".key")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return engine.Config{Store: s, Key: key, Now: h.Now}, s
+}
+
+// A code that was used after the backup, or that could have been, is not
+// accepted by the restored store; the next one is.
+func TestRestoreAcceptsNoOldCode(t *testing.T) {
+	h := build(t)
+	proven := registered(t, h, h.Engine, "ada@contoso.example", "S1")
+	fresh := registered(t, h, h.Engine, "bob@contoso.example", "S2")
+	if state, reason := login(t, h, proven, codeAt(t, h.Now())); state != cloud.Approved {
+		t.Fatal(reason)
+	}
+	cleo, err := h.AddUser(t.Context(), operator, cloud.Profile{UPN: "cleo@contoso.example", Enabled: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := h.AllowBypass(t.Context(), operator, cleo, "", h.Now().Add(2*time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := h.IssuePass(t.Context(), operator, cleo, 2*time.Hour, false); err != nil {
+		t.Fatal(err)
+	}
+	path := backedUp(t, h)
+
+	// After the backup, and just before the end of the old store.
+	h.Advance(10 * time.Minute)
+	used := codeAt(t, h.Now())
+	ahead := codeAt(t, h.Now().Add(30*time.Second)) // of a clock that is a step ahead
+	if state, reason := login(t, h, proven, used); state != cloud.Approved {
+		t.Fatal(reason)
+	}
+	if state, reason := login(t, h, proven, ahead); state != cloud.Approved {
+		t.Fatal(reason)
+	}
+	if state, reason := login(t, h, fresh, used); state != cloud.Approved {
+		t.Fatal(reason)
+	}
+
+	conf, s := onStore(t, h, path)
+	if _, err := engine.Open(t.Context(), conf); cloud.KindOf(err) != cloud.Conflict {
+		t.Fatalf("a backup opens as it is: %v", err)
+	}
+	r, err := engine.Restore(t.Context(), conf, operator)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Instance != h.Instance() || r.Backup.Time.IsZero() || !r.Fenced.Equal(h.Now()) {
+		t.Errorf("%+v", r)
+	}
+	e, err := engine.Open(t.Context(), conf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := h.Engine
+	h.Engine, h.store = e, s
+	if x, err := e.Exceptions(t.Context(), cleo); err != nil || x.Bypass != nil || len(x.Passes) > 0 {
+		t.Errorf("a bypass or a pass came back: %+v, %v", x, err)
+	}
+	for name, code := range map[string]secret.Bytes{"used": used, "used, ahead": ahead, "never used": codeAt(t, h.Now().Add(-30*time.Second))} {
+		for _, id := range []cloud.UserID{proven, fresh} {
+			if state, _ := login(t, h, id, code); state == cloud.Approved {
+				t.Errorf("%s: an old code was accepted", name)
+			}
+		}
+	}
+	h.Advance(time.Minute)
+	if state, reason := login(t, h, proven, codeAt(t, h.Now())); state != cloud.Approved {
+		t.Errorf("the next code: %s", reason)
+	}
+	h.Advance(r.Unproven.Sub(h.Now()))
+	if state, reason := login(t, h, fresh, codeAt(t, h.Now())); state != cloud.Approved {
+		t.Errorf("a generator that was new, after a while: %s", reason)
+	}
+	if found := verified(t, h); len(found.Flaws) != 0 {
+		t.Errorf("the audit: %+v", found.Flaws)
+	}
+
+	// The old store stops at its next login, in whatever process.
+	h.Engine = old
+	if err := h.Replace(t.Context(), operator, r.Generation); err != nil {
+		t.Fatal(err)
+	}
+	_, err = old.Begin(t.Context(), cloud.Request{Subject: cloud.Key{Kind: cloud.ByID, Value: string(proven)}, Method: cloud.OATHCode, Code: used, Tries: 1})
+	if cloud.KindOf(err) != cloud.Unavailable {
+		t.Errorf("a store that was replaced answers: %v", err)
+	}
+	if _, err := old.CheckPassword(t.Context(), cloud.Key{Kind: cloud.ByID, Value: string(proven)}, secret.FromString("correct horse"), cloud.Client{}); cloud.KindOf(err) != cloud.Unavailable {
+		t.Errorf("it proves passwords: %v", err)
+	}
+}
+
+// A generator that was registered after the backup, and is registered again
+// after the restore, does not take its old codes either.
+func TestRestoreKnowsOfNoNewGenerator(t *testing.T) {
+	h := build(t)
+	path := backedUp(t, h)
+	conf, s := onStore(t, h, path)
+	if _, err := engine.Restore(t.Context(), conf, operator); err != nil {
+		t.Fatal(err)
+	}
+	e, err := engine.Open(t.Context(), conf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.Engine, h.store = e, s
+	id := registered(t, h, e, "ada@contoso.example", "S1")
+	if state, reason := login(t, h, id, codeAt(t, h.Now())); state == cloud.Approved || reason != cloud.UsedCode {
+		t.Errorf("an old code: %s %s", state, reason)
+	}
+	h.Advance(11 * time.Minute)
+	if state, reason := login(t, h, id, codeAt(t, h.Now())); state != cloud.Approved {
+		t.Errorf("a new code: %s", reason)
+	}
+}
+
+func TestRestoreRefuses(t *testing.T) {
+	h := build(t)
+	path := backedUp(t, h)
+	conf, _ := onStore(t, h, path)
+	h.Advance(-2 * time.Hour)
+	if _, err := engine.Restore(t.Context(), conf, operator); cloud.KindOf(err) != cloud.Conflict {
+		t.Errorf("under a clock that is behind: %v", err)
+	}
+	other := build(t)
+	key, err := engine.LoadKey("file:" + other.path + ".key")
+	if err != nil {
+		t.Fatal(err)
+	}
+	conf.Key = key
+	if _, err := engine.Restore(t.Context(), conf, operator); cloud.KindOf(err) != cloud.Denied {
+		t.Errorf("with another key: %v", err)
+	}
+	if _, err := engine.Restore(t.Context(), conf, engine.Actor{}); err == nil {
+		t.Error("by nobody")
+	}
+}
