@@ -14,6 +14,8 @@ peers=(
   "chromium chromium"
   "slapd slapd"
   "curl curl"
+  "radsecproxy radsecproxy"
+  "pamtester pamtester"
 )
 
 # there PROGRAM tells whether a peer is installed

@@ -34,16 +34,17 @@ func newClient(c config.Client, primary Primary, seen *observe.Count) *client {
 // clientTable finds a client by the address that a packet comes from. It never
 // changes once it is made.
 type clientTable struct {
-	v4, v6 []int // the prefix lengths there are, longest first
-	owner  map[netip.Prefix]*client
+	v4, v6  []int // the prefix lengths there are, longest first
+	owner   map[netip.Prefix]*client
+	holders map[string]*client // over TLS, by what a certificate says
 }
 
 func newClientTable(clients []config.Client, primaries map[string]Primary, seen func(name string) *observe.Count) (clientTable, error) {
-	t := clientTable{owner: make(map[netip.Prefix]*client)}
+	t := clientTable{owner: make(map[netip.Prefix]*client), holders: make(map[string]*client)}
 	for _, c := range clients {
 		primary := primaries[c.Primary]
 		switch {
-		case c.SharedSecret.IsZero():
+		case c.SharedSecret.IsZero() && (len(c.Prefixes) > 0 || len(c.Certificates) == 0):
 			return t, fmt.Errorf("client %s has no shared secret", c.Name)
 		case c.Unmatched == config.PrimaryOnly && (c.Primary == config.None || c.Primary == config.Native || c.CodeEntry == config.Only),
 			c.Cache.Life > 0 && (c.Primary == config.None || c.CallingStation == config.Unreliable):
@@ -57,6 +58,12 @@ func newClientTable(clients []config.Client, primaries map[string]Primary, seen 
 			return t, fmt.Errorf("client %s would let logins through with a factor missing", c.Name)
 		}
 		made := newClient(c, primary, seen(c.Name))
+		for _, name := range c.Certificates {
+			if t.holders[name] != nil {
+				return t, fmt.Errorf("certificate %s belongs to two clients", name)
+			}
+			t.holders[name] = made.overTLS()
+		}
 		for _, p := range c.Prefixes {
 			if t.owner[p] != nil {
 				return t, fmt.Errorf("network %s belongs to two clients", p)
@@ -75,6 +82,17 @@ func newClientTable(clients []config.Client, primaries map[string]Primary, seen 
 		slices.SortFunc(lengths, func(a, b int) int { return b - a })
 	}
 	return t, nil
+}
+
+// holder returns the client whom the first of these certificate names that is
+// known belongs to, or nil.
+func (t *clientTable) holder(certificate []string) *client {
+	for _, name := range certificate {
+		if c := t.holders[name]; c != nil {
+			return c
+		}
+	}
+	return nil
 }
 
 // find returns the client with the longest prefix around an address, or nil.

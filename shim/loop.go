@@ -38,6 +38,7 @@ type loop struct {
 	s          *Server
 	pc         net.PacketConn
 	conn       conn
+	stream     *stream // nil: datagrams
 	cache      *replyCache
 	clients    *clientTable // of the last packet
 	accounting bool         // the port is for accounting
@@ -107,7 +108,7 @@ func (l *loop) packet(b []byte) {
 		l.clients = t
 		clear(l.secrets)
 	}
-	c := l.clients.find(l.path.from.Addr())
+	c := l.find()
 	if c == nil {
 		l.drop(unknownClient, nil, nil)
 		return
@@ -117,7 +118,7 @@ func (l *loop) packet(b []byte) {
 		l.drop(malformed, c, err)
 		return
 	}
-	if l.accounting {
+	if l.accounting || l.stream != nil && p.Code() == radius.AccountingRequest && l.s.options.Accountant != nil {
 		l.account(p, c)
 		return
 	}
@@ -134,6 +135,14 @@ func (l *loop) packet(b []byte) {
 	default:
 		l.request(p, c)
 	}
+}
+
+// find returns who a packet is from.
+func (l *loop) find() *client {
+	if l.stream != nil {
+		return l.clients.holder(l.stream.certificate)
+	}
+	return l.clients.find(l.path.from.Addr())
 }
 
 // judge counts whether a packet has the Message-Authenticator that its client
@@ -159,6 +168,12 @@ func (l *loop) judge(p radius.Packet, secret *radius.Secret, c *client) (drop, e
 			kind, why = observe.UnsignedEAP, unsignedEAP
 		case proxied > 0:
 			kind, why = observe.UnsignedProxyState, unsignedProxyState
+		}
+		if l.stream != nil {
+			if eap == 0 {
+				why = drops // TLS has protected it
+			}
+			return why, err
 		}
 		if c.MessageAuthenticator != config.Observe {
 			why = noMessageAuthenticator
@@ -241,6 +256,9 @@ func (l *loop) hand(p radius.Packet, c *client, t ticket, now time.Time) bool {
 // drop counts a datagram that goes no further, and logs it if none of its kind
 // was logged lately: a flood must not become a flood of log lines.
 func (l *loop) drop(d drop, c *client, cause error) {
+	if l.stream != nil && d.breaks() {
+		l.stream.broken = true
+	}
 	total := l.s.count.dropped[d].Add(1)
 	now := l.s.now()
 	if now.Sub(l.logged[d]) < logEvery {

@@ -99,7 +99,7 @@ type Server struct {
 	workers sync.WaitGroup
 
 	mu      sync.Mutex
-	conns   []net.PacketConn
+	conns   map[endpoint]struct{}
 	started bool
 	closing bool
 }
@@ -119,7 +119,7 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		options: o, log: o.Log, now: o.Now, count: newCounters(),
+		options: o, conns: make(map[endpoint]struct{}), log: o.Log, now: o.Now, count: newCounters(),
 		patience: orDefault(o.CallTimeout, DefaultCallTimeout),
 		replies:  orDefault(o.Replies, DefaultReplies),
 		number:   orDefault(o.Workers, DefaultWorkers),
@@ -210,14 +210,14 @@ func (s *Server) Serve(pc net.PacketConn) error {
 	return s.serve(newLoop(s, pc), pc)
 }
 
-func (s *Server) serve(l *loop, pc net.PacketConn) error {
+func (s *Server) serve(l *loop, pc endpoint) error {
 	s.mu.Lock()
 	if s.closing {
 		s.mu.Unlock()
 		_ = pc.Close() // nothing was read from it
 		return ErrServerClosed
 	}
-	s.conns = append(s.conns, pc)
+	s.conns[pc] = struct{}{}
 	if !s.started {
 		s.started = true
 		for range s.number {
@@ -230,6 +230,9 @@ func (s *Server) serve(l *loop, pc net.PacketConn) error {
 	s.loops.Add(1)
 	s.mu.Unlock()
 	defer s.loops.Done()
+	if l.stream != nil {
+		return l.runStream()
+	}
 	return l.run()
 }
 
@@ -240,7 +243,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	s.mu.Lock()
 	first := !s.closing
 	s.closing = true
-	for _, pc := range s.conns {
+	for pc := range s.conns {
 		_ = pc.SetReadDeadline(time.Unix(1, 0)) // a socket that cannot is closed already
 	}
 	s.mu.Unlock()
@@ -265,7 +268,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	for _, g := range s.waiting.all() {
 		s.release(g, verdict{reason: stopped, method: g.held.method, challenge: g.held.challenge})
 	}
-	for _, pc := range s.conns {
+	for pc := range s.conns {
 		_ = pc.Close()
 	}
 	return err

@@ -296,7 +296,7 @@ func (d *demo) withShim(use func(address string, log *events) error) (err error)
 	ctx, stop := context.WithCancel(d.ctx)
 	served := make(chan error, 1)
 	go func() { served <- quiet.serve(ctx, server, conns) }()
-	err = use(conns[0].conn.LocalAddr().String(), log)
+	err = use(conns[0].address.String(), log)
 	stop()
 	if failed := <-served; failed != nil && !errors.Is(failed, shim.ErrServerClosed) {
 		err = errors.Join(err, failed)

@@ -21,6 +21,7 @@ import (
 	"mfabridge/shim/config"
 	"mfabridge/shim/journal"
 	"mfabridge/shim/observe"
+	"mfabridge/shim/radsec"
 )
 
 // drainLimit is how long a stopping shim goes on with logins that it has read.
@@ -173,11 +174,13 @@ func (p *program) loadShim(ctx context.Context, path, key string) (*shimParts, e
 	return &shimParts{config: conf, engine: e, primaries: first, observed: book, events: events, log: log, records: records, desk: desk}, nil
 }
 
-// port is a socket and what answers on it.
+// port is where requests come in.
 type port struct {
-	conn  net.PacketConn
-	serve func(net.PacketConn) error
-	what  string // behind its address, for people
+	address net.Addr
+	what    string // behind its address, for people
+	serve   func() error
+	close   func() error
+	first   bool // it is closed before the server drains: it only takes connections
 }
 
 // listen makes the server and opens all its sockets, or none.
@@ -194,7 +197,7 @@ func (p *program) listen(parts *shimParts) (*shim.Server, []port, error) {
 			if err != nil {
 				return err
 			}
-			ports = append(ports, port{conn, serve, what})
+			ports = append(ports, port{address: conn.LocalAddr(), what: what, serve: func() error { return serve(conn) }, close: conn.Close})
 		}
 		return nil
 	}
@@ -202,9 +205,15 @@ func (p *program) listen(parts *shimParts) (*shim.Server, []port, error) {
 	if err == nil {
 		err = open(parts.config.RADIUS.AccountingAddresses, server.ServeAccounting, " (accounting)")
 	}
+	if err == nil && parts.config.RADIUS.RadSec != nil {
+		var l *radsec.Listener
+		if l, err = radsec.Listen(parts.config.RADIUS.RadSec, parts.log); err == nil {
+			ports = append(ports, port{address: l.Addr(), what: " (RadSec)", serve: func() error { return l.Serve(server) }, close: l.Close, first: true})
+		}
+	}
 	if err != nil {
 		for _, made := range ports {
-			err = errors.Join(err, made.conn.Close())
+			err = errors.Join(err, made.close())
 		}
 		return nil, nil, err
 	}
@@ -216,8 +225,8 @@ func (p *program) serve(ctx context.Context, server *shim.Server, ports []port) 
 	ended := make(chan error, len(ports))
 	var addresses []string
 	for _, made := range ports {
-		addresses = append(addresses, made.conn.LocalAddr().String()+made.what)
-		go func() { ended <- made.serve(made.conn) }()
+		addresses = append(addresses, made.address.String()+made.what)
+		go func() { ended <- made.serve() }()
 	}
 	fmt.Fprintf(p.err, "mfabridge: shim is listening on %s\n", strings.Join(addresses, ", "))
 	var failed error
@@ -227,7 +236,13 @@ func (p *program) serve(ctx context.Context, server *shim.Server, ports []port) 
 	}
 	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainLimit)
 	defer cancel()
-	err := server.Shutdown(limit)
+	var err error
+	for _, made := range ports {
+		if made.first {
+			err = errors.Join(err, made.close())
+		}
+	}
+	err = errors.Join(err, server.Shutdown(limit))
 	if failed != nil && !errors.Is(failed, shim.ErrServerClosed) {
 		return errors.Join(failed, err)
 	}

@@ -46,6 +46,7 @@ var rooms = map[string][]string{
 	"shim":                {"cloud", "shim/radius", "shim/config", "shim/observe", "shim/dictionary"},
 	"shim/radius":         {},
 	"shim/observe":        {},
+	"shim/radsec":         {"shim", "shim/config"},
 	"shim/accounting":     {"shim", "shim/config", "shim/radius", "shim/upstream"},
 	"shim/journal":        {},
 	"shim/dictionary":     {},

@@ -49,7 +49,7 @@ func (k *check) all() {
 	k.listen()
 	k.primaries()
 	k.usernames()
-	k.unbuilt("radius.radsec", k.RADIUS.RadSec != nil)
+	k.radsec()
 	if len(k.RADIUS.Clients) == 0 {
 		k.refuse("add the first application with name, networks, secret and primary", "radius.clients is empty, so nobody could ask")
 	}
@@ -139,8 +139,11 @@ func (k *check) client(c *Client, i int) {
 			k.refuse("give each a name of its own, or list all networks under one", "%s: two clients have this name", at)
 		}
 	}
-	k.networks(c, at)
-	c.SharedSecret = k.secret(c.Secret, at)
+	k.certificates(c, at)
+	if len(c.Certificates) == 0 || len(c.Networks) > 0 || c.Secret != "" {
+		k.networks(c, at)
+		c.SharedSecret = k.secret(c.Secret, at)
+	}
 	k.factors(c, at)
 	k.word(at, "message_authenticator", &c.MessageAuthenticator, []string{Require, Observe})
 	if c.MessageAuthenticator == Observe {

@@ -13,6 +13,7 @@ package config
 
 import (
 	"cmp"
+	"crypto/tls"
 	"crypto/x509"
 	"net/netip"
 	"time"
@@ -190,14 +191,37 @@ type RADIUS struct {
 	// Left out: none.
 	Accounting []string `yaml:"accounting"`
 
-	// RadSec is not built yet.
-	RadSec     any `yaml:"radsec"`
+	// RadSec is RADIUS over TLS (RFC 6614). Left out: none.
+	RadSec *RadSec `yaml:"radsec"`
 
 	// Addresses is Listen, parsed.
 	Addresses []netip.AddrPort `yaml:"-"`
 
 	// AccountingAddresses is Accounting, parsed.
 	AccountingAddresses []netip.AddrPort `yaml:"-"`
+}
+
+// RadSec says how RADIUS over TLS is answered: TLS 1.2 or later, and only to
+// clients whose certificate comes from one of the authorities and stands at a
+// client.
+type RadSec struct {
+	// Listen is an address with port, usually "0.0.0.0:2083".
+	Listen string `yaml:"listen"`
+
+	// Cert, Key and CA are PEM files: our certificate with its chain, its key,
+	// and the authorities that clients' certificates come from.
+	Cert string `yaml:"cert"`
+	Key  string `yaml:"key"`
+	CA   string `yaml:"ca"`
+
+	// MaxConnections at once; default 256, of one client at most a quarter.
+	MaxConnections int `yaml:"max_connections"`
+
+	// Address, Certificate and Authorities are what the keys above say, parsed
+	// and loaded.
+	Address     netip.AddrPort  `yaml:"-"`
+	Certificate tls.Certificate `yaml:"-"`
+	Authorities *x509.CertPool  `yaml:"-"`
 }
 
 // Words of the configuration.
@@ -237,6 +261,12 @@ type Client struct {
 	// Networks are prefixes or addresses that the client sends from. Of all
 	// clients the longest prefix wins.
 	Networks []string `yaml:"networks"`
+
+	// Certificates are what the client's certificate says where it comes by
+	// RadSec: a DNS name of it (its common name, if it has none), or
+	// sha256: and the fingerprint of the whole certificate. A client that comes
+	// by RadSec only needs neither networks nor secret.
+	Certificates []string `yaml:"certificates"`
 
 	// Secret is the shared secret, file:PATH or env:NAME. Under 12 octets is a
 	// warning, none an error.

@@ -1,0 +1,260 @@
+package radsec_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"log/slog"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"mfabridge/cloud"
+	"mfabridge/shim"
+	"mfabridge/shim/config"
+	"mfabridge/shim/radius"
+	"mfabridge/shim/radsec"
+)
+
+// verifier takes one code of everybody, any number of times.
+type verifier struct{ cloud.Verifier }
+
+func (verifier) Begin(_ context.Context, r cloud.Request) (cloud.Challenge, error) {
+	c := cloud.Challenge{ID: "c1", User: "u1", State: cloud.Refused, Reason: cloud.WrongCode, Method: cloud.OATHCode}
+	if string(r.Code.Reveal()) == "123456" {
+		c.State, c.Reason = cloud.Approved, ""
+	}
+	return c, nil
+}
+
+func (verifier) Decisions(ctx context.Context) iter.Seq2[cloud.Decision, error] {
+	return func(func(cloud.Decision, error) bool) { <-ctx.Done() }
+}
+
+func (verifier) Look(context.Context, []cloud.ChallengeID) ([]cloud.Decision, error) {
+	return nil, nil
+}
+
+const yaml = `
+engine: {store: sqlite:unused.db}
+radius:
+  listen: ["127.0.0.1:0"]
+  radsec: {listen: "127.0.0.1:0", cert: SERVER, key: SERVER.key, ca: AUTHORITY, max_connections: 16}
+  clients:
+    - {name: gate, certificates: [gate.example], primary: none, primary_done_by_client: true, code_entry: only}
+`
+
+// rig is a shim behind a RadSec port.
+type rig struct {
+	ours, theirs *authority // whom it trusts, and whom not
+	address      string
+	server       *shim.Server
+	conf         *config.Config
+	log          *bytes.Buffer
+}
+
+func start(t *testing.T) *rig {
+	t.Helper()
+	r := &rig{ours: newAuthority(t, "authority"), theirs: newAuthority(t, "foreign"), log: new(bytes.Buffer)}
+	text := strings.NewReplacer("SERVER", r.ours.issue("shim.example", time.Hour), "AUTHORITY", r.ours.file).Replace(yaml)
+	var err error
+	if r.conf, _, err = config.Parse([]byte(text), "shim.yaml", t.TempDir()); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.conf.MakeKeys(); err != nil {
+		t.Fatal(err)
+	}
+	log := slog.New(slog.NewTextHandler(t.Output(), nil))
+	if r.server, err = shim.New(shim.Options{Config: r.conf, Verifier: verifier{}, Log: log}); err != nil {
+		t.Fatal(err)
+	}
+	l, err := radsec.Listen(r.conf.RADIUS.RadSec, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.address = l.Addr().String()
+	served := make(chan error, 1)
+	go func() { served <- l.Serve(r.server) }()
+	t.Cleanup(func() {
+		if err := errors.Join(l.Close(), r.server.Shutdown(context.Background()), <-served); err != nil {
+			t.Errorf("end: %v", err)
+		}
+	})
+	return r
+}
+
+// dial opens a connection with a certificate, or without one.
+func (r *rig) dial(t *testing.T, file string) *tls.Conn {
+	t.Helper()
+	c := &tls.Config{ServerName: "shim.example", RootCAs: r.conf.RADIUS.RadSec.Authorities}
+	if file != "" {
+		pair, err := tls.LoadX509KeyPair(file, file+".key")
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Certificates = []tls.Certificate{pair}
+	}
+	conn, err := tls.Dial("tcp", r.address, c)
+	if err != nil {
+		t.Fatal(err) // with TLS 1.3 a refused certificate shows at the first read
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	return conn
+}
+
+func request(t *testing.T, id byte, code string) []byte {
+	t.Helper()
+	s := radius.NewSecret([]byte("radsec"))
+	w := radius.NewRequest(nil, radius.AccessRequest, id, [16]byte{id, 1})
+	w.Add(radius.UserName, fmt.Appendf(nil, "user%d", id))
+	w.AddPassword(s, []byte(code))
+	b, err := s.SealRequest(&w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// reply reads one packet and checks that it answers one of these.
+func reply(t *testing.T, c net.Conn, requests ...[]byte) radius.Packet {
+	t.Helper()
+	b := make([]byte, radius.MaxLength)
+	if _, err := io.ReadFull(c, b[:4]); err != nil {
+		t.Fatal(err)
+	}
+	n := int(b[2])<<8 | int(b[3])
+	if _, err := io.ReadFull(c, b[4:n]); err != nil {
+		t.Fatal(err)
+	}
+	p, err := radius.Parse(b[:n])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, q := range requests {
+		q, err := radius.Parse(q)
+		if err == nil && radius.NewSecret([]byte("radsec")).VerifyReply(p, q) == nil {
+			return p
+		}
+	}
+	t.Fatalf("%v answers nobody", p.Code())
+	return p
+}
+
+func ended(t *testing.T, c net.Conn) {
+	t.Helper()
+	var timeout net.Error
+	if n, err := c.Read(make([]byte, 1)); err == nil || errors.As(err, &timeout) && timeout.Timeout() {
+		t.Errorf("still open: %d octets, %v", n, err)
+	}
+}
+
+// RFC 6613: partial reads; many packets in one read.
+func TestPacketsMayComeInAnyPieces(t *testing.T) {
+	r := start(t)
+	c := r.dial(t, r.ours.issue("gate.example", time.Hour))
+	one := request(t, 1, "123456")
+	for i := range one {
+		if _, err := c.Write(one[i : i+1]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if p := reply(t, c, one); p.Code() != radius.AccessAccept {
+		t.Errorf("one octet at a time: %v", p.Code())
+	}
+	var many []byte
+	var all [][]byte
+	for id := range 100 {
+		all = append(all, request(t, byte(100+id), "000000"))
+		many = append(many, all[id]...)
+	}
+	if _, err := c.Write(many); err != nil {
+		t.Fatal(err)
+	}
+	for range all {
+		if p := reply(t, c, all...); p.Code() != radius.AccessReject {
+			t.Errorf("a hundred at once: %v", p.Code())
+		}
+	}
+}
+
+// Certificates: right, foreign, expired, none, right but of nobody.
+func TestOnlyAKnownCertificateIsServed(t *testing.T) {
+	r := start(t)
+	for name, file := range map[string]string{"foreign": r.theirs.issue("gate.example", time.Hour), "expired": r.ours.issue("gate.example", -time.Hour),
+		"none": "", "of nobody": r.ours.issue("other.example", time.Hour)} {
+		c := r.dial(t, file)
+		_, _ = c.Write(request(t, 1, "123456")) // may fail already
+		ended(t, c)
+		if got := r.server.Counters().Logins["accept"]; got != 0 {
+			t.Errorf("%s: %d accepted", name, got)
+		}
+	}
+}
+
+// A bad length or authenticator closes the connection.
+func TestABadPacketEndsTheConnection(t *testing.T) {
+	r := start(t)
+	file := r.ours.issue("gate.example", time.Hour)
+	good := request(t, 1, "123456")
+	forged := bytes.Clone(good)
+	forged[radius.HeaderLength+2] ^= 1
+	long, short, broken := bytes.Clone(good), bytes.Clone(good), bytes.Clone(good)
+	long[2], long[3] = 0x10, 0x01
+	short[2], short[3] = 0, 19
+	broken[radius.HeaderLength+1] = 1
+	for name, b := range map[string][]byte{"forged": forged, "too long": long, "too short": short, "broken attribute": broken} {
+		c := r.dial(t, file)
+		if _, err := c.Write(append(b, good...)); err != nil {
+			t.Fatal(err)
+		}
+		ended(t, c)
+		if got := r.server.Counters().Logins["accept"]; got != 0 {
+			t.Errorf("%s: what came behind it was answered", name)
+		}
+	}
+}
+
+func TestConnectionsAreBounded(t *testing.T) {
+	r := start(t)
+	file := r.ours.issue("gate.example", time.Hour)
+	for range 4 { // a quarter of 16
+		r.dial(t, file)
+	}
+	raw, err := net.Dial("tcp", r.address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer raw.Close()
+	if err := raw.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	ended(t, raw)
+}
+
+func TestAClientThatIsRemovedIsServedNoLonger(t *testing.T) {
+	r := start(t)
+	c := r.dial(t, r.ours.issue("gate.example", time.Hour))
+	one, two := request(t, 1, "123456"), request(t, 2, "123456")
+	if _, err := c.Write(one); err != nil {
+		t.Fatal(err)
+	}
+	reply(t, c, one)
+	next := *r.conf
+	next.RADIUS.Clients = []config.Client{r.conf.RADIUS.Clients[0]}
+	next.RADIUS.Clients[0].Certificates = []string{"another.example"}
+	if err := r.server.Swap(&next, nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Write(two); err != nil {
+		t.Fatal(err)
+	}
+	ended(t, c)
+}
