@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"os"
 	"os/signal"
@@ -33,8 +34,8 @@ func (p *program) engineServeCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "serve",
 		Usage: "answer the engine's HTTP API until stopped; drains on SIGTERM",
-		Description: "Reads engine.yaml (docs/engine.md). On SIGHUP, and when their files change, certificates are read again;\n" +
-			"one that cannot be used leaves the one before in place. The API is described in docs/api.md.",
+		Description: "Reads engine.yaml (docs/engine.md). On SIGHUP it is read again and checked as a whole; certificates and tokens\n" +
+			"may differ then. Certificates are read again when their files change, too; one that cannot be used leaves the one before in place. The API is described in docs/api.md.",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "config", Aliases: []string{"c"}, EnvVars: env("config"), Value: "engine.yaml", Usage: "`FILE` with the engine's configuration"},
 		},
@@ -45,6 +46,7 @@ func (p *program) engineServeCommand() *cli.Command {
 // engineServer is an engine with everything that its configuration names.
 type engineServer struct {
 	*embedded
+	path   string // of its configuration
 	conf   *config.Config
 	outbox *channel.Outbox
 	doors  *doors
@@ -56,7 +58,7 @@ type engineServer struct {
 type doors struct {
 	conns map[serve.Listener]net.Listener
 	tls   map[serve.Listener]*tls.Config
-	certs []*serve.Certificate
+	certs map[serve.Listener]*serve.Certificate
 }
 
 func (p *program) engineServe(c *cli.Context) (err error) {
@@ -83,7 +85,7 @@ func (p *program) engineServe(c *cli.Context) (err error) {
 // openServer opens all that a configuration names, or nothing. It serves
 // nothing yet.
 func (p *program) openServer(ctx context.Context, path string) (_ *engineServer, err error) {
-	s := &engineServer{}
+	s := &engineServer{path: path}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.Close())
@@ -169,22 +171,35 @@ func (s *engineServer) Close() error {
 	return errors.Join(errs...)
 }
 
+// listenersOf are the listeners that a configuration has.
+func listenersOf(conf *config.Config) map[serve.Listener]*config.Listener {
+	all := map[serve.Listener]*config.Listener{serve.Pages: conf.Listeners.Pages, serve.API: conf.Listeners.API, serve.Ops: conf.Listeners.Ops}
+	maps.DeleteFunc(all, func(_ serve.Listener, l *config.Listener) bool { return l == nil })
+	return all
+}
+
+func (p *program) certificate(name serve.Listener, files *config.TLS, log *slog.Logger) (*serve.Certificate, error) {
+	cert, err := serve.LoadCertificate(files.Cert, files.Key, p.now, func(err error) {
+		log.Error("the certificate was not read again; the one before stays", "listener", name, "err", err)
+	})
+	if err != nil {
+		return nil, hint.Wrap(fmt.Errorf("listeners.%s.tls: %w", name, err), hint.Of(err))
+	}
+	return cert, nil
+}
+
 // openDoors opens all listeners, or none.
 func (p *program) openDoors(conf *config.Config, log *slog.Logger) (*doors, error) {
-	d := &doors{conns: map[serve.Listener]net.Listener{}, tls: map[serve.Listener]*tls.Config{}}
-	for name, l := range map[serve.Listener]*config.Listener{serve.Pages: conf.Listeners.Pages, serve.API: conf.Listeners.API, serve.Ops: conf.Listeners.Ops} {
-		if l == nil {
-			continue
-		}
+	d := &doors{conns: map[serve.Listener]net.Listener{}, tls: map[serve.Listener]*tls.Config{},
+		certs: map[serve.Listener]*serve.Certificate{}}
+	for name, l := range listenersOf(conf) {
 		if l.TLS != nil {
-			cert, err := serve.LoadCertificate(l.TLS.Cert, l.TLS.Key, p.now, func(err error) {
-				log.Error("the certificate was not read again; the one before stays", "listener", name, "err", err)
-			})
+			cert, err := p.certificate(name, l.TLS, log)
 			if err != nil {
 				d.close()
-				return nil, hint.Wrap(fmt.Errorf("listeners.%s.tls: %w", name, err), hint.Of(err))
+				return nil, err
 			}
-			d.certs = append(d.certs, cert)
+			d.certs[name] = cert
 			d.tls[name] = cert.Config()
 		}
 		conn, err := net.Listen("tcp", l.Address.String())
@@ -219,7 +234,7 @@ func (d *doors) scheme(l serve.Listener) string {
 	return "http"
 }
 
-// attend waits for the end, and reads certificates again on SIGHUP.
+// attend waits for the end, and reads the configuration again on SIGHUP.
 func (p *program) attend(ctx context.Context, s *engineServer, hangup <-chan os.Signal) error {
 	for {
 		select {
@@ -228,15 +243,37 @@ func (p *program) attend(ctx context.Context, s *engineServer, hangup <-chan os.
 		case err := <-s.group.Failed():
 			return err
 		case <-hangup:
-			var errs []error
-			for _, cert := range s.doors.certs {
-				errs = append(errs, cert.Reload())
-			}
-			if err := errors.Join(errs...); err != nil {
-				p.logger().Error("certificates were not read again; those before stay", "err", err)
+			if err := p.reload(s); err != nil {
+				p.logger().Error("configuration and certificates were not read again; those before stay", "err", err)
 			} else {
-				fmt.Fprintln(p.err, "mfabridge: certificates were read again")
+				fmt.Fprintln(p.err, "mfabridge: configuration and certificates were read again")
 			}
 		}
 	}
+}
+
+// reload takes the configuration as its file is now, or nothing of it.
+func (p *program) reload(s *engineServer) error {
+	next, err := config.Load(s.path)
+	if err != nil {
+		return err
+	}
+	if err := s.conf.Follows(next); err != nil {
+		return err
+	}
+	certs := map[serve.Listener]*serve.Certificate{}
+	for name, l := range listenersOf(next) {
+		if l.TLS == nil {
+			continue
+		}
+		if certs[name], err = p.certificate(name, l.TLS, p.logger()); err != nil {
+			return err
+		}
+	}
+	for name, cert := range certs {
+		s.doors.certs[name].Become(cert)
+	}
+	s.faces.SetTokens(next.Tokens.LifeTime, next.Tokens.RotationTime)
+	s.conf = next
+	return nil
 }

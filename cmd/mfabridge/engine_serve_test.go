@@ -332,6 +332,32 @@ func TestServeReloadsAndDrains(t *testing.T) {
 	if got := serial(); got != "2" {
 		t.Errorf("certificate %s after one that cannot be read", got)
 	}
+	yaml, err := os.ReadFile(filepath.Join(dir, "engine.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := func(text, says string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, "engine.yaml"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+			t.Fatal(err)
+		}
+		s.wait(t, says)
+	}
+	other := t.TempDir()
+	certify(t, other, 3)
+	moved := strings.ReplaceAll(strings.ReplaceAll(string(yaml), "engine.crt", filepath.Join(other, "engine.crt")), "engine.key", filepath.Join(other, "engine.key"))
+	again(moved+"limits: {in_flight: 7}\n", "limits cannot change while the engine runs")
+	again(moved+"channells: {}\n", "unknown key")
+	if got := serial(); got != "2" {
+		t.Errorf("certificate %s after a configuration that was refused", got)
+	}
+	again(moved+"tokens: {life: 1m}\n", "certificates were read again")
+	if got := serial(); got != "3" {
+		t.Errorf("certificate %s after one under another name", got)
+	}
 	for _, path := range []string{"/healthz", "/readyz"} {
 		r, err := http.Get(s.ops + path)
 		if err != nil || r.StatusCode != http.StatusOK {

@@ -64,7 +64,7 @@ type Listener struct {
 	URL string `yaml:"url"`
 
 	// TLS is needed unless the address is a loopback one. The files are read
-	// again when they change, and on SIGHUP.
+	// again when they change, and on SIGHUP; it may name others then.
 	TLS *TLS `yaml:"tls"`
 
 	// TrustedProxies are not built yet.

@@ -75,6 +75,36 @@ func TestWrongConfigurations(t *testing.T) {
 	}
 }
 
+// What may change while the engine runs, and what asks for a new start.
+func TestFollows(t *testing.T) {
+	parse := func(text string) *config.Config {
+		t.Helper()
+		c, err := config.Parse([]byte(text), "engine.yaml", "/srv")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	now := parse(good)
+	for name, c := range map[string]struct{ old, new, says string }{
+		"nothing":            {"", "", ""},
+		"certificate":        {"{cert: a.crt, key: a.key}", "{cert: b.crt, key: b.key}", ""},
+		"tokens":             {"tokens: {life: 10m}", "tokens: {life: 5m, rotation: 5h}", ""},
+		"store":              {"sqlite:cloud.db", "sqlite:other.db", "store cannot change"},
+		"key":                {"file:cloud.key", "file:other.key", "key cannot change"},
+		"limits":             {"in_flight: 10", "in_flight: 11", "limits cannot change"},
+		"address":            {"0.0.0.0:8443", "0.0.0.0:8444", "listeners.api.listen cannot change"},
+		"issuer":             {"contoso.example:8443/", "contoso.example:8444/", "listeners.api.url cannot change"},
+		"without TLS":        {`"0.0.0.0:443", tls: {cert: a.crt, key: /etc/a.key}`, `"127.0.0.1:443"`, "listeners.pages.tls cannot change"},
+		"without a listener": {"  ops: {listen: \"127.0.0.1:9090\"}\n", "", "listeners.ops cannot change"},
+	} {
+		err := now.Follows(parse(strings.Replace(good, c.old, c.new, 1)))
+		if (err == nil) != (c.says == "") || err != nil && !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: %v, want %q", name, err, c.says)
+		}
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(good))
 	f.Add([]byte("store: sqlite:x\nlisteners: {api: {listen: 127.0.0.1:1}}"))

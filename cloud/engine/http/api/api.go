@@ -38,6 +38,7 @@ type Options struct {
 type API struct {
 	*serve.Table
 	engine    *engine.Engine
+	tokens    *oauth.Face
 	directory *directory.Face
 	stop      context.CancelFunc
 	draining  atomic.Bool
@@ -48,6 +49,7 @@ func New(o Options) (*API, error) {
 	ctx, stop := context.WithCancel(context.Background())
 	a := &API{engine: o.Engine, stop: stop}
 	tokens := oauth.New(oauth.Options{Core: o.Engine, Issuer: o.Issuer, Life: o.Life, Period: o.Period, Now: o.Now, Log: o.Log})
+	a.tokens = tokens
 	// What an engine has besides the contracts is served where it has it.
 	groups, _ := any(o.Engine).(cloud.GroupReader)
 	preflight, _ := any(o.Engine).(cloud.Preflighter)
@@ -66,6 +68,9 @@ func New(o Options) (*API, error) {
 	a.Table = table
 	return a, nil
 }
+
+// SetTokens says how long tokens live from now on, and how long a key signs.
+func (a *API) SetTokens(life, period time.Duration) { a.tokens.SetTimes(life, period) }
 
 // Drain ends what lasts, and says so at /readyz; requests go on.
 func (a *API) Drain() {

@@ -146,7 +146,7 @@ func (f *Face) sign(ctx context.Context, app *engine.App) (string, time.Duration
 		return "", 0, err
 	}
 	now := f.now()
-	life := f.life
+	life := f.times.Load().life
 	if !app.Until.IsZero() {
 		life = min(life, app.Until.Sub(now))
 	}

@@ -73,8 +73,7 @@ type Options struct {
 type Face struct {
 	core   Core
 	issuer string
-	life   time.Duration
-	period time.Duration
+	times  atomic.Pointer[times]
 	now    func() time.Time
 	log    *slog.Logger
 	ring   atomic.Pointer[ring] // the last one that was opened
@@ -86,16 +85,9 @@ type Face struct {
 
 // New makes a face. It reads nothing yet.
 func New(o Options) *Face {
-	f := &Face{core: o.Core, issuer: strings.TrimSuffix(o.Issuer, "/"), life: o.Life, period: o.Period, now: o.Now, log: o.Log,
+	f := &Face{core: o.Core, issuer: strings.TrimSuffix(o.Issuer, "/"), now: o.Now, log: o.Log,
 		proven: map[[32]byte]proof{}, looking: map[string]*looks{}}
-	if f.life <= 0 {
-		f.life = DefaultLife
-	}
-	f.life = min(f.life, MaxLife)
-	if f.period <= 0 {
-		f.period = DefaultPeriod
-	}
-	f.period = max(f.period, 4*MaxLife)
+	f.SetTimes(o.Life, o.Period)
 	if f.now == nil {
 		f.now = time.Now
 	}
@@ -103,6 +95,21 @@ func New(o Options) *Face {
 		f.log = slog.New(slog.DiscardHandler)
 	}
 	return f
+}
+
+// times are how long tokens live and keys sign.
+type times struct{ life, period time.Duration }
+
+// SetTimes says how long tokens live from now on, and how long a key signs.
+// Zero is the default.
+func (f *Face) SetTimes(life, period time.Duration) {
+	if life <= 0 {
+		life = DefaultLife
+	}
+	if period <= 0 {
+		period = DefaultPeriod
+	}
+	f.times.Store(&times{life: min(life, MaxLife), period: max(period, 4*MaxLife)})
 }
 
 // Routes are the face's rows. They are open: who calls proves itself in the

@@ -148,8 +148,9 @@ func (f *Face) current(ctx context.Context) (*ring, error) {
 	if err != nil {
 		return nil, err
 	}
+	period := f.times.Load().period
 	idle := func(time.Time) (key, error) { return key{}, nil }
-	if _, due, _ := rotated(r.keys, f.now(), f.period, idle); !due {
+	if _, due, _ := rotated(r.keys, f.now(), period, idle); !due {
 		return r, nil
 	}
 	err = f.core.Keep(ctx, keptKeys, func(old secret.Bytes) (secret.Bytes, error) {
@@ -157,7 +158,7 @@ func (f *Face) current(ctx context.Context) (*ring, error) {
 		if err != nil {
 			return secret.Bytes{}, err
 		}
-		keys, changed, err := rotated(keys, f.now(), f.period, newKey)
+		keys, changed, err := rotated(keys, f.now(), period, newKey)
 		if err != nil || !changed {
 			return secret.Bytes{}, err // another node was first
 		}

@@ -52,6 +52,17 @@ func (c *Certificate) Reload() error {
 	return c.load(state)
 }
 
+// Become takes over what another certificate has read, from other files
+// perhaps. The other one is not used any more.
+func (c *Certificate) Become(other *Certificate) {
+	other.mu.Lock()
+	defer other.mu.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.cert, c.key, c.state, c.looked = other.cert, other.key, other.state, other.looked
+	c.current.Store(other.current.Load())
+}
+
 func (c *Certificate) load(state fileState) error {
 	pair, err := tls.LoadX509KeyPair(c.cert, c.key)
 	if err != nil {
