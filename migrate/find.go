@@ -120,7 +120,7 @@ func (f *finder) decide(u legacy.User, keys []rowKey, hits [][]cloud.UserID, k e
 		m = create(u, k, f.opt, f.caps)
 	}
 	if m.Problem == "" {
-		m.add(u, keys, k)
+		m.add(u, keys, k, &f.caps)
 	}
 	return id, m
 }
@@ -135,7 +135,7 @@ func (f *finder) createAs(k rowKey) Match {
 
 // add notes what the directory says, and claims what the row's own columns do
 // not show.
-func (m *Match) add(u legacy.User, keys []rowKey, k evidence) {
+func (m *Match) add(u legacy.User, keys []rowKey, k evidence, caps *cloud.Capabilities) {
 	byFile := len(keys) > 0 && keys[0].by == MatchedByFile
 	if !byFile && k.person == nil {
 		return
@@ -151,6 +151,9 @@ func (m *Match) add(u legacy.User, keys []rowKey, k evidence) {
 	}
 	m.Claims = append(m.Claims, "person:"+k.person.ID)
 	m.Known, m.SID = k.person.Name, k.person.SID
+	if p := k.person; caps.Aliases && !k.weak && p.Domain != "" && p.Account != "" {
+		m.Logins = []string{p.Domain + `\` + p.Account, p.Account}
+	}
 	if u.KeepPhoneSynchronized {
 		m.Phones, m.Changed = k.person.Phones, k.person.Changed
 	}

@@ -37,6 +37,7 @@ type Match struct {
 	// What the match file and the customer's directory add.
 	Weak    bool      // By proves little, and was taken all the same
 	Known   string    // the name that the directory has for the person, in the cloud
+	Logins  []string  // what the person may type in a domain that is ours: the account's name, with the domain and without
 	SID     string    // of the person in the directory
 	Claims  []string  // keys that no other row may have; nil: those that the row itself has
 	Phones  []string  // of the person in the directory, where the row's is kept in step with it
@@ -208,8 +209,9 @@ func create(u legacy.User, k evidence, opt Options, caps cloud.Capabilities) Mat
 }
 
 // wantedNames are the login names that a user of the old server is to keep
-// besides upn: Username, and the bare name of DOMAIN\name.
-func wantedNames(u legacy.User, upn string) []string {
+// besides upn: Username, the bare name of DOMAIN\name, and those that the
+// directory has for the person.
+func (m Match) wantedNames(u legacy.User, upn string) []string {
 	var names []string
 	add := func(name string) {
 		if name == "" || fold(name) == fold(upn) {
@@ -226,19 +228,24 @@ func wantedNames(u legacy.User, upn string) []string {
 	if domain, sam, ok := strings.Cut(u.Username, `\`); ok && domain != "" {
 		add(sam)
 	}
+	if fold(m.Known) == fold(upn) { // the directory means this very user
+		for _, name := range m.Logins {
+			add(name)
+		}
+	}
 	return names
 }
 
 // newNames are the wanted names that the matched or created user lacks.
 func (m Match) newNames(u legacy.User) []string {
 	if m.Create {
-		return wantedNames(u, m.UPN)
+		return m.wantedNames(u, m.UPN)
 	}
 	if m.User == nil {
 		return nil
 	}
 	var names []string
-	for _, name := range wantedNames(u, m.User.UPN) {
+	for _, name := range m.wantedNames(u, m.User.UPN) {
 		if !hasName(m.User.Aliases, name) {
 			names = append(names, name)
 		}

@@ -122,6 +122,35 @@ func TestCreatedUserGetsTheDirectorysNames(t *testing.T) {
 	}
 }
 
+// Whoever is known by a name with an @ goes on typing the account's name, if
+// the directory means this very user in a domain that is ours.
+func TestLoginNamesOfTheDirectory(t *testing.T) {
+	ada := migrate.Person{ID: "cn=ada", Domain: "CORP", Account: "ada", Name: "a@contoso.example"}
+	outside, other := ada, ada
+	outside.Domain, other.Name = "", "b@contoso.example"
+	for name, c := range map[string]struct {
+		entry dirEntry
+		want  string
+	}{
+		"of ours":            {dirEntry{ada, "ada", "a@contoso.example", ""}, `CORP\ada ada`},
+		"outside":            {dirEntry{outside, "ada", "a@contoso.example", ""}, ""},
+		"only by mail":       {dirEntry{ada, "ada", "", "a@contoso.example"}, ""},
+		"another user's UPN": {dirEntry{other, "ada", "a@contoso.example", ""}, ""},
+	} {
+		u := row("a@contoso.example", 1)
+		out := planWith(t, migrate.Options{People: &people{entries: []dirEntry{c.entry}}}, []legacy.User{u}, person("A", "a@contoso.example", ""))
+		got := ""
+		for _, change := range out.decisions[0].Changes {
+			if p := change.After.Profile; p != nil {
+				got = strings.Join(p.Aliases, " ")
+			}
+		}
+		if got != c.want {
+			t.Errorf("%s: aliases %q, want %q", name, got, c.want)
+		}
+	}
+}
+
 // The Sid of a person in the directory goes to the user whom the directory
 // means, and to nobody else.
 func TestSidOfTheDirectory(t *testing.T) {

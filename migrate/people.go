@@ -29,6 +29,7 @@ type PersonKey struct {
 type Person struct {
 	ID      string    // tells two entries apart: the distinguished name
 	Domain  string    // short name of the configured domain in which the entry stands; empty: outside all of them
+	Account string    // sAMAccountName; empty where an entry has several
 	Name    string    // the user principal name that the cloud knows the person by
 	SID     string    // S-1-…
 	Phones  []string  // as they are typed there, the one that counts most first

@@ -26,6 +26,7 @@ func appendMatch(b []byte, m Match) []byte {
 	p.texts(m.Taken)
 	p.flag(m.Weak)
 	p.text(m.Known)
+	p.texts(m.Logins)
 	p.text(m.SID)
 	p.texts(m.Claims)
 	p.texts(m.Phones)
@@ -41,7 +42,7 @@ func appendMatch(b []byte, m Match) []byte {
 func readMatch(b []byte) (Match, error) {
 	p := unpacker{b: b}
 	m := Match{Create: p.flag(), Outside: p.flag(), UPN: p.text(), By: p.text(), Problem: Code(p.text()), Detail: p.text(), Taken: p.texts(),
-		Weak: p.flag(), Known: p.text(), SID: p.text(), Claims: p.texts(), Phones: p.texts(), Changed: p.time()}
+		Weak: p.flag(), Known: p.text(), Logins: p.texts(), SID: p.text(), Claims: p.texts(), Phones: p.texts(), Changed: p.time()}
 	if p.flag() {
 		m.User = p.user()
 	}

@@ -44,7 +44,11 @@ func (p *program) preflight(c *cli.Context) (err error) {
 	if asJSON {
 		err = migrate.ShowChecks(p.out, target, checks)
 	} else {
-		fmt.Fprintf(p.out, "%s\n", migrate.Plain(fmt.Sprintf("%s (%s, instance %s)", target.Given, target.Product, target.Instance)))
+		about := target.Product
+		if target.Instance != "" {
+			about += ", instance " + target.Instance
+		}
+		fmt.Fprintf(p.out, "%s\n", migrate.Plain(fmt.Sprintf("%s (%s)", target.Given, about)))
 		for _, check := range checks {
 			fmt.Fprintf(p.out, "  %s\n", migrate.CheckText(check))
 		}

@@ -165,6 +165,9 @@ func (d *Directory) person(e ldapconn.Entry) (*migrate.Person, error) {
 			p.Domain = name
 		}
 	}
+	if names := e.Values(a.Account); a.Account != "" && len(names) == 1 {
+		p.Account = names[0]
+	}
 	if names := e.Values(a.Cloud); len(names) == 1 { // of several nobody knows which the cloud has
 		p.Name = names[0]
 	}

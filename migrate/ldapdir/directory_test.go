@@ -161,7 +161,7 @@ func TestLookupAtSlapd(t *testing.T) {
 			t.Errorf("%+v (-want +got):\n%s", c.key, diff)
 		}
 	}
-	want := migrate.PersonHits{Attribute: "sAMAccountName", People: []migrate.Person{{ID: ada, Domain: "CORP", Name: "ada@contoso.example", SID: "S-1-5-21-1-2-3-1001",
+	want := migrate.PersonHits{Attribute: "sAMAccountName", People: []migrate.Person{{ID: ada, Domain: "CORP", Account: "ada", Name: "ada@contoso.example", SID: "S-1-5-21-1-2-3-1001",
 		Phones: []string{"+44 20 7946 0001", "+44 20 7946 0002"}, Changed: time.Date(2024, 9, 1, 10, 15, 0, 0, time.UTC)}}}
 	if diff := cmp.Diff(want, hits[0]); diff != "" {
 		t.Errorf("Ada (-want +got):\n%s", diff)
