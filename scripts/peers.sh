@@ -4,7 +4,7 @@
 #   peers.sh report    names what is still missing; with MFABRIDGE_FORBID_SKIPS set, fails if anything is
 set -euo pipefail
 
-# program  Debian package; "module:NAME" is a module of the system's Python
+# program  Debian package; "module:NAME" is a module of the system's Python, "path:PATTERN" a file off the path
 peers=(
   "radclient freeradius-utils"
   "freeradius freeradius"
@@ -13,6 +13,7 @@ peers=(
   "module:pskc python3-pskc"
   "chromium chromium"
   "slapd slapd"
+  "path:/usr/lib/postgresql/*/bin/postgres postgresql"
   "curl curl"
   "radsecproxy radsecproxy"
   "pamtester pamtester"
@@ -22,6 +23,7 @@ peers=(
 there() {
   case "$1" in
   module:*) /usr/bin/python3 -c "import ${1#module:}" >/dev/null 2>&1 ;;
+  path:*) compgen -G "${1#path:}" >/dev/null || command -v "${1##*/}" >/dev/null 2>&1 ;;
   *) command -v "$1" >/dev/null 2>&1 ;;
   esac
 }

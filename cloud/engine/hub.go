@@ -11,13 +11,16 @@ import (
 // backlog is how many decisions a subscriber may be behind.
 const backlog = 4096
 
-// hub hands verdicts to whoever listens in this process. Publishing never
+// hub hands verdicts to whoever listens in this process: those that it reached,
+// and while somebody listens those of other processes too. Publishing never
 // waits: a subscriber that is too far behind loses its stream, with an error.
 // The zero hub is ready.
 type hub struct {
 	mu     sync.Mutex
 	closed bool
 	subs   map[*subscriber]struct{}
+	follow func()                            // ends the follower; nil: there is none
+	told   [2]map[cloud.ChallengeID]struct{} // what was published while somebody follows, newest and before
 }
 
 type subscriber struct {
@@ -56,17 +59,54 @@ func (h *hub) endLocked(s *subscriber, err error) {
 	delete(h.subs, s)
 	s.err = err
 	close(s.ch)
+	if len(h.subs) == 0 && h.follow != nil {
+		h.follow()
+		h.follow, h.told = nil, [2]map[cloud.ChallengeID]struct{}{}
+	}
 }
 
+// publish hands a verdict out, unless that was done a moment ago.
 func (h *hub) publish(d Verdict) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if len(h.subs) == 0 || h.knows(d.Challenge) {
+		return
+	}
+	if len(h.told[0]) >= backlog || h.told[0] == nil {
+		h.told[0], h.told[1] = map[cloud.ChallengeID]struct{}{}, h.told[0]
+	}
+	h.told[0][d.Challenge] = struct{}{}
 	for s := range h.subs {
 		select {
 		case s.ch <- d:
 		default:
 			h.endLocked(s, refuse(cloud.Unavailable, "the reader of decisions fell too far behind"))
 		}
+	}
+}
+
+func (h *hub) knows(id cloud.ChallengeID) bool {
+	for _, told := range h.told {
+		if _, ok := told[id]; ok {
+			return true
+		}
+	}
+	return false
+}
+
+// was tells whether the verdict on a challenge was published.
+func (h *hub) was(id cloud.ChallengeID) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.knows(id)
+}
+
+// breakOff ends all streams; what their readers wait for they have to look for.
+func (h *hub) breakOff(err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for s := range h.subs {
+		h.endLocked(s, err)
 	}
 }
 
@@ -79,8 +119,8 @@ func (h *hub) close() {
 	}
 }
 
-// Decisions implements [cloud.Verifier]: verdicts that this process reaches
-// from now on. The stream may be ranged over once.
+// Decisions implements [cloud.Verifier]: verdicts that any process on the store
+// reaches from now on. The stream may be ranged over once.
 func (e *Engine) Decisions(ctx context.Context) iter.Seq2[cloud.Decision, error] {
 	verdicts := e.Verdicts(ctx)
 	return func(yield func(cloud.Decision, error) bool) {
@@ -95,6 +135,9 @@ func (e *Engine) Decisions(ctx context.Context) iter.Seq2[cloud.Decision, error]
 // Verdicts is Decisions with the application to which each of them goes.
 func (e *Engine) Verdicts(ctx context.Context) iter.Seq2[Verdict, error] {
 	s := e.hub.add()
+	if err := e.followOthers(ctx); err != nil {
+		e.hub.end(s, asError(err))
+	}
 	stop := context.AfterFunc(ctx, func() { e.hub.end(s, nil) })
 	return func(yield func(Verdict, error) bool) {
 		defer func() {

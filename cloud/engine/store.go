@@ -34,6 +34,12 @@ type Store interface {
 	// Update. It ends with unlock or with the process.
 	Lock(ctx context.Context, holder string) (unlock func() error, err error)
 
+	// Watch returns a channel that signals, until ctx is done or the store is
+	// closed, that another process may have written: within a second, several
+	// times together perhaps, and sometimes for nothing. Then it is closed. What
+	// was written is for the caller to look for.
+	Watch(ctx context.Context) (<-chan struct{}, error)
+
 	// Close waits for running calls and releases the store.
 	Close() error
 }

@@ -35,6 +35,10 @@ var rooms = map[string][]string{
 	"cloud/engine/http/admin":     {"cloud", "cloud/engine", "cloud/engine/http/wire", "cloud/engine/http/serve"},
 	"cloud/engine/http/api": {"cloud", "cloud/engine", "cloud/engine/http/serve", "cloud/engine/http/oauth",
 		"cloud/engine/http/directory", "cloud/engine/http/verify", "cloud/engine/http/admin"},
+	"cloud/engine/store/postgres": {
+		"cloud", "cloud/engine"},
+	"cloud/engine/store/storetest": {
+		"cloud", "cloud/cloudtest", "cloud/engine"},
 	"cloud/engine/config": {"cloud"},
 	"cloud/remote":        {"cloud", "cloud/engine/http/wire"},
 	"cloud/graph":         {"cloud"},
@@ -64,6 +68,7 @@ var outside = map[string][]string{
 	"github.com/urfave/cli/v2":                         {"cmd/mfabridge"},
 	"github.com/schollz/progressbar/v3":                {"cmd/mfabridge"},
 	"github.com/mattn/go-sqlite3":                      {"cloud/engine/store/sqlite", "migrate/planfile"},
+	"github.com/jackc/pgx/v5/pgconn":   {"cloud/engine/store/postgres"},
 	"database/sql":                                     {"cloud/engine/store/sqlite", "migrate/planfile"},
 	"github.com/go-ldap/ldap/v3":                       {"internal/ldapconn"},
 	"encoding/csv":                                     {"migrate", "cmd/mfabridge"},
@@ -77,7 +82,7 @@ var outside = map[string][]string{
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore":     {"cloud/graph", "cmd/mfabridge"},
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity": {"cmd/mfabridge"},
 	"log":     {},
-	"testing": {"cloud/cloudtest", "internal/peer", "internal/ldapconn/ldaptest"},
+	"testing": {"cloud/cloudtest", "cloud/engine/store/storetest", "internal/peer", "internal/ldapconn/ldaptest"},
 }
 
 func read(t *testing.T) map[string]*house.Package {

@@ -25,7 +25,7 @@ func Statements() map[string]string {
 		"sqlForgetSent": sqlForgetSent, "sqlForgetAttempts": sqlForgetAttempts, "sqlForgetChallenges": sqlForgetChallenges,
 		"sqlFenceTokens": sqlFenceTokens, "sqlFenceSpent": sqlFenceSpent, "sqlFenceAside": sqlFenceAside,
 		"sqlFenceChallenges": sqlFenceChallenges, "sqlFenceAttempts": sqlFenceAttempts, "sqlFenceSent": sqlFenceSent,
-		"sqlBegin": sqlBegin, "sqlCommit": sqlCommit, "sqlRollback": sqlRollback, "sqlSavepoint": sqlSavepoint,
+		"sqlDataVersion": sqlDataVersion, "sqlBegin": sqlBegin, "sqlCommit": sqlCommit, "sqlRollback": sqlRollback, "sqlSavepoint": sqlSavepoint,
 		"sqlRelease": sqlRelease, "sqlUndo": sqlUndo,
 	}
 }

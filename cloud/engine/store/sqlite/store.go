@@ -45,6 +45,8 @@ const maxReaders = 4
 type Store struct {
 	path    string
 	jobs    chan *job
+	peeks   chan peek     // of watchers
+	seen    int64         // what the last of them was told
 	closing chan struct{} // closed by Close: no new jobs
 	done    chan struct{} // closed when the writer has ended
 	once    sync.Once
@@ -146,7 +148,7 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{path: path, writer: w, jobs: make(chan *job, maxGroup),
+	s := &Store{path: path, writer: w, jobs: make(chan *job, maxGroup), peeks: make(chan peek),
 		closing: make(chan struct{}), done: make(chan struct{}), readers: make(chan *conn, maxReaders)}
 	for range maxReaders {
 		r, err := dial(path, "ro", "", busyTimeout)

@@ -70,6 +70,8 @@ func (s *Store) write() {
 		select {
 		case j := <-s.jobs:
 			group = s.commit(group[:0], j)
+		case p := <-s.peeks:
+			s.look(p)
 		case <-s.closing:
 			for {
 				select {

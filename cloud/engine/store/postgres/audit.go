@@ -1,0 +1,162 @@
+package postgres
+
+import (
+	"encoding/binary"
+	"maps"
+	"strconv"
+
+	"mfabridge/cloud/engine"
+)
+
+// Statements of the audit.
+const (
+	entryColumns   = "seq, time, node, actor, action, subject, detail, reason, number, link"
+	sqlAudit       = "SELECT " + entryColumns + " FROM audit WHERE seq > $1 ORDER BY seq LIMIT $2"
+	sqlLastAudit   = "SELECT " + entryColumns + " FROM audit ORDER BY seq DESC LIMIT 1"
+	sqlLastOf      = "SELECT " + entryColumns + " FROM audit WHERE node = $1 AND number > 0 ORDER BY seq DESC LIMIT 1"
+	sqlAuditEnd    = "SELECT seq FROM audit_end"
+	sqlSetAuditEnd = "UPDATE audit_end SET seq = $1"
+	sqlAppend      = "INSERT INTO audit (" + entryColumns + ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+	sqlRedact      = "UPDATE audit SET subject = $1, detail = $2, reason = $3, link = $4 WHERE seq = $5"
+	sqlPruneAt     = "DELETE FROM audit WHERE seq <= $1"
+)
+
+// chainEnd is the end of the audit and of the chains in it, as this process
+// left them. It holds as long as nobody else has appended, which the number in
+// audit_end tells at the beginning of each transaction.
+type chainEnd struct {
+	seq    int64
+	moved  bool // by this transaction
+	byNode map[string]head
+}
+
+// head is the last entry of a node.
+type head struct {
+	number int64
+	link   []byte
+}
+
+// is hears where the audit ends.
+func (e *chainEnd) is(seq int64) {
+	if e.byNode == nil || e.seq != seq {
+		e.byNode = map[string]head{}
+	}
+	e.seq, e.moved = seq, false
+}
+
+// forget is for after a transaction that was undone.
+func (e *chainEnd) forget() { *e = chainEnd{} }
+
+// adopt makes what an update has appended part of its transaction.
+func (t *tx) adopt() {
+	if t.own == nil {
+		return
+	}
+	t.end.seq, t.end.moved = t.own.seq, true
+	maps.Copy(t.end.byNode, t.own.byNode)
+}
+
+// Append gives the entry the number that is next: nobody else writes meanwhile.
+func (t *tx) Append(e engine.Entry) error {
+	prev, err := t.headOf(e.Node)
+	if err != nil {
+		return err
+	}
+	if t.own == nil {
+		t.own = &chainEnd{seq: t.end.seq, byNode: map[string]head{}}
+	}
+	e.Seq = t.own.seq + 1
+	e.Chain(prev.number+1, prev.link)
+	if err := t.do(sqlAppend, e.Seq, nano(e.Time), e.Node, e.Actor, e.Action, e.Subject, e.Detail, e.Reason, e.Number, e.Link); err != nil {
+		return err
+	}
+	t.own.seq, t.own.byNode[e.Node] = e.Seq, head{e.Number, e.Link}
+	return nil
+}
+
+// headOf is the end of a node's chain; the zero head: there is none yet.
+func (t *tx) headOf(node string) (head, error) {
+	if t.own != nil {
+		if h, ok := t.own.byNode[node]; ok {
+			return h, nil
+		}
+	}
+	if t.c.answered { // else it is not known yet where the audit ends
+		if h, ok := t.end.byNode[node]; ok {
+			return h, nil
+		}
+	}
+	known, err := t.Meta(engine.MetaChain + node)
+	switch {
+	case err != nil:
+		return head{}, err
+	case known == nil: // the first entry of this node
+		return head{}, t.SetMeta(engine.MetaChain+node, nil)
+	}
+	last, err := t.entries(sqlLastOf, node)
+	if err != nil {
+		return head{}, err
+	}
+	h := head{}
+	if len(last) > 0 {
+		h = head{last[0].Number, last[0].Link}
+	} else if len(known) > 8 {
+		h = head{int64(binary.BigEndian.Uint64(known)), known[8:]}
+	}
+	t.end.byNode[node] = h
+	return h, nil
+}
+
+func (t *tx) Redact(e *engine.Entry) error {
+	return t.do(sqlRedact, e.Subject, e.Detail, e.Reason, full(e.Link), e.Seq)
+}
+
+// PruneAudit moves the floor that the table's trigger looks at, and keeps the
+// ends of what goes.
+func (t *tx) PruneAudit(through int64, limit int) (int, error) {
+	old, err := t.Audit(0, limit)
+	if err != nil {
+		return 0, err
+	}
+	ends := map[string]head{}
+	gone := 0
+	for ; gone < len(old) && old[gone].Seq <= through; gone++ {
+		if e := &old[gone]; e.Number > 0 {
+			ends[e.Node] = head{e.Number, e.Link}
+		}
+	}
+	if gone == 0 {
+		return 0, nil
+	}
+	for node, h := range ends {
+		if err := t.SetMeta(engine.MetaChain+node, append(binary.BigEndian.AppendUint64(nil, uint64(h.number)), h.link...)); err != nil {
+			return 0, err
+		}
+	}
+	floor := old[gone-1].Seq
+	if err := t.SetMeta(engine.MetaFloor, strconv.AppendInt(nil, floor, 10)); err != nil {
+		return 0, err
+	}
+	return gone, t.do(sqlPruneAt, floor)
+}
+
+func (r reader) Audit(after int64, limit int) ([]engine.Entry, error) {
+	return r.entries(sqlAudit, after, int64(limit))
+}
+
+func (r reader) LastAudit() (engine.Entry, error) {
+	entries, err := r.entries(sqlLastAudit)
+	if err != nil || len(entries) == 0 {
+		return engine.Entry{}, err
+	}
+	return entries[0], nil
+}
+
+func (r reader) entries(sql string, args ...any) (entries []engine.Entry, err error) {
+	err = r.query(sql, func(row [][]byte) error {
+		entries = append(entries, engine.Entry{Seq: number(row[0]), Time: clock(row[1]), Node: text(row[2]), Actor: text(row[3]),
+			Action: text(row[4]), Subject: text(row[5]), Detail: text(row[6]), Reason: text(row[7]), Number: number(row[8]), Link: blob(row[9])})
+		return nil
+	}, args...)
+	return entries, err
+}

@@ -1,0 +1,98 @@
+package postgres
+
+import (
+	"mfabridge/cloud"
+	"mfabridge/cloud/engine"
+)
+
+// Statements that write groups, members and devices.
+const (
+	sqlRemoveDevice  = "DELETE FROM devices WHERE user_id = $1 AND id = $2"
+	sqlRemoveGroup   = "DELETE FROM groups WHERE id = $1"
+	sqlAddMember     = "INSERT INTO members (parent, kind, member) VALUES ($1, $2, $3)"
+	sqlIsMember      = "SELECT member FROM members WHERE parent = $1 AND kind = $2 AND member = $3"
+	sqlRemoveMember  = "DELETE FROM members WHERE parent = $1 AND kind = $2 AND member = $3"
+	sqlRemoveMembers = "DELETE FROM members WHERE parent = $1"
+	sqlLeaveAll      = "DELETE FROM members WHERE member = $1"
+)
+
+func (r reader) Devices(user cloud.UserID) (devices []engine.Device, err error) {
+	err = r.query(sqlDevices, func(row [][]byte) error {
+		devices = append(devices, engine.Device{User: user, ID: text(row[0]), Name: text(row[1]), State: text(row[2]),
+			Until: clock(row[3]), Created: clock(row[4])})
+		return nil
+	}, string(user))
+	return devices, err
+}
+
+func (r reader) groups(sql string, args ...any) (groups []engine.Group, err error) {
+	err = r.query(sql, func(row [][]byte) error {
+		groups = append(groups, engine.Group{ID: text(row[0]), Name: text(row[1]), Created: clock(row[2])})
+		return nil
+	}, args...)
+	return groups, err
+}
+
+func (r reader) group(sql, arg string) (*engine.Group, error) {
+	groups, err := r.groups(sql, arg)
+	if err != nil || len(groups) == 0 {
+		return nil, err
+	}
+	return &groups[0], nil
+}
+
+func (r reader) Group(id string) (*engine.Group, error)        { return r.group(sqlGroup, id) }
+func (r reader) GroupNamed(name string) (*engine.Group, error) { return r.group(sqlGroupNamed, name) }
+
+func (r reader) GroupsAfter(id string, limit int) ([]engine.Group, error) {
+	return r.groups(sqlGroupsAfter, id, int64(limit))
+}
+
+func (r reader) strings(sql string, args ...any) (list []string, err error) {
+	err = r.query(sql, func(row [][]byte) error { list = append(list, text(row[0])); return nil }, args...)
+	return list, err
+}
+
+func (r reader) MembersAfter(group string, kind engine.MemberKind, member string, limit int) ([]string, error) {
+	return r.strings(sqlMembersAfter, group, int64(kind), member, int64(limit))
+}
+
+func (r reader) Parents(member string, limit int) ([]string, error) {
+	return r.strings(sqlParents, member, int64(limit))
+}
+
+func (t *tx) PutDevice(d *engine.Device) error {
+	return t.do(sqlPutDevice, string(d.User), d.ID, d.Name, d.State, nano(d.Until), nano(d.Created))
+}
+
+func (t *tx) RemoveDevice(user cloud.UserID, id string) error {
+	return t.do(sqlRemoveDevice, string(user), id)
+}
+
+func (t *tx) PutGroup(g *engine.Group) error { return t.do(sqlPutGroup, g.ID, g.Name, nano(g.Created)) }
+
+func (t *tx) RemoveGroup(id string) error {
+	if err := t.do(sqlRemoveMembers, id); err != nil {
+		return err
+	}
+	return t.do(sqlRemoveGroup, id)
+}
+
+// AddMember and RemoveMember look first: nobody else writes meanwhile.
+func (t *tx) AddMember(group string, kind engine.MemberKind, member string) (bool, error) {
+	is, err := t.strings(sqlIsMember, group, int64(kind), member)
+	if err != nil || len(is) > 0 {
+		return false, err
+	}
+	return true, t.do(sqlAddMember, group, int64(kind), member)
+}
+
+func (t *tx) RemoveMember(group string, kind engine.MemberKind, member string) (bool, error) {
+	is, err := t.strings(sqlIsMember, group, int64(kind), member)
+	if err != nil || len(is) == 0 {
+		return false, err
+	}
+	return true, t.do(sqlRemoveMember, group, int64(kind), member)
+}
+
+func (t *tx) LeaveAll(member string) error { return t.do(sqlLeaveAll, member) }

@@ -1,0 +1,222 @@
+package postgres
+
+import (
+	"context"
+	"crypto/rand"
+	_ "embed"
+	"encoding/hex"
+	"fmt"
+	"strconv"
+	"sync"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"mfabridge/cloud"
+	"mfabridge/cloud/engine"
+	"mfabridge/internal/hint"
+)
+
+//go:embed schema1.sql
+var schema1 string
+
+// steps are the scripts that lead to each version, the first from an empty
+// schema. A step that was released is never changed.
+var steps = []string{schema1}
+
+// Version is the schema's version that this program reads and writes.
+const Version = 1
+
+// maxReaders bounds the connections for View.
+const maxReaders = 4
+
+// Store is an open store. It implements [engine.Store].
+type Store struct {
+	place   place
+	keys    lockKeys
+	id      string // of this process among the writers
+	jobs    chan *job
+	closing chan struct{} // closed by Close: no new jobs
+	done    chan struct{} // closed when the writer has ended
+	once    sync.Once
+	writer  *writer
+	readers chan *conn
+}
+
+var _ engine.Store = (*Store)(nil)
+
+// Init makes an engine in a database, with a key that exists. The schema may
+// be there, but no engine in it: Conflict.
+func Init(ctx context.Context, given string, key engine.Key, with engine.Setup) error {
+	p, err := parse(given)
+	if err != nil {
+		return err
+	}
+	pg, err := p.dial(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = pg.Close(context.WithoutCancel(ctx)) }()
+	if err := suited(ctx, pg); err != nil {
+		return err
+	}
+	if err := migrate(ctx, pg, p.schema, steps, true); err != nil {
+		return err
+	}
+	s, err := Open(ctx, given)
+	if err != nil {
+		return err
+	}
+	err = engine.Init(ctx, s, key, with)
+	if end := s.Close(); err == nil {
+		err = end
+	}
+	return err
+}
+
+// Open opens a store that exists. Errors are *cloud.Error with advice:
+// Invalid (the address), NotFound (no database, or no store in it),
+// Unsupported (of a newer program, or a server that is not suited), Denied,
+// Unavailable.
+func Open(ctx context.Context, given string) (*Store, error) {
+	p, err := parse(given)
+	if err != nil {
+		return nil, err
+	}
+	pg, err := p.dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = pg.Close(context.WithoutCancel(ctx)) }()
+	if err := suited(ctx, pg); err != nil {
+		return nil, err
+	}
+	if err := migrate(ctx, pg, p.schema, steps, false); err != nil {
+		return nil, err
+	}
+	keys, err := keysOf(ctx, pg, p.schema)
+	if err != nil {
+		return nil, err
+	}
+	random := make([]byte, 16)
+	rand.Read(random)
+	s := &Store{place: p, keys: keys, id: hex.EncodeToString(random), jobs: make(chan *job, maxGroup),
+		closing: make(chan struct{}), done: make(chan struct{}), readers: make(chan *conn, maxReaders)}
+	s.writer = &writer{store: s, c: &conn{place: p}, end: &chainEnd{}}
+	for range maxReaders {
+		s.readers <- &conn{place: p}
+	}
+	go s.writer.run()
+	return s, nil
+}
+
+// lockKeys are the numbers under which this store is locked in the database.
+type lockKeys struct {
+	write, run int64
+	channel    string // of NOTIFY
+}
+
+// Kinds of locks, beside the constant and the schema's number in a key.
+const (
+	lockWrite = 1
+	lockRun   = 2
+	lockMake  = 3
+)
+
+func lockKey(kind, schema int64) int64 { return 0x4d46<<48 | kind<<32 | schema }
+
+func keysOf(ctx context.Context, pg *pgconn.PgConn, schema string) (lockKeys, error) {
+	text, err := value(ctx, pg, "SELECT oid FROM pg_namespace WHERE nspname = '"+schema+"'")
+	if err != nil {
+		return lockKeys{}, err
+	}
+	oid, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return lockKeys{}, missing(schema)
+	}
+	return lockKeys{write: lockKey(lockWrite, oid), run: lockKey(lockRun, oid), channel: fmt.Sprintf("mfabridge_%d", oid)}, nil
+}
+
+func missing(schema string) error {
+	return hint.Wrap(&cloud.Error{Kind: cloud.NotFound, Message: "there is no store in the schema " + schema + " of the database"},
+		"make one with: mfabridge engine init --store postgres://… --engine-key file:PATH")
+}
+
+// migrate brings the schema to the version that steps lead to, in one
+// transaction, under a lock: whoever opens it at the same moment waits, and
+// finds it done. An empty schema is filled only where make is set.
+func migrate(ctx context.Context, pg *pgconn.PgConn, schema string, steps []string, make bool) error {
+	version, err := versionOf(ctx, pg, schema)
+	if err != nil || version == len(steps) {
+		return err
+	}
+	if version == 0 && !make {
+		return missing(schema)
+	}
+	run := func(script string) error {
+		_, err := pg.Exec(ctx, script).ReadAll()
+		return failure(err)
+	}
+	if err := run(fmt.Sprintf("BEGIN; SELECT pg_advisory_xact_lock(%d)", lockKey(lockMake, 0))); err != nil {
+		return err
+	}
+	if version, err = versionOf(ctx, pg, schema); err == nil && version == 0 {
+		err = run("CREATE SCHEMA IF NOT EXISTS " + schema)
+	}
+	for ; err == nil && version < len(steps); version++ {
+		err = run(steps[version])
+	}
+	if err == nil {
+		err = run(fmt.Sprintf("UPDATE store_version SET version = %d; COMMIT", len(steps)))
+	}
+	if err != nil {
+		_ = run("ROLLBACK")
+		return hint.Wrap(&cloud.Error{Kind: cloud.KindOf(err), Message: "the store could not be brought to this version", Err: err},
+			hintOr(err, "the schema has to be empty or a store, and its user may create tables"))
+	}
+	return nil
+}
+
+func hintOr(err error, advice string) string {
+	if h := hint.Of(err); h != "" {
+		return h
+	}
+	return advice
+}
+
+// versionOf is the version of the schema; 0: there is no store in it.
+func versionOf(ctx context.Context, pg *pgconn.PgConn, schema string) (int, error) {
+	there, err := value(ctx, pg, "SELECT to_regclass('"+schema+".store_version')")
+	if err != nil || there == "" {
+		return 0, err
+	}
+	text, err := value(ctx, pg, "SELECT version FROM "+schema+".store_version")
+	if err != nil {
+		return 0, err
+	}
+	version, err := strconv.Atoi(text)
+	switch {
+	case err != nil || version < 1:
+		return 0, &cloud.Error{Kind: cloud.Unsupported, Message: "the store does not say its version"}
+	case version > Version:
+		return 0, hint.Wrap(&cloud.Error{Kind: cloud.Unsupported,
+			Message: fmt.Sprintf("the store has schema %d, this program knows up to %d", version, Version)}, "use a newer mfabridge")
+	}
+	return version, nil
+}
+
+// Close lets the waiting updates finish and ends all connections.
+func (s *Store) Close() error {
+	s.once.Do(func() {
+		close(s.closing)
+		<-s.done
+		for range maxReaders {
+			(<-s.readers).close()
+		}
+		s.writer.c.close()
+	})
+	return nil
+}
+
+func closedError() error {
+	return &cloud.Error{Kind: cloud.Unavailable, Message: "the store is closed"}
+}

@@ -1,0 +1,60 @@
+package postgres_test
+
+import (
+	"fmt"
+	"os"
+	"testing"
+
+	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/store/postgres"
+	"mfabridge/cloud/engine/store/storetest"
+	"mfabridge/internal/peer"
+)
+
+// cluster is the server of this package's tests; nil: PostgreSQL is missing.
+var cluster *peer.Cluster
+
+func TestMain(m *testing.M) {
+	var err error
+	if cluster, err = peer.NewCluster(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	code := m.Run()
+	if err := cluster.Stop(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// made makes an engine in a database of its own.
+func made(t testing.TB) (string, engine.Key) {
+	t.Helper()
+	address, _ := cluster.Address(t)
+	key, err := engine.NewKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := postgres.Init(t.Context(), address, key, storetest.Setup()); err != nil {
+		t.Fatal(err)
+	}
+	return address, key
+}
+
+func TestSuite(t *testing.T) {
+	peer.NeedCluster(t, cluster)
+	storetest.Suite(t, func(t *testing.T) storetest.Place {
+		address, key := made(t)
+		return storetest.Place{Key: key, Open: func(t testing.TB) engine.Store { return opens(t, address) }}
+	})
+}
+
+func opens(t testing.TB, address string) *postgres.Store {
+	t.Helper()
+	s, err := postgres.Open(t.Context(), address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}

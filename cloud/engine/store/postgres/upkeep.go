@@ -1,0 +1,73 @@
+package postgres
+
+import (
+	"time"
+
+	"mfabridge/cloud"
+	"mfabridge/cloud/engine"
+)
+
+// Statements for what is done to a store as a whole, or about one person. The
+// last ones walk whole tables, and may: nobody waits for them at a login.
+const (
+	sqlMetaNames       = "SELECT name FROM meta WHERE name >= $1 AND name < $2 ORDER BY name"
+	sqlChallengesAfter = "SELECT " + challengeColumns + " FROM challenges WHERE id > $1 ORDER BY id LIMIT $2"
+	sqlFailuresOf      = "SELECT way, place, count, last FROM failures WHERE user_id = $1 ORDER BY way, place"
+	sqlForgetFailures  = "DELETE FROM failures WHERE user_id = $1"
+	sqlForgetSent      = "DELETE FROM last_sent WHERE user_id = $1"
+
+	sqlForgetAttempts   = "DELETE FROM attempts WHERE challenge IN (SELECT id FROM challenges WHERE user_id = $1)"
+	sqlForgetChallenges = "DELETE FROM challenges WHERE user_id = $1"
+	sqlFenceTokens      = "UPDATE tokens SET last_step = greatest(last_step, $1 / period + greatest(drift, 0) + CASE proven WHEN 0 THEN $2::bigint ELSE $3::bigint END), seen_step = 0"
+	sqlFenceSpent       = "UPDATE spent SET second = greatest(second, $1)"
+	sqlFenceAside       = "UPDATE users SET aside = NULL WHERE aside IS NOT NULL"
+	sqlFenceChallenges  = "DELETE FROM challenges"
+	sqlFenceAttempts    = "DELETE FROM attempts"
+	sqlFenceSent        = "DELETE FROM last_sent"
+)
+
+// MetaNames implements [engine.Reader]. Names are ASCII.
+func (r reader) MetaNames(prefix string) (names []string, err error) {
+	err = r.query(sqlMetaNames, func(row [][]byte) error { names = append(names, text(row[0])); return nil }, prefix, prefix+"\x7f")
+	return names, err
+}
+
+func (r reader) ChallengesAfter(id cloud.ChallengeID, limit int) ([]*engine.Challenge, error) {
+	return r.challenges(sqlChallengesAfter, string(id), int64(limit))
+}
+
+func (r reader) FailuresOf(user string) (map[engine.Counter]engine.Failures, error) {
+	all := map[engine.Counter]engine.Failures{}
+	err := r.query(sqlFailuresOf, func(row [][]byte) error {
+		all[engine.Counter{User: user, Way: text(row[0]), Place: text(row[1])}] = engine.Failures{Count: int(number(row[2])), Last: clock(row[3])}
+		return nil
+	}, user)
+	return all, err
+}
+
+// ForgetUser deletes. PostgreSQL overwrites what was deleted when the table is
+// vacuumed and the space is used again; its log and backups keep it longer.
+func (t *tx) ForgetUser(user cloud.UserID) error {
+	for _, sql := range []string{sqlForgetAttempts, sqlForgetChallenges, sqlForgetSent, sqlForgetFailures} {
+		if err := t.do(sql, string(user)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *tx) Fence(at time.Time, proven, unproven int) error {
+	second := at.Unix()
+	if err := t.do(sqlFenceTokens, second, int64(unproven), int64(proven)); err != nil {
+		return err
+	}
+	if err := t.do(sqlFenceSpent, second); err != nil {
+		return err
+	}
+	for _, sql := range []string{sqlFenceAside, sqlFenceChallenges, sqlFenceAttempts, sqlFenceSent} {
+		if err := t.do(sql); err != nil {
+			return err
+		}
+	}
+	return nil
+}

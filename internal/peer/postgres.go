@@ -1,0 +1,262 @@
+package peer
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Cluster is a PostgreSQL server of its own, with its own data, on a free port
+// of the loopback and a socket in its folder. Everybody there may connect as
+// postgres. It flushes to disk as a real one does.
+type Cluster struct {
+	bin, folder string
+	port        int
+	schemas     atomic.Int64 // that were given out
+	log         *os.File
+	cmd         *exec.Cmd
+	ended       chan struct{}  // closed when cmd has ended
+	guard       io.WriteCloser // ends the server when it is closed, or we are gone
+}
+
+// NewCluster makes a cluster and starts it. Where PostgreSQL is not installed,
+// it returns nil and no error. The caller stops it; a test binary does so in
+// TestMain, so that its tests share one.
+func NewCluster() (*Cluster, error) {
+	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/postgres")
+	if path, err := exec.LookPath("postgres"); err == nil && len(found) == 0 {
+		if path, err = filepath.EvalSymlinks(path); err != nil {
+			return nil, err
+		}
+		found = append(found, path)
+	}
+	if len(found) == 0 {
+		return nil, nil
+	}
+	folder, err := os.MkdirTemp("", "mfa-pg-")
+	if err != nil {
+		return nil, err
+	}
+	c := &Cluster{bin: filepath.Dir(found[len(found)-1]), folder: folder}
+	if err := c.make(); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(folder))
+	}
+	if err := c.Start(); err != nil {
+		return nil, errors.Join(err, c.Stop())
+	}
+	return c, nil
+}
+
+// NeedCluster skips a test, or fails it where skips are forbidden, for which
+// there is no cluster.
+func NeedCluster(t testing.TB, c *Cluster) {
+	t.Helper()
+	if c == nil {
+		missing(t, "postgres", "postgresql")
+	}
+}
+
+// make is initdb. Neither it nor the server runs as root.
+func (c *Cluster) make() error {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	c.port = l.Addr().(*net.TCPAddr).Port
+	if err := l.Close(); err != nil {
+		return err
+	}
+	cmd := c.command("initdb", "-D", filepath.Join(c.folder, "data"), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "-N")
+	if err := c.own(); err != nil {
+		return err
+	}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("initdb: %w: %s", err, bytes.TrimSpace(out))
+	}
+	if c.log, err = os.Create(c.folder + ".log"); err != nil {
+		return err
+	}
+	conf := fmt.Sprintf("listen_addresses='127.0.0.1'\nport=%d\nunix_socket_directories='%s'\nshared_buffers=32MB\nmax_connections=200\n"+
+		"autovacuum_naptime=10min\nlog_min_messages=fatal\n", c.port, c.folder)
+	f, err := os.OpenFile(filepath.Join(c.folder, "data", "postgresql.conf"), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(conf)
+	return errors.Join(err, f.Close())
+}
+
+// own gives the folder to the user as whom the server runs.
+func (c *Cluster) own() error {
+	if id := unprivileged(); id != nil {
+		return os.Chown(c.folder, int(id.Uid), int(id.Gid))
+	}
+	return nil
+}
+
+// unprivileged is the user postgres, or nobody, where we are root.
+func unprivileged() *syscall.Credential {
+	if os.Getuid() != 0 {
+		return nil
+	}
+	id := &syscall.Credential{Uid: 65534, Gid: 65534}
+	if u, err := user.Lookup("postgres"); err == nil {
+		uid, _ := strconv.ParseUint(u.Uid, 10, 32)
+		gid, _ := strconv.ParseUint(u.Gid, 10, 32)
+		id.Uid, id.Gid = uint32(uid), uint32(gid)
+	}
+	return id
+}
+
+func (c *Cluster) command(program string, args ...string) *exec.Cmd {
+	cmd := exec.Command(filepath.Join(c.bin, program), args...)
+	cmd.Dir, cmd.Env = c.folder, []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C", "HOME=" + c.folder}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: unprivileged()}
+	return cmd
+}
+
+// Start starts the server and waits until it takes connections.
+func (c *Cluster) Start() error {
+	c.cmd = c.command("postgres", "-D", filepath.Join(c.folder, "data"))
+	c.cmd.Stdout, c.cmd.Stderr = c.log, c.log
+	if err := c.cmd.Start(); err != nil {
+		return err
+	}
+	ended := make(chan struct{})
+	c.ended = ended
+	go func(cmd *exec.Cmd) { _ = cmd.Wait(); close(ended) }(c.cmd) // killed ones have no good status
+	if err := c.watch(); err != nil {
+		return err
+	}
+	limit, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	for {
+		if c.command("pg_isready", "-q", "-h", c.folder, "-p", strconv.Itoa(c.port)).Run() == nil {
+			return nil
+		}
+		select {
+		case <-ended:
+			text, _ := os.ReadFile(c.log.Name())
+			return fmt.Errorf("postgres ended: %s", bytes.TrimSpace(text))
+		case <-limit.Done():
+			return errors.New("postgres does not take connections")
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// watch makes sure that the server does not outlive a test binary that is
+// killed: a shell waits for the end of its input, which comes then.
+func (c *Cluster) watch() (err error) {
+	guard := exec.Command("sh", "-c", `read -r _; kill -QUIT "$1" 2>/dev/null; sleep 1; rm -rf "$2" "$2.log"`, "sh", strconv.Itoa(c.cmd.Process.Pid), c.folder)
+	if c.guard, err = guard.StdinPipe(); err != nil {
+		return err
+	}
+	if err := guard.Start(); err != nil {
+		return err
+	}
+	go func(ended chan struct{}) {
+		<-ended
+		_ = guard.Process.Kill() // nothing is left to guard
+		_ = guard.Wait()
+	}(c.ended)
+	return nil
+}
+
+// Kill ends all of the server's processes by SIGKILL, as a crash does.
+func (c *Cluster) Kill() {
+	children := childrenOf(c.cmd.Process.Pid)
+	_ = c.cmd.Process.Kill() // it may have ended
+	for _, pid := range children {
+		_ = syscall.Kill(pid, syscall.SIGKILL) // likewise
+	}
+	<-c.ended
+	for _, pid := range children { // a new server waits for none of the old
+		for syscall.Kill(pid, 0) == nil && !isZombie(pid) {
+			<-time.After(5 * time.Millisecond)
+		}
+	}
+}
+
+func childrenOf(pid int) (pids []int) {
+	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+	for _, field := range strings.Fields(string(text)) {
+		if n, err := strconv.Atoi(field); err == nil {
+			pids = append(pids, n)
+		}
+	}
+	return pids
+}
+
+func isZombie(pid int) bool {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	_, after, _ := bytes.Cut(text, []byte(") "))
+	return err != nil || bytes.HasPrefix(after, []byte("Z"))
+}
+
+// CPU is the user and system time of all of the server's processes that run
+// now, and of those that have ended.
+func (c *Cluster) CPU() time.Duration {
+	const tick = 10 * time.Millisecond // USER_HZ is 100 on Linux
+	var ticks int64
+	pids := append(childrenOf(c.cmd.Process.Pid), c.cmd.Process.Pid)
+	for _, pid := range pids {
+		text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		_, after, _ := bytes.Cut(text, []byte(") "))
+		fields := strings.Fields(string(after))
+		if len(fields) < 15 {
+			continue
+		}
+		used := fields[11:13]
+		if pid == c.cmd.Process.Pid {
+			used = slices.Concat(used, fields[13:15])
+		}
+		for _, f := range used {
+			n, _ := strconv.ParseInt(f, 10, 64)
+			ticks += n
+		}
+	}
+	return time.Duration(ticks) * tick
+}
+
+// Stop ends the server and removes its data. A nil cluster has nothing to stop.
+func (c *Cluster) Stop() error {
+	if c == nil {
+		return nil
+	}
+	if c.ended != nil {
+		_ = c.cmd.Process.Signal(syscall.SIGQUIT) // it may have ended
+		<-c.ended
+	}
+	return errors.Join(c.log.Close(), os.Remove(c.log.Name()), os.RemoveAll(c.folder))
+}
+
+// Address is the address of a place of its own for a store: a schema that does
+// not exist yet, named by search_path.
+func (c *Cluster) Address(t testing.TB) (address, schema string) {
+	t.Helper()
+	NeedCluster(t, c)
+	schema = fmt.Sprintf("s%d", c.schemas.Add(1))
+	return fmt.Sprintf("postgres://postgres@127.0.0.1:%d/postgres?search_path=%s", c.port, schema), schema
+}
+
+// SQL runs statements by psql and returns what it prints, without headers.
+func (c *Cluster) SQL(statements string) (string, error) {
+	address := fmt.Sprintf("postgres://postgres@127.0.0.1:%d/postgres", c.port)
+	out, err := c.command("psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", address, "-c", statements).CombinedOutput()
+	return strings.TrimSpace(string(out)), err
+}
