@@ -68,7 +68,7 @@ var outside = map[string][]string{
 	"github.com/urfave/cli/v2":                         {"cmd/mfabridge"},
 	"github.com/schollz/progressbar/v3":                {"cmd/mfabridge"},
 	"github.com/mattn/go-sqlite3":                      {"cloud/engine/store/sqlite", "migrate/planfile"},
-	"github.com/jackc/pgx/v5/pgconn":   {"cloud/engine/store/postgres"},
+	"github.com/jackc/pgx/v5/pgconn":                   {"cloud/engine/store/postgres"},
 	"database/sql":                                     {"cloud/engine/store/sqlite", "migrate/planfile"},
 	"github.com/go-ldap/ldap/v3":                       {"internal/ldapconn"},
 	"encoding/csv":                                     {"migrate", "cmd/mfabridge"},
