@@ -173,10 +173,13 @@ func matching(t *testing.T, p *Peer) {
 	r := request(id, 1)
 	r.Code = p.code(1, 0)
 	p.begin(t, r, cloud.Approved)
-	if match(key, p.code(1, 0), station) {
-		t.Error("a used code matches")
+	if !match(key, p.code(1, 0), station) {
+		t.Error("a code that was used a moment ago is taken for a part of the password")
 	}
-	p.Advance(30 * time.Second)
+	p.Advance(2 * time.Minute)
+	if match(key, p.code(1, -4), station) {
+		t.Error("a code that was used long ago matches")
+	}
 	for range 20 {
 		if match(key, p.wrong(1), station) {
 			t.Error("a wrong code matches")

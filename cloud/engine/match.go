@@ -65,7 +65,7 @@ func (e *Engine) matches(r Reader, u *User, owner string, code secret.Bytes, cli
 		if err != nil {
 			return false, err
 		}
-		if reason == "" {
+		if reason == "" || reason == cloud.UsedCode { // a repeat of the login that used it is still password and code
 			return true, nil
 		}
 	}
