@@ -1,6 +1,7 @@
 package cloudtest
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -214,4 +215,37 @@ func matchingTexts(t *testing.T, p *Peer) {
 		}
 	}
 	p.answer(t, cloud.Answer{Challenge: second.ID, Code: secret.FromString(p.SentCode(t, second.ID))}, cloud.Approved, "")
+}
+
+// notices are seen by the next caller, for their time and no longer.
+func notices(t *testing.T, p *Peer) {
+	board, ok := p.Verifier.(cloud.Noticeboard)
+	if !ok {
+		t.Log("this verifier has no noticeboard")
+		return
+	}
+	for _, bad := range []struct {
+		key  string
+		life time.Duration
+	}{{"", time.Second}, {strings.Repeat("k", cloud.MaxIdempotencyKey+1), time.Second}, {"k", 0}, {"k", -time.Second}, {"k", 2*cloud.RepeatWindow + time.Second}} {
+		if err := board.Note(t.Context(), bad.key, bad.life); cloud.KindOf(err) != cloud.Invalid {
+			t.Errorf("%d bytes for %s: %v", len(bad.key), bad.life, err)
+		}
+	}
+	up := func(key string, want bool) {
+		t.Helper()
+		if got, err := board.Noted(t.Context(), key); err != nil || got != want {
+			t.Errorf("%q is up: %v, %v", key, got, err)
+		}
+	}
+	up("k", false)
+	if err := board.Note(t.Context(), "k", time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	up("k", true)
+	up("K", false)
+	p.Advance(59 * time.Second)
+	up("k", true)
+	p.Advance(time.Second)
+	up("k", false)
 }

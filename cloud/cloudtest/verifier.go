@@ -57,6 +57,7 @@ func Verifier(t *testing.T, open func(t *testing.T) *Peer) {
 		"two generators with one secret":         twinGenerators,
 		"a code sent to a former number":         otherNumber,
 		"the clock is set back":                  clockSetBack,
+		"notices":                                notices,
 		"a push":                                 pushes,
 		"a push with a number":                   pushNumber,
 		"one push for a login":                   onePush,

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"iter"
+	"time"
 
 	"mfabridge/cloud"
 	"mfabridge/internal/secret"
@@ -92,6 +93,16 @@ func (c *Caller) Decisions(ctx context.Context) iter.Seq2[cloud.Decision, error]
 // MatchCode implements [cloud.CodeMatcher].
 func (c *Caller) MatchCode(ctx context.Context, subject cloud.Key, code secret.Bytes, client cloud.Client) (bool, error) {
 	return c.e.matchFor(ctx, c.app, subject, code, client)
+}
+
+// Note implements [cloud.Noticeboard].
+func (c *Caller) Note(ctx context.Context, key string, life time.Duration) error {
+	return c.e.note(ctx, c.app, key, life)
+}
+
+// Noted implements [cloud.Noticeboard].
+func (c *Caller) Noted(ctx context.Context, key string) (bool, error) {
+	return c.e.noted(ctx, c.app, key)
 }
 
 // CheckPassword implements [cloud.Passwords].

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"mfabridge/cloud"
@@ -101,4 +102,27 @@ func (c *Client) MatchCode(ctx context.Context, subject cloud.Key, code secret.B
 		return false, err
 	}
 	return answer.Matches, nil
+}
+
+// Note implements [cloud.Noticeboard].
+func (c *Client) Note(ctx context.Context, key string, life time.Duration) error {
+	if life <= 0 {
+		return &cloud.Error{Kind: cloud.Invalid, Message: "a notice must stay up for a while"}
+	}
+	_, err := c.notice(ctx, wire.NoticeRequest{Key: key, Life: life.Seconds()})
+	return err
+}
+
+// Noted implements [cloud.Noticeboard].
+func (c *Client) Noted(ctx context.Context, key string) (bool, error) {
+	return c.notice(ctx, wire.NoticeRequest{Key: key})
+}
+
+func (c *Client) notice(ctx context.Context, body wire.NoticeRequest) (bool, error) {
+	if !utf8.ValidString(body.Key) {
+		return false, &cloud.Error{Kind: cloud.Invalid, Message: "a notice must be UTF-8"}
+	}
+	var answer wire.NoticeAnswer
+	err := c.call(ctx, request{method: http.MethodPost, path: wire.PathVerify + "/notices", body: body, repeatable: true}, &answer)
+	return answer.Up, err
 }

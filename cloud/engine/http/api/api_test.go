@@ -144,6 +144,7 @@ var allowed = map[string]string{
 	"api GET /verify/v1/events":                       "shim admin",
 	"api POST /verify/v1/passwords":                   "shim admin",
 	"api POST /verify/v1/match":                       "shim admin",
+	"api POST /verify/v1/notices":                     "shim admin",
 	"api GET /admin/v1/users":                         "auditor admin",
 	"api POST /admin/v1/users/show":                   "helpdesk auditor admin",
 	"api POST /admin/v1/users/add":                    "admin",

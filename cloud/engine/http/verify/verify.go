@@ -39,6 +39,7 @@ type Core interface {
 	Look(ctx context.Context, ids []cloud.ChallengeID) ([]cloud.Decision, error)
 	cloud.Passwords
 	cloud.CodeMatcher
+	cloud.Noticeboard
 }
 
 // Options of a face.
@@ -107,6 +108,7 @@ func (f *Face) Routes() []serve.Route {
 		events,
 		row(http.MethodPost, "/passwords", maxBody, f.password),
 		row(http.MethodPost, "/match", maxBody, f.match),
+		row(http.MethodPost, "/notices", maxBody, f.notice),
 	}
 }
 
@@ -248,4 +250,23 @@ func (f *Face) match(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return serve.Answer(w, http.StatusOK, wire.MatchAnswer{Matches: matches})
+}
+
+// notice puts a notice up, or tells whether it is up.
+func (f *Face) notice(w http.ResponseWriter, r *http.Request) error {
+	var body wire.NoticeRequest
+	if err := serve.Read(r, &body); err != nil {
+		return err
+	}
+	up := true
+	var err error
+	if body.Life == 0 {
+		up, err = f.core(r).Noted(r.Context(), body.Key)
+	} else {
+		err = f.core(r).Note(r.Context(), body.Key, body.Lifetime())
+	}
+	if err != nil {
+		return err
+	}
+	return serve.Answer(w, http.StatusOK, wire.NoticeAnswer{Up: up})
 }

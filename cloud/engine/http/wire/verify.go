@@ -162,6 +162,16 @@ type (
 		Code    string `json:"code"`
 		Client  Client `json:"client"`
 	}
+	// NoticeRequest is the body of POST notices. Without a life it asks whether
+	// the notice is up.
+	NoticeRequest struct {
+		Key  string  `json:"key"`
+		Life float64 `json:"life,omitempty"` // seconds
+	}
+	// NoticeAnswer says whether the notice is up now.
+	NoticeAnswer struct {
+		Up bool `json:"up"`
+	}
 	// MatchAnswer says whether the code is right now.
 	MatchAnswer struct {
 		Matches bool `json:"matches"`
@@ -242,4 +252,13 @@ func (w *PasswordAnswer) Proof() cloud.Proof {
 // ToAnswer turns the body of an answer into one.
 func ToAnswer(id cloud.ChallengeID, w *AnswerRequest) cloud.Answer {
 	return cloud.Answer{Challenge: id, Code: secret.FromString(w.Code), Key: w.Key}
+}
+
+// Lifetime is Life, within reason. What is no life at all is the engine's to
+// refuse.
+func (w *NoticeRequest) Lifetime() time.Duration {
+	if w.Life < 0 {
+		return -1
+	}
+	return seconds(w.Life)
 }
