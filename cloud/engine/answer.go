@@ -40,7 +40,7 @@ func (e *Engine) answerFor(ctx context.Context, owner string, a cloud.Answer) (c
 		return cloud.Decision{}, asError(err)
 	}
 	if decided {
-		e.hub.publish(Verdict{began, d})
+		e.publish(Verdict{began, d})
 	}
 	return d, nil
 }

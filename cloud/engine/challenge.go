@@ -81,10 +81,10 @@ func (e *Engine) begin(ctx context.Context, owner string, r cloud.Request) (clou
 		}
 	}
 	if b.ended != nil {
-		e.hub.publish(*b.ended)
+		e.publish(*b.ended)
 	}
 	if b.decided {
-		e.hub.publish(Verdict{b.c.Owner, b.c.decision(false)})
+		e.publish(Verdict{b.c.Owner, b.c.decision(false)})
 	}
 	return e.asSeen(b.c), nil
 }

@@ -154,3 +154,12 @@ func (e *Engine) Verdicts(ctx context.Context) iter.Seq2[Verdict, error] {
 		}
 	}
 }
+
+// publish hands a verdict that this process has reached to who listens, and to
+// who counts.
+func (e *Engine) publish(v Verdict) {
+	if e.observe != nil {
+		e.observe(v.Decision)
+	}
+	e.hub.publish(v)
+}

@@ -189,7 +189,7 @@ func (e *Engine) Respond(ctx context.Context, r Response) (cloud.Decision, error
 		return cloud.Decision{}, asError(err)
 	}
 	if s.decided {
-		e.hub.publish(Verdict{s.c.Owner, s.d})
+		e.publish(Verdict{s.c.Owner, s.d})
 	}
 	if s.fraud != nil {
 		e.log.WarnContext(ctx, "a user reported a fraudulent login", "user", s.fraud.User, "app", s.fraud.App, "from", s.fraud.From,

@@ -68,7 +68,7 @@ func (p *program) userCommand() *cli.Command {
 					}
 					return e.SetPassword(c.Context, by, u.ID, word)
 				}),
-		}, p.exceptionCommands(change)),
+		}, p.exceptionCommands(change), p.personCommands()),
 	}
 }
 

@@ -179,7 +179,7 @@ func openWriter(path string, o Options) (*conn, error) {
 		o.Cache = 16 << 10
 	}
 	err = w.script(fmt.Sprintf("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=4000; "+
-		"PRAGMA journal_size_limit=67108864; PRAGMA cache_size=-%d; BEGIN IMMEDIATE; COMMIT", o.Cache))
+		"PRAGMA journal_size_limit=67108864; PRAGMA secure_delete=FAST; PRAGMA cache_size=-%d; BEGIN IMMEDIATE; COMMIT", o.Cache))
 	if err != nil {
 		return nil, errors.Join(broken(path, err), w.close())
 	}
