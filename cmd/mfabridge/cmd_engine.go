@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -112,9 +113,12 @@ func (p *program) engineInit(c *cli.Context) error {
 	if err := p.create(c.Context, t, with); err != nil {
 		return err
 	}
-	fmt.Fprintf(p.out, "made the store %s\n", t.path)
+	fmt.Fprintf(p.out, "made the store %s\n", t.called())
 	if with.Kind == engine.KindEntra {
 		fmt.Fprintln(p.out, "it rehearses Microsoft Entra ID; fill it with: mfabridge engine user import")
+	}
+	if path, ok := strings.CutPrefix(t.key, "file:"); ok && t.database != "" {
+		fmt.Fprintf(p.out, "its key is %s: keep it private, keep a copy elsewhere, and give one to every node\n", path)
 	}
 	if t.key == "" {
 		fmt.Fprintf(p.out, "its key is %s: keep it private, and keep a copy elsewhere\n", t.keyPath())

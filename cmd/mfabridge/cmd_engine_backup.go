@@ -91,10 +91,14 @@ func (p *program) engineBackup(c *cli.Context) error {
 
 // copyStore writes a marked copy of the store over an empty file.
 func (p *program) copyStore(ctx context.Context, e *embedded, by engine.Actor, path string) (b engine.Backup, err error) {
+	s, ok := e.store.(*sqlite.Store)
+	if !ok {
+		return b, usage("a store in PostgreSQL is not copied by this command", "use pg_dump or pg_basebackup, and engine restore --in-place on what you bring back")
+	}
 	if err := e.BeginBackup(ctx, by); err != nil {
 		return b, err
 	}
-	if err := e.store.Backup(ctx, path); err != nil {
+	if err := s.Backup(ctx, path); err != nil {
 		return b, err
 	}
 	copied, err := sqlite.Open(ctx, path, sqlite.Options{})
@@ -147,6 +151,9 @@ func (p *program) engineRestore(c *cli.Context) error {
 	given, err := args(c, "BACKUP")
 	if err != nil {
 		return err
+	}
+	if t.database != "" {
+		return usage("a backup is not put into PostgreSQL by this command", "bring the database back by its own tools, and use --in-place")
 	}
 	if t.exists() {
 		return hint.New(t.path+" exists already", "a restore never overwrites: move the old store away with its -wal and -shm files, or restore beside it")
@@ -237,7 +244,7 @@ func copyBackup(to io.Writer, from string, ids []age.Identity) error {
 }
 
 func (p *program) restoreInPlace(c *cli.Context, t place, by engine.Actor) (err error) {
-	s, err := sqlite.Open(c.Context, t.path, sqlite.Options{})
+	s, err := t.openStore(c.Context, sqlite.Options{})
 	if err != nil {
 		return err
 	}

@@ -30,13 +30,13 @@ func targetFlags(name, what string) []cli.Flag {
 // targetKinds are the words that an option takes.
 func targetKinds(name string) string {
 	if name == "to" {
-		return "sqlite:PATH, the store of an engine; https://HOST, an engine elsewhere; entra:TENANT, Microsoft Entra ID"
+		return "sqlite:PATH or postgres://USER@HOST/DATABASE, the store of an engine; https://HOST, an engine elsewhere; entra:TENANT, Microsoft Entra ID"
 	}
-	return "sqlite:PATH, the store of an engine"
+	return "sqlite:PATH or postgres://USER@HOST/DATABASE, the store of an engine"
 }
 
 func keyFlag() cli.Flag {
-	return &cli.StringFlag{Name: "engine-key", EnvVars: env("engine-key"), Usage: "where the store's key is: `file:PATH` or env:NAME (default: PATH.key)"}
+	return &cli.StringFlag{Name: "engine-key", EnvVars: env("engine-key"), Usage: "where the store's key is: `file:PATH` or env:NAME (default: PATH.key; needed with postgres:)"}
 }
 
 // place is a target as a command line names it.
@@ -44,6 +44,8 @@ type place struct {
 	given string // "sqlite:cloud.db"
 	path  string
 	url   string // of an engine elsewhere; path is empty
+
+	database string // address of a store in PostgreSQL; path is empty
 
 	tenant    string // of Entra ID; path is empty
 	activates bool   // what is assumed of it, see activationFlag
@@ -73,7 +75,9 @@ func parseTarget(option, given, key string) (place, error) {
 		return place{given: given, tenant: rest}, nil
 	case kind == "entra" && option == "to":
 		return place{}, usage("entra: needs the tenant", "e.g. entra:contoso.onmicrosoft.com, or its id")
-	case kind == "postgres" || kind == "entra":
+	case kind == "postgres" || kind == "postgresql":
+		return databasePlace(given, key)
+	case kind == "entra":
 		return place{}, usage(fmt.Sprintf("targets of kind %q are not built into this version", kind), "use sqlite:PATH")
 	default:
 		return place{}, usage(fmt.Sprintf("%q is not a target", given), "use sqlite:PATH, e.g. sqlite:cloud.db")
@@ -81,10 +85,24 @@ func parseTarget(option, given, key string) (place, error) {
 }
 
 func (t place) keyPath() string { return t.path + ".key" }
-func (t place) outbox() string  { return t.path + ".outbox" }
+
+// outbox is the folder of messages that nobody delivers: beside the store, or
+// beside the key of one in a database.
+func (t place) outbox() string {
+	if t.database == "" {
+		return t.path + ".outbox"
+	}
+	if path, ok := strings.CutPrefix(t.key, "file:"); ok {
+		return path + ".outbox"
+	}
+	return "mfabridge.outbox"
+}
+
+// called is the store's name for people.
+func (t place) called() string { return cmp.Or(t.path, t.database) }
 
 func (t place) exists() bool {
-	if t.url != "" || t.tenant != "" {
+	if t.url != "" || t.tenant != "" || t.database != "" {
 		return true // whoever asks it hears whether it is
 	}
 	_, err := os.Lstat(t.path)
@@ -104,7 +122,7 @@ func (t place) loadKey() (engine.Key, error) {
 	if t.key != "" {
 		key, err := engine.LoadKey(t.key)
 		if errors.Is(err, fs.ErrNotExist) {
-			err = hint.Wrap(fmt.Errorf("there is no key at %s", t.key), "name the key file that was made with the store, or leave --engine-key out for "+t.keyPath())
+			err = hint.Wrap(fmt.Errorf("there is no key at %s", t.key), t.keyAdvice())
 		}
 		return key, err
 	}
@@ -116,10 +134,17 @@ func (t place) loadKey() (engine.Key, error) {
 	return key, err
 }
 
+func (t place) keyAdvice() string {
+	if t.database != "" {
+		return "name the key file that was made with the store"
+	}
+	return "name the key file that was made with the store, or leave --engine-key out for " + t.keyPath()
+}
+
 // embedded is an engine that runs in this process, with its store.
 type embedded struct {
 	*engine.Engine
-	store *sqlite.Store
+	store engine.Store
 }
 
 func (e *embedded) Close() error { return errors.Join(e.Engine.Close(), e.store.Close()) }
@@ -139,7 +164,7 @@ func (p *program) openWith(ctx context.Context, t place, o sqlite.Options, sende
 			"make one with: mfabridge engine init --store sqlite:"+t.path)
 	}
 	// The store first: what is none has no key either.
-	s, err := sqlite.Open(ctx, t.path, o)
+	s, err := t.openStore(ctx, o)
 	if err != nil {
 		return nil, err
 	}
@@ -158,6 +183,9 @@ func (p *program) openWith(ctx context.Context, t place, o sqlite.Options, sende
 // and those that were there before are left alone. A key at PATH.key without a
 // store at PATH is what a run leaves that was killed in between: it is used.
 func (p *program) create(ctx context.Context, t place, with engine.Setup) error {
+	if t.database != "" {
+		return p.createDatabase(ctx, t, with)
+	}
 	if t.exists() {
 		return hint.Wrap(&cloud.Error{Kind: cloud.Conflict, Message: t.path + " exists already"}, "choose another path, or use the store that is there")
 	}

@@ -53,7 +53,7 @@ type Config struct {
 
 // Engine says who is asked: exactly one of Store, Config and URL.
 type Engine struct {
-	// Store is sqlite:PATH of an engine's store, opened in this process.
+	// Store is sqlite:PATH or postgres://… of an engine's store, opened in this process.
 	Store string `yaml:"store"`
 
 	// Config is the file of an engine's configuration (engine.yaml): the engine

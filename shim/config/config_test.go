@@ -107,7 +107,7 @@ func TestRefusals(t *testing.T) {
 		{"engine by another word", "engine: {url: ldap://engine.example, client_id: vpn, client_secret: file:vpn.secret}\n" + radius, "engine.url is not an address"},
 		{"engine twice", "engine: {store: sqlite:x, config: engine.yaml}\n" + radius, "more than one of store, config and url"},
 		{"access without URL", "engine: {store: sqlite:x, client_id: vpn}\n" + radius, "belong to engine.url"},
-		{"PostgreSQL", "engine: {store: postgres://x}\n" + radius, "PostgreSQL is not built"},
+		{"half an address", "engine: {store: \"postgres:x\"}\n" + radius, "not of the form sqlite:PATH"},
 		{"other store", "engine: {store: cloud.db}\n" + radius, "not of the form sqlite:PATH"},
 		{"no listener", "engine: {store: sqlite:x}\nradius: {clients: []}\n", "radius.listen is empty"},
 		{"no client", "engine: {store: sqlite:x}\nradius: {listen: [\"127.0.0.1:1812\"]}\n", "radius.clients is empty"},

@@ -59,10 +59,14 @@ func (k *check) all() {
 
 func (k *check) store() {
 	switch path, ok := strings.CutPrefix(k.Store, "sqlite:"); {
+	case strings.HasPrefix(k.Store, "postgres://") || strings.HasPrefix(k.Store, "postgresql://"):
+		if k.Key == "" {
+			k.refuse("write key: file:PATH", "key is missing: a store in PostgreSQL has none beside it")
+		}
 	case k.Store == "":
 		k.refuse("write store: sqlite:PATH", "store is missing")
 	case !ok || path == "":
-		k.refuse("write store: sqlite:PATH", "store is not of the form sqlite:PATH")
+		k.refuse("write store: sqlite:PATH", "store is not of the form sqlite:PATH or postgres://USER@HOST/DATABASE")
 	}
 	k.Store = strictyaml.Resolve(k.Store, "sqlite", k.folder)
 	if k.Key != "" && !strings.HasPrefix(k.Key, "file:") && !strings.HasPrefix(k.Key, "env:") {

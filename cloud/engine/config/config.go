@@ -26,7 +26,7 @@ import (
 
 // Config is the whole file.
 type Config struct {
-	// Store is sqlite:PATH of the engine's store.
+	// Store is sqlite:PATH or postgres://… of the engine's store.
 	Store string `yaml:"store"`
 
 	// Key says where the store's key is: file:PATH or env:NAME. Default:
