@@ -1,0 +1,257 @@
+package verify_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"mfabridge/cloud"
+	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/http/serve"
+	"mfabridge/cloud/engine/http/verify"
+)
+
+// rig is the face with a core whose verdicts the test speaks. Its callers are
+// named by their tokens.
+type rig struct {
+	table    *serve.Table
+	verdicts atomic.Pointer[chan engine.Verdict]
+	out      atomic.Bool // nobody is let in any more
+}
+
+// Authenticate implements [serve.Authenticator].
+func (r *rig) Authenticate(_ context.Context, token string) (serve.Caller, error) {
+	if r.out.Load() {
+		return serve.Caller{}, &cloud.Error{Kind: cloud.Denied, Message: "out"}
+	}
+	return serve.Caller{App: token, Role: engine.RoleShim}, nil
+}
+
+// stream is what the face hears; closing the channel breaks it.
+func (r *rig) stream(ctx context.Context) iter.Seq2[engine.Verdict, error] {
+	ch := make(chan engine.Verdict)
+	r.verdicts.Store(&ch)
+	return func(yield func(engine.Verdict, error) bool) {
+		for {
+			select {
+			case v, ok := <-ch:
+				if !ok {
+					yield(engine.Verdict{}, errors.New("broken"))
+					return
+				}
+				if !yield(v, nil) {
+					return
+				}
+			case <-ctx.Done():
+				return
+			}
+		}
+	}
+}
+
+// decide speaks n verdicts on challenges of an application.
+func (r *rig) decide(app string, first, n int) {
+	for i := range n {
+		*r.verdicts.Load() <- engine.Verdict{Owner: app, Decision: cloud.Decision{Challenge: cloud.ChallengeID(fmt.Sprintf("c%d", first+i)), State: cloud.Approved}}
+	}
+	synctest.Wait()
+}
+
+func build(t *testing.T) *rig {
+	t.Helper()
+	r := &rig{}
+	ctx, stop := context.WithCancel(t.Context())
+	t.Cleanup(func() { stop(); synctest.Wait() })
+	face := verify.New(ctx, verify.Options{Verdicts: r.stream, For: func(string) verify.Core { return nil }})
+	var err error
+	if r.table, err = serve.New(serve.Options{Routes: face.Routes(), Auth: r}); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// listener is one open stream.
+type listener struct {
+	mu    sync.Mutex
+	seen  []string // "name data-challenge"
+	last  string
+	ended bool
+	leave context.CancelFunc
+}
+
+// listen opens a stream of a node, after an id.
+func (r *rig) listen(t *testing.T, app, node, last string) *listener {
+	t.Helper()
+	ctx, leave := context.WithCancel(t.Context())
+	l := &listener{leave: leave}
+	pr, pw := io.Pipe()
+	q := httptest.NewRequestWithContext(ctx, "GET", "/verify/v1/events?node="+node, nil)
+	q.Body, q.ContentLength = http.NoBody, 0
+	q.Header.Set("Authorization", "Bearer "+app)
+	if last != "" {
+		q.Header.Set("Last-Event-ID", last)
+	}
+	go func() {
+		r.table.Handler(serve.API).ServeHTTP(&writer{header: http.Header{}, w: pw}, q)
+		_ = pw.Close()
+	}()
+	go func() {
+		var name string
+		for lines := bufio.NewScanner(pr); lines.Scan(); {
+			field, value, _ := strings.Cut(lines.Text(), ": ")
+			l.mu.Lock()
+			switch field {
+			case "event":
+				name = value
+				l.seen = append(l.seen, name)
+			case "id":
+				l.last = value
+			case "data":
+				if _, rest, ok := strings.Cut(value, `"id":"`); ok {
+					id, _, _ := strings.Cut(rest, `"`)
+					l.seen[len(l.seen)-1] += " " + id
+				}
+			}
+			l.mu.Unlock()
+		}
+		l.mu.Lock()
+		l.ended = true
+		l.mu.Unlock()
+	}()
+	t.Cleanup(leave)
+	synctest.Wait()
+	return l
+}
+
+func (l *listener) text() string {
+	synctest.Wait()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := strings.Join(l.seen, ",")
+	if l.ended {
+		s += ",ended"
+	}
+	return s
+}
+
+func (l *listener) id() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.last
+}
+
+// writer is a connection that is flushed at once.
+type writer struct {
+	header http.Header
+	w      io.Writer
+}
+
+func (w *writer) Header() http.Header               { return w.header }
+func (w *writer) WriteHeader(int)                   {}
+func (w *writer) Write(b []byte) (int, error)       { return w.w.Write(b) }
+func (w *writer) Flush()                            {}
+func (w *writer) SetWriteDeadline(time.Time) error  { return nil }
+func (w *writer) SetReadDeadline(_ time.Time) error { return nil }
+
+func expect(t *testing.T, l *listener, want, what string) {
+	t.Helper()
+	if got := l.text(); got != want {
+		t.Errorf("%s: %s, want %s", what, got, want)
+	}
+}
+
+// Every node hears of every verdict of its application, each by its own stream
+// which goes on where it was.
+func TestNodesGoOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := build(t)
+		one, two, other := r.listen(t, "a", "one", ""), r.listen(t, "a", "two", ""), r.listen(t, "b", "one", "")
+		r.decide("a", 1, 1)
+		expect(t, one, "open,decision c1", "node one")
+		expect(t, two, "open,decision c1", "node two")
+		expect(t, other, "open", "another application")
+		two.leave()
+		synctest.Wait()
+		r.decide("a", 2, 2)
+		time.Sleep(verify.KeepFor + time.Minute) // its application has a stream still
+		expect(t, r.listen(t, "a", "two", two.id()), "open,decision c2,decision c3", "node two, after a break")
+		expect(t, one, "open,decision c1,decision c2,decision c3", "node one")
+		again := r.listen(t, "a", "one", "")
+		expect(t, one, "open,decision c1,decision c2,decision c3,replaced,ended", "a stream whose node has come back")
+		r.decide("a", 4, 1)
+		expect(t, again, "open,decision c4", "the stream in its place")
+	})
+}
+
+// A node that has missed something is told so, whatever the cause.
+func TestNodesHearThatTheyMissed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := build(t)
+		one, two := r.listen(t, "a", "one", ""), r.listen(t, "a", "two", "")
+		r.decide("a", 1, 1)
+		two.leave()
+		synctest.Wait()
+		close(*r.verdicts.Load()) // between core and face
+		time.Sleep(2 * time.Second)
+		expect(t, one, "open,decision c1,reset", "who listened")
+		expect(t, r.listen(t, "a", "two", two.id()), "open,reset", "who was away and had all before")
+		r.decide("a", 2, 1)
+		expect(t, one, "open,decision c1,reset,decision c2", "after it")
+
+		three := r.listen(t, "a", "three", "")
+		three.leave()
+		synctest.Wait()
+		r.decide("a", 10, verify.MaxBehind+10)
+		expect(t, r.listen(t, "a", "three", three.id()), "open,reset", "who was too far behind")
+		for _, id := range []string{"?", "x-1", "-", strings.Repeat("9", 100)} {
+			expect(t, r.listen(t, "a", "four", id), "open,reset", "an id of nobody")
+		}
+	})
+}
+
+// A stream ends when its application may not call any more, and after an hour.
+func TestStreamsEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := build(t)
+		l := r.listen(t, "a", "", "")
+		time.Sleep(verify.MaxStream - time.Second)
+		expect(t, l, "open", "within the hour")
+		time.Sleep(2 * time.Second)
+		expect(t, l, "open,ended", "after an hour")
+		l = r.listen(t, "a", "", "")
+		r.out.Store(true)
+		time.Sleep(verify.Beat + time.Second)
+		expect(t, l, "open,ended", "an application that was removed")
+	})
+}
+
+func TestStreamsAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := build(t)
+		for i := range verify.MaxNodes {
+			expect(t, r.listen(t, "a", fmt.Sprint(i), ""), "open", "a node")
+		}
+		for path, want := range map[string]int{"?node=more": 503, "?node=" + strings.Repeat("n", 65): 400, "?node=a&node=b": 400, "?nodes=a": 400} {
+			q := httptest.NewRequest("GET", "/verify/v1/events"+path, nil)
+			q.Body, q.ContentLength = http.NoBody, 0
+			q.Header.Set("Authorization", "Bearer a")
+			w := httptest.NewRecorder()
+			r.table.Handler(serve.API).ServeHTTP(w, q)
+			if w.Code != want {
+				t.Errorf("%.20s: %d, want %d", path, w.Code, want)
+			}
+		}
+		expect(t, r.listen(t, "b", "one", ""), "open", "another application")
+	})
+}
