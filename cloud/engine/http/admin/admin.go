@@ -40,6 +40,8 @@ type Core interface {
 	Block(ctx context.Context, by engine.Actor, id cloud.UserID, until time.Time) error
 	Unblock(ctx context.Context, by engine.Actor, id cloud.UserID) error
 	Invite(ctx context.Context, by engine.Actor, id cloud.UserID) (device string, until time.Time, err error)
+	AllowBypass(ctx context.Context, by engine.Actor, id cloud.UserID, app string, until time.Time) error
+	EndBypass(ctx context.Context, by engine.Actor, id cloud.UserID) error
 
 	Groups(ctx context.Context) iter.Seq2[engine.Group, error]
 	AddGroup(ctx context.Context, by engine.Actor, name string) (string, error)
@@ -55,12 +57,6 @@ type Core interface {
 	AddApp(ctx context.Context, by engine.Actor, name string, role engine.Role, until time.Time) (secret.Bytes, error)
 	RemoveApp(ctx context.Context, by engine.Actor, name string) error
 	AddAppKey(ctx context.Context, by engine.Actor, app string, key *rsa.PublicKey, id string, until time.Time) (string, error)
-}
-
-// Bypasser is what a [Core] has besides if it can let a user pass once.
-type Bypasser interface {
-	AllowBypass(ctx context.Context, by engine.Actor, id cloud.UserID, app string, until time.Time) error
-	EndBypass(ctx context.Context, by engine.Actor, id cloud.UserID) error
 }
 
 // Face answers for /admin/v1.

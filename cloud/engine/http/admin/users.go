@@ -105,27 +105,11 @@ func (f *Face) unblock(ctx context.Context, by engine.Actor, id cloud.UserID, _ 
 }
 
 func (f *Face) bypass(ctx context.Context, by engine.Actor, id cloud.UserID, body *wire.UserRequest) error {
-	b, err := f.bypasser()
-	if err != nil {
-		return err
-	}
-	return b.AllowBypass(ctx, by, id, body.App, body.Until)
+	return f.core.AllowBypass(ctx, by, id, body.App, body.Until)
 }
 
 func (f *Face) endBypass(ctx context.Context, by engine.Actor, id cloud.UserID, _ *wire.UserRequest) error {
-	b, err := f.bypasser()
-	if err != nil {
-		return err
-	}
-	return b.EndBypass(ctx, by, id)
-}
-
-func (f *Face) bypasser() (Bypasser, error) {
-	b, ok := f.core.(Bypasser)
-	if !ok {
-		return nil, &cloud.Error{Kind: cloud.Unsupported, Message: "this engine knows no bypass"}
-	}
-	return b, nil
+	return f.core.EndBypass(ctx, by, id)
 }
 
 func (f *Face) invite(w http.ResponseWriter, r *http.Request) error {

@@ -283,6 +283,69 @@ func TestHelpdesk(t *testing.T) {
 	}
 }
 
+// Every change of /admin/v1 says why, and is refused without a word of it.
+func TestChangesNeedReasons(t *testing.T) {
+	h := build(t)
+	entries := func() (n int) {
+		for range h.engine.Audit(t.Context(), 0) {
+			n++
+		}
+		return n
+	}
+	before := entries()
+	for _, route := range h.Routes() {
+		if !strings.HasPrefix(route.Path, "/admin/v1/") || route.Method != "POST" || strings.HasSuffix(route.Path, "/show") {
+			continue
+		}
+		for _, body := range []string{`{}`, `{"reason":""}`, `{"reason":" "}`} {
+			w := h.as(engine.RoleAdmin, "POST", route.Path, body)
+			if w.Code != http.StatusBadRequest || !strings.Contains(w.Body.String(), "reason is missing") {
+				t.Errorf("%s %s: %d %s", route.Path, body, w.Code, w.Body)
+			}
+		}
+	}
+	if after := entries(); after != before {
+		t.Errorf("%d entries were written", after-before)
+	}
+}
+
+// What a helpdesk does stands in the audit under it and the person whom it
+// names, and ends where somebody has an administrative role.
+func TestDeskAdministers(t *testing.T) {
+	h := build(t)
+	boss := h.engine.ImportUsers(t.Context(), operator, []engine.Newcomer{{Profile: cloud.Profile{UPN: "boss@contoso.example", Enabled: true},
+		Roles: []string{"User Administrator"}}})
+	if boss[0].Err != nil {
+		t.Fatal(boss[0].Err)
+	}
+	until := h.Now().Add(time.Hour).Format(time.RFC3339)
+	for _, path := range []string{"bypass", "bypass/end", "block", "unblock", "invite"} {
+		body := `{"name":"%s","person":"grace","reason":"ticket 4711"`
+		if path == "bypass" || path == "block" {
+			body += `,"until":"` + until + `"`
+		}
+		ask := func(name string) *httptest.ResponseRecorder {
+			return h.as(engine.RoleHelpdesk, "POST", "/admin/v1/users/"+path, strings.Replace(body+"}", "%s", name, 1))
+		}
+		if w := ask("ada@contoso.example"); w.Code != http.StatusNoContent && w.Code != http.StatusCreated {
+			t.Errorf("%s: %d %s", path, w.Code, w.Body)
+		}
+		if w := ask("boss@contoso.example"); w.Code != http.StatusForbidden || !strings.Contains(w.Body.String(), "administrative role") {
+			t.Errorf("%s of somebody with a role: %d %s", path, w.Code, w.Body)
+		}
+		var last engine.Entry
+		for entry, err := range h.engine.Audit(t.Context(), 0) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			last = entry
+		}
+		if last.Actor != "grace via helpdesk" || last.Reason != "ticket 4711" || last.Subject != string(h.user) {
+			t.Errorf("%s stands in the audit as %+v", path, last)
+		}
+	}
+}
+
 func TestBadRequests(t *testing.T) {
 	h := build(t)
 	find, write := "/directory/v1/find", "/directory/v1/write"
