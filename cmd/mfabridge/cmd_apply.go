@@ -206,8 +206,10 @@ func stoppedRun(err error, begun bool) error {
 		return &exit{code: exitPartly, err: hint.New("stopped, because nobody reads the output any more", goOn)}
 	}
 	switch exitCode(err) {
-	case exitInterrupted, exitUnavailable, exitNotNow:
+	case exitInterrupted, exitUnavailable:
 		return hint.Wrap(err, cmp.Or(hint.Of(err), goOn))
+	case exitNotNow:
+		return hint.Wrap(err, cmp.Or(hint.Of(err), "wait until the other run has ended, then run the same command again"))
 	}
 	return err
 }

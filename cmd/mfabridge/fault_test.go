@@ -481,7 +481,7 @@ func TestApplyPause(t *testing.T) {
 	for range 2 {
 		signal(syscall.SIGUSR1)
 		await(`"type":"pause","paused":true`)
-		if r := mfabridge(t, "apply", m.plan); r.code != exitNotNow {
+		if r := mfabridge(t, "apply", m.plan); r.code != exitNotNow || !strings.Contains(r.err, "hint: wait until it has ended") {
 			t.Errorf("another run while the first waits: exit code %d, %s", r.code, r.err)
 		}
 		signal(syscall.SIGUSR2)

@@ -350,7 +350,8 @@ func lockPlan(p *Plan) (*os.File, error) {
 	switch held, err := tryLock(f); {
 	case held:
 		f.Close()
-		return nil, &cloud.Error{Kind: cloud.Locked, Message: "another run of apply is at work on this plan"}
+		return nil, hint.Wrap(&cloud.Error{Kind: cloud.Locked, Message: "another run of apply or undo is at work on this plan"},
+			"wait until it has ended; check and explain may be run beside it")
 	case err != nil:
 		f.Close()
 		return nil, fmt.Errorf("plan file %s cannot be locked: %w", p.path, err)
