@@ -1,0 +1,160 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"mfabridge/cloud"
+	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/store/sqlite"
+	"mfabridge/fixtures"
+	"mfabridge/internal/ldapconn/ldaptest"
+	"mfabridge/internal/peer"
+)
+
+const pushYAML = `engine:
+  store: sqlite:cloud.db
+data: .
+cluster_keys: ["file:cluster.key"]
+primaries:
+  corp:
+    type: ldap
+    urls: ["%s"]
+    ca: %s
+    bind_dn: "%s"
+    bind_password: file:bind.secret
+    base_dn: dc=corp,dc=example
+radius:
+  listen: ["127.0.0.1:0"]
+  clients:
+    - {name: vpn, networks: ["127.0.0.1/32"], secret: "file:vpn.secret", primary: corp, code_entry: append, factor_delimiter: ",", push_wait: 20s}
+`
+
+// handset is Ada's authenticator, in a process that is neither shim.
+type handset struct {
+	e      *engine.Engine
+	user   cloud.UserID
+	device string
+}
+
+func newHandset(t *testing.T, s story, upn string) handset {
+	t.Helper()
+	db, err := sqlite.Open(t.Context(), s.path("cloud.db"), sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	key, err := engine.LoadKey("file:" + s.path("cloud.db.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := engine.Open(t.Context(), engine.Config{Store: db, Key: key})
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, err := e.Find(t.Context(), []cloud.Key{{Kind: cloud.ByUPN, Value: upn}})
+	if err != nil || len(found[0]) != 1 {
+		t.Fatalf("%s: %v, %v", upn, found, err)
+	}
+	id := found[0][0]
+	if r := e.Write(t.Context(), []cloud.Change{{User: id, Op: cloud.Add, Method: cloud.Authenticator, After: cloud.Value{State: "invited"}}}); r[0].Outcome != cloud.Done {
+		t.Fatalf("invitation: %+v", r)
+	}
+	users, err := e.Read(t.Context(), []cloud.UserID{id})
+	if err != nil {
+		t.Fatal(err)
+	}
+	devices := users[0].Authenticators
+	device := devices[len(devices)-1].ID
+	if err := e.Activate(t.Context(), id, device, "Synthetic phone"); err != nil {
+		t.Fatal(err)
+	}
+	return handset{e, id, device}
+}
+
+// press answers the one push that comes, and fails if there are several.
+func (p handset) press(t *testing.T, answer engine.PushAnswer) {
+	t.Helper()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.After(10 * time.Second); ; {
+		waiting, err := p.e.Pushes(t.Context(), p.user, p.device)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(waiting) > 1 {
+			t.Fatalf("%d pushes wait", len(waiting))
+		}
+		if len(waiting) == 1 {
+			if waiting[0].App != "vpn" || !strings.HasSuffix(waiting[0].From, "198.51.100.7") {
+				t.Errorf("the push says %+v", waiting[0])
+			}
+			if _, err := p.e.Respond(t.Context(), engine.Response{User: p.user, Device: p.device, Challenge: waiting[0].Challenge, Answer: answer}); err != nil {
+				t.Fatal(err)
+			}
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-end:
+			t.Fatal("no push came")
+		}
+	}
+}
+
+// A login by password and push with the engine, OpenLDAP and radclient: held,
+// joined at a second shim, approved and denied in a third process; a code
+// behind the password all the same.
+func TestPushOverTwoShims(t *testing.T) {
+	peer.Path(t, "radclient", "freeradius-utils")
+	peer.Path(t, "oathtool", "oathtool")
+	s := moved(t)
+	slapd := ldaptest.Start(t, ldaptest.Options{LDIF: directoryEntry("ada", fixtures.Ada, "")})
+	s.write(t, "bind.secret", ldaptest.RootPassword)
+	s.write(t, "cluster.key", "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=")
+	secretFile := s.write(t, "vpn.secret", sharedSecret)
+	yaml := s.write(t, "shim.yaml", fmt.Sprintf(pushYAML, slapd.LDAPS, slapd.CAFile, ldaptest.Root))
+	ada := newHandset(t, s, fixtures.Ada)
+	one, two := startShim(t, yaml), startShim(t, yaml)
+	login := func(shim shimProcess, password string) chan string {
+		answered := make(chan string, 1)
+		ctx, cancel := context.WithTimeout(t.Context(), 40*time.Second)
+		t.Cleanup(cancel)
+		cmd := exec.CommandContext(ctx, peer.Path(t, "radclient", "freeradius-utils"), "-x", "-t", "8", "-r", "3", "-S", secretFile, shim.address, "auth")
+		cmd.Stdin = strings.NewReader(fmt.Sprintf("User-Name = %q, User-Password = %q, Calling-Station-Id = \"198.51.100.7\", Message-Authenticator = 0x00\n", "ada", password))
+		go func() {
+			out, _ := cmd.CombinedOutput()
+			answered <- string(out)
+		}()
+		return answered
+	}
+	if out := <-login(one, "wrong,push"); !strings.Contains(out, "Received Access-Reject") {
+		t.Errorf("a wrong password with a word:\n%s", out)
+	}
+	first, second := login(one, "correct horse,push"), login(two, "correct horse,push")
+	ada.press(t, engine.PushApprove)
+	for _, answered := range []chan string{first, second} {
+		if out := <-answered; !strings.Contains(out, "Received Access-Accept") {
+			t.Errorf("an approved push:\n%s", out)
+		}
+	}
+	denied := login(two, "correct horse")
+	ada.press(t, engine.PushDeny)
+	if out := <-denied; !strings.Contains(out, "Received Access-Reject") {
+		t.Errorf("a denied push:\n%s", out)
+	}
+	code := oathtool(t, fixtures.CanaryTokenBase32)
+	for _, shim := range []shimProcess{one, two} {
+		if out := <-login(shim, "correct horse,"+code); !strings.Contains(out, "Received Access-Accept") {
+			t.Errorf("a code behind the password, and its repeat at the other shim:\n%s", out)
+		}
+	}
+	log := one.stop() + two.stop()
+	if !strings.Contains(log, `"reason":"user_denied"`) || !strings.Contains(log, `"method":"push"`) || strings.Contains(log, code) || strings.Contains(log, "correct horse") {
+		t.Errorf("the log is\n%s", log)
+	}
+}
