@@ -22,18 +22,42 @@ func (c *Config) Summary(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "CLIENT\tNETWORKS\tFIRST FACTOR\tSECOND FACTOR\tENGINE AWAY")
 	for _, client := range c.RADIUS.Clients {
-		first, second := "password, checked by the engine", "code, asked for in a challenge"
+		first := "password, checked by " + client.Primary
 		switch client.Primary {
 		case Native:
+			first = "password, checked by the engine"
 		case None:
 			first = "checked by the client"
-		default:
-			first = "password, checked by " + client.Primary
 		}
-		if client.CodeEntry == Only {
-			second = "code in the password field"
-		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", client.Name, strings.Join(client.Networks, ", "), first, second, client.OnOutage)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", client.Name, strings.Join(client.Networks, ", "), first, client.factor(), client.OnOutage)
 	}
 	return t.Flush()
+}
+
+// factor is how the second factor is asked for, and when it is not.
+func (c *Client) factor() string {
+	var b strings.Builder
+	switch c.CodeEntry {
+	case Only:
+		return "code in the password field"
+	case Append:
+		b.WriteString("code behind the password, or asked for")
+	default:
+		b.WriteString("code, asked for in a challenge")
+	}
+	push := "push"
+	if c.PushNumber {
+		push = "push with a number"
+	}
+	fmt.Fprintf(&b, "; %s for %s", push, c.Hold)
+	if c.FallbackOATH {
+		b.WriteString(", then a code")
+	}
+	if c.Cache.Life > 0 {
+		fmt.Fprintf(&b, "; spared for %s", c.Cache.Life)
+	}
+	if c.Unmatched == PrimaryOnly {
+		b.WriteString("; none for whom the engine does not know")
+	}
+	return b.String()
 }
