@@ -68,6 +68,21 @@ func TestMatchFileOverridesAllKeys(t *testing.T) {
 	}
 }
 
+// Whom the match file gives to a row out of scope, no row of the plan may have:
+// the next plan would give him two people's methods.
+func TestMatchFileCountsOutOfScope(t *testing.T) {
+	users, people := cohort(3)
+	opt := migrate.Options{Scope: selection(t, "users:pilot.txt", "user1@contoso.example\n"),
+		MatchFile: matchFile(t, "Username,UserPrincipalName\nuser2@contoso.example,user1@contoso.example\n")}
+	out, _, err := planFor(t, &grouped{directory: directory{caps: engine(), users: people}}, users, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(out.decisions) != 1 || out.codes("user1@contoso.example")[0] != migrate.UserMatchShared {
+		t.Errorf("decided %+v", out.decisions)
+	}
+}
+
 func TestMatchFileCannotShareAUser(t *testing.T) {
 	a := person("A", "a@contoso.example", "")
 	other := row("other", 2)

@@ -207,7 +207,11 @@ func (p *planner) note(ctx context.Context, users []legacy.User) error {
 func (p *planner) leaveOut(u legacy.User) error {
 	p.finder.scope.outside.set(uint64(u.Ordinal))
 	p.sum.LeftOut++
-	return p.conflicts.add(p.mapper.claimsOf(u, Match{Create: true, UPN: cmp.Or(u.UPN, u.Username)}))
+	m := Match{Create: true, UPN: cmp.Or(u.UPN, u.Username)}
+	if given, ok := p.opt.MatchFile.of(u.Username); ok {
+		m.add(u, []rowKey{given}, evidence{}, &p.mapper.caps)
+	}
+	return p.conflicts.add(p.mapper.claimsOf(u, m))
 }
 
 // decide is the second pass.
