@@ -24,9 +24,10 @@ const (
 // Limits on what a caller may ask for.
 const (
 	maxTries   = 10
-	maxApp     = 128 // bytes of Client.App
-	pruneLimit = 64  // old challenges that one new challenge may clear away
-	pruneMark  = '0' // a new challenge whose id ends so does: one in 32
+	maxApp     = 128            // bytes of Client.App
+	keepCounts = 24 * time.Hour // at least: a day's messages are counted so
+	pruneLimit = 64             // old challenges that one new challenge may clear away
+	pruneMark  = '0'            // a new challenge whose id ends so does: one in 32
 )
 
 // challengeText is Base32 in the order of its bytes.
@@ -385,5 +386,5 @@ func (e *Engine) deliver(ctx context.Context, b *beginning) error {
 
 // prune forgets what nobody can ask for any more, a bounded amount.
 func (e *Engine) prune(tx Tx, now time.Time) error {
-	return tx.Prune(oldestID(now.Add(-remembered)), now.Add(-e.limits.Forget), pruneLimit)
+	return tx.Prune(oldestID(now.Add(-remembered)), now.Add(-max(e.limits.Forget, keepCounts)), pruneLimit)
 }

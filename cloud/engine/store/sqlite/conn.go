@@ -24,8 +24,9 @@ const busyTimeout = 10_000
 type conn struct {
 	raw   *sqlite3.SQLiteConn
 	stmts map[string]*sqlite3.SQLiteStmt
-	row   []driver.Value // reused by query
-	heads *heads         // of the audit, by the writer; nil: to be read
+	row   []driver.Value    // reused by query
+	heads *heads            // of the audit, by the writer; nil: to be read
+	meta  map[string][]byte // what this transaction has read of meta, by the writer
 }
 
 // dial opens a file that exists, read-write or read-only, with a journal mode

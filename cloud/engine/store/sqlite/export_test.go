@@ -14,7 +14,7 @@ func Statements() map[string]string {
 		"sqlPutToken": sqlPutToken, "sqlSetClock": sqlSetClock, "sqlRemoveToken": sqlRemoveToken, "sqlSetSpent": sqlSetSpent,
 		"sqlPutChallenge": sqlPutChallenge, "sqlPutAttempt": sqlPutAttempt, "sqlSetLastSent": sqlSetLastSent, "sqlPutFailures": sqlPutFailures,
 		"sqlRemoveFailures": sqlRemoveFailures, "sqlPutApp": sqlPutApp, "sqlRemoveApp": sqlRemoveApp, "sqlAppend": sqlAppend,
-		"sqlOldest": sqlOldest, "sqlPruneChallenges": sqlPruneChallenges, "sqlPruneAttempts": sqlPruneAttempts, "sqlPruneSent": sqlPruneSent,
+		"sqlPruneTo": sqlPruneTo, "sqlPruneToLast": sqlPruneToLast, "sqlPruneChallenges": sqlPruneChallenges, "sqlPruneAttempts": sqlPruneAttempts, "sqlPruneSent": sqlPruneSent,
 		"sqlPruneFailures": sqlPruneFailures,
 		"sqlDevices":       sqlDevices, "sqlGroup": sqlGroup, "sqlGroupNamed": sqlGroupNamed, "sqlGroupsAfter": sqlGroupsAfter,
 		"sqlMembersAfter": sqlMembersAfter, "sqlParents": sqlParents, "sqlLastAudit": sqlLastAudit, "sqlPutDevice": sqlPutDevice,

@@ -126,6 +126,46 @@ func TestErrorUndoesOneUpdate(t *testing.T) {
 	}
 }
 
+// What one update reads of meta, and what another one of the same commit wrote
+// there, is what the transaction holds: nothing that was undone, nothing old.
+func TestMetaWithinOneCommit(t *testing.T) {
+	s := opens(t, made(t))
+	if err := s.Update(t.Context(), func(tx engine.Tx) error { return tx.SetMeta("count", []byte{0}) }); err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for i := range 200 { // many of them share a commit
+		wg.Go(func() {
+			_ = s.Update(context.Background(), func(tx engine.Tx) error {
+				value, err := tx.Meta("count")
+				if err != nil {
+					return err
+				}
+				value[0]++
+				if err := tx.SetMeta("count", value); err != nil {
+					return err
+				}
+				if again, err := tx.Meta("count"); err != nil || again[0] != value[0] {
+					t.Errorf("written %v, read %v, %v", value, again, err)
+				}
+				if i%2 == 0 {
+					return errors.New("undone")
+				}
+				return nil
+			})
+		})
+	}
+	wg.Wait()
+	if err := s.View(t.Context(), func(r engine.Reader) error {
+		if value, err := r.Meta("count"); err != nil || value[0] != 100 {
+			t.Errorf("%v, %v", value, err)
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // A statement that breaks a constraint leaves the rest of its update alone.
 func TestTakenSerialLetsTheUpdateGoOn(t *testing.T) {
 	s := opens(t, made(t))
@@ -429,4 +469,52 @@ func killAfter(t *testing.T, path string, logins int) (last int) {
 		t.Fatalf("the child ended by itself after %d logins: %v", last, err)
 	}
 	return last
+}
+
+// What was sent for challenges that are forgotten is forgotten with them, also
+// where one user was asked at many places; what is newer stays.
+func TestPruneForgetsWhatWasSent(t *testing.T) {
+	s := opens(t, made(t))
+	if err := s.Update(t.Context(), func(tx engine.Tx) error {
+		for _, n := range []string{"a", "b", "c", "d", "e"} {
+			c := &engine.Challenge{ID: cloud.ChallengeID(n), User: "u", Method: cloud.SMS, State: cloud.Expired}
+			if err := errors.Join(tx.PutChallenge(c), tx.SetLastSent("u", "at "+n, c.ID)); err != nil {
+				return err
+			}
+		}
+		return tx.Prune("e", time.Time{}, 3)
+	}); err != nil {
+		t.Fatal(err)
+	}
+	left := func() (left string) {
+		if err := s.View(t.Context(), func(r engine.Reader) error {
+			for _, n := range []string{"a", "b", "c", "d", "e"} {
+				c, err := r.Challenge(cloud.ChallengeID(n))
+				if err != nil {
+					return err
+				}
+				sent, err := r.LastSent("u", "at "+n)
+				if err != nil {
+					return err
+				}
+				if (c != nil) != (sent != "") {
+					t.Errorf("%s: challenge %v, sent %q", n, c != nil, sent)
+				}
+				left += string(sent)
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return left
+	}
+	if got := left(); got != "de" {
+		t.Errorf("left: %q", got)
+	}
+	if err := s.Update(t.Context(), func(tx engine.Tx) error { return tx.Prune("e", time.Time{}, 3) }); err != nil {
+		t.Fatal(err)
+	}
+	if got := left(); got != "e" {
+		t.Errorf("left in the end: %q", got)
+	}
 }

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"bytes"
 	"database/sql/driver"
 	"errors"
 	"strings"
@@ -43,10 +44,11 @@ const (
 	sqlPutApp         = "INSERT OR REPLACE INTO apps (" + appColumns + ") VALUES ($1, $2, $3, $4, $5, $6)"
 	sqlRemoveApp      = "DELETE FROM apps WHERE name = $1"
 
-	sqlOldest          = "SELECT id, user, place, sent IS NOT NULL FROM challenges WHERE id < $1 ORDER BY id LIMIT $2"
+	sqlPruneTo         = "SELECT id FROM challenges WHERE id < +$1 ORDER BY id LIMIT 1 OFFSET +$2"
+	sqlPruneToLast     = "SELECT id FROM challenges WHERE id < $1 ORDER BY id DESC LIMIT 1"
 	sqlPruneChallenges = "DELETE FROM challenges WHERE id <= $1"
 	sqlPruneAttempts   = "DELETE FROM attempts WHERE challenge <= $1"
-	sqlPruneSent       = "DELETE FROM last_sent WHERE user = $1 AND place = $2 AND challenge = $3"
+	sqlPruneSent       = "DELETE FROM last_sent WHERE user IN (SELECT user FROM challenges WHERE id <= $1 AND method <> 'oath') AND challenge <= $2"
 	sqlPruneFailures   = "DELETE FROM failures WHERE (user, way, place) IN " +
 		"(SELECT user, way, place FROM failures WHERE last < $1 ORDER BY last LIMIT $2)"
 )
@@ -57,7 +59,23 @@ func (t tx) do(sql string, args ...driver.Value) error {
 	return err
 }
 
-func (t tx) SetMeta(name string, value []byte) error { return t.do(sqlSetMeta, name, value) }
+func (t tx) SetMeta(name string, value []byte) error {
+	delete(t.c.meta, name)
+	return t.do(sqlSetMeta, name, value)
+}
+
+// Meta reads once what every update of a transaction asks for: nobody else
+// can write until it ends.
+func (t tx) Meta(name string) ([]byte, error) {
+	if value, ok := t.c.meta[name]; ok {
+		return bytes.Clone(value), nil
+	}
+	value, err := t.reader.Meta(name)
+	if err == nil && t.c.meta != nil {
+		t.c.meta[name] = bytes.Clone(value)
+	}
+	return value, err
+}
 
 func (t tx) PutUser(u *engine.User) error {
 	var password, aside driver.Value
@@ -156,24 +174,17 @@ func (t tx) RemoveApp(name string) error { return t.do(sqlRemoveApp, name) }
 // challenge is a range without gaps.
 func (t tx) Prune(id cloud.ChallengeID, at time.Time, limit int) error {
 	var last string
-	var sent [][3]driver.Value
-	err := t.c.query(sqlOldest, 4, func(row []driver.Value) error {
-		last = text(row[0])
-		if integer(row[3]) != 0 {
-			sent = append(sent, [3]driver.Value{row[1], row[2], row[0]})
-		}
-		return nil
-	}, string(id), int64(limit))
+	take := func(row []driver.Value) error { last = text(row[0]); return nil }
+	err := t.c.query(sqlPruneTo, 1, take, string(id), int64(limit-1))
+	if err == nil && last == "" { // fewer than limit
+		err = t.c.query(sqlPruneToLast, 1, take, string(id))
+	}
 	if err != nil {
 		return err
 	}
 	if last != "" {
-		if err := errors.Join(t.do(sqlPruneChallenges, last), t.do(sqlPruneAttempts, last)); err != nil {
-			return err
-		}
-	}
-	for _, s := range sent {
-		if err := t.do(sqlPruneSent, s[:]...); err != nil {
+		err := errors.Join(t.do(sqlPruneSent, last, last), t.do(sqlPruneChallenges, last), t.do(sqlPruneAttempts, last))
+		if err != nil {
 			return err
 		}
 	}

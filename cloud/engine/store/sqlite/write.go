@@ -95,6 +95,7 @@ func (s *Store) commit(group []*job, first *job) []*job {
 		}
 		return s.abandon(group, failure(err))
 	}
+	s.writer.meta = map[string][]byte{}
 	for j := first; j != nil; j = s.next(len(group)) {
 		group = append(group, j)
 		if !s.run(j) {
@@ -142,6 +143,7 @@ func (s *Store) run(j *job) bool {
 	}
 	if j.err = failure(call(j.fn, tx{reader{s.writer}})); j.err != nil {
 		s.writer.heads = nil // what was appended is undone
+		clear(s.writer.meta)
 		if s.writer.raw.AutoCommit() {
 			return false
 		}
@@ -171,7 +173,7 @@ func call(fn func(engine.Tx) error, t tx) (err error) {
 
 // abandon rolls the transaction back and fails every job that had succeeded.
 func (s *Store) abandon(group []*job, cause error) []*job {
-	s.writer.heads = nil
+	s.writer.heads, s.writer.meta = nil, nil
 	if !s.writer.raw.AutoCommit() {
 		if _, err := s.writer.exec(sqlRollback); err != nil {
 			cause = errors.Join(cause, failure(err))
