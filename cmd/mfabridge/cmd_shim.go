@@ -39,6 +39,7 @@ func (p *program) shimCommand() *cli.Command {
 		Subcommands: []*cli.Command{
 			{Name: "serve", Usage: "run until stopped; drains on SIGTERM", Flags: []cli.Flag{configFlag, keyFlag()}, Action: p.shimServe},
 			{Name: "check", Usage: "check the configuration and the engine; starts nothing", Flags: []cli.Flag{configFlag, keyFlag()}, Action: p.shimCheck},
+			p.shimImportCommand(),
 			{Name: "why", Usage: "explain what became of a login", ArgsUsage: "REQUEST|USER",
 				Description: "Reads the events that a shim keeps under data, and shows the latest of a user, request, challenge, calling\n" +
 					"station, address or client with the reason in words. A request is known by the first octets of its\n" +

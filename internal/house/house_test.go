@@ -46,6 +46,7 @@ var rooms = map[string][]string{
 	"migrate":             {"legacy", "legacy/phone", "cloud"},
 	"migrate/board":       {"legacy", "migrate", "cloud"},
 	"migrate/ldapdir":     {"migrate", "cloud"},
+	"migrate/shimconf":    {"legacy", "migrate"},
 	"migrate/planfile":    {"legacy", "migrate", "cloud"},
 	"shim":                {"cloud", "shim/radius", "shim/config", "shim/observe", "shim/dictionary"},
 	"shim/radius":         {},

@@ -1,0 +1,137 @@
+package shimconf_test
+
+import (
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"mfabridge/internal/secret"
+	"mfabridge/legacy"
+	"mfabridge/migrate/shimconf"
+	"mfabridge/shim/config"
+)
+
+const canary = "synthetic shared secret"
+
+func settings() legacy.Settings {
+	return legacy.Settings{
+		RadiusClients: []legacy.RadiusClient{
+			{Name: "vpn", IPAddress: "192.0.2.10", ApplicationName: "VPN Amsterdam", SharedSecret: secret.FromString(canary), RequireUserMatch: true},
+			{Name: "citrix", IPAddress: "192.0.2.20", SharedSecret: secret.FromString(canary + " two"), EnableFallbackOathToken: true},
+		},
+		RadiusTarget: legacy.RadiusTarget{Type: "radius", Servers: []legacy.TargetServer{{Address: "10.0.0.5", AccountingPort: 1646, SharedSecret: secret.FromString(canary)},
+			{Address: "10.0.0.6", AuthenticationPort: 1645, SharedSecret: secret.FromString(canary)}}},
+		LDAPClients: []legacy.LDAPClient{{Name: "wiki"}},
+		Caching:     []legacy.CacheRule{{Type: "user", Seconds: 300, Application: "VPN"}},
+		TrustedIPs:  []legacy.TrustedIP{{From: netip.MustParseAddr("198.51.100.0"), To: netip.MustParseAddr("198.51.100.255")}},
+	}
+}
+
+// load writes a result into a folder and has the shim's own check read it.
+func load(t *testing.T, r shimconf.Result) (*config.Config, error) {
+	t.Helper()
+	dir := t.TempDir()
+	for _, f := range r.Secrets {
+		if err := os.WriteFile(filepath.Join(dir, f.Name), f.Value.Reveal(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, _, err := config.Parse([]byte(r.YAML), "shim.yaml", dir)
+	return c, err
+}
+
+func convert(t *testing.T, s legacy.Settings) shimconf.Result {
+	t.Helper()
+	r, err := shimconf.Convert(s, shimconf.Options{Store: "sqlite:cloud.db", Source: "contoso"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(r.YAML, canary) {
+		t.Errorf("a secret stands in the configuration:\n%s", r.YAML)
+	}
+	return r
+}
+
+func TestACompleteExportMakesAConfigurationThatIsGood(t *testing.T) {
+	r := convert(t, settings())
+	c, err := load(t, r)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, r.YAML)
+	}
+	vpn, citrix := c.RADIUS.Clients[0], c.RADIUS.Clients[1]
+	if vpn.Name != "VPN Amsterdam" || vpn.Unmatched != config.Deny || vpn.FallbackOATH || vpn.MessageAuthenticator != config.Observe || vpn.Accounting != "old" ||
+		string(vpn.SharedSecret.Reveal()) != canary || vpn.Prefixes[0].String() != "192.0.2.10/32" {
+		t.Errorf("vpn: %+v", vpn)
+	}
+	if citrix.Name != "citrix" || citrix.Unmatched != config.Deny || !citrix.FallbackOATH {
+		t.Errorf("citrix: %+v", citrix)
+	}
+	servers := c.Primaries["old"].Servers
+	if servers[0].Address != "10.0.0.5:1812" || servers[0].Accounting != "10.0.0.5:1646" || servers[1].Address != "10.0.0.6:1645" {
+		t.Errorf("servers %+v", servers)
+	}
+	for _, code := range []string{"LDAP_CLIENT_NOT_SERVED", "CACHE_RULE_NOT_MOVED", "TRUSTED_IP_NOT_MOVED", "password alone"} {
+		if !strings.Contains(strings.Join(r.Notes, "\n"), code) || !strings.Contains(r.YAML, code) {
+			t.Errorf("nothing about %s in %q", code, r.Notes)
+		}
+	}
+}
+
+func TestUnknownUsersPassOnlyWithADirectory(t *testing.T) {
+	s := settings()
+	s.RadiusTarget.Type = "ldap"
+	r := convert(t, s)
+	r.YAML = strings.Replace(r.YAML, `base_dn: ""`, "base_dn: dc=corp,dc=example", 1)
+	c, err := load(t, r)
+	if err != nil || c.RADIUS.Clients[0].Unmatched != config.Deny || c.RADIUS.Clients[1].Unmatched != config.PrimaryOnly {
+		t.Errorf("%v\n%s", err, r.YAML)
+	}
+}
+
+// What the export does not say keeps the shim from starting.
+func TestWhatIsMissingIsNotGuessed(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*legacy.Settings)
+		want   string
+	}{
+		"no secret":    {func(s *legacy.Settings) { s.RadiusClients[0].SharedSecret = secret.Bytes{} }, "client VPN Amsterdam: secret: "},
+		"a host name":  {func(s *legacy.Settings) { s.RadiusClients[0].IPAddress = "vpn.example" }, "client VPN Amsterdam has no networks"},
+		"one address":  {func(s *legacy.Settings) { s.RadiusClients[1].IPAddress = "192.0.2.10" }, "belongs to client VPN Amsterdam and to client citrix"},
+		"no target":    {func(s *legacy.Settings) { s.RadiusTarget = legacy.RadiusTarget{} }, "does not say who checks the first factor"},
+		"a directory":  {func(s *legacy.Settings) { s.RadiusTarget.Type = "ldap" }, "primaries.old has no base_dn"},
+		"Windows":      {func(s *legacy.Settings) { s.RadiusTarget = legacy.RadiusTarget{Type: "windows"} }, "primaries.old has no base_dn"},
+		"no secret up": {func(s *legacy.Settings) { s.RadiusTarget.Servers[1].SharedSecret = secret.Bytes{} }, "primaries.old.servers[1]: secret: "},
+	} {
+		s := settings()
+		c.change(&s)
+		if conf, err := load(t, convert(t, s)); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, %v, want %q", name, conf != nil, err, c.want)
+		}
+	}
+	if _, err := shimconf.Convert(legacy.Settings{}, shimconf.Options{}); err == nil {
+		t.Error("nothing became a configuration")
+	}
+}
+
+// Names come from a customer's file: they are text, whatever they hold.
+func FuzzConvert(f *testing.F) {
+	f.Add("vpn", "192.0.2.1", "a\nb: c")
+	f.Add("\"", "::1", "#")
+	f.Fuzz(func(t *testing.T, name, address, application string) {
+		s := settings()
+		s.RadiusClients = append(s.RadiusClients, legacy.RadiusClient{Name: name, IPAddress: address, ApplicationName: application, SharedSecret: secret.FromString(canary)})
+		r, err := shimconf.Convert(s, shimconf.Options{Store: "sqlite:cloud.db"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := load(t, r)
+		if err == nil && len(c.RADIUS.Clients) != 3 {
+			t.Errorf("%d clients of %q", len(c.RADIUS.Clients), r.YAML)
+		}
+		if err != nil && !strings.Contains(err.Error(), "network") {
+			t.Errorf("%v\n%s", err, r.YAML)
+		}
+	})
+}
