@@ -69,7 +69,7 @@ type Engine struct {
 	node      string
 	actor     string
 	limits    Limits
-	fraud     Fraud
+	fraud     atomic.Pointer[Fraud]
 	text      string
 	setup     setup
 	caps      cloud.Capabilities
@@ -195,7 +195,8 @@ func open(ctx context.Context, c Config, restoring bool) (*Engine, error) {
 		return nil, refuse(cloud.Internal, "an engine needs a store and a key")
 	}
 	e := &Engine{store: c.Store, key: c.Key, senders: c.Senders, now: c.Now, log: c.Log, observe: c.Observe,
-		node: orLocal(c.Node), actor: orLocal(c.Actor), limits: c.Limits.filled(), fraud: c.Fraud, text: c.Text}
+		node: orLocal(c.Node), actor: orLocal(c.Actor), limits: c.Limits.filled(), text: c.Text}
+	e.fraud.Store(&c.Fraud)
 	if e.now == nil {
 		e.now = time.Now
 	}

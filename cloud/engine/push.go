@@ -170,6 +170,9 @@ type Fraud struct {
 	Notify func(context.Context, FraudReport) // called when it is durable; nil: the log only
 }
 
+// SetFraud changes what a report leads to, from the next one on.
+func (e *Engine) SetFraud(f Fraud) { e.fraud.Store(&f) }
+
 // Respond takes what a person pressed. It is the place where a device's
 // answer enters the core: whoever calls has checked, before, that this device
 // signed exactly these values. The verdict is durable when it returns and goes
@@ -194,8 +197,8 @@ func (e *Engine) Respond(ctx context.Context, r Response) (cloud.Decision, error
 	if s.fraud != nil {
 		e.log.WarnContext(ctx, "a user reported a fraudulent login", "user", s.fraud.User, "app", s.fraud.App, "from", s.fraud.From,
 			"blocked", !s.fraud.Blocked.IsZero())
-		if e.fraud.Notify != nil {
-			e.fraud.Notify(ctx, *s.fraud)
+		if notify := e.fraud.Load().Notify; notify != nil {
+			notify(ctx, *s.fraud)
 		}
 	}
 	return s.d, nil
@@ -268,12 +271,12 @@ func (s *responding) judge() error {
 func (s *responding) report() error {
 	s.fraud = &FraudReport{User: s.c.User, App: s.c.App, From: s.c.Place, At: s.now}
 	detail := fmt.Sprintf("challenge=%s app=%q from=%q", s.c.ID, s.c.App, s.c.Place)
-	if s.e.fraud.Block > 0 {
+	if block := s.e.fraud.Load().Block; block > 0 {
 		u, err := s.tx.User(s.c.User)
 		if err != nil {
 			return err
 		}
-		if until := s.now.Add(s.e.fraud.Block); u != nil && until.After(u.BlockedUntil) {
+		if until := s.now.Add(block); u != nil && until.After(u.BlockedUntil) {
 			u.BlockedUntil = until
 			s.fraud.Blocked = until
 			detail += " blocked-until=" + until.UTC().Format(time.RFC3339)

@@ -108,6 +108,7 @@ func (p *program) openServer(ctx context.Context, path string) (_ *engineServer,
 	if s.doors, err = p.openDoors(s.conf, log); err != nil {
 		return nil, err
 	}
+	s.SetFraud(engine.Fraud{Block: s.conf.Fraud.BlockTime})
 	limits := s.conf.Limits
 	s.faces, err = api.New(api.Options{Engine: s.Engine, Issuer: issuer(s.conf, s.doors), Life: s.conf.Tokens.LifeTime, Period: s.conf.Tokens.RotationTime,
 		Limits: serve.Limits{InFlight: limits.InFlight, Heavy: limits.Heavy, Streams: limits.Streams}, Now: p.now, Log: log})
@@ -273,6 +274,7 @@ func (p *program) reload(s *engineServer) error {
 	for name, cert := range certs {
 		s.doors.certs[name].Become(cert)
 	}
+	s.SetFraud(engine.Fraud{Block: next.Fraud.BlockTime})
 	s.faces.SetTokens(next.Tokens.LifeTime, next.Tokens.RotationTime)
 	s.conf = next
 	return nil

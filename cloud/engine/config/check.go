@@ -51,6 +51,7 @@ func (k *check) all() {
 	k.listener("ops", k.Listeners.Ops)
 	k.Tokens.LifeTime = k.duration("tokens.life", k.Tokens.Life, lifeDefault, lifeLeast, lifeMost)
 	k.Tokens.RotationTime = k.duration("tokens.rotation", k.Tokens.Rotation, rotationDefault, rotationLeast, rotationMost)
+	k.Fraud.BlockTime = k.duration("fraud.block", k.Fraud.Block, 0, time.Minute, 8760*time.Hour)
 	k.number("limits.in_flight", k.Limits.InFlight)
 	k.number("limits.heavy", k.Limits.Heavy)
 	k.number("limits.streams", k.Limits.Streams)
@@ -131,7 +132,7 @@ func (k *check) duration(key, text string, unset, least, most time.Duration) tim
 	}
 	d, err := time.ParseDuration(text)
 	if err != nil || d < least || d > most {
-		k.refuse(fmt.Sprintf("write a time from %v to %v, e.g. %v", least, most, unset), "%s cannot be %q", key, text)
+		k.refuse(fmt.Sprintf("write a time from %v to %v, e.g. %v", least, most, max(unset, least)), "%s cannot be %q", key, text)
 	}
 	return d
 }

@@ -39,6 +39,8 @@ type Config struct {
 
 	Limits Limits `yaml:"limits"`
 
+	Fraud Fraud `yaml:"fraud"`
+
 	// Not built yet.
 	Primaries any `yaml:"primaries"`
 	Channels  any `yaml:"channels"`
@@ -87,6 +89,13 @@ type Tokens struct {
 
 	LifeTime     time.Duration `yaml:"-"`
 	RotationTime time.Duration `yaml:"-"`
+}
+
+// Fraud says what follows when a user reports a login that is somebody else's.
+type Fraud struct {
+	Block string `yaml:"block"` // block the user for this time, 1m to 8760h; default: only report it
+
+	BlockTime time.Duration `yaml:"-"` // 0: do not
 }
 
 // Limits bound what all callers take together. 0: the default.

@@ -19,6 +19,7 @@ listeners:
   ops: {listen: "127.0.0.1:9090"}
 tokens: {life: 10m}
 limits: {in_flight: 10}
+fraud: {block: 24h}
 `
 
 func TestGoodConfiguration(t *testing.T) {
@@ -34,7 +35,7 @@ func TestGoodConfiguration(t *testing.T) {
 	if c.Store != "sqlite:"+filepath.Join(dir, "cloud.db") || c.Key != "file:"+filepath.Join(dir, "cloud.key") ||
 		c.Listeners.API.URL != "https://engine.contoso.example:8443" || c.Listeners.Ops.Address.Port() != 9090 ||
 		c.Listeners.Pages.TLS.Cert != filepath.Join(dir, "a.crt") || c.Listeners.Pages.TLS.Key != "/etc/a.key" ||
-		c.Tokens.LifeTime != 10*time.Minute || c.Tokens.RotationTime != 720*time.Hour || c.Limits.InFlight != 10 {
+		c.Tokens.LifeTime != 10*time.Minute || c.Tokens.RotationTime != 720*time.Hour || c.Limits.InFlight != 10 || c.Fraud.BlockTime != 24*time.Hour {
 		t.Errorf("read as %+v", c)
 	}
 	if _, err := config.Load(path + ".none"); err == nil {
@@ -45,6 +46,7 @@ func TestGoodConfiguration(t *testing.T) {
 func TestWrongConfigurations(t *testing.T) {
 	for name, c := range map[string]struct{ old, new, want string }{
 		"unknown key":           {"key: file:cloud.key", "kee: file:cloud.key", `engine.yaml:2:1: unknown key "kee"`},
+		"a short block":         {"block: 24h", "block: 5s", `fraud.block cannot be "5s"`},
 		"no store":              {"store: sqlite:cloud.db\n", "", "store is missing"},
 		"other store":           {"sqlite:cloud.db", "postgres:x", "store is not of the form"},
 		"no key for PostgreSQL": {"sqlite:cloud.db\nkey: file:cloud.key", "postgres://engine@db/engine", "key is missing"},
