@@ -274,6 +274,15 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	return err
 }
 
+// Ready tells whether logins can be judged just now: the engine can be asked,
+// and nobody has begun to stop the server.
+func (s *Server) Ready(ctx context.Context) error {
+	if s.isClosing() {
+		return ErrServerClosed
+	}
+	return s.engineThere(ctx)
+}
+
 func (s *Server) isClosing() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

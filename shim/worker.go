@@ -107,13 +107,21 @@ func (s *Server) fell(c *client, fault any) {
 	s.log.Error("login dropped by a fault in the program", "client", c.Name, "fault", fmt.Sprint(fault), "stack", string(debug.Stack()))
 }
 
-// probe answers Status-Server if the engine is there. It asks for somebody who
+// engineThere tells whether the engine can be asked. It asks for somebody who
 // cannot exist: an engine that says so has looked.
+func (s *Server) engineThere(ctx context.Context) error {
+	nobody := cloud.Request{Subject: cloud.Key{Kind: cloud.ByID, Value: "nobody"}, Tries: 1}
+	if _, err := s.logins.verifier.Begin(ctx, nobody); err != nil && cloud.KindOf(err) != cloud.NotFound {
+		return err
+	}
+	return nil
+}
+
+// probe answers Status-Server if the engine is there.
 func (s *Server) probe(j *job, p radius.Packet, out []byte) {
 	ctx, cancel := context.WithTimeout(s.calls, s.patience)
 	defer cancel()
-	nobody := cloud.Request{Subject: cloud.Key{Kind: cloud.ByID, Value: "nobody"}, Tries: 1}
-	if _, err := s.logins.verifier.Begin(ctx, nobody); err != nil && cloud.KindOf(err) != cloud.NotFound {
+	if err := s.engineThere(ctx); err != nil {
 		s.count.dropped[engineAway].Add(1)
 		return
 	}

@@ -212,6 +212,9 @@ func (p *program) listen(parts *shimParts) (*shim.Server, []port, error) {
 			ports = append(ports, port{address: l.Addr(), what: " (RadSec)", serve: func() error { return l.Serve(server) }, close: l.Close, first: true})
 		}
 	}
+	if err == nil && parts.config.Ops != "" {
+		err = p.openOps(parts, server, &ports)
+	}
 	if err != nil {
 		for _, made := range ports {
 			err = errors.Join(err, made.close())

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"errors"
+	"io"
+	"net/http"
 	"os/exec"
 	"strings"
 	"testing"
@@ -13,11 +16,12 @@ func TestAccountingFromRadclientIsKept(t *testing.T) {
 	program := peer.Path(t, "radclient", "freeradius-utils")
 	m := moved(t)
 	secretFile := m.write(t, "vpn.secret", sharedSecret)
-	path := m.write(t, "shim.yaml", strings.Replace(radclientYAML, `listen: ["127.0.0.1:0"]`, `listen: ["127.0.0.1:0"]`+"\n  accounting: [\"127.0.0.1:0\"]", 1))
+	path := m.write(t, "shim.yaml", strings.Replace(radclientYAML, `listen: ["127.0.0.1:0"]`, `listen: ["127.0.0.1:0"]`+"\n  accounting: [\"127.0.0.1:0\"]", 1)+"ops: \"127.0.0.1:0\"\n")
 	must(t, exitDone, "shim", "check", "--config", path)
 	shim := startShim(t, path)
 	login, account, _ := strings.Cut(shim.address, ", ")
-	account = strings.TrimSuffix(account, " (accounting)")
+	account, ops, _ := strings.Cut(account, " (accounting), ")
+	ops = strings.TrimSuffix(ops, " (ops)")
 	send := func(address, kind, attributes string) string {
 		cmd := exec.Command(program, "-x", "-t", "1", "-r", "1", "-S", secretFile, address, kind)
 		cmd.Stdin = strings.NewReader(attributes + "\n")
@@ -33,6 +37,16 @@ func TestAccountingFromRadclientIsKept(t *testing.T) {
 	}
 	if out := send(login, "acct", start); strings.Contains(out, "Received") {
 		t.Errorf("taken at the login's port:\n%s", out)
+	}
+	for path, want := range map[string]string{"metrics": "mfabridge_shim_accounting_taken_total 1", "readyz": "ok", "healthz": "ok"} {
+		answer, err := http.Get("http://" + ops + "/" + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(answer.Body)
+		if err := errors.Join(err, answer.Body.Close()); err != nil || answer.StatusCode != http.StatusOK || !strings.Contains(string(text), want) {
+			t.Errorf("%s: %d, %v\n%s", path, answer.StatusCode, err, text)
+		}
 	}
 	shim.stop()
 	var lines []string

@@ -51,6 +51,7 @@ var rooms = map[string][]string{
 	"shim":                {"cloud", "shim/radius", "shim/config", "shim/observe", "shim/dictionary"},
 	"shim/radius":         {},
 	"shim/observe":        {},
+	"shim/metrics":        {"shim", "shim/observe"},
 	"shim/radsec":         {"shim", "shim/config"},
 	"shim/accounting":     {"shim", "shim/config", "shim/radius", "shim/upstream"},
 	"shim/journal":        {},
@@ -74,7 +75,7 @@ var outside = map[string][]string{
 	"github.com/go-ldap/ldap/v3":                       {"internal/ldapconn"},
 	"encoding/csv":                                     {"migrate", "cmd/mfabridge"},
 	"encoding/xml":                                     {},
-	"net/http":                                         {"legacy/pfsdk", "cloud/engine/http/…", "cloud/remote", "cloud/graph", "cmd/mfabridge"},
+	"net/http":                                         {"legacy/pfsdk", "shim/metrics", "cloud/engine/http/…", "cloud/remote", "cloud/graph", "cmd/mfabridge"},
 	"layeh.com/radius":                                 {},
 	"github.com/nyaruka/phonenumbers":                  {"legacy/phone"},
 	"github.com/go-jose/go-jose/v4":                    {"cloud/engine/http/oauth"},
@@ -82,8 +83,9 @@ var outside = map[string][]string{
 	"filippo.io/age":                                   {"legacy", "fixtures", "migrate/planfile", "cmd/mfabridge"},
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore":     {"cloud/graph", "cmd/mfabridge"},
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity": {"cmd/mfabridge"},
-	"log":     {},
-	"testing": {"cloud/cloudtest", "cloud/engine/store/storetest", "internal/peer", "internal/ldapconn/ldaptest"},
+	"github.com/prometheus":                            {"shim/metrics"},
+	"log":                                              {},
+	"testing":                                          {"cloud/cloudtest", "cloud/engine/store/storetest", "internal/peer", "internal/ldapconn/ldaptest"},
 }
 
 func read(t *testing.T) map[string]*house.Package {

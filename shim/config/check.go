@@ -50,6 +50,9 @@ func (k *check) all() {
 	k.primaries()
 	k.usernames()
 	k.radsec()
+	if a, err := netip.ParseAddrPort(k.Ops); k.Ops != "" && (err != nil || !a.Addr().IsLoopback()) {
+		k.refuse("write for example ops: \"127.0.0.1:9812\", and let a proxy on this host show it to others", "ops: %q is no address on the loopback", k.Ops)
+	}
 	if len(k.RADIUS.Clients) == 0 {
 		k.refuse("add the first application with name, networks, secret and primary", "radius.clients is empty, so nobody could ask")
 	}

@@ -39,6 +39,10 @@ type Config struct {
 
 	RADIUS RADIUS `yaml:"radius"`
 
+	// Ops is host:port, on the loopback, where /metrics, /healthz and /readyz
+	// are answered by HTTP. Left out: nowhere.
+	Ops string `yaml:"ops"`
+
 	// Primaries are first-factor checks by name.
 	Primaries map[string]*Primary `yaml:"primaries"`
 
