@@ -1,6 +1,7 @@
 package shim
 
 import (
+	"context"
 	"net/netip"
 	"time"
 
@@ -88,4 +89,16 @@ func AnswerAfterFlood(size, n int, now time.Time) bool {
 		c.complete(begin(i+1), []byte("reply"), now)
 	}
 	return c.complete(first, []byte("reply"), now)
+}
+
+// TakeApart finds the password in a password field, for a client with this
+// delimiter and with or without codes behind the password.
+func TakeApart(m cloud.CodeMatcher, text, delimiter string, appends bool) (password, code string, method cloud.Preference, err error) {
+	c := &client{Client: config.Client{FactorDelimiter: delimiter, CodeEntry: config.Challenge}}
+	if appends {
+		c.CodeEntry = config.Append
+	}
+	l := logins{matcher: m}
+	f, err := l.takeApart(context.Background(), attempt{client: c, user: "ada", password: secret.FromString(text)})
+	return string(f.password.Reveal()), string(f.code.Reveal()), f.method, err
 }

@@ -1,12 +1,16 @@
 package shim_test
 
 import (
+	"context"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"mfabridge/cloud"
+	"mfabridge/internal/secret"
+	"mfabridge/shim"
 	"mfabridge/shim/radius"
 )
 
@@ -146,6 +150,42 @@ func TestAppendWithoutAnEngine(t *testing.T) {
 		r.silent("append without an engine")
 		if len(h.tried()) != 0 {
 			t.Errorf("the primary heard of %q", h.tried())
+		}
+	})
+}
+
+// willing takes every code, and remembers what it was asked.
+type willing struct{ asked []string }
+
+func (w *willing) MatchCode(_ context.Context, _ cloud.Key, code secret.Bytes, _ cloud.Client) (bool, error) {
+	w.asked = append(w.asked, string(code.Reveal()))
+	return len(w.asked)%2 == 0, nil
+}
+
+// Whatever is typed: the pieces are what was typed, in order; a code is six or
+// eight digits that the engine has taken; without a word and a code nothing is
+// cut; and no password is cut to nothing by a code.
+func FuzzPasswordField(f *testing.F) {
+	for _, text := range []string{"", ",", ",push", "pw,push", "pw123456", "pw12345678", "12345678", "pw,123456", "a,b,sms", "pw,１２３４５６", "\xff123456"} {
+		f.Add(text, ",", true)
+		f.Add(text, "", true)
+		f.Add(text, "::", false)
+	}
+	f.Fuzz(func(t *testing.T, text, delimiter string, appends bool) {
+		m := &willing{}
+		password, code, method, err := shim.TakeApart(m, text, delimiter, appends)
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch {
+		case method != "" && code != "", code != "" && (!appends || password == "" || len(m.asked) == 0 || m.asked[len(m.asked)-1] != code):
+			t.Fatalf("%q: password %q, code %q, method %q", text, password, code, method)
+		case code != "" && (password+delimiter+code != text || len(code) != 6 && len(code) != 8 || strings.Trim(code, "0123456789") != ""):
+			t.Fatalf("%q: password %q, code %q", text, password, code)
+		case method != "" && (delimiter == "" || !strings.HasPrefix(text, password+delimiter) || strings.Contains(text[len(password)+len(delimiter):], delimiter)):
+			t.Fatalf("%q: password %q, method %q", text, password, method)
+		case method == "" && code == "" && password != text:
+			t.Fatalf("%q: password %q", text, password)
 		}
 	})
 }

@@ -453,3 +453,45 @@ func TestHeldLoginsAreLoggedOnceWithTheirWait(t *testing.T) {
 		}
 	})
 }
+
+// A shim is killed while a login waits. The client sends its packet to another
+// one, or to the next process: it joins the push that is pending.
+func TestHeldLoginGoesOnAtAnotherNode(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := configured(t, heldClients)
+		one, h := holding(t, func(o *shim.Options) { o.Config = c })
+		request := one.start(pushLogin)
+		killed, cancel := context.WithCancel(t.Context())
+		cancel()
+		_ = one.stop(killed)
+		synctest.Wait()
+		one.silent("a shim that was killed")
+		time.Sleep(35 * time.Second)
+		two, _ := holding(t, func(o *shim.Options) {
+			o.Config, o.Verifier, o.Primaries = c, one.engine, map[string]shim.Primary{"old": h}
+		})
+		defer two.close()
+		two.send(request, pushLogin.source())
+		two.waitingFor(1)
+		one.engine.person("id-push", cloud.Approved, "")
+		want(t, two.checked(two.receive(), request), radius.AccessAccept)
+		if one.engine.pushes != 1 {
+			t.Errorf("%d pushes", one.engine.pushes)
+		}
+	})
+}
+
+// The configuration is swapped while a login waits: it goes on as it began.
+func TestSwapWhileALoginWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, h := holding(t)
+		defer r.close()
+		request := r.start(pushLogin)
+		next := configured(t, strings.Replace(heldClients, "{name: vpn, networks: [127.0.1.1]", "{name: gone, networks: [127.0.9.9]", 1))
+		if err := r.server.Swap(next, map[string]shim.Primary{"old": h}); err != nil {
+			t.Fatal(err)
+		}
+		r.engine.person("id-push", cloud.Approved, "")
+		want(t, r.checked(r.receive(), request), radius.AccessAccept)
+	})
+}

@@ -35,6 +35,13 @@ type logins struct {
 	flight   singleflight.Group
 }
 
+func newLogins(o Options, keys *keyring) *logins {
+	l := &logins{verifier: o.Verifier, keys: keys, now: o.Now, wrong: newMarks(), passed: newMarks()}
+	l.matcher, _ = o.Verifier.(cloud.CodeMatcher)
+	l.board, _ = o.Verifier.(cloud.Noticeboard)
+	return l
+}
+
 // decide reaches the verdict on an attempt, or says on which challenge it
 // waits. Of equal attempts at the same time one asks the engine; but each leg
 // proves its own first factor and gets the attributes of its own, each first

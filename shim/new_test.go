@@ -5,7 +5,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"mfabridge/cloud"
 	"mfabridge/internal/secret"
 	"mfabridge/shim"
 	"mfabridge/shim/config"
@@ -33,17 +35,28 @@ func TestLongestPrefixFindsTheClient(t *testing.T) {
 // New does not rely on the configuration's own check.
 func TestNewRefusesWhatLacksAFactor(t *testing.T) {
 	for name, change := range map[string]func(*shim.Options){
-		"no configuration": func(o *shim.Options) { o.Config = nil },
-		"no verifier":      func(o *shim.Options) { o.Verifier = nil },
-		"no passwords":     func(o *shim.Options) { o.Passwords = nil },
-		"no cluster key":   func(o *shim.Options) { o.Config.Keys = nil },
-		"short key":        func(o *shim.Options) { o.Config.Keys = []secret.Bytes{secret.FromString("short")} },
-		"no shared secret": func(o *shim.Options) { o.Config.RADIUS.Clients[0].SharedSecret = secret.Bytes{} },
-		"no primary":       func(o *shim.Options) { o.Config.RADIUS.Clients[0].Primary = "" },
-		"primary undone":   func(o *shim.Options) { o.Config.RADIUS.Clients[0].PrimaryDoneByClient = false },
-		"unknown primary":  func(o *shim.Options) { o.Config.RADIUS.Clients[0].Primary = "corp" },
-		"code as password": func(o *shim.Options) { o.Config.RADIUS.Clients[2].CodeEntry = config.Only },
-		"shared network":   func(o *shim.Options) { o.Config.RADIUS.Clients[0].Prefixes = o.Config.RADIUS.Clients[1].Prefixes },
+		"no configuration":        func(o *shim.Options) { o.Config = nil },
+		"no verifier":             func(o *shim.Options) { o.Verifier = nil },
+		"no passwords":            func(o *shim.Options) { o.Passwords = nil },
+		"no cluster key":          func(o *shim.Options) { o.Config.Keys = nil },
+		"short key":               func(o *shim.Options) { o.Config.Keys = []secret.Bytes{secret.FromString("short")} },
+		"no shared secret":        func(o *shim.Options) { o.Config.RADIUS.Clients[0].SharedSecret = secret.Bytes{} },
+		"no primary":              func(o *shim.Options) { o.Config.RADIUS.Clients[0].Primary = "" },
+		"primary undone":          func(o *shim.Options) { o.Config.RADIUS.Clients[0].PrimaryDoneByClient = false },
+		"unknown primary":         func(o *shim.Options) { o.Config.RADIUS.Clients[0].Primary = "corp" },
+		"code as password":        func(o *shim.Options) { o.Config.RADIUS.Clients[2].CodeEntry = config.Only },
+		"code behind no password": func(o *shim.Options) { o.Config.RADIUS.Clients[1].CodeEntry = config.Append },
+		"code that is not matched": func(o *shim.Options) {
+			o.Config.RADIUS.Clients[2].CodeEntry = config.Append
+			o.Verifier = struct{ cloud.Verifier }{o.Verifier}
+		},
+		"no factor for strangers":    func(o *shim.Options) { o.Config.RADIUS.Clients[1].Unmatched = config.PrimaryOnly },
+		"no factor for the engine's": func(o *shim.Options) { o.Config.RADIUS.Clients[2].Unmatched = config.PrimaryOnly },
+		"cache without a factor":     func(o *shim.Options) { o.Config.RADIUS.Clients[1].Cache.Life = time.Hour },
+		"cache without stations": func(o *shim.Options) {
+			o.Config.RADIUS.Clients[2].Cache.Life, o.Config.RADIUS.Clients[2].CallingStation = time.Hour, config.Unreliable
+		},
+		"shared network": func(o *shim.Options) { o.Config.RADIUS.Clients[0].Prefixes = o.Config.RADIUS.Clients[1].Prefixes },
 	} {
 		e := newFakeEngine()
 		o := shim.Options{Config: configuration(t), Verifier: e, Passwords: e, Primaries: map[string]shim.Primary{"old": e.home()}}

@@ -124,20 +124,9 @@ func New(o Options) (*Server, error) {
 		replies:  orDefault(o.Replies, DefaultReplies),
 		number:   orDefault(o.Workers, DefaultWorkers),
 	}
+	s.logins = newLogins(o, keys)
 	if err := s.Swap(o.Config, o.Primaries); err != nil {
 		return nil, err
-	}
-	s.logins = &logins{
-		verifier: o.Verifier, keys: keys, now: o.Now,
-		wrong: newMarks(), passed: newMarks(),
-	}
-	s.logins.matcher, _ = o.Verifier.(cloud.CodeMatcher)
-	s.logins.board, _ = o.Verifier.(cloud.Noticeboard)
-	for _, c := range o.Config.RADIUS.Clients {
-		if c.CodeEntry == config.Append && s.logins.matcher == nil {
-			return nil, hint.New(fmt.Sprintf("client %s has code_entry: append, but this engine cannot tell a code without using it up", c.Name),
-				"use code_entry: challenge")
-		}
 	}
 	held := orDefault(o.Held, DefaultHeld)
 	s.waiting = newTable(held)
@@ -164,6 +153,12 @@ func (s *Server) Swap(c *config.Config, primaries map[string]Primary) error {
 	clients, err := newClientTable(c.RADIUS.Clients, o.primaries(), func(name string) *observe.Count { return o.Observed.Of(name, o.Now()) })
 	if err != nil {
 		return err
+	}
+	for _, client := range c.RADIUS.Clients {
+		if client.CodeEntry == config.Append && s.logins.matcher == nil {
+			return hint.New(fmt.Sprintf("client %s has code_entry: append, but this engine cannot tell a code without using it up", client.Name),
+				"use code_entry: challenge")
+		}
 	}
 	s.clients.Store(&clients)
 	return nil

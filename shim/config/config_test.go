@@ -344,6 +344,11 @@ func FuzzConfig(f *testing.F) {
 			if client.SharedSecret.IsZero() || len(client.Prefixes) == 0 || client.Primary == config.None && !client.PrimaryDoneByClient {
 				t.Fatalf("accepted client %+v", client)
 			}
+			first := c.Primaries[client.Primary]
+			if client.Unmatched == config.PrimaryOnly && (first == nil || first.Type != config.TypeLDAP) ||
+				client.Primary == config.None && (client.CodeEntry == config.Append || client.Cache.Life != 0) || client.Hold < time.Second {
+				t.Fatalf("accepted client %+v", client)
+			}
 		}
 	})
 }
