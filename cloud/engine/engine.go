@@ -41,10 +41,6 @@ type Config struct {
 	Now     func() time.Time            // nil: time.Now
 	Log     *slog.Logger                // nil: nothing is logged
 
-	// Observe hears each verdict that this process reaches, before anybody is
-	// told; it must not wait. nil: nobody does.
-	Observe func(cloud.Decision)
-
 	// Node names this installation in the audit; empty: "local".
 	Node string
 	// Actor stands in the audit for what comes through Directory.Write;
@@ -62,7 +58,7 @@ type Engine struct {
 	key       Key
 	codeKey   secret.Bytes
 	audit     *AuditKey
-	observe   func(cloud.Decision)
+	observe   atomic.Pointer[func(cloud.Decision)] // see Observe
 	senders   map[cloud.Preference]Sender
 	now       func() time.Time
 	log       *slog.Logger
@@ -194,7 +190,7 @@ func open(ctx context.Context, c Config, restoring bool) (*Engine, error) {
 	if c.Store == nil || c.Key.IsZero() {
 		return nil, refuse(cloud.Internal, "an engine needs a store and a key")
 	}
-	e := &Engine{store: c.Store, key: c.Key, senders: c.Senders, now: c.Now, log: c.Log, observe: c.Observe,
+	e := &Engine{store: c.Store, key: c.Key, senders: c.Senders, now: c.Now, log: c.Log,
 		node: orLocal(c.Node), actor: orLocal(c.Actor), limits: c.Limits.filled(), text: c.Text}
 	e.fraud.Store(&c.Fraud)
 	if e.now == nil {

@@ -158,8 +158,12 @@ func (e *Engine) Verdicts(ctx context.Context) iter.Seq2[Verdict, error] {
 // publish hands a verdict that this process has reached to who listens, and to
 // who counts.
 func (e *Engine) publish(v Verdict) {
-	if e.observe != nil {
-		e.observe(v.Decision)
+	if observe := e.observe.Load(); observe != nil {
+		(*observe)(v.Decision)
 	}
 	e.hub.publish(v)
 }
+
+// Observe has each verdict that this process reaches from now on counted,
+// before anybody is told. f must not wait.
+func (e *Engine) Observe(f func(cloud.Decision)) { e.observe.Store(&f) }

@@ -40,6 +40,7 @@ type API struct {
 	engine    *engine.Engine
 	tokens    *oauth.Face
 	directory *directory.Face
+	metrics   *metrics
 	stop      context.CancelFunc
 	draining  atomic.Bool
 }
@@ -66,6 +67,8 @@ func New(o Options) (*API, error) {
 		return nil, err
 	}
 	a.Table = table
+	a.metrics = newMetrics(table)
+	o.Engine.Observe(a.metrics.verdict)
 	return a, nil
 }
 
@@ -99,6 +102,7 @@ func (a *API) health() []serve.Route {
 	return []serve.Route{
 		row("/healthz", func(context.Context) error { return nil }),
 		row("/readyz", a.ready),
+		{Listener: serve.Ops, Method: http.MethodGet, Path: "/metrics", Open: true, Handler: a.measured},
 	}
 }
 

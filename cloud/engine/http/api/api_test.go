@@ -169,6 +169,7 @@ var allowed = map[string]string{
 	"api POST /admin/v1/apps/key":                     "admin",
 	"ops GET /healthz":                                "anybody",
 	"ops GET /readyz":                                 "anybody",
+	"ops GET /metrics":                                "anybody",
 	"pages GET /{$}":                                  "anybody",
 }
 

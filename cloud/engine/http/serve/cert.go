@@ -111,3 +111,9 @@ func (c *Certificate) Config() *tls.Config {
 			return c.current.Load(), nil
 		}}
 }
+
+// Until is when the certificate in use ends.
+func (c *Certificate) Until() time.Time {
+	c.look()
+	return c.current.Load().Leaf.NotAfter
+}

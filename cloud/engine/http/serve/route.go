@@ -128,6 +128,12 @@ func (r *Route) check(auth Authenticator) error {
 	return nil
 }
 
+// InFlight counts requests that are being answered: short ones, those of them
+// with large bodies, and streams.
+func (t *Table) InFlight() (short, heavy, streams int) {
+	return len(t.short), len(t.heavy), len(t.streams)
+}
+
 // Routes are all rows.
 func (t *Table) Routes() []Route { return slices.Clone(t.routes) }
 

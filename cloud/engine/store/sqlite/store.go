@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
@@ -54,6 +55,8 @@ type Store struct {
 	readers chan *conn
 	count   int // of readers
 	closed  error
+
+	commits, updates, abandoned atomic.Uint64 // see Stats
 }
 
 var _ engine.Store = (*Store)(nil)

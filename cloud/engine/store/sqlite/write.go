@@ -105,6 +105,8 @@ func (s *Store) commit(group []*job, first *job) []*job {
 	if _, err := s.writer.exec(sqlCommit); err != nil {
 		return s.abandon(group, failure(err))
 	}
+	s.commits.Add(1)
+	s.updates.Add(uint64(len(group)))
 	for _, j := range group {
 		close(j.done)
 	}
@@ -174,6 +176,7 @@ func call(fn func(engine.Tx) error, t tx) (err error) {
 // abandon rolls the transaction back and fails every job that had succeeded.
 func (s *Store) abandon(group []*job, cause error) []*job {
 	s.writer.heads, s.writer.meta = nil, nil
+	s.abandoned.Add(1)
 	if !s.writer.raw.AutoCommit() {
 		if _, err := s.writer.exec(sqlRollback); err != nil {
 			cause = errors.Join(cause, failure(err))
