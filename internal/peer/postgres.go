@@ -61,6 +61,22 @@ func NewCluster() (*Cluster, error) {
 	return c, nil
 }
 
+// Postgres is a cluster for one test.
+func Postgres(t testing.TB) *Cluster {
+	t.Helper()
+	c, err := NewCluster()
+	if err != nil {
+		t.Fatal(err)
+	}
+	NeedCluster(t, c)
+	t.Cleanup(func() {
+		if err := c.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return c
+}
+
 // NeedCluster skips a test, or fails it where skips are forbidden, for which
 // there is no cluster.
 func NeedCluster(t testing.TB, c *Cluster) {
