@@ -15,6 +15,10 @@ import (
 var cluster *peer.Cluster
 
 func TestMain(m *testing.M) {
+	if word := os.Getenv(childVariable); word != "" {
+		fmt.Fprintln(os.Stderr, underLoad(word))
+		os.Exit(1)
+	}
 	var err error
 	if cluster, err = peer.NewCluster(); err != nil {
 		fmt.Fprintln(os.Stderr, err)

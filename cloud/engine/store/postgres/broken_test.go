@@ -1,0 +1,134 @@
+package postgres_test
+
+import (
+	"bytes"
+	"io"
+	"net"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"mfabridge/cloud/engine"
+	"mfabridge/internal/peer"
+)
+
+// cutter passes connections on to the database, and cuts one off around a
+// commit when it is told to.
+type cutter struct {
+	to    string
+	when  atomic.Int32 // one of the below
+	inner net.Listener
+}
+
+const (
+	never  = iota
+	before // the commit does not reach the server
+	after  // its answer does not reach the client
+)
+
+func cut(t *testing.T, address string) (*cutter, string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	from := strings.Index(address, "@") + 1
+	to := from + strings.Index(address[from:], "/")
+	c := &cutter{to: address[from:to], inner: l}
+	go func() {
+		for {
+			client, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go c.pass(client)
+		}
+	}()
+	t.Cleanup(func() { _ = l.Close() })
+	return c, address[:from] + l.Addr().String() + address[to:]
+}
+
+func (c *cutter) pass(client net.Conn) {
+	server, err := net.Dial("tcp", c.to)
+	if err != nil {
+		_ = client.Close()
+		return
+	}
+	var muted atomic.Bool
+	go func() {
+		defer client.Close()
+		buf := make([]byte, 64<<10)
+		for {
+			n, err := server.Read(buf)
+			if n > 0 && muted.Load() {
+				return // it has answered the commit: nobody hears
+			}
+			if n > 0 {
+				_, err = client.Write(buf[:n])
+			}
+			if err != nil {
+				return
+			}
+		}
+	}()
+	defer server.Close()
+	buf := make([]byte, 64<<10)
+	for {
+		n, err := client.Read(buf)
+		if n > 0 && bytes.Contains(buf[:n], []byte("COMMIT\x00")) {
+			switch c.when.Swap(never) {
+			case before:
+				_ = client.Close()
+				return
+			case after:
+				muted.Store(true)
+			}
+		}
+		if n > 0 {
+			_, _ = server.Write(buf[:n])
+		}
+		if err != nil {
+			if muted.Load() {
+				_, _ = io.Copy(io.Discard, server)
+			}
+			return
+		}
+	}
+}
+
+// A connection that breaks around the commit leaves nobody in doubt: what is
+// answered is what happened.
+func TestBrokenCommit(t *testing.T) {
+	peer.NeedCluster(t, cluster)
+	direct, _ := made(t)
+	for _, when := range []int32{before, after} {
+		c, address := cut(t, direct)
+		s := opens(t, address)
+		// The first commit of a connection names the statement.
+		c.when.Store(when)
+		runs := 0
+		err := s.Update(t.Context(), func(tx engine.Tx) error {
+			runs++
+			value, err := tx.Meta("n")
+			if err != nil {
+				return err
+			}
+			return tx.SetMeta("n", append(value, byte('0'+when)))
+		})
+		if c.when.Load() != never {
+			t.Fatal("the commit was not seen: nothing was tested")
+		}
+		var value []byte
+		if e := s.View(t.Context(), func(r engine.Reader) (err error) { value, err = r.Meta("n"); return err }); e != nil {
+			t.Fatal(e)
+		}
+		times := bytes.Count(value, []byte{byte('0' + when)})
+		want := map[int32]int{before: 2, after: 1}[when] // undone, it is run again
+		if err != nil || times != 1 || runs != want {
+			t.Errorf("cut %d: %v; it ran %d times and is there %d times", when, err, runs, times)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
