@@ -222,14 +222,15 @@ func BenchmarkFind(b *testing.B) {
 }
 
 // BenchmarkVerify logs users in with a code in the request: verdict, use of
-// the code and audit are durable before each answer.
+// the code and audit are durable before each answer. Callers and users are in
+// the name: the more users, the less what is committed together has in common.
 func BenchmarkVerify(b *testing.B) {
-	for _, parallel := range []int{1, 64, 256} {
-		b.Run(fmt.Sprint(parallel), func(b *testing.B) {
-			const users = 1000
+	for _, c := range []struct{ parallel, users int }{{1, 1000}, {64, 1000}, {256, 1000}, {64, 40_000}} {
+		b.Run(fmt.Sprintf("%d-of-%d", c.parallel, c.users), func(b *testing.B) {
+			parallel, users := c.parallel, int64(c.users)
 			e, clock := opened(b)
 			var changes []cloud.Change
-			for n := range users {
+			for n := range c.users {
 				changes = append(changes, changesOf(n)...)
 			}
 			fill(b, e, changes)
