@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -52,6 +53,8 @@ type engineServer struct {
 	doors  *doors
 	faces  *api.API
 	group  *serve.Group
+	ops    *serve.Group // nil: there is no listener for health
+	log    *slog.Logger
 }
 
 // doors are the listeners of a configuration, opened.
@@ -74,7 +77,12 @@ func (p *program) engineServe(c *cli.Context) (err error) {
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
 	fmt.Fprintf(p.err, "mfabridge: engine is listening on %s\n", s.start())
+	signing, stop := context.WithCancel(c.Context)
+	var signer sync.WaitGroup
+	signer.Go(func() { s.signAudit(signing, s.log) })
 	failed := p.attend(c.Context, s, hangup)
+	stop()
+	signer.Wait()
 	err = s.drain(c.Context)
 	if failed == nil && err == nil {
 		fmt.Fprintln(p.err, "mfabridge: engine has stopped; every request that was read is answered")
@@ -112,8 +120,12 @@ func (p *program) openServer(ctx context.Context, path string) (_ *engineServer,
 	limits := s.conf.Limits
 	s.faces, err = api.New(api.Options{Engine: s.Engine, Issuer: issuer(s.conf, s.doors), Life: s.conf.Tokens.LifeTime, Period: s.conf.Tokens.RotationTime,
 		Limits: serve.Limits{InFlight: limits.InFlight, Heavy: limits.Heavy, Streams: limits.Streams}, Now: p.now, Log: log})
-	s.group = &serve.Group{Connections: limits.Connections, Log: log}
-	return s, err
+	if err != nil {
+		return nil, err
+	}
+	s.group, s.log = &serve.Group{Connections: limits.Connections, Log: log}, log
+	s.measure()
+	return s, nil
 }
 
 // checkServer opens the store of a configuration, and nothing that somebody
@@ -135,10 +147,13 @@ func (s *engineServer) start() string {
 	var told []string
 	for _, name := range []serve.Listener{serve.Pages, serve.API, serve.Ops} {
 		if conn := s.doors.conns[name]; conn != nil {
-			s.group.Start(conn, s.faces.Handler(name), s.doors.tls[name])
+			if name != serve.Ops {
+				s.group.Start(conn, s.faces.Handler(name), s.doors.tls[name])
+			}
 			told = append(told, fmt.Sprintf("%s://%s (%s)", s.doors.scheme(name), conn.Addr(), name))
 		}
 	}
+	s.openOps(s.log)
 	return strings.Join(told, ", ")
 }
 
@@ -148,7 +163,11 @@ func (s *engineServer) drain(ctx context.Context) error {
 	s.faces.Drain()
 	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), engineDrain)
 	defer cancel()
-	if err := s.group.Shutdown(limit); err != nil {
+	err := s.group.Shutdown(limit)
+	if s.ops != nil {
+		err = errors.Join(err, s.ops.Shutdown(limit))
+	}
+	if err != nil {
 		return fmt.Errorf("some requests were still unanswered after %s: %w", engineDrain, err)
 	}
 	return nil

@@ -51,3 +51,23 @@ func TestMetricsAreBounded(t *testing.T) {
 		t.Errorf("the api listener has metrics: %d", w.Code)
 	}
 }
+
+// While an engine drains, /readyz says so, and requests are still answered.
+func TestDrainIsSaid(t *testing.T) {
+	h := build(t)
+	if w := h.do(serve.Ops, http.MethodGet, "/readyz", ""); w.Code != http.StatusOK {
+		t.Fatal(w.Code)
+	}
+	h.Drain()
+	if w := h.do(serve.Ops, http.MethodGet, "/readyz", ""); w.Code != http.StatusServiceUnavailable {
+		t.Errorf("/readyz says %d", w.Code)
+	}
+	for _, path := range []string{"/healthz", "/metrics"} {
+		if w := h.do(serve.Ops, http.MethodGet, path, ""); w.Code != http.StatusOK {
+			t.Errorf("%s says %d", path, w.Code)
+		}
+	}
+	if w := h.do(serve.API, http.MethodGet, "/.well-known/oauth-authorization-server", ""); w.Code != http.StatusOK {
+		t.Errorf("a request is answered %d", w.Code)
+	}
+}

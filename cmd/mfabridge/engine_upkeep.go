@@ -1,0 +1,56 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"mfabridge/cloud/engine/http/serve"
+	"mfabridge/cloud/engine/store/sqlite"
+)
+
+// checkpointEvery is how often a running engine signs its audit.
+const checkpointEvery = 10 * time.Minute
+
+// measure adds what the program knows to the engine's metrics.
+func (s *engineServer) measure() {
+	m := s.faces.Meter()
+	for name, cert := range s.doors.certs {
+		m.GaugeOf("mfabridge_engine_certificate_end_seconds", "When a listener's certificate ends, in seconds since the epoch.", "listener", string(name),
+			func() float64 { return float64(cert.Until().Unix()) })
+	}
+	counted, ok := any(s.store).(interface{ Stats() sqlite.Stats })
+	if !ok {
+		return
+	}
+	m.Total("mfabridge_store_commits_total", "Transactions that became durable.", func() float64 { return float64(counted.Stats().Commits) })
+	m.Total("mfabridge_store_updates_total", "Updates in these transactions.", func() float64 { return float64(counted.Stats().Updates) })
+	m.Total("mfabridge_store_abandoned_total", "Transactions that did not become durable.", func() float64 { return float64(counted.Stats().Abandoned) })
+	m.Gauge("mfabridge_store_queue", "Updates that wait.", func() float64 { return float64(counted.Stats().Queue) })
+}
+
+// signAudit signs the audit now and then, until ctx ends. What is not as it was
+// written is told in the log each time.
+func (s *engineServer) signAudit(ctx context.Context, log *slog.Logger) {
+	ticker := time.NewTicker(checkpointEvery)
+	defer ticker.Stop()
+	for {
+		if _, err := s.Checkpoint(ctx); err != nil && ctx.Err() == nil {
+			log.Error("the audit was not signed", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+// openOps starts the listener for health apart from the others: while they
+// drain, it says so.
+func (s *engineServer) openOps(log *slog.Logger) {
+	if conn := s.doors.conns[serve.Ops]; conn != nil {
+		s.ops = &serve.Group{Connections: s.conf.Limits.Connections, Log: log}
+		s.ops.Start(conn, s.faces.Handler(serve.Ops), s.doors.tls[serve.Ops])
+	}
+}
