@@ -37,6 +37,12 @@ func TestNumberIsShownAndItsAnswerIsHeld(t *testing.T) {
 		if class, _ := accept.Lookup(25); string(class) != "staff" {
 			t.Errorf("Class %q", class)
 		}
+		// Clients whose users type nothing leave the attribute out, or empty.
+		q.bare, q.id = true, 4
+		want(t, r.login(q), radius.AccessAccept)
+		q.fill, q.id = func(w *radius.Builder) { w.Add(radius.UserPassword, nil) }, 5
+		want(t, r.login(q), radius.AccessAccept)
+		q.bare, q.fill = false, nil
 		// An equal repeat has the verdict, for as long as any has.
 		q.id, q.password = 2, "ok"
 		want(t, r.login(q), radius.AccessAccept)
@@ -77,6 +83,13 @@ func TestStateOfANumber(t *testing.T) {
 		codeState := stateOf(t, r.login(code))
 		code.state, code.id = append([]byte{2}, codeState[1:]...), 21
 		want(t, r.login(code), radius.AccessReject)
+		code.bare, code.id = true, 22
+		want(t, r.login(code), radius.AccessReject)
+		code.state, code.id = codeState, 23
+		want(t, r.login(code), radius.AccessReject)
+		if got := r.server.Counters().Reasons; got["state_altered"] != 4 || got["no_password"] != 1 {
+			t.Errorf("reasons %v", got)
+		}
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os/exec"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -77,7 +78,7 @@ func newHandset(t *testing.T, s story, upn string) handset {
 }
 
 // press answers the one push that comes, and fails if there are several.
-func (p handset) press(t *testing.T, answer engine.PushAnswer) {
+func (p handset) press(t *testing.T, answer engine.PushAnswer, number string) {
 	t.Helper()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
@@ -93,7 +94,7 @@ func (p handset) press(t *testing.T, answer engine.PushAnswer) {
 			if waiting[0].App != "vpn" || !strings.HasSuffix(waiting[0].From, "198.51.100.7") {
 				t.Errorf("the push says %+v", waiting[0])
 			}
-			if _, err := p.e.Respond(t.Context(), engine.Response{User: p.user, Device: p.device, Challenge: waiting[0].Challenge, Answer: answer}); err != nil {
+			if _, err := p.e.Respond(t.Context(), engine.Response{User: p.user, Device: p.device, Challenge: waiting[0].Challenge, Answer: answer, Number: number}); err != nil {
 				t.Fatal(err)
 			}
 			return
@@ -105,6 +106,8 @@ func (p handset) press(t *testing.T, answer engine.PushAnswer) {
 		}
 	}
 }
+
+var shownNumber = regexp.MustCompile(`Reply-Message = "Enter (\d\d) in your app`)
 
 // A login by password and push with the engine, OpenLDAP and radclient: held,
 // joined at a second shim, approved and denied in a third process; a code
@@ -120,12 +123,12 @@ func TestPushOverTwoShims(t *testing.T) {
 	yaml := s.write(t, "shim.yaml", fmt.Sprintf(pushYAML, slapd.LDAPS, slapd.CAFile, ldaptest.Root))
 	ada := newHandset(t, s, fixtures.Ada)
 	one, two := startShim(t, yaml), startShim(t, yaml)
-	login := func(shim shimProcess, password string) chan string {
+	login := func(shim shimProcess, password string, more ...string) chan string {
 		answered := make(chan string, 1)
 		ctx, cancel := context.WithTimeout(t.Context(), 40*time.Second)
 		t.Cleanup(cancel)
 		cmd := exec.CommandContext(ctx, peer.Path(t, "radclient", "freeradius-utils"), "-x", "-t", "8", "-r", "3", "-S", secretFile, shim.address, "auth")
-		cmd.Stdin = strings.NewReader(fmt.Sprintf("User-Name = %q, User-Password = %q, Calling-Station-Id = \"198.51.100.7\", Message-Authenticator = 0x00\n", "ada", password))
+		cmd.Stdin = strings.NewReader(fmt.Sprintf("User-Name = %q, User-Password = %q, Calling-Station-Id = \"198.51.100.7\", %sMessage-Authenticator = 0x00\n", "ada", password, strings.Join(more, "")))
 		go func() {
 			out, _ := cmd.CombinedOutput()
 			answered <- string(out)
@@ -136,17 +139,32 @@ func TestPushOverTwoShims(t *testing.T) {
 		t.Errorf("a wrong password with a word:\n%s", out)
 	}
 	first, second := login(one, "correct horse,push"), login(two, "correct horse,push")
-	ada.press(t, engine.PushApprove)
+	ada.press(t, engine.PushApprove, "")
 	for _, answered := range []chan string{first, second} {
 		if out := <-answered; !strings.Contains(out, "Received Access-Accept") {
 			t.Errorf("an approved push:\n%s", out)
 		}
 	}
 	denied := login(two, "correct horse")
-	ada.press(t, engine.PushDeny)
+	ada.press(t, engine.PushDeny, "")
 	if out := <-denied; !strings.Contains(out, "Received Access-Reject") {
 		t.Errorf("a denied push:\n%s", out)
 	}
+	// The shim shows the number that the phone wants; it may be another shim that
+	// waits for it.
+	numbers := s.write(t, "numbers.yaml", strings.Replace(fmt.Sprintf(pushYAML, slapd.LDAPS, slapd.CAFile, ldaptest.Root), "push_wait: 20s", "push_wait: 20s, push_number: true", 1))
+	three := startShim(t, numbers)
+	shown := <-login(three, "correct horse,PUSH") // another login than the one that was approved just now
+	number, state := shownNumber.FindStringSubmatch(shown), stateOf.FindStringSubmatch(shown)
+	if !strings.Contains(shown, "Received Access-Challenge") || number == nil || state == nil {
+		t.Fatalf("no number is shown:\n%s", shown)
+	}
+	waits := login(two, "", "State = "+state[1]+", ")
+	ada.press(t, engine.PushApprove, number[1])
+	if out := <-waits; !strings.Contains(out, "Received Access-Accept") {
+		t.Errorf("a number that was matched:\n%s\n%s", out, two.stop())
+	}
+
 	code := oathtool(t, fixtures.CanaryTokenBase32)
 	for _, shim := range []shimProcess{one, two} {
 		if out := <-login(shim, "correct horse,"+code); !strings.Contains(out, "Received Access-Accept") {
