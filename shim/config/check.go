@@ -33,13 +33,6 @@ func (k *check) warn(format string, args ...any) {
 	k.warnings = append(k.warnings, fmt.Sprintf(format, args...))
 }
 
-// unbuilt refuses a key that this version knows and cannot obey.
-func (k *check) unbuilt(key string, set bool) {
-	if set {
-		k.refuse("remove it", "%s is not built into this version", key)
-	}
-}
-
 func (k *check) all() {
 	if !filepath.IsAbs(k.Data) {
 		k.Data = filepath.Join(k.folder, k.Data)

@@ -18,7 +18,7 @@ import (
 const key = "a secret of the home server"
 
 // ask has a home server answer a login in one way, and returns what reached it.
-func ask(t *testing.T, l shim.Login, code radius.Code, fill func(*radius.Builder)) (proof shim.Proof, err error, seen radius.Packet) {
+func ask(t *testing.T, l shim.Login, code radius.Code, fill func(*radius.Builder)) (proof shim.Proof, seen radius.Packet, err error) {
 	t.Helper()
 	ours, theirs := net.Pipe()
 	go func() {
@@ -48,7 +48,7 @@ func ask(t *testing.T, l shim.Login, code radius.Code, fill func(*radius.Builder
 	}
 	defer c.Close()
 	proof, err = primary.RADIUS{Client: c}.Prove(t.Context(), l)
-	return proof, err, seen
+	return proof, seen, err
 }
 
 // login is what a client has sent, with more attributes than are passed on.
@@ -76,7 +76,7 @@ func login(t *testing.T) shim.Login {
 
 func TestWhatTheHomeServerGets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		_, err, p := ask(t, login(t), radius.AccessAccept, nil)
+		_, p, err := ask(t, login(t), radius.AccessAccept, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -128,7 +128,7 @@ func TestProofs(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				proof, err, _ := ask(t, login(t), test.code, test.fill)
+				proof, _, err := ask(t, login(t), test.code, test.fill)
 				if test.kind != cloud.Internal {
 					if cloud.KindOf(err) != test.kind {
 						t.Errorf("got %v", err)
@@ -150,7 +150,7 @@ func TestPasswordTooLongIsNoOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := login(t)
 		l.Password = secret.FromString(strings.Repeat("a", 129))
-		if _, err, _ := ask(t, l, radius.AccessAccept, nil); cloud.KindOf(err) != cloud.Invalid {
+		if _, _, err := ask(t, l, radius.AccessAccept, nil); cloud.KindOf(err) != cloud.Invalid {
 			t.Errorf("got %v", err)
 		}
 	})
