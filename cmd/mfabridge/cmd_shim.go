@@ -40,6 +40,19 @@ func (p *program) shimCommand() *cli.Command {
 			{Name: "serve", Usage: "run until stopped; drains on SIGTERM", Flags: []cli.Flag{configFlag, keyFlag()}, Action: p.shimServe},
 			{Name: "check", Usage: "check the configuration and the engine; starts nothing", Flags: []cli.Flag{configFlag, keyFlag()}, Action: p.shimCheck},
 			p.shimImportCommand(),
+			{Name: "test", Usage: "go through one login from the inside, step by step",
+				Description: "Starts the configuration on a port of its own on the loopback, as one client of it, and logs a user in: with the\n" +
+					"real first factor and the real engine, so that a push or a text goes out. The password comes from a file or the\n" +
+					"environment, codes are read from the standard input.",
+				Flags: []cli.Flag{configFlag, keyFlag(),
+					&cli.StringFlag{Name: "user", EnvVars: env("user"), Usage: "the `NAME` as a user types it"},
+					&cli.StringFlag{Name: "client", EnvVars: env("client"), Usage: "`NAME` of the client whose rules count"},
+					&cli.StringFlag{Name: "password", EnvVars: env("password"), Usage: "file:PATH or env:NAME with the first `PASSWORD`; left out: none"}},
+				Action: p.shimTest},
+			{Name: "selftest", Usage: "play hostile packets at a port of our own, as every client",
+				Description: "Starts the configuration on a port of its own on the loopback and plays broken, forged and misplaced packets at it, as\n" +
+					"each client. Nobody is logged in, and no message goes out. Any packet that is not met as it should be fails the test.",
+				Flags: []cli.Flag{configFlag, keyFlag()}, Action: p.shimSelftest},
 			{Name: "why", Usage: "explain what became of a login", ArgsUsage: "REQUEST|USER",
 				Description: "Reads the events that a shim keeps under data, and shows the latest of a user, request, challenge, calling\n" +
 					"station, address or client with the reason in words. A request is known by the first octets of its\n" +
