@@ -90,10 +90,10 @@ const (
 	sqlRemoveFailures = "DELETE FROM failures WHERE user_id = $1 AND way = $2 AND place = $3"
 	sqlRemoveApp      = "DELETE FROM apps WHERE name = $1"
 
-	sqlOldest          = "SELECT id, user_id, place, (sent IS NOT NULL)::int::int8 FROM challenges WHERE id < $1 ORDER BY id LIMIT $2"
+	sqlPruneTo         = "SELECT max(id) FROM (SELECT id FROM challenges WHERE id < $1 ORDER BY id LIMIT $2) AS oldest"
 	sqlPruneChallenges = "DELETE FROM challenges WHERE id <= $1"
 	sqlPruneAttempts   = "DELETE FROM attempts WHERE challenge <= $1"
-	sqlPruneSent       = "DELETE FROM last_sent WHERE user_id = $1 AND place = $2 AND challenge = $3"
+	sqlPruneSent       = "DELETE FROM last_sent WHERE user_id IN (SELECT user_id FROM challenges WHERE id <= $1 AND method <> 'oath') AND challenge <= $1"
 	sqlPruneFailures   = "DELETE FROM failures WHERE (user_id, way, place) IN " +
 		"(SELECT user_id, way, place FROM failures WHERE last < $1 ORDER BY last LIMIT $2)"
 )
@@ -206,24 +206,12 @@ func (t *tx) RemoveApp(name string) error { return t.do(sqlRemoveApp, name) }
 // challenge is a range without gaps.
 func (t *tx) Prune(id cloud.ChallengeID, at time.Time, limit int) error {
 	var last string
-	var sent [][3]any
-	err := t.query(sqlOldest, func(row [][]byte) error {
-		last = text(row[0])
-		if number(row[3]) != 0 {
-			sent = append(sent, [3]any{text(row[1]), text(row[2]), last})
-		}
-		return nil
-	}, string(id), int64(limit))
+	err := t.query(sqlPruneTo, func(row [][]byte) error { last = text(row[0]); return nil }, string(id), int64(limit))
 	if err != nil {
 		return err
 	}
 	if last != "" {
-		if err := errors.Join(t.do(sqlPruneChallenges, last), t.do(sqlPruneAttempts, last)); err != nil {
-			return err
-		}
-	}
-	for _, s := range sent {
-		if err := t.do(sqlPruneSent, s[:]...); err != nil {
+		if err := errors.Join(t.do(sqlPruneSent, last), t.do(sqlPruneChallenges, last), t.do(sqlPruneAttempts, last)); err != nil {
 			return err
 		}
 	}

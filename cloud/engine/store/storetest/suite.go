@@ -16,6 +16,7 @@ func Suite(t *testing.T, open func(t *testing.T) Place) {
 		"a taken serial lets the update go on":  takenSerial,
 		"of two uses the later counts":          spentKeepsTheLater,
 		"what is put is read":                   rowsComeBack,
+		"what was sent is forgotten":            sentIsForgotten,
 		"text that is no text":                  strangeText,
 		"the audit is one chain for each node":  auditChains,
 		"a closed store refuses":                closed,
