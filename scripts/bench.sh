@@ -18,6 +18,9 @@ bench ./cmd/mfabridge '^BenchmarkCheckProcess$' 1x
 echo "== engine: Write beside a raw bulk load, look-ups, verified codes with durable verdicts"
 bench ./cloud/engine/store/sqlite '^BenchmarkWrite$' 1x
 bench ./cloud/engine/store/sqlite '^Benchmark(Find|Verify)$' 2s
+echo "== the same on PostgreSQL, with the CPU of its server added"
+bench ./cloud/engine/store/postgres '^BenchmarkWrite$' 1x
+bench ./cloud/engine/store/postgres '^Benchmark(Find|Verify)$' 2s
 echo "== engine over HTTP: /verify/v1 begin and answer, 4,000 a CPU second; client and server in one process, beside two bare requests of net/http"
 bench ./cloud/remote '^BenchmarkLoginOverHTTP$' 5000x
 echo "== the same with the engine as a process of its own, over TLS, its CPU alone, beside two bare requests of an HTTPS server"

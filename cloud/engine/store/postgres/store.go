@@ -145,7 +145,7 @@ func missing(schema string) error {
 // transaction, under a lock: whoever opens it at the same moment waits, and
 // finds it done. An empty schema is filled only where make is set.
 func migrate(ctx context.Context, pg *pgconn.PgConn, schema string, steps []string, make bool) error {
-	version, err := versionOf(ctx, pg, schema)
+	version, err := versionOf(ctx, pg, schema, len(steps))
 	if err != nil || version == len(steps) {
 		return err
 	}
@@ -159,7 +159,7 @@ func migrate(ctx context.Context, pg *pgconn.PgConn, schema string, steps []stri
 	if err := run(fmt.Sprintf("BEGIN; SELECT pg_advisory_xact_lock(%d)", lockKey(lockMake, 0))); err != nil {
 		return err
 	}
-	if version, err = versionOf(ctx, pg, schema); err == nil && version == 0 {
+	if version, err = versionOf(ctx, pg, schema, len(steps)); err == nil && version == 0 {
 		err = run("CREATE SCHEMA IF NOT EXISTS " + schema)
 	}
 	for ; err == nil && version < len(steps); version++ {
@@ -183,8 +183,8 @@ func hintOr(err error, advice string) string {
 	return advice
 }
 
-// versionOf is the version of the schema; 0: there is no store in it.
-func versionOf(ctx context.Context, pg *pgconn.PgConn, schema string) (int, error) {
+// versionOf is the version of the schema, up to the one that is known; 0: there is no store in it.
+func versionOf(ctx context.Context, pg *pgconn.PgConn, schema string, known int) (int, error) {
 	there, err := value(ctx, pg, "SELECT to_regclass('"+schema+".store_version')")
 	if err != nil || there == "" {
 		return 0, err
@@ -197,9 +197,9 @@ func versionOf(ctx context.Context, pg *pgconn.PgConn, schema string) (int, erro
 	switch {
 	case err != nil || version < 1:
 		return 0, &cloud.Error{Kind: cloud.Unsupported, Message: "the store does not say its version"}
-	case version > Version:
+	case version > known:
 		return 0, hint.Wrap(&cloud.Error{Kind: cloud.Unsupported,
-			Message: fmt.Sprintf("the store has schema %d, this program knows up to %d", version, Version)}, "use a newer mfabridge")
+			Message: fmt.Sprintf("the store has schema %d, this program knows up to %d", version, known)}, "use a newer mfabridge")
 	}
 	return version, nil
 }

@@ -62,3 +62,50 @@ func opens(t testing.TB, address string) *postgres.Store {
 	}
 	return s
 }
+
+func tryInit(t testing.TB, address string) error {
+	t.Helper()
+	key, err := engine.NewKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return postgres.Init(t.Context(), address, key, storetest.Setup())
+}
+
+func initAt(t testing.TB, address string) {
+	t.Helper()
+	if err := tryInit(t, address); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// counting adds one to a value.
+func counting(tx engine.Tx) error {
+	value, err := tx.Meta("count")
+	if err != nil {
+		return err
+	}
+	return tx.SetMeta("count", append(value, '.'))
+}
+
+// count updates, and sees that it did.
+func count(t testing.TB, s *postgres.Store) {
+	t.Helper()
+	length := func() (n int) {
+		if err := s.View(t.Context(), func(r engine.Reader) error {
+			value, err := r.Meta("count")
+			n = len(value)
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	was := length()
+	if err := s.Update(t.Context(), counting); err != nil {
+		t.Fatal(err)
+	}
+	if is := length(); is != was+1 {
+		t.Errorf("%d after %d", is, was)
+	}
+}

@@ -1,0 +1,24 @@
+package postgres
+
+import (
+	"context"
+
+	"mfabridge/internal/hint"
+)
+
+// MigrateWith opens a store as a program would whose schema needs more steps.
+func MigrateWith(ctx context.Context, given string, more ...string) error {
+	p, err := parse(given)
+	if err != nil {
+		return err
+	}
+	pg, err := p.dial(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = pg.Close(ctx) }()
+	return migrate(ctx, pg, p.schema, append(append([]string{}, steps...), more...), false)
+}
+
+// Advice is what an error advises.
+func Advice(err error) string { return hint.Of(err) }

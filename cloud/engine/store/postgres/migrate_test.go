@@ -1,0 +1,100 @@
+package postgres_test
+
+import (
+	"strings"
+	"sync"
+	"testing"
+
+	"mfabridge/cloud"
+	"mfabridge/cloud/engine/store/postgres"
+	"mfabridge/internal/peer"
+)
+
+func sql(t *testing.T, statements string) string {
+	t.Helper()
+	out, err := cluster.SQL(statements)
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return out
+}
+
+// Whoever opens an older store at the same moment finds it brought forward,
+// once; a step that fails leaves it as it is.
+func TestOlderStoreIsBroughtForward(t *testing.T) {
+	peer.NeedCluster(t, cluster)
+	address, schema := cluster.Address(t)
+	if err := postgres.MigrateWith(t.Context(), address); err == nil || cloud.KindOf(err) != cloud.NotFound || postgres.Advice(err) == "" {
+		t.Fatalf("a schema that is not there: %v", err)
+	}
+	initAt(t, address)
+	if err := postgres.MigrateWith(t.Context(), address, "CREATE TABLE more (x bigint); CREATE TABLE meta (x bigint)"); err == nil {
+		t.Error("a step that cannot be made was made")
+	}
+	if left := sql(t, "SELECT to_regclass('"+schema+".more'), version FROM "+schema+".store_version"); left != "|1" {
+		t.Errorf("half of a step was kept: %s", left)
+	}
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			if err := postgres.MigrateWith(t.Context(), address, "CREATE TABLE more (x bigint)"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if got := sql(t, "SELECT version FROM "+schema+".store_version"); got != "2" {
+		t.Errorf("version %s", got)
+	}
+	// This program does not know version 2.
+	if s, err := postgres.Open(t.Context(), address); err == nil || cloud.KindOf(err) != cloud.Unsupported || postgres.Advice(err) == "" {
+		t.Errorf("a store of a newer program: %v, %v", s, err)
+	}
+}
+
+// A schema with other tables is left alone.
+func TestForeignSchemaIsLeft(t *testing.T) {
+	peer.NeedCluster(t, cluster)
+	address, schema := cluster.Address(t)
+	sql(t, "CREATE SCHEMA "+schema+"; CREATE TABLE "+schema+".users (precious text)")
+	if err := tryInit(t, address); err == nil {
+		t.Fatal("a store was made among other tables")
+	}
+	if left := sql(t, "SELECT count(*) FROM pg_tables WHERE schemaname = '"+schema+"'"); left != "1" {
+		t.Errorf("%s tables are left", left)
+	}
+}
+
+// Nobody changes the audit, not with the database's own tools either.
+func TestAuditIsAppendOnly(t *testing.T) {
+	peer.NeedCluster(t, cluster)
+	address, schema := cluster.Address(t)
+	initAt(t, address)
+	for _, statement := range []string{"DELETE FROM audit", "UPDATE audit SET actor = 'nobody'", "TRUNCATE audit"} {
+		if out, err := cluster.SQL("SET search_path = " + schema + "; " + statement); err == nil || !strings.Contains(out, "append-only") {
+			t.Errorf("%s: %v: %s", statement, err, out)
+		}
+	}
+}
+
+// A server that goes away is Unavailable, and comes back without a new start.
+func TestServerGoesAway(t *testing.T) {
+	own := peer.Postgres(t)
+	address, _ := own.Address(t)
+	initAt(t, address)
+	s := opens(t, address)
+	count(t, s)
+	own.Kill()
+	if err := s.Update(t.Context(), counting); err == nil || cloud.KindOf(err) != cloud.Unavailable {
+		t.Errorf("without a server: %v", err)
+	}
+	if err := own.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 { // more than there are connections
+		count(t, s)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+}
