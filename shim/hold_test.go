@@ -438,7 +438,26 @@ func TestShutdownWaitsForHeldLogins(t *testing.T) {
 	})
 }
 
-// Nothing of a password stays in memory that waits, or gets into the log.
+// What a proxy before us needs comes back with an answer that waited, too.
+func TestHeldAnswersKeepProxyStates(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := holding(t)
+		defer r.close()
+		q := pushLogin
+		q.fill = func(w *radius.Builder) {
+			w.Add(radius.ProxyState, []byte("one"))
+			w.Add(radius.ProxyState, bytes.Repeat([]byte{2}, 253))
+		}
+		request := r.start(q)
+		r.engine.person("id-push", cloud.Approved, "")
+		p := r.checked(r.receive(), request)
+		want(t, p, radius.AccessAccept)
+		if first, n := p.Lookup(radius.ProxyState); string(first) != "one" || n != 2 {
+			t.Errorf("%d Proxy-State, the first %q", n, first)
+		}
+	})
+}
+
 func TestHeldLoginsAreLoggedOnceWithTheirWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, _ := holding(t)

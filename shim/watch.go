@@ -3,6 +3,7 @@ package shim
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"time"
 
 	"mfabridge/cloud"
@@ -20,9 +21,9 @@ const (
 // hold has a request wait for a verdict that a person is to reach. Nothing of
 // its password is kept. It is looked at once it is in the table: a verdict that
 // was reached before came by a stream that had nobody to tell.
-func (s *Server) hold(j *job, a attempt, v verdict) bool {
+func (s *Server) hold(j *job, a attempt, p radius.Packet, v verdict) bool {
 	g := &leg{job: *j, who: a, held: *v.held, deadline: j.at.Add(j.client.Hold)}
-	g.job.packet = bytes.Clone(j.packet)
+	g.job.packet = stub(p)
 	g.who.password, g.who.state, g.who.packet = secret.Bytes{}, nil, radius.Packet{}
 	if !s.waiting.add(g) {
 		return false
@@ -35,6 +36,22 @@ func (s *Server) hold(j *job, a attempt, v verdict) bool {
 	}
 	s.lookUp([]cloud.ChallengeID{v.held.challenge})
 	return true
+}
+
+// stub is a request without everything that its answer does not need: above all
+// without the hidden password.
+func stub(p radius.Packet) []byte {
+	b := bytes.Clone(p.Bytes()[:radius.HeaderLength])
+	for kind, value := range p.Attributes() {
+		if kind != radius.ProxyState {
+			continue
+		}
+		if longer, err := radius.AppendAttribute(b, kind, value); err == nil {
+			b = longer
+		}
+	}
+	binary.BigEndian.PutUint16(b[2:], uint16(len(b)))
+	return b
 }
 
 // listen reads the one stream of decisions. It is opened when the first login

@@ -56,7 +56,7 @@ func (s *Server) process(j *job, out []byte) {
 	defer j.client.secrets.Put(secret)
 	a, v := s.judge(j, p, secret)
 	if v.held != nil {
-		if replied = s.hold(j, a, v); replied {
+		if replied = s.hold(j, a, p, v); replied {
 			return
 		}
 		v = verdict{reason: tooManyHeld, method: v.method, challenge: v.challenge}
