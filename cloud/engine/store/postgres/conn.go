@@ -79,10 +79,10 @@ const maxDials = 3
 // transaction, nothing has happened yet: it is sent again on a new one.
 func (c *conn) flush() error {
 	for try := 1; ; try++ {
-		err := c.connect()
-		if err == nil {
-			err = c.send()
+		if err := c.connect(); err != nil { // it has waited already
+			return failure(err)
 		}
+		err := c.send()
 		if err == nil {
 			c.answered = true
 			c.queue = c.queue[:0]
