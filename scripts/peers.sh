@@ -4,7 +4,7 @@
 #   peers.sh report    names what is still missing; with MFABRIDGE_FORBID_SKIPS set, fails if anything is
 set -euo pipefail
 
-# program  Debian package; "module:NAME" is a module of the system's Python, "path:PATTERN" a file off the path
+# program  Debian package; "module:NAME" is a module of the system's Python, "pam:NAME" one of PAM, "path:PATTERN" a file off the path
 peers=(
   "radclient freeradius-utils"
   "freeradius freeradius"
@@ -17,11 +17,13 @@ peers=(
   "curl curl"
   "radsecproxy radsecproxy"
   "pamtester pamtester"
+  "pam:pam_radius_auth.so libpam-radius-auth"
 )
 
 # there PROGRAM tells whether a peer is installed
 there() {
   case "$1" in
+  pam:*) compgen -G "/lib/*/security/${1#pam:}" >/dev/null ;;
   module:*) /usr/bin/python3 -c "import ${1#module:}" >/dev/null 2>&1 ;;
   path:*) compgen -G "${1#path:}" >/dev/null || command -v "${1##*/}" >/dev/null 2>&1 ;;
   *) command -v "$1" >/dev/null 2>&1 ;;
