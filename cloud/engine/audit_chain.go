@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
-	"hash"
 
 	"mfabridge/internal/secret"
 )
@@ -73,49 +72,36 @@ func (e *Entry) Chain(number int64, prev []byte) {
 }
 
 // content is the digest of what an entry says about somebody.
-func (e *Entry) content(salt []byte) (sum [sha256.Size]byte) {
-	h := sha256.New()
-	h.Write([]byte(domainContent))
-	h.Write(salt)
+func (e *Entry) content(salt []byte) [sha256.Size]byte {
+	b := make([]byte, 0, 512)
+	b = append(append(b, domainContent...), salt...)
 	for _, s := range []string{e.Subject, e.Detail, e.Reason} {
-		putText(h, s)
+		b = appendText(b, s)
 	}
-	h.Sum(sum[:0])
-	return sum
+	return sha256.Sum256(b)
 }
 
 // hash is the hash of an entry behind prev.
-func (e *Entry) hash(prev, content []byte) (sum [sha256.Size]byte) {
-	h := sha256.New()
-	h.Write([]byte(domainEntry))
+func (e *Entry) hash(prev, content []byte) [sha256.Size]byte {
+	b := append(make([]byte, 0, 256), domainEntry...)
 	if len(prev) < linkHash {
 		prev = make([]byte, linkHash)
 	}
-	h.Write(prev[:linkHash])
-	putNumber(h, e.Number)
+	b = append(b, prev[:linkHash]...)
 	at := int64(0)
 	if !e.Time.IsZero() {
 		at = e.Time.UnixNano()
 	}
-	putNumber(h, at)
+	b = appendNumber(appendNumber(b, e.Number), at)
 	for _, s := range []string{e.Node, e.Actor, e.Action} {
-		putText(h, s)
+		b = appendText(b, s)
 	}
-	h.Write(content)
-	h.Sum(sum[:0])
-	return sum
+	return sha256.Sum256(append(b, content...))
 }
 
-func putNumber(h hash.Hash, n int64) {
-	var b [8]byte
-	binary.BigEndian.PutUint64(b[:], uint64(n))
-	h.Write(b[:])
-}
+func appendNumber(b []byte, n int64) []byte { return binary.BigEndian.AppendUint64(b, uint64(n)) }
 
-func putText(h hash.Hash, s string) {
-	putNumber(h, int64(len(s)))
-	h.Write([]byte(s))
-}
+func appendText(b []byte, s string) []byte { return append(appendNumber(b, int64(len(s))), s...) }
 
 // Erased tells whether what the entry said of a person was erased.
 func (e *Entry) Erased() bool { return len(e.Link) == linkErased }

@@ -83,7 +83,7 @@ var outside = map[string][]string{
 	"filippo.io/age":                                   {"legacy", "fixtures", "migrate/planfile", "cmd/mfabridge"},
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore":     {"cloud/graph", "cmd/mfabridge"},
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity": {"cmd/mfabridge"},
-	"github.com/prometheus":                            {"shim/metrics"},
+	"github.com/prometheus":                            {"shim/metrics", "internal/meter"},
 	"log":                                              {},
 	"testing":                                          {"cloud/cloudtest", "cloud/engine/store/storetest", "internal/peer", "internal/ldapconn/ldaptest"},
 }
