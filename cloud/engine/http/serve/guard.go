@@ -1,8 +1,10 @@
 package serve
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"mime"
 	"net/http"
 	"slices"
@@ -38,14 +40,15 @@ func CallerOf(ctx context.Context) Caller {
 
 // guard is what stands before a handler.
 func (t *Table) guard(route Route) http.Handler {
-	places := []chan struct{}{t.short}
-	switch {
-	case route.Streams:
-		places[0] = t.streams
-	case route.Heavy:
-		places = append(places, t.heavy)
-	}
+	places := t.places(&route)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// Whoever sends slowly and has proven nothing holds no place meanwhile.
+		if route.Open {
+			if err := gather(w, r, route.Body); err != nil {
+				t.refuse(w, r, err)
+				return
+			}
+		}
 		for _, place := range places {
 			select {
 			case place <- struct{}{}:
@@ -90,6 +93,20 @@ func (t *Table) guard(route Route) http.Handler {
 	})
 }
 
+// places are what a request holds while it is answered. Of ops it holds none:
+// health and metrics tell how it stands when all others are taken.
+func (t *Table) places(route *Route) []chan struct{} {
+	switch {
+	case route.Listener == Ops:
+		return nil
+	case route.Streams:
+		return []chan struct{}{t.streams}
+	case route.Heavy:
+		return []chan struct{}{t.short, t.heavy}
+	}
+	return []chan struct{}{t.short}
+}
+
 // admit checks token and role. A caller comes back whose token was good but
 // whose role is another.
 func (t *Table) admit(r *http.Request, route *Route) (Caller, error) {
@@ -125,6 +142,19 @@ func bounded(w http.ResponseWriter, r *http.Request, limit int64) error {
 		return &cloud.Error{Kind: cloud.Invalid, Message: "the body is too large", Err: &http.MaxBytesError{Limit: limit}}
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, limit)
+	return nil
+}
+
+// gather reads a whole body within the limit, in place of what reads it later.
+func gather(w http.ResponseWriter, r *http.Request, limit int64) error {
+	if err := bounded(w, r, limit); err != nil || limit == 0 {
+		return err
+	}
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return &cloud.Error{Kind: cloud.Invalid, Message: "the body did not arrive whole", Err: err}
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
 	return nil
 }
 

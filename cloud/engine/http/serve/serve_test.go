@@ -18,9 +18,11 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"mfabridge/cloud"
@@ -216,6 +218,65 @@ func TestTooManyAtOnce(t *testing.T) {
 	}
 	if ask() != http.StatusOK {
 		t.Error("places were not given back")
+	}
+}
+
+// Who has proven nothing takes no place by sending slowly, and health is told
+// when all places are taken.
+func TestPlacesAreKeptFree(t *testing.T) {
+	hold := make(chan struct{})
+	read := func(w http.ResponseWriter, r *http.Request) error {
+		text, err := io.ReadAll(r.Body)
+		if err != nil || string(text) == "hold" {
+			<-hold
+		}
+		return serve.Answer(w, http.StatusOK, "ok")
+	}
+	made, err := serve.New(serve.Options{Limits: serve.Limits{InFlight: 1}, Routes: []serve.Route{
+		{Listener: serve.API, Method: "POST", Path: "/open", Open: true, Body: 100, Handler: read},
+		{Listener: serve.Ops, Method: "GET", Path: "/healthz", Open: true, Handler: read},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask := func(l serve.Listener, method, path string, body io.Reader) int {
+		w := httptest.NewRecorder()
+		made.Handler(l).ServeHTTP(w, httptest.NewRequest(method, path, body))
+		return w.Code
+	}
+	slow, rest := io.Pipe()
+	codes := make(chan int)
+	go func() { codes <- ask(serve.API, "POST", "/open", slow) }()
+	if _, err := io.WriteString(rest, "ho"); err != nil { // it is being read
+		t.Fatal(err)
+	}
+	if code := ask(serve.API, "POST", "/open", strings.NewReader("x")); code != http.StatusOK {
+		t.Errorf("beside a slow body: %d", code)
+	}
+	if _, err := io.WriteString(rest, "ld"); err != nil {
+		t.Fatal(err)
+	}
+	rest.Close()
+	for { // until it holds the place
+		if short, _, _ := made.InFlight(); short == 1 {
+			break
+		}
+		runtime.Gosched()
+	}
+	if code := ask(serve.API, "POST", "/open", strings.NewReader("x")); code != http.StatusServiceUnavailable {
+		t.Errorf("over the limit: %d", code)
+	}
+	if code := ask(serve.Ops, "GET", "/healthz", nil); code != http.StatusOK {
+		t.Errorf("health when all places are taken: %d", code)
+	}
+	close(hold)
+	if code := <-codes; code != http.StatusOK {
+		t.Errorf("the slow one: %d", code)
+	}
+	for body, want := range map[io.Reader]int{iotest.ErrReader(errors.New("cut")): http.StatusBadRequest, strings.NewReader(strings.Repeat("x", 101)): http.StatusRequestEntityTooLarge} {
+		if code := ask(serve.API, "POST", "/open", body); code != want {
+			t.Errorf("a body of %T: %d, want %d", body, code, want)
+		}
 	}
 }
 
