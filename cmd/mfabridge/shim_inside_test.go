@@ -1,10 +1,13 @@
 package main
 
 import (
+	"bytes"
+	"net"
 	"strings"
 	"testing"
 
 	"mfabridge/fixtures"
+	"mfabridge/shim/radius"
 )
 
 func TestSelftestAndTestFromTheInside(t *testing.T) {
@@ -26,4 +29,37 @@ func TestSelftestAndTestFromTheInside(t *testing.T) {
 	}
 	must(t, exitFailed, "shim", "test", "--config", path, "--user", "a", "--client", "no-such")
 	must(t, exitUsage, "shim", "test", "--config", path, "--user", "a")
+}
+
+// A server that answers everything meets none of the trials.
+func TestSelftestSaysNo(t *testing.T) {
+	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	go func() {
+		b := make([]byte, 4096)
+		for {
+			n, from, err := conn.ReadFromUDPAddrPort(b)
+			if err != nil {
+				return
+			}
+			if _, err := conn.WriteToUDPAddrPort(b[:n], from); err != nil {
+				return
+			}
+		}
+	}()
+	asker, err := net.DialUDP("udp4", nil, conn.LocalAddr().(*net.UDPAddr))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer asker.Close()
+	var out bytes.Buffer
+	p := &program{streams: streams{out: &out}}
+	in := &inside{asker: asker, secret: radius.NewSecret([]byte(sharedSecret))}
+	wrong, err := p.playTrials(in, "vpn")
+	if trials := strings.Count(out.String(), "\n"); err != nil || wrong != trials || trials < 20 {
+		t.Errorf("%d of %d trials failed, %v\n%s", wrong, trials, err, out.String())
+	}
 }
