@@ -14,6 +14,8 @@ type aside struct {
 	Bypass *Bypass  `json:"bypass,omitempty"`
 	Passes []pass   `json:"passes,omitempty"`
 	Pushes []pushed `json:"pushes,omitempty"` // of the last minutes, oldest first
+
+	Activation *activation `json:"activation,omitempty"` // the code that was given out last
 }
 
 // pushed is a push that was begun.
@@ -35,7 +37,7 @@ func readAside(u *User) (a aside, err error) {
 
 // setAside writes it back; the user is to be stored.
 func setAside(u *User, a aside) error {
-	if a.Bypass == nil && len(a.Passes) == 0 && len(a.Pushes) == 0 {
+	if a.Bypass == nil && len(a.Passes) == 0 && len(a.Pushes) == 0 && a.Activation == nil {
 		u.Aside = nil
 		return nil
 	}

@@ -76,6 +76,9 @@ func (e *Engine) begin(ctx context.Context, owner string, r cloud.Request) (clou
 	if err != nil {
 		return cloud.Challenge{}, asError(err)
 	}
+	if b.c.Method == cloud.Push {
+		e.bell.ring(b.c.User)
+	}
 	if b.message != nil {
 		if err := e.deliver(ctx, b); err != nil {
 			return cloud.Challenge{}, asError(err)
@@ -262,6 +265,9 @@ func (b *beginning) question() (q Question, may Allowed, err error) {
 		return q, may, err
 	}
 	q.Push = b.e.setup.Kind == KindEngine && slices.ContainsFunc(devices, func(d Device) bool { return d.State == deviceActive })
+	if b.owner == ownerActivation { // who is to prove themselves is asked for something that they have
+		q.Bypass, q.Push = nil, false
+	}
 	may, err = b.e.allowed(b.tx, b.user.ID)
 	return q, may, err
 }

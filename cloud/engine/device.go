@@ -57,6 +57,17 @@ func (d *draft) live() (n int) {
 	return n
 }
 
+// slots are how many of the OATH methods and apps the user has that a limit
+// counts: an app with its generator is one.
+func (d *draft) slots() (n int) {
+	for _, t := range d.tokens {
+		if !slices.ContainsFunc(d.devices, func(v Device) bool { return v.ID == t.ID }) {
+			n++
+		}
+	}
+	return n + d.live()
+}
+
 // device is the index of the authenticator that a change is about, or -1.
 func (d *draft) device(c cloud.Change) int {
 	return slices.IndexFunc(d.devices, func(v Device) bool { return c.ID == "" || v.ID == c.ID })
@@ -79,7 +90,7 @@ func (d *draft) invite(w *writing, c cloud.Change) (string, error) {
 		}
 		v.ID = id.String()
 	}
-	if len(d.tokens)+d.live() >= w.e.caps.OATH.Limit {
+	if d.slots() >= w.e.caps.OATH.Limit {
 		return "", refused(cloud.Invalid, fmt.Sprintf("a user can have at most %d OATH methods and apps", w.e.caps.OATH.Limit))
 	}
 	v.Until = w.now.Add(invitationLife)
@@ -106,12 +117,33 @@ func (d *draft) dismiss(w *writing, c cloud.Change) error {
 			return err
 		}
 	}
+	if err := d.dropGenerator(w, v.ID); err != nil { // first: it may refuse
+		return err
+	}
 	if err := w.tx.RemoveDevice(v.User, v.ID); err != nil {
 		return err
 	}
 	d.devices = slices.Delete(d.devices, i, i+1)
 	d.redeviced(w)
 	return nil
+}
+
+// dropGenerator removes the generator of an authenticator that goes: whoever
+// has found the telephone has its codes.
+func (d *draft) dropGenerator(w *writing, device string) error {
+	i := slices.IndexFunc(d.tokens, func(t Token) bool { return t.ID == device })
+	if i < 0 {
+		return nil
+	}
+	if d.user.Default == cloud.OATHCode && len(d.tokens) == 1 {
+		if err := d.dropDefault(w.e); err != nil {
+			return err
+		}
+	}
+	t := d.tokens[i]
+	d.tokens = slices.Delete(d.tokens, i, i+1)
+	d.show(w.e)
+	return errors.Join(keepSpent(w.tx, &t), w.tx.RemoveToken(t.User, t.ID))
 }
 
 // redeviced brings the user in line with its devices.

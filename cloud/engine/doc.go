@@ -39,8 +39,17 @@
 // groups; it is stored compiled with their nesting under a version that every
 // transaction looks at, so that nothing stale decides.
 //
+// # Authenticators
+//
+// An invitation says who may activate one. Who proves to be that user, by the
+// password with a second factor that is there already or by a pass of the
+// helpdesk, is given a code ([Engine.SignIn], [Engine.ProveCode],
+// [Engine.ProvePass]); a device takes it once, with a key of its own
+// ([Engine.Enrol]), and signs its answers to pushes ([Engine.Press]).
+//
 // # Not built
 //
-// Push and voice calls, and what follows an invitation to an authenticator: a user who prefers one of them is asked in the most
-// secure way that is there. Email addresses are kept and never verify.
+// Voice calls, and PINs of authenticators: a user who prefers a call is asked
+// in the most secure way that is there. Email addresses are kept and never
+// verify.
 package engine

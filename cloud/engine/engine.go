@@ -70,6 +70,7 @@ type Engine struct {
 	setup     setup
 	caps      cloud.Capabilities
 	hub       hub
+	bell      bell
 	passwords passwords
 	policy    atomic.Pointer[rules] // as it was last read; see rules
 }
@@ -269,6 +270,7 @@ func (e *Engine) Assumed() Assumptions { return e.setup.Assumed }
 // that still run go on until the store is closed.
 func (e *Engine) Close() error {
 	e.hub.close()
+	e.bell.close()
 	return nil
 }
 

@@ -54,6 +54,9 @@ func (e *Engine) follow(ctx context.Context, signals <-chan struct{}, after int6
 			}
 			for _, v := range verdicts {
 				e.hub.publish(v)
+				if v.Decision.Method == cloud.Push {
+					e.bell.ring(v.Decision.User)
+				}
 			}
 			after += read.passed
 			more = read.count == followPage

@@ -162,6 +162,9 @@ func (e *Engine) publish(v Verdict) {
 		(*observe)(v.Decision)
 	}
 	e.hub.publish(v)
+	if v.Decision.Method == cloud.Push {
+		e.bell.ring(v.Decision.User)
+	}
 }
 
 // Observe has each verdict that this process reaches from now on counted,

@@ -293,8 +293,9 @@ func (s *responding) report() error {
 
 // Activate turns an invitation into an active authenticator; it asks by push
 // from then on where the user's default was a code of an app, or nothing.
-// Whoever calls has checked, before, the secret of the invitation and the key
-// of the device. NotFound: there is no such invitation, or it is over.
+// Whoever calls has checked, before, who the user is, and answers for the device
+// by [Engine.Respond]: it has no key, so that nothing it signs is taken. People
+// come through [Engine.Enrol]. NotFound: there is no such invitation, or it is over.
 func (e *Engine) Activate(ctx context.Context, user cloud.UserID, device, name string) error {
 	if name != "" {
 		if err := checkText("the name of an authenticator", name, maxLabel); err != nil {
@@ -302,35 +303,6 @@ func (e *Engine) Activate(ctx context.Context, user cloud.UserID, device, name s
 		}
 	}
 	return asError(e.store.Update(ctx, func(tx Tx) error {
-		now := e.now()
-		u, err := tx.User(user)
-		if err != nil {
-			return err
-		}
-		devices, err := tx.Devices(user)
-		if err != nil {
-			return err
-		}
-		i := slices.IndexFunc(devices, func(d Device) bool {
-			return d.ID == device && d.State == deviceInvited && now.Before(d.Until)
-		})
-		switch {
-		case u == nil || i < 0:
-			return refuse(cloud.NotFound, "there is no such invitation, or it is over")
-		case usable(u, now) != "":
-			return refuse(cloud.Denied, "the user is disabled or blocked")
-		}
-		d := devices[i]
-		d.State, d.Name, d.Until = deviceActive, name, time.Time{}
-		if err := tx.PutDevice(&d); err != nil {
-			return err
-		}
-		if u.Default == "" || u.Default == cloud.OATHCode {
-			u.Default = cloud.Push
-			if err := tx.PutUser(u); err != nil {
-				return err
-			}
-		}
-		return tx.Append(Entry{Time: now, Node: e.node, Actor: "device " + d.ID, Action: "device.activate", Subject: string(user)})
+		return e.activate(tx, user, device, name, nil, e.now())
 	}))
 }

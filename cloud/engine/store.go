@@ -183,6 +183,8 @@ type Device struct {
 	State   string    // "invited", "active"
 	Until   time.Time // end of an invitation
 	Created time.Time
+	Opened  time.Time // when somebody proved to be who was invited; zero: not yet
+	Key     []byte    // public, see [DeviceKeySize]; nil: none, and nothing that it signs is taken
 }
 
 // Group is a named set of users and of other groups.
@@ -281,6 +283,8 @@ const (
 	RoleHelpdesk Role = "helpdesk"
 	RoleAuditor  Role = "auditor"
 	RoleAdmin    Role = "admin"
+
+	RoleDevice Role = "device" // an authenticator; no application can have it
 )
 
 // App is a program that may call the engine's API.

@@ -133,7 +133,7 @@ func (d *draft) addToken(w *writing, c cloud.Change) (string, error) {
 	switch {
 	case o.Secret.IsZero():
 		return "", refused(cloud.Invalid, "an OATH method cannot be registered without its secret")
-	case len(d.tokens)+d.live() >= w.e.caps.OATH.Limit:
+	case d.slots() >= w.e.caps.OATH.Limit:
 		return "", refused(cloud.Invalid, fmt.Sprintf("a user can have at most %d OATH methods and apps", w.e.caps.OATH.Limit))
 	}
 	if w.e.setup.Kind == KindEntra {

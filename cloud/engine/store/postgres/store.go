@@ -19,12 +19,15 @@ import (
 //go:embed schema1.sql
 var schema1 string
 
+//go:embed schema2.sql
+var schema2 string
+
 // steps are the scripts that lead to each version, the first from an empty
 // schema. A step that was released is never changed.
-var steps = []string{schema1}
+var steps = []string{schema1, schema2}
 
 // Version is the schema's version that this program reads and writes.
-const Version = 1
+const Version = 2
 
 // maxReaders bounds the connections for View.
 const maxReaders = 4

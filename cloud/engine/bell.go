@@ -1,0 +1,145 @@
+package engine
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"mfabridge/cloud"
+)
+
+// rescan is how far behind the newest challenge that was seen new ones are
+// looked for: ids of several processes are made a moment before they can be
+// seen, and not quite in that order.
+const rescan = 2 * time.Second
+
+// bell wakes who waits for the pushes of a user, in this process. It is a hint:
+// it may ring for nothing, and whoever waits looks from time to time anyway.
+// The zero bell is ready.
+type bell struct {
+	mu      sync.Mutex
+	closed  bool
+	waiting map[cloud.UserID]map[chan struct{}]struct{}
+	stop    func() // ends the follower; nil: there is none
+}
+
+// ring wakes all who wait for a user.
+func (b *bell) ring(user cloud.UserID) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for ch := range b.waiting[user] {
+		select {
+		case ch <- struct{}{}:
+		default: // it rings already
+		}
+	}
+}
+
+func (b *bell) add(user cloud.UserID) (ch chan struct{}, leave func()) {
+	ch = make(chan struct{}, 1)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.waiting == nil {
+		b.waiting = map[cloud.UserID]map[chan struct{}]struct{}{}
+	}
+	if b.waiting[user] == nil {
+		b.waiting[user] = map[chan struct{}]struct{}{}
+	}
+	b.waiting[user][ch] = struct{}{}
+	return ch, func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		if delete(b.waiting[user], ch); len(b.waiting[user]) == 0 {
+			delete(b.waiting, user)
+		}
+	}
+}
+
+func (b *bell) close() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.closed = true
+	if b.stop != nil {
+		b.stop()
+		b.stop = nil
+	}
+}
+
+// Listen returns a channel that signals when the pushes of a user may have
+// changed, also by another process on the store; leave ends it.
+func (e *Engine) Listen(ctx context.Context, user cloud.UserID) (changed <-chan struct{}, leave func(), err error) {
+	ch, leave := e.bell.add(user)
+	if err := e.hearOthers(ctx); err != nil {
+		leave()
+		return nil, nil, asError(err)
+	}
+	return ch, leave, nil
+}
+
+// hearOthers makes sure that pushes that other processes begin ring here.
+func (e *Engine) hearOthers(ctx context.Context) error {
+	e.bell.mu.Lock()
+	defer e.bell.mu.Unlock()
+	switch {
+	case e.bell.closed:
+		return refuse(cloud.Unavailable, "the engine is closed")
+	case e.bell.stop != nil:
+		return nil
+	}
+	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
+	signals, err := e.store.Watch(ctx)
+	if err != nil {
+		stop()
+		return err
+	}
+	e.bell.stop = stop
+	go e.hear(ctx, signals, e.now())
+	return nil
+}
+
+// hear rings for what others have begun since a time, or decided.
+func (e *Engine) hear(ctx context.Context, signals <-chan struct{}, since time.Time) {
+	for range signals {
+		newest, err := e.ringSince(ctx, since)
+		if err != nil && ctx.Err() == nil {
+			e.log.WarnContext(ctx, "pushes of other processes cannot be read; they are found later", "err", err)
+			continue
+		}
+		since = newest
+	}
+	e.bell.mu.Lock()
+	defer e.bell.mu.Unlock()
+	if ctx.Err() == nil { // the store gave up: the next who waits begins anew
+		e.bell.stop = nil
+	}
+}
+
+// ringSince rings for pushes that wait, and returns when the newest of all
+// challenges was begun.
+func (e *Engine) ringSince(ctx context.Context, since time.Time) (newest time.Time, err error) {
+	users := map[cloud.UserID]struct{}{}
+	newest = since
+	last := oldestID(since.Add(-rescan))
+	for more := true; more && ctx.Err() == nil; {
+		err := e.store.View(ctx, func(r Reader) error {
+			page, err := r.ChallengesAfter(last, pageSize)
+			for _, c := range page {
+				if last = c.ID; c.Method == cloud.Push {
+					users[c.User] = struct{}{}
+				}
+				if c.Created.After(newest) {
+					newest = c.Created
+				}
+			}
+			more = len(page) == pageSize
+			return err
+		})
+		if err != nil {
+			return since, err
+		}
+	}
+	for user := range users {
+		e.bell.ring(user)
+	}
+	return newest, nil
+}
