@@ -95,6 +95,24 @@ func TestBypassSaysNo(t *testing.T) {
 			}
 			return h.Unblock(t.Context(), operator, id)
 		}},
+		"blocked and let back by changes": {before: func(t *testing.T, h *house, id cloud.UserID) error {
+			until := cloud.Value{Until: h.Now().Add(time.Hour)}
+			h.write(t, cloud.Change{User: id, Op: cloud.Set, Method: cloud.Blocked, After: until})
+			h.write(t, cloud.Change{User: id, Op: cloud.Set, Method: cloud.Blocked, Before: until})
+			return nil
+		}},
+		"disabled and let back by changes": {before: func(t *testing.T, h *house, id cloud.UserID) error {
+			users, err := h.Read(t.Context(), []cloud.UserID{id})
+			if err != nil {
+				return err
+			}
+			on := users[0].Profile
+			off := on
+			off.Enabled = false
+			h.write(t, cloud.Change{User: id, Op: cloud.Update, Method: cloud.Account, Before: cloud.Value{Profile: &on}, After: cloud.Value{Profile: &off}})
+			h.write(t, cloud.Change{User: id, Op: cloud.Update, Method: cloud.Account, Before: cloud.Value{Profile: &off}, After: cloud.Value{Profile: &on}})
+			return nil
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := build(t)

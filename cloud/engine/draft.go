@@ -128,6 +128,9 @@ func (d *draft) apply(w *writing, c cloud.Change) (string, error) {
 		d.user.Default = cloud.Preference(c.After.Text)
 	case cloud.Blocked:
 		d.user.BlockedUntil = c.After.Until
+		if err := dropBypass(&d.user); err != nil {
+			return "", err
+		}
 	default:
 		return "", d.setSlot(w.e, c.Method, c.After.Text)
 	}
@@ -294,6 +297,11 @@ func (d *draft) rename(w *writing, p *cloud.Profile) error {
 	old = slices.DeleteFunc(old, func(n name) bool { return slices.Contains(wanted, n) })
 	if err := release(w, old); err != nil {
 		return err
+	}
+	if p.Enabled != d.user.Enabled {
+		if err := dropBypass(&d.user); err != nil {
+			return err
+		}
 	}
 	delete(w.byUPN, Fold(d.user.UPN))
 	w.byUPN[Fold(p.UPN)] = d

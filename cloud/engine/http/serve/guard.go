@@ -42,9 +42,10 @@ func CallerOf(ctx context.Context) Caller {
 func (t *Table) guard(route Route) http.Handler {
 	places := t.places(&route)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		// Whoever sends slowly and has proven nothing holds no place meanwhile.
+		// Whoever sends slowly and has proven nothing holds no place meanwhile
+		// that somebody needs who has.
 		if route.Open {
-			if err := gather(w, r, route.Body); err != nil {
+			if err := t.gather(w, r, route.Body); err != nil {
 				t.refuse(w, r, err)
 				return
 			}
@@ -146,9 +147,15 @@ func bounded(w http.ResponseWriter, r *http.Request, limit int64) error {
 }
 
 // gather reads a whole body within the limit, in place of what reads it later.
-func gather(w http.ResponseWriter, r *http.Request, limit int64) error {
+func (t *Table) gather(w http.ResponseWriter, r *http.Request, limit int64) error {
 	if err := bounded(w, r, limit); err != nil || limit == 0 {
 		return err
+	}
+	select {
+	case t.gathered <- struct{}{}:
+		defer func() { <-t.gathered }()
+	default:
+		return &cloud.Error{Kind: cloud.Unavailable, Message: "too many requests are being read", RetryAfter: time.Second}
 	}
 	body, err := io.ReadAll(r.Body)
 	if err != nil {

@@ -73,6 +73,10 @@ func (l Limits) filled() Limits {
 	return l
 }
 
+// maxGathered bounds how many bodies of open routes are being read at once: one
+// connection may carry many.
+const maxGathered = 4096
+
 // Options are what a table is made with.
 type Options struct {
 	Routes []Route
@@ -83,21 +87,23 @@ type Options struct {
 
 // Table answers for all listeners.
 type Table struct {
-	routes  []Route
-	auth    Authenticator
-	log     *slog.Logger
-	short   chan struct{}
-	heavy   chan struct{}
-	streams chan struct{}
-	number  atomic.Uint64 // of requests that failed, for the log
-	byDoor  map[Listener]http.Handler
+	routes   []Route
+	auth     Authenticator
+	log      *slog.Logger
+	short    chan struct{}
+	heavy    chan struct{}
+	streams  chan struct{}
+	gathered chan struct{} // bodies that are being read of open routes
+	number   atomic.Uint64 // of requests that failed, for the log
+	byDoor   map[Listener]http.Handler
 }
 
 // New makes the table, or says which row is wrong.
 func New(o Options) (*Table, error) {
 	limits := o.Limits.filled()
 	t := &Table{routes: o.Routes, auth: o.Auth, log: o.Log, byDoor: map[Listener]http.Handler{},
-		short: make(chan struct{}, limits.InFlight), heavy: make(chan struct{}, limits.Heavy), streams: make(chan struct{}, limits.Streams)}
+		short: make(chan struct{}, limits.InFlight), heavy: make(chan struct{}, limits.Heavy), streams: make(chan struct{}, limits.Streams),
+		gathered: make(chan struct{}, maxGathered)}
 	if t.log == nil {
 		t.log = slog.New(slog.DiscardHandler)
 	}
