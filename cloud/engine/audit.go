@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"iter"
 	"maps"
@@ -19,6 +20,9 @@ const (
 	metaCheckpoint = "audit-checkpoint/" // and a node
 	metaFloor      = "audit-removed"
 )
+
+// maxCheckpoints is how often a checkpoint is begun whose update is undone.
+const maxCheckpoints = 5
 
 // pruneBatch is how many entries one transaction removes.
 const pruneBatch = 5000
@@ -105,9 +109,22 @@ func checkpoints(r Reader) (all []Checkpoint, err error) {
 // time, and returns what it signed; none: nothing was new. What is not as it
 // was written is not signed: the error says where.
 func (e *Engine) Checkpoint(ctx context.Context) (made []Checkpoint, err error) {
+	for range maxCheckpoints {
+		if made, err = e.checkpoint(ctx); !errors.Is(err, errSeenUndone) {
+			break
+		}
+	}
+	return made, asError(err)
+}
+
+// errSeenUndone says that an update ran once more: what it has seen before may
+// have been undone, and must not be signed.
+var errSeenUndone = errors.New("the audit was read within an update that was undone")
+
+func (e *Engine) checkpoint(ctx context.Context) (made []Checkpoint, err error) {
 	a, f, err := e.auditor(ctx, nil)
 	if err != nil {
-		return nil, asError(err)
+		return nil, err
 	}
 	old := a.wanted
 	a.wanted = nil
@@ -122,8 +139,12 @@ func (e *Engine) Checkpoint(ctx context.Context) (made []Checkpoint, err error) 
 		from = entry.Seq
 		a.Check(&entry)
 	}
+	ran := false
 	err = e.store.Update(ctx, func(tx Tx) error {
-		made = nil
+		if ran {
+			return errSeenUndone
+		}
+		ran = true
 		for {
 			page, err := tx.Audit(max(from, f.Seq), pageSize)
 			if err != nil {
@@ -144,7 +165,10 @@ func (e *Engine) Checkpoint(ctx context.Context) (made []Checkpoint, err error) 
 		made, err = e.sign(tx, a, old, from)
 		return err
 	})
-	return made, asError(err)
+	if err != nil {
+		return nil, err
+	}
+	return made, nil
 }
 
 // resume makes an auditor begin at the last checkpoints, where all chains have

@@ -2,7 +2,9 @@ package engine_test
 
 import (
 	"bytes"
+	"context"
 	"database/sql"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -230,4 +232,51 @@ func FuzzParseEntry(f *testing.F) {
 			t.Errorf("%s does not come back: %v", again, err)
 		}
 	})
+}
+
+// again is a store whose next update runs twice, as updates may: at first behind
+// another one, and both are undone.
+type again struct {
+	engine.Store
+	hold  bool                  // keep the next update back
+	other func(engine.Tx) error // that was kept back
+}
+
+func (s *again) Update(ctx context.Context, fn func(engine.Tx) error) error {
+	undone := errors.New("undone")
+	switch other := s.other; {
+	case s.hold:
+		s.hold, s.other = false, fn
+		return undone
+	case other != nil:
+		s.other = nil
+		if err := s.Store.Update(ctx, func(tx engine.Tx) error { return errors.Join(other(tx), fn(tx), undone) }); err.Error() != "undone" {
+			return err
+		}
+	}
+	return s.Store.Update(ctx, fn)
+}
+
+// A checkpoint signs what is there, also when what it has seen first is undone.
+func TestCheckpointRunsTwice(t *testing.T) {
+	h := audited(t)
+	key, err := engine.LoadKey("file:" + h.path + ".key")
+	if err != nil {
+		t.Fatal(err)
+	}
+	store := &again{Store: h.store}
+	e, err := engine.Open(t.Context(), engine.Config{Store: store, Key: key, Now: h.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	store.hold = true
+	if _, err := e.AddUser(t.Context(), operator, cloud.Profile{UPN: "finn@contoso.example", Enabled: true}); err == nil {
+		t.Fatal("nothing was kept back")
+	}
+	if made, err := e.Checkpoint(t.Context()); err != nil || len(made) != 1 || made[0].Number != 7 {
+		t.Errorf("%+v, %v", made, err)
+	}
+	if r := verified(t, h); len(r.Flaws) != 0 || r.Entries != 8 {
+		t.Errorf("%+v", r)
+	}
 }
