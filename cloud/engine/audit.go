@@ -119,7 +119,7 @@ func (e *Engine) Checkpoint(ctx context.Context) (made []Checkpoint, err error) 
 
 // errSeenUndone says that an update ran once more: what it has seen before may
 // have been undone, and must not be signed.
-var errSeenUndone = errors.New("the audit was read within an update that was undone")
+var errSeenUndone = refuse(cloud.Unavailable, "the store could not sign its audit now")
 
 func (e *Engine) checkpoint(ctx context.Context) (made []Checkpoint, err error) {
 	a, f, err := e.auditor(ctx, nil)
