@@ -1,5 +1,5 @@
 // Package api puts the faces of one engine together: tokens, /directory/v1,
-// /verify/v1, /admin/v1 and health, as one table of routes for three listeners. It holds
+// /verify/v1, /admin/v1, /authenticator/v1 and health, as one table of routes for three listeners. It holds
 // no logic of its own; a program makes an [API], starts its handlers, and
 // closes it.
 package api
@@ -18,6 +18,7 @@ import (
 	"mfabridge/cloud/engine/http/admin"
 	"mfabridge/cloud/engine/http/directory"
 	"mfabridge/cloud/engine/http/oauth"
+	"mfabridge/cloud/engine/http/pages"
 	"mfabridge/cloud/engine/http/serve"
 	"mfabridge/cloud/engine/http/verify"
 )
@@ -57,11 +58,12 @@ func New(o Options) (*API, error) {
 	a.directory = directory.New(directory.Options{For: func(app string) directory.Core { return o.Engine.As(app) },
 		Groups: groups, Preflight: preflight, Lease: o.Lease})
 	verifier := verify.New(ctx, verify.Options{For: func(app string) verify.Core { return o.Engine.As(app) }, Verdicts: o.Engine.Verdicts, Log: o.Log})
+	devices := pages.New(ctx, o.Engine)
 	var routes []serve.Route
-	for _, rows := range [][]serve.Route{tokens.Routes(), a.directory.Routes(), verifier.Routes(), admin.New(o.Engine).Routes(), a.health(), pages()} {
+	for _, rows := range [][]serve.Route{tokens.Routes(), a.directory.Routes(), verifier.Routes(), admin.New(o.Engine).Routes(), a.health(), devices.Routes(), front()} {
 		routes = append(routes, rows...)
 	}
-	table, err := serve.New(serve.Options{Routes: routes, Auth: tokens, Limits: o.Limits, Log: o.Log})
+	table, err := serve.New(serve.Options{Routes: routes, Auth: gate{tokens, devices}, Limits: o.Limits, Log: o.Log})
 	if err != nil {
 		stop()
 		return nil, err
@@ -70,6 +72,21 @@ func New(o Options) (*API, error) {
 	a.metrics = newMetrics(table)
 	o.Engine.Observe(a.metrics.verdict)
 	return a, nil
+}
+
+// gate sends tokens to whoever can check them: those of applications and those
+// of authenticators.
+type gate struct {
+	tokens  *oauth.Face
+	devices *pages.Face
+}
+
+// Authenticate implements [serve.Authenticator].
+func (g gate) Authenticate(ctx context.Context, token string) (serve.Caller, error) {
+	if pages.Takes(token) {
+		return g.devices.Authenticate(ctx, token)
+	}
+	return g.tokens.Authenticate(ctx, token)
 }
 
 // SetTokens says how long tokens live from now on, and how long a key signs.
@@ -125,8 +142,8 @@ const page = `<!doctype html><html lang="en"><meta charset="utf-8"><title>mfabri
 <p>This is a sign-in service for programs. There is nothing to see here.</p></html>
 `
 
-// pages are the rows of the public listener.
-func pages() []serve.Route {
+// front is the first row of the public listener.
+func front() []serve.Route {
 	return []serve.Route{{Listener: serve.Pages, Method: http.MethodGet, Path: "/{$}", Open: true, Handler: func(w http.ResponseWriter, _ *http.Request) error {
 		h := w.Header()
 		h.Set("Content-Type", "text/html; charset=utf-8")

@@ -32,6 +32,7 @@ type house struct {
 	engine *engine.Engine
 	tokens map[engine.Role]string
 	user   cloud.UserID
+	phone  *phone // of the user
 	mu     sync.Mutex
 	now    time.Time
 }
@@ -80,6 +81,8 @@ func build(t testing.TB) *house {
 	for _, role := range roles {
 		h.tokens[role] = h.login(t, role)
 	}
+	h.phone = newPhone(t, h)
+	h.tokens[engine.RoleDevice] = h.phone.token(t)
 	return h
 }
 
@@ -115,11 +118,15 @@ func (h *house) do(l serve.Listener, method, path, body string, header ...string
 }
 
 func (h *house) as(role engine.Role, method, path, body string) *httptest.ResponseRecorder {
+	return h.at(serve.API, role, method, path, body)
+}
+
+func (h *house) at(l serve.Listener, role engine.Role, method, path, body string) *httptest.ResponseRecorder {
 	header := []string{"Authorization", "Bearer " + h.tokens[role]}
 	if body != "" {
 		header = append(header, "Content-Type", "application/json")
 	}
-	return h.do(serve.API, method, path, body, header...)
+	return h.do(l, method, path, body, header...)
 }
 
 // allowed is who may call what, written down a second time: a route that is
@@ -171,6 +178,12 @@ var allowed = map[string]string{
 	"ops GET /readyz":                                 "anybody",
 	"ops GET /metrics":                                "anybody",
 	"pages GET /{$}":                                  "anybody",
+	"pages POST /authenticator/v1/sign-in":            "anybody",
+	"pages POST /authenticator/v1/code":               "anybody",
+	"pages POST /authenticator/v1/pass":               "anybody",
+	"pages POST /authenticator/v1/activate":           "anybody",
+	"pages GET /authenticator/v1/pushes":              "device",
+	"pages POST /authenticator/v1/pushes/{id}/answer": "device",
 }
 
 func TestEveryRouteHasItsRoles(t *testing.T) {
@@ -198,12 +211,12 @@ func TestEveryRouteHasItsRoles(t *testing.T) {
 		if w := h.do(route.Listener, route.Method, path, body); w.Code != http.StatusUnauthorized || w.Header().Get("WWW-Authenticate") == "" {
 			t.Errorf("%s without a token: %d", name, w.Code)
 		}
-		for _, role := range roles {
+		for _, role := range append(slices.Clone(roles), engine.RoleDevice) {
 			may := slices.Contains(strings.Fields(want), string(role))
 			if may && strings.HasSuffix(path, "/events") {
 				continue // it lasts; package remote looks at it
 			}
-			w := h.as(role, route.Method, path, body)
+			w := h.at(route.Listener, role, route.Method, path, body)
 			if may == (w.Code == http.StatusForbidden) || w.Code == http.StatusUnauthorized || w.Code >= 500 && w.Code != http.StatusNotImplemented {
 				t.Errorf("%s as %s: %d %s", name, role, w.Code, w.Body)
 			}

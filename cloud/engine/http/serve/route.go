@@ -35,6 +35,9 @@ var listeners = []Listener{Pages, API, Ops}
 type Caller struct {
 	App  string
 	Role engine.Role
+
+	User   cloud.UserID // of role device: whose it is
+	Device string       // and which of them
 }
 
 // Authenticator checks a bearer token as it stands now. A token that does not
