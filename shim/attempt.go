@@ -88,9 +88,9 @@ func (a *attempt) readUser(count int) reason {
 // have its authenticator, are equal to it: whoever read a code off a screen
 // would get its verdict once more, and whoever knows a password would come in
 // by the push that somebody else approves. Where the configuration says that
-// there never is a station, the address that asks stands for it, but not with
-// codes in the password field. A State is a login's own name: with one, the
-// answer to it need not be told apart.
+// there never is a station, the address that asks stands for it, but not for
+// codes in the password field (see codeAtOnce). A State is a login's own name:
+// with one, the answer to it need not be told apart.
 func (a *attempt) readStation(p radius.Packet, from netip.Addr) {
 	unreliable := a.client.CallingStation == config.Unreliable
 	a.place = "from " + from.Unmap().String()

@@ -125,6 +125,37 @@ func TestAppendedCodeIsUsedOnce(t *testing.T) {
 	})
 }
 
+// Where nothing tells people apart, whoever read password and code off a screen
+// gets nothing for them; a push is still one push there.
+func TestAppendedCodeWithoutAStationIsUsedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := holding(t)
+		defer r.close()
+		q := ask{from: crowd, user: "ada", password: "correct horse123456"}
+		request := r.build(q)
+		for range 2 { // a copy is the same login
+			r.send(request, q.source())
+			want(t, r.checked(r.receive(), request), radius.AccessAccept)
+		}
+		q.id = 1
+		want(t, r.login(q), radius.AccessReject)
+		q.id, q.station = 2, "laptop" // which counts for nothing there
+		want(t, r.login(q), radius.AccessReject)
+		if got := r.server.Counters().Reasons; got["used_code"] != 2 {
+			t.Errorf("reasons %v", got)
+		}
+		r.start(ask{from: crowd, user: "push", password: "pw", id: 3})
+		r.start(ask{from: crowd, user: "push", password: "pw", id: 4})
+		r.waitingFor(2)
+		r.engine.person("id-push", cloud.Refused, cloud.UserDenied)
+		r.receive()
+		r.receive()
+		if r.engine.pushes != 1 {
+			t.Errorf("%d pushes", r.engine.pushes)
+		}
+	})
+}
+
 // A code is cut off by whom the typed name stands for, and used up by whom the
 // password belongs to. If they differ the answer is no.
 func TestAppendedCodeOfSomebodyElse(t *testing.T) {

@@ -39,12 +39,13 @@ radius:
     - {name: both, networks: [127.0.1.10], secret: file:s, primary: old, code_entry: append, factor_delimiter: "::"}
     - {name: reject, networks: [127.0.1.11], secret: file:s, primary: old, on_outage: reject}
     - {name: showfall, networks: [127.0.1.12], secret: file:s, primary: old, push_number: true, fallback_oath: true}
+    - {name: crowd, networks: [127.0.1.13], secret: file:s, primary: old, code_entry: append, calling_station: unreliable}
 `
 
 const (
 	vpn, other, show, fall, rough, wordy = "127.0.1.1", "127.0.1.2", "127.0.1.3", "127.0.1.4", "127.0.1.5", "127.0.1.6"
 	appended, keeps, nobody, bothWays    = "127.0.1.7", "127.0.1.8", "127.0.1.9", "127.0.1.10"
-	rejects, showfall                    = "127.0.1.11", "127.0.1.12"
+	rejects, showfall, crowd             = "127.0.1.11", "127.0.1.12", "127.0.1.13"
 )
 
 // configured loads clients and makes a cluster key.

@@ -114,10 +114,15 @@ func typedName(a attempt) Proof {
 	return Proof{Subject: cloud.Key{Kind: cloud.ByName, Value: a.user}, Reply: a.client.Reply.Rules.Static}
 }
 
-// codeAtOnce has a code checked that came with the first leg.
+// codeAtOnce has a code checked that came with the first leg. Where no calling
+// station tells people apart only copies of the request are equal to it: what
+// somebody typed can be read off a screen and typed once more.
 func (l *logins) codeAtOnce(ctx context.Context, a attempt, proof Proof, code secret.Bytes, key string) verdict {
 	if code.IsZero() {
 		return deny(emptyPassword) // without a code Begin would ask for one
+	}
+	if a.station == "" {
+		key = l.keys.name("code", key, string(a.packet.Authenticator()))
 	}
 	c, joined, err := l.begin(ctx, proof, cloud.Request{Client: a.asker(), Code: code, Tries: 1, Key: key})
 	if err != nil {

@@ -211,8 +211,8 @@ func transport(err error) error {
 func refused(answer *http.Response) error {
 	var body wire.Refusal
 	text, _ := io.ReadAll(io.LimitReader(answer.Body, maxRefusal))
-	if json.Unmarshal(text, &body) != nil || body.Error == nil {
-		return foreign(answer.StatusCode)
+	if json.Unmarshal(text, &body) != nil || body.Error == nil || !wire.Known(body.Error.Code) {
+		return foreign(answer.StatusCode) // of somebody whose errors look like ours
 	}
 	if s, err := strconv.Atoi(answer.Header.Get("Retry-After")); err == nil && body.Error.RetryAfter == 0 {
 		body.Error.RetryAfter = float64(s)

@@ -136,6 +136,8 @@ func TestWhatIsTriedAgain(t *testing.T) {
 		"a login that was refused":      {status(503, full), begin(""), 2, 0},
 		"a write lost by a proxy":       {status(502, "<html>"), write, 1, cloud.Unavailable},
 		"a look-up lost by a proxy":     {status(504, "<html>"), find, 2, 0},
+		"a login a gateway knows not":   {status(404, `{"error":{"code":"ResourceNotFound","message":"no"}}`), begin(""), 1, cloud.Unavailable},
+		"a login at a strange route":    {status(404, `{"error":{"code":"unsupported","message":"no"}}`), begin(""), 1, cloud.Unsupported},
 		"a token that is not taken":     {status(401, `{"error":{"code":"denied","message":"no"}}`), write, 2, 0},
 		"throttled":                     {status(429, `{"error":{"code":"throttled","message":"no","retry_after":7}}`), find, 1, cloud.Throttled},
 		"another role":                  {status(403, `{"error":{"code":"denied","message":"no"}}`), find, 1, cloud.Denied},

@@ -241,6 +241,9 @@ func TestListenersServeTheirOwn(t *testing.T) {
 			if r.Code != http.StatusNotFound {
 				t.Errorf("%s answers %s %s of %s with %d", other, route.Method, path, route.Listener, r.Code)
 			}
+			if other == serve.API && strings.Contains(r.Body.String(), "not_found") {
+				t.Errorf("%s %s sounds as if somebody were unknown: %s", route.Method, path, r.Body)
+			}
 		}
 	}
 	if w := h.do(serve.API, "PATCH", "/directory/v1/read", ""); w.Code != http.StatusMethodNotAllowed || w.Header().Get("Allow") != "POST" {

@@ -192,7 +192,9 @@ func (t *Table) unrouted(w http.ResponseWriter, r *http.Request, mux *http.Serve
 		write(w, http.StatusMethodNotAllowed, &cloud.Error{Kind: cloud.Unsupported, Message: "this route takes another method"})
 		return
 	}
-	write(w, http.StatusNotFound, &cloud.Error{Kind: cloud.NotFound, Message: "there is no such route here"})
+	// Not NotFound: that is an answer about somebody, and whoever asked at the
+	// wrong place must not take it for one.
+	write(w, http.StatusNotFound, &cloud.Error{Kind: cloud.Unsupported, Message: "there is no such route here"})
 }
 
 // refuse answers with an error, and logs what is a fault of ours.

@@ -92,6 +92,16 @@ func Status(k cloud.Kind) int {
 // Code is the word for a kind: its name with underscores.
 func Code(k cloud.Kind) string { return strings.ReplaceAll(k.String(), " ", "_") }
 
+// Known tells whether a word stands for a kind.
+func Known(code string) bool {
+	for _, row := range kinds {
+		if Code(row.kind) == code {
+			return true
+		}
+	}
+	return false
+}
+
 // KindOf is the kind of a refusal, by its word or, where that is unknown, by
 // its status: a proxy in between has words of its own.
 func KindOf(code string, status int) cloud.Kind {
