@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"mfabridge/internal/hint"
 	"mfabridge/shim/config"
@@ -19,6 +21,7 @@ type client struct {
 	who     Identifier // nil: the typed name stands for itself
 	secrets sync.Pool  // of *radius.Secret, for workers
 	seen    *observe.Count
+	ready   atomic.Int64 // when all that a login needs was last found there, in Unix nanoseconds; see status
 }
 
 func newClient(c config.Client, primary Primary, seen *observe.Count) *client {
@@ -29,6 +32,15 @@ func newClient(c config.Client, primary Primary, seen *observe.Count) *client {
 	}
 	made.secrets.New = func() any { return radius.NewSecret(c.SharedSecret.Reveal()) }
 	return made
+}
+
+// readyLife is how long what was found there holds for Status-Server.
+const readyLife = 5 * time.Second
+
+// isReady tells whether engine and primary were there a moment ago.
+func (c *client) isReady(now time.Time) bool {
+	age := now.Sub(time.Unix(0, c.ready.Load()))
+	return age >= 0 && age < readyLife
 }
 
 // clientTable finds a client by the address that a packet comes from. It never

@@ -195,11 +195,11 @@ func (l *loop) secret(c *client) *radius.Secret {
 	return s
 }
 
-// status answers Status-Server (RFC 5997 section 4.2). While the engine seems
-// to be away a worker finds out first: who asks is to fail over.
+// status answers Status-Server (RFC 5997 section 4.2). Unless engine and primary
+// have just been found there a worker finds out first: who asks is to fail over.
 func (l *loop) status(p radius.Packet, secret *radius.Secret, c *client) {
-	if l.s.away.Load() {
-		if !l.hand(p, c, ticket{}, l.s.now()) {
+	if now := l.s.now(); l.s.away.Load() || !c.isReady(now) {
+		if !l.hand(p, c, ticket{}, now) {
 			l.drop(overload, c, nil)
 		}
 		return

@@ -185,3 +185,60 @@ func TestPrimaryAwayIsSilence(t *testing.T) {
 		}
 	})
 }
+
+// Nobody has to lose a login before Status-Server tells that the primary is
+// away, and that another client's primary is there is no news of this one's.
+func TestStatusServerKnowsThePrimaryOfItsClient(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, h := withHome(t)
+		defer r.close()
+		id := byte(100)
+		status := func(from string) []byte {
+			id++
+			w := radius.NewRequest(nil, radius.StatusServer, id, [16]byte{id})
+			b, err := r.secret.SealRequest(&w)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.send(b, ask{from: from}.source())
+			synctest.Wait()
+			return b
+		}
+		answered := func(from string) {
+			t.Helper()
+			b := status(from)
+			want(t, r.checked(r.receive(), b), radius.AccessAccept)
+		}
+		away := func(err error) { h.set(func() { h.err = err }) }
+		gone := &cloud.Error{Kind: cloud.Unavailable, Message: "the directory does not answer"}
+
+		away(gone)
+		status("127.0.0.6")
+		r.silent("Status-Server, the primary being away from the start")
+		answered("127.0.0.1")
+		want(t, r.login(ask{from: "127.0.0.1", user: "ada", password: "123456"}), radius.AccessAccept)
+		status("127.0.0.6")
+		r.silent("Status-Server, another client having been served")
+		away(nil)
+		answered("127.0.0.6")
+		away(gone)
+		r.start(ask{from: "127.0.0.6", user: "ada", password: "correct horse", id: 1})
+		answered("127.0.0.1")
+		status("127.0.0.6")
+		r.silent("Status-Server after a login that was lost")
+		away(nil)
+		answered("127.0.0.6")
+		away(gone)
+		time.Sleep(5 * time.Second)
+		status("127.0.0.6")
+		r.silent("Status-Server after a while without a login")
+		if got := r.server.Counters(); got.Dropped["primary_away"] != 4 {
+			t.Errorf("dropped %v", got.Dropped)
+		}
+		away(nil)
+		r.engine.set(func() { r.engine.err = gone })
+		time.Sleep(5 * time.Second)
+		status("127.0.0.1")
+		r.silent("Status-Server, the engine having gone while nobody logged in")
+	})
+}

@@ -177,7 +177,7 @@ func TestStatusServer(t *testing.T) {
 		r.send(append(bare, b[4:20]...), ask{}.source())
 		synctest.Wait()
 		r.silent("Status-Server without a right Message-Authenticator")
-		if got := r.server.Counters(); got.StatusServer != 2 || r.engine.calls() != [3]int{} {
+		if got := r.server.Counters(); got.StatusServer != 2 || r.engine.calls() != [3]int{1} { // the second is spared a look
 			t.Errorf("answered %d, calls %v", got.StatusServer, r.engine.calls())
 		}
 	})

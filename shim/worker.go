@@ -96,6 +96,9 @@ func (s *Server) finish(j *job, a attempt, p radius.Packet, v verdict, secret *r
 	if v.reason == outage || v.challenge != "" {
 		s.away.Store(v.reason == outage)
 	}
+	if v.reason == outage {
+		j.client.ready.Store(0)
+	}
 	s.count.login(v)
 	s.logLogin(j, a, v, s.now().Sub(j.at))
 	return v.code != 0 && s.reply(j, b)
@@ -117,7 +120,7 @@ func (s *Server) engineThere(ctx context.Context) error {
 	return nil
 }
 
-// probe answers Status-Server if the engine is there.
+// probe answers Status-Server if the engine and the client's primary are there.
 func (s *Server) probe(j *job, p radius.Packet, out []byte) {
 	ctx, cancel := context.WithTimeout(s.calls, s.patience)
 	defer cancel()
@@ -132,6 +135,7 @@ func (s *Server) probe(j *job, p radius.Packet, out []byte) {
 		}
 	}
 	s.away.Store(false)
+	j.client.ready.Store(s.now().UnixNano())
 	secret := j.client.secrets.Get().(*radius.Secret)
 	defer j.client.secrets.Put(secret)
 	w := radius.NewReply(out, radius.AccessAccept, p)
