@@ -201,6 +201,13 @@ func TestNodesBehaveAsOne(t *testing.T) {
 	if d, err := shims[1].Answer(t.Context(), cloud.Answer{Challenge: left.ID, Code: secret.FromString(codeNow(5))}); err != nil || d.State != cloud.Approved {
 		t.Errorf("after the node died that began it: %s %s, %v", d.State, d.Reason, err)
 	}
+	host, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := must(t, exitDone, append([]string{"engine", "audit", "verify"}, c.store...)...); !strings.Contains(r.out, "node "+host) || !strings.Contains(r.out, "flaws 0") {
+		t.Errorf("the audit of machine %s:\n%s", host, r.out)
+	}
 	c.run(t, "app", "remove", "vpn")
 	if _, err := shims[1].Begin(t.Context(), about(5, "")); cloud.KindOf(err) != cloud.Denied {
 		t.Errorf("an application that was removed: %v", err)

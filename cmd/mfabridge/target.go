@@ -172,7 +172,8 @@ func (p *program) openWith(ctx context.Context, t place, o sqlite.Options, sende
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
-	e, err := engine.Open(ctx, engine.Config{Store: s, Key: key, Senders: senders, Now: p.now, Log: p.logger(), Actor: operator()})
+	e, err := engine.Open(ctx, engine.Config{Store: s, Key: key, Senders: senders, Now: p.now, Log: p.logger(),
+		Actor: operator(), Node: t.node()})
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}

@@ -35,6 +35,19 @@ func (t place) openStore(ctx context.Context, o sqlite.Options) (engine.Store, e
 	return sqlite.Open(ctx, t.path, o)
 }
 
+// node is the name of this machine in the audit of a store that several
+// machines have open; empty: there is only this one.
+func (t place) node() string {
+	if t.database == "" {
+		return ""
+	}
+	name, err := os.Hostname()
+	if err != nil {
+		return "" // the audit is as good without it
+	}
+	return name
+}
+
 // createDatabase makes an engine in a database. A key file that does not exist
 // is made with it; if that fails, it is gone again.
 func (p *program) createDatabase(ctx context.Context, t place, with engine.Setup) error {
