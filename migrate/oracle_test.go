@@ -53,12 +53,10 @@ type verdict struct {
 	stands    string // slot of Phone
 	holds     bool   // the row has something to register
 	moved     []cloud.Method
-	fresh     []string // secrets of generators that are added
 	tokenKeys []string // secrets of tokens that are this user's
 	bad       []string // secrets that may be somebody else's
 	seen      map[int]bool
 	added     int // generators
-	retires   bool
 	names     []string
 	writes    []string // numbers
 }
