@@ -53,7 +53,7 @@ func (p *program) primaries(conf *config.Config) (*primaries, error) {
 func (m *primaries) ask(name string, c *config.Primary, p *program) error {
 	o := upstream.Options{Log: p.logger().With("primary", name), Now: p.now}
 	for _, s := range c.Servers {
-		o.Homes = append(o.Homes, upstream.Home{Address: s.Address, Secret: s.SharedSecret, Observe: s.MessageAuthenticator == config.Observe})
+		o.Homes = append(o.Homes, upstream.Home{Address: s.Address, Secret: s.SharedSecret, Observe: s.MessageAuthenticator == config.Observe, TLS: s.TLS.Client()})
 	}
 	client, err := upstream.New(o)
 	if err != nil {
@@ -63,7 +63,7 @@ func (m *primaries) ask(name string, c *config.Primary, p *program) error {
 	var takers []upstream.Home
 	for _, s := range c.Servers {
 		if s.Accounting != "" {
-			takers = append(takers, upstream.Home{Address: s.Accounting, Secret: s.SharedSecret})
+			takers = append(takers, upstream.Home{Address: s.Accounting, Secret: s.SharedSecret, TLS: s.TLS.Client()})
 		}
 	}
 	if len(takers) > 0 {

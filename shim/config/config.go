@@ -171,15 +171,40 @@ type Server struct {
 	// relayed to this server.
 	Accounting string `yaml:"accounting"`
 
-	// Secret is the secret shared with it, file:PATH or env:NAME.
+	// Secret is the secret shared with it, file:PATH or env:NAME. With TLS there
+	// is none.
 	Secret string `yaml:"secret"`
 
 	// MessageAuthenticator: require (default), an answer without it does not
-	// count; observe takes it, and counts how many there are.
+	// count; observe takes it, and counts how many there are. With TLS observe
+	// is the default: the connection protects its answers.
 	MessageAuthenticator string `yaml:"message_authenticator"`
+
+	// TLS has the server asked over TLS (RFC 6614), usually at port 2083, for
+	// accounting too. Left out: UDP.
+	TLS *ServerTLS `yaml:"tls"`
 
 	// SharedSecret is Secret, loaded.
 	SharedSecret secret.Bytes `yaml:"-"`
+}
+
+// ServerTLS says how a RADIUS server is asked over TLS, 1.2 or later.
+type ServerTLS struct {
+	// CA, Cert and Key are PEM files: the authorities that the server's
+	// certificate comes from, and our certificate with its chain, and its key.
+	CA   string `yaml:"ca"`
+	Cert string `yaml:"cert"`
+	Key  string `yaml:"key"`
+
+	// Name is the DNS name, or the IP address, that the server's certificate
+	// has to have among its alternative names. Default: that of the address.
+	Name string `yaml:"name"`
+
+	// Authorities and Certificate are what the keys above say, loaded; Content
+	// is what CA and Cert hold.
+	Authorities *x509.CertPool  `yaml:"-"`
+	Certificate tls.Certificate `yaml:"-"`
+	Content     PEM             `yaml:"-"`
 }
 
 // RADIUS says where the shim listens and to whom.

@@ -3,8 +3,10 @@ package config
 import (
 	"cmp"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/hex"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"strings"
@@ -32,19 +34,68 @@ func (k *check) radsec() {
 	if r.MaxConnections < 4 || r.MaxConnections > 1<<16 {
 		k.refuse("write 4 to 65536", "radius.radsec.max_connections: %d is out of bounds", r.MaxConnections)
 	}
-	file := func(path string) string { return strings.TrimPrefix(resolve("file:"+path, "file", k.folder), "file:") }
-	if r.Certificate, err = tls.LoadX509KeyPair(file(r.Cert), file(r.Key)); err != nil {
-		k.problems = append(k.problems, hint.Wrap(fmt.Errorf("radius.radsec.cert: %w", err), "name the PEM files of the certificate with its chain, and of its key"))
-	} else if info, err := os.Stat(file(r.Key)); err == nil && info.Mode().Perm()&0o077 != 0 {
-		k.refuse("chmod 600 it", "radius.radsec.key: %s may be read by others", r.Key)
+	r.Certificate = k.pair(r.Cert, r.Key, "radius.radsec")
+	r.Authorities, _ = k.authorities(r.CA, "radius.radsec", "name a PEM file with the authorities of the clients' certificates")
+}
+
+// file is a path of the configuration, from its folder on.
+func (k *check) file(path string) string {
+	return strings.TrimPrefix(resolve("file:"+path, "file", k.folder), "file:")
+}
+
+// pair loads a certificate with its key.
+func (k *check) pair(cert, key, at string) tls.Certificate {
+	pair, err := tls.LoadX509KeyPair(k.file(cert), k.file(key))
+	if err != nil {
+		k.problems = append(k.problems, hint.Wrap(fmt.Errorf("%s.cert: %w", at, err), "name the PEM files of the certificate with its chain, and of its key"))
+	} else if info, err := os.Stat(k.file(key)); err == nil && info.Mode().Perm()&0o077 != 0 {
+		k.refuse("chmod 600 it", "%s.key: %s may be read by others", at, key)
 	}
-	pem, err := os.ReadFile(file(r.CA))
+	return pair
+}
+
+// authorities loads the certificates of those who sign others.
+func (k *check) authorities(ca, at, advice string) (*x509.CertPool, PEM) {
+	pem, err := os.ReadFile(k.file(ca))
+	var pool *x509.CertPool
 	if err == nil {
-		r.Authorities, err = ldapconn.ReadCA(pem)
+		pool, err = ldapconn.ReadCA(pem)
 	}
 	if err != nil {
-		k.problems = append(k.problems, hint.Wrap(fmt.Errorf("radius.radsec.ca: %w", err), cmp.Or(hint.Of(err), "name a PEM file with the authorities of the clients' certificates")))
+		k.problems = append(k.problems, hint.Wrap(fmt.Errorf("%s.ca: %w", at, err), cmp.Or(hint.Of(err), advice)))
 	}
+	return pool, pem
+}
+
+// serverTLS checks how a RADIUS server is asked over TLS.
+func (k *check) serverTLS(s *Server, host, at string) {
+	if s.Secret != "" {
+		k.refuse("remove secret; over TLS it is the same word everywhere (RFC 6614)", "%s: secret says nothing with tls", at)
+	}
+	k.word(at, "message_authenticator", &s.MessageAuthenticator, []string{Observe, Require})
+	at += ".tls"
+	t := s.TLS
+	if t.CA == "" || t.Cert == "" || t.Key == "" {
+		k.refuse("write tls: {ca: ca.pem, cert: shim.pem, key: shim.key}: both sides prove who they are", "%s needs ca, cert and key", at)
+		return
+	}
+	if t.Name = cmp.Or(t.Name, host); strings.ContainsAny(t.Name, "*/ :") && net.ParseIP(t.Name) == nil {
+		k.refuse("write the DNS name in the server's certificate", "%s.name: %q is no name of a certificate", at, t.Name)
+	}
+	t.Certificate = k.pair(t.Cert, t.Key, at)
+	t.Authorities, t.Content = k.authorities(t.CA, at, "name a PEM file with the authority of the server's certificate")
+	for _, der := range t.Certificate.Certificate {
+		t.Content = append(t.Content, der...)
+	}
+}
+
+// Client says how to be a client of the server: TLS 1.2 or later, and nobody
+// but who has the name.
+func (t *ServerTLS) Client() *tls.Config {
+	if t == nil {
+		return nil
+	}
+	return &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: t.Authorities, Certificates: []tls.Certificate{t.Certificate}, ServerName: t.Name}
 }
 
 // certificates brings the names of a client's certificates into one form.

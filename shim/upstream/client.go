@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -31,6 +32,10 @@ type Home struct {
 	Address string       // host:port
 	Secret  secret.Bytes // shared secret
 	Observe bool         // takes answers without Message-Authenticator, and counts them
+
+	// TLS makes it RADIUS over TLS (RFC 6614), with whom to trust and who we
+	// are; nil: UDP. Secret may be zero then, which is the "radsec" of the RFC.
+	TLS *tls.Config
 }
 
 // Options are what a Client is made of.
@@ -42,9 +47,10 @@ type Options struct {
 	Patience time.Duration // how long one server is waited for; 0: DefaultPatience
 	First    time.Duration // until the first retransmission; 0: DefaultFirst
 	Probe    time.Duration // between two Status-Server to one that is down; 0: DefaultProbe
-	Sockets  int           // most sockets a server; 0: DefaultSockets
+	Sockets  int           // most sockets a server, over TLS always one; 0: DefaultSockets
+	Watchdog time.Duration // how long a connection over TLS may say nothing before it is asked; 0: DefaultWatchdog
 
-	// Dial opens a socket to a server; nil: UDP.
+	// Dial opens a socket to a server, without TLS; nil: UDP or TCP.
 	Dial func(ctx context.Context, address string) (net.Conn, error)
 }
 
@@ -66,6 +72,9 @@ func New(o Options) (*Client, error) {
 	c := &Client{opt: o, ctx: ctx, stop: stop}
 	seen := make(map[string]bool)
 	for _, h := range o.Homes {
+		if h.TLS != nil && h.Secret.IsZero() {
+			h.Secret = secret.FromString(streamSecret)
+		}
 		_, port, err := net.SplitHostPort(h.Address)
 		switch {
 		case err != nil || port == "":
@@ -103,11 +112,8 @@ func (o *Options) fill() {
 	if o.Sockets <= 0 {
 		o.Sockets = DefaultSockets
 	}
-	if o.Dial == nil {
-		o.Dial = func(ctx context.Context, address string) (net.Conn, error) {
-			var d net.Dialer
-			return d.DialContext(ctx, "udp", address)
-		}
+	if o.Watchdog <= 0 {
+		o.Watchdog = DefaultWatchdog
 	}
 }
 

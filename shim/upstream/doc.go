@@ -24,4 +24,11 @@
 // be able to end a login either. A server with Observe set may leave
 // Message-Authenticator out; what it leaves out is counted, so that it is seen
 // when Observe can be taken away. A wrong one is never taken.
+//
+// A server with TLS set is asked over one connection (RFC 6614, RFC 6613), on
+// which 256 requests may be on their way. Nothing is sent twice on it. If it
+// ends, or something comes in on it that is no authentic answer, requests that
+// wait end with it, and the next one makes a new connection: at once if the
+// last was any good, else after a pause that grows. A connection that says
+// nothing is asked by Status-Server from time to time.
 package upstream

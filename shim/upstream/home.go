@@ -24,6 +24,7 @@ type home struct {
 
 	mu      sync.Mutex
 	sockets []*socket
+	line    line
 	down    bool
 	closed  bool
 	last    time.Time // of the last authentic answer
@@ -33,7 +34,11 @@ type home struct {
 }
 
 func newHome(c *Client, h Home) *home {
-	out := &home{Home: h, client: c, free: make(chan struct{}, c.opt.Sockets*identifiers)}
+	sockets := c.opt.Sockets
+	if h.TLS != nil {
+		sockets = 1
+	}
+	out := &home{Home: h, client: c, free: make(chan struct{}, sockets*identifiers), line: line{turn: make(chan struct{}, 1)}}
 	out.secrets.New = func() any { return radius.NewSecret(h.Secret.Reveal()) }
 	return out
 }
@@ -109,17 +114,18 @@ func (h *home) build(w *call, code radius.Code, r Request) error {
 }
 
 // await sends and sends again until there is an answer. Status-Server is sent
-// once (RFC 5997 section 4.2).
+// once (RFC 5997 section 4.2), and so is everything over TLS, where what was
+// sent arrives, or the connection ends (RFC 6613 section 2.6.3).
 func (h *home) await(ctx context.Context, s *socket, w *call) (Reply, error) {
 	pause := h.client.opt.First
 	var broken error
 	for {
 		h.sent.Add(1)
 		if _, err := s.conn.Write(w.packet.Bytes()); err != nil {
-			broken = err // a refusal that came back; the next copy may get through
+			broken = err // over UDP a refusal that came back; the next copy may get through
 		}
 		wait := time.NewTimer(jitter(pause))
-		if w.packet.Code() == radius.StatusServer {
+		if w.packet.Code() == radius.StatusServer || s.stream != nil {
 			wait.Stop()
 		}
 		select {
@@ -130,6 +136,15 @@ func (h *home) await(ctx context.Context, s *socket, w *call) (Reply, error) {
 			wait.Stop()
 			h.lost.Add(1)
 			return Reply{}, fmt.Errorf("%s does not answer: %w", h.Address, errors.Join(ctx.Err(), broken))
+		case <-s.lost():
+			wait.Stop()
+			select {
+			case reply := <-w.reply: // it came before the end
+				return reply, nil
+			default:
+			}
+			h.lost.Add(1)
+			return Reply{}, fmt.Errorf("%s: %w", h.Address, s.stream.err())
 		case <-h.client.ctx.Done():
 			wait.Stop()
 			return Reply{}, fmt.Errorf("%s is not asked any more: %w", h.Address, net.ErrClosed)
@@ -150,6 +165,7 @@ func (h *home) heard() {
 	h.mu.Lock()
 	was := h.down
 	h.down, h.last = false, h.client.opt.Now()
+	h.line.tries, h.line.before = 0, time.Time{}
 	h.mu.Unlock()
 	if was {
 		h.client.opt.Log.Info("RADIUS server answers again", "server", h.Address)

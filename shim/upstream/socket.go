@@ -40,7 +40,8 @@ func (w *call) request() (radius.Packet, bool) {
 
 // socket is one source port with its 256 identifiers.
 type socket struct {
-	conn net.Conn
+	conn   net.Conn
+	stream *streamConn // conn, where it is one over TLS; else nil
 
 	mu      sync.Mutex
 	calls   [identifiers]*call
@@ -55,7 +56,10 @@ func (h *home) reserve(ctx context.Context, w *call) (*socket, error) {
 	if s, err := h.open(w); s != nil || err != nil {
 		return s, err
 	}
-	conn, err := h.client.opt.Dial(ctx, h.Address)
+	if h.TLS != nil {
+		return h.reserveStream(ctx, w)
+	}
+	conn, err := h.dial(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("%s cannot be reached: %w", h.Address, err)
 	}
@@ -96,7 +100,7 @@ func (h *home) gone() error {
 func (s *socket) take(w *call) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.used == identifiers || s.retired {
+	if s.used == identifiers || s.retired || s.isLost() {
 		return false
 	}
 	for s.calls[s.next] != nil {
@@ -153,37 +157,49 @@ func (h *home) read(s *socket) {
 		case errors.Is(err, syscall.ECONNREFUSED):
 			continue // ICMP says so, which anybody can; one error for each datagram sent
 		case err != nil:
-			s.retire()
+			h.ended(s, err)
 			return
 		}
-		if !h.accept(s, key, append([]byte(nil), buf[:n]...)) {
+		err = h.accept(s, key, append([]byte(nil), buf[:n]...))
+		if err != nil {
 			h.dropped.Add(1)
+		}
+		if s.stream != nil && errors.Is(err, errForged) {
+			h.ended(s, errors.Join(errStream, err))
+			return
 		}
 	}
 }
 
-// accept hands an authentic answer to who waits for it.
-func (h *home) accept(s *socket, key *radius.Secret, datagram []byte) bool {
+// What an answer is not counted for.
+var (
+	errForged   = errors.New("answer is no RADIUS, or not authentic")
+	errUnwanted = errors.New("nobody waits for the answer")
+)
+
+// accept hands an authentic answer to who waits for it, or says with
+// errForged or errUnwanted why not.
+func (h *home) accept(s *socket, key *radius.Secret, datagram []byte) error {
 	p, err := radius.Parse(datagram)
 	if err != nil {
-		return false
+		return errors.Join(errForged, err)
 	}
 	switch p.Code() {
 	case radius.AccessAccept, radius.AccessReject, radius.AccessChallenge, radius.AccountingResponse:
 	default:
-		return false
+		return errUnwanted
 	}
 	w := s.waiting(p.Identifier())
 	if w == nil {
-		return false
+		return errUnwanted
 	}
 	request, sent := w.request()
 	if !sent {
-		return false
+		return errUnwanted
 	}
 	accounting := request.Code() == radius.AccountingRequest
 	if accounting != (p.Code() == radius.AccountingResponse) && request.Code() != radius.StatusServer {
-		return false
+		return errUnwanted
 	}
 	err = key.VerifyReply(p, request)
 	signed := err == nil
@@ -193,17 +209,23 @@ func (h *home) accept(s *socket, key *radius.Secret, datagram []byte) bool {
 	if errors.Is(err, radius.ErrNoMessageAuthenticator) && h.Observe {
 		err = nil // VerifyReply looks at the Response Authenticator first
 	}
-	if err != nil {
-		return false
+	switch {
+	case errors.Is(err, radius.ErrNoMessageAuthenticator):
+		return errUnwanted // of a server that should have put one in
+	case err != nil:
+		return errors.Join(errForged, err)
 	}
 	select {
 	case w.reply <- Reply{Packet: p, Server: h.Address, Signed: signed, request: w.authenticator, secret: h.Secret}:
 	default: // a second answer to the same request
-		return false
+		return errUnwanted
+	}
+	if s.stream != nil {
+		s.stream.mark()
 	}
 	h.answered.Add(1)
 	if !signed {
 		h.unsigned.Add(1)
 	}
-	return true
+	return nil
 }
