@@ -53,6 +53,7 @@ func (p *program) shimCommand() *cli.Command {
 				Description: "Starts the configuration on a port of its own on the loopback and plays broken, forged and misplaced packets at it, as\n" +
 					"each client. Nobody is logged in, and no message goes out. Any packet that is not met as it should be fails the test.",
 				Flags: []cli.Flag{configFlag, keyFlag()}, Action: p.shimSelftest},
+			p.shimBypassCommand(configFlag),
 			{Name: "why", Usage: "explain what became of a login", ArgsUsage: "REQUEST|USER",
 				Description: "Reads the events that a shim keeps under data, and shows the latest of a user, request, challenge, calling\n" +
 					"station, address or client with the reason in words. A request is known by the first octets of its\n" +

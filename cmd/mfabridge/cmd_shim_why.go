@@ -122,7 +122,7 @@ func (e event) tell(w io.Writer) {
 		what = outcome
 	}
 	fmt.Fprintf(w, "%s  %s", e.text("time"), what)
-	for _, key := range []string{"user", "client", "from", "station", "method", "request", "challenge"} {
+	for _, key := range []string{"user", "client", "from", "station", "method", "by", "request", "challenge"} {
 		if s := e.text(key); s != "" {
 			fmt.Fprintf(w, "  %s=%s", key, s)
 		}
@@ -131,8 +131,10 @@ func (e event) tell(w io.Writer) {
 		fmt.Fprintf(w, "  %.1fms", ms)
 	}
 	fmt.Fprintln(w)
-	if reason := e.text("reason"); reason != "" {
-		fmt.Fprintf(w, "    %s: %s\n", reason, shim.Explain(reason))
+	for _, key := range []string{"by", "reason"} {
+		if word := e.text(key); word != "" {
+			fmt.Fprintf(w, "    %s: %s\n", word, shim.Explain(word))
+		}
 	}
 	if cause := e.text("cause"); cause != "" {
 		fmt.Fprintf(w, "    cause: %s\n", cause)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"net"
 	"strings"
 	"testing"
@@ -29,6 +30,39 @@ func TestSelftestAndTestFromTheInside(t *testing.T) {
 	}
 	must(t, exitFailed, "shim", "test", "--config", path, "--user", "a", "--client", "no-such")
 	must(t, exitUsage, "shim", "test", "--config", path, "--user", "a")
+}
+
+// A bypass is one login of one user, at one client if that is asked for.
+func TestShimBypassIsOneLogin(t *testing.T) {
+	m := moved(t)
+	m.write(t, "vpn.secret", sharedSecret)
+	path := m.write(t, "shim.yaml", radclientYAML)
+	bypass := func(code int, more ...string) result {
+		t.Helper()
+		return must(t, code, append([]string{"shim", "bypass", "--config", path}, more...)...)
+	}
+	bypass(exitUsage, "--client", "vpn", "--for", "1h", "--reason", "test")
+	bypass(exitUsage, "--user", fixtures.Ada, "--reason", "test")
+	bypass(exitUsage, "--user", fixtures.Ada, "--for", "1h")
+	bypass(exitFailed, "--user", fixtures.Ada, "--for", "5h", "--reason", "test")
+	bypass(exitFailed, "--user", fixtures.Ada, "--for", "1h", "--reason", "test", "--client", "no-such")
+	bypass(exitFailed, "--user", "nobody", "--for", "1h", "--reason", "test")
+	logins := 0
+	login := func(want string) {
+		t.Helper()
+		logins++ // another password is another login; an equal one would have the verdict of the first
+		password := "file:" + m.write(t, fmt.Sprint("password", logins), fmt.Sprint("p", logins))
+		r := mfabridgeIn(t, "000000\n", "shim", "test", "--config", path, "--user", fixtures.Ada, "--client", "vpn", "--password", password)
+		if !strings.Contains(r.out, want) || strings.Contains(r.out, "< Access-Accept") != (want != "< Access-Reject") {
+			t.Errorf("no %s in\n%s%s", want, r.out, r.err)
+		}
+	}
+	login("< Access-Reject")
+	if r := bypass(exitDone, "--user", fixtures.Ada, "--client", "VPN", "--for", "1h", "--reason", "test"); !strings.Contains(r.out, "one login at client vpn until ") {
+		t.Errorf("bypass says %q", r.out)
+	}
+	login("bypass: an administrator let this login in")
+	login("< Access-Reject")
 }
 
 // A server that answers everything meets none of the trials.
