@@ -56,6 +56,7 @@ func certify(t testing.TB, dir string, serial int64) (cert, key string) {
 // served is an engine as a process of its own.
 type served struct {
 	dir, api, ops string
+	pages         string
 	cmd           *exec.Cmd
 	lines         chan string
 }
@@ -108,7 +109,7 @@ func (s *served) begin(t testing.TB) {
 		}
 	}()
 	line := s.wait(t, "engine is listening on")
-	s.api, s.ops = listening(t, line, "api"), listening(t, line, "ops")
+	s.api, s.ops, s.pages = listening(t, line, "api"), listening(t, line, "ops"), listening(t, line, "pages")
 }
 
 // kill ends the process at once.

@@ -1,0 +1,230 @@
+package device
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"sync/atomic"
+	"time"
+
+	"mfabridge/cloud"
+	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/http/wire"
+	"mfabridge/cloud/remote"
+	"mfabridge/internal/secret"
+)
+
+// maxAnswer bounds an answer, in bytes.
+const maxAnswer = 64 << 10
+
+// clockOff is how far our clock has to be off before the engine's is taken.
+const clockOff = 30 * time.Second
+
+// Options of a client. Zero fields are defaults.
+type Options struct {
+	URL     string         // of the engine's pages listener; http on loopback only
+	CA      *x509.CertPool // nil: the system's
+	Timeout time.Duration  // of a call, beside what it asks to wait; 20 s
+	Now     func() time.Time
+}
+
+// Client asks one engine. All methods may be called concurrently. Errors are
+// *cloud.Error; Denied: the engine refused, and will again.
+type Client struct {
+	base    string
+	timeout time.Duration
+	now     func() time.Time
+	offset  atomic.Int64 // of the engine's clock, in nanoseconds
+	http    *http.Client
+}
+
+// New makes a client. It connects to nothing yet.
+func New(o Options) (*Client, error) {
+	base, err := remote.CheckURL(o.URL)
+	if err != nil {
+		return nil, err
+	}
+	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: &tls.Config{RootCAs: o.CA, MinVersion: tls.VersionTLS12},
+		ForceAttemptHTTP2: true, TLSHandshakeTimeout: 10 * time.Second, MaxIdleConns: 1024, MaxIdleConnsPerHost: 1024, IdleConnTimeout: 90 * time.Second}
+	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	c := &Client{base: base, timeout: cmp.Or(o.Timeout, 20*time.Second), now: o.Now, http: &http.Client{Transport: transport, CheckRedirect: stay}}
+	if c.now == nil {
+		c.now = time.Now
+	}
+	return c, nil
+}
+
+// Close gives idle connections back.
+func (c *Client) Close() error {
+	c.http.CloseIdleConnections()
+	return nil
+}
+
+// SignIn proves the password of a user; what it answers asks for the second
+// factor, which Code proves.
+func (c *Client) SignIn(ctx context.Context, user string, password secret.Bytes) (asked wire.SignInAnswer, err error) {
+	err = c.post(ctx, "/sign-in", wire.SignInRequest{User: user, Password: string(password.Reveal())}, &asked)
+	return asked, err
+}
+
+// Code answers what SignIn asked, and gets the code to activate with.
+func (c *Client) Code(ctx context.Context, challenge cloud.ChallengeID, code secret.Bytes) (engine.Activation, error) {
+	return c.activation(ctx, "/code", wire.CodeRequest{Challenge: challenge, Code: string(code.Reveal())})
+}
+
+// Pass gets the code to activate with for a pass of the helpdesk.
+func (c *Client) Pass(ctx context.Context, user string, pass secret.Bytes) (engine.Activation, error) {
+	return c.activation(ctx, "/pass", wire.PassRequest{User: user, Pass: string(pass.Reveal())})
+}
+
+func (c *Client) activation(ctx context.Context, path string, body any) (engine.Activation, error) {
+	var a wire.ActivationAnswer
+	if err := c.post(ctx, path, body, &a); err != nil {
+		return engine.Activation{}, err
+	}
+	return engine.Activation{User: a.User, Code: secret.FromString(a.Code), Until: a.Until}, nil
+}
+
+// Activate makes a device with a new key pair. The code is used up.
+func (c *Client) Activate(ctx context.Context, user string, code secret.Bytes, name string) (*Device, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, fmt.Errorf("no key can be made: %w", err)
+	}
+	public, err := key.PublicKey.Bytes()
+	if err != nil {
+		return nil, fmt.Errorf("no key can be made: %w", err)
+	}
+	signature, err := sign(key, engine.ActivationText(user, string(code.Reveal()), name, public))
+	if err != nil {
+		return nil, err
+	}
+	var got wire.EnrolledAnswer
+	err = c.post(ctx, "/activate", wire.EnrolRequest{User: user, Code: string(code.Reveal()), Name: name,
+		Key: base64.RawURLEncoding.EncodeToString(public), Signature: base64.RawURLEncoding.EncodeToString(signature)}, &got)
+	if err != nil {
+		return nil, err
+	}
+	return &Device{URL: c.base, User: got.User, UPN: got.UPN, ID: got.Device, Name: name, key: key, oath: got.OATH}, nil
+}
+
+// Pushes are those that wait for a device. With a wait it returns when they are
+// others than those of version, or when that time is over.
+func (c *Client) Pushes(ctx context.Context, d *Device, version string, wait time.Duration) (got wire.PushesAnswer, err error) {
+	query := url.Values{"version": {version}, "wait": {min(wait, wire.MaxWait).String()}}
+	err = c.signed(ctx, func(now time.Time) error {
+		return c.call(ctx, d, now, wait, http.MethodGet, "/pushes?"+query.Encode(), nil, &got)
+	})
+	return got, err
+}
+
+// Press answers a push; number is what the login shows, where it is matched.
+// RepeatRefused: it has had its answer, or its time is over.
+func (c *Client) Press(ctx context.Context, d *Device, id cloud.ChallengeID, answer engine.PushAnswer, number string) (got wire.PressAnswer, err error) {
+	err = c.signed(ctx, func(now time.Time) error {
+		text := engine.AnswerText(engine.Response{User: d.User, Device: d.ID, Challenge: id, Answer: answer, Number: number}, now)
+		signature, err := sign(d.key, text)
+		if err != nil {
+			return err
+		}
+		return c.call(ctx, d, now, 0, http.MethodPost, "/pushes/"+url.PathEscape(string(id))+"/answer", wire.PressRequest{Answer: string(answer), Number: number,
+			Time: now.Unix(), Signature: base64.RawURLEncoding.EncodeToString(signature)}, &got)
+	})
+	return got, err
+}
+
+// signed makes a call by the engine's clock as far as it is known, and once
+// more if its answer shows that ours is wrong.
+func (c *Client) signed(ctx context.Context, call func(now time.Time) error) error {
+	before := c.offset.Load()
+	err := call(c.now().Add(time.Duration(before)))
+	if cloud.KindOf(err) == cloud.Denied && c.offset.Load() != before && ctx.Err() == nil {
+		err = call(c.now().Add(time.Duration(c.offset.Load())))
+	}
+	return err
+}
+
+func (c *Client) post(ctx context.Context, path string, body, into any) error {
+	return c.call(ctx, nil, time.Time{}, 0, http.MethodPost, path, body, into)
+}
+
+// call asks once, as a device if there is one.
+func (c *Client) call(ctx context.Context, d *Device, now time.Time, wait time.Duration, method, path string, body, into any) error {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout+wait)
+	defer cancel()
+	r, err := c.request(ctx, method, path, body)
+	if err != nil {
+		return err
+	}
+	if d != nil {
+		signature, err := sign(d.key, engine.RequestText(d.User, d.ID, now))
+		if err != nil {
+			return err
+		}
+		r.Header.Set("Authorization", "Bearer "+engine.DeviceToken(d.User, d.ID, now, signature))
+	}
+	w, err := c.http.Do(r)
+	if err != nil {
+		return &cloud.Error{Kind: cloud.Unavailable, Message: "the engine does not answer", Err: err}
+	}
+	defer w.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(w.Body, maxAnswer+1))
+	if err != nil || len(text) > maxAnswer {
+		return &cloud.Error{Kind: cloud.Unavailable, Message: "the engine's answer cannot be read", Err: err}
+	}
+	if w.StatusCode != http.StatusOK {
+		c.learn(w.Header.Get("Date"))
+		return refusal(w.StatusCode, text)
+	}
+	if err := json.Unmarshal(text, into); err != nil {
+		return &cloud.Error{Kind: cloud.Unavailable, Message: "what answers is not an engine of ours"}
+	}
+	return nil
+}
+
+func (c *Client) request(ctx context.Context, method, path string, body any) (*http.Request, error) {
+	var content io.Reader
+	if body != nil {
+		text, err := json.Marshal(body)
+		if err != nil {
+			return nil, fmt.Errorf("the request cannot be written: %w", err)
+		}
+		content = bytes.NewReader(text)
+	}
+	r, err := http.NewRequestWithContext(ctx, method, c.base+wire.PathDevice+path, content)
+	if err == nil && body != nil {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	return r, err
+}
+
+func refusal(status int, text []byte) error {
+	var body wire.Refusal
+	if err := json.Unmarshal(text, &body); err != nil || body.Error == nil {
+		return &cloud.Error{Kind: wire.KindOf("", status), Message: fmt.Sprintf("the engine answered with status %d", status)}
+	}
+	return body.Error.ToError(status)
+}
+
+// learn takes the engine's clock where ours is far from it.
+func (c *Client) learn(date string) {
+	at, err := http.ParseTime(date)
+	if err != nil {
+		return
+	}
+	now := c.now()
+	if off := at.Sub(now.Add(time.Duration(c.offset.Load()))); off > clockOff || off < -clockOff {
+		c.offset.Store(int64(at.Sub(now)))
+	}
+}

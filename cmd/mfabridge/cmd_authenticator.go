@@ -1,0 +1,267 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"mfabridge/cloud"
+	"mfabridge/cloud/engine"
+	"mfabridge/cloud/remote/device"
+	"mfabridge/internal/hint"
+	"mfabridge/internal/secret"
+	"mfabridge/migrate"
+)
+
+func (p *program) authenticatorCommand() *cli.Command {
+	one := []cli.Flag{deviceFlag(), caFlag()}
+	number := &cli.StringFlag{Name: "number", EnvVars: env("number"), Usage: "the `NUMBER` that the login shows, where it shows one"}
+	patience := &cli.DurationFlag{Name: "wait", EnvVars: env("wait"), Usage: "wait this `TIME` for a push to come (default: it is there already)"}
+	return &cli.Command{
+		Name:  "authenticator",
+		Usage: "a terminal authenticator: activate it, approve sign-ins, show codes",
+		Subcommands: []*cli.Command{
+			{Name: "activate", Usage: "make this terminal an authenticator of a user who was invited",
+				Description: "Needs an activation code: one that was handed out (--code), or one that is fetched at once for a pass of the\n" +
+					"helpdesk (--pass), or for the password and the second factor that the user has already (--password, --answer).\n" +
+					"The new file holds the private key and the secret of the codes: whoever has it approves as this user.",
+				Flags: []cli.Flag{
+					&cli.StringFlag{Name: "url", EnvVars: env("url"), Usage: "`URL` of the engine's pages listener (required)"},
+					&cli.StringFlag{Name: "user", EnvVars: env("user"), Usage: "user `NAME` (required)"},
+					&cli.StringFlag{Name: "name", EnvVars: env("name"), Value: "Terminal", Usage: "what to call this authenticator, `TEXT`"},
+					&cli.StringFlag{Name: "code", EnvVars: env("code"), Usage: "the activation code: `file:PATH`, env:NAME, or - for standard input (default: a prompt)"},
+					&cli.StringFlag{Name: "pass", EnvVars: env("pass"), Usage: "a pass of the helpdesk: `file:PATH`, env:NAME, or -"},
+					&cli.StringFlag{Name: "password", EnvVars: env("password"), Usage: "the user's password: `file:PATH`, env:NAME, or -"},
+					&cli.StringFlag{Name: "answer", EnvVars: env("answer"), Usage: "with --password: the code of the second factor, `file:PATH`, env:NAME, or - (default: a prompt)"},
+					deviceFlag(), caFlag(),
+				}, Action: p.authenticatorActivate},
+			{Name: "run", Usage: "wait for sign-ins and ask what to answer, until stopped",
+				Description: "With --answer all are answered alike, for trials: one that asks for a number cannot be approved so, and is left.\n" +
+					"Several --device files are several authenticators at once.",
+				Flags: []cli.Flag{
+					&cli.StringSliceFlag{Name: "device", EnvVars: env("device"), Usage: "`FILE` of the authenticator; may be given several times (default: authenticator.json)"},
+					&cli.StringFlag{Name: "answer", EnvVars: env("answer"), Usage: "answer everything with `WORD`: approve, deny or fraud (default: ask)"},
+					&cli.IntFlag{Name: "count", EnvVars: env("count"), Usage: "end after `N` answers (default: go on)"},
+					caFlag(),
+				}, Action: p.authenticatorRun},
+			{Name: "code", Usage: "print the code of now; works offline", Flags: []cli.Flag{deviceFlag()}, Action: p.authenticatorCode},
+			{Name: "approve", Usage: "approve the sign-in that waits", Flags: append(one, number, patience),
+				Action: func(c *cli.Context) error { return p.press(c, engine.PushApprove) }},
+			{Name: "deny", Usage: "deny the sign-in that waits", Flags: append(one, patience,
+				&cli.BoolFlag{Name: "fraud", EnvVars: env("fraud"), Usage: "report that it was somebody else's"}),
+				Action: func(c *cli.Context) error {
+					if c.Bool("fraud") {
+						return p.press(c, engine.PushFraud)
+					}
+					return p.press(c, engine.PushDeny)
+				}},
+		},
+	}
+}
+
+func deviceFlag() cli.Flag {
+	return &cli.StringFlag{Name: "device", EnvVars: env("device"), Value: "authenticator.json", Usage: "`FILE` of the authenticator, readable by you only"}
+}
+
+func caFlag() cli.Flag {
+	return &cli.StringFlag{Name: "ca", EnvVars: env("ca"), Usage: "PEM `FILE` of the authority of the engine's certificate (default: the system's)"}
+}
+
+// deviceClient makes a client of the engine at an address.
+func (p *program) deviceClient(c *cli.Context, url string) (*device.Client, error) {
+	pool, err := loadCA(c.String("ca"))
+	if err != nil {
+		return nil, err
+	}
+	return device.New(device.Options{URL: url, CA: pool, Now: p.now})
+}
+
+// authenticatorActivate makes the file first: what was activated and cannot be
+// kept would be an authenticator of nobody.
+func (p *program) authenticatorActivate(c *cli.Context) (err error) {
+	if _, err := args(c); err != nil {
+		return err
+	}
+	if c.String("url") == "" || c.String("user") == "" {
+		return usage("--url and --user are needed", "e.g. --url https://engine.contoso.example --user ada@contoso.example; both stand in the invitation")
+	}
+	client, err := p.deviceClient(c, c.String("url"))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, client.Close()) }()
+	path := c.String("device")
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return hint.Wrap(fmt.Errorf("the authenticator's file cannot be made: %w", err), "give --device a name that does not exist yet, in a folder that does")
+	}
+	d, err := p.activated(c, client)
+	if err == nil {
+		err = keepDevice(f, d)
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return errors.Join(err, os.Remove(path))
+	}
+	fmt.Fprintf(p.out, "%s is an authenticator of %s now; its file is %s: keep it private\n", migrate.Plain(d.Name), migrate.Plain(d.UPN), path)
+	return nil
+}
+
+func keepDevice(f *os.File, d *device.Device) error {
+	content, err := d.Marshal()
+	if err != nil {
+		return err
+	}
+	defer content.Wipe()
+	_, err = f.Write(content.Reveal())
+	return errors.Join(err, f.Sync())
+}
+
+// activated gets the activation code as the options say, and uses it.
+func (p *program) activated(c *cli.Context, client *device.Client) (*device.Device, error) {
+	ctx, user, name := c.Context, c.String("user"), c.String("name")
+	made := engine.Activation{User: user}
+	var err error
+	switch {
+	case c.String("pass") != "":
+		var pass secret.Bytes
+		if pass, err = p.word(c.String("pass")); err == nil {
+			made, err = client.Pass(ctx, user, pass)
+		}
+	case c.String("password") != "":
+		made, err = p.proven(c, client)
+	default:
+		made.Code, err = p.word(c.String("code"))
+	}
+	if err != nil {
+		return nil, err
+	}
+	return client.Activate(ctx, made.User, made.Code, name)
+}
+
+// proven signs in with the password and the second factor that is there.
+func (p *program) proven(c *cli.Context, client *device.Client) (engine.Activation, error) {
+	password, err := p.word(c.String("password"))
+	if err != nil {
+		return engine.Activation{}, err
+	}
+	asked, err := client.SignIn(c.Context, c.String("user"), password)
+	if err != nil {
+		return engine.Activation{}, err
+	}
+	fmt.Fprintf(p.err, "%s\n", migrate.Plain(asked.Prompt))
+	code, err := p.word(c.String("answer"))
+	if err != nil {
+		return engine.Activation{}, err
+	}
+	return client.Code(c.Context, asked.Challenge, code)
+}
+
+// word is a secret on one line.
+func (p *program) word(ref string) (secret.Bytes, error) {
+	text, err := p.secretText(ref)
+	return secret.FromString(strings.TrimSpace(string(text.Reveal()))), err
+}
+
+func openDevice(path string) (*device.Device, error) {
+	content, err := secret.ReadFile(path)
+	if err != nil {
+		return nil, hint.Wrap(fmt.Errorf("authenticator: %w", err), hint.Of(err)+"; mfabridge authenticator activate makes one")
+	}
+	defer content.Wipe()
+	d, err := device.Parse(content)
+	if err != nil {
+		return nil, hint.Wrap(fmt.Errorf("%s: %w", path, err), "name the file that mfabridge authenticator activate made")
+	}
+	return d, nil
+}
+
+func (p *program) authenticatorCode(c *cli.Context) error {
+	if _, err := args(c); err != nil {
+		return err
+	}
+	d, err := openDevice(c.String("device"))
+	if err != nil {
+		return err
+	}
+	code, left, err := d.Code(p.now())
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(p.out, code)
+	fmt.Fprintf(p.err, "of %s, for %s more\n", migrate.Plain(d.UPN), left)
+	return nil
+}
+
+// press answers the one push that waits.
+func (p *program) press(c *cli.Context, answer engine.PushAnswer) (err error) {
+	if _, err := args(c); err != nil {
+		return err
+	}
+	d, err := openDevice(c.String("device"))
+	if err != nil {
+		return err
+	}
+	client, err := p.deviceClient(c, d.URL)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, client.Close()) }()
+	pushes, err := waitPushes(c.Context, client, d, p.now().Add(c.Duration("wait")), p.now)
+	switch {
+	case err != nil:
+		return err
+	case len(pushes) == 0:
+		return &exit{code: exitNotNow, err: errors.New("no sign-in waits for " + migrate.Plain(d.UPN))}
+	case len(pushes) > 1 && answer == engine.PushApprove:
+		return hint.New(fmt.Sprintf("%d sign-ins wait, and it cannot be told which one is meant", len(pushes)), "mfabridge authenticator run shows each of them")
+	}
+	for _, push := range pushes { // of several, all are denied
+		fmt.Fprintln(p.out, describe(d, push))
+		if answer == engine.PushApprove && push.Number && c.String("number") == "" {
+			return usage("the login shows a number that has to be given", "add --number NN with the number that you see; deny it if you see none")
+		}
+		if err := p.answer(c.Context, client, d, push, answer, c.String("number")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// waitPushes asks until something waits or the time is over.
+func waitPushes(ctx context.Context, client *device.Client, d *device.Device, until time.Time, now func() time.Time) ([]push, error) {
+	got, err := client.Pushes(ctx, d, "", 0)
+	for err == nil && len(got.Pushes) == 0 && now().Before(until) {
+		got, err = client.Pushes(ctx, d, got.Version, until.Sub(now()))
+	}
+	return got.Pushes, err
+}
+
+// errTooLate says that a push has had its answer, or its end.
+var errTooLate = errors.New("too late: the sign-in has gone, or was answered on another device")
+
+// answer presses a button and says what came of it.
+func (p *program) answer(ctx context.Context, client *device.Client, d *device.Device, push push, answer engine.PushAnswer, number string) error {
+	got, err := client.Press(ctx, d, push.Challenge, answer, number)
+	switch {
+	case err != nil:
+		return err
+	case got.Reason == cloud.RepeatRefused || got.State == cloud.Expired:
+		return errTooLate
+	case got.State == cloud.Approved:
+		fmt.Fprintln(p.out, "approved")
+	case got.Reason == cloud.WrongCode:
+		return hint.New("denied: that is not the number that the login shows", "if you see no number, somebody else signs in with your password: change it")
+	case answer == engine.PushApprove:
+		return fmt.Errorf("denied by the engine (%s)", got.Reason)
+	case answer == engine.PushFraud:
+		fmt.Fprintln(p.out, "denied and reported")
+	default:
+		fmt.Fprintln(p.out, "denied")
+	}
+	return nil
+}
