@@ -98,7 +98,7 @@ type Fraud struct {
 	BlockTime time.Duration `yaml:"-"` // 0: do not
 }
 
-// Limits bound what all callers take together. 0: the default.
+// Limits bound what all callers of one listener take together. 0: the default.
 type Limits struct {
 	InFlight    int `yaml:"in_flight"`   // short requests at once; 256
 	Heavy       int `yaml:"heavy"`       // of them with large bodies; 8

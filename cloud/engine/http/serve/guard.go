@@ -40,7 +40,7 @@ func CallerOf(ctx context.Context) Caller {
 
 // guard is what stands before a handler.
 func (t *Table) guard(route Route) http.Handler {
-	places := t.places(&route)
+	places := t.held(&route)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// Whoever sends slowly and has proven nothing holds no place meanwhile
 		// that somebody needs who has.
@@ -94,18 +94,19 @@ func (t *Table) guard(route Route) http.Handler {
 	})
 }
 
-// places are what a request holds while it is answered. Of ops it holds none:
-// health and metrics tell how it stands when all others are taken.
-func (t *Table) places(route *Route) []chan struct{} {
+// held are the places that a request holds while it is answered. Of ops it holds
+// none: health and metrics tell how it stands when all others are taken.
+func (t *Table) held(route *Route) []chan struct{} {
+	p := t.places[route.Listener]
 	switch {
 	case route.Listener == Ops:
 		return nil
 	case route.Streams:
-		return []chan struct{}{t.streams}
+		return []chan struct{}{p.streams}
 	case route.Heavy:
-		return []chan struct{}{t.short, t.heavy}
+		return []chan struct{}{p.short, p.heavy}
 	}
-	return []chan struct{}{t.short}
+	return []chan struct{}{p.short}
 }
 
 // admit checks token and role. A caller comes back whose token was good but

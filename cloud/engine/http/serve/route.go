@@ -62,7 +62,8 @@ type Route struct {
 	Handler  Handler
 }
 
-// Limits bound what all requests take together. Zero fields are defaults.
+// Limits bound what all requests of one listener take together: whoever fills
+// the public one leaves that of programs alone. Zero fields are defaults.
 type Limits struct {
 	InFlight int // short requests at once; 256
 	Heavy    int // of them with large bodies; 8
@@ -74,6 +75,13 @@ func (l Limits) filled() Limits {
 	l.Heavy = cmp.Or(l.Heavy, 8)
 	l.Streams = cmp.Or(l.Streams, 1024)
 	return l
+}
+
+// places are what requests of one listener hold while they are answered.
+type places struct{ short, heavy, streams chan struct{} }
+
+func (l Limits) places() places {
+	return places{short: make(chan struct{}, l.InFlight), heavy: make(chan struct{}, l.Heavy), streams: make(chan struct{}, l.Streams)}
 }
 
 // maxGathered bounds how many bodies of open routes are being read at once: one
@@ -93,9 +101,7 @@ type Table struct {
 	routes   []Route
 	auth     Authenticator
 	log      *slog.Logger
-	short    chan struct{}
-	heavy    chan struct{}
-	streams  chan struct{}
+	places   map[Listener]places
 	gathered chan struct{} // bodies that are being read of open routes
 	number   atomic.Uint64 // of requests that failed, for the log
 	byDoor   map[Listener]http.Handler
@@ -105,8 +111,7 @@ type Table struct {
 func New(o Options) (*Table, error) {
 	limits := o.Limits.filled()
 	t := &Table{routes: o.Routes, auth: o.Auth, log: o.Log, byDoor: map[Listener]http.Handler{},
-		short: make(chan struct{}, limits.InFlight), heavy: make(chan struct{}, limits.Heavy), streams: make(chan struct{}, limits.Streams),
-		gathered: make(chan struct{}, maxGathered)}
+		places: map[Listener]places{Pages: limits.places(), API: limits.places()}, gathered: make(chan struct{}, maxGathered)}
 	if t.log == nil {
 		t.log = slog.New(slog.DiscardHandler)
 	}
@@ -140,7 +145,10 @@ func (r *Route) check(auth Authenticator) error {
 // InFlight counts requests that are being answered: short ones, those of them
 // with large bodies, and streams.
 func (t *Table) InFlight() (short, heavy, streams int) {
-	return len(t.short), len(t.heavy), len(t.streams)
+	for _, p := range t.places {
+		short, heavy, streams = short+len(p.short), heavy+len(p.heavy), streams+len(p.streams)
+	}
+	return short, heavy, streams
 }
 
 // Routes are all rows.

@@ -221,8 +221,8 @@ func TestTooManyAtOnce(t *testing.T) {
 	}
 }
 
-// Who has proven nothing takes no place by sending slowly, and health is told
-// when all places are taken.
+// Who has proven nothing takes no place by sending slowly; one listener leaves
+// the places of another alone, and health is told when all are taken.
 func TestPlacesAreKeptFree(t *testing.T) {
 	hold := make(chan struct{})
 	read := func(w http.ResponseWriter, r *http.Request) error {
@@ -235,6 +235,7 @@ func TestPlacesAreKeptFree(t *testing.T) {
 	made, err := serve.New(serve.Options{Limits: serve.Limits{InFlight: 1}, Routes: []serve.Route{
 		{Listener: serve.API, Method: "POST", Path: "/open", Open: true, Body: 100, Handler: read},
 		{Listener: serve.Ops, Method: "GET", Path: "/healthz", Open: true, Handler: read},
+		{Listener: serve.Pages, Method: "POST", Path: "/page", Open: true, Body: 100, Handler: read},
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -265,6 +266,9 @@ func TestPlacesAreKeptFree(t *testing.T) {
 	}
 	if code := ask(serve.API, "POST", "/open", strings.NewReader("x")); code != http.StatusServiceUnavailable {
 		t.Errorf("over the limit: %d", code)
+	}
+	if code := ask(serve.Pages, "POST", "/page", strings.NewReader("x")); code != http.StatusOK {
+		t.Errorf("another listener when all places are taken: %d", code)
 	}
 	if code := ask(serve.Ops, "GET", "/healthz", nil); code != http.StatusOK {
 		t.Errorf("health when all places are taken: %d", code)
