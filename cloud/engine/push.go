@@ -229,7 +229,7 @@ func (s *responding) run() (err error) {
 	if s.c.State != cloud.Pending {
 		s.d = s.c.decision(false)
 		s.d.State, s.d.Reason = cloud.Refused, cloud.RepeatRefused
-		return nil
+		return s.late()
 	}
 	if err := s.judge(); err != nil {
 		return err
@@ -239,6 +239,26 @@ func (s *responding) run() (err error) {
 		return err
 	}
 	return s.e.auditVerdict(s.tx, s.c, s.now)
+}
+
+// lateFraud is where it is kept that fraud was reported on a push that has ended:
+// among its answers, of which a push has no others.
+const lateFraud = "\x1ffraud"
+
+// late takes a report of fraud on a push that has ended without an answer, once:
+// another login that is tried at once ends the push that a user has before them.
+func (s *responding) late() error {
+	if s.r.Answer != PushFraud || s.c.State != cloud.Expired {
+		return nil
+	}
+	old, err := s.tx.Attempt(s.c.ID, lateFraud)
+	if err != nil || old != nil {
+		return err
+	}
+	if err := s.report(); err != nil {
+		return err
+	}
+	return s.tx.PutAttempt(&Attempt{Challenge: s.c.ID, Key: lateFraud, State: s.d.State, Reason: s.d.Reason, At: s.now})
 }
 
 // judge gives the push its verdict. A report of fraud counts also when it comes

@@ -155,6 +155,30 @@ func TestFraudReport(t *testing.T) {
 	}
 }
 
+// Whoever tries to log in again at once ends the push that the user sees: its
+// report counts all the same, once.
+func TestFraudReportOnAPushThatWasReplaced(t *testing.T) {
+	h := build(t)
+	reports := 0
+	h.fraud = engine.Fraud{Block: time.Hour, Notify: func(context.Context, engine.FraudReport) { reports++ }}
+	h.Reopen(t)
+	id := h.coded(t, 1)
+	device := h.activate(t, id)
+	seen, next := h.ask(t, id, nil), h.ask(t, id, nil)
+	for range 2 {
+		d, err := h.press(t, engine.Response{User: id, Device: device, Challenge: seen.ID, Answer: engine.PushFraud})
+		if err != nil || d.State != cloud.Refused {
+			t.Fatalf("%+v, %v", d, err)
+		}
+	}
+	if reports != 1 {
+		t.Errorf("%d reports", reports)
+	}
+	if d, err := h.press(t, engine.Response{User: id, Device: device, Challenge: next.ID, Answer: engine.PushApprove}); err != nil || d.State == cloud.Approved {
+		t.Errorf("approved after a report: %+v, %v", d, err)
+	}
+}
+
 func TestActivateSaysNo(t *testing.T) {
 	h := build(t)
 	id := h.user(t, 1)
