@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -21,6 +22,7 @@ import (
 // stage is a target with faults, its real self, and a clock that moves only
 // when somebody sleeps.
 type stage struct {
+	mu        sync.Mutex // of now and slept
 	real, bad cloud.Directory
 	now       time.Time
 	slept     time.Duration
@@ -42,7 +44,7 @@ func build(t *testing.T, spec string) *stage {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := engine.Open(t.Context(), engine.Config{Store: db, Key: key, Now: func() time.Time { return s.now }, Actor: "test"})
+	e, err := engine.Open(t.Context(), engine.Config{Store: db, Key: key, Now: s.clock, Actor: "test"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,11 +61,26 @@ func build(t *testing.T, spec string) *stage {
 	}
 	s.real = e
 	s.bad = rehearse.Wrap(e, faults, rehearse.Machine{
-		Now:   func() time.Time { return s.now },
-		Sleep: func(_ context.Context, d time.Duration) error { s.now, s.slept = s.now.Add(d), s.slept+d; return nil },
+		Now:   s.clock,
+		Sleep: s.sleep,
 		Die:   func() { s.died++ },
 	})
 	return s
+}
+
+// clock shows the stage's time, to as many as look at it.
+func (s *stage) clock() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.now
+}
+
+// sleep moves the clock.
+func (s *stage) sleep(_ context.Context, d time.Duration) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.now, s.slept = s.now.Add(d), s.slept+d
+	return nil
 }
 
 // user makes changes that create a user with a telephone and a default.
