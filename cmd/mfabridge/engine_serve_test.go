@@ -109,7 +109,10 @@ func (s *served) begin(t testing.TB) {
 		}
 	}()
 	line := s.wait(t, "engine is listening on")
-	s.api, s.ops, s.pages = listening(t, line, "api"), listening(t, line, "ops"), listening(t, line, "pages")
+	s.api, s.ops = listening(t, line, "api"), listening(t, line, "ops")
+	if strings.Contains(line, "(pages)") {
+		s.pages = listening(t, line, "pages")
+	}
 }
 
 // kill ends the process at once.

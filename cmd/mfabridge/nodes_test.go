@@ -26,14 +26,26 @@ type nodes struct {
 	dir   string
 }
 
-// serveNodes makes an engine in a database and serves it by n processes.
-func serveNodes(t *testing.T, n int) *nodes {
+// inDatabase and inFile say where nodes have their store.
+func inDatabase(t *testing.T, _ string) string {
+	address, _ := peer.Postgres(t).Address(t)
+	return address
+}
+
+func inFile(_ *testing.T, dir string) string { return "sqlite:" + filepath.Join(dir, "cloud.db") }
+
+// serveNodes makes an engine in a store and serves it by n processes.
+func serveNodes(t *testing.T, n int, where func(*testing.T, string) string) *nodes {
 	t.Helper()
 	c := &nodes{dir: t.TempDir()}
-	address, _ := peer.Postgres(t).Address(t)
-	key := "file:" + filepath.Join(c.dir, "engine.key")
+	address := where(t, c.dir)
+	key := "file:" + filepath.Join(c.dir, "cloud.db.key")
 	c.store = []string{"--store", address, "--engine-key", key}
-	must(t, exitDone, append([]string{"engine", "init"}, c.store...)...)
+	if strings.HasPrefix(address, "sqlite:") { // its key is beside it
+		must(t, exitDone, "engine", "init", "--store", address)
+	} else {
+		must(t, exitDone, append([]string{"engine", "init"}, c.store...)...)
+	}
 	config := "store: " + address + "\nkey: " + key + "\nlisteners:\n" +
 		"  api: {listen: \"127.0.0.1:0\", url: \"http://engine.contoso.example\"}\n  ops: {listen: \"127.0.0.1:0\"}\n"
 	path := filepath.Join(c.dir, "engine.yaml")
@@ -123,12 +135,20 @@ func approvals(t *testing.T, clients []*remote.Client, send func(*remote.Client)
 	return approved
 }
 
-// Several engines on one database behave as one to those who call over HTTP:
+// Several engines on one store behave as one to those who call over HTTP:
 // a code, a bypass and a challenge are good for one login wherever they go, a
 // verdict reached on one node is told on another, a block and a removed
 // application hold everywhere at once, and any node may die.
 func TestNodesBehaveAsOne(t *testing.T) {
-	c := serveNodes(t, 2)
+	host, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Run("database", func(t *testing.T) { behaveAsOne(t, serveNodes(t, 2, inDatabase), host) })
+	t.Run("file", func(t *testing.T) { behaveAsOne(t, serveNodes(t, 2, inFile), "local") })
+}
+
+func behaveAsOne(t *testing.T, c *nodes, node string) {
 	c.register(t, 6)
 	shims := c.callers(t, "vpn", "shim")
 	begin := func(at *remote.Client, r cloud.Request) cloud.Challenge {
@@ -201,12 +221,8 @@ func TestNodesBehaveAsOne(t *testing.T) {
 	if d, err := shims[1].Answer(t.Context(), cloud.Answer{Challenge: left.ID, Code: secret.FromString(codeNow(5))}); err != nil || d.State != cloud.Approved {
 		t.Errorf("after the node died that began it: %s %s, %v", d.State, d.Reason, err)
 	}
-	host, err := os.Hostname()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if r := must(t, exitDone, append([]string{"engine", "audit", "verify"}, c.store...)...); !strings.Contains(r.out, "node "+host) || !strings.Contains(r.out, "flaws 0") {
-		t.Errorf("the audit of machine %s:\n%s", host, r.out)
+	if r := must(t, exitDone, append([]string{"engine", "audit", "verify"}, c.store...)...); !strings.Contains(r.out, "node "+node) || !strings.Contains(r.out, "flaws 0") {
+		t.Errorf("the audit of node %s:\n%s", node, r.out)
 	}
 	c.run(t, "app", "remove", "vpn")
 	if _, err := shims[1].Begin(t.Context(), about(5, "")); cloud.KindOf(err) != cloud.Denied {
@@ -216,7 +232,7 @@ func TestNodesBehaveAsOne(t *testing.T) {
 
 // A token of one node is one of the others.
 func TestTokenOfAnotherNode(t *testing.T) {
-	c := serveNodes(t, 2)
+	c := serveNodes(t, 2, inDatabase)
 	file := filepath.Join(c.dir, "vpn.secret")
 	c.run(t, "app", "add", "vpn", "--role", "shim", "--secret-out", file)
 	word, err := os.ReadFile(file)
