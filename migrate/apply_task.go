@@ -168,10 +168,18 @@ func found(u *cloud.User, c *cloud.Change) cloud.Value {
 }
 
 // holds tells whether the target has what c wants. An invitation that was
-// used meanwhile is what was wanted.
+// used meanwhile is what was wanted, and so is what its use does to the default
+// method: the target asks by push from then on where it would have asked for a code.
 func holds(c *cloud.Change, found cloud.Value) bool {
-	return c.After.Equal(found) ||
-		c.Method == cloud.Authenticator && c.After.State == "invited" && found.State == "active"
+	switch {
+	case c.After.Equal(found):
+		return true
+	case c.Method == cloud.Authenticator:
+		return c.After.State == "invited" && found.State == "active"
+	case c.Method == cloud.DefaultMethod:
+		return c.After.Text == string(cloud.OATHCode) && found.Text == string(cloud.Push) && c.Before.Text != string(cloud.Push)
+	}
+	return false
 }
 
 // loses tells whether c takes from the user what nobody could give back.

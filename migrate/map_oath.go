@@ -371,8 +371,8 @@ func (d *draft) room() bool {
 	}
 	taken := len(d.after.OATH)
 	for _, a := range d.now.Authenticators {
-		if a.State == authenticatorActive {
-			taken++
+		if a.State == authenticatorActive && !slices.ContainsFunc(d.now.OATH, func(e cloud.OATHEntry) bool { return e.ID == a.ID }) {
+			taken++ // an app whose own codes are counted above is one with them
 		}
 	}
 	if d.keepsRoom() {

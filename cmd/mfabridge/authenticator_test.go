@@ -86,6 +86,9 @@ func TestAuthenticatorApprovesRADIUSLogins(t *testing.T) {
 	d := newDesk(t, "")
 	d.activate(t, "one.json", oathtool(t, fixtures.CanaryDeviceBase32))
 	d.press(t, exitNotNow, "approve", "one.json")
+	if r := must(t, exitDone, "check", d.plan); strings.Contains(r.out, "grace") {
+		t.Errorf("the plan holds no more after an activation:\n%s", r.out)
+	}
 
 	held := d.login(t, "correct horse", "")
 	if r := d.press(t, exitDone, "approve", "one.json", "--wait", "15s"); !strings.Contains(r.out, "grace@contoso.example signs in to vpn from 198.51.100.7") || !strings.Contains(r.out, "approved") {

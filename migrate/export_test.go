@@ -1,0 +1,4 @@
+package migrate
+
+// Holds is for tests.
+var Holds = holds
