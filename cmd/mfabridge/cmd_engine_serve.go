@@ -22,6 +22,7 @@ import (
 	"mfabridge/cloud/engine/channel"
 	"mfabridge/cloud/engine/config"
 	"mfabridge/cloud/engine/http/api"
+	"mfabridge/cloud/engine/http/graph"
 	"mfabridge/cloud/engine/http/serve"
 	"mfabridge/cloud/engine/store/sqlite"
 	"mfabridge/internal/hint"
@@ -52,6 +53,7 @@ type engineServer struct {
 	outbox *channel.Outbox
 	doors  *doors
 	faces  *api.API
+	graph  *graph.Face // nil: nothing answers in Graph's place
 	group  *serve.Group
 	ops    *serve.Group // nil: there is no listener for health
 	log    *slog.Logger
@@ -125,7 +127,28 @@ func (p *program) openServer(ctx context.Context, path string) (_ *engineServer,
 	}
 	s.group, s.log = &serve.Group{Connections: limits.Connections, Log: log}, log
 	s.measure()
+	if s.conf.Listeners.Graph != nil {
+		if s.graph, err = p.rehearsal(s, log); err != nil {
+			return nil, err
+		}
+	}
 	return s, nil
+}
+
+// graphDoor is the listener that answers in Graph's place.
+const graphDoor serve.Listener = "graph"
+
+// rehearsal is what answers in Graph's place.
+func (p *program) rehearsal(s *engineServer, log *slog.Logger) (*graph.Face, error) {
+	assumed, err := graph.ParseAssumptions(s.conf.Listeners.Graph.Assume)
+	if err != nil {
+		return nil, hint.Wrap(fmt.Errorf("listeners.graph.assume: %w", err), "docs/entra.md lists the switches")
+	}
+	f, err := graph.New(graph.Options{Core: s.Engine, Assume: assumed, Now: p.now, Log: log})
+	if err != nil {
+		return nil, hint.Wrap(fmt.Errorf("listeners.graph: %w", err), "make the store with: mfabridge engine init --as entra, or remove listeners.graph")
+	}
+	return f, nil
 }
 
 // checkServer opens the store of a configuration, and nothing that somebody
@@ -154,6 +177,10 @@ func (s *engineServer) start() string {
 		}
 	}
 	s.openOps(s.log)
+	if conn := s.doors.conns[graphDoor]; conn != nil {
+		s.group.Start(conn, s.graph, s.doors.tls[graphDoor])
+		told = append(told, fmt.Sprintf("%s://%s (%s)", s.doors.scheme(graphDoor), conn.Addr(), graphDoor))
+	}
 	return strings.Join(told, ", ")
 }
 
@@ -193,7 +220,8 @@ func (s *engineServer) Close() error {
 
 // listenersOf are the listeners that a configuration has.
 func listenersOf(conf *config.Config) map[serve.Listener]*config.Listener {
-	all := map[serve.Listener]*config.Listener{serve.Pages: conf.Listeners.Pages, serve.API: conf.Listeners.API, serve.Ops: conf.Listeners.Ops}
+	all := map[serve.Listener]*config.Listener{serve.Pages: conf.Listeners.Pages, serve.API: conf.Listeners.API, serve.Ops: conf.Listeners.Ops,
+		graphDoor: conf.Listeners.Graph}
 	maps.DeleteFunc(all, func(_ serve.Listener, l *config.Listener) bool { return l == nil })
 	return all
 }

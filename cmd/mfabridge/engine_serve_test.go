@@ -109,6 +109,7 @@ func (s *served) begin(t testing.TB) {
 		}
 	}()
 	line := s.wait(t, "engine is listening on")
+	s.line = line
 	s.api, s.ops = listening(t, line, "api"), listening(t, line, "ops")
 	if strings.Contains(line, "(pages)") {
 		s.pages = listening(t, line, "pages")

@@ -49,6 +49,7 @@ func (k *check) all() {
 	k.listener("pages", k.Listeners.Pages)
 	k.listener("api", k.Listeners.API)
 	k.listener("ops", k.Listeners.Ops)
+	k.listener("graph", k.Listeners.Graph)
 	k.Tokens.LifeTime = k.duration("tokens.life", k.Tokens.Life, lifeDefault, lifeLeast, lifeMost)
 	k.Tokens.RotationTime = k.duration("tokens.rotation", k.Tokens.Rotation, rotationDefault, rotationLeast, rotationMost)
 	k.Fraud.BlockTime = k.duration("fraud.block", k.Fraud.Block, 0, time.Minute, 8760*time.Hour)
@@ -88,6 +89,9 @@ func (k *check) listener(name string, l *Listener) {
 	}
 	l.Address = a
 	k.unbuilt(at+".trusted_proxies", l.TrustedProxies != nil)
+	if len(l.Assume) > 0 && name != "graph" {
+		k.refuse("remove it", "%s.assume means nothing: only graph assumes something", at)
+	}
 	switch {
 	case l.TLS == nil && !a.Addr().Unmap().IsLoopback():
 		k.refuse("give it tls: {cert: FILE, key: FILE}, or listen on 127.0.0.1", "%s listens on %s without TLS", at, l.Listen)

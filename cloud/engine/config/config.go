@@ -47,12 +47,13 @@ type Config struct {
 	PublicURL any `yaml:"public_url"`
 }
 
-// Listeners are the engine's three doors. One that is left out is not opened;
-// api must be there.
+// Listeners are the engine's doors. One that is left out is not opened; api
+// must be there.
 type Listeners struct {
 	Pages *Listener `yaml:"pages"` // people; public
 	API   *Listener `yaml:"api"`   // programs with tokens
 	Ops   *Listener `yaml:"ops"`   // health; without tokens, so keep it inside
+	Graph *Listener `yaml:"graph"` // answers in Microsoft Graph's place; only over a store that rehearses Entra ID
 }
 
 // Listener is one door.
@@ -68,6 +69,9 @@ type Listener struct {
 	// TLS is needed unless the address is a loopback one. The files are read
 	// again when they change, and on SIGHUP; it may name others then.
 	TLS *TLS `yaml:"tls"`
+
+	// Assume is of graph alone: NAME=VALUE for each switch of docs/entra.md.
+	Assume []string `yaml:"assume"`
 
 	// TrustedProxies are not built yet.
 	TrustedProxies any `yaml:"trusted_proxies"`

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"mfabridge/internal/hint"
 )
@@ -23,7 +24,8 @@ func (c *Config) Follows(next *Config) error {
 	for _, l := range []struct {
 		name      string
 		was, will *Listener
-	}{{"pages", c.Listeners.Pages, next.Listeners.Pages}, {"api", c.Listeners.API, next.Listeners.API}, {"ops", c.Listeners.Ops, next.Listeners.Ops}} {
+	}{{"pages", c.Listeners.Pages, next.Listeners.Pages}, {"api", c.Listeners.API, next.Listeners.API}, {"ops", c.Listeners.Ops, next.Listeners.Ops},
+		{"graph", c.Listeners.Graph, next.Listeners.Graph}} {
 		at := fmt.Sprintf("listeners.%s", l.name)
 		if l.was == nil || l.will == nil {
 			fixed(at, l.was == l.will)
@@ -31,6 +33,7 @@ func (c *Config) Follows(next *Config) error {
 		}
 		fixed(at+".listen", l.was.Address == l.will.Address)
 		fixed(at+".url", l.was.URL == l.will.URL)
+		fixed(at+".assume", slices.Equal(l.was.Assume, l.will.Assume))
 		fixed(at+".tls", (l.was.TLS == nil) == (l.will.TLS == nil))
 	}
 	return errors.Join(problems...)

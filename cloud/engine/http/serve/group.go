@@ -38,6 +38,9 @@ const maxHeader = 16 << 10
 // it is told otherwise.
 const DefaultConnections = 4096
 
+// maxServers is how many servers a group has at most.
+const maxServers = 8
+
 // Group runs servers that end together.
 type Group struct {
 	Timeouts    Timeouts
@@ -64,7 +67,7 @@ func (g *Group) Start(l net.Listener, h http.Handler, t *tls.Config) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.ended == nil {
-		g.ended = make(chan error, len(listeners))
+		g.ended = make(chan error, maxServers)
 	}
 	g.servers = append(g.servers, s)
 	most := g.Connections
@@ -90,7 +93,7 @@ func (g *Group) Failed() <-chan error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.ended == nil {
-		g.ended = make(chan error, len(listeners))
+		g.ended = make(chan error, maxServers)
 	}
 	return g.ended
 }

@@ -1,0 +1,482 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"mfabridge/cloud"
+	"mfabridge/internal/secret"
+)
+
+// Names of Meta values of the inventory. A device lies sealed among the kept
+// values; the others lead to its id.
+const (
+	hardwareKept   = "hardware/"
+	hardwareSerial = "hardware-serial/"
+	hardwareUser   = "hardware-user/"
+)
+
+// Stages of a device in the inventory, in the words of Graph.
+const (
+	HardwareAvailable = "available"
+	HardwareAssigned  = "assigned"
+	HardwareActivated = "activated"
+	HardwareFailed    = "failedActivation"
+)
+
+// Hardware is a hardware token in the inventory of a store that rehearses
+// Entra ID: uploaded, then assigned to one user, then activated by a code.
+// Only an activated one verifies; it is a generator of the user then, with the
+// device's id.
+type Hardware struct {
+	ID           string          `json:"id"`
+	Serial       string          `json:"serial"`
+	Manufacturer string          `json:"manufacturer"`
+	Model        string          `json:"model"`
+	Name         string          `json:"name,omitempty"`
+	Algorithm    cloud.Algorithm `json:"algorithm"`
+	Period       int             `json:"period"`
+	User         cloud.UserID    `json:"user,omitempty"` // empty: nobody has it
+	Stage        string          `json:"stage"`
+}
+
+// stocked is a device as it is kept, sealed as a whole.
+type stocked struct {
+	Hardware
+	Secret []byte `json:"secret"`
+}
+
+func (h *Hardware) oath(key secret.Bytes) cloud.OATH {
+	return cloud.OATH{Name: h.Name, Serial: h.Serial, Manufacturer: h.Manufacturer, Model: h.Model, Algorithm: h.Algorithm,
+		Digits: 6, Period: h.Period, Secret: key}
+}
+
+// AddHardware puts a device into the inventory. Conflict: its serial number is
+// there. A User in d is assigned it at once.
+func (e *Engine) AddHardware(ctx context.Context, actor string, d Hardware, key secret.Bytes) (Hardware, error) {
+	id, err := uuid.NewRandom()
+	if err != nil {
+		return Hardware{}, fmt.Errorf("no id can be made: %w", err)
+	}
+	made := stocked{Hardware: d, Secret: key.Reveal()}
+	made.ID, made.Stage, made.User = id.String(), HardwareAvailable, ""
+	o := made.oath(key)
+	if err := errors.Join(checkOATH(&o), admitOATH(&e.caps.OATH, &o)); err != nil {
+		return Hardware{}, refuse(cloud.Invalid, err.Error())
+	}
+	if d.Serial == "" || d.Manufacturer == "" || d.Model == "" {
+		return Hardware{}, refuse(cloud.Invalid, "a hardware token needs a serial number, a manufacturer and a model")
+	}
+	err = e.stock(ctx, actor, "hardware.add", func(w *writing) (*stocked, error) {
+		made.User, made.Stage = "", HardwareAvailable // it may run twice
+		at := hardwareSerial + Fold(d.Serial)
+		known, err := w.tx.Meta(at)
+		if err != nil {
+			return nil, err
+		}
+		if len(known) > 0 {
+			return nil, refuse(cloud.Conflict, "the serial number is in the inventory already")
+		}
+		if err := w.tx.SetMeta(at, []byte(made.ID)); err != nil {
+			return nil, err
+		}
+		if d.User != "" {
+			return &made, e.assign(w, &made, d.User)
+		}
+		return &made, nil
+	})
+	return made.Hardware, err
+}
+
+// EditHardware changes the labels, the period and the hash of a device that
+// nobody has.
+func (e *Engine) EditHardware(ctx context.Context, actor, id string, edit func(*Hardware)) error {
+	return e.onHardware(ctx, actor, id, "hardware.edit", func(_ *writing, d *stocked) error {
+		if d.User != "" {
+			return refuse(cloud.Conflict, "the token is assigned: unassign it first")
+		}
+		edited := d.Hardware
+		edit(&edited)
+		edited.ID, edited.Serial, edited.User, edited.Stage = d.ID, d.Serial, d.User, d.Stage
+		o := edited.oath(secret.Bytes{})
+		if err := errors.Join(checkOATH(&o), admitOATH(&e.caps.OATH, &o)); err != nil {
+			return refuse(cloud.Invalid, err.Error())
+		}
+		d.Hardware = edited
+		return nil
+	})
+}
+
+// AssignHardware gives a device to a user, who does not verify by it yet.
+func (e *Engine) AssignHardware(ctx context.Context, actor, id string, user cloud.UserID) error {
+	return e.onHardware(ctx, actor, id, "hardware.assign", func(w *writing, d *stocked) error {
+		return e.assign(w, d, user)
+	})
+}
+
+// assign holds the rules of a token that a user is to have.
+func (e *Engine) assign(w *writing, d *stocked, user cloud.UserID) error {
+	if d.User != "" {
+		return refuse(cloud.Conflict, "the token is assigned already")
+	}
+	u, err := w.tx.User(user)
+	if err != nil {
+		return err
+	}
+	if u == nil {
+		return refuse(cloud.NotFound, "there is no such user")
+	}
+	draft, err := w.load(u)
+	if err != nil {
+		return err
+	}
+	held, err := hardwareIDs(w.tx, user)
+	if err != nil {
+		return err
+	}
+	for _, t := range draft.tokens {
+		held = slices.DeleteFunc(held, func(id string) bool { return id == t.ID })
+	}
+	switch {
+	case u.Guest:
+		return refuse(cloud.Invalid, "a guest cannot have hardware OATH")
+	case len(held)+len(draft.tokens)+draft.live() >= e.caps.OATH.Limit:
+		return refuse(cloud.Invalid, fmt.Sprintf("a user can have at most %d OATH methods and apps", e.caps.OATH.Limit))
+	}
+	d.User, d.Stage = user, HardwareAssigned
+	return nil
+}
+
+// ActivateHardware makes an assigned device verify, if code is one that it
+// shows now. Invalid: it is not, and the device says so from then on.
+func (e *Engine) ActivateHardware(ctx context.Context, actor, id string, user cloud.UserID, code secret.Bytes, name string) error {
+	var wrong error
+	err := e.onHardware(ctx, actor, id, "hardware.activate", func(w *writing, d *stocked) error {
+		wrong = nil
+		if d.User != user {
+			return refuse(cloud.NotFound, "the user has no such token")
+		}
+		if d.Stage == HardwareActivated {
+			return refuse(cloud.Conflict, "the token is activated already")
+		}
+		if name != "" {
+			d.Name = name
+		}
+		o := d.oath(secret.New(slices.Clone(d.Secret)))
+		if err := w.identify(&o); err != nil {
+			return err
+		}
+		g, err := newGenerator(d.Secret, &o)
+		if err != nil {
+			return err
+		}
+		clock, reason, err := checkCode(g, cleanCode(code.Reveal()), o.Period, Clock{}, w.now)
+		if err != nil {
+			return err
+		}
+		if reason != "" {
+			d.Stage, wrong = HardwareFailed, refuse(cloud.Invalid, "the verification code is wrong")
+			return nil
+		}
+		return e.enrol(w, d, &o, clock)
+	})
+	return errors.Join(err, wrong)
+}
+
+// enrol makes an activated device a generator of its user.
+func (e *Engine) enrol(w *writing, d *stocked, o *cloud.OATH, clock Clock) error {
+	u, err := w.tx.User(d.User)
+	if err != nil || u == nil {
+		return errors.Join(err, refuse(cloud.NotFound, "there is no such user"))
+	}
+	draft, err := w.load(u)
+	if err != nil {
+		return err
+	}
+	t := Token{User: d.User, OATHEntry: cloud.OATHEntry{ID: d.ID, Method: cloud.HardwareOATH}, Clock: clock}
+	if err := draft.putToken(w, &t, o); err != nil {
+		return err
+	}
+	d.Stage = HardwareActivated
+	return nil
+}
+
+// DeactivateHardware takes a device out of use; the user keeps it.
+func (e *Engine) DeactivateHardware(ctx context.Context, actor, id string, user cloud.UserID) error {
+	return e.onHardware(ctx, actor, id, "hardware.deactivate", func(w *writing, d *stocked) error {
+		if d.User != user {
+			return refuse(cloud.NotFound, "the user has no such token")
+		}
+		if d.Stage != HardwareActivated {
+			return refuse(cloud.Invalid, "the token is not activated")
+		}
+		d.Stage = HardwareAssigned
+		return e.retire(w, d.User, d.ID)
+	})
+}
+
+// UnassignHardware takes a device from its user; it is available again. One
+// that never was in the inventory is gone then.
+func (e *Engine) UnassignHardware(ctx context.Context, actor, id string, user cloud.UserID) error {
+	err := e.onHardware(ctx, actor, id, "hardware.unassign", func(w *writing, d *stocked) error {
+		if d.User != user {
+			return refuse(cloud.NotFound, "the user has no such token")
+		}
+		if d.Stage == HardwareActivated {
+			if err := e.retire(w, d.User, d.ID); err != nil {
+				return err
+			}
+		}
+		d.User, d.Stage = "", HardwareAvailable
+		return nil
+	})
+	if err == nil || cloud.KindOf(err) != cloud.NotFound {
+		return err
+	}
+	return e.stock(ctx, actor, "hardware.unassign", func(w *writing) (*stocked, error) {
+		return nil, e.retire(w, user, id)
+	})
+}
+
+// retire removes the generator of a device.
+func (e *Engine) retire(w *writing, user cloud.UserID, id string) error {
+	u, err := w.tx.User(user)
+	if err != nil {
+		return err
+	}
+	if u == nil {
+		return refuse(cloud.NotFound, "there is no such user")
+	}
+	draft, err := w.load(u)
+	if err != nil {
+		return err
+	}
+	c := cloud.Change{User: user, Op: cloud.Remove, Method: cloud.HardwareOATH, ID: id}
+	if draft.token(c) < 0 {
+		return refuse(cloud.NotFound, "the user has no such token")
+	}
+	if err := draft.removeToken(w, c); err != nil {
+		return err
+	}
+	if draft.changed {
+		return w.tx.PutUser(&draft.user)
+	}
+	return nil
+}
+
+// RemoveHardware takes a device out of the inventory. Conflict: a user has it.
+func (e *Engine) RemoveHardware(ctx context.Context, actor, id string) error {
+	return e.onHardware(ctx, actor, id, "hardware.remove", func(w *writing, d *stocked) error {
+		if d.User != "" {
+			return refuse(cloud.Conflict, "the token is assigned: unassign it first")
+		}
+		d.Stage = ""
+		return w.tx.SetMeta(hardwareSerial+Fold(d.Serial), []byte{})
+	})
+}
+
+// onHardware changes one device. A device whose Stage is empty after it is
+// forgotten.
+func (e *Engine) onHardware(ctx context.Context, actor, id, action string, edit func(*writing, *stocked) error) error {
+	return e.stock(ctx, actor, action, func(w *writing) (*stocked, error) {
+		d, err := e.stocked(w.tx, id)
+		if err == nil && d == nil {
+			err = refuse(cloud.NotFound, "there is no such token in the inventory")
+		}
+		if err != nil {
+			return nil, err
+		}
+		return d, edit(w, d)
+	})
+}
+
+// stock is one transaction on the inventory; what edit returns is written.
+func (e *Engine) stock(ctx context.Context, actor, action string, edit func(*writing) (*stocked, error)) error {
+	if e.setup.Kind != KindEntra {
+		return refuse(cloud.Unsupported, "only a store that rehearses Entra ID has an inventory of tokens")
+	}
+	return asError(e.store.Update(ctx, func(tx Tx) error {
+		w := &writing{e: e, actor: actor, tx: tx, now: e.now(), byID: map[cloud.UserID]*draft{}, byUPN: map[string]*draft{}}
+		d, err := edit(w)
+		if err != nil {
+			return err
+		}
+		entry := Entry{Time: w.now, Node: e.node, Actor: actor, Action: action}
+		if d != nil {
+			entry.Subject, entry.Detail = string(d.User), "device="+d.ID+" stage="+d.Stage
+			if err := e.putStocked(tx, d); err != nil {
+				return err
+			}
+		}
+		return tx.Append(entry)
+	}))
+}
+
+// stocked is a device, as its user stands by it now; nil: there is none.
+func (e *Engine) stocked(r Reader, id string) (*stocked, error) {
+	if id == "" || len(id) > 64 {
+		return nil, nil
+	}
+	value, err := e.kept(r, hardwareKept+id)
+	if err != nil || value.IsZero() {
+		return nil, err
+	}
+	defer value.Wipe()
+	d := &stocked{}
+	if err := json.Unmarshal(value.Reveal(), d); err != nil {
+		return nil, refuse(cloud.Internal, "a device of the inventory cannot be read")
+	}
+	if d.Stage == "" {
+		return nil, nil
+	}
+	if d.Stage != HardwareActivated && d.Stage != HardwareAssigned && d.Stage != HardwareFailed {
+		return d, nil
+	}
+	// What was done to the user past the inventory counts.
+	u, err := r.User(d.User)
+	if err != nil {
+		return nil, err
+	}
+	tokens, err := r.Tokens(d.User)
+	has := slices.ContainsFunc(tokens, func(t Token) bool { return t.ID == d.ID })
+	if u == nil || d.Stage == HardwareActivated && !has {
+		d.User, d.Stage = "", HardwareAvailable
+	}
+	return d, err
+}
+
+func (e *Engine) putStocked(tx Tx, d *stocked) error {
+	old, err := e.kept(tx, hardwareKept+d.ID)
+	if err != nil {
+		return err
+	}
+	var was stocked
+	if !old.IsZero() {
+		if err := json.Unmarshal(old.Reveal(), &was); err != nil {
+			return refuse(cloud.Internal, "a device of the inventory cannot be read")
+		}
+	}
+	if was.User != d.User {
+		if err := errors.Join(holds(tx, was.User, d.ID, false), holds(tx, d.User, d.ID, true)); err != nil {
+			return err
+		}
+	}
+	name := hardwareKept + d.ID
+	if d.Stage == "" {
+		return tx.SetMeta(metaKept+name, []byte{})
+	}
+	value, err := json.Marshal(d)
+	if err != nil {
+		return fmt.Errorf("a device of the inventory cannot be written: %w", err)
+	}
+	sealed, err := e.key.seal(value, e.keptBinding(name))
+	if err != nil {
+		return err
+	}
+	return tx.SetMeta(metaKept+name, sealed)
+}
+
+// holds notes that a user has a device, or has not any more.
+func holds(tx Tx, user cloud.UserID, id string, has bool) error {
+	if user == "" {
+		return nil
+	}
+	ids, err := hardwareIDs(tx, user)
+	if err != nil {
+		return err
+	}
+	ids = slices.DeleteFunc(ids, func(other string) bool { return other == id })
+	if has {
+		ids = append(ids, id)
+	}
+	return tx.SetMeta(hardwareUser+string(user), []byte(strings.Join(ids, " ")))
+}
+
+func hardwareIDs(r Reader, user cloud.UserID) ([]string, error) {
+	value, err := r.Meta(hardwareUser + string(user))
+	return strings.Fields(string(value)), err
+}
+
+// Hardware is one device by id, or by serial number if id is empty. NotFound:
+// it is not in the inventory.
+func (e *Engine) Hardware(ctx context.Context, id, serial string) (d Hardware, err error) {
+	err = e.store.View(ctx, func(r Reader) error {
+		if id == "" && len(serial) <= maxLabel {
+			value, err := r.Meta(hardwareSerial + Fold(serial))
+			if err != nil {
+				return err
+			}
+			id = string(value)
+		}
+		found, err := e.stocked(r, id)
+		if err == nil && found == nil {
+			err = refuse(cloud.NotFound, "there is no such token in the inventory")
+		}
+		if err != nil {
+			return err
+		}
+		d = found.Hardware
+		return nil
+	})
+	return d, asError(err)
+}
+
+// HardwareAfter lists the inventory, ascending by id.
+func (e *Engine) HardwareAfter(ctx context.Context, after string, limit int) (all []Hardware, err error) {
+	err = e.store.View(ctx, func(r Reader) error {
+		all = nil
+		names, err := r.MetaNames(metaKept + hardwareKept)
+		for _, name := range names {
+			id := strings.TrimPrefix(name, metaKept+hardwareKept)
+			if err != nil || len(all) == limit {
+				break
+			}
+			if id <= after {
+				continue
+			}
+			var d *stocked
+			if d, err = e.stocked(r, id); d != nil {
+				all = append(all, d.Hardware)
+			}
+		}
+		return err
+	})
+	return all, asError(err)
+}
+
+// HardwareOf are the devices of a user, activated or not, and those of their
+// generators that never were in the inventory.
+func (e *Engine) HardwareOf(ctx context.Context, user cloud.UserID) (all []Hardware, err error) {
+	err = e.store.View(ctx, func(r Reader) error {
+		all = nil
+		ids, err := hardwareIDs(r, user)
+		if err != nil {
+			return err
+		}
+		for _, id := range ids {
+			d, err := e.stocked(r, id)
+			if err != nil {
+				return err
+			}
+			if d != nil && d.User == user {
+				all = append(all, d.Hardware)
+			}
+		}
+		tokens, err := r.Tokens(user)
+		for _, t := range tokens {
+			known := slices.ContainsFunc(all, func(h Hardware) bool { return h.ID == t.ID })
+			if t.Method == cloud.HardwareOATH && !known {
+				all = append(all, Hardware{ID: t.ID, Serial: t.Serial, Manufacturer: t.Manufacturer, Model: t.Model, Name: t.Name,
+					Algorithm: t.Algorithm, Period: t.Period, User: user, Stage: HardwareActivated})
+			}
+		}
+		return err
+	})
+	return all, asError(err)
+}

@@ -1,0 +1,40 @@
+package graph_test
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"mfabridge/cloud"
+	"mfabridge/cloud/engine/http/graph"
+)
+
+func TestSwitchesAreDocumented(t *testing.T) {
+	manual, err := os.ReadFile("../../../../docs/entra.md")
+	check(t, err)
+	for _, s := range graph.Switches() {
+		row := "| `" + s.Name + "=" + strings.ReplaceAll(s.Values, "|", `\|`) + "` | " + s.About + " | " + s.Source + " |"
+		if !strings.Contains(string(manual), row) {
+			t.Errorf("docs/entra.md lacks the row %s", row)
+		}
+		value := strings.Split(s.Values, "|")[0]
+		switch value {
+		case "N":
+			value = "5"
+		case "DURATION":
+			value = "5s"
+		}
+		if _, err := graph.ParseAssumptions([]string{s.Name + "=" + value}); err != nil {
+			t.Errorf("%s=%s: %v", s.Name, value, err)
+		}
+	}
+}
+
+func TestSwitchesRefuse(t *testing.T) {
+	for _, bad := range []string{"", "=", "nonsense=yes", "retry-after", "retry-after=maybe", "throttle=1", "throttle=0", "throttle=-5", "throttle=x", "busy=1",
+		"late=5", "late=-5s", "late=48h", "second=200000", "second=404", "wrong-code=500", "without=", "page=0", "masked=1"} {
+		if _, err := graph.ParseAssumptions([]string{bad}); err == nil || cloud.KindOf(err) != cloud.Invalid {
+			t.Errorf("%q is taken: %v", bad, err)
+		}
+	}
+}

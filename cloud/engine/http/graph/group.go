@@ -1,0 +1,339 @@
+package graph
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"mfabridge/cloud"
+	"mfabridge/cloud/engine"
+)
+
+const typeGroup = "microsoft.graph.group"
+
+func itoa(n int) string { return strconv.Itoa(n) }
+
+func showGroup(g *engine.Group) object {
+	return object{"id": g.ID, "displayName": g.Name, "description": nil, "mail": nil, "mailEnabled": false, "mailNickname": g.Name,
+		"securityEnabled": true, "groupTypes": []string{}, "createdDateTime": g.Created.UTC().Format("2006-01-02T15:04:05Z"), "onPremisesSyncEnabled": nil,
+		"isAssignableToRole": nil, "visibility": nil}
+}
+
+func (f *Face) groups(c *call) (answer, error) {
+	can := map[string]string{"id": "eq in", "displayname": "eq ge le in startswith|ne endswith", "securityenabled": "eq in", "mailenabled": "eq in"}
+	t, err := c.filter(can)
+	if err != nil {
+		return answer{}, err
+	}
+	empty := showGroup(&engine.Group{})
+	if _, err := c.selected(empty, keys(empty), typeGroup); err != nil {
+		return answer{}, err
+	}
+	more := func(after string, limit int) ([]entry, error) {
+		some, err := f.core.GroupsAfter(c.ctx, after, limit)
+		entries := make([]entry, len(some))
+		for i := range some {
+			entries[i] = entry{some[i].ID, showGroup(&some[i])}
+		}
+		return entries, err
+	}
+	a, err := f.list(c, "groups", more, func(o object) bool { return t == nil || t.holds(folded(o)) })
+	if err != nil {
+		return answer{}, err
+	}
+	values := a.body.(object)["value"].([]object)
+	for i, o := range values {
+		if values[i], err = c.selected(o, keys(o), typeGroup); err != nil {
+			return answer{}, err
+		}
+	}
+	return a, nil
+}
+
+// findGroup is the group of an id; names are not ids.
+func (f *Face) findGroup(c *call) (engine.Group, error) {
+	g, err := f.core.FindGroup(c.ctx, c.vars[0])
+	if err == nil && g.ID != c.vars[0] || err != nil && cloud.KindOf(err) == cloud.NotFound {
+		return g, missing(c.vars[0])
+	}
+	return g, err
+}
+
+func (f *Face) group(c *call) (answer, error) {
+	g, err := f.findGroup(c)
+	if err != nil {
+		return answer{}, err
+	}
+	o, err := c.selected(showGroup(&g), keys(showGroup(&g)), typeGroup)
+	if err != nil {
+		return answer{}, err
+	}
+	o["@odata.context"] = c.context("groups/$entity")
+	return okay(o)
+}
+
+// members lists who is in a group: users and groups, or with a cast one of
+// them; transitively, or direct members only.
+func (f *Face) members(c *call) (answer, error) {
+	g, err := f.findGroup(c)
+	if err != nil {
+		return answer{}, err
+	}
+	transitive := strings.EqualFold(c.segments[2], "transitiveMembers")
+	users, groups := true, true
+	if len(c.vars) > 1 {
+		users, groups = isCast(c.vars[1], typeUser), isCast(c.vars[1], typeGroup)
+		if strings.EqualFold(c.vars[1], "$count") {
+			return f.countMembers(c, &g, transitive)
+		}
+		if !users && !groups {
+			return answer{}, fail(http.StatusNotFound, "ResourceNotFound", "Resource not found for the segment.")
+		}
+	}
+	if _, err := c.selected(showUser(&engine.Person{}), standardUser(), typeUser); err != nil && users {
+		return answer{}, err
+	}
+	return f.list(c, "directoryObjects", func(after string, limit int) ([]entry, error) {
+		return f.membersAfter(c, &g, transitive, users, groups, after, limit)
+	}, nil)
+}
+
+func isCast(segment, kind string) bool {
+	return strings.EqualFold(segment, kind) || strings.EqualFold(segment, strings.TrimPrefix(kind, "microsoft."))
+}
+
+// membersAfter lists users first, then groups; the key says of which kind.
+func (f *Face) membersAfter(c *call, g *engine.Group, transitive, users, groups bool, after string, limit int) ([]entry, error) {
+	var all []entry
+	inGroups := strings.HasPrefix(after, "g")
+	if users && !inGroups {
+		ids, err := f.userMembers(c, g, transitive, strings.TrimPrefix(after, "u"), limit)
+		if err != nil {
+			return nil, err
+		}
+		for _, id := range ids {
+			p, err := f.core.PersonBy(c.ctx, cloud.Key{Kind: cloud.ByID, Value: id})
+			if err != nil {
+				return nil, err
+			}
+			o, err := c.selected(showUser(&p), standardUser(), typeUser)
+			if err != nil {
+				return nil, err
+			}
+			if len(c.vars) < 2 {
+				o["@odata.type"] = "#" + typeUser
+			}
+			all = append(all, entry{"u" + id, o})
+		}
+		after = ""
+	}
+	if !groups || len(all) >= limit {
+		return all, nil
+	}
+	ids, err := f.groupMembers(c, g.ID, transitive)
+	for _, id := range ids {
+		if err != nil || len(all) == limit {
+			break
+		}
+		if inGroups && id <= after[1:] {
+			continue
+		}
+		var inner engine.Group
+		if inner, err = f.core.FindGroup(c.ctx, id); err == nil {
+			o := showGroup(&inner)
+			o["@odata.type"] = "#" + typeGroup
+			all = append(all, entry{"g" + id, o})
+		}
+	}
+	return all, err
+}
+
+// userMembers are ids of users, ascending after one.
+func (f *Face) userMembers(c *call, g *engine.Group, transitive bool, after string, limit int) (ids []string, err error) {
+	if !transitive {
+		return f.core.MembersAfter(c.ctx, g.ID, engine.MemberUser, after, limit)
+	}
+	for id, err := range f.core.Members(c.ctx, g.ID) {
+		if err != nil {
+			return nil, err
+		}
+		if string(id) <= after {
+			continue
+		}
+		if ids = append(ids, string(id)); len(ids) == limit {
+			break
+		}
+	}
+	return ids, nil
+}
+
+// groupMembers are ids of the groups within a group, ascending.
+func (f *Face) groupMembers(c *call, group string, transitive bool) ([]string, error) {
+	all, err := f.core.MembersAfter(c.ctx, group, engine.MemberGroup, "", 1000)
+	for at := 0; transitive && at < len(all) && err == nil; at++ {
+		var inner []string
+		inner, err = f.core.MembersAfter(c.ctx, all[at], engine.MemberGroup, "", 1000)
+		for _, id := range inner {
+			if id != group && !slices.Contains(all, id) {
+				all = append(all, id)
+			}
+		}
+	}
+	slices.Sort(all)
+	return all, err
+}
+
+func (f *Face) countMembers(c *call, g *engine.Group, transitive bool) (answer, error) {
+	if !strings.EqualFold(c.header.Get("ConsistencyLevel"), "eventual") {
+		return answer{}, fail(http.StatusBadRequest, "Request_BadRequest", "$count is not currently supported.")
+	}
+	inner, err := f.groupMembers(c, g.ID, transitive)
+	if err != nil {
+		return answer{}, err
+	}
+	users, err := f.userMembers(c, g, transitive, "", 1<<30)
+	return answer{status: http.StatusOK, body: itoa(len(inner) + len(users))}, err
+}
+
+// memberOf lists the groups and roles that a user has.
+func (f *Face) memberOf(c *call) (answer, error) {
+	p, err := f.person(c.ctx, c.vars[0])
+	if err != nil {
+		return answer{}, err
+	}
+	all := []object{}
+	cast := ""
+	if len(c.vars) > 1 {
+		cast = c.vars[1]
+	}
+	if cast == "" || isCast(cast, typeGroup) {
+		groups, err := f.core.GroupsOf(c.ctx, p.ID, strings.EqualFold(c.segments[2], "memberOf"))
+		if err != nil {
+			return answer{}, err
+		}
+		for i := range groups {
+			o := showGroup(&groups[i])
+			o["@odata.type"] = "#" + typeGroup
+			all = append(all, o)
+		}
+	}
+	if cast == "" || isCast(cast, typeRole) {
+		for _, role := range p.Roles {
+			o := showRole(role)
+			o["@odata.type"] = "#" + typeRole
+			all = append(all, o)
+		}
+	}
+	if cast != "" && !isCast(cast, typeGroup) && !isCast(cast, typeRole) {
+		return answer{}, fail(http.StatusNotFound, "ResourceNotFound", "Resource not found for the segment.")
+	}
+	return f.list(c, "directoryObjects", slicePages(all), nil)
+}
+
+// slicePages yields a list that is there as a whole; keys are places in it.
+func slicePages(all []object) func(after string, limit int) ([]entry, error) {
+	return func(after string, limit int) ([]entry, error) {
+		from := 0
+		if after != "" {
+			n, err := strconv.Atoi(after)
+			if err != nil || n < 0 || n > len(all) {
+				return nil, bad("The page is not there.")
+			}
+			from = n
+		}
+		var entries []entry
+		for i := from; i < len(all) && len(entries) < limit; i++ {
+			entries = append(entries, entry{itoa(i + 1), all[i]})
+		}
+		return entries, nil
+	}
+}
+
+const typeRole = "microsoft.graph.directoryRole"
+
+// globalAdministrator is the template of the role above all others.
+const globalAdministrator = "62e90394-69f5-4237-9190-012177145e10"
+
+// showRole is a role as it was given: the id of a template, or a name.
+func showRole(role string) object {
+	name, template := role, ""
+	if _, err := uuid.Parse(role); err == nil {
+		template = strings.ToLower(role)
+		if template == globalAdministrator {
+			name = "Global Administrator"
+		}
+	} else if f := engine.Fold(role); f == "global administrator" || f == "company administrator" {
+		template = globalAdministrator
+	} else {
+		sum := sha256.Sum256([]byte(f))
+		template = asUUID(sum[:])
+	}
+	sum := sha256.Sum256([]byte("role " + template))
+	return object{"id": asUUID(sum[:]), "displayName": name, "description": nil, "roleTemplateId": template, "deletedDateTime": nil}
+}
+
+// asUUID writes a digest as an id.
+func asUUID(sum []byte) string {
+	h := hex.EncodeToString(sum[:16])
+	return h[:8] + "-" + h[8:12] + "-4" + h[13:16] + "-8" + h[17:20] + "-" + h[20:32]
+}
+
+func (f *Face) directoryRoles(*call) (answer, error) {
+	o := showRole(globalAdministrator)
+	return okay(object{"value": []object{o}})
+}
+
+// checkMemberGroups tells of which of some groups a user is a member.
+func (f *Face) checkMemberGroups(c *call) (answer, error) {
+	var in struct {
+		Groups []string `json:"groupIds"`
+	}
+	if err := c.decode(&in); err != nil {
+		return answer{}, err
+	}
+	if len(in.Groups) == 0 || len(in.Groups) > 20 {
+		return answer{}, fail(http.StatusBadRequest, "Request_BadRequest", "groupIds must hold 1 to 20 ids.")
+	}
+	ids, err := f.groupIDs(c)
+	if err != nil {
+		return answer{}, err
+	}
+	value := []string{}
+	for _, id := range in.Groups {
+		if slices.Contains(ids, id) && !slices.Contains(value, id) {
+			value = append(value, id)
+		}
+	}
+	return okay(object{"@odata.context": c.context("Collection(Edm.String)"), "value": value})
+}
+
+func (f *Face) groupIDs(c *call) (ids []string, err error) {
+	p, err := f.person(c.ctx, c.vars[0])
+	if err != nil {
+		return nil, err
+	}
+	groups, err := f.core.GroupsOf(c.ctx, p.ID, false)
+	for _, g := range groups {
+		ids = append(ids, g.ID)
+	}
+	return ids, err
+}
+
+func (f *Face) memberGroups(c *call) (answer, error) {
+	var in struct {
+		Security bool `json:"securityEnabledOnly"`
+	}
+	if err := c.decode(&in); err != nil {
+		return answer{}, err
+	}
+	ids, err := f.groupIDs(c)
+	if ids == nil {
+		ids = []string{}
+	}
+	return answer{status: http.StatusOK, body: object{"@odata.context": c.context("Collection(Edm.String)"), "value": ids}}, err
+}
