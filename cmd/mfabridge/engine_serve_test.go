@@ -59,6 +59,7 @@ type served struct {
 	pages         string
 	cmd           *exec.Cmd
 	lines         chan string
+	line          string // that says where it listens
 }
 
 // serveEngine makes a store in a folder and serves it over TLS.
