@@ -56,7 +56,11 @@ type Activation struct {
 // the password is wrong, or the user is not invited or cannot be asked.
 func (e *Engine) SignIn(ctx context.Context, name string, password secret.Bytes, client cloud.Client) (cloud.Challenge, error) {
 	client.App = appActivation
+	if err := e.passwords.enterPublic(ctx); err != nil {
+		return cloud.Challenge{}, err
+	}
 	proof, err := e.CheckPassword(ctx, cloud.Key{Kind: cloud.ByName, Value: name}, password, client)
+	e.passwords.leavePublic()
 	if err != nil {
 		return cloud.Challenge{}, err
 	}

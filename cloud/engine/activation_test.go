@@ -6,6 +6,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/sha256"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -405,4 +406,36 @@ func TestListenersHearOfPushes(t *testing.T) {
 		t.Fatal(err)
 	}
 	hears("its verdict")
+}
+
+// Whoever floods the public sign-in keeps no program from checking passwords.
+func TestFloodedSignInLeavesPasswordsAlone(t *testing.T) {
+	h := build(t)
+	refused := make(chan error, 400)
+	for n := range cap(refused) {
+		go func() {
+			_, err := h.SignIn(t.Context(), fmt.Sprintf("nobody%d@contoso.example", n), secret.FromString("wrong"), cloud.Client{})
+			refused <- err
+		}()
+	}
+	if err := <-refused; cloud.KindOf(err) != cloud.Throttled && cloud.KindOf(err) != cloud.Denied {
+		t.Errorf("a flood: %v", err)
+	}
+	throttled := 0
+	for range 100 { // the others have come by now
+		if cloud.KindOf(<-refused) == cloud.Throttled {
+			throttled++
+		}
+	}
+	if _, err := h.CheckPassword(t.Context(), cloud.Key{Kind: cloud.ByName, Value: "ada"}, secret.FromString("wrong"), cloud.Client{App: "vpn"}); err != nil {
+		t.Errorf("a program's password meanwhile: %v", err)
+	}
+	for range cap(refused) - 101 {
+		if cloud.KindOf(<-refused) == cloud.Throttled {
+			throttled++
+		}
+	}
+	if throttled == 0 {
+		t.Error("nobody of the flood was told to wait")
+	}
 }

@@ -35,6 +35,8 @@ func passwordParams() *argon2id.Params {
 type passwords struct {
 	slots chan struct{}
 	queue chan struct{}
+	crowd chan struct{} // anybody from the public pages: who waits
+	door  chan struct{} // and who of them is let in: at most half the slots
 	dummy string // hash of nothing that anybody knows
 }
 
@@ -46,8 +48,29 @@ func newPasswords() passwords {
 	b64 := base64.RawStdEncoding
 	dummy := fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, p.Memory, p.Iterations, p.Parallelism,
 		b64.EncodeToString(random[:p.SaltLength]), b64.EncodeToString(random[p.SaltLength:]))
-	return passwords{slots: make(chan struct{}, n), queue: make(chan struct{}, 64*n), dummy: dummy}
+	return passwords{slots: make(chan struct{}, n), queue: make(chan struct{}, 64*n),
+		crowd: make(chan struct{}, 16*n), door: make(chan struct{}, max(1, n/2)), dummy: dummy}
 }
+
+// enterPublic waits until somebody from the public pages may ask for a slot:
+// whoever floods those leaves programs their share. leavePublic must follow a
+// nil error.
+func (p passwords) enterPublic(ctx context.Context) error {
+	select {
+	case p.crowd <- struct{}{}:
+	default:
+		return &cloud.Error{Kind: cloud.Throttled, Message: "too many passwords are being checked", RetryAfter: time.Second}
+	}
+	select {
+	case p.door <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		<-p.crowd
+		return &cloud.Error{Kind: cloud.Unavailable, Message: "the password was not checked", Err: ctx.Err()}
+	}
+}
+
+func (p passwords) leavePublic() { <-p.door; <-p.crowd }
 
 // enter waits for a slot. leave must follow a nil error.
 func (p passwords) enter(ctx context.Context) error {
