@@ -47,6 +47,7 @@ type Counters struct {
 	Dropped map[string]uint64 // datagrams that did not become a login, by reason
 	Logins  map[string]uint64 // by outcome: accept, challenge, reject, silent
 	Reasons map[string]uint64 // of reject and silent
+	Spared  map[string]uint64 // accepted without a second factor, by what stood in for it
 }
 
 // counters are written by loops and workers.
@@ -58,10 +59,11 @@ type counters struct {
 	mu      sync.Mutex
 	logins  map[string]uint64
 	reasons map[string]uint64
+	spared  map[string]uint64
 }
 
 func newCounters() *counters {
-	return &counters{logins: make(map[string]uint64), reasons: make(map[string]uint64)}
+	return &counters{logins: make(map[string]uint64), reasons: make(map[string]uint64), spared: make(map[string]uint64)}
 }
 
 func (c *counters) login(v verdict) {
@@ -70,6 +72,9 @@ func (c *counters) login(v verdict) {
 	c.logins[v.outcome()]++
 	if v.reason != "" {
 		c.reasons[string(v.reason)]++
+	}
+	if v.by != "" {
+		c.spared[string(v.by)]++
 	}
 }
 
@@ -84,6 +89,6 @@ func (c *counters) snapshot() Counters {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	out.Logins, out.Reasons = maps.Clone(c.logins), maps.Clone(c.reasons)
+	out.Logins, out.Reasons, out.Spared = maps.Clone(c.logins), maps.Clone(c.reasons), maps.Clone(c.spared)
 	return out
 }

@@ -30,6 +30,7 @@ func explanations() map[string]string {
 		string(notDecided):           "the code did not settle it",
 		string(requestInvalid):       "the engine or the first factor could not understand the request; the cause says why",
 		string(byBypass):             "an administrator let this login in without a second factor",
+		string(byClient):             "an administrator put the second factor of this client aside for a while (shim bypass --client)",
 		string(byCache):              "no second factor was asked for: one was given from here a while ago",
 		string(byPrimary):            "no second factor was asked for: the engine does not know this person, and unmatched lets them in",
 		string(outage):               "the engine or the first factor could not be asked; the cause says which",

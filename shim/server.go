@@ -15,7 +15,8 @@
 // the Verifier may block, do the rest. Nothing grows with the load: beyond the
 // queue requests are dropped and counted, and clients send them again.
 //
-// Whatever is not an approval by the Verifier is no Access-Accept. A login that
+// Whatever is not an approval by the Verifier is no Access-Accept, but for what
+// the configuration or an administrator spares the second factor. A login that
 // was judged is Access-Reject; one that could not be judged is silence, so that
 // the client asks another server, unless its on_outage says reject.
 //
@@ -62,6 +63,7 @@ type Options struct {
 	Accountant Accountant         // takes accounting; nil where ServeAccounting is not called
 	Log        *slog.Logger       // takes one event a login; nil: no log
 	Now        func() time.Time   // nil: time.Now
+	Bypasses   Bypasses           // clients whose second factor is put aside for a while; nil: none
 	Observed   *observe.Book      // counts Message-Authenticators by client; nil: one that is forgotten
 
 	Workers     int           // logins at work at once; 0: DefaultWorkers

@@ -208,6 +208,9 @@ func (s *Server) logLogin(j *job, a attempt, v verdict, took time.Duration) {
 	add("request", requestName(j.packet))
 	add("method", string(v.method))
 	add("by", string(v.by))
+	if until, ok := s.logins.bypass(j.client); ok {
+		add("bypass_until", until.Format(time.RFC3339))
+	}
 	add("challenge", string(v.challenge[:min(16, len(v.challenge))]))
 	attributes = append(attributes, slog.Bool("repeated", v.repeated), slog.Float64("ms", float64(took.Microseconds())/1000))
 	if v.cause != nil {

@@ -18,6 +18,7 @@ import (
 
 	"mfabridge/shim"
 	"mfabridge/shim/accounting"
+	"mfabridge/shim/bypass"
 	"mfabridge/shim/config"
 	"mfabridge/shim/journal"
 	"mfabridge/shim/observe"
@@ -125,7 +126,7 @@ func (p *program) shimCheck(c *cli.Context) (err error) {
 	if err := first.check(c.Context, p.out); err != nil {
 		return err
 	}
-	if err := p.adviseObserved(p.out, conf); err != nil {
+	if err := errors.Join(p.adviseObserved(p.out, conf), p.tellBypasses(p.out, conf)); err != nil {
 		return err
 	}
 	fmt.Fprintf(p.out, "\nthe configuration is good, %s, and %s\n", opened, state)
@@ -201,7 +202,7 @@ type port struct {
 // listen makes the server and opens all its sockets, or none.
 func (p *program) listen(parts *shimParts) (*shim.Server, []port, error) {
 	server, err := shim.New(shim.Options{Config: parts.config, Verifier: parts.engine, Passwords: parts.engine,
-		Primaries: parts.primaries.byName, Log: parts.log, Now: p.now, Observed: parts.observed, Accountant: parts.desk})
+		Primaries: parts.primaries.byName, Log: parts.log, Now: p.now, Observed: parts.observed, Accountant: parts.desk, Bypasses: bypass.Open(parts.config.Data, p.now)})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -15,14 +15,17 @@ import (
 )
 
 func (p *program) shimBypassCommand(configFlag cli.Flag) *cli.Command {
-	return &cli.Command{Name: "bypass", Usage: "let one login of a user pass without a second factor",
-		Description: "Asks the engine of the configuration to let the next login of one user in after the first factor alone. It is used up\n" +
-			"by that login, ends by itself, and stands in the audit with its reason. A whole client is never let off: that would\n" +
-			"be a change of its configuration, which everybody can see.",
+	return &cli.Command{Name: "bypass", Usage: "let one login of a user pass without a second factor, or for a while all of one client",
+		Description: "With --user: asks the engine of the configuration to let the next login of one user in after the first factor alone.\n" +
+			"It is used up by that login, ends by itself, and stands in the audit with its reason.\n" +
+			"With --client alone: until the time is over, whoever logs in at that client needs the first factor only, each time anew.\n" +
+			"This node keeps it under data, so that it holds through a restart, and every node needs its own; run it as the user\n" +
+			"whom the shim runs as. Never for a client with primary: none.",
 		Flags: []cli.Flag{configFlag, keyFlag(),
-			&cli.StringFlag{Name: "user", EnvVars: env("user"), Usage: "any `NAME` that the engine knows the user by (required)"},
-			&cli.StringFlag{Name: "client", EnvVars: env("client"), Usage: "only for a login at the client `NAME` (default: at any)"},
-			&cli.DurationFlag{Name: "for", EnvVars: env("for"), Usage: "for a login within this `TIME`, at most 4h (required)"},
+			&cli.StringFlag{Name: "user", EnvVars: env("user"), Usage: "any `NAME` that the engine knows the user by"},
+			&cli.StringFlag{Name: "client", EnvVars: env("client"), Usage: "the client `NAME`: with --user only for a login there (default: at any), without for everybody there"},
+			&cli.DurationFlag{Name: "for", EnvVars: env("for"), Usage: "for a login within this `TIME`, at most 4h (required, but for --end)"},
+			&cli.BoolFlag{Name: "end", EnvVars: env("end"), Usage: "end a client's bypass now"},
 			reasonFlag()},
 		Action: p.shimBypass}
 }
@@ -32,9 +35,11 @@ func (p *program) shimBypass(c *cli.Context) (err error) {
 		return err
 	}
 	switch {
-	case c.String("user") == "":
-		return usage("--user is missing: a bypass is one person's", "name the user; --client says at which client only")
-	case c.Duration("for") <= 0:
+	case c.String("user") == "" && c.String("client") == "":
+		return usage("--user or --client is missing", "name one user, or a client for all who log in there")
+	case c.Bool("end") && (c.String("user") != "" || c.IsSet("for")):
+		return usage("--end ends the bypass of a client, and takes --client and --reason alone", "mfabridge engine user bypass-end ends that of a user")
+	case c.Duration("for") <= 0 && !c.Bool("end"):
 		return usage("--for is missing: a bypass needs an end", "e.g. --for 30m, at most 4h")
 	}
 	by, err := actor(c)
@@ -44,6 +49,9 @@ func (p *program) shimBypass(c *cli.Context) (err error) {
 	conf, err := p.shimConfig(c.String("config"))
 	if err != nil {
 		return err
+	}
+	if c.String("user") == "" {
+		return p.bypassClient(c, conf, by)
 	}
 	at, app := "any client", ""
 	if name := c.String("client"); name != "" {

@@ -20,6 +20,7 @@ import (
 	"mfabridge/internal/hint"
 	"mfabridge/internal/secret"
 	"mfabridge/shim"
+	"mfabridge/shim/bypass"
 	"mfabridge/shim/config"
 	"mfabridge/shim/radius"
 )
@@ -42,7 +43,7 @@ func (p *program) openInside(parts *shimParts, client config.Client, log *slog.L
 	client.Certificates, client.MessageAuthenticator = nil, config.Require
 	conf := *parts.config
 	conf.RADIUS.Clients = []config.Client{client}
-	server, err := shim.New(shim.Options{Config: &conf, Verifier: parts.engine, Passwords: parts.engine, Primaries: parts.primaries.byName, Log: log, Now: p.now, Workers: 8, Queue: 64})
+	server, err := shim.New(shim.Options{Config: &conf, Verifier: parts.engine, Passwords: parts.engine, Primaries: parts.primaries.byName, Log: log, Now: p.now, Bypasses: bypass.Open(conf.Data, p.now), Workers: 8, Queue: 64})
 	if err != nil {
 		return nil, err
 	}

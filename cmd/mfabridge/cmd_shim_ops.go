@@ -11,6 +11,7 @@ import (
 
 	"mfabridge/internal/hint"
 	"mfabridge/shim"
+	"mfabridge/shim/bypass"
 	"mfabridge/shim/metrics"
 )
 
@@ -28,6 +29,15 @@ func (p *program) openOps(parts *shimParts, server *shim.Server, ports *[]port) 
 		defer cancel()
 		return server.Ready(ctx)
 	}}
+	book := bypass.Open(parts.config.Data, p.now)
+	o.Bypasses = func() map[string]time.Time {
+		all, _ := book.All() // what cannot be read opens nothing
+		until := make(map[string]time.Time, len(all))
+		for _, x := range all {
+			until[x.Client] = x.Until
+		}
+		return until
+	}
 	if r := parts.config.RADIUS.RadSec; r != nil {
 		if leaf, err := x509.ParseCertificate(r.Certificate.Certificate[0]); err == nil {
 			o.Certificate = leaf.NotAfter

@@ -41,7 +41,8 @@ func TestShimBypassIsOneLogin(t *testing.T) {
 		t.Helper()
 		return must(t, code, append([]string{"shim", "bypass", "--config", path}, more...)...)
 	}
-	bypass(exitUsage, "--client", "vpn", "--for", "1h", "--reason", "test")
+	bypass(exitFailed, "--client", "vpn", "--for", "1h", "--reason", "test") // primary: none
+	bypass(exitUsage, "--for", "1h", "--reason", "test")
 	bypass(exitUsage, "--user", fixtures.Ada, "--reason", "test")
 	bypass(exitUsage, "--user", fixtures.Ada, "--for", "1h")
 	bypass(exitFailed, "--user", fixtures.Ada, "--for", "5h", "--reason", "test")

@@ -54,6 +54,7 @@ var rooms = map[string][]string{
 	"shim":                {"cloud", "shim/radius", "shim/config", "shim/observe", "shim/dictionary"},
 	"shim/radius":         {},
 	"shim/observe":        {},
+	"shim/bypass":         {"shim/journal"},
 	"shim/metrics":        {"shim", "shim/observe"},
 	"shim/radsec":         {"shim", "shim/config"},
 	"shim/accounting":     {"shim", "shim/config", "shim/radius", "shim/upstream"},

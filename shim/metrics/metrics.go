@@ -28,6 +28,8 @@ type Options struct {
 	Now         func() time.Time // nil: time.Now
 	// Ready returns why the shim is not ready for logins; nil: it is.
 	Ready func() error
+	// Bypasses returns until when which clients ask for no second factor; nil: none ever.
+	Bypasses func() map[string]time.Time
 }
 
 // Handler answers /metrics, /healthz and /readyz.
@@ -84,6 +86,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 		values     map[string]uint64
 	}{
 		"outcome": {"logins", "Logins by outcome.", n.Logins}, "reason": {"refusals", "Logins refused or left unanswered, by reason.", n.Reasons},
+		"by":  {"second_factor_spared", "Logins accepted without a second factor, by what stood in for it.", n.Spared},
 		"why": {"packets_dropped", "Packets that did not become a login.", n.Dropped},
 	} {
 		for value, count := range all.values {
@@ -91,6 +94,11 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 		}
 	}
 	c.gauge(out, "logins_waiting", "Logins that wait for a push or a call.", float64(n.Waiting), nil)
+	if c.o.Bypasses != nil {
+		for client, until := range c.o.Bypasses() {
+			c.gauge(out, "client_bypass_until_seconds", "Until when a client asks for no second factor, in Unix seconds.", float64(until.Unix()), prometheus.Labels{"client": client})
+		}
+	}
 	for _, r := range c.book.Reports() {
 		for kind, count := range r.Counts {
 			c.counter(out, "message_authenticator", "Access-Requests by client and kind of Message-Authenticator.", count, prometheus.Labels{"client": r.Client, "kind": kind})

@@ -30,12 +30,13 @@ func TestCountersAreShown(t *testing.T) {
 	begin := time.Unix(1e9, 0)
 	book.Of(`odd "name"`, begin).Add(observe.Signed, netip.MustParseAddr("192.0.2.1"), begin)
 	var away error
-	h := metrics.Handler(fixed{Received: 7, Logins: map[string]uint64{"accept": 2}, Reasons: map[string]uint64{"wrong_code": 1}, Dropped: map[string]uint64{"malformed": 3}},
-		book, metrics.Options{Certificate: time.Unix(2e9, 0), Now: func() time.Time { return begin.Add(8 * 24 * time.Hour) }, Ready: func() error { return away }})
+	h := metrics.Handler(fixed{Received: 7, Logins: map[string]uint64{"accept": 2}, Reasons: map[string]uint64{"wrong_code": 1}, Spared: map[string]uint64{"cache": 4}, Dropped: map[string]uint64{"malformed": 3}},
+		book, metrics.Options{Certificate: time.Unix(2e9, 0), Now: func() time.Time { return begin.Add(8 * 24 * time.Hour) }, Ready: func() error { return away },
+			Bypasses: func() map[string]time.Time { return map[string]time.Time{"vpn": time.Unix(3e9, 0)} }})
 	code, text := get(t, h, "/metrics")
 	for _, want := range []string{"mfabridge_shim_packets_received_total 7", `mfabridge_shim_logins_total{outcome="accept"} 2`, `mfabridge_shim_refusals_total{reason="wrong_code"} 1`,
 		`mfabridge_shim_packets_dropped_total{why="malformed"} 3`, `mfabridge_shim_message_authenticator_total{client="odd \"name\"",kind="signed"} 1`,
-		`mfabridge_shim_message_authenticator_require_safe{client="odd \"name\""} 1`, "mfabridge_shim_radsec_certificate_not_after_seconds 2e+09"} {
+		`mfabridge_shim_message_authenticator_require_safe{client="odd \"name\""} 1`, `mfabridge_shim_second_factor_spared_total{by="cache"} 4`, `mfabridge_shim_client_bypass_until_seconds{client="vpn"} 3e+09`, "mfabridge_shim_radsec_certificate_not_after_seconds 2e+09"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %s in\n%s", want, text)
 		}
