@@ -111,11 +111,12 @@ type Table struct {
 func New(o Options) (*Table, error) {
 	limits := o.Limits.filled()
 	t := &Table{routes: o.Routes, auth: o.Auth, log: o.Log, byDoor: map[Listener]http.Handler{},
-		places: map[Listener]places{Pages: limits.places(), API: limits.places()}, gathered: make(chan struct{}, maxGathered)}
+		places: map[Listener]places{}, gathered: make(chan struct{}, maxGathered)}
 	if t.log == nil {
 		t.log = slog.New(slog.DiscardHandler)
 	}
 	for _, door := range listeners {
+		t.places[door] = limits.places()
 		mux := http.NewServeMux()
 		for _, r := range o.Routes {
 			if err := r.check(o.Auth); err != nil {
