@@ -116,12 +116,16 @@ func (e *fakeEngine) Begin(ctx context.Context, r cloud.Request) (cloud.Challeng
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if old, ok := e.begun[r.Key]; ok && e.answersAgain(old) {
-		return *e.challenges[old.challenge], nil
-	}
 	p, err := e.find(r.Subject)
 	if err != nil {
 		return cloud.Challenge{}, err
+	}
+	if old, ok := e.begun[r.Key]; ok && e.answersAgain(old) {
+		c := *e.challenges[old.challenge]
+		if c.User != p.id {
+			return cloud.Challenge{}, &cloud.Error{Kind: cloud.Invalid, Message: "the key was used for another user"}
+		}
+		return c, nil
 	}
 	c := &cloud.Challenge{ID: cloud.ChallengeID(fmt.Sprintf("challenge-%d", len(e.challenges)+1)), User: p.id, State: cloud.Pending,
 		Method: p.method, Prompt: "Enter the code\nof your app", ExpiresAt: time.Now().Add(e.life)}

@@ -247,6 +247,44 @@ func TestOtherLoginsDoNotJoin(t *testing.T) {
 
 // Whoever knows the user's name but not the password gets nothing of the
 // user's approval, neither while it is pending nor after it.
+// lateBegin is an engine that begins nothing before its gate is open.
+type lateBegin struct {
+	*fakeEngine
+	gate chan struct{}
+}
+
+func (e lateBegin) Begin(ctx context.Context, r cloud.Request) (cloud.Challenge, error) {
+	<-e.gate
+	return e.fakeEngine.Begin(ctx, r)
+}
+
+// Two people's names may fold alike, and one who knows the other's password may
+// have made it their own: what they approve is theirs alone.
+func TestNamesThatFoldAlikeShareNoPush(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gate := make(chan struct{})
+		r, _ := holding(t, func(o *shim.Options) { o.Verifier = lateBegin{o.Verifier.(*fakeEngine), gate} })
+		defer r.close()
+		for _, name := range []string{"strasse", "straße"} {
+			r.engine.people[name] = &person{id: cloud.UserID("id-" + name), password: "pw", method: cloud.Push}
+		}
+		theirs := r.start(ask{from: vpn, user: "strasse", password: "pw", station: "laptop"})
+		stolen := r.start(ask{from: vpn, user: "straße", password: "pw", station: "laptop", id: 1})
+		close(gate)
+		synctest.Wait()
+		r.engine.person("id-strasse", cloud.Approved, "")
+		synctest.Wait()
+		for range 2 {
+			reply := r.receive()
+			request, code := theirs, radius.AccessAccept
+			if reply[1] == 1 {
+				request, code = stolen, radius.AccessReject
+			}
+			want(t, r.checked(reply, request), code)
+		}
+	})
+}
+
 func TestDifferentPasswordNeverJoins(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, _ := holding(t)

@@ -206,7 +206,10 @@ func (l *logins) begun(ctx context.Context, a attempt, proof Proof, c cloud.Chal
 func (l *logins) begin(ctx context.Context, p Proof, r cloud.Request) (c cloud.Challenge, joined bool, err error) {
 	r.Subject, r.SID = p.Subject, p.SID
 	leader := false
-	v, err, _ := l.flight.Do("begin "+r.Key, func() (any, error) {
+	// Names that fold alike may be two people's: each asks for their own, and
+	// the engine refuses the second.
+	whose := strings.Join([]string{"begin", r.Key, string(p.Subject.Kind), p.Subject.Value, p.SID}, "\x00")
+	v, err, _ := l.flight.Do(whose, func() (any, error) {
 		leader = true
 		c, err := l.verifier.Begin(ctx, r)
 		if p.Otherwise.Value != "" && cloud.KindOf(err) == cloud.NotFound {
