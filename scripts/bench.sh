@@ -24,7 +24,7 @@ bench ./cloud/engine/store/postgres '^Benchmark(Find|Verify)$' 2s
 echo "== engine over HTTP: /verify/v1 begin and answer, 4,000 a CPU second; client and server in one process, beside two bare requests of net/http"
 bench ./cloud/remote '^BenchmarkLoginOverHTTP$' 5000x
 echo "== the same with the engine as a process of its own, over TLS, its CPU alone, beside two bare requests of an HTTPS server"
-bench ./cmd/mfabridge '^BenchmarkVerifyProcess$' 3x
+bench ./cmd/mfabridge '^BenchmarkVerifyProcess$' 1x
 echo "== shim: CPU for a response beside a Go UDP echo; memory"
 bench ./shim '.' 1x
 bench ./shim/radius '.' 1s
