@@ -84,6 +84,10 @@ func cells(texts ...string) []string {
 	return texts
 }
 
+// Cell is a text as it stands in a CSV file for people: nothing that a
+// terminal obeys, and nothing that a spreadsheet would take for a formula.
+func Cell(s string) string { return cell(s) }
+
 // cell makes one text harmless: nothing that a terminal obeys, and nothing
 // that a spreadsheet would take for a formula, which begins with one of these
 // characters, also behind spaces.

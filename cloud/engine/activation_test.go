@@ -439,3 +439,51 @@ func TestFloodedSignInLeavesPasswordsAlone(t *testing.T) {
 		t.Error("nobody of the flood was told to wait")
 	}
 }
+
+func TestInvitationsSayWhatBecameOfThem(t *testing.T) {
+	h := build(t)
+	id := h.user(t, 1)
+	device := h.invite(t, id)
+	state := func(want string) {
+		t.Helper()
+		all, err := h.Invitations(t.Context(), id)
+		if err != nil || len(all) != 1 || all[0].State != want {
+			t.Errorf("invitations: %+v, %v; want %s", all, err, want)
+		}
+	}
+	state(engine.InvitationPending)
+	h.opened(t, id)
+	state(engine.InvitationOpened)
+	h.Advance(15 * 24 * time.Hour)
+	state(engine.InvitationExpired)
+	if until, err := h.RenewInvitation(t.Context(), operator, id, device); err != nil || until.Sub(h.Now()) != 14*24*time.Hour {
+		t.Errorf("renewed until %s, %v", until, err)
+	}
+	state(engine.InvitationPending)
+	if err := h.RevokeInvitation(t.Context(), operator, id, "none"); cloud.KindOf(err) != cloud.NotFound {
+		t.Errorf("another one is revoked: %v", err)
+	}
+	a := newApp(t)
+	if _, err := h.Enrol(t.Context(), a.enrolment(t, h.opened(t, id), "phone"), cloud.Client{}); err != nil {
+		t.Fatal(err)
+	}
+	state(engine.InvitationDone)
+	if err := h.RevokeInvitation(t.Context(), operator, id, device); cloud.KindOf(err) != cloud.Conflict {
+		t.Errorf("an authenticator is revoked as an invitation: %v", err)
+	}
+	if _, err := h.RenewInvitation(t.Context(), operator, id, device); cloud.KindOf(err) != cloud.Conflict {
+		t.Errorf("an authenticator is renewed as an invitation: %v", err)
+	}
+}
+
+// Who has all five places taken, one of them by the invitation, can have it renewed.
+func TestInvitationIsRenewedAtTheLimit(t *testing.T) {
+	h := build(t)
+	id := h.user(t, 1)
+	for _, name := range []string{"a", "b", "c", "d"} {
+		h.enrolled(t, id, name)
+	}
+	if _, err := h.RenewInvitation(t.Context(), operator, id, h.invite(t, id)); err != nil {
+		t.Error(err)
+	}
+}

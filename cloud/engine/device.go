@@ -78,11 +78,15 @@ func (d *draft) invite(w *writing, c cloud.Change) (string, error) {
 	if c.After.State != deviceInvited {
 		return "", refused(cloud.Invalid, "an authenticator becomes active on the user's telephone: it can only be invited")
 	}
-	v := Device{User: d.user.ID, State: deviceInvited, Created: w.now}
+	v, others := Device{User: d.user.ID, State: deviceInvited, Created: w.now}, d.slots()
 	if c.Op == cloud.Update {
 		if v = d.devices[d.device(c)]; v.State == deviceActive {
 			return "", refused(cloud.Conflict, "the authenticator is active: remove it first")
 		}
+		if w.now.Before(v.Until) {
+			others--
+		}
+		v.Opened = time.Time{}
 	} else {
 		id, err := uuid.NewV7()
 		if err != nil {
@@ -90,7 +94,7 @@ func (d *draft) invite(w *writing, c cloud.Change) (string, error) {
 		}
 		v.ID = id.String()
 	}
-	if d.slots() >= w.e.caps.OATH.Limit {
+	if others >= w.e.caps.OATH.Limit {
 		return "", refused(cloud.Invalid, fmt.Sprintf("a user can have at most %d OATH methods and apps", w.e.caps.OATH.Limit))
 	}
 	v.Until = w.now.Add(invitationLife)

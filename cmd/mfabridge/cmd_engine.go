@@ -39,6 +39,7 @@ func (p *program) engineCommand() *cli.Command {
 			p.keyCommand(),
 			p.backupCommand(),
 			p.restoreCommand(),
+			p.inviteCommand(),
 			p.engineServeCommand(),
 		},
 	}

@@ -1,0 +1,204 @@
+package main
+
+import (
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"text/tabwriter"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"mfabridge/cloud"
+	"mfabridge/cloud/engine"
+	"mfabridge/internal/hint"
+	"mfabridge/migrate"
+)
+
+func (p *program) inviteCommand() *cli.Command {
+	return &cli.Command{
+		Name: "invite", Usage: "list who is invited to activate an authenticator, invite, and write the file of a mail merge", ArgsUsage: "[USER]",
+		Description: "For one user, or for those whom the plan --from invites, or one wave of it. Lists each with its state: pending, opened,\n" +
+			"done, expired, or none. --new, --renew and --revoke change that and need --reason; nothing else does.\n" +
+			"--out writes a CSV file of those who have yet to activate: upn, display_name, state, until, url. No secret is in it.",
+		Flags: slices.Concat(storeFlags(), []cli.Flag{
+			&cli.StringFlag{Name: "from", EnvVars: env("from"), Usage: "the plan `F`, in place of USER"},
+			&cli.StringFlag{Name: "wave", EnvVars: env("wave"), Usage: "only the users of the wave `NAME`"},
+			planKeyFlag(),
+			&cli.BoolFlag{Name: "new", EnvVars: env("new"), Usage: "invite those who were not invited, and have no authenticator"},
+			&cli.BoolFlag{Name: "renew", EnvVars: env("renew"), Usage: "give invitations that are not done 14 days from now"},
+			&cli.BoolFlag{Name: "revoke", EnvVars: env("revoke"), Usage: "end invitations that are not done"},
+			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, EnvVars: env("out"), Usage: "write the mail merge to the new `FILE`"},
+			&cli.StringFlag{Name: "url", EnvVars: env("url"), Usage: "with --out: `URL` of the engine's pages listener, as users reach it"},
+			reasonFlag(),
+		}), Action: p.invite}
+}
+
+// invitee is a user and the invitation that counts.
+type invitee struct {
+	user cloud.User
+	engine.Invitation
+}
+
+// open tells whether the user has yet to activate.
+func (i *invitee) open() bool {
+	return i.State == engine.InvitationPending || i.State == engine.InvitationOpened
+}
+
+// invitation is the one of several that says most: one that is done, else one
+// that is open, else the last.
+func invitation(all []engine.Invitation) (best engine.Invitation) {
+	rank := func(i engine.Invitation) int {
+		return slices.Index([]string{"", engine.InvitationExpired, engine.InvitationPending, engine.InvitationOpened, engine.InvitationDone}, i.State)
+	}
+	for _, i := range all {
+		if rank(i) >= rank(best) {
+			best = i
+		}
+	}
+	return best
+}
+
+func (p *program) invite(c *cli.Context) error {
+	by, err := inviteOptions(c)
+	if err != nil {
+		return err
+	}
+	return p.withEngine(c, func(e *embedded) error {
+		users, err := p.invitees(c, e)
+		if err != nil {
+			return err
+		}
+		var errs []error
+		for i := range users {
+			if err := reinvite(c, e, by, &users[i]); err != nil {
+				errs = append(errs, hint.Wrap(fmt.Errorf("%s: %w", migrate.Plain(users[i].user.UPN), err), hint.Of(err)))
+			}
+		}
+		err = errors.Join(p.listInvitees(users), p.mergeFile(c, users))
+		if failed := errors.Join(errs...); failed != nil {
+			return errors.Join(err, &exit{code: exitPartly, err: failed})
+		}
+		return err
+	})
+}
+
+// inviteOptions checks what was asked for.
+func inviteOptions(c *cli.Context) (by engine.Actor, err error) {
+	asked := 0
+	for _, name := range []string{"new", "renew", "revoke"} {
+		if c.Bool(name) {
+			asked++
+		}
+	}
+	switch {
+	case (c.NArg() == 1) == (c.String("from") != ""), c.NArg() > 1:
+		return by, usage("one USER or --from F is needed", "e.g. mfabridge engine invite --from move.plan --wave pilot")
+	case c.String("wave") != "" && c.String("from") == "":
+		return by, usage("--wave is one of a plan", "add --from F")
+	case c.Bool("revoke") && asked > 1:
+		return by, usage("--revoke cannot go with --new or --renew", "do one after the other")
+	case (c.String("out") == "") != (c.String("url") == ""):
+		return by, usage("--out and --url belong together", "e.g. --out invitations.csv --url https://engine.contoso.example")
+	case asked > 0:
+		return actor(c)
+	}
+	return by, nil
+}
+
+// invitees are the users that are meant, as they stand.
+func (p *program) invitees(c *cli.Context, e *embedded) (users []invitee, err error) {
+	add := func(name string) error {
+		u, err := findUser(c, e, name)
+		if err != nil {
+			return err
+		}
+		all, err := e.Invitations(c.Context, u.ID)
+		users = append(users, invitee{u, invitation(all)})
+		return err
+	}
+	if c.NArg() == 1 {
+		return users, errors.Join(add(c.Args().First()), err)
+	}
+	plan, err := openPlan(c, c.String("from"), true)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, plan.Close()) }()
+	if plan.Header().Target.Instance != "" && plan.Header().Target.Instance != e.Instance() {
+		return nil, hint.New("the plan was made for another target than this store", "name the store that the plan was applied to with --store")
+	}
+	part, err := wavePart(c, plan)
+	if err != nil {
+		return nil, err
+	}
+	for d, err := range part.Users(c.Context, migrate.Masked) {
+		if err != nil {
+			return nil, err
+		}
+		if !slices.ContainsFunc(d.Changes, func(c migrate.PlannedChange) bool { return c.Method == cloud.Authenticator && c.Op != cloud.Remove }) {
+			continue
+		}
+		if err := add(d.UPN); err != nil {
+			return nil, err
+		}
+	}
+	return users, nil
+}
+
+// reinvite does what the options ask for one user.
+func reinvite(c *cli.Context, e *embedded, by engine.Actor, i *invitee) (err error) {
+	changed := true
+	switch {
+	case c.Bool("new") && i.State == "":
+		_, _, err = e.Invite(c.Context, by, i.user.ID)
+	case c.Bool("renew") && (i.open() || i.State == engine.InvitationExpired):
+		_, err = e.RenewInvitation(c.Context, by, i.user.ID, i.Device)
+	case c.Bool("revoke") && (i.open() || i.State == engine.InvitationExpired):
+		err = e.RevokeInvitation(c.Context, by, i.user.ID, i.Device)
+	default:
+		changed = false
+	}
+	if err != nil || !changed {
+		return err
+	}
+	all, err := e.Invitations(c.Context, i.user.ID)
+	i.Invitation = invitation(all)
+	return err
+}
+
+func (p *program) listInvitees(users []invitee) error {
+	t := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "USER\tSTATE\tUNTIL")
+	for _, i := range users {
+		state, until := i.State, "-"
+		if state == "" {
+			state = "none"
+		}
+		if !i.Until.IsZero() {
+			until = i.Until.UTC().Format(time.RFC3339)
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\n", migrate.Plain(i.user.UPN), state, until)
+	}
+	return t.Flush()
+}
+
+// mergeFile writes who has yet to activate, for letters.
+func (p *program) mergeFile(c *cli.Context, users []invitee) error {
+	if c.String("out") == "" {
+		return nil
+	}
+	return p.toFile(c.String("out"), func(w io.Writer) error {
+		rows := csv.NewWriter(w)
+		rows.UseCRLF = true
+		all := [][]string{{"upn", "display_name", "state", "until", "url"}}
+		for _, i := range users {
+			if i.open() {
+				all = append(all, []string{migrate.Cell(i.user.UPN), migrate.Cell(i.user.DisplayName), i.State, i.Until.UTC().Format(time.RFC3339), c.String("url")})
+			}
+		}
+		return rows.WriteAll(all)
+	})
+}
