@@ -37,7 +37,7 @@ type passwords struct {
 	queue chan struct{}
 	crowd chan struct{} // anybody from the public pages: who waits
 	door  chan struct{} // and who of them is let in: at most half the slots
-	dummy string // hash of nothing that anybody knows
+	dummy string        // hash of nothing that anybody knows
 }
 
 func newPasswords() passwords {
