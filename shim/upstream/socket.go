@@ -206,8 +206,8 @@ func (h *home) accept(s *socket, key *radius.Secret, datagram []byte) error {
 	if p.Code() == radius.AccountingResponse && errors.Is(err, radius.ErrNoMessageAuthenticator) {
 		signed, err = true, nil // accounting has none: what it says opens nothing
 	}
-	if errors.Is(err, radius.ErrNoMessageAuthenticator) && h.Observe {
-		err = nil // VerifyReply looks at the Response Authenticator first
+	if _, eap := p.Lookup(radius.EAPMessage); errors.Is(err, radius.ErrNoMessageAuthenticator) && h.Observe && eap == 0 {
+		err = nil // VerifyReply looks at the Response Authenticator first; EAP never goes without (RFC 3579 section 3.2)
 	}
 	switch {
 	case errors.Is(err, radius.ErrNoMessageAuthenticator):
