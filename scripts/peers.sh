@@ -8,6 +8,7 @@ set -euo pipefail
 peers=(
   "radclient freeradius-utils"
   "freeradius freeradius"
+  "eapol_test eapoltest"
   "oathtool oathtool"
   "pskctool pskctool"
   "module:pskc python3-pskc"

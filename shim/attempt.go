@@ -8,16 +8,12 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"golang.org/x/text/cases"
 	"golang.org/x/text/unicode/norm"
 
 	"mfabridge/internal/secret"
 	"mfabridge/shim/config"
 	"mfabridge/shim/radius"
 )
-
-// microsoft is the vendor number whose attributes carry MS-CHAP (RFC 2548).
-const microsoft = 311
 
 // attempt is what an Access-Request says, checked.
 type attempt struct {
@@ -29,6 +25,8 @@ type attempt struct {
 	address  netip.Addr
 	password secret.Bytes // revealed User-Password
 	state    []byte       // empty: a first leg
+	protocol Protocol
+	eap      radius.EAP // with protocol EAP
 	packet   radius.Packet
 }
 
@@ -44,12 +42,14 @@ func readAttempt(p radius.Packet, c *client, s *radius.Secret, from netip.Addr) 
 	state, states := p.Lookup(radius.State)
 	a.state = state
 	a.readStation(p, from)
+	if otherProtocol(p) {
+		return a.readRelayed(p, states)
+	}
+	a.protocol = PAP
 	hidden, passwords := p.Lookup(radius.UserPassword)
 	switch {
 	case states > 1 || passwords > 1:
 		return a, attributeTwice // RFC 2865 section 5.44
-	case otherProtocol(p):
-		return a, protocolNotSupported
 	case len(hidden) == 0 && states == 1 && len(state) > 0 && step(state[0]) == numberStep:
 		return a, "" // nothing has to be typed there, and nothing of it counts
 	case passwords == 0:
@@ -65,6 +65,22 @@ func readAttempt(p radius.Packet, c *client, s *radius.Secret, from netip.Addr) 
 	return a, ""
 }
 
+// readRelayed takes a request apart whose first factor is proven by another
+// protocol than PAP, and must not be judged as if it were PAP.
+func (a attempt) readRelayed(p radius.Packet, states int) (attempt, reason) {
+	if a.client.relayer == nil {
+		return a, protocolNotSupported
+	}
+	var why reason
+	if name, _ := p.Lookup(radius.UserName); string(name) != a.user {
+		return a, badUserName // it travels as it is, and the engine is asked of its NFC
+	}
+	if a.protocol, a.eap, why = readProtocol(p); why == "" && (a.protocol == PAP || states > 1) {
+		why = attributeTwice
+	}
+	return a, why
+}
+
 // readUser checks the name and brings it into its forms.
 func (a *attempt) readUser(count int) reason {
 	switch {
@@ -76,7 +92,7 @@ func (a *attempt) readUser(count int) reason {
 		return badUserName
 	}
 	a.user = norm.NFC.String(a.user)
-	a.folded = norm.NFC.String(cases.Fold().String(a.user))
+	a.folded = fold(a.user)
 	return ""
 }
 
@@ -122,14 +138,27 @@ func otherProtocol(p radius.Packet) bool {
 		case radius.CHAPPassword, radius.EAPMessage:
 			return true
 		case radius.VendorSpecific:
-			vendor, inner, ok := radius.Vendor(value)
-			// MS-CHAP-Response, -CPW-1, -CPW-2, MS-CHAP2-Response, -CPW
-			if ok && vendor == microsoft && (inner == 1 || inner == 3 || inner == 4 || inner == 25 || inner == 27) {
+			if vendor, first, ok := radius.Vendor(value); ok && vendor == radius.Microsoft && proves(first) {
 				return true
+			}
+			vendor, inside, ok := radius.VendorAttributes(value)
+			if !ok || vendor != radius.Microsoft {
+				continue
+			}
+			for kind := range inside {
+				if proves(kind) {
+					return true
+				}
 			}
 		}
 	}
 	return false
+}
+
+// proves tells whether a Microsoft attribute is a proof: MS-CHAP-Response,
+// -CPW-1, -CPW-2, MS-CHAP2-Response, -CPW.
+func proves(kind uint8) bool {
+	return kind == radius.MSCHAPResponse || kind == 3 || kind == 4 || kind == radius.MSCHAP2Response || kind == 27
 }
 
 // printable is a text as it may stand in a log: as it is, or quoted if it has

@@ -19,6 +19,7 @@ type client struct {
 	config.Client
 	primary Primary    // nil: the client has checked the first factor itself
 	who     Identifier // nil: the typed name stands for itself
+	relayer Relayer    // nil: PAP alone can be judged
 	secrets sync.Pool  // of *radius.Secret, for workers
 	seen    *observe.Count
 	ready   atomic.Int64 // when all that a login needs was last found there, in Unix nanoseconds; see status
@@ -29,6 +30,9 @@ func newClient(c config.Client, primary Primary, seen *observe.Count) *client {
 	if primary != nil {
 		made.primary = replying{primary, c.Reply.Rules}
 		made.who, _ = primary.(Identifier)
+		if relayer, ok := primary.(Relayer); ok {
+			made.relayer = relaying{relayer, c.Reply.Rules}
+		}
 	}
 	made.secrets.New = func() any { return radius.NewSecret(c.SharedSecret.Reveal()) }
 	return made

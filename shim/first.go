@@ -94,7 +94,7 @@ func (l *logins) unasked(a attempt, proof Proof, err error) verdict {
 	recognised := proof.OK && (proof.Subject.Kind == cloud.BySID || proof.Subject.Kind == cloud.ByUPN)
 	if cloud.KindOf(err) == cloud.NotFound && a.client.Unmatched == config.PrimaryOnly && recognised {
 		v := verdict{code: radius.AccessAccept, by: byPrimary}
-		v.grant(proof.Reply)
+		v.grant(proof)
 		return v
 	}
 	return fault(a.client, err, userUnknown)
@@ -141,7 +141,7 @@ func (l *logins) spare(ctx context.Context, a attempt, proof Proof, key string) 
 	case c.State == cloud.Pending, c.State == cloud.Approved && c.Bypassed,
 		c.State == cloud.Refused && (c.Reason == cloud.NoMethod || c.Reason == cloud.NotAllowed):
 		v = verdict{code: radius.AccessAccept, by: byCache, method: c.Method, challenge: c.ID}
-		v.grant(proof.Reply)
+		v.grant(proof)
 		return v, true
 	}
 	return verdict{}, false

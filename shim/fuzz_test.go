@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"mfabridge/cloud"
 	"mfabridge/shim"
 	"mfabridge/shim/radius"
 )
@@ -53,6 +54,58 @@ func FuzzRequest(f *testing.F) {
 		case <-time.After(5 * time.Second):
 			t.Error("no answer")
 		}
+		if n := r.server.Counters().Panics; n > 0 {
+			t.Errorf("%d faults", n)
+		}
+	})
+}
+
+// FuzzRelay sends requests of any protocol to a client whose primary relays and
+// accepts everything: nobody gets in without a push, and nothing that is not
+// whole reaches the home server.
+func FuzzRelay(f *testing.F) {
+	r, h := relaying(f)
+	f.Cleanup(r.close)
+	r.engine.hook = func(c *cloud.Challenge, _ *cloud.Decision) {
+		if c != nil {
+			c.State, c.Reason = cloud.Refused, cloud.UserDenied
+		}
+	}
+	f.Add([]byte{1, 6, 'p', 'u', 's', 'h', 79, 11, 2, 1, 0, 9, 1, 'p', 'u', 's', 'h'})
+	f.Add([]byte{1, 6, 'p', 'u', 's', 'h', 79, 8, 2, 1, 0, 6, 26, 2, 24, 3, 'x'})
+	f.Add(append([]byte{1, 6, 'p', 'u', 's', 'h', 3, 19}, make([]byte, 17)...))
+	f.Add(append([]byte{1, 6, 'p', 'u', 's', 'h', 26, 58, 0, 0, 1, 55, 25, 52}, make([]byte, 50)...))
+	f.Fuzz(func(t *testing.T, attributes []byte) {
+		if len(attributes) > radius.MaxLength-500 {
+			return
+		}
+		r.t = t
+		h.set(func() { h.relayed, h.proofs = nil, nil })
+		request := r.build(ask{bare: true, fill: func(w *radius.Builder) {
+			for len(attributes) > 1 {
+				n := min(max(int(attributes[1]), 2), len(attributes))
+				if kind := radius.Type(attributes[0]); kind != radius.MessageAuthenticator {
+					w.Add(kind, attributes[2:n])
+				}
+				attributes = attributes[n:]
+			}
+		}})
+		r.send(request, ask{from: vpn}.source())
+		select {
+		case d := <-r.conn.out:
+			if radius.Code(d.b[0]) != radius.AccessReject {
+				t.Errorf("answered by %v", radius.Code(d.b[0]))
+			}
+		case <-time.After(5 * time.Second):
+			t.Error("no answer")
+		}
+		h.set(func() {
+			for _, q := range h.relayed {
+				if q.Protocol == shim.EAP && q.EAP.Code() != radius.EAPResponse && len(q.EAP) > 0 || q.Server != "" {
+					t.Errorf("the home server gets %+v", q)
+				}
+			}
+		})
 		if n := r.server.Counters().Panics; n > 0 {
 			t.Errorf("%d faults", n)
 		}

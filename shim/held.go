@@ -83,7 +83,7 @@ func (l *logins) recent(at time.Time) bool {
 func (l *logins) settled(a attempt, h *held, d cloud.Decision) verdict {
 	v := judge(d.State, d.Reason)
 	v.method, v.challenge = h.method, h.challenge
-	v.grant(h.proof.Reply)
+	v.grant(h.proof)
 	l.pass(a, v, d.User)
 	return v
 }
@@ -92,7 +92,7 @@ func (l *logins) settled(a attempt, h *held, d cloud.Decision) verdict {
 // configuration says so and nobody has said no: the push was not answered in
 // time, or nothing could be delivered. It is not ok if there is none to ask for.
 func (l *logins) fallback(ctx context.Context, a attempt, proof Proof, after cloud.ChallengeID, why reason) (v verdict, ok bool) {
-	if !a.client.FallbackOATH || !mayFallBack(why) {
+	if !a.client.FallbackOATH || a.protocol != PAP || !mayFallBack(why) {
 		return verdict{}, false
 	}
 	kept, err := l.keys.keep(proof.Reply, a.client.Name, a.folded)

@@ -33,11 +33,12 @@ type logins struct {
 	wrong    *marks // passwords
 	passed   *marks // second factors, for clients with a cache
 	now      func() time.Time
+	pins     *pins
 	flight   singleflight.Group
 }
 
 func newLogins(o Options, keys *keyring) *logins {
-	l := &logins{verifier: o.Verifier, bypasses: o.Bypasses, keys: keys, now: o.Now, wrong: newMarks(), passed: newMarks()}
+	l := &logins{verifier: o.Verifier, bypasses: o.Bypasses, keys: keys, now: o.Now, wrong: newMarks(), passed: newMarks(), pins: newPins(keys.proof)}
 	l.matcher, _ = o.Verifier.(cloud.CodeMatcher)
 	l.board, _ = o.Verifier.(cloud.Noticeboard)
 	return l
@@ -50,6 +51,9 @@ func newLogins(o Options, keys *keyring) *logins {
 // State. So of two people who began one login at once, or one after the other,
 // only one can use its code.
 func (l *logins) decide(ctx context.Context, a attempt) verdict {
+	if a.protocol != PAP {
+		return l.relay(ctx, a)
+	}
 	key := l.keys.name(a.client.Name, a.folded, a.place, string(a.state), string(a.password.Reveal()))
 	var v verdict
 	if len(a.state) == 0 {
@@ -131,7 +135,7 @@ func (l *logins) codeAtOnce(ctx context.Context, a attempt, proof Proof, code se
 	}
 	v := judge(c.State, c.Reason)
 	v.method, v.challenge, v.repeated = c.Method, c.ID, joined
-	v.grant(proof.Reply)
+	v.grant(proof)
 	if c.Bypassed {
 		v.by = byBypass
 	} else {
@@ -198,7 +202,7 @@ func (l *logins) begun(ctx context.Context, a attempt, proof Proof, c cloud.Chal
 		}
 	}
 	v.method, v.challenge = c.Method, c.ID
-	v.grant(proof.Reply)
+	v.grant(proof)
 	return v, true
 }
 
@@ -290,7 +294,7 @@ func (l *logins) granted(a attempt, d cloud.Decision) verdict {
 		if err != nil {
 			return fault(a.client, err, challengeUnknown)
 		}
-		v.grant(reply)
+		v.grant(Proof{Reply: reply})
 	}
 	v.method, v.repeated = d.Method, d.Repeated
 	l.pass(a, v, d.User)

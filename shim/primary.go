@@ -41,6 +41,15 @@ type Proof struct {
 	// Reply are attributes, in the form of a packet, that the client is to get
 	// with Access-Accept. They are kept through a challenge. Empty: none.
 	Reply []byte
+
+	// Hidden are further attributes of that Access-Accept, which nobody but
+	// the client may read: keys. They never leave this process but hidden
+	// under the client's secret, so that they are not kept through a challenge.
+	Hidden []Hidden
+
+	// Ending is what the protocol of a relayed login ends with, in the form of
+	// a packet.
+	Ending []byte
 }
 
 // Reasons of a primary besides those of [cloud.Reason].

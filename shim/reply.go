@@ -30,6 +30,22 @@ func (r replying) Prove(ctx context.Context, l Login) (Proof, error) {
 	return proof, nil
 }
 
+// relaying is a relayer with a client's reply rules applied.
+type relaying struct {
+	Relayer
+	rules config.ReplyRules
+}
+
+// Relay implements [Relayer].
+func (r relaying) Relay(ctx context.Context, what Relayed) (Answer, error) {
+	answer, err := r.Relayer.Relay(ctx, what)
+	if err != nil || !answer.OK {
+		return answer, err
+	}
+	answer.Reply, err = compose(r.rules, answer.Reply, answer.Groups)
+	return answer, err
+}
+
 // compose is what a client is told of a person: what the primary says of them
 // as far as it may pass, but for attributes that a rule sets; what holds for
 // everybody, but for attributes that a group sets; and that of all their

@@ -48,7 +48,7 @@ func (l *logins) bypassed(ctx context.Context, a attempt, proof Proof, key strin
 	defer cancel()
 	c, _, err := l.begin(limit, proof, cloud.Request{Client: a.asker(), Method: cloud.OATHCode, Tries: 1, Key: l.keys.name("client bypass", key)})
 	v = verdict{code: radius.AccessAccept, by: byClient, method: c.Method, challenge: c.ID}
-	v.grant(proof.Reply)
+	v.grant(proof)
 	switch {
 	case cloud.KindOf(err) == cloud.Unavailable, errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:
 		v.cause = err

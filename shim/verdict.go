@@ -19,9 +19,18 @@ const (
 	noPassword           reason = "no_password"
 	emptyPassword        reason = "empty_password"
 	badPassword          reason = "bad_password"           // hidden in a wrong way, or not UTF-8
-	protocolNotSupported reason = "protocol_not_supported" // CHAP, MS-CHAP, EAP
-	stateMalformed       reason = "state_malformed"        // not one of ours
-	stateAltered         reason = "state_altered"          // or sealed with a key that is gone
+	protocolNotSupported reason = "protocol_not_supported" // CHAP, MS-CHAP, EAP where nobody can judge them
+	protocolsMixed       reason = "protocols_mixed"
+	mschapFirst          reason = "mschapv1_not_supported"
+	passwordChange       reason = "password_change_not_supported"
+	chapMalformed        reason = "chap_malformed"
+	eapMalformed         reason = "eap_malformed"
+	eapTooLong           reason = "eap_too_long"
+	identityDiffers      reason = "identity_differs"    // EAP names another person than User-Name
+	identityHidden       reason = "identity_hidden"     // nobody says who has proven the first factor
+	methodNeedsTyping    reason = "method_needs_typing" // and the protocol has no room for it
+	stateMalformed       reason = "state_malformed"     // not one of ours
+	stateAltered         reason = "state_altered"       // or sealed with a key that is gone
 	stateExpired         reason = "state_expired"
 	stateForeign         reason = "state_foreign" // of another client or user
 	userUnknown          reason = "user_unknown"
@@ -64,6 +73,9 @@ type verdict struct {
 	held      *held // with code 0: what the login waits for
 
 	reply   []byte        // with Access-Accept: further attributes, in the form of a packet
+	hidden  []Hidden      // with Access-Accept
+	ending  []byte        // what the protocol goes on or ends with, in the form of a packet
+	relayed bool          // a challenge that a home server gave
 	state   []byte        // with Access-Challenge
 	message string        // Reply-Message
 	timeout time.Duration // Session-Timeout, with Access-Challenge
@@ -83,9 +95,9 @@ func (v verdict) outcome() string {
 }
 
 // grant adds attributes to an Access-Accept; no other answer gets any.
-func (v *verdict) grant(attributes []byte) {
+func (v *verdict) grant(p Proof) {
 	if v.code == radius.AccessAccept {
-		v.reply = attributes
+		v.reply, v.hidden, v.ending = p.Reply, p.Hidden, p.Ending
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"runtime/debug"
 	"time"
 
@@ -86,6 +87,7 @@ func (s *Server) judge(j *job, p radius.Packet, secret *radius.Secret) (attempt,
 // finish answers a request by its verdict, and tells whether an answer is kept
 // for its copies.
 func (s *Server) finish(j *job, a attempt, p radius.Packet, v verdict, secret *radius.Secret, out []byte) (replied bool) {
+	v.conclude(a)
 	var b []byte
 	if v.code != 0 {
 		var err error
@@ -156,10 +158,16 @@ func (v verdict) packet(out []byte, request radius.Packet, secret *radius.Secret
 	w := radius.NewReply(out, v.code, request)
 	if v.code == radius.AccessChallenge {
 		w.Add(radius.State, v.state)
-		w.AddUint32(radius.SessionTimeout, uint32(v.timeout/time.Second))
+		if v.timeout > 0 {
+			w.AddUint32(radius.SessionTimeout, uint32(v.timeout/time.Second))
+		}
 	}
+	w.AddEncoded(v.ending)
 	w.AddText(radius.ReplyMessage, v.message)
 	w.AddEncoded(v.reply)
+	if err := addHidden(&w, secret, request, v.hidden, uint16(rand.Uint32())); err != nil {
+		return nil, err
+	}
 	w.AddProxyStates(request)
 	return secret.SealReply(&w, request)
 }
@@ -189,11 +197,14 @@ func (s *Server) logLogin(j *job, a attempt, v verdict, took time.Duration) {
 	if v.cause != nil {
 		level = slog.LevelWarn
 	}
+	if v.relayed {
+		level = slog.LevelDebug // a round of many
+	}
 	ctx := context.Background()
 	if !s.log.Enabled(ctx, level) {
 		return
 	}
-	attributes := make([]slog.Attr, 0, 14)
+	attributes := make([]slog.Attr, 0, 16)
 	add := func(key, value string) {
 		if value != "" {
 			attributes = append(attributes, slog.String(key, value))
@@ -201,11 +212,15 @@ func (s *Server) logLogin(j *job, a attempt, v verdict, took time.Duration) {
 	}
 	add("outcome", v.outcome())
 	add("reason", string(v.reason))
+	add("nps", npsName(v.reason))
 	add("client", j.client.Name)
 	add("user", printable(a.user))
 	add("station", a.station)
 	add("from", j.path.from.String())
 	add("request", requestName(j.packet))
+	if a.protocol != PAP {
+		add("protocol", string(a.protocol))
+	}
 	add("method", string(v.method))
 	add("by", string(v.by))
 	if until, ok := s.logins.bypass(j.client); ok {

@@ -59,7 +59,7 @@ func (m *primaries) ask(name string, c *config.Primary, p *program) error {
 	if err != nil {
 		return err
 	}
-	m.homes[name], m.byName[name] = client, primary.RADIUS{Client: client}
+	m.homes[name], m.byName[name] = client, primary.RADIUS{Client: client, NamesTunnelUser: c.NamesTunnelUser}
 	var takers []upstream.Home
 	for _, s := range c.Servers {
 		if s.Accounting != "" {

@@ -62,6 +62,12 @@ server home {
 // of 127.0.0.0/8 under one shared secret. The caller waits until it answers.
 func HomeServer(t testing.TB, key, users string) (address string) {
 	t.Helper()
+	return runHome(t, key, homeConf, map[string][]byte{"users": []byte(users)})
+}
+
+// runHome runs FreeRADIUS with a configuration and the files that it names.
+func runHome(t testing.TB, key, text string, files map[string][]byte) (address string) {
+	t.Helper()
 	path := Path(t, "freeradius", "freeradius")
 	folder := t.TempDir()
 	pc, err := net.ListenPacket("udp4", "127.0.0.1:0")
@@ -73,9 +79,10 @@ func HomeServer(t testing.TB, key, users string) (address string) {
 	if err := pc.Close(); err != nil {
 		t.Fatal(err)
 	}
-	conf := strings.NewReplacer("FOLDER", folder, "SECRET", key, "PORT", port).Replace(homeConf)
-	for name, text := range map[string]string{"radiusd.conf": conf, "users": users} {
-		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
+	conf := strings.NewReplacer("FOLDER", folder, "SECRET", key, "PORT", port).Replace(text)
+	files["radiusd.conf"] = []byte(conf)
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(folder, name), text, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -95,6 +95,12 @@ type Primary struct {
 	// Servers of type radius, in the order in which they are asked.
 	Servers []Server `yaml:"servers"`
 
+	// NamesTunnelUser says of type radius that the servers put the name of who
+	// has proven it inside an EAP tunnel, or by a certificate, into User-Name
+	// of Access-Accept. Without it such methods are refused: many servers put
+	// the name from outside the tunnel there, which nobody has proven.
+	NamesTunnelUser bool `yaml:"names_tunnel_user"`
+
 	// URLs of type ldap, in the order in which they are asked:
 	// ldaps://HOST[:636], or ldap://HOST[:389], which is asked for StartTLS.
 	URLs []string `yaml:"urls"`

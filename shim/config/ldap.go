@@ -23,7 +23,7 @@ const (
 
 // directory checks a primary of type ldap.
 func (k *check) directory(p *Primary, at string) {
-	if len(p.Servers) > 0 {
+	if len(p.Servers) > 0 || p.NamesTunnelUser {
 		k.refuse("write urls: [\"ldaps://dc1.corp.example\"]", "%s: servers say nothing with type ldap", at)
 	}
 	if p.BaseDN == "" {

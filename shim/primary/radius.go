@@ -21,7 +21,14 @@ import (
 
 // RADIUS asks home servers. The password travels as User-Password; what else
 // the client sent goes along, except what belongs to the way between two hosts.
-type RADIUS struct{ Client *upstream.Client }
+type RADIUS struct {
+	Client *upstream.Client
+
+	// NamesTunnelUser says that the servers put the name of who has proven it
+	// inside a tunnel, or by a certificate, into User-Name of Access-Accept.
+	// Many put the name from outside there, which nobody has proven.
+	NamesTunnelUser bool
+}
 
 // stays are attributes that are not passed on, in either direction.
 func stays(t radius.Type, value []byte) bool {
@@ -30,14 +37,22 @@ func stays(t radius.Type, value []byte) bool {
 		radius.MessageAuthenticator, radius.ProxyState, radius.ReplyMessage, radius.SessionTimeout, radius.TunnelPassword:
 		return true
 	case radius.VendorSpecific:
-		vendor, kind, ok := radius.Vendor(value)
-		return !ok || vendor == microsoft && hidden(kind)
+		vendor, first, ok := radius.Vendor(value)
+		if !ok || vendor != radius.Microsoft {
+			return !ok
+		}
+		_, inside, ok := radius.VendorAttributes(value)
+		if !ok || hidden(first) {
+			return true
+		}
+		for kind := range inside {
+			if hidden(kind) {
+				return true
+			}
+		}
 	}
 	return false
 }
-
-// microsoft is the vendor number of RFC 2548.
-const microsoft = 311
 
 // hidden tells whether a Microsoft attribute is made for one hop and one
 // exchange: MS-CHAP's answers and keys (RFC 2548 sections 2.1 to 2.4).

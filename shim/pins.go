@@ -1,0 +1,67 @@
+package shim
+
+import (
+	"sync"
+	"time"
+
+	"mfabridge/shim/radius"
+)
+
+const (
+	pinLife   = 60 * time.Second // between two packets of a conversation
+	maxPins   = 1 << 14          // conversations that are remembered; beyond it the oldest goes
+	maxRounds = 64               // challenges of one conversation; a long chain of certificates takes about 15
+)
+
+// pin is what is known of a conversation that a home server's State names.
+type pin struct {
+	server string
+	method radius.EAPType // that the home server speaks
+	rounds int
+	until  time.Time
+}
+
+// pins remember which home server a State is of. The State itself passes
+// unchanged; who brings one that was not given to this client for this user
+// gets nowhere. They are this node's: a client stays with one server for a
+// conversation (RFC 3579 section 2.6.1), and begins anew elsewhere.
+type pins struct {
+	key  []byte
+	mu   sync.Mutex
+	kept map[mark]pin
+	turn []mark // ring of the marks in their order
+	next int
+}
+
+func newPins(key []byte) *pins { return &pins{key: key, kept: make(map[mark]pin)} }
+
+func (p *pins) mark(a attempt, state []byte) mark {
+	return mark(mac(p.key, "upstream state", a.client.Name, a.user, string(state)))
+}
+
+// find returns what is known of the State of a request.
+func (p *pins) find(a attempt, now time.Time) (pin, bool) {
+	m := p.mark(a, a.state)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	found, ok := p.kept[m]
+	return found, ok && now.Before(found.until)
+}
+
+// put remembers a State that is about to go to a client.
+func (p *pins) put(a attempt, state []byte, what pin, now time.Time) {
+	m := p.mark(a, state)
+	what.until = now.Add(pinLife)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if _, known := p.kept[m]; !known {
+		if len(p.turn) < maxPins {
+			p.turn = append(p.turn, m)
+		} else {
+			delete(p.kept, p.turn[p.next])
+			p.turn[p.next] = m
+			p.next = (p.next + 1) % maxPins
+		}
+	}
+	p.kept[m] = what
+}

@@ -1,0 +1,422 @@
+package shim_test
+
+import (
+	"bytes"
+	"context"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"mfabridge/cloud"
+	"mfabridge/internal/secret"
+	"mfabridge/shim"
+	"mfabridge/shim/radius"
+)
+
+// relayHome is a primary that takes all protocols, and answers as a test says.
+type relayHome struct {
+	*home
+	relayed []shim.Relayed
+	answer  func(shim.Relayed) (shim.Answer, error)
+}
+
+func (h *relayHome) Relay(_ context.Context, r shim.Relayed) (shim.Answer, error) {
+	h.engine.mu.Lock()
+	defer h.engine.mu.Unlock()
+	h.relayed = append(h.relayed, r)
+	return h.answer(r)
+}
+
+// accepts lets in everybody under the name that the request has, with a key.
+func accepts(r shim.Relayed) (shim.Answer, error) {
+	return shim.Answer{Server: "old:1812", Proof: shim.Proof{OK: true, Subject: cloud.Key{Kind: cloud.ByName, Value: r.User},
+		Reply:  []byte{25, 7, 's', 't', 'a', 'f', 'f'},
+		Hidden: []shim.Hidden{{Type: radius.VendorSpecific, Vendor: radius.Microsoft, Kind: radius.MSMPPESendKey, Value: secret.FromString("a key that nobody sees")}}},
+		Attributes: []byte{26, 11, 0, 0, 1, 55, 26, 5, 'S', '=', '1'}}, nil
+}
+
+// speaking is a home server that speaks one EAP method for a round, then
+// accepts, naming somebody or nobody.
+func speaking(method radius.EAPType, named string, trusted bool) func(shim.Relayed) (shim.Answer, error) {
+	return func(r shim.Relayed) (shim.Answer, error) {
+		if r.Server == "" {
+			return shim.Answer{Server: "old:1812", Challenge: true, State: []byte("state of " + r.User), Method: method,
+				Attributes: radius.AppendEAP(nil, radius.EAP{1, 7, 0, 5, byte(method)})}, nil
+		}
+		a, err := accepts(r)
+		a.Attributes = radius.AppendEAP(nil, radius.EAP{3, r.EAP.Identifier(), 0, 4})
+		a.Named, a.TrustsTunnels = named != "", trusted
+		if named != "" {
+			a.Subject.Value = named
+		}
+		return a, err
+	}
+}
+
+// relaying is a rig of held clients whose primary relays.
+func relaying(t testing.TB) (*rig, *relayHome) {
+	h := &relayHome{home: &home{}, answer: accepts}
+	r, _ := holding(t, func(o *shim.Options) { o.Primaries = map[string]shim.Primary{"old": h} })
+	h.engine = r.engine
+	return r, h
+}
+
+func chap(user string, id byte) ask {
+	return ask{from: vpn, user: user, station: "laptop", id: id, bare: true, fill: func(w *radius.Builder) { w.Add(radius.CHAPPassword, make([]byte, 17)) }}
+}
+
+func vsa(w *radius.Builder, kind uint8, n int) {
+	b, _ := radius.AppendVendor(nil, radius.Microsoft, kind, make([]byte, n))
+	w.AddEncoded(b)
+}
+
+func mschap(user string, id byte) ask {
+	return ask{from: vpn, user: user, station: "laptop", id: id, bare: true, fill: func(w *radius.Builder) {
+		vsa(w, radius.MSCHAPChallenge, 16)
+		vsa(w, radius.MSCHAP2Response, 50)
+	}}
+}
+
+func eap(user string, id byte, state []byte, packet radius.EAP) ask {
+	return ask{from: vpn, user: user, station: "laptop", id: id, bare: true, state: state,
+		fill: func(w *radius.Builder) { w.AddEncoded(radius.AppendEAP(nil, packet)) }}
+}
+
+func identity(name string) radius.EAP {
+	return append(radius.EAP{2, 6, 0, byte(5 + len(name)), 1}, name...)
+}
+
+func TestAcceptanceIsHeldUntilThePushIsApproved(t *testing.T) {
+	for name, q := range map[string]ask{"chap": chap("push", 1), "mschapv2": mschap("push", 1)} {
+		for _, state := range []cloud.State{cloud.Approved, cloud.Refused} {
+			synctest.Test(t, func(t *testing.T) {
+				r, _ := relaying(t)
+				defer r.close()
+				request := r.start(q)
+				r.waitingFor(1)
+				r.send(request, q.source()) // a copy is no second push
+				r.waitingFor(1)
+				r.engine.person("id-push", state, "")
+				p := r.checked(r.receive(), request)
+				if r.engine.pushes != 1 {
+					t.Errorf("%s: %d pushes", name, r.engine.pushes)
+				}
+				key, found := sendKey(t, r, p, request)
+				if state != cloud.Approved {
+					want(t, p, radius.AccessReject)
+					if found || bytes.Contains(p.Bytes(), []byte("staff")) || bytes.Contains(p.Bytes(), []byte("S=1")) {
+						t.Errorf("%s: a refusal carries what only an acceptance may", name)
+					}
+					return
+				}
+				want(t, p, radius.AccessAccept)
+				if key != "a key that nobody sees" || !bytes.Contains(p.Bytes(), []byte("staff")) || !bytes.Contains(p.Bytes(), []byte("S=1")) {
+					t.Errorf("%s: key %q, attributes %x", name, key, p.Bytes())
+				}
+				if log := r.log.String(); strings.Contains(log, "nobody sees") || !strings.Contains(log, `"protocol":"`+name+`"`) {
+					t.Errorf("%s: the log is %s", name, log)
+				}
+			})
+		}
+	}
+}
+
+// sendKey reveals MS-MPPE-Send-Key of a reply.
+func sendKey(t *testing.T, r *rig, p radius.Packet, request []byte) (key string, found bool) {
+	t.Helper()
+	for kind, value := range p.Attributes() {
+		vendor, inside, ok := radius.VendorAttributes(value)
+		if kind != radius.VendorSpecific || !ok || vendor != radius.Microsoft {
+			continue
+		}
+		for kind, value := range inside {
+			if kind != radius.MSMPPESendKey {
+				continue
+			}
+			b, err := r.secret.Salted(value, request[4:radius.HeaderLength])
+			if err != nil || bytes.Contains(value, b) {
+				t.Errorf("the key is not hidden: %x, %v", value, err)
+			}
+			key, found = string(b), true
+		}
+	}
+	return key, found
+}
+
+// TestRelayRefusals: each by name, and nothing of them reaches the home server.
+func TestRelayRefusals(t *testing.T) {
+	add := func(q ask, more func(*radius.Builder)) ask {
+		first := q.fill
+		q.fill = func(w *radius.Builder) { first(w); more(w) }
+		return q
+	}
+	bare := ask{from: vpn, user: "push", station: "laptop", bare: true, fill: func(*radius.Builder) {}}
+	for _, test := range []struct {
+		reason string
+		ask    ask
+	}{
+		{"mschapv1_not_supported", add(bare, func(w *radius.Builder) { vsa(w, radius.MSCHAPChallenge, 8); vsa(w, radius.MSCHAPResponse, 50) })},
+		{"password_change_not_supported", add(mschap("push", 1), func(w *radius.Builder) { vsa(w, 27, 68) })},
+		{"protocols_mixed", add(mschap("push", 1), func(w *radius.Builder) { w.Add(radius.CHAPPassword, make([]byte, 17)) })},
+		{"protocols_mixed", add(chap("push", 1), func(w *radius.Builder) { w.Add(radius.UserPassword, make([]byte, 16)) })},
+		{"protocols_mixed", add(chap("push", 1), func(w *radius.Builder) { w.AddEncoded([]byte{79, 2}) })},
+		{"attribute_twice", add(chap("push", 1), func(w *radius.Builder) { w.Add(radius.CHAPPassword, make([]byte, 17)) })},
+		{"attribute_twice", add(mschap("push", 1), func(w *radius.Builder) { vsa(w, radius.MSCHAP2Response, 50) })},
+		{"attribute_twice", add(eap("push", 1, []byte("a"), identity("push")), func(w *radius.Builder) { w.Add(radius.State, []byte("b")) })},
+		{"chap_malformed", add(bare, func(w *radius.Builder) { w.Add(radius.CHAPPassword, make([]byte, 16)) })},
+		{"chap_malformed", add(bare, func(w *radius.Builder) { vsa(w, radius.MSCHAP2Response, 50) })},
+		{"chap_malformed", add(bare, func(w *radius.Builder) { vsa(w, radius.MSCHAPChallenge, 16); vsa(w, radius.MSCHAP2Response, 49) })},
+		{"eap_malformed", add(bare, func(w *radius.Builder) { w.AddEncoded([]byte{79, 6, 2, 1, 0, 9}) })},
+		{"eap_malformed", eap("push", 1, nil, radius.EAP{1, 1, 0, 5, 4})}, // a request
+		{"eap_malformed", eap("push", 1, nil, radius.EAP{3, 1, 0, 4})},    // a success
+		{"identity_differs", eap("push", 1, nil, identity("ada"))},
+		{"identity_differs", eap("push", 1, nil, identity("Push"))},
+		{"identity_differs", eap("strasse", 1, nil, identity("straße"))},
+		{"bad_user_name", chap("nai\u0308ve", 1)}, // not NFC
+		{"state_foreign", eap("push", 1, []byte("never given"), identity("push"))},
+		{"state_foreign", add(chap("push", 1), func(w *radius.Builder) { w.Add(radius.State, []byte("state of push")) })},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			r, h := relaying(t)
+			defer r.close()
+			want(t, r.login(test.ask), radius.AccessReject)
+			if got := r.server.Counters().Reasons; got[test.reason] != 1 {
+				t.Errorf("reasons %v, want %s", got, test.reason)
+			}
+			if len(h.relayed)+len(h.proofs) != 0 {
+				t.Errorf("%s reached the home server", test.reason)
+			}
+			if text := shim.Explain(test.reason); text == shim.Explain("no such word") {
+				t.Errorf("%s is not explained", test.reason)
+			}
+		})
+	}
+}
+
+// round sends a packet of an EAP conversation and returns the checked reply,
+// whose form is not that of our own challenges.
+func (r *rig) round(q ask) radius.Packet {
+	r.t.Helper()
+	request := r.build(q)
+	r.send(request, q.source())
+	return r.eapReply(r.receive(), request)
+}
+
+func (r *rig) eapReply(reply, request []byte) radius.Packet {
+	r.t.Helper()
+	p, err := radius.Parse(reply)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	q, err := radius.Parse(request)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	if err := r.secret.VerifyReply(p, q); err != nil {
+		r.t.Fatal(err)
+	}
+	e, there, err := radius.JoinEAP(p)
+	code := map[radius.Code]radius.EAPCode{radius.AccessAccept: radius.EAPSuccess, radius.AccessReject: radius.EAPFailure, radius.AccessChallenge: radius.EAPRequest}[p.Code()]
+	if _, texts := p.Lookup(radius.ReplyMessage); err != nil || !there || e.Code() != code || texts != 0 {
+		r.t.Errorf("%v has EAP %x and %d texts, %v", p.Code(), e, texts, err)
+	}
+	return p
+}
+
+func TestStateOfAHomeServerPassesUnchangedAndIsPinned(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, h := relaying(t)
+		defer r.close()
+		h.answer = speaking(radius.EAPGTC, "", false)
+		state := stateOf(t, r.round(eap("push", 1, nil, identity("push"))))
+		if string(state) != "state of push" {
+			t.Fatalf("State is %q", state)
+		}
+		code := radius.EAP{2, 7, 0, 6, 6, 'x'}
+		elsewhere := eap("push", 2, state, code)
+		elsewhere.from = other
+		for name, q := range map[string]ask{"another client": elsewhere, "another user": eap("ada", 3, state, code), "a name that looks alike": eap("PUSH", 6, state, code)} {
+			want(t, r.round(q), radius.AccessReject)
+			if len(h.relayed) != 1 {
+				t.Errorf("%s: a foreign State reached the home server", name)
+			}
+		}
+		q := eap("push", 4, state, code)
+		request := r.start(q)
+		r.waitingFor(1)
+		if got := h.relayed[len(h.relayed)-1].Server; got != "old:1812" {
+			t.Errorf("State goes to %q", got)
+		}
+		r.engine.person("id-push", cloud.Refused, cloud.UserDenied)
+		want(t, r.eapReply(r.receive(), request), radius.AccessReject)
+		time.Sleep(61 * time.Second)
+		want(t, r.round(eap("push", 5, state, code)), radius.AccessReject)
+		if got := r.server.Counters().Reasons["state_foreign"]; got != 4 {
+			t.Errorf("reasons %v", r.server.Counters().Reasons)
+		}
+	})
+}
+
+// TestBothFactorsAreOfOnePerson: a name from outside a tunnel is nobody's.
+func TestBothFactorsAreOfOnePerson(t *testing.T) {
+	const ttls = 21
+	for name, test := range map[string]struct {
+		method  radius.EAPType
+		named   string
+		trusted bool
+		asked   string // empty: identity_hidden
+	}{
+		"GTC proves the identity":               {radius.EAPGTC, "", false, "push"},
+		"GTC, and the server names another":     {radius.EAPGTC, "both", false, "both"},
+		"tunnel, nobody named":                  {ttls, "", true, ""},
+		"tunnel, named by a server that echoes": {ttls, "push", false, ""},
+		"tunnel, named":                         {ttls, "both", true, "both"},
+		"certificate, named by who echoes":      {13, "push", false, ""},
+		"no method at all":                      {0, "push", false, ""},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			r, h := relaying(t)
+			defer r.close()
+			h.answer = speaking(test.method, test.named, test.trusted)
+			state := stateOf(t, r.round(eap("push", 1, nil, identity("push"))))
+			q := eap("push", 2, state, radius.EAP{2, 7, 0, 6, byte(test.method), 'x'})
+			request := r.start(q)
+			if test.asked == "" {
+				want(t, r.eapReply(r.receive(), request), radius.AccessReject)
+				if r.engine.pushes != 0 || r.server.Counters().Reasons["identity_hidden"] != 1 {
+					t.Errorf("%s: %d pushes, reasons %v", name, r.engine.pushes, r.server.Counters().Reasons)
+				}
+				return
+			}
+			r.waitingFor(1)
+			if n := r.engine.pushesOf[cloud.UserID("id-"+test.asked)]; n != 1 {
+				t.Errorf("%s: pushes %v", name, r.engine.pushesOf)
+			}
+			r.engine.person(cloud.UserID("id-"+test.asked), cloud.Approved, "")
+			want(t, r.eapReply(r.receive(), request), radius.AccessAccept)
+		})
+	}
+}
+
+// TestPeopleBehindOneNameDoNotJoin: everybody is anonymous outside the tunnel.
+func TestPeopleBehindOneNameDoNotJoin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, h := relaying(t)
+		defer r.close()
+		for i, who := range []string{"push", "both"} {
+			h.answer = speaking(21, who, true)
+			state := stateOf(t, r.round(eap("anonymous", byte(2*i), nil, identity("anonymous"))))
+			r.start(eap("anonymous", byte(2*i+1), state, radius.EAP{2, 7, 0, 6, 21, 'x'}))
+		}
+		r.waitingFor(2)
+		if r.engine.pushesOf["id-push"] != 1 || r.engine.pushesOf["id-both"] != 1 {
+			t.Errorf("pushes %v", r.engine.pushesOf)
+		}
+		r.engine.person("id-push", cloud.Approved, "")
+		want(t, mustParse(t, r.receive()), radius.AccessAccept)
+		r.waitingFor(1)
+		r.engine.person("id-both", cloud.Refused, cloud.UserDenied)
+		want(t, mustParse(t, r.receive()), radius.AccessReject)
+	})
+}
+
+func mustParse(t *testing.T, b []byte) radius.Packet {
+	t.Helper()
+	p, err := radius.Parse(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func TestNameInsideMSCHAPv2IsThatOfTheRequest(t *testing.T) {
+	response := func(name string) radius.EAP {
+		e := append(radius.EAP{2, 7, 0, 0, 26, 2, 7, 0, 0, 49}, make([]byte, 49)...)
+		e = append(e, name...)
+		e[3] = byte(len(e))
+		return e
+	}
+	synctest.Test(t, func(t *testing.T) {
+		r, h := relaying(t)
+		defer r.close()
+		h.answer = speaking(radius.EAPMSCHAPv2, "", false)
+		state := stateOf(t, r.round(eap("push", 1, nil, identity("push"))))
+		want(t, r.round(eap("push", 2, state, response("ada"))), radius.AccessReject)
+		want(t, r.round(eap("push", 3, state, radius.EAP{2, 7, 0, 6, 26, 2})), radius.AccessReject)
+		if got := r.server.Counters().Reasons; got["identity_differs"] != 1 || got["eap_malformed"] != 1 || len(h.relayed) != 1 {
+			t.Errorf("reasons %v, %d relayed", got, len(h.relayed))
+		}
+		r.start(eap("push", 4, state, response("push")))
+		r.waitingFor(1)
+		r.engine.person("id-push", cloud.Refused, cloud.UserDenied)
+		r.receive()
+	})
+}
+
+// TestNothingToType: who has no push is refused, and no text is sent.
+func TestNothingToType(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, h := relaying(t)
+		defer r.close()
+		r.engine.hook = func(c *cloud.Challenge, _ *cloud.Decision) {
+			if c != nil && (c.Method == cloud.Push || c.Method == cloud.VoiceMobile) {
+				c.State, c.Reason = cloud.Refused, cloud.NoMethod
+			}
+		}
+		want(t, r.login(chap("ada", 1)), radius.AccessReject)
+		h.answer = func(shim.Relayed) (shim.Answer, error) {
+			return shim.Answer{Server: "old:1812", Challenge: true, State: []byte("x")}, nil
+		}
+		want(t, r.login(chap("bob", 2)), radius.AccessReject)
+		if got := r.server.Counters().Reasons["method_needs_typing"]; got != 2 || !strings.Contains(r.log.String(), "REQUEST_MISSING_CODE") {
+			t.Errorf("reasons %v, log %s", r.server.Counters().Reasons, r.log)
+		}
+	})
+}
+
+func TestRefusedCHAPIsNotTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, h := relaying(t)
+		defer r.close()
+		h.answer = func(shim.Relayed) (shim.Answer, error) {
+			return shim.Answer{Proof: shim.Proof{Reason: cloud.WrongPassword}}, nil
+		}
+		for i := range 3 {
+			q := mschap("push", byte(i))
+			want(t, r.login(q), radius.AccessReject)
+		}
+		if len(h.relayed) != 1 {
+			t.Errorf("the same try reached the home server %d times", len(h.relayed))
+		}
+		want(t, r.login(chap("push", 9)), radius.AccessReject)
+		want(t, r.login(chap("push", 10)), radius.AccessReject) // another challenge: the Authenticator
+		if len(h.relayed) != 3 {
+			t.Errorf("%d tries reached the home server", len(h.relayed))
+		}
+	})
+}
+
+func TestConversationIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, h := relaying(t)
+		defer r.close()
+		once := speaking(21, "", false)
+		h.answer = func(q shim.Relayed) (shim.Answer, error) {
+			q.Server = ""
+			return once(q)
+		}
+		var state []byte
+		for i := range 100 {
+			p := r.round(eap("push", byte(i), state, radius.EAP{2, 7, 0, 6, 21, 'x'}))
+			if p.Code() == radius.AccessReject {
+				if i != 64 || r.server.Counters().Reasons["eap_too_long"] != 1 {
+					t.Errorf("ends after %d rounds, reasons %v", i, r.server.Counters().Reasons)
+				}
+				return
+			}
+			state = stateOf(t, p)
+		}
+		t.Error("goes on for ever")
+	})
+}
