@@ -20,5 +20,19 @@ func MigrateWith(ctx context.Context, given string, more ...string) error {
 	return migrate(ctx, pg, p.schema, append(append([]string{}, steps...), more...), false)
 }
 
+// MakeVersion makes the schema as an earlier program did.
+func MakeVersion(ctx context.Context, given string, version int) error {
+	p, err := parse(given)
+	if err != nil {
+		return err
+	}
+	pg, err := p.dial(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = pg.Close(ctx) }()
+	return migrate(ctx, pg, p.schema, steps[:version], true)
+}
+
 // Advice is what an error advises.
 func Advice(err error) string { return hint.Of(err) }

@@ -1,6 +1,8 @@
 package postgres_test
 
 import (
+	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -31,7 +33,7 @@ func TestOlderStoreIsBroughtForward(t *testing.T) {
 	if err := postgres.MigrateWith(t.Context(), address, "CREATE TABLE more (x bigint); CREATE TABLE meta (x bigint)"); err == nil {
 		t.Error("a step that cannot be made was made")
 	}
-	if left := sql(t, "SELECT to_regclass('"+schema+".more'), version FROM "+schema+".store_version"); left != "|1" {
+	if left := sql(t, "SELECT to_regclass('"+schema+".more'), version FROM "+schema+".store_version"); left != fmt.Sprintf("|%d", postgres.Version) {
 		t.Errorf("half of a step was kept: %s", left)
 	}
 	var wg sync.WaitGroup
@@ -43,12 +45,39 @@ func TestOlderStoreIsBroughtForward(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if got := sql(t, "SELECT version FROM "+schema+".store_version"); got != "2" {
+	if got := sql(t, "SELECT version FROM "+schema+".store_version"); got != strconv.Itoa(postgres.Version+1) {
 		t.Errorf("version %s", got)
 	}
-	// This program does not know version 2.
+	// This program does not know the version after its own.
 	if s, err := postgres.Open(t.Context(), address); err == nil || cloud.KindOf(err) != cloud.Unsupported || postgres.Advice(err) == "" {
 		t.Errorf("a store of a newer program: %v, %v", s, err)
+	}
+}
+
+// Every earlier version is brought to what a new store is.
+func TestEveryEarlierVersionBecomesThisOne(t *testing.T) {
+	peer.NeedCluster(t, cluster)
+	columns := func(schema string) string {
+		return sql(t, "SELECT table_name, column_name, data_type, is_nullable, column_default FROM information_schema.columns WHERE table_schema = '"+schema+"' ORDER BY 1, 2") +
+			sql(t, "SELECT replace(indexdef, '"+schema+".', '') FROM pg_indexes WHERE schemaname = '"+schema+"' ORDER BY 1")
+	}
+	address, schema := cluster.Address(t)
+	initAt(t, address)
+	want := columns(schema)
+	for version := 1; version < postgres.Version; version++ {
+		address, schema := cluster.Address(t)
+		if err := postgres.MakeVersion(t.Context(), address, version); err != nil {
+			t.Fatal(err)
+		}
+		if got := sql(t, "SELECT version FROM "+schema+".store_version"); got != strconv.Itoa(version) {
+			t.Fatalf("made version %s, not %d", got, version)
+		}
+		if err := postgres.MigrateWith(t.Context(), address); err != nil {
+			t.Fatal(err)
+		}
+		if got := columns(schema); got != want {
+			t.Errorf("version %d becomes\n%s\nand a new store is\n%s", version, got, want)
+		}
 	}
 }
 
