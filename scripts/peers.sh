@@ -12,6 +12,7 @@ peers=(
   "oathtool oathtool"
   "pskctool pskctool"
   "module:pskc python3-pskc"
+  "module:aiosmtpd python3-aiosmtpd"
   "chromium chromium"
   "slapd slapd"
   "path:/usr/lib/postgresql/*/bin/postgres postgresql"

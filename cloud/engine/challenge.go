@@ -365,6 +365,7 @@ func (e *Engine) usableTokens(r Reader, id cloud.UserID) ([]Token, error) {
 func (e *Engine) deliver(ctx context.Context, b *beginning) error {
 	cause := e.senders[cloud.SMS].Send(ctx, *b.message)
 	b.message.Text.Wipe()
+	b.message.Code.Wipe()
 	if cause == nil {
 		return nil
 	}

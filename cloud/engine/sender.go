@@ -22,7 +22,12 @@ type Message struct {
 	To          string       // "+CC NNN"
 	Text        secret.Bytes // it holds the code
 	Application string       // as users know it
+	Code        secret.Bytes // in Text, for a sender that has words of its own
+	User        cloud.UserID // who gets it
 }
+
+// Masked is the number for people and logs.
+func (m Message) Masked() string { return maskPhone(m.To) }
 
 // Sender hands messages to a telephone network, or to a stand-in for one.
 type Sender interface {
@@ -92,5 +97,5 @@ func (e *Engine) message(c *Challenge, to, code string) Message {
 		app = "your sign-in"
 	}
 	text := strings.NewReplacer(markCode, code, markApplication, app).Replace(e.text)
-	return Message{ID: string(c.ID), Time: c.Created, To: to, Text: secret.FromString(text), Application: app}
+	return Message{ID: string(c.ID), Time: c.Created, To: to, Text: secret.FromString(text), Application: app, Code: secret.FromString(code), User: c.User}
 }

@@ -3,6 +3,7 @@ package engine
 import (
 	"encoding/hex"
 	"strconv"
+	"strings"
 	"time"
 
 	"mfabridge/cloud"
@@ -16,7 +17,32 @@ type Texts struct {
 	TenantHour, TenantDay int // 0: 1500, 5000
 	NumberHour, NumberDay int // 0: 20, 30
 	Unproven              int // an hour, for one user and calling station while no first factor is proven; 0: 5
+
+	// Countries are texts in a day to numbers that begin so ("+44"); 0 closes a
+	// country. The longest prefix counts. Others is the same for each country
+	// that is not listed; nil: no limit of its own.
+	Countries map[string]int
+	Others    *int
 }
+
+// country is the limit of a number's country, if it has one, and what it is
+// counted by.
+func (t Texts) country(number string) (limit int, prefix string, limited bool) {
+	code, rest, _ := strings.Cut(number, " ")
+	for n := len(code) + min(len(rest), maxPrefix-min(maxPrefix, len(code))); n >= 2; n-- {
+		prefix = (code + rest)[:n]
+		if limit, limited = t.Countries[prefix]; limited {
+			return limit, prefix, true
+		}
+	}
+	if t.Others != nil {
+		return *t.Others, code, true
+	}
+	return 0, "", false
+}
+
+// maxPrefix is the longest prefix of numbers that may have a limit, in bytes.
+const maxPrefix = 8
 
 // userShare is how many users it takes at least to use up what is sent.
 const userShare = 20
@@ -48,7 +74,8 @@ type quota struct {
 	counter Counter
 	limit   int
 	say     string
-	sent    int // as read
+	budget  string // its name for operators; empty: it is one user's or number's
+	sent    int    // as read
 }
 
 // quotas are all that a message to a number counts in.
@@ -62,8 +89,11 @@ func (e *Engine) quotas(user cloud.UserID, number, place string, proven bool, no
 		{counter: count(string(user), day), limit: max(1, t.TenantDay/userShare), say: sayLimit},
 		{counter: count(to, hour), limit: t.NumberHour, say: sayTrouble},
 		{counter: count(to, day), limit: t.NumberDay, say: sayTrouble},
-		{counter: count("", hour), limit: t.TenantHour, say: sayLimit},
-		{counter: count("", day), limit: t.TenantDay, say: sayLimit},
+		{counter: count("", hour), limit: t.TenantHour, say: sayLimit, budget: "all in an hour"},
+		{counter: count("", day), limit: t.TenantDay, say: sayLimit, budget: "all in a day"},
+	}
+	if limit, prefix, limited := t.country(number); limited {
+		all = append(all, quota{counter: count("="+prefix, day), limit: limit, say: sayTrouble, budget: prefix + " in a day"})
 	}
 	if !proven {
 		all = append(all, quota{counter: count(string(user), hour+" "+place), limit: t.Unproven, say: sayTrouble})
@@ -80,6 +110,9 @@ func (b *beginning) mayText() (say string, err error) {
 			return "", err
 		}
 		if all[i].sent = f.Count; f.Count >= all[i].limit {
+			if q := all[i]; q.budget != "" {
+				b.e.log.Warn("budget of texts is met; none is sent until the next hour or day", "budget", q.budget, "limit", q.limit)
+			}
 			return all[i].say, nil
 		}
 	}

@@ -41,6 +41,7 @@ func (p *program) engineCommand() *cli.Command {
 			p.restoreCommand(),
 			p.inviteCommand(),
 			p.engineServeCommand(),
+			p.providerCommand(),
 		},
 	}
 }

@@ -48,15 +48,16 @@ func (p *program) engineServeCommand() *cli.Command {
 // engineServer is an engine with everything that its configuration names.
 type engineServer struct {
 	*embedded
-	path   string // of its configuration
-	conf   *config.Config
-	outbox *channel.Outbox
-	doors  *doors
-	faces  *api.API
-	graph  *graph.Face // nil: nothing answers in Graph's place
-	group  *serve.Group
-	ops    *serve.Group // nil: there is no listener for health
-	log    *slog.Logger
+	path     string // of its configuration
+	conf     *config.Config
+	outbox   *channel.Outbox
+	delivery delivery
+	doors    *doors
+	faces    *api.API
+	graph    *graph.Face // nil: nothing answers in Graph's place
+	group    *serve.Group
+	ops      *serve.Group // nil: there is no listener for health
+	log      *slog.Logger
 }
 
 // doors are the listeners of a configuration, opened.
@@ -112,7 +113,10 @@ func (p *program) openServer(ctx context.Context, path string) (_ *engineServer,
 		return nil, err
 	}
 	log := p.logger()
-	if s.embedded, err = p.openWith(ctx, t, sqlite.Options{}, map[cloud.Preference]engine.Sender{cloud.SMS: s.outbox}); err != nil {
+	if s.delivery, err = openDelivery(s.conf.Channels, s.outbox, log); err != nil {
+		return nil, err
+	}
+	if s.embedded, err = p.openWith(ctx, t, sqlite.Options{}, s.delivery); err != nil {
 		return nil, hint.Wrap(fmt.Errorf("store: %w", err), hint.Of(err))
 	}
 	if s.doors, err = p.openDoors(s.conf, log); err != nil {
@@ -161,6 +165,10 @@ func (p *program) checkServer(ctx context.Context, path string) (*embedded, erro
 	t, err := parseTarget("store", conf.Store, conf.Key)
 	if err != nil {
 		return nil, err
+	}
+	d, err := openDelivery(conf.Channels, nil, p.logger()) // its secrets can be read
+	if err := errors.Join(err, d.Close()); err != nil {
+		return nil, hint.Wrap(err, hint.Of(err))
 	}
 	return p.open(ctx, t, sqlite.Options{})
 }
@@ -212,6 +220,7 @@ func (s *engineServer) Close() error {
 	if s.embedded != nil {
 		errs = append(errs, s.embedded.Close())
 	}
+	errs = append(errs, s.delivery.Close())
 	if s.outbox != nil {
 		errs = append(errs, s.outbox.Close())
 	}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 
 	"mfabridge/cloud"
-	"mfabridge/cloud/engine"
 	"mfabridge/cloud/engine/channel"
 	"mfabridge/cloud/engine/store/sqlite"
 	"mfabridge/cloud/remote"
@@ -58,7 +57,7 @@ func (p *program) storeEngine(ctx context.Context, conf *config.Engine, key stri
 	if err != nil {
 		return nil, err
 	}
-	e, err := p.openWith(ctx, t, sqlite.Options{}, map[cloud.Preference]engine.Sender{cloud.SMS: outbox})
+	e, err := p.openWith(ctx, t, sqlite.Options{}, delivery{texts: outbox})
 	if err != nil {
 		return nil, errors.Join(err, outbox.Close())
 	}

@@ -151,11 +151,11 @@ func (e *embedded) Close() error { return errors.Join(e.Engine.Close(), e.store.
 
 // open opens the engine on an existing store. It cannot send anything.
 func (p *program) open(ctx context.Context, t place, o sqlite.Options) (*embedded, error) {
-	return p.openWith(ctx, t, o, nil)
+	return p.openWith(ctx, t, o, delivery{})
 }
 
 // openWith is open with what delivers codes.
-func (p *program) openWith(ctx context.Context, t place, o sqlite.Options, senders map[cloud.Preference]engine.Sender) (*embedded, error) {
+func (p *program) openWith(ctx context.Context, t place, o sqlite.Options, d delivery) (*embedded, error) {
 	if t.url != "" || t.tenant != "" {
 		return nil, usage("this command works on the store itself, not over HTTP", "run it where the store is, with sqlite:PATH")
 	}
@@ -172,7 +172,7 @@ func (p *program) openWith(ctx context.Context, t place, o sqlite.Options, sende
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
-	e, err := engine.Open(ctx, engine.Config{Store: s, Key: key, Senders: senders, Now: p.now, Log: p.logger(),
+	e, err := engine.Open(ctx, engine.Config{Store: s, Key: key, Senders: d.senders(), Limits: engine.Limits{Texts: d.limits}, Now: p.now, Log: p.logger(),
 		Actor: operator(), Node: t.node()})
 	if err != nil {
 		return nil, errors.Join(err, s.Close())

@@ -1,6 +1,11 @@
 // Package channel holds ways to hand a code to a user: each is an
 // [engine.Sender].
 //
+// [Texts] asks providers one after the other: a [Caller] by HTTPS, a [Mailer] by
+// SMTP, as a [Config] says. Nothing of a message, a number, a secret or an answer
+// is in an error or a log line, numbers are masked. A provider that was asked
+// and has not taken a message is an error, never silence.
+//
 // [Outbox] writes messages into a folder, one file each, instead of sending
 // them. It is for trying out, for tests and for a gateway that picks files up.
 // It does not count as telephony: a plan goes on warning users who depend on

@@ -41,7 +41,9 @@ func (k *check) unbuilt(key string, set bool) {
 func (k *check) all() {
 	k.store()
 	k.unbuilt("primaries", k.Primaries != nil)
-	k.unbuilt("channels", k.Channels != nil)
+	if k.Channels != nil {
+		k.problems = append(k.problems, k.Channels.Check(k.folder)...)
+	}
 	k.unbuilt("public_url", k.PublicURL != nil)
 	if k.Listeners.API == nil {
 		k.refuse("write for example listeners: {api: {listen: 127.0.0.1:8443}}", "listeners.api is missing, so nobody could ask")

@@ -21,6 +21,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"mfabridge/cloud/engine/channel"
 	"mfabridge/internal/strictyaml"
 )
 
@@ -41,9 +42,11 @@ type Config struct {
 
 	Fraud Fraud `yaml:"fraud"`
 
+	// Channels deliver codes: docs/delivery.md. Default: all lie in the outbox.
+	Channels *channel.Config `yaml:"channels"`
+
 	// Not built yet.
 	Primaries any `yaml:"primaries"`
-	Channels  any `yaml:"channels"`
 	PublicURL any `yaml:"public_url"`
 }
 

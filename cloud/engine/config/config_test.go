@@ -61,7 +61,8 @@ func TestWrongConfigurations(t *testing.T) {
 		"no port":               {"127.0.0.1:9090", "127.0.0.1", "is not an address with a port"},
 		"a long life":           {"10m", "2h", "tokens.life cannot be"},
 		"a negative limit":      {"in_flight: 10", "in_flight: -1", "limits.in_flight cannot be"},
-		"not built: channels":   {"limits:", "channels: {}\nlimits:", "channels is not built"},
+		"not built: voice":      {"limits:", "channels: {voice: {}}\nlimits:", "channels.voice is not built"},
+		"no channel":            {"limits:", "channels: {}\nlimits:", "channels names no channel"},
 		"not built: proxies":    {`listen: "127.0.0.1:9090"`, `listen: "127.0.0.1:9090", trusted_proxies: [a]`, "trusted_proxies is not built"},
 		"not built: primaries":  {"limits:", "primaries: {a: b}\nlimits:", "primaries is not built"},
 	} {
@@ -95,6 +96,7 @@ func TestFollows(t *testing.T) {
 		"tokens":             {"tokens: {life: 10m}", "tokens: {life: 5m, rotation: 5h}", ""},
 		"store":              {"sqlite:cloud.db", "sqlite:other.db", "store cannot change"},
 		"key":                {"file:cloud.key", "file:other.key", "key cannot change"},
+		"channels":           {"limits:", "channels: {text: {providers: [{name: a, mode: off, smtp: {host: mail.contoso.example, from: a@contoso.example, to: \"<$digits$>@sms.contoso.example\"}}]}}\nlimits:", "channels cannot change"},
 		"limits":             {"in_flight: 10", "in_flight: 11", "limits cannot change"},
 		"address":            {"0.0.0.0:8443", "0.0.0.0:8444", "listeners.api.listen cannot change"},
 		"issuer":             {"contoso.example:8443/", "contoso.example:8444/", "listeners.api.url cannot change"},

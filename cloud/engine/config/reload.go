@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 
 	"mfabridge/internal/hint"
@@ -21,6 +22,7 @@ func (c *Config) Follows(next *Config) error {
 	fixed("store", c.Store == next.Store)
 	fixed("key", c.Key == next.Key)
 	fixed("limits", c.Limits == next.Limits)
+	fixed("channels", reflect.DeepEqual(c.Channels, next.Channels))
 	for _, l := range []struct {
 		name      string
 		was, will *Listener

@@ -1,0 +1,140 @@
+package channel_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"mfabridge/cloud/engine/channel"
+	"mfabridge/internal/hint"
+	"mfabridge/internal/strictyaml"
+)
+
+const good = `text:
+  providers:
+    - name: main
+      mode: live
+      percent: 20
+      http:
+        profile: twilio
+        vars: {account: AC1, from: "+14255550100"}
+        basic: {password: "file:main.secret"}
+        headers: {X-Team: identity}
+    - name: mail
+      mode: evaluate
+      smtp: {host: mail.contoso.example, user: codes, password: "env:MAIL", from: codes@contoso.example, to: "<$digits$>@sms.contoso.example"}
+  budget: {day: 2000, countries: {"+44": 500, "+881": 0}, others: 10}
+  templates: {default: "Code <$otp$>", de: "Ihr Code für <$application_name$>: <$otp$>"}
+  languages: {"+49": de}
+`
+
+// parse reads and checks a block.
+func parse(t testing.TB, text string) (*channel.Config, error) {
+	t.Helper()
+	c := new(channel.Config)
+	kind := strictyaml.Kind{Name: "channels", Manual: "docs/delivery.md", Empty: "-"}
+	if err := kind.Decode([]byte(text), "channels.yaml", c); err != nil {
+		return nil, err
+	}
+	return c, errors.Join(c.Check("/srv")...)
+}
+
+func TestProfilesFill(t *testing.T) {
+	c, err := parse(t, good)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := c.Text.Providers[0].HTTP
+	if h.URL != "https://api.twilio.com/2010-04-01/Accounts/<$account$>/Messages.json" || h.Basic.User != "<$account$>" || h.Basic.Password != "file:/srv/main.secret" ||
+		h.Form["Body"] != "<$text$>" || h.Success.Field != "status" || h.Method != "POST" || c.Text.Providers[1].SMTP.Port != 587 {
+		t.Errorf("filled as %+v", h)
+	}
+	if c.Text.Delivers() {
+		t.Error("a fifth of all users counts as all of them")
+	}
+	for _, name := range channel.Profiles() {
+		text := `text: {providers: [{name: a, mode: live, http: {profile: ` + name + `, url: "https://sms.contoso.example/send", bearer: "env:X", vars: {account: a, from: b}}}]}`
+		c, err := parse(t, text)
+		if err != nil {
+			t.Errorf("profile %s: %v", name, err)
+		} else if !c.Text.Delivers() {
+			t.Errorf("profile %s does not deliver", name)
+		}
+	}
+	if len(channel.Profiles()) != 3 {
+		t.Errorf("profiles: %v", channel.Profiles())
+	}
+}
+
+func TestWrongChannels(t *testing.T) {
+	for name, c := range map[string]struct{ old, new, want string }{
+		"unknown key":             {"  budget:", "  bugdet:", "unknown key"},
+		"email":                   {"text:\n", "email: {}\ntext:\n", "channels.email is not built"},
+		"voice":                   {"text:\n", "voice: {}\ntext:\n", "channels.voice is not built"},
+		"WhatsApp":                {"text:\n", "whatsapp: {}\ntext:\n", "channels.whatsapp is not built"},
+		"RCS":                     {"text:\n", "rcs: {}\ntext:\n", "channels.rcs is not built"},
+		"receipts":                {"percent: 20", "receipts: {}", "receipts is not built"},
+		"SMPP":                    {"percent: 20", "smpp: {}", "smpp is not built"},
+		"no mode":                 {"mode: live", "mode: on", "main.mode must be"},
+		"much percent":            {"percent: 20", "percent: 101", "percent cannot be 101"},
+		"less than nothing":       {"percent: 20", "percent: -1", "percent cannot be -1"},
+		"two of a name":           {"name: mail", "name: MAIN", "have one name"},
+		"a strange name":          {"name: mail", "name: a/b", "no plain name"},
+		"a profile that is none":  {"profile: twilio", "profile: other", "profile is none of"},
+		"a var is missing":        {"account: AC1, ", "", "needs vars: {account"},
+		"a var named as a mark":   {"account: AC1", "account: AC1, otp: x", "a name cannot be used"},
+		"GET":                     {"profile: twilio", "profile: twilio\n        method: GET", "must be POST or PUT"},
+		"http":                    {"profile: twilio", "profile: twilio\n        url: http://sms.contoso.example/", "must begin with https"},
+		"http on loopback":        {"profile: twilio", "profile: twilio\n        url: http://127.0.0.1/", "must begin with https"},
+		"a mark in the host":      {"profile: twilio", "profile: twilio\n        url: https://<$account$>.contoso.example/", "in its host"},
+		"a mark as port":          {"profile: twilio", "profile: twilio\n        url: https://contoso.example:8<$account$>/", "in its host"},
+		"a mark behind the host":  {"profile: twilio", "profile: twilio\n        url: https://contoso.example<$account$>/", "in its host"},
+		"a host in a query":       {"profile: twilio", "profile: twilio\n        url: https://contoso.example?<$account$>/", "in its host"},
+		"the code in the address": {"profile: twilio", "profile: twilio\n        url: https://contoso.example/<$otp$>", "means nothing here"},
+		"a user in the address":   {"profile: twilio", "profile: twilio\n        url: https://a:b@contoso.example/", "without a user"},
+		"a password in the open":  {"file:main.secret", "hunter2-in-the-open", "says where the password is"},
+		"basic and bearer":        {"headers:", "bearer: env:X\n        headers:", "basic and bearer"},
+		"an open authorization":   {"X-Team: identity", "Authorization: abc", "in the open"},
+		"a header of the request": {"X-Team", "host", "cannot be set"},
+		"a header with a line":    {"X-Team: identity", `X-Team: "a\r\nb"`, "cannot be set"},
+		"a header with a space":   {"X-Team", `"X Team"`, "cannot be set"},
+		"form and json":           {"headers:", "form: {a: \"<$number$><$text$>\"}\n        json: {a: b}\n        headers:", "needs form or json"},
+		"no number":               {"headers:", "form: {a: \"<$text$>\"}\n        headers:", "must hold <$number$>"},
+		"no code":                 {"headers:", "form: {a: \"<$number$>\"}\n        headers:", "must hold <$text$>"},
+		"the code twice":          {"headers:", "json: {a: [\"<$number$>\", \"<$text$>\", \"<$otp$>\"]}\n        headers:", "once"},
+		"a mark that is none":     {"headers:", "json: {a: \"<$number$><$text$><$bank$>\"}\n        headers:", "means nothing here"},
+		"a failure as success":    {"headers:", "success: {status: [302]}\n        headers:", "302 is no success"},
+		"half a rule":             {"headers:", "success: {field: status}\n        headers:", "one of field and is"},
+		"a long time":             {"headers:", "timeout: 9s\n        headers:", "no time that a try may take"},
+		"a long time together":    {"headers:", "timeout: 6s\n        headers:", "more than 9s together"},
+		"mail to a fixed address": {"<$digits$>@sms", "x@sms", "no address of mail with"},
+		"mail to any domain":      {"<$digits$>@sms.contoso.example", "a@<$digits$>.example", "domain of to"},
+		"mail from a name":        {"from: codes@contoso.example", `from: "A <a@b.example>"`, "from is no address"},
+		"mail without TLS":        {"host: mail.contoso.example, user: codes, password: \"env:MAIL\"", "host: mail.contoso.example, tls: none", "is for a loopback host"},
+		"a password without TLS":  {"host: mail.contoso.example", "host: 127.0.0.1, tls: none", "sends a password without TLS"},
+		"mail by sometimes TLS":   {"host: mail.contoso.example", "host: mail.contoso.example, tls: opportunistic", "must be starttls"},
+		"a host with a port":      {"host: mail.contoso.example", "host: \"mail.contoso.example:25\"", "no name of a host"},
+		"half of a login":         {"user: codes, ", "", "needs both of user and password"},
+		"a subject of two lines":  {"host: mail.contoso.example", `host: mail.contoso.example, subject: "a\r\nBcc: b"`, "one line"},
+		"the code as subject":     {"host: mail.contoso.example", `host: mail.contoso.example, subject: "<$otp$>"`, "means nothing here"},
+		"a country without +":     {`"+44"`, `"44"`, "no country prefix"},
+		"less than no texts":      {`"+44": 500`, `"+44": -1`, "is not from 0"},
+		"a link":                  {"Code <$otp$>", "Code <$otp$> https://x", "never holds a link"},
+		"no default":              {"default: \"Code", "en: \"Code", "has none for all other"},
+		"a language without text": {`"+49": de`, `"+49": fr`, "its language has no template"},
+	} {
+		text := strings.Replace(good, c.old, c.new, 1)
+		if text == good {
+			t.Fatalf("%s changes nothing", name)
+		}
+		_, err := parse(t, text)
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", name, err, c.want)
+		} else if hint.Of(err) == "" && !strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: no advice with %v", name, err)
+		}
+		if err != nil && (strings.Contains(err.Error(), "hunter2") || strings.Contains(err.Error(), "identity")) {
+			t.Errorf("%s: a value is told: %v", name, err)
+		}
+	}
+}

@@ -1,0 +1,165 @@
+package channel_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+
+	"mfabridge/cloud"
+	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/channel"
+	"mfabridge/internal/secret"
+)
+
+// kept is an outbox in memory.
+type kept []string
+
+func (k *kept) Send(_ context.Context, m engine.Message) error {
+	*k = append(*k, string(m.Text.Reveal()))
+	return nil
+}
+func (*kept) Delivers() bool { return false }
+
+// counting is a provider that counts what it is asked and answers a status.
+func counting(t *testing.T, status int) (*channel.HTTP, *[]string) {
+	var got []string
+	return gateway(t, func(w http.ResponseWriter, r *http.Request) {
+		got = append(got, r.FormValue("text"))
+		w.WriteHeader(status)
+	}), &got
+}
+
+func to(user string) engine.Message {
+	m := message("abc")
+	m.To, m.User, m.Code, m.Text = "+44 2079460123", cloud.UserID(user), secret.FromString(aCode), secret.FromString("Your code is "+aCode)
+	return m
+}
+
+func TestTextsGoOneWayAfterTheOther(t *testing.T) {
+	for name, c := range map[string]struct {
+		modes    [2]string
+		status   [2]int
+		percent  int
+		want     [2]int // messages
+		outbox   int
+		delivers bool
+		err      string
+		log      string
+	}{
+		"the first takes it":      {modes: [2]string{"live", "live"}, status: [2]int{200, 200}, want: [2]int{1, 0}, delivers: true, log: "text was taken over"},
+		"the second takes it":     {modes: [2]string{"live", "live"}, status: [2]int{500, 200}, want: [2]int{1, 1}, delivers: true, log: "one: the provider answered 500"},
+		"nobody takes it":         {modes: [2]string{"live", "live"}, status: [2]int{500, 429}, want: [2]int{1, 1}, delivers: true, err: "one: the provider answered 500; two: the provider answered 429"},
+		"the only one fails":      {modes: [2]string{"live", "off"}, status: [2]int{500, 200}, want: [2]int{1, 0}, delivers: true, err: "answered 500"},
+		"evaluated":               {modes: [2]string{"evaluate", "off"}, status: [2]int{200, 200}, outbox: 1, log: "text would be sent"},
+		"evaluated beside a live": {modes: [2]string{"evaluate", "live"}, status: [2]int{200, 200}, want: [2]int{0, 1}, delivers: true, log: "text would be sent"},
+		"all off":                 {modes: [2]string{"off", "off"}, outbox: 1},
+		"outside":                 {modes: [2]string{"live", "off"}, percent: 1, outbox: 1},
+		"outside, to the second":  {modes: [2]string{"live", "live"}, percent: 1, status: [2]int{200, 200}, want: [2]int{0, 1}, delivers: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			one, first := counting(t, c.status[0])
+			two, second := counting(t, c.status[1])
+			conf := &channel.Config{Text: &channel.Text{Providers: []channel.Provider{
+				{Name: "one", Mode: c.modes[0], Percent: c.percent, HTTP: one}, {Name: "two", Mode: c.modes[1], HTTP: two}}}}
+			for _, err := range conf.Check("/") {
+				t.Fatal(err)
+			}
+			var log bytes.Buffer
+			var outbox kept
+			texts, err := channel.OpenTexts(conf.Text, &outbox, slog.New(slog.NewJSONHandler(&log, nil)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer texts.Close()
+			err = texts.Send(t.Context(), to("somebody"))
+			if (err == nil) != (c.err == "") || err != nil && !strings.Contains(err.Error(), c.err) {
+				t.Errorf("%v, want %q", err, c.err)
+			}
+			if len(*first) != c.want[0] || len(*second) != c.want[1] || len(outbox) != c.outbox || texts.Delivers() != c.delivers {
+				t.Errorf("sent %d, %d, outbox %d, delivers %v", len(*first), len(*second), len(outbox), texts.Delivers())
+			}
+			for _, text := range append(append(*first, *second...), outbox...) {
+				if text != "Your code for vpn is "+aCode+". Do not share it." {
+					t.Errorf("text: %q", text)
+				}
+			}
+			if !strings.Contains(log.String(), c.log) {
+				t.Errorf("log: %s", log.String())
+			}
+			leaks(t, "the log", log.String())
+			leaks(t, "the error", fmt.Sprint(err))
+		})
+	}
+}
+
+// A share of all users is as large as it says, and who is in it stays in it
+// while it grows.
+func TestShareOfUsersIsStable(t *testing.T) {
+	in := map[string]bool{}
+	for _, percent := range []int{10, 50, 100} {
+		h, got := counting(t, 200)
+		conf := &channel.Config{Text: &channel.Text{Providers: []channel.Provider{{Name: "one", Mode: "live", Percent: percent, HTTP: h}}}}
+		for _, err := range conf.Check("/") {
+			t.Fatal(err)
+		}
+		texts, err := channel.OpenTexts(conf.Text, new(kept), slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		const users = 400
+		for i := range users {
+			user, before := fmt.Sprintf("01a2012a-75da-79d1-8f0f-%012d", i), len(*got)
+			if err := texts.Send(t.Context(), to(user)); err != nil {
+				t.Fatal(err)
+			}
+			if now := len(*got) > before; in[user] && !now {
+				t.Errorf("%s left at %d%%", user, percent)
+			} else {
+				in[user] = now
+			}
+		}
+		if n := len(*got) * 100 / users; n < percent-6 || n > percent+6 {
+			t.Errorf("%d%% of all users at %d%%", n, percent)
+		}
+		_ = texts.Close()
+	}
+}
+
+func TestTextsSpeakLanguages(t *testing.T) {
+	h, got := counting(t, 200)
+	conf := &channel.Config{Text: &channel.Text{Providers: []channel.Provider{{Name: "one", Mode: "live", HTTP: h}},
+		Templates: map[string]string{"default": "Code <$otp$>", "de": "<$application_name$>: <$otp$> ist Ihr Code", "ch": "CH <$otp$>"},
+		Languages: map[string]string{"+49": "de", "+4": "ch"}}}
+	for _, err := range conf.Check("/") {
+		t.Fatal(err)
+	}
+	texts, err := channel.OpenTexts(conf.Text, new(kept), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer texts.Close()
+	for _, c := range []struct{ number, app, want string }{
+		{"+49 3023125000", "vpn", "vpn: " + aCode + " ist Ihr Code"},
+		{"+49 3023125000", "https://evil.example", "your sign-in: " + aCode + " ist Ihr Code"},
+		{"+49 3023125000", "vpn.contoso.example", "your sign-in: " + aCode + " ist Ihr Code"},
+		{"+49 3023125000", "<$otp$>", "<$otp$>: " + aCode + " ist Ihr Code"},
+		{"+44 2079460123", "vpn", "CH " + aCode},
+		{"+1 4255550100", "vpn", "Code " + aCode},
+	} {
+		m := to("x")
+		m.To, m.Application = c.number, c.app
+		if err := texts.Send(t.Context(), m); err != nil || (*got)[len(*got)-1] != c.want {
+			t.Errorf("%v: %v, %q", c, err, (*got)[len(*got)-1])
+		}
+	}
+	for _, number := range []string{"", "2079460123", "+44 2079460123x12", "+44", "+44 20794601232079460123", "+0 2079460123", "+44 207946o123"} {
+		m := to("x")
+		if m.To = number; texts.Send(t.Context(), m) == nil {
+			t.Errorf("a text went to %q", number)
+		}
+	}
+}
