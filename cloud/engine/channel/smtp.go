@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net"
 	"net/mail"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -144,7 +145,7 @@ func (m *Mailer) letter(n Note) (*gomail.Msg, error) {
 }
 
 func (m *Mailer) client(ctx context.Context) (*gomail.Client, error) {
-	options := []gomail.Option{gomail.WithPort(m.s.Port), gomail.WithTimeout(m.timeout), gomail.WithTLSConfig(m.tls), gomail.WithoutNoop(),
+	options := []gomail.Option{gomail.WithPort(m.s.Port), gomail.WithTimeout(m.timeout + time.Second), gomail.WithTLSConfig(m.tls), gomail.WithoutNoop(),
 		gomail.WithTLSPolicy(gomail.TLSMandatory), gomail.WithDialContextFunc(m.dial(ctx))}
 	switch m.s.TLS {
 	case implicitTLS:
@@ -232,7 +233,7 @@ func refusal(ctx context.Context, what string, err error) error {
 	_, invalid := errors.AsType[x509.CertificateInvalidError](err)
 	reply, replied := errors.AsType[*gomail.SendError](err)
 	switch {
-	case ctx.Err() != nil:
+	case ctx.Err() != nil || os.IsTimeout(err):
 		return fmt.Errorf("%s: no answer in time", what)
 	case unknown || misnamed || invalid:
 		return fmt.Errorf("%s: its certificate cannot be trusted", what)
