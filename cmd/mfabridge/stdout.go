@@ -5,18 +5,24 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"sync"
 	"syscall"
 )
 
 // output is where results go. It remembers that it could not be written: most
 // lines are printed without a look at the error, and a command whose result is
-// lost must not end as if all were well.
+// lost must not end as if all were well. Several may write: events of a server
+// come between the lines of the command that runs it.
 type output struct {
-	w   io.Writer
+	w io.Writer
+
+	mu  sync.Mutex
 	err error
 }
 
 func (o *output) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	if o.err != nil {
 		return 0, o.err
 	}
