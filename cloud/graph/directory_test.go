@@ -194,6 +194,27 @@ func TestFaultsOfAChange(t *testing.T) {
 	}
 }
 
+// A number that a 409 came with is stored, and seen only after a while.
+func TestStoredNumberIsSeenLate(t *testing.T) {
+	x := newTenant(t)
+	looks := 0
+	x.fault = func(method, path string, n int) (int, http.Header) {
+		switch {
+		case method == "POST" && strings.HasSuffix(path, "/phoneMethods"):
+			return 409, nil
+		case method == "GET" && strings.HasSuffix(path, "/phoneMethods"):
+			if looks++; looks == 4 {
+				x.people[adaID].phones["mobile"] = "+1 4255550101"
+			}
+		}
+		return 0, nil
+	}
+	r := x.open().Write(t.Context(), []cloud.Change{change(adaID, cloud.Add, cloud.Mobile, "", "+1 4255550101")})[0]
+	if r.Outcome != cloud.Done || !slices.Contains(x.waits, 5*time.Second) {
+		t.Errorf("got %+v, waited %v", r, x.waits)
+	}
+}
+
 func TestReadsAreAskedAgain(t *testing.T) {
 	x := newTenant(t)
 	x.fault = func(method, path string, n int) (int, http.Header) {
