@@ -14,7 +14,30 @@ import (
 	"mfabridge/cloud/rehearse"
 	"mfabridge/internal/hint"
 	"mfabridge/migrate"
+	"mfabridge/migrate/planfile"
 )
+
+// runFlags are what every run takes that writes to a target by a plan.
+func runFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "expect", EnvVars: env("expect"), Usage: "go on only if the plan's digest is `DIGEST`"},
+		&cli.IntFlag{Name: "max-users", EnvVars: env("max-users"), Usage: "stop after `N` users"},
+		&cli.IntFlag{Name: "max-failures", EnvVars: env("max-failures"), Usage: "stop when `N` users have failed"},
+		&cli.StringFlag{Name: "rate", EnvVars: env("rate"), Usage: "make at most `N` changes a second (N/s), or a minute (N/m)"},
+		&cli.IntFlag{Name: "concurrency", EnvVars: env("concurrency"), Value: 1, Usage: "make `N` calls to the target at a time; a store gains nothing by it"},
+		&cli.StringFlag{Name: "quiet-hours", EnvVars: env("quiet-hours"), Usage: "write nothing in `FROM-TO[,DAYS][,ZONE]`, e.g. 08:00-18:00,mon-fri; several with ; between them"},
+		&cli.StringFlag{Name: "rehearse-faults", EnvVars: env("rehearse-faults"), Usage: "let the store misbehave as `SPEC` says, to rehearse (docs/apply.md)"},
+	}
+}
+
+// expected refuses a plan whose digest is not the one that was reviewed.
+func expected(c *cli.Context, plan *planfile.Plan, path string) error {
+	if want := c.String("expect"); want != "" && want != plan.Digest() {
+		return hint.New(fmt.Sprintf("the digest of %s is %s, not the expected one", path, plan.Digest()),
+			"this is another plan than the one that was reviewed")
+	}
+	return nil
+}
 
 // maxConcurrency is a bound on calls at a time: more would only be throttled.
 const maxConcurrency = 64

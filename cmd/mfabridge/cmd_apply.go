@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -29,20 +30,13 @@ func (p *program) applyCommand() *cli.Command {
 			"killed goes on where it was. What has changed in the target since the plan was made is left alone.\n\n" +
 			"Ctrl-C ends the run behind the batch that is being written, a second one at once; the signal USR1 makes it\n" +
 			"wait behind that batch, USR2 lets it go on.",
-		Flags: append(reachFlags(),
+		Flags: slices.Concat(reachFlags(), runFlags(), []cli.Flag{
 			planKeyFlag(), keyFlag(), formatFlag(),
-			&cli.StringFlag{Name: "expect", EnvVars: env("expect"), Usage: "go on only if the plan's digest is `DIGEST`"},
-			&cli.IntFlag{Name: "max-users", EnvVars: env("max-users"), Usage: "stop after `N` users"},
-			&cli.IntFlag{Name: "max-failures", EnvVars: env("max-failures"), Usage: "stop when `N` users have failed"},
 			&cli.IntFlag{Name: "max-removals", EnvVars: env("max-removals"), Usage: "allow `N` methods to be removed"},
 			&cli.BoolFlag{Name: "allow-irreversible", EnvVars: env("allow-irreversible"), Usage: "make changes that nothing can take back as well"},
-			&cli.StringFlag{Name: "rate", EnvVars: env("rate"), Usage: "make at most `N` changes a second (N/s), or a minute (N/m)"},
-			&cli.IntFlag{Name: "concurrency", EnvVars: env("concurrency"), Value: 1, Usage: "make `N` calls to the target at a time; a store gains nothing by it"},
-			&cli.StringFlag{Name: "quiet-hours", EnvVars: env("quiet-hours"), Usage: "write nothing in `FROM-TO[,DAYS][,ZONE]`, e.g. 08:00-18:00,mon-fri; several with ; between them"},
 			&cli.StringSliceFlag{Name: "wave", EnvVars: env("wave"), Usage: "apply only the wave `NAME`; several in the order given"},
 			&cli.StringFlag{Name: "gate", EnvVars: env("gate"), Usage: "run `CMD` between two waves, without a shell; it must end with 0"},
-			&cli.StringFlag{Name: "rehearse-faults", EnvVars: env("rehearse-faults"), Usage: "let the store misbehave as `SPEC` says, to rehearse (docs/apply.md)"},
-		),
+		}),
 		Action: p.apply,
 	}
 }
@@ -81,9 +75,8 @@ func (p *program) apply(c *cli.Context) (err error) {
 			return err
 		}
 	}
-	if want := c.String("expect"); want != "" && want != plan.Digest() {
-		return hint.New(fmt.Sprintf("the digest of %s is %s, not the expected one", given[0], plan.Digest()),
-			"this is another plan than the one that was reviewed")
+	if err := expected(c, plan, given[0]); err != nil {
+		return err
 	}
 	journal, err := planfile.OpenJournal(plan, planfile.JournalPath(given[0]))
 	if err != nil {

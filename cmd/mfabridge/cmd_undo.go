@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -24,20 +25,13 @@ func (p *program) undoCommand() *cli.Command {
 			"removed last, and only if nothing was added to them since. --show tells what would be put back and writes\n" +
 			"nothing. A run that was stopped can be run again; after undo the same plan can be applied again.\n\n" +
 			"Ends with 3 if something stays: it was changed since, nobody could put it back, or the target refused.",
-		Flags: append(reachFlags(),
+		Flags: slices.Concat(reachFlags(), runFlags(), []cli.Flag{
 			planKeyFlag(), keyFlag(), formatFlag(),
 			&cli.BoolFlag{Name: "show", EnvVars: env("show"), Usage: "list what would be put back, and change nothing"},
-			&cli.StringFlag{Name: "expect", EnvVars: env("expect"), Usage: "go on only if the plan's digest is `DIGEST`"},
 			&cli.StringFlag{Name: "wave", EnvVars: env("wave"), Usage: "undo only the users of the wave `NAME`"},
-			&cli.IntFlag{Name: "max-users", EnvVars: env("max-users"), Usage: "stop after `N` users"},
-			&cli.IntFlag{Name: "max-failures", EnvVars: env("max-failures"), Usage: "stop when `N` users have failed"},
 			&cli.BoolFlag{Name: "allow-irreversible", EnvVars: env("allow-irreversible"),
 				Usage: "take away as well what stands for something that nobody could put back"},
-			&cli.StringFlag{Name: "rate", EnvVars: env("rate"), Usage: "make at most `N` changes a second (N/s), or a minute (N/m)"},
-			&cli.IntFlag{Name: "concurrency", EnvVars: env("concurrency"), Value: 1, Usage: "make `N` calls to the target at a time; a store gains nothing by it"},
-			&cli.StringFlag{Name: "quiet-hours", EnvVars: env("quiet-hours"), Usage: "write nothing in `FROM-TO[,DAYS][,ZONE]`, as apply does"},
-			&cli.StringFlag{Name: "rehearse-faults", EnvVars: env("rehearse-faults"), Usage: "let the store misbehave as `SPEC` says, to rehearse (docs/apply.md)"},
-		),
+		}),
 		Action: p.undo,
 	}
 }
@@ -66,9 +60,8 @@ func (p *program) undo(c *cli.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, plan.Close()) }()
-	if want := c.String("expect"); want != "" && want != plan.Digest() {
-		return hint.New(fmt.Sprintf("the digest of %s is %s, not the expected one", given[0], plan.Digest()),
-			"this is another plan than the one that was applied")
+	if err := expected(c, plan, given[0]); err != nil {
+		return err
 	}
 	part, err := wavePart(c, plan)
 	if err != nil {
