@@ -123,7 +123,7 @@ func (m *primaries) check(ctx context.Context, w io.Writer) error {
 		for _, address := range slices.Sorted(maps.Keys(answers)) {
 			state := "answers Status-Server"
 			if answers[address] != nil {
-				state = "does not answer Status-Server"
+				state = fmt.Sprintf("does not answer Status-Server (%v)", answers[address])
 			} else {
 				answered++
 			}

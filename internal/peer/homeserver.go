@@ -75,14 +75,20 @@ func runHome(t testing.TB, key, text string, files map[string][]byte) (address s
 		t.Fatal(err)
 	}
 	address = pc.LocalAddr().String()
-	_, port, _ := net.SplitHostPort(address)
 	if err := pc.Close(); err != nil {
 		t.Fatal(err)
 	}
-	conf := strings.NewReplacer("FOLDER", folder, "SECRET", key, "PORT", port).Replace(text)
-	files["radiusd.conf"] = []byte(conf)
-	for name, text := range files {
-		if err := os.WriteFile(filepath.Join(folder, name), text, 0o600); err != nil {
+	launch(t, path, folder, address, key, text, files)
+	return address
+}
+
+// launch runs FreeRADIUS in a folder until the test ends.
+func launch(t testing.TB, path, folder, address, key, text string, files map[string][]byte) {
+	t.Helper()
+	_, port, _ := net.SplitHostPort(address)
+	files["radiusd.conf"] = []byte(strings.NewReplacer("FOLDER", folder, "SECRET", key, "PORT", port).Replace(text))
+	for name, content := range files {
+		if err := os.WriteFile(filepath.Join(folder, name), content, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -102,5 +108,4 @@ func runHome(t testing.TB, key, text string, files map[string][]byte) (address s
 			t.Log(out.String())
 		}
 	})
-	return address
 }

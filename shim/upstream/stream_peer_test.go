@@ -76,96 +76,11 @@ func run(t *testing.T, program string, args ...string) {
 	})
 }
 
-// radsecConf is FreeRADIUS 3 as a home server over TLS, for logins and
-// accounting.
-const radsecConf = `prefix = /usr
-libdir = /usr/lib/freeradius
-run_dir = FOLDER
-logdir = FOLDER
-raddbdir = FOLDER
-name = radiusd
-max_request_time = 30
-cleanup_delay = 5
-log {
-  destination = stdout
-  auth = no
-}
-security {
-  allow_core_dumps = no
-  reject_delay = 0
-  status_server = yes
-}
-thread pool {
-  start_servers = 1
-  max_servers = 4
-  min_spare_servers = 1
-  max_spare_servers = 2
-  max_requests_per_server = 0
-}
-modules {
-  files {
-    filename = ${raddbdir}/users
-  }
-  pap {
-  }
-  detail {
-    filename = ${raddbdir}/detail
-    permissions = 0600
-  }
-}
-clients radsec {
-  client loopback {
-    ipaddr = 127.0.0.1
-    proto = tls
-    secret = radsec
-  }
-}
-server home {
-  listen {
-    type = auth+acct
-    ipaddr = 127.0.0.1
-    port = PORT
-    proto = tcp
-    clients = radsec
-    tls {
-      private_key_file = ${raddbdir}/server.key
-      certificate_file = ${raddbdir}/server.pem
-      ca_file = ${raddbdir}/ca.pem
-      fragment_size = 8192
-      cipher_list = "DEFAULT"
-      tls_min_version = "1.2"
-      tls_max_version = "1.3"
-      require_client_cert = yes
-    }
-  }
-  authorize {
-    files
-    pap
-  }
-  authenticate {
-    Auth-Type PAP {
-      pap
-    }
-  }
-  accounting {
-    detail
-  }
-}
-`
-
 // freeRADIUSOverTLS starts it and returns its address and folder.
 func freeRADIUSOverTLS(t *testing.T, ours *signer, server tls.Certificate) (address, folder string) {
 	t.Helper()
-	program := peer.Path(t, "freeradius", "freeradius")
 	folder = ours.pki(server)
-	port := freePort(t)
-	ours.write(filepath.Join(folder, "radiusd.conf"), []byte(strings.NewReplacer("FOLDER", folder, "PORT", port).Replace(radsecConf)))
-	ours.write(filepath.Join(folder, "users"), []byte("ada Cleartext-Password := \"pa55\"\n\tReply-Message := \"hello ada\"\n"))
-	if err := os.Chmod(folder, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	run(t, program, "-f", "-l", "stdout", "-d", folder, "-n", "radiusd")
-	return "127.0.0.1:" + port, folder
+	return peer.HomeServerOverTLS(t, folder, "ada Cleartext-Password := \"pa55\"\n\tReply-Message := \"hello ada\"\n"), folder
 }
 
 // homes are peers that take the same logins.
