@@ -1,31 +1,38 @@
 #!/usr/bin/env bash
-# Runs every fuzz target of the repository for a while, one after the other.
+# Runs every fuzz target of the repository for a while, one on each core.
 #   fuzz.sh TIME    e.g. 3s in "make test", 5m in "make soak"
 set -euo pipefail
 time=${1:?usage: fuzz.sh TIME}
 go=${GO:-go}
-count=0
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
 
-# fuzz runs one target. The go command now and then reports its own deadline as
-# a failure, when a worker is busy as the time is over; that has no failing
-# input, and is tried again.
-fuzz() { # package, target
+# fuzz runs one target of a package whose test program is built. A worker that
+# is busy as the time is over is now and then reported as a failure; that has
+# no failing input, and is tried again.
+fuzz() { # program, folder, target
+  local log
+  log=$(mktemp -p "$work")
   for _ in 1 2 3; do
-    "$go" test "$1" -run '^$' -fuzz "^$2\$" -fuzztime "$time" >"$log" 2>&1 && return
+    (cd "$2" && "$1" -test.run '^$' -test.fuzz "^$3\$" -test.fuzztime "$time" -test.parallel 1 \
+      -test.fuzzcachedir "$work/cache-$3") >"$log" 2>&1 && echo "fuzz ${2#"$PWD"/} $3 for $time" && return
     grep -q 'context deadline exceeded' "$log" && ! grep -q 'Failing input' "$log" || break
-    echo "  its time was over while a worker was busy; once more"
+    echo "  $3: its time was over while a worker was busy; once more"
   done
   cat "$log"
-  exit 1
+  return 1
 }
-for package in $("$go" list ./...); do
-  dir=$("$go" list -f '{{.Dir}}' "$package")
-  for target in $(grep -hoE '^func Fuzz[A-Za-z0-9_]+' "$dir"/*_test.go 2>/dev/null | sed 's/^func //'); do
-    echo "fuzz $package $target for $time"
-    fuzz "$package" "$target"
-    count=$((count + 1))
+export -f fuzz
+export work time
+
+number=0
+while IFS=$'\t' read -r package dir; do
+  targets=$(grep -hoE '^func Fuzz[A-Za-z0-9_]+' "$dir"/*_test.go 2>/dev/null | sed 's/^func //') || continue
+  number=$((number + 1))
+  "$go" test -c -fuzz=. -o "$work/$number.test" "$package"
+  for target in $targets; do
+    printf '%s\0%s\0%s\0' "$work/$number.test" "$dir" "$target"
   done
-done
-echo "fuzz targets run: $count"
+done < <("$go" list -f '{{.ImportPath}}{{"\t"}}{{.Dir}}' ./...) >"$work/targets"
+xargs -0 -n 3 -P "$(nproc)" bash -c 'fuzz "$@" || exit 255' fuzz <"$work/targets"
+echo "fuzz targets run: $(tr -cd '\0' <"$work/targets" | wc -c | awk '{print $1 / 3}')"
