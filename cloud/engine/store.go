@@ -185,6 +185,7 @@ type Device struct {
 	Created time.Time
 	Opened  time.Time // when somebody proved to be who was invited; zero: not yet
 	Key     []byte    // public, see [DeviceKeySize]; nil: none, and nothing that it signs is taken
+	Aside   []byte    // see deviceAside; nil: none of it
 }
 
 // Group is a named set of users and of other groups.

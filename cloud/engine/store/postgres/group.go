@@ -19,7 +19,7 @@ const (
 func (r reader) Devices(user cloud.UserID) (devices []engine.Device, err error) {
 	err = r.query(sqlDevices, func(row [][]byte) error {
 		devices = append(devices, engine.Device{User: user, ID: text(row[0]), Name: text(row[1]), State: text(row[2]),
-			Until: clock(row[3]), Created: clock(row[4]), Key: blob(row[5]), Opened: clock(row[6])})
+			Until: clock(row[3]), Created: clock(row[4]), Key: blob(row[5]), Opened: clock(row[6]), Aside: blob(row[7])})
 		return nil
 	}, string(user))
 	return devices, err
@@ -62,7 +62,7 @@ func (r reader) Parents(member string, limit int) ([]string, error) {
 }
 
 func (t *tx) PutDevice(d *engine.Device) error {
-	return t.do(sqlPutDevice, string(d.User), d.ID, d.Name, d.State, nano(d.Until), nano(d.Created), full(d.Key), nano(d.Opened))
+	return t.do(sqlPutDevice, string(d.User), d.ID, d.Name, d.State, nano(d.Until), nano(d.Created), full(d.Key), nano(d.Opened), full(d.Aside))
 }
 
 func (t *tx) RemoveDevice(user cloud.UserID, id string) error {

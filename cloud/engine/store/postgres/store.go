@@ -22,12 +22,15 @@ var schema1 string
 //go:embed schema2.sql
 var schema2 string
 
+//go:embed schema3.sql
+var schema3 string
+
 // steps are the scripts that lead to each version, the first from an empty
 // schema. A step that was released is never changed.
-var steps = []string{schema1, schema2}
+var steps = []string{schema1, schema2, schema3}
 
 // Version is the schema's version that this program reads and writes.
-const Version = 2
+const Version = 3
 
 // maxReaders bounds the connections for View.
 const maxReaders = 4

@@ -72,7 +72,7 @@ var (
 	sqlSetLastSent  = put("last_sent", "user_id, place", "user_id, place, challenge")
 	sqlPutFailures  = put("failures", "user_id, way, place", "user_id, way, place, count, last")
 	sqlPutApp       = put("apps", "name", appColumns)
-	sqlPutDevice    = put("devices", "user_id, id", "user_id, id, name, state, until, created, public_key, opened")
+	sqlPutDevice    = put("devices", "user_id, id", "user_id, id, name, state, until, created, public_key, opened, aside")
 	sqlPutGroup     = put("groups", "id", "id, name, created")
 )
 

@@ -9,7 +9,7 @@ import (
 
 // Statements that write groups, members and devices.
 const (
-	sqlPutDevice     = "INSERT OR REPLACE INTO devices (user, id, name, state, until, created, public_key, opened) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
+	sqlPutDevice     = "INSERT OR REPLACE INTO devices (user, id, name, state, until, created, public_key, opened, aside) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
 	sqlRemoveDevice  = "DELETE FROM devices WHERE user = $1 AND id = $2"
 	sqlPutGroup      = "INSERT OR REPLACE INTO groups (id, name, created) VALUES ($1, $2, $3)"
 	sqlRemoveGroup   = "DELETE FROM groups WHERE id = $1"
@@ -20,9 +20,9 @@ const (
 )
 
 func (r reader) Devices(user cloud.UserID) (devices []engine.Device, err error) {
-	err = r.c.query(sqlDevices, 7, func(row []driver.Value) error {
+	err = r.c.query(sqlDevices, 8, func(row []driver.Value) error {
 		devices = append(devices, engine.Device{User: user, ID: text(row[0]), Name: text(row[1]), State: text(row[2]),
-			Until: clock(row[3]), Created: clock(row[4]), Key: blob(row[5]), Opened: clock(row[6])})
+			Until: clock(row[3]), Created: clock(row[4]), Key: blob(row[5]), Opened: clock(row[6]), Aside: blob(row[7])})
 		return nil
 	}, string(user))
 	return devices, err
@@ -65,7 +65,7 @@ func (r reader) Parents(member string, limit int) ([]string, error) {
 }
 
 func (t tx) PutDevice(d *engine.Device) error {
-	return t.do(sqlPutDevice, string(d.User), d.ID, d.Name, d.State, nano(d.Until), nano(d.Created), append([]byte{}, d.Key...), nano(d.Opened))
+	return t.do(sqlPutDevice, string(d.User), d.ID, d.Name, d.State, nano(d.Until), nano(d.Created), append([]byte{}, d.Key...), nano(d.Opened), append([]byte{}, d.Aside...))
 }
 
 func (t tx) RemoveDevice(user cloud.UserID, id string) error {

@@ -33,7 +33,7 @@ const (
 	sqlAttempt       = "SELECT state, reason, tries, at FROM attempts WHERE challenge = $1 AND answer_key = $2"
 	sqlLastSent      = "SELECT challenge FROM last_sent WHERE user = $1 AND place = $2"
 	sqlFailures      = "SELECT count, last FROM failures WHERE user = $1 AND way = $2 AND place = $3"
-	sqlDevices       = "SELECT id, name, state, until, created, public_key, opened FROM devices WHERE user = +$1 ORDER BY id"
+	sqlDevices       = "SELECT id, name, state, until, created, public_key, opened, aside FROM devices WHERE user = +$1 ORDER BY id"
 	sqlGroup         = "SELECT id, name, created FROM groups WHERE id = $1"
 	sqlGroupNamed    = "SELECT id, groups.name, created FROM names JOIN groups ON groups.id = names.user WHERE space = 2 AND names.name = +$1"
 	sqlGroupsAfter   = "SELECT id, name, created FROM groups WHERE id > +$1 ORDER BY id LIMIT +$2"

@@ -41,7 +41,7 @@ func sampleChallenge() *engine.Challenge {
 // rowsComeBack puts one of each kind twice, and reads it.
 func rowsComeBack(t *testing.T, p Place) {
 	s := p.opens(t)
-	token, device := sampleToken(), engine.Device{User: "id-1", ID: "d", Name: "phone", State: "invited", Until: epoch, Created: epoch, Key: []byte{4, 0, 1}, Opened: epoch}
+	token, device := sampleToken(), engine.Device{User: "id-1", ID: "d", Name: "phone", State: "invited", Until: epoch, Created: epoch, Key: []byte{4, 0, 1}, Opened: epoch, Aside: []byte("aside of a device")}
 	app := engine.App{Name: "gateway", Role: engine.RoleShim, Digest: []byte{1, 2}, Created: epoch, Until: epoch.Add(time.Hour), Disabled: true}
 	attempt := engine.Attempt{Challenge: "0001", Key: "a", State: cloud.Pending, Reason: cloud.WrongCode, Tries: 2, At: epoch}
 	group := engine.Group{ID: "g", Name: "Staff", Created: epoch}
