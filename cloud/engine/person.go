@@ -24,6 +24,7 @@ type record struct {
 	groups     []Group
 	challenges []*Challenge
 	failures   map[Counter]Failures
+	slips      []Slip
 }
 
 // record reads everything about a user but the audit.
@@ -54,6 +55,9 @@ func (e *Engine) record(r Reader, id cloud.UserID) (p record, err error) {
 		}
 	}
 	if p.challenges, err = challengesOf(r, id); err != nil {
+		return p, err
+	}
+	if p.slips, err = r.SlipsOf(id); err != nil {
 		return p, err
 	}
 	p.failures, err = r.FailuresOf(string(id))
@@ -171,6 +175,10 @@ func (e *Engine) objects(p *record) (all []fields, err error) {
 	for _, c := range p.challenges {
 		all = append(all, fields{"type": "challenge", "id": c.ID, "state": c.State, "reason": c.Reason, "method": c.Method, "prompt": c.Prompt,
 			"application": c.App, "from": c.Place, "created": at(c.Created), "expires": at(c.Expires), "decided": at(c.Decided)})
+	}
+	for _, k := range p.slips {
+		kind, _, _ := strings.Cut(k.ID, "/")
+		all = append(all, fields{"type": "slip", "kind": kind, "until": at(k.Until), "data": string(k.Data)})
 	}
 	for counter, f := range p.failures {
 		all = append(all, fields{"type": "failures", "way": counter.Way, "from": counter.Place, "count": f.Count, "last": at(f.Last)})

@@ -93,6 +93,9 @@ type Reader interface {
 
 	Devices(user cloud.UserID) ([]Device, error) // ascending by id
 
+	Slip(id string) (*Slip, error)
+	SlipsOf(user cloud.UserID) ([]Slip, error) // ascending by id
+
 	Group(id string) (*Group, error)
 	GroupNamed(name string) (*Group, error) // folded
 	GroupsAfter(id string, limit int) ([]Group, error)
@@ -141,6 +144,11 @@ type Tx interface {
 	PutDevice(d *Device) error
 	RemoveDevice(user cloud.UserID, id string) error
 
+	PutSlip(s *Slip) error
+	RemoveSlip(id string) error
+	// PruneSlips forgets at most limit slips that ended before t.
+	PruneSlips(t time.Time, limit int) error
+
 	PutGroup(g *Group) error
 	RemoveGroup(id string) error // with its members; its name and its own memberships first
 	// AddMember and RemoveMember tell whether there was something to do.
@@ -152,12 +160,12 @@ type Tx interface {
 	// and at most limit counters whose last failure is before t.
 	Prune(id cloud.ChallengeID, t time.Time, limit int) error
 
-	// ForgetUser removes a user's challenges with what was answered to them, and
-	// the counts of failures. What is removed from here to the end of the
+	// ForgetUser removes a user's challenges with what was answered to them, the
+	// slips, and the counts of failures. What is removed from here to the end of the
 	// transaction is overwritten where the store can do that.
 	ForgetUser(user cloud.UserID) error
 	// Fence makes everything worthless that was given out up to a time: all
-	// challenges and what is aside of users is removed, and no generator takes a
+	// challenges, slips and what is aside of users is removed, and no generator takes a
 	// code of a step that could have been accepted by then: its drift counts,
 	// and so many steps more for one that is proven or is not.
 	Fence(at time.Time, proven, unproven int) error
@@ -186,6 +194,15 @@ type Device struct {
 	Opened  time.Time // when somebody proved to be who was invited; zero: not yet
 	Key     []byte    // public, see [DeviceKeySize]; nil: none, and nothing that it signs is taken
 	Aside   []byte    // see deviceAside; nil: none of it
+}
+
+// Slip is a note that ends by itself: how far a sign-in has come, what a
+// refresh token stands for, from where a user came. Nothing in it is a secret.
+type Slip struct {
+	ID    string
+	User  cloud.UserID // empty: of nobody yet
+	Data  []byte
+	Until time.Time
 }
 
 // Group is a named set of users and of other groups.

@@ -25,12 +25,15 @@ var schema2 string
 //go:embed schema3.sql
 var schema3 string
 
+//go:embed schema4.sql
+var schema4 string
+
 // steps are the scripts that lead to each version, the first from an empty
 // schema. A step that was released is never changed.
-var steps = []string{schema1, schema2, schema3}
+var steps = []string{schema1, schema2, schema3, schema4}
 
 // Version is the schema's version that this program reads and writes.
-const Version = 3
+const Version = 4
 
 // maxReaders bounds the connections for View.
 const maxReaders = 4

@@ -27,5 +27,7 @@ func Statements() map[string]string {
 		"sqlFenceChallenges": sqlFenceChallenges, "sqlFenceAttempts": sqlFenceAttempts, "sqlFenceSent": sqlFenceSent,
 		"sqlDataVersion": sqlDataVersion, "sqlBegin": sqlBegin, "sqlCommit": sqlCommit, "sqlRollback": sqlRollback, "sqlSavepoint": sqlSavepoint,
 		"sqlRelease": sqlRelease, "sqlUndo": sqlUndo,
+		"sqlSlip": sqlSlip, "sqlSlipsOf": sqlSlipsOf, "sqlPutSlip": sqlPutSlip, "sqlRemoveSlip": sqlRemoveSlip, "sqlPruneSlips": sqlPruneSlips,
+		"sqlFenceSlips": sqlFenceSlips, "sqlForgetSlips": sqlForgetSlips,
 	}
 }

@@ -25,6 +25,8 @@ const (
 	sqlFenceChallenges  = "DELETE FROM challenges"
 	sqlFenceAttempts    = "DELETE FROM attempts"
 	sqlFenceSent        = "DELETE FROM last_sent"
+	sqlFenceSlips       = "DELETE FROM slips"
+	sqlForgetSlips      = "DELETE FROM slips WHERE user = $1"
 )
 
 // MetaNames implements [engine.Reader]. Names are ASCII.
@@ -52,7 +54,7 @@ func (t tx) ForgetUser(user cloud.UserID) error {
 	if err := t.c.script("PRAGMA secure_delete=ON"); err != nil {
 		return err
 	}
-	for _, sql := range []string{sqlForgetAttempts, sqlForgetChallenges, sqlForgetSent, sqlForgetFailures} {
+	for _, sql := range []string{sqlForgetAttempts, sqlForgetChallenges, sqlForgetSent, sqlForgetFailures, sqlForgetSlips} {
 		if err := t.do(sql, string(user)); err != nil {
 			return err
 		}
@@ -68,7 +70,7 @@ func (t tx) Fence(at time.Time, proven, unproven int) error {
 	if err := t.do(sqlFenceSpent, second); err != nil {
 		return err
 	}
-	for _, sql := range []string{sqlFenceAside, sqlFenceChallenges, sqlFenceAttempts, sqlFenceSent} {
+	for _, sql := range []string{sqlFenceAside, sqlFenceChallenges, sqlFenceAttempts, sqlFenceSent, sqlFenceSlips} {
 		if err := t.do(sql); err != nil {
 			return err
 		}

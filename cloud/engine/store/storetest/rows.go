@@ -46,6 +46,7 @@ func rowsComeBack(t *testing.T, p Place) {
 	attempt := engine.Attempt{Challenge: "0001", Key: "a", State: cloud.Pending, Reason: cloud.WrongCode, Tries: 2, At: epoch}
 	group := engine.Group{ID: "g", Name: "Staff", Created: epoch}
 	counter, failures := engine.Counter{User: "id-1", Way: "oath", Place: "x"}, engine.Failures{Count: 3, Last: epoch}
+	slip := engine.Slip{ID: "s", User: "id-1", Data: []byte{0, 3}, Until: epoch}
 	for range 2 {
 		update(t, s, func(tx engine.Tx) error {
 			if owner, err := tx.Claim(engine.Names, "ada", "id-1"); err != nil || owner != "id-1" {
@@ -55,7 +56,7 @@ func rowsComeBack(t *testing.T, p Place) {
 				t.Errorf("Claim: %s, %v", owner, err)
 			}
 			for _, err := range []error{tx.PutUser(sampleUser()), tx.PutToken(&token), tx.PutChallenge(sampleChallenge()), tx.PutAttempt(&attempt),
-				tx.SetLastSent("id-1", "x", "0001"), tx.PutFailures(counter, failures), tx.PutApp(&app), tx.PutDevice(&device), tx.PutGroup(&group)} {
+				tx.SetLastSent("id-1", "x", "0001"), tx.PutFailures(counter, failures), tx.PutApp(&app), tx.PutDevice(&device), tx.PutGroup(&group), tx.PutSlip(&slip)} {
 				if err != nil {
 					return err
 				}
@@ -91,6 +92,10 @@ func rowsComeBack(t *testing.T, p Place) {
 		same("apps", apps, err, []engine.App{app})
 		devices, err := r.Devices("id-1")
 		same("devices", devices, err, []engine.Device{device})
+		kept, err := r.Slip("s")
+		same("slip", kept, err, &slip)
+		slips, err := r.SlipsOf("id-1")
+		same("slips", slips, err, []engine.Slip{slip})
 		named, err := r.GroupNamed("staff")
 		same("group", named, err, &group)
 		members, err := r.MembersAfter("g", engine.MemberUser, "", 10)
@@ -122,6 +127,9 @@ func forgotten(t *testing.T, s engine.Store) {
 		if c, err := r.Challenge("0001"); err != nil || c != nil {
 			t.Errorf("fenced: %+v, %v", c, err)
 		}
+		if k, err := r.Slip("s"); err != nil || k != nil {
+			t.Errorf("fenced: %+v, %v", k, err)
+		}
 		if f, err := r.FailuresOf("id-1"); err != nil || len(f) > 0 {
 			t.Errorf("forgotten: %+v, %v", f, err)
 		}
@@ -129,6 +137,57 @@ func forgotten(t *testing.T, s engine.Store) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// slipsEnd: slips are forgotten once they have ended, a bounded number at a
+// time, when they are removed, and with their user.
+func slipsEnd(t *testing.T, p Place) {
+	s := p.opens(t)
+	put := func() {
+		update(t, s, func(tx engine.Tx) error {
+			for i, id := range []string{"c", "b", "a"} {
+				if err := tx.PutSlip(&engine.Slip{ID: id, User: cloud.UserID("of-" + id), Data: []byte{1}, Until: epoch.Add(time.Duration(i) * time.Minute)}); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	left := func() (left string) {
+		err := s.View(t.Context(), func(r engine.Reader) error {
+			for _, id := range []string{"a", "b", "c"} {
+				k, err := r.Slip(id)
+				if err != nil {
+					return err
+				}
+				if k != nil {
+					left += id
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return left
+	}
+	for _, c := range []struct {
+		what string
+		do   func(engine.Tx) error
+		want string
+	}{
+		{"one at a time", func(tx engine.Tx) error { return tx.PruneSlips(epoch.Add(time.Hour), 1) }, "ab"},
+		{"those that have ended", func(tx engine.Tx) error { return tx.PruneSlips(epoch.Add(time.Minute+1), 10) }, "a"},
+		{"none that is good", func(tx engine.Tx) error { return tx.PruneSlips(epoch, 10) }, "abc"},
+		{"removed", func(tx engine.Tx) error { return tx.RemoveSlip("b") }, "ac"},
+		{"the user's", func(tx engine.Tx) error { return tx.ForgetUser("of-a") }, "bc"},
+	} {
+		put()
+		update(t, s, c.do)
+		if got := left(); got != c.want {
+			t.Errorf("%s: left %q, want %q", c.what, got, c.want)
+		}
 	}
 }
 

@@ -17,6 +17,7 @@ func Suite(t *testing.T, open func(t *testing.T) Place) {
 		"of two uses the later counts":          spentKeepsTheLater,
 		"what is put is read":                   rowsComeBack,
 		"what was sent is forgotten":            sentIsForgotten,
+		"slips end":                             slipsEnd,
 		"text that is no text":                  strangeText,
 		"the audit is one chain for each node":  auditChains,
 		"a closed store refuses":                closed,
