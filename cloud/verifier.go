@@ -191,6 +191,13 @@ type Noticeboard interface {
 
 	// Noted tells whether key is up now.
 	Noted(ctx context.Context, key string) (bool, error)
+
+	// Claim puts key up as Note does unless it is up, and tells whether it did:
+	// of several who claim at once, on whatever nodes, one does.
+	Claim(ctx context.Context, key string, life time.Duration) (bool, error)
+
+	// Withdraw takes key down, if it is up.
+	Withdraw(ctx context.Context, key string) error
 }
 
 // Proof is the answer to a password.

@@ -355,6 +355,29 @@ func (e *fakeEngine) Noted(ctx context.Context, key string) (bool, error) {
 	return time.Now().Before(e.notes[key]), nil
 }
 
+func (e *fakeEngine) Claim(ctx context.Context, key string, life time.Duration) (bool, error) {
+	if err := e.wait(ctx); err != nil {
+		return false, err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if time.Now().Before(e.notes[key]) {
+		return false, nil
+	}
+	e.notes[key] = time.Now().Add(life)
+	return true, nil
+}
+
+func (e *fakeEngine) Withdraw(ctx context.Context, key string) error {
+	if err := e.wait(ctx); err != nil {
+		return err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.notes, key)
+	return nil
+}
+
 // calls returns how often Begin, Answer and CheckPassword were called.
 func (e *fakeEngine) calls() [3]int {
 	e.mu.Lock()

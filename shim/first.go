@@ -62,24 +62,22 @@ func (l *logins) proveOnce(ctx context.Context, a attempt, password secret.Bytes
 	if _, refused := l.wrong.knows(name, l.now()); refused {
 		return proven{v: deny(reason(cloud.WrongPassword))}
 	}
-	if l.board != nil {
-		// Where the engine cannot say, the primary is asked: a notice is a hint.
-		if up, err := l.board.Noted(ctx, notice); err == nil && up {
-			return proven{v: deny(reason(cloud.WrongPassword))}
-		}
+	t, v, mine := l.turn(ctx, a.client, notice)
+	if !mine {
+		return proven{v: v}
 	}
 	proof, err := a.client.primary.Prove(ctx, a.login(password))
+	wrong := err == nil && !proof.OK && proof.Reason == cloud.WrongPassword
+	if wrong {
+		l.wrong.remember(name, "", l.now().Add(wrongLife))
+	}
+	cause := t.end(ctx, wrong)
 	switch {
 	case err != nil:
 		return proven{v: fault(a.client, err, userUnknown)}
 	case !proof.OK:
 		v := judge(cloud.Refused, proof.Reason)
-		if proof.Reason == cloud.WrongPassword {
-			l.wrong.remember(name, "", l.now().Add(wrongLife))
-			if l.board != nil {
-				v.cause = l.board.Note(ctx, notice, wrongLife)
-			}
-		}
+		v.cause = cause
 		return proven{v: v}
 	case proof.Subject.Value == "":
 		return proven{v: fault(a.client, errors.New("primary took a password and named no user"), userUnknown)}

@@ -87,28 +87,46 @@ func (l *logins) relay(ctx context.Context, a attempt) verdict {
 			return deny(why)
 		}
 	}
-	var name mark
-	if a.protocol != EAP {
-		name = mark(mac(l.keys.proof, append([]string{"relay", a.client.Primary, a.user}, a.proofOf()...)...))
-		if _, refused := l.wrong.knows(name, l.now()); refused {
-			return deny(reason(cloud.WrongPassword))
-		}
-	}
-	answer, err := a.client.relayer.Relay(ctx, r)
+	answer, v, err := l.relayOnce(ctx, a, r)
 	switch {
+	case v.reason != "":
+		return v
 	case err != nil:
 		return fault(a.client, err, userUnknown)
 	case answer.Challenge:
 		return l.goOn(a, at, answer)
 	case !answer.OK:
-		if answer.Reason == cloud.WrongPassword && a.protocol != EAP {
-			l.wrong.remember(name, "", l.now().Add(wrongLife))
-		}
-		v := judge(cloud.Refused, answer.Reason)
-		v.ending = answer.Attributes
+		cause := v.cause
+		v = judge(cloud.Refused, answer.Reason)
+		v.ending, v.cause = answer.Attributes, cause
 		return v
 	}
 	return l.relayed(ctx, a, at, answer)
+}
+
+// relayOnce passes a request on, unless it is known here or on another node
+// that the same proof has just been refused: then v has that reason. No two
+// packets of an EAP conversation are the same proof.
+func (l *logins) relayOnce(ctx context.Context, a attempt, r Relayed) (answer Answer, v verdict, err error) {
+	if a.protocol == EAP {
+		answer, err = a.client.relayer.Relay(ctx, r)
+		return answer, verdict{}, err
+	}
+	fields := append([]string{"relay", a.client.Primary, a.user}, a.proofOf()...)
+	name := mark(mac(l.keys.proof, fields...))
+	if _, refused := l.wrong.knows(name, l.now()); refused {
+		return Answer{}, deny(reason(cloud.WrongPassword)), nil
+	}
+	t, v, mine := l.turn(ctx, a.client, l.keys.name(append(fields, "wrong")...))
+	if !mine {
+		return Answer{}, v, nil
+	}
+	answer, err = a.client.relayer.Relay(ctx, r)
+	wrong := err == nil && !answer.OK && !answer.Challenge && answer.Reason == cloud.WrongPassword
+	if wrong {
+		l.wrong.remember(name, "", l.now().Add(wrongLife))
+	}
+	return answer, verdict{cause: t.end(ctx, wrong)}, err
 }
 
 // goOn passes a challenge of the home server on. Only EAP has any: elsewhere

@@ -392,6 +392,14 @@ func (deaf) Note(context.Context, string, time.Duration) error {
 	return &cloud.Error{Kind: cloud.Unavailable, Message: "no notices today"}
 }
 
+func (deaf) Claim(context.Context, string, time.Duration) (bool, error) {
+	return false, &cloud.Error{Kind: cloud.Unavailable, Message: "no notices today"}
+}
+
+func (deaf) Withdraw(context.Context, string) error {
+	return &cloud.Error{Kind: cloud.Unavailable, Message: "no notices today"}
+}
+
 func (deaf) Noted(context.Context, string) (bool, error) {
 	return true, &cloud.Error{Kind: cloud.Unavailable, Message: "no notices today"}
 }

@@ -2,6 +2,8 @@ package cloudtest
 
 import (
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -248,4 +250,48 @@ func notices(t *testing.T, p *Peer) {
 	up("k", true)
 	p.Advance(time.Second)
 	up("k", false)
+	claims(t, p, board)
+}
+
+// claims are one caller's at a time.
+func claims(t *testing.T, p *Peer, board cloud.Noticeboard) {
+	claim := func(key string, want bool) {
+		t.Helper()
+		if got, err := board.Claim(t.Context(), key, 10*time.Second); err != nil || got != want {
+			t.Errorf("claim of %q: %v, %v", key, got, err)
+		}
+	}
+	if mine, err := board.Claim(t.Context(), "c", 0); mine || cloud.KindOf(err) != cloud.Invalid {
+		t.Errorf("a claim for no time: %v, %v", mine, err)
+	}
+	var mine atomic.Int32
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			if got, err := board.Claim(t.Context(), "c", 10*time.Second); err != nil {
+				t.Error(err)
+			} else if got {
+				mine.Add(1)
+			}
+		})
+	}
+	all.Wait()
+	if n := mine.Load(); n != 1 {
+		t.Errorf("%d of eight callers have claimed the same", n)
+	}
+	claim("c", false)
+	claim("C", true)
+	for range 2 {
+		if err := board.Withdraw(t.Context(), "c"); err != nil {
+			t.Error(err)
+		}
+	}
+	claim("c", true)
+	p.Advance(10 * time.Second)
+	claim("c", true)
+	if err := board.Note(t.Context(), "c", time.Minute); err != nil {
+		t.Error(err)
+	}
+	p.Advance(10 * time.Second)
+	claim("c", false)
 }

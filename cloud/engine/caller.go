@@ -105,6 +105,16 @@ func (c *Caller) Noted(ctx context.Context, key string) (bool, error) {
 	return c.e.noted(ctx, c.app, key)
 }
 
+// Claim implements [cloud.Noticeboard].
+func (c *Caller) Claim(ctx context.Context, key string, life time.Duration) (bool, error) {
+	return c.e.claim(ctx, c.app, key, life)
+}
+
+// Withdraw implements [cloud.Noticeboard].
+func (c *Caller) Withdraw(ctx context.Context, key string) error {
+	return c.e.withdraw(ctx, c.app, key)
+}
+
 // CheckPassword implements [cloud.Passwords].
 func (c *Caller) CheckPassword(ctx context.Context, subject cloud.Key, password secret.Bytes, client cloud.Client) (cloud.Proof, error) {
 	return c.e.CheckPassword(ctx, subject, password, client)

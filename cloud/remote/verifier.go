@@ -115,14 +115,32 @@ func (c *Client) Note(ctx context.Context, key string, life time.Duration) error
 
 // Noted implements [cloud.Noticeboard].
 func (c *Client) Noted(ctx context.Context, key string) (bool, error) {
-	return c.notice(ctx, wire.NoticeRequest{Key: key})
+	answer, err := c.notice(ctx, wire.NoticeRequest{Key: key})
+	return answer.Up, err
 }
 
-func (c *Client) notice(ctx context.Context, body wire.NoticeRequest) (bool, error) {
-	if !utf8.ValidString(body.Key) {
-		return false, &cloud.Error{Kind: cloud.Invalid, Message: "a notice must be UTF-8"}
+// Claim implements [cloud.Noticeboard]. Where the answer is lost the claim may
+// stand without anybody who knows; it ends by itself.
+func (c *Client) Claim(ctx context.Context, key string, life time.Duration) (bool, error) {
+	if life <= 0 {
+		return false, &cloud.Error{Kind: cloud.Invalid, Message: "a notice must stay up for a while"}
 	}
-	var answer wire.NoticeAnswer
-	err := c.call(ctx, request{method: http.MethodPost, path: wire.PathVerify + "/notices", body: body, repeatable: true}, &answer)
-	return answer.Up, err
+	answer, err := c.notice(ctx, wire.NoticeRequest{Key: key, Life: life.Seconds(), Claim: true})
+	return answer.Mine && err == nil, err
+}
+
+// Withdraw implements [cloud.Noticeboard].
+func (c *Client) Withdraw(ctx context.Context, key string) error {
+	_, err := c.notice(ctx, wire.NoticeRequest{Key: key, Down: true})
+	return err
+}
+
+// notice asks the board. A claim is not sent again: the second would meet the
+// first.
+func (c *Client) notice(ctx context.Context, body wire.NoticeRequest) (answer wire.NoticeAnswer, err error) {
+	if !utf8.ValidString(body.Key) {
+		return answer, &cloud.Error{Kind: cloud.Invalid, Message: "a notice must be UTF-8"}
+	}
+	err = c.call(ctx, request{method: http.MethodPost, path: wire.PathVerify + "/notices", body: body, repeatable: !body.Claim}, &answer)
+	return answer, err
 }

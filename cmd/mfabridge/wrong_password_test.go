@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -22,14 +23,16 @@ const lockoutPolicy = "dn: cn=policy,dc=corp,dc=example\nobjectClass: person\nob
 
 // TestOneMistypedPasswordIsOneToTheDirectory: a client that tries a mistyped
 // password again and again, at one shim and then at the other, in new packets
-// and from new ports, raises the directory's count of bad passwords by one.
+// from new ports, and
+// at both in the same moment, raises the directory's count of bad passwords by one.
 func TestOneMistypedPasswordIsOneToTheDirectory(t *testing.T) {
 	peer.Path(t, "radclient", "freeradius-utils")
 	s := moved(t)
 	slapd := ldaptest.Start(t, ldaptest.Options{LDIF: lockoutPolicy + directoryEntry("ada", fixtures.Ada, ""), Overlay: lockout})
 	s.write(t, "bind.secret", ldaptest.RootPassword)
 	secretFile := s.write(t, "vpn.secret", sharedSecret)
-	yaml := s.write(t, "shim.yaml", fmt.Sprintf(directoryYAML, ldaptest.Dead(t), slapd.LDAPS, slapd.CAFile, ldaptest.Root))
+	yaml := s.write(t, "shim.yaml", strings.Replace(
+		fmt.Sprintf(directoryYAML, ldaptest.Dead(t), slapd.LDAPS, slapd.CAFile, ldaptest.Root), "base_dn:", "max_bind_failures: 9/15m\n    base_dn:", 1))
 	ca, err := os.ReadFile(slapd.CAFile)
 	if err != nil {
 		t.Fatal(err)
@@ -67,6 +70,21 @@ func TestOneMistypedPasswordIsOneToTheDirectory(t *testing.T) {
 	}
 	if n := counted(); n != 2 {
 		t.Errorf("two wrong passwords are %d to the directory", n)
+	}
+	for round := range 6 {
+		var both sync.WaitGroup
+		for _, shim := range []shimProcess{one, two, one, two} {
+			both.Go(func() {
+				out := radclient(t, shim.address, secretFile, `User-Name = "CORP\\ada"`, fmt.Sprintf("User-Password = \"mistyped %d\"", round))
+				if !strings.Contains(out, "Received Access-Reject") {
+					t.Errorf("a wrong password at both shims at once:\n%s", out)
+				}
+			})
+		}
+		both.Wait()
+		if n := counted(); n != 3+round {
+			t.Fatalf("%d wrong passwords, each at both shims at once, are %d to the directory", round+1, n-2)
+		}
 	}
 	if out := radclient(t, one.address, secretFile, `User-Name = "CORP\\ada"`, `User-Password = "correct horse"`); !strings.Contains(out, "Received Access-Challenge") {
 		t.Errorf("the right password:\n%s", out)

@@ -252,21 +252,28 @@ func (f *Face) match(w http.ResponseWriter, r *http.Request) error {
 	return serve.Answer(w, http.StatusOK, wire.MatchAnswer{Matches: matches})
 }
 
-// notice puts a notice up, or tells whether it is up.
+// notice puts a notice up, claims it, takes it down, or tells whether it is up.
 func (f *Face) notice(w http.ResponseWriter, r *http.Request) error {
 	var body wire.NoticeRequest
 	if err := serve.Read(r, &body); err != nil {
 		return err
 	}
-	up := true
+	answer := wire.NoticeAnswer{Up: true}
 	var err error
-	if body.Life == 0 {
-		up, err = f.core(r).Noted(r.Context(), body.Key)
-	} else {
-		err = f.core(r).Note(r.Context(), body.Key, body.Lifetime())
+	switch core := f.core(r); {
+	case body.Down && (body.Claim || body.Life != 0):
+		err = &cloud.Error{Kind: cloud.Invalid, Message: "a notice goes up or comes down, not both"}
+	case body.Down:
+		answer.Up, err = false, core.Withdraw(r.Context(), body.Key)
+	case body.Claim:
+		answer.Mine, err = core.Claim(r.Context(), body.Key, body.Lifetime())
+	case body.Life == 0:
+		answer.Up, err = core.Noted(r.Context(), body.Key)
+	default:
+		err = core.Note(r.Context(), body.Key, body.Lifetime())
 	}
 	if err != nil {
 		return err
 	}
-	return serve.Answer(w, http.StatusOK, wire.NoticeAnswer{Up: up})
+	return serve.Answer(w, http.StatusOK, answer)
 }

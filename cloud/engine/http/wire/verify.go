@@ -162,15 +162,19 @@ type (
 		Code    string `json:"code"`
 		Client  Client `json:"client"`
 	}
-	// NoticeRequest is the body of POST notices. Without a life it asks whether
-	// the notice is up.
+	// NoticeRequest is the body of POST notices. Without more than a key it
+	// asks whether the notice is up.
 	NoticeRequest struct {
-		Key  string  `json:"key"`
-		Life float64 `json:"life,omitempty"` // seconds
+		Key   string  `json:"key"`
+		Life  float64 `json:"life,omitempty"`  // seconds
+		Claim bool    `json:"claim,omitempty"` // put it up only if it is not up
+		Down  bool    `json:"down,omitempty"`  // take it down
 	}
-	// NoticeAnswer says whether the notice is up now.
+	// NoticeAnswer says whether the notice is up now, and of a claim whether
+	// this one has put it up.
 	NoticeAnswer struct {
-		Up bool `json:"up"`
+		Up   bool `json:"up"`
+		Mine bool `json:"mine,omitempty"`
 	}
 	// MatchAnswer says whether the code is right now.
 	MatchAnswer struct {

@@ -1,0 +1,89 @@
+package shim
+
+import (
+	"context"
+	"time"
+
+	"mfabridge/cloud"
+	"mfabridge/shim/config"
+)
+
+const (
+	firstLook  = 20 * time.Millisecond  // how soon a node looks again whether its turn has come
+	lastLook   = 250 * time.Millisecond // how late, once it has looked a few times
+	endingLife = 2 * time.Second        // what the end of a turn may take, whatever is left of the login's time
+)
+
+// turn is the right to try one password of one person at a primary: of all
+// nodes that share an engine one has it at a time, so that a password which
+// comes to two of them in the same moment, and is wrong, is wrong once. The
+// zero turn is everybody's.
+type turn struct {
+	board cloud.Noticeboard
+	wrong string // the notice that it was refused
+	claim string // the notice that somebody tries it, or has just found it wrong
+}
+
+// turn waits for the turn. It is not mine if the password was refused
+// meanwhile, or if there is no time left; v says which. The engine's own
+// passwords take none: the engine counts what is wrong with them itself. Where
+// the engine cannot say, the primary is asked: a notice is a hint.
+func (l *logins) turn(ctx context.Context, c *client, wrong string) (t turn, v verdict, mine bool) {
+	switch {
+	case l.board == nil:
+		return turn{}, verdict{}, true
+	case c.Primary == config.Native:
+		up, err := l.board.Noted(ctx, wrong)
+		return turn{board: l.board, wrong: wrong}, deny(reason(cloud.WrongPassword)), err != nil || !up
+	}
+	t = turn{board: l.board, wrong: wrong, claim: l.keys.name("turn", wrong)}
+	for pause := firstLook; ; pause = min(2*pause, lastLook) {
+		mine, err := t.board.Claim(ctx, t.claim, turnLife(ctx))
+		switch {
+		case err != nil:
+			return turn{board: l.board, wrong: wrong}, verdict{}, true
+		case mine:
+			return t, verdict{}, true
+		}
+		if up, err := t.board.Noted(ctx, wrong); err == nil && up {
+			return t, deny(reason(cloud.WrongPassword)), false
+		}
+		again := time.NewTimer(pause)
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			again.Stop()
+			return t, fault(c, &cloud.Error{Kind: cloud.Unavailable, Message: "another node has been trying this password for too long", Err: ctx.Err()}, userUnknown), false
+		}
+	}
+}
+
+// turnLife is how long a turn lasts that nobody ends, as of a node that died:
+// as long as its login may take.
+func turnLife(ctx context.Context) time.Duration {
+	life := DefaultCallTimeout
+	if end, ok := ctx.Deadline(); ok {
+		life = time.Until(end)
+	}
+	return min(max(life, 0)+time.Second, wrongLife)
+}
+
+// end gives the turn back. Nobody gets the turn of a password that is wrong
+// for as long as that is remembered.
+func (t turn) end(ctx context.Context, wrong bool) error {
+	if t.board == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endingLife)
+	defer cancel()
+	switch {
+	case wrong:
+		if err := t.board.Note(ctx, t.wrong, wrongLife); err != nil || t.claim == "" {
+			return err
+		}
+		return t.board.Note(ctx, t.claim, wrongLife)
+	case t.claim != "":
+		return t.board.Withdraw(ctx, t.claim)
+	}
+	return nil
+}
