@@ -84,6 +84,11 @@ type Reader interface {
 	LastSent(user cloud.UserID, place string) (cloud.ChallengeID, error)
 	Failures(c Counter) (Failures, error)
 	ChallengesAfter(id cloud.ChallengeID, limit int) ([]*Challenge, error) // ascending by id
+
+	Flight(id cloud.ChallengeID) (*Flight, error)
+	FlightOf(receipt string) (*Flight, error)              // by a name that PutReceipt gave it
+	FlightsDue(by time.Time, limit int) ([]*Flight, error) // of those with a Due, the earliest first
+
 	FailuresOf(user string) (map[Counter]Failures, error)
 
 	App(name string) (*App, error)
@@ -128,6 +133,8 @@ type Tx interface {
 	PutAttempt(a *Attempt) error
 	SetLastSent(user cloud.UserID, place string, id cloud.ChallengeID) error
 	PutFailures(c Counter, f Failures) error // a zero Count removes
+	PutFlight(f *Flight) error
+	PutReceipt(name string, flight cloud.ChallengeID) error
 
 	PutApp(a *App) error
 	RemoveApp(name string) error
@@ -156,16 +163,16 @@ type Tx interface {
 	RemoveMember(group string, kind MemberKind, member string) (bool, error)
 	LeaveAll(member string) error // out of every group
 
-	// Prune forgets at most limit challenges older than id with their attempts,
-	// and at most limit counters whose last failure is before t.
+	// Prune forgets at most limit challenges older than id with their attempts
+	// and flights, and at most limit counters whose last failure is before t.
 	Prune(id cloud.ChallengeID, t time.Time, limit int) error
 
 	// ForgetUser removes a user's challenges with what was answered to them, the
-	// slips, and the counts of failures. What is removed from here to the end of the
-	// transaction is overwritten where the store can do that.
+	// slips and flights, and the counts of failures. What is removed from here to
+	// the end of the transaction is overwritten where the store can do that.
 	ForgetUser(user cloud.UserID) error
 	// Fence makes everything worthless that was given out up to a time: all
-	// challenges, slips and what is aside of users is removed, and no generator takes a
+	// challenges, slips, flights and what is aside of users is removed, and no generator takes a
 	// code of a step that could have been accepted by then: its drift counts,
 	// and so many steps more for one that is proven or is not.
 	Fence(at time.Time, proven, unproven int) error
@@ -181,6 +188,7 @@ type User struct {
 	Roles    []string // administrative roles, as they were given
 	Devices  int      // how many Device rows there are
 	Aside    []byte   // what few users have and every login must know, see aside; nil: none of it
+	Proof    []byte   // MAC of the address of mail that is confirmed; nil: none is, see emailProof
 }
 
 // Device is an authenticator as stored, or an invitation to become one.
@@ -250,6 +258,15 @@ type Challenge struct {
 
 	Proven   bool // whoever began it had proven who the user is, see proven
 	Bypassed bool // approved by a bypass
+}
+
+// Flight is the message of a challenge on its way: by which channels, and what
+// became of it.
+type Flight struct {
+	ID    cloud.ChallengeID // of the challenge
+	User  cloud.UserID
+	Due   time.Time // when the next channel is asked; zero: it is not
+	State []byte    // see flight; the code is sealed in it
 }
 
 // Attempt is what was answered to an Answer that carried a Key.

@@ -20,7 +20,7 @@ type reader struct{ asker }
 // order that the engine expects.
 const (
 	userColumns = "users.id, upn, display_name, aliases, sid, enabled, mobile, alternate, office, email, preference, " +
-		"blocked_until, password, created, class, roles, devices, aside"
+		"blocked_until, password, created, class, roles, devices, aside, email_proof"
 	sqlMeta       = "SELECT value FROM meta WHERE name = $1"
 	sqlUser       = "SELECT " + userColumns + " FROM users WHERE id = $1"
 	sqlUserNamed  = "SELECT " + userColumns + " FROM names JOIN users ON users.id = names.user_id WHERE space = $1 AND name = $2"
@@ -74,7 +74,7 @@ func (r reader) Meta(name string) (value []byte, err error) {
 }
 
 func scanUser(row [][]byte) *engine.User {
-	u := &engine.User{Password: blob(row[12]), Created: clock(row[13]), Aside: blob(row[17])}
+	u := &engine.User{Password: blob(row[12]), Created: clock(row[13]), Aside: blob(row[17]), Proof: blob(row[18])}
 	u.ID = cloud.UserID(text(row[0]))
 	u.Profile = cloud.Profile{UPN: text(row[1]), DisplayName: text(row[2]), SID: text(row[4]), Enabled: number(row[5]) != 0}
 	if aliases := text(row[3]); aliases != "" {

@@ -28,12 +28,15 @@ var schema3 string
 //go:embed schema4.sql
 var schema4 string
 
+//go:embed schema5.sql
+var schema5 string
+
 // steps are the scripts that lead to each version, the first from an empty
 // schema. A step that was released is never changed.
-var steps = []string{schema1, schema2, schema3, schema4}
+var steps = []string{schema1, schema2, schema3, schema4, schema5}
 
 // Version is the schema's version that this program reads and writes.
-const Version = 4
+const Version = 5
 
 // maxReaders bounds the connections for View.
 const maxReaders = 4

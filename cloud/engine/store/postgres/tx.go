@@ -64,7 +64,7 @@ func put(table, keys, columns string) string {
 var (
 	sqlSetMeta = put("meta", "name", "name, value")
 	sqlPutUser = put("users", "id", "id, upn, display_name, aliases, sid, enabled, mobile, alternate, office, email, "+
-		"preference, blocked_until, password, created, class, roles, devices, aside")
+		"preference, blocked_until, password, created, class, roles, devices, aside, email_proof")
 	sqlPutToken = put("tokens", "user_id, id", "user_id, id, method, name, serial, manufacturer, model, algorithm, digits, period, fingerprint, "+
 		"sealed, proven, drift, last_step, seen_step")
 	sqlPutChallenge = put("challenges", "id", challengeColumns)
@@ -111,7 +111,7 @@ func (t *tx) SetMeta(name string, value []byte) error { return t.do(sqlSetMeta, 
 func (t *tx) PutUser(u *engine.User) error {
 	return t.do(sqlPutUser, string(u.ID), u.UPN, u.DisplayName, strings.Join(u.Aliases, "\n"), u.SID, flag(u.Enabled),
 		u.Mobile, u.Alternate, u.Office, u.Email, string(u.Default), nano(u.BlockedUntil), u.Password, nano(u.Created),
-		flag(u.Guest)|flag(u.External)<<1, strings.Join(u.Roles, "\n"), int64(u.Devices), u.Aside)
+		flag(u.Guest)|flag(u.External)<<1, strings.Join(u.Roles, "\n"), int64(u.Devices), u.Aside, u.Proof)
 }
 
 func (t *tx) RemoveUser(id cloud.UserID) error { return t.do(sqlRemoveUser, string(id)) }
@@ -211,7 +211,8 @@ func (t *tx) Prune(id cloud.ChallengeID, at time.Time, limit int) error {
 		return err
 	}
 	if last != "" {
-		if err := errors.Join(t.do(sqlPruneSent, last), t.do(sqlPruneChallenges, last), t.do(sqlPruneAttempts, last)); err != nil {
+		if err := errors.Join(t.do(sqlPruneSent, last), t.do(sqlPruneChallenges, last), t.do(sqlPruneAttempts, last),
+			t.do(sqlPruneReceipts, last), t.do(sqlPruneFlights, last)); err != nil {
 			return err
 		}
 	}

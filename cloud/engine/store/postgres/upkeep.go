@@ -50,7 +50,7 @@ func (r reader) FailuresOf(user string) (map[engine.Counter]engine.Failures, err
 // ForgetUser deletes. PostgreSQL overwrites what was deleted when the table is
 // vacuumed and the space is used again; its log and backups keep it longer.
 func (t *tx) ForgetUser(user cloud.UserID) error {
-	for _, sql := range []string{sqlForgetAttempts, sqlForgetChallenges, sqlForgetSent, sqlForgetFailures, sqlForgetSlips} {
+	for _, sql := range []string{sqlForgetAttempts, sqlForgetChallenges, sqlForgetSent, sqlForgetFailures, sqlForgetSlips, sqlForgetReceipts, sqlForgetFlights} {
 		if err := t.do(sql, string(user)); err != nil {
 			return err
 		}
@@ -66,7 +66,7 @@ func (t *tx) Fence(at time.Time, proven, unproven int) error {
 	if err := t.do(sqlFenceSpent, second); err != nil {
 		return err
 	}
-	for _, sql := range []string{sqlFenceAside, sqlFenceChallenges, sqlFenceAttempts, sqlFenceSent, sqlFenceSlips} {
+	for _, sql := range []string{sqlFenceAside, sqlFenceChallenges, sqlFenceAttempts, sqlFenceSent, sqlFenceSlips, sqlFenceFlights, sqlFenceReceipts} {
 		if err := t.do(sql); err != nil {
 			return err
 		}

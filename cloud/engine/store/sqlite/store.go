@@ -38,12 +38,17 @@ var schema6 string
 //go:embed schema7.sql
 var schema7 string
 
+//go:embed schema8.sql
+var schema8 string
+
 // Version is the schema's version that this program reads and writes.
-const Version = 7
+const Version = 8
 
 // steps are the scripts that lead to each version, the first from an empty
 // file. A step that was released is never changed.
-func steps() []string { return []string{schema1, schema2, schema3, schema4, schema5, schema6, schema7} }
+func steps() []string {
+	return []string{schema1, schema2, schema3, schema4, schema5, schema6, schema7, schema8}
+}
 
 // applicationID marks a file as an engine's store: "MFBE".
 const applicationID = 0x4d464245

@@ -19,8 +19,8 @@ type tx struct{ reader }
 const (
 	sqlSetMeta = "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
 	sqlPutUser = "INSERT OR REPLACE INTO users (id, upn, display_name, aliases, sid, enabled, mobile, alternate, office, email, " +
-		"preference, blocked_until, password, created, class, roles, devices, aside) " +
-		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)"
+		"preference, blocked_until, password, created, class, roles, devices, aside, email_proof) " +
+		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)"
 	sqlRemoveUser = "DELETE FROM users WHERE id = $1"
 	sqlClaim      = "INSERT INTO names (space, name, user) VALUES ($1, $2, $3) ON CONFLICT (space, name) DO NOTHING"
 	sqlOwner      = "SELECT user FROM names WHERE space = $1 AND name = $2"
@@ -78,16 +78,19 @@ func (t tx) Meta(name string) ([]byte, error) {
 }
 
 func (t tx) PutUser(u *engine.User) error {
-	var password, aside driver.Value
+	var password, aside, proof driver.Value
 	if u.Password != nil {
 		password = u.Password
 	}
 	if u.Aside != nil {
 		aside = u.Aside
 	}
+	if u.Proof != nil {
+		proof = u.Proof
+	}
 	return t.do(sqlPutUser, string(u.ID), u.UPN, u.DisplayName, strings.Join(u.Aliases, "\n"), u.SID, flag(u.Enabled),
 		u.Mobile, u.Alternate, u.Office, u.Email, string(u.Default), nano(u.BlockedUntil), password, nano(u.Created),
-		flag(u.Guest)|flag(u.External)<<1, strings.Join(u.Roles, "\n"), int64(u.Devices), aside)
+		flag(u.Guest)|flag(u.External)<<1, strings.Join(u.Roles, "\n"), int64(u.Devices), aside, proof)
 }
 
 func (t tx) RemoveUser(id cloud.UserID) error { return t.do(sqlRemoveUser, string(id)) }
@@ -183,7 +186,8 @@ func (t tx) Prune(id cloud.ChallengeID, at time.Time, limit int) error {
 		return err
 	}
 	if last != "" {
-		err := errors.Join(t.do(sqlPruneSent, last, last), t.do(sqlPruneChallenges, last), t.do(sqlPruneAttempts, last))
+		err := errors.Join(t.do(sqlPruneSent, last, last), t.do(sqlPruneChallenges, last), t.do(sqlPruneAttempts, last),
+			t.do(sqlPruneReceipts, last), t.do(sqlPruneFlights, last))
 		if err != nil {
 			return err
 		}

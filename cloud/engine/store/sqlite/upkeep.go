@@ -54,7 +54,7 @@ func (t tx) ForgetUser(user cloud.UserID) error {
 	if err := t.c.script("PRAGMA secure_delete=ON"); err != nil {
 		return err
 	}
-	for _, sql := range []string{sqlForgetAttempts, sqlForgetChallenges, sqlForgetSent, sqlForgetFailures, sqlForgetSlips} {
+	for _, sql := range []string{sqlForgetAttempts, sqlForgetChallenges, sqlForgetSent, sqlForgetFailures, sqlForgetSlips, sqlForgetReceipts, sqlForgetFlights} {
 		if err := t.do(sql, string(user)); err != nil {
 			return err
 		}
@@ -70,7 +70,7 @@ func (t tx) Fence(at time.Time, proven, unproven int) error {
 	if err := t.do(sqlFenceSpent, second); err != nil {
 		return err
 	}
-	for _, sql := range []string{sqlFenceAside, sqlFenceChallenges, sqlFenceAttempts, sqlFenceSent, sqlFenceSlips} {
+	for _, sql := range []string{sqlFenceAside, sqlFenceChallenges, sqlFenceAttempts, sqlFenceSent, sqlFenceSlips, sqlFenceFlights, sqlFenceReceipts} {
 		if err := t.do(sql); err != nil {
 			return err
 		}

@@ -16,7 +16,8 @@ func sentIsForgotten(t *testing.T, p Place) {
 	if err := s.Update(t.Context(), func(tx engine.Tx) error {
 		for _, n := range []string{"a", "b", "c", "d", "e"} {
 			c := &engine.Challenge{ID: cloud.ChallengeID(n), User: "u", Method: cloud.SMS, State: cloud.Expired}
-			if err := errors.Join(tx.PutChallenge(c), tx.SetLastSent("u", "at "+n, c.ID)); err != nil {
+			if err := errors.Join(tx.PutChallenge(c), tx.SetLastSent("u", "at "+n, c.ID),
+				tx.PutFlight(&engine.Flight{ID: c.ID, User: "u", State: []byte{1}}), tx.PutReceipt("receipt of "+n, c.ID)); err != nil {
 				return err
 			}
 		}
@@ -35,7 +36,11 @@ func sentIsForgotten(t *testing.T, p Place) {
 				if err != nil {
 					return err
 				}
-				if (c != nil) != (sent != "") {
+				flight, err := r.FlightOf("receipt of " + n)
+				if err != nil {
+					return err
+				}
+				if (c != nil) != (sent != "") || (c != nil) != (flight != nil) {
 					t.Errorf("%s: challenge %v, sent %q", n, c != nil, sent)
 				}
 				left += string(sent)

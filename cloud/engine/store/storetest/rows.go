@@ -16,7 +16,7 @@ import (
 
 // sample is a user, token, challenge and so on with every field set.
 func sampleUser() *engine.User {
-	u := &engine.User{Password: []byte{0, 1, 2}, Created: epoch, Roles: []string{"User Administrator", "Reader"}, Devices: 2, Aside: []byte("aside")}
+	u := &engine.User{Password: []byte{0, 1, 2}, Created: epoch, Roles: []string{"User Administrator", "Reader"}, Devices: 2, Aside: []byte("aside"), Proof: []byte{7, 0}}
 	u.ID = "id-1"
 	u.Profile = cloud.Profile{UPN: "ada@contoso.example", DisplayName: "Ada Ωmega", SID: "S-1-5-21-1", Enabled: true, Aliases: []string{"ada", `CORP\ada`}}
 	u.Guest, u.External = true, true
@@ -45,6 +45,7 @@ func rowsComeBack(t *testing.T, p Place) {
 	app := engine.App{Name: "gateway", Role: engine.RoleShim, Digest: []byte{1, 2}, Created: epoch, Until: epoch.Add(time.Hour), Disabled: true}
 	attempt := engine.Attempt{Challenge: "0001", Key: "a", State: cloud.Pending, Reason: cloud.WrongCode, Tries: 2, At: epoch}
 	group := engine.Group{ID: "g", Name: "Staff", Created: epoch}
+	flight := engine.Flight{ID: "0001", User: "id-1", Due: epoch, State: []byte{1, 0}}
 	counter, failures := engine.Counter{User: "id-1", Way: "oath", Place: "x"}, engine.Failures{Count: 3, Last: epoch}
 	slip := engine.Slip{ID: "s", User: "id-1", Data: []byte{0, 3}, Until: epoch}
 	for range 2 {
@@ -56,7 +57,8 @@ func rowsComeBack(t *testing.T, p Place) {
 				t.Errorf("Claim: %s, %v", owner, err)
 			}
 			for _, err := range []error{tx.PutUser(sampleUser()), tx.PutToken(&token), tx.PutChallenge(sampleChallenge()), tx.PutAttempt(&attempt),
-				tx.SetLastSent("id-1", "x", "0001"), tx.PutFailures(counter, failures), tx.PutApp(&app), tx.PutDevice(&device), tx.PutGroup(&group), tx.PutSlip(&slip)} {
+				tx.SetLastSent("id-1", "x", "0001"), tx.PutFailures(counter, failures), tx.PutApp(&app), tx.PutDevice(&device), tx.PutGroup(&group), tx.PutSlip(&slip),
+				tx.PutFlight(&flight), tx.PutFlight(&engine.Flight{ID: "0002", User: "id-2", State: []byte{2}}), tx.PutReceipt("r", "0001")} {
 				if err != nil {
 					return err
 				}
@@ -84,6 +86,14 @@ func rowsComeBack(t *testing.T, p Place) {
 		same("challenges", after, err, []*engine.Challenge{sampleChallenge()})
 		got, err := r.Attempt("0001", "a")
 		same("attempt", got, err, &attempt)
+		flown, err := r.Flight("0001")
+		same("flight", flown, err, &flight)
+		flown, err = r.FlightOf("r")
+		same("flight of a receipt", flown, err, &flight)
+		due, err := r.FlightsDue(epoch, 10)
+		same("flights that are due", due, err, []*engine.Flight{&flight})
+		due, err = r.FlightsDue(epoch.Add(-1), 10)
+		same("flights that are due later", due, err, []*engine.Flight(nil))
 		sent, err := r.LastSent("id-1", "x")
 		same("last sent", sent, err, cloud.ChallengeID("0001"))
 		counted, err := r.FailuresOf("id-1")
@@ -129,6 +139,11 @@ func forgotten(t *testing.T, s engine.Store) {
 		}
 		if k, err := r.Slip("s"); err != nil || k != nil {
 			t.Errorf("fenced: %+v, %v", k, err)
+		}
+		for _, id := range []cloud.ChallengeID{"0001", "0002"} {
+			if f, err := r.Flight(id); err != nil || f != nil {
+				t.Errorf("fenced: %+v, %v", f, err)
+			}
 		}
 		if f, err := r.FailuresOf("id-1"); err != nil || len(f) > 0 {
 			t.Errorf("forgotten: %+v, %v", f, err)
