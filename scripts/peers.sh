@@ -17,6 +17,7 @@ peers=(
   "slapd slapd"
   "path:/usr/lib/postgresql/*/bin/postgres postgresql"
   "curl curl"
+  "tshark tshark"
   "radsecproxy radsecproxy"
   "pamtester pamtester"
   "pam:pam_radius_auth.so libpam-radius-auth"
