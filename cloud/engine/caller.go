@@ -120,6 +120,11 @@ func (c *Caller) CheckPassword(ctx context.Context, subject cloud.Key, password 
 	return c.e.CheckPassword(ctx, subject, password, client)
 }
 
+// CheckPasswordBy is [Engine.CheckPasswordBy].
+func (c *Caller) CheckPasswordBy(ctx context.Context, primary string, subject cloud.Key, password secret.Bytes, client cloud.Client) (cloud.Proof, error) {
+	return c.e.CheckPasswordBy(ctx, primary, subject, password, client)
+}
+
 // Verdict is a decision and the application that began its challenge.
 type Verdict struct {
 	Owner string // empty: this process itself

@@ -72,7 +72,9 @@ type Engine struct {
 	hub       hub
 	bell      bell
 	passwords passwords
-	policy    atomic.Pointer[rules] // as it was last read; see rules
+	primaries atomic.Pointer[primaries] // who proves passwords
+	asking    chan struct{}             // questions to them that are under way
+	policy    atomic.Pointer[rules]     // as it was last read; see rules
 }
 
 var (
@@ -206,7 +208,8 @@ func open(ctx context.Context, c Config, restoring bool) (*Engine, error) {
 	if err := checkTemplate(e.text); err != nil {
 		return nil, err
 	}
-	e.passwords = newPasswords()
+	e.passwords, e.asking = newPasswords(), make(chan struct{}, maxAsked)
+	e.primaries.Store(&primaries{use: OwnPasswords})
 	err := c.Store.View(ctx, func(r Reader) error {
 		if err := e.load(r); err != nil || restoring {
 			return err

@@ -90,14 +90,33 @@ func (p passwords) enter(ctx context.Context) error {
 
 func (p passwords) leave() { <-p.slots; <-p.queue }
 
-// CheckPassword implements [cloud.Passwords]. A user who is not there, has no
-// password, or typed a wrong one costs the same work and gets the same answer,
-// limits included.
+// CheckPassword implements [cloud.Passwords]: by the primary that
+// [Engine.SetPrimaries] chose, the engine itself unless it was told otherwise.
 func (e *Engine) CheckPassword(ctx context.Context, subject cloud.Key, password secret.Bytes, client cloud.Client) (cloud.Proof, error) {
+	return e.CheckPasswordBy(ctx, "", subject, password, client)
+}
+
+// CheckPasswordBy is CheckPassword by the primary of that name; Invalid: there
+// is none. Of the engine's own passwords ([OwnPasswords]) a user who is not
+// there, has no password, or typed a wrong one costs the same work and gets the
+// same answer, limits included.
+func (e *Engine) CheckPasswordBy(ctx context.Context, primary string, subject cloud.Key, password secret.Bytes, client cloud.Client) (cloud.Proof, error) {
+	asked, err := e.primaries.Load().named(primary)
+	if err != nil {
+		return cloud.Proof{}, err
+	}
 	if password.Len() > maxPassword || len(subject.Value) > 4*maxName {
 		return cloud.Proof{Reason: cloud.WrongPassword}, nil
 	}
 	client.Station, client.App = clean(client.Station, maxName), clean(client.App, maxApp)
+	if asked != nil {
+		return e.askPrimary(ctx, asked, subject, password, client)
+	}
+	return e.checkOwn(ctx, subject, password, client)
+}
+
+// checkOwn checks a password that the engine keeps.
+func (e *Engine) checkOwn(ctx context.Context, subject cloud.Key, password secret.Bytes, client cloud.Client) (cloud.Proof, error) {
 	if err := e.passwords.enter(ctx); err != nil {
 		return cloud.Proof{}, err
 	}
@@ -182,25 +201,14 @@ func (e *Engine) provePassword(tx Tx, subject cloud.Key, client cloud.Client, ha
 		proof.Reason = cloud.WrongPassword
 		err = g.count(tx, false, now)
 	default:
-		if proof.Reason = usable(u, now); proof.Reason == "" {
-			proof = cloud.Proof{OK: true, User: u.ID, UPN: u.UPN}
+		if proof, err = e.proofOf(tx, u, now); err == nil {
+			err = g.count(tx, true, now)
 		}
-		err = g.count(tx, true, now)
 	}
 	if err != nil {
 		return cloud.Proof{}, err
 	}
-	entry := Entry{Time: now, Node: e.node, Actor: client.App, Action: "password.ok", Detail: fmt.Sprintf("app=%q from=%q", client.App, place(client))}
-	if !proof.OK {
-		entry.Action = "password.refused"
-		entry.Detail = "reason=" + string(proof.Reason) + " " + entry.Detail
-	}
-	if u != nil {
-		entry.Subject = string(u.ID)
-	} else if err := e.prune(tx, now); err != nil { // whoever guesses names must not fill the disk with their counts
-		return cloud.Proof{}, err
-	}
-	return proof, tx.Append(entry)
+	return proof, e.appendProof(tx, u, u, client, proof, now)
 }
 
 // ofPassword says where a wrong password counts. Whoever guesses has proven

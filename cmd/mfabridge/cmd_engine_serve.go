@@ -36,7 +36,7 @@ func (p *program) engineServeCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "serve",
 		Usage: "answer the engine's HTTP API until stopped; drains on SIGTERM",
-		Description: "Reads engine.yaml (docs/engine.md). On SIGHUP it is read again and checked as a whole; certificates and tokens\n" +
+		Description: "Reads engine.yaml (docs/engine.md). On SIGHUP it is read again and checked as a whole; certificates, tokens and primaries\n" +
 			"may differ then. Certificates are read again when their files change, too; one that cannot be used leaves the one before in place. The API is described in docs/api.md.",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "config", Aliases: []string{"c"}, EnvVars: env("config"), Value: "engine.yaml", Usage: "`FILE` with the engine's configuration"},
@@ -48,16 +48,17 @@ func (p *program) engineServeCommand() *cli.Command {
 // engineServer is an engine with everything that its configuration names.
 type engineServer struct {
 	*embedded
-	path     string // of its configuration
-	conf     *config.Config
-	outbox   *channel.Outbox
-	delivery delivery
-	doors    *doors
-	faces    *api.API
-	graph    *graph.Face // nil: nothing answers in Graph's place
-	group    *serve.Group
-	ops      *serve.Group // nil: there is no listener for health
-	log      *slog.Logger
+	path      string // of its configuration
+	conf      *config.Config
+	outbox    *channel.Outbox
+	delivery  delivery
+	primaries *primaries // who proves passwords besides the store
+	doors     *doors
+	faces     *api.API
+	graph     *graph.Face // nil: nothing answers in Graph's place
+	group     *serve.Group
+	ops       *serve.Group // nil: there is no listener for health
+	log       *slog.Logger
 }
 
 // doors are the listeners of a configuration, opened.
@@ -105,6 +106,9 @@ func (p *program) openServer(ctx context.Context, path string) (_ *engineServer,
 	if s.conf, err = config.Load(path); err != nil {
 		return nil, err
 	}
+	for _, line := range s.conf.Warnings {
+		p.logger().Warn("configuration", "warning", line)
+	}
 	t, err := parseTarget("store", s.conf.Store, s.conf.Key)
 	if err != nil {
 		return nil, err
@@ -123,9 +127,12 @@ func (p *program) openServer(ctx context.Context, path string) (_ *engineServer,
 		return nil, err
 	}
 	s.SetFraud(engine.Fraud{Block: s.conf.Fraud.BlockTime})
+	if err := p.openPrimaries(s); err != nil {
+		return nil, err
+	}
 	limits := s.conf.Limits
 	s.faces, err = api.New(api.Options{Engine: s.Engine, Issuer: issuer(s.conf, s.doors), Life: s.conf.Tokens.LifeTime, Period: s.conf.Tokens.RotationTime,
-		Limits: serve.Limits{InFlight: limits.InFlight, Heavy: limits.Heavy, Streams: limits.Streams}, Now: p.now, Log: log})
+		Limits: serve.Limits{InFlight: limits.InFlight, Heavy: limits.Heavy, Streams: limits.Streams}, Proxies: proxiesOf(s.conf), Now: p.now, Log: log})
 	if err != nil {
 		return nil, err
 	}
@@ -220,6 +227,9 @@ func (s *engineServer) Close() error {
 	if s.embedded != nil {
 		errs = append(errs, s.embedded.Close())
 	}
+	if s.primaries != nil {
+		errs = append(errs, s.primaries.close())
+	}
 	errs = append(errs, s.delivery.Close())
 	if s.outbox != nil {
 		errs = append(errs, s.outbox.Close())
@@ -276,6 +286,17 @@ func (d *doors) close() {
 	}
 }
 
+// proxiesOf says for each listener whose word on addresses counts.
+func proxiesOf(conf *config.Config) map[serve.Listener]serve.Proxies {
+	all := map[serve.Listener]serve.Proxies{}
+	for name, l := range listenersOf(conf) {
+		if len(l.Proxies) > 0 {
+			all[name] = serve.Proxies{Networks: l.Proxies, Only: l.Proxied()}
+		}
+	}
+	return all
+}
+
 // issuer is the address of the api listener as callers know it.
 func issuer(conf *config.Config, d *doors) string {
 	if conf.Listeners.API.URL != "" {
@@ -326,6 +347,9 @@ func (p *program) reload(s *engineServer) error {
 		if certs[name], err = p.certificate(name, l.TLS, p.logger()); err != nil {
 			return err
 		}
+	}
+	if err := p.renew(s, next); err != nil {
+		return err
 	}
 	for name, cert := range certs {
 		s.doors.certs[name].Become(cert)

@@ -42,7 +42,7 @@ var rooms = map[string][]string{
 		"cloud", "cloud/engine"},
 	"cloud/engine/store/storetest": {
 		"cloud", "cloud/cloudtest", "cloud/engine"},
-	"cloud/engine/config": {"cloud", "cloud/engine/channel"},
+	"cloud/engine/config": {"cloud", "cloud/engine", "cloud/engine/channel", "shim/config"}, // primaries are the same block
 	"cloud/remote":        {"cloud", "cloud/engine/http/wire"},
 	"cloud/graph":         {"cloud"},
 	"cloud/remote/admin":  {"cloud", "cloud/engine", "cloud/engine/http/wire", "cloud/remote"},

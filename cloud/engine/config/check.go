@@ -1,13 +1,17 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"net/netip"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
+	"mfabridge/cloud/engine"
 	"mfabridge/internal/hint"
 	"mfabridge/internal/strictyaml"
 )
@@ -32,19 +36,13 @@ func (k *check) refuse(advice, format string, args ...any) {
 	k.problems = append(k.problems, hint.New(fmt.Sprintf(format, args...), advice))
 }
 
-func (k *check) unbuilt(key string, set bool) {
-	if set {
-		k.refuse("remove it", "%s is not built into this version", key)
-	}
-}
-
 func (k *check) all() {
 	k.store()
-	k.unbuilt("primaries", k.Primaries != nil)
+	k.primaries()
 	if k.Channels != nil {
 		k.problems = append(k.problems, k.Channels.Check(k.folder)...)
 	}
-	k.unbuilt("public_url", k.PublicURL != nil)
+	k.publicURL()
 	if k.Listeners.API == nil {
 		k.refuse("write for example listeners: {api: {listen: 127.0.0.1:8443}}", "listeners.api is missing, so nobody could ask")
 	}
@@ -90,11 +88,15 @@ func (k *check) listener(name string, l *Listener) {
 		return
 	}
 	l.Address = a
-	k.unbuilt(at+".trusted_proxies", l.TrustedProxies != nil)
+	k.proxies(name, l)
 	if len(l.Assume) > 0 && name != "graph" {
 		k.refuse("remove it", "%s.assume means nothing: only graph assumes something", at)
 	}
 	switch {
+	case l.TLS == nil && l.Proxied():
+	case l.TLS == nil && name == "pages" && len(l.Proxies) > 0 && !a.Addr().Unmap().IsLoopback():
+		k.refuse("listen on a private address, on 127.0.0.1, or give it tls: {cert: FILE, key: FILE}",
+			"%s listens on %s, which is no private address, without TLS", at, l.Listen)
 	case l.TLS == nil && !a.Addr().Unmap().IsLoopback():
 		k.refuse("give it tls: {cert: FILE, key: FILE}, or listen on 127.0.0.1", "%s listens on %s without TLS", at, l.Listen)
 	case l.TLS != nil && (l.TLS.Cert == "" || l.TLS.Key == ""):
@@ -117,11 +119,103 @@ func (k *check) url(at string, l *Listener) {
 	if l.TLS == nil {
 		scheme = "http"
 	}
-	u, err := url.Parse(l.URL)
-	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || strings.Trim(u.Path, "/") != "" || u.Scheme != scheme {
+	if u := bare(l.URL); u == nil || u.Scheme != scheme {
 		k.refuse("write "+scheme+"://HOST or "+scheme+"://HOST:PORT, and nothing behind it", "%s.url is not the address of this listener", at)
 	}
 	l.URL = strings.TrimRight(l.URL, "/")
+}
+
+// bare is an address of a scheme and a host, and nothing behind it; nil: the
+// text is not one.
+func bare(text string) *url.URL {
+	u, err := url.Parse(text)
+	if err != nil || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.Trim(u.Path, "/") != "" {
+		return nil
+	}
+	return u
+}
+
+// publicURL checks the address that people know. Links carry codes: http is for
+// trying things out on one machine.
+func (k *check) publicURL() {
+	if k.PublicURL == "" {
+		return
+	}
+	u := bare(k.PublicURL)
+	switch {
+	case u == nil || u.Scheme != "https" && u.Scheme != "http":
+		k.refuse("write https://HOST or https://HOST:PORT, and nothing behind it", "public_url is not the address of a host")
+	case u.Scheme == "http" && !loopback(u.Hostname()):
+		k.refuse("write https://"+u.Host, "public_url is http, and %s is not this machine", u.Hostname())
+	case k.Listeners.Pages == nil:
+		k.refuse("write for example listeners: {pages: {listen: 127.0.0.1:8080}}", "public_url leads to listeners.pages, which is missing")
+	}
+	k.PublicURL = strings.TrimRight(k.PublicURL, "/")
+}
+
+func loopback(host string) bool {
+	a, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && a.Unmap().IsLoopback()
+}
+
+// primaries checks who proves passwords.
+func (k *check) primaries() {
+	f := k.FirstFactors()
+	warnings, problems := f.Check(k.folder)
+	k.Usernames, k.Warnings = f.Usernames, append(k.Warnings, warnings...)
+	k.problems = append(k.problems, problems...)
+	for _, name := range slices.Sorted(maps.Keys(k.Primaries)) {
+		p := k.Primaries[name]
+		if p == nil {
+			continue
+		}
+		if p.NamesTunnelUser {
+			k.refuse("remove it", "primaries.%s.names_tunnel_user means nothing here: the engine asks with passwords alone", name)
+		}
+		for i := range p.Servers {
+			if p.Servers[i].Accounting != "" {
+				k.refuse("remove it", "primaries.%s.servers[%d].accounting means nothing here: the engine relays none", name, i)
+			}
+		}
+	}
+	k.SignIn = cmp.Or(k.SignIn, engine.OwnPasswords)
+	if k.SignIn != engine.OwnPasswords && k.Primaries[k.SignIn] == nil {
+		k.refuse("write engine, or a name that stands there", "sign_in: %q is not defined under primaries", k.SignIn)
+	}
+}
+
+// proxies parses whose word on addresses counts.
+func (k *check) proxies(name string, l *Listener) {
+	at := "listeners." + name + ".trusted_proxies"
+	if l.TrustedProxies == nil {
+		return
+	}
+	if name != "pages" && name != "api" {
+		k.refuse("remove it", "%s means nothing: only pages and api go by the address of a caller", at)
+		return
+	}
+	if len(l.TrustedProxies) == 0 {
+		k.refuse(`write networks, e.g. ["10.0.0.0/24"], or remove it`, "%s names no network", at)
+	}
+	for i, s := range l.TrustedProxies {
+		p, err := netip.ParsePrefix(s)
+		if a, bad := netip.ParseAddr(s); err != nil && bad == nil && a.Zone() == "" {
+			p, err = netip.PrefixFrom(a, a.BitLen()), nil
+		}
+		switch {
+		case err != nil || p.Addr().Is4In6():
+			k.refuse(`write a network or an address: "10.0.0.0/24", "10.0.0.7", "fd00::/64"`, "%s[%d]: %q is no network", at, i, s)
+		case p.Masked() != p:
+			k.refuse("write "+p.Masked().String()+" or a longer prefix", "%s[%d]: %s has bits set behind its prefix", at, i, s)
+		case p.Bits() == 0:
+			k.refuse("name the networks of the proxies", "%s[%d]: %s would let every caller say where it comes from", at, i, s)
+		default:
+			l.Proxies = append(l.Proxies, p)
+		}
+	}
+	if l.Proxied() && !strings.HasPrefix(k.PublicURL, "https://") {
+		k.refuse("write public_url: https://HOST as the proxy is called", "%s: without TLS here the proxy has to speak it, and public_url does not say so", at)
+	}
 }
 
 // path makes the path of a file absolute.

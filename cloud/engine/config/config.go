@@ -23,6 +23,7 @@ import (
 
 	"mfabridge/cloud/engine/channel"
 	"mfabridge/internal/strictyaml"
+	primaries "mfabridge/shim/config"
 )
 
 // Config is the whole file.
@@ -45,9 +46,29 @@ type Config struct {
 	// Channels deliver codes: docs/delivery.md. Default: all lie in the outbox.
 	Channels *channel.Config `yaml:"channels"`
 
-	// Not built yet.
-	Primaries any `yaml:"primaries"`
-	PublicURL any `yaml:"public_url"`
+	// PublicURL is the address of the pages listener as people know it:
+	// https://HOST[:PORT]. Links that they get begin with it. Default: none, and
+	// no links are given out.
+	PublicURL string `yaml:"public_url"`
+
+	// Primaries are who proves passwords that the engine does not keep, by name:
+	// the same block as in shim.yaml (docs/shim.md).
+	Primaries map[string]*primaries.Primary `yaml:"primaries"`
+
+	// Usernames as in shim.yaml: domains of the names that people type.
+	Usernames primaries.Usernames `yaml:"usernames"`
+
+	// SignIn is whose passwords count where nobody else is named: engine
+	// (default), those that the engine keeps, or a name under primaries.
+	SignIn string `yaml:"sign_in"`
+
+	// Warnings are sentences for the operator.
+	Warnings []string `yaml:"-"`
+}
+
+// FirstFactors are the blocks of who proves passwords, together.
+func (c *Config) FirstFactors() *primaries.FirstFactors {
+	return &primaries.FirstFactors{Primaries: c.Primaries, Usernames: c.Usernames}
 }
 
 // Listeners are the engine's doors. One that is left out is not opened; api
@@ -69,18 +90,32 @@ type Listener struct {
 	// listens on.
 	URL string `yaml:"url"`
 
-	// TLS is needed unless the address is a loopback one. The files are read
+	// TLS is needed unless the address is a loopback one, or the listener is
+	// pages behind trusted_proxies on a private address. The files are read
 	// again when they change, and on SIGHUP; it may name others then.
 	TLS *TLS `yaml:"tls"`
 
 	// Assume is of graph alone: NAME=VALUE for each switch of docs/entra.md.
 	Assume []string `yaml:"assume"`
 
-	// TrustedProxies are not built yet.
-	TrustedProxies any `yaml:"trusted_proxies"`
+	// TrustedProxies, of pages and api, are networks or addresses whose
+	// X-Forwarded-For or Forwarded says where a request comes from. A pages
+	// listener without TLS on another address than a loopback one answers
+	// nobody else.
+	TrustedProxies []string `yaml:"trusted_proxies"`
+
+	// Proxies is TrustedProxies, parsed.
+	Proxies []netip.Prefix `yaml:"-"`
 
 	// Address is Listen, parsed.
 	Address netip.AddrPort `yaml:"-"`
+}
+
+// Proxied tells whether the listener answers proxies alone: it speaks no TLS,
+// and others than this machine reach it.
+func (l *Listener) Proxied() bool {
+	a := l.Address.Addr().Unmap()
+	return l.TLS == nil && len(l.Proxies) > 0 && a.IsPrivate()
 }
 
 // TLS is a certificate with its key, as PEM files.

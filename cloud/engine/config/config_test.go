@@ -44,6 +44,7 @@ func TestGoodConfiguration(t *testing.T) {
 }
 
 func TestWrongConfigurations(t *testing.T) {
+	t.Setenv("MFABRIDGE_TEST_RADIUS", "a shared secret")
 	for name, c := range map[string]struct{ old, new, want string }{
 		"unknown key":           {"key: file:cloud.key", "kee: file:cloud.key", `engine.yaml:2:1: unknown key "kee"`},
 		"a short block":         {"block: 24h", "block: 5s", `fraud.block cannot be "5s"`},
@@ -63,8 +64,23 @@ func TestWrongConfigurations(t *testing.T) {
 		"a negative limit":      {"in_flight: 10", "in_flight: -1", "limits.in_flight cannot be"},
 		"not built: voice":      {"limits:", "channels: {voice: {}}\nlimits:", "channels.voice is not built"},
 		"no channel":            {"limits:", "channels: {}\nlimits:", "channels names no channel"},
-		"not built: proxies":    {`listen: "127.0.0.1:9090"`, `listen: "127.0.0.1:9090", trusted_proxies: [a]`, "trusted_proxies is not built"},
-		"not built: primaries":  {"limits:", "primaries: {a: b}\nlimits:", "primaries is not built"},
+		"proxies of ops":        {`listen: "127.0.0.1:9090"`, `listen: "127.0.0.1:9090", trusted_proxies: ["10.0.0.1"]`, "trusted_proxies means nothing"},
+		"no network":            {"/etc/a.key}", "/etc/a.key}, trusted_proxies: [a]", `"a" is no network`},
+		"no networks":           {"/etc/a.key}", "/etc/a.key}, trusted_proxies: []", "names no network"},
+		"everybody":             {"/etc/a.key}", `/etc/a.key}, trusted_proxies: ["0.0.0.0/0"]`, "would let every caller say"},
+		"bits behind":           {"/etc/a.key}", `/etc/a.key}, trusted_proxies: ["10.0.0.1/24"]`, "has bits set"},
+		"plain to all":          {`"0.0.0.0:443", tls: {cert: a.crt, key: /etc/a.key}`, `"0.0.0.0:8080", trusted_proxies: ["10.0.0.1"]`, "no private address"},
+		"plain to the world":    {`"0.0.0.0:443", tls: {cert: a.crt, key: /etc/a.key}`, `"192.0.2.1:8080", trusted_proxies: ["10.0.0.1"]`, "no private address"},
+		"plain without proxies": {`"0.0.0.0:443", tls: {cert: a.crt, key: /etc/a.key}`, `"10.0.0.9:8080"`, "without TLS"},
+		"a plain api":           {`url: "https://engine.contoso.example:8443/", tls: {cert: a.crt, key: a.key}`, `url: "http://10.0.0.9:8443", trusted_proxies: ["10.0.0.1"]`, "without TLS"},
+		"proxy without address": {`"0.0.0.0:443", tls: {cert: a.crt, key: /etc/a.key}`, `"10.0.0.9:8080", trusted_proxies: ["10.0.0.1"]`, "public_url does not say so"},
+		"a path for people":     {"limits:", "public_url: https://mfa.contoso.example/x\nlimits:", "public_url is not the address"},
+		"http for people":       {"limits:", "public_url: http://mfa.contoso.example\nlimits:", "is not this machine"},
+		"unknown primary type":  {"limits:", "primaries: {corp: {type: kerberos}}\nlimits:", `"kerberos" is not a type`},
+		"nobody's sign-in":      {"limits:", "sign_in: corp\nlimits:", "is not defined under primaries"},
+		"a taken name":          {"limits:", "primaries: {engine: {type: ldap}}\nlimits:", "has a meaning of its own"},
+		"a primary's secret":    {"limits:", "primaries: {old: {type: radius, servers: [{address: \"10.0.0.5:1812\", secret: hunter2hunter2}]}}\nlimits:", "secret"},
+		"relayed accounting":    {"limits:", "primaries: {old: {type: radius, servers: [{address: \"10.0.0.5:1812\", accounting: \"10.0.0.5:1813\", secret: env:MFABRIDGE_TEST_RADIUS}]}}\nlimits:", "accounting means nothing"},
 	} {
 		text := strings.Replace(good, c.old, c.new, 1)
 		if text == good {
@@ -76,6 +92,25 @@ func TestWrongConfigurations(t *testing.T) {
 		} else if hint.Of(err) == "" && !strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: no advice with %v", name, err)
 		}
+	}
+}
+
+// The blocks of primaries are those of the shim, and proxies stand in front.
+func TestPrimariesAndProxies(t *testing.T) {
+	t.Setenv("MFABRIDGE_TEST_RADIUS", "a shared secret")
+	text := strings.Replace(good, `"0.0.0.0:443", tls: {cert: a.crt, key: /etc/a.key}`, `"10.0.0.9:8080", trusted_proxies: ["10.0.0.1", "fd00::/64"]`, 1) +
+		"public_url: https://mfa.contoso.example/\nsign_in: old\nusernames: {domains: {CORP: corp.example}}\n" +
+		"primaries: {old: {type: radius, servers: [{address: \"10.0.0.5:1812\", secret: env:MFABRIDGE_TEST_RADIUS, message_authenticator: observe}]}}\n"
+	c, err := config.Parse([]byte(text), "engine.yaml", t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.PublicURL != "https://mfa.contoso.example" || c.SignIn != "old" || c.Primaries["old"].Servers[0].SharedSecret.IsZero() ||
+		len(c.Usernames.Parsed) != 1 || len(c.Listeners.Pages.Proxies) != 2 || !c.Listeners.Pages.Proxied() || c.Listeners.API.Proxied() || len(c.Warnings) != 1 {
+		t.Errorf("read as %+v", c)
+	}
+	if c, err := config.Parse([]byte(good+"public_url: https://mfa.contoso.example\n"), "engine.yaml", t.TempDir()); err != nil || c.SignIn != "engine" {
+		t.Errorf("without primaries: %+v, %v", c, err)
 	}
 }
 

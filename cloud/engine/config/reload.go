@@ -10,8 +10,9 @@ import (
 )
 
 // Follows tells whether a configuration can take the place of c while it is
-// served: only the files of certificates and the times of tokens may differ.
-// The error names every key that asks for a new start.
+// served: only the files of certificates, the times of tokens, fraud, primaries
+// and who of them is asked may differ. The error names every key that asks for
+// a new start.
 func (c *Config) Follows(next *Config) error {
 	var problems []error
 	fixed := func(key string, same bool) {
@@ -22,6 +23,7 @@ func (c *Config) Follows(next *Config) error {
 	fixed("store", c.Store == next.Store)
 	fixed("key", c.Key == next.Key)
 	fixed("limits", c.Limits == next.Limits)
+	fixed("public_url", c.PublicURL == next.PublicURL)
 	fixed("channels", reflect.DeepEqual(c.Channels, next.Channels))
 	for _, l := range []struct {
 		name      string
@@ -35,6 +37,7 @@ func (c *Config) Follows(next *Config) error {
 		}
 		fixed(at+".listen", l.was.Address == l.will.Address)
 		fixed(at+".url", l.was.URL == l.will.URL)
+		fixed(at+".trusted_proxies", slices.Equal(l.was.Proxies, l.will.Proxies))
 		fixed(at+".assume", slices.Equal(l.was.Assume, l.will.Assume))
 		fixed(at+".tls", (l.was.TLS == nil) == (l.will.TLS == nil))
 	}

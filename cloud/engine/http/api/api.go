@@ -31,8 +31,12 @@ type Options struct {
 	Period time.Duration // of a signing key
 	Lease  time.Duration // of a lock
 	Limits serve.Limits
-	Now    func() time.Time
-	Log    *slog.Logger
+
+	// Proxies are whose word on the address of a caller counts.
+	Proxies map[serve.Listener]serve.Proxies
+
+	Now func() time.Time
+	Log *slog.Logger
 }
 
 // API is an engine as the network sees it.
@@ -63,7 +67,7 @@ func New(o Options) (*API, error) {
 	for _, rows := range [][]serve.Route{tokens.Routes(), a.directory.Routes(), verifier.Routes(), admin.New(o.Engine).Routes(), a.health(), devices.Routes(), front()} {
 		routes = append(routes, rows...)
 	}
-	table, err := serve.New(serve.Options{Routes: routes, Auth: gate{tokens, devices}, Limits: o.Limits, Log: o.Log})
+	table, err := serve.New(serve.Options{Routes: routes, Auth: gate{tokens, devices}, Limits: o.Limits, Proxies: o.Proxies, Log: o.Log})
 	if err != nil {
 		stop()
 		return nil, err

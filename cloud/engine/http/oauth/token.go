@@ -66,7 +66,7 @@ func (f *Face) token(w http.ResponseWriter, r *http.Request) error {
 		var token string
 		var life time.Duration
 		if token, life, err = f.sign(r.Context(), &app); err == nil {
-			f.log.InfoContext(r.Context(), "token issued", "app", app.Name, "role", app.Role, "from", r.RemoteAddr)
+			f.log.InfoContext(r.Context(), "token issued", "app", app.Name, "role", app.Role, "from", serve.AddressOf(r.Context()))
 			return serve.Answer(w, http.StatusOK, granted{AccessToken: token, TokenType: "Bearer", ExpiresIn: int(life / time.Second), Scope: string(app.Role)})
 		}
 	}
@@ -74,7 +74,7 @@ func (f *Face) token(w http.ResponseWriter, r *http.Request) error {
 	if !ok {
 		return err
 	}
-	f.log.WarnContext(r.Context(), "token refused", "code", no.Code, "why", no.Description, "from", r.RemoteAddr)
+	f.log.WarnContext(r.Context(), "token refused", "code", no.Code, "why", no.Description, "from", serve.AddressOf(r.Context()))
 	if no.status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", `Basic realm="mfabridge"`)
 	}

@@ -18,7 +18,6 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/http"
-	"net/netip"
 	"strings"
 	"time"
 
@@ -95,11 +94,7 @@ func Takes(token string) bool { return strings.HasPrefix(token, engine.DeviceTok
 
 // from is who asks, as far as limits know.
 func from(r *http.Request) cloud.Client {
-	at, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		return cloud.Client{}
-	}
-	return cloud.Client{Address: at.Addr()}
+	return cloud.Client{Address: serve.AddressOf(r.Context())}
 }
 
 func (f *Face) signIn(w http.ResponseWriter, r *http.Request) error {

@@ -42,6 +42,7 @@ func CallerOf(ctx context.Context) Caller {
 func (t *Table) guard(route Route) http.Handler {
 	places := t.held(&route)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r = t.addressed(r, route.Listener)
 		// Whoever sends slowly and has proven nothing holds no place meanwhile
 		// that somebody needs who has.
 		if route.Open {

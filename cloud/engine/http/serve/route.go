@@ -94,6 +94,8 @@ type Options struct {
 	Auth   Authenticator
 	Limits Limits
 	Log    *slog.Logger // nil: nothing is logged
+
+	Proxies map[Listener]Proxies // who may say where callers come from
 }
 
 // Table answers for all listeners.
@@ -105,13 +107,14 @@ type Table struct {
 	gathered chan struct{} // bodies that are being read of open routes
 	number   atomic.Uint64 // of requests that failed, for the log
 	byDoor   map[Listener]http.Handler
+	proxies  map[Listener]Proxies
 }
 
 // New makes the table, or says which row is wrong.
 func New(o Options) (*Table, error) {
 	limits := o.Limits.filled()
 	t := &Table{routes: o.Routes, auth: o.Auth, log: o.Log, byDoor: map[Listener]http.Handler{},
-		places: map[Listener]places{}, gathered: make(chan struct{}, maxGathered)}
+		places: map[Listener]places{}, gathered: make(chan struct{}, maxGathered), proxies: o.Proxies}
 	if t.log == nil {
 		t.log = slog.New(slog.DiscardHandler)
 	}
@@ -126,7 +129,7 @@ func New(o Options) (*Table, error) {
 				mux.Handle(r.Method+" "+r.Path, t.guard(r))
 			}
 		}
-		t.byDoor[door] = t.outermost(mux)
+		t.byDoor[door] = t.outermost(door, mux)
 	}
 	return t, nil
 }
@@ -160,7 +163,7 @@ func (t *Table) Handler(l Listener) http.Handler { return t.byDoor[l] }
 
 // outermost is around everything: headers of every answer, faults, and the
 // answers of the mux itself (404, 405) in our form.
-func (t *Table) outermost(mux *http.ServeMux) http.Handler {
+func (t *Table) outermost(door Listener, mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Cache-Control", "no-store")
@@ -177,6 +180,10 @@ func (t *Table) outermost(mux *http.ServeMux) http.Handler {
 				t.refuse(w, r, errors.New("panic"))
 			}
 		}()
+		if err := t.behind(r, door); err != nil {
+			t.refuse(w, r, err)
+			return
+		}
 		// A path in another spelling is another path: no redirects.
 		spelled := r.URL.EscapedPath()
 		if _, pattern := mux.Handler(r); pattern == "" || path.Clean(spelled) != spelled {

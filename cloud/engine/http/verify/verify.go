@@ -23,6 +23,7 @@ import (
 	"mfabridge/cloud/engine"
 	"mfabridge/cloud/engine/http/serve"
 	"mfabridge/cloud/engine/http/wire"
+	"mfabridge/internal/secret"
 )
 
 // maxBody is the largest body, in bytes: a context of 4 KiB in Base64 and the
@@ -37,7 +38,7 @@ type Core interface {
 	Begin(ctx context.Context, r cloud.Request) (cloud.Challenge, error)
 	Answer(ctx context.Context, a cloud.Answer) (cloud.Decision, error)
 	Look(ctx context.Context, ids []cloud.ChallengeID) ([]cloud.Decision, error)
-	cloud.Passwords
+	CheckPasswordBy(ctx context.Context, primary string, subject cloud.Key, password secret.Bytes, client cloud.Client) (cloud.Proof, error)
 	cloud.CodeMatcher
 	cloud.Noticeboard
 }
@@ -225,7 +226,7 @@ func (f *Face) password(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	proof, err := f.core(r).CheckPassword(r.Context(), subject, password, client)
+	proof, err := f.core(r).CheckPasswordBy(r.Context(), body.Primary, subject, password, client)
 	password.Wipe()
 	if err != nil {
 		return err

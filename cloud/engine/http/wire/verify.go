@@ -189,6 +189,9 @@ type (
 		// Octets is the password where it is not UTF-8.
 		Octets []byte `json:"password_base64,omitempty"`
 		Client Client `json:"client"`
+		// Primary is who is to prove it, by its name in engine.yaml; left out:
+		// whoever does so for everybody.
+		Primary string `json:"primary,omitempty"`
 	}
 	// PasswordAnswer says whether it is the user's password.
 	PasswordAnswer struct {

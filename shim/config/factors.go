@@ -1,0 +1,18 @@
+package config
+
+// FirstFactors are the blocks primaries and usernames alone, for another
+// program's configuration that has them too.
+type FirstFactors struct {
+	Primaries map[string]*Primary
+	Usernames Usernames
+}
+
+// Check completes them as Load does: secrets are read, and relative paths count
+// from folder. Warnings are sentences for the operator.
+func (f *FirstFactors) Check(folder string) (warnings []string, problems []error) {
+	k := &check{Config: &Config{Primaries: f.Primaries, Usernames: f.Usernames}, folder: folder}
+	k.primaries()
+	k.usernames()
+	f.Usernames = k.Usernames
+	return k.warnings, k.problems
+}
