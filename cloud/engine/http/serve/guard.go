@@ -42,7 +42,7 @@ func CallerOf(ctx context.Context) Caller {
 func (t *Table) guard(route Route) http.Handler {
 	places := t.held(&route)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r = t.addressed(r, route.Listener)
+		ctx := t.addressed(r, route.Listener)
 		// Whoever sends slowly and has proven nothing holds no place meanwhile
 		// that somebody needs who has.
 		if route.Open {
@@ -71,7 +71,7 @@ func (t *Table) guard(route Route) http.Handler {
 				t.refuse(w, r, err)
 				return
 			}
-			ctx := context.WithValue(r.Context(), callerKey{}, caller)
+			ctx = context.WithValue(ctx, callerKey{}, caller)
 			if route.Streams {
 				asked := r
 				ctx = context.WithValue(ctx, againKey{}, func() error {
@@ -79,8 +79,8 @@ func (t *Table) guard(route Route) http.Handler {
 					return err
 				})
 			}
-			r = r.WithContext(ctx)
 		}
+		r = r.WithContext(ctx)
 		if route.Streams {
 			// The time to read a request is over by now and does not count on.
 			_ = http.NewResponseController(w).SetReadDeadline(time.Time{})

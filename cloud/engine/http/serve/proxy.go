@@ -116,10 +116,10 @@ func parseForwarded(element string) (netip.Addr, bool) {
 	return netip.Addr{}, false
 }
 
-// addressed is a request that knows where it comes from.
-func (t *Table) addressed(r *http.Request, l Listener) *http.Request {
+// addressed is the context of a request, which knows where it comes from.
+func (t *Table) addressed(r *http.Request, l Listener) context.Context {
 	proxies := t.proxies[l]
-	return r.WithContext(context.WithValue(r.Context(), addressKey{}, proxies.origin(r)))
+	return context.WithValue(r.Context(), addressKey{}, proxies.origin(r))
 }
 
 // behind refuses who is no proxy at a listener that is for them only.
