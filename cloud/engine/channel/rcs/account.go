@@ -129,7 +129,7 @@ func (t *tokens) drop(token secret.Bytes) {
 func (t *tokens) fetch(ctx context.Context) (secret.Bytes, time.Duration, error) {
 	now := t.now()
 	assertion, err := jwt.Signed(t.signer).Claims(jwt.Claims{Issuer: t.account.Email, Audience: jwt.Audience{t.account.TokenURI},
-		IssuedAt: jwt.NewNumericDate(now), Expiry: jwt.NewNumericDate(now.Add(assertionLife))}).Claims(map[string]string{"scope": scope}).Serialize()
+		IssuedAt: jwt.NewNumericDate(now), Expiry: jwt.NewNumericDate(now.Add(assertionLife))}).Claims(map[string]any{"scope": scope}).Serialize()
 	if err != nil {
 		return secret.Bytes{}, 0, errors.New("the key of the service account cannot sign")
 	}
