@@ -42,12 +42,12 @@ func (l *logins) prove(ctx context.Context, a attempt, password secret.Bytes) (P
 		return Proof{}, deny(emptyPassword)
 	}
 	fields := []string{a.client.Primary, a.folded, string(password.Reveal())}
-	name := mark(mac(l.keys.proof, fields...))
+	name := mark(mac(l.local, fields...))
 	for ctx.Err() == nil {
 		mine := false
 		got, _, _ := l.flight.Do("prove "+string(name[:]), func() (any, error) {
 			mine = true
-			return l.proveOnce(ctx, a, password, name, l.keys.name(append(fields, "wrong")...)), nil
+			return l.proveOnce(ctx, a, password, name, l.keys().name(append(fields, "wrong")...)), nil
 		})
 		if p := got.(proven); mine || !p.proof.OK {
 			return p.proof, p.v
@@ -104,7 +104,7 @@ func (l *logins) cachePlace(a attempt) (m mark, ok bool) {
 	if a.client.Cache.Life <= 0 || a.station == "" || a.client.primary == nil {
 		return mark{}, false
 	}
-	return mark(mac(l.keys.proof, "passed", a.client.Name, a.folded, a.station)), true
+	return mark(mac(l.local, "passed", a.client.Name, a.folded, a.station)), true
 }
 
 // pass remembers a second factor that was given, and forgets an earlier one
@@ -132,7 +132,7 @@ func (l *logins) spare(ctx context.Context, a attempt, proof Proof, key string) 
 	if !fresh {
 		return verdict{}, false
 	}
-	c, _, err := l.begin(ctx, proof, cloud.Request{Client: a.asker(), Method: cloud.OATHCode, Tries: 1, Key: l.keys.name("cache", key)})
+	c, _, err := l.begin(ctx, proof, cloud.Request{Client: a.asker(), Method: cloud.OATHCode, Tries: 1, Key: l.keys().name("cache", key)})
 	switch {
 	case err != nil || c.User != user:
 		return verdict{}, false

@@ -52,7 +52,7 @@ func (l *logins) confirmed(ctx context.Context, a attempt, d cloud.Decision) ver
 	known := Proof{OK: true, Subject: cloud.Key{Kind: cloud.ByID, Value: string(d.User)}}
 	if len(d.Context) > 0 {
 		var err error
-		if known.Reply, err = l.keys.kept(d.Context, a.client.Name, a.folded); err != nil {
+		if known.Reply, err = l.keys().kept(d.Context, a.client.Name, a.folded); err != nil {
 			return fault(a.client, err, challengeUnknown)
 		}
 	}
@@ -95,12 +95,12 @@ func (l *logins) fallback(ctx context.Context, a attempt, proof Proof, after clo
 	if !a.client.FallbackOATH || a.protocol != PAP || !mayFallBack(why) {
 		return verdict{}, false
 	}
-	kept, err := l.keys.keep(proof.Reply, a.client.Name, a.folded)
+	kept, err := l.keys().keep(proof.Reply, a.client.Name, a.folded)
 	if err != nil {
 		return verdict{}, false
 	}
 	c, _, err := l.begin(ctx, proof, cloud.Request{Client: a.asker(), Method: cloud.OATHCode, Tries: 1, Context: kept,
-		Key: l.keys.name("fallback", string(after), a.place)})
+		Key: l.keys().name("fallback", string(after), a.place)})
 	if err != nil || c.State != cloud.Pending || c.Method != cloud.OATHCode {
 		return verdict{}, false
 	}

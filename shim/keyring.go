@@ -16,6 +16,7 @@ import (
 	"golang.org/x/crypto/chacha20poly1305"
 
 	"mfabridge/cloud"
+	"mfabridge/internal/hint"
 	"mfabridge/internal/secret"
 )
 
@@ -48,7 +49,6 @@ const (
 type keyring struct {
 	seals []stateKey // the first seals, all open
 	login []byte     // names logins towards the engine
-	proof []byte     // names passwords in memory
 }
 
 type stateKey struct {
@@ -59,13 +59,16 @@ type stateKey struct {
 }
 
 func newKeyring(keys []secret.Bytes) (*keyring, error) {
+	if len(keys) == 0 {
+		return nil, hint.New("shim has no cluster key to seal State with", "set cluster_keys, or let a single node make one")
+	}
 	var k keyring
 	for _, key := range keys {
 		if key.Len() < chacha20poly1305.KeySize {
 			return nil, fmt.Errorf("cluster key has %d octets, fewer than %d", key.Len(), chacha20poly1305.KeySize)
 		}
 		derived := make(map[string][]byte)
-		for _, use := range []string{"state", "state key id", "state digest", "context", "login", "password proof"} {
+		for _, use := range []string{"state", "state key id", "state digest", "context", "login"} {
 			b, err := hkdf.Expand(sha256.New, key.Reveal(), "mfabridge shim 1 "+use, chacha20poly1305.KeySize)
 			if err != nil {
 				return nil, fmt.Errorf("cluster key cannot be used: %w", err)
@@ -82,7 +85,7 @@ func newKeyring(keys []secret.Bytes) (*keyring, error) {
 		}
 		k.seals = append(k.seals, stateKey{id: [2]byte(derived["state key id"]), aead: aead, context: context, digest: derived["state digest"]})
 		if k.login == nil {
-			k.login, k.proof = derived["login"], derived["password proof"]
+			k.login = derived["login"]
 		}
 	}
 	return &k, nil

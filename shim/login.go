@@ -2,8 +2,11 @@ package shim
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/sha256"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unicode"
 
@@ -29,7 +32,8 @@ type logins struct {
 	matcher  cloud.CodeMatcher // nil: no client appends codes
 	board    cloud.Noticeboard // nil: other nodes tell us nothing
 	bypasses Bypasses          // nil: there are none
-	keys     *keyring
+	ring     atomic.Pointer[keyring]
+	local    []byte // names passwords and places in the memory of this process, for as long as it lives
 	wrong    *marks // passwords
 	passed   *marks // second factors, for clients with a cache
 	now      func() time.Time
@@ -37,12 +41,17 @@ type logins struct {
 	flight   singleflight.Group
 }
 
-func newLogins(o Options, keys *keyring) *logins {
-	l := &logins{verifier: o.Verifier, bypasses: o.Bypasses, keys: keys, now: o.Now, wrong: newMarks(), passed: newMarks(), pins: newPins(keys.proof)}
+func newLogins(o Options) *logins {
+	local := make([]byte, sha256.Size)
+	_, _ = rand.Read(local) // never fails, see crypto/rand
+	l := &logins{verifier: o.Verifier, bypasses: o.Bypasses, local: local, now: o.Now, wrong: newMarks(), passed: newMarks(), pins: newPins(local)}
 	l.matcher, _ = o.Verifier.(cloud.CodeMatcher)
 	l.board, _ = o.Verifier.(cloud.Noticeboard)
 	return l
 }
+
+// keys are those of now.
+func (l *logins) keys() *keyring { return l.ring.Load() }
 
 // decide reaches the verdict on an attempt, or says on which challenge it
 // waits. Of equal attempts at the same time one asks the engine; but each leg
@@ -54,12 +63,12 @@ func (l *logins) decide(ctx context.Context, a attempt) verdict {
 	if a.protocol != PAP {
 		return l.relay(ctx, a)
 	}
-	key := l.keys.name(a.client.Name, a.folded, a.place, string(a.state), string(a.password.Reveal()))
+	key := l.keys().name(a.client.Name, a.folded, a.place, string(a.state), string(a.password.Reveal()))
 	var v verdict
 	if len(a.state) == 0 {
 		v = l.first(ctx, a, key)
 	} else {
-		id, at, why := l.keys.open(a.state, a.client.Name, a.folded, l.now())
+		id, at, why := l.keys().open(a.state, a.client.Name, a.folded, l.now())
 		switch {
 		case why != "":
 			v = deny(why)
@@ -81,7 +90,7 @@ func (l *logins) seal(a attempt, v verdict) verdict {
 	if waits(v.method) {
 		at = numberStep
 	}
-	state, err := l.keys.seal(at, v.challenge, l.now().Add(v.timeout), a.client.Name, a.folded)
+	state, err := l.keys().seal(at, v.challenge, l.now().Add(v.timeout), a.client.Name, a.folded)
 	if err != nil {
 		return fault(a.client, err, challengeUnknown)
 	}
@@ -127,7 +136,7 @@ func (l *logins) codeAtOnce(ctx context.Context, a attempt, proof Proof, code se
 		return deny(emptyPassword) // without a code Begin would ask for one
 	}
 	if a.station == "" {
-		key = l.keys.name("code", key, string(a.packet.Authenticator()))
+		key = l.keys().name("code", key, string(a.packet.Authenticator()))
 	}
 	c, joined, err := l.begin(ctx, proof, cloud.Request{Client: a.asker(), Code: code, Tries: 1, Key: key})
 	if err != nil {
@@ -158,7 +167,7 @@ func (l *logins) ask(ctx context.Context, a attempt, proof Proof, method cloud.P
 	if v, ok := l.bypassed(ctx, a, proof, key); ok {
 		return v
 	}
-	kept, err := l.keys.keep(proof.Reply, a.client.Name, a.folded)
+	kept, err := l.keys().keep(proof.Reply, a.client.Name, a.folded)
 	if err != nil {
 		return fault(a.client, err, userUnknown)
 	}
@@ -173,7 +182,7 @@ func (l *logins) ask(ctx context.Context, a attempt, proof Proof, method cloud.P
 			v.repeated = v.repeated || joined
 			return v
 		}
-		key = l.keys.name("after", key, string(c.ID))
+		key = l.keys().name("after", key, string(c.ID))
 	}
 	return deny(reason(cloud.TooManyTries))
 }
@@ -290,7 +299,7 @@ func (l *logins) answer(ctx context.Context, a attempt, challenge cloud.Challeng
 func (l *logins) granted(a attempt, d cloud.Decision) verdict {
 	v := judge(d.State, d.Reason)
 	if v.code == radius.AccessAccept && len(d.Context) > 0 {
-		reply, err := l.keys.kept(d.Context, a.client.Name, a.folded)
+		reply, err := l.keys().kept(d.Context, a.client.Name, a.folded)
 		if err != nil {
 			return fault(a.client, err, challengeUnknown)
 		}

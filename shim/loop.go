@@ -79,6 +79,8 @@ func (l *loop) run() error {
 			l.guard(l.in[:n])
 		case l.s.isClosing():
 			return ErrServerClosed
+		case l.s.isRetired(l.pc):
+			return ErrRetired
 		case errors.Is(err, net.ErrClosed):
 			return fmt.Errorf("socket was closed: %w", err)
 		default:

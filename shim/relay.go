@@ -113,11 +113,11 @@ func (l *logins) relayOnce(ctx context.Context, a attempt, r Relayed) (answer An
 		return answer, verdict{}, err
 	}
 	fields := append([]string{"relay", a.client.Primary, a.user}, a.proofOf()...)
-	name := mark(mac(l.keys.proof, fields...))
+	name := mark(mac(l.local, fields...))
 	if _, refused := l.wrong.knows(name, l.now()); refused {
 		return Answer{}, deny(reason(cloud.WrongPassword)), nil
 	}
-	t, v, mine := l.turn(ctx, a.client, l.keys.name(append(fields, "wrong")...))
+	t, v, mine := l.turn(ctx, a.client, l.keys().name(append(fields, "wrong")...))
 	if !mine {
 		return Answer{}, v, nil
 	}
@@ -163,7 +163,7 @@ func (l *logins) relayed(ctx context.Context, a attempt, at pin, answer Answer) 
 	}
 	// Who has proven it names the login, not who stands outside of a tunnel. A
 	// leg joins the push of another one by the same way to prove it.
-	key := l.keys.name("relay", a.client.Name, string(a.protocol), strconv.Itoa(int(at.method)), string(proof.Subject.Kind), proof.Subject.Value, a.user, a.place)
+	key := l.keys().name("relay", a.client.Name, string(a.protocol), strconv.Itoa(int(at.method)), string(proof.Subject.Kind), proof.Subject.Value, a.user, a.place)
 	if v, spared := l.spare(ctx, a, proof, key); spared {
 		return v
 	}
@@ -177,7 +177,7 @@ func (l *logins) relayed(ctx context.Context, a attempt, at pin, answer Answer) 
 // text is sent that nobody could type.
 func (l *logins) press(ctx context.Context, a attempt, proof Proof, key string) verdict {
 	for _, way := range []cloud.Preference{cloud.Push, cloud.VoiceMobile} {
-		c, joined, err := l.begin(ctx, proof, cloud.Request{Client: a.asker(), Method: way, Tries: 1, Key: l.keys.name(key, string(way))})
+		c, joined, err := l.begin(ctx, proof, cloud.Request{Client: a.asker(), Method: way, Tries: 1, Key: l.keys().name(key, string(way))})
 		switch {
 		case err != nil:
 			return l.unasked(a, proof, err)

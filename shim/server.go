@@ -102,6 +102,7 @@ type Server struct {
 
 	mu      sync.Mutex
 	conns   map[endpoint]struct{}
+	retired map[endpoint]struct{} // those of conns that are read no longer
 	started bool
 	closing bool
 }
@@ -109,24 +110,17 @@ type Server struct {
 // New makes a Server that is ready to serve. It refuses options that would let
 // a login through with less than its factors.
 func New(o Options) (*Server, error) {
-	switch {
-	case o.Config == nil || o.Verifier == nil:
+	if o.Config == nil || o.Verifier == nil {
 		return nil, errors.New("shim needs a configuration and a verifier")
-	case len(o.Config.Keys) == 0:
-		return nil, hint.New("shim has no cluster key to seal State with", "set cluster_keys, or let a single node make one")
 	}
 	o.fill()
-	keys, err := newKeyring(o.Config.Keys)
-	if err != nil {
-		return nil, err
-	}
 	s := &Server{
 		options: o, conns: make(map[endpoint]struct{}), log: o.Log, now: o.Now, count: newCounters(),
 		patience: orDefault(o.CallTimeout, DefaultCallTimeout),
 		replies:  orDefault(o.Replies, DefaultReplies),
 		number:   orDefault(o.Workers, DefaultWorkers),
 	}
-	s.logins = newLogins(o, keys)
+	s.logins = newLogins(o)
 	if err := s.Swap(o.Config, o.Primaries); err != nil {
 		return nil, err
 	}
@@ -145,10 +139,11 @@ func New(o Options) (*Server, error) {
 	return s, nil
 }
 
-// Swap replaces clients and primaries by those of another configuration, all
-// at once or, with an error, not at all. Requests that were read before go on
-// as they began, so primaries that are left out must work until those are
-// answered. Nothing else of the configuration is looked at.
+// Swap replaces clients, primaries and cluster keys by those of another
+// configuration, all of them or, with an error, none. Requests that were read
+// before go on as they began, so primaries that are left out must work until
+// those are answered; a State that was sealed by a key that is left out is
+// refused. Nothing else of the configuration is looked at.
 func (s *Server) Swap(c *config.Config, primaries map[string]Primary) error {
 	o := s.options
 	o.Config, o.Primaries = c, primaries
@@ -162,6 +157,11 @@ func (s *Server) Swap(c *config.Config, primaries map[string]Primary) error {
 				"use code_entry: challenge")
 		}
 	}
+	keys, err := newKeyring(c.Keys)
+	if err != nil {
+		return err
+	}
+	s.logins.ring.Store(keys)
 	s.clients.Store(&clients)
 	return nil
 }
@@ -201,7 +201,7 @@ func orDefault[T int | time.Duration](v, standard T) T {
 
 // Serve reads requests from a socket and answers them until Shutdown, which
 // closes the socket; it returns [ErrServerClosed] then, and before that only
-// if the socket fails for good. It may be called for several sockets. After
+// if the socket fails for good, or with [ErrRetired]. It may be called for several sockets. After
 // Shutdown it closes the socket at once.
 func (s *Server) Serve(pc net.PacketConn) error {
 	return s.serve(newLoop(s, pc), pc)
@@ -230,7 +230,11 @@ func (s *Server) serve(l *loop, pc endpoint) error {
 	if l.stream != nil {
 		return l.runStream()
 	}
-	return l.run()
+	err := l.run()
+	if errors.Is(err, ErrRetired) {
+		go s.bury(l) // ends with what was read from it, or with s.calls
+	}
+	return err
 }
 
 // Shutdown stops reading, waits until the logins that were read are answered,

@@ -36,7 +36,7 @@ func (l *logins) turn(ctx context.Context, c *client, wrong string) (t turn, v v
 		up, err := l.board.Noted(ctx, wrong)
 		return turn{board: l.board, wrong: wrong}, deny(reason(cloud.WrongPassword)), err != nil || !up
 	}
-	t = turn{board: l.board, wrong: wrong, claim: l.keys.name("turn", wrong)}
+	t = turn{board: l.board, wrong: wrong, claim: l.keys().name("turn", wrong)}
 	for pause := firstLook; ; pause = min(2*pause, lastLook) {
 		mine, err := t.board.Claim(ctx, t.claim, turnLife(ctx))
 		switch {

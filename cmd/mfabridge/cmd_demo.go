@@ -289,14 +289,14 @@ func (d *demo) withShim(use func(address string, log *events) error) (err error)
 		return err
 	}
 	defer func() { err = errors.Join(err, parts.Close()) }()
-	server, conns, err := quiet.listen(parts)
+	all, err := quiet.listen(parts)
 	if err != nil {
 		return err
 	}
 	ctx, stop := context.WithCancel(d.ctx)
 	served := make(chan error, 1)
-	go func() { served <- quiet.serve(ctx, server, conns) }()
-	err = use(conns[0].address.String(), log)
+	go func() { served <- quiet.serve(ctx, all) }()
+	err = use(all.open[0].address.String(), log)
 	stop()
 	if failed := <-served; failed != nil && !errors.Is(failed, shim.ErrServerClosed) {
 		err = errors.Join(err, failed)

@@ -4,12 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
-	"net/netip"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -22,7 +21,6 @@ import (
 	"mfabridge/shim/config"
 	"mfabridge/shim/journal"
 	"mfabridge/shim/observe"
-	"mfabridge/shim/radsec"
 )
 
 // drainLimit is how long a stopping shim goes on with logins that it has read.
@@ -104,19 +102,9 @@ func (p *program) shimCheck(c *cli.Context) (err error) {
 	if err := conf.Summary(p.out); err != nil {
 		return err
 	}
-	state := "the addresses are free"
-	for _, address := range slices.Concat(conf.RADIUS.Addresses, conf.RADIUS.AccountingAddresses) {
-		conn, err := shim.Listen(address)
-		if errors.Is(err, syscall.EADDRINUSE) {
-			state = address.String() + " is in use, perhaps by the shim that this configuration is for"
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		if err := conn.Close(); err != nil {
-			return err
-		}
+	state, err := addressesFree(conf)
+	if err != nil {
+		return err
 	}
 	first, err := p.primaries(conf)
 	if err != nil {
@@ -133,6 +121,38 @@ func (p *program) shimCheck(c *cli.Context) (err error) {
 	return nil
 }
 
+// addressesFree says whether the shim could listen where it is told to.
+func addressesFree(conf *config.Config) (state string, err error) {
+	state = "the addresses are free"
+	try := func(address string, listen func() (io.Closer, error)) {
+		conn, failed := listen()
+		switch {
+		case errors.Is(failed, syscall.EADDRINUSE):
+			state = address + " is in use, perhaps by the shim that this configuration is for"
+		case failed != nil:
+			err = errors.Join(err, failed)
+		default:
+			err = errors.Join(err, conn.Close())
+		}
+	}
+	for _, a := range slices.Concat(conf.RADIUS.Addresses, conf.RADIUS.AccountingAddresses) {
+		try(a.String(), func() (io.Closer, error) { return shim.Listen(a) })
+	}
+	var connections []string
+	if r := conf.RADIUS.RadSec; r != nil {
+		for _, a := range r.Addresses {
+			connections = append(connections, a.String())
+		}
+	}
+	if conf.Ops != "" {
+		connections = append(connections, conf.Ops)
+	}
+	for _, a := range connections {
+		try(a, func() (io.Closer, error) { return net.Listen("tcp", a) })
+	}
+	return state, err
+}
+
 func (p *program) shimServe(c *cli.Context) (err error) {
 	if _, err := args(c); err != nil {
 		return err
@@ -142,16 +162,16 @@ func (p *program) shimServe(c *cli.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, parts.Close()) }()
-	server, conns, err := p.listen(parts)
+	all, err := p.listen(parts)
 	if err != nil {
 		return err
 	}
 	beside, stop := context.WithCancel(c.Context)
 	var others sync.WaitGroup
 	others.Go(func() { p.keepObserved(beside, parts.observed) })
-	swap := &swapper{p: p, path: c.String("config"), parts: parts, server: server}
+	swap := &swapper{p: p, path: c.String("config"), parts: parts, ports: all}
 	others.Go(func() { swap.attend(beside) })
-	err = p.serve(c.Context, server, conns)
+	err = p.serve(c.Context, all)
 	stop()
 	others.Wait()
 	return err
@@ -190,78 +210,32 @@ func (p *program) loadShim(ctx context.Context, path, key string) (*shimParts, e
 	return &shimParts{config: conf, engine: e, primaries: first, observed: book, events: events, log: log, records: records, desk: desk}, nil
 }
 
-// port is where requests come in.
-type port struct {
-	address net.Addr
-	what    string // behind its address, for people
-	serve   func() error
-	close   func() error
-	first   bool // it is closed before the server drains: it only takes connections
-}
-
-// listen makes the server and opens all its sockets, or none.
-func (p *program) listen(parts *shimParts) (*shim.Server, []port, error) {
+// listen makes the server and opens all its ports, or none.
+func (p *program) listen(parts *shimParts) (*ports, error) {
 	server, err := shim.New(shim.Options{Config: parts.config, Verifier: parts.engine, Passwords: parts.engine,
 		Primaries: parts.primaries.byName, Log: parts.log, Now: p.now, Observed: parts.observed, Accountant: parts.desk, Bypasses: bypass.Open(parts.config.Data, p.now)})
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	var ports []port
-	open := func(addresses []netip.AddrPort, serve func(net.PacketConn) error, what string) error {
-		for _, address := range addresses {
-			conn, err := shim.Listen(address)
-			if err != nil {
-				return err
-			}
-			ports = append(ports, port{address: conn.LocalAddr(), what: what, serve: func() error { return serve(conn) }, close: conn.Close})
-		}
-		return nil
-	}
-	err = open(parts.config.RADIUS.Addresses, server.Serve, "")
-	if err == nil {
-		err = open(parts.config.RADIUS.AccountingAddresses, server.ServeAccounting, " (accounting)")
-	}
-	if err == nil && parts.config.RADIUS.RadSec != nil {
-		var l *radsec.Listener
-		if l, err = radsec.Listen(parts.config.RADIUS.RadSec, parts.log); err == nil {
-			ports = append(ports, port{address: l.Addr(), what: " (RadSec)", serve: func() error { return l.Serve(server) }, close: l.Close, first: true})
-		}
-	}
-	if err == nil && parts.config.Ops != "" {
-		err = p.openOps(parts, server, &ports)
-	}
+	all := &ports{p: p, parts: parts, server: server, ended: make(chan error, 1), gone: make(map[*port]bool)}
+	made, err := all.openNew(parts.config)
 	if err != nil {
-		for _, made := range ports {
-			err = errors.Join(err, made.close())
-		}
-		return nil, nil, err
+		return nil, err
 	}
-	return server, ports, nil
+	return all, all.take(parts.config, made)
 }
 
-// serve answers on all sockets until ctx ends, then drains.
-func (p *program) serve(ctx context.Context, server *shim.Server, ports []port) error {
-	ended := make(chan error, len(ports))
-	var addresses []string
-	for _, made := range ports {
-		addresses = append(addresses, made.address.String()+made.what)
-		go func() { ended <- made.serve() }()
-	}
-	fmt.Fprintf(p.err, "mfabridge: shim is listening on %s\n", strings.Join(addresses, ", "))
+// serve answers at all ports until ctx ends, then drains.
+func (p *program) serve(ctx context.Context, all *ports) error {
+	fmt.Fprintf(p.err, "mfabridge: shim is listening on %s\n", all.begin())
 	var failed error
 	select {
 	case <-ctx.Done():
-	case failed = <-ended:
+	case failed = <-all.ended:
 	}
 	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainLimit)
 	defer cancel()
-	var err error
-	for _, made := range ports {
-		if made.first {
-			err = errors.Join(err, made.close())
-		}
-	}
-	err = errors.Join(err, server.Shutdown(limit))
+	err := all.stop(limit)
 	if failed != nil && !errors.Is(failed, shim.ErrServerClosed) {
 		return errors.Join(failed, err)
 	}

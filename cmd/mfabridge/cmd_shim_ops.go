@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"mfabridge/internal/hint"
 	"mfabridge/shim"
 	"mfabridge/shim/bypass"
+	"mfabridge/shim/config"
 	"mfabridge/shim/metrics"
 )
 
@@ -19,17 +21,17 @@ import (
 const opsPatience = 10 * time.Second
 
 // openOps opens the port for those who watch the shim.
-func (p *program) openOps(parts *shimParts, server *shim.Server, ports *[]port) error {
-	l, err := net.Listen("tcp", parts.config.Ops)
+func (p *program) openOps(conf *config.Config, parts *shimParts, server *shim.Server) (*port, error) {
+	l, err := net.Listen("tcp", conf.Ops)
 	if err != nil {
-		return hint.Wrap(fmt.Errorf("cannot listen for ops: %w", err), "stop who has the port, or choose another one under ops")
+		return nil, hint.Wrap(fmt.Errorf("cannot listen for ops: %w", err), "stop who has the port, or choose another one under ops")
 	}
 	o := metrics.Options{Now: p.now, Ready: func() error {
 		ctx, cancel := context.WithTimeout(context.Background(), opsPatience/2)
 		defer cancel()
 		return server.Ready(ctx)
 	}}
-	book := bypass.Open(parts.config.Data, p.now)
+	book := bypass.Open(conf.Data, p.now)
 	o.Bypasses = func() map[string]time.Time {
 		all, _ := book.All() // what cannot be read opens nothing
 		until := make(map[string]time.Time, len(all))
@@ -38,17 +40,39 @@ func (p *program) openOps(parts *shimParts, server *shim.Server, ports *[]port) 
 		}
 		return until
 	}
-	if r := parts.config.RADIUS.RadSec; r != nil {
-		if leaf, err := x509.ParseCertificate(r.Certificate.Certificate[0]); err == nil {
-			o.Certificate = leaf.NotAfter
+	var ends atomic.Int64 // RadSec's certificate, in Unix seconds
+	renew := func(c *config.Config) { ends.Store(certificateEnd(c.RADIUS.RadSec)) }
+	renew(conf)
+	o.Certificate = func() (end time.Time) {
+		if s := ends.Load(); s != 0 {
+			end = time.Unix(s, 0)
 		}
+		return end
 	}
 	h := &http.Server{Handler: metrics.Handler(server, parts.observed, o), ReadHeaderTimeout: opsPatience, WriteTimeout: opsPatience, MaxHeaderBytes: 16 << 10}
-	*ports = append(*ports, port{address: l.Addr(), what: " (ops)", first: true, close: h.Close, serve: func() error {
-		if err := h.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+	end := func() error {
+		if err := l.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			return err
+		}
+		return h.Close() // closes l too, if it was served
+	}
+	return &port{address: l.Addr(), what: " (ops)", first: true, close: end, retire: end, renew: renew, serve: func() error {
+		if err := h.Serve(l); !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
 			return err
 		}
 		return shim.ErrServerClosed
-	}})
-	return nil
+	}}, nil
+}
+
+// certificateEnd is when RadSec's certificate ends, in Unix seconds; 0: there
+// is none.
+func certificateEnd(r *config.RadSec) int64 {
+	if r == nil {
+		return 0
+	}
+	leaf, err := x509.ParseCertificate(r.Certificate.Certificate[0])
+	if err != nil {
+		return 0
+	}
+	return leaf.NotAfter.Unix()
 }

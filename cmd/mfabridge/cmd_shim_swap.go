@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"mfabridge/internal/hint"
-	"mfabridge/shim"
 	"mfabridge/shim/config"
 )
 
@@ -22,10 +21,10 @@ const primaryRest = 2 * time.Minute
 
 // swapper gives a running shim a new configuration on SIGHUP.
 type swapper struct {
-	p      *program
-	path   string
-	parts  *shimParts
-	server *shim.Server
+	p     *program
+	path  string
+	parts *shimParts
+	ports *ports
 }
 
 // attend swaps on every SIGHUP until ctx ends.
@@ -56,19 +55,26 @@ func (w *swapper) swap() error {
 		return err
 	}
 	before := w.parts.config
-	if len(next.ClusterKeys) == 0 {
-		next.Keys = before.Keys
-	}
 	if fixed := config.NeedsRestart(before, next); len(fixed) > 0 {
 		return hint.New(strings.Join(fixed, ", ")+" cannot be changed while the shim runs", "restart it for that: it answers what it has read, and clients ask again")
 	}
+	if err := next.MakeKeys(); err != nil {
+		return err
+	}
 	diff := config.Diff(before, next)
-	first, gone, err := w.p.renewPrimaries(w.parts.primaries, before, next)
+	made, err := w.ports.openNew(next)
 	if err != nil {
 		return err
 	}
-	if err := w.server.Swap(next, first.byName); err != nil {
-		return errors.Join(err, first.without(w.parts.primaries).close())
+	first, gone, err := w.p.renewPrimaries(w.parts.primaries, before, next)
+	if err != nil {
+		return errors.Join(err, closeAll(made))
+	}
+	if err := w.ports.server.Swap(next, first.byName); err != nil {
+		return errors.Join(err, first.without(w.parts.primaries).close(), closeAll(made))
+	}
+	if err := w.ports.take(next, made); err != nil {
+		w.parts.log.Warn("a port that is no longer named cannot be closed", "error", err)
 	}
 	w.parts.desk.Swap(first.relays())
 	w.parts.config, w.parts.primaries = next, first

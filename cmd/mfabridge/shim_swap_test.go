@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"net"
+	"net/http"
 	"os"
 	"strings"
 	"syscall"
@@ -56,10 +58,17 @@ func TestConfigurationIsSwappedWholeOrNotAtAll(t *testing.T) {
 	ask("Received Access-Reject") // the field is the code now
 	awaitEvent(t, path, "gate", `"client":"gate"`)
 
-	m.write(t, "new.secret", "quite another secret")
+	taken, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	busy := taken.LocalAddr().String()
 	for yaml, why := range map[string]string{
 		strings.Replace(other, "primary: none", "primary: nobody", 1):               "contradicts primary: nobody",
-		strings.Replace(other, `["127.0.0.1:0"]`, `["127.0.0.1:1"]`, 1):             "radius.listen cannot be changed while the shim runs",
+		strings.Replace(other, "data: .", "data: other", 1):                         "data cannot be changed while the shim runs",
+		strings.Replace(other, "cloud.db", "other.db", 1):                           "engine.store cannot be changed while the shim runs",
+		strings.Replace(other, `["127.0.0.1:0"]`, `["`+busy+`"]`, 1):                "address already in use",
 		strings.Replace(other, "vpn.secret", "none.secret", 1) + "  colour: blue\n": "colour",
 	} {
 		hup(yaml)
@@ -93,4 +102,111 @@ func awaitLog(t *testing.T, s shimProcess, text string) {
 		<-tick.C
 	}
 	t.Fatalf("the log never says %q:\n%s", text, s.log())
+}
+
+// udpPort is one of the loopback that nobody has just now, for datagrams and
+// for connections.
+func udpPort(t *testing.T) string {
+	t.Helper()
+	pc, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pc.Close()
+	l, err := net.Listen("tcp4", pc.LocalAddr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// TestPortsAndClusterKeysAreSwapped: a running shim moves to other ports and
+// gets other cluster keys. A login that began before goes on as long as the old
+// key opens.
+func TestPortsAndClusterKeysAreSwapped(t *testing.T) {
+	peer.Path(t, "radclient", "freeradius-utils")
+	m := moved(t)
+	secretFile := m.write(t, "vpn.secret", sharedSecret)
+	m.write(t, "first.key", "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=")
+	m.write(t, "second.key", "MTEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=")
+	before, after, ops := udpPort(t), udpPort(t), udpPort(t)
+	configure := func(listen, keys, more string) string {
+		return m.write(t, "shim.yaml", strings.Replace(radclientYAML, "radius:\n  listen: [\"127.0.0.1:0\"]\n",
+			fmt.Sprintf("cluster_keys: [%s]\n%sradius:\n  listen: [%q]\n", keys, more, listen), 1))
+	}
+	shim := startShim(t, configure(before, "file:first.key", ""))
+	name := fmt.Sprintf("User-Name = %q", fixtures.Ada)
+	begin := func(address string) string {
+		t.Helper()
+		out := radclient(t, address, secretFile, name, `User-Password = "x"`)
+		state := stateOf.FindStringSubmatch(out)
+		if state == nil {
+			t.Fatalf("not asked at %s:\n%s", address, out)
+		}
+		return "State = " + state[1]
+	}
+	swaps := 0
+	swap := func(listen, keys, more string) {
+		t.Helper()
+		configure(listen, keys, more)
+		if err := syscall.Kill(shim.pid, syscall.SIGHUP); err != nil {
+			t.Fatal(err)
+		}
+		swaps++
+		awaitCount(t, shim, "configuration swapped", swaps)
+	}
+	refused := func(state, why string) {
+		t.Helper()
+		radclient(t, after, secretFile, name, `User-Password = "000000"`, state)
+		awaitEvent(t, m.path("shim.yaml"), fixtures.Ada, why)
+	}
+
+	begun := begin(before)
+	swap(after, "file:second.key, file:first.key", fmt.Sprintf("ops: %q\n", ops))
+	refused(begun, `"reason":"wrong_code"`) // not a State that nobody opens
+	awaitEnd(t, before)
+	if r, err := http.Get("http://" + ops + "/readyz"); err != nil || r.StatusCode != http.StatusOK {
+		t.Errorf("ops: %v, %v", r, err)
+	}
+	begun = begin(after)
+	swap(after, "file:first.key", "")
+	refused(begun, `"reason":"state_altered"`)
+	if _, err := http.Get("http://" + ops + "/readyz"); err == nil {
+		t.Error("ops is there though nobody names it")
+	}
+	swap(before, "file:first.key", "") // back again
+	begin(before)
+	if log := shim.stop(); !strings.Contains(log, "every login that was read is answered") {
+		t.Errorf("the log is\n%s", log)
+	}
+}
+
+// awaitEnd waits until a port is free.
+func awaitEnd(t *testing.T, address string) {
+	t.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for range 500 {
+		if pc, err := net.ListenPacket("udp4", address); err == nil {
+			_ = pc.Close() // it was only to see
+			return
+		}
+		<-tick.C
+	}
+	t.Fatalf("%s is never given back", address)
+}
+
+// awaitCount waits until the shim has logged a text so many times.
+func awaitCount(t *testing.T, s shimProcess, text string, n int) {
+	t.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for range 500 {
+		if strings.Count(s.log(), text) >= n {
+			return
+		}
+		<-tick.C
+	}
+	t.Fatalf("the log says %q fewer than %d times:\n%s", text, n, s.log())
 }

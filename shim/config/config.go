@@ -240,8 +240,8 @@ type RADIUS struct {
 // clients whose certificate comes from one of the authorities and stands at a
 // client.
 type RadSec struct {
-	// Listen is an address with port, usually "0.0.0.0:2083".
-	Listen string `yaml:"listen"`
+	// Listen are addresses with a port, one port each: ["0.0.0.0:2083"].
+	Listen []string `yaml:"listen"`
 
 	// Cert, Key and CA are PEM files: our certificate with its chain, its key,
 	// and the authorities that clients' certificates come from.
@@ -249,14 +249,17 @@ type RadSec struct {
 	Key  string `yaml:"key"`
 	CA   string `yaml:"ca"`
 
-	// MaxConnections at once; default 256, of one client at most a quarter.
+	// MaxConnections at once at each port; default 256, of one client at most a
+	// quarter.
 	MaxConnections int `yaml:"max_connections"`
 
-	// Address, Certificate and Authorities are what the keys above say, parsed
-	// and loaded.
-	Address     netip.AddrPort  `yaml:"-"`
-	Certificate tls.Certificate `yaml:"-"`
-	Authorities *x509.CertPool  `yaml:"-"`
+	// Addresses, Certificate and Authorities are what the keys above say, parsed
+	// and loaded; Chain and Roots are what the files hold.
+	Addresses   []netip.AddrPort `yaml:"-"`
+	Certificate tls.Certificate  `yaml:"-"`
+	Authorities *x509.CertPool   `yaml:"-"`
+	Chain       PEM              `yaml:"-"`
+	Roots       PEM              `yaml:"-"`
 }
 
 // Words of the configuration.

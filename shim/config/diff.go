@@ -136,7 +136,7 @@ func NeedsRestart(before, after *Config) []string {
 	var keys []string
 	for _, line := range Diff(before, after) {
 		key, _, _ := strings.Cut(line, ":")
-		for _, fixed := range []string{"engine", "data", "cluster_keys", "radius.listen", "radius.accounting", "radius.radsec", "ops"} {
+		for _, fixed := range []string{"engine", "data"} {
 			if key == fixed || strings.HasPrefix(key, fixed+".") {
 				keys = append(keys, key)
 				break

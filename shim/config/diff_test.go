@@ -34,7 +34,8 @@ func TestDiffSaysWhatChanged(t *testing.T) {
 		{"Class: 7", "Class: 8", "radius.clients.vpn.reply.groups.CN=VPN Users,OU=Groups,DC=corp,DC=example.Class: 7 -> 8", false, true},
 		{"name: vpn", "name: gate", "radius.clients.gate.networks: [10.0.0.1] (new)", false, true},
 		{"dc1.corp", "dc2.corp", "primaries.corp.urls: [ldaps://dc1.corp.example] -> [ldaps://dc2.corp.example]", false, false},
-		{"127.0.0.1:1812", "127.0.0.1:1645", "radius.listen: [127.0.0.1:1812] -> [127.0.0.1:1645]", true, true},
+		{"127.0.0.1:1812", "127.0.0.1:1645", "radius.listen: [127.0.0.1:1812] -> [127.0.0.1:1645]", false, true},
+		{"radius:\n", "data: elsewhere\nradius:\n", "data: " + dir + " -> " + dir + "/elsewhere", true, true},
 		{"cloud.db", "other.db", "engine.store: sqlite:" + dir + "/cloud.db -> sqlite:" + dir + "/other.db", true, true},
 	} {
 		after := parsed(t, dir, strings.Replace(corpReply, c.old, c.now, 1))

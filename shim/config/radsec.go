@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net"
-	"net/netip"
 	"os"
 	"strings"
 
@@ -24,10 +23,10 @@ func (k *check) radsec() {
 	if r == nil {
 		return
 	}
-	var err error
-	if r.Address, err = netip.ParseAddrPort(r.Listen); err != nil {
-		k.refuse(`write listen: "0.0.0.0:2083"`, "radius.radsec.listen: %q is not an address with a port", r.Listen)
+	if len(r.Listen) == 0 {
+		k.refuse(`write for example listen: ["0.0.0.0:2083"]`, "radius.radsec.listen is empty, so nobody could connect")
 	}
+	r.Addresses = k.addresses("radius.radsec.listen", r.Listen, nil)
 	if r.MaxConnections == 0 {
 		r.MaxConnections = maxConnections
 	}
@@ -35,7 +34,10 @@ func (k *check) radsec() {
 		k.refuse("write 4 to 65536", "radius.radsec.max_connections: %d is out of bounds", r.MaxConnections)
 	}
 	r.Certificate = k.pair(r.Cert, r.Key, "radius.radsec")
-	r.Authorities, _ = k.authorities(r.CA, "radius.radsec", "name a PEM file with the authorities of the clients' certificates")
+	for _, der := range r.Certificate.Certificate {
+		r.Chain = append(r.Chain, der...)
+	}
+	r.Authorities, r.Roots = k.authorities(r.CA, "radius.radsec", "name a PEM file with the authorities of the clients' certificates")
 }
 
 // file is a path of the configuration, from its folder on.

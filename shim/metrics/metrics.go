@@ -1,7 +1,7 @@
 // Package metrics shows what a shim does to those who watch it: counters for
 // Prometheus, and whether it is alive and ready.
 //
-//	h := metrics.Handler(server, book, metrics.Options{Certificate: notAfter, Ready: ready})
+//	h := metrics.Handler(server, book, metrics.Options{Certificate: ends, Ready: ready})
 //	http.Serve(listener, h)      // /metrics, /healthz, /readyz
 //
 // Labels are the shim's own words (reasons, outcomes, kinds) and the names of
@@ -24,7 +24,7 @@ type Server interface{ Counters() shim.Counters }
 
 // Options are what else is shown.
 type Options struct {
-	Certificate time.Time        // when RadSec's certificate ends; zero: there is none
+	Certificate func() time.Time // when RadSec's certificate ends; nil or zero: there is none
 	Now         func() time.Time // nil: time.Now
 	// Ready returns why the shim is not ready for logins; nil: it is.
 	Ready func() error
@@ -109,8 +109,11 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 		}
 		c.gauge(out, "message_authenticator_require_safe", "1: message_authenticator: require would have dropped nothing for a week.", safe, prometheus.Labels{"client": r.Client})
 	}
-	if !c.o.Certificate.IsZero() {
-		c.gauge(out, "radsec_certificate_not_after_seconds", "When RadSec's certificate ends, in Unix seconds.", float64(c.o.Certificate.Unix()), nil)
+	if c.o.Certificate == nil {
+		return
+	}
+	if end := c.o.Certificate(); !end.IsZero() {
+		c.gauge(out, "radsec_certificate_not_after_seconds", "When RadSec's certificate ends, in Unix seconds.", float64(end.Unix()), nil)
 	}
 }
 

@@ -31,7 +31,7 @@ func TestCountersAreShown(t *testing.T) {
 	book.Of(`odd "name"`, begin).Add(observe.Signed, netip.MustParseAddr("192.0.2.1"), begin)
 	var away error
 	h := metrics.Handler(fixed{Received: 7, Logins: map[string]uint64{"accept": 2}, Reasons: map[string]uint64{"wrong_code": 1}, Spared: map[string]uint64{"cache": 4}, Dropped: map[string]uint64{"malformed": 3}},
-		book, metrics.Options{Certificate: time.Unix(2e9, 0), Now: func() time.Time { return begin.Add(8 * 24 * time.Hour) }, Ready: func() error { return away },
+		book, metrics.Options{Certificate: func() time.Time { return time.Unix(2e9, 0) }, Now: func() time.Time { return begin.Add(8 * 24 * time.Hour) }, Ready: func() error { return away },
 			Bypasses: func() map[string]time.Time { return map[string]time.Time{"vpn": time.Unix(3e9, 0)} }})
 	code, text := get(t, h, "/metrics")
 	for _, want := range []string{"mfabridge_shim_packets_received_total 7", `mfabridge_shim_logins_total{outcome="accept"} 2`, `mfabridge_shim_refusals_total{reason="wrong_code"} 1`,

@@ -1,8 +1,9 @@
 // Package radsec is the TLS side of RADIUS over TLS (RFC 6614): it takes
 // connections, has both sides prove who they are, and hands each to the shim.
 //
-//	l, err := radsec.Listen(conf.RADIUS.RadSec, log)
+//	l, err := radsec.Listen(address, conf.RADIUS.RadSec, log)
 //	err = l.Serve(server)       // until Close
+//	l.Renew(next.RADIUS.RadSec) // meanwhile, with another certificate
 //
 // TLS is 1.2 or later, and a certificate is asked for from everybody: who has
 // none, or one that is expired or from elsewhere, gets no further than the
@@ -13,6 +14,7 @@
 package radsec
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
@@ -46,25 +48,42 @@ type Server interface {
 // Listener takes connections.
 type Listener struct {
 	tcp net.Listener
-	tls *tls.Config
-	max int
 	log *slog.Logger
 
-	mu   sync.Mutex
-	open map[netip.Addr]int
-	all  int
-	each sync.WaitGroup
+	mu    sync.Mutex
+	tls   *tls.Config
+	max   int
+	roots config.PEM
+	open  map[netip.Addr]int
+	all   map[net.Conn]struct{}
+	each  sync.WaitGroup
 }
 
-// Listen opens the port.
-func Listen(c *config.RadSec, log *slog.Logger) (*Listener, error) {
-	tcp, err := net.Listen("tcp", c.Address.String())
+// Listen opens a port.
+func Listen(address netip.AddrPort, c *config.RadSec, log *slog.Logger) (*Listener, error) {
+	tcp, err := net.Listen("tcp", address.String())
 	if err != nil {
 		return nil, hint.Wrap(fmt.Errorf("cannot listen for RadSec: %w", err), "correct radius.radsec.listen, or stop who has the port")
 	}
-	return &Listener{tcp: tcp, max: c.MaxConnections, log: log, open: make(map[netip.Addr]int),
-		tls: &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{c.Certificate},
-			ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: c.Authorities, SessionTicketsDisabled: true}}, nil
+	l := &Listener{tcp: tcp, log: log, open: make(map[netip.Addr]int), all: make(map[net.Conn]struct{})}
+	l.Renew(c)
+	return l, nil
+}
+
+// Renew has connections from now on meet another certificate, other
+// authorities and another limit. Where the authorities are others than before,
+// the connections that there are end: who made them has to prove itself anew.
+func (l *Listener) Renew(c *config.RadSec) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.tls != nil && !bytes.Equal(l.roots, c.Roots) {
+		for conn := range l.all {
+			_ = conn.Close() // whoever reads from it says so
+		}
+	}
+	l.max, l.roots = c.MaxConnections, c.Roots
+	l.tls = &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{c.Certificate},
+		ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: c.Authorities, SessionTicketsDisabled: true}
 }
 
 // Addr is the port's address.
@@ -91,14 +110,15 @@ func (l *Listener) Serve(s Server) error {
 			return fmt.Errorf("RadSec port cannot be read: %w", err)
 		}
 		from := address(c)
-		if !l.enter(from) {
+		settings, ok := l.enter(c, from)
+		if !ok {
 			_ = c.Close() // there are too many
 			l.log.Warn("too many RadSec connections", "from", from.String())
 			continue
 		}
 		l.each.Go(func() {
-			defer l.leave(from)
-			l.one(s, c)
+			defer l.leave(c, from)
+			l.one(s, c, settings)
 		})
 	}
 }
@@ -110,30 +130,31 @@ func address(c net.Conn) netip.Addr {
 	return netip.Addr{}
 }
 
-func (l *Listener) enter(from netip.Addr) bool {
+// enter counts a connection, and says how it has to prove itself.
+func (l *Listener) enter(c net.Conn, from netip.Addr) (*tls.Config, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.all >= l.max || l.open[from] >= max(1, l.max/share) {
-		return false
+	if len(l.all) >= l.max || l.open[from] >= max(1, l.max/share) {
+		return nil, false
 	}
-	l.all++
+	l.all[c] = struct{}{}
 	l.open[from]++
-	return true
+	return l.tls, true
 }
 
-func (l *Listener) leave(from netip.Addr) {
+func (l *Listener) leave(c net.Conn, from netip.Addr) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.all--
+	delete(l.all, c)
 	if l.open[from]--; l.open[from] == 0 {
 		delete(l.open, from)
 	}
 }
 
 // one serves a connection.
-func (l *Listener) one(s Server, raw net.Conn) {
+func (l *Listener) one(s Server, raw net.Conn, settings *tls.Config) {
 	log := l.log.With("from", raw.RemoteAddr().String())
-	c := tls.Server(raw, l.tls)
+	c := tls.Server(raw, settings)
 	ctx, cancel := context.WithTimeout(context.Background(), handshakePatience)
 	err := c.HandshakeContext(ctx)
 	cancel()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -44,7 +45,7 @@ const yaml = `
 engine: {store: sqlite:unused.db}
 radius:
   listen: ["127.0.0.1:0"]
-  radsec: {listen: "127.0.0.1:0", cert: SERVER, key: SERVER.key, ca: AUTHORITY, max_connections: 16}
+  radsec: {listen: ["127.0.0.1:0"], cert: SERVER, key: SERVER.key, ca: AUTHORITY, max_connections: 16}
   clients:
     - {name: gate, certificates: [gate.example], primary: none, primary_done_by_client: true, code_entry: only}
 `
@@ -54,6 +55,7 @@ type rig struct {
 	ours, theirs *authority // whom it trusts, and whom not
 	address      string
 	server       *shim.Server
+	listener     *radsec.Listener
 	conf         *config.Config
 	log          *bytes.Buffer
 }
@@ -73,11 +75,11 @@ func start(t *testing.T) *rig {
 	if r.server, err = shim.New(shim.Options{Config: r.conf, Verifier: verifier{}, Log: log}); err != nil {
 		t.Fatal(err)
 	}
-	l, err := radsec.Listen(r.conf.RADIUS.RadSec, log)
+	l, err := radsec.Listen(r.conf.RADIUS.RadSec.Addresses[0], r.conf.RADIUS.RadSec, log)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.address = l.Addr().String()
+	r.address, r.listener = l.Addr().String(), l
 	served := make(chan error, 1)
 	go func() { served <- l.Serve(r.server) }()
 	t.Cleanup(func() {
@@ -257,4 +259,50 @@ func TestAClientThatIsRemovedIsServedNoLonger(t *testing.T) {
 		t.Fatal(err)
 	}
 	ended(t, c)
+}
+
+// asked logs somebody in.
+func asked(t *testing.T, c net.Conn, id byte) radius.Packet {
+	t.Helper()
+	b := request(t, id, "123456")
+	if _, err := c.Write(b); err != nil {
+		t.Fatal(err)
+	}
+	return reply(t, c, b)
+}
+
+// A new certificate is shown to those who connect from then on; new authorities
+// end what the old ones have let in.
+func TestCertificatesAreRenewed(t *testing.T) {
+	r := start(t)
+	good := r.ours.issue("gate.example", time.Hour)
+	before := r.dial(t, good)
+	if p := asked(t, before, 1); p.Code() != radius.AccessAccept {
+		t.Errorf("answered by %v", p.Code())
+	}
+	next := *r.conf.RADIUS.RadSec
+	file := r.ours.issue("shim.example", 2*time.Hour)
+	pair, err := tls.LoadX509KeyPair(file, file+".key")
+	if err != nil {
+		t.Fatal(err)
+	}
+	next.Certificate = pair
+	r.listener.Renew(&next)
+	if p := asked(t, before, 2); p.Code() != radius.AccessAccept {
+		t.Errorf("a connection from before: answered by %v", p.Code())
+	}
+	after := r.dial(t, good)
+	if got := after.ConnectionState().PeerCertificates[0].Raw; !bytes.Equal(got, pair.Certificate[0]) {
+		t.Error("the certificate is the old one")
+	}
+	if p := asked(t, after, 3); p.Code() != radius.AccessAccept {
+		t.Errorf("answered by %v", p.Code())
+	}
+	last := next
+	last.Authorities, last.Roots = x509.NewCertPool(), config.PEM("others")
+	last.Authorities.AddCert(r.theirs.cert)
+	r.listener.Renew(&last)
+	ended(t, before)
+	ended(t, after)
+	ended(t, r.dial(t, good))
 }
