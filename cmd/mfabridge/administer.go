@@ -60,7 +60,7 @@ var (
 // that is elsewhere.
 func adminFlags() []cli.Flag {
 	flags := targetFlags("store", "work on")
-	flags[0].(*cli.StringFlag).Usage = "work on `TARGET`: sqlite:PATH, the store of an engine; https://HOST, an engine elsewhere, as an application of role admin"
+	flags[0].(*cli.StringFlag).Usage = "work on `TARGET`: sqlite:PATH or postgres://USER@HOST/DATABASE, the store of an engine; https://HOST, an engine elsewhere, as an application of role admin"
 	return slices.Concat(flags, accessFlags())
 }
 

@@ -46,14 +46,16 @@ func (p *program) auditCommand() *cli.Command {
 					&cli.StringFlag{Name: "public-key", EnvVars: env("public-key"), Usage: "`FILE` of audit key: verify an export without the store"},
 					formatFlag(),
 				}), Action: p.auditVerify},
-			{Name: "export", Usage: "write entries as JSON or CSV, oldest first", Flags: slices.Concat(storeFlags(), []cli.Flag{
+			{Name: "export", Usage: "write entries as JSON or CSV, oldest first", Flags: slices.Concat(auditFlags(), []cli.Flag{
 				&cli.StringFlag{Name: "since", EnvVars: env("since"), Usage: "from this `TIME` on: 2006-01-02, RFC 3339, or 24h for that long ago"},
 				&cli.StringFlag{Name: "until", EnvVars: env("until"), Usage: "before this `TIME`"},
 				&cli.StringFlag{Name: "format", EnvVars: env("format"), Value: "jsonl", Usage: "jsonl, which can be verified, or csv"},
 				out("it"),
 			}), Action: p.auditExport},
-			{Name: "checkpoint", Usage: "sign how far the audit has come; engine serve does so by itself", Flags: append(storeFlags(), out("the signed checkpoints")), Action: p.auditCheckpoint},
-			{Name: "key", Usage: "write the public key that verifies exports and checkpoints", Flags: append(storeFlags(), out("it")), Action: p.auditKey},
+			{Name: "checkpoint", Usage: "sign how far the audit has come; engine serve does so by itself",
+				Description: "Of an engine elsewhere it writes the checkpoints that were signed last.",
+				Flags:       append(auditFlags(), out("the signed checkpoints")), Action: p.auditCheckpoint},
+			{Name: "key", Usage: "write the public key that verifies exports and checkpoints", Flags: append(auditFlags(), out("it")), Action: p.auditKey},
 			{Name: "prune", Usage: "remove old entries; what stays can still be verified", Flags: slices.Concat(storeFlags(), []cli.Flag{
 				&cli.StringFlag{Name: "before", EnvVars: env("before"), Usage: "remove what was written before this `TIME`, e.g. 8760h for a year ago (required)"},
 				reasonFlag(),
@@ -256,7 +258,7 @@ func (p *program) auditExport(c *cli.Context) error {
 	if form != "jsonl" && form != "csv" {
 		return usage(fmt.Sprintf("--format cannot be %q", form), "use jsonl or csv")
 	}
-	return p.withEngine(c, func(e *embedded) error {
+	return p.readAudit(c, func(e auditReader) error {
 		return p.toFile(c.String("out"), func(w io.Writer) error {
 			entries := e.AuditBetween(c.Context, since, until)
 			if form == "csv" {
@@ -321,10 +323,13 @@ func (p *program) auditCheckpoint(c *cli.Context) error {
 	if _, err := args(c); err != nil {
 		return err
 	}
-	return p.withEngine(c, func(e *embedded) error {
-		made, err := e.Checkpoint(c.Context)
-		if err != nil {
-			return err
+	return p.readAudit(c, func(e auditReader) error {
+		var made []engine.Checkpoint
+		var err error
+		if signer, here := e.(auditHere); here {
+			if made, err = signer.Checkpoint(c.Context); err != nil {
+				return err
+			}
 		}
 		if len(made) == 0 {
 			if made, err = e.Checkpoints(c.Context); err != nil {
@@ -347,8 +352,12 @@ func (p *program) auditKey(c *cli.Context) error {
 	if _, err := args(c); err != nil {
 		return err
 	}
-	return p.withEngine(c, func(e *embedded) error {
-		der, err := x509.MarshalPKIXPublicKey(e.AuditPublic())
+	return p.readAudit(c, func(e auditReader) error {
+		public, err := e.AuditKey(c.Context)
+		if err != nil {
+			return err
+		}
+		der, err := x509.MarshalPKIXPublicKey(public)
 		if err != nil {
 			return err
 		}

@@ -1,16 +1,19 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
 	"mfabridge/cloud/engine/store/sqlite"
+	"mfabridge/cloud/remote/admin"
 	"mfabridge/internal/hint"
 	"mfabridge/migrate"
 )
@@ -21,8 +24,9 @@ func (p *program) importCommand() *cli.Command {
 			"DisplayName, Enabled, UserType (Member or Guest), Roles and Groups (several are divided by semicolons). Users who are\n" +
 			"there already are brought in line; aliases and groups are added and never taken away. Rows that say something wrong\n" +
 			"are named by line and column and left out. Run again, it changes nothing that is right already.",
-		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "to", EnvVars: env("to"), Usage: "fill `TARGET`: sqlite:PATH, the store of an engine"}, keyFlag(), reasonFlag()},
+		Flags: slices.Concat([]cli.Flag{
+			&cli.StringFlag{Name: "to", EnvVars: env("to"), Usage: "fill `TARGET`: sqlite:PATH or postgres://USER@HOST/DATABASE, the store of an engine; https://HOST, an engine elsewhere, as an application of role admin"},
+			keyFlag(), reasonFlag()}, accessFlags()),
 		Action: p.importUsers}
 }
 
@@ -35,9 +39,6 @@ func (p *program) importUsers(c *cli.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if to.url != "" {
-		return usage("--to names an engine elsewhere, and users are imported into the store itself", "run it where the store is, with sqlite:PATH")
-	}
 	in, err := os.Open(name)
 	if err != nil {
 		return hint.Wrap(fmt.Errorf("the file cannot be read: %w", err), "name a CSV file")
@@ -47,7 +48,7 @@ func (p *program) importUsers(c *cli.Context) (err error) {
 	if err != nil {
 		return hint.Wrap(fmt.Errorf("%s:%w", name, err), "the first line must name the columns: mfabridge engine user import --help")
 	}
-	e, err := p.open(c.Context, to, sqlite.Options{Cache: applyCache})
+	e, err := p.openImporter(c, to)
 	if err != nil {
 		return err
 	}
@@ -67,11 +68,31 @@ func (p *program) importUsers(c *cli.Context) (err error) {
 	return err
 }
 
+// importer is an engine that users are imported into.
+type importer interface {
+	ImportUsers(ctx context.Context, by engine.Actor, users []engine.Newcomer) []engine.ImportResult
+	Close() error
+}
+
+func (p *program) openImporter(c *cli.Context, to place) (importer, error) {
+	switch {
+	case to.tenant != "":
+		return nil, usage("--to names a tenant, and users are imported into an engine", "name its store, or https://HOST")
+	case to.url == "":
+		return p.open(c.Context, to, sqlite.Options{Cache: applyCache})
+	}
+	client, err := p.far(c, to)
+	if err != nil {
+		return nil, err
+	}
+	return admin.Client{Client: client}, nil
+}
+
 // importing is one run of an import.
 type importing struct {
 	p     *program
 	c     *cli.Context
-	e     *embedded
+	e     importer
 	by    engine.Actor
 	name  string
 	file  *importFile
@@ -122,8 +143,8 @@ func (i *importing) flush() error {
 		case r.Err == nil:
 			i.count[r.Outcome]++
 			i.rows++
-		case cloud.KindOf(r.Err) == cloud.Unavailable || cloud.KindOf(r.Err) == cloud.Internal:
-			return r.Err
+		case slices.Contains([]cloud.Kind{cloud.Unavailable, cloud.Internal, cloud.Throttled, cloud.Denied}, cloud.KindOf(r.Err)):
+			return r.Err // it concerns all
 		default:
 			i.leaveOut(&badRow{i.lines[n], 1, r.Err.Error()})
 		}

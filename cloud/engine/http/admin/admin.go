@@ -9,11 +9,12 @@
 // The role helpdesk may look one user up, block and unblock, allow a bypass and
 // send an invitation, but not for who has an administrative role: the engine
 // checks that within the transaction that changes the user. Everything else is
-// for admin, and auditor may read.
+// for admin; auditor may read, the audit too.
 package admin
 
 import (
 	"context"
+	"crypto/ed25519"
 	"crypto/rsa"
 	"iter"
 	"net/http"
@@ -57,6 +58,11 @@ type Core interface {
 	AddApp(ctx context.Context, by engine.Actor, name string, role engine.Role, until time.Time) (secret.Bytes, error)
 	RemoveApp(ctx context.Context, by engine.Actor, name string) error
 	AddAppKey(ctx context.Context, by engine.Actor, app string, key *rsa.PublicKey, id string, until time.Time) (string, error)
+
+	ImportUsers(ctx context.Context, by engine.Actor, users []engine.Newcomer) []engine.ImportResult
+	Audit(ctx context.Context, after int64) iter.Seq2[engine.Entry, error]
+	AuditPublic() ed25519.PublicKey
+	Checkpoints(ctx context.Context) ([]engine.Checkpoint, error)
 }
 
 // Face answers for /admin/v1.
@@ -79,6 +85,10 @@ func (f *Face) Routes() []serve.Route {
 	}
 	users, groups := get("/users", f.users), get("/groups", f.groups)
 	users.Streams, groups.Streams = true, true
+	audit := get("/audit", f.audit)
+	audit.Streams = true
+	imports := post("/users/import", all, f.importUsers)
+	imports.Body, imports.Heavy = maxImportBody, true
 	return []serve.Route{
 		users,
 		post("/users/show", show, f.show),
@@ -102,6 +112,10 @@ func (f *Face) Routes() []serve.Route {
 		post("/apps/add", all, f.addApp),
 		post("/apps/remove", all, f.removeApp),
 		post("/apps/key", all, f.addKey),
+		imports,
+		audit,
+		get("/audit/key", f.auditKey),
+		get("/audit/checkpoints", f.checkpoints),
 	}
 }
 

@@ -8,12 +8,11 @@
 // name it ([wire.HeaderLock]) and are refused once it has gone, so that a run
 // that was cut off for a while does not write beside its successor.
 //
-// The role helpdesk may block and unblock users, and no one with an
-// administrative role.
+// A helpdesk reads here and changes nothing: what it may do asks for a reason,
+// and is at /admin/v1.
 package directory
 
 import (
-	"context"
 	"net/http"
 	"sync"
 	"time"
@@ -67,8 +66,7 @@ func New(o Options) *Face {
 func (f *Face) Routes() []serve.Route {
 	read := []engine.Role{engine.RoleMigrate, engine.RoleHelpdesk, engine.RoleAuditor, engine.RoleAdmin}
 	plan := []engine.Role{engine.RoleMigrate, engine.RoleAuditor, engine.RoleAdmin}
-	write := []engine.Role{engine.RoleMigrate, engine.RoleHelpdesk, engine.RoleAdmin}
-	lock := []engine.Role{engine.RoleMigrate, engine.RoleAdmin}
+	write := []engine.Role{engine.RoleMigrate, engine.RoleAdmin}
 	row := func(method, path string, roles []engine.Role, body int64, h serve.Handler) serve.Route {
 		return serve.Route{Listener: serve.API, Method: method, Path: wire.PathDirectory + path, Roles: roles, Body: body,
 			Heavy: body >= maxLook, Handler: h}
@@ -80,9 +78,9 @@ func (f *Face) Routes() []serve.Route {
 		row(http.MethodPost, "/find", read, maxLook, f.find),
 		row(http.MethodPost, "/read", read, maxLook, f.read),
 		row(http.MethodPost, "/write", write, maxWrite, f.write),
-		row(http.MethodPost, "/lock", lock, maxLock, f.lock),
-		row(http.MethodPut, "/lock/{id}", lock, 0, f.renew),
-		row(http.MethodDelete, "/lock/{id}", lock, 0, f.unlock),
+		row(http.MethodPost, "/lock", write, maxLock, f.lock),
+		row(http.MethodPut, "/lock/{id}", write, 0, f.renew),
+		row(http.MethodDelete, "/lock/{id}", write, 0, f.unlock),
 		row(http.MethodGet, "/preflight", plan, 0, f.preflight),
 		members,
 	}
@@ -148,15 +146,7 @@ func (f *Face) write(w http.ResponseWriter, r *http.Request) error {
 	for i := range body.Changes {
 		changes[i] = body.Changes[i].Change()
 	}
-	var results []cloud.Result
-	if core := f.core(r); serve.CallerOf(r.Context()).Role == engine.RoleHelpdesk {
-		var err error
-		if results, err = writeBlocks(r.Context(), core, changes); err != nil {
-			return err
-		}
-	} else {
-		results = core.Write(r.Context(), changes)
-	}
+	results := f.core(r).Write(r.Context(), changes)
 	for i := range changes {
 		wipe(&changes[i])
 	}
@@ -174,40 +164,6 @@ func wipe(c *cloud.Change) {
 			o.Secret.Wipe()
 		}
 	}
-}
-
-// writeBlocks makes those changes that a helpdesk may make, and refuses the
-// others one by one.
-func writeBlocks(ctx context.Context, core Core, changes []cloud.Change) ([]cloud.Result, error) {
-	var ids []cloud.UserID
-	for _, c := range changes {
-		ids = append(ids, c.User)
-	}
-	users, err := core.Read(ctx, ids)
-	if err != nil {
-		return nil, err
-	}
-	results := make([]cloud.Result, len(changes))
-	var may []cloud.Change
-	var places []int
-	for i, c := range changes {
-		switch {
-		case c.Op != cloud.Set || c.Method != cloud.Blocked || c.User == "":
-			results[i] = refused("a helpdesk may block and unblock users, named by id, and nothing else")
-		case users[i].Privileged || users[i].GlobalAdmin:
-			results[i] = refused("a helpdesk may not block or unblock who has an administrative role")
-		default:
-			may, places = append(may, c), append(places, i)
-		}
-	}
-	for i, result := range core.Write(ctx, may) {
-		results[places[i]] = result
-	}
-	return results, nil
-}
-
-func refused(message string) cloud.Result {
-	return cloud.Result{Outcome: cloud.Failed, Err: &cloud.Error{Kind: cloud.Denied, Message: message}}
 }
 
 func (f *Face) preflight(w http.ResponseWriter, r *http.Request) error {
