@@ -48,6 +48,13 @@ type CheckOptions struct {
 	Sleep func(context.Context, time.Duration) error // likewise
 }
 
+// seenLate are the pauses before users who differ are looked at again, where a
+// Read may miss a Write. They are those of the whole run, not of each user:
+// what is late for longer than all of them is told as it looks.
+func seenLate() []time.Duration {
+	return []time.Duration{2 * time.Second, 4 * time.Second, 8 * time.Second, 16 * time.Second}
+}
+
 // CheckResult counts users by what was found.
 type CheckResult struct {
 	Users map[Symbol]int
@@ -74,7 +81,8 @@ func (r CheckResult) Different() bool { return r.Users[Missing]+r.Users[Extra]+r
 // skipped. The journal says only who is due, which user the plan made, and
 // what was stale; nil: the plan was never applied. p may be a part of a plan,
 // see [InWave]. Check changes nothing; it refuses a target that the plan was
-// not made for.
+// not made for. Where a Read may miss a Write, users to whom apply has written
+// are looked at again for half a minute in all before they count as different.
 func Check(ctx context.Context, p PlanReader, j JournalReader, d cloud.DirectoryReader, o CheckOptions) (CheckResult, error) {
 	c := &checker{journal: j, dir: d, opts: o, retry: newRetry(ApplyOptions{Tries: o.Tries, Sleep: o.Sleep}), result: CheckResult{Users: map[Symbol]int{}}}
 	caps, err := d.Capabilities(ctx)
@@ -83,6 +91,9 @@ func Check(ctx context.Context, p PlanReader, j JournalReader, d cloud.Directory
 	}
 	if want := p.Header().Target; want.Instance != caps.Instance || caps.Instance == "" {
 		return c.result, &WrongTargetError{Planned: want, Have: caps.Instance, Product: caps.Product}
+	}
+	if caps.Delayed {
+		c.pauses = seenLate()
 	}
 	size := max(caps.Batch, 1)
 	var page []Decision
@@ -112,6 +123,7 @@ type checker struct {
 	dir     cloud.DirectoryReader
 	opts    CheckOptions
 	retry   retry
+	pauses  []time.Duration // left, before what seems to differ is believed
 	result  CheckResult
 }
 
@@ -146,14 +158,63 @@ func (c *checker) page(ctx context.Context, page []Decision) error {
 	if err != nil {
 		return err
 	}
+	checks := make([]UserCheck, len(users))
+	var late []int
 	for i := range users {
-		u := users[i].check(found[i])
+		if checks[i] = users[i].check(found[i]); users[i].mayBeLate(checks[i]) {
+			late = append(late, i)
+		}
+	}
+	if err := c.lookAgain(ctx, users, checks, late); err != nil {
+		return err
+	}
+	for _, u := range checks {
 		c.result.Users[u.Symbol]++
 		if c.opts.Each != nil {
 			if err := c.opts.Each(u); err != nil {
 				return err
 			}
 		}
+	}
+	return nil
+}
+
+// mayBeLate tells whether what differs may have been written a moment ago.
+func (u *due) mayBeLate(check UserCheck) bool {
+	if check.Symbol == Same || check.Symbol == Unknown {
+		return false
+	}
+	for _, r := range u.entry.Results {
+		if r.Outcome == cloud.Outdated {
+			return false
+		}
+	}
+	return u.entry.Intended() || len(u.entry.Results) > 0
+}
+
+// lookAgain reads the users at these places again, after a pause, until they
+// are as the plan wants them or there is no pause left.
+func (c *checker) lookAgain(ctx context.Context, users []due, checks []UserCheck, late []int) error {
+	for len(late) > 0 && len(c.pauses) > 0 {
+		if err := c.retry.sleep(ctx, c.pauses[0]); err != nil {
+			return err
+		}
+		c.pauses = c.pauses[1:]
+		again := make([]due, len(late))
+		for k, i := range late {
+			again[k] = users[i]
+		}
+		found, err := c.read(ctx, again)
+		if err != nil {
+			return err
+		}
+		var rest []int
+		for k, i := range late {
+			if checks[i] = again[k].check(found[k]); again[k].mayBeLate(checks[i]) {
+				rest = append(rest, i)
+			}
+		}
+		late = rest
 	}
 	return nil
 }

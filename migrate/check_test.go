@@ -2,8 +2,10 @@ package migrate_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -133,5 +135,45 @@ func TestReportLines(t *testing.T) {
 `
 	if diff := cmp.Diff(want, b.String()); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// What apply has written and a Read misses is looked at again; what was
+// changed since is not waited for without an end.
+func TestCheckWaitsForWhatIsSeenLate(t *testing.T) {
+	for name, c := range map[string]struct {
+		delayed bool
+		reads   int // after so many, everything is seen
+		want    migrate.Symbol
+		waited  time.Duration
+	}{
+		"seen at the second look":      {true, 2, migrate.Same, 2 * time.Second},
+		"seen at the last":             {true, 5, migrate.Same, 30 * time.Second},
+		"never seen":                   {true, 99, migrate.Missing, 30 * time.Second},
+		"a target that is not delayed": {false, 2, migrate.Missing, 0},
+	} {
+		d, j := newDirectory(), newJournal()
+		d.delayed = c.delayed
+		p := sampleUsers(d, 3)
+		applyOK(t, p, j, d, migrate.ApplyOptions{})
+		whole := *d.users["id-user01"]
+		d.users["id-user01"] = &cloud.User{ID: whole.ID, Profile: whole.Profile}
+		reads := 0
+		d.readErr = func(id cloud.UserID) error {
+			if id == "id-user01" {
+				if reads++; reads == c.reads {
+					d.users[id] = &whole
+				}
+			}
+			return nil
+		}
+		var waited time.Duration
+		found := map[string]migrate.Symbol{}
+		_, err := migrate.Check(t.Context(), p, j, d, migrate.CheckOptions{
+			Sleep: func(_ context.Context, d time.Duration) error { waited += d; return nil },
+			Each:  func(u migrate.UserCheck) error { found[u.Username] = u.Symbol; return nil }})
+		if err != nil || found["user01"] != c.want || found["user00"] != migrate.Same || waited != c.waited {
+			t.Errorf("%s: %v after %v, %v", name, found, waited, err)
+		}
 	}
 }

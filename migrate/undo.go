@@ -2,6 +2,7 @@ package migrate
 
 import (
 	"context"
+	"time"
 
 	"mfabridge/cloud"
 	"mfabridge/internal/hint"
@@ -88,8 +89,9 @@ type undoer struct {
 	delayed bool
 
 	result  UndoResult
-	seen    int // users with changes that the run has passed
-	written int // users to whom it has written
+	idle    time.Duration // waited in vain for what may be seen late
+	seen    int           // users with changes that the run has passed
+	written int           // users to whom it has written
 }
 
 func newUndoer(p PlanReader, j JournalReader, d cloud.DirectoryReader, o UndoOptions) *undoer {

@@ -2,6 +2,7 @@ package migrate
 
 import (
 	"context"
+	"time"
 
 	"mfabridge/cloud"
 )
@@ -76,12 +77,36 @@ func (t *undoTask) looksUntouched() bool {
 	return false
 }
 
+// idlePauses bounds how long a run of undo waits in vain for what may be seen
+// late: who has other methods keeps the default, however long it is looked at.
+const idlePauses = time.Minute
+
 // lookAgain reads the users whose default method could not be put back: it may
-// have gone with the methods that did.
+// have gone with the methods that did. Where a Read may miss a Write, that is
+// given some time to be seen.
 func (u *undoer) lookAgain(ctx context.Context, tasks []*undoTask) error {
 	if u.journal == nil {
 		return nil
 	}
+	waited := time.Duration(0)
+	for pauses := seenLate(); ; pauses = pauses[1:] {
+		stuck, err := u.lookOnce(ctx, tasks)
+		if err != nil || !stuck {
+			u.idle -= waited // it was not in vain
+			return err
+		}
+		if !u.delayed || len(pauses) == 0 || u.idle+pauses[0] > idlePauses {
+			return nil
+		}
+		if err := u.reader.retry.sleep(ctx, pauses[0]); err != nil {
+			return err
+		}
+		waited, u.idle = waited+pauses[0], u.idle+pauses[0]
+	}
+}
+
+// lookOnce reads them once and tells whether a default is still there.
+func (u *undoer) lookOnce(ctx context.Context, tasks []*undoTask) (stuck bool, err error) {
 	var users []due
 	var of []*undoTask
 	for _, t := range tasks {
@@ -90,19 +115,21 @@ func (u *undoer) lookAgain(ctx context.Context, tasks []*undoTask) error {
 		}
 	}
 	if len(users) == 0 {
-		return nil
+		return false, nil
 	}
 	found, err := u.reader.read(ctx, users)
 	if err != nil {
-		return err
+		return true, err
 	}
 	for k, t := range of {
 		i := t.stuckDefault()
 		if users[k].err == nil && found[k].ID != "" && found[k].Value(cloud.DefaultMethod, "", cloud.Value{}).Equal(t.d.Changes[i].After) {
 			t.set(i, cloud.Done, "", nil)
+			continue
 		}
+		stuck = true
 	}
-	return nil
+	return stuck, nil
 }
 
 // stuckDefault is the place of a default method that cannot be put back by
