@@ -73,7 +73,7 @@ func (c *client) changes(ctx context.Context, version string, items []*item) err
 	for len(items) > 0 {
 		part := items[:min(len(items), batchLimit)]
 		items = items[len(part):]
-		if err := c.writes.WaitN(ctx, len(part)); err != nil {
+		if err := c.writes.take(ctx, len(part)); err != nil {
 			return err
 		}
 		err := c.settle(ctx, version, part, func(i *item) bool {
@@ -159,7 +159,7 @@ func (c *client) send(ctx context.Context, version string, items []*item) http.H
 		return nil
 	}
 	defer clear(body) // it may hold the secret of a token
-	if err := c.units.WaitN(ctx, units); err != nil {
+	if err := c.units.take(ctx, units); err != nil {
 		fail(err)
 		return nil
 	}

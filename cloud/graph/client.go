@@ -17,7 +17,6 @@ import (
 	azpolicy "github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 	"github.com/google/uuid"
-	"golang.org/x/time/rate"
 
 	"mfabridge/cloud"
 )
@@ -39,8 +38,8 @@ const (
 type client struct {
 	o        Options
 	pipeline runtime.Pipeline
-	units    *rate.Limiter // resource units
-	writes   *rate.Limiter
+	units    limiter // resource units
+	writes   limiter
 
 	mu    sync.Mutex
 	ahead time.Duration // the server's clock against ours
@@ -64,7 +63,7 @@ func newClient(o Options) *client {
 			&azpolicy.BearerTokenOptions{InsecureAllowCredentialWithHTTP: strings.HasPrefix(o.Cloud.Root, "http://")}))
 	}
 	return &client{o: o, pipeline: runtime.NewPipeline("mfabridge", "", runtime.PipelineOptions{PerRetry: perCall}, options),
-		units: rate.NewLimiter(unitsASecond, unitsASecond), writes: rate.NewLimiter(rate.Limit(o.Writes), max(int(o.Writes), batchLimit))}
+		units: newLimiter(o, unitsASecond, unitsASecond), writes: newLimiter(o, o.Writes, max(int(o.Writes), batchLimit))}
 }
 
 // answer is one reply.
@@ -147,7 +146,7 @@ func (c *client) get(ctx context.Context, version, path string, into any) error 
 	}
 	var last error
 	for try := range maxTries {
-		if err := c.units.WaitN(ctx, 2); err != nil {
+		if err := c.units.take(ctx, 2); err != nil {
 			return err
 		}
 		a, err := c.do(ctx, http.MethodGet, url, header, nil)

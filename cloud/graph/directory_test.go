@@ -163,8 +163,26 @@ func TestFaultsOfAChange(t *testing.T) {
 			}
 			return 0, nil
 		}, cloud.Done, 0, true, 3},
-		"429 for ever":                     {func(*tenant, int) (int, http.Header) { return 429, nil }, cloud.Failed, cloud.Throttled, false, 6},
-		"503, and nothing known":           {func(*tenant, int) (int, http.Header) { return 503, nil }, cloud.Failed, cloud.Unavailable, false, 1},
+		"429 for ever": {func(*tenant, int) (int, http.Header) { return 429, nil }, cloud.Failed, cloud.Throttled, false, 6},
+		"503 for ever": {func(*tenant, int) (int, http.Header) { return 503, nil }, cloud.Failed, cloud.Unavailable, false, 5},
+		"503 with Retry-After, then taken": {func(_ *tenant, n int) (int, http.Header) {
+			if n == 1 {
+				return 503, http.Header{"Retry-After": {"7"}}
+			}
+			return 0, nil
+		}, cloud.Done, 0, true, 2},
+		"500, and stored all the same": {func(x *tenant, n int) (int, http.Header) {
+			x.people[adaID].phones["mobile"] = "+1 4255550101"
+			return 500, nil
+		}, cloud.Done, 0, true, 1},
+		"503, and somebody else was faster": {func(x *tenant, n int) (int, http.Header) {
+			x.people[adaID].phones["mobile"] = "+1 4255550177"
+			return 503, nil
+		}, cloud.Outdated, cloud.Stale, true, 1},
+		"503, and the user is deleted": {func(x *tenant, n int) (int, http.Header) {
+			delete(x.people, adaID)
+			return 503, nil
+		}, cloud.Failed, cloud.NotFound, false, 1},
 		"written, and the answer was lost": {func(*tenant, int) (int, http.Header) { return -1, nil }, cloud.Done, 0, true, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -178,16 +196,17 @@ func TestFaultsOfAChange(t *testing.T) {
 				return 0, nil
 			}
 			r := x.open().Write(t.Context(), []cloud.Change{change(adaID, cloud.Add, cloud.Mobile, "", "+1 4255550101")})[0]
-			if r.Outcome != c.want || r.Outcome == cloud.Failed && cloud.KindOf(r.Err) != c.kind {
+			if r.Outcome != c.want || r.Err != nil && cloud.KindOf(r.Err) != c.kind {
 				t.Errorf("got %+v", r)
 			}
-			if stored := x.people[adaID].phones["mobile"] != ""; stored != c.stored || sent != c.sent {
+			ada := x.people[adaID]
+			if stored := ada != nil && ada.phones["mobile"] != ""; stored != c.stored || sent != c.sent {
 				t.Errorf("stored %v, sent %d times", stored, sent)
 			}
 			if r.Err != nil && strings.Contains(r.Err.Error(), "4255550101") {
 				t.Error("the error shows the number")
 			}
-			if name == "429 with Retry-After, then taken" && !slices.Contains(x.waits, 7*time.Second) {
+			if strings.HasSuffix(name, "with Retry-After, then taken") && !slices.Contains(x.waits, 7*time.Second) {
 				t.Errorf("waited %v", x.waits)
 			}
 		})

@@ -15,7 +15,9 @@
 // Only what cannot be made twice is sent twice: reading, and what Graph says it
 // has not taken (429). After any other failure of a change the user is read
 // again, and what stands there is the answer: a 409 for a telephone number
-// often comes with the number stored.
+// often comes with the number stored. What the service failed at (5xx), or
+// whose answer was lost, is sent again only after the user was seen to be as
+// the change expects, and where somebody else came in between it is stale.
 //
 // A hardware OATH token is made in three steps, each of which is found again
 // after a crash: in the inventory by its serial number, assigned, activated

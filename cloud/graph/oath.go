@@ -27,14 +27,15 @@ const (
 	statusActivated = "activated"
 )
 
-// token makes or removes a hardware token.
+// token makes or removes a hardware token. Where Graph fails at a step, all of
+// it is gone through once more after a pause: it goes on from where it stands.
 func (d *Directory) token(ctx context.Context, s *step) cloud.Result {
 	var id string
 	var err error
-	if s.change.After.IsZero() {
-		id, err = s.change.ID, d.removeToken(ctx, s)
-	} else {
-		id, err = d.addToken(ctx, s)
+	for _, pause := range visible[1:] {
+		if id, err = d.tokenOnce(ctx, s); err == nil || !fails(err) || d.o.Sleep(ctx, pause) != nil {
+			break
+		}
 	}
 	if err != nil {
 		if ctx.Err() != nil {
@@ -47,6 +48,19 @@ func (d *Directory) token(ctx context.Context, s *step) cloud.Result {
 		return cloud.Result{Outcome: cloud.Failed, Err: e}
 	}
 	return cloud.Result{Outcome: cloud.Done, ID: id}
+}
+
+func (d *Directory) tokenOnce(ctx context.Context, s *step) (string, error) {
+	if s.change.After.IsZero() {
+		return s.change.ID, d.removeToken(ctx, s)
+	}
+	return d.addToken(ctx, s)
+}
+
+// fails tells an error of the service, which another try may not meet.
+func fails(err error) bool {
+	e, ok := errors.AsType[*cloud.Error](err)
+	return ok && e.Kind == cloud.Unavailable
 }
 
 // addToken goes on from wherever a token with this serial number stands: not in
@@ -132,7 +146,7 @@ func (d *Directory) createDevice(ctx context.Context, o *cloud.OATH) (*oathDevic
 	if err == nil && made.ID != "" {
 		return &made, nil
 	}
-	if i.answered && certain(i) {
+	if i.certain() {
 		return nil, fmt.Errorf("the token cannot be put into the inventory: %w", err)
 	}
 	// Nothing is known, or it stands there in spite of the answer.

@@ -133,6 +133,9 @@ func fillPhones(r *reading, u *cloud.User) error {
 		return err
 	}
 	for _, p := range phones.Value {
+		if isMasked(p.PhoneNumber) {
+			return &cloud.Error{Kind: cloud.Denied, Message: "Graph shows telephone numbers masked to this application, so nothing can be compared: it needs UserAuthenticationMethod.ReadWrite.All as an application permission"}
+		}
 		switch p.ID {
 		case mobileID:
 			u.Mobile = p.PhoneNumber
@@ -144,6 +147,12 @@ func fillPhones(r *reading, u *cloud.User) error {
 		}
 	}
 	return nil
+}
+
+// isMasked tells a number of which Graph shows a part only, as it does to
+// weaker roles: "+X XXXXXXXX34".
+func isMasked(number string) bool {
+	return strings.Contains(number, "XX") || strings.HasPrefix(number, "+X") || strings.Contains(number, "*")
 }
 
 func fillEmail(r *reading, u *cloud.User) error {

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
 	"mfabridge/cloud"
 )
@@ -261,7 +260,7 @@ func (w *writing) send(ctx context.Context, version string, steps []*step) {
 			unclear = append(unclear, s)
 		}
 	}
-	w.look(ctx, unclear)
+	w.look(ctx, version, unclear)
 	for _, s := range tokens {
 		w.results[s.index] = w.d.token(ctx, s)
 	}
@@ -276,71 +275,4 @@ func (s *step) made() string {
 		return m.ID
 	}
 	return methodID(s.change)
-}
-
-// look settles steps that Graph did not answer with success: what the user has
-// now is the answer. A refusal that is certain needs no look, except where the
-// reference says that the method may have been stored all the same.
-func (w *writing) look(ctx context.Context, steps []*step) {
-	var open []*step
-	for _, s := range steps {
-		w.fail(s.index, s.item.failed())
-		if !certain(s.item) {
-			open = append(open, s)
-		}
-	}
-	for _, pause := range visible {
-		if len(open) == 0 || w.d.o.Sleep(ctx, pause) != nil {
-			return
-		}
-		var err error
-		if open, err = w.still(ctx, open); err != nil {
-			return // the first answer stands, and may be tried again
-		}
-	}
-}
-
-// visible are the pauses before a user is looked at again: what was written may
-// be seen later.
-var visible = [...]time.Duration{0, 2 * time.Second, 5 * time.Second, 15 * time.Second}
-
-// still answers the steps whose change the user has by now, and returns the
-// others.
-func (w *writing) still(ctx context.Context, open []*step) ([]*step, error) {
-	ids := make([]cloud.UserID, len(open))
-	for k, s := range open {
-		ids[k] = s.user.ID
-	}
-	users, err := w.d.Read(ctx, ids)
-	if err != nil {
-		return nil, err
-	}
-	var rest []*step
-	for k, s := range open {
-		now := users[k].Value(s.change.Method, s.change.ID, s.change.After)
-		if s.change.After.IsZero() {
-			now = users[k].Value(s.change.Method, s.change.ID, s.change.Before)
-		}
-		if users[k].ID == "" || !holds(s.change.Method, now, s.change.After) {
-			rest = append(rest, s)
-			continue
-		}
-		w.d.o.Log.InfoContext(ctx, "a change stands although Graph did not answer so", "user", s.user.ID, "method", s.change.Method, "status", s.item.answer.status)
-		w.results[s.index] = cloud.Result{Outcome: cloud.Done, ID: methodID(s.change)}
-	}
-	return rest, nil
-}
-
-// certain tells whether an answer leaves no doubt that nothing was written.
-func certain(i *item) bool {
-	if !i.answered {
-		return false
-	}
-	switch i.answer.status {
-	case http.StatusForbidden, http.StatusUnauthorized, http.StatusTooManyRequests:
-		return true
-	case http.StatusNotFound:
-		return i.method != http.MethodDelete // one that is gone is what was wanted
-	}
-	return false
 }

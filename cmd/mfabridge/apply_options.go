@@ -52,6 +52,7 @@ func (p *program) applyOptions(c *cli.Context) (migrate.ApplyOptions, error) {
 		Concurrency:       c.Int("concurrency"),
 		Waves:             c.StringSlice("wave"),
 		Now:               p.now,
+		Sleep:             p.sleep,
 	}
 	for _, limit := range []string{"max-users", "max-failures", "max-removals"} {
 		if c.Int(limit) < 0 {
@@ -117,7 +118,7 @@ func (p *program) misbehave(target openTarget, faults *rehearse.Faults) (cloud.D
 		return nil, usage("--rehearse-faults is for stores, and this plan is for an engine elsewhere", "make a plan for a copy of its store")
 	}
 	fmt.Fprintln(p.err, "mfabridge: warning: this is a rehearsal: the store misbehaves as --rehearse-faults says")
-	return rehearse.Wrap(store, *faults, rehearse.Machine{Now: p.now, Sleep: sleep, Die: die}), nil
+	return rehearse.Wrap(store, *faults, rehearse.Machine{Now: p.now, Sleep: p.sleep, Die: die}), nil
 }
 
 // sleep waits for d or until ctx is done.

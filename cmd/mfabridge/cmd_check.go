@@ -64,7 +64,7 @@ func (p *program) check(c *cli.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, target.Close()) }()
 	report := migrate.NewReport(p.out, false)
-	opt := migrate.CheckOptions{All: c.Bool("all"), Each: p.eachChecked(report, asJSON, c.Bool("combined"))}
+	opt := migrate.CheckOptions{All: c.Bool("all"), Each: p.eachChecked(report, asJSON, c.Bool("combined")), Sleep: p.sleep}
 	result, err := migrate.Check(c.Context, part, journal, target, opt)
 	switch {
 	case asJSON:

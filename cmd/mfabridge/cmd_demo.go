@@ -102,7 +102,7 @@ func (d *demo) command(expected int, words ...string) (string, error) {
 	}
 	d.say("$ mfabridge %s", strings.Join(shown, " "))
 	var out, errs bytes.Buffer
-	teller := &program{streams: streams{in: strings.NewReader(""), out: &out, err: &errs}, now: d.p.now, every: demoEvery}
+	teller := &program{streams: streams{in: strings.NewReader(""), out: &out, err: &errs}, now: d.p.now, sleep: d.p.sleep, every: demoEvery}
 	code := teller.run(d.ctx, append([]string{"mfabridge"}, real...))
 	text := strings.ReplaceAll(errs.String()+out.String(), d.folder+string(filepath.Separator), "")
 	if code != expected {
@@ -283,7 +283,7 @@ func (d *demo) logIn() error {
 // withShim serves the demo's configuration while use runs.
 func (d *demo) withShim(use func(address string, log *events) error) (err error) {
 	log := &events{}
-	quiet := &program{streams: streams{in: d.p.in, out: io.Discard, err: log}, now: d.p.now}
+	quiet := &program{streams: streams{in: d.p.in, out: io.Discard, err: log}, now: d.p.now, sleep: d.p.sleep}
 	parts, err := quiet.loadShim(d.ctx, d.path("shim.yaml"), "")
 	if err != nil {
 		return err

@@ -28,6 +28,7 @@ type streams struct {
 type program struct {
 	streams
 	now   func() time.Time
+	sleep func(context.Context, time.Duration) error
 	every time.Duration // between two lines of progress where there is no terminal
 	color bool
 }
@@ -35,7 +36,7 @@ type program struct {
 // run executes one command line and returns its exit code. Results go to
 // s.out, everything else to s.err.
 func run(ctx context.Context, args []string, s streams) int {
-	p := &program{streams: s, now: time.Now, every: progressEvery}
+	p := &program{streams: s, now: time.Now, sleep: sleep, every: progressEvery}
 	return p.run(ctx, args)
 }
 

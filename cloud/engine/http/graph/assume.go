@@ -15,10 +15,10 @@ import (
 type Assumptions struct {
 	RetryAfter   string        // "yes" (also empty): 429 carries Retry-After
 	Limits       string        // "published" (also empty) or "none"
-	Throttle     int           // every so many-th request is answered 429; 0: none
-	Busy         int           // every so many-th request is answered 503
-	Lost         int           // of every so many-th write that was done the answer is lost
-	Partial      int           // of every batch each so many-th item is throttled
+	Throttle     int           // one request in so many is answered 429; 0: none
+	Busy         int           // one request in so many is answered 503
+	Lost         int           // of one in so many writes that were done the answer is lost
+	Partial      int           // one item of a batch in so many is throttled
 	Late         time.Duration // what was written is seen after this time
 	PhoneTaken   string        // "sign-in" (also empty: shared by who may sign in by text), "shared", "always": 409 with the phone stored
 	Second       int           // status for a second phone of a type, a second address, a serial number that is there; 400
@@ -50,10 +50,10 @@ func Switches() []Switch {
 	return []Switch{
 		{"retry-after", "yes|no", "429 says when to come back", "concepts/throttling: guaranteed for some resources only"},
 		{"limits", "published|none", "resource units and writes of an application in a tenant", "concepts/throttling-limits; none is published for authentication methods"},
-		{"throttle", "N", "every N-th request is answered 429", "concepts/throttling"},
-		{"busy", "N", "every N-th request is answered 503", "concepts/errors"},
-		{"lost", "N", "the answer to every N-th write that was done is lost", "a connection can end at any time"},
-		{"batch-partial", "N", "every N-th item of a batch is throttled by itself", "concepts/json-batching: items are throttled one by one"},
+		{"throttle", "N", "one request in N is answered 429", "concepts/throttling"},
+		{"busy", "N", "one request in N is answered 503", "concepts/errors"},
+		{"lost", "N", "the answer to one in N writes that were done is lost", "a connection can end at any time"},
+		{"batch-partial", "N", "one item of a batch in N is throttled by itself", "concepts/json-batching: items are throttled one by one"},
 		{"late", "DURATION", "what was written is seen after this time", "concepts/aad-advanced-queries; a field script waits 5 s"},
 		{"phone-taken", "sign-in|shared|always", "409 phoneNumberNotUnique though the phone is stored: for who may sign in by text, for every shared number, always", "realmjoin/realmjoin-runbooks issue 318"},
 		{"second", "400|409", "status for a second phone of a type, a second address, a known serial number", "assumed: documented as \"fails\" only"},

@@ -44,7 +44,7 @@ func (f *Face) batch(c *call) (answer, error) {
 			switch {
 			case failed:
 				a = fail(http.StatusFailedDependency, "FailedDependency", "A request that this one depends on has failed.").answer(c, f.now())
-			case f.every(f.assume.Partial, &f.counts.items):
+			case f.oneIn(f.assume.Partial, f.dice.items):
 				t := f.throttled(c, "Write", "WriteLimitExceeded", 1)
 				a = t.answer(c, f.now())
 			default:

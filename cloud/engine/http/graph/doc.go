@@ -106,7 +106,7 @@ type Face struct {
 
 	mu      sync.Mutex
 	buckets map[string]*bucket // by application
-	counts  counts
+	dice    chances
 	late    map[cloud.UserID][]earlier
 	policy  settings
 	numbers map[string]map[cloud.UserID]bool // who has a mobile number; nil: not read yet
@@ -120,7 +120,7 @@ func New(o Options) (*Face, error) {
 		return nil, &cloud.Error{Kind: cloud.Unsupported, Message: "only a store that rehearses Entra ID can answer in Graph's place"}
 	}
 	f := &Face{core: o.Core, assume: o.Assume.filled(), now: o.Now, log: o.Log, places: make(chan struct{}, maxInFlight), rows: routes(),
-		buckets: map[string]*bucket{}, late: map[cloud.UserID][]earlier{}}
+		buckets: map[string]*bucket{}, late: map[cloud.UserID][]earlier{}, dice: newChances()}
 	if f.now == nil {
 		f.now = time.Now
 	}

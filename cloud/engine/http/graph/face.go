@@ -49,6 +49,7 @@ type answer struct {
 func (f *Face) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := newCall(r)
 	h := w.Header()
+	h.Set("Date", f.now().UTC().Format(http.TimeFormat)) // codes of tokens are computed for this clock
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("request-id", c.id)

@@ -3,6 +3,7 @@ package graph
 import (
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"net/http"
 	"strconv"
 	"time"
@@ -122,27 +123,33 @@ func (f *Face) throttled(c *call, kind, why string, seconds float64) *trouble {
 	return t
 }
 
-// counts are what the scripted faults count.
-type counts struct{ throttle, busy, writes, items int }
+// chances are the dice of the scripted faults, each its own: they fall alike in
+// every process, and not by turns. What failed each N-th time exactly would
+// meet a client that asks by turns always in the same place.
+type chances struct{ throttle, busy, writes, items *rand.Rand }
 
-// every tells each n-th time.
-func (f *Face) every(n int, count *int) bool {
+func newChances() chances {
+	die := func(n uint64) *rand.Rand { return rand.New(rand.NewPCG(n, n)) }
+	return chances{die(1), die(2), die(3), die(4)}
+}
+
+// oneIn tells once in n times; 0: never.
+func (f *Face) oneIn(n int, die *rand.Rand) bool {
 	if n == 0 {
 		return false
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	*count++
-	return *count%n == 0
+	return die.IntN(n) == 0
 }
 
 // fault is the scripted refusal of a call that would be answered otherwise.
 func (f *Face) fault() error {
-	if f.every(f.assume.Throttle, &f.counts.throttle) {
+	if f.oneIn(f.assume.Throttle, f.dice.throttle) {
 		t := f.throttled(&call{app: "rehearsal"}, "ReadWrite", "CPULimitExceeded", 1)
 		return t
 	}
-	if f.every(f.assume.Busy, &f.counts.busy) {
+	if f.oneIn(f.assume.Busy, f.dice.busy) {
 		t := fail(http.StatusServiceUnavailable, "serviceNotAvailable", "The service is not available.")
 		if f.assume.RetryAfter == "yes" {
 			t.header = http.Header{"Retry-After": {"1"}}
@@ -153,4 +160,4 @@ func (f *Face) fault() error {
 }
 
 // loses tells that the answer to a write is not to arrive.
-func (f *Face) loses() bool { return f.every(f.assume.Lost, &f.counts.writes) }
+func (f *Face) loses() bool { return f.oneIn(f.assume.Lost, f.dice.writes) }

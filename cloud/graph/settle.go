@@ -1,0 +1,127 @@
+package graph
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"mfabridge/cloud"
+)
+
+// visible are the pauses before a user is looked at again: what was written may
+// be seen later. A longer Retry-After counts.
+var visible = [...]time.Duration{0, 2 * time.Second, 5 * time.Second, 15 * time.Second}
+
+// look settles steps that Graph did not answer with success: what the user has
+// now is the answer. A refusal that is certain needs no look, except where the
+// reference says that the method may have been stored all the same. What the
+// service failed at, or nothing is known of, is sent again, but only where the
+// user has just been seen as the change expects: it cannot be made twice.
+func (w *writing) look(ctx context.Context, version string, steps []*step) {
+	open := w.judge(steps)
+	for _, pause := range visible {
+		if len(open) == 0 || w.d.o.Sleep(ctx, max(pause, w.asked(open))) != nil {
+			return
+		}
+		rest, err := w.still(ctx, open)
+		if err != nil {
+			return // the first answer stands, and may be tried again
+		}
+		var again []*step
+		var items []*item
+		for _, s := range rest {
+			if s.item.repeatable() {
+				again, items = append(again, s), append(items, s.item)
+			}
+		}
+		if len(again) > 0 && w.d.client.changes(ctx, version, items) != nil {
+			return
+		}
+		open = w.judge(rest)
+	}
+}
+
+// judge answers steps by what Graph said, and returns those of which that is
+// not the last word.
+func (w *writing) judge(steps []*step) []*step {
+	var open []*step
+	for _, s := range steps {
+		if s.item.ok() {
+			w.results[s.index] = cloud.Result{Outcome: cloud.Done, ID: s.made()}
+			continue
+		}
+		w.fail(s.index, s.item.failed())
+		if !s.item.certain() {
+			open = append(open, s)
+		}
+	}
+	return open
+}
+
+// asked is the longest time that Graph asks to wait before some steps go on.
+func (w *writing) asked(open []*step) time.Duration {
+	var pause time.Duration
+	for _, s := range open {
+		if s.item.answered && s.item.repeatable() {
+			pause = max(pause, min(retryAfter(s.item.answer.header, w.d.o.Now()), longest))
+		}
+	}
+	return pause
+}
+
+// still answers the steps whose change the user has by now, and those that no
+// longer fit. It returns the others.
+func (w *writing) still(ctx context.Context, open []*step) ([]*step, error) {
+	ids := make([]cloud.UserID, len(open))
+	for k, s := range open {
+		ids[k] = s.user.ID
+	}
+	users, err := w.d.Read(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	var rest []*step
+	for k, s := range open {
+		c := s.change
+		before := users[k].Value(c.Method, c.ID, c.Before)
+		now := before
+		if !c.After.IsZero() {
+			now = users[k].Value(c.Method, c.ID, c.After)
+		}
+		switch {
+		case users[k].ID == "":
+			w.absent(s.index)
+		case holds(c.Method, now, c.After):
+			w.d.o.Log.InfoContext(ctx, "a change stands although Graph did not answer so", "user", s.user.ID, "method", c.Method, "status", s.item.answer.status)
+			w.results[s.index] = cloud.Result{Outcome: cloud.Done, ID: methodID(c)}
+		case !holds(c.Method, before, c.Before):
+			w.results[s.index] = cloud.Result{Outcome: cloud.Outdated, ID: methodID(c),
+				Err: &cloud.Error{Kind: cloud.Stale, Message: fmt.Sprintf("%s was changed by somebody else in the meantime", c.Method), Err: s.item.failed()}}
+		default:
+			rest = append(rest, s)
+		}
+	}
+	return rest, nil
+}
+
+// repeatable tells whether the service failed at a request, or nothing is known
+// of it: then it may be sent again after a look.
+func (i *item) repeatable() bool {
+	return !i.answered && !isCredential(i.err) || i.answered && i.answer.status >= http.StatusInternalServerError
+}
+
+// certain tells whether an answer leaves no doubt that nothing was written.
+func (i *item) certain() bool {
+	if !i.answered {
+		return isCredential(i.err)
+	}
+	switch i.answer.status {
+	case http.StatusForbidden, http.StatusUnauthorized, http.StatusTooManyRequests, http.StatusMethodNotAllowed,
+		http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType:
+		return true
+	case http.StatusNotFound:
+		return i.method != http.MethodDelete // one that is gone is what was wanted
+	}
+	return false
+}

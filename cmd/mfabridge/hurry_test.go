@@ -1,0 +1,87 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"io"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// hurry is how many seconds pass on the clock of a [hurriedRun] in one.
+const hurry = 250
+
+// fastClock shows a time that passes faster than it does.
+type fastClock struct{ start time.Time }
+
+func (c fastClock) now() time.Time { return c.start.Add(time.Since(c.start) * hurry) }
+
+func (c fastClock) sleep(ctx context.Context, d time.Duration) error { return sleep(ctx, d/hurry) }
+
+// hurriedRun is a rehearsal of Graph whose server and commands share a clock
+// that runs fast: what waits as Graph asks for does not make a test wait.
+type hurriedRun struct {
+	*rehearsed
+	clock fastClock
+}
+
+// hurried serves a rehearsal within this process, on its own clock.
+func hurried(t *testing.T, made, assume []string) *hurriedRun {
+	t.Helper()
+	dir := t.TempDir()
+	r := &hurriedRun{rehearsed: &rehearsed{served: &served{dir: dir}, story: story{folder: dir}}, clock: fastClock{time.Now()}}
+	r.tenant(t, made, assume)
+	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
+	told, tell := io.Pipe()
+	p := &program{streams: streams{in: strings.NewReader(""), out: io.Discard, err: tell}, now: r.clock.now, sleep: r.clock.sleep, every: progressEvery}
+	ended := make(chan int, 1)
+	go func() {
+		ended <- p.run(ctx, []string{"mfabridge", "engine", "serve", "--config", filepath.Join(dir, "engine.yaml")})
+		_ = tell.Close()
+	}()
+	listens := make(chan string, 1)
+	go func() {
+		for scanner := bufio.NewScanner(told); scanner.Scan(); {
+			if strings.Contains(scanner.Text(), "engine is listening on") {
+				listens <- scanner.Text()
+			}
+		}
+	}()
+	t.Cleanup(func() {
+		stop()
+		if code := <-ended; code != exitDone && code != exitInterrupted {
+			t.Errorf("the server ended with %d", code)
+		}
+	})
+	select {
+	case line := <-listens:
+		url := listening(t, line, "graph")
+		r.flags = append(r.app(t, "migration", "migrate"), "--graph-url", url, "--authority-url", url)
+	case code := <-ended:
+		ended <- code
+		t.Fatalf("the server ended with %d", code)
+	}
+	return r
+}
+
+// run is a command on the fast clock.
+func (r *hurriedRun) run(t *testing.T, args ...string) result {
+	t.Helper()
+	var out, errs bytes.Buffer
+	p := &program{streams: streams{in: strings.NewReader(""), out: &out, err: &errs}, now: r.clock.now, sleep: r.clock.sleep, every: progressEvery}
+	code := p.run(t.Context(), append([]string{"mfabridge"}, args...))
+	return result{code: code, out: out.String(), err: errs.String()}
+}
+
+// must is run with the exit code that it must end with.
+func (r *hurriedRun) must(t *testing.T, code int, args ...string) result {
+	t.Helper()
+	got := r.run(t, args...)
+	if got.code != code {
+		t.Fatalf("mfabridge %s: exit code %d, want %d\nstdout:\n%s\nstderr:\n%s", strings.Join(args, " "), got.code, code, got.out, got.err)
+	}
+	return got
+}
