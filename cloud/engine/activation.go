@@ -2,8 +2,6 @@ package engine
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/subtle"
 	"errors"
 	"fmt"
 	"slices"
@@ -21,16 +19,12 @@ const (
 	activationTries = 10
 )
 
-// appSecret is the size of the secret of an app's generator, in bytes: RFC 4226
-// §4 recommends 160 bits.
-const appSecret = 20
-
-// wayActivation is the Way of failures with activation codes.
-const wayActivation = "activate"
-
-// ownerActivation began the challenges of those who are to prove who they are
-// before they get a code. No application can have that name.
-const ownerActivation = " activation"
+// Those who are to prove who they are began these challenges. No application
+// can have such a name.
+const (
+	ownerActivation = " activation"
+	ownerManagement = " management"
+)
 
 // appActivation is what users are told that they log in to.
 const appActivation = "Authenticator activation"
@@ -43,48 +37,137 @@ type activation struct {
 	Tries  int       `json:"tries"` // wrong ones that are left
 }
 
-// Activation is a code to activate an authenticator with. It is shown once.
-type Activation struct {
-	User  string // the name to give with it
-	Code  secret.Bytes
-	Until time.Time
+// Purpose is what somebody proves who they are for.
+type Purpose string
+
+// Purposes.
+const (
+	ForActivation Purpose = "activate" // a code to activate an authenticator with
+	ForManagement Purpose = "manage"   // to look after one's authenticators, see [Engine.AuthenticateOwner]
+)
+
+func (p Purpose) owner() (string, error) {
+	switch p {
+	case ForActivation, "":
+		return ownerActivation, nil
+	case ForManagement:
+		return ownerManagement, nil
+	}
+	return "", refuse(cloud.Invalid, "a sign-in is for activate or manage")
 }
 
-// SignIn begins what somebody has to prove before a code is given out: the
-// password, now, and then a second factor that is there already, which the
-// challenge asks for; neither a push nor a bypass is one. Denied: the name or
-// the password is wrong, or the user is not invited or cannot be asked.
-func (e *Engine) SignIn(ctx context.Context, name string, password secret.Bytes, client cloud.Client) (cloud.Challenge, error) {
-	client.App = appActivation
-	if err := e.passwords.enterPublic(ctx); err != nil {
-		return cloud.Challenge{}, err
-	}
-	proof, err := e.CheckPassword(ctx, cloud.Key{Kind: cloud.ByName, Value: name}, password, client)
-	e.passwords.leavePublic()
+// Activation is what somebody gets who has proven who they are. What is secret
+// in it is shown once.
+type Activation struct {
+	User  string // the name to give with the code
+	Code  secret.Bytes
+	Token secret.Bytes // of the owner, in place of a code
+	Until time.Time
+
+	PIN       bool // the new authenticator needs a PIN
+	PINLength int  // of at least so many digits
+}
+
+// SignIn is what somebody gives who signs in on a page.
+type SignIn struct {
+	Name     string
+	Password secret.Bytes
+	For      Purpose
+	Method   cloud.Preference // how to be asked for the second factor; empty: as ever
+	Client   cloud.Client
+	Primary  cloud.Passwords // who checks the password; nil: the engine
+}
+
+// SignIn begins what somebody has to prove: the password, now, and then a second
+// factor that is there already, which the challenge asks for; neither a push nor
+// a bypass is one. Denied: the name or the password is wrong, or the user may
+// not do what it is for, or cannot be asked.
+func (e *Engine) SignIn(ctx context.Context, n SignIn) (cloud.Challenge, error) {
+	owner, err := n.For.owner()
 	if err != nil {
 		return cloud.Challenge{}, err
 	}
-	if !proof.OK {
-		return cloud.Challenge{}, refuse(cloud.Denied, "the name or the password is wrong, or was tried too often")
+	n.Client.App = appActivation
+	user, err := e.primary(ctx, &n)
+	if err != nil {
+		return cloud.Challenge{}, err
 	}
 	err = e.store.View(ctx, func(r Reader) error {
-		_, _, err := e.invited(r, proof.User)
+		if owner == ownerManagement {
+			return nil
+		}
+		s, err := settingsOf(r)
+		switch {
+		case err != nil:
+			return err
+		case !s.Activate:
+			return refuse(cloud.Denied, "authenticators are activated with a code or a pass of the helpdesk here")
+		}
+		_, _, err = e.invited(r, user, s.Enrol)
 		return err
 	})
 	if err != nil {
 		return cloud.Challenge{}, asError(err)
 	}
-	c, err := e.begin(ctx, ownerActivation, cloud.Request{Subject: cloud.Key{Kind: cloud.ByID, Value: string(proof.User)}, Client: client, Tries: 3})
+	c, err := e.begin(ctx, owner, cloud.Request{Subject: cloud.Key{Kind: cloud.ByID, Value: string(user)}, Client: n.Client, Method: n.Method, Tries: 3})
 	if err == nil && c.State != cloud.Pending {
 		err = refuse(cloud.Denied, "there is no second factor to prove yourself by now ("+string(c.Reason)+"): ask the helpdesk for a pass")
 	}
 	return c, err
 }
 
+// primary is who the name and the password prove somebody to be.
+func (e *Engine) primary(ctx context.Context, n *SignIn) (cloud.UserID, error) {
+	var by cloud.Passwords = e
+	if n.Primary != nil {
+		by = n.Primary
+	}
+	if err := e.passwords.enterPublic(ctx); err != nil {
+		return "", err
+	}
+	proof, err := by.CheckPassword(ctx, cloud.Key{Kind: cloud.ByName, Value: n.Name}, n.Password, n.Client)
+	e.passwords.leavePublic()
+	switch {
+	case err != nil:
+		return "", err
+	case !proof.OK:
+		return "", refuse(cloud.Denied, "the name or the password is wrong, or was tried too often")
+	case proof.User != "":
+		return proof.User, nil
+	}
+	return e.provenElsewhere(ctx, n.Name, proof.UPN)
+}
+
+// provenElsewhere is the user whose password a directory has checked, which
+// knows them by a name only.
+func (e *Engine) provenElsewhere(ctx context.Context, typed, upn string) (id cloud.UserID, err error) {
+	err = e.store.View(ctx, func(r Reader) error {
+		for _, name := range []string{upn, typed} {
+			if name == "" {
+				continue
+			}
+			u, err := lookUp(r, cloud.Key{Kind: cloud.ByName, Value: name})
+			if err != nil {
+				return err
+			}
+			if u != nil {
+				id = u.ID
+				return nil
+			}
+		}
+		return refuse(cloud.Denied, "the name or the password is wrong, or was tried too often")
+	})
+	return id, asError(err)
+}
+
 // ProveCode answers the challenge of [Engine.SignIn]; with its approval comes
-// the code to activate with. Denied: the code is not right, or it is over.
+// what that was for. Denied: the code is not right, or it is over.
 func (e *Engine) ProveCode(ctx context.Context, id cloud.ChallengeID, code secret.Bytes) (Activation, error) {
-	d, err := e.answerFor(ctx, ownerActivation, cloud.Answer{Challenge: id, Code: code})
+	owner, err := e.beganBy(ctx, id)
+	if err != nil {
+		return Activation{}, err
+	}
+	d, err := e.answerFor(ctx, owner, cloud.Answer{Challenge: id, Code: code})
 	switch {
 	case err != nil:
 		return Activation{}, err
@@ -93,12 +176,36 @@ func (e *Engine) ProveCode(ctx context.Context, id cloud.ChallengeID, code secre
 	case d.State != cloud.Approved:
 		return Activation{}, refuse(cloud.Denied, "that is over ("+string(d.Reason)+"): sign in again")
 	}
-	return e.openInvitation(ctx, cloud.Key{Kind: cloud.ByID, Value: string(d.User)}, "method="+string(d.Method))
+	subject := cloud.Key{Kind: cloud.ByID, Value: string(d.User)}
+	if owner == ownerManagement {
+		return e.owned(ctx, subject, "method="+string(d.Method))
+	}
+	return e.openInvitation(ctx, opening{subject: subject, how: "method=" + string(d.Method)})
+}
+
+// beganBy is who began a challenge of a sign-in on a page.
+func (e *Engine) beganBy(ctx context.Context, id cloud.ChallengeID) (owner string, err error) {
+	err = e.store.View(ctx, func(r Reader) error {
+		c, err := r.Challenge(id)
+		if err != nil {
+			return err
+		}
+		if c == nil || c.Owner != ownerActivation && c.Owner != ownerManagement {
+			return refuse(cloud.NotFound, "there is no such challenge")
+		}
+		owner = c.Owner
+		return nil
+	})
+	return owner, asError(err)
 }
 
 // ProvePass takes a temporary access pass, which the helpdesk hands out, in
 // place of password and second factor.
-func (e *Engine) ProvePass(ctx context.Context, name string, pass secret.Bytes, client cloud.Client) (Activation, error) {
+func (e *Engine) ProvePass(ctx context.Context, name string, pass secret.Bytes, purpose Purpose, client cloud.Client) (Activation, error) {
+	owner, err := purpose.owner()
+	if err != nil {
+		return Activation{}, err
+	}
 	client.App = appActivation
 	subject := cloud.Key{Kind: cloud.ByName, Value: name}
 	reason, err := e.CheckPass(ctx, subject, pass, client)
@@ -107,13 +214,24 @@ func (e *Engine) ProvePass(ctx context.Context, name string, pass secret.Bytes, 
 		return Activation{}, err
 	case reason != "":
 		return Activation{}, refuse(cloud.Denied, "the name or the pass is wrong, or was tried too often")
+	case owner == ownerManagement:
+		return e.owned(ctx, subject, "method=pass")
 	}
-	return e.openInvitation(ctx, subject, "method=pass")
+	return e.openInvitation(ctx, opening{subject: subject, how: "method=pass"})
+}
+
+// IssueActivation makes the code for a user on behalf of a helpdesk, which has
+// made sure who asks: with an invitation that is there, or a new one.
+func (e *Engine) IssueActivation(ctx context.Context, by Actor, id cloud.UserID) (Activation, error) {
+	if err := by.check(); err != nil {
+		return Activation{}, err
+	}
+	return e.openInvitation(ctx, opening{subject: cloud.Key{Kind: cloud.ByID, Value: string(id)}, how: "method=helpdesk", by: &by})
 }
 
 // invited returns a user who may activate an authenticator, and the invitation
-// that ends first.
-func (e *Engine) invited(r Reader, id cloud.UserID) (*User, *Device, error) {
+// that ends first; open: there may be none.
+func (e *Engine) invited(r Reader, id cloud.UserID, open bool) (*User, *Device, error) {
 	u, err := r.User(id)
 	if err != nil {
 		return nil, nil, err
@@ -140,49 +258,93 @@ func (e *Engine) invited(r Reader, id cloud.UserID) (*User, *Device, error) {
 			first = d
 		}
 	}
-	if first == nil {
+	if first == nil && !open {
 		return nil, nil, refuse(cloud.Denied, "there is no invitation, or it is over: ask the helpdesk for one")
 	}
 	return u, first, nil
 }
 
+// opening is an invitation that is to be opened.
+type opening struct {
+	subject cloud.Key
+	how     string
+	by      *Actor // of the helpdesk; nil: the user
+}
+
 // openInvitation makes the code for somebody who has proven to be the user. An
 // earlier one is worth nothing from then on.
-func (e *Engine) openInvitation(ctx context.Context, subject cloud.Key, how string) (made Activation, err error) {
+func (e *Engine) openInvitation(ctx context.Context, o opening) (made Activation, err error) {
 	word, err := randomPass()
 	if err != nil {
 		return Activation{}, err
 	}
-	err = e.store.Update(ctx, func(tx Tx) error {
-		now := e.now()
-		found, err := lookUp(tx, subject)
-		if err != nil {
-			return err
-		}
-		if found == nil {
-			return refuse(cloud.NotFound, "there is no such user")
-		}
-		u, d, err := e.invited(tx, found.ID)
-		if err != nil {
-			return err
-		}
-		a, err := readAside(u)
-		if err != nil {
-			return err
-		}
-		d.Opened = now
-		made = Activation{User: u.UPN, Code: grouped(word), Until: now.UTC().Add(activationLife)}
-		a.Activation = &activation{Device: d.ID, MAC: e.activationMAC(u.ID, d.ID, string(word.Reveal())), Until: made.Until, Tries: activationTries}
-		if err := setAside(u, a); err != nil {
-			return err
-		}
-		return errors.Join(tx.PutUser(u), tx.PutDevice(d), tx.Append(Entry{Time: now, Node: e.node, Actor: appActivation,
-			Action: "device.open", Subject: string(u.ID), Detail: "device=" + d.ID + " " + how}))
+	err = e.store.Update(ctx, func(tx Tx) (err error) {
+		made, err = e.opened(tx, o, word)
+		return err
 	})
 	if err != nil {
 		return Activation{}, asError(err)
 	}
 	return made, nil
+}
+
+// opened is openInvitation inside its transaction.
+func (e *Engine) opened(tx Tx, o opening, word secret.Bytes) (made Activation, err error) {
+	now := e.now()
+	found, err := lookUp(tx, o.subject)
+	if err != nil {
+		return made, err
+	}
+	if found == nil {
+		return made, refuse(cloud.NotFound, "there is no such user")
+	}
+	entry := Entry{Time: now, Node: e.node, Actor: appActivation, Action: "device.open", Subject: string(found.ID)}
+	if o.by != nil {
+		if err := o.by.mayChange(found); err != nil {
+			return made, err
+		}
+		entry.Actor, entry.Reason = o.by.Who, o.by.Reason
+	}
+	s, err := settingsOf(tx)
+	if err != nil {
+		return made, err
+	}
+	u, d, err := e.invited(tx, found.ID, s.Enrol || o.by != nil)
+	if err != nil {
+		return made, err
+	}
+	if d == nil {
+		if u, d, err = e.inviteNow(tx, u); err != nil {
+			return made, err
+		}
+	}
+	a, err := readAside(u)
+	if err != nil {
+		return made, err
+	}
+	d.Opened = now
+	made = Activation{User: u.UPN, Code: grouped(word), Until: now.UTC().Add(activationLife), PIN: s.PIN || a.PIN, PINLength: s.Length}
+	a.Activation = &activation{Device: d.ID, MAC: e.activationMAC(u.ID, d.ID, string(word.Reveal())), Until: made.Until, Tries: activationTries}
+	if err := setAside(u, a); err != nil {
+		return made, err
+	}
+	entry.Detail = "device=" + d.ID + " " + o.how
+	return made, errors.Join(tx.PutUser(u), tx.PutDevice(d), tx.Append(entry))
+}
+
+// inviteNow makes an invitation for somebody who opens it at once.
+func (e *Engine) inviteNow(tx Tx, u *User) (*User, *Device, error) {
+	w := writing{e: e, tx: tx, now: e.now(), byID: map[cloud.UserID]*draft{}, byUPN: map[string]*draft{}}
+	d, err := w.load(u)
+	if err != nil {
+		return nil, nil, err
+	}
+	id, err := d.invite(&w, cloud.Change{User: u.ID, Op: cloud.Add, Method: cloud.Authenticator, After: cloud.Value{State: deviceInvited}})
+	if err != nil {
+		return nil, nil, err
+	}
+	i := slices.IndexFunc(d.devices, func(v Device) bool { return v.ID == id })
+	return &d.user, &d.devices[i], nil
 }
 
 // grouped is a word as people copy it: in fours.
@@ -203,199 +365,4 @@ func cleanActivation(typed string) string {
 
 func (e *Engine) activationMAC(user cloud.UserID, device, code string) []byte {
 	return e.sentMAC(cloud.ChallengeID("activation/"+device), string(user), []byte(cleanActivation(code)))
-}
-
-// Enrolment is what a new authenticator says of itself.
-type Enrolment struct {
-	User      string // a name of the user, as in Activation
-	Code      secret.Bytes
-	Name      string // what its user calls it
-	Key       []byte // public, DeviceKeySize bytes
-	Signature []byte // of ActivationText, by that key
-}
-
-// Enrolled is what a new authenticator is told. It is told once.
-type Enrolled struct {
-	User   cloud.UserID
-	UPN    string
-	Device string
-	OATH   cloud.OATH // its generator with the secret; none where policy does not allow one
-}
-
-// Enrol makes an invitation into an active authenticator, which signs with the
-// key from then on and has a generator of codes. Codes that are wrong, used or
-// over, and users who are not there, are refused alike (Denied) and count; a
-// key without its signature is refused before and counts nothing.
-func (e *Engine) Enrol(ctx context.Context, n Enrolment, client cloud.Client) (Enrolled, error) {
-	if _, err := parseDeviceKey(n.Key); err != nil {
-		return Enrolled{}, err
-	}
-	if err := checkText("the name of an authenticator", n.Name, maxLabel); err != nil {
-		return Enrolled{}, err
-	}
-	if n.Code.Len() > maxLabel || len(n.User) > maxName || !signedBy(n.Key, ActivationText(n.User, string(n.Code.Reveal()), n.Name, n.Key), n.Signature) {
-		return Enrolled{}, refuse(cloud.Invalid, "the signature is not one by this key")
-	}
-	var s *enrolling
-	err := e.store.Update(ctx, func(tx Tx) error {
-		s = &enrolling{e: e, tx: tx, n: &n, now: e.now(), place: place(client)}
-		return s.run()
-	})
-	if err != nil {
-		return Enrolled{}, asError(err)
-	}
-	if !s.ok {
-		return Enrolled{}, refuse(cloud.Denied, "the activation code is wrong, used or over, or too many were tried")
-	}
-	e.announce(ctx, s.user, &n)
-	return s.made, nil
-}
-
-// enrolling is one Enrol inside its transaction.
-type enrolling struct {
-	e     *Engine
-	tx    Tx
-	n     *Enrolment
-	now   time.Time
-	place string
-	user  *User
-	ok    bool // the code was right
-	made  Enrolled
-}
-
-func (s *enrolling) run() (err error) {
-	subject := cloud.Key{Kind: cloud.ByName, Value: s.n.User}
-	if s.user, err = lookUp(s.tx, subject); err != nil {
-		return err
-	}
-	g, err := s.e.gate(s.tx, where{user: counted(s.user, subject), way: wayActivation, place: s.place}, s.now)
-	if err != nil || g.shut {
-		return err
-	}
-	var device string
-	if s.user != nil {
-		if device, err = s.redeem(); err != nil {
-			return err
-		}
-	}
-	s.ok = device != ""
-	if err := g.count(s.tx, s.ok, s.now); err != nil {
-		return err
-	}
-	if !s.ok {
-		entry := Entry{Time: s.now, Node: s.e.node, Actor: appActivation, Action: "device.refused", Detail: fmt.Sprintf("from=%q", s.place)}
-		if s.user != nil {
-			entry.Subject = string(s.user.ID)
-		} else if err := s.e.prune(s.tx, s.now); err != nil { // whoever guesses names must not fill the disk with their counts
-			return err
-		}
-		return s.tx.Append(entry)
-	}
-	return s.enrol(device)
-}
-
-// redeem uses the code up, or one of its tries; empty: it is not right.
-func (s *enrolling) redeem() (device string, err error) {
-	a, err := readAside(s.user)
-	if err != nil || a.Activation == nil {
-		return "", err
-	}
-	c := a.Activation
-	right := subtle.ConstantTimeCompare(c.MAC, s.e.activationMAC(s.user.ID, c.Device, string(s.n.Code.Reveal()))) == 1
-	if c.Tries--; right || c.Tries <= 0 || !s.now.Before(c.Until) {
-		a.Activation = nil
-	}
-	if right && s.now.Before(c.Until) && usable(s.user, s.now) == "" {
-		device = c.Device
-	}
-	if err := setAside(s.user, a); err != nil {
-		return "", err
-	}
-	return device, s.tx.PutUser(s.user)
-}
-
-// enrol makes the device and its generator.
-func (s *enrolling) enrol(device string) error {
-	if err := s.e.activate(s.tx, s.user.ID, device, s.n.Name, s.n.Key, s.now); err != nil {
-		return err
-	}
-	u, err := s.tx.User(s.user.ID)
-	if err != nil {
-		return err
-	}
-	s.made = Enrolled{User: u.ID, UPN: u.UPN, Device: device}
-	may, err := s.e.allowed(s.tx, u.ID)
-	if err != nil || !may.SoftwareOATH {
-		return err
-	}
-	random := make([]byte, appSecret)
-	rand.Read(random)
-	key := secret.New(random)
-	print := cloud.Fingerprint(s.e.setup.Instance, key)
-	o := cloud.OATH{Name: s.n.Name, Serial: "MFB-" + print, Manufacturer: "mfabridge", Model: "app", Algorithm: cloud.SHA1, Digits: 6, Period: 30,
-		Fingerprint: print, Secret: key}
-	w := writing{e: s.e, tx: s.tx, now: s.now, byID: map[cloud.UserID]*draft{}, byUPN: map[string]*draft{}}
-	d, err := w.load(u)
-	if err != nil {
-		return err
-	}
-	t := Token{User: u.ID, OATHEntry: cloud.OATHEntry{ID: device, Method: cloud.SoftwareOATH}}
-	s.made.OATH = o
-	return d.putToken(&w, &t, &o)
-}
-
-// announce tells the user by another method that an authenticator was
-// activated: whoever did not do that must hear of it. It is no reason to undo
-// the activation if nobody takes the message.
-func (e *Engine) announce(ctx context.Context, u *User, n *Enrolment) {
-	e.log.InfoContext(ctx, "an authenticator was activated", "user", u.ID)
-	sender := e.senders[cloud.SMS]
-	if sender == nil || u.Mobile == "" {
-		return
-	}
-	text := "The authenticator " + n.Name + " can approve sign-ins for " + u.UPN + " from now on. If that was not you, call your helpdesk."
-	m := Message{ID: string(newChallengeID(e.now())), Time: e.now(), To: u.Mobile, Text: secret.FromString(text), Application: appActivation}
-	if err := sender.Send(context.WithoutCancel(ctx), m); err != nil {
-		e.log.WarnContext(ctx, "the user was not told of a new authenticator", "user", u.ID, "err", err)
-	}
-}
-
-// activate makes an invitation into an active device.
-func (e *Engine) activate(tx Tx, user cloud.UserID, device, name string, key []byte, now time.Time) error {
-	u, err := tx.User(user)
-	if err != nil {
-		return err
-	}
-	devices, err := tx.Devices(user)
-	if err != nil {
-		return err
-	}
-	i := slices.IndexFunc(devices, func(d Device) bool {
-		return d.ID == device && d.State == deviceInvited && now.Before(d.Until)
-	})
-	switch {
-	case u == nil || i < 0:
-		return refuse(cloud.NotFound, "there is no such invitation, or it is over")
-	case usable(u, now) != "":
-		return refuse(cloud.Denied, "the user is disabled or blocked")
-	}
-	may, err := e.allowed(tx, user)
-	if err != nil {
-		return err
-	}
-	if !may.Authenticator {
-		return refuse(cloud.Denied, "the method policy does not allow this user an authenticator")
-	}
-	d := devices[i]
-	d.State, d.Name, d.Until, d.Key = deviceActive, name, time.Time{}, key
-	if err := tx.PutDevice(&d); err != nil {
-		return err
-	}
-	if u.Default == "" || u.Default == cloud.OATHCode {
-		u.Default = cloud.Push
-		if err := tx.PutUser(u); err != nil {
-			return err
-		}
-	}
-	return tx.Append(Entry{Time: now, Node: e.node, Actor: "device " + d.ID, Action: "device.activate", Subject: string(user)})
 }

@@ -78,7 +78,7 @@ func (h *house) invite(t *testing.T, id cloud.UserID) string {
 func (h *house) opened(t *testing.T, id cloud.UserID) engine.Activation {
 	t.Helper()
 	_, word := h.pass(t, id, false)
-	made, err := h.ProvePass(t.Context(), h.read(t, id).UPN, word, cloud.Client{Station: "helpdesk"})
+	made, err := h.ProvePass(t.Context(), h.read(t, id).UPN, word, engine.ForActivation, cloud.Client{Station: "helpdesk"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +113,7 @@ func TestActivationByPasswordAndCarriedFactor(t *testing.T) {
 		t.Fatal(err)
 	}
 	signIn := func(password string) (cloud.Challenge, error) {
-		return h.SignIn(t.Context(), upn, secret.FromString(password), cloud.Client{Station: "home"})
+		return h.SignIn(t.Context(), engine.SignIn{Name: upn, Password: secret.FromString(password), Client: cloud.Client{Station: "home"}})
 	}
 	_, err := signIn("correct horse battery")
 	denied(t, "without an invitation", err)
@@ -414,7 +414,7 @@ func TestFloodedSignInLeavesPasswordsAlone(t *testing.T) {
 	refused := make(chan error, 400)
 	for n := range cap(refused) {
 		go func() {
-			_, err := h.SignIn(t.Context(), fmt.Sprintf("nobody%d@contoso.example", n), secret.FromString("wrong"), cloud.Client{})
+			_, err := h.SignIn(t.Context(), engine.SignIn{Name: fmt.Sprintf("nobody%d@contoso.example", n), Password: secret.FromString("wrong")})
 			refused <- err
 		}()
 	}

@@ -15,6 +15,8 @@ type aside struct {
 	Passes []pass   `json:"passes,omitempty"`
 	Pushes []pushed `json:"pushes,omitempty"` // of the last minutes, oldest first
 
+	PIN bool `json:"pin,omitempty"` // approves with a PIN, see RequirePIN
+
 	Activation *activation `json:"activation,omitempty"` // the code that was given out last
 }
 
@@ -37,7 +39,7 @@ func readAside(u *User) (a aside, err error) {
 
 // setAside writes it back; the user is to be stored.
 func setAside(u *User, a aside) error {
-	if a.Bypass == nil && len(a.Passes) == 0 && len(a.Pushes) == 0 && a.Activation == nil {
+	if a.Bypass == nil && len(a.Passes) == 0 && len(a.Pushes) == 0 && a.Activation == nil && !a.PIN {
 		u.Aside = nil
 		return nil
 	}

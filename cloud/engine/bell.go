@@ -20,7 +20,8 @@ type bell struct {
 	mu      sync.Mutex
 	closed  bool
 	waiting map[cloud.UserID]map[chan struct{}]struct{}
-	stop    func() // ends the follower; nil: there is none
+	all     map[chan cloud.UserID]struct{} // who waits for every user
+	stop    func()                         // ends the follower; nil: there is none
 }
 
 // ring wakes all who wait for a user.
@@ -32,6 +33,27 @@ func (b *bell) ring(user cloud.UserID) {
 		case ch <- struct{}{}:
 		default: // it rings already
 		}
+	}
+	for ch := range b.all {
+		select {
+		case ch <- user:
+		default: // too far behind
+		}
+	}
+}
+
+func (b *bell) addAll() (ch chan cloud.UserID, leave func()) {
+	ch = make(chan cloud.UserID, everybody)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.all == nil {
+		b.all = map[chan cloud.UserID]struct{}{}
+	}
+	b.all[ch] = struct{}{}
+	return ch, func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		delete(b.all, ch)
 	}
 }
 

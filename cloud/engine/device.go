@@ -97,6 +97,9 @@ func (d *draft) invite(w *writing, c cloud.Change) (string, error) {
 	if others >= w.e.caps.OATH.Limit {
 		return "", refused(cloud.Invalid, fmt.Sprintf("a user can have at most %d OATH methods and apps", w.e.caps.OATH.Limit))
 	}
+	if err := d.roomForDevice(w, c); err != nil {
+		return "", err
+	}
 	v.Until = w.now.Add(invitationLife)
 	if err := w.tx.PutDevice(&v); err != nil {
 		return "", err
@@ -108,6 +111,22 @@ func (d *draft) invite(w *writing, c cloud.Change) (string, error) {
 	}
 	d.redeviced(w)
 	return v.ID, nil
+}
+
+// roomForDevice refuses one authenticator more than the settings allow.
+func (d *draft) roomForDevice(w *writing, c cloud.Change) error {
+	s, err := settingsOf(w.tx)
+	if err != nil {
+		return err
+	}
+	n := d.live()
+	if c.Op == cloud.Update && w.now.Before(d.devices[d.device(c)].Until) {
+		n--
+	}
+	if n >= s.Devices {
+		return refused(cloud.Invalid, fmt.Sprintf("a user can have at most %d authenticators here", s.Devices))
+	}
+	return nil
 }
 
 // dismiss removes an authenticator or revokes an invitation.

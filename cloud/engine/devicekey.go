@@ -6,6 +6,7 @@ import (
 	"crypto/elliptic"
 	"crypto/sha256"
 	"encoding/base64"
+	"fmt"
 	"math/big"
 	"strconv"
 	"strings"
@@ -31,14 +32,19 @@ const signedWindow = 2 * time.Minute
 const DeviceTokenPrefix = "mfd1."
 
 // ActivationText is what a new authenticator signs to prove that it has the
-// private key: it binds name and key to the one code.
-func ActivationText(user, code, name string, key []byte) []byte {
-	return signedText("activation", user, cleanActivation(code), name, base64.RawURLEncoding.EncodeToString(key))
+// private key: it binds name and key to the one code, and the PIN where there is
+// one, in a line of its own.
+func ActivationText(user, code, name string, key []byte, pin ...string) []byte {
+	return signedText("activation", append([]string{user, cleanActivation(code), name, base64.RawURLEncoding.EncodeToString(key)}, pin...)...)
 }
 
 // AnswerText is what an authenticator signs when its user has pressed a button.
 func AnswerText(r Response, at time.Time) []byte {
-	return signedText("answer", string(r.User), r.Device, string(r.Challenge), string(r.Answer), r.Number, strconv.FormatInt(at.Unix(), 10))
+	parts := []string{string(r.User), r.Device, string(r.Challenge), string(r.Answer), r.Number, strconv.FormatInt(at.Unix(), 10)}
+	if !r.PIN.IsZero() {
+		parts = append(parts, string(r.PIN.Reveal()))
+	}
+	return signedText("answer", parts...)
 }
 
 // RequestText is what an authenticator signs to be let in.
@@ -146,10 +152,18 @@ type SignedResponse struct {
 }
 
 // Press takes a signed answer: [Engine.Respond] behind the check that this
-// device signed exactly this, a moment ago. Denied: it did not.
-func (e *Engine) Press(ctx context.Context, s SignedResponse) (cloud.Decision, error) {
-	if err := e.isSigned(ctx, s.User, s.Device, AnswerText(s.Response, s.At), s.Signature, s.At); err != nil {
-		return cloud.Decision{}, err
+// device signed exactly this, a moment ago, and that the PIN is right where an
+// approval needs one. Denied: it did not sign it.
+func (e *Engine) Press(ctx context.Context, s SignedResponse) (Pressed, error) {
+	if s.PIN.Len() > maxPINLength {
+		return Pressed{}, refuse(cloud.Invalid, fmt.Sprintf("a PIN has at most %d digits", maxPINLength))
 	}
-	return e.Respond(ctx, s.Response)
+	if err := e.isSigned(ctx, s.User, s.Device, AnswerText(s.Response, s.At), s.Signature, s.At); err != nil {
+		return Pressed{}, err
+	}
+	hash, pressed, err := e.pressedPIN(ctx, s.Response)
+	if err != nil || pressed.PIN != "" {
+		return pressed, err
+	}
+	return e.respond(ctx, s.Response, hash)
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"mfabridge/cloud"
+	"mfabridge/internal/secret"
 )
 
 // After so many pushes that nobody approved in so long, a user is asked for
@@ -90,20 +91,31 @@ type Push struct {
 	Begun     time.Time
 	Expires   time.Time
 	Matched   bool // the user has to type the number that the login shows
+	PIN       bool // and the PIN of the device
 }
 
-// Pushes are those that wait for a user, oldest first. Whoever asks has proven
-// to be the device.
-func (e *Engine) Pushes(ctx context.Context, user cloud.UserID, device string) (waiting []Push, err error) {
+// Pushes are those that wait for a user, oldest first, and what else the device
+// is to tell. Whoever asks has proven to be the device.
+func (e *Engine) Pushes(ctx context.Context, user cloud.UserID, device string) (waiting []Push, notices []Notice, err error) {
 	err = e.store.View(ctx, func(r Reader) error {
-		waiting = nil
-		if err := activeDevice(r, user, device); err != nil {
+		waiting, notices = nil, nil
+		d, err := deviceOf(r, user, device)
+		if err != nil {
 			return err
 		}
 		u, err := r.User(user)
 		if err != nil || u == nil {
 			return err
 		}
+		kept, err := d.aside()
+		if err != nil {
+			return err
+		}
+		needs, err := pinned(r, u, &kept)
+		if err != nil {
+			return err
+		}
+		notices = kept.Notices
 		a, err := readAside(u)
 		if err != nil {
 			return err
@@ -114,26 +126,12 @@ func (e *Engine) Pushes(ctx context.Context, user cloud.UserID, device string) (
 				return err
 			}
 			if c != nil && c.State == cloud.Pending && e.now().Before(c.Expires) {
-				waiting = append(waiting, Push{Challenge: c.ID, App: c.App, From: c.Place, Begun: c.Created, Expires: c.Expires, Matched: c.Sent != nil})
+				waiting = append(waiting, Push{Challenge: c.ID, App: c.App, From: c.Place, Begun: c.Created, Expires: c.Expires, Matched: c.Sent != nil, PIN: needs})
 			}
 		}
 		return nil
 	})
-	return waiting, asError(err)
-}
-
-// activeDevice refuses a device that is not an active one of the user.
-func activeDevice(r Reader, user cloud.UserID, device string) error {
-	devices, err := r.Devices(user)
-	if err != nil {
-		return err
-	}
-	for _, d := range devices {
-		if d.ID == device && d.State == deviceActive {
-			return nil
-		}
-	}
-	return refuse(cloud.Denied, "the authenticator is not an active one of this user")
+	return waiting, notices, asError(err)
 }
 
 // PushAnswer is what a person pressed.
@@ -152,7 +150,16 @@ type Response struct {
 	Device    string
 	Challenge cloud.ChallengeID
 	Answer    PushAnswer
-	Number    string // as typed, where it is matched
+	Number    string       // as typed, where it is matched
+	PIN       secret.Bytes // as typed, where an approval needs one
+}
+
+// Pressed is how a push stands after an answer. With a state of the PIN the
+// answer was not taken, and the push waits on.
+type Pressed struct {
+	cloud.Decision
+	PIN  PINState // empty: it was right, or none is needed
+	Left int      // wrong PINs that are left
 }
 
 // FraudReport says that a user was asked for a login of somebody else.
@@ -180,28 +187,52 @@ func (e *Engine) SetFraud(f Fraud) { e.fraud.Store(&f) }
 // approves a login that they do not see. Errors: NotFound, no such push of this
 // user; Denied, the device is not active; Invalid.
 func (e *Engine) Respond(ctx context.Context, r Response) (cloud.Decision, error) {
+	p, err := e.respond(ctx, r, "")
+	return p.Decision, err
+}
+
+// pressedPIN compares the PIN of an approval that may still count: where nothing
+// waits for it none of its tries is used. hash is the one that it was right for.
+func (e *Engine) pressedPIN(ctx context.Context, r Response) (hash string, p Pressed, err error) {
+	if r.Answer != PushApprove || r.PIN.IsZero() {
+		return "", p, nil
+	}
+	var c *Challenge
+	err = e.store.View(ctx, func(v Reader) (err error) {
+		c, err = v.Challenge(r.Challenge)
+		return err
+	})
+	if err != nil || c == nil || c.User != r.User || c.Method != cloud.Push || c.State != cloud.Pending || !e.now().Before(c.Expires) {
+		return "", p, asError(err)
+	}
+	hash, state, left, err := e.tryPIN(ctx, typedPIN{r.User, r.Device, r.PIN})
+	if err != nil || state == "" || state == PINNeeded { // it has none: whether it needs one is looked at where the answer is taken
+		return hash, p, err
+	}
+	return "", Pressed{Decision: c.decision(false), PIN: state, Left: left}, nil
+}
+
+// respond is Respond with the hash that the PIN was right for; empty: it was
+// not compared.
+func (e *Engine) respond(ctx context.Context, r Response, pin string) (Pressed, error) {
 	if !slices.Contains([]PushAnswer{PushApprove, PushDeny, PushFraud}, r.Answer) {
-		return cloud.Decision{}, refuse(cloud.Invalid, "a push is answered by approve, deny or fraud")
+		return Pressed{}, refuse(cloud.Invalid, "a push is answered by approve, deny or fraud")
 	}
 	var s *responding
 	err := e.store.Update(ctx, func(tx Tx) error {
-		s = &responding{e: e, tx: tx, r: r, now: e.now()}
+		s = &responding{e: e, tx: tx, r: r, pin: pin, now: e.now()}
 		return s.run()
 	})
 	if err != nil {
-		return cloud.Decision{}, asError(err)
+		return Pressed{}, asError(err)
 	}
 	if s.decided {
 		e.publish(Verdict{s.c.Owner, s.d})
 	}
 	if s.fraud != nil {
-		e.log.WarnContext(ctx, "a user reported a fraudulent login", "user", s.fraud.User, "app", s.fraud.App, "from", s.fraud.From,
-			"blocked", !s.fraud.Blocked.IsZero())
-		if notify := e.fraud.Load().Notify; notify != nil {
-			notify(ctx, *s.fraud)
-		}
+		e.notifyFraud(ctx, s.fraud)
 	}
-	return s.d, nil
+	return Pressed{Decision: s.d, PIN: s.needs}, nil
 }
 
 // responding is one Respond inside its transaction.
@@ -209,7 +240,11 @@ type responding struct {
 	e       *Engine
 	tx      Tx
 	r       Response
+	pin     string // the hash that the PIN was right for
 	now     time.Time
+	device  *Device
+	kept    deviceAside // of the device
+	needs   PINState    // why the answer was not taken
 	c       *Challenge
 	d       cloud.Decision
 	decided bool
@@ -223,7 +258,10 @@ func (s *responding) run() (err error) {
 	if s.c == nil || s.c.User != s.r.User || s.c.Method != cloud.Push {
 		return refuse(cloud.NotFound, "there is no such push")
 	}
-	if err := activeDevice(s.tx, s.r.User, s.r.Device); err != nil {
+	if s.device, err = deviceOf(s.tx, s.r.User, s.r.Device); err != nil {
+		return err
+	}
+	if s.kept, err = s.device.aside(); err != nil {
 		return err
 	}
 	if s.c.State != cloud.Pending {
@@ -232,6 +270,13 @@ func (s *responding) run() (err error) {
 		return s.late()
 	}
 	if err := s.judge(); err != nil {
+		return err
+	}
+	if s.needs != "" {
+		s.d = s.c.decision(false)
+		return nil
+	}
+	if err := s.remember(); err != nil {
 		return err
 	}
 	s.decided, s.d = true, s.c.decision(false)
@@ -269,6 +314,10 @@ func (s *responding) judge() error {
 			return err
 		}
 	}
+	needs, err := s.needsPIN()
+	if err != nil {
+		return err
+	}
 	reason, err := s.e.mayStill(s.tx, s.c.User, cloud.Push, s.now)
 	switch {
 	case err != nil:
@@ -277,6 +326,8 @@ func (s *responding) judge() error {
 		s.c.conclude(cloud.Expired, cloud.TimedOut, s.now)
 	case s.r.Answer != PushApprove:
 		s.c.conclude(cloud.Refused, cloud.UserDenied, s.now)
+	case needs && !s.kept.right(s.pin):
+		s.needs = PINNeeded
 	case reason != "":
 		s.c.conclude(cloud.Refused, reason, s.now)
 	case s.c.Sent != nil && subtle.ConstantTimeCompare(s.c.Sent, s.e.sentMAC(s.c.ID, "push", []byte(s.r.Number))) != 1:
@@ -287,28 +338,33 @@ func (s *responding) judge() error {
 	return nil
 }
 
-// report records a fraudulent login, and blocks the user where that is set.
-func (s *responding) report() error {
-	s.fraud = &FraudReport{User: s.c.User, App: s.c.App, From: s.c.Place, At: s.now}
-	detail := fmt.Sprintf("challenge=%s app=%q from=%q", s.c.ID, s.c.App, s.c.Place)
-	if block := s.e.fraud.Load().Block; block > 0 {
-		u, err := s.tx.User(s.c.User)
-		if err != nil {
-			return err
-		}
-		if until := s.now.Add(block); u != nil && until.After(u.BlockedUntil) {
-			u.BlockedUntil = until
-			s.fraud.Blocked = until
-			detail += " blocked-until=" + until.UTC().Format(time.RFC3339)
-			if err := dropBypass(u); err != nil {
-				return err
-			}
-			if err := s.tx.PutUser(u); err != nil {
-				return err
-			}
-		}
+// needsPIN tells whether an approval by this device needs a PIN.
+func (s *responding) needsPIN() (bool, error) {
+	if s.r.Answer != PushApprove {
+		return false, nil
 	}
-	return s.tx.Append(Entry{Time: s.now, Node: s.e.node, Actor: "device " + s.r.Device, Action: "user.fraud", Subject: string(s.c.User), Detail: detail})
+	u, err := s.tx.User(s.c.User)
+	if err != nil || u == nil {
+		return true, err // mayStill says why not
+	}
+	return pinned(s.tx, u, &s.kept)
+}
+
+// remember keeps what the device answered, for its owner to look at.
+func (s *responding) remember() error {
+	s.kept.Used = s.now.UTC()
+	s.kept.Answers = append(s.kept.Answers, answered{Challenge: s.c.ID, App: s.c.App, Place: s.c.Place, At: s.now.UTC(), State: s.c.State,
+		Reported: s.r.Answer == PushFraud})
+	if err := s.device.setAside(s.kept); err != nil {
+		return err
+	}
+	return s.tx.PutDevice(s.device)
+}
+
+// report records a fraudulent login, and blocks the user where that is set.
+func (s *responding) report() (err error) {
+	s.fraud, err = s.e.fraudulent(s.tx, suspicion{user: s.c.User, challenge: s.c.ID, app: s.c.App, from: s.c.Place, actor: "device " + s.r.Device}, s.now)
+	return err
 }
 
 // Activate turns an invitation into an active authenticator; it asks by push

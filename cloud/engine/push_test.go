@@ -21,11 +21,11 @@ func TestPushIsAnsweredByTheUsersDevice(t *testing.T) {
 	id, other := h.coded(t, 1), h.coded(t, 2)
 	device, foreign := h.activate(t, id), h.activate(t, other)
 	c := h.ask(t, id, nil)
-	waiting, err := h.Pushes(t.Context(), id, device)
+	waiting, _, err := h.Pushes(t.Context(), id, device)
 	if err != nil || len(waiting) != 1 || waiting[0].Challenge != c.ID || waiting[0].App != "vpn" || waiting[0].From == "" || waiting[0].Matched {
 		t.Fatalf("what waits: %+v, %v", waiting, err)
 	}
-	if _, err := h.Pushes(t.Context(), id, foreign); cloud.KindOf(err) != cloud.Denied {
+	if _, _, err := h.Pushes(t.Context(), id, foreign); cloud.KindOf(err) != cloud.Denied {
 		t.Errorf("what waits, for a device of somebody else: %v", err)
 	}
 	typed := h.ask(t, id, func(r *cloud.Request) { r.Method = cloud.OATHCode })

@@ -83,7 +83,7 @@ func (p handset) press(t *testing.T, answer engine.PushAnswer, number string) {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for end := time.After(10 * time.Second); ; {
-		waiting, err := p.e.Pushes(t.Context(), p.user, p.device)
+		waiting, _, err := p.e.Pushes(t.Context(), p.user, p.device)
 		if err != nil {
 			t.Fatal(err)
 		}

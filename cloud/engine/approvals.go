@@ -1,0 +1,159 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"mfabridge/cloud"
+)
+
+// Approval is a push that a user has answered.
+type Approval struct {
+	Challenge cloud.ChallengeID
+	App, From string
+	At        time.Time
+	State     cloud.State
+	Device    string // which authenticator answered
+	Name      string // and what it is called
+	Reported  bool   // the user says that it was somebody else
+}
+
+// Approvals are the last ten pushes that a user has answered by a device that
+// is still there, newest first.
+func (e *Engine) Approvals(ctx context.Context, user cloud.UserID) (all []Approval, err error) {
+	err = e.store.View(ctx, func(r Reader) error {
+		all = nil
+		devices, err := r.Devices(user)
+		if err != nil {
+			return err
+		}
+		for i := range devices {
+			d := &devices[i]
+			a, err := d.aside()
+			if err != nil {
+				return err
+			}
+			for _, p := range a.Answers {
+				all = append(all, Approval{Challenge: p.Challenge, App: p.App, From: p.Place, At: p.At, State: p.State, Device: d.ID, Name: d.Name, Reported: p.Reported})
+			}
+		}
+		return nil
+	})
+	slices.SortFunc(all, func(a, b Approval) int { return b.At.Compare(a.At) })
+	return all[:min(len(all), maxAnswers)], asError(err)
+}
+
+// ReportApproval says of a push that was answered that it was somebody else:
+// what a report of fraud leads to follows, and the user is told by another
+// method. Once: what was reported before is. NotFound: the user has answered
+// no such push lately.
+func (e *Engine) ReportApproval(ctx context.Context, o Owner, id cloud.ChallengeID) (blocked time.Time, err error) {
+	var told *FraudReport
+	var u *User
+	err = e.store.Update(ctx, func(tx Tx) (err error) {
+		told = nil
+		if u, err = o.may(tx, e.now()); err != nil {
+			return err
+		}
+		devices, err := tx.Devices(o.User)
+		if err != nil {
+			return err
+		}
+		d, a, i, err := answerTo(devices, id)
+		switch {
+		case err != nil:
+			return err
+		case d == nil:
+			return refuse(cloud.NotFound, "there is no such answer")
+		case a.Answers[i].Reported:
+			return nil
+		}
+		a.Answers[i].Reported = true
+		p := a.Answers[i]
+		if err := d.setAside(*a); err != nil {
+			return err
+		}
+		if err := tx.PutDevice(d); err != nil {
+			return err
+		}
+		told, err = e.fraudulent(tx, suspicion{user: o.User, challenge: id, app: p.App, from: p.Place, actor: o.actor(), after: p.State}, e.now())
+		return err
+	})
+	if err != nil || told == nil {
+		return time.Time{}, asError(err)
+	}
+	e.notifyFraud(ctx, told)
+	e.announce(ctx, u, "A sign-in of "+u.UPN+" to "+told.App+" was reported as somebody else's. If that was not you, call your helpdesk.")
+	return told.Blocked, nil
+}
+
+// answerTo finds the answer to a push among those of all devices.
+func answerTo(devices []Device, id cloud.ChallengeID) (*Device, *deviceAside, int, error) {
+	for i := range devices {
+		a, err := devices[i].aside()
+		if err != nil {
+			return nil, nil, 0, err
+		}
+		if at := slices.IndexFunc(a.Answers, func(p answered) bool { return p.Challenge == id }); at >= 0 {
+			return &devices[i], &a, at, nil
+		}
+	}
+	return nil, nil, 0, nil
+}
+
+// suspicion is a login of which a user says that it was somebody else's.
+type suspicion struct {
+	user      cloud.UserID
+	challenge cloud.ChallengeID
+	app, from string
+	actor     string
+	after     cloud.State // what it had been answered; empty: it had not
+}
+
+// fraudulent records a report of fraud, and blocks the user where that is set.
+func (e *Engine) fraudulent(tx Tx, s suspicion, now time.Time) (*FraudReport, error) {
+	report := &FraudReport{User: s.user, App: s.app, From: s.from, At: now}
+	detail := fmt.Sprintf("challenge=%s app=%q from=%q", s.challenge, s.app, s.from)
+	if s.after != "" {
+		detail += " after=" + string(s.after)
+	}
+	if block := e.fraud.Load().Block; block > 0 {
+		u, err := tx.User(s.user)
+		if err != nil {
+			return nil, err
+		}
+		if until := now.Add(block); u != nil && until.After(u.BlockedUntil) {
+			u.BlockedUntil = until
+			report.Blocked = until
+			detail += " blocked-until=" + until.UTC().Format(time.RFC3339)
+			if err := errors.Join(dropBypass(u), tx.PutUser(u)); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return report, tx.Append(Entry{Time: now, Node: e.node, Actor: s.actor, Action: "user.fraud", Subject: string(s.user), Detail: detail})
+}
+
+// notifyFraud tells of a report that is durable.
+func (e *Engine) notifyFraud(ctx context.Context, r *FraudReport) {
+	e.log.WarnContext(ctx, "a user reported a fraudulent login", "user", r.User, "app", r.App, "from", r.From, "blocked", !r.Blocked.IsZero())
+	if notify := e.fraud.Load().Notify; notify != nil {
+		notify(ctx, *r)
+	}
+}
+
+// SeenNotices forgets what a device has told its user.
+func (e *Engine) SeenNotices(ctx context.Context, user cloud.UserID, device string, ids []string) error {
+	return asError(e.store.Update(ctx, func(tx Tx) error {
+		d, err := deviceOf(tx, user, device)
+		if err != nil {
+			return err
+		}
+		return d.editAside(tx, func(a *deviceAside) {
+			a.Notices = slices.DeleteFunc(a.Notices, func(n Notice) bool { return slices.Contains(ids, n.ID) })
+		})
+	}))
+}

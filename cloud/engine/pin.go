@@ -1,0 +1,275 @@
+package engine
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/alexedwards/argon2id"
+
+	"mfabridge/cloud"
+	"mfabridge/internal/secret"
+)
+
+// pinTries is how many wrong PINs in a row lock a device. The user is not
+// locked: other devices and methods go on.
+const pinTries = 5
+
+// pin is the PIN of a device as it is kept: argon2id over a MAC of it, whose key
+// is sealed apart from it. Tries are those that are left.
+type pin struct {
+	Hash  string `json:"hash"`
+	Tries int    `json:"tries"`
+
+	device string // for which it was made
+}
+
+// PINState says why an approval was not taken for its PIN.
+type PINState string
+
+// States of a PIN.
+const (
+	PINNeeded PINState = "needed" // the device has none, or none was given
+	PINWrong  PINState = "wrong"
+	PINLocked PINState = "locked" // too many were wrong: the owner has to unlock the device
+)
+
+// PINText is what an authenticator signs to set a PIN; old is empty where it
+// has none.
+func PINText(user cloud.UserID, device, pin, old string, at time.Time) []byte {
+	return signedText("pin", string(user), device, pin, old, strconv.FormatInt(at.Unix(), 10))
+}
+
+// pinMAC is what is hashed of a PIN.
+func (e *Engine) pinMAC(user cloud.UserID, device string, typed secret.Bytes) string {
+	return base64.RawStdEncoding.EncodeToString(e.sentMAC(cloud.ChallengeID("pin/"+device), string(user), typed.Reveal()))
+}
+
+// checkPIN refuses what is no PIN, or one that is guessed first: all digits
+// alike, or in a row up or down.
+func (s *Settings) checkPIN(typed secret.Bytes) error {
+	digits := typed.Reveal()
+	if len(digits) < s.Length || len(digits) > maxPINLength {
+		return refuse(cloud.Invalid, fmt.Sprintf("a PIN must have %d to %d digits", s.Length, maxPINLength))
+	}
+	weak := map[int]int{}
+	for i, c := range digits {
+		if c < '0' || c > '9' {
+			return refuse(cloud.Invalid, fmt.Sprintf("a PIN must have %d to %d digits", s.Length, maxPINLength))
+		}
+		if i > 0 {
+			weak[int(c)-int(digits[i-1])]++
+		}
+	}
+	for _, step := range []int{-1, 0, 1} {
+		if !s.WeakPINs && weak[step] == len(digits)-1 {
+			return refuse(cloud.Invalid, "a PIN of equal digits, or of digits in a row, is guessed first: choose another")
+		}
+	}
+	return nil
+}
+
+// newPIN is a PIN as it is kept.
+func (e *Engine) newPIN(ctx context.Context, user cloud.UserID, device string, typed secret.Bytes) (*pin, error) {
+	if err := e.passwords.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer e.passwords.leave()
+	hash, err := argon2id.CreateHash(e.pinMAC(user, device, typed), passwordParams())
+	if err != nil {
+		return nil, fmt.Errorf("the PIN cannot be hashed: %w", err)
+	}
+	return &pin{Hash: hash, Tries: pinTries}, nil
+}
+
+// needsPIN tells whether a device of a user approves with a PIN: where the
+// organisation or the user's administrator asks for one, or the owner has set it.
+func needsPIN(s *Settings, u *aside, d *deviceAside) bool { return s.PIN || u.PIN || d.PIN != nil }
+
+// pinned reads whether an approval by a device needs a PIN.
+func pinned(r Reader, u *User, d *deviceAside) (bool, error) {
+	s, err := settingsOf(r)
+	if err != nil {
+		return false, err
+	}
+	a, err := readAside(u)
+	return needsPIN(&s, &a, d), err
+}
+
+// typed is a PIN that somebody has typed at a device.
+type typedPIN struct {
+	user   cloud.UserID
+	device string
+	pin    secret.Bytes
+}
+
+// tryPIN compares a PIN: it takes one of the tries before, which only what
+// needs the PIN gives back, so that tries at the same moment are not more. hash
+// is the one that it was right for.
+func (e *Engine) tryPIN(ctx context.Context, t typedPIN) (hash string, state PINState, left int, err error) {
+	err = e.store.Update(ctx, func(tx Tx) error {
+		hash, state, left = "", "", 0
+		d, err := deviceOf(tx, t.user, t.device)
+		if err != nil {
+			return err
+		}
+		a, err := d.aside()
+		switch {
+		case err != nil:
+			return err
+		case a.PIN == nil || t.pin.IsZero():
+			state = PINNeeded
+			return nil
+		case a.PIN.Tries <= 0:
+			state = PINLocked
+			return nil
+		}
+		a.PIN.Tries--
+		hash, left = a.PIN.Hash, a.PIN.Tries
+		if err := d.setAside(a); err != nil {
+			return err
+		}
+		return tx.PutDevice(d)
+	})
+	if err != nil || state != "" {
+		return "", state, 0, asError(err)
+	}
+	if err := e.passwords.enter(ctx); err != nil {
+		return "", "", 0, err
+	}
+	right, err := argon2id.ComparePasswordAndHash(e.pinMAC(t.user, t.device, t.pin), hash)
+	e.passwords.leave()
+	switch {
+	case err != nil:
+		return "", "", 0, refuse(cloud.Internal, "the stored hash of a PIN cannot be read")
+	case right:
+		return hash, "", left, nil
+	}
+	if left > 0 {
+		return "", PINWrong, left, nil
+	}
+	return "", PINLocked, 0, e.pinLocked(ctx, t.user, t.device)
+}
+
+// pinLocked records that the last try was wrong.
+func (e *Engine) pinLocked(ctx context.Context, user cloud.UserID, device string) error {
+	e.log.WarnContext(ctx, "a device was locked for wrong PINs", "user", user)
+	return asError(e.store.Update(ctx, func(tx Tx) error {
+		return tx.Append(Entry{Time: e.now(), Node: e.node, Actor: "device " + device, Action: "device.pin-locked", Subject: string(user), Detail: "device=" + device})
+	}))
+}
+
+// right tells whether a PIN that was compared is still the one of the device,
+// and gives its tries back.
+func (a *deviceAside) right(hash string) bool {
+	if a.PIN == nil || hash == "" || a.PIN.Hash != hash {
+		return false
+	}
+	a.PIN.Tries = pinTries
+	return true
+}
+
+// NewPIN is a PIN that the owner of a device sets there, signed by it.
+type NewPIN struct {
+	User      cloud.UserID
+	Device    string
+	PIN       secret.Bytes
+	Old       secret.Bytes // zero: the device has none
+	At        time.Time    // by the clock of the device
+	Signature []byte       // of PINText
+}
+
+// SetPIN sets the PIN of a device, in place of an old one that has to be right.
+// Denied: it is not, or the device has not signed this; Invalid: it is none.
+func (e *Engine) SetPIN(ctx context.Context, n NewPIN) (state PINState, left int, err error) {
+	text := PINText(n.User, n.Device, string(n.PIN.Reveal()), string(n.Old.Reveal()), n.At)
+	if err := e.isSigned(ctx, n.User, n.Device, text, n.Signature, n.At); err != nil {
+		return "", 0, err
+	}
+	s, err := e.Settings(ctx)
+	if err != nil {
+		return "", 0, err
+	}
+	if err := s.checkPIN(n.PIN); err != nil {
+		return "", 0, err
+	}
+	before, state, left, err := e.tryPIN(ctx, typedPIN{n.User, n.Device, n.Old})
+	if err != nil || state != "" && (state != PINNeeded || !n.Old.IsZero()) {
+		return state, left, err
+	}
+	made, err := e.newPIN(ctx, n.User, n.Device, n.PIN)
+	if err != nil {
+		return "", 0, err
+	}
+	err = e.store.Update(ctx, func(tx Tx) error {
+		d, err := deviceOf(tx, n.User, n.Device)
+		if err != nil {
+			return err
+		}
+		a, err := d.aside()
+		if err != nil {
+			return err
+		}
+		if a.PIN != nil && !a.right(before) {
+			state = PINNeeded
+			return nil
+		}
+		a.PIN, state = made, ""
+		if err := d.setAside(a); err != nil {
+			return err
+		}
+		return errors.Join(tx.PutDevice(d), tx.Append(Entry{Time: e.now(), Node: e.node, Actor: "device " + n.Device, Action: "device.pin",
+			Subject: string(n.User), Detail: "device=" + n.Device}))
+	})
+	return state, 0, asError(err)
+}
+
+// RequirePIN says whether a user approves with a PIN though not everybody has
+// to. reset takes the PINs of all their devices away, which then ask for new ones.
+func (e *Engine) RequirePIN(ctx context.Context, by Actor, id cloud.UserID, required, reset bool) error {
+	if err := by.check(); err != nil {
+		return err
+	}
+	return asError(e.store.Update(ctx, func(tx Tx) error {
+		u, err := tx.User(id)
+		switch {
+		case err != nil:
+			return err
+		case u == nil:
+			return refuse(cloud.NotFound, "there is no such user")
+		}
+		if err := by.mayChange(u); err != nil {
+			return err
+		}
+		a, err := readAside(u)
+		if err != nil {
+			return err
+		}
+		a.PIN = required
+		if err := setAside(u, a); err != nil {
+			return err
+		}
+		if reset {
+			if err := resetPINs(tx, id); err != nil {
+				return err
+			}
+		}
+		return errors.Join(tx.PutUser(u), tx.Append(e.entry(by, "user.pin", string(id), fmt.Sprintf("required=%t reset=%t", required, reset), e.now())))
+	}))
+}
+
+func resetPINs(tx Tx, id cloud.UserID) error {
+	devices, err := tx.Devices(id)
+	if err != nil {
+		return err
+	}
+	for i := range devices {
+		if err := devices[i].editAside(tx, func(a *deviceAside) { a.PIN = nil }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
