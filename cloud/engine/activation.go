@@ -75,7 +75,6 @@ type SignIn struct {
 	For      Purpose
 	Method   cloud.Preference // how to be asked for the second factor; empty: as ever
 	Client   cloud.Client
-	Primary  cloud.Passwords // who checks the password; nil: the engine
 }
 
 // SignIn begins what somebody has to prove: the password, now, and then a second
@@ -118,46 +117,26 @@ func (e *Engine) SignIn(ctx context.Context, n SignIn) (cloud.Challenge, error) 
 
 // primary is who the name and the password prove somebody to be.
 func (e *Engine) primary(ctx context.Context, n *SignIn) (cloud.UserID, error) {
-	var by cloud.Passwords = e
-	if n.Primary != nil {
-		by = n.Primary
-	}
-	if err := e.passwords.enterPublic(ctx); err != nil {
+	asked, err := e.primaries.Load().named("")
+	if err != nil {
 		return "", err
 	}
-	proof, err := by.CheckPassword(ctx, cloud.Key{Kind: cloud.ByName, Value: n.Name}, n.Password, n.Client)
-	e.passwords.leavePublic()
+	enter, leave := e.passwords.enterPublic, e.passwords.leavePublic
+	if asked != nil { // it takes none of our memory, and may take its time
+		enter, leave = e.passwords.enterCrowd, e.passwords.leaveCrowd
+	}
+	if err := enter(ctx); err != nil {
+		return "", err
+	}
+	proof, err := e.CheckPassword(ctx, cloud.Key{Kind: cloud.ByName, Value: n.Name}, n.Password, n.Client)
+	leave()
 	switch {
 	case err != nil:
 		return "", err
 	case !proof.OK:
 		return "", refuse(cloud.Denied, "the name or the password is wrong, or was tried too often")
-	case proof.User != "":
-		return proof.User, nil
 	}
-	return e.provenElsewhere(ctx, n.Name, proof.UPN)
-}
-
-// provenElsewhere is the user whose password a directory has checked, which
-// knows them by a name only.
-func (e *Engine) provenElsewhere(ctx context.Context, typed, upn string) (id cloud.UserID, err error) {
-	err = e.store.View(ctx, func(r Reader) error {
-		for _, name := range []string{upn, typed} {
-			if name == "" {
-				continue
-			}
-			u, err := lookUp(r, cloud.Key{Kind: cloud.ByName, Value: name})
-			if err != nil {
-				return err
-			}
-			if u != nil {
-				id = u.ID
-				return nil
-			}
-		}
-		return refuse(cloud.Denied, "the name or the password is wrong, or was tried too often")
-	})
-	return id, asError(err)
+	return proof.User, nil
 }
 
 // ProveCode answers the challenge of [Engine.SignIn]; with its approval comes

@@ -56,10 +56,8 @@ func newPasswords() passwords {
 // whoever floods those leaves programs their share. leavePublic must follow a
 // nil error.
 func (p passwords) enterPublic(ctx context.Context) error {
-	select {
-	case p.crowd <- struct{}{}:
-	default:
-		return &cloud.Error{Kind: cloud.Throttled, Message: "too many passwords are being checked", RetryAfter: time.Second}
+	if err := p.enterCrowd(ctx); err != nil {
+		return err
 	}
 	select {
 	case p.door <- struct{}{}:
@@ -71,6 +69,18 @@ func (p passwords) enterPublic(ctx context.Context) error {
 }
 
 func (p passwords) leavePublic() { <-p.door; <-p.crowd }
+
+// enterCrowd counts somebody from the public pages who needs no slot.
+func (p passwords) enterCrowd(context.Context) error {
+	select {
+	case p.crowd <- struct{}{}:
+		return nil
+	default:
+		return &cloud.Error{Kind: cloud.Throttled, Message: "too many passwords are being checked", RetryAfter: time.Second}
+	}
+}
+
+func (p passwords) leaveCrowd() { <-p.crowd }
 
 // enter waits for a slot. leave must follow a nil error.
 func (p passwords) enter(ctx context.Context) error {

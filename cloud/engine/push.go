@@ -134,6 +134,24 @@ func (e *Engine) Pushes(ctx context.Context, user cloud.UserID, device string) (
 	return waiting, notices, asError(err)
 }
 
+// Fate is what became of a push of a user. One that is not remembered any more
+// has expired.
+func (e *Engine) Fate(ctx context.Context, user cloud.UserID, id cloud.ChallengeID) (state cloud.State, reason cloud.Reason, err error) {
+	err = e.store.View(ctx, func(r Reader) error {
+		c, err := r.Challenge(id)
+		switch {
+		case err != nil:
+			return err
+		case c == nil || c.User != user || c.Method != cloud.Push, c.State == cloud.Pending && !e.now().Before(c.Expires):
+			state, reason = cloud.Expired, cloud.TimedOut
+		default:
+			state, reason = c.State, c.Reason
+		}
+		return nil
+	})
+	return state, reason, asError(err)
+}
+
 // PushAnswer is what a person pressed.
 type PushAnswer string
 

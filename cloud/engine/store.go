@@ -319,7 +319,9 @@ const (
 	RoleAuditor  Role = "auditor"
 	RoleAdmin    Role = "admin"
 
-	RoleDevice Role = "device" // an authenticator; no application can have it
+	// No application can have these.
+	RoleDevice Role = "device" // an authenticator
+	RoleOwner  Role = "owner"  // somebody who has just signed in to look after theirs
 )
 
 // App is a program that may call the engine's API.

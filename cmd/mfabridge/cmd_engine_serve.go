@@ -23,6 +23,7 @@ import (
 	"mfabridge/cloud/engine/config"
 	"mfabridge/cloud/engine/http/api"
 	"mfabridge/cloud/engine/http/graph"
+	"mfabridge/cloud/engine/http/pages"
 	"mfabridge/cloud/engine/http/serve"
 	"mfabridge/cloud/engine/store/sqlite"
 	"mfabridge/internal/hint"
@@ -132,7 +133,8 @@ func (p *program) openServer(ctx context.Context, path string) (_ *engineServer,
 	}
 	limits := s.conf.Limits
 	s.faces, err = api.New(api.Options{Engine: s.Engine, Issuer: issuer(s.conf, s.doors), Life: s.conf.Tokens.LifeTime, Period: s.conf.Tokens.RotationTime,
-		Limits: serve.Limits{InFlight: limits.InFlight, Heavy: limits.Heavy, Streams: limits.Streams}, Proxies: proxiesOf(s.conf), Now: p.now, Log: log})
+		Limits: serve.Limits{InFlight: limits.InFlight, Heavy: limits.Heavy, Streams: limits.Streams}, Proxies: proxiesOf(s.conf),
+		Pages: pages.Options{PublicURL: s.conf.PublicURL}, Now: p.now, Log: log})
 	if err != nil {
 		return nil, err
 	}

@@ -35,6 +35,10 @@ type Options struct {
 	// Proxies are whose word on the address of a caller counts.
 	Proxies map[serve.Listener]serve.Proxies
 
+	// Pages is what the public pages need; without a push key nothing is sent to
+	// push services.
+	Pages pages.Options
+
 	Now func() time.Time
 	Log *slog.Logger
 }
@@ -62,7 +66,7 @@ func New(o Options) (*API, error) {
 	a.directory = directory.New(directory.Options{For: func(app string) directory.Core { return o.Engine.As(app) },
 		Groups: groups, Preflight: preflight, Lease: o.Lease})
 	verifier := verify.New(ctx, verify.Options{For: func(app string) verify.Core { return o.Engine.As(app) }, Verdicts: o.Engine.Verdicts, Log: o.Log})
-	devices := pages.New(ctx, o.Engine)
+	devices := pages.New(ctx, o.Engine, o.Pages)
 	var routes []serve.Route
 	for _, rows := range [][]serve.Route{tokens.Routes(), a.directory.Routes(), verifier.Routes(), admin.New(o.Engine).Routes(), a.health(), devices.Routes(), front()} {
 		routes = append(routes, rows...)

@@ -15,6 +15,7 @@ import (
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
 	"mfabridge/cloud/engine/http/api"
+	"mfabridge/cloud/engine/http/pages"
 	"mfabridge/cloud/engine/http/serve"
 	"mfabridge/cloud/engine/store/sqlite"
 )
@@ -67,7 +68,8 @@ func build(t testing.TB) *house {
 	if h.engine, err = engine.Open(t.Context(), engine.Config{Store: s, Key: key, Now: h.Now}); err != nil {
 		t.Fatal(err)
 	}
-	if h.API, err = api.New(api.Options{Engine: h.engine, Issuer: issuer, Now: h.Now}); err != nil {
+	if h.API, err = api.New(api.Options{Engine: h.engine, Issuer: issuer, Now: h.Now,
+		Pages: pages.Options{PublicURL: "https://mfa.contoso.example", PushKey: "key", MayPush: mayPush}}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -83,6 +85,7 @@ func build(t testing.TB) *house {
 	}
 	h.phone = newPhone(t, h)
 	h.tokens[engine.RoleDevice] = h.phone.token(t)
+	h.tokens[engine.RoleOwner] = h.owner(t)
 	return h
 }
 
@@ -188,6 +191,20 @@ var allowed = map[string]string{
 	"pages POST /authenticator/v1/activate":           "anybody",
 	"pages GET /authenticator/v1/pushes":              "device",
 	"pages POST /authenticator/v1/pushes/{id}/answer": "device",
+
+	"pages GET /authenticator/v1/about":                  "anybody",
+	"pages GET /authenticator/v1/events":                 "device",
+	"pages GET /authenticator/v1/me":                     "device owner",
+	"pages GET /authenticator/v1/approvals":              "device owner",
+	"pages POST /authenticator/v1/approvals/{id}/report": "device owner",
+	"pages POST /authenticator/v1/devices/{id}/rename":   "device owner",
+	"pages POST /authenticator/v1/devices/{id}/remove":   "device owner",
+	"pages POST /authenticator/v1/devices/{id}/unlock":   "owner",
+	"pages POST /authenticator/v1/default":               "device owner",
+	"pages POST /authenticator/v1/pin":                   "device",
+	"pages POST /authenticator/v1/subscription":          "device",
+	"pages POST /authenticator/v1/subscription/remove":   "device",
+	"pages POST /authenticator/v1/notices/seen":          "device",
 }
 
 func TestEveryRouteHasItsRoles(t *testing.T) {
@@ -215,7 +232,7 @@ func TestEveryRouteHasItsRoles(t *testing.T) {
 		if w := h.do(route.Listener, route.Method, path, body); w.Code != http.StatusUnauthorized || w.Header().Get("WWW-Authenticate") == "" {
 			t.Errorf("%s without a token: %d", name, w.Code)
 		}
-		for _, role := range append(slices.Clone(roles), engine.RoleDevice) {
+		for _, role := range append(slices.Clone(roles), engine.RoleDevice, engine.RoleOwner) {
 			may := slices.Contains(strings.Fields(want), string(role))
 			if may && strings.HasSuffix(path, "/events") {
 				continue // it lasts; package remote looks at it

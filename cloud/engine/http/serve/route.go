@@ -36,8 +36,8 @@ type Caller struct {
 	App  string
 	Role engine.Role
 
-	User   cloud.UserID // of role device: whose it is
-	Device string       // and which of them
+	User   cloud.UserID // of roles device and owner: who it is
+	Device string       // of role device: which of them
 }
 
 // Authenticator checks a bearer token as it stands now. A token that does not

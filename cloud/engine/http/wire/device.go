@@ -13,10 +13,25 @@ import (
 // listener.
 const PathDevice = "/authenticator/v1"
 
-// SignInRequest is the body of POST sign-in.
+// AboutAnswer is what anybody may know of the engine before they have proven
+// anything.
+type AboutAnswer struct {
+	Account       string `json:"account"`            // what an authenticator shows it as
+	PushKey       string `json:"push_key,omitempty"` // VAPID key (RFC 8292), for applicationServerKey
+	PIN           bool   `json:"pin"`                // everybody approves with a PIN
+	PINLength     int    `json:"pin_length"`
+	SelfEnrolment bool   `json:"self_enrolment"` // who proves who they are needs no invitation
+	SignIn        bool   `json:"sign_in"`        // people activate by themselves; else with what the helpdesk gives
+	Pass          bool   `json:"pass"`
+}
+
+// SignInRequest is the body of POST sign-in. For is activate or manage, empty:
+// activate. Method is how to be asked for the second factor; empty: as ever.
 type SignInRequest struct {
-	User     string `json:"user"`
-	Password string `json:"password"`
+	User     string           `json:"user"`
+	Password string           `json:"password"`
+	For      string           `json:"for,omitempty"`
+	Method   cloud.Preference `json:"method,omitempty"`
 }
 
 // SignInAnswer says which second factor is to be proven, by POST code.
@@ -37,14 +52,21 @@ type CodeRequest struct {
 type PassRequest struct {
 	User string `json:"user"`
 	Pass string `json:"pass"`
+	For  string `json:"for,omitempty"`
 }
 
-// ActivationAnswer carries the code to activate with: the one secret of an
-// answer besides EnrolledAnswer, made for whoever asked and shown once.
+// ActivationAnswer carries the code to activate with, or the token of the owner
+// in its place: made for whoever asked and shown once. URL is the address that
+// activates with the code, QR its code: a row of 0 and 1 each.
 type ActivationAnswer struct {
-	User  string    `json:"user"`
-	Code  string    `json:"activation_code"`
-	Until time.Time `json:"until"`
+	User      string    `json:"user"`
+	Code      string    `json:"activation_code,omitempty"`
+	Token     string    `json:"token,omitempty"`
+	Until     time.Time `json:"until"`
+	URL       string    `json:"url,omitempty"`
+	QR        []string  `json:"qr,omitempty"`
+	PIN       bool      `json:"pin,omitempty"` // the new authenticator needs one
+	PINLength int       `json:"pin_length,omitempty"`
 }
 
 // EnrolRequest is the body of POST activate. Key and signature are Base64
@@ -54,15 +76,21 @@ type EnrolRequest struct {
 	Code      string `json:"activation_code"`
 	Name      string `json:"name"`
 	Key       string `json:"key"`
+	PIN       string `json:"pin,omitempty"`
 	Signature string `json:"signature"`
 }
 
-// EnrolledAnswer is what a new authenticator is told, once.
+// EnrolledAnswer is what a new authenticator is told, once. Where it needs
+// something (pin) nothing was made, and the code is as good as before.
 type EnrolledAnswer struct {
-	User   cloud.UserID `json:"user_id"`
-	UPN    string       `json:"user"`
-	Device string       `json:"device"`
-	OATH   *AppOATH     `json:"oath,omitempty"`
+	User    cloud.UserID `json:"user_id,omitempty"`
+	UPN     string       `json:"user,omitempty"`
+	Account string       `json:"account,omitempty"`
+	Device  string       `json:"device,omitempty"`
+	OATH    *AppOATH     `json:"oath,omitempty"`
+
+	Needs     string `json:"needs,omitempty"`
+	PINLength int    `json:"pin_length,omitempty"`
 }
 
 // AppOATH is the generator of an authenticator. Secret is Base32 without
@@ -79,6 +107,22 @@ type AppOATH struct {
 type PushesAnswer struct {
 	Version string `json:"version"`
 	Pushes  []Push `json:"pushes"`
+
+	Notices []DeviceNotice `json:"notices,omitempty"`
+}
+
+// DeviceNotice is what a device is to tell its user.
+type DeviceNotice struct {
+	ID   string    `json:"id"`
+	At   time.Time `json:"at"`
+	Text string    `json:"text"`
+}
+
+// Gone is a push that has gone.
+type Gone struct {
+	Challenge cloud.ChallengeID `json:"challenge"`
+	State     cloud.State       `json:"state"`
+	Reason    cloud.Reason      `json:"reason,omitempty"`
 }
 
 // Push is one login that waits.
@@ -89,6 +133,7 @@ type Push struct {
 	Begun     time.Time         `json:"begun_at"`
 	Expires   time.Time         `json:"expires_at"`
 	Number    bool              `json:"number"` // the user has to type the number that the login shows
+	PIN       bool              `json:"pin"`    // and the PIN of the device
 }
 
 // PressRequest is the body of POST pushes/{id}/answer. Time is in seconds
@@ -96,6 +141,7 @@ type Push struct {
 type PressRequest struct {
 	Answer    string `json:"answer"` // approve, deny, fraud
 	Number    string `json:"number,omitempty"`
+	PIN       string `json:"pin,omitempty"`
 	Time      int64  `json:"time"`
 	Signature string `json:"signature"`
 }
@@ -104,7 +150,97 @@ type PressRequest struct {
 type PressAnswer struct {
 	State  cloud.State  `json:"state"`
 	Reason cloud.Reason `json:"reason,omitempty"`
+
+	PIN  string `json:"pin,omitempty"` // needed, wrong or locked: the answer was not taken
+	Left int    `json:"tries_left,omitempty"`
 }
+
+// Bodies for who looks after authenticators of their own.
+type (
+	// MeAnswer is a user with their authenticators.
+	MeAnswer struct {
+		User      cloud.UserID       `json:"user_id"`
+		UPN       string             `json:"user"`
+		Account   string             `json:"account"`
+		Default   cloud.Preference   `json:"default,omitempty"`
+		Methods   []cloud.Preference `json:"methods"`
+		MaySelect []cloud.Preference `json:"may_select"`
+		PIN       bool               `json:"pin_required"`
+		PINLength int                `json:"pin_length"`
+		Limit     int                `json:"device_limit"`
+		Devices   []OwnDevice        `json:"devices"`
+	}
+	// OwnDevice is one of them.
+	OwnDevice struct {
+		ID      string    `json:"id"`
+		Name    string    `json:"name"`
+		Created time.Time `json:"created_at"`
+		Used    time.Time `json:"used_at,omitzero"`
+		Push    bool      `json:"push"`
+		PIN     bool      `json:"pin"`
+		Locked  bool      `json:"locked"`
+		This    bool      `json:"this"` // it asks
+	}
+	// RenameRequest is the body of POST devices/{id}/rename.
+	RenameRequest struct {
+		Name string `json:"name"`
+	}
+	// RemoveRequest is the body of POST devices/{id}/remove.
+	RemoveRequest struct {
+		Lost bool `json:"lost,omitempty"`
+	}
+	// DefaultRequest is the body of POST default.
+	DefaultRequest struct {
+		Method cloud.Preference `json:"method"`
+	}
+	// PINRequest is the body of POST pin.
+	PINRequest struct {
+		PIN       string `json:"pin"`
+		Old       string `json:"old,omitempty"`
+		Time      int64  `json:"time"`
+		Signature string `json:"signature"`
+	}
+	// PINAnswer says how it went: without a state the PIN is set.
+	PINAnswer struct {
+		PIN  string `json:"pin,omitempty"` // needed, wrong or locked: of the old one
+		Left int    `json:"tries_left,omitempty"`
+	}
+	// ApprovalsAnswer are the last pushes that were answered, newest first.
+	ApprovalsAnswer struct {
+		Approvals []Approval `json:"approvals"`
+	}
+	// Approval is one of them.
+	Approval struct {
+		Challenge cloud.ChallengeID `json:"challenge"`
+		App       string            `json:"application"`
+		From      string            `json:"from"`
+		At        time.Time         `json:"at"`
+		State     cloud.State       `json:"state"`
+		Device    string            `json:"device"`
+		Name      string            `json:"name"`
+		Reported  bool              `json:"reported"`
+	}
+	// ReportAnswer says what a report led to.
+	ReportAnswer struct {
+		Blocked bool      `json:"blocked"`
+		Until   time.Time `json:"until,omitzero"`
+	}
+	// SubscriptionRequest is the body of POST subscription.
+	SubscriptionRequest struct {
+		Endpoint string `json:"endpoint"`
+		Expires  any    `json:"expirationTime,omitempty"` // browsers say it; nothing is made of it
+		Keys     struct {
+			P256DH string `json:"p256dh"`
+			Auth   string `json:"auth"`
+		} `json:"keys"`
+	}
+	// SeenRequest is the body of POST notices/seen.
+	SeenRequest struct {
+		IDs []string `json:"ids"`
+	}
+	// Nothing is a body without a word.
+	Nothing struct{}
+)
 
 // Bytes decodes Base64 of a request.
 func Bytes(what, text string, most int) ([]byte, error) {
