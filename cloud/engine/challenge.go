@@ -215,6 +215,15 @@ func (c *Challenge) answers(now time.Time) bool {
 	return -cloud.JoinWindow <= age && age <= cloud.JoinWindow
 }
 
+// Repeatable is until when the challenge may be the answer to an equal request.
+func (c *Challenge) Repeatable() time.Time {
+	switch c.Method {
+	case cloud.OATHCode, cloud.SMS, "":
+		return c.Created.Add(cloud.RepeatWindow)
+	}
+	return c.Expires.Add(cloud.JoinWindow)
+}
+
 // isRepeat tells whether a call at now may be a repeat of one at then. A then
 // that lies ahead was written before the clock was set back: what it says of
 // now is nothing.

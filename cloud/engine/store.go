@@ -78,7 +78,6 @@ type Reader interface {
 	Spent(fingerprint string) (int64, error)
 
 	Challenge(id cloud.ChallengeID) (*Challenge, error)
-	ChallengeByKey(key string) (*Challenge, error) // the latest with that Key
 	Attempt(id cloud.ChallengeID, key string) (*Attempt, error)
 	// LastSent is the challenge for which a code was last sent to user at place.
 	LastSent(user cloud.UserID, place string) (cloud.ChallengeID, error)
@@ -130,6 +129,9 @@ type Tx interface {
 	SetSpent(fingerprint string, second int64) error // the later one stays
 
 	PutChallenge(c *Challenge) error
+	// ChallengeByKey is the latest with that Key. One of which the time is over
+	// that Repeatable tells may be found or not.
+	ChallengeByKey(key string) (*Challenge, error)
 	PutAttempt(a *Attempt) error
 	SetLastSent(user cloud.UserID, place string, id cloud.ChallengeID) error
 	PutFailures(c Counter, f Failures) error // a zero Count removes

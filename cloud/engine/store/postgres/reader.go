@@ -162,8 +162,8 @@ func (r reader) Challenge(id cloud.ChallengeID) (*engine.Challenge, error) {
 	return r.challenge(sqlChallenge, string(id))
 }
 
-func (r reader) ChallengeByKey(key string) (*engine.Challenge, error) {
-	return r.challenge(sqlByKey, key)
+func (t *tx) ChallengeByKey(key string) (*engine.Challenge, error) {
+	return t.challenge(sqlByKey, key)
 }
 
 func (r reader) Attempt(id cloud.ChallengeID, key string) (a *engine.Attempt, err error) {

@@ -169,7 +169,7 @@ func TestFence(t *testing.T) {
 		if err != nil || u.Aside != nil {
 			t.Errorf("aside: %v, %v", u.Aside, err)
 		}
-		c, err := r.ChallengeByKey("k")
+		c, err := r.Challenge("c")
 		if err != nil || c != nil {
 			t.Errorf("challenge: %v, %v", c, err)
 		}

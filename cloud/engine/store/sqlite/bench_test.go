@@ -246,9 +246,9 @@ func BenchmarkVerify(b *testing.B) {
 			b.RunParallel(func(pb *testing.PB) {
 				for pb.Next() {
 					n := next.Add(1)
-					at := time.Unix(1_790_000_000, 0).Add(time.Duration(n/users) * 30 * time.Second)
-					clock.Store(at.Unix())
-					login(b, e, int(n%users), at, &approved)
+					at := time.Unix(1_790_000_010, 0).Add(time.Duration(n) * 30 * time.Second / time.Duration(users))
+					clock.Store(at.UnixNano())
+					login(b, e, int(n*7919%users), at, &approved)
 				}
 			})
 			b.ReportMetric(float64(next.Load())/(cpu(b)-start).Seconds(), "logins/cpu-s")
@@ -266,8 +266,8 @@ func opened(b *testing.B) (*engine.Engine, *atomic.Int64) {
 		b.Fatal(err)
 	}
 	clock := &atomic.Int64{}
-	clock.Store(1_790_000_000)
-	e, err := engine.Open(b.Context(), engine.Config{Store: s, Key: key, Now: func() time.Time { return time.Unix(clock.Load(), 0) }})
+	clock.Store(1_790_000_010_000_000_000)
+	e, err := engine.Open(b.Context(), engine.Config{Store: s, Key: key, Now: func() time.Time { return time.Unix(0, clock.Load()) }})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -27,6 +27,8 @@ type conn struct {
 	row   []driver.Value    // reused by query
 	heads *heads            // of the audit, by the writer; nil: to be read
 	meta  map[string][]byte // what this transaction has read of meta, by the writer
+
+	recent recent // by the writer
 }
 
 // dial opens a file that exists, read-write or read-only, with a journal mode
@@ -90,6 +92,19 @@ func (c *conn) exec(text string, args ...driver.Value) (int64, error) {
 		return 0, err
 	}
 	return result.RowsAffected()
+}
+
+// insert runs a statement that inserts one row and returns its number.
+func (c *conn) insert(text string, args ...driver.Value) (int64, error) {
+	stmt, err := c.prepared(text)
+	if err != nil {
+		return 0, err
+	}
+	result, err := stmt.Exec(args)
+	if err != nil {
+		return 0, err
+	}
+	return result.LastInsertId()
 }
 
 // query runs a reading statement and hands each row to scan. The row is

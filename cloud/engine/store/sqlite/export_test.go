@@ -8,7 +8,7 @@ func Impatient(s *Store) error { return s.writer.script("PRAGMA busy_timeout=20"
 func Statements() map[string]string {
 	return map[string]string{
 		"sqlMeta": sqlMeta, "sqlUser": sqlUser, "sqlUserNamed": sqlUserNamed, "sqlUsersAfter": sqlUsersAfter, "sqlTokens": sqlTokens,
-		"sqlSpent": sqlSpent, "sqlChallenge": sqlChallenge, "sqlByKey": sqlByKey, "sqlAttempt": sqlAttempt, "sqlLastSent": sqlLastSent,
+		"sqlSpent": sqlSpent, "sqlChallenge": sqlChallenge, "sqlAttempt": sqlAttempt, "sqlLastSent": sqlLastSent,
 		"sqlFailures": sqlFailures, "sqlApp": sqlApp, "sqlApps": sqlApps, "sqlAudit": sqlAudit, "sqlSetMeta": sqlSetMeta,
 		"sqlPutUser": sqlPutUser, "sqlRemoveUser": sqlRemoveUser, "sqlClaim": sqlClaim, "sqlOwner": sqlOwner, "sqlReleaseOne": sqlReleaseOne,
 		"sqlPutToken": sqlPutToken, "sqlSetClock": sqlSetClock, "sqlRemoveToken": sqlRemoveToken, "sqlSetSpent": sqlSetSpent,
@@ -28,6 +28,7 @@ func Statements() map[string]string {
 		"sqlFlight": sqlFlight, "sqlFlightOf": sqlFlightOf, "sqlFlightsDue": sqlFlightsDue, "sqlPutFlight": sqlPutFlight, "sqlPutReceipt": sqlPutReceipt, "sqlPruneFlights": sqlPruneFlights, "sqlPruneReceipts": sqlPruneReceipts, "sqlForgetFlights": sqlForgetFlights, "sqlForgetReceipts": sqlForgetReceipts, "sqlFenceFlights": sqlFenceFlights, "sqlFenceReceipts": sqlFenceReceipts,
 		"sqlDataVersion": sqlDataVersion, "sqlBegin": sqlBegin, "sqlCommit": sqlCommit, "sqlRollback": sqlRollback, "sqlSavepoint": sqlSavepoint,
 		"sqlRelease": sqlRelease, "sqlUndo": sqlUndo,
+		"sqlRecent": sqlRecent, "sqlRecentRow": sqlRecentRow, "sqlPutRecent": sqlPutRecent, "sqlOldestRecent": sqlOldestRecent, "sqlPruneRecent": sqlPruneRecent,
 		"sqlSlip": sqlSlip, "sqlSlipsOf": sqlSlipsOf, "sqlPutSlip": sqlPutSlip, "sqlRemoveSlip": sqlRemoveSlip, "sqlPruneSlips": sqlPruneSlips,
 		"sqlFenceSlips": sqlFenceSlips, "sqlForgetSlips": sqlForgetSlips,
 	}

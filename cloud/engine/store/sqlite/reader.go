@@ -29,7 +29,6 @@ const (
 	sqlSpent         = "SELECT second FROM spent WHERE fingerprint = $1"
 	challengeColumns = "id, request_key, user, method, state, reason, prompt, app, place, tries, sent, context, created, expires, decided, flags"
 	sqlChallenge     = "SELECT " + challengeColumns + " FROM challenges WHERE id = $1"
-	sqlByKey         = "SELECT " + challengeColumns + " FROM challenges WHERE request_key = +$1 ORDER BY created DESC LIMIT 1"
 	sqlAttempt       = "SELECT state, reason, tries, at FROM attempts WHERE challenge = $1 AND answer_key = $2"
 	sqlLastSent      = "SELECT challenge FROM last_sent WHERE user = $1 AND place = $2"
 	sqlFailures      = "SELECT count, last FROM failures WHERE user = $1 AND way = $2 AND place = $3"
@@ -159,10 +158,6 @@ func (r reader) challenges(sql string, args ...driver.Value) (found []*engine.Ch
 
 func (r reader) Challenge(id cloud.ChallengeID) (*engine.Challenge, error) {
 	return r.challenge(sqlChallenge, string(id))
-}
-
-func (r reader) ChallengeByKey(key string) (*engine.Challenge, error) {
-	return r.challenge(sqlByKey, key)
 }
 
 func (r reader) Attempt(id cloud.ChallengeID, key string) (a *engine.Attempt, err error) {

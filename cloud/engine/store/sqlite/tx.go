@@ -135,6 +135,9 @@ func (t tx) PutChallenge(c *engine.Challenge) error {
 	var key driver.Value
 	if c.Key != "" {
 		key = c.Key
+		if err := t.c.recent.note(t.c, c); err != nil {
+			return err
+		}
 	}
 	return t.do(sqlPutChallenge, string(c.ID), key, string(c.User), string(c.Method), string(c.State), string(c.Reason),
 		c.Prompt, ownedApp(c), c.Place, int64(c.Tries), c.Sent, c.Context, nano(c.Created), nano(c.Expires), nano(c.Decided),

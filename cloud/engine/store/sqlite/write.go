@@ -96,11 +96,15 @@ func (s *Store) commit(group []*job, first *job) []*job {
 		return s.abandon(group, failure(err))
 	}
 	s.writer.meta = map[string][]byte{}
+	s.writer.recent.begin()
 	for j := first; j != nil; j = s.next(len(group)) {
 		group = append(group, j)
 		if !s.run(j) {
 			return s.abandon(group, j.err)
 		}
+	}
+	if err := s.writer.recent.settle(s.writer); err != nil {
+		return s.abandon(group, failure(err))
 	}
 	if _, err := s.writer.exec(sqlCommit); err != nil {
 		return s.abandon(group, failure(err))
@@ -143,7 +147,9 @@ func (s *Store) run(j *job) bool {
 		j.err = failure(err)
 		return false
 	}
+	noted := len(s.writer.recent.keys)
 	if j.err = failure(call(j.fn, tx{reader{s.writer}})); j.err != nil {
+		s.writer.recent.keys = s.writer.recent.keys[:noted]
 		s.writer.heads = nil // what was appended is undone
 		clear(s.writer.meta)
 		if s.writer.raw.AutoCommit() {
@@ -175,7 +181,7 @@ func call(fn func(engine.Tx) error, t tx) (err error) {
 
 // abandon rolls the transaction back and fails every job that had succeeded.
 func (s *Store) abandon(group []*job, cause error) []*job {
-	s.writer.heads, s.writer.meta = nil, nil
+	s.writer.heads, s.writer.meta, s.writer.recent = nil, nil, recent{}
 	s.abandoned.Add(1)
 	if !s.writer.raw.AutoCommit() {
 		if _, err := s.writer.exec(sqlRollback); err != nil {

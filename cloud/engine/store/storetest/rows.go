@@ -80,7 +80,7 @@ func rowsComeBack(t *testing.T, p Place) {
 		same("user", user, err, sampleUser())
 		tokens, err := r.Tokens("id-1")
 		same("tokens", tokens, err, []engine.Token{token})
-		challenge, err := r.ChallengeByKey("k")
+		challenge, err := r.Challenge("0001")
 		same("challenge", challenge, err, sampleChallenge())
 		after, err := r.ChallengesAfter("", 10)
 		same("challenges", after, err, []*engine.Challenge{sampleChallenge()})

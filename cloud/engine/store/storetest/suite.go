@@ -20,6 +20,8 @@ func Suite(t *testing.T, open func(t *testing.T) Place) {
 		"slips end":                             slipsEnd,
 		"text that is no text":                  strangeText,
 		"the audit is one chain for each node":  auditChains,
+		"a key leads to its latest challenge":   keysLead,
+		"keys are known to all who write":       keysElsewhere,
 		"a closed store refuses":                closed,
 		"a caller who has left is not served":   left,
 		"a lock keeps others out, and ends":     locks,
