@@ -173,6 +173,11 @@ func (e *Engine) Write(ctx context.Context, changes []cloud.Change) []cloud.Resu
 }
 
 func (e *Engine) write(ctx context.Context, actor string, changes []cloud.Change) []cloud.Result {
+	return e.writeIf(ctx, actor, changes, nil)
+}
+
+// writeIf is write if may, which may be nil, says so in the transaction.
+func (e *Engine) writeIf(ctx context.Context, actor string, changes []cloud.Change, may func(Tx) error) []cloud.Result {
 	results := make([]cloud.Result, len(changes))
 	if len(changes) == 0 {
 		return results
@@ -180,6 +185,11 @@ func (e *Engine) write(ctx context.Context, actor string, changes []cloud.Change
 	err := refuse(cloud.Invalid, fmt.Sprintf("at most %d changes can be written at once", e.caps.Batch))
 	if len(changes) <= e.caps.Batch {
 		err = e.store.Update(ctx, func(tx Tx) error {
+			if may != nil {
+				if err := may(tx); err != nil {
+					return err
+				}
+			}
 			w := writing{e: e, actor: actor, tx: tx, now: e.now(), byID: map[cloud.UserID]*draft{}, byUPN: map[string]*draft{}}
 			for i := range changes {
 				var fatal error

@@ -277,11 +277,6 @@ func (e *Engine) Close() error {
 	return nil
 }
 
-// Lock keeps two runs of apply apart; see [cloud.Locker].
-func (e *Engine) Lock(ctx context.Context, holder string) (func() error, error) {
-	return e.store.Lock(ctx, holder)
-}
-
 // refuse makes an error of the one vocabulary.
 func refuse(k cloud.Kind, message string) error { return &cloud.Error{Kind: k, Message: message} }
 

@@ -46,12 +46,11 @@ type Options struct {
 // API is an engine as the network sees it.
 type API struct {
 	*serve.Table
-	engine    *engine.Engine
-	tokens    *oauth.Face
-	directory *directory.Face
-	metrics   *metrics
-	stop      context.CancelFunc
-	draining  atomic.Bool
+	engine   *engine.Engine
+	tokens   *oauth.Face
+	metrics  *metrics
+	stop     context.CancelFunc
+	draining atomic.Bool
 }
 
 // New makes the API. It serves nothing yet.
@@ -63,12 +62,12 @@ func New(o Options) (*API, error) {
 	// What an engine has besides the contracts is served where it has it.
 	groups, _ := any(o.Engine).(cloud.GroupReader)
 	preflight, _ := any(o.Engine).(cloud.Preflighter)
-	a.directory = directory.New(directory.Options{For: func(app string) directory.Core { return o.Engine.As(app) },
+	users := directory.New(directory.Options{For: func(app string) directory.Core { return o.Engine.As(app) },
 		Groups: groups, Preflight: preflight, Lease: o.Lease})
 	verifier := verify.New(ctx, verify.Options{For: func(app string) verify.Core { return o.Engine.As(app) }, Verdicts: o.Engine.Verdicts, Log: o.Log})
 	devices := pages.New(ctx, o.Engine, o.Pages)
 	var routes []serve.Route
-	for _, rows := range [][]serve.Route{tokens.Routes(), a.directory.Routes(), verifier.Routes(), admin.New(o.Engine).Routes(), a.health(), devices.Routes(), front()} {
+	for _, rows := range [][]serve.Route{tokens.Routes(), users.Routes(), verifier.Routes(), admin.New(o.Engine).Routes(), a.health(), devices.Routes(), front()} {
 		routes = append(routes, rows...)
 	}
 	table, err := serve.New(serve.Options{Routes: routes, Auth: gate{tokens, devices}, Limits: o.Limits, Proxies: o.Proxies, Log: o.Log})
@@ -106,10 +105,11 @@ func (a *API) Drain() {
 	a.stop()
 }
 
-// Close gives back what callers hold. It comes after the servers have ended.
+// Close ends what the API does by itself. It comes after the servers have
+// ended.
 func (a *API) Close() error {
 	a.Drain()
-	return a.directory.Close()
+	return nil
 }
 
 // health are the rows of the ops listener.

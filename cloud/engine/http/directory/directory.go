@@ -4,17 +4,18 @@
 // promise is the core's.
 //
 // A lock over HTTP is a lease: it ends when its holder has not renewed it in
-// time, because a program that died cannot unlock. Changes written under a lock
-// name it ([wire.HeaderLock]) and are refused once it has gone, so that a run
-// that was cut off for a while does not write beside its successor.
+// time, because a program that died cannot unlock. It is the core's, so that any
+// node renews what another one gave. Changes written under a lock name it
+// ([wire.HeaderLock]) and are refused once it has gone, so that a run that was
+// cut off for a while does not write beside its successor.
 //
 // A helpdesk reads here and changes nothing: what it may do asks for a reason,
 // and is at /admin/v1.
 package directory
 
 import (
+	"context"
 	"net/http"
-	"sync"
 	"time"
 
 	"mfabridge/cloud"
@@ -36,7 +37,13 @@ const DefaultLease = time.Minute
 // Core is what this face needs of the engine, for one caller.
 type Core interface {
 	cloud.Directory
-	cloud.Locker
+
+	// Lease gives a lock out, Renew lets it live on, Return ends it, and
+	// WriteUnder writes as long as it has not ended; see [engine.Caller].
+	Lease(ctx context.Context, holder string, life time.Duration) (id string, err error)
+	Renew(ctx context.Context, id string, life time.Duration) error
+	Return(ctx context.Context, id string) error
+	WriteUnder(ctx context.Context, id string, changes []cloud.Change) []cloud.Result
 }
 
 // Options of a face.
@@ -48,18 +55,14 @@ type Options struct {
 }
 
 // Face answers for /directory/v1.
-type Face struct {
-	Options
-	mu    sync.Mutex
-	locks map[string]*lease
-}
+type Face struct{ Options }
 
-// New makes a face. Close must follow.
+// New makes a face.
 func New(o Options) *Face {
 	if o.Lease <= 0 {
 		o.Lease = DefaultLease
 	}
-	return &Face{Options: o, locks: map[string]*lease{}}
+	return &Face{Options: o}
 }
 
 // Routes are the face's rows.
@@ -139,16 +142,21 @@ func (f *Face) write(w http.ResponseWriter, r *http.Request) error {
 	if err := serve.Read(r, &body); err != nil {
 		return err
 	}
-	if err := f.holds(r); err != nil {
-		return err
-	}
 	changes := make([]cloud.Change, len(body.Changes))
 	for i := range body.Changes {
 		changes[i] = body.Changes[i].Change()
 	}
-	results := f.core(r).Write(r.Context(), changes)
+	var results []cloud.Result
+	if id := r.Header.Get(wire.HeaderLock); id != "" {
+		results = f.core(r).WriteUnder(r.Context(), id, changes)
+	} else {
+		results = f.core(r).Write(r.Context(), changes)
+	}
 	for i := range changes {
 		wipe(&changes[i])
+	}
+	if len(results) > 0 && cloud.KindOf(results[0].Err) == cloud.Locked {
+		return results[0].Err // of all of them: the lock has ended
 	}
 	answer := wire.WriteAnswer{Results: make([]wire.Result, len(results))}
 	for i, result := range results {

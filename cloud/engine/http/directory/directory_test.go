@@ -8,7 +8,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"mfabridge/cloud"
@@ -24,7 +23,8 @@ type rig struct {
 	table *serve.Table
 
 	mu     sync.Mutex
-	holder string // of the lock
+	holder string        // of the lock
+	life   time.Duration // that was asked for
 	wrote  []cloud.Change
 }
 
@@ -65,25 +65,41 @@ func (r *rig) Write(_ context.Context, changes []cloud.Change) []cloud.Result {
 	return results
 }
 
-func (r *rig) Lock(_ context.Context, holder string) (func() error, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+// Lease, Renew, Return and WriteUnder are of a lock that one holder has for as
+// long as the test wants.
+func (r *rig) Lease(_ context.Context, holder string, life time.Duration) (string, error) {
 	if r.holder != "" {
-		return nil, &cloud.Error{Kind: cloud.Locked, Message: "locked by " + r.holder}
+		return "", &cloud.Error{Kind: cloud.Locked, Message: "locked by " + r.holder}
 	}
-	r.holder = holder
-	return func() error {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.holder = ""
-		return nil
-	}, nil
+	r.holder, r.life = holder, life
+	return "lease-of-" + holder, nil
 }
 
-func (r *rig) held() string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.holder
+func (r *rig) Renew(_ context.Context, id string, life time.Duration) error {
+	if r.holder == "" || id != "lease-of-"+r.holder {
+		return &cloud.Error{Kind: cloud.NotFound, Message: "gone"}
+	}
+	r.life = life
+	return nil
+}
+
+func (r *rig) Return(ctx context.Context, id string) error {
+	err := r.Renew(ctx, id, 0)
+	if err == nil {
+		r.holder = ""
+	}
+	return err
+}
+
+func (r *rig) WriteUnder(ctx context.Context, id string, changes []cloud.Change) []cloud.Result {
+	if r.Renew(ctx, id, r.life) == nil {
+		return r.Write(ctx, changes)
+	}
+	results := make([]cloud.Result, len(changes))
+	for i := range results {
+		results[i] = cloud.Result{Outcome: cloud.Failed, Err: &cloud.Error{Kind: cloud.Locked, Message: "the lock of this run has ended"}}
+	}
+	return results
 }
 
 func build(t testing.TB) *rig {
@@ -128,58 +144,40 @@ func (r *rig) take(t *testing.T, app string) string {
 
 const change = `{"changes":[{"user":"u","op":"set","method":"block"}]}`
 
-// A lock ends by itself when it is not renewed, and who held it writes nothing
-// from then on; renewed it stays.
+// A lock is the core's lease: given for a time, renewed for as much, and what
+// is written under one that has gone is refused whole.
 func TestLease(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := build(t)
-		id := r.take(t, "one")
-		under := []string{"Mfabridge-Lock", id}
-		for range 5 {
-			time.Sleep(50 * time.Second)
-			if code, text := r.ask("one", "PUT", "/lock/"+id, ""); code != http.StatusOK {
-				t.Fatalf("renewed: %d %s", code, text)
-			}
+	r := build(t)
+	id := r.take(t, "one")
+	r.life = 0
+	if code, text := r.ask("one", "PUT", "/lock/"+id, ""); code != http.StatusOK || r.life != time.Minute {
+		t.Errorf("renewed: %d %s, for %v", code, text, r.life)
+	}
+	if code, _ := r.ask("two", "POST", "/lock", `{"holder":"two"}`); code != http.StatusLocked {
+		t.Errorf("a second run: %d", code)
+	}
+	if code, text := r.ask("one", "POST", "/write", change, "Mfabridge-Lock", id); code != http.StatusOK {
+		t.Errorf("under its lock: %d %s", code, text)
+	}
+	if code, _ := r.ask("one", "DELETE", "/lock/"+id, ""); code != http.StatusNoContent || r.holder != "" {
+		t.Errorf("given back: %d, held by %q", code, r.holder)
+	}
+	wrote := len(r.wrote)
+	for name, c := range map[string]struct {
+		method, path, body string
+		want               int
+	}{
+		"renewed too late":    {"PUT", "/lock/" + id, "", http.StatusNotFound},
+		"given back too late": {"DELETE", "/lock/" + id, "", http.StatusNotFound},
+		"written too late":    {"POST", "/write", change, http.StatusLocked},
+	} {
+		if code, text := r.ask("one", c.method, c.path, c.body, "Mfabridge-Lock", id); code != c.want {
+			t.Errorf("%s: %d %s", name, code, text)
 		}
-		if code, text := r.ask("one", "POST", "/write", change, under...); code != http.StatusOK {
-			t.Errorf("under its lock: %d %s", code, text)
-		}
-		if code, _ := r.ask("two", "POST", "/lock", `{"holder":"two"}`); code != http.StatusLocked {
-			t.Errorf("a second run: %d", code)
-		}
-		time.Sleep(61 * time.Second)
-		synctest.Wait()
-		if r.held() != "" {
-			t.Fatal("the lock outlived its lease")
-		}
-		other := r.take(t, "two")
-		wrote := len(r.wrote)
-		for name, c := range map[string]struct {
-			app, method, path, body string
-			want                    int
-		}{
-			"renewed too late":        {"one", "PUT", "/lock/" + id, "", http.StatusNotFound},
-			"given back too late":     {"one", "DELETE", "/lock/" + id, "", http.StatusNotFound},
-			"written too late":        {"one", "POST", "/write", change, http.StatusLocked},
-			"renewed by another":      {"one", "PUT", "/lock/" + other, "", http.StatusNotFound},
-			"given back by another":   {"one", "DELETE", "/lock/" + other, "", http.StatusNotFound},
-			"written under another's": {"three", "POST", "/write", change, http.StatusLocked},
-		} {
-			if code, text := r.ask(c.app, c.method, c.path, c.body, under...); code != c.want {
-				t.Errorf("%s: %d %s", name, code, text)
-			}
-		}
-		if r.held() != "two" || len(r.wrote) != wrote {
-			t.Errorf("the lock is held by %q, %d changes were written", r.held(), len(r.wrote)-wrote)
-		}
-		if code, _ := r.ask("two", "DELETE", "/lock/"+other, ""); code != http.StatusNoContent || r.held() != "" {
-			t.Errorf("given back: %d, held by %q", code, r.held())
-		}
-		r.take(t, "three")
-		if err := r.face.Close(); err != nil || r.held() != "" {
-			t.Errorf("closed with %v, held by %q", err, r.held())
-		}
-	})
+	}
+	if len(r.wrote) != wrote {
+		t.Errorf("%d changes were written too late", len(r.wrote)-wrote)
+	}
 }
 
 // A helpdesk blocks where a reason is asked for, and writes nothing here.
