@@ -134,15 +134,22 @@ func (c *client) serverTime() time.Time {
 
 // get reads one thing, again and again where Graph asks for it.
 func (c *client) get(ctx context.Context, version, path string, into any) error {
+	return c.getWith(ctx, version, path, nil, into)
+}
+
+// getWith is get with more headers.
+func (c *client) getWith(ctx context.Context, version, path string, header http.Header, into any) error {
 	url := path
 	if !strings.HasPrefix(path, "http") {
 		url = c.o.Cloud.Root + version + path
 	} else if !strings.HasPrefix(path, c.o.Cloud.Root+"/") {
 		return &cloud.Error{Kind: cloud.Internal, Message: "Graph refers to a next page on another host"}
 	}
-	var header http.Header
 	if strings.Contains(url, "$count=true") || strings.Contains(url, "%24count=true") {
-		header = http.Header{"ConsistencyLevel": {"eventual"}}
+		if header = header.Clone(); header == nil {
+			header = http.Header{}
+		}
+		header.Set("ConsistencyLevel", "eventual")
 	}
 	var last error
 	for try := range maxTries {

@@ -100,7 +100,7 @@ func encode(q url.Values) string { return strings.ReplaceAll(q.Encode(), "+", "%
 // within it. group is its id, or its display name where that is unique.
 func (d *Directory) Members(ctx context.Context, group string) iter.Seq2[cloud.UserID, error] {
 	return func(yield func(cloud.UserID, error) bool) {
-		id, err := d.group(ctx, group)
+		id, err := d.Group(ctx, group)
 		if err != nil {
 			yield("", err)
 			return
@@ -122,8 +122,9 @@ func (d *Directory) Members(ctx context.Context, group string) iter.Seq2[cloud.U
 	}
 }
 
-// group is the id of a group by its id or display name.
-func (d *Directory) group(ctx context.Context, group string) (string, error) {
+// Group is the id of a group by its id or display name. NotFound; Conflict:
+// several have the name.
+func (d *Directory) Group(ctx context.Context, group string) (string, error) {
 	property := "displayName"
 	if isGUID(group) {
 		property = "id"

@@ -35,6 +35,7 @@ type Assumptions struct {
 	OfficePhones string        // "yes" (also empty), "no": isOfficePhoneAllowed
 	Preferred    string        // state of systemCredentialPreferences: "default" (also empty), "enabled", "disabled"
 	Campaign     string        // state of the registration campaign: "default" (also empty), "enabled", "disabled"
+	Federated    []string      // domains of another server: DOMAIN, or DOMAIN/BEHAVIOR as federatedIdpMfaBehavior has it
 }
 
 // Switch is one thing that can be assumed.
@@ -69,6 +70,7 @@ func Switches() []Switch {
 		{"office-phones", "yes|no", "office phones may be used", "resources/voiceauthenticationmethodconfiguration"},
 		{"system-preferred", "default|enabled|disabled", "the system chooses the method by itself", "beta resources/authenticationmethodspolicy"},
 		{"campaign", "default|enabled|disabled", "registration campaign", "resources/authenticationmethodsregistrationcampaign"},
+		{"federated", "DOMAIN[/BEHAVIOR]", "a federated domain and its federatedIdpMfaBehavior; may repeat", "resources/internaldomainfederation"},
 	}
 }
 
@@ -117,6 +119,11 @@ func (a *Assumptions) set(name, value string) (err error) {
 		*yes[name] = value == "yes"
 	case name == "unregistered-default":
 		a.Unregistered = value == "take"
+	case name == "federated":
+		if _, ok := parseFederated(value); !ok {
+			return fmt.Errorf("it takes DOMAIN/BEHAVIOR with one of %s", strings.Join(behaviors(), ", "))
+		}
+		a.Federated = append(a.Federated, value)
 	case name == "without" && value != "":
 		a.Without = append(a.Without, value)
 	default:

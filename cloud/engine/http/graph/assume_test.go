@@ -23,6 +23,8 @@ func TestSwitchesAreDocumented(t *testing.T) {
 			value = "5"
 		case "DURATION":
 			value = "5s"
+		case "DOMAIN[/BEHAVIOR]":
+			value = "contoso.example/rejectMfaByFederatedIdp"
 		}
 		if _, err := graph.ParseAssumptions([]string{s.Name + "=" + value}); err != nil {
 			t.Errorf("%s=%s: %v", s.Name, value, err)
@@ -32,7 +34,7 @@ func TestSwitchesAreDocumented(t *testing.T) {
 
 func TestSwitchesRefuse(t *testing.T) {
 	for _, bad := range []string{"", "=", "nonsense=yes", "retry-after", "retry-after=maybe", "throttle=1", "throttle=0", "throttle=-5", "throttle=x", "busy=1",
-		"late=5", "late=-5s", "late=48h", "second=200000", "second=404", "wrong-code=500", "without=", "page=0", "masked=1"} {
+		"late=5", "late=-5s", "late=48h", "second=200000", "second=404", "wrong-code=500", "without=", "page=0", "masked=1", "federated=", "federated=contoso", "federated=contoso.example/maybe", "federated=a b.c"} {
 		if _, err := graph.ParseAssumptions([]string{bad}); err == nil || cloud.KindOf(err) != cloud.Invalid {
 			t.Errorf("%q is taken: %v", bad, err)
 		}

@@ -15,10 +15,18 @@ type settings struct {
 	migration, preferred, campaign string
 	office                         bool
 	required                       map[cloud.UserID]string // perUserMfaState
+	federated                      []federated
+	staged                         []string // ids of groups whose multifactor authentication is Entra ID's already
 }
 
 func newSettings(a Assumptions) settings {
-	return settings{migration: a.Migration, preferred: a.Preferred, campaign: a.Campaign, office: a.OfficePhones == "yes", required: map[cloud.UserID]string{}}
+	s := settings{migration: a.Migration, preferred: a.Preferred, campaign: a.Campaign, office: a.OfficePhones == "yes", required: map[cloud.UserID]string{}}
+	for _, given := range a.Federated {
+		if d, ok := parseFederated(given); ok {
+			s.federated = append(s.federated, d)
+		}
+	}
+	return s
 }
 
 func (f *Face) systemPreferred() bool {

@@ -26,6 +26,9 @@ var (
 	readGroups   = []string{permGroups, permGroupsRead, permDirectory}
 	readMembers  = []string{permUsers, permGroups, permDirectory}
 	readRoles    = []string{permRoles, permDirectory}
+	readDomains  = []string{permDomains, permDomainsWrite, permDirectory}
+	readRollout  = []string{permDirectory, permDirectoryAll}
+	writeRollout = []string{permDirectoryAll}
 	readTenant   = []string{permOrganization, permUsers, permDirectory}
 )
 
@@ -97,6 +100,15 @@ func routes() []route {
 		{get, "policies/authenticationMethodsPolicy/authenticationMethodConfigurations", false, readPolicy, 0, (*Face).configurations},
 		{get, "policies/authenticationMethodsPolicy/authenticationMethodConfigurations/*", false, readPolicy, 0, (*Face).configuration},
 		{patch, "policies/authenticationMethodsPolicy/authenticationMethodConfigurations/*", false, writePolicy, 0, (*Face).setConfiguration},
+
+		{get, "domains", false, readDomains, 0, (*Face).domains},
+		{get, "domains/*/federationConfiguration", false, readDomains, 0, (*Face).federations},
+		{get, "domains/*/federationConfiguration/*", false, readDomains, 0, (*Face).oneFederation},
+		{patch, "domains/*/federationConfiguration/*", false, []string{permDomainsWrite}, 0, (*Face).setFederation},
+		{get, "policies/featureRolloutPolicies", false, readRollout, 0, (*Face).rollouts},
+		{get, "policies/featureRolloutPolicies/*/appliesTo", false, readRollout, 0, (*Face).rolloutGroups},
+		{post, "policies/featureRolloutPolicies/*/appliesTo/$ref", false, writeRollout, 0, (*Face).stage},
+		{remove, "policies/featureRolloutPolicies/*/appliesTo/*/$ref", false, writeRollout, 0, (*Face).unstage},
 
 		{get, "groups", false, readGroups, 0, (*Face).groups},
 		{get, "groups/*", false, readGroups, 0, (*Face).group},

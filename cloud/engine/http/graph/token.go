@@ -36,16 +36,21 @@ const (
 	permRoles        = "RoleManagement.Read.Directory"
 	permOrganization = "Organization.Read.All"
 	permAudit        = "AuditLog.Read.All"
+	permDomains      = "Domain.Read.All"
+	permDomainsWrite = "Domain.ReadWrite.All"
+	permDirectoryAll = "Directory.ReadWrite.All"
 )
 
 // permissions are what an application of a role was given.
 func (f *Face) permissions(role engine.Role) []string {
 	var all []string
 	switch role {
-	case engine.RoleMigrate, engine.RoleAdmin:
-		all = []string{permMethods, permPolicy, permUsers, permGroups, permRoles, permAudit}
+	case engine.RoleMigrate:
+		all = []string{permMethods, permPolicy, permUsers, permGroups, permRoles, permAudit, permDomains}
+	case engine.RoleAdmin: // who changes the tenant itself, by hand
+		all = []string{permMethods, permPolicy, permUsers, permGroups, permRoles, permAudit, permDomainsWrite, permDirectoryAll}
 	case engine.RoleAuditor:
-		all = []string{permMethodsRead, permPolicyRead, permUsers, permGroups, permRoles, permAudit}
+		all = []string{permMethodsRead, permPolicyRead, permUsers, permGroups, permRoles, permAudit, permDomains, permDirectory}
 	}
 	return slices.DeleteFunc(all, func(p string) bool { return slices.Contains(f.assume.Without, p) })
 }

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"bufio"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// An engineer follows what cutover status prints, step by step, and takes the
+// last one back.
+func TestCutoverStatus(t *testing.T) {
+	r := rehearseGraph(t, nil, []string{"federated=contoso.example/enforceMfaByFederatedIdp"})
+	must(t, exitDone, r.to("plan", r.path("export"), "--to", "entra:contoso.example", "-o", r.plan, "--default-country", "US",
+		"--wave", "pilot=group:vpn-pilot", "--wave", "rest=100%")...)
+	at := r.flags[len(r.flags)-3]
+	reader := append(r.app(t, "board", "auditor"), "--graph-url", at, "--authority-url", at)
+	status := func(words ...string) result {
+		t.Helper()
+		return must(t, exitDone, append(append([]string{"cutover", "status", r.plan, "--to", "entra:contoso.example"}, words...), reader...)...)
+	}
+	before := status()
+	for _, want := range []string{"contoso.example", "the old server asks", "pilot", "not yet: ", "0 of 10 groups", "PATCH https://", "rejectMfaByFederatedIdp"} {
+		if !strings.Contains(before.out, want) {
+			t.Errorf("%q is not said:\n%s", want, before.out)
+		}
+	}
+	must(t, exitDone, r.to("apply", r.plan, "--wave", "pilot")...)
+	steps := stepsOf(t, status("--format", "json").out)
+	if len(steps) != 2 || !strings.Contains(steps[0].What, "pilot") || !strings.Contains(steps[1].Early, "depend on the old server") {
+		t.Fatalf("steps: %+v", steps)
+	}
+	if listed := status("--users").out; !strings.Contains(listed, "waiting") {
+		t.Errorf("nobody is listed:\n%s", listed)
+	}
+	hand := r.byHand(t, at)
+	for _, s := range steps {
+		hand(s.Make)
+	}
+	after := status()
+	for _, want := range []string{"vpn-pilot", "1 of 10 groups", "Entra ID asks always", "nothing is left to change"} {
+		if !strings.Contains(after.out, want) {
+			t.Errorf("%q is not said:\n%s", want, after.out)
+		}
+	}
+	slices.Reverse(steps)
+	for _, s := range steps {
+		hand(s.Back)
+	}
+	if again := status("--format", "json").out; !slices.Equal(stepsOf(t, again), stepsOf(t, status("--format", "json").out)) || len(stepsOf(t, again)) != 2 {
+		t.Errorf("it was not taken back:\n%s", again)
+	}
+
+	// Who may not read staged rollout is told so, and the rest all the same.
+	if out := must(t, exitDone, r.to("cutover", "status", "--to", "entra:contoso.example")...).out; !strings.Contains(out, "not known: ") || !strings.Contains(out, "contoso.example") {
+		t.Errorf("the application of the migration is shown\n%s", out)
+	}
+	must(t, exitUsage, "cutover", "status", "--to", r.store)
+	must(t, exitUsage, r.to("cutover", "status", r.plan, r.plan, "--to", "entra:contoso.example")...)
+	must(t, exitFailed, append([]string{"cutover", "status", r.path("people.csv"), "--to", "entra:contoso.example"}, reader...)...)
+}
+
+type cutoverStep struct {
+	Type, What string
+	Early      string `json:"not_yet"`
+	Make, Back request
+}
+
+func stepsOf(t *testing.T, out string) (steps []cutoverStep) {
+	t.Helper()
+	for lines := bufio.NewScanner(strings.NewReader(out)); lines.Scan(); {
+		var s cutoverStep
+		if err := json.Unmarshal(lines.Bytes(), &s); err != nil {
+			t.Fatalf("%q: %v", lines.Text(), err)
+		}
+		if s.Type == "step" {
+			steps = append(steps, s)
+		}
+	}
+	return steps
+}
+
+// byHand makes changes as an administrator of the tenant does.
+func (r *rehearsed) byHand(t *testing.T, at string) func(request) {
+	t.Helper()
+	r.app(t, "administrator", "admin")
+	authority, err := os.ReadFile(r.path("engine.crt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	word, err := os.ReadFile(r.path("administrator.secret"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(authority)
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}}
+	t.Cleanup(client.CloseIdleConnections)
+	given, err := client.PostForm(at+"/contoso.example/oauth2/v2.0/token", url.Values{"grant_type": {"client_credentials"}, "client_id": {"administrator"},
+		"client_secret": {strings.TrimSpace(string(word))}, "scope": {at + "/.default"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer given.Body.Close()
+	var token struct {
+		Access string `json:"access_token"`
+	}
+	if err := json.NewDecoder(given.Body).Decode(&token); err != nil || token.Access == "" {
+		t.Fatalf("no token: %d, %v", given.StatusCode, err)
+	}
+	return func(q request) {
+		t.Helper()
+		call, err := http.NewRequestWithContext(t.Context(), q.Method, q.URL, strings.NewReader(q.Body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		call.Header.Set("Authorization", "Bearer "+token.Access)
+		call.Header.Set("Content-Type", "application/json")
+		answer, err := client.Do(call)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer answer.Body.Close()
+		if body, _ := io.ReadAll(answer.Body); answer.StatusCode > 299 {
+			t.Fatalf("%s %s: %d %s", q.Method, q.URL, answer.StatusCode, body)
+		}
+	}
+}
