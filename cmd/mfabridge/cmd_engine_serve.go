@@ -23,7 +23,6 @@ import (
 	"mfabridge/cloud/engine/config"
 	"mfabridge/cloud/engine/http/api"
 	"mfabridge/cloud/engine/http/graph"
-	"mfabridge/cloud/engine/http/pages"
 	"mfabridge/cloud/engine/http/serve"
 	"mfabridge/cloud/engine/store/sqlite"
 	"mfabridge/internal/hint"
@@ -53,6 +52,7 @@ type engineServer struct {
 	conf      *config.Config
 	outbox    *channel.Outbox
 	delivery  delivery
+	waker     *waker
 	primaries *primaries // who proves passwords besides the store
 	doors     *doors
 	faces     *api.API
@@ -82,6 +82,7 @@ func (p *program) engineServe(c *cli.Context) (err error) {
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
 	fmt.Fprintf(p.err, "mfabridge: engine is listening on %s\n", s.start())
+	s.waker.start(c.Context)
 	signing, stop := context.WithCancel(c.Context)
 	var signer sync.WaitGroup
 	signer.Go(func() { s.signAudit(signing, s.log) })
@@ -131,10 +132,14 @@ func (p *program) openServer(ctx context.Context, path string) (_ *engineServer,
 	if err := p.openPrimaries(s); err != nil {
 		return nil, err
 	}
+	public, err := p.openPush(s, log)
+	if err != nil {
+		return nil, err
+	}
 	limits := s.conf.Limits
 	s.faces, err = api.New(api.Options{Engine: s.Engine, Issuer: issuer(s.conf, s.doors), Life: s.conf.Tokens.LifeTime, Period: s.conf.Tokens.RotationTime,
 		Limits: serve.Limits{InFlight: limits.InFlight, Heavy: limits.Heavy, Streams: limits.Streams}, Proxies: proxiesOf(s.conf),
-		Pages: pages.Options{PublicURL: s.conf.PublicURL}, Now: p.now, Log: log})
+		Pages: public, Now: p.now, Log: log})
 	if err != nil {
 		return nil, err
 	}
@@ -205,6 +210,7 @@ func (s *engineServer) start() string {
 // ctx has ended.
 func (s *engineServer) drain(ctx context.Context) error {
 	s.faces.Drain()
+	s.waker.close()
 	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), engineDrain)
 	defer cancel()
 	err := s.group.Shutdown(limit)

@@ -53,6 +53,7 @@ func (k *check) all() {
 	k.Tokens.LifeTime = k.duration("tokens.life", k.Tokens.Life, lifeDefault, lifeLeast, lifeMost)
 	k.Tokens.RotationTime = k.duration("tokens.rotation", k.Tokens.Rotation, rotationDefault, rotationLeast, rotationMost)
 	k.Fraud.BlockTime = k.duration("fraud.block", k.Fraud.Block, 0, time.Minute, 8760*time.Hour)
+	k.push()
 	k.number("limits.in_flight", k.Limits.InFlight)
 	k.number("limits.heavy", k.Limits.Heavy)
 	k.number("limits.streams", k.Limits.Streams)

@@ -62,6 +62,9 @@ type Config struct {
 	// (default), those that the engine keeps, or a name under primaries.
 	SignIn string `yaml:"sign_in"`
 
+	// Push has devices woken through push services. Default: they are not.
+	Push *Push `yaml:"push"`
+
 	// Warnings are sentences for the operator.
 	Warnings []string `yaml:"-"`
 }

@@ -25,6 +25,7 @@ func (c *Config) Follows(next *Config) error {
 	fixed("limits", c.Limits == next.Limits)
 	fixed("public_url", c.PublicURL == next.PublicURL)
 	fixed("channels", reflect.DeepEqual(c.Channels, next.Channels))
+	fixed("push", reflect.DeepEqual(c.Push, next.Push))
 	for _, l := range []struct {
 		name      string
 		was, will *Listener

@@ -1,0 +1,37 @@
+package webpush
+
+import (
+	"sync"
+	"sync/atomic"
+	"testing"
+)
+
+func TestLanesAreFair(t *testing.T) {
+	var l lanes
+	stop := make(chan struct{})
+	var stuck atomic.Int64
+	for range maxForHost + maxWaiting {
+		if !l.run("slow", func() { stuck.Add(1); <-stop }) {
+			t.Fatal("there was room")
+		}
+	}
+	if l.run("slow", func() {}) {
+		t.Error("more than may wait was taken")
+	}
+	var done sync.WaitGroup
+	done.Add(3)
+	for range 3 {
+		if !l.run("fast", done.Done) {
+			t.Error("another host was refused")
+		}
+	}
+	done.Wait()
+	if n := stuck.Load(); n > maxForHost {
+		t.Errorf("%d at once to one host", n)
+	}
+	close(stop)
+	l.wait()
+	if l.busy != 0 || len(l.byHost) != 0 || len(l.order) != 0 || stuck.Load() != maxForHost+maxWaiting {
+		t.Errorf("%d busy, %d hosts, %d in order, %d ran", l.busy, len(l.byHost), len(l.order), stuck.Load())
+	}
+}
