@@ -58,6 +58,10 @@ func ReadNames(file string, open func() (io.ReadCloser, error)) (*Names, error) 
 	return n, nil
 }
 
+// Each visits the names in the order of the file, as it is now, with their
+// lines from 1.
+func (n *Names) Each(visit func(line int, name string) error) error { return n.each(io.Discard, visit) }
+
 // each visits the names with their lines, from 1.
 func (n *Names) each(also io.Writer, visit func(line int, name string) error) error {
 	f, err := n.open()

@@ -24,5 +24,8 @@
 // with a code that is computed for the clock of the server. Activation proves
 // that the inventory's secret is ours.
 //
+// [Directory.IssuePass] makes a temporary access pass, and [Directory.Canary]
+// tries a migration's writes on a test user and takes them back.
+//
 // Users, push devices and software tokens cannot be made by any Graph version.
 package graph

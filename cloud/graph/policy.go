@@ -34,6 +34,10 @@ type configuration struct {
 	Include       []target `json:"includeTargets"`
 	Exclude       []target `json:"excludeTargets"`
 	OfficeAllowed *bool    `json:"isOfficePhoneAllowed"`
+	DefaultLife   int      `json:"defaultLifetimeInMinutes"` // of passes
+	LeastLife     int      `json:"minimumLifetimeInMinutes"`
+	MostLife      int      `json:"maximumLifetimeInMinutes"`
+	Once          bool     `json:"isUsableOnce"`
 }
 
 // target is a group that a configuration is for, or everybody.

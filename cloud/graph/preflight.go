@@ -132,7 +132,11 @@ func (p *policy) checks() []cloud.Check {
 	}
 	for _, m := range []struct{ id, name string }{{smsPolicy, "policy.sms"}, {voicePolicy, "policy.voice"}, {hardwarePolicy, "policy.hardwareOath"},
 		{appPolicy, "policy.authenticator"}, {passPolicy, "policy.pass"}, {emailPolicy, "policy.email"}} {
-		checks = append(checks, p.find(m.id).check(m.name))
+		check := p.find(m.id).check(m.name)
+		if passes := p.passes(); m.id == passPolicy && passes.Enabled {
+			check.Detail += fmt.Sprintf(", for %v to %v", passes.Least, passes.Most)
+		}
+		checks = append(checks, check)
 	}
 	if voice := p.find(voicePolicy); voice != nil && (voice.OfficeAllowed == nil || !*voice.OfficeAllowed) {
 		checks = append(checks, cloud.Check{Name: "policy.office", Result: cloud.CheckWarning, Detail: "office phones are not allowed for calls",
@@ -177,10 +181,10 @@ func orNotSaid(s string) string {
 func (d *Directory) checkActivation() cloud.Check {
 	if d.o.Activates {
 		return cloud.Check{Name: "oath.activation", Result: cloud.CheckWarning, Detail: "it is stated that an application may activate hardware tokens of users; the reference contradicts itself",
-			Action: "Try one token on a user of your own first."}
+			Action: "Ask with --canary UPN of a test user first."}
 	}
 	return cloud.Check{Name: "oath.activation", Result: cloud.CheckUnknown, Detail: "it is assumed that an application cannot activate hardware tokens of users; they have to do it themselves",
-		Action: "Try one token on a user of your own; if it works, say --assume oath-activation=yes."}
+		Action: "Ask with --canary UPN of a test user; if it works, say --oath-activation."}
 }
 
 func (d *Directory) checkLoad() cloud.Check {

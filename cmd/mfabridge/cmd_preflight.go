@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -18,8 +19,10 @@ func (p *program) preflightCommand() *cli.Command {
 		Name:  "preflight",
 		Usage: "ask a target whether it would take a plan; changes nothing",
 		Description: "Looks at permissions, policy, capabilities and clock of the target. Ends with 8 if an apply would fail.\n" +
+			"Only --canary writes: to one test user, and takes it back.\n" +
 			"mfabridge plan does the same and keeps the answers in the plan.",
-		Flags:  slices.Concat(targetFlags("to", "ask"), reachFlags(), activationFlag(), []cli.Flag{formatFlag()}),
+		Flags: slices.Concat(targetFlags("to", "ask"), reachFlags(), activationFlag(), []cli.Flag{formatFlag(),
+			&cli.StringFlag{Name: "canary", EnvVars: env("canary"), Usage: "write a telephone number and a token to the test user `UPN` of an entra: target, and take them back"}}),
 		Action: p.preflight,
 	}
 }
@@ -82,5 +85,21 @@ func (p *program) ready(c *cli.Context, to place) (target migrate.Target, checks
 	}
 	target.Existed, target.Instance, target.Product, target.Kind = true, caps.Instance, caps.Product, kindOfTarget(e)
 	checks, err = migrate.Preflight(c.Context, e)
+	if upn := c.String("canary"); upn != "" && err == nil {
+		written, failed := canary(c.Context, e, upn, len(migrate.Blockers(checks)) > 0)
+		checks, err = append(checks, written...), failed
+	}
 	return target, checks, err
+}
+
+// canary tries a write on a test user, where nothing is known to be in the way.
+func canary(ctx context.Context, e openTarget, upn string, hopeless bool) ([]cloud.Check, error) {
+	t, ok := e.(tenant)
+	switch {
+	case !ok:
+		return nil, usage("--canary is for entra: targets", "an engine says by itself what it takes")
+	case hopeless:
+		return []cloud.Check{{Name: "canary", Result: cloud.CheckUnknown, Detail: "nothing was written: something is in the way already", Action: "Mend the blockers and ask again."}}, nil
+	}
+	return t.Canary(ctx, upn)
 }

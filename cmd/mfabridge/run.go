@@ -92,6 +92,7 @@ func (p *program) app() *cli.App {
 		Commands: p.documented([]*cli.Command{
 			p.demoCommand(), p.inspectCommand(), p.pullCommand(), p.preflightCommand(), p.planCommand(), p.showCommand(), p.applyCommand(),
 			p.checkCommand(), p.undoCommand(), p.explainCommand(), p.cutoverCommand(), p.oathCommand(), p.engineCommand(), p.shimCommand(), p.authenticatorCommand(),
+			p.tapCommand(),
 		}),
 	}
 }

@@ -34,6 +34,7 @@ type Assumptions struct {
 	Migration    string        // policyMigrationState; "migrationComplete"
 	OfficePhones string        // "yes" (also empty), "no": isOfficePhoneAllowed
 	Preferred    string        // state of systemCredentialPreferences: "default" (also empty), "enabled", "disabled"
+	Pass         string        // temporary access passes: "no" (also empty), "once", "any"
 	Campaign     string        // state of the registration campaign: "default" (also empty), "enabled", "disabled"
 	Federated    []string      // domains of another server: DOMAIN, or DOMAIN/BEHAVIOR as federatedIdpMfaBehavior has it
 }
@@ -69,6 +70,7 @@ func Switches() []Switch {
 		{"policy-migration", "preMigration|migrationInProgress|migrationComplete", "state of the policy's migration", "resources/authenticationmethodspolicy"},
 		{"office-phones", "yes|no", "office phones may be used", "resources/voiceauthenticationmethodconfiguration"},
 		{"system-preferred", "default|enabled|disabled", "the system chooses the method by itself", "beta resources/authenticationmethodspolicy"},
+		{"pass", "no|once|any", "temporary access passes are allowed to nobody, to everybody for one use, or for any number of uses", "resources/temporaryaccesspassauthenticationmethodconfiguration: off until an administrator enables it"},
 		{"campaign", "default|enabled|disabled", "registration campaign", "resources/authenticationmethodsregistrationcampaign"},
 		{"federated", "DOMAIN[/BEHAVIOR]", "a federated domain and its federatedIdpMfaBehavior; may repeat", "resources/internaldomainfederation"},
 	}
@@ -99,7 +101,7 @@ func (a *Assumptions) set(name, value string) (err error) {
 		"second": &a.Second, "wrong-code": &a.WrongCode, "page": &a.Page}
 	duration := map[string]*time.Duration{"late": &a.Late, "token-life": &a.TokenLife}
 	word := map[string]*string{"retry-after": &a.RetryAfter, "limits": &a.Limits, "phone-taken": &a.PhoneTaken, "tenant": &a.Tenant,
-		"policy-migration": &a.Migration, "office-phones": &a.OfficePhones, "system-preferred": &a.Preferred, "campaign": &a.Campaign}
+		"policy-migration": &a.Migration, "office-phones": &a.OfficePhones, "system-preferred": &a.Preferred, "campaign": &a.Campaign, "pass": &a.Pass}
 	yes := map[string]*bool{"masked": &a.Masked, "leak": &a.Leak}
 	switch {
 	case number[name] != nil:
@@ -145,7 +147,7 @@ func (a Assumptions) filled() Assumptions {
 		field *string
 		value string
 	}{{&a.RetryAfter, "yes"}, {&a.Limits, "published"}, {&a.PhoneTaken, "sign-in"}, {&a.Tenant, "AAD"}, {&a.Migration, "migrationComplete"},
-		{&a.OfficePhones, "yes"}, {&a.Preferred, "default"}, {&a.Campaign, "default"}} {
+		{&a.OfficePhones, "yes"}, {&a.Preferred, "default"}, {&a.Campaign, "default"}, {&a.Pass, "no"}} {
 		if *f.field == "" {
 			*f.field = f.value
 		}

@@ -75,6 +75,10 @@ type Core interface {
 	DeactivateHardware(ctx context.Context, actor, id string, user cloud.UserID) error
 	UnassignHardware(ctx context.Context, actor, id string, user cloud.UserID) error
 	RemoveHardware(ctx context.Context, actor, id string) error
+
+	IssuePass(ctx context.Context, by engine.Actor, user cloud.UserID, life time.Duration, once bool) (engine.Pass, secret.Bytes, error)
+	RevokePass(ctx context.Context, by engine.Actor, user cloud.UserID, id string) error
+	Exceptions(ctx context.Context, user cloud.UserID) (engine.Exceptions, error)
 }
 
 // Bounds of what one request can take.

@@ -372,3 +372,29 @@ func TestEnvelope(t *testing.T) {
 		t.Errorf("a listing costs %s", got.header.Get("x-ms-resource-unit"))
 	}
 }
+
+// The published example of a pass, the policy's bounds, and one pass at a time.
+func TestPasses(t *testing.T) {
+	r := open(t, engine.Assumptions{}, "pass=once")
+	at := "/v1.0/users/" + r.ann + "/authentication/temporaryAccessPassMethods"
+	first := r.want(t, 201, "POST", at, `{"lifetimeInMinutes":60,"isUsableOnce":true}`)
+	word := first.text("temporaryAccessPass")
+	if len(word) < 8 || first.at("lifetimeInMinutes") != 60.0 || first.at("isUsable") != true || first.text("methodUsabilityReason") != "EnabledByPolicy" {
+		t.Errorf("created: %d characters, %v", len(word), first.at("isUsable"))
+	}
+	for _, bad := range []string{`{"isUsableOnce":false}`, `{"lifetimeInMinutes":59}`, `{"lifetimeInMinutes":481}`, `{"lifetimeInMinutes":"60"}`, `{"startDateTime":"2026-10-01T00:00:00Z"}`, `[]`} {
+		r.want(t, 400, "POST", at, bad)
+	}
+	second := r.want(t, 201, "POST", at, "")
+	got := r.want(t, 200, "GET", at, "")
+	if got.len("value") != 1 || got.text("value", 0, "id") != second.text("id") || got.at("value", 0, "temporaryAccessPass") != nil || strings.Contains(got.raw, word) {
+		t.Errorf("listed: %d", got.len("value"))
+	}
+	r.want(t, 200, "GET", at+"/"+second.text("id"), "")
+	r.want(t, 404, "DELETE", at+"/"+first.text("id"), "")
+	r.want(t, 204, "DELETE", at+"/"+second.text("id"), "")
+	r.want(t, 404, "GET", at+"/"+second.text("id"), "")
+	r.want(t, 400, "POST", "/v1.0/users/"+r.guest+"/authentication/temporaryAccessPassMethods", "")
+	closed := open(t, engine.Assumptions{})
+	closed.want(t, 400, "POST", "/v1.0/users/"+closed.ann+"/authentication/temporaryAccessPassMethods", "")
+}

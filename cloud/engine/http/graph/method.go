@@ -159,15 +159,6 @@ func (f *Face) removeOfType(c *call) (answer, error) {
 	return done()
 }
 
-// addPass is refused: the policy of passes is off in a rehearsal, which would
-// have nobody to show one to.
-func (f *Face) addPass(c *call) (answer, error) {
-	if _, err := f.person(c.ctx, c.vars[0]); err != nil {
-		return answer{}, err
-	}
-	return answer{}, bad("Temporary Access Pass is not enabled by policy for the user.")
-}
-
 // Words of the preferred method (resources/signinpreferences).
 func isPreference(s string) bool {
 	switch cloud.Preference(s) {

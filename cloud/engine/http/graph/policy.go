@@ -90,7 +90,11 @@ func (f *Face) showLine(l *configured, m engine.MethodPolicy) object {
 	for _, id := range m.Include {
 		include = append(include, target(id))
 	}
-	if len(include) == 0 && l.line != "" {
+	passes := l.name == "temporaryAccessPass" && f.assume.Pass != "no"
+	if passes {
+		state = "enabled"
+	}
+	if len(include) == 0 && (l.line != "" || passes) {
 		include = append(include, target("all_users"))
 	}
 	for _, id := range m.Exclude {
@@ -108,8 +112,8 @@ func (f *Face) showLine(l *configured, m engine.MethodPolicy) object {
 	case "email":
 		o["allowExternalIdToUseEmailOtp"] = "default"
 	case "temporaryAccessPass":
-		o["defaultLength"], o["defaultLifetimeInMinutes"], o["isUsableOnce"] = 8, 60, false
-		o["minimumLifetimeInMinutes"], o["maximumLifetimeInMinutes"] = 60, 480
+		o["defaultLength"], o["defaultLifetimeInMinutes"], o["isUsableOnce"] = 8, passDefault, f.assume.Pass == "once"
+		o["minimumLifetimeInMinutes"], o["maximumLifetimeInMinutes"] = passLeast, passMost
 	}
 	return o
 }
