@@ -68,14 +68,14 @@ type shimParts struct {
 	engine    shimEngine
 	primaries *primaries
 	observed  *observe.Book
-	events    *journal.Journal
+	endLog    func() error
 	records   *journal.Journal // of accounting
 	desk      *accounting.Desk
 	log       *slog.Logger
 }
 
 func (s *shimParts) Close() error {
-	return errors.Join(s.primaries.close(), s.engine.Close(), s.events.Close(), s.records.Close())
+	return errors.Join(s.primaries.close(), s.engine.Close(), s.records.Close(), s.endLog())
 }
 
 // shimConfig loads a configuration and says what is odd about it.
@@ -190,24 +190,24 @@ func (p *program) loadShim(ctx context.Context, path, key string) (*shimParts, e
 	if err != nil {
 		return nil, err
 	}
-	events, log, err := p.shimLog(conf)
+	endLog, log, err := p.shimLog(conf)
 	if err != nil {
 		return nil, err
 	}
 	e, err := p.shimEngine(ctx, &conf.Engine, key)
 	if err != nil {
-		return nil, errors.Join(err, events.Close())
+		return nil, errors.Join(err, endLog())
 	}
 	first, err := p.primaries(conf)
 	if err != nil {
-		return nil, errors.Join(err, e.Close(), events.Close())
+		return nil, errors.Join(err, e.Close(), endLog())
 	}
 	records, err := journal.Open(journal.Options{Folder: filepath.Join(conf.Data, "accounting"), MaxFile: accountingFile, Now: p.now})
 	if err != nil {
-		return nil, errors.Join(err, e.Close(), events.Close(), first.close())
+		return nil, errors.Join(err, e.Close(), endLog(), first.close())
 	}
 	desk := accounting.New(records, first.relays(), p.now)
-	return &shimParts{config: conf, engine: e, primaries: first, observed: book, events: events, log: log, records: records, desk: desk}, nil
+	return &shimParts{config: conf, engine: e, primaries: first, observed: book, endLog: endLog, log: log, records: records, desk: desk}, nil
 }
 
 // listen makes the server and opens all its ports, or none.

@@ -9,11 +9,13 @@
 // Each process and each turn begins a file of its own, named by its time, so
 // that several processes may share a folder and a file that a crash tore is
 // never written again. Of a torn file the whole lines count. Calls of Append
-// at the same time share one fsync.
+// at the same time share one fsync. In front of a log stands a [Gatherer], so
+// that lines of a busy moment share one write.
 package journal
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -32,6 +34,11 @@ import (
 const MaxLine = 64 << 10
 
 const suffix = ".jsonl"
+
+var (
+	newline    = []byte{'\n'}
+	errTooLong = fmt.Errorf("a record is one line of at most %d octets", MaxLine)
+)
 
 // Options say where lines go.
 type Options struct {
@@ -66,18 +73,28 @@ func Open(o Options) (*Journal, error) {
 	return &Journal{o: o}, nil
 }
 
-// Write adds a line, which ends with a newline, or is given one.
-func (j *Journal) Write(line []byte) (int, error) {
-	_, err := j.add(line)
-	if err != nil {
+// Write adds lines. The last one is given a newline if it has none.
+func (j *Journal) Write(lines []byte) (int, error) {
+	for rest := lines; len(rest) > 0; {
+		line, after, _ := bytes.Cut(rest, newline)
+		if len(line) >= MaxLine {
+			return 0, errTooLong
+		}
+		rest = after
+	}
+	if _, err := j.add(lines); err != nil {
 		return 0, err
 	}
-	return len(line), nil
+	return len(lines), nil
 }
 
 // Append adds a line and returns when it is durable. With an error it is not
 // known to be.
 func (j *Journal) Append(line []byte) error {
+	line = bytes.TrimSuffix(line, newline)
+	if len(line) >= MaxLine || bytes.Contains(line, newline) {
+		return errTooLong
+	}
 	mine, err := j.add(line)
 	if err != nil {
 		return err
@@ -113,28 +130,28 @@ func closeAll(files []*os.File, sync bool) error {
 	return errors.Join(errs...)
 }
 
-// add writes a line and returns its number.
-func (j *Journal) add(line []byte) (uint64, error) {
-	text := strings.TrimSuffix(string(line), "\n")
-	if len(text)+1 > MaxLine || strings.Contains(text, "\n") {
-		return 0, fmt.Errorf("a record is one line of at most %d octets", MaxLine)
-	}
+// add writes one or more lines into one file, and returns how many were written
+// so far.
+func (j *Journal) add(lines []byte) (uint64, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.file == nil || j.size+int64(len(text))+1 > j.o.MaxFile {
+	if !bytes.HasSuffix(lines, newline) {
+		lines = slices.Concat(lines, newline)
+	}
+	if j.file == nil || j.size+int64(len(lines)) > j.o.MaxFile {
 		if err := j.turn(); err != nil {
 			return 0, err
 		}
 	}
-	if _, err := j.file.WriteString(text + "\n"); err != nil {
+	if _, err := j.file.Write(lines); err != nil {
 		// What was written of the line must not become the start of another.
 		if bad := j.file.Truncate(j.size); bad != nil {
 			j.retired, j.file = append(j.retired, j.file), nil
 		}
 		return 0, fmt.Errorf("record cannot be written: %w", err)
 	}
-	j.size += int64(len(text)) + 1
-	j.written++
+	j.size += int64(len(lines))
+	j.written += uint64(bytes.Count(lines, newline))
 	return j.written, nil
 }
 
