@@ -16,6 +16,7 @@ import (
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
 	"mfabridge/cloud/engine/http/admin"
+	"mfabridge/cloud/engine/http/app"
 	"mfabridge/cloud/engine/http/directory"
 	"mfabridge/cloud/engine/http/oauth"
 	"mfabridge/cloud/engine/http/pages"
@@ -66,8 +67,13 @@ func New(o Options) (*API, error) {
 		Groups: groups, Preflight: preflight, Lease: o.Lease})
 	verifier := verify.New(ctx, verify.Options{For: func(app string) verify.Core { return o.Engine.As(app) }, Verdicts: o.Engine.Verdicts, Log: o.Log})
 	devices := pages.New(ctx, o.Engine, o.Pages)
+	browsers, err := app.New()
+	if err != nil {
+		stop()
+		return nil, err
+	}
 	var routes []serve.Route
-	for _, rows := range [][]serve.Route{tokens.Routes(), users.Routes(), verifier.Routes(), admin.New(o.Engine).Routes(), a.health(), devices.Routes(), front()} {
+	for _, rows := range [][]serve.Route{tokens.Routes(), users.Routes(), verifier.Routes(), admin.New(o.Engine).Routes(), a.health(), devices.Routes(), browsers.Routes(), front()} {
 		routes = append(routes, rows...)
 	}
 	table, err := serve.New(serve.Options{Routes: routes, Auth: gate{tokens, devices}, Limits: o.Limits, Proxies: o.Proxies, Log: o.Log})
@@ -147,7 +153,7 @@ func (a *API) ready(ctx context.Context) error {
 
 // page is what a person sees who comes to the public address.
 const page = `<!doctype html><html lang="en"><meta charset="utf-8"><title>mfabridge</title>
-<p>This is a sign-in service for programs. There is nothing to see here.</p></html>
+<meta name="viewport" content="width=device-width"><p>This is a sign-in service. People are looking for the <a href="authenticator">Authenticator</a>.</p></html>
 `
 
 // front is the first row of the public listener.

@@ -347,7 +347,7 @@ func TestActivationAddress(t *testing.T) {
 		t.Fatal(err)
 	}
 	made := read[wire.ActivationAnswer](t, h.post(t, "/pass", wire.PassRequest{User: "ada@contoso.example", Pass: string(word.Reveal())}))
-	if made.URL != "https://mfa.contoso.example/authenticator/#user=ada%40contoso.example&code="+made.Code {
+	if made.URL != "https://mfa.contoso.example/authenticator#user=ada%40contoso.example&code="+made.Code {
 		t.Errorf("%s", made.URL)
 	}
 	if n := len(made.QR); n < 21 || len(made.QR[0]) != n || !strings.HasPrefix(made.QR[0], "1111111") || strings.Trim(strings.Join(made.QR, ""), "01") != "" {

@@ -8,7 +8,7 @@ import (
 )
 
 // pathApp is where the authenticator's page is, below the public address.
-const pathApp = "/authenticator/"
+const pathApp = "/authenticator"
 
 // Invitation is the address for somebody who is invited. It holds no secret, and
 // nothing is used up by looking at it.

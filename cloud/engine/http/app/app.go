@@ -1,0 +1,157 @@
+// Package app is the Authenticator for browsers: a page that a person installs
+// on a telephone or a desktop, served by the engine's pages listener below
+// /authenticator. docs/authenticator.md is its manual.
+//
+// The page is a set of embedded files: HTML, one style sheet, and JavaScript
+// modules that the browser loads as they are. Nothing is built, nothing comes
+// from elsewhere, and nothing here decides: the page speaks /authenticator/v1
+// like every other authenticator. Its content policy forbids inline scripts and
+// styles, strings that become code or markup, and every address but our own.
+//
+// A service worker keeps the files, so that codes are shown without a network.
+// It names the version of what it keeps, a digest of all files: when one file
+// changes, the worker changes, and browsers fetch the set anew.
+//
+// Invitations and activation codes travel in the fragment of an address
+// (#user=…&code=…), which browsers do not send: no log of a server or a proxy
+// has them.
+package app
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"embed"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"net/http"
+	"path"
+	"slices"
+	"time"
+
+	"mfabridge/cloud"
+	"mfabridge/cloud/engine/http/serve"
+)
+
+// Path is where the page is, below the address of the pages listener.
+const Path = "/authenticator"
+
+// Names of files that are not served as they lie there.
+const (
+	pageFile   = "index.html"
+	workerFile = "sw.js"
+)
+
+// policy is the page's Content-Security-Policy. The one policy of trusted types
+// names the address of the service worker.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; manifest-src 'self'; worker-src 'self'; " +
+	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types worker"
+
+// types are the media types of the files, by extension.
+var types = map[string]string{
+	".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8",
+	".svg": "image/svg+xml", ".png": "image/png", ".webmanifest": "application/manifest+json",
+}
+
+//go:embed web
+var web embed.FS
+
+// file is one of them, ready to be sent.
+type file struct {
+	kind, tag string
+	body      []byte
+}
+
+// Face serves the page.
+type Face struct {
+	page  file
+	files map[string]file
+}
+
+// New reads the embedded files.
+func New() (*Face, error) {
+	root, err := fs.Sub(web, "web")
+	if err != nil {
+		return nil, err
+	}
+	entries, err := fs.ReadDir(root, ".") // in order of their names
+	if err != nil {
+		return nil, err
+	}
+	f := &Face{files: map[string]file{}}
+	sum, kept := sha256.New(), []string{}
+	for _, entry := range entries {
+		name := entry.Name()
+		body, err := fs.ReadFile(root, name)
+		if err != nil {
+			return nil, err
+		}
+		kind, known := types[path.Ext(name)]
+		if !known {
+			return nil, errors.New("the file " + name + " of the page has no media type")
+		}
+		sum.Write([]byte(name + "\x00"))
+		sum.Write(body)
+		if name != workerFile && name != pageFile {
+			kept = append(kept, name)
+		}
+		f.files[name] = newFile(kind, body)
+	}
+	f.page = f.files[pageFile]
+	delete(f.files, pageFile)
+	head, err := json.Marshal(map[string]any{"version": encode(sum.Sum(nil)), "files": kept})
+	if err != nil {
+		return nil, err
+	}
+	f.files[workerFile] = newFile(types[".js"], slices.Concat([]byte("const kept = "), head, []byte(";\n"), f.files[workerFile].body))
+	return f, nil
+}
+
+func newFile(kind string, body []byte) file {
+	sum := sha256.Sum256(body)
+	return file{kind: kind, tag: `"` + encode(sum[:]) + `"`, body: body}
+}
+
+func encode(sum []byte) string { return base64.RawURLEncoding.EncodeToString(sum[:12]) }
+
+// Routes are the face's rows: the page, and the files that it loads.
+func (f *Face) Routes() []serve.Route {
+	return []serve.Route{
+		{Listener: serve.Pages, Method: http.MethodGet, Path: Path, Open: true, Handler: func(w http.ResponseWriter, r *http.Request) error {
+			h := w.Header()
+			h.Set("Content-Security-Policy", policy)
+			h.Set("Cross-Origin-Opener-Policy", "same-origin")
+			h.Set("Permissions-Policy", "camera=(self), geolocation=(), microphone=()")
+			return f.page.send(w, r)
+		}},
+		{Listener: serve.Pages, Method: http.MethodGet, Path: Path + "/{file}", Open: true, Handler: f.part},
+	}
+}
+
+func (f *Face) part(w http.ResponseWriter, r *http.Request) error {
+	name := r.PathValue("file")
+	part, ok := f.files[name]
+	if !ok {
+		return &cloud.Error{Kind: cloud.NotFound, Message: "the page has no such file"}
+	}
+	h := w.Header()
+	// What is opened by itself, as an image can be, does nothing either.
+	h.Set("Content-Security-Policy", "default-src 'none'; connect-src 'self'; frame-ancestors 'none'")
+	if name == workerFile {
+		h.Set("Service-Worker-Allowed", Path)
+	}
+	return part.send(w, r)
+}
+
+// send writes a file, or that the browser has it already.
+func (f file) send(w http.ResponseWriter, r *http.Request) error {
+	h := w.Header()
+	h.Set("Content-Type", f.kind)
+	h.Set("Cache-Control", "no-cache")
+	h.Set("Etag", f.tag)
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(f.body))
+	return nil
+}

@@ -1,0 +1,115 @@
+package app_test
+
+import (
+	"errors"
+	"net/http/httptest"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"mfabridge/cloud"
+	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/http/api"
+	"mfabridge/cloud/engine/http/serve"
+	"mfabridge/cloud/engine/store/sqlite"
+)
+
+var operator = engine.Actor{Who: "operator", Reason: "test"}
+
+const ada = "ada@contoso.example"
+
+// house is an engine whose pages listener is on the loopback, with one user.
+type house struct {
+	engine *engine.Engine
+	user   cloud.UserID
+	url    string
+	server *httptest.Server
+}
+
+func build(t testing.TB) *house {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "cloud.db")
+	if err := sqlite.Init(t.Context(), path, "", engine.Setup{Actor: operator, Now: time.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	s, err := sqlite.Open(t.Context(), path, sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := engine.LoadKey("file:" + path + ".key")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &house{}
+	if h.engine, err = engine.Open(t.Context(), engine.Config{Store: s, Key: key}); err != nil {
+		t.Fatal(err)
+	}
+	faces, err := api.New(api.Options{Engine: h.engine, Issuer: "https://engine.contoso.example"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.server = httptest.NewServer(faces.Handler(serve.Pages))
+	h.url = h.server.URL
+	t.Cleanup(func() {
+		faces.Drain()
+		h.server.CloseClientConnections()
+		h.server.Close()
+		if err := errors.Join(faces.Close(), h.engine.Close(), s.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	if h.user, err = h.engine.AddUser(t.Context(), operator, cloud.Profile{UPN: ada, Enabled: true}); err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+// pass is a pass of the helpdesk, for a user who is invited.
+func (h *house) pass(t testing.TB) string {
+	t.Helper()
+	if _, _, err := h.engine.Invite(t.Context(), operator, h.user); err != nil {
+		t.Fatal(err)
+	}
+	_, word, err := h.engine.IssuePass(t.Context(), operator, h.user, time.Hour, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(word.Reveal())
+}
+
+// ask begins a login of Ada.
+func (h *house) ask(t testing.TB, number bool) cloud.Challenge {
+	t.Helper()
+	c, err := h.engine.Begin(t.Context(), cloud.Request{Subject: cloud.Key{Kind: cloud.ByID, Value: string(h.user)}, Tries: 3,
+		Client: cloud.Client{App: "VPN", Station: "198.51.100.7"}, ShowsNumber: number})
+	if err != nil || c.Method != cloud.Push {
+		t.Fatalf("%+v, %v", c, err)
+	}
+	return c
+}
+
+// stands is the verdict on a challenge, as it is now.
+func (h *house) stands(t testing.TB, c cloud.Challenge) cloud.Decision {
+	t.Helper()
+	d, err := h.engine.Look(t.Context(), []cloud.ChallengeID{c.ID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d[0]
+}
+
+// activated is a page that a pass has made an authenticator of Ada.
+func (h *house) activated(t testing.TB, b *tab) *tab {
+	t.Helper()
+	pass := h.pass(t)
+	b.visit("#user=" + ada)
+	b.click("I have a pass of the helpdesk")
+	b.fill("Pass", pass)
+	b.click("Next")
+	b.sees("You are signed in as " + ada)
+	b.click("Use this device")
+	b.sees("This device is ready")
+	b.click("To your accounts")
+	b.sees("Ready to approve sign-ins")
+	return b
+}

@@ -1,0 +1,52 @@
+// One account: how it stands, its names, and its end on this device.
+import { busy, field, h, mark, notice, say } from "./dom.js";
+import { confirm } from "./confirm.js";
+import { stateOf } from "./home.js";
+import { account as find, change, remove } from "./vault.js";
+import { known } from "./watch.js";
+import { t } from "./words.js";
+
+export async function accountPage(query) {
+  const account = await find(query.get("id"));
+  if (!account || account.draft) {
+    return h("div", { class: "page narrow" }, h("h1", {}, t("account.none")), h("p", {}, h("a", { href: "#" }, t("home.title"))));
+  }
+  return h("div", { class: "page narrow" }, h("h1", {}, account.label || account.issuer || t("home.nameless")),
+    account.device ? standing(account) : names(account), ending(account));
+}
+
+function standing(account) {
+  const removed = known.get(account.id)?.state === "removed";
+  const row = (name, value) => [h("dt", {}, name), h("dd", {}, value)];
+  return h("div", {}, removed ? notice("warning", t("account.removed")) : null,
+    h("dl", { class: "facts" }, row(t("account.state"), h("span", { "data-state": account.id }, stateOf(account))),
+      row(t("device"), account.name), row(t("account.codes"), t(account.oath ? "account.codes.yes" : "account.codes.no"))));
+}
+
+// The names of an account of codes are its owner's.
+function names(account) {
+  const text = (value) => h("input", { type: "text", autocomplete: "off", maxlength: "128", value });
+  const issuer = text(account.issuer), label = text(account.label), save = h("button", { class: "main", type: "submit" }, t("save"));
+  return h("form", { novalidate: true, onsubmit: (event) => {
+    event.preventDefault();
+    busy(save, async () => {
+      mark(issuer, issuer.value.trim() || label.value.trim() ? "" : t("needed"));
+      if (issuer.value.trim() || label.value.trim()) {
+        await change(account.id, (now) => { [now.issuer, now.label] = [issuer.value.trim(), label.value.trim()]; });
+        location.hash = "";
+      }
+    });
+  } }, field(t("import.issuer"), issuer), field(t("import.label"), label), h("div", { class: "buttons" }, save));
+}
+
+function ending(account) {
+  return h("section", { class: "ending" }, h("h2", {}, t("account.end")), h("p", {}, t(account.device ? "account.end.device" : "account.end.codes")),
+    h("button", { type: "button", class: "danger", onclick: async () => {
+      const name = account.label || account.issuer;
+      if (await confirm(t("account.end.sure", { name }), t(account.device ? "account.end.device" : "account.end.codes"), t("account.end.yes"))) {
+        await remove(account.id);
+        say(t("account.ended", { name }));
+        location.hash = "";
+      }
+    } }, t("account.end.yes")));
+}

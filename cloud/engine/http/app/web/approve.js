@@ -1,0 +1,185 @@
+// The sheet on which somebody approves or denies a sign-in.
+import { busy, field, h, mark, notice, say } from "./dom.js";
+import { now, press } from "./engine.js";
+import { accounts } from "./vault.js";
+import { known } from "./watch.js";
+import { ago, clock, t } from "./words.js";
+
+const settle = 500; // milliseconds in which a sheet that has just come takes no press: it may have come under a finger
+
+const later = new Set(); // challenges that somebody put aside
+const answered = new Set(); // and those that were answered here
+let shown = null; // { account, push, stage, result, since }
+let sheet = null;
+let onAside = () => {};
+
+// Begins; aside is called when somebody puts a sign-in aside.
+export function begin(aside) {
+  onAside = aside;
+}
+
+// The sign-ins that wait: [{ account, push }], oldest first.
+export async function waiting() {
+  const found = [];
+  for (const account of await accounts()) {
+    for (const push of known.get(account.id)?.pushes ?? []) {
+      if (!answered.has(push.challenge) && Date.parse(push.expires_at) > now()) {
+        found.push({ account, push });
+      }
+    }
+  }
+  return found.sort((a, b) => Date.parse(a.push.begun_at) - Date.parse(b.push.begun_at));
+}
+
+// Brings the sheet in line with what waits now.
+export async function update() {
+  const all = await waiting();
+  if (shown && shown.stage !== "done" && shown.stage !== "sending" && gone(all)) {
+    finish("late");
+  }
+  if (!shown) {
+    const next = all.find(({ push }) => !later.has(push.challenge));
+    if (next) {
+      open(next);
+    }
+  }
+}
+
+function gone(all) {
+  if (Date.parse(shown.push.expires_at) <= now()) {
+    return true;
+  }
+  return known.get(shown.account.id)?.state === "ok" && !all.some(({ push }) => push.challenge === shown.push.challenge);
+}
+
+// Opens the sheet for a sign-in.
+export function open({ account, push }) {
+  later.delete(push.challenge);
+  shown = { account, push, stage: "ask", since: performance.now() };
+  draw();
+  say(t("approve.came", { application: push.application }));
+}
+
+function close() {
+  const before = sheet;
+  shown = sheet = null;
+  before?.close();
+  before?.remove();
+  update();
+}
+
+function putAside() {
+  later.add(shown.push.challenge);
+  close();
+  onAside();
+}
+
+function finish(result) {
+  if (result !== "late") {
+    answered.add(shown.push.challenge);
+  }
+  shown.stage = "done";
+  shown.result = result;
+  draw();
+}
+
+const stages = { ask, report, done: outcome };
+
+function draw() {
+  if (!sheet) {
+    sheet = h("dialog", { class: "sheet", "aria-labelledby": "sheet-title", oncancel: (event) => {
+      event.preventDefault();
+      shown.stage === "done" ? close() : putAside();
+    } });
+    document.getElementById("sheet").append(sheet);
+  }
+  sheet.replaceChildren(...stages[shown.stage]());
+  if (!sheet.open) {
+    sheet.showModal();
+  }
+  (sheet.querySelector("[data-first]") ?? sheet.querySelector("h2")).focus();
+}
+
+const title = (text) => h("h2", { id: "sheet-title", tabindex: "-1" }, text);
+
+function facts({ account, push }) {
+  const begun = new Date(push.begun_at);
+  const row = (name, value) => [h("dt", {}, name), h("dd", {}, value)];
+  return h("dl", { class: "facts" },
+    row(t("approve.application"), h("strong", {}, push.application)),
+    row(t("approve.from"), push.from || t("approve.unknown")),
+    row(t("approve.time"), `${clock(begun)} (${ago((now() - begun) / 1000)})`),
+    row(t("approve.account"), account.label));
+}
+
+function ask() {
+  const { push } = shown;
+  const number = push.number ? h("input", { class: "digits", inputmode: "numeric", autocomplete: "off", maxlength: "2", required: true, "data-first": true }) : null;
+  const approve = h("button", { class: "main", type: "submit" }, t("approve.yes"));
+  const form = h("form", { novalidate: true, onsubmit: (event) => {
+    event.preventDefault();
+    if (number && !/^\d\d$/.test(number.value.trim())) {
+      mark(number, t("approve.number.two"));
+      return;
+    }
+    send(approve, "approve", number?.value.trim());
+  } },
+  number ? field(t("approve.number"), number, t("approve.number.hint")) : null,
+  h("div", { class: "buttons" }, approve, h("button", { type: "button", onclick: (event) => send(event.currentTarget, "deny") }, t("approve.no"))));
+  return [title(t("approve.title")), facts(shown), form,
+    h("p", { class: "sheet-foot" },
+      h("button", { class: "plain danger", type: "button", onclick: () => { shown.stage = "report"; draw(); } }, t("approve.fraud")),
+      h("button", { class: "plain", type: "button", onclick: putAside }, t("approve.later")))];
+}
+
+function report() {
+  return [title(t("report.title")), h("p", {}, t("report.what", { application: shown.push.application })),
+    h("div", { class: "buttons" },
+      h("button", { class: "main danger", type: "button", onclick: (event) => send(event.currentTarget, "fraud") }, t("report.yes")),
+      h("button", { type: "button", onclick: () => { shown.stage = "ask"; draw(); } }, t("back")))];
+}
+
+// Sends an answer; what came of it is shown.
+function send(button, answer, number) {
+  if (performance.now() - shown.since < settle) {
+    return null;
+  }
+  const from = shown.stage;
+  return busy(button, async () => {
+    shown.stage = "sending";
+    try {
+      finish(resultOf(answer, await press(shown.account, shown.push.challenge, answer, number)));
+    } catch (refusal) {
+      if (refusal.key === "engine.not_found") {
+        finish("late");
+        return;
+      }
+      shown.stage = from;
+      sheet.querySelector(".notice")?.remove();
+      sheet.querySelector("h2").after(notice("warning", t(refusal.key === "engine.offline" ? "approve.offline" : "approve.refused")));
+    }
+  });
+}
+
+function resultOf(answer, { state, reason }) {
+  if (reason === "repeat_refused" || state === "expired") {
+    return "late";
+  }
+  if (state === "approved") {
+    return "approved";
+  }
+  if (answer === "approve") {
+    return reason === "wrong_code" ? "number" : "refused";
+  }
+  return answer === "fraud" ? "reported" : "denied";
+}
+
+const marks = { approved: "good", denied: "info", reported: "info", late: "info", number: "warning", refused: "warning" };
+
+function outcome() {
+  const { result } = shown;
+  say(`${t(`result.${result}`)} ${t(`result.${result}.text`)}`);
+  return [h("div", { class: `seal ${marks[result]}`, "aria-hidden": "true" }), title(t(`result.${result}`)),
+    h("p", { class: "centred" }, t(`result.${result}.text`)),
+    h("div", { class: "buttons" }, h("button", { class: "main", type: "button", onclick: close }, t("done")))];
+}

@@ -1,0 +1,149 @@
+// The Authenticator: opens what this device keeps, shows the page that the
+// fragment of the address names, and waits for sign-ins.
+import * as approve from "./approve.js";
+import { accountPage } from "./account.js";
+import { activatePage, choices, importPage, invitePage } from "./add.js";
+import { h, icon, notice, say } from "./dom.js";
+import { drawPending, home, icons, stateOf } from "./home.js";
+import { readyPage, settingsPage } from "./settings.js";
+import { accounts, onChange, open, tidy } from "./vault.js";
+import { begin as watch } from "./watch.js";
+import { begin as speak, t } from "./words.js";
+
+const pages = {
+  "": home, add: choices, activate: activatePage, invite: invitePage, import: importPage, account: accountPage,
+  settings: () => settingsPage(draw), ready: () => readyPage(draw),
+};
+
+let drawn = 0;
+
+// The page that the address names, and what it says to it. Invitations and
+// activation links name none: #user=…, #user=…&code=…. A code does not stay in
+// the history.
+function asked() {
+  const fragment = location.hash.slice(1);
+  const [page, query] = fragment.includes("=") && !fragment.includes("?") ? ["", fragment] : fragment.split("?");
+  const given = new URLSearchParams(query ?? "");
+  const name = page || (given.has("code") ? "activate" : given.has("user") ? "invite" : "");
+  if (given.has("code")) {
+    history.replaceState(null, "", `#${name}`);
+  }
+  return { name: Object.hasOwn(pages, name) ? name : "", given };
+}
+
+let current = asked();
+
+async function draw() {
+  const turn = ++drawn;
+  const view = await pages[current.name](current.given);
+  if (turn === drawn) {
+    document.getElementById("bar").replaceChildren(...bar(current.name));
+    document.getElementById("main").replaceChildren(view);
+  }
+  title();
+}
+
+async function go() {
+  current = asked();
+  await draw();
+  scrollTo(0, 0);
+  const heading = document.querySelector("main h1");
+  heading.tabIndex = -1;
+  heading.focus();
+}
+
+function bar(name) {
+  const link = (to, label, path, words) => h("a", { class: "bar-link", href: to, "aria-label": label, title: label }, icon(path), words ? h("span", {}, words) : null);
+  return name === ""
+    ? [h("span", { class: "brand" }, h("img", { src: "authenticator/icon.svg", alt: "", width: "28", height: "28" }), t("name")),
+      h("nav", { "aria-label": t("nav") }, link("#add", t("home.add"), icons.add), link("#settings", t("settings.title"), icons.settings))]
+    : [h("nav", { "aria-label": t("nav") }, link("#", t("home.title"), icons.back, t("back")))];
+}
+
+async function title() {
+  const n = (await approve.waiting()).length;
+  document.title = n ? `(${n}) ${t("name")}` : t("name");
+}
+
+// What has come or gone is shown where it can be seen.
+async function heard() {
+  await approve.update();
+  title();
+  for (const place of document.querySelectorAll("[data-state]")) {
+    const words = stateOf({ id: place.dataset.state });
+    if (place.textContent !== words) {
+      place.textContent = words;
+    }
+  }
+  const pending = document.getElementById("pending");
+  if (pending) {
+    await drawPending(pending);
+  }
+  await notify();
+}
+
+const notified = new Set();
+
+// Tells of sign-ins while nobody looks at the page.
+async function notify() {
+  if (document.visibilityState === "visible" || !globalThis.Notification || Notification.permission !== "granted") {
+    return;
+  }
+  const worker = await navigator.serviceWorker?.getRegistration("authenticator");
+  for (const { push } of await approve.waiting()) {
+    if (!notified.has(push.challenge)) {
+      notified.add(push.challenge);
+      worker?.showNotification(t("home.waits", { application: push.application }), { body: t("notice.open"), tag: push.challenge, requireInteraction: true });
+    }
+  }
+}
+
+// Keeps the page for when there is no network. Where that fails, the page
+// works while there is one.
+async function install() {
+  if (!navigator.serviceWorker) {
+    return;
+  }
+  const worker = globalThis.trustedTypes?.createPolicy("worker", { createScriptURL: () => new URL("sw.js", import.meta.url).href });
+  const address = worker ? worker.createScriptURL("") : new URL("sw.js", import.meta.url).href;
+  await navigator.serviceWorker.register(address, { scope: new URL("../authenticator", import.meta.url).pathname, updateViaCache: "none" }).catch(() => {});
+}
+
+function online() {
+  say(navigator.onLine ? "" : t("state.offline"));
+  document.body.classList.toggle("offline", !navigator.onLine);
+}
+
+async function begin() {
+  speak();
+  install();
+  try {
+    await open();
+    await tidy(Date.now());
+  } catch (refusal) {
+    document.getElementById("main").replaceChildren(h("div", { class: "page narrow" }, h("h1", {}, t("name")), notice("warning", t(refusal.key ?? "storage.none"))));
+    return;
+  }
+  approve.begin(heard);
+  addEventListener("hashchange", go);
+  addEventListener("online", online);
+  addEventListener("offline", online);
+  await draw();
+  let before = await shape();
+  onChange(async () => {
+    const now = await shape();
+    if (now !== before) {
+      before = now;
+      if (current.name === "" || current.name === "account") {
+        draw();
+      }
+    }
+  });
+  setInterval(() => approve.update(), 1000);
+  await watch(heard);
+}
+
+// What of the accounts a page shows.
+const shape = async () => JSON.stringify((await accounts()).map(({ id, label, issuer, name }) => [id, label, issuer, name]));
+
+begin();

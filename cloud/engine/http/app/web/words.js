@@ -1,0 +1,54 @@
+// Words in the language of the person: the browser's, or the one chosen here.
+import en from "./en.js";
+import de from "./de.js";
+
+const dictionaries = { en, de };
+const kept = "mfabridge-language";
+export const languages = { en: "English", de: "Deutsch" };
+export let language = "en";
+
+// Takes the language that was chosen, else the first of the browser's that we have.
+export function begin() {
+  const wanted = [remembered(), ...navigator.languages].map((tag) => (tag ?? "").slice(0, 2).toLowerCase());
+  use(wanted.find((tag) => dictionaries[tag]) ?? "en");
+}
+
+export function choose(tag) {
+  try {
+    localStorage.setItem(kept, tag);
+  } catch {
+    // it counts until the page is closed
+  }
+  use(tag);
+}
+
+function remembered() {
+  try {
+    return localStorage.getItem(kept);
+  } catch {
+    return null;
+  }
+}
+
+function use(tag) {
+  language = tag;
+  document.documentElement.lang = tag;
+}
+
+// The words of a key; {name} is filled in.
+export function t(key, values) {
+  const text = dictionaries[language][key] ?? en[key] ?? key;
+  return text.replace(/\{(\w+)\}/g, (whole, name) => values?.[name] ?? whole);
+}
+
+// A time of today as people read it, else with its day.
+export function clock(date) {
+  const today = new Date().toDateString() === date.toDateString();
+  return new Intl.DateTimeFormat(language, today ? { timeStyle: "short" } : { dateStyle: "medium", timeStyle: "short" }).format(date);
+}
+
+// How long ago, roughly.
+export function ago(seconds) {
+  const f = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
+  return Math.abs(seconds) < 90 ? f.format(-Math.round(seconds), "second") : f.format(-Math.round(seconds / 60), "minute");
+}
