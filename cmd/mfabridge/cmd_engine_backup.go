@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,7 +29,7 @@ func (p *program) backupCommand() *cli.Command {
 		Name: "backup", Usage: "write a copy of a store, while it is in use", ArgsUsage: "FILE",
 		Description: "The copy is of one moment, and checked. It holds no key: keep a copy of the key file elsewhere. It does not open as a\n" +
 			"store: engine restore makes one of it that accepts no code that was used since. For PostgreSQL use its own tools\n" +
-			"(pg_dump, pg_basebackup) and engine restore --in-place afterwards.",
+			"(pg_dump, pg_basebackup) and engine restore --in-place on what is brought back, which does not open before; see docs/operations.md.",
 		Flags: slices.Concat(storeFlags(), []cli.Flag{
 			&cli.StringSliceFlag{Name: "recipient", EnvVars: env("recipient"), Usage: "encrypt it to this age `RECIPIENT` (age1…)"},
 			&cli.StringFlag{Name: "reason", EnvVars: env("reason"), Value: "backup", Usage: "why, for the audit"},
@@ -93,7 +94,7 @@ func (p *program) engineBackup(c *cli.Context) error {
 func (p *program) copyStore(ctx context.Context, e *embedded, by engine.Actor, path string) (b engine.Backup, err error) {
 	s, ok := e.store.(*sqlite.Store)
 	if !ok {
-		return b, usage("a store in PostgreSQL is not copied by this command", "use pg_dump or pg_basebackup, and engine restore --in-place on what you bring back")
+		return b, usage("a store in PostgreSQL is not copied by this command", "pg_dump -Fc does, and engine restore --in-place on what you bring back; see docs/operations.md")
 	}
 	if err := e.BeginBackup(ctx, by); err != nil {
 		return b, err
@@ -244,7 +245,7 @@ func copyBackup(to io.Writer, from string, ids []age.Identity) error {
 }
 
 func (p *program) restoreInPlace(c *cli.Context, t place, by engine.Actor) (err error) {
-	s, err := t.openStore(c.Context, sqlite.Options{})
+	s, err := t.openRestored(c.Context)
 	if err != nil {
 		return err
 	}
@@ -288,6 +289,6 @@ func (p *program) restored(t place, r engine.Restored) error {
 	_, err := fmt.Fprintf(p.out, "%s holds %s; codes of before %s are void\n"+
 		"generators take codes again from %s, those never used here from %s\n"+
 		"not in it is what was done since: blocks, removed applications, passwords, new users\n",
-		t.path, what, r.Fenced.UTC().Format(time.RFC3339), r.Proven.UTC().Format(time.RFC3339), r.Unproven.UTC().Format(time.RFC3339))
+		cmp.Or(t.path, t.given), what, r.Fenced.UTC().Format(time.RFC3339), r.Proven.UTC().Format(time.RFC3339), r.Unproven.UTC().Format(time.RFC3339))
 	return err
 }

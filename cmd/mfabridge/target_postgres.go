@@ -35,6 +35,14 @@ func (t place) openStore(ctx context.Context, o sqlite.Options) (engine.Store, e
 	return sqlite.Open(ctx, t.path, o)
 }
 
+// openRestored is openStore also of what was brought back from a copy.
+func (t place) openRestored(ctx context.Context) (engine.Store, error) {
+	if t.database != "" {
+		return postgres.OpenRestored(ctx, t.database)
+	}
+	return sqlite.Open(ctx, t.path, sqlite.Options{})
+}
+
 // node is the name of this machine in the audit of a store that several
 // machines have open; empty: there is only this one.
 func (t place) node() string {

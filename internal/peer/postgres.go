@@ -276,3 +276,26 @@ func (c *Cluster) SQL(statements string) (string, error) {
 	out, err := c.command("psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", address, "-c", statements).CombinedOutput()
 	return strings.TrimSpace(string(out)), err
 }
+
+// Dump writes a schema as pg_dump does.
+func (c *Cluster) Dump(schema string) ([]byte, error) {
+	cmd := c.command("pg_dump", "-h", c.folder, "-p", strconv.Itoa(c.port), "-U", "postgres", "-Fc", "-n", schema, "postgres")
+	var failed bytes.Buffer
+	cmd.Stderr = &failed
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("pg_dump: %w: %s", err, bytes.TrimSpace(failed.Bytes()))
+	}
+	return out, nil
+}
+
+// Restore brings a dump back as pg_restore does; what of it is there already is
+// replaced.
+func (c *Cluster) Restore(dump []byte) error {
+	cmd := c.command("pg_restore", "-h", c.folder, "-p", strconv.Itoa(c.port), "-U", "postgres", "-d", "postgres", "--clean", "--if-exists", "--exit-on-error", "--single-transaction")
+	cmd.Stdin = bytes.NewReader(dump)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("pg_restore: %w: %s", err, bytes.TrimSpace(out))
+	}
+	return nil
+}

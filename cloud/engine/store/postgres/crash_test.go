@@ -185,7 +185,7 @@ func (n *nodes) wait(more int) {
 // that was not.
 func TestKilledUnderLoad(t *testing.T) {
 	peer.NeedCluster(t, cluster)
-	rounds := 2
+	rounds := 10 // of two kills each
 	if os.Getenv("MFABRIDGE_SOAK") != "" {
 		rounds = 60
 	}

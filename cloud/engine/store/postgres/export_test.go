@@ -36,3 +36,6 @@ func MakeVersion(ctx context.Context, given string, version int) error {
 
 // Advice is what an error advises.
 func Advice(err error) string { return hint.Of(err) }
+
+// Put is the statement that inserts or replaces.
+func Put(table, key, columns string) string { return put(table, key, columns) }

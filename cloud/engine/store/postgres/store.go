@@ -44,6 +44,7 @@ const maxReaders = 4
 // Store is an open store. It implements [engine.Store].
 type Store struct {
 	place   place
+	origin  string // see originOf
 	keys    lockKeys
 	id      string // of this process among the writers
 	jobs    chan *job
@@ -87,9 +88,15 @@ func Init(ctx context.Context, given string, key engine.Key, with engine.Setup) 
 
 // Open opens a store that exists. Errors are *cloud.Error with advice:
 // Invalid (the address), NotFound (no database, or no store in it),
-// Unsupported (of a newer program, or a server that is not suited), Denied,
-// Unavailable.
-func Open(ctx context.Context, given string) (*Store, error) {
+// Unsupported (of a newer program, or a server that is not suited), Conflict
+// (the tables were brought back from a copy), Denied, Unavailable.
+func Open(ctx context.Context, given string) (*Store, error) { return open(ctx, given, false) }
+
+// OpenRestored is Open also of tables that were brought back from a copy, for
+// [engine.Restore], which makes them safe.
+func OpenRestored(ctx context.Context, given string) (*Store, error) { return open(ctx, given, true) }
+
+func open(ctx context.Context, given string, restored bool) (*Store, error) {
 	p, err := parse(given)
 	if err != nil {
 		return nil, err
@@ -109,9 +116,16 @@ func Open(ctx context.Context, given string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	origin, err := originOf(ctx, pg, p.schema)
+	if err == nil && !restored {
+		err = original(ctx, pg, p.schema, origin)
+	}
+	if err != nil {
+		return nil, err
+	}
 	random := make([]byte, 16)
 	rand.Read(random)
-	s := &Store{place: p, keys: keys, id: hex.EncodeToString(random), jobs: make(chan *job, maxGroup),
+	s := &Store{place: p, origin: origin, keys: keys, id: hex.EncodeToString(random), jobs: make(chan *job, maxGroup),
 		closing: make(chan struct{}), done: make(chan struct{}), readers: make(chan *conn, maxReaders)}
 	s.writer = &writer{store: s, c: &conn{place: p}, end: &chainEnd{}}
 	for range maxReaders {

@@ -16,6 +16,7 @@ type tx struct {
 	reader
 	c       *conn
 	end     *chainEnd
+	origin  string    // see originOf
 	own     *chainEnd // what this update has appended to; nil: nothing
 	pending int       // writes in the queue
 	sent    int       // writes that the server has

@@ -60,6 +60,9 @@ func (t *tx) ForgetUser(user cloud.UserID) error {
 
 func (t *tx) Fence(at time.Time, proven, unproven int) error {
 	second := at.Unix()
+	if err := t.SetMeta(metaOrigin, []byte(t.origin)); err != nil {
+		return err
+	}
 	if err := t.do(sqlFenceTokens, second, int64(unproven), int64(proven)); err != nil {
 		return err
 	}

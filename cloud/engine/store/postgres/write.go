@@ -77,6 +77,7 @@ type writer struct {
 	end   *chainEnd // of the audit, with everything that this transaction appends
 	turn  int64     // number of the last transaction that was to be committed
 	wrote bool      // this transaction has written something
+	seen  int64     // where the audit ended at the latest
 }
 
 func (w *writer) run() {
@@ -163,7 +164,7 @@ func (w *writer) begin(ctx context.Context) {
 	w.wrote = false
 	w.c.begin(ctx, sqlBegin)
 	w.c.must(sqlLockWrite, w.store.keys.write)
-	w.c.queue = append(w.c.queue, call{text: sqlAuditEnd, scan: func(row [][]byte) error { w.end.is(number(row[0])); return nil }})
+	w.c.queue = append(w.c.queue, call{text: sqlAuditEnd, scan: func(row [][]byte) error { return w.at(number(row[0])) }})
 }
 
 // abandon ends a transaction that is not to be committed.
@@ -201,7 +202,7 @@ func (w *writer) attempt(j *job) error {
 		j.err = unavailable("the store was busy", err)
 		return nil
 	}
-	t := &tx{c: w.c, end: w.end}
+	t := &tx{c: w.c, end: w.end, origin: w.store.origin}
 	t.reader = reader{t}
 	j.err = guarded(j.fn, t)
 	switch {
@@ -256,6 +257,7 @@ func (w *writer) commit() error {
 	}
 	switch {
 	case err == nil:
+		w.seen = max(w.seen, w.end.seq)
 		return nil
 	case c.broken():
 		return w.resolve(err)

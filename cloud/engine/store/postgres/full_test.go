@@ -1,0 +1,44 @@
+package postgres_test
+
+import (
+	"errors"
+	"testing"
+
+	"mfabridge/cloud"
+	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/store/postgres"
+	"mfabridge/internal/peer"
+)
+
+// A full disk is said to last, whether the server notices at a statement or at
+// the commit; nothing is written, what others do goes on, and so does the store
+// once there is room. The error is the server's own, raised by a trigger.
+func TestFullDisk(t *testing.T) {
+	peer.NeedCluster(t, cluster)
+	for name, trigger := range map[string]string{
+		"at a statement": "CREATE TRIGGER full_disk BEFORE INSERT OR UPDATE ON meta FOR EACH ROW EXECUTE FUNCTION full_disk()",
+		"at the commit":  "CREATE CONSTRAINT TRIGGER full_disk AFTER INSERT OR UPDATE ON meta DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION full_disk()",
+	} {
+		t.Run(name, func(t *testing.T) {
+			address, schema := cluster.Address(t)
+			initAt(t, address)
+			s := opens(t, address)
+			count(t, s)
+			in := "SET search_path = " + schema + "; "
+			sql(t, in+"CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "+
+				"IF NEW.name = 'count' THEN RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = 'disk_full'; END IF; RETURN NEW; END $$; "+trigger)
+			err := s.Update(t.Context(), counting)
+			if e, ok := errors.AsType[*cloud.Error](err); !ok || e.Kind != cloud.Unavailable || !e.Lasting || postgres.Advice(err) == "" {
+				t.Errorf("a full disk: %v", err)
+			}
+			if err := s.Update(t.Context(), func(tx engine.Tx) error { return tx.SetMeta("small", []byte("x")) }); err != nil {
+				t.Errorf("what still fits: %v", err)
+			}
+			sql(t, in+"DROP TRIGGER full_disk ON meta")
+			count(t, s)
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
