@@ -21,12 +21,16 @@ type Peer struct {
 	SentCode  func(t *testing.T, id cloud.ChallengeID) string      // the code sent for a challenge; nil: it sends nothing
 	Telephone *Telephone                                           // nil: it asks nobody by push
 	Reopen    func(t *testing.T) (cloud.Verifier, cloud.Directory) // nil: cannot
+
+	// Lacks names checks that the verifier cannot pass, each with what the
+	// service behind it does not offer.
+	Lacks map[string]string
 }
 
 // Verifier checks an implementation. open returns a peer without users, whose
 // clock stands still, and cleans up after t.
 func Verifier(t *testing.T, open func(t *testing.T) *Peer) {
-	for name, check := range map[string]func(*testing.T, *Peer){
+	checks := map[string]func(*testing.T, *Peer){
 		"a right code is accepted once":          acceptOnce,
 		"wrong codes use up the tries":           tries,
 		"a code with the request":                codeWithRequest,
@@ -65,9 +69,19 @@ func Verifier(t *testing.T, open func(t *testing.T) *Peer) {
 		"a push of who may not verify":           pushOfWhoMayNot,
 		"a code is told without being used":      matching,
 		"a sent code is told without being used": matchingTexts,
-	} {
+	}
+	for name, check := range checks {
 		t.Run(name, func(t *testing.T) {
 			p := open(t)
+			for lack := range p.Lacks {
+				if checks[lack] == nil {
+					t.Fatalf("there is no check %q to lack", lack)
+				}
+			}
+			if why := p.Lacks[name]; why != "" {
+				t.Logf("not offered: %s", why)
+				return
+			}
 			check(t, p)
 		})
 	}

@@ -1,0 +1,150 @@
+package session
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"mfabridge/cloud"
+	"mfabridge/internal/secret"
+)
+
+// Begin implements [cloud.Verifier].
+func (v *Verifier) Begin(ctx context.Context, r cloud.Request) (cloud.Challenge, error) {
+	if len(r.Context) > cloud.MaxContext || len(r.Key) > cloud.MaxIdempotencyKey || r.Tries < 1 {
+		return cloud.Challenge{}, refuse(cloud.Invalid, "the request is beyond a limit")
+	}
+	user, upn, err := v.o.Who(ctx, r.Subject)
+	if err != nil {
+		return cloud.Challenge{}, err
+	}
+	c, mine, err := v.join(user, &r)
+	if err != nil {
+		return cloud.Challenge{}, err
+	}
+	if !mine {
+		select {
+		case <-c.begun:
+		case <-ctx.Done():
+			return cloud.Challenge{}, ctx.Err()
+		}
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		return c.show(), c.err
+	}
+	err = v.start(ctx, c, upn, &r)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if c.err = err; err != nil {
+		v.forget(c)
+	}
+	close(c.begun)
+	return c.show(), err
+}
+
+// join returns the challenge that an equal request began, or a new one.
+func (v *Verifier) join(user cloud.UserID, r *cloud.Request) (c *challenge, mine bool, err error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	now := v.o.Now()
+	key := ""
+	if r.Key != "" {
+		key = string(user) + "\x00" + r.Key
+		if c := v.byKey[key]; c != nil && v.repeats(c) {
+			return c, false, nil
+		}
+	}
+	if len(v.byID) >= v.o.Open {
+		return nil, false, refuse(cloud.Throttled, "too many challenges are open")
+	}
+	c = &challenge{id: newID(), user: user, key: key, context: slices.Clone(r.Context), begun: make(chan struct{}),
+		state: cloud.Pending, tries: r.Tries, answers: map[string]recorded{}, index: -1}
+	c.expires = now.Add(maxLife)
+	v.byID[c.id] = c
+	if key != "" {
+		v.byKey[key] = c
+	}
+	return c, true, nil
+}
+
+// repeats tells whether an equal request is the same login.
+func (v *Verifier) repeats(c *challenge) bool {
+	now := v.o.Now()
+	select {
+	case <-c.begun:
+	default:
+		return true
+	}
+	v.expire(c, now)
+	window := cloud.RepeatWindow
+	if isHeld(c.method) {
+		window = cloud.JoinWindow
+	}
+	if c.state == cloud.Pending {
+		return now.Before(c.expires) && !now.Before(c.expires.Add(-maxLife))
+	}
+	return within(now, c.decided, window)
+}
+
+// isHeld tells whether a person answers elsewhere.
+func isHeld(m cloud.Preference) bool { return m == cloud.Push || strings.HasPrefix(string(m), "voice") }
+
+// start asks the service.
+func (v *Verifier) start(ctx context.Context, c *challenge, upn string, r *cloud.Request) error {
+	c.turn.Lock()
+	defer c.turn.Unlock()
+	ask := Ask{UPN: upn, Method: r.Method, Client: r.Client, ShowsNumber: r.ShowsNumber, WithCode: !r.Code.IsZero()}
+	turn, err := v.o.Service.Begin(ctx, ask)
+	if err != nil {
+		return err
+	}
+	if ask.WithCode && turn.State == cloud.Pending && turn.Again == 0 {
+		turn, err = v.code(ctx, turn, r.Code)
+		if err != nil {
+			return err
+		}
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.open(c, turn, r)
+	return nil
+}
+
+// code answers at once; a code that is not taken ends a challenge that was
+// begun with it.
+func (v *Verifier) code(ctx context.Context, begun Turn, code secret.Bytes) (Turn, error) {
+	turn, err := v.o.Service.Code(ctx, begun.Handle, code)
+	if turn.Method == "" {
+		turn.Method = begun.Method
+	}
+	if turn.State == cloud.Pending {
+		turn.State = cloud.Refused
+	}
+	return turn, err
+}
+
+// open takes over what the service said.
+func (v *Verifier) open(c *challenge, turn Turn, r *cloud.Request) {
+	now := v.o.Now()
+	c.handle, c.method, c.prompt, c.number = turn.Handle, turn.Method, turn.Prompt, turn.Number
+	life := turn.Life
+	if life <= 0 || life > maxLife {
+		life = maxLife
+	}
+	c.expires = now.Add(life)
+	if turn.State != cloud.Pending {
+		v.decide(c, turn.State, turn.Reason, now)
+		return
+	}
+	if c.again = turn.Again; c.again == 0 {
+		v.enqueue(c, c.expires)
+		return
+	}
+	// One push a login: the one before is not looked at any more.
+	c.login = string(c.user) + "\x00" + r.Client.App + "\x00" + r.Client.Station
+	if before := v.pushes[c.login]; before != nil {
+		v.decide(before, cloud.Expired, cloud.TimedOut, now)
+	}
+	v.pushes[c.login] = c
+	v.enqueue(c, now.Add(c.again))
+}

@@ -1,0 +1,142 @@
+// Package session makes a [cloud.Verifier] of a service that asks people for
+// second factors but keeps nothing of what a caller needs: no context, no
+// verdict for an equal repeat, no stream of decisions.
+//
+//	v := session.New(session.Options{Service: s, Who: who, Now: time.Now, Log: log})
+//	defer v.Close()
+//
+// It keeps challenges in memory, for this process alone. What [cloud.Verifier]
+// promises across nodes and restarts cannot hold here, and is this, exactly:
+//
+//   - An equal repeat gets its verdict within one process. After a restart a
+//     challenge is unknown, which nobody mistakes for an approval.
+//   - That a code is accepted once is up to the service.
+//   - Whether a user may still verify is known only while the service asks; an
+//     approval that was recorded is repeated within its window.
+//
+// Verdicts that people reach later are found out by asking the service again at
+// the pace that it wishes for: by one goroutine that knows what is due, and a
+// few that ask.
+package session
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"log/slog"
+	"sync"
+	"time"
+
+	"mfabridge/cloud"
+	"mfabridge/internal/secret"
+)
+
+// Ask is what a service is asked to begin.
+type Ask struct {
+	UPN         string
+	Method      cloud.Preference // empty: the user's default
+	Client      cloud.Client
+	ShowsNumber bool
+	WithCode    bool // a code follows at once: nothing need be sent
+}
+
+// Turn is where a service's session stands.
+type Turn struct {
+	State  cloud.State
+	Reason cloud.Reason // with a verdict; with Pending after a code, why it was not taken
+	Method cloud.Preference
+	Prompt string
+	Number string
+
+	Handle any           // the service's session; of a verdict it is not used any more
+	Again  time.Duration // when to look again; 0: nothing happens before a code comes
+	Life   time.Duration // of what is pending, from now
+}
+
+// Service asks people. Its methods return within seconds, whatever a person
+// does, may be called concurrently, and err as [cloud.Verifier].
+type Service interface {
+	Begin(ctx context.Context, a Ask) (Turn, error)
+	Code(ctx context.Context, handle any, code secret.Bytes) (Turn, error)
+	Look(ctx context.Context, handle any) (Turn, error)
+}
+
+// Options are what a Verifier is made of.
+type Options struct {
+	Service Service
+
+	// Who finds the user of a key, NotFound if there is none. The name is that
+	// of the service; the id is what challenges name the user by.
+	Who func(ctx context.Context, key cloud.Key) (id cloud.UserID, upn string, err error)
+
+	Now func() time.Time
+	Log *slog.Logger
+
+	Open    int           // challenges kept at once; 0: 20,000
+	Timeout time.Duration // of one question between the calls; 0: 10 s
+}
+
+// Bounds.
+const (
+	defaultOpen    = 20_000
+	defaultTimeout = 10 * time.Second
+	askers         = 8 // questions at once between the calls
+	maxLife        = 10 * time.Minute
+	keepDecided    = 2 * cloud.RepeatWindow
+)
+
+// Verifier is made by [New]. All methods may be called concurrently.
+type Verifier struct {
+	o Options
+
+	ctx  context.Context
+	stop context.CancelFunc
+	done sync.WaitGroup
+	wake chan struct{} // something is due earlier than was known
+	work chan *challenge
+
+	mu     sync.Mutex
+	byID   map[cloud.ChallengeID]*challenge
+	byKey  map[string]*challenge // by user and idempotency key
+	pushes map[string]*challenge // the pending one of a login, by user, application and station
+	queue  queue                 // by what is due next
+	feeds  map[*feed]struct{}
+}
+
+var _ cloud.Verifier = (*Verifier)(nil)
+
+// New begins to look after challenges; Close ends that.
+func New(o Options) *Verifier {
+	o.Open = cmp.Or(o.Open, defaultOpen)
+	o.Timeout = cmp.Or(o.Timeout, defaultTimeout)
+	v := &Verifier{o: o, wake: make(chan struct{}, 1), work: make(chan *challenge), byID: map[cloud.ChallengeID]*challenge{},
+		byKey: map[string]*challenge{}, pushes: map[string]*challenge{}, feeds: map[*feed]struct{}{}}
+	v.ctx, v.stop = context.WithCancel(context.Background())
+	v.done.Go(v.schedule)
+	for range askers {
+		v.done.Go(v.asker)
+	}
+	return v
+}
+
+// Close ends all streams. What is pending is forgotten.
+func (v *Verifier) Close() error {
+	v.stop()
+	v.done.Wait()
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for f := range v.feeds {
+		f.close()
+	}
+	return nil
+}
+
+// newID cannot be guessed and has 32 characters.
+func newID() cloud.ChallengeID {
+	var b [24]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return cloud.ChallengeID(base64.RawURLEncoding.EncodeToString(b[:]))
+}
+
+func refuse(kind cloud.Kind, message string) error { return &cloud.Error{Kind: kind, Message: message} }
