@@ -38,7 +38,7 @@ func (d *Directory) Preflight(ctx context.Context) ([]cloud.Check, error) {
 	if err != nil && ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	checks := []cloud.Check{d.checkTenant(), d.checkClock()}
+	checks := append(d.checkTenant(), d.checkClock())
 	checks = append(checks, d.checkPermissions(ctx)...)
 	if err != nil {
 		checks = append(checks, cloud.Check{Name: "policy", Result: cloud.CheckBlocker, Detail: err.Error(),
@@ -55,8 +55,22 @@ func passed(name, detail string) cloud.Check {
 	return cloud.Check{Name: name, Result: cloud.CheckPassed, Detail: detail}
 }
 
-func (d *Directory) checkTenant() cloud.Check {
-	return passed("tenant", fmt.Sprintf("%s, id %s, in the cloud %s", d.tenant.DisplayName, d.tenant.ID, d.o.Cloud.Name))
+// checkTenant tells which tenant this is, and what its kind and its cloud are
+// not known to take.
+func (d *Directory) checkTenant() []cloud.Check {
+	checks := []cloud.Check{passed("tenant", fmt.Sprintf("%s, id %s, in the cloud %s", d.tenant.DisplayName, d.tenant.ID, d.o.Cloud.Name))}
+	if kind := d.tenant.TenantType; kind != "" && !strings.EqualFold(kind, "AAD") {
+		checks = append(checks, cloud.Check{Name: "tenant.kind", Result: cloud.CheckWarning, Detail: "this is a tenant of kind " + plain(kind) + ", for which the interface of methods is not documented",
+			Action: "Ask with --canary UPN of a test user first."})
+	}
+	switch d.o.Cloud.Word {
+	case "china":
+		checks = append(checks, blocked("cloud.phones", "as far as is published this cloud has no interface for telephone methods", "Ask Microsoft, or let people register by themselves."))
+	case "usgov":
+		checks = append(checks, cloud.Check{Name: "cloud.tokens", Result: cloud.CheckUnknown, Detail: "the pages contradict each other whether hardware tokens can be made in this cloud",
+			Action: "Ask with --canary UPN of a test user."})
+	}
+	return checks
 }
 
 func (d *Directory) checkClock() cloud.Check {

@@ -27,6 +27,7 @@ type tenant struct {
 	people  map[string]*person // by id
 	devices []map[string]any
 	policy  string
+	kind    string // tenantType
 	date    func() time.Time
 	fault   func(method, path string, n int) (int, http.Header) // status 0: none; -1: the answer is lost
 	calls   map[string]int
@@ -59,7 +60,7 @@ var slots = map[string]string{"mobile": "3179e48a-750b-4051-897c-87b9720928f7", 
 	"office": "e37fc753-ff3b-4958-9484-eaa9425c82bc"}
 
 func newTenant(t *testing.T) *tenant {
-	x := &tenant{t: t, people: map[string]*person{}, calls: map[string]int{}, date: time.Now, accept: func(string) bool { return true },
+	x := &tenant{t: t, people: map[string]*person{}, calls: map[string]int{}, kind: "AAD", date: time.Now, accept: func(string) bool { return true },
 		policy: `{"policyMigrationState":"migrationComplete","authenticationMethodConfigurations":[
 		{"id":"Sms","state":"enabled","includeTargets":[{"id":"all_users","targetType":"group"}]},
 		{"id":"Voice","state":"enabled","isOfficePhoneAllowed":true,"includeTargets":[{"id":"all_users","targetType":"group"}]},
@@ -185,7 +186,7 @@ func (x *tenant) handle(method, version, path string, body []byte) (int, any) {
 	}
 	switch {
 	case strings.HasPrefix(path, "/organization"):
-		return 200, list(map[string]any{"id": "tenant-1", "displayName": "Contoso", "tenantType": "AAD", "verifiedDomains": []map[string]string{{"name": "Contoso.example"}}})
+		return 200, list(map[string]any{"id": "tenant-1", "displayName": "Contoso", "tenantType": x.kind, "verifiedDomains": []map[string]string{{"name": "Contoso.example"}}})
 	case strings.HasPrefix(path, "/policies/"):
 		return 200, json.RawMessage(x.policy)
 	case strings.HasPrefix(path, "/users?"):
