@@ -17,6 +17,7 @@ peers=(
   "slapd slapd"
   "path:/usr/lib/postgresql/*/bin/postgres postgresql"
   "curl curl"
+  "openssl openssl"
   "tshark tshark"
   "radsecproxy radsecproxy"
   "pamtester pamtester"

@@ -107,7 +107,7 @@ func entraCredential(c *cli.Context, id string, where graph.Environment, transpo
 	}
 	certificates, key, err := azidentity.ParseCertificates(data.Reveal(), nil)
 	if err != nil {
-		return nil, hint.New("the certificate of application "+client+" cannot be used", "the file holds the certificate and its private key, as PEM or as PKCS#12 without a password")
+		return nil, hint.New("the certificate of application "+client+" cannot be used", "the file holds the certificate and its private key, as PEM, or as PKCS#12 of the old kind without a password; openssl pkcs12 -in FILE -nodes makes PEM of any other")
 	}
 	return azidentity.NewClientCertificateCredential(id, client, certificates, key,
 		&azidentity.ClientCertificateCredentialOptions{ClientOptions: options, DisableInstanceDiscovery: own})
