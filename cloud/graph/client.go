@@ -80,6 +80,7 @@ func (c *client) do(ctx context.Context, method, url string, header http.Header,
 	if err != nil {
 		return answer{}, err
 	}
+	runtime.SkipBodyDownload(request) // it is read here, within a limit; torn, it is no matter of the token
 	id := uuid.NewString()
 	raw := request.Raw()
 	for name, values := range header {

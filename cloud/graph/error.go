@@ -43,6 +43,10 @@ func (a answer) failed() *cloud.Error {
 		e.Message += " " + code
 	}
 	if a.header != nil {
+		if kind == cloud.Throttled {
+			now, _ := http.ParseTime(a.header.Get("Date"))
+			e.RetryAfter = retryAfter(a.header, now)
+		}
 		if id := plain(a.header.Get("request-id")); id != "" {
 			e.Message += " (request-id " + id + ")"
 		}
