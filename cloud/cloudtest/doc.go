@@ -1,6 +1,7 @@
 // Package cloudtest is the conformance suite of the contracts in package
 // cloud: [Directory] and [Verifier] check, promise by promise, what the
-// comments of cloud.Directory and cloud.Verifier say; [Limited] checks that a
+// comments of cloud.Directory and cloud.Verifier say; [Existing] does so for a
+// Directory that makes no users; [Limited] checks that a
 // target keeps to its own capabilities. Every implementation's
 // tests run it; nothing else imports it.
 //

@@ -106,7 +106,7 @@ func checkToken(o *cloud.OATH) error {
 	case o.Secret.IsZero() || text > maxSecretText:
 		return &cloud.Error{Kind: cloud.Invalid, Message: fmt.Sprintf("the secret of a hardware token has 1 to %d characters of Base32", maxSecretText)}
 	case o.Digits != 6 || o.Period != 30 && o.Period != 60 || o.Algorithm != cloud.SHA1 && o.Algorithm != cloud.SHA256:
-		return &cloud.Error{Kind: cloud.Unsupported, Message: "a hardware token has 6 digits, 30 or 60 seconds, and SHA1 or SHA256"}
+		return &cloud.Error{Kind: cloud.Invalid, Message: "a hardware token has 6 digits, 30 or 60 seconds, and SHA1 or SHA256"}
 	}
 	return nil
 }

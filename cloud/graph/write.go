@@ -104,8 +104,13 @@ func (w *writing) read(ctx context.Context) error {
 	return nil
 }
 
-// absent answers for a user who is not there: nothing of them is.
+// absent answers for a user who is not there: nothing of them is, and nobody is
+// made.
 func (w *writing) absent(i int) {
+	if w.changes[i].Method == cloud.Account {
+		w.fail(i, &cloud.Error{Kind: cloud.Unsupported, Message: "Graph is asked to make no users"})
+		return
+	}
 	if w.changes[i].After.IsZero() {
 		w.results[i] = cloud.Result{Outcome: cloud.Already}
 		return
