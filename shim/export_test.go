@@ -102,3 +102,7 @@ func TakeApart(m cloud.CodeMatcher, text, delimiter string, appends bool) (passw
 	f, err := l.takeApart(context.Background(), attempt{client: c, user: "ada", password: secret.FromString(text)})
 	return string(f.password.Reveal()), string(f.code.Reveal()), f.method, err
 }
+
+// Unpack takes apart what a challenge carries, and Pack puts it together.
+func Unpack(plain []byte) (Proof, error) { return unpack(plain) }
+func Pack(p Proof) []byte                { return pack(p) }

@@ -1,6 +1,7 @@
 package shim_test
 
 import (
+	"bytes"
 	"testing"
 	"time"
 
@@ -108,6 +109,22 @@ func FuzzRelay(f *testing.F) {
 		})
 		if n := r.server.Counters().Panics; n > 0 {
 			t.Errorf("%d faults", n)
+		}
+	})
+}
+
+// FuzzKept: what a challenge carries comes out as it went in, or not at all.
+func FuzzKept(f *testing.F) {
+	f.Add([]byte{25, 7, 's', 't', 'a', 'f', 'f'})
+	f.Add([]byte{0, 0, 3, 25, 3, 'x', 69, 0, 0, 0, 0, 0, 1, 2, 'a', 'b'})
+	f.Add([]byte{0, 255, 255})
+	f.Fuzz(func(t *testing.T, plain []byte) {
+		p, err := shim.Unpack(bytes.Clone(plain))
+		if err != nil || len(p.Hidden) == 0 {
+			return
+		}
+		if again := shim.Pack(p); !bytes.Equal(again, plain) {
+			t.Errorf("%x became %x", plain, again)
 		}
 	})
 }

@@ -51,10 +51,11 @@ func (l *logins) confirm(ctx context.Context, a attempt, id cloud.ChallengeID) v
 func (l *logins) confirmed(ctx context.Context, a attempt, d cloud.Decision) verdict {
 	known := Proof{OK: true, Subject: cloud.Key{Kind: cloud.ByID, Value: string(d.User)}}
 	if len(d.Context) > 0 {
-		var err error
-		if known.Reply, err = l.keys().kept(d.Context, a.client.Name, a.folded); err != nil {
+		carried, err := l.keys().kept(d.Context, a.client.Name, a.folded)
+		if err != nil {
 			return fault(a.client, err, challengeUnknown)
 		}
+		known.Reply, known.Hidden = carried.Reply, carried.Hidden
 	}
 	var v verdict
 	switch {
@@ -95,7 +96,7 @@ func (l *logins) fallback(ctx context.Context, a attempt, proof Proof, after clo
 	if !a.client.FallbackOATH || a.protocol != PAP || !mayFallBack(why) {
 		return verdict{}, false
 	}
-	kept, err := l.keys().keep(proof.Reply, a.client.Name, a.folded)
+	kept, err := l.keys().keep(proof, a.client.Name, a.folded)
 	if err != nil {
 		return verdict{}, false
 	}

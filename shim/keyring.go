@@ -9,7 +9,6 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"time"
 
@@ -131,35 +130,6 @@ func (k *keyring) open(state []byte, client, user string, now time.Time) (cloud.
 		return cloud.ChallengeID(plain[4+digestLength:]), step(state[0]), ""
 	}
 	return "", 0, stateAltered
-}
-
-// keep seals what a challenge carries for its second leg: at most
-// [cloud.MaxContext] octets when sealed. Nothing stays nothing.
-func (k *keyring) keep(plain []byte, client, user string) ([]byte, error) {
-	if len(plain) == 0 {
-		return nil, nil
-	}
-	key := k.seals[0]
-	nonce := make([]byte, chacha20poly1305.NonceSizeX, chacha20poly1305.NonceSizeX+len(plain)+chacha20poly1305.Overhead)
-	_, _ = rand.Read(nonce) // never fails, see crypto/rand
-	sealed := key.context.Seal(nonce, nonce, plain, mac(key.digest, client, user))
-	if len(sealed) > cloud.MaxContext {
-		return nil, &cloud.Error{Kind: cloud.Invalid, Message: "the first factor's answer has too many attributes to be kept through a challenge"}
-	}
-	return sealed, nil
-}
-
-// kept opens what keep has sealed for this client and user.
-func (k *keyring) kept(sealed []byte, client, user string) ([]byte, error) {
-	if len(sealed) > chacha20poly1305.NonceSizeX {
-		nonce, box := sealed[:chacha20poly1305.NonceSizeX], sealed[chacha20poly1305.NonceSizeX:]
-		for _, key := range k.seals {
-			if plain, err := key.context.Open(nil, nonce, box, mac(key.digest, client, user)); err == nil {
-				return plain, nil
-			}
-		}
-	}
-	return nil, errors.New("what the challenge carries was not sealed for this login, or with a key that is gone")
 }
 
 // name is a [cloud.Request.Key]: equal for equal fields, and on every node.

@@ -167,7 +167,7 @@ func (l *logins) ask(ctx context.Context, a attempt, proof Proof, method cloud.P
 	if v, ok := l.bypassed(ctx, a, proof, key); ok {
 		return v
 	}
-	kept, err := l.keys().keep(proof.Reply, a.client.Name, a.folded)
+	kept, err := l.keys().keep(proof, a.client.Name, a.folded)
 	if err != nil {
 		return fault(a.client, err, userUnknown)
 	}
@@ -299,11 +299,11 @@ func (l *logins) answer(ctx context.Context, a attempt, challenge cloud.Challeng
 func (l *logins) granted(a attempt, d cloud.Decision) verdict {
 	v := judge(d.State, d.Reason)
 	if v.code == radius.AccessAccept && len(d.Context) > 0 {
-		reply, err := l.keys().kept(d.Context, a.client.Name, a.folded)
+		carried, err := l.keys().kept(d.Context, a.client.Name, a.folded)
 		if err != nil {
 			return fault(a.client, err, challengeUnknown)
 		}
-		v.grant(Proof{Reply: reply})
+		v.grant(carried)
 	}
 	v.method, v.repeated = d.Method, d.Repeated
 	l.pass(a, v, d.User)

@@ -43,8 +43,8 @@ type Proof struct {
 	Reply []byte
 
 	// Hidden are further attributes of that Access-Accept, which nobody but
-	// the client may read: keys. They never leave this process but hidden
-	// under the client's secret, so that they are not kept through a challenge.
+	// the client may read: keys. They leave this process hidden under the
+	// client's secret only, or sealed to be kept through a challenge.
 	Hidden []Hidden
 
 	// Ending is what the protocol of a relayed login ends with, in the form of

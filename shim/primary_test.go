@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"mfabridge/cloud"
+	"mfabridge/internal/secret"
 	"mfabridge/shim"
 	"mfabridge/shim/radius"
 )
@@ -91,6 +92,69 @@ func TestAttributesOfThePrimaryComeWithTheAccept(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A key that the first factor comes with is hidden under the client's secret,
+// and sealed while a code is asked for.
+func TestKeysOfThePrimaryComeWithTheAccept(t *testing.T) {
+	const tunnel = "the tunnel's own secret"
+	keys := func(t *testing.T, r *rig, accept radius.Packet, request []byte) (clear []string) {
+		t.Helper()
+		want(t, accept, radius.AccessAccept)
+		for kind, value := range accept.Attributes() {
+			switch kind {
+			case radius.TunnelPassword:
+				value = value[1:]
+			case radius.VendorSpecific:
+				value = value[6:]
+			default:
+				continue
+			}
+			b, err := r.secret.Salted(value, request[4:radius.HeaderLength])
+			if err != nil {
+				t.Fatal(err)
+			}
+			clear = append(clear, string(b))
+		}
+		return clear
+	}
+	for _, test := range []struct {
+		name, rules string
+		want        int
+	}{{"all", "all", 2}, {"none", "none", 0}, {"one", "[Vendor-311-16]", 1}} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r, h := holding(t, func(o *shim.Options) {
+					o.Config = configured(t, strings.Replace(heldClients, "secret: file:s, primary: old}", "secret: file:s, primary: old, reply: {pass: "+test.rules+"}}", 1))
+				})
+				defer r.close()
+				h.reply = []byte{25, 7, 's', 't', 'a', 'f', 'f'}
+				h.alter = func(p *proofOf) {
+					p.Hidden = []shim.Hidden{{Type: radius.TunnelPassword, Tag: 1, Value: secret.FromString(tunnel)},
+						{Type: radius.VendorSpecific, Vendor: radius.Microsoft, Kind: radius.MSMPPESendKey, Value: secret.FromString("a key")}}
+				}
+				state := stateOf(t, r.login(ask{from: vpn, user: "ada", password: "correct horse"}))
+				for id, kept := range r.engine.contexts {
+					if bytes.Contains(kept, []byte(tunnel)) {
+						t.Errorf("challenge %s carries a key in the clear", id)
+					}
+				}
+				q := ask{from: vpn, user: "ada", password: "123456", state: state, id: 1}
+				request := r.build(q)
+				r.send(request, q.source())
+				got := keys(t, r, r.checked(r.receive(), request), request)
+				if len(got) != test.want || test.want == 2 && (got[0] != tunnel || got[1] != "a key") || test.want == 1 && got[0] != "a key" {
+					t.Errorf("got %q", got)
+				}
+
+				request = r.start(pushLogin) // held, and never out of this process
+				r.engine.person("id-push", cloud.Approved, "")
+				if got := keys(t, r, r.checked(r.receive(), request), request); len(got) != test.want {
+					t.Errorf("after a push: %q", got)
+				}
+			})
+		})
+	}
 }
 
 func TestNobodyElsesAttributesAreTaken(t *testing.T) {

@@ -27,7 +27,16 @@ func (r replying) Prove(ctx context.Context, l Login) (Proof, error) {
 	if proof.Reply, err = compose(r.rules, proof.Reply, proof.Groups); err != nil {
 		return Proof{}, err
 	}
+	proof.Hidden = slices.DeleteFunc(proof.Hidden, func(h Hidden) bool { return !r.rules.PassAll && !r.rules.Pass[h.key()] })
 	return proof, nil
+}
+
+// key is what a rule names it by.
+func (h Hidden) key() dictionary.Key {
+	if h.Type == radius.VendorSpecific {
+		return dictionary.Key{Vendor: h.Vendor, Number: h.Kind}
+	}
+	return dictionary.Key{Number: uint8(h.Type)}
 }
 
 // relaying is a relayer with a client's reply rules applied.

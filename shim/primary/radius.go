@@ -81,7 +81,11 @@ func (p RADIUS) Prove(ctx context.Context, l shim.Login) (shim.Proof, error) {
 	}
 	switch reply.Packet.Code() {
 	case radius.AccessAccept:
-		return accepted(l, reply.Packet)
+		proof, err := accepted(l, reply.Packet)
+		if err == nil {
+			proof.Hidden, err = revealed(reply)
+		}
+		return proof, err
 	case radius.AccessReject:
 		return shim.Proof{Reason: cloud.WrongPassword}, nil
 	}

@@ -121,6 +121,9 @@ func TestProofs(t *testing.T) {
 			w.Add(25, []byte("staff"))
 			w.Add(radius.State, []byte("theirs"))
 			w.Add(11, []byte("vpn"))
+			w.Add(radius.VendorSpecific, []byte{0, 0, 1, 55, 12, 5, 'k', 'e', 'y'}) // MS-CHAP-MPPE-Keys
+		}},
+		"a key that is none": {code: radius.AccessAccept, kind: cloud.Unsupported, fill: func(w *radius.Builder) {
 			w.Add(radius.VendorSpecific, []byte{0, 0, 1, 55, 16, 5, 'k', 'e', 'y'})
 		}},
 		"reject":    {code: radius.AccessReject, fill: func(w *radius.Builder) { w.Add(25, []byte("staff")) }},

@@ -36,7 +36,10 @@ func (p RADIUS) Relay(ctx context.Context, r shim.Relayed) (shim.Answer, error) 
 		}
 		_, names := reply.Packet.Lookup(radius.UserName)
 		answer.Named = names == 1
-		return answer, open(reply, &answer)
+		if answer.Hidden, err = revealed(reply); err != nil {
+			return shim.Answer{}, err
+		}
+		return answer, microsoftEnding(reply.Packet, radius.MSCHAP2Success, &answer)
 	case radius.AccessChallenge:
 		return answer, challenged(reply, &answer)
 	}
@@ -121,9 +124,9 @@ func challenged(reply upstream.Reply, answer *shim.Answer) error {
 	return nil
 }
 
-// open takes out of an Access-Accept what is hidden under this server's
-// secret, to be hidden anew, and what MS-CHAPv2 ends with.
-func open(reply upstream.Reply, answer *shim.Answer) error {
+// revealed takes out of an Access-Accept what is hidden under this server's
+// secret, to be hidden anew: keys and Tunnel-Password.
+func revealed(reply upstream.Reply) (out []shim.Hidden, err error) {
 	clear := reply.Secret()
 	key := radius.NewSecret(clear.Reveal())
 	authenticator := reply.Authenticator()
@@ -133,7 +136,7 @@ func open(reply upstream.Reply, answer *shim.Answer) error {
 			return odd(reply, "sends a key that cannot be revealed")
 		}
 		h.Value = secret.New(b)
-		answer.Hidden = append(answer.Hidden, h)
+		out = append(out, h)
 		return nil
 	}
 	for t, value := range reply.Packet.Attributes() {
@@ -151,10 +154,10 @@ func open(reply upstream.Reply, answer *shim.Answer) error {
 			}
 		}
 		if err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return microsoftEnding(reply.Packet, radius.MSCHAP2Success, answer)
+	return out, nil
 }
 
 // microsoftEnding passes what MS-CHAPv2 ends with: the server's own proof, or
