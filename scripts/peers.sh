@@ -21,6 +21,7 @@ peers=(
   "tshark tshark"
   "radsecproxy radsecproxy"
   "pamtester pamtester"
+  "systemd-analyze systemd"
   "pam:pam_radius_auth.so libpam-radius-auth"
 )
 

@@ -166,11 +166,13 @@ func (p *program) shimServe(c *cli.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	all.manager = serviceManager()
 	beside, stop := context.WithCancel(c.Context)
 	var others sync.WaitGroup
 	others.Go(func() { p.keepObserved(beside, parts.observed) })
 	swap := &swapper{p: p, path: c.String("config"), parts: parts, ports: all}
 	others.Go(func() { swap.attend(beside) })
+	others.Go(func() { all.manager.live(beside, all.look) })
 	err = p.serve(c.Context, all)
 	stop()
 	others.Wait()
@@ -227,12 +229,15 @@ func (p *program) listen(parts *shimParts) (*ports, error) {
 
 // serve answers at all ports until ctx ends, then drains.
 func (p *program) serve(ctx context.Context, all *ports) error {
-	fmt.Fprintf(p.err, "mfabridge: shim is listening on %s\n", all.begin())
+	listening := "listening on " + all.begin()
+	fmt.Fprintf(p.err, "mfabridge: shim is %s\n", listening)
+	all.manager.tell("READY=1", "STATUS="+listening)
 	var failed error
 	select {
 	case <-ctx.Done():
 	case failed = <-all.ended:
 	}
+	all.manager.tell("STOPPING=1", "STATUS=answering what was read")
 	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainLimit)
 	defer cancel()
 	err := all.stop(limit)

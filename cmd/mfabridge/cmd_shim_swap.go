@@ -37,9 +37,13 @@ func (w *swapper) attend(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-hangup:
+			w.ports.manager.tell("RELOADING=1")
+			status := "STATUS=configuration swapped"
 			if err := w.swap(); err != nil {
 				w.parts.log.Error("configuration is refused; the one before it goes on", "error", err.Error(), "hint", hint.Of(err))
+				status = "STATUS=a new configuration is refused; the one before it goes on"
 			}
+			w.ports.manager.tell("READY=1", status)
 		}
 	}
 }

@@ -34,6 +34,8 @@ type ports struct {
 	server *shim.Server
 	ended  chan error // of one that nobody has retired
 
+	manager *manager // told how the shim is; nil: nobody
+
 	mu      sync.Mutex
 	open    []*port
 	serving bool
@@ -161,6 +163,14 @@ func (w *ports) begin() (addresses string) {
 		go w.run(one)
 	}
 	return strings.Join(all, ", ")
+}
+
+// look comes back once everything has been had that each login needs for a
+// moment: in a shim that is stuck it does not.
+func (w *ports) look() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	_ = w.server.Counters() // it is only to get through
 }
 
 // stop closes those that only take connections, and drains the server.

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"context"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// notifyPatience bounds how long telling the service manager may take.
+const notifyPatience = time.Second
+
+// manager is who started this program as a service, if it wants to be told how
+// the service is: systemd with Type=notify (sd_notify(3)). Nil is nobody.
+type manager struct {
+	socket string
+	every  time.Duration // how often it wants to hear that the service lives; 0: never
+}
+
+// serviceManager finds out who it is, by the environment.
+func serviceManager() *manager {
+	socket := os.Getenv("NOTIFY_SOCKET")
+	if !strings.HasPrefix(socket, "/") && !strings.HasPrefix(socket, "@") {
+		return nil
+	}
+	m := &manager{socket: socket}
+	if pid := os.Getenv("WATCHDOG_PID"); pid == "" || pid == strconv.Itoa(os.Getpid()) {
+		if limit, err := strconv.ParseInt(os.Getenv("WATCHDOG_USEC"), 10, 64); err == nil && limit > 0 {
+			m.every = time.Duration(limit) * time.Microsecond / 2
+		}
+	}
+	return m
+}
+
+// tell sends lines like READY=1. That nobody hears them is no fault of the
+// service.
+func (m *manager) tell(lines ...string) {
+	if m == nil {
+		return
+	}
+	conn, err := net.DialTimeout("unixgram", m.socket, notifyPatience)
+	if err != nil {
+		return
+	}
+	defer conn.Close()
+	if conn.SetWriteDeadline(time.Now().Add(notifyPatience)) == nil {
+		_, _ = conn.Write([]byte(strings.Join(lines, "\n")))
+	}
+}
+
+// live says that the service lives until ctx ends, each time that look comes
+// back.
+func (m *manager) live(ctx context.Context, look func()) {
+	if m == nil || m.every == 0 {
+		return
+	}
+	tick := time.NewTicker(m.every)
+	defer tick.Stop()
+	for {
+		look()
+		m.tell("WATCHDOG=1")
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
