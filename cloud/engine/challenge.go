@@ -274,7 +274,7 @@ func (b *beginning) question() (q Question, may Allowed, err error) {
 		return q, may, err
 	}
 	q.Push = b.e.setup.Kind == KindEngine && slices.ContainsFunc(devices, func(d Device) bool { return d.State == deviceActive })
-	if b.owner == ownerActivation || b.owner == ownerManagement { // who is to prove themselves is asked for something that they have
+	if b.owner == ownerActivation || b.owner == ownerManagement || b.owner == ownerNative { // who is to prove themselves is asked for something that they have
 		q.Bypass, q.Push = nil, false
 	}
 	may, err = b.e.allowed(b.tx, b.user.ID)

@@ -75,6 +75,7 @@ type Engine struct {
 	primaries atomic.Pointer[primaries] // who proves passwords
 	asking    chan struct{}             // questions to them that are under way
 	policy    atomic.Pointer[rules]     // as it was last read; see rules
+	networks  atomic.Pointer[networksRead]
 }
 
 var (

@@ -35,6 +35,7 @@ func (p *program) engineCommand() *cli.Command {
 			p.groupCommand(),
 			p.policyCommand(),
 			p.appCommand(),
+			p.nativeCommand(),
 			p.auditCommand(),
 			p.keyCommand(),
 			p.backupCommand(),

@@ -138,8 +138,8 @@ func (p *program) policyCommand() *cli.Command {
 	}
 	return &cli.Command{
 		Name:  "policy",
-		Usage: "who may use which method",
-		Subcommands: []*cli.Command{
+		Usage: "who may use which method, and which sign-ins need a second factor",
+		Subcommands: append([]*cli.Command{
 			{Name: "show", Usage: "show the method policy", Flags: adminFlags(), Action: p.showPolicy},
 			{Name: "set", Usage: "set one line of the policy, whole", ArgsUsage: "METHOD",
 				Description: "METHOD is one of " + strings.Join(words, ", ") + ". What is not given is off: without --include everybody may\n" +
@@ -151,7 +151,7 @@ func (p *program) policyCommand() *cli.Command {
 					&cli.BoolFlag{Name: "sign-in", EnvVars: env("sign-in"), Usage: "sms only: let people sign in with their mobile number instead of a password"},
 					reasonFlag(),
 				}), Action: p.setPolicy},
-		},
+		}, p.accessCommands()...),
 	}
 }
 

@@ -139,7 +139,7 @@ func (p *program) openServer(ctx context.Context, path string) (_ *engineServer,
 	limits := s.conf.Limits
 	s.faces, err = api.New(api.Options{Engine: s.Engine, Issuer: issuer(s.conf, s.doors), Life: s.conf.Tokens.LifeTime, Period: s.conf.Tokens.RotationTime,
 		Limits: serve.Limits{InFlight: limits.InFlight, Heavy: limits.Heavy, Streams: limits.Streams}, Proxies: proxiesOf(s.conf),
-		Pages: public, Now: p.now, Log: log})
+		Pages: public, Public: publicURL(s.conf, s.doors), Now: p.now, Log: log})
 	if err != nil {
 		return nil, err
 	}
@@ -311,6 +311,18 @@ func issuer(conf *config.Config, d *doors) string {
 		return conf.Listeners.API.URL
 	}
 	return d.scheme(serve.API) + "://" + d.conns[serve.API].Addr().String()
+}
+
+// publicURL is the address of the pages listener as people know it; empty: there
+// is none.
+func publicURL(conf *config.Config, d *doors) string {
+	switch conn := d.conns[serve.Pages]; {
+	case conf.PublicURL != "":
+		return conf.PublicURL
+	case conn != nil:
+		return d.scheme(serve.Pages) + "://" + conn.Addr().String()
+	}
+	return ""
 }
 
 func (d *doors) scheme(l serve.Listener) string {

@@ -18,6 +18,7 @@ import (
 	"mfabridge/cloud/engine/http/admin"
 	"mfabridge/cloud/engine/http/app"
 	"mfabridge/cloud/engine/http/directory"
+	"mfabridge/cloud/engine/http/native"
 	"mfabridge/cloud/engine/http/oauth"
 	"mfabridge/cloud/engine/http/pages"
 	"mfabridge/cloud/engine/http/serve"
@@ -30,6 +31,8 @@ type Options struct {
 	Issuer string        // address of the api listener as callers know it
 	Life   time.Duration // of a token
 	Period time.Duration // of a signing key
+	Public string        // address of the pages listener as people know it; empty: no native authentication
+	Native native.Rate
 	Lease  time.Duration // of a lock
 	Limits serve.Limits
 
@@ -75,6 +78,10 @@ func New(o Options) (*API, error) {
 	var routes []serve.Route
 	for _, rows := range [][]serve.Route{tokens.Routes(), users.Routes(), verifier.Routes(), admin.New(o.Engine).Routes(), a.health(), devices.Routes(), browsers.Routes(), front()} {
 		routes = append(routes, rows...)
+	}
+	if o.Public != "" {
+		signIn := native.New(native.Options{Core: o.Engine, Signer: tokens, Public: o.Public, Rate: o.Native, Now: o.Now, Log: o.Log})
+		routes = append(routes, signIn.Routes()...)
 	}
 	table, err := serve.New(serve.Options{Routes: routes, Auth: gate{tokens, devices}, Limits: o.Limits, Proxies: o.Proxies, Log: o.Log})
 	if err != nil {

@@ -3,7 +3,6 @@ package oauth
 import (
 	"context"
 	"crypto/sha256"
-	"errors"
 	"strconv"
 	"time"
 
@@ -150,11 +149,9 @@ func (f *Face) sign(ctx context.Context, app *engine.App) (string, time.Duration
 	if !app.Until.IsZero() {
 		life = min(life, app.Until.Sub(now))
 	}
-	key := ring.signer(now)
-	options := (&jose.SignerOptions{}).WithType(typeToken)
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: key.private, KeyID: key.ID}}, options)
+	signer, err := ring.signer(now).signing(typeToken)
 	if err != nil {
-		return "", 0, errors.New("the signing key cannot sign")
+		return "", 0, err
 	}
 	end := now.Add(life)
 	token, err := jwt.Signed(signer).Claims(claims{Claims: jwt.Claims{Issuer: f.issuer, Subject: app.Name, Audience: jwt.Audience{f.audience()},

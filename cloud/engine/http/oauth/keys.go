@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/jwt"
 
 	"mfabridge/cloud/engine/http/serve"
 	"mfabridge/internal/secret"
@@ -177,14 +178,47 @@ func (f *Face) current(ctx context.Context) (*ring, error) {
 
 // keySet answers with the public keys.
 func (f *Face) keySet(w http.ResponseWriter, r *http.Request) error {
-	ring, err := f.current(r.Context())
+	set, err := f.PublicKeys(r.Context())
 	if err != nil {
 		return err
+	}
+	w.Header().Set("Cache-Control", fmt.Sprintf("public, max-age=%d", int(keySetAge/time.Second)))
+	return serve.Answer(w, http.StatusOK, set)
+}
+
+// PublicKeys is the key set as it is published (RFC 7517).
+func (f *Face) PublicKeys(ctx context.Context) (json.RawMessage, error) {
+	ring, err := f.current(ctx)
+	if err != nil {
+		return nil, err
 	}
 	set := jose.JSONWebKeySet{}
 	for _, k := range ring.keys {
 		set.Keys = append(set.Keys, jose.JSONWebKey{Key: &k.private.PublicKey, KeyID: k.ID, Algorithm: string(jose.ES256), Use: "sig"})
 	}
-	w.Header().Set("Cache-Control", fmt.Sprintf("public, max-age=%d", int(keySetAge/time.Second)))
-	return serve.Answer(w, http.StatusOK, set)
+	return json.Marshal(set)
+}
+
+// Sign makes a JWT of a type that says claims, for other faces of the engine.
+// It must not live longer than [MaxLife]: the key is published no longer. Its
+// issuer must be another than this face's, whose own tokens let programs in.
+func (f *Face) Sign(ctx context.Context, typ string, claims any) (string, error) {
+	ring, err := f.current(ctx)
+	if err != nil {
+		return "", err
+	}
+	signer, err := ring.signer(f.now()).signing(typ)
+	if err != nil {
+		return "", err
+	}
+	return jwt.Signed(signer).Claims(claims).Serialize()
+}
+
+// signing signs with a key.
+func (k *key) signing(typ string) (jose.Signer, error) {
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: k.private, KeyID: k.ID}}, (&jose.SignerOptions{}).WithType(jose.ContentType(typ)))
+	if err != nil {
+		return nil, errors.New("the signing key cannot sign")
+	}
+	return signer, nil
 }

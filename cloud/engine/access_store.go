@@ -1,0 +1,290 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"mfabridge/cloud"
+)
+
+// Names of Meta values of access. The version stands beside the list of
+// networks, which is large and is read once for each.
+const (
+	metaAccess          = "access-rules"
+	metaNetworks        = "access-networks"
+	metaNetworksVersion = "access-networks-version"
+)
+
+// DefaultAccess is what holds as long as nobody has set a rule: everybody is
+// asked for a second factor.
+func DefaultAccess() []AccessRule {
+	return []AccessRule{{Name: "everybody", State: AccessOn, Grant: GrantMFA}}
+}
+
+// AccessRules are the rules of access, in their order.
+func (e *Engine) AccessRules(ctx context.Context) (rules []AccessRule, err error) {
+	err = e.store.View(ctx, func(r Reader) error {
+		rules, err = accessRules(r)
+		return err
+	})
+	return rules, asError(err)
+}
+
+func accessRules(r Reader) (rules []AccessRule, err error) {
+	value, err := r.Meta(metaAccess)
+	if err != nil {
+		return nil, err
+	}
+	if len(value) == 0 {
+		return DefaultAccess(), nil
+	}
+	if err := json.Unmarshal(value, &rules); err != nil {
+		return nil, refuse(cloud.Internal, "the rules of access cannot be read")
+	}
+	return rules, nil
+}
+
+// SetAccessRule adds a rule behind the others, or puts it in the place of the
+// one of its name. Groups are given by id or name, users and applications by id.
+func (e *Engine) SetAccessRule(ctx context.Context, by Actor, rule AccessRule) error {
+	if err := rule.check(); err != nil {
+		return err
+	}
+	return e.changeAccess(ctx, by, "access.set", rule.Name, func(tx Tx, rules []AccessRule) ([]AccessRule, error) {
+		set := rule // fn may run twice
+		var err error
+		if set.Groups, err = groupIDs(tx, rule.Groups); err != nil {
+			return nil, err
+		}
+		if set.NotGroups, err = groupIDs(tx, rule.NotGroups); err != nil {
+			return nil, err
+		}
+		for _, id := range slices.Concat(set.Users, set.NotUsers) {
+			u, err := tx.User(id)
+			if err == nil && u == nil {
+				err = refuse(cloud.NotFound, "a user that the rule names does not exist")
+			}
+			if err != nil {
+				return nil, err
+			}
+		}
+		for _, id := range slices.Concat(set.Apps, set.NotApps) {
+			a, err := readNativeApp(tx, id)
+			if err == nil && a == nil {
+				err = refuse(cloud.NotFound, "an application that the rule names does not exist")
+			}
+			if err != nil {
+				return nil, err
+			}
+		}
+		at := slices.IndexFunc(rules, func(r AccessRule) bool { return r.Name == rule.Name })
+		if at < 0 {
+			return append(rules, set), nil
+		}
+		rules[at] = set
+		return rules, nil
+	})
+}
+
+// RemoveAccessRule takes a rule away.
+func (e *Engine) RemoveAccessRule(ctx context.Context, by Actor, name string) error {
+	return e.changeAccess(ctx, by, "access.remove", name, func(_ Tx, rules []AccessRule) ([]AccessRule, error) {
+		at := slices.IndexFunc(rules, func(r AccessRule) bool { return r.Name == name })
+		if at < 0 {
+			return nil, refuse(cloud.NotFound, "there is no such rule")
+		}
+		return slices.Delete(rules, at, at+1), nil
+	})
+}
+
+func (e *Engine) changeAccess(ctx context.Context, by Actor, action, name string, edit func(Tx, []AccessRule) ([]AccessRule, error)) error {
+	if err := by.check(); err != nil {
+		return err
+	}
+	return asError(e.store.Update(ctx, func(tx Tx) error {
+		rules, err := accessRules(tx)
+		if err != nil {
+			return err
+		}
+		if rules, err = edit(tx, rules); err != nil {
+			return err
+		}
+		if len(rules) > maxAccessRules {
+			return refuse(cloud.Invalid, fmt.Sprintf("there can be at most %d rules", maxAccessRules))
+		}
+		value, err := json.Marshal(slices.Grow(rules, 1)) // "[]", not "null": none is something else than not set
+		if err != nil {
+			return fmt.Errorf("the rules of access cannot be written: %w", err)
+		}
+		if err := tx.SetMeta(metaAccess, value); err != nil {
+			return err
+		}
+		return tx.Append(e.entry(by, action, name, string(value[:min(len(value), 2000)]), e.now()))
+	}))
+}
+
+// SetNetworks replaces the operator's list of which network is in which
+// country, and tells how many ranges it came to.
+func (e *Engine) SetNetworks(ctx context.Context, by Actor, list []CountryNetwork) (ranges int, err error) {
+	if err := by.check(); err != nil {
+		return 0, err
+	}
+	found, err := compileNetworks(list)
+	if err != nil {
+		return 0, err
+	}
+	value := found.encode()
+	return len(found), asError(e.store.Update(ctx, func(tx Tx) error {
+		if err := tx.SetMeta(metaNetworks, value); err != nil {
+			return err
+		}
+		if err := tx.SetMeta(metaNetworksVersion, []byte(uuid.NewString())); err != nil {
+			return err
+		}
+		return tx.Append(e.entry(by, "access.networks", "", fmt.Sprintf("networks=%d ranges=%d", len(list), len(found)), e.now()))
+	}))
+}
+
+// networksRead are the networks as they were read, and their version.
+type networksRead struct {
+	version string
+	ranges  countryRanges
+}
+
+// country is where an address is, by the operator's list.
+func (e *Engine) country(r Reader, a netip.Addr) (string, error) {
+	version, err := r.Meta(metaNetworksVersion)
+	if err != nil {
+		return "", err
+	}
+	known := e.networks.Load()
+	if known == nil || known.version != string(version) {
+		value, err := r.Meta(metaNetworks)
+		if err != nil {
+			return "", err
+		}
+		ranges, err := decodeNetworks(value)
+		if err != nil {
+			return "", err
+		}
+		known = &networksRead{version: string(version), ranges: ranges}
+		e.networks.Store(known)
+	}
+	return known.ranges.country(a), nil
+}
+
+// slipDevice comes before where a user came in from.
+const slipDevice = "device/"
+
+// deviceLife is how long a user is remembered to have come in from somewhere.
+const deviceLife = 90 * 24 * time.Hour
+
+// deviceSlip names where a user comes from: the network, the IPv4 /24 or IPv6
+// /48 around the address, with the software that calls. It is a hint that a
+// login is like one before, and no proof.
+func (e *Engine) deviceSlip(user cloud.UserID, client NativeClient) string {
+	a := client.Address.Unmap().WithZone("")
+	bits := 48
+	if a.Is4() {
+		bits = 24
+	}
+	around, _ := a.Prefix(bits) // the zero Prefix of no address
+	return slipDevice + string(user) + "/" + digest(around.String()+"\x00"+client.Agent)
+}
+
+// NativeClient is who calls in native authentication.
+type NativeClient struct {
+	Address netip.Addr
+	Agent   string // the software, as it says
+}
+
+func (c NativeClient) as(app *NativeApp) cloud.Client {
+	return cloud.Client{App: app.Name, Address: c.Address}
+}
+
+// signs gathers what the rules of access look at.
+func (e *Engine) signs(r Reader, user cloud.UserID, app string, client NativeClient) (s AccessSigns, err error) {
+	s = AccessSigns{User: user, App: app, Address: client.Address}
+	if s.Country, err = e.country(r, client.Address); err != nil {
+		return s, err
+	}
+	device, err := r.Slip(e.deviceSlip(user, client))
+	if err != nil {
+		return s, err
+	}
+	s.NewDevice = device == nil || !e.now().Before(device.Until)
+	if s.Failures, err = e.failuresOf(r, user); err != nil {
+		return s, err
+	}
+	s.Groups, err = groupsAround(r, user)
+	return s, err
+}
+
+// failuresOf is how many failures in a row a user has somewhere, of whatever
+// factor.
+func (e *Engine) failuresOf(r Reader, user cloud.UserID) (most int, err error) {
+	counted, err := r.FailuresOf(string(user))
+	for c, f := range counted {
+		if !strings.HasPrefix(c.Way, wayTexts) && !strings.HasSuffix(c.Way, "/known") {
+			most = max(most, e.limits.current(f, e.now()).Count)
+		}
+	}
+	return most, err
+}
+
+// groupsAround are the groups of a user with all groups around them.
+func groupsAround(r Reader, user cloud.UserID) ([]string, error) {
+	ids, err := r.Parents(string(user), maxParents+1)
+	for at := 0; at < len(ids) && err == nil && len(ids) <= 10*maxParents; at++ {
+		var above []string
+		above, err = r.Parents(ids[at], maxParents+1)
+		for _, id := range above {
+			if !slices.Contains(ids, id) {
+				ids = append(ids, id)
+			}
+		}
+	}
+	return ids, err
+}
+
+// access is what the rules of this moment ask of a sign-in. failures are those
+// from before it: a first factor that was right has ended their count.
+func (e *Engine) access(r Reader, user cloud.UserID, app string, client NativeClient, failures int) (AccessVerdict, error) {
+	rules, err := accessRules(r)
+	if err != nil {
+		return AccessVerdict{}, err
+	}
+	s, err := e.signs(r, user, app, client)
+	if err != nil {
+		return AccessVerdict{}, err
+	}
+	s.Failures = max(s.Failures, failures)
+	return JudgeAccess(rules, s), nil
+}
+
+// TestAccess is what would be asked of a user who signed in now, and of what
+// the rules judge that. edit may change what is known of the sign-in.
+func (e *Engine) TestAccess(ctx context.Context, user cloud.UserID, app string, client NativeClient, edit func(*AccessSigns)) (s AccessSigns, v AccessVerdict, err error) {
+	err = e.store.View(ctx, func(r Reader) error {
+		rules, err := accessRules(r)
+		if err != nil {
+			return err
+		}
+		if s, err = e.signs(r, user, app, client); err != nil {
+			return err
+		}
+		if edit != nil {
+			edit(&s)
+		}
+		v = JudgeAccess(rules, s)
+		return nil
+	})
+	return s, v, asError(err)
+}

@@ -1,0 +1,154 @@
+package engine
+
+import (
+	"context"
+	"crypto/subtle"
+	"strings"
+	"time"
+
+	"mfabridge/cloud"
+	"mfabridge/internal/secret"
+)
+
+// wayNative is the Way of failures with codes that prove a number or an address
+// of nobody yet.
+const wayNative = "native"
+
+// NativeRefusal is why a sign-up, a new password or a registration is refused,
+// in the words of the protocol.
+type NativeRefusal struct {
+	Word       string   // see Refused…
+	Attributes []string // that are missing or wrong
+}
+
+// Words of a [NativeRefusal].
+const (
+	RefusedTooShort    = "password_too_short"
+	RefusedTooLong     = "password_too_long"
+	RefusedTooWeak     = "password_too_weak"
+	RefusedBanned      = "password_banned"
+	RefusedRecent      = "password_recently_used"
+	RefusedPassword    = "credential_required"
+	RefusedMissing     = "attributes_required"
+	RefusedAttributes  = "attribute_validation_failed"
+	RefusedExists      = "user_already_exists"
+	RefusedRegion      = "provider_blocked_by_admin"
+	RefusedReputation  = "provider_blocked_by_rep"
+	RefusedTarget      = "target"   // that is no number or address that can be used
+	RefusedUndelivered = "redirect" // no channel took the code
+)
+
+// Error implements error.
+func (r *NativeRefusal) Error() string {
+	if len(r.Attributes) > 0 {
+		return r.Word + ": " + strings.Join(r.Attributes, ", ")
+	}
+	return r.Word
+}
+
+func refuseAs(word string, attributes ...string) error {
+	return &cloud.Error{Kind: cloud.Denied, Message: "that is refused", Err: &NativeRefusal{Word: word, Attributes: attributes}}
+}
+
+// posting is a code on its way to a number or address that a flow is to prove.
+type posting struct {
+	app     *NativeApp
+	f       Flow
+	channel string
+	to      string
+	step    Step // that follows
+	client  NativeClient
+	nobody  bool // nothing is sent: nobody is to learn that there is no such user
+	notice  string
+}
+
+// post sends a code, and ends the one before.
+func (e *Engine) post(ctx context.Context, p posting) (Flow, Asked, error) {
+	asked := Asked{Channel: p.channel, Label: maskDigits(p.to)}
+	way := cloud.SMS
+	if p.channel == channelMail {
+		way, asked.Label = preferMail, maskMail(p.to)
+	}
+	sender := e.senders[way]
+	if sender == nil {
+		return p.f, Asked{Redirect: "nothing here delivers codes by " + p.channel}, nil
+	}
+	code, err := randomCode()
+	if err != nil {
+		return p.f, asked, err
+	}
+	now := e.now()
+	next := p.f.on(p.step, now)
+	var say string
+	err = e.store.Update(ctx, func(tx Tx) error {
+		st, err := flowAt(tx, &p.f)
+		if err != nil {
+			return err
+		}
+		if say, err = e.spendIn(tx, p.channel, p.to, p.client); say != "" || err != nil {
+			return err
+		}
+		st.Code, st.Tries, st.Until = e.sentMAC(cloud.ChallengeID(slipFlow+p.f.ID), p.to, []byte(code)), nativeTries, now.UTC().Add(waitText)
+		return putFlow(tx, &next, st)
+	})
+	switch {
+	case err != nil:
+		return p.f, asked, asError(err)
+	case say == sayTrouble && p.channel == channelText:
+		return p.f, asked, refuseAs(RefusedReputation)
+	case say != "":
+		return p.f, asked, &cloud.Error{Kind: cloud.Throttled, Message: say, RetryAfter: time.Minute}
+	case p.nobody:
+		return next, asked, nil
+	}
+	m := e.letter(&p, way, code)
+	defer m.Text.Wipe()
+	defer m.Code.Wipe()
+	if err := sender.Send(ctx, m); err != nil {
+		e.log.WarnContext(ctx, "code was not sent", "flow", p.f.ID, "err", err)
+		return p.f, Asked{Redirect: "the code could not be delivered"}, nil
+	}
+	return next, asked, nil
+}
+
+// letter is the message of a posting.
+func (e *Engine) letter(p *posting, way cloud.Preference, code string) Message {
+	m := Message{ID: string(newChallengeID(e.now())), Time: e.now(), To: p.to, Application: p.app.Name, User: p.f.User}
+	if p.notice != "" {
+		m.Text = secret.FromString(p.notice)
+		return m
+	}
+	template := p.app.Brand.Text
+	if template == "" {
+		template = e.text
+	}
+	m.Text = secret.FromString(strings.NewReplacer(markCode, code, markApplication, p.app.Name).Replace(template))
+	m.Code = secret.FromString(code)
+	return m
+}
+
+// proves tells whether code is the one that was sent last to a number or an
+// address. It is used up; a wrong one costs a try.
+func (e *Engine) proves(tx Tx, f *Flow, to string, code secret.Bytes, client NativeClient) (bool, error) {
+	st, err := flowAt(tx, f)
+	if err != nil {
+		return false, err
+	}
+	now := e.now()
+	g, err := e.gate(tx, where{user: "?" + digest("native/"+Fold(to)), way: wayNative, place: place(cloud.Client{Address: client.Address})}, now)
+	if err != nil || g.shut || st.Code == nil || st.Tries <= 0 || !now.Before(st.Until) {
+		return false, err
+	}
+	typed := cleanCode(code.Reveal())
+	defer clear(typed)
+	right := subtle.ConstantTimeCompare(st.Code, e.sentMAC(cloud.ChallengeID(slipFlow+f.ID), to, typed)) == 1
+	if err := g.count(tx, right, now); err != nil {
+		return false, err
+	}
+	if st.Tries--; right {
+		st.Code, st.Tries = nil, 0
+	}
+	return right, putFlow(tx, f, st)
+}
+
+func wrongCode() error { return refuse(cloud.Denied, "the code is wrong, over or was used") }

@@ -1,0 +1,171 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"mfabridge/cloud"
+	"mfabridge/internal/secret"
+)
+
+// mayEnrol tells whether a user may register a second factor in a flow: only
+// where there is none of any kind, and there is one that could be registered.
+func (e *Engine) mayEnrol(r Reader, app *NativeApp, u *User, may Allowed, f *Flow) (bool, error) {
+	if !app.Enrol || u.Mobile+u.Alternate+u.Office != "" || u.Devices > 0 {
+		return false, nil
+	}
+	tokens, err := r.Tokens(u.ID)
+	if err != nil || len(tokens) > 0 {
+		return false, err
+	}
+	all, err := e.enrolable(r, may, f)
+	return len(all) > 0, err
+}
+
+func (e *Engine) enrolable(r Reader, may Allowed, f *Flow) (all []NativeMethod, err error) {
+	mail, err := e.mailCounts(r, may, f)
+	if err == nil && mail {
+		all = append(all, NativeMethod{ID: channelMail, Channel: channelMail})
+	}
+	if may.SMS && e.senders[cloud.SMS] != nil {
+		all = append(all, NativeMethod{ID: channelText, Channel: channelText})
+	}
+	return all, err
+}
+
+// EnrolMethods are what can be registered in a flow.
+func (e *Engine) EnrolMethods(ctx context.Context, app NativeApp, f Flow) (all []NativeMethod, next Flow, err error) {
+	err = e.store.View(ctx, func(r Reader) error {
+		_, all, err = e.enrolAt(r, &app, &f)
+		return err
+	})
+	return all, f.on(f.Step, e.now()), asError(err)
+}
+
+// enrolAt looks whether a flow may register something, and what.
+func (e *Engine) enrolAt(r Reader, app *NativeApp, f *Flow) (*User, []NativeMethod, error) {
+	if _, err := flowAt(r, f); err != nil {
+		return nil, nil, err
+	}
+	u, err := r.User(f.User)
+	if err != nil {
+		return nil, nil, err
+	}
+	if usable(u, e.now()) != "" {
+		return nil, nil, refuse(cloud.Denied, "the user may not sign in")
+	}
+	may, err := e.allowed(r, u.ID)
+	if err != nil {
+		return nil, nil, err
+	}
+	can, err := e.mayEnrol(r, app, u, may, f)
+	if err != nil {
+		return nil, nil, err
+	}
+	if !can {
+		return nil, nil, refuse(cloud.Denied, "nothing can be registered here")
+	}
+	all, err := e.enrolable(r, may, f)
+	return u, all, err
+}
+
+// AskEnrol sends a code to the number or address that is to be registered.
+// An address that this flow has proven already need not be proven again.
+// Refusals: [NativeRefusal].
+func (e *Engine) AskEnrol(ctx context.Context, app NativeApp, f Flow, channel, target string, client NativeClient) (Flow, Asked, error) {
+	if channel == "" {
+		if channel = channelText; strings.Contains(target, "@") {
+			channel = channelMail
+		}
+	}
+	var u *User
+	err := e.store.View(ctx, func(r Reader) error {
+		found, all, err := e.enrolAt(r, &app, &f)
+		if err == nil && !slices.ContainsFunc(all, func(m NativeMethod) bool { return m.Channel == channel }) {
+			err = refuseAs(RefusedTarget)
+		}
+		u = found
+		return err
+	})
+	if err != nil {
+		return f, Asked{}, asError(err)
+	}
+	if channel == channelMail {
+		if checkEmail(target) != nil {
+			return f, Asked{}, refuseAs(RefusedTarget)
+		}
+		f.Target = target
+		if f.Mail && Fold(target) == Fold(e.confirmedMail(u)) {
+			return f.on(AtKnown, e.now()), Asked{Known: true, Channel: channel, Label: maskMail(target)}, nil
+		}
+		return e.post(ctx, posting{app: &app, f: f, channel: channel, to: target, step: AtEnrolling, client: client})
+	}
+	if f.Target = plainNumber(target); f.Target == "" {
+		return f, Asked{}, refuseAs(RefusedTarget)
+	}
+	if !app.TextsTo(f.Target) {
+		return f, Asked{}, refuseAs(RefusedRegion)
+	}
+	return e.post(ctx, posting{app: &app, f: f, channel: channel, to: f.Target, step: AtEnrolling, client: client})
+}
+
+// AnswerEnrol takes the code: the number or address is the user's from then on.
+func (e *Engine) AnswerEnrol(ctx context.Context, app NativeApp, f Flow, code secret.Bytes, client NativeClient) (Flow, error) {
+	return e.enrolled(ctx, app, f, client, func(tx Tx) (bool, error) { return e.proves(tx, &f, f.Target, code, client) })
+}
+
+// EnrolKnown registers the address that the flow has proven already.
+func (e *Engine) EnrolKnown(ctx context.Context, app NativeApp, f Flow, client NativeClient) (Flow, error) {
+	return e.enrolled(ctx, app, f, client, func(tx Tx) (bool, error) {
+		u, err := tx.User(f.User)
+		return err == nil && u != nil && f.Mail && Fold(f.Target) == Fold(e.confirmedMail(u)), err
+	})
+}
+
+func (e *Engine) enrolled(ctx context.Context, app NativeApp, f Flow, client NativeClient, proven func(Tx) (bool, error)) (Flow, error) {
+	right := false
+	next := f
+	var told *User
+	err := e.store.Update(ctx, func(tx Tx) error {
+		next = f
+		u, _, err := e.enrolAt(tx, &app, &f)
+		if err != nil {
+			return err
+		}
+		if right, err = proven(tx); err != nil || !right {
+			return err
+		}
+		way := WaySMS
+		if strings.Contains(f.Target, "@") {
+			way = WayEmail
+			u.Email = f.Target
+			e.confirm(u)
+		} else {
+			u.Mobile = f.Target
+			if u.Default == "" {
+				u.Default = cloud.SMS
+			}
+		}
+		told = u
+		next.Ways = append(slices.Clone(f.Ways), way)
+		next.Target = ""
+		if err := e.goesOn(tx, &next, AtReady); err != nil {
+			return err
+		}
+		if err := tx.PutUser(u); err != nil {
+			return err
+		}
+		return tx.Append(Entry{Time: e.now(), Node: e.node, Actor: app.Name, Action: "native.enrol", Subject: string(u.ID),
+			Detail: fmt.Sprintf("app=%s method=%s from=%q", app.ID, way, place(client.as(&app)))})
+	})
+	switch {
+	case err != nil:
+		return f, asError(err)
+	case !right:
+		return f, wrongCode()
+	}
+	e.tell(ctx, told, "A second factor was registered for "+told.UPN+". If that was not you, call your helpdesk.")
+	return next, nil
+}

@@ -1,0 +1,301 @@
+package main
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/urfave/cli/v2"
+
+	"mfabridge/cloud"
+	"mfabridge/cloud/engine"
+	"mfabridge/internal/hint"
+	"mfabridge/migrate"
+)
+
+// accessCommands are the rules for sign-ins by native authentication.
+func (p *program) accessCommands() []*cli.Command {
+	list := func(name, text string) cli.Flag {
+		return &cli.StringSliceFlag{Name: name, EnvVars: env(name), Usage: text}
+	}
+	return []*cli.Command{
+		{Name: "access", Usage: "which sign-ins by native authentication need a second factor, or are blocked", Subcommands: []*cli.Command{
+			{Name: "list", Usage: "list the rules in their order", Flags: storeFlags(), Action: p.listAccess},
+			{Name: "set", Usage: "add a rule, or put another in the place of the one of that name", ArgsUsage: "NAME",
+				Description: "A rule applies where everything that is given here holds; without any of it, to every sign-in. Of the rules that\n" +
+					"apply a block decides, else a second factor is asked for if one of them says mfa. It holds for the next sign-in\n" +
+					"and the next refresh. As long as no rule was ever set there is one: everybody needs a second factor.",
+				Flags: slices.Concat(storeFlags(), []cli.Flag{
+					&cli.StringFlag{Name: "grant", EnvVars: env("grant"), Usage: "`WHAT` it asks for: mfa or block (required)"},
+					&cli.StringFlag{Name: "state", EnvVars: env("state"), Value: engine.AccessOn, Usage: "`STATE`: on, report (only recorded in the audit) or off"},
+					list("user", "`USER` that it is for, by any name"), list("not-user", "`USER` that it is never for"),
+					list("group", "`GROUP` that it is for (name or id), with the groups within it"), list("not-group", "`GROUP` that it is never for"),
+					list("app", "`CLIENT-ID` of an application that it is for"), list("not-app", "`CLIENT-ID` that it is never for"),
+					list("network", "`NETWORK` that it is for: 192.0.2.0/24"), list("not-network", "`NETWORK` that it is never for"),
+					list("country", "`COUNTRY` that it is for: two letters, or unknown"), list("not-country", "`COUNTRY` that it is never for"),
+					&cli.BoolFlag{Name: "new-device", EnvVars: env("new-device"), Usage: "only where the user did not come from in the last 90 days"},
+					&cli.IntFlag{Name: "failures", EnvVars: env("failures"), Usage: "only after `N` failures in a row"},
+					reasonFlag(),
+				}), Action: p.setAccess},
+			{Name: "remove", Usage: "take a rule away", ArgsUsage: "NAME", Flags: append(storeFlags(), reasonFlag()), Action: p.removeAccess},
+			{Name: "networks", Usage: "replace the list of which network is in which country by a CSV file", ArgsUsage: "FILE",
+				Description: "Each line is NETWORK,COUNTRY or FIRST,LAST,COUNTRY; a COUNTRY is two capital letters. Where lines overlap the\n" +
+					"narrower one counts. An address that is in no line has the country unknown.",
+				Flags: append(storeFlags(), reasonFlag()), Action: p.loadNetworks},
+		}},
+		{Name: "test", Usage: "say what the rules of access would ask of a sign-in, and why", Flags: slices.Concat(storeFlags(), []cli.Flag{
+			&cli.StringFlag{Name: "user", EnvVars: env("user"), Usage: "`USER`, by any name (required)"},
+			&cli.StringFlag{Name: "app", EnvVars: env("app"), Usage: "`CLIENT-ID` of the application (required)"},
+			&cli.StringFlag{Name: "from", EnvVars: env("from"), Usage: "`ADDRESS` that the sign-in comes from (default: none that is known)"},
+			&cli.StringFlag{Name: "country", EnvVars: env("country"), Usage: "as if the address were in that `COUNTRY`"},
+			&cli.BoolFlag{Name: "known-device", EnvVars: env("known-device"), Usage: "as if the user had come from there before"},
+			&cli.IntFlag{Name: "failures", EnvVars: env("failures"), Value: -1, Usage: "as if there had been `N` failures in a row (default: what there were)"},
+		}), Action: p.testAccess},
+	}
+}
+
+func (p *program) listAccess(c *cli.Context) error {
+	if _, err := args(c); err != nil {
+		return err
+	}
+	return p.withEngine(c, func(e *embedded) error {
+		rules, err := e.AccessRules(c.Context)
+		if err != nil {
+			return err
+		}
+		names, err := accessNames(c, e)
+		if err != nil {
+			return err
+		}
+		t := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(t, "RULE\tSTATE\tGRANT\tFOR")
+		for _, r := range rules {
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", migrate.Plain(r.Name), r.State, r.Grant, ruleFor(&r, names))
+		}
+		return t.Flush()
+	})
+}
+
+// accessNames are what groups and applications are called, by id.
+func accessNames(c *cli.Context, e *embedded) (map[string]string, error) {
+	names := map[string]string{}
+	for g, err := range e.Groups(c.Context) {
+		if err != nil {
+			return nil, err
+		}
+		names[g.ID] = g.Name
+	}
+	apps, err := e.NativeApps(c.Context)
+	for _, a := range apps {
+		names[a.ID] = a.Name
+	}
+	return names, err
+}
+
+// ruleFor says to which sign-ins a rule applies.
+func ruleFor(r *engine.AccessRule, names map[string]string) string {
+	var parts []string
+	add := func(what string, list []string) {
+		if len(list) == 0 {
+			return
+		}
+		shown := make([]string, len(list))
+		for i, s := range list {
+			if shown[i] = s; names[s] != "" {
+				shown[i] = names[s]
+			}
+		}
+		parts = append(parts, what+" "+migrate.Plain(strings.Join(shown, ", ")))
+	}
+	texts := func(prefixes []netip.Prefix) (out []string) {
+		for _, n := range prefixes {
+			out = append(out, n.String())
+		}
+		return out
+	}
+	ids := func(users []cloud.UserID) (out []string) {
+		for _, u := range users {
+			out = append(out, string(u))
+		}
+		return out
+	}
+	add("user", ids(r.Users))
+	add("group", r.Groups)
+	add("application", r.Apps)
+	add("network", texts(r.Networks))
+	add("country", r.Countries)
+	if r.NewDevice {
+		parts = append(parts, "new device")
+	}
+	if r.Failures > 0 {
+		parts = append(parts, strconv.Itoa(r.Failures)+" failures")
+	}
+	add("not user", ids(r.NotUsers))
+	add("not group", r.NotGroups)
+	add("not application", r.NotApps)
+	add("not network", texts(r.NotNetworks))
+	add("not country", r.NotCountries)
+	if len(parts) == 0 {
+		return "every sign-in"
+	}
+	return strings.Join(parts, "; ")
+}
+
+func (p *program) setAccess(c *cli.Context) error {
+	name, by, err := named(c, "NAME")
+	if err != nil {
+		return err
+	}
+	r := engine.AccessRule{Name: name, State: c.String("state"), Grant: c.String("grant"), Groups: c.StringSlice("group"), NotGroups: c.StringSlice("not-group"),
+		Apps: c.StringSlice("app"), NotApps: c.StringSlice("not-app"), Countries: c.StringSlice("country"), NotCountries: c.StringSlice("not-country"),
+		NewDevice: c.Bool("new-device"), Failures: c.Int("failures")}
+	if r.Grant == "" {
+		return usage("--grant is missing", "--grant mfa asks for a second factor, --grant block lets nobody in")
+	}
+	if r.Networks, err = prefixes("network", c.StringSlice("network")); err != nil {
+		return err
+	}
+	if r.NotNetworks, err = prefixes("not-network", c.StringSlice("not-network")); err != nil {
+		return err
+	}
+	return p.withEngine(c, func(e *embedded) error {
+		for flag, to := range map[string]*[]cloud.UserID{"user": &r.Users, "not-user": &r.NotUsers} {
+			for _, given := range c.StringSlice(flag) {
+				u, err := findUser(c, e, given)
+				if err != nil {
+					return err
+				}
+				*to = append(*to, u.ID)
+			}
+		}
+		if err := e.SetAccessRule(c.Context, by, r); err != nil {
+			return err
+		}
+		fmt.Fprintf(p.out, "%s: %s, %s\n", migrate.Plain(name), r.Grant, r.State)
+		return nil
+	})
+}
+
+func prefixes(flag string, given []string) (all []netip.Prefix, err error) {
+	for _, s := range given {
+		n, err := netip.ParsePrefix(s)
+		if err != nil {
+			return nil, usage(fmt.Sprintf("--%s cannot be %q", flag, migrate.Plain(s)), "write a network such as 192.0.2.0/24 or 2001:db8::/32")
+		}
+		all = append(all, n)
+	}
+	return all, nil
+}
+
+func (p *program) removeAccess(c *cli.Context) error {
+	name, by, err := named(c, "NAME")
+	if err != nil {
+		return err
+	}
+	return p.withEngine(c, func(e *embedded) error {
+		if err := e.RemoveAccessRule(c.Context, by, name); err != nil {
+			return hint.Wrap(err, "mfabridge engine policy access list shows which there are")
+		}
+		fmt.Fprintf(p.out, "removed %s\n", migrate.Plain(name))
+		rules, err := e.AccessRules(c.Context)
+		if err == nil && !slices.ContainsFunc(rules, func(r engine.AccessRule) bool { return r.State == engine.AccessOn && r.Grant == engine.GrantMFA }) {
+			fmt.Fprintln(p.err, "mfabridge: no rule asks for a second factor any more")
+		}
+		return err
+	})
+}
+
+func (p *program) loadNetworks(c *cli.Context) error {
+	path, by, err := named(c, "FILE")
+	if err != nil {
+		return err
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return hint.Wrap(fmt.Errorf("the list cannot be read: %w", err), "give a CSV file")
+	}
+	defer f.Close()
+	list, err := readNetworks(f)
+	if err != nil {
+		return hint.Wrap(fmt.Errorf("%s: %w", path, err), "a line is NETWORK,COUNTRY or FIRST,LAST,COUNTRY")
+	}
+	return p.withEngine(c, func(e *embedded) error {
+		ranges, err := e.SetNetworks(c.Context, by, list)
+		if err == nil {
+			fmt.Fprintf(p.out, "%d networks in %d ranges\n", len(list), ranges)
+		}
+		return err
+	})
+}
+
+func (p *program) testAccess(c *cli.Context) error {
+	if _, err := args(c); err != nil {
+		return err
+	}
+	if c.String("user") == "" || c.String("app") == "" {
+		return usage("--user and --app are needed", "e.g. --user ada@contoso.example --app CLIENT-ID --from 192.0.2.10")
+	}
+	var client engine.NativeClient
+	if from := c.String("from"); from != "" {
+		a, err := netip.ParseAddr(from)
+		if err != nil {
+			return usage(fmt.Sprintf("--from cannot be %q", migrate.Plain(from)), "write an address such as 192.0.2.10")
+		}
+		client.Address = a
+	}
+	return p.withEngine(c, func(e *embedded) error {
+		u, err := findUser(c, e, c.String("user"))
+		if err != nil {
+			return err
+		}
+		app, err := e.NativeApp(c.Context, c.String("app"))
+		if err != nil {
+			return nativeHint(err)
+		}
+		signs, v, err := e.TestAccess(c.Context, u.ID, app.ID, client, func(s *engine.AccessSigns) {
+			if country := c.String("country"); country != "" {
+				s.Country = country
+			}
+			if c.Bool("known-device") {
+				s.NewDevice = false
+			}
+			if n := c.Int("failures"); n >= 0 {
+				s.Failures = n
+			}
+		})
+		if err != nil {
+			return err
+		}
+		return p.explainAccess(&u, &app, signs, v)
+	})
+}
+
+// explainAccess prints each rule with why it applies or does not.
+func (p *program) explainAccess(u *cloud.User, app *engine.NativeApp, s engine.AccessSigns, v engine.AccessVerdict) error {
+	verdict := map[string]string{engine.GrantBlock: "the sign-in is blocked", engine.GrantMFA: "a second factor is asked for", "": "one factor is enough"}[v.Grant]
+	address, device := "no known address", "known device"
+	if s.Address.IsValid() {
+		address = s.Address.String()
+	}
+	if s.NewDevice {
+		device = "new device"
+	}
+	fmt.Fprintf(p.out, "%s at %s from %s (country %s, %s, %d failures): %s\n", migrate.Plain(u.UPN), migrate.Plain(app.Name), address, s.Country, device, s.Failures, verdict)
+	t := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "RULE\tGRANT\tAPPLIES\tWHY")
+	for _, m := range v.Applied {
+		applies := "no"
+		switch {
+		case m.Applies && m.Report:
+			applies = "reported"
+		case m.Applies:
+			applies = "yes"
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", migrate.Plain(m.Rule), m.Grant, applies, m.Why)
+	}
+	return t.Flush()
+}
