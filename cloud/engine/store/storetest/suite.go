@@ -30,6 +30,9 @@ func Suite(t *testing.T, open func(t *testing.T) Place) {
 		"a challenge is answered elsewhere":     answerElsewhere,
 		"a code is used once across nodes":      usedOnce,
 		"verdicts wake other nodes":             wokenElsewhere,
+		"keys are rotated under other nodes":    keysRotate,
+		"a person is erased":                    personGoes,
+		"a store is brought back":               broughtBack,
 	} {
 		t.Run(name, func(t *testing.T) { check(t, open(t)) })
 	}
