@@ -197,7 +197,11 @@ func (p *program) restoreFile(ctx context.Context, t place, from string, ids []a
 	if err = errors.Join(err, s.Close()); err != nil {
 		return r, err
 	}
-	return r, sqlite.Publish(temp, t.path)
+	if err := sqlite.Publish(temp, t.path); err != nil {
+		return r, err
+	}
+	sweep(t.path)
+	return r, nil
 }
 
 // fence makes an open store safe, and checks its audit.

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"mfabridge/internal/hint"
 )
@@ -35,7 +36,23 @@ func (f *part) publish() error {
 		return hint.Wrap(fmt.Errorf("%s cannot be written: %w", f.path, err), "make room on the disk")
 	}
 	f.done = true
-	return rename(f.Name(), f.path, false)
+	if err := rename(f.Name(), f.path, false); err != nil {
+		return err
+	}
+	sweep(f.path)
+	return nil
+}
+
+// sweep removes what runs have left that were killed while they wrote a file
+// that is there now: who is still writing it will not get its place anyway.
+// What cannot be removed is in nobody's way.
+func sweep(path string) {
+	entries, _ := os.ReadDir(filepath.Dir(path))
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), "."+filepath.Base(path)+".new-") {
+			_ = os.Remove(filepath.Join(filepath.Dir(path), e.Name()))
+		}
+	}
 }
 
 // end closes and removes what was not published, and returns err.

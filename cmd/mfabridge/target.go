@@ -217,13 +217,8 @@ func (t place) fill(ctx context.Context, with engine.Setup) error {
 // this store or its key. Both are there now: who is still making them will not
 // get their place anyway. What cannot be removed is in nobody's way.
 func (t place) clearLeftovers() {
-	entries, _ := os.ReadDir(filepath.Dir(t.path))
-	for _, e := range entries {
-		for _, made := range []string{t.path, t.keyPath()} {
-			if strings.HasPrefix(e.Name(), "."+filepath.Base(made)+".new-") {
-				_ = os.Remove(filepath.Join(filepath.Dir(t.path), e.Name()))
-			}
-		}
+	for _, made := range []string{t.path, t.keyPath()} {
+		sweep(made)
 	}
 }
 
