@@ -93,7 +93,7 @@ func isHeld(m cloud.Preference) bool { return m == cloud.Push || strings.HasPref
 func (v *Verifier) start(ctx context.Context, c *challenge, upn string, r *cloud.Request) error {
 	c.turn.Lock()
 	defer c.turn.Unlock()
-	ask := Ask{UPN: upn, Method: r.Method, Client: r.Client, ShowsNumber: r.ShowsNumber, WithCode: !r.Code.IsZero()}
+	ask := Ask{UPN: upn, Method: r.Method, Client: r.Client, ShowsNumber: r.ShowsNumber, WithCode: !r.Code.IsZero(), Changed: func() { v.changed(c) }}
 	turn, err := v.o.Service.Begin(ctx, ask)
 	if err != nil {
 		return err

@@ -25,8 +25,10 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"mfabridge/cloud"
 	"mfabridge/internal/secret"
@@ -39,6 +41,10 @@ type Ask struct {
 	Client      cloud.Client
 	ShowsNumber bool
 	WithCode    bool // a code follows at once: nothing need be sent
+
+	// Changed may be called once a Look is worth the while, at any time and from
+	// any goroutine, instead of waiting for Turn.Again.
+	Changed func()
 }
 
 // Turn is where a service's session stands.
@@ -85,6 +91,20 @@ const (
 	maxLife        = 10 * time.Minute
 	keepDecided    = 2 * cloud.RepeatWindow
 )
+
+// ByName is a Who for services that know users by user principal name: the
+// name that somebody typed, or that a directory proved, is the user's id too.
+// What is no such name, and a security identifier, is NotFound, so that a
+// caller goes on with the name that it has besides.
+func ByName(_ context.Context, key cloud.Key) (cloud.UserID, string, error) {
+	name := strings.ToLower(strings.TrimSpace(key.Value))
+	local, domain, cut := strings.Cut(name, "@")
+	strange := strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r == 0x7f || r == utf8.RuneError })
+	if key.Kind == cloud.BySID || !cut || local == "" || domain == "" || len(name) > 253 || strange || strings.Contains(domain, "@") {
+		return "", "", refuse(cloud.NotFound, "the service knows users by user principal name only")
+	}
+	return cloud.UserID(name), name, nil
+}
 
 // Verifier is made by [New]. All methods may be called concurrently.
 type Verifier struct {

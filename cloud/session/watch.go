@@ -48,6 +48,15 @@ func (v *Verifier) enqueue(c *challenge, due time.Time) {
 	}
 }
 
+// changed makes a challenge due now.
+func (v *Verifier) changed(c *challenge) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.byID[c.id] == c && c.state == cloud.Pending && c.again > 0 {
+		v.enqueue(c, v.o.Now())
+	}
+}
+
 func (v *Verifier) dequeue(c *challenge) {
 	if c.index >= 0 {
 		heap.Remove(&v.queue, c.index)

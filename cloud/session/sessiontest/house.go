@@ -31,6 +31,10 @@ type House struct {
 	*engine.Engine
 	outbox string
 
+	// Settle waits, after somebody has answered a challenge of the engine,
+	// until the driver can know; nil: it asks when it is asked.
+	Settle func(t *testing.T, engines, drivers cloud.ChallengeID)
+
 	mu    sync.Mutex
 	now   time.Time
 	last  cloud.ChallengeID                       // begun by the peer last
@@ -186,6 +190,9 @@ func (h *House) telephone() *cloudtest.Telephone {
 			r := engine.Response{User: user, Device: device(t, user), Challenge: h.engines(id), Answer: engine.PushAnswer(answer), Number: number}
 			if _, err := h.Respond(t.Context(), r); err != nil {
 				t.Fatal(err)
+			}
+			if h.Settle != nil {
+				h.Settle(t, r.Challenge, id)
 			}
 		},
 	}

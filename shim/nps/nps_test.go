@@ -1,0 +1,279 @@
+package nps_test
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	layeh "layeh.com/radius"
+	"layeh.com/radius/rfc2865"
+
+	"mfabridge/cloud"
+	"mfabridge/cloud/cloudtest"
+	"mfabridge/cloud/session"
+	"mfabridge/cloud/session/sessiontest"
+	"mfabridge/internal/secret"
+	"mfabridge/shim/nps"
+	"mfabridge/shim/upstream"
+)
+
+// server plays a Network Policy Server with the extension, as Microsoft
+// describes it, with another implementation of RADIUS, in front of an engine:
+// it holds the request while somebody is asked, challenges for codes, drops
+// copies, and says in a Reject nothing of why.
+type server struct {
+	h       *sessiontest.House
+	address string
+	v       *session.Verifier
+
+	mu       sync.Mutex
+	requests int
+	held     map[cloud.ChallengeID]chan struct{} // closed with the answer
+}
+
+const word = "synthetic shared secret"
+
+func newServer(t *testing.T) *server {
+	s := &server{h: sessiontest.Open(t), held: map[cloud.ChallengeID]chan struct{}{}}
+	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.address = conn.LocalAddr().String()
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	p := layeh.PacketServer{SecretSource: layeh.StaticSecretSource([]byte(word)), Handler: layeh.HandlerFunc(func(w layeh.ResponseWriter, r *layeh.Request) { s.answer(ctx, w, r) })}
+	var ended sync.WaitGroup
+	ended.Go(func() { _ = p.Serve(conn) })
+	t.Cleanup(func() { cancel(); _ = p.Shutdown(context.Background()); _ = conn.Close(); ended.Wait() })
+	s.h.Settle = func(t *testing.T, engines, drivers cloud.ChallengeID) {
+		s.mu.Lock()
+		answered := s.held[engines]
+		s.mu.Unlock()
+		<-answered
+		for look := time.NewTicker(5 * time.Millisecond); ; <-look.C {
+			if ds, err := s.v.Look(t.Context(), []cloud.ChallengeID{drivers}); err != nil || ds[0].State != cloud.Pending {
+				look.Stop()
+				return
+			}
+		}
+	}
+	return s
+}
+
+func (s *server) answer(ctx context.Context, w layeh.ResponseWriter, r *layeh.Request) {
+	s.mu.Lock()
+	s.requests++
+	s.mu.Unlock()
+	if r.Code != layeh.CodeAccessRequest {
+		return // the genuine one does not speak Status-Server
+	}
+	if state := rfc2865.State_Get(r.Packet); state != nil {
+		d, err := s.h.Answer(ctx, cloud.Answer{Challenge: cloud.ChallengeID(state), Code: secret.FromString(rfc2865.UserPassword_GetString(r.Packet))})
+		switch {
+		case err == nil && d.State == cloud.Approved:
+			_ = w.Write(r.Response(layeh.CodeAccessAccept))
+		default:
+			_ = w.Write(r.Response(layeh.CodeAccessReject))
+		}
+		return
+	}
+	c, err := s.h.Begin(ctx, cloud.Request{Subject: cloud.Key{Kind: cloud.ByUPN, Value: rfc2865.UserName_GetString(r.Packet)}, Tries: 1,
+		Client: cloud.Client{App: rfc2865.NASIdentifier_GetString(r.Packet), Station: rfc2865.CallingStationID_GetString(r.Packet)}})
+	s.h.Begun(c.ID)
+	switch {
+	case err != nil || c.State == cloud.Refused:
+		_ = w.Write(r.Response(layeh.CodeAccessReject))
+	case c.Method == cloud.Push:
+		s.hold(ctx, w, r, c.ID)
+	default:
+		challenge := r.Response(layeh.CodeAccessChallenge)
+		_ = rfc2865.State_SetString(challenge, string(c.ID))
+		_ = rfc2865.ReplyMessage_SetString(challenge, "Enter Your Microsoft verification code")
+		_ = w.Write(challenge)
+	}
+}
+
+// hold waits for the person.
+func (s *server) hold(ctx context.Context, w layeh.ResponseWriter, r *layeh.Request, id cloud.ChallengeID) {
+	answered := make(chan struct{})
+	s.mu.Lock()
+	s.held[id] = answered
+	s.mu.Unlock()
+	look := time.NewTicker(5 * time.Millisecond)
+	defer look.Stop()
+	for {
+		ds, err := s.h.Look(ctx, []cloud.ChallengeID{id})
+		if err == nil && ds[0].State != cloud.Pending {
+			code := layeh.CodeAccessReject
+			if ds[0].State == cloud.Approved {
+				code = layeh.CodeAccessAccept
+			}
+			_ = w.Write(r.Response(code))
+			close(answered)
+			return
+		}
+		select {
+		case <-look.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (s *server) verifier(t *testing.T) *session.Verifier {
+	t.Helper()
+	log := slog.New(slog.NewTextHandler(t.Output(), nil))
+	c, err := upstream.New(upstream.Options{Homes: []upstream.Home{{Address: s.address, Secret: secret.FromString(word), Observe: true}}, Log: log,
+		Patience: nps.Life, First: 5 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := session.New(session.Options{Service: nps.New(nps.Options{Client: c, Settle: 100 * time.Millisecond}), Who: s.h.Who, Now: s.h.Now, Log: log})
+	t.Cleanup(func() { _ = v.Close(); c.Close() })
+	s.v = v
+	return v
+}
+
+func TestVerifier(t *testing.T) {
+	blind := "an Access-Reject does not say why"
+	once := "the server ends a login with the first wrong code"
+	cloudtest.Verifier(t, func(t *testing.T) *cloudtest.Peer {
+		s := newServer(t)
+		return s.h.Peer(s.verifier(t), map[string]string{
+			"a right code is accepted once":          once,
+			"wrong codes use up the tries":           once,
+			"an equal answer gets the same verdict":  once,
+			"decisions are streamed":                 once,
+			"a code sent to a former number":         once,
+			"a resend ends the code before":          blind,
+			"who cannot be asked":                    blind,
+			"limits count at the answer":             blind,
+			"a far clock needs two codes":            blind,
+			"a block counts between the legs":        blind,
+			"a push of who may not verify":           blind,
+			"a code with the request":                blind,
+			"an equal request gets the same verdict": blind,
+			"failures slow one station down":         blind,
+			"too many pushes":                        blind,
+			"a sent code":                            "no attribute says where a code went",
+			"somebody else of the same name":         "no attribute names a security identifier",
+			"a block counts after an approval":       "what was approved is not asked about again",
+			"one push for a login":                   "a request that was overtaken is answered all the same",
+			"a push with a number":                   "no number can be shown",
+		})
+	})
+}
+
+func user(t *testing.T, h *sessiontest.House, phone string) cloud.UserID {
+	t.Helper()
+	profile := &cloud.Profile{UPN: "ada@contoso.example", DisplayName: "Ada", Enabled: true}
+	id := cloud.UserID(h.Write(t.Context(), []cloud.Change{{UPN: profile.UPN, Op: cloud.Add, Method: cloud.Account, After: cloud.Value{Profile: profile}}})[0].ID)
+	change := cloud.Change{User: id, Op: cloud.Add, Method: cloud.Mobile, After: cloud.TextValue(phone)}
+	if phone == "" {
+		change = cloud.Change{User: id, Op: cloud.Add, Method: cloud.SoftwareOATH, After: cloud.Value{OATH: cloudtest.Generator(1)}}
+	}
+	if r := h.Write(t.Context(), []cloud.Change{change})[0]; r.Err != nil {
+		t.Fatal(r.Err)
+	}
+	return id
+}
+
+func TestCodeByText(t *testing.T) {
+	s := newServer(t)
+	id := user(t, s.h, "+44 2079460000")
+	p := s.h.Peer(s.verifier(t), nil)
+	r := cloud.Request{Subject: cloud.Key{Kind: cloud.ByID, Value: string(id)}, Tries: 3, Client: cloud.Client{Station: "10.1.2.3"}}
+	c, err := p.Verifier.Begin(t.Context(), r)
+	if err != nil || c.State != cloud.Pending || c.Prompt != "Enter Your Microsoft verification code" {
+		t.Fatalf("%+v, %v", c, err)
+	}
+	for _, want := range []cloud.State{cloud.Approved, cloud.Refused} {
+		d, err := p.Verifier.Answer(t.Context(), cloud.Answer{Challenge: c.ID, Code: secret.FromString(p.SentCode(t, c.ID))})
+		if err != nil || d.State != want {
+			t.Fatalf("%+v, %v; want %s", d, err, want)
+		}
+	}
+}
+
+// A wrong code ends the login, and the right one afterwards is none of it.
+func TestWrongCode(t *testing.T) {
+	s := newServer(t)
+	id := user(t, s.h, "+44 2079460000")
+	p := s.h.Peer(s.verifier(t), nil)
+	c, err := p.Verifier.Begin(t.Context(), cloud.Request{Subject: cloud.Key{Kind: cloud.ByID, Value: string(id)}, Tries: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	right := p.SentCode(t, c.ID)
+	wrong := "000000"
+	if right == wrong {
+		wrong = "000001"
+	}
+	for _, code := range []string{wrong, right} {
+		if d, err := p.Verifier.Answer(t.Context(), cloud.Answer{Challenge: c.ID, Code: secret.FromString(code)}); err != nil || d.State != cloud.Refused {
+			t.Fatalf("%+v, %v", d, err)
+		}
+	}
+}
+
+// A push is streamed as it is answered, and 50 equal requests are one packet.
+func TestPushIsAskedOnceAndStreamed(t *testing.T) {
+	s := newServer(t)
+	id := user(t, s.h, "")
+	p := s.h.Peer(s.verifier(t), nil)
+	p.Telephone.Activate(t, id)
+	decisions := p.Verifier.Decisions(t.Context())
+	r := cloud.Request{Subject: cloud.Key{Kind: cloud.ByID, Value: string(id)}, Tries: 1, Key: "one login"}
+	ids := make(chan cloud.ChallengeID, 50)
+	var all sync.WaitGroup
+	for range 50 {
+		all.Go(func() {
+			c, err := p.Verifier.Begin(t.Context(), r)
+			if err != nil || c.State != cloud.Pending || c.Method != cloud.Push {
+				t.Errorf("%+v, %v", c, err)
+			}
+			ids <- c.ID
+		})
+	}
+	all.Wait()
+	close(ids)
+	first := <-ids
+	for other := range ids {
+		if other != first {
+			t.Fatal("two challenges for one login")
+		}
+	}
+	if s.requests != 1 {
+		t.Fatalf("%d requests", s.requests)
+	}
+	p.Telephone.Press(t, id, first, "approve", "")
+	for d, err := range decisions {
+		if err != nil || d.Challenge != first || d.State != cloud.Approved {
+			t.Fatalf("%+v, %v", d, err)
+		}
+		break
+	}
+}
+
+func TestSilenceIsNoVerdict(t *testing.T) {
+	conn, err := net.ListenPacket("udp", "127.0.0.1:0") // it never answers
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	c, err := upstream.New(upstream.Options{Homes: []upstream.Home{{Address: conn.LocalAddr().String(), Secret: secret.FromString(word), Observe: true}},
+		Log: slog.New(slog.DiscardHandler), Patience: 50 * time.Millisecond, First: 20 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	v := session.New(session.Options{Service: nps.New(nps.Options{Client: c}), Who: session.ByName, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+	defer v.Close()
+	_, err = v.Begin(t.Context(), cloud.Request{Subject: cloud.Key{Kind: cloud.ByUPN, Value: "ada@contoso.example"}, Tries: 1})
+	if cloud.KindOf(err) != cloud.Unavailable {
+		t.Errorf("got %v", err)
+	}
+}
