@@ -70,6 +70,7 @@ var rooms = map[string][]string{
 	"shim/config":               {"shim/dictionary"},
 	"shim/upstream":             {"cloud", "shim/radius"},
 	"shim/primary":              {"cloud", "shim", "shim/radius", "shim/upstream"},
+	"shim/nps":                  {"cloud", "cloud/session", "shim/radius", "shim/upstream"},
 	"fixtures/…":                {},
 	"cmd/mfabridge": {"legacy", "legacy/…", "cloud", "cloud/…", "migrate", "migrate/…", "shim", "shim/…",
 		"fixtures", "fixtures/…"},
