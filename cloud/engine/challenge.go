@@ -74,7 +74,11 @@ func (e *Engine) begin(ctx context.Context, owner string, r cloud.Request) (clou
 		return b.run()
 	})
 	if err != nil {
-		return cloud.Challenge{}, asError(err)
+		err = asError(err)
+		if cloud.KindOf(err) == cloud.NotFound && !r.Code.IsZero() {
+			e.takeAsLong(ctx)
+		}
+		return cloud.Challenge{}, err
 	}
 	if b.c.Method == cloud.Push {
 		e.bell.ring(b.c.User)
@@ -91,6 +95,15 @@ func (e *Engine) begin(ctx context.Context, owner string, r cloud.Request) (clou
 		e.publish(Verdict{b.c.Owner, b.c.decision(false)})
 	}
 	return e.asSeen(b.c), nil
+}
+
+// takeAsLong does for a code of nobody what a wrong code of somebody costs
+// above all, a commit: by how long an answer takes nobody is to learn who there
+// is. What it writes is nothing; if it fails nothing is lost.
+func (e *Engine) takeAsLong(ctx context.Context) {
+	_ = e.store.Update(ctx, func(tx Tx) error {
+		return tx.PutFailures(notice("", "nobody"), Failures{Count: 1, Last: e.now()})
+	})
 }
 
 func checkRequest(r *cloud.Request) error {

@@ -40,6 +40,7 @@ realm * {
 `
 
 // proxy starts radsecproxy between UDP and a shim and returns its UDP address.
+// Without a certificate it has none.
 func proxy(t *testing.T, r *rig, cert string) string {
 	t.Helper()
 	program := peer.Path(t, "radsecproxy", "radsecproxy")
@@ -55,7 +56,11 @@ func proxy(t *testing.T, r *rig, cert string) string {
 	dir := t.TempDir()
 	log := filepath.Join(dir, "log")
 	conf := filepath.Join(dir, "radsecproxy.conf")
-	text := strings.NewReplacer("PORT", port, "LOG", log, "AUTHORITY", r.ours.file, "CERT", cert, "SHIM", shim).Replace(proxyConf)
+	template := proxyConf
+	if cert == "" {
+		template = strings.Replace(template, "  CertificateFile CERT\n  CertificateKeyFile CERT.key\n", "", 1)
+	}
+	text := strings.NewReplacer("PORT", port, "LOG", log, "AUTHORITY", r.ours.file, "CERT", cert, "SHIM", shim).Replace(template)
 	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +99,7 @@ func radclient(t *testing.T, address, code string, tries int) (out string) {
 	return out
 }
 
-func TestRadsecproxyWithRightForeignExpiredCertificate(t *testing.T) {
+func TestRadsecproxyWithRightForeignExpiredAndNoCertificate(t *testing.T) {
 	r := start(t)
 	right := proxy(t, r, r.ours.issue("gate.example", time.Hour))
 	if out := radclient(t, right, "123456", 10); !strings.Contains(out, "Received Access-Accept") {
@@ -105,7 +110,7 @@ func TestRadsecproxyWithRightForeignExpiredCertificate(t *testing.T) {
 	}
 	before := r.server.Counters().Received
 	for name, cert := range map[string]string{"foreign": r.theirs.issue("gate.example", time.Hour), "expired": r.ours.issue("gate.example", -time.Minute),
-		"of nobody": r.ours.issue("other.example", time.Hour)} {
+		"of nobody": r.ours.issue("other.example", time.Hour), "no": ""} {
 		if out := radclient(t, proxy(t, r, cert), "123456", 2); strings.Contains(out, "Received Access-Accept") {
 			t.Errorf("%s certificate:\n%s", name, out)
 		}
