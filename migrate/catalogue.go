@@ -107,6 +107,7 @@ const (
 	LDAPClientNotServed Code = "LDAP_CLIENT_NOT_SERVED"
 	CacheRuleNotMoved   Code = "CACHE_RULE_NOT_MOVED"
 	TrustedIPNotMoved   Code = "TRUSTED_IP_NOT_MOVED"
+	PortalApart         Code = "PORTAL_SETTINGS_APART"
 
 	ExportProblem Code = "EXPORT_PROBLEM"
 
@@ -335,6 +336,8 @@ func exportEntries() []Entry {
 			"Tell users that they are asked more often, or set cache for the client in the shim."},
 		{TrustedIPNotMoved, SeverityWarning, "The old server asked for no second factor from these addresses; nothing of this kind moves, and users there will be asked.",
 			"Tell the users at these addresses, and see that each has a method."},
+		{PortalApart, SeverityInfo, "The settings say what people could do with the app in the old server's portal; a plan is about users and does not carry that.",
+			"Take them over with mfabridge engine settings --from EXPORT before the first wave, or decide anew."},
 		{ExportProblem, SeverityError, "Something else is wrong with the export; the detail says what.",
 			"Correct the export at the place that is named."},
 		{ListedUserUnknown, SeverityWarning, "A file that --scope, --wave or --include-privileged names has a name that no user of the plan has.",

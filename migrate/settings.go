@@ -46,5 +46,8 @@ func (f findings) settings(s legacy.Settings) iter.Seq2[Finding, string] {
 				return
 			}
 		}
+		if p := PortalSettings(s); p.Portal || p.Account != "" {
+			tell(PortalApart, "userPortal", "userPortal", p.String())
+		}
 	}
 }

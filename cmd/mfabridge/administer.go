@@ -32,6 +32,14 @@ type administrator interface {
 	EndBypass(ctx context.Context, by engine.Actor, id cloud.UserID) error
 	Invite(ctx context.Context, by engine.Actor, id cloud.UserID) (device string, until time.Time, err error)
 
+	Invitations(ctx context.Context, id cloud.UserID) ([]engine.Invitation, error)
+	RenewInvitation(ctx context.Context, by engine.Actor, id cloud.UserID, device string) (until time.Time, err error)
+	RevokeInvitation(ctx context.Context, by engine.Actor, id cloud.UserID, device string) error
+	RequirePIN(ctx context.Context, by engine.Actor, id cloud.UserID, required, reset bool) error
+	Settings(ctx context.Context) (engine.Settings, error)
+	ChangeSettings(ctx context.Context, by engine.Actor, edit func(*engine.Settings)) (engine.Settings, error)
+	Capabilities(ctx context.Context) (cloud.Capabilities, error)
+
 	Groups(ctx context.Context) iter.Seq2[engine.Group, error]
 	Members(ctx context.Context, group string) iter.Seq2[cloud.UserID, error]
 	AddGroup(ctx context.Context, by engine.Actor, name string) (string, error)

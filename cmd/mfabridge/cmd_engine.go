@@ -41,6 +41,7 @@ func (p *program) engineCommand() *cli.Command {
 			p.backupCommand(),
 			p.restoreCommand(),
 			p.inviteCommand(),
+			p.settingsCommand(),
 			p.engineServeCommand(),
 			p.providerCommand(),
 		},

@@ -45,6 +45,10 @@ func (p *program) exceptionCommands(change changer) []*cli.Command {
 			&cli.StringFlag{Name: "codes", EnvVars: env("codes"), Usage: "both codes, divided by a space: `file:PATH`, env:NAME, or - for standard input (default: a prompt)"},
 			&cli.StringFlag{Name: "serial", EnvVars: env("serial"), Usage: "serial `NUMBER` of the generator (default: whichever shows these codes)"},
 		}, p.resync),
+		inStore("activation", "make the code to activate an authenticator with, and write it to a file that only its recipient can open", []cli.Flag{
+			&cli.StringFlag{Name: "hand-out", EnvVars: env("hand-out"), Usage: "write the code to `FILE`, encrypted (required)"},
+			&cli.StringSliceFlag{Name: "seal-to", EnvVars: env("seal-to"), Usage: "encrypt it to the age recipient `age1…` (required)"},
+		}, p.issueActivation),
 		{Name: "pass", Usage: "temporary access passes, to register a method with; RADIUS does not take them", Subcommands: []*cli.Command{
 			inStore("issue", "make a pass and write it to a file that only its recipient can open", []cli.Flag{
 				&cli.DurationFlag{Name: "for", EnvVars: env("for"), Value: time.Hour, Usage: "valid for this `TIME`, 10m to 720h"},
@@ -97,42 +101,68 @@ func (p *program) resync(c *cli.Context, e *embedded, by engine.Actor, u cloud.U
 	return err
 }
 
-// issuePass makes the file first: a pass that nobody can be handed must not
-// exist.
-func (p *program) issuePass(c *cli.Context, e *embedded, by engine.Actor, u cloud.User) error {
+// handOutFile makes the file first: what nobody can be handed must not exist.
+func handOutFile(c *cli.Context) (*os.File, []age.Recipient, error) {
 	recipients, err := sealTo(c)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	out := c.String("hand-out")
 	if out == "" || len(recipients) == 0 {
-		return usage("--hand-out and --seal-to are needed", "a pass is never printed: it goes to a file that is encrypted to whom it is handed to")
+		return nil, nil, usage("--hand-out and --seal-to are needed", "it is never printed: it goes to a file that is encrypted to whom it is handed to")
 	}
 	f, err := os.OpenFile(out, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		return hint.Wrap(fmt.Errorf("the hand-out cannot be made: %w", err), "give --hand-out a name that does not exist yet, in a folder that does")
+		return nil, nil, hint.Wrap(fmt.Errorf("the hand-out cannot be made: %w", err), "give --hand-out a name that does not exist yet, in a folder that does")
+	}
+	return f, recipients, nil
+}
+
+// issueActivation hands out a code to activate an authenticator with. One whose
+// file could not be written is over in ten minutes, and is known to nobody.
+func (p *program) issueActivation(c *cli.Context, e *embedded, by engine.Actor, u cloud.User) error {
+	f, recipients, err := handOutFile(c)
+	if err != nil {
+		return err
+	}
+	made, err := e.IssueActivation(c.Context, by, u.ID)
+	if err == nil {
+		err = handOut(f, recipients, u.UPN, "code ", made.Until, made.Code)
+	}
+	made.Code.Wipe()
+	if err = errors.Join(err, f.Close()); err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	fmt.Fprintf(p.out, "the activation code is in %s, valid until %s\n", f.Name(), made.Until.UTC().Format(time.RFC3339))
+	return nil
+}
+
+func (p *program) issuePass(c *cli.Context, e *embedded, by engine.Actor, u cloud.User) error {
+	f, recipients, err := handOutFile(c)
+	if err != nil {
+		return err
 	}
 	pass, word, err := e.IssuePass(c.Context, by, u.ID, c.Duration("for"), c.Bool("once"))
 	if err == nil {
-		err = handOut(f, recipients, u.UPN, pass, word)
+		err = handOut(f, recipients, u.UPN, "pass ", pass.Until, word)
 	}
 	word.Wipe()
 	if err = errors.Join(err, f.Close()); err != nil {
 		if pass.ID != "" { // nobody will ever read it
 			err = errors.Join(err, e.RevokePass(c.Context, by, u.ID, pass.ID))
 		}
-		return errors.Join(err, os.Remove(out))
+		return errors.Join(err, os.Remove(f.Name()))
 	}
-	fmt.Fprintf(p.out, "pass %s is in %s, valid until %s\n", pass.ID, out, pass.Until.UTC().Format(time.RFC3339))
+	fmt.Fprintf(p.out, "pass %s is in %s, valid until %s\n", pass.ID, f.Name(), pass.Until.UTC().Format(time.RFC3339))
 	return nil
 }
 
-func handOut(f *os.File, to []age.Recipient, upn string, pass engine.Pass, word secret.Bytes) error {
+func handOut(f *os.File, to []age.Recipient, upn, what string, until time.Time, word secret.Bytes) error {
 	sealed, err := age.Encrypt(f, to...)
 	if err != nil {
 		return fmt.Errorf("the hand-out cannot be encrypted: %w", err)
 	}
-	_, err = fmt.Fprintf(sealed, "user  %s\npass  %s\nuntil %s\n", migrate.Plain(upn), word.Reveal(), pass.Until.UTC().Format(time.RFC3339))
+	_, err = fmt.Fprintf(sealed, "user  %s\n%s %s\nuntil %s\n", migrate.Plain(upn), what, word.Reveal(), until.UTC().Format(time.RFC3339))
 	return errors.Join(err, sealed.Close(), f.Sync())
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/http/pages"
 	"mfabridge/internal/hint"
 	"mfabridge/migrate"
 )
@@ -22,8 +24,10 @@ func (p *program) inviteCommand() *cli.Command {
 		Name: "invite", Usage: "list who is invited to activate an authenticator, invite, and write the file of a mail merge", ArgsUsage: "[USER]",
 		Description: "For one user, or for those whom the plan --from invites, or one wave of it. Lists each with its state: pending, opened,\n" +
 			"done, expired, or none. --new, --renew and --revoke change that and need --reason; nothing else does.\n" +
-			"--out writes a CSV file of those who have yet to activate: upn, display_name, state, until, url. No secret is in it.",
-		Flags: slices.Concat(storeFlags(), []cli.Flag{
+			"--out writes a CSV file of those who have yet to activate: upn, display_name, state, until, url. No secret is in it: the address of\n" +
+			"each leads to the page on which they prove who they are.\n" +
+			"At https://HOST the application needs the role helpdesk or admin; to list alone, auditor.",
+		Flags: slices.Concat(adminFlags(), []cli.Flag{
 			&cli.StringFlag{Name: "from", EnvVars: env("from"), Usage: "the plan `F`, in place of USER"},
 			&cli.StringFlag{Name: "wave", EnvVars: env("wave"), Usage: "only the users of the wave `NAME`"},
 			planKeyFlag(),
@@ -31,7 +35,7 @@ func (p *program) inviteCommand() *cli.Command {
 			&cli.BoolFlag{Name: "renew", EnvVars: env("renew"), Usage: "give invitations that are not done 14 days from now"},
 			&cli.BoolFlag{Name: "revoke", EnvVars: env("revoke"), Usage: "end invitations that are not done"},
 			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, EnvVars: env("out"), Usage: "write the mail merge to the new `FILE`"},
-			&cli.StringFlag{Name: "url", EnvVars: env("url"), Usage: "with --out: `URL` of the engine's pages listener, as users reach it"},
+			&cli.StringFlag{Name: "url", EnvVars: env("url"), Usage: "with --out: `URL` of the engine's pages as users reach it, the public_url of engine.yaml"},
 			reasonFlag(),
 		}), Action: p.invite}
 }
@@ -66,7 +70,7 @@ func (p *program) invite(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	return p.withEngine(c, func(e *embedded) error {
+	return p.administer(c, func(e administrator) error {
 		users, err := p.invitees(c, e)
 		if err != nil {
 			return err
@@ -109,7 +113,7 @@ func inviteOptions(c *cli.Context) (by engine.Actor, err error) {
 }
 
 // invitees are the users that are meant, as they stand.
-func (p *program) invitees(c *cli.Context, e *embedded) (users []invitee, err error) {
+func (p *program) invitees(c *cli.Context, e administrator) (users []invitee, err error) {
 	add := func(name string) error {
 		u, err := findUser(c, e, name)
 		if err != nil {
@@ -120,14 +124,19 @@ func (p *program) invitees(c *cli.Context, e *embedded) (users []invitee, err er
 		return err
 	}
 	if c.NArg() == 1 {
-		return users, errors.Join(add(c.Args().First()), err)
+		err = add(c.Args().First())
+		return users, err
 	}
 	plan, err := openPlan(c, c.String("from"), true)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, plan.Close()) }()
-	if plan.Header().Target.Instance != "" && plan.Header().Target.Instance != e.Instance() {
+	there, err := e.Capabilities(c.Context)
+	if err != nil {
+		return nil, err
+	}
+	if made := plan.Header().Target.Instance; made != "" && made != there.Instance {
 		return nil, hint.New("the plan was made for another target than this store", "name the store that the plan was applied to with --store")
 	}
 	part, err := wavePart(c, plan)
@@ -149,7 +158,7 @@ func (p *program) invitees(c *cli.Context, e *embedded) (users []invitee, err er
 }
 
 // reinvite does what the options ask for one user.
-func reinvite(c *cli.Context, e *embedded, by engine.Actor, i *invitee) (err error) {
+func reinvite(c *cli.Context, e administrator, by engine.Actor, i *invitee) (err error) {
 	changed := true
 	switch {
 	case c.Bool("new") && i.State == "":
@@ -196,7 +205,7 @@ func (p *program) mergeFile(c *cli.Context, users []invitee) error {
 		all := [][]string{{"upn", "display_name", "state", "until", "url"}}
 		for _, i := range users {
 			if i.open() {
-				all = append(all, []string{migrate.Cell(i.user.UPN), migrate.Cell(i.user.DisplayName), i.State, i.Until.UTC().Format(time.RFC3339), c.String("url")})
+				all = append(all, []string{migrate.Cell(i.user.UPN), migrate.Cell(i.user.DisplayName), i.State, i.Until.UTC().Format(time.RFC3339), pages.Invitation(strings.TrimRight(c.String("url"), "/"), i.user.UPN)})
 			}
 		}
 		return rows.WriteAll(all)

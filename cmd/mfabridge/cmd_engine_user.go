@@ -59,6 +59,16 @@ func (p *program) userCommand() *cli.Command {
 				_, _, err := e.Invite(c.Context, by, u.ID)
 				return err
 			}),
+			change("pin", "have a user approve with a PIN, or take the PINs of their authenticators away", []cli.Flag{
+				&cli.StringFlag{Name: "required", EnvVars: env("required"), Usage: "`YES|NO`: this user approves with a PIN, whatever engine settings says of all (required)"},
+				&cli.BoolFlag{Name: "reset", EnvVars: env("reset"), Usage: "take the PINs of all their authenticators away: each asks for a new one"},
+			}, func(c *cli.Context, e administrator, by engine.Actor, u cloud.User) error {
+				said, known := map[string]bool{"yes": true, "no": false}[c.String("required")]
+				if !known {
+					return usage("--required must be yes or no", "e.g. --required yes, or --required no --reset")
+				}
+				return e.RequirePIN(c.Context, by, u.ID, said, c.Bool("reset"))
+			}),
 			change("password", "give a user a password for logins whose first factor the engine checks", []cli.Flag{&cli.StringFlag{Name: "password",
 				EnvVars: env("password"), Usage: "where it is: `file:PATH`, env:NAME, or - for standard input (default: a prompt)"}},
 				func(c *cli.Context, e administrator, by engine.Actor, u cloud.User) error {

@@ -41,6 +41,12 @@ type Core interface {
 	Block(ctx context.Context, by engine.Actor, id cloud.UserID, until time.Time) error
 	Unblock(ctx context.Context, by engine.Actor, id cloud.UserID) error
 	Invite(ctx context.Context, by engine.Actor, id cloud.UserID) (device string, until time.Time, err error)
+	Invitations(ctx context.Context, id cloud.UserID) ([]engine.Invitation, error)
+	RenewInvitation(ctx context.Context, by engine.Actor, id cloud.UserID, device string) (until time.Time, err error)
+	RevokeInvitation(ctx context.Context, by engine.Actor, id cloud.UserID, device string) error
+	RequirePIN(ctx context.Context, by engine.Actor, id cloud.UserID, required, reset bool) error
+	Settings(ctx context.Context) (engine.Settings, error)
+	ChangeSettings(ctx context.Context, by engine.Actor, edit func(*engine.Settings)) (engine.Settings, error)
 	AllowBypass(ctx context.Context, by engine.Actor, id cloud.UserID, app string, until time.Time) error
 	EndBypass(ctx context.Context, by engine.Actor, id cloud.UserID) error
 
@@ -101,6 +107,12 @@ func (f *Face) Routes() []serve.Route {
 		post("/users/bypass", desk, f.change(f.bypass)),
 		post("/users/bypass/end", desk, f.change(f.endBypass)),
 		post("/users/invite", desk, f.invite),
+		post("/users/invite/renew", desk, f.renew),
+		post("/users/invite/revoke", desk, f.change(f.revoke)),
+		post("/users/invitations/show", show, f.invitations),
+		post("/users/pin", desk, f.change(f.pin)),
+		get("/settings", f.settings),
+		post("/settings", all, f.setSettings),
 		groups,
 		post("/groups/add", all, f.addGroup),
 		post("/groups/remove", all, f.removeGroup),

@@ -194,6 +194,12 @@ var allowed = map[string]string{
 	"pages GET /authenticator/v1/pushes":              "device",
 	"pages POST /authenticator/v1/pushes/{id}/answer": "device",
 
+	"api POST /admin/v1/users/invite/renew":              "helpdesk admin",
+	"api POST /admin/v1/users/invite/revoke":             "helpdesk admin",
+	"api POST /admin/v1/users/invitations/show":          "helpdesk auditor admin",
+	"api POST /admin/v1/users/pin":                       "helpdesk admin",
+	"api GET /admin/v1/settings":                         "auditor admin",
+	"api POST /admin/v1/settings":                        "admin",
 	"pages GET /authenticator/v1/about":                  "anybody",
 	"pages GET /authenticator/v1/events":                 "device",
 	"pages GET /authenticator/v1/me":                     "device owner",

@@ -28,8 +28,49 @@ type (
 		Until time.Time `json:"until,omitzero"`
 		// App is the application that a bypass is for; empty: any.
 		App string `json:"app,omitempty"`
+		// Device is the invitation that is meant, by its id.
+		Device string `json:"device,omitempty"`
+		// Required: the user approves with a PIN. Reset: the PINs of all their
+		// devices are taken away.
+		Required bool `json:"required,omitempty"`
+		Reset    bool `json:"reset,omitempty"`
 		// Password is a new one, in Base64.
 		Password []byte `json:"password_base64,omitempty"`
+	}
+	// Invitation is one to activate an authenticator; State is pending, opened,
+	// done or expired.
+	Invitation struct {
+		Device string    `json:"device"`
+		State  string    `json:"state"`
+		Until  time.Time `json:"until,omitzero"`
+		Opened time.Time `json:"opened,omitzero"`
+	}
+	// WhoRequest names a user, by id or by a name that a login may use.
+	WhoRequest struct {
+		ID   string `json:"id,omitempty"`
+		Name string `json:"name,omitempty"`
+	}
+	// InvitationsAnswer are those of a user, oldest first.
+	InvitationsAnswer struct {
+		User        cloud.UserID `json:"user_id"`
+		Invitations []Invitation `json:"invitations"`
+	}
+	// Settings are what people may do with authenticators. In a request what is
+	// left out stays as it is.
+	Settings struct {
+		Account  *string             `json:"account,omitempty"`
+		Enrol    *bool               `json:"self_enrolment,omitempty"`
+		Activate *bool               `json:"self_activation,omitempty"`
+		Select   *[]cloud.Preference `json:"may_select,omitempty"`
+		Devices  *int                `json:"device_limit,omitempty"`
+		PIN      *bool               `json:"pin,omitempty"`
+		Length   *int                `json:"pin_length,omitempty"`
+		WeakPINs *bool               `json:"weak_pins,omitempty"`
+	}
+	// SettingsRequest is the body of POST settings.
+	SettingsRequest struct {
+		By
+		Settings
 	}
 	// ShowRequest is the body of POST users/show.
 	ShowRequest struct {

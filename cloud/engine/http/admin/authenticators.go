@@ -1,0 +1,98 @@
+package admin
+
+import (
+	"context"
+	"net/http"
+
+	"mfabridge/cloud"
+	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/http/serve"
+	"mfabridge/cloud/engine/http/wire"
+)
+
+// invitations shows what became of a user's invitations.
+func (f *Face) invitations(w http.ResponseWriter, r *http.Request) error {
+	var body wire.WhoRequest
+	if err := serve.Read(r, &body); err != nil {
+		return err
+	}
+	id, err := f.named(r.Context(), &wire.UserRequest{ID: body.ID, Name: body.Name})
+	if err != nil {
+		return err
+	}
+	all, err := f.core.Invitations(r.Context(), id)
+	if err != nil {
+		return err
+	}
+	answer := wire.InvitationsAnswer{User: id, Invitations: []wire.Invitation{}}
+	for _, i := range all {
+		answer.Invitations = append(answer.Invitations, wire.Invitation{Device: i.Device, State: i.State, Until: i.Until, Opened: i.Opened})
+	}
+	return serve.Answer(w, http.StatusOK, answer)
+}
+
+func (f *Face) renew(w http.ResponseWriter, r *http.Request) error {
+	var body wire.UserRequest
+	by, err := read(r, &body, &body.By)
+	if err != nil {
+		return err
+	}
+	id, err := f.named(r.Context(), &body)
+	if err != nil {
+		return err
+	}
+	until, err := f.core.RenewInvitation(r.Context(), by, id, body.Device)
+	if err != nil {
+		return err
+	}
+	return serve.Answer(w, http.StatusOK, wire.NewAnswer{ID: body.Device, Until: until.UTC()})
+}
+
+func (f *Face) revoke(ctx context.Context, by engine.Actor, id cloud.UserID, body *wire.UserRequest) error {
+	return f.core.RevokeInvitation(ctx, by, id, body.Device)
+}
+
+func (f *Face) pin(ctx context.Context, by engine.Actor, id cloud.UserID, body *wire.UserRequest) error {
+	return f.core.RequirePIN(ctx, by, id, body.Required, body.Reset)
+}
+
+func (f *Face) settings(w http.ResponseWriter, r *http.Request) error {
+	s, err := f.core.Settings(r.Context())
+	if err != nil {
+		return err
+	}
+	return serve.Answer(w, http.StatusOK, fromSettings(s))
+}
+
+func fromSettings(s engine.Settings) wire.Settings {
+	return wire.Settings{Account: &s.Account, Enrol: &s.Enrol, Activate: &s.Activate, Select: &s.Select, Devices: &s.Devices, PIN: &s.PIN, Length: &s.Length, WeakPINs: &s.WeakPINs}
+}
+
+func (f *Face) setSettings(w http.ResponseWriter, r *http.Request) error {
+	var body wire.SettingsRequest
+	by, err := read(r, &body, &body.By)
+	if err != nil {
+		return err
+	}
+	now, err := f.core.ChangeSettings(r.Context(), by, func(s *engine.Settings) {
+		put(&s.Account, body.Account)
+		put(&s.Enrol, body.Enrol)
+		put(&s.Activate, body.Activate)
+		put(&s.Select, body.Select)
+		put(&s.Devices, body.Devices)
+		put(&s.PIN, body.PIN)
+		put(&s.Length, body.Length)
+		put(&s.WeakPINs, body.WeakPINs)
+	})
+	if err != nil {
+		return err
+	}
+	return serve.Answer(w, http.StatusOK, fromSettings(now))
+}
+
+// put sets what a request says.
+func put[T any](at *T, said *T) {
+	if said != nil {
+		*at = *said
+	}
+}

@@ -1,0 +1,180 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/urfave/cli/v2"
+
+	"mfabridge/cloud"
+	"mfabridge/cloud/engine"
+	"mfabridge/internal/hint"
+	"mfabridge/legacy"
+	"mfabridge/migrate"
+)
+
+func (p *program) settingsCommand() *cli.Command {
+	words := make([]string, 0, len(engine.Selectable()))
+	for _, method := range engine.Selectable() {
+		words = append(words, string(method))
+	}
+	return &cli.Command{
+		Name: "settings", Usage: "show what people may do with authenticators, and change it",
+		Description: "Without an option that changes something it lists the settings. --from EXPORT takes them from the settings.json of the\n" +
+			"old server's export, as far as it says something; options beside it win. What was changed stands in the audit.",
+		Flags: slices.Concat(adminFlags(), []cli.Flag{
+			&cli.StringFlag{Name: "from", EnvVars: env("from"), Usage: "take them from the old server's `EXPORT`"},
+			&cli.StringFlag{Name: "account", EnvVars: env("account"), Usage: "`NAME` that authenticators show the account as"},
+			&cli.StringFlag{Name: "self-enrolment", EnvVars: env("self-enrolment"), Usage: "`YES|NO`: who proves who they are needs no invitation"},
+			&cli.StringFlag{Name: "self-activation", EnvVars: env("self-activation"), Usage: "`YES|NO`: people activate with their password and a second factor; no: with what the helpdesk gives only"},
+			&cli.StringFlag{Name: "may-select", EnvVars: env("may-select"), Usage: "`METHODS` that people may make their default, by comma: " + strings.Join(words, ",") + ", or none"},
+			&cli.IntFlag{Name: "device-limit", EnvVars: env("device-limit"), Usage: "authenticators that one user may have, `N` of 1 to 5"},
+			&cli.StringFlag{Name: "pin", EnvVars: env("pin"), Usage: "`YES|NO`: everybody approves with a PIN"},
+			&cli.IntFlag{Name: "pin-length", EnvVars: env("pin-length"), Usage: "least length of a PIN, `N` of 4 to 16 digits"},
+			&cli.StringFlag{Name: "weak-pins", EnvVars: env("weak-pins"), Usage: "`YES|NO`: PINs such as 1234 are taken"},
+			&cli.StringFlag{Name: "reason", EnvVars: env("reason"), Usage: "why, for the audit (required for a change)"},
+		}), Action: p.engineSettings}
+}
+
+// settingsOptions are those that change something.
+func settingsOptions() []string {
+	return []string{"from", "account", "self-enrolment", "self-activation", "may-select", "device-limit", "pin", "pin-length", "weak-pins"}
+}
+
+func (p *program) engineSettings(c *cli.Context) error {
+	if _, err := args(c); err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(settingsOptions(), c.IsSet) {
+		return p.administer(c, func(e administrator) error {
+			s, err := e.Settings(c.Context)
+			if err != nil {
+				return err
+			}
+			return p.printSettings(s)
+		})
+	}
+	by, err := actor(c)
+	if err != nil {
+		return err
+	}
+	edits, err := p.settingsEdits(c)
+	if err != nil {
+		return err
+	}
+	return p.administer(c, func(e administrator) error {
+		now, err := e.ChangeSettings(c.Context, by, func(s *engine.Settings) {
+			for _, edit := range edits {
+				edit(s)
+			}
+		})
+		if err != nil {
+			return err
+		}
+		return p.printSettings(now)
+	})
+}
+
+// settingsEdits are what the options ask for, in order.
+func (p *program) settingsEdits(c *cli.Context) (edits []func(*engine.Settings), err error) {
+	if from := c.String("from"); from != "" {
+		edit, err := p.oldSettings(c, from)
+		if err != nil {
+			return nil, err
+		}
+		edits = append(edits, edit)
+	}
+	for name, at := range map[string]func(*engine.Settings) *bool{
+		"self-enrolment":  func(s *engine.Settings) *bool { return &s.Enrol },
+		"self-activation": func(s *engine.Settings) *bool { return &s.Activate },
+		"pin":             func(s *engine.Settings) *bool { return &s.PIN },
+		"weak-pins":       func(s *engine.Settings) *bool { return &s.WeakPINs },
+	} {
+		if !c.IsSet(name) {
+			continue
+		}
+		said, known := map[string]bool{"yes": true, "no": false}[c.String(name)]
+		if !known {
+			return nil, usage(fmt.Sprintf("--%s cannot be %q", name, c.String(name)), "use yes or no")
+		}
+		edits = append(edits, func(s *engine.Settings) { *at(s) = said })
+	}
+	if c.IsSet("account") {
+		edits = append(edits, func(s *engine.Settings) { s.Account = c.String("account") })
+	}
+	if c.IsSet("may-select") {
+		methods := []cloud.Preference{}
+		for word := range strings.SplitSeq(c.String("may-select"), ",") {
+			if word != "none" {
+				methods = append(methods, cloud.Preference(word))
+			}
+		}
+		edits = append(edits, func(s *engine.Settings) { s.Select = methods })
+	}
+	for name, at := range map[string]func(*engine.Settings) *int{
+		"device-limit": func(s *engine.Settings) *int { return &s.Devices },
+		"pin-length":   func(s *engine.Settings) *int { return &s.Length },
+	} {
+		if c.IsSet(name) {
+			edits = append(edits, func(s *engine.Settings) { *at(s) = c.Int(name) })
+		}
+	}
+	return edits, nil
+}
+
+// oldSettings are those of the old server that still mean something here.
+func (p *program) oldSettings(c *cli.Context, path string) (func(*engine.Settings), error) {
+	export, err := legacy.Open(c.Context, path, legacy.Options{})
+	if err != nil {
+		return nil, err
+	}
+	old := export.Settings()
+	if err := export.Close(); err != nil {
+		return nil, err
+	}
+	if !old.Present {
+		return nil, hint.New("the export has no settings.json", "give the settings by options: mfabridge engine settings --help lists them")
+	}
+	said := migrate.PortalSettings(old)
+	for _, line := range said.Notes {
+		fmt.Fprintln(p.err, line)
+	}
+	return func(s *engine.Settings) {
+		if said.Account != "" {
+			s.Account = said.Account
+		}
+		if said.Portal {
+			s.Enrol, s.Activate, s.Select = said.Enrol, said.Activate, said.Select
+			if said.Devices > 0 {
+				s.Devices = said.Devices
+			}
+		}
+		if said.PINLength > 0 {
+			s.Length = said.PINLength
+		}
+	}, nil
+}
+
+func (p *program) printSettings(s engine.Settings) error {
+	word := map[bool]string{true: "yes", false: "no"}
+	methods := make([]string, len(s.Select))
+	for i, method := range s.Select {
+		methods[i] = string(method)
+	}
+	if len(methods) == 0 {
+		methods = []string{"none"}
+	}
+	t := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "SETTING\tVALUE\tMEANING")
+	fmt.Fprintf(t, "account\t%s\twhat authenticators show the account as\n", migrate.Plain(s.AccountName()))
+	fmt.Fprintf(t, "self-enrolment\t%s\twho proves who they are needs no invitation\n", word[s.Enrol])
+	fmt.Fprintf(t, "self-activation\t%s\tpeople activate without the helpdesk\n", word[s.Activate])
+	fmt.Fprintf(t, "may-select\t%s\twhat people may make their default method\n", strings.Join(methods, ","))
+	fmt.Fprintf(t, "device-limit\t%d\tauthenticators of one user\n", s.Devices)
+	fmt.Fprintf(t, "pin\t%s\teverybody approves with a PIN\n", word[s.PIN])
+	fmt.Fprintf(t, "pin-length\t%d\tdigits of a PIN, at least\n", s.Length)
+	fmt.Fprintf(t, "weak-pins\t%s\tPINs such as 1234 are taken\n", word[s.WeakPINs])
+	return t.Flush()
+}
