@@ -225,12 +225,25 @@ func TestAdministerOverHTTPS(t *testing.T) {
 	must(t, exitDone, far(desk, "user", "block", "ada", "--for", "1h")...)
 	must(t, exitDone, far(desk, "user", "unblock", "ada")...)
 	must(t, exitDone, far(desk, "user", "invite", "ada")...)
+	if r := must(t, exitDone, as(desk, "invite", "ada")...); !strings.Contains(r.out, "pending") {
+		t.Errorf("the invitation over HTTPS: %s", r.out)
+	}
+	letters := filepath.Join(dir, "letters.csv")
+	must(t, exitDone, append(far(desk, "invite", "ada", "--renew"), "--out", letters, "--url", "https://mfa.contoso.example")...)
+	if text, err := os.ReadFile(letters); err != nil || !strings.Contains(string(text), "https://mfa.contoso.example/authenticator#user=ada%40contoso.example") {
+		t.Errorf("the mail merge holds %s, %v", text, err)
+	}
+	if r := must(t, exitDone, far(desk, "invite", "ada", "--revoke")...); !strings.Contains(r.out, "none") {
+		t.Errorf("a revoked invitation: %s", r.out)
+	}
+	must(t, exitDone, far(desk, "user", "pin", "ada", "--required", "yes", "--reset")...)
+	must(t, exitDone, far(admin, "settings", "--pin-length", "6", "--may-select", "push")...)
 	word := filepath.Join(dir, "new.secret")
 	must(t, exitDone, far(admin, "app", "add", "vpn", "--role", "shim", "--secret-out", word)...)
 	if text, err := os.ReadFile(word); err != nil || len(text) < 40 {
 		t.Errorf("the secret's file has %d bytes, %v", len(text), err)
 	}
-	for _, words := range [][]string{{"user", "list"}, {"user", "show", "ada"}, {"group", "list"}, {"group", "members", "Pilots"}, {"policy", "show"}, {"app", "list"}} {
+	for _, words := range [][]string{{"user", "list"}, {"user", "show", "ada"}, {"group", "list"}, {"group", "members", "Pilots"}, {"policy", "show"}, {"app", "list"}, {"settings"}, {"invite", "ada"}} {
 		here := must(t, exitDone, append(append([]string{"engine"}, words...), "--store", store)...)
 		there := must(t, exitDone, as(admin, words...)...)
 		if here.out != there.out || here.out == "" {
@@ -245,6 +258,8 @@ func TestAdministerOverHTTPS(t *testing.T) {
 	}{
 		{far(desk, "user", "block", "boss@contoso.example"), "administrative role"},
 		{far(desk, "user", "invite", "boss@contoso.example"), "administrative role"},
+		{far(desk, "settings", "--pin", "yes"), "role helpdesk may not do this"},
+		{far(desk, "user", "pin", "boss@contoso.example", "--required", "no"), "administrative role"},
 		{far(desk, "user", "enable", "ada"), "role helpdesk may not do this"},
 		{far(desk, "app", "add", "mine", "--role", "admin", "--secret-out", filepath.Join(dir, "mine")), "role helpdesk may not do this"},
 		{as(desk, "user", "list"), "role helpdesk may not do this"},
@@ -254,6 +269,9 @@ func TestAdministerOverHTTPS(t *testing.T) {
 		if r := must(t, exitFailed, c.words...); !strings.Contains(r.err, c.says) {
 			t.Errorf("%v: %s", c.words, r.err)
 		}
+	}
+	if r := must(t, exitPartly, far(desk, "invite", "boss@contoso.example", "--new")...); !strings.Contains(r.err, "administrative role") {
+		t.Errorf("the invitation of an administrator: %s", r.err)
 	}
 	if _, err := os.Stat(filepath.Join(dir, "mine")); err == nil {
 		t.Error("a secret's file is left of an application that was refused")
