@@ -48,6 +48,10 @@ const (
 	VoiceMobile          Preference = "voiceMobile"
 	VoiceAlternateMobile Preference = "voiceAlternateMobile"
 	VoiceOffice          Preference = "voiceOffice"
+
+	// EmailCode is a code by mail to a confirmed address. It is no default: users
+	// are asked so where a caller wishes it, or where nothing else is left.
+	EmailCode Preference = "email"
 )
 
 // Algorithm is the HMAC's hash of an OATH generator.
@@ -150,6 +154,7 @@ type User struct {
 	Alternate      string // the alternateMobile slot
 	Office         string
 	Email          string
+	EmailConfirmed bool // somebody proved to read mail at Email, so that codes may go there; of targets that can tell
 	OATH           []OATHEntry
 	Authenticators []AuthenticatorEntry
 	Default        Preference // empty: none set

@@ -16,6 +16,7 @@ var words = map[string]cloud.Preference{
 	"sms":   cloud.SMS,
 	"phone": cloud.VoiceMobile,
 	"code":  cloud.OATHCode,
+	"email": cloud.EmailCode,
 }
 
 // codeLengths are those of codes that may stand behind a password.

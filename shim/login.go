@@ -255,7 +255,7 @@ func usedUp(c cloud.Challenge) bool {
 // challenge makes the Access-Challenge that asks for the code; its State is
 // still to be sealed.
 func (l *logins) challenge(c cloud.Challenge) verdict {
-	if c.Method != cloud.OATHCode && c.Method != cloud.SMS {
+	if c.Method != cloud.OATHCode && c.Method != cloud.SMS && c.Method != cloud.EmailCode {
 		v := deny(methodNotBuilt)
 		v.method, v.challenge = c.Method, c.ID
 		return v

@@ -62,7 +62,7 @@ func (e *Engine) answer(tx Tx, c *Challenge, a cloud.Answer, now time.Time) (d c
 		d.State, d.Reason = cloud.Refused, cloud.RepeatRefused
 		return d, false, nil
 	}
-	if c.Method == cloud.Push && now.Before(c.Expires) { // it is answered on the telephone: nothing that is typed here tells of it
+	if isPressed(c.Method) && now.Before(c.Expires) { // it is answered on the telephone: nothing that is typed here tells of it
 		d = c.decision(false)
 		d.Reason = cloud.WrongCode
 		return d, false, nil
@@ -121,7 +121,7 @@ func (e *Engine) check(tx Tx, c *Challenge, code secret.Bytes, now time.Time) (d
 	if err != nil {
 		return false, err
 	}
-	if reason == "" && g.shut && c.Method != cloud.SMS { // what was sent has tries of its own
+	if reason == "" && g.shut && !isCoded(c.Method) { // what was sent has tries of its own
 		reason = cloud.TooManyTries
 	}
 	if reason != "" {
@@ -139,7 +139,7 @@ func (e *Engine) judge(tx Tx, c *Challenge, u *User, tokens []Token, g gate, cod
 	reason := cloud.WrongCode
 	if c.Method == cloud.OATHCode {
 		reason, err = e.checkTokens(tx, tokens, typed, now)
-	} else if e.isSent(c, u.Mobile, typed) {
+	} else if e.isSent(c, u, typed) {
 		reason = ""
 	}
 	if err != nil {

@@ -16,10 +16,13 @@ import (
 
 // How long a challenge waits for its answer, and how long it is remembered.
 const (
-	waitText   = 300 * time.Second
+	waitText   = TextLife
 	waitOther  = 180 * time.Second
 	remembered = 15 * time.Minute
 )
+
+// TextLife is how long a code by text is good.
+const TextLife = 300 * time.Second
 
 // Limits on what a caller may ask for.
 const (
@@ -218,7 +221,7 @@ func (b *beginning) repeated() (bool, error) {
 // One that a person approves is so while it is pending, and a moment longer.
 func (c *Challenge) answers(now time.Time) bool {
 	switch c.Method {
-	case cloud.OATHCode, cloud.SMS, "":
+	case cloud.OATHCode, cloud.SMS, cloud.EmailCode, "":
 		return isRepeat(c.Created, now)
 	}
 	if c.State == cloud.Pending {
@@ -265,7 +268,7 @@ func (b *beginning) ask() error {
 		if err != nil {
 			return err
 		}
-		asked, err := b.askBy(way, g, may.tokens(q.Tokens))
+		asked, err := b.askBy(way, g, may, may.tokens(q.Tokens))
 		if asked || err != nil {
 			return err
 		}
@@ -278,7 +281,8 @@ func (b *beginning) question() (q Question, may Allowed, err error) {
 	if b.aside, err = readAside(b.user); err != nil {
 		return q, may, err
 	}
-	q = Question{Bypass: b.aside.Bypass, Method: b.r.Method, App: b.r.Client.App, Code: !b.r.Code.IsZero(), Texts: b.e.senders[cloud.SMS] != nil}
+	q = Question{Bypass: b.aside.Bypass, Method: b.r.Method, App: b.r.Client.App, Code: !b.r.Code.IsZero(), Texts: b.e.senders[cloud.SMS] != nil,
+		Calls: b.e.calls(b.user), Mail: b.e.senders[cloud.EmailCode] != nil && b.e.confirmed(b.user)}
 	if q.Tokens, err = b.e.usableTokens(b.tx, b.user.ID); err != nil {
 		return q, may, err
 	}
@@ -288,7 +292,7 @@ func (b *beginning) question() (q Question, may Allowed, err error) {
 	}
 	q.Push = b.e.setup.Kind == KindEngine && slices.ContainsFunc(devices, func(d Device) bool { return d.State == deviceActive })
 	if b.owner == ownerActivation || b.owner == ownerManagement || b.owner == ownerNative { // who is to prove themselves is asked for something that they have
-		q.Bypass, q.Push = nil, false
+		q.Bypass, q.Push, q.Calls = nil, false, nil
 	}
 	may, err = b.e.allowed(b.tx, b.user.ID)
 	return q, may, err
@@ -296,7 +300,7 @@ func (b *beginning) question() (q Question, may Allowed, err error) {
 
 // askBy asks in one way, or checks the code that came along; false: a limit
 // has shut this way.
-func (b *beginning) askBy(way cloud.Preference, g gate, tokens []Token) (asked bool, err error) {
+func (b *beginning) askBy(way cloud.Preference, g gate, may Allowed, tokens []Token) (asked bool, err error) {
 	if g.shut {
 		return false, nil
 	}
@@ -309,11 +313,16 @@ func (b *beginning) askBy(way cloud.Preference, g gate, tokens []Token) (asked b
 			return false, err
 		}
 		return true, b.preparePush()
-	case way == cloud.SMS:
-		if b.c.Prompt, err = b.mayText(); b.c.Prompt != "" || err != nil {
+	case isCall(way):
+		if b.c.Prompt, err = b.mayCall(way); b.c.Prompt != "" || err != nil {
 			return false, err
 		}
-		return true, b.prepareText()
+		return true, b.prepareCall(way)
+	case isCoded(way):
+		if b.c.Prompt, err = b.e.mayText(b.tx, b.quotasFor(way, b.e.reached(b.user, way)), b.now); b.c.Prompt != "" || err != nil {
+			return false, err
+		}
+		return true, b.prepareCode(way, may)
 	}
 	b.c.Prompt = "Enter the code from your token or app"
 	return true, nil
@@ -333,9 +342,9 @@ func (b *beginning) refuse(reason cloud.Reason) error {
 	return b.e.auditVerdict(b.tx, b.c, b.now)
 }
 
-// prepareText makes a code and ends the one that was sent before to this user
+// prepareCode makes a code and ends the one that was sent before to this user
 // at the same place.
-func (b *beginning) prepareText() error {
+func (b *beginning) prepareCode(way cloud.Preference, may Allowed) error {
 	login := textedAt(b.c.App, b.c.Place)
 	if err := b.supersede(login); err != nil {
 		return err
@@ -344,11 +353,17 @@ func (b *beginning) prepareText() error {
 	if err != nil {
 		return err
 	}
-	b.c.Expires = b.now.Add(waitText)
+	to := b.e.reached(b.user, way)
+	if way == cloud.SMS {
+		b.c.Expires = b.now.Add(waitText)
+	}
 	b.c.Tries = min(b.c.Tries, sentTries)
-	b.c.Prompt = "Enter the code sent to " + maskPhone(b.user.Mobile)
-	b.c.Sent = b.e.sentMAC(b.c.ID, b.user.Mobile, []byte(code))
-	m := b.e.message(b.c, b.user.Mobile, code)
+	b.c.Prompt = "Enter the code sent to " + masked(way, to)
+	b.c.Sent = b.e.sentMAC(b.c.ID, to, []byte(code))
+	m := b.e.message(b.c, to, code)
+	if err := b.depart(&m, may); err != nil {
+		return err
+	}
 	b.message = &m
 	return b.tx.SetLastSent(b.user.ID, login, b.c.ID)
 }
@@ -385,9 +400,8 @@ func (e *Engine) usableTokens(r Reader, id cloud.UserID) ([]Token, error) {
 
 // deliver sends the message; if nobody takes it, that is the verdict.
 func (e *Engine) deliver(ctx context.Context, b *beginning) error {
-	cause := e.senders[cloud.SMS].Send(ctx, *b.message)
-	b.message.Text.Wipe()
-	b.message.Code.Wipe()
+	cause := e.senders[b.message.Way].Send(ctx, *b.message)
+	b.message.wipe()
 	if cause == nil {
 		return nil
 	}

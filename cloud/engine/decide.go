@@ -14,13 +14,15 @@ const wayBypass cloud.Preference = "bypass"
 // Question is what is asked of a user at a login, and what there is to ask
 // with.
 type Question struct {
-	Tokens []Token          // generators that verify here
-	Push   bool             // an authenticator is active
-	Texts  bool             // a channel takes texts
-	Bypass *Bypass          // what an administrator has allowed, if anything
-	Method cloud.Preference // what the caller wants; empty: no wish
-	App    string           // where the user logs in
-	Code   bool             // a code came along: it can only be one of a generator
+	Tokens []Token            // generators that verify here
+	Push   bool               // an authenticator is active
+	Texts  bool               // a channel takes texts
+	Calls  []cloud.Preference // ways in which the user can be called
+	Mail   bool               // a channel takes mail, and the user's address is confirmed
+	Bypass *Bypass            // what an administrator has allowed, if anything
+	Method cloud.Preference   // what the caller wants; empty: no wish
+	App    string             // where the user logs in
+	Code   bool               // a code came along: it can only be one of a generator
 
 	// Shut are ways that limits have closed for now: of these users, the others
 	// stay open.
@@ -50,7 +52,7 @@ func choose(u *User, q Question, may Allowed) (cloud.Preference, cloud.Reason) {
 	if u == nil {
 		return "", cloud.UserDisabled
 	}
-	ways := []cloud.Preference{u.Default, cloud.Push, cloud.OATHCode, cloud.SMS}
+	ways := []cloud.Preference{u.Default, cloud.Push, cloud.OATHCode, cloud.SMS, cloud.VoiceMobile, cloud.VoiceOffice, cloud.VoiceAlternateMobile, cloud.EmailCode}
 	if q.Method != "" {
 		ways = []cloud.Preference{q.Method}
 	}
@@ -64,6 +66,10 @@ func choose(u *User, q Question, may Allowed) (cloud.Preference, cloud.Reason) {
 			there, allowed = len(q.Tokens) > 0, len(may.tokens(q.Tokens)) > 0
 		case cloud.SMS:
 			there, allowed = u.Mobile != "" && q.Texts && !q.Code, may.SMS
+		case cloud.VoiceMobile, cloud.VoiceAlternateMobile, cloud.VoiceOffice:
+			there, allowed = slices.Contains(q.Calls, way) && !q.Code, may.Voice
+		case cloud.EmailCode:
+			there, allowed = q.Mail && !q.Code, may.Email
 		}
 		switch {
 		case there && !allowed:
@@ -101,7 +107,7 @@ func still(u *User, way cloud.Preference, tokens []Token, may Allowed, now time.
 	if reason := usable(u, now); reason != "" {
 		return reason
 	}
-	if way == cloud.SMS && !may.SMS || way == cloud.Push && !may.Authenticator ||
+	if way == cloud.SMS && !may.SMS || way == cloud.EmailCode && !may.Email || isCall(way) && !may.Voice || way == cloud.Push && !may.Authenticator ||
 		way == cloud.OATHCode && len(tokens) > 0 && len(may.tokens(tokens)) == 0 {
 		return cloud.NotAllowed
 	}

@@ -47,9 +47,12 @@
 // [Engine.ProvePass]); a device takes it once, with a key of its own
 // ([Engine.Enrol]), and signs its answers to pushes ([Engine.Press]).
 //
-// # Not built
+// # Messages
 //
-// Voice calls, and PINs of authenticators: a user who prefers a call is asked
-// in the most secure way that is there. Email addresses are kept and never
-// verify.
+// A text goes by WhatsApp, RCS and SMS, one after the other, as a [Router] says and
+// policy allows; which one is next, and what receipts said, stands in the store
+// ([Engine.Board], [Engine.Land]), so that each goes once also when the process
+// that began it is gone. The code is the same on all of them and counts once. A
+// call waits for a key ([Engine.Keyed]). Mail goes to addresses that somebody
+// proved to read ([Engine.ProveEmail]); others get notices only.
 package engine

@@ -81,7 +81,7 @@ func (h *house) open(t testing.TB) {
 	}
 	h.store = s
 	h.Engine, err = engine.Open(t.Context(), engine.Config{Store: s, Key: key, Now: h.Now, Limits: h.limits, Fraud: h.fraud,
-		Senders: map[cloud.Preference]engine.Sender{cloud.SMS: box}, Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
+		Senders: map[cloud.Preference]engine.Sender{cloud.SMS: box, cloud.EmailCode: box}, Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
 	if err != nil {
 		t.Fatal(err)
 	}

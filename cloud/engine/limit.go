@@ -22,6 +22,7 @@ type Limits struct {
 	Forget time.Duration // 0: 24 hours
 
 	Texts Texts
+	Calls Texts // the same of calls, counted apart
 }
 
 // everywhere is how many times Free is allowed across all places.
@@ -41,6 +42,7 @@ func (l Limits) filled() Limits {
 		l.Forget = 24 * time.Hour
 	}
 	l.Texts = l.Texts.filled()
+	l.Calls = l.Calls.filled()
 	return l
 }
 

@@ -70,12 +70,12 @@ func (e *Engine) matches(r Reader, u *User, owner string, code secret.Bytes, cli
 		}
 	}
 	id, err := r.LastSent(u.ID, textedAt(client.App, place(client)))
-	if err != nil || id == "" || !may.SMS {
+	if err != nil || id == "" {
 		return false, err
 	}
 	c, err := r.Challenge(id)
-	if err != nil || c == nil {
+	if err != nil || c == nil || !isCoded(c.Method) || still(u, c.Method, nil, may, e.now()) != "" {
 		return false, err
 	}
-	return c.State == cloud.Pending && c.Owner == owner && e.now().Before(c.Expires) && e.isSent(c, u.Mobile, code.Reveal()), nil
+	return c.State == cloud.Pending && c.Owner == owner && e.now().Before(c.Expires) && e.isSent(c, u, code.Reveal()), nil
 }

@@ -25,11 +25,15 @@ const (
 	PolicyHardwareOATH  PolicyMethod = "hardwareOath"
 	PolicyEmail         PolicyMethod = "email"
 	PolicyAuthenticator PolicyMethod = "authenticator"
+
+	// Channels that texts may go by besides SMS; sms is the line of all texts.
+	PolicyWhatsApp PolicyMethod = "whatsapp"
+	PolicyRCS      PolicyMethod = "rcs"
 )
 
 // PolicyMethods are all lines, in the order of a listing.
 func PolicyMethods() []PolicyMethod {
-	return []PolicyMethod{PolicySMS, PolicyVoice, PolicySoftwareOATH, PolicyHardwareOATH, PolicyEmail, PolicyAuthenticator}
+	return []PolicyMethod{PolicySMS, PolicyVoice, PolicySoftwareOATH, PolicyHardwareOATH, PolicyEmail, PolicyAuthenticator, PolicyWhatsApp, PolicyRCS}
 }
 
 // maxTargets bounds the groups that one list of a policy names.
@@ -226,6 +230,8 @@ func (e *Engine) rules(r Reader) (*rules, error) {
 type Allowed struct {
 	SMS, Voice, SoftwareOATH, HardwareOATH, Email, Authenticator bool
 
+	WhatsApp, RCS bool // where SMS is: texts may go this way
+
 	SignIn bool // see MethodPolicy.SignIn
 }
 
@@ -240,7 +246,7 @@ func (p Policy) For(groups []string) Allowed {
 		return ok && m.Enabled && (len(m.Include) == 0 || in(m.Include)) && !in(m.Exclude)
 	}
 	return Allowed{SMS: may(PolicySMS), Voice: may(PolicyVoice), SoftwareOATH: may(PolicySoftwareOATH), HardwareOATH: may(PolicyHardwareOATH),
-		Email: may(PolicyEmail), Authenticator: may(PolicyAuthenticator), SignIn: may(PolicySMS) && p[PolicySMS].SignIn}
+		WhatsApp: may(PolicyWhatsApp), RCS: may(PolicyRCS), Email: may(PolicyEmail), Authenticator: may(PolicyAuthenticator), SignIn: may(PolicySMS) && p[PolicySMS].SignIn}
 }
 
 // forUser is what the policy lets a user use. Only where it names groups at

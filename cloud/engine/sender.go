@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"fmt"
+	"hash"
 	"math/big"
 	"strings"
 	"time"
@@ -19,17 +20,38 @@ import (
 type Message struct {
 	ID          string // the challenge's: the same message again has the same one
 	Time        time.Time
-	To          string       // "+CC NNN"
+	To          string       // "+CC NNN", behind an office number with xEXT; an address with EmailCode
 	Text        secret.Bytes // it holds the code
 	Application string       // as users know it
 	Code        secret.Bytes // in Text, for a sender that has words of its own
 	User        cloud.UserID // who gets it
+
+	// Way is how the user is asked: SMS, EmailCode or one of the calls. A notice
+	// has the way that it goes by, and no Code.
+	Way cloud.Preference
+
+	// Legs are the channels that a text goes by, where there is more than one: the
+	// next one when the one before cannot reach the number. See [Router].
+	Legs []string
 }
 
-// Masked is the number for people and logs.
-func (m Message) Masked() string { return maskPhone(m.To) }
+// Masked is the number or address for people and logs.
+func (m Message) Masked() string { return masked(m.Way, m.To) }
 
-// Sender hands messages to a telephone network, or to a stand-in for one.
+func masked(way cloud.Preference, to string) string {
+	if way == cloud.EmailCode {
+		return maskEmail(to)
+	}
+	return maskPhone(to)
+}
+
+func (m *Message) wipe() {
+	m.Text.Wipe()
+	m.Code.Wipe()
+}
+
+// Sender hands messages to a telephone network or a mail server, or to a
+// stand-in for one.
 type Sender interface {
 	// Send returns nil once the network has taken the message over. An error
 	// says why not, without the text and with the number masked. It returns when
@@ -72,11 +94,13 @@ func randomCode() (string, error) {
 	return fmt.Sprintf("%0*d", sentDigits, n), nil
 }
 
+func newHash() hash.Hash { return sha256.New() }
+
 // sentMAC stands for a code in the store. It binds the code to its challenge
 // and to the number that it was sent to: once the user has another one, what
 // the old telephone shows is worth nothing.
 func (e *Engine) sentMAC(id cloud.ChallengeID, to string, code []byte) []byte {
-	mac := hmac.New(sha256.New, e.codeKey.Reveal())
+	mac := hmac.New(newHash, e.codeKey.Reveal())
 	mac.Write([]byte(id))
 	mac.Write([]byte{0})
 	mac.Write([]byte(to))
@@ -85,9 +109,28 @@ func (e *Engine) sentMAC(id cloud.ChallengeID, to string, code []byte) []byte {
 	return mac.Sum(nil)
 }
 
-// isSent tells whether typed is the code that was sent for c to a number.
-func (e *Engine) isSent(c *Challenge, to string, typed []byte) bool {
+// isSent tells whether typed is the code that was sent for c to where u is
+// reached that way now.
+func (e *Engine) isSent(c *Challenge, u *User, typed []byte) bool {
+	to := e.reached(u, c.Method)
+	if to == "" {
+		return false
+	}
 	return c.Sent != nil && subtle.ConstantTimeCompare(c.Sent, e.sentMAC(c.ID, to, typed)) == 1
+}
+
+// isCoded tells whether a way sends a code that the user types.
+func isCoded(way cloud.Preference) bool { return way == cloud.SMS || way == cloud.EmailCode }
+
+// reached is where a user is reached in a way that sends something, or "".
+func (e *Engine) reached(u *User, way cloud.Preference) string {
+	switch {
+	case way == cloud.SMS:
+		return u.Mobile
+	case way == cloud.EmailCode && e.confirmed(u):
+		return u.Email
+	}
+	return ""
 }
 
 // message is what is sent for c.
@@ -97,5 +140,21 @@ func (e *Engine) message(c *Challenge, to, code string) Message {
 		app = "your sign-in"
 	}
 	text := strings.NewReplacer(markCode, code, markApplication, app).Replace(e.text)
-	return Message{ID: string(c.ID), Time: c.Created, To: to, Text: secret.FromString(text), Application: app, Code: secret.FromString(code), User: c.User}
+	return Message{ID: string(c.ID), Time: c.Created, To: to, Way: c.Method, Text: secret.FromString(text), Application: app, Code: secret.FromString(code), User: c.User}
+}
+
+// notify tells a user something that verifies nothing, by text or by mail. An
+// address need not be confirmed for it.
+func (e *Engine) notify(ctx context.Context, u *User, text string) {
+	m := Message{ID: string(newChallengeID(e.now())), Time: e.now(), Text: secret.FromString(text), User: u.ID, Way: cloud.SMS, To: u.Mobile}
+	if u.Mobile == "" || e.senders[m.Way] == nil {
+		m.Way, m.To = cloud.EmailCode, u.Email
+	}
+	sender := e.senders[m.Way]
+	if sender == nil || m.To == "" {
+		return
+	}
+	if err := sender.Send(context.WithoutCancel(ctx), m); err != nil {
+		e.log.WarnContext(ctx, "the user was not told", "user", u.ID, "err", err)
+	}
 }

@@ -18,6 +18,8 @@ type Texts struct {
 	NumberHour, NumberDay int // 0: 20, 30
 	Unproven              int // an hour, for one user and calling station while no first factor is proven; 0: 5
 
+	Alarm int // percent of a budget of all or of a country at which the log says so, once; 0: 80
+
 	// Countries are texts in a day to numbers that begin so ("+44"); 0 closes a
 	// country. The longest prefix counts. Others is the same for each country
 	// that is not listed; nil: no limit of its own.
@@ -51,7 +53,7 @@ func (t Texts) filled() Texts {
 	for _, v := range []struct {
 		n   *int
 		def int
-	}{{&t.TenantHour, 1500}, {&t.TenantDay, 5000}, {&t.NumberHour, 20}, {&t.NumberDay, 30}, {&t.Unproven, 5}} {
+	}{{&t.TenantHour, 1500}, {&t.TenantDay, 5000}, {&t.NumberHour, 20}, {&t.NumberDay, 30}, {&t.Unproven, 5}, {&t.Alarm, 80}} {
 		if *v.n <= 0 {
 			*v.n = v.def
 		}
@@ -78,46 +80,102 @@ type quota struct {
 	sent    int    // as read
 }
 
-// quotas are all that a message to a number counts in.
+// quotas are all that a text to a number counts in.
 func (e *Engine) quotas(user cloud.UserID, number, place string, proven bool, now time.Time) []quota {
-	t := e.limits.Texts
-	hour, day := "h"+strconv.FormatInt(now.Unix()/3600, 10), "d"+strconv.FormatInt(now.Unix()/86400, 10)
-	to := "#" + hex.EncodeToString(e.sentMAC("texts", number, nil)[:16])
+	return e.telephony(e.limits.Texts, telephony{say: sayLimit, user: user, number: number, place: place, proven: proven}, now)
+}
+
+// telephony is a text or a call that is to be counted.
+type telephony struct {
+	kind   string // "" or "call"
+	say    string
+	user   cloud.UserID
+	number string
+	place  string
+	proven bool
+}
+
+// telephony are all that it counts in.
+func (e *Engine) telephony(t Texts, m telephony, now time.Time) []quota {
+	mark := map[string]string{"call": "c"}[m.kind]
+	hour, day := mark+"h"+strconv.FormatInt(now.Unix()/3600, 10), mark+"d"+strconv.FormatInt(now.Unix()/86400, 10)
+	to := "#" + hex.EncodeToString(e.sentMAC("texts", m.number, nil)[:16])
 	count := func(user, window string) Counter { return Counter{User: user, Way: wayTexts, Place: window} }
+	name := func(what string) string { return strings.TrimSpace(m.kind + " " + what) }
 	all := []quota{
-		{counter: count(string(user), hour), limit: max(1, t.TenantHour/userShare), say: sayLimit},
-		{counter: count(string(user), day), limit: max(1, t.TenantDay/userShare), say: sayLimit},
+		{counter: count(string(m.user), hour), limit: max(1, t.TenantHour/userShare), say: m.say},
+		{counter: count(string(m.user), day), limit: max(1, t.TenantDay/userShare), say: m.say},
 		{counter: count(to, hour), limit: t.NumberHour, say: sayTrouble},
 		{counter: count(to, day), limit: t.NumberDay, say: sayTrouble},
-		{counter: count("", hour), limit: t.TenantHour, say: sayLimit, budget: "all in an hour"},
-		{counter: count("", day), limit: t.TenantDay, say: sayLimit, budget: "all in a day"},
+		{counter: count("", hour), limit: t.TenantHour, say: m.say, budget: name("all in an hour")},
+		{counter: count("", day), limit: t.TenantDay, say: m.say, budget: name("all in a day")},
 	}
-	if limit, prefix, limited := t.country(number); limited {
-		all = append(all, quota{counter: count("="+prefix, day), limit: limit, say: sayTrouble, budget: prefix + " in a day"})
+	if limit, prefix, limited := t.country(m.number); limited {
+		all = append(all, quota{counter: count("="+prefix, day), limit: limit, say: sayTrouble, budget: name(prefix + " in a day")})
 	}
-	if !proven {
-		all = append(all, quota{counter: count(string(user), hour+" "+place), limit: t.Unproven, say: sayTrouble})
+	if !m.proven {
+		all = append(all, quota{counter: count(string(m.user), hour+" "+m.place), limit: t.Unproven, say: sayTrouble})
 	}
 	return all
 }
 
+// Limits of mails: they cost nothing, but fill somebody's mailbox.
+const (
+	mailsTenantHour, mailsTenantDay   = 20_000, 100_000
+	mailsAddressHour, mailsAddressDay = 20, 50
+	mailsUserHour, mailsUserDay       = 20, 50
+)
+
+// sayMails is said where too many mails were sent.
+const sayMails = "You have reached the limit on codes by email. Try again later."
+
+// mailQuotas are all that a mail to an address counts in.
+func (e *Engine) mailQuotas(user cloud.UserID, address, place string, proven bool, now time.Time) []quota {
+	hour, day := "mh"+strconv.FormatInt(now.Unix()/3600, 10), "md"+strconv.FormatInt(now.Unix()/86400, 10)
+	to := "#" + hex.EncodeToString(e.sentMAC("mails", strings.ToLower(address), nil)[:16])
+	var all []quota
+	add := func(user, window string, limit int, budget string) {
+		all = append(all, quota{counter: Counter{User: user, Way: wayTexts, Place: window}, limit: limit, say: sayMails, budget: budget})
+	}
+	add(string(user), hour, mailsUserHour, "")
+	add(string(user), day, mailsUserDay, "")
+	add(to, hour, mailsAddressHour, "")
+	add(to, day, mailsAddressDay, "")
+	add("", hour, mailsTenantHour, "all mails in an hour")
+	add("", day, mailsTenantDay, "all mails in a day")
+	if !proven {
+		add(string(user), hour+" "+place, e.limits.Texts.Unproven, "")
+	}
+	return all
+}
+
+// quotasFor are those of a challenge.
+func (b *beginning) quotasFor(way cloud.Preference, to string) []quota {
+	if way == cloud.EmailCode {
+		return b.e.mailQuotas(b.user.ID, to, b.c.Place, b.c.Proven, b.now)
+	}
+	return b.e.quotas(b.user.ID, to, b.c.Place, b.c.Proven, b.now)
+}
+
 // mayText counts one more message, or says what the user is told instead.
-func (b *beginning) mayText() (say string, err error) {
-	all := b.e.quotas(b.user.ID, b.user.Mobile, b.c.Place, b.c.Proven, b.now)
+func (e *Engine) mayText(tx Tx, all []quota, now time.Time) (say string, err error) {
 	for i := range all {
-		f, err := b.tx.Failures(all[i].counter)
+		f, err := tx.Failures(all[i].counter)
 		if err != nil {
 			return "", err
 		}
 		if all[i].sent = f.Count; f.Count >= all[i].limit {
 			if q := all[i]; q.budget != "" {
-				b.e.log.Warn("budget of texts is met; none is sent until the next hour or day", "budget", q.budget, "limit", q.limit)
+				e.log.Warn("budget of texts is met; none is sent until the next hour or day", "budget", q.budget, "limit", q.limit)
 			}
 			return all[i].say, nil
 		}
 	}
 	for _, q := range all {
-		if err := b.tx.PutFailures(q.counter, Failures{Count: q.sent + 1, Last: b.now}); err != nil {
+		if at := (q.limit*e.limits.Texts.Alarm + 99) / 100; q.budget != "" && q.limit > 0 && q.sent+1 == at {
+			e.log.Warn("budget of texts is nearly met", "budget", q.budget, "limit", q.limit, "used", q.sent+1)
+		}
+		if err := tx.PutFailures(q.counter, Failures{Count: q.sent + 1, Last: now}); err != nil {
 			return "", err
 		}
 	}

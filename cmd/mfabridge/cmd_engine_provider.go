@@ -14,8 +14,8 @@ import (
 	"github.com/urfave/cli/v2"
 	"golang.org/x/term"
 
+	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
-	"mfabridge/cloud/engine/channel"
 	"mfabridge/cloud/engine/config"
 	"mfabridge/internal/hint"
 	"mfabridge/internal/secret"
@@ -34,45 +34,56 @@ func (p *program) providerCommand() *cli.Command {
 				Description: "The message holds a code that verifies nothing. It is sent whatever the provider's mode is, but for off; no budget\n" +
 					"counts it. That the provider has taken it does not mean that it arrives: look at the telephone.",
 				Flags: []cli.Flag{from,
-					&cli.StringFlag{Name: "number", EnvVars: env("number"), Usage: "where the number (\"+CC NNN\") is: `file:PATH`, env:NAME, or - for standard input (default: a prompt)"}},
+					&cli.StringFlag{Name: "number", EnvVars: env("number"), Usage: "where the number (\"+CC NNN\"), or the address, is: `file:PATH`, env:NAME, or - for standard input (default: a prompt)"}},
 				Action: p.testProvider,
 			},
 		},
 	}
 }
 
-// textsOf is the channel of texts of a configuration.
-func textsOf(path string) (*channel.Text, error) {
+// channelsOf are the channels of a configuration.
+func channelsOf(path string) (*config.Config, error) {
 	conf, err := config.Load(path)
 	if err != nil {
 		return nil, err
 	}
-	if conf.Channels == nil || conf.Channels.Text == nil {
+	if conf.Channels == nil {
 		return nil, hint.New("the configuration has no providers: all messages go to the outbox", "docs/delivery.md has a recipe for each kind")
 	}
-	return conf.Channels.Text, nil
+	return conf, nil
 }
 
 func (p *program) listProviders(c *cli.Context) error {
 	if _, err := args(c); err != nil {
 		return err
 	}
-	conf, err := textsOf(c.String("config"))
+	whole, err := channelsOf(c.String("config"))
 	if err != nil {
 		return err
 	}
+	conf := whole.Channels
 	t := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "CHANNEL\tPROVIDER\tKIND\tMODE\tUSERS\tHOST")
-	for _, one := range conf.Providers {
-		fmt.Fprintf(t, "text\t%s\t%s\t%s\t%d%%\t%s\n", one.Name, one.Kind(), one.Mode, one.Percent, migrate.Plain(one.Host()))
+	for name, providers := range conf.Lines() {
+		for i := range providers {
+			one := &providers[i]
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d%%\t%s\n", name, one.Name, one.Kind(), one.Mode, one.Percent, migrate.Plain(one.Host()))
+		}
 	}
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	if conf.Delivers() {
-		fmt.Fprintln(p.out, "texts reach every user")
-	} else {
-		fmt.Fprintln(p.out, "texts do not reach every user: no provider is live for all; what none delivers lies in the outbox")
+	for _, way := range []struct {
+		what, instead string
+		set, delivers bool
+	}{{"texts", "what none delivers lies in the outbox", true, conf.Text.Delivers()}, {"calls", "nobody else is called", conf.Voice != nil, conf.Voice.Delivers()},
+		{"mails", "what none delivers lies in the outbox", conf.Email != nil, conf.Email.Delivers()}} {
+		switch {
+		case way.set && way.delivers:
+			fmt.Fprintf(p.out, "%s reach every user\n", way.what)
+		case way.set:
+			fmt.Fprintf(p.out, "%s do not reach every user: no provider is live for all; %s\n", way.what, way.instead)
+		}
 	}
 	return nil
 }
@@ -82,15 +93,15 @@ func (p *program) testProvider(c *cli.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	conf, err := textsOf(c.String("config"))
+	conf, err := channelsOf(c.String("config"))
 	if err != nil {
 		return err
 	}
-	texts, err := channel.OpenTexts(conf, nil, p.logger())
+	d, err := openDelivery(conf.Channels, conf.PublicURL, nil, p.now, p.logger())
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, texts.Close()) }()
+	defer func() { err = errors.Join(err, d.Close()) }()
 	to, err := p.number(c.String("number"))
 	if err != nil {
 		return err
@@ -99,19 +110,27 @@ func (p *program) testProvider(c *cli.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	m := engine.Message{ID: strings.ToLower(rand.Text()), To: to, Code: secret.FromString(fmt.Sprintf("%06d", code)), Application: "a test of mfabridge"}
+	m := engine.Message{ID: strings.ToLower(rand.Text()), Time: p.now(), To: to, Way: wayTo(to), Code: secret.FromString(fmt.Sprintf("%06d", code)), Application: "a test of mfabridge"}
 	begun := time.Now()
-	if err := texts.Try(c.Context, names[0], m); err != nil {
+	if err := d.channels.Try(c.Context, names[0], m); err != nil {
 		return hint.Wrap(fmt.Errorf("nothing was sent to %s: %w", m.Masked(), err), "docs/delivery.md says what each answer means")
 	}
 	fmt.Fprintf(p.out, "%s has taken a message to %s over in %v; now look at the telephone\n", names[0], m.Masked(), time.Since(begun).Round(time.Millisecond))
 	return nil
 }
 
+// wayTo is how a number or an address is reached.
+func wayTo(to string) cloud.Preference {
+	if strings.Contains(to, "@") {
+		return cloud.EmailCode
+	}
+	return cloud.SMS
+}
+
 // number reads where a test goes.
 func (p *program) number(ref string) (string, error) {
 	if stdin, isFile := p.in.(*os.File); ref == "" && isFile && term.IsTerminal(int(stdin.Fd())) {
-		fmt.Fprint(p.err, "Number, +CC NNN: ")
+		fmt.Fprint(p.err, "Number, +CC NNN, or address: ")
 		ref = "-"
 	}
 	word, err := p.secretText(ref)

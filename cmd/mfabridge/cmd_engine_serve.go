@@ -119,12 +119,13 @@ func (p *program) openServer(ctx context.Context, path string) (_ *engineServer,
 		return nil, err
 	}
 	log := p.logger()
-	if s.delivery, err = openDelivery(s.conf.Channels, s.outbox, log); err != nil {
+	if s.delivery, err = openDelivery(s.conf.Channels, s.conf.PublicURL, s.outbox, p.now, log); err != nil {
 		return nil, err
 	}
 	if s.embedded, err = p.openWith(ctx, t, sqlite.Options{}, s.delivery); err != nil {
 		return nil, hint.Wrap(fmt.Errorf("store: %w", err), hint.Of(err))
 	}
+	s.delivery.attach(s.Engine)
 	if s.doors, err = p.openDoors(s.conf, log); err != nil {
 		return nil, err
 	}
@@ -139,7 +140,7 @@ func (p *program) openServer(ctx context.Context, path string) (_ *engineServer,
 	limits := s.conf.Limits
 	s.faces, err = api.New(api.Options{Engine: s.Engine, Issuer: issuer(s.conf, s.doors), Life: s.conf.Tokens.LifeTime, Period: s.conf.Tokens.RotationTime,
 		Limits: serve.Limits{InFlight: limits.InFlight, Heavy: limits.Heavy, Streams: limits.Streams}, Proxies: proxiesOf(s.conf),
-		Pages: public, Public: publicURL(s.conf, s.doors), Now: p.now, Log: log})
+		Pages: public, Channels: s.delivery.channels, PublicURL: s.conf.PublicURL, Public: publicURL(s.conf, s.doors), Now: p.now, Log: log})
 	if err != nil {
 		return nil, err
 	}
@@ -180,7 +181,7 @@ func (p *program) checkServer(ctx context.Context, path string) (*embedded, erro
 	if err != nil {
 		return nil, err
 	}
-	d, err := openDelivery(conf.Channels, nil, p.logger()) // its secrets can be read
+	d, err := openDelivery(conf.Channels, conf.PublicURL, nil, p.now, p.logger()) // its secrets can be read
 	if err := errors.Join(err, d.Close()); err != nil {
 		return nil, hint.Wrap(err, hint.Of(err))
 	}
@@ -232,6 +233,7 @@ func (s *engineServer) Close() error {
 	if s.doors != nil {
 		s.doors.close()
 	}
+	s.delivery.halt()
 	if s.embedded != nil {
 		errs = append(errs, s.embedded.Close())
 	}

@@ -1,7 +1,11 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"log/slog"
+	"sync"
+	"time"
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
@@ -11,36 +15,78 @@ import (
 // delivery is how an engine's codes reach people, and how many may. The zero
 // value sends nothing.
 type delivery struct {
-	texts  engine.Sender
-	chain  *channel.Texts // what is to be closed of texts, if anything
-	limits engine.Texts
+	channels *channel.Channels // nil: everything goes to the outbox
+	outbox   engine.Sender
+	texts    engine.Texts
+	calls    engine.Texts
+
+	stop context.CancelFunc // of what runs beside the engine
+	runs *sync.WaitGroup
 }
 
 // openDelivery opens the channels of a configuration; what no provider is to
 // deliver goes to the outbox.
-func openDelivery(conf *channel.Config, outbox *channel.Outbox, log *slog.Logger) (delivery, error) {
-	if conf == nil || conf.Text == nil {
-		return delivery{texts: outbox}, nil
+func openDelivery(conf *channel.Config, publicURL string, outbox engine.Sender, now func() time.Time, log *slog.Logger) (delivery, error) {
+	d := delivery{outbox: outbox}
+	if conf == nil {
+		return d, nil
 	}
-	chain, err := channel.OpenTexts(conf.Text, outbox, log)
+	opened, err := channel.Open(channel.Options{Config: conf, Outbox: outbox, PublicURL: publicURL, Now: now, Log: log})
 	if err != nil {
 		return delivery{}, err
 	}
-	b := conf.Text.Budget
-	return delivery{texts: chain, chain: chain, limits: engine.Texts{TenantDay: b.Day, Countries: b.Countries, Others: b.Others}}, nil
+	d.channels = opened
+	if conf.Text != nil {
+		d.texts = budgetOf(conf.Text.Budget)
+	}
+	if conf.Voice != nil {
+		d.calls = budgetOf(conf.Voice.Budget)
+	}
+	return d, nil
+}
+
+func budgetOf(b channel.Budget) engine.Texts {
+	return engine.Texts{TenantDay: b.Day, Countries: b.Countries, Others: b.Others, Alarm: b.Alarm}
 }
 
 func (d delivery) senders() map[cloud.Preference]engine.Sender {
-	if d.texts == nil {
+	switch {
+	case d.channels != nil:
+		return d.channels.Senders(d.outbox)
+	case d.outbox == nil:
 		return nil
 	}
-	return map[cloud.Preference]engine.Sender{cloud.SMS: d.texts}
+	return map[cloud.Preference]engine.Sender{cloud.SMS: d.outbox, cloud.EmailCode: d.outbox}
+}
+
+// attach lets the channels keep things in the engine, and starts what sends
+// messages on to their next channel.
+func (d *delivery) attach(e *engine.Engine) {
+	if d.channels == nil {
+		return
+	}
+	d.channels.Attach(e)
+	ctx, stop := context.WithCancel(context.Background())
+	d.stop, d.runs = stop, new(sync.WaitGroup)
+	d.runs.Go(func() { d.channels.Texts.Run(ctx) })
+}
+
+// halt ends what attach has started, once the messages that are under way are
+// handed over.
+func (d *delivery) halt() {
+	if d.stop == nil {
+		return
+	}
+	d.stop()
+	d.runs.Wait()
+	d.stop = nil
 }
 
 // Close gives back what was opened, but for the outbox.
-func (d delivery) Close() error {
-	if d.chain == nil {
+func (d *delivery) Close() error {
+	d.halt()
+	if d.channels == nil {
 		return nil
 	}
-	return d.chain.Close()
+	return errors.Join(d.channels.Close())
 }

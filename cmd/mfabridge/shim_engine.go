@@ -57,7 +57,7 @@ func (p *program) storeEngine(ctx context.Context, conf *config.Engine, key stri
 	if err != nil {
 		return nil, err
 	}
-	e, err := p.openWith(ctx, t, sqlite.Options{}, delivery{texts: outbox})
+	e, err := p.openWith(ctx, t, sqlite.Options{}, delivery{outbox: outbox})
 	if err != nil {
 		return nil, errors.Join(err, outbox.Close())
 	}

@@ -38,9 +38,10 @@ var rooms = map[string][]string{
 	"cloud/engine/http/pages":      {"cloud", "cloud/engine", "cloud/engine/http/wire", "cloud/engine/http/serve"},
 	"cloud/engine/http/app":        {"cloud", "cloud/engine/http/serve"},
 	"cloud/engine/http/native":     {"cloud", "cloud/engine", "cloud/engine/http/serve"},
+	"cloud/engine/http/receipts":   {"cloud", "cloud/engine/channel/carrier", "cloud/engine/http/serve"},
 	"cloud/engine/http/graph":      {"cloud", "cloud/engine"},
 	"cloud/engine/http/api": {"cloud", "cloud/engine", "cloud/engine/http/serve", "cloud/engine/http/oauth",
-		"cloud/engine/http/directory", "cloud/engine/http/verify", "cloud/engine/http/admin", "cloud/engine/http/pages", "cloud/engine/http/app", "cloud/engine/http/native"},
+		"cloud/engine/http/directory", "cloud/engine/http/verify", "cloud/engine/channel", "cloud/engine/http/receipts", "cloud/engine/http/admin", "cloud/engine/http/pages", "cloud/engine/http/app", "cloud/engine/http/native"},
 	"cloud/engine/store/postgres": {
 		"cloud", "cloud/engine"},
 	"cloud/engine/store/storetest": {

@@ -10,7 +10,7 @@ import (
 )
 
 // marksOfBody are the marks that a body may hold beside those of vars.
-var marksOfBody = []string{markCode, markApplication, markText, markNumber, markDigits, markID}
+var marksOfBody = []string{markCode, markApplication, markText, markNumber, markDigits, markID, markExtension, markCallback, markScript}
 
 // maxDepth is how deep a JSON template is nested.
 const maxDepth = 8
@@ -43,8 +43,8 @@ func newBody(h *HTTP) (*body, error) {
 		b.json = tree
 	}
 	switch {
-	case b.mark[markText]+b.mark[markCode] != 1:
-		return nil, errors.New("the body must hold <$text$> or <$otp$>, once")
+	case b.mark[markText]+b.mark[markCode]+b.mark[markScript] != 1:
+		return nil, errors.New("the body must hold <$text$> or <$otp$>, once; of a call <$script$>")
 	case b.mark[markNumber]+b.mark[markDigits] == 0:
 		return nil, errors.New("the body must hold <$number$> or <$digits$>")
 	}
@@ -98,6 +98,9 @@ func (b *body) fill(v Values) (content []byte, media string, err error) {
 	if b.form != nil {
 		fields := url.Values{}
 		for field, t := range b.form {
+			if v[markExtension] == "" && t.count(markExtension) > 0 || v[markCallback] == "" && t.count(markCallback) > 0 {
+				continue // what is about nothing is left out
+			}
 			fields.Set(field, t.Fill(v, nil))
 		}
 		return []byte(fields.Encode()), "application/x-www-form-urlencoded", nil

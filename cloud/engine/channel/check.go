@@ -19,18 +19,14 @@ import (
 // problem: somebody may have written a secret in the wrong place.
 type checking struct {
 	folder   string
+	channel  string // whose providers are being checked
+	names    map[string]bool
 	problems []error
-	patience time.Duration // of all providers of a channel
+	patience time.Duration // of all providers that one message may ask
 }
 
 func (k *checking) refuse(advice, format string, args ...any) {
 	k.problems = append(k.problems, hint.New(fmt.Sprintf(format, args...), advice))
-}
-
-func (k *checking) later(key string, value any, why string) {
-	if value != nil {
-		k.refuse("remove it", "%s is not built into this version: %s", key, why)
-	}
 }
 
 func wrapped(at string, err error) error { return fmt.Errorf("%s: %w", at, err) }
@@ -40,13 +36,17 @@ func wrapped(at string, err error) error { return fmt.Errorf("%s: %w", at, err) 
 const maxPatience = 9 * time.Second
 
 func (k *checking) provider(p *Provider) {
-	at := "channels.text.providers." + p.Name
+	at := "channels." + k.channel + ".providers." + p.Name
 	if !isName(p.Name) {
-		k.refuse("write letters, digits and hyphens", "a provider of channels.text has no plain name")
+		k.refuse("write letters, digits and hyphens", "a provider of channels.%s has no plain name", k.channel)
 		return
 	}
-	k.later(at+".receipts", p.Receipts, "no receipt is read, so a message counts as delivered when the provider has taken it over")
-	k.later(at+".smpp", p.SMPP, "use the provider's HTTP interface")
+	for key, value := range map[string]any{"smpp": p.SMPP, "rcs": p.RCS} {
+		if value != nil {
+			k.refuse("remove it", "%s.%s is not built into this version", at, key)
+			return
+		}
+	}
 	if !slices.Contains([]string{Live, Evaluate, Off}, p.Mode) {
 		k.refuse("write mode: evaluate to begin with", "%s.mode must be live, evaluate or off", at)
 	}
@@ -56,23 +56,76 @@ func (k *checking) provider(p *Provider) {
 	if p.Percent < 0 || p.Percent > 100 {
 		k.refuse("write 1 to 100; mode: off takes a provider out", "%s.percent cannot be %d", at, p.Percent)
 	}
-	switch {
-	case (p.HTTP == nil) == (p.SMTP == nil):
-		k.refuse("write one of them", "%s needs http or smtp", at)
+	if p.Price < 0 {
+		k.refuse("write what one message costs", "%s.price cannot be less than nothing", at)
+	}
+	kinds := 0
+	for _, is := range []bool{p.HTTP != nil, p.SMTP != nil, p.WhatsApp != nil, p.Outbox != nil} {
+		if is {
+			kinds++
+		}
+	}
+	if kinds != 1 {
+		k.refuse("write one of them", "%s needs http, smtp, whatsapp or outbox", at)
 		return
+	}
+	if !slices.Contains(kindsOf(k.channel), kindOf(p)) {
+		k.refuse("use "+strings.Join(kindsOf(k.channel), " or "), "%s.%s is nothing for channels.%s", at, kindOf(p), k.channel)
+		return
+	}
+	switch {
 	case p.HTTP != nil:
 		k.http(at+".http", p.HTTP)
-	default:
+	case p.SMTP != nil:
 		k.smtp(at+".smtp", p.SMTP)
+	case p.WhatsApp != nil:
+		k.whatsapp(at+".whatsapp", p.WhatsApp)
+	default:
+		k.twin(at+".outbox", p.Outbox)
 	}
-	if k.patience > maxPatience {
-		k.refuse("give them less time", "the timeouts of all providers of channels.text are more than %v together", maxPatience)
-		k.patience = 0
+}
+
+func kindOf(p *Provider) string {
+	word, _, _ := strings.Cut(p.Kind(), " ")
+	return word
+}
+
+// kindsOf are the kinds of providers that a channel can have.
+func kindsOf(channel string) []string {
+	switch channel {
+	case "text":
+		return []string{"http", "smtp", "outbox"}
+	case "whatsapp":
+		return []string{"whatsapp", "outbox"}
+	case "voice":
+		return []string{"http", "outbox"}
+	case "email":
+		return []string{"smtp", "outbox"}
+	}
+	return []string{"outbox"}
+}
+
+func (k *checking) twin(at string, t *Twin) {
+	if t.Folder == "" {
+		k.refuse("write folder: twins", "%s.folder is missing", at)
+	}
+	t.Folder = k.path(t.Folder)
+	for _, prefix := range t.Reaches {
+		if !isPrefix(prefix) {
+			k.refuse(`write them as ["+91"]`, "%s.reaches: an entry is no country prefix", at)
+		}
+	}
+	may := []string{"", "none", "delivered", "failed"}
+	if k.channel == "voice" {
+		may = []string{"", "none", "confirmed", "fraud", "declined"}
+	}
+	if !slices.Contains(may, t.Receipts) {
+		k.refuse("write one of "+strings.Join(may[1:], ", "), "%s.receipts is none that a twin of channels.%s gives", at, k.channel)
 	}
 }
 
 func (k *checking) http(at string, h *HTTP) {
-	if err := h.fill(); err != nil {
+	if err := h.fill(k.channel); err != nil {
 		k.problems = append(k.problems, hint.Wrap(wrapped(at, err), "docs/delivery.md has a recipe for each profile"))
 		return
 	}
@@ -98,6 +151,13 @@ func (k *checking) http(at string, h *HTTP) {
 		}
 	}
 	k.success(at, &h.Success)
+	k.receipts(at+".receipts", h.Receipts)
+	if h.AtOnce == 0 {
+		h.AtOnce = 64
+	}
+	if h.AtOnce < 1 || h.AtOnce > 1024 {
+		k.refuse("write 1 to 1024", "%s.at_once cannot be %d", at, h.AtOnce)
+	}
 	k.timeout(at, h.Timeout)
 	h.CA = k.path(h.CA)
 }
@@ -201,7 +261,7 @@ func (k *checking) smtp(at string, s *SMTP) {
 	if s.Subject == "" {
 		s.Subject = "Verification code"
 	}
-	if _, err := newEnvelope(s); err != nil {
+	if _, err := newEnvelope(s, k.channel == "email"); err != nil {
 		k.problems = append(k.problems, hint.Wrap(wrapped(at, err), `write from: codes@contoso.example and for example to: "<$digits$>@sms.contoso.example"`))
 	}
 	k.timeout(at, s.Timeout)

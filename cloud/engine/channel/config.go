@@ -1,23 +1,19 @@
 package channel
 
 import (
-	"maps"
+	"iter"
 	"slices"
 	"strings"
 	"time"
-
-	"mfabridge/internal/hint"
 )
 
 // Config is the block channels of engine.yaml.
 type Config struct {
-	Text *Text `yaml:"text"` // codes to telephones
-
-	// Not built yet.
-	Email    any `yaml:"email"`
-	Voice    any `yaml:"voice"`
-	WhatsApp any `yaml:"whatsapp"`
-	RCS      any `yaml:"rcs"`
+	Text     *Text  `yaml:"text"`     // codes to telephones
+	WhatsApp *Chat  `yaml:"whatsapp"` // before text, where a number has it
+	RCS      *Chat  `yaml:"rcs"`      // after WhatsApp, before text
+	Voice    *Voice `yaml:"voice"`    // calls
+	Email    *Email `yaml:"email"`    // codes to confirmed addresses, notices to all
 }
 
 // Text is the channel of text messages.
@@ -35,6 +31,61 @@ type Text struct {
 	// Languages says which template goes to which country: {"+49": de}. The
 	// longest prefix counts.
 	Languages map[string]string `yaml:"languages"`
+
+	// AtOnce is how many logins may wait at once for providers of texts, 1 to 4096;
+	// default 128. Whoever comes then is told that nothing could be sent, so that
+	// slow providers never hold other logins.
+	AtOnce int `yaml:"at_once"`
+
+	// Speak lets a call say the code where no text could be handed over.
+	Speak bool `yaml:"speak"`
+}
+
+// Chat is a channel that only some numbers have. Whether one has it shows when a
+// message is sent, and is remembered.
+type Chat struct {
+	Providers []Provider `yaml:"providers"`
+
+	// Countries are prefixes of numbers that are asked: ["+91", "+62", "+64"],
+	// which is the default, or ["all"].
+	Countries []string `yaml:"countries"`
+
+	// Wait is how long a receipt may take until the next channel is asked, 3s to
+	// 2m; default 15s.
+	Wait string `yaml:"wait"`
+
+	// Announce is the text, by language, that says once to each number that codes
+	// come by WhatsApp now. Of whatsapp alone.
+	Announce map[string]string `yaml:"announce"`
+
+	WaitTime time.Duration `yaml:"-"`
+}
+
+// Voice is the channel of calls.
+type Voice struct {
+	Providers []Provider `yaml:"providers"`
+	Budget    Budget     `yaml:"budget"` // of calls, apart from that of texts
+
+	// Countries are prefixes of numbers that are called: ["+44", "+1425"]. Calls to
+	// all others are refused: they are what fraud lives on.
+	Countries []string `yaml:"countries"`
+
+	// Languages says which language is spoken to which country: {"+49": de-DE}.
+	// The script is built in for en, de, fr and es; Scripts holds others, or other
+	// words.
+	Languages map[string]string            `yaml:"languages"`
+	Scripts   map[string]map[string]string `yaml:"scripts"`
+
+	// FraudCode is what is pressed before # by whoever did not log in; default 0.
+	FraudCode string `yaml:"fraud_code"`
+}
+
+// Email is the channel of mail.
+type Email struct {
+	Providers []Provider `yaml:"providers"` // of kind smtp
+
+	Templates map[string]string `yaml:"templates"` // as of text
+	Languages map[string]string `yaml:"languages"` // by domain of addresses: {"contoso.example": de}
 }
 
 // Budget bounds what may be spent in one day (UTC). It is counted in the store,
@@ -42,6 +93,7 @@ type Text struct {
 type Budget struct {
 	Day       int            `yaml:"day"`       // texts to all; 0: 5000
 	Countries map[string]int `yaml:"countries"` // texts to numbers by prefix: {"+44": 500}; 0 closes a country
+	Alarm     int            `yaml:"alarm"`     // percent of a budget at which the log and the metrics say so once; default 80
 	Others    *int           `yaml:"others"`    // texts to each country that is not listed; absent: as many as day, 0: none
 }
 
@@ -56,33 +108,63 @@ type Provider struct {
 	// user stays in or out while the number stays or grows.
 	Percent int `yaml:"percent"`
 
-	HTTP *HTTP `yaml:"http"`
-	SMTP *SMTP `yaml:"smtp"`
+	// Price of one message, or of each part of a text, for the log of what would
+	// be sent; in whatever currency.
+	Price float64 `yaml:"price"`
+
+	HTTP     *HTTP     `yaml:"http"`
+	SMTP     *SMTP     `yaml:"smtp"`
+	WhatsApp *WhatsApp `yaml:"whatsapp"`
+	Outbox   *Twin     `yaml:"outbox"` // delivers nothing: a folder of files, for trials
 
 	// Not built yet.
-	Receipts any `yaml:"receipts"`
-	SMPP     any `yaml:"smpp"`
+	SMPP any `yaml:"smpp"`
+	RCS  any `yaml:"rcs"`
 }
 
-// Kind is http, with its profile, or smtp.
-func (p Provider) Kind() string {
+// Kind says what a provider is: http, with its profile, smtp, whatsapp, outbox.
+func (p *Provider) Kind() string {
 	switch {
-	case p.HTTP == nil:
-		return "smtp"
-	case p.HTTP.Profile != "":
+	case p.HTTP != nil && p.HTTP.Profile != "":
 		return "http (" + p.HTTP.Profile + ")"
+	case p.HTTP != nil:
+		return "http"
+	case p.SMTP != nil:
+		return "smtp"
+	case p.WhatsApp != nil:
+		return "whatsapp"
 	}
-	return "http"
+	return "outbox"
 }
 
-// Host is the host that is called.
-func (p Provider) Host() string {
-	if p.HTTP == nil {
+// Host is the host that is called; of an outbox the folder.
+func (p *Provider) Host() string {
+	at := ""
+	switch {
+	case p.SMTP != nil:
 		return p.SMTP.Host
+	case p.Outbox != nil:
+		return p.Outbox.Folder
+	case p.HTTP != nil:
+		at = p.HTTP.URL
+	case p.WhatsApp != nil:
+		at = p.WhatsApp.URL
 	}
-	_, rest, _ := strings.Cut(p.HTTP.URL, "://")
+	_, rest, _ := strings.Cut(at, "://")
 	host, _, _ := strings.Cut(rest, "/")
 	return host
+}
+
+// Twin is an outbox in a provider's place.
+type Twin struct {
+	Folder string `yaml:"folder"` // of files, one a message; made if it is not there
+
+	// Reaches are prefixes of numbers that have this channel: ["+91"]; default all.
+	Reaches []string `yaml:"reaches"`
+
+	// Receipts is what comes back for each message: delivered, failed or none
+	// (default). Of calls: confirmed, fraud or declined.
+	Receipts string `yaml:"receipts"`
 }
 
 // HTTP is a provider that is called over HTTPS. In url (behind the host),
@@ -103,8 +185,36 @@ type HTTP struct {
 	Timeout string            `yaml:"timeout"` // 500ms to 8s; default 4s
 	CA      string            `yaml:"ca"`      // file of authorities (PEM); default: the system's
 
+	// ID is the field of a JSON answer by which receipts name the message: sid.
+	ID string `yaml:"id"`
+
+	// Receipts say what became of messages; without them nothing is known after
+	// the provider has taken one over.
+	Receipts *Receipts `yaml:"receipts"`
+
+	// AtOnce is how many requests are open at once, 1 to 1024; default 64.
+	AtOnce int `yaml:"at_once"`
+
 	// AllowPrivate lets the host be in a private network or on this machine.
 	AllowPrivate bool `yaml:"allow_private"`
+}
+
+// Receipts are calls of a provider to us, at PUBLIC_URL/delivery/v1/NAME.
+type Receipts struct {
+	// Signature says how a call is signed: twilio (X-Twilio-Signature, over address
+	// and fields) or body-sha256 (HMAC-SHA-256 of the body in hexadecimal).
+	Signature string `yaml:"signature"`
+	Header    string `yaml:"header"` // of body-sha256; default X-Signature-256
+	Key       string `yaml:"key"`    // file:PATH or env:NAME
+
+	// Time is the header with the seconds since the epoch that is signed before
+	// the body, as "TIME.BODY"; a call older than five minutes is refused. Default:
+	// none, and a receipt counts once by what it says.
+	Time string `yaml:"time"`
+
+	ID     string              `yaml:"id"`     // field of the form or JSON body with the message's id
+	Status string              `yaml:"status"` // field with what became of it
+	Map    map[string][]string `yaml:"map"`    // {delivered: [DELIVRD], failed: […], unreachable: […], sent: […], read: […]}
 }
 
 // Basic is a user with a password (RFC 7617).
@@ -154,79 +264,45 @@ const (
 
 // Delivers tells whether every user's texts reach a telephone, as far as the
 // configuration says: one provider is live for all.
-func (t *Text) Delivers() bool {
-	return t != nil && slices.ContainsFunc(t.Providers, func(p Provider) bool { return p.Mode == Live && p.Percent == 100 })
+func (t *Text) Delivers() bool { return t != nil && anyLive(t.Providers) }
+
+// Delivers tells the same of calls; to countries that are open.
+func (v *Voice) Delivers() bool { return v != nil && anyLive(v.Providers) }
+
+// Delivers tells the same of mail.
+func (e *Email) Delivers() bool { return e != nil && anyLive(e.Providers) }
+
+func anyLive(providers []Provider) bool {
+	return slices.ContainsFunc(providers, func(p Provider) bool { return p.Mode == Live && p.Percent == 100 && p.Outbox == nil })
 }
 
-// Check completes the configuration and says everything that is wrong with it.
-// Relative paths count from the folder.
-func (c *Config) Check(folder string) []error {
-	k := &checking{folder: folder}
-	k.later("channels.email", c.Email, "an address that was imported is not confirmed, and nothing secret goes there; codes go by text")
-	k.later("channels.voice", c.Voice, "calls are not built into this version")
-	k.later("channels.whatsapp", c.WhatsApp, "WhatsApp is not built into this version")
-	k.later("channels.rcs", c.RCS, "RCS is not built into this version")
-	switch {
-	case c.Text == nil && len(k.problems) == 0:
-		k.refuse("write channels: {text: {providers: […]}}, or remove it", "channels names no channel")
-	case c.Text != nil:
-		k.text(c.Text)
-	}
-	return k.problems
-}
-
-func (k *checking) text(t *Text) {
-	switch n := len(t.Providers); {
-	case n == 0:
-		k.refuse("list one, as in docs/delivery.md", "channels.text has no providers")
-	case n > maxProviders:
-		k.refuse("leave one for all and one for what it does not take", "channels.text has more than %d providers", maxProviders)
-	}
-	names := map[string]bool{}
-	for i := range t.Providers {
-		p := &t.Providers[i]
-		if names[strings.ToLower(p.Name)] {
-			k.refuse("give each a name of its own", "two providers of channels.text have one name")
+// Lines are the channels of a configuration with their providers, in the order
+// in which people think of them.
+func (c *Config) Lines() iter.Seq2[string, []Provider] {
+	return func(yield func(string, []Provider) bool) {
+		all := []struct {
+			name      string
+			providers []Provider
+		}{{"text", nil}, {"whatsapp", nil}, {"rcs", nil}, {"voice", nil}, {"email", nil}}
+		if c.Text != nil {
+			all[0].providers = c.Text.Providers
 		}
-		names[strings.ToLower(p.Name)] = true
-		k.provider(p)
-	}
-	k.budget(&t.Budget)
-	k.templates(t)
-}
-
-func (k *checking) budget(b *Budget) {
-	if b.Day < 0 || b.Day > maxDay || b.Others != nil && (*b.Others < 0 || *b.Others > maxDay) {
-		k.refuse("write a number", "channels.text.budget: day and others are from 0 to %d", maxDay)
-	}
-	if len(b.Countries) > maxTable {
-		k.refuse("list fewer", "channels.text.budget.countries has more than %d entries", maxTable)
-	}
-	for prefix, n := range b.Countries {
-		if !isPrefix(prefix) {
-			k.refuse(`write them as "+44": 500`, "channels.text.budget.countries: a key is no country prefix")
-		} else if n < 0 || n > maxDay {
-			k.refuse("write a number", "channels.text.budget.countries: %s is not from 0 to %d", prefix, maxDay)
+		if c.WhatsApp != nil {
+			all[1].providers = c.WhatsApp.Providers
 		}
-	}
-}
-
-func (k *checking) templates(t *Text) {
-	if len(t.Templates) > maxTable || len(t.Languages) > maxTable {
-		k.refuse("list fewer", "channels.text has more than %d templates or languages", maxTable)
-		return
-	}
-	for _, language := range slices.Sorted(maps.Keys(t.Templates)) {
-		if _, err := ParseText(t.Templates[language]); err != nil {
-			k.problems = append(k.problems, hint.Wrap(wrapped("channels.text.templates", err), `write for example "Your code for <$application_name$> is <$otp$>."`))
+		if c.RCS != nil {
+			all[2].providers = c.RCS.Providers
 		}
-	}
-	if len(t.Templates) > 0 && t.Templates[defaultLanguage] == "" {
-		k.refuse("add default: TEXT", "channels.text.templates has none for all other languages")
-	}
-	for prefix, language := range t.Languages {
-		if !isPrefix(prefix) || t.Templates[language] == "" {
-			k.refuse(`write for example languages: {"+49": de}, and templates: {de: …}`, "channels.text.languages: a key is no country prefix, or its language has no template")
+		if c.Voice != nil {
+			all[3].providers = c.Voice.Providers
+		}
+		if c.Email != nil {
+			all[4].providers = c.Email.Providers
+		}
+		for _, l := range all {
+			if len(l.providers) > 0 && !yield(l.name, l.providers) {
+				return
+			}
 		}
 	}
 }

@@ -3,16 +3,12 @@ package channel
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"crypto/tls"
 	"crypto/x509"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
-	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -23,6 +19,7 @@ import (
 	"syscall"
 	"time"
 
+	"mfabridge/cloud/engine/channel/carrier"
 	"mfabridge/internal/hint"
 	"mfabridge/internal/secret"
 )
@@ -33,19 +30,10 @@ const (
 	maxHeaders = 16 << 10
 )
 
-// Note is one message to one telephone, as a provider gets it.
-type Note struct {
-	ID          string
-	Number      string // E.164
-	Text, Code  string
-	Application string
-}
-
-func (n Note) values(vars map[string]secret.Bytes) Values {
-	// The id of a challenge is for who began it: providers get a digest.
-	id := sha256.Sum256([]byte("message\x00" + n.ID))
-	v := Values{markNumber: n.Number, markDigits: strings.TrimPrefix(n.Number, "+"), markText: n.Text, markCode: n.Code,
-		markApplication: n.Application, markID: hex.EncodeToString(id[:16])}
+// values are what stands in for marks.
+func values(n carrier.Note, callback string, vars map[string]secret.Bytes) Values {
+	v := Values{markNumber: n.Number, markDigits: strings.TrimPrefix(n.Number, "+"), markExtension: n.Extension, markText: n.Text, markCode: n.Code,
+		markApplication: n.Application, markID: n.Public, markCallback: callback}
 	for name, value := range vars {
 		v[name] = string(value.Reveal())
 	}
@@ -64,11 +52,13 @@ type Caller struct {
 	word    secret.Bytes // of basic or bearer
 	timeout time.Duration
 	client  *http.Client
+	key     secret.Bytes // of receipts
+	hook    string       // where the provider tells what became of messages; empty: nowhere
 }
 
 // NewCaller reads the secrets of a configuration that was checked.
-func NewCaller(h *HTTP) (c *Caller, err error) {
-	c = &Caller{h: h}
+func NewCaller(h *HTTP, hook string) (c *Caller, err error) {
+	c = &Caller{h: h, hook: hook}
 	if c.address, err = newAddress(h); err != nil {
 		return nil, err
 	}
@@ -96,16 +86,13 @@ func NewCaller(h *HTTP) (c *Caller, err error) {
 			return nil, err
 		}
 	}
-	roots, err := authorities(h.CA)
-	if err != nil {
-		return nil, err
+	if h.Receipts != nil {
+		if c.key, err = secret.Load(h.Receipts.Key); err != nil {
+			return nil, err
+		}
 	}
-	dialer := &net.Dialer{Timeout: c.timeout, Control: mayDial(h.AllowPrivate)}
-	c.client = &http.Client{
-		// No proxy from the environment, which would look names up by itself.
-		Transport: &http.Transport{DialContext: dialer.DialContext, TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
-			ForceAttemptHTTP2: true, DisableCompression: true, MaxResponseHeaderBytes: maxHeaders, MaxConnsPerHost: 32, MaxIdleConnsPerHost: 8, IdleConnTimeout: 30 * time.Second},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	if c.client, err = newClient(h.CA, h.AllowPrivate, c.timeout, max(1, h.AtOnce)); err != nil {
+		return nil, err
 	}
 	return c, nil
 }
@@ -147,7 +134,7 @@ func authorities(path string) (*x509.CertPool, error) {
 }
 
 // errPrivate is why an address is not called.
-var errPrivate = errors.New("its host is in a private network or on this machine, and allow_private is not set")
+var errPrivate = carrier.Mark(carrier.ErrUnwell, "its host is in a private network or on this machine, and allow_private is not set")
 
 // mayDial looks at the address that is really called, after the name was
 // looked up.
@@ -173,20 +160,27 @@ func isPublic(a netip.Addr) bool {
 	return a.IsGlobalUnicast() && !a.IsPrivate() && !slices.ContainsFunc(closed, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
-// Send hands a message over; nil: the provider has taken it. The error never
-// holds the message, the number, a secret or what the provider said.
-func (c *Caller) Send(ctx context.Context, n Note) error {
+// Send implements [carrier.Driver]. The error never holds the message, the
+// number, a secret or what the provider said.
+func (c *Caller) Send(ctx context.Context, n carrier.Note) (carrier.Taken, error) {
+	return c.send(ctx, n, "")
+}
+
+// send is Send with a script, of calls.
+func (c *Caller) send(ctx context.Context, n carrier.Note, script string) (carrier.Taken, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	v := n.values(c.vars)
+	v := values(n, c.callback(n), c.vars)
+	v[markScript] = script
 	content, media, err := c.body.fill(v)
 	if err != nil {
-		return err
+		return carrier.Taken{}, err
 	}
 	r, err := http.NewRequestWithContext(ctx, c.h.Method, c.address.Fill(v, url.PathEscape), bytes.NewReader(content))
 	if err != nil {
-		return errors.New("the address of the provider cannot be used")
+		return carrier.Taken{}, errors.New("the address of the provider cannot be used")
 	}
+	r.GetBody = nil // a connection that breaks is no reason to send twice
 	r.Header.Set("Content-Type", media)
 	r.Header.Set("Accept", "application/json")
 	r.Header.Set("User-Agent", "mfabridge")
@@ -201,59 +195,45 @@ func (c *Caller) Send(ctx context.Context, n Note) error {
 	}
 	answer, err := c.client.Do(r)
 	if err != nil {
-		return why(ctx, err)
+		return carrier.Taken{}, why(ctx, err)
 	}
 	defer answer.Body.Close()
 	return c.judge(ctx, answer)
 }
 
-// why says what went wrong without the address, which an error of the library
-// holds.
-func why(ctx context.Context, err error) error {
-	_, unknown := errors.AsType[x509.UnknownAuthorityError](err)
-	_, misnamed := errors.AsType[x509.HostnameError](err)
-	_, invalid := errors.AsType[x509.CertificateInvalidError](err)
-	_, lookup := errors.AsType[*net.DNSError](err)
-	op, dial := errors.AsType[*net.OpError](err)
-	switch {
-	case errors.Is(err, errPrivate):
-		return errPrivate
-	case unknown || misnamed || invalid:
-		return errors.New("the certificate of the provider cannot be trusted")
-	case ctx.Err() != nil || os.IsTimeout(err):
-		return errors.New("the provider did not answer in time")
-	case lookup:
-		return errors.New("the name of the provider's host cannot be looked up")
-	case dial && op.Op == "dial":
-		return errors.New("the provider cannot be reached")
-	}
-	return errors.New("the connection to the provider broke before it had answered")
-}
-
 // judge holds an answer against the rule of success.
-func (c *Caller) judge(ctx context.Context, answer *http.Response) error {
+func (c *Caller) judge(ctx context.Context, answer *http.Response) (taken carrier.Taken, err error) {
 	content, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer+1))
 	code, rule := answer.StatusCode, c.h.Success
 	switch {
-	case code >= 300 && code < 400:
-		return fmt.Errorf("the provider answered %d: redirects are not followed", code)
-	case code < 200 || code > 299, len(rule.Status) > 0 && !slices.Contains(rule.Status, code):
-		return fmt.Errorf("the provider answered %d", code)
-	case rule.Field == "":
-		return nil // the status says it all
-	case err != nil:
-		return why(ctx, err)
+	case code < 200 || code > 299:
+		return taken, refusedBy(code)
+	case len(rule.Status) > 0 && !slices.Contains(rule.Status, code):
+		return taken, fmt.Errorf("the provider answered %d", code)
+	case rule.Field == "" && c.h.ID == "":
+		return taken, nil // the status says it all
+	case rule.Field == "" && (err != nil || len(content) > maxAnswer):
+		return taken, nil
+	case err != nil || ctx.Err() != nil:
+		return taken, why(ctx, errors.Join(err, ctx.Err()))
 	case len(content) > maxAnswer:
-		return fmt.Errorf("the provider answered %d with more than %d bytes", code, maxAnswer)
+		return taken, fmt.Errorf("the provider answered %d with more than %d bytes", code, maxAnswer)
 	}
-	value, found := lookUp(content, rule.Field)
-	if !found {
-		return fmt.Errorf("the provider answered %d without the field that says whether it has taken the message", code)
+	if rule.Field != "" {
+		value, found := lookUp(content, rule.Field)
+		if !found {
+			return taken, fmt.Errorf("the provider answered %d without the field that says whether it has taken the message", code)
+		}
+		if !slices.Contains(rule.Is, value) {
+			return taken, fmt.Errorf("the provider answered %d, but its field %s says that it has not taken the message", code, rule.Field)
+		}
 	}
-	if !slices.Contains(rule.Is, value) {
-		return fmt.Errorf("the provider answered %d, but its field %s says that it has not taken the message", code, rule.Field)
+	if c.h.ID != "" && c.h.Receipts != nil {
+		if id, found := lookUp(content, c.h.ID); found && len(id) <= maxReceiptID {
+			taken.ID = id
+		}
 	}
-	return nil
+	return taken, nil
 }
 
 // lookUp finds a value by the names and numbers on the way to it.

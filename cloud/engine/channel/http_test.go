@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"mfabridge/cloud/engine/channel"
+	"mfabridge/cloud/engine/channel/carrier"
 	"mfabridge/internal/hint"
 )
 
@@ -26,7 +27,7 @@ const (
 	aSecret = "CANARY-SECRET-7731"
 )
 
-var note = channel.Note{ID: "0123abc", Number: aNumber, Text: "Code \"" + aCode + "\" & more\\", Code: aCode, Application: "vpn"}
+var note = carrier.Note{ID: "0123abc", Public: "00112233445566778899aabbccddeeff", Number: aNumber, Text: "Code \"" + aCode + "\" & more\\", Code: aCode, Application: "vpn"}
 
 // leaks says no to what holds a number, a code or a secret.
 func leaks(t *testing.T, where, text string) {
@@ -67,7 +68,7 @@ func caller(t *testing.T, h *channel.HTTP) *channel.Caller {
 	for _, err := range c.Check("/") {
 		t.Fatal(err)
 	}
-	opened, err := channel.NewCaller(h)
+	opened, err := channel.NewCaller(h, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +107,7 @@ func TestRequests(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			h := gateway(t, answer)
 			c.set(h)
-			if err := caller(t, h).Send(t.Context(), note); err != nil {
+			if _, err := caller(t, h).Send(t.Context(), note); err != nil {
 				t.Fatal(err)
 			}
 			if c.want.Media == "application/json" {
@@ -189,7 +190,7 @@ func TestProviderFaults(t *testing.T) {
 			if c.set != nil {
 				c.set(h)
 			}
-			err := caller(t, h).Send(t.Context(), note)
+			_, err := caller(t, h).Send(t.Context(), note)
 			if c.want == "" {
 				if err != nil {
 					t.Error(err)
@@ -243,7 +244,7 @@ func TestSecretsOfProvidersAreNeeded(t *testing.T) {
 	} {
 		t.Setenv("CHANNEL_TEST", aSecret+"\nb")
 		set()
-		if _, err := channel.NewCaller(h); err == nil {
+		if _, err := channel.NewCaller(h, ""); err == nil {
 			t.Errorf("%s: it was opened", name)
 		} else {
 			leaks(t, name, err.Error()+hint.Of(err))

@@ -64,7 +64,7 @@ func TestOutboxWritesOneFile(t *testing.T) {
 	if err := json.Unmarshal(content, &got); err != nil {
 		t.Fatal(err)
 	}
-	want := channel.Written{ID: "abc", Time: message("").Time, Channel: cloud.SMS, To: "+44 2079460000", Text: "Your code is 123456", Application: "vpn"}
+	want := channel.Written{ID: "abc", Time: message("").Time, Channel: string(cloud.SMS), To: "+44 2079460000", Text: "Your code is 123456", Application: "vpn"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("written (-want +got):\n%s", diff)
 	}

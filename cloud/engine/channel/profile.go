@@ -15,6 +15,8 @@ var profilesText []byte
 
 // profile is a ready shape of a provider.
 type profile struct {
+	Channel string `yaml:"channel"` // voice; empty: of texts
+
 	Vars []string `yaml:"vars"` // that a provider must give
 	HTTP HTTP     `yaml:"http"`
 }
@@ -32,7 +34,7 @@ func Profiles() []string {
 }
 
 // fill takes what h leaves out from its profile.
-func (h *HTTP) fill() error {
+func (h *HTTP) fill(channel string) error {
 	if h.Profile == "" {
 		return nil
 	}
@@ -41,6 +43,9 @@ func (h *HTTP) fill() error {
 		return err
 	}
 	p, known := all[h.Profile]
+	if known && (p.Channel == "voice") != (channel == "voice") {
+		return fmt.Errorf("the profile %s is not for %s", h.Profile, channel)
+	}
 	if !known {
 		return fmt.Errorf("profile is none of %s", strings.Join(Profiles(), ", "))
 	}
@@ -65,6 +70,12 @@ func (h *HTTP) fill() error {
 	}
 	if h.Form == nil && h.JSON == nil {
 		h.Form, h.JSON = p.HTTP.Form, p.HTTP.JSON
+	}
+	if h.ID == "" {
+		h.ID = p.HTTP.ID
+	}
+	if r, known := h.Receipts, p.HTTP.Receipts; r != nil && known != nil && r.Signature == "" {
+		h.Receipts = &Receipts{Signature: known.Signature, Key: r.Key, ID: known.ID, Status: known.Status, Map: known.Map}
 	}
 	if len(h.Success.Status) == 0 && h.Success.Field == "" {
 		h.Success = p.HTTP.Success

@@ -19,6 +19,7 @@ import (
 	gomail "github.com/wneessen/go-mail"
 	"github.com/wneessen/go-mail/smtp"
 
+	"mfabridge/cloud/engine/channel/carrier"
 	"mfabridge/internal/secret"
 )
 
@@ -38,11 +39,22 @@ type envelope struct {
 	to, subject Template
 }
 
-func newEnvelope(s *SMTP) (e envelope, err error) {
+// newEnvelope reads the addresses. direct: letters go to the address that a note
+// names, and not to one that is made of a number.
+func newEnvelope(s *SMTP, direct bool) (e envelope, err error) {
 	if !isMailbox(s.From) {
 		return e, errors.New("from is no address of mail")
 	}
 	e.from = s.From
+	if e.subject, err = ParseTemplate(s.Subject, markApplication); err == nil && strings.ContainsFunc(s.Subject, isControl) {
+		err = errors.New("it is one line of printable characters")
+	}
+	if err != nil || direct {
+		if direct && s.To != "" {
+			return e, errors.New("to is of texts that go by mail: here the address is the user's")
+		}
+		return e, wrappedAt("subject", err)
+	}
 	if e.to, err = ParseTemplate(s.To, markNumber, markDigits); err != nil {
 		return e, wrapped("to", err)
 	}
@@ -52,10 +64,7 @@ func newEnvelope(s *SMTP) (e envelope, err error) {
 	if _, domain, _ := strings.Cut(s.To, "@"); strings.Contains(domain, "<$") {
 		return e, errors.New("a mark stands in the domain of to")
 	}
-	if e.subject, err = ParseTemplate(s.Subject, markApplication); err == nil && strings.ContainsFunc(s.Subject, isControl) {
-		err = errors.New("it is one line of printable characters")
-	}
-	return e, wrappedAt("subject", err)
+	return e, nil
 }
 
 func wrappedAt(at string, err error) error {
@@ -83,9 +92,11 @@ type Mailer struct {
 }
 
 // NewMailer reads the secrets of a configuration that was checked.
-func NewMailer(s *SMTP) (m *Mailer, err error) {
+//
+// direct: its letters go to the address that a note has in place of a number.
+func NewMailer(s *SMTP, direct bool) (m *Mailer, err error) {
 	m = &Mailer{s: s}
-	if m.envelope, err = newEnvelope(s); err != nil {
+	if m.envelope, err = newEnvelope(s, direct); err != nil {
 		return nil, err
 	}
 	if m.timeout, err = timeoutOf(s.Timeout); err != nil {
@@ -104,34 +115,48 @@ func NewMailer(s *SMTP) (m *Mailer, err error) {
 	return m, nil
 }
 
-// Send hands a message over; nil: the server has taken it.
-func (m *Mailer) Send(ctx context.Context, n Note) error {
+// Send implements [carrier.Driver].
+func (m *Mailer) Send(ctx context.Context, n carrier.Note) (carrier.Taken, error) {
 	ctx, cancel := context.WithTimeout(ctx, m.timeout)
 	defer cancel()
 	letter, err := m.letter(n)
 	if err != nil {
-		return err
+		return carrier.Taken{}, err
 	}
 	client, err := m.client(ctx)
 	if err != nil {
-		return err
+		return carrier.Taken{}, err
 	}
 	session, err := client.DialToSMTPClientWithContext(ctx)
 	if err != nil {
-		return refusal(ctx, "the mail server cannot be used", err)
+		return carrier.Taken{}, carrier.Mark(carrier.ErrUnwell, refusal(ctx, "the mail server cannot be used", err).Error())
 	}
 	err = client.SendWithSMTPClient(session, letter)
 	_ = client.CloseWithSMTPClient(session) // what was taken over stays so
 	if err != nil {
-		return refusal(ctx, "the mail server has not taken the message", err)
+		return carrier.Taken{}, lost(refusal(ctx, "the mail server has not taken the message", err), err)
 	}
-	return nil
+	return carrier.Taken{}, nil
 }
 
-func (m *Mailer) letter(n Note) (*gomail.Msg, error) {
-	v := n.values(nil)
+// lost tells a letter that was refused from one of which nobody knows.
+func lost(told, err error) error {
+	if reply, replied := errors.AsType[*gomail.SendError](err); replied && reply.ErrorCode() >= 500 {
+		return told
+	}
+	return carrier.Mark(carrier.ErrUnknown, told.Error())
+}
+
+func (m *Mailer) letter(n carrier.Note) (*gomail.Msg, error) {
+	v := values(n, "", nil)
+	to := m.envelope.to.Fill(v, nil)
+	if to == "" {
+		if to = n.Number; !isMailbox(to) {
+			return nil, errors.New("it is no address of mail")
+		}
+	}
 	letter := gomail.NewMsg(gomail.WithCharset(gomail.CharsetUTF8), gomail.WithNoDefaultUserAgent())
-	if letter.From(m.envelope.from) != nil || letter.To(m.envelope.to.Fill(v, nil)) != nil {
+	if letter.From(m.envelope.from) != nil || letter.To(to) != nil {
 		return nil, errors.New("the number does not fit into an address of mail")
 	}
 	letter.Subject(m.envelope.subject.Fill(v, nil))
@@ -262,5 +287,5 @@ func codeOf(err error) string {
 	return s[:3]
 }
 
-// Close implements sender.
+// Close implements [carrier.Driver].
 func (m *Mailer) Close() error { return nil }

@@ -108,7 +108,7 @@ func mailer(t *testing.T, s *channel.SMTP) *channel.Mailer {
 	for _, err := range c.Check("/") {
 		t.Fatal(err)
 	}
-	m, err := channel.NewMailer(s)
+	m, err := channel.NewMailer(s, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +117,7 @@ func mailer(t *testing.T, s *channel.SMTP) *channel.Mailer {
 
 func TestMailIsTaken(t *testing.T) {
 	s, messages := startMail(t, "login")
-	if err := mailer(t, s).Send(t.Context(), note); err != nil {
+	if _, err := mailer(t, s).Send(t.Context(), note); err != nil {
 		t.Fatal(err)
 	}
 	got, _ := messages.ReadString('\n')
@@ -149,7 +149,7 @@ func TestMailSaysNo(t *testing.T) {
 			if c.set != nil {
 				c.set(s)
 			}
-			err := mailer(t, s).Send(t.Context(), note)
+			_, err := mailer(t, s).Send(t.Context(), note)
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Fatalf("%v, want %q", err, c.want)
 			}
@@ -188,7 +188,7 @@ func TestMailServerThatDoesNotEnd(t *testing.T) {
 				}
 			}()
 			s := &channel.SMTP{Host: "127.0.0.1", Port: l.Addr().(*net.TCPAddr).Port, TLS: "none", From: "a@contoso.example", To: "<$digits$>@sms.contoso.example", Timeout: "600ms"}
-			err = mailer(t, s).Send(t.Context(), note)
+			_, err = mailer(t, s).Send(t.Context(), note)
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Fatalf("%v, want %q", err, c.want)
 			}

@@ -16,6 +16,10 @@ const (
 	markNumber      = "number" // +442079460000 (E.164)
 	markDigits      = "digits" // 442079460000
 	markID          = "id"     // of the message, the same when it is sent again
+
+	markExtension = "extension" // digits behind an office number
+	markCallback  = "callback"  // where the provider tells what became of the message
+	markScript    = "script"    // of calls: a document that says and asks what there is to say and ask
 )
 
 // Limits of templates.

@@ -4,165 +4,268 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/fnv"
-	"log/slog"
+	"slices"
 	"strings"
+	"time"
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
-	"mfabridge/internal/hint"
+	"mfabridge/cloud/engine/channel/carrier"
 	"mfabridge/internal/secret"
 )
 
-// sender hands a note to a provider.
-type sender interface {
-	Send(ctx context.Context, n Note) error
-	Close() error
-}
-
-// way is a provider with its setting.
-type way struct {
-	*Provider
-	sender
-}
-
-// Texts are the providers of text messages, one after the other, and the
-// outbox for what goes to none of them. It is an [engine.Sender].
+// Texts are messages to telephones: by WhatsApp and RCS where a number has them,
+// else by SMS. It is an [engine.Router].
 type Texts struct {
+	*Channels
 	conf      *Text
-	ways      []way
-	templates map[string]Template // by language
+	chats     map[string]*Chat
+	byName    map[string]*line // of legs
+	template  templates
+	announces map[string]string
 	outbox    engine.Sender
-	log       *slog.Logger
+	places    chan struct{} // of callers that wait
+	later     chan struct{} // of messages that nobody waits for
 }
 
-var _ engine.Sender = (*Texts)(nil)
+var _ engine.Router = (*Texts)(nil)
 
-// OpenTexts reads the secrets of a channel that was checked. Messages to users
-// whom no provider is live for go to the outbox, which stays the caller's.
-func OpenTexts(conf *Text, outbox engine.Sender, log *slog.Logger) (*Texts, error) {
-	t := &Texts{conf: conf, outbox: outbox, log: log, templates: map[string]Template{}}
-	for language, text := range conf.Templates {
-		template, err := ParseText(text)
-		if err != nil {
-			return nil, wrapped("channels.text.templates", err)
-		}
-		t.templates[language] = template
+// laterAtOnce is how many messages are being handed over at once that go to their
+// next channel.
+const laterAtOnce = 32
+
+func (c *Channels) openTexts(o *Options) (t *Texts, err error) {
+	conf := o.Config.Text
+	t = &Texts{Channels: c, conf: conf, outbox: o.Outbox, places: make(chan struct{}, max(1, conf.AtOnce)), later: make(chan struct{}, laterAtOnce),
+		chats: map[string]*Chat{}, byName: map[string]*line{}}
+	if t.template, err = openTemplates("channels.text", conf.Templates, conf.Languages); err != nil {
+		return nil, err
 	}
-	for i := range conf.Providers {
-		p := &conf.Providers[i]
-		if p.Mode == Off {
+	if t.byName[engine.ChannelSMS], err = c.line(engine.ChannelSMS, "channels.text", conf.Providers, o); err != nil {
+		return nil, err
+	}
+	for name, chat := range map[string]*Chat{engine.ChannelWhatsApp: o.Config.WhatsApp, engine.ChannelRCS: o.Config.RCS} {
+		if chat == nil {
 			continue
 		}
-		s, err := open(p)
-		if err != nil {
-			return nil, errors.Join(hint.Wrap(fmt.Errorf("channels.text.providers.%s: %w", p.Name, err), hint.Of(err)), t.Close())
+		if t.byName[name], err = c.line(name, "channels."+name, chat.Providers, o); err != nil {
+			return nil, err
 		}
-		t.ways = append(t.ways, way{p, s})
+		t.chats[name] = chat
+	}
+	if conf.Speak && c.Calls != nil {
+		t.byName[engine.ChannelSpoken] = c.Calls.line
+	}
+	if o.Config.WhatsApp != nil {
+		t.announces = o.Config.WhatsApp.Announce
 	}
 	return t, nil
 }
 
-func open(p *Provider) (sender, error) {
-	if p.HTTP != nil {
-		return NewCaller(p.HTTP)
+// Legs implements [engine.Router].
+func (t *Texts) Legs(user cloud.UserID, to string) (legs []string) {
+	number, err := e164(to)
+	if err != nil {
+		return nil
 	}
-	return NewMailer(p.SMTP)
+	for _, name := range []string{engine.ChannelWhatsApp, engine.ChannelRCS} {
+		chat := t.chats[name]
+		if chat != nil && inCountry(chat.Countries, number) && t.byName[name].live(user) {
+			legs = append(legs, name)
+		}
+	}
+	legs = append(legs, engine.ChannelSMS)
+	if l := t.byName[engine.ChannelSpoken]; l != nil && inCountry(t.Calls.conf.Countries, number) && l.live(user) {
+		legs = append(legs, engine.ChannelSpoken)
+	}
+	return legs
 }
 
-// Send implements [engine.Sender]: the first provider that is live for the user
-// gets the message, the next one if it does not take it. Providers that are
-// evaluated are logged. A message that providers were asked to take, and none
-// has, is an error; one that nobody was asked to take goes to the outbox.
+func inCountry(countries []string, number string) bool {
+	return slices.ContainsFunc(countries, func(p string) bool { return p == everywhere || strings.HasPrefix(number, p) })
+}
+
+// Send implements [engine.Sender]: each channel of the message is asked until one
+// has taken it. A message that providers were asked to take, and none has, is an
+// error; one that nobody was asked to take goes to the outbox.
 func (t *Texts) Send(ctx context.Context, m engine.Message) error {
-	number, err := e164(m.To)
-	if err != nil {
+	select {
+	case t.places <- struct{}{}:
+		defer func() { <-t.places }()
+	default:
+		return errBusy
+	}
+	if len(m.Legs) < 2 || t.book == nil {
+		_, err := t.hand(ctx, engine.ChannelSMS, m)
 		return err
 	}
-	n := t.note(m, number)
+	return t.fly(ctx, m, 0)
+}
+
+// fly asks the channels of a message from one on.
+func (t *Texts) fly(ctx context.Context, m engine.Message, at int) error {
 	var failures []error
-	for _, w := range t.ways {
-		if !w.has(m.User) {
-			continue
+	for at >= 0 && at < len(m.Legs) {
+		name := m.Legs[at]
+		taken, err := t.hand(ctx, name, m)
+		l := engine.Leg{Flight: cloud.ChallengeID(m.ID), At: at, Status: engine.LegTaken}
+		switch {
+		case errors.Is(err, carrier.ErrUnreachable):
+			l.Status = engine.LegUnreachable
+		case err != nil:
+			l.Status = engine.LegFailed
+		case taken.taken.ID != "":
+			l.Receipts = []string{engine.ReceiptName(name, taken.provider, taken.taken.ID)}
 		}
-		if w.Mode == Evaluate {
-			t.log.InfoContext(ctx, "text would be sent", "provider", w.Name, "message", m.ID, "to", m.Masked(), "application", m.Application, "bytes", len(n.Text))
-			continue
+		if err != nil {
+			failures = append(failures, fmt.Errorf("%s: %w", name, err))
 		}
-		err := w.Send(ctx, n)
+		if chat := t.chats[name]; chat != nil {
+			l.Wait = chat.WaitTime
+		}
+		next, logged := t.book.Logged(context.WithoutCancel(ctx), l)
+		if logged != nil {
+			// What was sent was sent. The flight is due by itself after its guard, and
+			// goes on from there.
+			t.log.ErrorContext(ctx, "what became of a message was not recorded", "message", m.ID, "err", logged)
+		}
 		if err == nil {
-			if failures != nil {
-				t.log.WarnContext(ctx, "provider did not take a text; the next one has", "message", m.ID, "err", errors.Join(failures...))
-			}
-			t.log.InfoContext(ctx, "text was taken over", "provider", w.Name, "message", m.ID, "to", m.Masked())
+			t.overtaken(ctx, l.Receipts)
 			return nil
 		}
-		failures = append(failures, fmt.Errorf("%s: %w", w.Name, err))
+		if logged != nil {
+			break
+		}
+		at = next
 	}
-	switch {
-	case len(failures) == 1:
-		return failures[0]
-	case len(failures) > 1:
-		return fmt.Errorf("%w; %w", failures[0], failures[1])
+	return errors.Join(failures...)
+}
+
+// hand gives a message to one channel.
+func (t *Texts) hand(ctx context.Context, channel string, m engine.Message) (handed, error) {
+	n, err := t.note(m)
+	if err != nil {
+		return handed{}, err
+	}
+	taken, err := t.byName[channel].send(ctx, m, n)
+	if !errors.Is(err, errNobody) {
+		return taken, err
+	}
+	if channel != engine.ChannelSMS {
+		return taken, carrier.ErrUnreachable
 	}
 	m.Text = secret.FromString(n.Text)
-	return t.outbox.Send(ctx, m)
+	return taken, t.outbox.Send(ctx, m)
 }
 
-// note is a message as a provider gets it: by the template of the language of
-// its country, if the channel has templates.
-func (t *Texts) note(m engine.Message, number string) Note {
-	n := Note{ID: m.ID, Number: number, Text: string(m.Text.Reveal()), Code: string(m.Code.Reveal()), Application: m.Application}
-	if isLink(n.Application) || n.Application == "" {
-		n.Application = anApplication
+// note is a message as drivers get it.
+func (t *Texts) note(m engine.Message) (carrier.Note, error) {
+	number, err := e164(m.To)
+	if err != nil {
+		return carrier.Note{}, err
 	}
-	language, _, found := byPrefix(t.conf.Languages, number)
-	if !found {
-		language = defaultLanguage
-	}
-	template, there := t.templates[language]
-	if !there {
-		template, _ = ParseText(engine.DefaultText) // a test parses it
-	}
-	n.Text = render(template, n.Code, n.Application)
-	return n
-}
-
-// has tells whether a user's messages go this way: the user's bucket, of 100,
-// is the same on every node and for every provider.
-func (w way) has(user cloud.UserID) bool { return bucket(user) < w.Percent }
-
-func bucket(user cloud.UserID) int {
-	h := fnv.New32a()
-	_, _ = h.Write([]byte("delivery\x00" + string(user)))
-	return int(h.Sum32() % 100)
+	n := t.template.note(m, t.template.ofNumber(number))
+	n.Number = number
+	return n, nil
 }
 
 // Delivers implements [engine.Sender]: one provider is live for every user.
 func (t *Texts) Delivers() bool { return t.conf.Delivers() }
 
-// Try sends one message by one provider, live or evaluated; who is asked to be
-// in its percentage does not matter.
-func (t *Texts) Try(ctx context.Context, provider string, m engine.Message) error {
-	number, err := e164(m.To)
-	if err != nil {
-		return err
+// Run sends messages on to their next channel when their time has come, until
+// ctx is done. Every node may run it: each message is one node's.
+func (t *Texts) Run(ctx context.Context) {
+	if t == nil || t.book == nil || len(t.byName) < 2 {
+		return
 	}
-	for _, w := range t.ways {
-		if w.Name == provider {
-			return w.Send(ctx, t.note(m, number))
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			for range laterAtOnce { // those that are under way end first
+				t.later <- struct{}{}
+			}
+			return
+		case <-tick.C:
+		case <-t.early.kick:
 		}
+		t.goOn(ctx)
 	}
-	return hint.New("there is no such provider, or its mode is off", "mfabridge engine provider list shows them")
 }
 
-// Close gives connections back.
-func (t *Texts) Close() error {
-	var errs []error
-	for _, w := range t.ways {
-		errs = append(errs, w.sender.Close())
+// goOn takes what is due.
+func (t *Texts) goOn(ctx context.Context) {
+	ids, err := t.book.DueFlights(ctx, 2*laterAtOnce)
+	if err != nil {
+		if ctx.Err() == nil {
+			t.log.WarnContext(ctx, "messages that are due cannot be read", "err", err)
+		}
+		return
 	}
-	return errors.Join(errs...)
+	for _, id := range ids {
+		select {
+		case t.later <- struct{}{}:
+		default:
+			return // the rest is due at the next tick as well
+		}
+		go func() {
+			defer func() { <-t.later }()
+			t.board(context.WithoutCancel(ctx), id)
+		}()
+	}
+}
+
+// boardTime is what all channels of a message may take that nobody waits for.
+const boardTime = 15 * time.Second
+
+func (t *Texts) board(ctx context.Context, id cloud.ChallengeID) {
+	ctx, cancel := context.WithTimeout(ctx, boardTime)
+	defer cancel()
+	b, ok, err := t.book.Board(ctx, id, t.repeats)
+	if err != nil {
+		t.log.WarnContext(ctx, "a message that is due was not sent on", "message", id, "err", err)
+		return
+	}
+	for _, lost := range b.Lost {
+		t.log.WarnContext(ctx, "it is not known whether a message was sent: the program ended meanwhile; it is not sent again by that channel", "message", id, "channel", lost)
+	}
+	if !ok || b.Message.ID == "" {
+		return
+	}
+	t.log.InfoContext(ctx, "message goes to the next channel", "message", b.Message.ID, "channel", b.Message.Legs[b.At], "again", b.Again)
+	if err := t.fly(ctx, b.Message, b.At); err != nil {
+		t.log.WarnContext(ctx, "code was not sent", "message", b.Message.ID, "err", err)
+	}
+	b.Message.Text.Wipe()
+	b.Message.Code.Wipe()
+}
+
+// repeats tells whether every provider of a channel tells a repeat.
+func (t *Texts) repeats(channel string) bool {
+	l := t.byName[channel]
+	return l != nil && !slices.ContainsFunc(l.ways, func(w *way) bool {
+		r, ok := w.Driver.(carrier.Repeater)
+		return !ok || !r.Repeats()
+	})
+}
+
+// announce tells a number by SMS that its codes come by WhatsApp.
+func (t *Texts) announce(ctx context.Context, m engine.Message) {
+	number, err := e164(m.To)
+	if err != nil {
+		return
+	}
+	text, there := t.announces[t.template.ofNumber(number)]
+	if !there {
+		if text, there = t.announces[defaultLanguage]; !there {
+			text = "Your sign-in codes come to you by WhatsApp from now on. If you cannot use it, they come by text as before."
+		}
+	}
+	m.Text = secret.FromString(text)
+	if _, err := t.hand(ctx, engine.ChannelSMS, m); err != nil {
+		t.log.WarnContext(ctx, "the first message by WhatsApp was not announced", "to", m.Masked(), "err", err)
+	}
 }
 
 // e164 is a number as networks take it. One with an extension gets no texts.

@@ -33,6 +33,15 @@ func counting(t *testing.T, status int) (*channel.HTTP, *[]string) {
 	}), &got
 }
 
+// opened are the texts of a configuration.
+func opened(conf *channel.Config, outbox engine.Sender, log *slog.Logger) (*channel.Texts, error) {
+	c, err := channel.Open(channel.Options{Config: conf, Outbox: outbox, Log: log})
+	if err != nil {
+		return nil, err
+	}
+	return c.Texts, nil
+}
+
 func to(user string) engine.Message {
 	m := message("abc")
 	m.To, m.User, m.Code, m.Text = "+44 2079460123", cloud.UserID(user), secret.FromString(aCode), secret.FromString("Your code is "+aCode)
@@ -50,12 +59,12 @@ func TestTextsGoOneWayAfterTheOther(t *testing.T) {
 		err      string
 		log      string
 	}{
-		"the first takes it":      {modes: [2]string{"live", "live"}, status: [2]int{200, 200}, want: [2]int{1, 0}, delivers: true, log: "text was taken over"},
+		"the first takes it":      {modes: [2]string{"live", "live"}, status: [2]int{200, 200}, want: [2]int{1, 0}, delivers: true, log: "message was taken over"},
 		"the second takes it":     {modes: [2]string{"live", "live"}, status: [2]int{500, 200}, want: [2]int{1, 1}, delivers: true, log: "one: the provider answered 500"},
 		"nobody takes it":         {modes: [2]string{"live", "live"}, status: [2]int{500, 429}, want: [2]int{1, 1}, delivers: true, err: "one: the provider answered 500; two: the provider answered 429"},
 		"the only one fails":      {modes: [2]string{"live", "off"}, status: [2]int{500, 200}, want: [2]int{1, 0}, delivers: true, err: "answered 500"},
-		"evaluated":               {modes: [2]string{"evaluate", "off"}, status: [2]int{200, 200}, outbox: 1, log: "text would be sent"},
-		"evaluated beside a live": {modes: [2]string{"evaluate", "live"}, status: [2]int{200, 200}, want: [2]int{0, 1}, delivers: true, log: "text would be sent"},
+		"evaluated":               {modes: [2]string{"evaluate", "off"}, status: [2]int{200, 200}, outbox: 1, log: "message would be sent"},
+		"evaluated beside a live": {modes: [2]string{"evaluate", "live"}, status: [2]int{200, 200}, want: [2]int{0, 1}, delivers: true, log: "message would be sent"},
 		"all off":                 {modes: [2]string{"off", "off"}, outbox: 1},
 		"outside":                 {modes: [2]string{"live", "off"}, percent: 1, outbox: 1},
 		"outside, to the second":  {modes: [2]string{"live", "live"}, percent: 1, status: [2]int{200, 200}, want: [2]int{0, 1}, delivers: true},
@@ -70,7 +79,7 @@ func TestTextsGoOneWayAfterTheOther(t *testing.T) {
 			}
 			var log bytes.Buffer
 			var outbox kept
-			texts, err := channel.OpenTexts(conf.Text, &outbox, slog.New(slog.NewJSONHandler(&log, nil)))
+			texts, err := opened(conf, &outbox, slog.New(slog.NewJSONHandler(&log, nil)))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -106,7 +115,7 @@ func TestShareOfUsersIsStable(t *testing.T) {
 		for _, err := range conf.Check("/") {
 			t.Fatal(err)
 		}
-		texts, err := channel.OpenTexts(conf.Text, new(kept), slog.New(slog.DiscardHandler))
+		texts, err := opened(conf, new(kept), slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -137,7 +146,7 @@ func TestTextsSpeakLanguages(t *testing.T) {
 	for _, err := range conf.Check("/") {
 		t.Fatal(err)
 	}
-	texts, err := channel.OpenTexts(conf.Text, new(kept), slog.New(slog.DiscardHandler))
+	texts, err := opened(conf, new(kept), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,9 +25,9 @@ import (
 type Note struct {
 	ID          string        // the same when the message is sent again by the same channel; not for the provider as it is, see Public
 	Public      string        // ID as a provider may see it: 32 hexadecimal digits
-	Number      string        // E.164: +442079460000
+	Number      string        // E.164: +442079460000; of mail the address
 	Extension   string        // digits behind an office number; voice only
-	Text        string        // the whole message
+	Text        string        // the whole message; the only thing that a notice has
 	Code        string        // in Text, for drivers with words of their own
 	Application string        // as users know it
 	Language    string        // of a template, "default" or as configured
@@ -50,7 +50,24 @@ var (
 	// ErrUnknown: no answer came, so that the provider may have taken the message
 	// over or not. Whoever sends it again may send it twice.
 	ErrUnknown = errors.New("it is not known whether the message was taken over")
+
+	// ErrUnwell: the provider takes nothing now, whatever the message. It says so
+	// (5xx, throttling, a refused login) or cannot be reached. After a few of these
+	// and of ErrUnknown it is left alone for a while.
+	ErrUnwell = errors.New("the provider takes nothing now")
 )
+
+// Mark is an error of one of these kinds that says what happened in words of its
+// own.
+func Mark(kind error, what string) error { return marked{kind, what} }
+
+type marked struct {
+	kind error
+	what string
+}
+
+func (m marked) Error() string { return m.what }
+func (m marked) Unwrap() error { return m.kind }
 
 // Driver hands notes to one provider. Send may be called concurrently, returns
 // when ctx is done, and says nil only once the provider has taken the note over.

@@ -15,12 +15,14 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/channel"
 	"mfabridge/cloud/engine/http/admin"
 	"mfabridge/cloud/engine/http/app"
 	"mfabridge/cloud/engine/http/directory"
 	"mfabridge/cloud/engine/http/native"
 	"mfabridge/cloud/engine/http/oauth"
 	"mfabridge/cloud/engine/http/pages"
+	"mfabridge/cloud/engine/http/receipts"
 	"mfabridge/cloud/engine/http/serve"
 	"mfabridge/cloud/engine/http/verify"
 )
@@ -42,6 +44,11 @@ type Options struct {
 	// Pages is what the public pages need; without a push key nothing is sent to
 	// push services.
 	Pages pages.Options
+
+	// Channels are how codes reach people, PublicURL is where providers tell what
+	// became of them; nil: nobody tells.
+	Channels  *channel.Channels
+	PublicURL string
 
 	Now func() time.Time
 	Log *slog.Logger
@@ -76,7 +83,7 @@ func New(o Options) (*API, error) {
 		return nil, err
 	}
 	var routes []serve.Route
-	for _, rows := range [][]serve.Route{tokens.Routes(), users.Routes(), verifier.Routes(), admin.New(o.Engine).Routes(), a.health(), devices.Routes(), browsers.Routes(), front()} {
+	for _, rows := range [][]serve.Route{tokens.Routes(), users.Routes(), verifier.Routes(), admin.New(o.Engine).Routes(), a.health(), devices.Routes(), browsers.Routes(), front(), told(&o)} {
 		routes = append(routes, rows...)
 	}
 	if o.Public != "" {
@@ -89,7 +96,7 @@ func New(o Options) (*API, error) {
 		return nil, err
 	}
 	a.Table = table
-	a.metrics = newMetrics(table)
+	a.metrics = newMetrics(table, o.Channels)
 	o.Engine.Observe(a.metrics.verdict)
 	return a, nil
 }
@@ -162,6 +169,14 @@ func (a *API) ready(ctx context.Context) error {
 const page = `<!doctype html><html lang="en"><meta charset="utf-8"><title>mfabridge</title>
 <meta name="viewport" content="width=device-width"><p>This is a sign-in service. People are looking for the <a href="authenticator">Authenticator</a>.</p></html>
 `
+
+// told are the rows where providers tell what became of messages.
+func told(o *Options) []serve.Route {
+	if o.Channels == nil {
+		return nil
+	}
+	return receipts.New(o.Channels, o.PublicURL, o.Now).Routes()
+}
 
 // front is the first row of the public listener.
 func front() []serve.Route {

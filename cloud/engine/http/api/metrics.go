@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/engine/channel"
 	"mfabridge/cloud/engine/http/serve"
 	"mfabridge/internal/meter"
 )
@@ -27,7 +28,7 @@ func reasons() []string {
 
 func methods() []string {
 	all := []string{"none"}
-	for _, m := range []cloud.Preference{cloud.Push, cloud.OATHCode, cloud.SMS, cloud.VoiceMobile, cloud.VoiceAlternateMobile, cloud.VoiceOffice} {
+	for _, m := range []cloud.Preference{cloud.Push, cloud.OATHCode, cloud.SMS, cloud.VoiceMobile, cloud.VoiceAlternateMobile, cloud.VoiceOffice, cloud.EmailCode} {
 		all = append(all, string(m))
 	}
 	return all
@@ -42,7 +43,7 @@ type metrics struct {
 }
 
 // newMetrics makes the metrics of a table of routes.
-func newMetrics(t *serve.Table) *metrics {
+func newMetrics(t *serve.Table, channels *channel.Channels) *metrics {
 	var routes []string
 	for _, r := range t.Routes() {
 		routes = append(routes, r.Method+" "+r.Path)
@@ -60,6 +61,20 @@ func newMetrics(t *serve.Table) *metrics {
 		"streams": func(_, _, n int) int { return n },
 	} {
 		m.GaugeOf("mfabridge_engine_in_flight", "Requests that are being answered.", "kind", name, func() float64 { return float64(read(t.InFlight())) })
+	}
+	for _, h := range channels.Health() {
+		at := h.Channel + "/" + h.Provider
+		read := func(is func(channel.Health) float64) func() float64 {
+			return func() float64 { return is(channels.HealthOf(h.Channel, h.Provider)) }
+		}
+		m.GaugeOf("mfabridge_engine_provider_resting", "Providers that are left alone for a while, as they failed again and again.", "provider", at, read(func(h channel.Health) float64 {
+			if h.State == "resting" {
+				return 1
+			}
+			return 0
+		}))
+		m.GaugeOf("mfabridge_engine_provider_taken", "Messages that the provider has taken over since the start.", "provider", at, read(func(h channel.Health) float64 { return float64(h.Taken) }))
+		m.GaugeOf("mfabridge_engine_provider_refused", "Messages that it has not.", "provider", at, read(func(h channel.Health) float64 { return float64(h.Refused) }))
 	}
 	return m
 }

@@ -1,0 +1,186 @@
+package channel
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"mfabridge/cloud"
+	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/channel/carrier"
+)
+
+// Ledger is what channels keep in the engine: what outlives the process, and what
+// is one node's alone.
+type Ledger interface {
+	Logged(ctx context.Context, l engine.Leg) (next int, err error)
+	DueFlights(ctx context.Context, limit int) ([]cloud.ChallengeID, error)
+	Board(ctx context.Context, id cloud.ChallengeID, repeats func(channel string) bool) (engine.Boarding, bool, error)
+	Land(ctx context.Context, name string, status engine.LegStatus) (engine.Landing, bool, error)
+	Keyed(ctx context.Context, name string, key engine.CallKey) (known bool, err error)
+}
+
+// Attach gives the channels what they keep things in; without it no message goes
+// by more than one channel, and receipts mean nothing. It comes before the first
+// message.
+func (c *Channels) Attach(l Ledger) { c.book = l }
+
+// Limits of receipts that came before the answer that names their message.
+const (
+	maxEarly  = 4096
+	earlyLife = time.Minute
+)
+
+// early are receipts of messages that nobody knows yet: a provider may tell of a
+// message before it has answered that it took it.
+type early struct {
+	kick chan struct{} // something is due
+
+	mu   sync.Mutex
+	seen map[string]carrier.Receipt
+	at   map[string]time.Time
+}
+
+func newEarly() *early {
+	return &early{kick: make(chan struct{}, 1), seen: map[string]carrier.Receipt{}, at: map[string]time.Time{}}
+}
+
+func (e *early) put(name string, r carrier.Receipt, now time.Time) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if len(e.seen) >= maxEarly {
+		for old, at := range e.at {
+			if now.Sub(at) > earlyLife {
+				delete(e.seen, old)
+				delete(e.at, old)
+			}
+		}
+	}
+	if len(e.seen) < maxEarly {
+		e.seen[name], e.at[name] = r, now
+	}
+}
+
+func (e *early) take(name string) (carrier.Receipt, bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	r, there := e.seen[name]
+	delete(e.seen, name)
+	delete(e.at, name)
+	return r, there
+}
+
+func (e *early) due() {
+	select {
+	case e.kick <- struct{}{}:
+	default:
+	}
+}
+
+// overtaken applies receipts that were there first.
+func (c *Channels) overtaken(ctx context.Context, names []string) {
+	for _, name := range names {
+		if r, there := c.early.take(name); there {
+			c.land(ctx, name, r)
+		}
+	}
+}
+
+// Call is a request of a provider, by its name: checked, taken, and answered.
+// NotFound: there is no such provider, or nobody calls for it; Denied: it is not
+// the provider's.
+func (c *Channels) Call(ctx context.Context, provider string, call carrier.Call) (carrier.Reply, error) {
+	for _, l := range c.lines {
+		w := l.named(provider)
+		if w == nil {
+			continue
+		}
+		hook, ok := w.Driver.(carrier.Hook)
+		if !ok {
+			break
+		}
+		reply, err := hook.Call(ctx, call)
+		if err != nil {
+			c.log.WarnContext(ctx, "a call that names a provider was not believed", "channel", l.name, "provider", provider)
+			return carrier.Reply{}, &cloud.Error{Kind: cloud.Denied, Message: carrier.ErrForged.Error()}
+		}
+		for _, r := range reply.Receipts {
+			if err := c.receipt(ctx, l, provider, r); err != nil {
+				return carrier.Reply{}, err // the provider tries again
+			}
+		}
+		return reply, nil
+	}
+	return carrier.Reply{}, &cloud.Error{Kind: cloud.NotFound, Message: "there is no such provider"}
+}
+
+// receipt takes what a provider tells of a message.
+func (c *Channels) receipt(ctx context.Context, l *line, provider string, r carrier.Receipt) error {
+	name := engine.ReceiptName(l.name, provider, r.ID)
+	if r.ByNote {
+		name = engine.NoteName(l.name, r.ID)
+	}
+	l.count(r.Status)
+	if c.book == nil {
+		return nil
+	}
+	if key := keyOf(r.Status); l.name == "voice" && key != "" {
+		_, err := c.book.Keyed(ctx, name, key)
+		return err
+	}
+	return c.land(ctx, name, r)
+}
+
+func keyOf(s carrier.Status) engine.CallKey {
+	switch s {
+	case carrier.Confirmed:
+		return engine.CallConfirmed
+	case carrier.Fraud:
+		return engine.CallFraud
+	case carrier.Declined:
+		return engine.CallDeclined
+	case carrier.Failed:
+		return engine.CallFailed
+	}
+	return ""
+}
+
+func legStatus(s carrier.Status) engine.LegStatus {
+	switch s {
+	case carrier.Sent:
+		return engine.LegSent
+	case carrier.Delivered:
+		return engine.LegDelivered
+	case carrier.Read:
+		return engine.LegRead
+	case carrier.Failed:
+		return engine.LegFailed
+	case carrier.Unreachable:
+		return engine.LegUnreachable
+	}
+	return ""
+}
+
+// land takes a receipt of a text.
+func (c *Channels) land(ctx context.Context, name string, r carrier.Receipt) error {
+	status := legStatus(r.Status)
+	if status == "" {
+		return nil
+	}
+	landing, known, err := c.book.Land(ctx, name, status)
+	switch {
+	case err != nil:
+		return errors.New("a receipt was not recorded")
+	case !known:
+		c.early.put(name, r, c.now())
+		return nil
+	}
+	if landing.Due {
+		c.early.due()
+	}
+	if landing.Announce.ID != "" && c.Texts != nil {
+		c.Texts.announce(context.WithoutCancel(ctx), landing.Announce)
+	}
+	return nil
+}

@@ -1,0 +1,168 @@
+package channel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"log/slog"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"mfabridge/cloud"
+	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/channel/carrier"
+	"mfabridge/internal/hint"
+)
+
+// errNobody is what a line says that has nobody to ask for a user: no provider
+// is live for them.
+var errNobody = errors.New("no provider is live for this user")
+
+// errResting is why a provider was not asked.
+var errResting = errors.New("it has failed too often just now and is left alone for a while")
+
+// way is a provider with its setting.
+type way struct {
+	*Provider
+	carrier.Driver
+	breaker breaker
+}
+
+// line are the providers of one channel, asked one after the other.
+type line struct {
+	name string // sms, whatsapp, rcs, voice, email
+	ways []*way
+	told [8]atomic.Uint64 // receipts by status
+	now  func() time.Time
+	log  *slog.Logger
+}
+
+// openLine opens the drivers of providers that were checked.
+func openLine(name, at string, providers []Provider, o *Options) (*line, error) {
+	l := &line{name: name, now: o.Now, log: o.Log}
+	for i := range providers {
+		p := &providers[i]
+		if p.Mode == Off {
+			continue
+		}
+		driver, err := p.open(name, o)
+		if err != nil {
+			return nil, errors.Join(hint.Wrap(fmt.Errorf("%s.providers.%s: %w", at, p.Name, err), hint.Of(err)), l.Close())
+		}
+		l.ways = append(l.ways, &way{Provider: p, Driver: driver})
+	}
+	return l, nil
+}
+
+// handed is who has taken a message over.
+type handed struct {
+	provider string
+	taken    carrier.Taken
+}
+
+// send asks the providers that are live for a user in their order, until one
+// takes the note. Those that are evaluated are logged. errNobody: nobody was
+// asked. A number that one provider says is not on the channel is on none.
+func (l *line) send(ctx context.Context, m engine.Message, n carrier.Note) (handed, error) {
+	var failures []error
+	for _, w := range l.ways {
+		if !w.has(m.User) {
+			continue
+		}
+		if w.Mode == Evaluate {
+			l.log.InfoContext(ctx, "message would be sent", "channel", l.name, "provider", w.Name, "message", m.ID, "to", m.Masked(),
+				"application", n.Application, "bytes", len(n.Text), "parts", parts(n.Text), "cost", w.cost(n.Text))
+			continue
+		}
+		taken, err := l.ask(ctx, w, n)
+		if err == nil {
+			if failures != nil {
+				l.log.WarnContext(ctx, "provider did not take a message; the next one has", "channel", l.name, "message", m.ID, "err", errors.Join(failures...))
+			}
+			l.log.InfoContext(ctx, "message was taken over", "channel", l.name, "provider", w.Name, "message", m.ID, "to", m.Masked())
+			return handed{w.Name, taken}, nil
+		}
+		failures = append(failures, fmt.Errorf("%s: %w", w.Name, err))
+		if errors.Is(err, carrier.ErrUnreachable) || ctx.Err() != nil {
+			break
+		}
+	}
+	switch {
+	case len(failures) == 0:
+		return handed{}, errNobody
+	case len(failures) == 1:
+		return handed{}, failures[0]
+	}
+	return handed{}, fmt.Errorf("%w; %w", failures[0], failures[1])
+}
+
+// ask asks one provider, unless it is resting.
+func (l *line) ask(ctx context.Context, w *way, n carrier.Note) (carrier.Taken, error) {
+	if !w.breaker.may(l.now()) {
+		return carrier.Taken{}, errResting
+	}
+	taken, err := w.Send(ctx, n)
+	unwell := errors.Is(err, carrier.ErrUnwell) || errors.Is(err, carrier.ErrUnknown)
+	if w.breaker.done(err == nil, unwell, l.now()) {
+		word, _, _ := w.breaker.state(l.now())
+		l.log.WarnContext(ctx, "provider is "+word, "channel", l.name, "provider", w.Name)
+	}
+	return taken, err
+}
+
+// live tells whether a provider takes a user's messages.
+func (l *line) live(user cloud.UserID) bool {
+	return slices.ContainsFunc(l.ways, func(w *way) bool { return w.Mode == Live && w.has(user) })
+}
+
+// count counts a receipt.
+func (l *line) count(s carrier.Status) {
+	if i := slices.Index(told(), s); i >= 0 {
+		l.told[i].Add(1)
+	}
+}
+
+// told are the statuses that are counted.
+func told() []carrier.Status {
+	return []carrier.Status{carrier.Sent, carrier.Delivered, carrier.Read, carrier.Failed, carrier.Unreachable, carrier.Confirmed, carrier.Declined, carrier.Fraud}
+}
+
+// named is the open provider of that name, or nil.
+func (l *line) named(provider string) *way {
+	if l == nil {
+		return nil
+	}
+	for _, w := range l.ways {
+		if w.Name == provider {
+			return w
+		}
+	}
+	return nil
+}
+
+// Close gives connections back.
+func (l *line) Close() error {
+	if l == nil {
+		return nil
+	}
+	var errs []error
+	for _, w := range l.ways {
+		errs = append(errs, w.Driver.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// has tells whether a user's messages go this way: the user's bucket, of 100,
+// is the same on every node and for every provider.
+func (w *way) has(user cloud.UserID) bool { return bucket(user) < w.Percent }
+
+func bucket(user cloud.UserID) int {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte("delivery\x00" + string(user)))
+	return int(h.Sum32() % 100)
+}
+
+// public is the id of a message as providers and logs may see it.
+func public(id string) string { return engine.PublicID(id) }

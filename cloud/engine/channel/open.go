@@ -1,0 +1,203 @@
+package channel
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"mfabridge/cloud"
+	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/channel/carrier"
+	"mfabridge/internal/hint"
+)
+
+// HookPath is where providers call us: behind it stands the provider's name.
+const HookPath = "/delivery/v1/"
+
+// Options are what channels are opened with.
+type Options struct {
+	Config    *Config
+	Outbox    engine.Sender // for what no provider is live for; stays the caller's
+	PublicURL string        // of the pages listener; empty: no provider can call us
+	Now       func() time.Time
+	Log       *slog.Logger
+}
+
+// Channels are all channels of a configuration, opened. One that it does not
+// name is nil.
+type Channels struct {
+	Texts *Texts
+	Calls *Calls
+	Mails *Mails
+
+	lines []*line
+	early *early
+	now   func() time.Time
+	log   *slog.Logger
+	book  Ledger
+}
+
+// Open opens the channels of a configuration that was checked: secrets are read,
+// and nobody is called yet.
+func Open(o Options) (c *Channels, err error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	c = &Channels{early: newEarly(), now: o.Now, log: o.Log}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, c.Close())
+		}
+	}()
+	conf := o.Config
+	if conf.Voice != nil {
+		if c.Calls, err = c.openCalls(&o); err != nil {
+			return c, err
+		}
+	}
+	if conf.Text != nil {
+		if c.Texts, err = c.openTexts(&o); err != nil {
+			return c, err
+		}
+	}
+	if conf.Email != nil {
+		if c.Mails, err = c.openMails(&o); err != nil {
+			return c, err
+		}
+	}
+	return c, nil
+}
+
+// Senders are the channels by the way in which a user is asked. What is not set
+// up goes to the outbox, but for calls.
+func (c *Channels) Senders(outbox engine.Sender) map[cloud.Preference]engine.Sender {
+	all := map[cloud.Preference]engine.Sender{cloud.SMS: outbox, cloud.EmailCode: outbox}
+	if c.Texts != nil {
+		all[cloud.SMS] = c.Texts
+	}
+	if c.Mails != nil {
+		all[cloud.EmailCode] = c.Mails
+	}
+	if c.Calls != nil {
+		for _, way := range []cloud.Preference{cloud.VoiceMobile, cloud.VoiceAlternateMobile, cloud.VoiceOffice} {
+			all[way] = c.Calls
+		}
+	}
+	return all
+}
+
+// open makes the driver of a provider.
+func (p *Provider) open(channel string, o *Options) (carrier.Driver, error) {
+	hook := ""
+	if o.PublicURL != "" {
+		hook = o.PublicURL + HookPath + p.Name
+	}
+	needsHook := p.HTTP != nil && p.HTTP.Receipts != nil || p.HTTP != nil && channel == "voice" || p.WhatsApp != nil && p.WhatsApp.AppSecret != ""
+	if needsHook && hook == "" {
+		return nil, hint.New("the provider is to call us, and nobody knows where", "set public_url, the address of the pages listener")
+	}
+	switch {
+	case p.HTTP != nil && channel == "voice":
+		return NewPhone(o.Config.Voice, p.HTTP, hook)
+	case p.HTTP != nil:
+		return NewCaller(p.HTTP, hook)
+	case p.SMTP != nil:
+		return NewMailer(p.SMTP, channel == "email")
+	case p.WhatsApp != nil:
+		return NewMessenger(p.WhatsApp)
+	}
+	return newTwin(p.Outbox, channel, o.Now)
+}
+
+// line opens the providers of one channel, and remembers it.
+func (c *Channels) line(name, at string, providers []Provider, o *Options) (*line, error) {
+	l, err := openLine(name, at, providers, o)
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range l.ways {
+		if r, ok := w.Driver.(carrier.Reporter); ok {
+			r.Report(func(receipt carrier.Receipt) { c.receipt(context.Background(), l, w.Name, receipt) })
+		}
+	}
+	c.lines = append(c.lines, l)
+	return l, nil
+}
+
+// Close gives connections back, and waits for what providers tell just now.
+func (c *Channels) Close() error {
+	if c == nil {
+		return nil
+	}
+	var errs []error
+	for _, l := range c.lines {
+		errs = append(errs, l.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// errNoProvider is said of a name that no open provider has.
+var errNoProvider = hint.New("there is no such provider, or its mode is off", "mfabridge engine provider list shows them")
+
+// Try sends one message by one provider, live or evaluated; who is asked to be
+// in its percentage does not matter.
+func (c *Channels) Try(ctx context.Context, provider string, m engine.Message) error {
+	for _, l := range c.lines {
+		if w := l.named(provider); w != nil {
+			n, err := c.noteFor(l, m)
+			if err == nil {
+				_, err = w.Send(ctx, n)
+			}
+			return err
+		}
+	}
+	return errNoProvider
+}
+
+// noteFor is a message as the drivers of a line get it.
+func (c *Channels) noteFor(l *line, m engine.Message) (carrier.Note, error) {
+	switch l.name {
+	case "email":
+		return c.Mails.note(m), nil
+	case "voice":
+		return c.Calls.note(m)
+	}
+	return c.Texts.note(m)
+}
+
+// Health is how a provider is.
+type Health struct {
+	Channel, Provider string
+	Mode              string
+	State             string // well, failing, resting
+	Taken, Refused    uint64 // messages since the start
+}
+
+// HealthOf tells of one.
+func (c *Channels) HealthOf(channel, provider string) Health {
+	for _, h := range c.Health() {
+		if h.Channel == channel && h.Provider == provider {
+			return h
+		}
+	}
+	return Health{Channel: channel, Provider: provider, State: "off"}
+}
+
+// Health tells of all providers.
+func (c *Channels) Health() (all []Health) {
+	if c == nil {
+		return nil
+	}
+	for _, l := range c.lines {
+		for _, w := range l.ways {
+			h := Health{Channel: l.name, Provider: w.Name, Mode: w.Mode}
+			h.State, h.Taken, h.Refused = w.breaker.state(c.now())
+			all = append(all, h)
+		}
+	}
+	return all
+}
