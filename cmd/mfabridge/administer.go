@@ -30,6 +30,10 @@ type administrator interface {
 	Unblock(ctx context.Context, by engine.Actor, id cloud.UserID) error
 	AllowBypass(ctx context.Context, by engine.Actor, id cloud.UserID, app string, until time.Time) error
 	EndBypass(ctx context.Context, by engine.Actor, id cloud.UserID) error
+	ConfirmEmail(ctx context.Context, by engine.Actor, id cloud.UserID) error
+	UnconfirmEmail(ctx context.Context, by engine.Actor, id cloud.UserID) error
+	SendEmailCode(ctx context.Context, by engine.Actor, id cloud.UserID) (until time.Time, err error)
+	ProveEmail(ctx context.Context, by engine.Actor, id cloud.UserID, code secret.Bytes) error
 	Invite(ctx context.Context, by engine.Actor, id cloud.UserID) (device string, until time.Time, err error)
 
 	Invitations(ctx context.Context, id cloud.UserID) ([]engine.Invitation, error)

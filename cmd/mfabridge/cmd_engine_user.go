@@ -78,7 +78,7 @@ func (p *program) userCommand() *cli.Command {
 					}
 					return e.SetPassword(c.Context, by, u.ID, word)
 				}),
-		}, p.exceptionCommands(change), p.personCommands()),
+		}, p.exceptionCommands(change), p.emailCommands(change), p.personCommands()),
 	}
 }
 
@@ -293,6 +293,9 @@ func (p *program) printUser(c *cli.Context, e administrator, u cloud.User) error
 			return nil
 		}
 		text, err := migrate.ValueText(m, v, false)
+		if m == cloud.Email && !u.EmailConfirmed {
+			text += " (not confirmed: notices only)"
+		}
 		fmt.Fprintf(t, "%s\t%s\n", m, migrate.Plain(text))
 		return err
 	}

@@ -123,6 +123,28 @@ func (c Client) Invite(ctx context.Context, a engine.Actor, id cloud.UserID) (st
 	return answer.ID, answer.Until, err
 }
 
+// ConfirmEmail is [engine.Engine.ConfirmEmail].
+func (c Client) ConfirmEmail(ctx context.Context, a engine.Actor, id cloud.UserID) error {
+	return c.change(ctx, "email/confirm", wire.UserRequest{By: by(a), ID: string(id)})
+}
+
+// UnconfirmEmail is [engine.Engine.UnconfirmEmail].
+func (c Client) UnconfirmEmail(ctx context.Context, a engine.Actor, id cloud.UserID) error {
+	return c.change(ctx, "email/unconfirm", wire.UserRequest{By: by(a), ID: string(id)})
+}
+
+// SendEmailCode is [engine.Engine.SendEmailCode].
+func (c Client) SendEmailCode(ctx context.Context, a engine.Actor, id cloud.UserID) (time.Time, error) {
+	var answer wire.NewAnswer
+	err := c.Post(ctx, wire.PathAdmin+"/users/email/code", wire.UserRequest{By: by(a), ID: string(id)}, &answer)
+	return answer.Until, err
+}
+
+// ProveEmail is [engine.Engine.ProveEmail].
+func (c Client) ProveEmail(ctx context.Context, a engine.Actor, id cloud.UserID, code secret.Bytes) error {
+	return c.change(ctx, "email/prove", wire.UserRequest{By: by(a), ID: string(id), Code: string(code.Reveal())})
+}
+
 // Groups is [engine.Engine.Groups].
 func (c Client) Groups(ctx context.Context) iter.Seq2[engine.Group, error] {
 	all := lines(c, ctx, "/groups", func(l *wire.GroupLine) (bool, error) { return l.End, l.Error.ToError(0) })

@@ -49,6 +49,10 @@ type Core interface {
 	ChangeSettings(ctx context.Context, by engine.Actor, edit func(*engine.Settings)) (engine.Settings, error)
 	AllowBypass(ctx context.Context, by engine.Actor, id cloud.UserID, app string, until time.Time) error
 	EndBypass(ctx context.Context, by engine.Actor, id cloud.UserID) error
+	ConfirmEmail(ctx context.Context, by engine.Actor, id cloud.UserID) error
+	UnconfirmEmail(ctx context.Context, by engine.Actor, id cloud.UserID) error
+	SendEmailCode(ctx context.Context, by engine.Actor, id cloud.UserID) (until time.Time, err error)
+	ProveEmail(ctx context.Context, by engine.Actor, id cloud.UserID, code secret.Bytes) error
 
 	Groups(ctx context.Context) iter.Seq2[engine.Group, error]
 	AddGroup(ctx context.Context, by engine.Actor, name string) (string, error)
@@ -113,6 +117,10 @@ func (f *Face) Routes() []serve.Route {
 		post("/users/pin", desk, f.change(f.pin)),
 		get("/settings", f.settings),
 		post("/settings", all, f.setSettings),
+		post("/users/email/confirm", desk, f.change(f.confirmEmail)),
+		post("/users/email/unconfirm", desk, f.change(f.unconfirmEmail)),
+		post("/users/email/code", desk, f.emailCode),
+		post("/users/email/prove", desk, f.change(f.proveEmail)),
 		groups,
 		post("/groups/add", all, f.addGroup),
 		post("/groups/remove", all, f.removeGroup),

@@ -128,3 +128,34 @@ func (f *Face) invite(w http.ResponseWriter, r *http.Request) error {
 	}
 	return serve.Answer(w, http.StatusCreated, wire.NewAnswer{ID: device, Until: until.UTC()})
 }
+
+func (f *Face) confirmEmail(ctx context.Context, by engine.Actor, id cloud.UserID, _ *wire.UserRequest) error {
+	return f.core.ConfirmEmail(ctx, by, id)
+}
+
+func (f *Face) unconfirmEmail(ctx context.Context, by engine.Actor, id cloud.UserID, _ *wire.UserRequest) error {
+	return f.core.UnconfirmEmail(ctx, by, id)
+}
+
+func (f *Face) proveEmail(ctx context.Context, by engine.Actor, id cloud.UserID, body *wire.UserRequest) error {
+	code := secret.FromString(body.Code)
+	defer code.Wipe()
+	return f.core.ProveEmail(ctx, by, id, code)
+}
+
+func (f *Face) emailCode(w http.ResponseWriter, r *http.Request) error {
+	var body wire.UserRequest
+	by, err := read(r, &body, &body.By)
+	if err != nil {
+		return err
+	}
+	id, err := f.named(r.Context(), &body)
+	if err != nil {
+		return err
+	}
+	until, err := f.core.SendEmailCode(context.WithoutCancel(r.Context()), by, id)
+	if err != nil {
+		return err
+	}
+	return serve.Answer(w, http.StatusOK, wire.NewAnswer{ID: string(id), Until: until.UTC()})
+}

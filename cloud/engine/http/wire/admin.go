@@ -34,6 +34,8 @@ type (
 		// devices are taken away.
 		Required bool `json:"required,omitempty"`
 		Reset    bool `json:"reset,omitempty"`
+		// Code is one that was sent to the address of the user.
+		Code string `json:"code,omitempty"`
 		// Password is a new one, in Base64.
 		Password []byte `json:"password_base64,omitempty"`
 	}
@@ -84,7 +86,7 @@ type (
 	// NewAnswer is what was made.
 	NewAnswer struct {
 		ID    string    `json:"id"`
-		Until time.Time `json:"until,omitzero"` // of an invitation
+		Until time.Time `json:"until,omitzero"` // of an invitation, of a code
 	}
 	// UserLine is a line of GET users. The last line has End or Error; an
 	// answer without it was cut off.

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"mfabridge/cloud"
+	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/channel"
+	"mfabridge/cloud/engine/config"
+	"mfabridge/cloud/engine/store/sqlite"
+	"mfabridge/internal/secret"
+	"mfabridge/migrate"
+)
+
+// emailCommands say who reads the mail of a user's address: until somebody has
+// proved that, only notices go there.
+func (p *program) emailCommands(change changer) []*cli.Command {
+	return []*cli.Command{{Name: "email", Usage: "confirm that a user reads mail at the address that they have", Subcommands: []*cli.Command{
+		change("confirm", "say that the address was confirmed by other means, which --reason names", nil, func(c *cli.Context, e administrator, by engine.Actor, u cloud.User) error {
+			return e.ConfirmEmail(c.Context, by, u.ID)
+		}),
+		change("unconfirm", "take a confirmation back: only notices go to the address", nil, func(c *cli.Context, e administrator, by engine.Actor, u cloud.User) error {
+			return e.UnconfirmEmail(c.Context, by, u.ID)
+		}),
+		{Name: "code", Usage: "send a code to the address, for its user to read out", ArgsUsage: "USER", Flags: slices.Concat(adminFlags(), []cli.Flag{
+			&cli.StringFlag{Name: "engine-config", EnvVars: env("engine-config"), Usage: "`FILE` with the engine's configuration, whose mail servers are used (with sqlite: and postgres:; default: the outbox)"},
+			reasonFlag()}), Action: p.emailCode},
+		change("prove", "take the code as the user has read it: the address is confirmed", []cli.Flag{&cli.StringFlag{Name: "code", EnvVars: env("code"),
+			Usage: "where it is: `file:PATH`, env:NAME, or - for standard input (default: a prompt)"}},
+			func(c *cli.Context, e administrator, by engine.Actor, u cloud.User) error {
+				code, err := p.secretText(c.String("code"))
+				if err != nil {
+					return err
+				}
+				return e.ProveEmail(c.Context, by, u.ID, secret.New(bytes.TrimSpace(code.Reveal())))
+			}),
+	}}}
+}
+
+// emailCode sends a code. An engine elsewhere does it by its own mail servers.
+func (p *program) emailCode(c *cli.Context) error {
+	name, by, err := named(c, "USER")
+	if err != nil {
+		return err
+	}
+	return p.administerSending(c, func(e administrator) error {
+		u, err := findUser(c, e, name)
+		if err != nil {
+			return err
+		}
+		until, err := e.SendEmailCode(c.Context, by, u.ID)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(p.out, "a code is on its way to %s; take it with prove, until %s\n", migrate.MaskEmail(u.Email), until.UTC().Format(time.RFC3339))
+		return nil
+	})
+}
+
+// administerSending is administer for what sends something.
+func (p *program) administerSending(c *cli.Context, use func(administrator) error) error {
+	t, err := parseTarget("to", c.String("store"), c.String("engine-key"))
+	if err != nil || t.url != "" {
+		return p.administer(c, use)
+	}
+	outbox, err := channel.OpenOutbox(t.outbox(), cloud.EmailCode)
+	if err != nil {
+		return err
+	}
+	defer outbox.Close()
+	var conf config.Config
+	if path := c.String("engine-config"); path != "" {
+		read, err := config.Load(path)
+		if err != nil {
+			return err
+		}
+		conf = *read
+	}
+	d, err := openDelivery(conf.Channels, conf.PublicURL, outbox, p.now, p.logger())
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	e, err := p.openWith(c.Context, t, sqlite.Options{}, d)
+	if err != nil {
+		return err
+	}
+	defer e.Close()
+	return use(e)
+}
