@@ -3,8 +3,10 @@
 #   peers.sh install   installs what is missing, where this is a Debian machine and we are root
 #   peers.sh report    names what is still missing; with MFABRIDGE_FORBID_SKIPS set, fails if anything is
 set -euo pipefail
+modules="$(dirname "$0")/../fixtures/native"
 
-# program  Debian package; "module:NAME" is a module of the system's Python, "pam:NAME" one of PAM, "path:PATTERN" a file off the path
+# program  Debian package; "module:NAME" is a module of the system's Python, "pam:NAME" one of PAM, "path:PATTERN" a file off the path,
+# "npm:NAME" a package of the lock file in fixtures/native
 peers=(
   "radclient freeradius-utils"
   "freeradius freeradius"
@@ -23,6 +25,7 @@ peers=(
   "pamtester pamtester"
   "systemd-analyze systemd"
   "pam:pam_radius_auth.so libpam-radius-auth"
+  "npm:@azure/msal-browser npm"
 )
 
 # there PROGRAM tells whether a peer is installed
@@ -30,6 +33,7 @@ there() {
   case "$1" in
   pam:*) compgen -G "/lib/*/security/${1#pam:}" >/dev/null ;;
   module:*) /usr/bin/python3 -c "import ${1#module:}" >/dev/null 2>&1 ;;
+  npm:*) [ -f "$modules/node_modules/${1#npm:}/package.json" ] ;;
   path:*) compgen -G "${1#path:}" >/dev/null || command -v "${1##*/}" >/dev/null 2>&1 ;;
   *) command -v "$1" >/dev/null 2>&1 ;;
   esac
@@ -52,6 +56,10 @@ install)
     # shellcheck disable=SC2086 # one word a package is meant
     { apt-get update -qq && apt-get install -y -qq --no-install-recommends $wanted; } >/dev/null 2>&1 ||
       echo "could not install them; tests that need them are skipped"
+  fi
+  if ! there npm:@azure/msal-browser && command -v npm >/dev/null 2>&1; then
+    (cd "$modules" && npm ci --ignore-scripts --no-audit --no-fund --silent) >/dev/null 2>&1 ||
+      echo "could not install the npm packages of fixtures/native; tests that need them are skipped"
   fi
   ;;
 report)

@@ -180,8 +180,10 @@ func (r *refreshing) run(scopes []string) (g *Granted, why, err error) {
 	if len(scopes) == 0 {
 		scopes = r.st.Scopes
 	}
-	if slices.ContainsFunc(scopes, func(s string) bool { return !slices.Contains(r.st.Scopes, s) }) {
-		return nil, refuse(cloud.Invalid, "the scope was not granted"), nil
+	// Whoever signed in to an application may ask for all that it has, as with
+	// Microsoft's service: clients ask for an API's scope once they need it.
+	if slices.ContainsFunc(scopes, func(s string) bool { return !slices.Contains(r.st.Scopes, s) && !slices.Contains(r.app.Scopes, s) }) {
+		return nil, refuse(cloud.Invalid, "the scope is not one of the application's"), nil
 	}
 	if !again {
 		r.st.N, r.st.Rotated = r.st.N+1, r.now
@@ -207,6 +209,7 @@ func (r *refreshing) mayGoOn() (why, err error) {
 	if app == nil || app.Disabled {
 		return refuse(cloud.Denied, "the application may not sign anybody in"), nil
 	}
+	r.app = app
 	if r.user, err = r.tx.User(r.slip.User); err != nil {
 		return nil, err
 	}

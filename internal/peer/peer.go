@@ -8,6 +8,7 @@ package peer
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 	"testing"
 )
 
@@ -33,6 +34,31 @@ func Python(t testing.TB, module, debianPackage string) string {
 		missing(t, "the Python module "+module, debianPackage)
 	}
 	return python
+}
+
+// Modules returns the folder of npm packages that fixtures/native/package-lock.json
+// names, in which the one called module is installed, e.g. @azure/msal-browser.
+// scripts/peers.sh installs them.
+func Modules(t testing.TB, module string) string {
+	t.Helper()
+	folder, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(folder, "go.mod")); err == nil {
+			break
+		}
+		if folder == filepath.Dir(folder) {
+			t.Fatal("the test does not run within the module")
+		}
+		folder = filepath.Dir(folder)
+	}
+	modules := filepath.Join(folder, "fixtures", "native", "node_modules")
+	if _, err := os.Stat(filepath.Join(modules, module, "package.json")); err != nil {
+		missing(t, "the npm package "+module, "npm")
+	}
+	return modules
 }
 
 func missing(t testing.TB, what, debianPackage string) {
