@@ -217,6 +217,12 @@ func (h *house) request(method, path, body string) *http.Request {
 	return r
 }
 
+func (h *house) serve(r *http.Request) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	h.pages.ServeHTTP(w, r)
+	return w
+}
+
 func (h *house) serveAPI(r *http.Request) int {
 	w := httptest.NewRecorder()
 	h.api.ServeHTTP(w, r)
