@@ -119,9 +119,10 @@ func TestOneCodeAtTwoProcessesIsAcceptedOnce(t *testing.T) {
 
 // A shim that was killed right after its answer knows the login: the copy of
 // the request, whose answer may have been lost, gets the same verdict, and
-// another request with that code or that State does not.
+// another request with that code or that State does not. A login whose code had
+// yet to come goes on.
 func TestKilledShimKnowsItsVerdicts(t *testing.T) {
-	s := populated(t, 2)
+	s := populated(t, 3)
 	node := launchShim(t, s)
 	only, asking := newCaller(t, fromOnly, node.address), newCaller(t, fromAsk, node.address)
 	ask := func(c *caller, b []byte, want radius.Code) radius.Packet {
@@ -139,6 +140,8 @@ func TestKilledShimKnowsItsVerdicts(t *testing.T) {
 	state := slices.Clone(value)
 	second := slices.Clone(asking.request(radius.AccessRequest, userName(1), codes[1], state, ""))
 	ask(asking, second, radius.AccessAccept)
+	value, _ = ask(asking, asking.request(radius.AccessRequest, userName(2), "pw", nil, ""), radius.AccessChallenge).Lookup(radius.State)
+	between := slices.Clone(value)
 	if err := syscall.Kill(node.pid, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
@@ -146,6 +149,7 @@ func TestKilledShimKnowsItsVerdicts(t *testing.T) {
 	only, asking = newCaller(t, fromOnly, node.address), newCaller(t, fromAsk, node.address)
 	ask(only, first, radius.AccessAccept)
 	ask(asking, second, radius.AccessAccept)
+	ask(asking, asking.request(radius.AccessRequest, userName(2), codeNow(2), between, ""), radius.AccessAccept)
 	ask(only, only.request(radius.AccessRequest, userName(0), codes[0], nil, ""), radius.AccessReject)
 	ask(asking, asking.request(radius.AccessRequest, userName(1), "123456", state, ""), radius.AccessReject)
 	value, _ = ask(asking, asking.request(radius.AccessRequest, userName(1), "pw", nil, ""), radius.AccessChallenge).Lookup(radius.State)

@@ -16,6 +16,11 @@ import (
 // connection that it uses is never searched with.
 //
 // A server that cannot be reached is Unavailable; every other error is a no.
+//
+// A password is sent once. Each connection is asked for a sign of life before,
+// so that one whose other side is gone costs no try; where a server takes the
+// password and says nothing it may have counted it as wrong, and no other one
+// is asked. The next call begins with another server.
 func (c *Client) Authenticate(ctx context.Context, dn string, password secret.Bytes) error {
 	switch {
 	case dn == "":
@@ -25,11 +30,41 @@ func (c *Client) Authenticate(ctx context.Context, dn string, password secret.By
 	case bytes.IndexByte(password.Reveal(), 0) >= 0:
 		return &Error{Kind: WrongPassword, Message: "a password with a NUL is not asked for: a server might stop reading there"}
 	}
-	return c.use(ctx, &c.binder, func(*link) error { return nil }, func(l *link) error {
+	err := c.use(ctx, &c.binder, func(*link) error { return nil }, func(l *link) error {
+		if err := l.lives(); err != nil {
+			return err
+		}
 		result, err := l.SimpleBind(&ldap.SimpleBindRequest{Username: dn, Password: string(password.Reveal()),
 			Controls: []ldap.Control{ldap.NewControlBeheraPasswordPolicy()}})
+		if _, answered := resultCode(err); err != nil && !answered {
+			l.close()
+			return &unanswered{server: l.server, err: classify(l.server, err)}
+		}
 		return bindResult(l.server, result, err)
 	})
+	if lost, ok := errors.AsType[*unanswered](err); ok {
+		c.avoid(lost.server)
+		return lost.err
+	}
+	return err
+}
+
+// unanswered is the failure of a connection that a password was sent on.
+type unanswered struct {
+	server server
+	err    error
+}
+
+func (u *unanswered) Error() string { return u.err.Error() }
+
+// lives asks a connection for a sign of life. Whatever the server answers is
+// one; what is asked, any server shows to anybody (RFC 4512 section 5.1).
+func (l *link) lives() error {
+	_, err := l.Search(ldap.NewSearchRequest("", ldap.ScopeBaseObject, ldap.NeverDerefAliases, 1, 0, false, "(objectClass=*)", []string{"1.1"}, nil))
+	if _, answered := resultCode(err); err != nil && !answered {
+		return classify(l.server, err)
+	}
+	return nil
 }
 
 // bindResult judges the answer to a user's bind. Only success without a

@@ -154,6 +154,16 @@ func (c *Client) order() []int {
 	return order
 }
 
+// avoid has the next call begin with another server.
+func (c *Client) avoid(s server) {
+	for i := range c.servers {
+		if c.servers[i] == s {
+			c.prefer((i + 1) % len(c.servers))
+			return
+		}
+	}
+}
+
 func (c *Client) prefer(i int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

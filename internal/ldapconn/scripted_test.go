@@ -31,7 +31,7 @@ func TestActiveDirectorysReasons(t *testing.T) {
 		if err == nil || ldapconn.KindOf(err) != want || strings.Contains(err.Error(), "correct horse") {
 			t.Errorf("data %q: %v, want %v", data, err, want)
 		}
-		if n := len(peer.Requests()); n != 1 {
+		if n := passwords(peer); n != 1 {
 			t.Errorf("data %q: the password was sent %d times", data, n)
 		}
 	}
