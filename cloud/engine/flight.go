@@ -415,7 +415,7 @@ func (e *Engine) arrived(tx Tx, row *Flight, f *flight, channel string, now time
 	}
 	defer m.wipe()
 	return Message{ID: string(newChallengeID(now)), Time: now, To: m.To, Application: m.Application, User: row.User, Way: cloud.SMS},
-		tx.PutSlip(&Slip{ID: id, User: row.User, Until: now.Add(told)})
+		tx.PutSlip(&Slip{ID: id, User: row.User, Data: []byte("told"), Until: now.Add(told)})
 }
 
 // ReceiptName is how a receipt of a provider of a channel is named.

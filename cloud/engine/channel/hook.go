@@ -2,7 +2,7 @@ package channel
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -171,7 +171,7 @@ func (c *Channels) land(ctx context.Context, name string, r carrier.Receipt) err
 	landing, known, err := c.book.Land(ctx, name, status)
 	switch {
 	case err != nil:
-		return errors.New("a receipt was not recorded")
+		return fmt.Errorf("a receipt was not recorded: %w", err)
 	case !known:
 		c.early.put(name, r, c.now())
 		return nil

@@ -121,7 +121,11 @@ func (c *Channels) line(name, at string, providers []Provider, o *Options) (*lin
 	}
 	for _, w := range l.ways {
 		if r, ok := w.Driver.(carrier.Reporter); ok {
-			r.Report(func(receipt carrier.Receipt) { c.receipt(context.Background(), l, w.Name, receipt) })
+			r.Report(func(receipt carrier.Receipt) {
+				if err := c.receipt(context.Background(), l, w.Name, receipt); err != nil {
+					c.log.Warn("a receipt was not taken", "channel", l.name, "provider", w.Name, "err", err)
+				}
+			})
 		}
 	}
 	c.lines = append(c.lines, l)

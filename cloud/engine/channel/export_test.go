@@ -1,0 +1,16 @@
+package channel
+
+import (
+	"log/slog"
+	"time"
+
+	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/channel/carrier"
+)
+
+// SlowTexts are texts by one driver, of which so many callers may wait.
+func SlowTexts(d carrier.Driver, atOnce int) *Texts {
+	c := &Channels{early: newEarly(), now: time.Now, log: slog.New(slog.DiscardHandler)}
+	l := &line{name: engine.ChannelSMS, now: time.Now, log: c.log, ways: []*way{{Provider: &Provider{Name: "slow", Mode: Live, Percent: 100}, Driver: d}}}
+	return &Texts{Channels: c, conf: &Text{}, byName: map[string]*line{engine.ChannelSMS: l}, places: make(chan struct{}, atOnce)}
+}
