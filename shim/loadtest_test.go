@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"log/slog"
 	"net"
 	"net/netip"
 	"os"
@@ -23,11 +24,13 @@ import (
 	"mfabridge/cloud"
 	"mfabridge/shim"
 	"mfabridge/shim/config"
+	"mfabridge/shim/journal"
 	"mfabridge/shim/radius"
 )
 
 // loadServer is set in the environment of a child of this test binary that is
-// a server: "echo", or "shim" or "hold" with the path of its configuration.
+// a server: "echo", or "shim", "events" or "hold" with the path of its
+// configuration.
 const loadServer = "MFABRIDGE_TEST_LOAD_SERVER"
 
 func TestMain(m *testing.M) {
@@ -55,7 +58,11 @@ func serveLoad(kind, path string) error {
 		if err != nil {
 			return err
 		}
-		s, err := shim.New(shim.Options{Config: c, Verifier: instant(kind), Passwords: newFakeEngine(), Primaries: map[string]shim.Primary{"old": newFakeEngine().home()}})
+		log, err := loadLog(kind, path)
+		if err != nil {
+			return err
+		}
+		s, err := shim.New(shim.Options{Log: log, Config: c, Verifier: instant(kind), Passwords: newFakeEngine(), Primaries: map[string]shim.Primary{"old": newFakeEngine().home()}})
 		if err != nil {
 			return err
 		}
@@ -77,6 +84,19 @@ func serveLoad(kind, path string) error {
 	default:
 		return nil
 	}
+}
+
+// loadLog keeps the events of kind "events" as the program does; others have
+// none.
+func loadLog(kind, path string) (*slog.Logger, error) {
+	if kind != "events" {
+		return nil, nil
+	}
+	files, err := journal.Open(journal.Options{Folder: filepath.Join(filepath.Dir(path), "events"), MaxFile: 16 << 20, Keep: 16})
+	if err != nil {
+		return nil, err
+	}
+	return slog.New(slog.NewJSONHandler(journal.Gather(files, 5*time.Millisecond), nil)), nil
 }
 
 // yes approves everything at once, so that only the shim's own work is left.
@@ -328,7 +348,8 @@ func BenchmarkPacketPathVsEcho(b *testing.B) {
 
 // BenchmarkLoginVsEcho measures logins with the code in the password field, all
 // different, with an engine that says yes at once: what the shim itself adds to
-// a login, and its memory with a full reply cache.
+// a login, and its memory with a full reply cache. Then the same with the line of
+// JSON that each login is to the log and to data/events.
 func BenchmarkLoginVsEcho(b *testing.B) {
 	const sockets, identifiers = 256, 256
 	r := &rig{t: b, secret: radius.NewSecret([]byte(clientSecret))}
@@ -339,17 +360,20 @@ func BenchmarkLoginVsEcho(b *testing.B) {
 				station: "198.51.100.7", id: byte(id)}))
 		}
 	}
-	anchor, server := startChild(b, "echo"), startChild(b, "shim:"+loadConfiguration(b))
-	var echoed, answered []time.Duration
+	anchor, server, telling := startChild(b, "echo"), startChild(b, "shim:"+loadConfiguration(b)), startChild(b, "events:"+loadConfiguration(b))
+	var echoed, answered, told []time.Duration
 	for b.Loop() {
 		echoed = append(echoed, anchor.once(b, each))
 		answered = append(answered, server.once(b, each))
+		told = append(told, telling.once(b, each))
 	}
 	_, memory := server.used(b)
 	b.ReportMetric(0, "ns/op")
 	b.ReportMetric(median(echoed), "echo-cpu-µs")
 	b.ReportMetric(median(answered), "login-cpu-µs")
 	b.ReportMetric(median(answered)/median(echoed), "login/echo")
+	b.ReportMetric(median(told)-median(answered), "event-cpu-µs")
+	b.ReportMetric(median(told)/median(answered), "with-event/login")
 	b.ReportMetric(float64(memory)/1024, "peak-MiB")
 }
 
