@@ -143,6 +143,11 @@ func (s *enrolling) run() (err error) {
 	if s.user, err = lookUp(s.tx, subject); err != nil {
 		return err
 	}
+	if s.user == nil {
+		if shut, err := s.e.stranger(s.tx, wayActivation, s.place, s.now); shut || err != nil {
+			return err
+		}
+	}
 	g, err := s.e.gate(s.tx, where{user: counted(s.user, subject), way: wayActivation, place: s.place}, s.now)
 	if err != nil || g.shut {
 		return err
@@ -164,8 +169,6 @@ func (s *enrolling) run() (err error) {
 		entry := Entry{Time: s.now, Node: s.e.node, Actor: appActivation, Action: "device.refused", Detail: fmt.Sprintf("from=%q", s.place)}
 		if s.user != nil {
 			entry.Subject = string(s.user.ID)
-		} else if err := s.e.prune(s.tx, s.now); err != nil { // whoever guesses names must not fill the disk with their counts
-			return err
 		}
 		return s.tx.Append(entry)
 	}

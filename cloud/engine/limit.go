@@ -3,6 +3,8 @@ package engine
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"net/netip"
+	"strings"
 	"time"
 
 	"mfabridge/cloud"
@@ -12,7 +14,7 @@ import (
 // cost nothing; each further one doubles the time for which nothing is
 // checked, from First up to Most. Failures count by user, way of verifying and
 // calling station (or address); after a proven first factor, and for passwords,
-// again by user and way alone with ten times Free, which leaves those places
+// again by user and way alone with ten times Free, which leaves those networks
 // open where the user came in lately. A success ends the count of its place;
 // Forget after the last failure the count is forgotten.
 type Limits struct {
@@ -116,7 +118,7 @@ func (e *Engine) gate(r Reader, w where, now time.Time) (g gate, err error) {
 	g.all = e.limits.current(g.all, now)
 	if !g.shut && now.Before(e.limits.until(g.all, everywhere*e.limits.Free)) {
 		known, err := r.Failures(g.known())
-		g.shut = e.limits.current(known, now).Count == 0
+		g.shut = knownLeft(known, now) <= 0
 		return g, err
 	}
 	return g, nil
@@ -126,10 +128,78 @@ func (g *gate) counter(place string) Counter {
 	return Counter{User: g.where.user, Way: g.where.way, Place: place}
 }
 
-// known is where it is kept that the user came in from this place: a count of
-// one, forgotten as failures are.
+// known is where it is kept that the user came in from around this place: a
+// count of one whose time is that of the end, less the time for which counts are
+// kept anyway.
 func (g *gate) known() Counter {
-	return Counter{User: g.where.user, Way: g.where.way + "/known", Place: g.where.place}
+	return Counter{User: g.where.user, Way: g.where.way + "/known", Place: around(g.where.place)}
+}
+
+// knownFor is how long a place stays one from which the user comes: over a
+// weekend and over holidays.
+const knownFor = 30 * 24 * time.Hour
+
+// knownLeft is how long a place is known from now on; nothing or less: it is
+// not. An end further away than any that is given was written by a clock that
+// has been set back since, and is none.
+func knownLeft(f Failures, now time.Time) time.Duration {
+	left := f.Last.Add(keepCounts).Sub(now)
+	if f.Count == 0 || left > knownFor {
+		return 0
+	}
+	return left
+}
+
+// around is the network that an address is in: people get another address at
+// the same place every few days. A calling station is itself.
+func around(place string) string {
+	text, ok := strings.CutPrefix(place, "address:")
+	if !ok {
+		return place
+	}
+	bits := 24
+	a, err := netip.ParseAddr(text)
+	if err != nil { // IPv6 is a network already
+		p, err := netip.ParsePrefix(text)
+		if err != nil {
+			return place
+		}
+		a, bits = p.Addr(), 48
+	}
+	p, err := a.Prefix(bits)
+	if err != nil {
+		return place
+	}
+	return "network:" + p.String()
+}
+
+// stranger counts a try with a name that is nobody's, and tells whether there
+// were too many from around that place.
+func (e *Engine) stranger(tx Tx, way, place string, now time.Time) (shut bool, err error) {
+	s, err := e.strangers(tx, way, place, now)
+	if err != nil || s.shut {
+		return s.shut, err
+	}
+	return false, firstOf(tx.PutFailures(s.counter, s.limits.after(s.was, now)), e.prune(tx, now))
+}
+
+// strangers is the limit on names that are nobody's, of one network: whoever
+// makes names up fills neither the audit nor the disk with them. Beyond it the
+// answer is that of a wrong guess, and nothing is written.
+type strangers struct {
+	limits  Limits
+	counter Counter
+	was     Failures
+	shut    bool
+}
+
+// strangers reads it.
+func (e *Engine) strangers(r Reader, way, place string, now time.Time) (s strangers, err error) {
+	s = strangers{limits: e.limits, counter: Counter{User: "?", Way: way, Place: around(place)}}
+	s.was, err = r.Failures(s.counter)
+	s.was = e.limits.current(s.was, now)
+	s.shut = now.Before(e.limits.until(s.was, everywhere*e.limits.Free))
+	return s, err
 }
 
 // count records how a check went.
@@ -160,10 +230,10 @@ func (g *gate) passed(tx Tx, now time.Time) error {
 		return nil
 	}
 	known, err := tx.Failures(g.known())
-	if err != nil || known.Count > 0 && now.Sub(known.Last) < g.limits.Forget/2 && !known.Last.After(now) {
+	if err != nil || knownLeft(known, now) > knownFor-12*time.Hour { // no write for each login
 		return err
 	}
-	return tx.PutFailures(g.known(), Failures{Count: 1, Last: now})
+	return tx.PutFailures(g.known(), Failures{Count: 1, Last: now.Add(knownFor - keepCounts)})
 }
 
 // digest is a short stand-in for a text of any length or confidence.

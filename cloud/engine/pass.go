@@ -154,36 +154,49 @@ func (e *Engine) CheckPass(ctx context.Context, subject cloud.Key, word secret.B
 func (e *Engine) checkPass(tx Tx, subject cloud.Key, word secret.Bytes, client cloud.Client) (cloud.Reason, error) {
 	now := e.now()
 	u, err := lookUp(tx, subject)
-	if err != nil || u == nil {
-		return cloud.WrongCode, err
-	}
-	g, err := e.gate(tx, where{user: string(u.ID), way: wayPass, place: place(client), proven: proven(subject)}, now)
 	if err != nil {
 		return "", err
 	}
-	reason := usable(u, now)
-	switch {
-	case reason != "":
-	case g.shut:
-		reason = cloud.TooManyTries
-	default:
-		if reason, err = e.usePass(u, word, now); err != nil {
-			return "", err
+	if u == nil { // the same work as for somebody who is there
+		if shut, err := e.stranger(tx, wayPass, place(client), now); shut || err != nil {
+			return cloud.WrongCode, err
 		}
-		if reason == "" {
-			err = tx.PutUser(u)
-		}
-		err = firstOf(err, g.count(tx, reason == "", now))
 	}
+	g, err := e.gate(tx, where{user: counted(u, subject), way: wayPass, place: place(client), proven: proven(subject)}, now)
 	if err != nil {
 		return "", err
 	}
-	entry := Entry{Time: now, Node: e.node, Actor: client.App, Action: "pass.ok", Subject: string(u.ID),
-		Detail: fmt.Sprintf("app=%q from=%q", client.App, place(client))}
+	if g.shut { // nothing was checked, and nothing is recorded: it would have no end
+		return cloud.TooManyTries, nil
+	}
+	reason, err := e.judgePass(tx, u, word, now)
+	if err = firstOf(err, g.count(tx, reason == "", now)); err != nil {
+		return "", err
+	}
+	entry := Entry{Time: now, Node: e.node, Actor: client.App, Action: "pass.ok", Detail: fmt.Sprintf("app=%q from=%q", client.App, place(client))}
+	if u != nil {
+		entry.Subject = string(u.ID)
+	}
 	if reason != "" {
 		entry.Action, entry.Detail = "pass.refused", "reason="+string(reason)+" "+entry.Detail
 	}
 	return reason, tx.Append(entry)
+}
+
+// judgePass uses the pass that was typed, or tells why not.
+func (e *Engine) judgePass(tx Tx, u *User, word secret.Bytes, now time.Time) (cloud.Reason, error) {
+	if u == nil {
+		e.findPass("", []pass{{}}, word.Reveal(), now) // for the time that it takes
+		return cloud.WrongCode, nil
+	}
+	if reason := usable(u, now); reason != "" {
+		return reason, nil
+	}
+	reason, err := e.usePass(u, word, now)
+	if err == nil && reason == "" {
+		err = tx.PutUser(u)
+	}
+	return reason, err
 }
 
 // usePass marks the pass that was typed as used.

@@ -135,11 +135,12 @@ func (e *Engine) checkOwn(ctx context.Context, subject cloud.Key, password secre
 	if err != nil {
 		return cloud.Proof{}, err
 	}
-	matches := false
-	if !closed {
-		if matches, err = argon2id.ComparePasswordAndHash(string(password.Reveal()), hash); err != nil {
-			return cloud.Proof{}, refuse(cloud.Internal, "the stored password hash cannot be read")
-		}
+	if closed { // nothing was checked, and nothing is recorded: it would have no end
+		return cloud.Proof{Reason: cloud.TooManyTries}, nil
+	}
+	matches, err := argon2id.ComparePasswordAndHash(string(password.Reveal()), hash)
+	if err != nil {
+		return cloud.Proof{}, refuse(cloud.Internal, "the stored password hash cannot be read")
 	}
 	var proof cloud.Proof
 	err = e.store.Update(ctx, func(tx Tx) (err error) {
@@ -195,6 +196,11 @@ func (e *Engine) provePassword(tx Tx, subject cloud.Key, client cloud.Client, ha
 	if err != nil {
 		return cloud.Proof{}, err
 	}
+	if u == nil {
+		if shut, err := e.stranger(tx, wayPassword, place(client), now); shut || err != nil {
+			return cloud.Proof{Reason: cloud.WrongPassword}, err
+		}
+	}
 	g, err := e.gate(tx, ofPassword(u, subject, client), now)
 	if err != nil {
 		return cloud.Proof{}, err
@@ -218,7 +224,7 @@ func (e *Engine) provePassword(tx Tx, subject cloud.Key, client cloud.Client, ha
 	if err != nil {
 		return cloud.Proof{}, err
 	}
-	return proof, e.appendProof(tx, u, u, client, proof, now)
+	return proof, e.appendProof(tx, u, client, proof, now)
 }
 
 // ofPassword says where a wrong password counts. Whoever guesses has proven

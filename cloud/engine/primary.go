@@ -90,8 +90,11 @@ func (e *Engine) askPrimary(ctx context.Context, asked Primary, subject cloud.Ke
 	if err != nil {
 		return cloud.Proof{}, err
 	}
+	if shut {
+		return cloud.Proof{Reason: cloud.TooManyTries}, nil
+	}
 	proven := Proven{Reason: cloud.WrongPassword}
-	if !shut && name != "" && password.Len() > 0 { // an empty password is never bound
+	if name != "" && password.Len() > 0 { // an empty password is never bound
 		if proven, err = e.prove(ctx, asked, name, password, client); err != nil {
 			return cloud.Proof{}, err
 		}
@@ -154,6 +157,11 @@ func (e *Engine) recordProof(tx Tx, subject cloud.Key, client cloud.Client, prov
 	if err != nil {
 		return cloud.Proof{}, err
 	}
+	if typed == nil && !proven.OK {
+		if shut, err := e.stranger(tx, wayPassword, place(client), now); shut || err != nil {
+			return cloud.Proof{Reason: cloud.WrongPassword}, err
+		}
+	}
 	g, err := e.gate(tx, ofPassword(typed, subject, client), now)
 	if err != nil {
 		return cloud.Proof{}, err
@@ -175,7 +183,7 @@ func (e *Engine) recordProof(tx Tx, subject cloud.Key, client cloud.Client, prov
 	if err != nil {
 		return cloud.Proof{}, err
 	}
-	return proof, e.appendProof(tx, typed, u, client, proof, now)
+	return proof, e.appendProof(tx, u, client, proof, now)
 }
 
 // user is the engine's user whose password was proven; nil: there is none.
@@ -245,9 +253,8 @@ func groupsOf(r Reader, member string) ([]string, error) {
 	return names, nil
 }
 
-// appendProof records an answer. The typed name may be nobody's, or another
-// one's than the proven user u.
-func (e *Engine) appendProof(tx Tx, typed, u *User, client cloud.Client, proof cloud.Proof, now time.Time) error {
+// appendProof records an answer about a user; nil: it is about nobody.
+func (e *Engine) appendProof(tx Tx, u *User, client cloud.Client, proof cloud.Proof, now time.Time) error {
 	entry := Entry{Time: now, Node: e.node, Actor: client.App, Action: "password.ok", Detail: fmt.Sprintf("app=%q from=%q", client.App, place(client))}
 	if !proof.OK {
 		entry.Action = "password.refused"
@@ -255,11 +262,6 @@ func (e *Engine) appendProof(tx Tx, typed, u *User, client cloud.Client, proof c
 	}
 	if u != nil {
 		entry.Subject = string(u.ID)
-	}
-	if typed == nil {
-		if err := e.prune(tx, now); err != nil { // whoever guesses names must not fill the disk with their counts
-			return err
-		}
 	}
 	return tx.Append(entry)
 }

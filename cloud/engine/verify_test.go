@@ -253,7 +253,7 @@ func TestCountsOfUnknownNamesAreForgotten(t *testing.T) {
 	if err := db.QueryRow("SELECT count(*) FROM failures").Scan(&counts); err != nil {
 		t.Fatal(err)
 	}
-	if counts != 2 { // of the last guess: at its place, and everywhere
+	if counts != 3 { // of the last guess: at its place, everywhere, and of all names that are nobody's
 		t.Errorf("%d counts of failures are kept", counts)
 	}
 }
