@@ -35,9 +35,17 @@ import (
 
 // Places of the public cloud.
 const (
-	Base     = "https://strongauthenticationservice.auth.microsoft.com/StrongAuthenticationService.svc/Connector/"
-	Audience = "https://adnotifications.windowsazure.com/StrongAuthenticationService.svc/Connector"
+	Base     = "https://strongauthenticationservice.auth.microsoft.com" + path + "/"
+	Audience = "https://adnotifications.windowsazure.com" + path
+	path     = "/StrongAuthenticationService.svc/Connector"
 )
+
+// Places are base and audience in one of Microsoft's clouds, as the extension's
+// own settings name their hosts: "global", "usgov" or "china".
+func Places(name string) (base, audience string, known bool) {
+	tld, known := map[string]string{"global": "com", "usgov": "us", "china": "cn"}[name]
+	return "https://strongauthenticationservice.auth.microsoft." + tld + path + "/", "https://adnotifications.windowsazure." + tld + path, known
+}
 
 // Defaults that nothing public settles.
 const (
@@ -117,10 +125,17 @@ func (s *Service) Check(ctx context.Context) error {
 
 func (s *Service) token(ctx context.Context) (string, error) {
 	token, err := s.o.Credential.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{s.o.Audience + "/.default"}})
-	if err != nil {
-		return "", &cloud.Error{Kind: cloud.Unavailable, Message: "no access token for the connector could be had", Err: err}
+	if err == nil {
+		return token.Token, nil
 	}
-	return token.Token, nil
+	// The library's error holds the authority's answer, many lines of it.
+	if _, refused := errors.AsType[interface {
+		error
+		NonRetriable()
+	}](err); refused && ctx.Err() == nil {
+		return "", &cloud.Error{Kind: cloud.Denied, Message: "the tenant gives the application no access token for the connector"}
+	}
+	return "", &cloud.Error{Kind: cloud.Unavailable, Message: "no access token for the connector could be had"}
 }
 
 // End is where a session is gone on with: the address that the service gave

@@ -31,6 +31,10 @@ var (
 // elsewhere may be away just now.
 func (p *program) shimEngine(ctx context.Context, conf *config.Engine, key string) (shimEngine, error) {
 	switch {
+	case conf.RADIUS != nil:
+		return p.npsEngine(conf.RADIUS)
+	case conf.Entra != nil:
+		return p.connectorEngine(conf.Entra)
 	case conf.URL != "":
 		return p.farEngine(conf)
 	case conf.Config != "":
@@ -93,6 +97,9 @@ func (p *program) farEngine(conf *config.Engine) (*remote.Client, error) {
 // checkShimEngine tries what a shim will do with its engine, and says what came
 // of it. It starts nothing.
 func (p *program) checkShimEngine(ctx context.Context, conf *config.Engine, key string) (opened string, err error) {
+	if conf.RADIUS != nil || conf.Entra != nil {
+		return p.checkForeign(ctx, conf)
+	}
 	if conf.URL != "" {
 		far, err := p.farEngine(conf)
 		if err != nil {

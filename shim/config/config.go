@@ -55,7 +55,8 @@ type Config struct {
 	Keys []secret.Bytes `yaml:"-"`
 }
 
-// Engine says who is asked: exactly one of Store, Config and URL.
+// Engine says who is asked: exactly one of Store, Config, URL, RADIUS and
+// Entra.
 type Engine struct {
 	// Store is sqlite:PATH or postgres://… of an engine's store, opened in this process.
 	Store string `yaml:"store"`
@@ -79,13 +80,27 @@ type Engine struct {
 	// certificate of the engine at URL may come from. Default: the system's.
 	CA string `yaml:"ca"`
 
+	// RADIUS asks Network Policy Servers with Microsoft's extension.
+	RADIUS *NPS `yaml:"radius"`
+
+	// Entra asks the service behind that extension. It is private to Microsoft.
+	Entra *Entra `yaml:"entra"`
+
 	// Secret and Authorities are ClientSecret and CA, loaded.
 	Secret      secret.Bytes   `yaml:"-"`
 	Authorities *x509.CertPool `yaml:"-"`
 }
 
 // Place is where the engine is, for people.
-func (e *Engine) Place() string { return cmp.Or(e.Store, e.Config, e.URL) }
+func (e *Engine) Place() string {
+	switch {
+	case e.RADIUS != nil && len(e.RADIUS.Servers) > 0:
+		return "NPS at " + e.RADIUS.Servers[0].Address
+	case e.Entra != nil:
+		return "the private connector of tenant " + e.Entra.Tenant
+	}
+	return cmp.Or(e.Store, e.Config, e.URL)
+}
 
 // Primary is a first-factor check that clients name.
 type Primary struct {

@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"cmp"
 	"errors"
 	"io/fs"
 	"os"
@@ -87,6 +88,16 @@ func client(lines string) string {
 
 const base = "name: vpn\nnetworks: [10.0.0.1]\nsecret: file:vpn.secret\n"
 
+// foreign is a configuration that asks somebody else's service.
+func foreign(engine, client string) string {
+	return "engine: {" + engine + "}\nradius: {listen: [\"127.0.0.1:1812\"], clients: [{name: vpn, networks: [10.0.0.1], secret: file:vpn.secret, " +
+		cmp.Or(client, "on_outage: silent") + ", primary_done_by_client: true" + map[bool]string{true: "", false: ", primary: none"}[strings.Contains(client, "primary:")] + "}]}\n"
+}
+
+func nps(more string) string {
+	return "radius: {servers: [{address: \"10.0.0.9:1812\", secret: file:vpn.secret, " + cmp.Or(more, "message_authenticator: observe") + "}]}"
+}
+
 func TestRefusals(t *testing.T) {
 	dir := folder(t)
 	radius := "radius: {listen: [\"127.0.0.1:1812\"], clients: [{name: vpn, networks: [10.0.0.1], secret: file:vpn.secret, primary: engine}]}\n"
@@ -99,17 +110,29 @@ func TestRefusals(t *testing.T) {
 		{"not YAML", "engine: [\n", "shim.yaml:1:"},
 		{"what the YAML library cannot stand", "radius:\n  listen: !x\n0\n  -0", "shim.yaml"},
 		{"two documents", "engine: {store: sqlite:x}\n" + radius + "---\nengine: {}\n", "more than one YAML document"},
-		{"no engine", radius, "engine names no store, config or url"},
+		{"no engine", radius, "engine names no store, config, url, radius or entra"},
 		{"engine by URL, nobody", "engine: {url: https://engine.example, client_secret: file:vpn.secret}\n" + radius, "engine.url needs client_id"},
 		{"engine by URL, no secret", "engine: {url: https://engine.example, client_id: vpn}\n" + radius, "engine.url needs client_secret"},
 		{"engine by URL, open secret", "engine: {url: https://engine.example, client_id: vpn, client_secret: file:open.secret}\n" + radius, "engine.client_secret:"},
 		{"engine by URL, no authority", "engine: {url: https://engine.example, client_id: vpn, client_secret: file:vpn.secret, ca: vpn.secret}\n" + radius, "engine.ca: the file holds no certificate"},
 		{"engine by another word", "engine: {url: ldap://engine.example, client_id: vpn, client_secret: file:vpn.secret}\n" + radius, "engine.url is not an address"},
-		{"engine twice", "engine: {store: sqlite:x, config: engine.yaml}\n" + radius, "more than one of store, config and url"},
+		{"engine twice", "engine: {store: sqlite:x, config: engine.yaml}\n" + radius, "more than one of store, config, url, radius and entra"},
 		{"access without URL", "engine: {store: sqlite:x, client_id: vpn}\n" + radius, "belong to engine.url"},
 		{"half an address", "engine: {store: \"postgres:x\"}\n" + radius, "not of the form sqlite:PATH"},
 		{"other store", "engine: {store: cloud.db}\n" + radius, "not of the form sqlite:PATH"},
 		{"no listener", "engine: {store: sqlite:x}\nradius: {clients: []}\n", "radius.listen is empty"},
+		{"engine.radius without servers", foreign("radius: {settle: 4s}", ""), "engine.radius has no servers"},
+		{"engine.radius with accounting", foreign(nps("accounting: \"10.0.0.9:1813\""), ""), "accounting does not go to an engine"},
+		{"engine.radius with codes behind passwords", foreign(nps(""), "code_entry: append"), "code_entry: append cannot be with engine.radius"},
+		{"engine.radius with codes alone", foreign(nps(""), "code_entry: only"), "code_entry: only cannot be with engine.radius"},
+		{"engine.radius with numbers", foreign(nps(""), "push_number: true"), "shows no number"},
+		{"engine.radius as a primary", foreign(nps(""), "primary: engine"), "keeps no passwords for us"},
+		{"engine.radius too patient", foreign("radius: {settle: 30s, servers: []}", ""), `settle: "30s" is not a time`},
+		{"engine.entra not accepted", foreign("entra: {tenant: contoso.example, client_id: a, client_secret: file:vpn.secret}", ""), "a private interface of Microsoft"},
+		{"engine.entra without a secret", foreign("entra: {private_interface: accepted, tenant: contoso.example, client_id: a}", ""), "as whom the service is called"},
+		{"engine.entra without a tenant", foreign("entra: {private_interface: accepted, client_id: a, client_secret: file:vpn.secret}", ""), "is no tenant"},
+		{"engine.entra over http", foreign("entra: {private_interface: accepted, tenant: c.example, client_id: a, client_secret: file:vpn.secret, url: \"http://x/\"}", ""), "does not begin with https://"},
+		{"engine.entra and a store", foreign("store: sqlite:x, entra: {private_interface: accepted}", ""), "more than one of"},
 		{"no client", "engine: {store: sqlite:x}\nradius: {listen: [\"127.0.0.1:1812\"]}\n", "radius.clients is empty"},
 		{"listener without address", strings.Replace(client(base+"primary: engine"), "127.0.0.1:1812", ":1812", 1), `":1812" is not an address with a port`},
 		{"listener twice", strings.Replace(client(base+"primary: engine"), `"127.0.0.1:1812"`, `"127.0.0.1:1812", "127.0.0.1:1812"`, 1), "stands there twice"},

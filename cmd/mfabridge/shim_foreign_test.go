@@ -1,0 +1,99 @@
+package main
+
+import (
+	"encoding/pem"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+
+	"mfabridge/fixtures"
+	"mfabridge/internal/peer"
+)
+
+const foreignYAML = `engine: %s
+data: front
+radius:
+  listen: ["127.0.0.1:0"]
+  clients:
+    - {name: vpn, networks: ["127.0.0.0/8"], secret: "file:vpn.secret", primary: none, primary_done_by_client: true}
+`
+
+// A shim asks another RADIUS server for the second factor, as it would an NPS
+// server with Microsoft's extension: here a second shim plays that one.
+func TestSecondFactorsFromANPSServer(t *testing.T) {
+	peer.Path(t, "radclient", "freeradius-utils")
+	peer.Path(t, "oathtool", "oathtool")
+	s := moved(t)
+	secretFile := s.write(t, "vpn.secret", sharedSecret)
+	behind := startShim(t, s.write(t, "shim.yaml", radclientYAML))
+	if err := os.Mkdir(s.path("front"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	front := s.write(t, "front.yaml", fmt.Sprintf(foreignYAML, fmt.Sprintf(`{radius: {servers: [{address: %q, secret: "file:vpn.secret"}], password: "file:vpn.secret"}}`, behind.address)))
+	if r := must(t, exitDone, "shim", "check", "--config", front); !strings.Contains(r.out, "1 of 1 servers of engine.radius answer") {
+		t.Errorf("check says:\n%s%s", r.out, r.err)
+	}
+	shim := startShim(t, front)
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log(behind.log(), shim.log())
+		}
+	})
+	code := oathtool(t, fixtures.CanaryTokenBase32)
+	const prompt = "Enter the code from your token or app" // of the server behind
+	if out := answer(t, shim.address, secretFile, fixtures.Ada, prompt, func() string { return wrong(code) }); !strings.Contains(out, "Received Access-Reject") {
+		t.Errorf("a wrong code:\n%s", out)
+	}
+	if out := answer(t, shim.address, secretFile, fixtures.Ada, prompt, func() string { return code }); !strings.Contains(out, "Received Access-Accept") {
+		t.Errorf("the right code:\n%s", out)
+	}
+	if out := answer(t, shim.address, secretFile, fixtures.Ada, prompt, func() string { return code }); !strings.Contains(out, "Received Access-Reject") {
+		t.Errorf("the same code again:\n%s", out)
+	}
+	if out := radclient(t, shim.address, secretFile, `User-Name = "nobody@contoso.example"`, `User-Password = "x"`); !strings.Contains(out, "Received Access-Reject") {
+		t.Errorf("an unknown user:\n%s", out)
+	}
+	behind.stop()
+	if log := shim.stop(); strings.Contains(log, code) {
+		t.Errorf("the log holds a code:\n%s", log)
+	}
+}
+
+// The private service is asked only where that was accepted by name, and check
+// says what it can know.
+func TestConnectorHasToBeAccepted(t *testing.T) {
+	s := planned(t)
+	s.write(t, "vpn.secret", sharedSecret)
+	s.write(t, "app.secret", "a synthetic secret of an application")
+	authority := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		at := "https://" + r.Host
+		switch {
+		case strings.HasSuffix(r.URL.Path, "/.well-known/openid-configuration"):
+			fmt.Fprintf(w, `{"token_endpoint":"%s/t/oauth2/v2.0/token","authorization_endpoint":"%s/t/oauth2/v2.0/authorize","issuer":"%s/t/v2.0"}`, at, at, at)
+		case r.FormValue("client_secret") == "a synthetic secret of an application" && strings.Contains(r.FormValue("scope"), "StrongAuthenticationService.svc/Connector/.default"):
+			fmt.Fprint(w, `{"token_type":"Bearer","expires_in":3600,"access_token":"synthetic"}`)
+		default:
+			w.WriteHeader(http.StatusBadRequest)
+			fmt.Fprint(w, `{"error":"invalid_client"}`)
+		}
+	}))
+	t.Cleanup(authority.Close)
+	s.write(t, "authority.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: authority.Certificate().Raw})))
+	engine := func(more string) string {
+		return s.write(t, "front.yaml", fmt.Sprintf(foreignYAML, fmt.Sprintf(`{entra: {tenant: contoso.example, client_id: app, client_secret: "file:app.secret", authority: %q, ca: authority.pem%s}}`, authority.URL, more)))
+	}
+	if r := must(t, exitFailed, "shim", "check", "--config", engine("")); !strings.Contains(r.err, "private interface") {
+		t.Errorf("check says:\n%s", r.err)
+	}
+	if r := must(t, exitDone, "shim", "check", "--config", engine(", private_interface: accepted")); !strings.Contains(r.out, "gives a token for the connector") {
+		t.Errorf("check says:\n%s%s", r.out, r.err)
+	}
+	s.write(t, "app.secret", "another secret of an application")
+	if r := must(t, exitFailed, "shim", "check", "--config", engine(", private_interface: accepted")); !strings.Contains(r.err, "engine.entra") || strings.Count(r.err, "\n") > 2 || strings.Contains(r.err, "another secret") {
+		t.Errorf("check says:\n%s", r.err)
+	}
+}

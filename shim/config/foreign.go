@@ -1,0 +1,150 @@
+package config
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+	"time"
+
+	"mfabridge/internal/hint"
+	"mfabridge/internal/secret"
+)
+
+// NPS asks Network Policy Servers with Microsoft's extension by RADIUS. They
+// must let users in by a policy that checks no password.
+type NPS struct {
+	// Servers in the order in which they are asked. They send no
+	// Message-Authenticator unless the update of July 2024 is on them and the
+	// setting is made; observe takes them as they are.
+	Servers []Server `yaml:"servers"`
+
+	// NASIdentifier tells the server's policies who asks. Default: mfabridge.
+	NASIdentifier string `yaml:"nas_identifier"`
+
+	// Password, file:PATH or env:NAME, is sent with each first request, for
+	// servers that want one whatever it is. Default: none is sent.
+	Password string `yaml:"password"`
+
+	// Settle is how long a login waits to learn whether a code has to be typed,
+	// before it counts as asked on a telephone. Default: 4s.
+	Settle string `yaml:"settle"`
+
+	// Word and Wait are Password and Settle, loaded.
+	Word secret.Bytes  `yaml:"-"`
+	Wait time.Duration `yaml:"-"`
+}
+
+// Entra asks the service behind Microsoft's NPS extension itself. It is a
+// private interface, never tried against the genuine service.
+type Entra struct {
+	// PrivateInterface has to be accepted: Microsoft supports no caller of this
+	// service but its own extension, and may change it any day.
+	PrivateInterface string `yaml:"private_interface"`
+
+	Tenant string `yaml:"tenant"` // a domain or the id of the tenant
+
+	// Cloud is global (default), usgov or china.
+	Cloud string `yaml:"cloud"`
+
+	// ClientID, and ClientSecret or ClientCertificate (file:PATH or env:NAME),
+	// are what the tenant's "Azure Multi-Factor Auth Client" was given.
+	ClientID          string `yaml:"client_id"`
+	ClientSecret      string `yaml:"client_secret"`
+	ClientCertificate string `yaml:"client_certificate"`
+
+	// URL and Authority are addresses in the place of the cloud's own, to
+	// rehearse: https://…
+	URL       string `yaml:"url"`
+	Authority string `yaml:"authority"`
+
+	// CA is a PEM file with the authorities of both. Default: the system's.
+	CA string `yaml:"ca"`
+
+	// Poll is how often a push or call is asked about. Default: 5s.
+	Poll string `yaml:"poll"`
+
+	// Word is ClientSecret or ClientCertificate, and Pause is Poll, loaded.
+	Word  secret.Bytes  `yaml:"-"`
+	Pause time.Duration `yaml:"-"`
+}
+
+// accepted is what private_interface has to say.
+const accepted = "accepted"
+
+// nps checks engine.radius.
+func (k *check) nps(n *NPS) {
+	k.homes(&Primary{Servers: n.Servers}, "engine.radius")
+	for _, s := range n.Servers {
+		if s.Accounting != "" {
+			k.refuse("name the accounting server at a primary", "engine.radius: accounting does not go to an engine")
+		}
+	}
+	if n.Password != "" {
+		n.Word = k.load(n.Password, "engine.radius.password")
+	}
+	n.Wait = k.duration(n.Settle, 4*time.Second, 200*time.Millisecond, 10*time.Second, "engine.radius", "settle")
+	for _, c := range k.RADIUS.Clients {
+		k.unable(&c, "engine.radius", oneOf(c.CodeEntry, Append, Only), "an NPS server tells only after it was asked whether a code is right")
+		if c.PushNumber {
+			k.refuse("remove push_number", "client %s: push_number: an NPS server shows no number", c.Name)
+		}
+	}
+}
+
+// entra checks engine.entra.
+func (k *check) entra(e *Entra) {
+	if e.PrivateInterface != accepted {
+		k.refuse("use engine.radius with an NPS server and the extension, or write private_interface: accepted once you have read docs/shim.md",
+			"engine.entra calls a private interface of Microsoft, and nobody has said that this is known")
+	}
+	if e.Tenant == "" || strings.ContainsAny(e.Tenant, "/ ") {
+		k.refuse("write tenant: contoso.example", "engine.entra: tenant: %q is no tenant", e.Tenant)
+	}
+	if e.ClientID == "" || (e.ClientSecret == "") == (e.ClientCertificate == "") {
+		k.refuse("write client_id, and client_certificate: file:PATH or client_secret: file:PATH", "engine.entra does not say as whom the service is called")
+	} else {
+		e.Word = k.load(e.ClientSecret+e.ClientCertificate, "engine.entra")
+	}
+	k.word("engine.entra", "cloud", &e.Cloud, []string{"global", "usgov", "china"})
+	if e.CA != "" {
+		e.CA = strings.TrimPrefix(resolve("file:"+e.CA, "file", k.folder), "file:")
+	}
+	for key, address := range map[string]string{"url": e.URL, "authority": e.Authority} {
+		if address != "" && !strings.HasPrefix(address, "https://") {
+			k.refuse("write https://HOST/…", "engine.entra: %s: %q does not begin with https://", key, address)
+		}
+	}
+	e.Pause = k.duration(e.Poll, 5*time.Second, time.Second, time.Minute, "engine.entra", "poll")
+	for _, c := range k.RADIUS.Clients {
+		k.unable(&c, "engine.entra", oneOf(c.CodeEntry, Append), "the service tells only after it was asked whether a code is right")
+	}
+}
+
+// oneOf is entry if it is one of words, and empty otherwise.
+func oneOf(entry string, words ...string) string {
+	for _, w := range words {
+		if entry == w {
+			return w
+		}
+	}
+	return ""
+}
+
+// unable refuses what an engine that is not ours cannot do for a client.
+func (k *check) unable(c *Client, engine, entry, why string) {
+	if entry != "" {
+		k.refuse("use code_entry: challenge", "client %s: code_entry: %s cannot be with %s: %s", c.Name, entry, engine, why)
+	}
+	if c.Primary == Native {
+		k.refuse("name a primary of type ldap or radius", "client %s: primary: engine: %s keeps no passwords for us", c.Name, engine)
+	}
+}
+
+// load reads a secret.
+func (k *check) load(ref, at string) secret.Bytes {
+	word, err := secret.Load(resolve(ref, "file", k.folder))
+	if err != nil {
+		k.problems = append(k.problems, hint.Wrap(fmt.Errorf("%s: %w", at, err), cmp.Or(hint.Of(err), "write file:PATH of a file readable by you alone, or env:NAME")))
+	}
+	return word
+}
