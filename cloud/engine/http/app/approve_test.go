@@ -4,7 +4,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+
 	"mfabridge/cloud"
+	"mfabridge/cloud/engine"
 )
 
 func TestActivatesAndApproves(t *testing.T) {
@@ -20,16 +24,231 @@ func TestActivatesAndApproves(t *testing.T) {
 			t.Errorf("the sheet does not say %q:\n%s", want, text)
 		}
 	}
+	if get[string](b, `document.activeElement.labels[0].innerText`) != "Number that the sign-in shows" {
+		t.Error("the number has to be looked for")
+	}
 	b.settled()
 	b.click("Approve")
 	b.sees("Type the two digits")
+	if d := h.stands(t, c); d.State != cloud.Pending {
+		t.Errorf("without a number: %+v", d)
+	}
 	b.fill("Number that the sign-in shows", c.Number)
-	b.click("Approve")
+	b.do(chromedp.KeyEvent(kb.Enter))
 	b.sees("You can go on")
 	if d := h.stands(t, c); d.State != cloud.Approved {
 		t.Errorf("approved in the browser, and the verdict is %+v", d)
 	}
 	b.click("Done")
 	b.want(`!document.querySelector("dialog")`)
+	b.quiet()
+}
+
+func TestDeniesAndReports(t *testing.T) {
+	h := build(t)
+	b := open(t, h.url)
+	h.activated(t, b)
+
+	c := h.ask(t, false)
+	b.sees("Are you signing in?")
+	if get[bool](b, `["Approve", "Deny"].includes(document.activeElement.innerText)`) {
+		t.Error("whoever types when a sheet comes can approve")
+	}
+	get[bool](b, `(document.querySelector("dialog form").requestSubmit(), true)`) // pressed before it could be read
+	b.do(chromedp.KeyEvent(kb.Escape))
+	b.want(`!document.querySelector("dialog")`)
+	b.sees("Sign-in to VPN waits")
+	if d := h.stands(t, c); d.State != cloud.Pending {
+		t.Errorf("put aside: %+v", d)
+	}
+	b.click("Look at it")
+	b.settled()
+	b.click("Deny")
+	b.sees("Nobody was let in")
+	if d := h.stands(t, c); d.State != cloud.Refused || d.Reason != cloud.UserDenied {
+		t.Errorf("denied: %+v", d)
+	}
+	b.click("Done")
+
+	c = h.ask(t, true)
+	b.sees("Are you signing in?")
+	wrong := "11"
+	if c.Number == wrong {
+		wrong = "12"
+	}
+	b.fill("Number that the sign-in shows", wrong)
+	b.settled()
+	b.click("Approve")
+	b.sees("Wrong number")
+	if d := h.stands(t, c); d.Reason != cloud.WrongCode {
+		t.Errorf("another number: %+v", d)
+	}
+	b.click("Done")
+
+	c = h.ask(t, true)
+	b.sees("Are you signing in?")
+	b.settled()
+	b.click("This is not me: report it")
+	b.click("Deny and report")
+	b.sees("Denied and reported")
+	if d := h.stands(t, c); d.State != cloud.Refused || d.Reason != cloud.UserDenied {
+		t.Errorf("reported: %+v", d)
+	}
+	found := false
+	for entry, err := range h.engine.Audit(t.Context(), 0) {
+		found = found || err == nil && entry.Action == "user.fraud"
+	}
+	if !found {
+		t.Error("the report is not in the audit")
+	}
+	b.quiet()
+}
+
+// Of two tabs one answers, and the other says so; a login that is gone is too
+// late; accounts of one tab are those of the other.
+func TestTwoTabs(t *testing.T) {
+	h := build(t)
+	a := open(t, h.url)
+	b := a.beside()
+	h.activated(t, a)
+	b.sees("Ready to approve sign-ins")
+	c := h.ask(t, false)
+	a.sees("Are you signing in?")
+	b.sees("Are you signing in?")
+	a.settled()
+	a.click("Approve")
+	a.sees("You can go on")
+	b.sees("Approved elsewhere")
+	b.click("Done")
+	if d := h.stands(t, c); d.State != cloud.Approved {
+		t.Errorf("%+v", d)
+	}
+	a.click("Done")
+	h.ask(t, true)
+	b.sees("Are you signing in?")
+	h.ask(t, true) // the same login begins anew: the one before is over
+	b.sees("Too late")
+	b.click("Done")
+	b.sees("Are you signing in?")
+	b.settled()
+	b.click("Deny")
+	b.sees("Nobody was let in")
+	a.visit("#import")
+	a.click("Paste an address")
+	a.fill("Address that begins with otpauth://", example)
+	a.click("Add")
+	b.click("Done")
+	b.sees("Contoso Payroll")
+	a.quiet()
+	b.quiet()
+}
+
+func TestPIN(t *testing.T) {
+	h := build(t)
+	b := open(t, h.url)
+	h.activated(t, b)
+	if _, err := h.engine.ChangeSettings(t.Context(), operator, func(s *engine.Settings) { s.PIN = true }); err != nil {
+		t.Fatal(err)
+	}
+	c := h.ask(t, false)
+	b.sees("Choose one for this device")
+	b.settled()
+	for _, try := range []struct{ one, two, says string }{{"123", "123", "At least 4 digits"}, {"4321", "4321", "not in a row"}, {"2580", "2581", "not the same"}} {
+		b.fill("New PIN", try.one)
+		b.fill("New PIN again", try.two)
+		b.click("Approve")
+		b.sees(try.says)
+	}
+	b.fill("New PIN again", "2580")
+	b.click("Approve")
+	b.sees("You can go on")
+	if d := h.stands(t, c); d.State != cloud.Approved {
+		t.Errorf("with a new PIN: %+v", d)
+	}
+	b.click("Done")
+
+	c = h.ask(t, false)
+	b.sees("Are you signing in?")
+	b.settled()
+	b.click("Approve")
+	b.sees("This is needed")
+	b.fill("PIN", "1111")
+	b.click("Approve")
+	b.sees("You can try 4 more times")
+	if d := h.stands(t, c); d.State != cloud.Pending {
+		t.Errorf("a wrong PIN: %+v", d)
+	}
+	for left := 3; left >= 1; left-- {
+		b.fill("PIN", "1111")
+		b.click("Approve")
+		b.sees("You can try " + string(rune('0'+left)) + " more times")
+	}
+	b.fill("PIN", "1111")
+	b.click("Approve")
+	b.sees("This device is locked")
+	if d := h.stands(t, c); d.State == cloud.Approved {
+		t.Errorf("a locked device: %+v", d)
+	}
+	b.click("Done")
+
+	// The owner unlocks it by signing in, and it asks for a new one.
+	pass := h.pass(t)
+	b.visit("#manage")
+	b.sees("Are you signing in?") // it still waits, and to deny it needs no PIN
+	b.settled()
+	b.click("Deny")
+	b.sees("Nobody was let in")
+	b.click("Done")
+	b.click("I have a pass of the helpdesk")
+	b.fill("User name", ada)
+	b.fill("Pass", pass)
+	b.click("Next")
+	b.sees("Locked")
+	b.click("Rename or remove")
+	b.click("Unlock")
+	b.sees("The device is unlocked")
+	b.visit("")
+	b.sees("Ready to approve")
+	c = h.ask(t, false)
+	b.sees("Are you signing in?")
+	b.settled()
+	b.fill("PIN", "2580")
+	b.click("Approve")
+	b.sees("Choose one for this device")
+	b.fill("New PIN", "8520")
+	b.fill("New PIN again", "8520")
+	b.click("Approve")
+	b.sees("You can go on")
+	if d := h.stands(t, c); d.State != cloud.Approved {
+		t.Errorf("after unlocking: %+v", d)
+	}
+	b.quiet()
+}
+
+// A new device chooses its PIN when it is activated.
+func TestPINAtActivation(t *testing.T) {
+	h := build(t)
+	if _, err := h.engine.ChangeSettings(t.Context(), operator, func(s *engine.Settings) { s.PIN, s.Length = true, 6 }); err != nil {
+		t.Fatal(err)
+	}
+	code := h.code(t)
+	b := open(t, h.url)
+	b.visit("#user=" + ada + "&code=" + code)
+	b.sees("At least 6 digits")
+	b.click("Activate")
+	b.fill("New PIN", "258025")
+	b.fill("New PIN again", "258025")
+	b.click("Activate")
+	b.sees("This device is ready")
+	b.click("To your accounts")
+	c := h.ask(t, false)
+	b.sees("Are you signing in?")
+	b.settled()
+	b.fill("PIN", "258025")
+	b.click("Approve")
+	b.sees("You can go on")
+	if d := h.stands(t, c); d.State != cloud.Approved {
+		t.Errorf("%+v", d)
+	}
 	b.quiet()
 }

@@ -2,8 +2,11 @@ package app_test
 
 import (
 	"errors"
+	"net"
+	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -12,6 +15,7 @@ import (
 	"mfabridge/cloud/engine/http/api"
 	"mfabridge/cloud/engine/http/serve"
 	"mfabridge/cloud/engine/store/sqlite"
+	"mfabridge/internal/secret"
 )
 
 var operator = engine.Actor{Who: "operator", Reason: "test"}
@@ -23,7 +27,27 @@ type house struct {
 	engine *engine.Engine
 	user   cloud.UserID
 	url    string
-	server *httptest.Server
+
+	handler http.Handler
+	server  *httptest.Server
+}
+
+// down ends the network: nobody reaches the engine any more.
+func (h *house) down() {
+	h.server.CloseClientConnections()
+	h.server.Close()
+}
+
+// up brings it back, at the same address.
+func (h *house) up(t testing.TB) {
+	t.Helper()
+	address := strings.TrimPrefix(h.url, "http://")
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.server = &httptest.Server{Listener: l, Config: &http.Server{Handler: h.handler}}
+	h.server.Start()
 }
 
 func build(t testing.TB) *house {
@@ -48,16 +72,19 @@ func build(t testing.TB) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.server = httptest.NewServer(faces.Handler(serve.Pages))
+	h.handler = faces.Handler(serve.Pages)
+	h.server = httptest.NewServer(h.handler)
 	h.url = h.server.URL
 	t.Cleanup(func() {
 		faces.Drain()
-		h.server.CloseClientConnections()
-		h.server.Close()
+		h.down()
 		if err := errors.Join(faces.Close(), h.engine.Close(), s.Close()); err != nil {
 			t.Error(err)
 		}
 	})
+	if _, err := h.engine.ChangeSettings(t.Context(), operator, func(s *engine.Settings) { s.Account = "Contoso" }); err != nil {
+		t.Fatal(err)
+	}
 	if h.user, err = h.engine.AddUser(t.Context(), operator, cloud.Profile{UPN: ada, Enabled: true}); err != nil {
 		t.Fatal(err)
 	}
@@ -75,6 +102,16 @@ func (h *house) pass(t testing.TB) string {
 		t.Fatal(err)
 	}
 	return string(word.Reveal())
+}
+
+// code is an activation code of Ada.
+func (h *house) code(t testing.TB) string {
+	t.Helper()
+	made, err := h.engine.ProvePass(t.Context(), ada, secret.FromString(h.pass(t)), engine.ForActivation, cloud.Client{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(made.Code.Reveal())
 }
 
 // ask begins a login of Ada.
@@ -107,7 +144,7 @@ func (h *house) activated(t testing.TB, b *tab) *tab {
 	b.fill("Pass", pass)
 	b.click("Next")
 	b.sees("You are signed in as " + ada)
-	b.click("Use this device")
+	b.click("Activate")
 	b.sees("This device is ready")
 	b.click("To your accounts")
 	b.sees("Ready to approve sign-ins")

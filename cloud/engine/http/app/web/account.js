@@ -1,6 +1,7 @@
 // One account: how it stands, its names, and its end on this device.
 import { busy, field, h, mark, notice, say } from "./dom.js";
 import { confirm } from "./confirm.js";
+import { own } from "./owner.js";
 import { stateOf } from "./home.js";
 import { account as find, change, remove } from "./vault.js";
 import { known } from "./watch.js";
@@ -12,7 +13,7 @@ export async function accountPage(query) {
     return h("div", { class: "page narrow" }, h("h1", {}, t("account.none")), h("p", {}, h("a", { href: "#" }, t("home.title"))));
   }
   return h("div", { class: "page narrow" }, h("h1", {}, account.label || account.issuer || t("home.nameless")),
-    account.device ? standing(account) : names(account), ending(account));
+    account.device ? standing(account) : names(account), account.device ? await own(account) : null, ending(account));
 }
 
 function standing(account) {
@@ -20,7 +21,7 @@ function standing(account) {
   const row = (name, value) => [h("dt", {}, name), h("dd", {}, value)];
   return h("div", {}, removed ? notice("warning", t("account.removed")) : null,
     h("dl", { class: "facts" }, row(t("account.state"), h("span", { "data-state": account.id }, stateOf(account))),
-      row(t("device"), account.name), row(t("account.codes"), t(account.oath ? "account.codes.yes" : "account.codes.no"))));
+      row(t("account.device"), account.name), row(t("account.codes"), t(account.oath ? "account.codes.yes" : "account.codes.no"))));
 }
 
 // The names of an account of codes are its owner's.

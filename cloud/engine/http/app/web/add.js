@@ -1,11 +1,14 @@
 // Pages that add an account: by an activation code, by signing in, or from an
 // otpauth address.
-import { busy, field, h, mark, notice } from "./dom.js";
-import { proveCode, provePass, signIn } from "./engine.js";
+import { field, h, mark, notice } from "./dom.js";
+import { about } from "./engine.js";
 import { add, enrol, readLink, usualName } from "./enrol.js";
 import { Refusal } from "./base.js";
+import { complete, form, text } from "./form.js";
 import { readAddress, readSecret } from "./otp.js";
+import { newPIN } from "./pin.js";
 import { reader } from "./scan.js";
+import { signInPage } from "./signin.js";
 import { clock, t } from "./words.js";
 
 const go = (to) => { location.hash = to; };
@@ -18,47 +21,9 @@ export function choices() {
     row("#import", t("add.import"), t("add.import.text"))));
 }
 
-// A form whose button does work; what is refused stands above it.
-function form(button, work, ...parts) {
-  const wrong = h("div", {});
-  const press = h("button", { class: "main", type: "submit" }, button);
-  return h("form", { novalidate: true, onsubmit: (event) => {
-    event.preventDefault();
-    wrong.replaceChildren();
-    busy(press, async () => {
-      try {
-        await work();
-      } catch (refusal) {
-        wrong.replaceChildren(notice("warning", explained(refusal)));
-      }
-    });
-  } }, wrong, ...parts, h("div", { class: "buttons" }, press));
-}
-
-// Words for whatever went wrong; what nobody foresaw is thrown on.
-function explained(refusal) {
-  if (!(refusal instanceof Refusal)) {
-    throw refusal;
-  }
-  return t(refusal.key, refusal.values);
-}
-
-// Marks the first control that is empty.
-function complete(...controls) {
-  const empty = controls.find((control) => control.value.trim() === "");
-  controls.forEach((control) => mark(control, ""));
-  if (empty) {
-    mark(empty, t("needed"));
-  }
-  return !empty;
-}
-
-const text = (attributes) => h("input", { type: "text", autocapitalize: "none", spellcheck: "false", ...attributes });
-
 export function activatePage(query) {
   const user = text({ autocomplete: "username", value: query.get("user"), inputmode: "email" });
   const code = text({ autocomplete: "off", value: query.get("code"), class: "mono" });
-  const name = text({ autocomplete: "off", value: usualName(), maxlength: "64", autocapitalize: "sentences" });
   const taken = (found) => {
     const link = readLink(found);
     if (!link) {
@@ -71,26 +36,44 @@ export function activatePage(query) {
       try {
         taken(code.value);
       } catch (refusal) {
-        mark(code, explained(refusal));
+        mark(code, t(refusal.key, refusal.values));
       }
     }
   });
-  return h("div", { class: "page narrow" }, h("h1", {}, t("activate.title")), h("p", { class: "lead" }, t("activate.lead")),
-    form(t("activate.go"), async () => {
-      if (complete(user, code, name)) {
-        await activated(user.value.trim(), code.value, name.value.trim());
-      }
-    }, field(t("user"), user), field(t("activate.code"), code, t("activate.code.hint")), field(t("device"), name, t("device.hint"))),
+  const here = activation(() => complete(user, code) && { user: user.value.trim(), code: code.value },
+    field(t("user"), user), field(t("activate.code"), code, t("activate.code.hint")));
+  return h("div", { class: "page narrow" }, h("h1", {}, t("activate.title")), h("p", { class: "lead" }, t("activate.lead")), here,
     query.get("code") ? null : reader(t("activate.scan"), taken));
 }
 
-async function activated(user, code, name) {
-  try {
-    const account = await enrol(user, code, name);
-    go(`ready?id=${account.id}`);
-  } catch (refusal) {
-    throw refusal.key === "engine.denied" ? new Refusal("activate.denied") : refusal;
-  }
+// The form that makes this browser an authenticator. given returns user and
+// code, or nothing where they are not complete; a PIN is asked for where the
+// engine wants one.
+function activation(given, ...fields) {
+  const name = text({ autocomplete: "off", value: usualName(), maxlength: "64", autocapitalize: "sentences" });
+  const place = h("div", {});
+  let pin = null;
+  const ask = (length) => {
+    pin = newPIN(length);
+    place.replaceChildren(h("p", {}, t("pin.first")), pin.element);
+  };
+  about().then((known) => known.pin && ask(known.pin_length)).catch(() => {}); // told when the form is sent
+  return form(t("activate.go"), async () => {
+    const known = complete(name) && given();
+    const chosen = pin?.value();
+    if (!known || chosen === null) {
+      return;
+    }
+    const made = await enrol(known.user, known.code, name.value.trim(), chosen).catch((refusal) => {
+      throw refusal.key === "engine.denied" ? new Refusal("activate.denied") : refusal;
+    });
+    if (made.needs) {
+      ask(made.pin_length);
+      place.querySelector("input").focus();
+    } else {
+      go(`ready?id=${made.id}`);
+    }
+  }, ...fields, field(t("device"), name, t("device.hint")), place);
 }
 
 export function importPage() {
@@ -110,54 +93,22 @@ export function importPage() {
         field(t("import.issuer"), issuer), field(t("import.label"), label), field(t("import.secret.label"), secret, t("import.secret.hint")))));
 }
 
-// Signing in: the password and then a code, or a pass of the helpdesk.
-export function invitePage(query) {
-  const place = h("div", { class: "page narrow" });
-  const step = (...content) => {
-    place.replaceChildren(h("h1", { tabindex: "-1" }, t("invite.title")), ...content);
-    place.querySelector("h1").focus();
-  };
-  const user = text({ autocomplete: "username", inputmode: "email", value: query.get("user") });
-  const denied = (key) => (refusal) => { throw refusal.key === "engine.denied" ? new Refusal(key) : refusal; };
-  const byPassword = () => {
-    const password = h("input", { type: "password", autocomplete: "current-password" });
-    step(h("p", { class: "lead" }, t("invite.lead")), form(t("next"), async () => {
-      if (complete(user, password)) {
-        bySecond(await signIn(user.value.trim(), password.value).catch(denied("invite.denied")));
-      }
-    }, field(t("user"), user), field(t("password"), password)),
-    h("button", { class: "plain", type: "button", onclick: byPass }, t("invite.pass")));
-  };
-  const byPass = () => {
-    const pass = text({ autocomplete: "one-time-code", class: "mono" });
-    step(h("p", { class: "lead" }, t("invite.pass.lead")), form(t("next"), async () => {
-      if (complete(user, pass)) {
-        proven(await provePass(user.value.trim(), pass.value.trim()).catch(denied("invite.pass.denied")));
-      }
-    }, field(t("user"), user), field(t("invite.pass.label"), pass)),
-    h("button", { class: "plain", type: "button", onclick: byPassword }, t("invite.password")));
-  };
-  const bySecond = (asked) => {
-    const code = text({ inputmode: "numeric", autocomplete: "one-time-code", class: "digits", maxlength: "10" });
-    step(h("p", { class: "lead" }, t(`invite.second.${asked.method}`) === `invite.second.${asked.method}` ? asked.prompt : t(`invite.second.${asked.method}`)),
-      form(t("next"), async () => {
-        if (complete(code)) {
-          proven(await proveCode(asked.challenge, code.value.trim()).catch(denied("invite.second.denied")));
-        }
-      }, field(t("invite.code"), code)),
-      h("button", { class: "plain", type: "button", onclick: byPassword }, t("again")));
-  };
-  const proven = (made) => step(...provenPage(made));
-  byPassword();
-  return place;
-}
+// Signing in, and then activating here or elsewhere.
+export const invitePage = (query) => signInPage({ purpose: "activate", title: t("invite.title"), lead: t("invite.lead"), user: query.get("user"), proven });
 
 // Whoever has proven to be the user activates here, or carries the code on.
-function provenPage(made) {
-  const name = text({ autocomplete: "off", value: usualName(), maxlength: "64", autocapitalize: "sentences" });
-  const link = `${location.origin}${location.pathname}#${new URLSearchParams({ user: made.user, code: made.activation_code })}`;
-  return [notice("good", t("invite.proven", { user: made.user })),
-    form(t("invite.here"), async () => complete(name) && activated(made.user, made.activation_code, name.value.trim()), field(t("device"), name, t("device.hint"))),
-    h("details", {}, h("summary", {}, t("invite.there")), h("p", {}, t("invite.there.text", { until: clock(new Date(made.until)) })),
-      h("p", { class: "big mono" }, made.activation_code), h("p", { class: "address mono" }, link))];
+function proven(made) {
+  const link = made.url ?? `${location.origin}${location.pathname}#${new URLSearchParams({ user: made.user, code: made.activation_code })}`;
+  return [notice("good", t("invite.proven", { user: made.user })), h("h2", {}, t("invite.here")),
+    activation(() => ({ user: made.user, code: made.activation_code })),
+    h("details", {}, h("summary", {}, t("invite.there")), h("p", {}, t(made.qr ? "invite.there.qr" : "invite.there.text", { until: clock(new Date(made.until)) })),
+      made.qr ? drawn(made.qr) : null, h("p", { class: "big mono" }, made.activation_code), h("p", { class: "address mono" }, link))];
+}
+
+// A QR code of rows of 0 and 1, with the margin that readers need.
+function drawn(rows) {
+  const size = rows.length + 8;
+  const dark = rows.flatMap((row, y) => Array.from(row, (bit, x) => bit === "1" ? `M${x + 4} ${y + 4}h1v1h-1z` : "")).join("");
+  return h("svg", { class: "qr", viewBox: `0 0 ${size} ${size}`, role: "img", "aria-label": t("invite.qr") },
+    h("rect", { width: size, height: size, class: "qr-light" }), h("path", { d: dark, class: "qr-dark" }));
 }

@@ -1,8 +1,9 @@
 // The sheet on which somebody approves or denies a sign-in.
 import { busy, field, h, mark, notice, say } from "./dom.js";
-import { now, press } from "./engine.js";
-import { accounts } from "./vault.js";
-import { known } from "./watch.js";
+import { now, press, setPIN } from "./engine.js";
+import { newPIN, pinInput } from "./pin.js";
+import { accounts, change } from "./vault.js";
+import { gone as ends, known } from "./watch.js";
 import { ago, clock, t } from "./words.js";
 
 const settle = 500; // milliseconds in which a sheet that has just come takes no press: it may have come under a finger
@@ -31,11 +32,16 @@ export async function waiting() {
   return found.sort((a, b) => Date.parse(a.push.begun_at) - Date.parse(b.push.begun_at));
 }
 
+// Those of them that were put aside.
+export async function aside() {
+  return (await waiting()).filter(({ push }) => later.has(push.challenge));
+}
+
 // Brings the sheet in line with what waits now.
 export async function update() {
   const all = await waiting();
   if (shown && shown.stage !== "done" && shown.stage !== "sending" && gone(all)) {
-    finish("late");
+    finish(ends.get(shown.push.challenge)?.state === "approved" ? "elsewhere" : "late");
   }
   if (!shown) {
     const next = all.find(({ push }) => !later.has(push.challenge));
@@ -75,9 +81,7 @@ function putAside() {
 }
 
 function finish(result) {
-  if (result !== "late") {
-    answered.add(shown.push.challenge);
-  }
+  answered.add(shown.push.challenge);
   shown.stage = "done";
   shown.result = result;
   draw();
@@ -113,18 +117,32 @@ function facts({ account, push }) {
 }
 
 function ask() {
-  const { push } = shown;
+  const { push, account } = shown;
   const number = push.number ? h("input", { class: "digits", inputmode: "numeric", autocomplete: "off", maxlength: "2", required: true, "data-first": true }) : null;
+  const pin = push.pin && account.pin ? pinInput({ "data-first": number ? null : true }) : null;
+  const fresh = push.pin && !account.pin ? newPIN(account.pinLength) : null;
   const approve = h("button", { class: "main", type: "submit" }, t("approve.yes"));
+  const complete = () => {
+    if (number) {
+      mark(number, /^\d\d$/.test(number.value.trim()) ? "" : t("approve.number.two"));
+    }
+    if (pin && !number?.hasAttribute("aria-invalid")) {
+      mark(pin, pin.value ? "" : t("needed"));
+    }
+    return !number?.hasAttribute("aria-invalid") && !pin?.hasAttribute("aria-invalid");
+  };
   const form = h("form", { novalidate: true, onsubmit: (event) => {
     event.preventDefault();
-    if (number && !/^\d\d$/.test(number.value.trim())) {
-      mark(number, t("approve.number.two"));
-      return;
+    if (complete()) {
+      const chosen = fresh?.value();
+      if (chosen !== null) {
+        send(approve, "approve", { number: number?.value.trim(), pin: pin?.value ?? chosen, fresh: Boolean(fresh), control: pin });
+      }
     }
-    send(approve, "approve", number?.value.trim());
   } },
   number ? field(t("approve.number"), number, t("approve.number.hint")) : null,
+  fresh ? h("div", {}, h("p", {}, t("pin.first")), fresh.element) : null,
+  pin ? field(t("pin"), pin) : null,
   h("div", { class: "buttons" }, approve, h("button", { type: "button", onclick: (event) => send(event.currentTarget, "deny") }, t("approve.no"))));
   return [title(t("approve.title")), facts(shown), form,
     h("p", { class: "sheet-foot" },
@@ -139,26 +157,68 @@ function report() {
       h("button", { type: "button", onclick: () => { shown.stage = "ask"; draw(); } }, t("back")))];
 }
 
-// Sends an answer; what came of it is shown.
-function send(button, answer, number) {
+// Sends an answer; what came of it is shown. given are number and PIN; fresh:
+// the PIN is a new one; control: where it was typed.
+function send(button, answer, given = {}) {
   if (performance.now() - shown.since < settle) {
     return null;
   }
-  const from = shown.stage;
+  const from = shown.stage, { account, push } = shown;
   return busy(button, async () => {
     shown.stage = "sending";
     try {
-      finish(resultOf(answer, await press(shown.account, shown.push.challenge, answer, number)));
+      if (given.fresh && !await choose(account, given.pin)) {
+        shown.stage = from;
+        draw();
+        trouble(t("pin.there"));
+        return;
+      }
+      const got = await press(account, push.challenge, answer, given);
+      if (got.pin) {
+        shown.stage = from;
+        await pinRefused(account, got, given.control);
+      } else {
+        finish(resultOf(answer, got));
+      }
     } catch (refusal) {
       if (refusal.key === "engine.not_found") {
         finish("late");
         return;
       }
       shown.stage = from;
-      sheet.querySelector(".notice")?.remove();
-      sheet.querySelector("h2").after(notice("warning", t(refusal.key === "engine.offline" ? "approve.offline" : "approve.refused")));
+      trouble(t({ "engine.offline": "approve.offline", "engine.invalid": "pin.weak" }[refusal.key] ?? "approve.refused"));
     }
   });
+}
+
+function trouble(text) {
+  sheet.querySelector(".notice")?.remove();
+  sheet.querySelector("h2").after(notice("warning", text));
+}
+
+// Sets the first PIN of this device; false: it has one already.
+async function choose(account, pin) {
+  const { pin: state } = await setPIN(account, pin);
+  await remember(account, true);
+  return !state;
+}
+
+// What this device knows of its PIN: whether it has one.
+async function remember(account, has) {
+  account.pin = has;
+  await change(account.id, (now) => { now.pin = has; }, true);
+}
+
+async function pinRefused(account, { pin: state, tries_left: left }, control) {
+  if (state === "locked") {
+    finish("locked");
+  } else if (state === "needed") {
+    await remember(account, false); // its owner has unlocked the device
+    draw();
+  } else {
+    control.value = "";
+    mark(control, t("pin.wrong", { left: left ?? 0 }));
+  }
 }
 
 function resultOf(answer, { state, reason }) {
@@ -174,7 +234,7 @@ function resultOf(answer, { state, reason }) {
   return answer === "fraud" ? "reported" : "denied";
 }
 
-const marks = { approved: "good", denied: "info", reported: "info", late: "info", number: "warning", refused: "warning" };
+const marks = { approved: "good", elsewhere: "good", locked: "warning", denied: "info", reported: "info", late: "info", number: "warning", refused: "warning" };
 
 function outcome() {
   const { result } = shown;

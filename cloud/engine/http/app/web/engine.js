@@ -4,6 +4,7 @@ import { Refusal, toBase64url, utf8 } from "./base.js";
 
 const root = new URL("v1/", import.meta.url);
 const clockOff = 30_000; // milliseconds from which the engine's clock is taken
+const silent = 45_000; // milliseconds without a word after which a stream is taken for dead
 const patience = 20_000; // milliseconds for an answer, beside what it was asked to wait
 
 let offset = 0; // of the engine's clock, in milliseconds
@@ -72,20 +73,26 @@ function understood(answer, text) {
 
 const post = (path, body) => call("POST", path, { body });
 
-// Begins the proof of who somebody is: { challenge, method, prompt, expires_at }.
-export const signIn = (user, password) => post("sign-in", { user, password });
+// What anybody may know: { account, push_key, pin, pin_length, self_enrolment, sign_in, pass }.
+export const about = () => call("GET", "about");
 
-// Ends it: { user, activation_code, until }.
+// Begins the proof of who somebody is, to activate or to manage:
+// { challenge, method, prompt, expires_at }. method asks for one of their
+// second factors; null: as ever.
+export const signIn = (user, password, purpose, method) => post("sign-in", { user, password, for: purpose, ...(method ? { method } : {}) });
+
+// Ends it: { user, activation_code, until, url, qr, pin, pin_length }, or { user, token, until }.
 export const proveCode = (challenge, code) => post("code", { challenge, code });
 
 // The same for a pass of the helpdesk.
-export const provePass = (user, pass) => post("pass", { user, pass });
+export const provePass = (user, pass, purpose) => post("pass", { user, pass, for: purpose });
 
-// Makes this browser an authenticator: { user_id, user, device, oath }.
-export async function activate(keys, user, code, name) {
+// Makes this browser an authenticator: { user_id, user, account, device, oath };
+// or { needs: "pin", pin_length }, and nothing was made.
+export async function activate(keys, user, code, name, pin) {
   const key = toBase64url(await crypto.subtle.exportKey("raw", keys.publicKey));
-  const signature = await sign(keys.privateKey, "activation", user, plain(code), name, key);
-  return post("activate", { user, activation_code: code, name, key, signature });
+  const signature = await sign(keys.privateKey, "activation", user, plain(code), name, key, ...(pin ? [pin] : []));
+  return post("activate", { user, activation_code: code, name, key, signature, ...(pin ? { pin } : {}) });
 }
 
 // A call as a device; made once more if it was refused for a clock that is wrong.
@@ -111,18 +118,70 @@ export function asDevice(account, method, path, options = {}) {
   return signed(account, async () => call(method, path, { ...options, headers: await bearer(account) }));
 }
 
+// Asks as the owner of authenticators: as a device of theirs, or with the
+// token of a fresh sign-in.
+export function asOwner(who, method, path, body) {
+  return who.token ? call(method, path, { body, headers: { Authorization: `Bearer ${who.token}` } }) : asDevice(who, method, path, { body });
+}
+
 // What waits for an account, once it is other than version or the time is over.
 export function pushes(account, version, seconds, signal) {
   const query = new URLSearchParams({ version, wait: `${seconds}s` });
   return asDevice(account, "GET", `pushes?${query}`, { wait: seconds * 1000, signal });
 }
 
-// Answers a push: { state, reason }.
-export function press(account, challenge, answer, number = "") {
+// Hears what waits and what goes, as it happens: heard(event, data). It returns
+// when the engine ends the stream, and is refused when nothing was heard for
+// too long: a connection can die without a word.
+export function events(account, signal, heard) {
+  return signed(account, async () => {
+    const silence = new AbortController();
+    let timer = setTimeout(() => silence.abort(), silent);
+    try {
+      const answer = await fetch(new URL("events", root), { headers: await bearer(account), signal: AbortSignal.any([signal, silence.signal]),
+        cache: "no-store", credentials: "omit", redirect: "error", referrerPolicy: "no-referrer" });
+      learn(answer.headers.get("Date"));
+      if (!answer.ok) {
+        understood(answer, await answer.text());
+      }
+      const lines = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+      for (let rest = "", part = await lines.read(); !part.done; part = await lines.read()) {
+        clearTimeout(timer);
+        timer = setTimeout(() => silence.abort(), silent);
+        const whole = (rest + part.value).split("\n\n");
+        rest = whole.pop();
+        whole.forEach((text) => tell(text, heard));
+      }
+    } catch (cause) {
+      throw cause instanceof Refusal ? cause : new Refusal("engine.offline", {}, cause);
+    } finally {
+      clearTimeout(timer);
+    }
+  });
+}
+
+function tell(text, heard) {
+  const event = /^event: (.*)$/m.exec(text), data = /^data: (.*)$/m.exec(text);
+  if (event && data) {
+    heard(event[1], JSON.parse(data[1]));
+  }
+}
+
+// Answers a push: { state, reason, pin, tries_left }.
+export function press(account, challenge, answer, { number = "", pin = "" } = {}) {
   return signed(account, async () => {
     const time = Math.floor(now() / 1000);
-    const signature = await sign(account.key, "answer", account.user, account.device, challenge, answer, number, time);
-    const body = { answer, time, signature, ...(number ? { number } : {}) };
+    const signature = await sign(account.key, "answer", account.user, account.device, challenge, answer, number, time, ...(pin ? [pin] : []));
+    const body = { answer, time, signature, ...(number ? { number } : {}), ...(pin ? { pin } : {}) };
     return call("POST", `pushes/${encodeURIComponent(challenge)}/answer`, { body, headers: await bearer(account) });
+  });
+}
+
+// Sets the PIN of this device: {}, or { pin, tries_left } where the old one is not right.
+export function setPIN(account, pin, old = "") {
+  return signed(account, async () => {
+    const time = Math.floor(now() / 1000);
+    const signature = await sign(account.key, "pin", account.user, account.device, pin, old, time);
+    return call("POST", "pin", { body: { pin, time, signature, ...(old ? { old } : {}) }, headers: await bearer(account) });
   });
 }

@@ -6,20 +6,25 @@ import { keep, persist, prepare, remove } from "./vault.js";
 import { t } from "./words.js";
 
 // Activates this browser. The key pair and the room are kept before the code
-// is used up.
-export async function enrol(user, code, name) {
+// is used up. { needs: "pin", pin_length }: one has to be chosen first, and the
+// code is as good as before.
+export async function enrol(user, code, name, pin) {
   const keys = await newKeys();
   const draft = { id: crypto.randomUUID(), added: Date.now(), key: keys.privateKey };
   await prepare(draft);
   let got;
   try {
-    got = await activate(keys, user, code, name);
+    got = await activate(keys, user, code, name, pin);
   } catch (refusal) {
     await remove(draft.id);
     throw refusal;
   }
+  if (got.needs) {
+    await remove(draft.id);
+    return got;
+  }
   const { secret, ...oath } = got.oath ?? {};
-  const account = { ...draft, user: got.user_id, device: got.device, label: got.user, issuer: got.account_name ?? "", name,
+  const account = { ...draft, user: got.user_id, device: got.device, label: got.user, issuer: got.account ?? "", name, pin: Boolean(pin),
     oath: got.oath ? { type: "totp", ...oath } : null };
   await keep(account, got.oath ? fromBase32(secret) : null);
   await persist();

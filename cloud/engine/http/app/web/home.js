@@ -1,11 +1,11 @@
 // The accounts of this device, each with its code.
-import { h, icon, notice, say } from "./dom.js";
-import { clockError, now } from "./engine.js";
+import { busy, h, icon, notice, say } from "./dom.js";
+import { asDevice, clockError, now } from "./engine.js";
 import { codeOf, stepOf } from "./otp.js";
 import { accounts, change, codeKey } from "./vault.js";
-import { open, waiting } from "./approve.js";
+import { aside, open } from "./approve.js";
 import { known } from "./watch.js";
-import { t } from "./words.js";
+import { clock, t } from "./words.js";
 
 const around = 2 * Math.PI * 9; // of the ring
 
@@ -21,8 +21,8 @@ export async function home() {
   const all = await accounts();
   const cards = await Promise.all(all.map(card));
   const pending = h("div", { id: "pending" });
-  const view = h("div", { class: "page" }, h("h1", { class: all.length ? "unseen" : "" }, all.length ? t("home.title") : t("home.welcome")),
-    warnings(), pending, all.length ? h("ul", { class: "cards" }, cards.map((c) => c.element)) : empty());
+  const view = h("div", { class: "page" }, all.length ? null : h("img", { src: "authenticator/icon.svg", alt: "", class: "shield" }), h("h1", { class: all.length ? "unseen" : "" }, all.length ? t("home.title") : t("home.welcome")),
+    h("div", { id: "clock" }), pending, all.length ? h("ul", { class: "cards" }, cards.map((c) => c.element)) : empty());
   const tick = () => {
     if (!view.isConnected && view.dataset.shown) {
       clearInterval(timer);
@@ -30,10 +30,10 @@ export async function home() {
     }
     view.dataset.shown = "yes";
     cards.forEach((c) => c.tick());
+    warn();
   };
   const timer = setInterval(tick, 1000);
   cards.forEach((c) => c.tick());
-  await drawPending(pending);
   return view;
 }
 
@@ -42,15 +42,25 @@ function empty() {
     h("a", { class: "button main", href: "#add" }, t("home.add")));
 }
 
-function warnings() {
-  const off = Math.round(clockError() / 60_000);
-  return off === 0 ? null : notice("warning", t("clock.off", { minutes: Math.abs(off) }));
+// Whether the clock of this device is wrong.
+function warn() {
+  const place = document.getElementById("clock"), off = Math.round(clockError() / 60_000);
+  const text = off === 0 ? "" : t("clock.off", { minutes: Math.abs(off) });
+  if (place && place.textContent !== text) {
+    place.replaceChildren(...(text ? [notice("warning", text)] : []));
+  }
 }
 
-// What waits and was put aside.
+// What waits and was put aside, and what the engine wants people to know.
 export async function drawPending(place) {
-  const all = await waiting();
-  place.replaceChildren(...all.map((one) => h("div", { class: "notice asks" },
+  const all = await aside(), told = [];
+  for (const account of await accounts()) {
+    for (const one of known.get(account.id)?.notices ?? []) {
+      told.push(h("div", { class: "notice asks" }, h("div", {}, h("strong", {}, account.label), h("br"), `${clock(new Date(one.at))}: ${one.text}`),
+        h("button", { type: "button", onclick: (event) => busy(event.currentTarget, () => asDevice(account, "POST", "notices/seen", { body: { ids: [one.id] } }).catch(() => {})) }, t("home.seen"))));
+    }
+  }
+  place.replaceChildren(...told, ...all.map((one) => h("div", { class: "notice asks" },
     h("div", {}, h("strong", {}, t("home.waits", { application: one.push.application })), h("br"), one.account.label),
     h("button", { class: "main", type: "button", onclick: () => open(one) }, t("home.review")))));
 }

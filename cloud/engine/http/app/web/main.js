@@ -5,13 +5,15 @@ import { accountPage } from "./account.js";
 import { activatePage, choices, importPage, invitePage } from "./add.js";
 import { h, icon, notice, say } from "./dom.js";
 import { drawPending, home, icons, stateOf } from "./home.js";
+import { managePage } from "./owner.js";
+import { renew, subscribed } from "./notify.js";
 import { readyPage, settingsPage } from "./settings.js";
 import { accounts, onChange, open, tidy } from "./vault.js";
 import { begin as watch } from "./watch.js";
 import { begin as speak, t } from "./words.js";
 
 const pages = {
-  "": home, add: choices, activate: activatePage, invite: invitePage, import: importPage, account: accountPage,
+  "": home, add: choices, activate: activatePage, invite: invitePage, import: importPage, account: accountPage, manage: managePage,
   settings: () => settingsPage(draw), ready: () => readyPage(draw),
 };
 
@@ -39,8 +41,8 @@ async function draw() {
   if (turn === drawn) {
     document.getElementById("bar").replaceChildren(...bar(current.name));
     document.getElementById("main").replaceChildren(view);
+    await refresh(); // something may have come while it was made
   }
-  title();
 }
 
 async function go() {
@@ -65,9 +67,8 @@ async function title() {
   document.title = n ? `(${n}) ${t("name")}` : t("name");
 }
 
-// What has come or gone is shown where it can be seen.
-async function heard() {
-  await approve.update();
+// Shows what has come or gone where it can be seen.
+async function refresh() {
   title();
   for (const place of document.querySelectorAll("[data-state]")) {
     const words = stateOf({ id: place.dataset.state });
@@ -79,6 +80,11 @@ async function heard() {
   if (pending) {
     await drawPending(pending);
   }
+}
+
+async function heard() {
+  await approve.update();
+  await refresh();
   await notify();
 }
 
@@ -90,6 +96,9 @@ async function notify() {
     return;
   }
   const worker = await navigator.serviceWorker?.getRegistration("authenticator");
+  if (await subscribed()) {
+    return; // the push service does
+  }
   for (const { push } of await approve.waiting()) {
     if (!notified.has(push.challenge)) {
       notified.add(push.challenge);
@@ -141,6 +150,7 @@ async function begin() {
   });
   setInterval(() => approve.update(), 1000);
   await watch(heard);
+  renew();
 }
 
 // What of the accounts a page shows.

@@ -1,5 +1,6 @@
 // Language, notifications, installation.
 import { field, h, notice } from "./dom.js";
+import { renew } from "./notify.js";
 import { choose, language, languages, t } from "./words.js";
 
 let installer = null; // the browser's offer to install the page
@@ -13,14 +14,15 @@ const installed = () => matchMedia("(display-mode: standalone)").matches || navi
 export function settingsPage(redraw) {
   const select = h("select", { onchange: () => { choose(select.value); redraw(); } },
     Object.entries(languages).map(([tag, name]) => h("option", { value: tag, lang: tag, selected: tag === language }, name)));
-  return h("div", { class: "page narrow" }, h("h1", {}, t("settings.title")), field(t("settings.language"), select), notifications(redraw), install());
+  return h("div", { class: "page narrow" }, h("h1", {}, t("settings.title")), field(t("settings.language"), select), notifications(redraw), install(),
+    h("section", {}, h("h2", {}, t("manage.title")), h("p", {}, t("settings.manage")), h("div", { class: "buttons" }, h("a", { class: "button", href: "#manage" }, t("settings.manage.go")))));
 }
 
 // What notifications need, and how they stand.
 export function notifications(redraw) {
   const state = globalThis.Notification ? Notification.permission : "none";
   return h("section", {}, h("h2", {}, t("settings.notices")), h("p", {}, t(`settings.notices.${state}`)),
-    state === "default" ? h("div", { class: "buttons" }, h("button", { type: "button", onclick: async () => { await Notification.requestPermission(); redraw(); } },
+    state === "default" ? h("div", { class: "buttons" }, h("button", { type: "button", onclick: async () => { await Notification.requestPermission(); redraw(); renew(); } },
       t("settings.notices.ask"))) : null);
 }
 

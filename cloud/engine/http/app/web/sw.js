@@ -31,6 +31,27 @@ self.addEventListener("fetch", (event) => {
   }
 });
 
+const words = {
+  en: { push: (name) => `Sign-in to ${name} waits`, text: "Open the Authenticator to approve or deny it." },
+  de: { push: (name) => `Anmeldung bei ${name} wartet`, text: "Öffnen Sie den Authenticator, um sie zu bestätigen oder abzulehnen." },
+};
+
+// What is pushed only wakes: whoever opens the page sees what is so. A message
+// that cannot be read is shown as well, since browsers end a subscription that
+// shows nothing.
+self.addEventListener("push", (event) => {
+  let told = {};
+  try {
+    told = event.data.json();
+  } catch {
+    // shown without details
+  }
+  const say = words[navigator.language.slice(0, 2)] ?? words.en;
+  const title = told.type === "notice" ? "Authenticator" : say.push(String(told.application ?? "?").slice(0, 64));
+  event.waitUntil(self.registration.showNotification(title, { body: told.type === "notice" ? String(told.text ?? "").slice(0, 300) : say.text,
+    tag: told.challenge, requireInteraction: told.type === "push", icon: new URL("icon-192.png", self.location).href }));
+});
+
 self.addEventListener("notificationclick", (event) => {
   event.notification.close();
   event.waitUntil((async () => {

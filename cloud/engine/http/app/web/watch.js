@@ -1,18 +1,20 @@
 // Waits for sign-ins while the page is seen, or while it may show notifications:
-// one request for each account that can approve, held by the engine until
-// something comes or goes.
-import { pushes } from "./engine.js";
+// one stream of events for each account that can approve. Browsers hold few
+// connections to one address: with many accounts they take turns at asking.
+import { events, pushes } from "./engine.js";
 import { accounts, onChange } from "./vault.js";
 
-const wait = 50; // seconds of one request
-const atOnce = 4; // requests: browsers hold few of them to one address
+const atOnce = 4; // connections
 const turn = 5; // seconds of one request where accounts have to take turns
 const restFirst = 1_000; // milliseconds after a failure, doubled up to restMost
 const restMost = 30_000;
 
-// What is known of each account: { state, pushes }, by its id. States are
+// What is known of each account: { state, pushes, notices }, by its id. States are
 // "ok", "offline" and "removed" (the engine lets it in no more).
 export const known = new Map();
+
+// How sign-ins ended that have gone: { state, reason }, by challenge.
+export const gone = new Map();
 
 const loops = new Map();
 let tell = () => {};
@@ -52,9 +54,9 @@ export async function refresh(again = false) {
   }
 }
 
-function set(account, state, waiting, signal) {
+function set(account, state, got, signal) {
   if (!signal.aborted) {
-    known.set(account.id, { state, pushes: waiting });
+    known.set(account.id, { state, pushes: got.pushes ?? [], notices: got.notices ?? [] });
     tell();
   }
 }
@@ -62,13 +64,19 @@ function set(account, state, waiting, signal) {
 async function run(account, signal) {
   let version = "", rest = restFirst;
   while (!signal.aborted) {
-    const many = loops.size > atOnce;
-    await place();
     let failed = null;
+    await place();
     try {
-      const got = await pushes(account, version, many ? turn : wait, signal);
-      version = got.version;
-      set(account, "ok", got.pushes, signal);
+      if (loops.size > atOnce) {
+        const got = await pushes(account, version, turn, signal);
+        version = got.version;
+        set(account, "ok", got, signal);
+      } else {
+        await events(account, signal, (event, data) => {
+          rest = restFirst;
+          hear(account, event, data, signal);
+        });
+      }
     } catch (refusal) {
       failed = refusal;
       version = "";
@@ -77,10 +85,18 @@ async function run(account, signal) {
     }
     if (failed && !signal.aborted) {
       const removed = failed.key === "engine.denied";
-      set(account, removed ? "removed" : "offline", [], signal);
+      set(account, removed ? "removed" : "offline", {}, signal);
       await pause(Math.max(removed ? restMost : rest, failed.after ?? 0), signal);
+      rest = Math.min(2 * rest, restMost);
     }
-    rest = failed ? Math.min(2 * rest, restMost) : restFirst;
+  }
+}
+
+function hear(account, event, data, signal) {
+  if (event === "gone") {
+    gone.set(data.challenge, data);
+  } else if (event === "pushes") {
+    set(account, "ok", data, signal);
   }
 }
 

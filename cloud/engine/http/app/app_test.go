@@ -1,0 +1,56 @@
+package app_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+)
+
+// What is sent with the page, and what is not there.
+func TestFiles(t *testing.T) {
+	h := build(t)
+	ask := func(path string, header ...string) *httptest.ResponseRecorder {
+		r := httptest.NewRequest(http.MethodGet, path, http.NoBody)
+		for i := 0; i+1 < len(header); i += 2 {
+			r.Header.Set(header[i], header[i+1])
+		}
+		w := httptest.NewRecorder()
+		h.handler.ServeHTTP(w, r)
+		return w
+	}
+	page := ask("/authenticator")
+	policy := page.Header().Get("Content-Security-Policy")
+	for _, want := range []string{"default-src 'none'", "script-src 'self';", "style-src 'self';", "frame-ancestors 'none'", "require-trusted-types-for 'script'", "form-action 'none'", "base-uri 'none'"} {
+		if !strings.Contains(policy, want) {
+			t.Errorf("the policy has no %s: %s", want, policy)
+		}
+	}
+	if strings.Contains(policy, "unsafe") || strings.Contains(policy, "http") || strings.Contains(policy, "*") {
+		t.Errorf("the policy is weak: %s", policy)
+	}
+	if body := page.Body.String(); strings.Contains(body, "<style") || strings.Contains(body, " style=") || strings.Contains(body, "<script>") || strings.Contains(body, "://") {
+		t.Error("something stands inline in the page, or comes from elsewhere")
+	}
+	for path, kind := range map[string]string{"/authenticator": "text/html; charset=utf-8", "/authenticator/main.js": "text/javascript; charset=utf-8", "/authenticator/style.css": "text/css; charset=utf-8",
+		"/authenticator/manifest.webmanifest": "application/manifest+json", "/authenticator/icon.svg": "image/svg+xml", "/authenticator/sw.js": "text/javascript; charset=utf-8"} {
+		w := ask(path)
+		if w.Code != http.StatusOK || w.Header().Get("Content-Type") != kind || w.Header().Get("X-Content-Type-Options") != "nosniff" || w.Header().Get("Referrer-Policy") != "no-referrer" ||
+			!strings.Contains(w.Header().Get("Content-Security-Policy"), "frame-ancestors 'none'") {
+			t.Errorf("%s: %d %v", path, w.Code, w.Header())
+		}
+		tag := w.Header().Get("Etag")
+		if w := ask(path, "If-None-Match", tag); w.Code != http.StatusNotModified || w.Body.Len() > 0 {
+			t.Errorf("%s again: %d", path, w.Code)
+		}
+	}
+	worker := ask("/authenticator/sw.js")
+	if worker.Header().Get("Service-Worker-Allowed") != "/authenticator" || !strings.HasPrefix(worker.Body.String(), "const kept = {") || !strings.Contains(worker.Body.String(), `"main.js"`) {
+		t.Errorf("the worker: %v %.80s", worker.Header(), worker.Body)
+	}
+	for _, path := range []string{"/authenticator/none.js", "/authenticator/index.html", "/authenticator/..%2fapp.go", "/authenticator/../main.js", "/authenticator/"} {
+		if w := ask(path); w.Code != http.StatusNotFound {
+			t.Errorf("%s: %d", path, w.Code)
+		}
+	}
+}

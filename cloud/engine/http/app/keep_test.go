@@ -1,0 +1,265 @@
+package app_test
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+
+	"mfabridge/cloud"
+	"mfabridge/internal/peer"
+)
+
+// oathtool is the code of an independent program: arguments, and the time.
+func oathtool(t testing.TB, args ...string) string {
+	t.Helper()
+	out, err := exec.Command(peer.Path(t, "oathtool", "oathtool"), append(args, "-b")...).Output()
+	if err != nil {
+		t.Fatalf("%v: %v", args, err)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// code is what the page shows for an account.
+func (b *tab) code(name string) string {
+	b.t.Helper()
+	card := `Array.from(document.querySelectorAll(".card")).find((c) => c.innerText.includes(` + quote(name) + `))?.querySelector(".code").innerText.replaceAll(" ", "")`
+	b.want(`/^\d+$/.test(` + card + `)`)
+	return get[string](b, card)
+}
+
+// paste adds codes by an address.
+func (b *tab) paste(address string) {
+	b.t.Helper()
+	b.visit("#import")
+	b.click("Paste an address")
+	b.fill("Address that begins with otpauth://", address)
+	b.click("Add")
+}
+
+// agrees compares a code with oathtool's: the step may have changed between the two.
+func (b *tab) agrees(name string, args ...string) {
+	b.t.Helper()
+	var got, want string
+	for range 3 {
+		before := oathtool(b.t, args...)
+		got, want = b.code(name), oathtool(b.t, args...)
+		if got == want || got == before {
+			return
+		}
+	}
+	b.t.Errorf("%s: the page shows %s, oathtool says %s", name, got, want)
+}
+
+const seed = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
+
+// kept waits until the service worker keeps the page.
+func (b *tab) kept() {
+	b.t.Helper()
+	b.want(`navigator.serviceWorker.ready.then((r) => r.active?.state === "activated" && !!navigator.serviceWorker.controller)`)
+}
+
+// Codes of every kind are oathtool's, and are shown when there is no network;
+// what can approve comes back with it.
+func TestCodesWithoutANetwork(t *testing.T) {
+	h := build(t)
+	b := open(t, h.url)
+	h.activated(t, b)
+	kinds := map[string][]string{}
+	for _, hash := range []string{"SHA1", "SHA256", "SHA512"} {
+		for _, digits := range []string{"6", "8"} {
+			name := hash + " of " + digits
+			b.paste(fmt.Sprintf("otpauth://totp/%s?secret=%s&algorithm=%s&digits=%s&period=30", strings.ReplaceAll(name, " ", "%20"), seed, hash, digits))
+			b.sees(name)
+			kinds[name] = []string{"--totp=" + hash, "-d", digits, seed}
+		}
+	}
+	b.paste("otpauth://hotp/Counter:ada?secret=" + seed + "&counter=41")
+	b.sees("Counter")
+	b.kept()
+	h.down()
+	b.visit("")
+	b.expect = []string{"Failed to load resource", "ERR_CONNECTION"} // of the engine, which is not there
+	for name, args := range kinds {
+		b.agrees(name, args...)
+	}
+	for counter := 41; counter < 44; counter++ {
+		b.click("Next code of ada")
+		want := oathtool(t, "--hotp", "-c", fmt.Sprint(counter), seed)
+		b.want(`document.body.innerText.includes(` + quote(want[:3]+" "+want[3:]) + `)`)
+	}
+	b.sees("No connection: codes still work")
+	h.up(t)
+	b.sees("Ready to approve sign-ins")
+	c := h.ask(t, false)
+	b.sees("Are you signing in?")
+	b.settled()
+	h.down()
+	b.click("Approve")
+	b.sees("did not get through")
+	h.up(t)
+	b.click("Approve")
+	b.sees("You can go on")
+	if d := h.stands(t, c); d.State != cloud.Approved {
+		t.Errorf("%+v", d)
+	}
+	b.quiet()
+}
+
+// The account and its keys survive the browser, and no script can read a key.
+func TestRestartKeepsAccounts(t *testing.T) {
+	h := build(t)
+	path, profile := peer.Path(t, "chromium", "chromium"), t.TempDir()
+	launch := func() (*tab, func()) {
+		allocated, end := chromedp.NewExecAllocator(context.Background(), options(path, profile)...)
+		ctx, _ := chromedp.NewContext(allocated)
+		stop := sync.OnceFunc(func() { _ = chromedp.Cancel(ctx); end() })
+		t.Cleanup(stop)
+		return start(t, ctx, h.url), stop
+	}
+	b, stop := launch()
+	h.activated(t, b)
+	b.paste("otpauth://totp/Contoso:ada?secret=" + seed)
+	b.sees("Contoso")
+	b.kept()
+	b.do(chromedp.Reload())
+	b.sees("Ready to approve sign-ins")
+	for _, leak := range []string{"crypto.subtle.exportKey('pkcs8', a.key)", "crypto.subtle.exportKey('jwk', a.key)"} {
+		if get[bool](b, `import("/authenticator/vault.js").then(async (v) => { const [a] = await v.accounts(); return `+leak+`.then(() => true, () => false); })`) {
+			t.Errorf("%s gives the key away", leak)
+		}
+	}
+	if text := get[string](b, `import("/authenticator/vault.js").then(async (v) => JSON.stringify(await v.accounts(), (k, x) => x instanceof ArrayBuffer ? btoa(String.fromCharCode(...new Uint8Array(x))) : x))`); strings.Contains(text, seed) || strings.Contains(text, base64.StdEncoding.EncodeToString([]byte("12345678901234567890"))) {
+		t.Errorf("a secret lies open: %s", text)
+	}
+	stop()
+	b, _ = launch()
+	b.sees("Ready to approve sign-ins")
+	b.agrees("ada\n", "--totp", seed)
+	c := h.ask(t, false)
+	b.sees("Are you signing in?")
+	b.settled()
+	b.click("Approve")
+	b.sees("You can go on")
+	if d := h.stands(t, c); d.State != cloud.Approved {
+		t.Errorf("%+v", d)
+	}
+	b.quiet()
+}
+
+// A clock that is minutes off is said, and costs nothing while the engine can
+// be asked.
+func TestClockOfTheDevice(t *testing.T) {
+	h := build(t)
+	for _, minutes := range []int{-7, 26} {
+		b := open(t, h.url, fmt.Sprintf(`{ const now = Date.now.bind(Date); Date.now = () => now() + %d; }`, minutes*60_000))
+		b.expect = []string{"401"} // what was signed by the wrong clock
+		h.activated(t, b)
+		b.visit("")
+		b.sees("Ready to approve sign-ins")
+		c := h.ask(t, false)
+		b.sees("Are you signing in?")
+		b.settled()
+		b.click("Approve")
+		b.sees("You can go on")
+		if d := h.stands(t, c); d.State != cloud.Approved {
+			t.Errorf("%+v", d)
+		}
+		b.click("Done")
+		b.sees(fmt.Sprintf("off by %d min", max(minutes, -minutes)))
+		b.quiet()
+	}
+}
+
+// full makes the store of the browser refuse what is put into it, as one does
+// that has no room left.
+const full = `{ const put = IDBObjectStore.prototype.put; IDBObjectStore.prototype.put = function (value) {
+  if (window.noRoom) { throw new DOMException("full", "QuotaExceededError"); }
+  return put.call(this, value);
+}; }`
+
+// Where there is no room, nothing is used up: the code is good for later.
+func TestFullStorage(t *testing.T) {
+	h := build(t)
+	code := h.code(t)
+	b := open(t, h.url, full)
+	b.visit("#user=" + ada + "&code=" + code)
+	get[bool](b, `window.noRoom = true`)
+	b.click("Activate")
+	b.sees("no room left")
+	b.visit("#import")
+	get[bool](b, `window.noRoom = true`)
+	b.click("Paste an address")
+	b.fill("Address that begins with otpauth://", "otpauth://totp/Contoso:ada?secret="+seed)
+	b.click("Add")
+	b.sees("no room left")
+	b.visit("#user=" + ada + "&code=" + code)
+	b.click("Activate")
+	b.sees("This device is ready")
+	b.visit("")
+	b.sees("Ready to approve sign-ins")
+	if n := get[int](b, `document.querySelectorAll(".card").length`); n != 1 {
+		t.Errorf("%d accounts", n)
+	}
+	b.quiet()
+}
+
+// A browser that keeps nothing, as some do in private windows, is no
+// authenticator, and says so.
+func TestNoStorage(t *testing.T) {
+	b := open(t, build(t).url, `IDBFactory.prototype.open = function () { throw new DOMException("no", "SecurityError"); };`)
+	b.sees("This browser keeps nothing for this page")
+	b.quiet()
+}
+
+// Codes are used once, whatever way they come; what is refused says so.
+func TestActivationCodes(t *testing.T) {
+	h := build(t)
+	code := h.code(t)
+	b := open(t, h.url)
+	b.expect = []string{"403", "400"}
+	b.visit("#user=" + ada + "&code=" + code)
+	b.want(`!location.href.includes("code")`)
+	if entries := get[string](b, `JSON.stringify([history.state, location.href, performance.getEntriesByType("resource").map((r) => r.name)])`); strings.Contains(entries, code) {
+		t.Errorf("the code is left in %s", entries)
+	}
+	b.fill("Activation code", "abcd-efgh-jkmn")
+	b.click("Activate")
+	b.sees("The code is not right, was used, or is too old")
+	b.fill("Activation code", h.url+"/authenticator#user="+ada+"&code="+strings.ToUpper(strings.ReplaceAll(code, "-", "")))
+	b.click("Activate")
+	b.sees("This device is ready")
+	b.visit("#user=" + ada + "&code=" + code)
+	b.click("Activate")
+	b.sees("The code is not right, was used, or is too old")
+	b.visit("#activate")
+	b.fill("Activation code", "https://engine.other.example/authenticator#user=ada&code=abcd-efgh-jkmn")
+	b.sees("This code is for the address engine.other.example")
+	b.visit("#user=%3Cimg%20src=x%3E&code=%22%3E%3Cscript%3E1%3C/script%3E")
+	b.click("Activate")
+	b.sees("The code is not right")
+	b.visit("#import")
+	b.click("Paste an address")
+	for address, says := range map[string]string{
+		"https://contoso.example":                             "does not begin with otpauth://",
+		"otpauth://steam/x?secret=" + seed:                    "kind “steam”",
+		"otpauth://totp/x?secret=1189":                        "missing or damaged",
+		"otpauth://totp/x":                                    "does not begin",
+		"otpauth://totp/x?secret=" + seed + "&digits=7":       "“digits”",
+		"otpauth://totp/x?secret=" + seed + "&period=0":       "“period”",
+		"otpauth://totp/x?secret=" + seed + "&algorithm=MD5":  "Codes by MD5",
+		"otpauth://totp/x?secret=" + seed + "&secret=" + seed: "says “secret” twice",
+		"otpauth://totp/%E0?secret=" + seed:                   "is damaged",
+		"otpauth://hotp/x?secret=" + seed + "&counter=1e400":  "“counter”",
+	} {
+		b.fill("Address that begins with otpauth://", address)
+		b.click("Add")
+		b.sees(says)
+	}
+	b.quiet()
+}

@@ -1,0 +1,152 @@
+package app_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/chromedp/cdproto/browser"
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/serviceworker"
+	"github.com/chromedp/chromedp"
+
+	"mfabridge/cloud"
+)
+
+// audited tells whether something stands in the audit.
+func (h *house) audited(t testing.TB, action string) bool {
+	t.Helper()
+	for entry, err := range h.engine.Audit(t.Context(), 0) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if entry.Action == action {
+			return true
+		}
+	}
+	return false
+}
+
+// The owner renames a device, says that a login was not theirs, removes a
+// second device, and that device hears of it.
+func TestOwnerLooksAfterDevices(t *testing.T) {
+	h := build(t)
+	a, b := open(t, h.url), open(t, h.url)
+	h.activated(t, a)
+	h.activated(t, b)
+	b.expect = []string{"401", "403"}
+	c := h.ask(t, false)
+	b.sees("Are you signing in?")
+	b.settled()
+	b.click("Approve")
+	b.sees("You can go on")
+	b.click("Done")
+	if d := h.stands(t, c); d.State != cloud.Approved {
+		t.Fatalf("%+v", d)
+	}
+	a.sees("Approved elsewhere")
+	a.click("Done")
+	a.click("Details of " + ada)
+	a.sees("Recent answers")
+	a.click("Rename")
+	get[bool](a, `(document.querySelector("details[open] input").value = "", true)`)
+	a.fill("Name", "Ada's <b>telephone</b>")
+	get[bool](a, `(Array.from(document.querySelectorAll("details[open] button")).find((e) => e.innerText === "Rename").click(), true)`)
+	a.sees("The device has its new name")
+	a.sees("Ada's <b>telephone</b>")
+	a.click("The answer for VPN was not me")
+	a.click("Report it")
+	a.sees("It was reported")
+	a.sees("Reported: this was not you")
+	if !h.audited(t, "user.fraud") {
+		t.Error("the report is not in the audit")
+	}
+	a.click("Rename or remove")
+	a.click("I have lost it")
+	a.sees("Your organisation is told")
+	a.click("Cancel")
+	a.want(`document.querySelectorAll("main li.row details").length === 2`)
+	a.click("I have lost it")
+	a.click("Remove")
+	a.sees("was removed")
+	a.want(`document.querySelectorAll("main li.row details").length === 1`)
+	b.visit("")
+	b.sees("No longer active")
+	b.click("Details of " + ada)
+	b.sees("does not know this device any more")
+	b.click("Remove")
+	b.click("Remove")
+	b.sees("Welcome")
+	a.quiet()
+	b.quiet()
+}
+
+// What a push service delivers is shown by the service worker while no page is
+// open; a message that nobody can read is shown as well, and does no harm.
+func TestPushedMessages(t *testing.T) {
+	h := build(t)
+	b := open(t, h.url)
+	b.kept()
+	allow := browser.SetPermissionParams{Permission: &browser.PermissionDescriptor{Name: "notifications"}, Setting: browser.PermissionSettingGranted,
+		Origin: h.url, BrowserContextID: chromedp.FromContext(b.ctx).BrowserContextID}
+	if _, err := chromedp.CallBrowser(b.ctx, browser.SetPermission, allow); err != nil {
+		t.Fatal(err)
+	}
+	found := make(chan serviceworker.RegistrationID, 1)
+	if err := chromedp.Listen(b.ctx, func(event any) {
+		if e, ok := event.(*serviceworker.EventWorkerRegistrationUpdated); ok {
+			for _, r := range e.Registrations {
+				if strings.HasPrefix(r.ScopeURL, h.url) {
+					select {
+					case found <- r.RegistrationID:
+					default:
+					}
+				}
+			}
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := chromedp.Call(b.ctx, serviceworker.Enable, cdp.Empty{}); err != nil {
+		t.Fatal(err)
+	}
+	id := <-found
+	for data, says := range map[string]string{
+		`{"type":"push","challenge":"c1","application":"VPN","from":"198.51.100.7"}`: "Sign-in to VPN waits",
+		`{"type":"notice","text":"A new device was activated."}`:                     "A new device was activated.",
+		`{`: "Sign-in to ? waits",
+		`{"type":"push","application":{"a":1},"challenge":7}`: "Sign-in to [object Object] waits",
+	} {
+		if _, err := chromedp.Call(b.ctx, serviceworker.DeliverPushMessage, serviceworker.DeliverPushMessageParams{Origin: h.url, RegistrationID: id, Data: data}); err != nil {
+			t.Fatal(err)
+		}
+		b.want(`navigator.serviceWorker.ready.then(async (r) => (await r.getNotifications()).some((n) => (n.title + " " + n.body).includes(` + quote(says) + `)))`)
+	}
+	b.quiet()
+}
+
+// The page speaks German to whoever wants it, and remembers it.
+func TestGerman(t *testing.T) {
+	h := build(t)
+	b := open(t, h.url)
+	b.visit("#settings")
+	get[bool](b, `((e) => { e.value = "de"; e.dispatchEvent(new Event("change", { bubbles: true })); return true; })(document.querySelector("select"))`)
+	b.sees("Einstellungen")
+	if got := get[string](b, `document.documentElement.lang`); got != "de" {
+		t.Errorf("the language is %s", got)
+	}
+	b.visit("#user=" + ada)
+	b.sees("Anmelden und aktivieren")
+	b.inspect("german")
+	for _, page := range []string{"", "#add", "#activate", "#import", "#manage", "#settings"} {
+		b.visit(page)
+		b.want(`document.querySelector("main h1").innerText.length > 3`)
+		if text := get[string](b, `document.body.innerText`); strings.Contains(text, "Sign in") || strings.Contains(text, "Your ") {
+			t.Errorf("%s speaks English: %s", page, text)
+		}
+		b.look(320, "light")
+		if got := get[int64](b, `document.documentElement.scrollWidth`); got > 320 {
+			t.Errorf("%s is %d wide", page, got)
+		}
+	}
+	b.quiet()
+}

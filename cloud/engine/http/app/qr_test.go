@@ -1,0 +1,105 @@
+package app_test
+
+import (
+	"bytes"
+	"encoding/base64"
+	"image"
+	"image/color"
+	"image/png"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/boombuler/barcode"
+	"github.com/boombuler/barcode/qr"
+	"github.com/chromedp/chromedp"
+)
+
+// photograph is a QR code as a picture has it: turned, in a bad light, dark on
+// light or light on dark.
+func photograph(t testing.TB, text string, level qr.ErrorCorrectionLevel, angle, unit float64, negative bool) []byte {
+	t.Helper()
+	code, err := qr.Encode(text, level, qr.Unicode)
+	if err != nil {
+		t.Fatal(err)
+	}
+	modules := float64(code.Bounds().Dx())
+	size := int(modules*unit*1.5) + 40
+	picture := image.NewGray(image.Rect(0, 0, size, size))
+	sin, cos := math.Sincos(angle * math.Pi / 180)
+	for y := range size {
+		for x := range size {
+			u, v := float64(x-size/2)/unit, float64(y-size/2)/unit
+			u, v = u*cos+v*sin+modules/2, v*cos-u*sin+modules/2
+			light := 225.0
+			if u >= 0 && v >= 0 && u < modules && v < modules && isDark(code, int(u), int(v)) {
+				light = 40
+			}
+			if negative {
+				light = 255 - light
+			}
+			picture.SetGray(x, y, color.Gray{Y: uint8(light * (0.55 + 0.45*float64(x)/float64(size)))})
+		}
+	}
+	var b bytes.Buffer
+	if err := png.Encode(&b, picture); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func isDark(code barcode.Barcode, x, y int) bool {
+	r, _, _, _ := code.At(x, y).RGBA()
+	return r < 0x8000
+}
+
+// Codes of another program are read, of every level, many sizes, and as they
+// are photographed.
+func TestQRCodes(t *testing.T) {
+	b := open(t, build(t).url)
+	if get[bool](b, `!!globalThis.BarcodeDetector`) {
+		t.Log("this browser has a reader of its own, which comes first")
+	}
+	read := func(picture []byte) string {
+		return get[string](b, `import("/authenticator/scan.js").then((m) => m.textOf(new Blob([Uint8Array.from(atob("`+base64.StdEncoding.EncodeToString(picture)+
+			`"), (c) => c.charCodeAt(0))]))).catch((e) => "refused: " + e.key)`)
+	}
+	long := "otpauth://totp/Contoso:ada@contoso.example?secret=" + seed + "&issuer=Contoso&name=" + strings.Repeat("Zoë+1 ", 90)
+	for i, level := range []qr.ErrorCorrectionLevel{qr.L, qr.M, qr.Q, qr.H} {
+		for j, size := range []int{10, 60, 120, 230, 400} {
+			text := strings.ToValidUTF8(long[:size], "")
+			if got := read(photograph(t, text, level, float64((i*5+j)*37%360), 3.3+float64(j%3), (i+j)%4 == 3)); got != text {
+				t.Errorf("%v, %d bytes: read %q", level, size, got)
+			}
+		}
+	}
+	for name, picture := range map[string][]byte{"no picture": []byte("none"), "a picture cut off": photograph(t, long[:60], qr.M, 0, 4, false)[:200]} {
+		if got := read(picture); got != "refused: scan.picture" {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+	var blank bytes.Buffer
+	if err := png.Encode(&blank, image.NewGray(image.Rect(0, 0, 300, 200))); err != nil {
+		t.Fatal(err)
+	}
+	if got := read(blank.Bytes()); got != "refused: scan.none" {
+		t.Errorf("a picture of nothing: %s", got)
+	}
+	b.quiet()
+}
+
+// A picture that somebody chooses adds its codes.
+func TestPictureAddsCodes(t *testing.T) {
+	b := open(t, build(t).url)
+	path := filepath.Join(t.TempDir(), "code.png")
+	if err := os.WriteFile(path, photograph(t, "otpauth://totp/Contoso:ada?secret="+seed+"&digits=8&algorithm=SHA256", qr.M, 12, 4, false), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b.visit("#import")
+	b.do(chromedp.SetUploadFiles(chromedp.CSS(`input[type="file"]`), []string{path}))
+	b.sees("Contoso")
+	b.agrees("Contoso", "--totp=SHA256", "-d", "8", seed)
+	b.quiet()
+}

@@ -1,0 +1,75 @@
+package app_test
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+var (
+	entry = regexp.MustCompile(`"([a-z][\w.]*)": "((?:[^"\\]|\\.)*)"`)
+	used  = regexp.MustCompile(`(?:\bt\(|Refusal\(|denied\()"([a-z]\w*(?:\.\w+)*)"`)
+	slot  = regexp.MustCompile(`\{\w+\}`)
+)
+
+func dictionary(t *testing.T, language string) map[string]string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("web", language+".js"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	words := map[string]string{}
+	for _, m := range entry.FindAllStringSubmatch(string(text), -1) {
+		if _, twice := words[m[1]]; twice {
+			t.Errorf("%s says %s twice", language, m[1])
+		}
+		words[m[1]] = m[2]
+	}
+	if len(words) < 100 {
+		t.Fatalf("%s has %d words only", language, len(words))
+	}
+	return words
+}
+
+// Both languages say everything that the pages ask for, with the same slots.
+func TestEveryWordInEveryLanguage(t *testing.T) {
+	english, german := dictionary(t, "en"), dictionary(t, "de")
+	for key, text := range english {
+		other, ok := german[key]
+		if !ok {
+			t.Errorf("German has no %s", key)
+			continue
+		}
+		if a, b := slot.FindAllString(text, -1), slot.FindAllString(other, -1); !slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b))) {
+			t.Errorf("%s has the slots %v in English and %v in German", key, a, b)
+		}
+	}
+	for key := range german {
+		if _, ok := english[key]; !ok {
+			t.Errorf("English has no %s", key)
+		}
+	}
+	files, err := filepath.Glob("web/*.js")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range files {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range used.FindAllStringSubmatch(string(text), -1) {
+			if english[m[1]] == "" {
+				t.Errorf("%s says %s, which is no word", path, m[1])
+			}
+		}
+		for _, bad := range []string{"innerHTML", "outerHTML", "insertAdjacentHTML", "eval(", "new Function", "http://", "document.write"} {
+			if strings.Contains(string(text), bad) && !strings.Contains(string(text), "http://www.w3.org") {
+				t.Errorf("%s holds %s", path, bad)
+			}
+		}
+	}
+}
