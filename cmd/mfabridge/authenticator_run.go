@@ -16,6 +16,7 @@ import (
 	"mfabridge/cloud/engine"
 	"mfabridge/cloud/engine/http/wire"
 	"mfabridge/cloud/remote/device"
+	"mfabridge/internal/secret"
 	"mfabridge/migrate"
 )
 
@@ -185,7 +186,11 @@ func (r *running) show(ctx context.Context, client *device.Client, d *device.Dev
 		fmt.Fprintln(r.p.out, "left: the login shows a number, which nobody has typed")
 		return nil
 	}
-	if err := r.p.answer(ctx, client, d, push, answer, number); err != nil {
+	pin, ok := r.pin(ctx, push, answer)
+	if !ok {
+		return nil
+	}
+	if err := r.p.answer(ctx, client, d, push, answered{answer, number, pin}); err != nil {
 		fmt.Fprintln(r.p.out, err)
 	}
 	if r.left > 0 {
@@ -194,6 +199,24 @@ func (r *running) show(ctx context.Context, client *device.Client, d *device.Dev
 		}
 	}
 	return nil
+}
+
+// pin has a person type the PIN where an approval needs one; false: nobody did.
+func (r *running) pin(ctx context.Context, push push, answer engine.PushAnswer) (secret.Bytes, bool) {
+	switch {
+	case !push.PIN || answer != engine.PushApprove:
+		return secret.Bytes{}, true
+	case r.lines == nil:
+		fmt.Fprintln(r.p.out, "left: the approval needs a PIN, which nobody has typed")
+		return secret.Bytes{}, false
+	}
+	fmt.Fprint(r.p.err, "PIN: ")
+	select {
+	case <-ctx.Done():
+		return secret.Bytes{}, false
+	case line, more := <-r.lines:
+		return secret.FromString(line), more
+	}
 }
 
 // ask has a person decide; empty: nobody did before the login went.

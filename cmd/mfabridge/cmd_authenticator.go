@@ -20,6 +20,7 @@ import (
 
 func (p *program) authenticatorCommand() *cli.Command {
 	one := []cli.Flag{deviceFlag(), caFlag()}
+	pin := &cli.StringFlag{Name: "pin", EnvVars: env("pin"), Usage: "the PIN of this authenticator, where it has one: `file:PATH`, env:NAME, or - (default: a prompt)"}
 	number := &cli.StringFlag{Name: "number", EnvVars: env("number"), Usage: "the `NUMBER` that the login shows, where it shows one"}
 	patience := &cli.DurationFlag{Name: "wait", EnvVars: env("wait"), Usage: "wait this `TIME` for a push to come (default: it is there already)"}
 	return &cli.Command{
@@ -38,6 +39,7 @@ func (p *program) authenticatorCommand() *cli.Command {
 					&cli.StringFlag{Name: "pass", EnvVars: env("pass"), Usage: "a pass of the helpdesk: `file:PATH`, env:NAME, or -"},
 					&cli.StringFlag{Name: "password", EnvVars: env("password"), Usage: "the user's password: `file:PATH`, env:NAME, or -"},
 					&cli.StringFlag{Name: "answer", EnvVars: env("answer"), Usage: "with --password: the code of the second factor, `file:PATH`, env:NAME, or - (default: a prompt)"},
+					&cli.StringFlag{Name: "pin", EnvVars: env("pin"), Usage: "a PIN to approve with, from now on: `file:PATH`, env:NAME, or - (default: a prompt, where one is required)"},
 					deviceFlag(), caFlag(),
 				}, Action: p.authenticatorActivate},
 			{Name: "run", Usage: "wait for sign-ins and ask what to answer, until stopped",
@@ -50,7 +52,7 @@ func (p *program) authenticatorCommand() *cli.Command {
 					caFlag(),
 				}, Action: p.authenticatorRun},
 			{Name: "code", Usage: "print the code of now; works offline", Flags: []cli.Flag{deviceFlag()}, Action: p.authenticatorCode},
-			{Name: "approve", Usage: "approve the sign-in that waits", Flags: append(one, number, patience),
+			{Name: "approve", Usage: "approve the sign-in that waits", Flags: append(one, number, pin, patience),
 				Action: func(c *cli.Context) error { return p.press(c, engine.PushApprove) }},
 			{Name: "deny", Usage: "deny the sign-in that waits", Flags: append(one, patience,
 				&cli.BoolFlag{Name: "fraud", EnvVars: env("fraud"), Usage: "report that it was somebody else's"}),
@@ -60,6 +62,14 @@ func (p *program) authenticatorCommand() *cli.Command {
 					}
 					return p.press(c, engine.PushDeny)
 				}},
+			{Name: "pin", Usage: "set the PIN that this authenticator approves with, or another", Flags: append(one, pin,
+				&cli.StringFlag{Name: "old", EnvVars: env("old"), Usage: "the PIN of before, where there is one: `file:PATH`, env:NAME, or -"}), Action: p.authenticatorPIN},
+			{Name: "devices", Usage: "list the authenticators of this user", Flags: one, Action: p.withDevice(p.listOwnDevices)},
+			{Name: "rename", Usage: "call an authenticator of this user something else", ArgsUsage: "ID NAME", Flags: one, Action: p.withDevice(p.renameOwnDevice)},
+			{Name: "remove", Usage: "remove an authenticator of this user: it approves nothing more, and its codes end", ArgsUsage: "ID", Flags: append(one,
+				&cli.BoolFlag{Name: "lost", EnvVars: env("lost"), Usage: "it was lost: also if it is the last one"}), Action: p.withDevice(p.removeOwnDevice)},
+			{Name: "approvals", Usage: "list the last sign-ins that this user has answered", Flags: one, Action: p.withDevice(p.listApprovals)},
+			{Name: "report", Usage: "say of a sign-in that was answered that it was somebody else's", ArgsUsage: "ID", Flags: one, Action: p.withDevice(p.reportApproval)},
 		},
 	}
 }
@@ -140,7 +150,27 @@ func (p *program) activated(c *cli.Context, client *device.Client) (*device.Devi
 	if err != nil {
 		return nil, err
 	}
-	return client.Activate(ctx, made.User, made.Code, name)
+	pin, err := p.wordIf(c.String("pin"))
+	if err != nil {
+		return nil, err
+	}
+	d, err := client.Activate(ctx, made.User, made.Code, name, pin)
+	if errors.Is(err, device.ErrNeedsPIN) && pin.IsZero() {
+		fmt.Fprintf(p.err, "%v\n", err)
+		if pin, err = p.word(""); err != nil {
+			return nil, err
+		}
+		d, err = client.Activate(ctx, made.User, made.Code, name, pin)
+	}
+	return d, err
+}
+
+// wordIf is word; zero where nothing says where it is.
+func (p *program) wordIf(ref string) (secret.Bytes, error) {
+	if ref == "" {
+		return secret.Bytes{}, nil
+	}
+	return p.word(ref)
 }
 
 // proven signs in with the password and the second factor that is there.
@@ -225,7 +255,11 @@ func (p *program) press(c *cli.Context, answer engine.PushAnswer) (err error) {
 		if answer == engine.PushApprove && push.Number && c.String("number") == "" {
 			return usage("the login shows a number that has to be given", "add --number NN with the number that you see; deny it if you see none")
 		}
-		if err := p.answer(c.Context, client, d, push, answer, c.String("number")); err != nil {
+		pin, err := p.pinFor(c.String("pin"), push, answer)
+		if err != nil {
+			return err
+		}
+		if err := p.answer(c.Context, client, d, push, answered{answer, c.String("number"), pin}); err != nil {
 			return err
 		}
 	}
@@ -244,12 +278,30 @@ func waitPushes(ctx context.Context, client *device.Client, d *device.Device, un
 // errTooLate says that a push has had its answer, or its end.
 var errTooLate = errors.New("too late: the sign-in has gone, or was answered on another device")
 
+// answered is what a person gives in answer to a push.
+type answered struct {
+	word   engine.PushAnswer
+	number string
+	pin    secret.Bytes
+}
+
+// pinFor is the PIN for an approval that needs one.
+func (p *program) pinFor(ref string, push push, answer engine.PushAnswer) (secret.Bytes, error) {
+	if !push.PIN || answer != engine.PushApprove {
+		return secret.Bytes{}, nil
+	}
+	return p.word(ref)
+}
+
 // answer presses a button and says what came of it.
-func (p *program) answer(ctx context.Context, client *device.Client, d *device.Device, push push, answer engine.PushAnswer, number string) error {
-	got, err := client.Press(ctx, d, push.Challenge, answer, number)
+func (p *program) answer(ctx context.Context, client *device.Client, d *device.Device, push push, a answered) error {
+	got, err := client.Press(ctx, d, push.Challenge, a.word, a.number, a.pin)
+	answer := a.word
 	switch {
 	case err != nil:
 		return err
+	case got.PIN != "":
+		return pinRefused(got.PIN, got.Left)
 	case got.Reason == cloud.RepeatRefused || got.State == cloud.Expired:
 		return errTooLate
 	case got.State == cloud.Approved:

@@ -11,6 +11,7 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -96,8 +97,13 @@ func (c *Client) activation(ctx context.Context, path string, body any) (engine.
 	return engine.Activation{User: a.User, Code: secret.FromString(a.Code), Until: a.Until}, nil
 }
 
-// Activate makes a device with a new key pair. The code is used up.
-func (c *Client) Activate(ctx context.Context, user string, code secret.Bytes, name string) (*Device, error) {
+// ErrNeedsPIN says that the new authenticator needs a PIN: the same again with
+// one. The code is as good as before.
+var ErrNeedsPIN = errors.New("the new authenticator needs a PIN")
+
+// Activate makes a device with a new key pair, and with a PIN where one is
+// given. The code is used up, unless it is ErrNeedsPIN.
+func (c *Client) Activate(ctx context.Context, user string, code secret.Bytes, name string, pin secret.Bytes) (*Device, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, fmt.Errorf("no key can be made: %w", err)
@@ -106,15 +112,22 @@ func (c *Client) Activate(ctx context.Context, user string, code secret.Bytes, n
 	if err != nil {
 		return nil, fmt.Errorf("no key can be made: %w", err)
 	}
-	signature, err := sign(key, engine.ActivationText(user, string(code.Reveal()), name, public))
+	typed := []string{string(pin.Reveal())}
+	if pin.IsZero() {
+		typed = nil
+	}
+	signature, err := sign(key, engine.ActivationText(user, string(code.Reveal()), name, public, typed...))
 	if err != nil {
 		return nil, err
 	}
 	var got wire.EnrolledAnswer
-	err = c.post(ctx, "/activate", wire.EnrolRequest{User: user, Code: string(code.Reveal()), Name: name,
+	err = c.post(ctx, "/activate", wire.EnrolRequest{User: user, Code: string(code.Reveal()), Name: name, PIN: string(pin.Reveal()),
 		Key: base64.RawURLEncoding.EncodeToString(public), Signature: base64.RawURLEncoding.EncodeToString(signature)}, &got)
 	if err != nil {
 		return nil, err
+	}
+	if got.Needs != "" {
+		return nil, fmt.Errorf("%w of at least %d digits", ErrNeedsPIN, got.PINLength)
 	}
 	return &Device{URL: c.base, User: got.User, UPN: got.UPN, ID: got.Device, Name: name, key: key, oath: got.OATH}, nil
 }
@@ -129,16 +142,18 @@ func (c *Client) Pushes(ctx context.Context, d *Device, version string, wait tim
 	return got, err
 }
 
-// Press answers a push; number is what the login shows, where it is matched.
+// Press answers a push; number is what the login shows, where it is matched, and
+// pin that of the device, where it needs one. With a state of the PIN the answer
+// was not taken.
 // RepeatRefused: it has had its answer, or its time is over.
-func (c *Client) Press(ctx context.Context, d *Device, id cloud.ChallengeID, answer engine.PushAnswer, number string) (got wire.PressAnswer, err error) {
+func (c *Client) Press(ctx context.Context, d *Device, id cloud.ChallengeID, answer engine.PushAnswer, number string, pin secret.Bytes) (got wire.PressAnswer, err error) {
 	err = c.signed(ctx, func(now time.Time) error {
-		text := engine.AnswerText(engine.Response{User: d.User, Device: d.ID, Challenge: id, Answer: answer, Number: number}, now)
+		text := engine.AnswerText(engine.Response{User: d.User, Device: d.ID, Challenge: id, Answer: answer, Number: number, PIN: pin}, now)
 		signature, err := sign(d.key, text)
 		if err != nil {
 			return err
 		}
-		return c.call(ctx, d, now, 0, http.MethodPost, "/pushes/"+url.PathEscape(string(id))+"/answer", wire.PressRequest{Answer: string(answer), Number: number,
+		return c.call(ctx, d, now, 0, http.MethodPost, "/pushes/"+url.PathEscape(string(id))+"/answer", wire.PressRequest{Answer: string(answer), Number: number, PIN: string(pin.Reveal()),
 			Time: now.Unix(), Signature: base64.RawURLEncoding.EncodeToString(signature)}, &got)
 	})
 	return got, err
@@ -182,6 +197,9 @@ func (c *Client) call(ctx context.Context, d *Device, now time.Time, wait time.D
 	text, err := io.ReadAll(io.LimitReader(w.Body, maxAnswer+1))
 	if err != nil || len(text) > maxAnswer {
 		return &cloud.Error{Kind: cloud.Unavailable, Message: "the engine's answer cannot be read", Err: err}
+	}
+	if w.StatusCode == http.StatusNoContent && into == nil {
+		return nil
 	}
 	if w.StatusCode != http.StatusOK {
 		c.learn(w.Header.Get("Date"))

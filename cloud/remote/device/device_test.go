@@ -120,7 +120,7 @@ func TestWrongClockIsMended(t *testing.T) {
 		t.Errorf("then %v, %v", asked, err)
 	}
 	removed = true
-	if _, err := c.Press(t.Context(), d, "c", engine.PushApprove, ""); cloud.KindOf(err) != cloud.Denied || len(asked) != 4 {
+	if _, err := c.Press(t.Context(), d, "c", engine.PushApprove, "", secret.Bytes{}); cloud.KindOf(err) != cloud.Denied || len(asked) != 4 {
 		t.Errorf("a removed device: %v, %v", asked, err)
 	}
 }

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+
+	"mfabridge/fixtures"
+)
+
+// A RADIUS login that is approved with a PIN; its user looks at it afterwards and
+// says that it was somebody else's.
+func TestAuthenticatorWithAPINLooksAfterItself(t *testing.T) {
+	d := newDesk(t, "")
+	must(t, exitDone, "engine", "settings", "--store", d.store, "--pin", "yes", "--pin-length", "6", "--reason", "test")
+	d.write(t, "grace.password", "correct horse battery")
+	d.write(t, "grace.code", oathtool(t, fixtures.CanaryDeviceBase32))
+	pin, wrong := "file:"+d.write(t, "pin", "273914\n"), "file:"+d.write(t, "wrong", "111112\n")
+	must(t, exitDone, "engine", "user", "password", fixtures.Grace, "--store", d.store, "--password", "file:"+d.path("grace.password"), "--reason", "test")
+	at := []string{"--device", d.path("one.json"), "--ca", d.path("engine.crt")}
+	do := func(code int, words ...string) result {
+		t.Helper()
+		return must(t, code, append(append([]string{"authenticator"}, words...), at...)...)
+	}
+	// The engine asks for the PIN that nobody has given, and takes it at a prompt.
+	r := mfabridgeIn(t, "273914\n", append([]string{"authenticator", "activate", "--url", d.engine.pages, "--user", fixtures.Grace,
+		"--password", "file:" + d.path("grace.password"), "--answer", "file:" + d.path("grace.code")}, at...)...)
+	if r.code != exitDone || !strings.Contains(r.err, "needs a PIN of at least 6 digits") {
+		t.Fatalf("%d %s %s", r.code, r.out, r.err)
+	}
+	held := d.login(t, "correct horse,push", "")
+	if r := do(exitFailed, "approve", "--wait", "15s", "--pin", wrong); !strings.Contains(r.err, "4 more can be tried") {
+		t.Errorf("a wrong PIN: %s", r.err)
+	}
+	if r := do(exitDone, "approve", "--pin", pin); !strings.Contains(r.out, "approved") {
+		t.Errorf("the PIN: %s %s", r.out, r.err)
+	}
+	if out := <-held; !strings.Contains(out, "Received Access-Accept") {
+		t.Errorf("the login:\n%s", out)
+	}
+	if r := do(exitFailed, "pin", "--pin", pin); !strings.Contains(r.err, "--old") {
+		t.Errorf("another PIN without the old one: %s", r.err)
+	}
+	do(exitDone, "pin", "--pin", "file:"+d.write(t, "new", "518264\n"), "--old", pin)
+	list := do(exitDone, "devices").out
+	id := regexp.MustCompile(`(?m)^(\S+) +Terminal \(this\) .* yes$`).FindStringSubmatch(list)
+	if id == nil {
+		t.Fatalf("devices:\n%s", list)
+	}
+	do(exitDone, "rename", id[1], "Desk")
+	list = do(exitDone, "approvals").out
+	login := regexp.MustCompile(`(?m)^(\S+) .* approved +Desk$`).FindStringSubmatch(list)
+	if login == nil {
+		t.Fatalf("approvals:\n%s", list)
+	}
+	if r := do(exitDone, "report", login[1]); !strings.Contains(r.out, "tell your helpdesk") {
+		t.Errorf("report: %s", r.out)
+	}
+	if list := do(exitDone, "approvals").out; !strings.Contains(list, "approved, reported") {
+		t.Errorf("approvals:\n%s", list)
+	}
+	do(exitDone, "remove", id[1], "--lost")
+	do(exitFailed, "devices")
+	audit := must(t, exitDone, "engine", "audit", "export", "--store", d.store).out
+	for _, want := range []string{"device.pin", "device.rename", "user.fraud", "after=approved", "device.lost"} {
+		if !strings.Contains(audit, want) {
+			t.Errorf("the audit has no %s", want)
+		}
+	}
+	for _, never := range []string{"273914", "518264", "111112"} {
+		if strings.Contains(audit, never) {
+			t.Errorf("a PIN is in the audit")
+		}
+	}
+}
