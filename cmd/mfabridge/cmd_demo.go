@@ -251,6 +251,7 @@ radius:
       secret: file:vpn.secret
       primary: none
       primary_done_by_client: true
+      push_wait: 9s
     - name: portal                    # leaves the password to the engine
       networks: ["127.0.0.2/32"]
       secret: file:portal.secret
@@ -282,7 +283,7 @@ func (d *demo) logIn() error {
 
 // withShim serves the demo's configuration while use runs.
 func (d *demo) withShim(use func(address string, log *events) error) (err error) {
-	log := &events{}
+	log := newEvents()
 	quiet := &program{streams: streams{in: d.p.in, out: io.Discard, err: log}, now: d.p.now, sleep: d.p.sleep}
 	parts, err := quiet.loadShim(d.ctx, d.path("shim.yaml"), "")
 	if err != nil {
@@ -337,5 +338,5 @@ func (d *demo) logins(address string, log *events) error {
 			return err
 		}
 	}
-	return nil
+	return d.approve(vpn)
 }

@@ -122,6 +122,7 @@ func (d *demo) login(l demoLogin, log *events) error {
 	if l.typing != "" {
 		d.say("  types %s", l.typing)
 	}
+	before := len(log.reasons())
 	r, err := l.nas.ask(l.user, cmp.Or(l.password, "checked by the vpn"), nil)
 	if err != nil {
 		return err
@@ -138,7 +139,7 @@ func (d *demo) login(l demoLogin, log *events) error {
 		d.say("  -> %s with State  <- %s", typed, r)
 	}
 	if r.code == reject {
-		d.say("  the operator's log says: %s", log.lastReason())
+		d.say("  the operator's log says: %s", log.reasonAfter(before))
 	}
 	if r.code != l.want {
 		return fmt.Errorf("%s got %s where %s was due", l.user, r.code, l.want)
@@ -154,12 +155,14 @@ func (r reply) String() string {
 }
 
 // code computes what a person would read off a token or an app now.
-func (d *demo) code(seedHex string) (string, error) {
+func (d *demo) code(seedHex string) (string, error) { return d.codeAt(seedHex, d.p.now()) }
+
+func (d *demo) codeAt(seedHex string, at time.Time) (string, error) {
 	key, err := hex.DecodeString(seedHex)
 	if err != nil {
 		return "", err
 	}
-	return generator{key: secret.New(key), algorithm: otp.AlgorithmSHA1, digits: otp.DigitsSix}.code(uint64(d.p.now().Unix()) / 30)
+	return generator{key: secret.New(key), algorithm: otp.AlgorithmSHA1, digits: otp.DigitsSix}.code(uint64(at.Unix()) / 30)
 }
 
 // wrong is another code of the same length.
@@ -197,24 +200,47 @@ func (d *demo) texted() (string, error) {
 type events struct {
 	mu   sync.Mutex
 	text bytes.Buffer
+	came chan struct{} // holds a token when there is something new
 }
+
+func newEvents() *events { return &events{came: make(chan struct{}, 1)} }
 
 func (e *events) Write(b []byte) (int, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	select {
+	case e.came <- struct{}{}:
+	default:
+	}
 	return e.text.Write(b)
 }
 
-// lastReason is why the newest refusal was one.
-func (e *events) lastReason() string {
+// reasons are why logins were refused, oldest first.
+func (e *events) reasons() (all []string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	lines := strings.Split(strings.TrimSpace(e.text.String()), "\n")
-	for _, line := range slices.Backward(lines) {
+	for line := range strings.Lines(e.text.String()) {
 		var event struct{ Outcome, Reason string }
 		if json.Unmarshal([]byte(line), &event) == nil && event.Reason != "" {
-			return event.Reason
+			all = append(all, event.Reason)
 		}
 	}
-	return "nothing"
+	return all
+}
+
+// reasonAfter is why the refusal after the first n was one: the log comes a
+// moment after the answer.
+func (e *events) reasonAfter(n int) string {
+	late := time.NewTimer(replyWait)
+	defer late.Stop()
+	for {
+		if all := e.reasons(); len(all) > n {
+			return all[n]
+		}
+		select {
+		case <-e.came:
+		case <-late.C:
+			return "nothing"
+		}
+	}
 }
