@@ -52,13 +52,16 @@ func (p *pacer) limit(rate float64) {
 	p.soft = newBucket(max(rate, p.best/deepest, leastSoft))
 }
 
-// portion is the most changes that are written together.
+// portion is the most changes that are written together: a second's worth of
+// the operator's limit, and of what the target is believed to stand a second's
+// worth for each Write at a time, since a Write may well take a second.
 func (p *pacer) portion() int {
 	n := p.size * p.lanes
-	for _, b := range []bucket{p.hard, p.soft} {
-		if b.rate > 0 {
-			n = min(n, max(int(b.burst), 1))
-		}
+	if p.hard.rate > 0 {
+		n = min(n, max(int(p.hard.burst), 1))
+	}
+	if p.soft.rate > 0 {
+		n = min(n, max(int(p.soft.burst*float64(p.lanes)), 1))
 	}
 	return n
 }

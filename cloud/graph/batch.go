@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
+	"sync"
 
 	"mfabridge/cloud"
 )
@@ -53,17 +55,41 @@ func (i *item) into(v any) error {
 	return nil
 }
 
+// batchesAtOnce is how many batches of a reading are on their way together.
+const batchesAtOnce = 8
+
+// wanted are items of one version that change nothing.
+type wanted struct {
+	version string
+	items   []*item
+}
+
 // reads sends items that change nothing, in batches, until each has an answer
 // that is not about the moment. Only ctx's error ends it early.
 func (c *client) reads(ctx context.Context, version string, items []*item) error {
-	for len(items) > 0 {
-		part := items[:min(len(items), batchLimit)]
-		items = items[len(part):]
-		if err := c.settle(ctx, version, part, func(i *item) bool { return !i.answered || again(i.answer.status) }); err != nil {
-			return err
+	return c.readAll(ctx, wanted{version, items})
+}
+
+// readAll is reads for several versions, a few batches at a time.
+func (c *client) readAll(ctx context.Context, all ...wanted) error {
+	var parts []wanted
+	for _, w := range all {
+		for part := range slices.Chunk(w.items, batchLimit) {
+			parts = append(parts, wanted{w.version, part})
 		}
 	}
-	return nil
+	errs := make([]error, len(parts))
+	var running sync.WaitGroup
+	places := make(chan struct{}, batchesAtOnce)
+	for i, part := range parts {
+		places <- struct{}{}
+		running.Go(func() {
+			defer func() { <-places }()
+			errs[i] = c.settle(ctx, part.version, part.items, func(i *item) bool { return !i.answered || again(i.answer.status) })
+		})
+	}
+	running.Wait()
+	return errors.Join(errs...)
 }
 
 // changes sends items that change something, in batches. An item that Graph has

@@ -63,7 +63,7 @@ func newClient(o Options) *client {
 			&azpolicy.BearerTokenOptions{InsecureAllowCredentialWithHTTP: strings.HasPrefix(o.Cloud.Root, "http://")}))
 	}
 	return &client{o: o, pipeline: runtime.NewPipeline("mfabridge", "", runtime.PipelineOptions{PerRetry: perCall}, options),
-		units: newLimiter(o, unitsASecond, unitsASecond), writes: newLimiter(o, o.Writes, max(int(o.Writes), batchLimit))}
+		units: newLimiter(o, unitsASecond, unitsASecond), writes: newLimiter(o, o.Writes, max(int(o.Writes*writesBurst), 1))}
 }
 
 // answer is one reply.

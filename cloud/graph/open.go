@@ -23,6 +23,7 @@ const (
 	batchLimit    = 20  // requests in one $batch
 	inLimit       = 15  // values in one "in" filter
 	writesASecond = 10  // half of 3,000 in 150 s for an application in a tenant
+	writesBurst   = 2   // seconds' worth that may be written at once: limits are published over 150 s
 	unitsASecond  = 250 // of 3,500 in 10 s, the smallest class of tenant
 	maxOATH       = 5   // hardware tokens and apps of one user
 )

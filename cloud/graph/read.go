@@ -65,10 +65,7 @@ func (d *Directory) Read(ctx context.Context, ids []cloud.UserID) ([]cloud.User,
 		readings[i] = newReading(id, groups)
 		first, second = append(first, readings[i].first()...), append(second, readings[i].second()...)
 	}
-	if err := d.client.reads(ctx, v1, first); err != nil {
-		return nil, err
-	}
-	if err := d.client.reads(ctx, beta, second); err != nil {
+	if err := d.client.readAll(ctx, wanted{v1, first}, wanted{beta, second}); err != nil {
 		return nil, err
 	}
 	users := make([]cloud.User, len(ids))

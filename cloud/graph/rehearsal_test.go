@@ -26,14 +26,26 @@ import (
 
 // rehearsed is a store of kind entra that answers in Graph's place.
 type rehearsed struct {
-	engine *engine.Engine
-	url    string
-	word   string
-	now    func() time.Time
+	engine    *engine.Engine
+	face      http.Handler
+	url       string
+	word      string
+	now       func() time.Time
+	transport http.RoundTripper // nil: over the network
 }
 
 // rehearse serves a store without users; assume are switches.
 func rehearse(t testing.TB, made engine.Assumptions, now func() time.Time, assume ...string) *rehearsed {
+	t.Helper()
+	r := newRehearsal(t, made, now, assume...)
+	server := httptest.NewServer(r.face)
+	t.Cleanup(server.Close)
+	r.url = server.URL
+	return r
+}
+
+// newRehearsal is one that does not listen.
+func newRehearsal(t testing.TB, made engine.Assumptions, now func() time.Time, assume ...string) *rehearsed {
 	t.Helper()
 	ctx, by := t.Context(), engine.Actor{Who: "test", Reason: "test"}
 	key, err := engine.NewKey()
@@ -54,11 +66,8 @@ func rehearse(t testing.TB, made engine.Assumptions, now func() time.Time, assum
 	r.word = string(word.Reveal())
 	switches, err := rehearsal.ParseAssumptions(assume)
 	check(t, err)
-	face, err := rehearsal.New(rehearsal.Options{Core: r.engine, Assume: switches, Now: now})
+	r.face, err = rehearsal.New(rehearsal.Options{Core: r.engine, Assume: switches, Now: now})
 	check(t, err)
-	server := httptest.NewServer(face)
-	t.Cleanup(server.Close)
-	r.url = server.URL
 	return r
 }
 
@@ -71,7 +80,8 @@ func check(t testing.TB, err error) {
 
 // GetToken asks the rehearsal's own authority, which is plain HTTP here.
 func (r *rehearsed) GetToken(_ context.Context, _ azpolicy.TokenRequestOptions) (azcore.AccessToken, error) {
-	resp, err := http.PostForm(r.url+"/contoso.example/oauth2/v2.0/token", url.Values{"grant_type": {"client_credentials"},
+	client := http.Client{Transport: r.transport}
+	resp, err := client.PostForm(r.url+"/contoso.example/oauth2/v2.0/token", url.Values{"grant_type": {"client_credentials"},
 		"scope": {"https://graph.microsoft.com/.default"}, "client_id": {"app"}, "client_secret": {r.word}})
 	if err != nil {
 		return azcore.AccessToken{}, err
@@ -83,7 +93,7 @@ func (r *rehearsed) GetToken(_ context.Context, _ azpolicy.TokenRequestOptions) 
 // open is the driver over it.
 func (r *rehearsed) open(t testing.TB, change ...func(*graph.Options)) *graph.Directory {
 	t.Helper()
-	o := graph.Options{Tenant: "contoso.example", Cloud: graph.Environment{Name: "rehearsal", Root: r.url, Word: "global"}, Credential: r, Writes: 1e6,
+	o := graph.Options{Tenant: "contoso.example", Cloud: graph.Environment{Name: "rehearsal", Root: r.url, Word: "global"}, Credential: r, Writes: 1e6, Transport: r.transport,
 		Now: r.now, Sleep: func(ctx context.Context, _ time.Duration) error { return ctx.Err() }}
 	for _, f := range change {
 		f(&o)

@@ -48,7 +48,7 @@ func (w *writing) judge(steps []*step) []*step {
 	var open []*step
 	for _, s := range steps {
 		if s.item.ok() {
-			w.results[s.index] = cloud.Result{Outcome: cloud.Done, ID: s.made()}
+			w.done(s, s.made())
 			continue
 		}
 		w.fail(s.index, s.item.failed())
@@ -94,7 +94,7 @@ func (w *writing) still(ctx context.Context, open []*step) ([]*step, error) {
 			w.absent(s.index)
 		case holds(c.Method, now, c.After):
 			w.d.o.Log.InfoContext(ctx, "a change stands although Graph did not answer so", "user", s.user.ID, "method", c.Method, "status", s.item.answer.status)
-			w.results[s.index] = cloud.Result{Outcome: cloud.Done, ID: methodID(c)}
+			w.done(s, methodID(c))
 		case !holds(c.Method, before, c.Before):
 			w.results[s.index] = cloud.Result{Outcome: cloud.Outdated, ID: methodID(c),
 				Err: &cloud.Error{Kind: cloud.Stale, Message: fmt.Sprintf("%s was changed by somebody else in the meantime", c.Method), Err: s.item.failed()}}

@@ -74,7 +74,12 @@ func newTenant(t *testing.T) *tenant {
 func (x *tenant) open(change ...func(*graph.Options)) *graph.Directory {
 	x.t.Helper()
 	o := graph.Options{Tenant: "contoso.example", Cloud: graph.Global(), Transport: x, Writes: 1e6,
-		Sleep: func(_ context.Context, d time.Duration) error { x.waits = append(x.waits, d); return nil }}
+		Sleep: func(_ context.Context, d time.Duration) error {
+			x.mu.Lock()
+			defer x.mu.Unlock()
+			x.waits = append(x.waits, d)
+			return nil
+		}}
 	for _, f := range change {
 		f(&o)
 	}

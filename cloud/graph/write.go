@@ -260,7 +260,7 @@ func (w *writing) send(ctx context.Context, version string, steps []*step) {
 		switch {
 		case s.item == nil:
 		case s.item.ok():
-			w.results[s.index] = cloud.Result{Outcome: cloud.Done, ID: s.made()}
+			w.done(s, s.made())
 		default:
 			unclear = append(unclear, s)
 		}
@@ -268,6 +268,24 @@ func (w *writing) send(ctx context.Context, version string, steps []*step) {
 	w.look(ctx, version, unclear)
 	for _, s := range tokens {
 		w.results[s.index] = w.d.token(ctx, s)
+	}
+}
+
+// done answers a step that is made, and remembers it of the user: a later
+// change may build on it.
+func (w *writing) done(s *step, id string) {
+	w.results[s.index] = cloud.Result{Outcome: cloud.Done, ID: id}
+	switch value := s.change.After.Text; s.change.Method {
+	case cloud.Mobile:
+		s.user.Mobile = value
+	case cloud.AlternateMobile:
+		s.user.Alternate = value
+	case cloud.Office:
+		s.user.Office = value
+	case cloud.Email:
+		s.user.Email = value
+	case cloud.DefaultMethod:
+		s.user.Default = cloud.Preference(value)
 	}
 }
 

@@ -88,6 +88,9 @@ func (p *program) apply(c *cli.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, target.Close()) }()
+	if keepsRate(target) {
+		opt.Rate = 0
+	}
 	opt.Holder = fmt.Sprintf("%s, apply of %.12s, process %d", operator(), plan.Digest(), os.Getpid())
 	dir, err := p.misbehave(target, faults)
 	if err != nil {

@@ -95,6 +95,9 @@ func (p *program) undo(c *cli.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	if keepsRate(target) {
+		opt.Rate = 0
+	}
 	opt.Holder = fmt.Sprintf("%s, undo of %.12s, process %d", operator(), plan.Digest(), os.Getpid())
 	return p.runUndo(part, opt, asJSON, false, func(o migrate.UndoOptions) (migrate.UndoResult, error) {
 		return migrate.Undo(c.Context, part, journal, dir, o)

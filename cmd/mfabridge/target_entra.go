@@ -76,12 +76,38 @@ func (p *program) tenant(c *cli.Context, t place) (openTarget, error) {
 	if err != nil {
 		return nil, err
 	}
-	d, err := graph.Open(c.Context, graph.Options{Tenant: t.tenant, Cloud: where, Credential: credential, Activates: t.activates,
+	writes, err := writesOf(c)
+	if err != nil {
+		return nil, err
+	}
+	d, err := graph.Open(c.Context, graph.Options{Writes: writes,
+		Tenant: t.tenant, Cloud: where, Credential: credential, Activates: t.activates,
 		Transport: transport, Log: p.logger(), Now: p.now, Sleep: p.sleep})
 	if err != nil {
 		return nil, err
 	}
 	return tenant{d}, nil
+}
+
+// maxWrites is what is published for an application in a tenant, a second.
+const maxWrites = 20
+
+// writesOf is how many changes a second the driver may make; 0: its default,
+// the half of what is published. An operator who names a rate may have all.
+func writesOf(c *cli.Context) (float64, error) {
+	given := c.String("rate")
+	if given == "" {
+		return 0, nil
+	}
+	rate, err := parseRate(given)
+	return min(rate, maxWrites), err
+}
+
+// keepsRate tells whether the target itself keeps to the rate that was asked
+// for, and counts every request: then the run does not count changes besides.
+func keepsRate(target openTarget) bool {
+	_, ok := target.(tenant)
+	return ok
 }
 
 // entraCredential is what the application proves itself by.

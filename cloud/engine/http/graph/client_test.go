@@ -24,6 +24,7 @@ import (
 // pages and nothing else.
 type tenant struct {
 	engine   *engine.Engine
+	face     http.Handler
 	url      string
 	word     string // secret of the application
 	token    string
@@ -81,6 +82,7 @@ func open(t testing.TB, a engine.Assumptions, given ...string) *tenant {
 	check(t, err)
 	face, err := graph.New(graph.Options{Core: r.engine, Assume: assume, Now: r.clock})
 	check(t, err)
+	r.face = face
 	server := httptest.NewServer(face)
 	t.Cleanup(server.Close)
 	r.url = server.URL
