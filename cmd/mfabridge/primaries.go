@@ -117,6 +117,7 @@ func (m *primaries) close() error {
 // check asks every primary and says what came of it; one that cannot be used
 // is an error.
 func (m *primaries) check(ctx context.Context, w io.Writer) error {
+	var problems []error
 	for _, name := range slices.Sorted(maps.Keys(m.homes)) {
 		answers := m.homes[name].Check(ctx)
 		answered := 0
@@ -130,15 +131,17 @@ func (m *primaries) check(ctx context.Context, w io.Writer) error {
 			fmt.Fprintf(w, "primary %s: %s %s\n", name, address, state)
 		}
 		if answered == 0 {
-			return hint.New(fmt.Sprintf("no server of primary %s answers", name),
-				"check address, port and shared secret, that this host is a client there, and that Status-Server is answered (status_server in FreeRADIUS)")
+			problems = append(problems, hint.New(fmt.Sprintf("no server of primary %s answers", name),
+				"check address, port and shared secret, that this host is a client there, and that Status-Server is answered (status_server in FreeRADIUS)"))
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(m.directories)) {
 		if err := m.byName[name].Ready(ctx); err != nil {
-			return hint.Wrap(fmt.Errorf("primary %s: %w", name, err), cmp.Or(hint.Of(err), "check urls, ca, bind_dn, bind_password and base_dn"))
+			fmt.Fprintf(w, "primary %s: the directory cannot be asked\n", name)
+			problems = append(problems, hint.Wrap(fmt.Errorf("primary %s: %w", name, err), cmp.Or(hint.Of(err), "check urls, ca, bind_dn, bind_password and base_dn")))
+			continue
 		}
 		fmt.Fprintf(w, "primary %s: the directory answers, and its base is there\n", name)
 	}
-	return nil
+	return errors.Join(problems...)
 }

@@ -154,7 +154,7 @@ func (b *Book) Allow(x Bypass) error {
 	x.From, x.Until = b.now().UTC(), x.Until.UTC()
 	switch life := x.Until.Sub(x.From); {
 	case life <= 0 || life > Max:
-		return hint.New(fmt.Sprintf("a bypass of %s cannot be: it has to end, within %s", life, Max), "give a shorter time, and allow another one when it is over")
+		return hint.New(fmt.Sprintf("a bypass of %s cannot be: it has to end, within %s", life.Round(time.Second), Max), "give a shorter time, and allow another one when it is over")
 	case strings.TrimSpace(x.Reason) == "" || x.Client == "" || x.By == "" || len(x.Reason) > maxText || len(x.Client) > maxText || len(x.By) > maxText:
 		return hint.New("a bypass needs a client, somebody who allows it and a reason", fmt.Sprintf("each of at most %d octets", maxText))
 	}

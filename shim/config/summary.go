@@ -17,8 +17,17 @@ func (c *Config) Summary(w io.Writer) error {
 	case n > 1:
 		key = fmt.Sprintf("%d keys, the first seals", n)
 	}
-	fmt.Fprintf(w, "engine        %s\nlisten        %s\ncluster keys  %s\n\n",
-		c.Engine.Place(), strings.Join(c.RADIUS.Listen, ", "), key)
+	fmt.Fprintf(w, "engine        %s\nlisten        %s\n", c.Engine.Place(), strings.Join(c.RADIUS.Listen, ", "))
+	if len(c.RADIUS.Accounting) > 0 {
+		fmt.Fprintf(w, "accounting    %s\n", strings.Join(c.RADIUS.Accounting, ", "))
+	}
+	if r := c.RADIUS.RadSec; r != nil {
+		fmt.Fprintf(w, "radsec        %s\n", strings.Join(r.Listen, ", "))
+	}
+	if c.Ops != "" {
+		fmt.Fprintf(w, "ops           http://%s\n", c.Ops)
+	}
+	fmt.Fprintf(w, "cluster keys  %s\n\n", key)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "CLIENT\tNETWORKS\tFIRST FACTOR\tSECOND FACTOR\tENGINE AWAY")
 	for _, client := range c.RADIUS.Clients {
