@@ -6,6 +6,8 @@ import (
 	"errors"
 	"strconv"
 
+	"github.com/mattn/go-sqlite3"
+
 	"mfabridge/cloud/engine"
 )
 
@@ -16,7 +18,7 @@ const (
 	sqlLastAudit = "SELECT " + entryColumns + " FROM audit WHERE seq > 0 ORDER BY seq DESC LIMIT 1"
 	sqlLastOf    = "SELECT " + entryColumns + " FROM audit WHERE seq > 0 AND node = +$1 AND number > 0 ORDER BY seq DESC LIMIT 1"
 	sqlLastSeq   = "SELECT seq FROM sqlite_sequence WHERE name = 'audit'"
-	sqlAppend    = "INSERT INTO audit (" + entryColumns + ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (seq) DO NOTHING"
+	sqlAppend    = "INSERT INTO audit (" + entryColumns + ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
 	sqlRedact    = "UPDATE audit SET subject = $1, detail = $2, reason = $3, link = $4 WHERE seq = $5"
 	sqlPruneAt   = "DELETE FROM audit WHERE seq <= $1"
 )
@@ -45,13 +47,13 @@ func (t tx) Append(e engine.Entry) error {
 		}
 		e.Seq = t.c.heads.seq + 1
 		e.Chain(prev.number+1, prev.link)
-		made, err := t.c.exec(sqlAppend, e.Seq, nano(e.Time), e.Node, e.Actor, e.Action, e.Subject, e.Detail, e.Reason, e.Number, e.Link)
-		if err != nil {
-			return err
-		}
-		if made == 1 {
+		err = t.do(sqlAppend, e.Seq, nano(e.Time), e.Node, e.Actor, e.Action, e.Subject, e.Detail, e.Reason, e.Number, e.Link)
+		if err == nil {
 			t.c.heads.seq, t.c.heads.byNode[e.Node] = e.Seq, head{e.Number, e.Link}
 			return nil
+		}
+		if taken, ok := errors.AsType[sqlite3.Error](err); !ok || taken.ExtendedCode != sqlite3.ErrConstraintPrimaryKey {
+			return err
 		}
 		t.c.heads = nil
 	}

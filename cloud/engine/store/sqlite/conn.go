@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"context"
 	"database/sql/driver"
 	"errors"
 	"fmt"
@@ -24,7 +25,8 @@ const busyTimeout = 10_000
 type conn struct {
 	raw   *sqlite3.SQLiteConn
 	stmts map[string]*sqlite3.SQLiteStmt
-	row   []driver.Value    // reused by query
+	row   []driver.Value // reused by query
+	args  []driver.NamedValue
 	heads *heads            // of the audit, by the writer; nil: to be read
 	meta  map[string][]byte // what this transaction has read of meta, by the writer
 
@@ -81,6 +83,31 @@ func (c *conn) prepared(text string) (*sqlite3.SQLiteStmt, error) {
 	return stmt, nil
 }
 
+// named puts arguments into the form that the driver takes without making a
+// slice each time. It copies them before it returns.
+func (c *conn) named(args []driver.Value) []driver.NamedValue {
+	c.args = c.args[:0]
+	for i, arg := range args {
+		c.args = append(c.args, driver.NamedValue{Ordinal: i + 1, Value: arg})
+	}
+	return c.args
+}
+
+// do runs a writing statement of which nobody counts the rows. It takes the
+// driver's way for queries, which binds all arguments and makes the first step
+// in one call of C, and so runs the whole of a statement that returns nothing.
+func (c *conn) do(text string, args ...driver.Value) error {
+	stmt, err := c.prepared(text)
+	if err != nil {
+		return err
+	}
+	rows, err := stmt.QueryContext(context.Background(), c.named(args))
+	if err != nil {
+		return err
+	}
+	return rows.Close()
+}
+
 // exec runs a writing statement and returns how many rows it changed.
 func (c *conn) exec(text string, args ...driver.Value) (int64, error) {
 	stmt, err := c.prepared(text)
@@ -114,7 +141,7 @@ func (c *conn) query(text string, columns int, scan func([]driver.Value) error, 
 	if err != nil {
 		return err
 	}
-	rows, err := stmt.Query(args)
+	rows, err := stmt.QueryContext(context.Background(), c.named(args))
 	if err != nil {
 		return err
 	}

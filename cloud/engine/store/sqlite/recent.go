@@ -209,8 +209,7 @@ func (r *recent) prune(c *conn, now int64) error {
 	if err != nil || through == 0 {
 		return err
 	}
-	_, err = c.exec(sqlPruneRecent, through)
-	return err
+	return c.do(sqlPruneRecent, through)
 }
 
 // ChallengeByKey implements [engine.Tx].

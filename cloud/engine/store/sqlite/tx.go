@@ -55,8 +55,7 @@ const (
 
 // do runs a statement of which nobody counts the rows.
 func (t tx) do(sql string, args ...driver.Value) error {
-	_, err := t.c.exec(sql, args...)
-	return err
+	return t.c.do(sql, args...)
 }
 
 func (t tx) SetMeta(name string, value []byte) error {

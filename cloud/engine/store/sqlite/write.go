@@ -89,7 +89,7 @@ func (s *Store) write() {
 // Where no transaction can be had, all who wait are told so: each waiting for
 // its own would add up to as many times the busy timeout.
 func (s *Store) commit(group []*job, first *job) []*job {
-	if _, err := s.writer.exec(sqlBegin); err != nil {
+	if err := s.writer.do(sqlBegin); err != nil {
 		for j := first; j != nil; j = s.next(len(group)) {
 			group = append(group, j)
 		}
@@ -106,7 +106,7 @@ func (s *Store) commit(group []*job, first *job) []*job {
 	if err := s.writer.recent.settle(s.writer); err != nil {
 		return s.abandon(group, failure(err))
 	}
-	if _, err := s.writer.exec(sqlCommit); err != nil {
+	if err := s.writer.do(sqlCommit); err != nil {
 		return s.abandon(group, failure(err))
 	}
 	s.commits.Add(1)
@@ -143,7 +143,7 @@ func (s *Store) run(j *job) bool {
 		j.err = unavailable("the store was busy", err)
 		return true
 	}
-	if _, err := s.writer.exec(sqlSavepoint); err != nil {
+	if err := s.writer.do(sqlSavepoint); err != nil {
 		j.err = failure(err)
 		return false
 	}
@@ -155,12 +155,12 @@ func (s *Store) run(j *job) bool {
 		if s.writer.raw.AutoCommit() {
 			return false
 		}
-		if _, err := s.writer.exec(sqlUndo); err != nil {
+		if err := s.writer.do(sqlUndo); err != nil {
 			j.err = errors.Join(j.err, failure(err))
 			return false
 		}
 	}
-	if _, err := s.writer.exec(sqlRelease); err != nil {
+	if err := s.writer.do(sqlRelease); err != nil {
 		j.err = failure(err)
 		return false
 	}
@@ -184,7 +184,7 @@ func (s *Store) abandon(group []*job, cause error) []*job {
 	s.writer.heads, s.writer.meta, s.writer.recent = nil, nil, recent{}
 	s.abandoned.Add(1)
 	if !s.writer.raw.AutoCommit() {
-		if _, err := s.writer.exec(sqlRollback); err != nil {
+		if err := s.writer.do(sqlRollback); err != nil {
 			cause = errors.Join(cause, failure(err))
 		}
 	}
@@ -215,11 +215,11 @@ func (s *Store) View(ctx context.Context, fn func(engine.Reader) error) (err err
 	case c = <-s.readers:
 	}
 	defer func() { s.readers <- c }()
-	if _, err := c.exec("BEGIN"); err != nil {
+	if err := c.do("BEGIN"); err != nil {
 		return failure(err)
 	}
 	err = failure(fn(reader{c}))
-	if _, end := c.exec(sqlRollback); end != nil {
+	if end := c.do(sqlRollback); end != nil {
 		return errors.Join(err, failure(end))
 	}
 	return err
