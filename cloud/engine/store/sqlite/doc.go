@@ -9,11 +9,15 @@
 // a savepoint of one transaction, and commits them together, so that many
 // callers share one flush of the disk. A function that fails undoes only its
 // own savepoint; a commit that fails fails all.
+// Checkpoints are made beside it, on a connection of their own: nobody's commit
+// waits for one.
 //
 // # Several processes
 //
 // Any number of processes may have a store open. Their writes are serial
-// through SQLite's own locks, and nothing is cached beside the database.
+// through SQLite's own locks. What is remembered between transactions, where
+// keys of repeatable requests are found and how the audit's chains end, holds
+// as long as nobody else has written, and the transaction that uses it asks.
 // [Store.Lock] holds a second, empty database PATH.lock exclusively: the
 // operating system ends that lock with the process.
 //

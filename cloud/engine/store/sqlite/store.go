@@ -69,6 +69,10 @@ type Store struct {
 	done    chan struct{} // closed when the writer has ended
 	once    sync.Once
 	writer  *conn
+	keeper  *conn         // see tend
+	written chan struct{} // something was committed
+	rest    chan struct{} // the writer is to make a checkpoint of the rest
+	tended  chan struct{} // closed when tend has ended
 	readers chan *conn
 	count   int // of readers
 	closed  error
@@ -169,7 +173,8 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{path: path, writer: w, jobs: make(chan *job, maxGroup), peeks: make(chan peek),
-		closing: make(chan struct{}), done: make(chan struct{}), readers: make(chan *conn, maxReaders)}
+		closing: make(chan struct{}), done: make(chan struct{}), readers: make(chan *conn, maxReaders),
+		written: make(chan struct{}, 1), rest: make(chan struct{}), tended: make(chan struct{})}
 	for range maxReaders {
 		r, err := dial(path, "ro", "", busyTimeout)
 		if err != nil {
@@ -178,7 +183,14 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 		s.readers <- r
 		s.count++
 	}
+	if s.keeper, err = dial(path, "rw", "", busyTimeout); err == nil {
+		err = s.keeper.script("PRAGMA synchronous=FULL")
+	}
+	if err != nil {
+		return nil, errors.Join(broken(path, err), s.closeConns())
+	}
 	go s.write()
+	go s.tend()
 	return s, nil
 }
 
@@ -198,8 +210,8 @@ func openWriter(path string, o Options) (*conn, error) {
 	if o.Cache <= 0 {
 		o.Cache = 16 << 10
 	}
-	err = w.script(fmt.Sprintf("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=4000; "+
-		"PRAGMA journal_size_limit=67108864; PRAGMA secure_delete=FAST; PRAGMA cache_size=-%d; BEGIN IMMEDIATE; COMMIT", o.Cache))
+	err = w.script(fmt.Sprintf("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=%d; "+
+		"PRAGMA journal_size_limit=67108864; PRAGMA secure_delete=FAST; PRAGMA cache_size=-%d; BEGIN IMMEDIATE; COMMIT", maxLog, o.Cache))
 	if err != nil {
 		return nil, errors.Join(broken(path, err), w.close())
 	}
@@ -276,16 +288,8 @@ func (s *Store) Close() error {
 	s.once.Do(func() {
 		close(s.closing)
 		<-s.done
+		<-s.tended
 		s.closed = s.closeConns()
 	})
 	return s.closed
-}
-
-// closeConns waits for the readers that were made, then closes all.
-func (s *Store) closeConns() error {
-	var errs []error
-	for range s.count {
-		errs = append(errs, (<-s.readers).close())
-	}
-	return errors.Join(append(errs, s.writer.close())...)
 }

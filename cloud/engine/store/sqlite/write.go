@@ -72,6 +72,8 @@ func (s *Store) write() {
 			group = s.commit(group[:0], j)
 		case p := <-s.peeks:
 			s.look(p)
+		case <-s.rest:
+			_, _, _ = s.writer.checkpoint() // what fails is tried again with the next one
 		case <-s.closing:
 			for {
 				select {
@@ -109,6 +111,7 @@ func (s *Store) commit(group []*job, first *job) []*job {
 	if err := s.writer.do(sqlCommit); err != nil {
 		return s.abandon(group, failure(err))
 	}
+	s.committed()
 	s.commits.Add(1)
 	s.updates.Add(uint64(len(group)))
 	for _, j := range group {

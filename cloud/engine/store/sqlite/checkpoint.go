@@ -1,0 +1,84 @@
+package sqlite
+
+import (
+	"database/sql/driver"
+	"errors"
+	"time"
+)
+
+// What was committed goes from the log to its place in the file: a checkpoint.
+const sqlCheckpoint = "PRAGMA wal_checkpoint(PASSIVE)"
+
+const (
+	// checkpointEvery is how long commits gather before a checkpoint. A page
+	// that many of them change is then moved once.
+	checkpointEvery = time.Second
+	// restartAfter is how many pages a log may have before it is begun anew. A
+	// log that is written over costs half of one that grows.
+	restartAfter = 4000
+	// maxLog is how many pages a log may have before the writer does all the
+	// work by itself, as after a bulk load.
+	maxLog = 16 << 10
+)
+
+// tend makes checkpoints beside the writer, on a connection of its own, so that
+// nobody's commit waits for one. The writer goes on meanwhile, so that there is
+// always something left; when the log is long enough, the writer does that
+// little itself, and begins the log anew.
+func (s *Store) tend() {
+	defer close(s.tended)
+	pause := time.NewTimer(0)
+	defer pause.Stop()
+	for {
+		select {
+		case <-s.written:
+		case <-s.closing:
+			return
+		}
+		pause.Reset(checkpointEvery)
+		select {
+		case <-pause.C:
+		case <-s.closing:
+			return
+		}
+		pages, moved, err := s.keeper.checkpoint()
+		if err != nil || pages < restartAfter || moved == pages {
+			continue // what failed is tried again after the next commit, and by the writer at last
+		}
+		select {
+		case s.rest <- struct{}{}:
+		case <-s.closing:
+			return
+		}
+	}
+}
+
+// checkpoint moves what no reader is in the way of. It returns how many pages
+// the log has, and how many of them were moved.
+func (c *conn) checkpoint() (pages, moved int64, err error) {
+	err = c.query(sqlCheckpoint, 3, func(row []driver.Value) error {
+		pages, moved = integer(row[1]), integer(row[2])
+		return nil
+	})
+	return pages, moved, err
+}
+
+// committed tells the keeper that there is something to do.
+func (s *Store) committed() {
+	select {
+	case s.written <- struct{}{}:
+	default:
+	}
+}
+
+// closeConns waits for the readers that were made, then closes all.
+func (s *Store) closeConns() error {
+	var errs []error
+	for range s.count {
+		errs = append(errs, (<-s.readers).close())
+	}
+	if s.keeper != nil {
+		errs = append(errs, s.keeper.close())
+	}
+	return errors.Join(append(errs, s.writer.close())...)
+}

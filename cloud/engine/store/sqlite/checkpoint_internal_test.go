@@ -1,0 +1,61 @@
+package sqlite
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"mfabridge/cloud/engine"
+)
+
+// What the keeper leaves the writer moves, and then the log is begun anew: it
+// does not grow with what was written.
+func TestLogIsBegunAnew(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "cloud.db")
+	if err := Create(t.Context(), path, func(*Store) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Open(t.Context(), path, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	write := func(name string) {
+		t.Helper()
+		err := s.Update(t.Context(), func(tx engine.Tx) error { return tx.SetMeta(name, make([]byte, 4<<20)) })
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	size := func() int64 {
+		t.Helper()
+		info, err := os.Stat(path + "-wal")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.Size()
+	}
+	for round := range 6 {
+		write("a")
+		write("b")
+		keeper, err := dial(path, "rw", "", busyTimeout) // as in tend, which has its own pace
+		if err != nil {
+			t.Fatal(err)
+		}
+		if pages, moved, err := keeper.checkpoint(); err != nil || pages == 0 || moved > pages {
+			t.Fatalf("round %d: %d of %d pages moved, %v", round, moved, pages, err)
+		}
+		write("c") // what comes meanwhile is left
+		s.rest <- struct{}{}
+		if err := keeper.close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := size(); got > 30<<20 { // of 72 MiB; three values of one round, and a little
+		t.Errorf("the log has %d MiB", got>>20)
+	}
+}
