@@ -6,6 +6,7 @@ import (
 	"context"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -33,7 +34,7 @@ func hurried(t *testing.T, made, assume []string) *hurriedRun {
 	t.Helper()
 	dir := t.TempDir()
 	r := &hurriedRun{rehearsed: &rehearsed{served: &served{dir: dir}, story: story{folder: dir}}, clock: fastClock{time.Now()}}
-	r.tenant(t, made, assume)
+	r.tenant(t, made, append(slices.Clone(assume), "token-life=24h")) // who asks for tokens goes by another clock
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	told, tell := io.Pipe()
 	p := &program{streams: streams{in: strings.NewReader(""), out: io.Discard, err: tell}, now: r.clock.now, sleep: r.clock.sleep, every: progressEvery}

@@ -82,7 +82,7 @@ func TestContosoOverGraph(t *testing.T) {
 		{activates, []string{"batch-partial=4", "second=409", "page=3"}},
 		{nil, []string{"late=5s", "phone-taken=shared", "unregistered-default=take", "leak=yes"}},
 		{activates, []string{"retry-after=no", "throttle=30", "busy=30", "lost=12", "batch-partial=30", "late=3s", "phone-taken=always", "second=409",
-			"wrong-code=403", "unregistered-default=take", "leak=yes", "page=7", "token-life=10m", "policy-migration=migrationInProgress",
+			"wrong-code=403", "unregistered-default=take", "leak=yes", "page=7", "policy-migration=migrationInProgress",
 			"office-phones=no", "system-preferred=enabled", "campaign=enabled"}},
 	} {
 		t.Run(strings.Join(c.assume, ","), func(t *testing.T) {
