@@ -270,6 +270,8 @@ func TestNamesThatFoldAlikeShareNoPush(t *testing.T) {
 		}
 		theirs := r.start(ask{from: vpn, user: "strasse", password: "pw", station: "laptop"})
 		stolen := r.start(ask{from: vpn, user: "straße", password: "pw", station: "laptop", id: 1})
+		gate <- struct{}{} // to who came first
+		synctest.Wait()
 		close(gate)
 		synctest.Wait()
 		r.engine.person("id-strasse", cloud.Approved, "")
