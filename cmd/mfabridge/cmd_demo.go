@@ -238,10 +238,13 @@ func progressOf(text string) string {
 	return strings.Join(kept, "\n")
 }
 
+// demoSMS is a user of the sample whose number the demo says has no WhatsApp.
+const demoSMS = "otppin@contoso.example"
+
 // shimYAML is the configuration of the demo's shim. Two applications sit on
 // two loopback addresses.
 const shimYAML = `engine:
-  store: sqlite:cloud.db
+  config: engine.yaml
 data: .
 radius:
   listen: ["127.0.0.1:0"]
@@ -258,9 +261,22 @@ radius:
       primary: engine
 `
 
+// engineYAML is the configuration of the demo's engine: codes go by WhatsApp
+// where a number has it, else by SMS. Both providers are folders of files.
+const engineYAML = `store: sqlite:cloud.db
+listeners:
+  api: {listen: "127.0.0.1:0"}
+channels:
+  whatsapp:
+    countries: ["all"]
+    providers: [{name: whatsapp-twin, mode: live, outbox: {folder: sent/whatsapp, reaches: ["+44"], receipts: delivered}}]
+  text:
+    providers: [{name: sms-twin, mode: live, outbox: {folder: sent/sms}}]
+`
+
 func (d *demo) logIn() error {
 	d.title("4. Legacy applications log in over RADIUS")
-	files := map[string]string{"shim.yaml": shimYAML, "vpn.secret": "the vpn's own shared secret\n",
+	files := map[string]string{"shim.yaml": shimYAML, "engine.yaml": engineYAML, "vpn.secret": "the vpn's own shared secret\n",
 		"portal.secret": "another secret for the portal\n", "tim.password": "correct horse battery staple\n"}
 	for name, content := range files {
 		if err := os.WriteFile(d.path(name), []byte(content), 0o600); err != nil {
@@ -332,7 +348,8 @@ func (d *demo) logins(address string, log *events) error {
 		{vpn, "vpn", fixtures.Grace, "", "a wrong code", given(wrong(graces)), reject},
 		{vpn, "vpn", fixtures.Grace, "", "the code of her old phone's app, whose secret was carried over", given(graces), accept},
 		{portal, "portal", fixtures.Tim, "not his password", "", nil, reject},
-		{portal, "portal", fixtures.Tim, "correct horse battery staple", "his password, then the code of a text message", d.texted, accept},
+		{portal, "portal", fixtures.Tim, "correct horse battery staple", "his password, then the code that came by WhatsApp", d.texted("whatsapp"), accept},
+		{vpn, "vpn", demoSMS, "", "the code that came by SMS: this number has no WhatsApp", d.texted("sms"), accept},
 	} {
 		if err := d.login(l, log); err != nil {
 			return err

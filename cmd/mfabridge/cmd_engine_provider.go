@@ -16,7 +16,9 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/channel"
 	"mfabridge/cloud/engine/config"
+	"mfabridge/cloud/engine/store/sqlite"
 	"mfabridge/internal/hint"
 	"mfabridge/internal/secret"
 	"mfabridge/migrate"
@@ -36,6 +38,28 @@ func (p *program) providerCommand() *cli.Command {
 				Flags: []cli.Flag{from,
 					&cli.StringFlag{Name: "number", EnvVars: env("number"), Usage: "where the number (\"+CC NNN\"), or the address, is: `file:PATH`, env:NAME, or - for standard input (default: a prompt)"}},
 				Action: p.testProvider,
+			},
+			{
+				Name: "enable", Usage: "have a provider deliver to a share of all users, or only log what it would", ArgsUsage: "NAME",
+				Description: "What is said here is kept in the store, stands in the audit, and goes before the mode and percent of engine.yaml; running engines\n" +
+					"follow within seconds. A provider whose mode is off in engine.yaml stays off.",
+				Flags: []cli.Flag{from,
+					&cli.IntFlag{Name: "percent", EnvVars: env("percent"), Value: 100, Usage: "`SHARE` of all users, 1 to 100: who is in stays in while it grows"},
+					&cli.BoolFlag{Name: "evaluate", EnvVars: env("evaluate"), Usage: "deliver nothing, and log what would be sent"},
+					reasonFlag()},
+				Action: func(c *cli.Context) error {
+					mode := channel.Live
+					if c.Bool("evaluate") {
+						mode = channel.Evaluate
+					}
+					return p.useProvider(c, engine.ProviderState{Mode: mode, Percent: c.Int("percent")})
+				},
+			},
+			{
+				Name: "disable", Usage: "send nothing by a provider, until it is enabled", ArgsUsage: "NAME", Flags: []cli.Flag{from, reasonFlag()},
+				Action: func(c *cli.Context) error {
+					return p.useProvider(c, engine.ProviderState{Mode: channel.Off, Percent: 100})
+				},
 			},
 		},
 	}
@@ -61,12 +85,19 @@ func (p *program) listProviders(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	states, err := p.providerStates(c, whole)
+	if err != nil {
+		return err
+	}
 	conf := whole.Channels
 	t := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "CHANNEL\tPROVIDER\tKIND\tMODE\tUSERS\tHOST")
 	for name, providers := range conf.Lines() {
 		for i := range providers {
 			one := &providers[i]
+			if s, set := states[one.Name]; set && one.Mode != channel.Off {
+				one.Mode, one.Percent = s.Mode, s.Percent
+			}
 			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d%%\t%s\n", name, one.Name, one.Kind(), one.Mode, one.Percent, migrate.Plain(one.Host()))
 		}
 	}
@@ -117,6 +148,66 @@ func (p *program) testProvider(c *cli.Context) (err error) {
 	}
 	fmt.Fprintf(p.out, "%s has taken a message to %s over in %v; now look at the telephone\n", names[0], m.Masked(), time.Since(begun).Round(time.Millisecond))
 	return nil
+}
+
+// onStoreOf opens the engine of a configuration.
+func (p *program) onStoreOf(c *cli.Context, conf *config.Config, use func(*embedded) error) (err error) {
+	t, err := parseTarget("store", conf.Store, conf.Key)
+	if err != nil {
+		return err
+	}
+	e, err := p.open(c.Context, t, sqlite.Options{})
+	if err != nil {
+		return hint.Wrap(fmt.Errorf("store: %w", err), hint.Of(err))
+	}
+	defer func() { err = errors.Join(err, e.Close()) }()
+	return use(e)
+}
+
+// providerStates are what administrators have said of providers. Where there is
+// no store yet, nobody has said anything.
+func (p *program) providerStates(c *cli.Context, conf *config.Config) (states map[string]engine.ProviderState, err error) {
+	err = p.onStoreOf(c, conf, func(e *embedded) (err error) {
+		states, err = e.Providers(c.Context)
+		return err
+	})
+	if cloud.KindOf(err) == cloud.NotFound {
+		err = nil
+	}
+	return states, err
+}
+
+// useProvider says how a provider is used.
+func (p *program) useProvider(c *cli.Context, s engine.ProviderState) error {
+	name, by, err := named(c, "NAME")
+	if err != nil {
+		return err
+	}
+	conf, err := channelsOf(c.String("config"))
+	if err != nil {
+		return err
+	}
+	mode := ""
+	for _, providers := range conf.Channels.Lines() {
+		for i := range providers {
+			if providers[i].Name == name {
+				mode = providers[i].Mode
+			}
+		}
+	}
+	switch {
+	case mode == "":
+		return hint.New(fmt.Sprintf("there is no provider %q", migrate.Plain(name)), "mfabridge engine provider list shows them")
+	case mode == channel.Off && s.Mode != channel.Off:
+		return hint.New("the provider is off in the configuration, so that no engine has opened it", "write mode: evaluate there, and start the engine again")
+	}
+	return p.onStoreOf(c, conf, func(e *embedded) error {
+		if err := e.SetProvider(c.Context, by, name, s); err != nil {
+			return err
+		}
+		fmt.Fprintf(p.out, "%s: %s, %d%% of all users; running engines follow within seconds\n", migrate.Plain(name), s.Mode, s.Percent)
+		return nil
+	})
 }
 
 // wayTo is how a number or an address is reached.

@@ -125,7 +125,9 @@ func (p *program) openServer(ctx context.Context, path string) (_ *engineServer,
 	if s.embedded, err = p.openWith(ctx, t, sqlite.Options{}, s.delivery); err != nil {
 		return nil, hint.Wrap(fmt.Errorf("store: %w", err), hint.Of(err))
 	}
-	s.delivery.attach(s.Engine)
+	if err := s.delivery.attach(ctx, s.Engine); err != nil {
+		return nil, err
+	}
 	if s.doors, err = p.openDoors(s.conf, log); err != nil {
 		return nil, err
 	}

@@ -311,7 +311,7 @@ func TestDemo(t *testing.T) {
 		"types the code of her migrated token\n  -> Access-Request  <- Access-Challenge",
 		"with State  <- Access-Accept", "with State  <- Access-Reject",
 		"the same code once more: a code works once", "a wrong code", "whose secret was carried over",
-		"text message to ", "the operator's log says: wrong_password", "the operator's log says: used_code", "the operator's log says: wrong_code",
+		"by whatsapp to +442079460103", "by sms to +1", "the operator's log says: wrong_password", "the operator's log says: used_code", "the operator's log says: wrong_code",
 		"Grace's phone is an authenticator of grace@contoso.example", "  approved\n  -> Access-Request  <- Access-Accept", "report written to move.html",
 		"$ mfabridge engine user import tenant.csv", "wave pilot: 5 done", "0 failed, of 48", "== That was all",
 	} {

@@ -61,14 +61,17 @@ func (d delivery) senders() map[cloud.Preference]engine.Sender {
 
 // attach lets the channels keep things in the engine, and starts what sends
 // messages on to their next channel.
-func (d *delivery) attach(e *engine.Engine) {
+func (d *delivery) attach(ctx context.Context, e *engine.Engine) error {
 	if d.channels == nil {
-		return
+		return nil
 	}
-	d.channels.Attach(e)
-	ctx, stop := context.WithCancel(context.Background())
+	if err := d.channels.Attach(ctx, e); err != nil {
+		return err
+	}
+	beside, stop := context.WithCancel(context.WithoutCancel(ctx))
 	d.stop, d.runs = stop, new(sync.WaitGroup)
-	d.runs.Go(func() { d.channels.Texts.Run(ctx) })
+	d.runs.Go(func() { d.channels.Run(beside) })
+	return nil
 }
 
 // halt ends what attach has started, once the messages that are under way are

@@ -7,7 +7,6 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -174,15 +173,19 @@ func wrong(code string) string {
 	return string(b)
 }
 
-// texted reads the code of the newest message in the outbox, as the person
-// whose telephone it went to would.
-func (d *demo) texted() (string, error) {
-	names, err := filepath.Glob(d.path("cloud.db.outbox/*.json"))
+// texted reads the code of the newest message of a channel, as the person whose
+// telephone it went to would.
+func (d *demo) texted(channel string) func() (string, error) {
+	return func() (string, error) { return d.readText(channel) }
+}
+
+func (d *demo) readText(channel string) (string, error) {
+	names, err := filepath.Glob(d.path("sent/" + channel + "/*.json"))
 	if err != nil {
 		return "", err
 	}
 	if len(names) == 0 {
-		return "", errors.New("no text message was sent")
+		return "", fmt.Errorf("nothing was sent by %s", channel)
 	}
 	text, err := os.ReadFile(slices.Max(names))
 	if err != nil {
@@ -192,7 +195,7 @@ func (d *demo) texted() (string, error) {
 	if err := json.Unmarshal(text, &message); err != nil {
 		return "", err
 	}
-	d.say("  text message to %s: %q (from the outbox, a folder of files)", message.To, message.Text)
+	d.say("  by %s to %s: %q (in a folder of files in the provider's place)", channel, message.To, message.Text)
 	return regexp.MustCompile(`\d{6}`).FindString(message.Text), nil
 }
 

@@ -76,4 +76,4 @@ func dialled(to string) (number, extension string, err error) {
 }
 
 // Delivers implements [engine.Sender]: one provider is live for every user.
-func (c *Calls) Delivers() bool { return c.conf.Delivers() }
+func (c *Calls) Delivers() bool { return c.delivers() }

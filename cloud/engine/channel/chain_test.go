@@ -93,7 +93,9 @@ func (o *office) open(t *testing.T, text string) {
 	if o.Engine, err = engine.Open(t.Context(), engine.Config{Store: s, Key: key, Now: o.Now, Senders: o.channels.Senders(box), Log: log}); err != nil {
 		t.Fatal(err)
 	}
-	o.channels.Attach(o.Engine)
+	if err := o.channels.Attach(t.Context(), o.Engine); err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(func() { _ = errors.Join(o.channels.Close(), s.Close(), box.Close()) })
 }
 
@@ -101,7 +103,7 @@ func (o *office) open(t *testing.T, text string) {
 func (o *office) run(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan struct{})
-	go func() { o.channels.Texts.Run(ctx); close(done) }()
+	go func() { o.channels.Run(ctx); close(done) }()
 	o.stop = func() { stop(); <-done }
 	t.Cleanup(o.stop)
 }

@@ -19,12 +19,60 @@ type Ledger interface {
 	Board(ctx context.Context, id cloud.ChallengeID, repeats func(channel string) bool) (engine.Boarding, bool, error)
 	Land(ctx context.Context, name string, status engine.LegStatus) (engine.Landing, bool, error)
 	Keyed(ctx context.Context, name string, key engine.CallKey) (known bool, err error)
+	Providers(ctx context.Context) (map[string]engine.ProviderState, error)
 }
 
 // Attach gives the channels what they keep things in; without it no message goes
 // by more than one channel, and receipts mean nothing. It comes before the first
 // message.
-func (c *Channels) Attach(l Ledger) { c.book = l }
+func (c *Channels) Attach(ctx context.Context, l Ledger) error {
+	c.book = l
+	return c.follow(ctx)
+}
+
+// follow takes over how administrators want providers to be used.
+func (c *Channels) follow(ctx context.Context) error {
+	states, err := c.book.Providers(ctx)
+	if err != nil {
+		return err
+	}
+	for _, l := range c.lines {
+		for _, w := range l.ways {
+			s, set := states[w.Name]
+			if !set {
+				s = engine.ProviderState{Mode: w.Mode, Percent: w.Percent}
+			}
+			if was := w.state.Swap(&s); was == nil && set || was != nil && *was != s {
+				c.log.InfoContext(ctx, "provider is used otherwise than before", "channel", l.name, "provider", w.Name, "mode", s.Mode, "percent", s.Percent)
+			}
+		}
+	}
+	return nil
+}
+
+// followEvery is how often it is looked whether an administrator has said
+// something else.
+const followEvery = 2 * time.Second
+
+// Run does what goes on beside the messages, until ctx is done: it sends texts on
+// to their next channel, and follows what administrators say of providers.
+func (c *Channels) Run(ctx context.Context) {
+	var texts sync.WaitGroup
+	texts.Go(func() { c.Texts.Run(ctx) })
+	defer texts.Wait()
+	tick := time.NewTicker(followEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if err := c.follow(ctx); err != nil && ctx.Err() == nil {
+				c.log.WarnContext(ctx, "how providers are to be used cannot be read; it stays as it was", "err", err)
+			}
+		}
+	}
+}
 
 // Limits of receipts that came before the answer that names their message.
 const (

@@ -28,6 +28,15 @@ type way struct {
 	*Provider
 	carrier.Driver
 	breaker breaker
+	state   atomic.Pointer[engine.ProviderState] // as an administrator has said since; nil: as in the configuration
+}
+
+// use is how the provider is used now.
+func (w *way) use() engine.ProviderState {
+	if s := w.state.Load(); s != nil {
+		return *s
+	}
+	return engine.ProviderState{Mode: w.Mode, Percent: w.Percent}
 }
 
 // line are the providers of one channel, asked one after the other.
@@ -68,10 +77,11 @@ type handed struct {
 func (l *line) send(ctx context.Context, m engine.Message, n carrier.Note) (handed, error) {
 	var failures []error
 	for _, w := range l.ways {
-		if !w.has(m.User) {
+		use := w.use()
+		if use.Mode == Off || bucket(m.User) >= use.Percent {
 			continue
 		}
-		if w.Mode == Evaluate {
+		if use.Mode == Evaluate {
 			l.log.InfoContext(ctx, "message would be sent", "channel", l.name, "provider", w.Name, "message", m.ID, "to", m.Masked(),
 				"application", n.Application, "bytes", len(n.Text), "parts", parts(n.Text), "cost", w.cost(n.Text))
 			continue
@@ -114,7 +124,7 @@ func (l *line) ask(ctx context.Context, w *way, n carrier.Note) (carrier.Taken, 
 
 // live tells whether a provider takes a user's messages.
 func (l *line) live(user cloud.UserID) bool {
-	return slices.ContainsFunc(l.ways, func(w *way) bool { return w.Mode == Live && w.has(user) })
+	return slices.ContainsFunc(l.ways, func(w *way) bool { return w.use().Mode == Live && bucket(user) < w.use().Percent })
 }
 
 // count counts a receipt.
@@ -154,10 +164,13 @@ func (l *line) Close() error {
 	return errors.Join(errs...)
 }
 
-// has tells whether a user's messages go this way: the user's bucket, of 100,
-// is the same on every node and for every provider.
-func (w *way) has(user cloud.UserID) bool { return bucket(user) < w.Percent }
+// delivers tells whether one provider is live for every user.
+func (l *line) delivers() bool {
+	return slices.ContainsFunc(l.ways, func(w *way) bool { return w.use().Mode == Live && w.use().Percent == 100 && w.Outbox == nil })
+}
 
+// bucket is where a user is among 100 shares: the same on every node and for
+// every provider.
 func bucket(user cloud.UserID) int {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte("delivery\x00" + string(user)))

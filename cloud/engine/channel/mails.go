@@ -19,7 +19,6 @@ var errBusy = errors.New("too many messages of this channel wait for their provi
 // Mails are the mail servers that codes by mail go to. It is an [engine.Sender].
 type Mails struct {
 	*line
-	conf     *Email
 	template templates
 	outbox   engine.Sender
 	places   chan struct{}
@@ -37,7 +36,7 @@ func (c *Channels) openMails(o *Options) (*Mails, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Mails{line: l, conf: conf, template: t, outbox: o.Outbox, places: make(chan struct{}, mailsAtOnce)}, nil
+	return &Mails{line: l, template: t, outbox: o.Outbox, places: make(chan struct{}, mailsAtOnce)}, nil
 }
 
 // Send implements [engine.Sender].
@@ -64,4 +63,4 @@ func (m *Mails) note(msg engine.Message) carrier.Note {
 }
 
 // Delivers implements [engine.Sender]: one server is live for every user.
-func (m *Mails) Delivers() bool { return m.conf.Delivers() }
+func (m *Mails) Delivers() bool { return m.delivers() }

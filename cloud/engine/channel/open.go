@@ -198,7 +198,7 @@ func (c *Channels) Health() (all []Health) {
 	}
 	for _, l := range c.lines {
 		for _, w := range l.ways {
-			h := Health{Channel: l.name, Provider: w.Name, Mode: w.Mode}
+			h := Health{Channel: l.name, Provider: w.Name, Mode: w.use().Mode}
 			h.State, h.Taken, h.Refused = w.breaker.state(c.now())
 			all = append(all, h)
 		}

@@ -170,7 +170,7 @@ func (t *Texts) note(m engine.Message) (carrier.Note, error) {
 }
 
 // Delivers implements [engine.Sender]: one provider is live for every user.
-func (t *Texts) Delivers() bool { return t.conf.Delivers() }
+func (t *Texts) Delivers() bool { return t.byName[engine.ChannelSMS].delivers() }
 
 // Run sends messages on to their next channel when their time has come, until
 // ctx is done. Every node may run it: each message is one node's.
