@@ -84,7 +84,7 @@ channels:
 	if !strings.Contains(log, "budget of texts is met") {
 		t.Errorf("no word of the budget in\n%s", log)
 	}
-	if !strings.Contains(log, "text was taken over") || strings.Contains(log, got[0][3:]) || strings.Contains(log, code) || strings.Contains(log, "CANARY-WORD") {
+	if !strings.Contains(log, "message was taken over") || strings.Contains(log, got[0][3:]) || strings.Contains(log, code) || strings.Contains(log, "CANARY-WORD") {
 		t.Errorf("the log is\n%s", log)
 	}
 	gateway.Close()

@@ -11,8 +11,8 @@ import (
 	"mfabridge/fixtures"
 )
 
-// engineYAML is the configuration of the demo's engine, for its pages.
-const engineYAML = `store: sqlite:cloud.db
+// pagesYAML is the configuration of the demo's engine, for its pages.
+const pagesYAML = `store: sqlite:cloud.db
 listeners:
   api:   {listen: "127.0.0.1:0"}
   pages: {listen: "127.0.0.1:0"}
@@ -21,10 +21,10 @@ listeners:
 // withPages serves the pages of the demo's engine while use runs.
 func (d *demo) withPages(use func(url string) error) (err error) {
 	quiet := &program{streams: streams{in: strings.NewReader(""), out: io.Discard, err: io.Discard}, now: d.p.now}
-	if err := os.WriteFile(d.path("engine.yaml"), []byte(engineYAML), 0o600); err != nil {
+	if err := os.WriteFile(d.path("pages.yaml"), []byte(pagesYAML), 0o600); err != nil {
 		return err
 	}
-	s, err := quiet.openServer(d.ctx, d.path("engine.yaml"))
+	s, err := quiet.openServer(d.ctx, d.path("pages.yaml"))
 	if err != nil {
 		return err
 	}
