@@ -48,6 +48,7 @@ func (p *program) engineServeCommand() *cli.Command {
 // engineServer is an engine with everything that its configuration names.
 type engineServer struct {
 	*embedded
+	p         *program
 	path      string // of its configuration
 	conf      *config.Config
 	outbox    *channel.Outbox
@@ -85,7 +86,7 @@ func (p *program) engineServe(c *cli.Context) (err error) {
 	s.waker.start(c.Context)
 	signing, stop := context.WithCancel(c.Context)
 	var signer sync.WaitGroup
-	signer.Go(func() { s.signAudit(signing, s.log) })
+	signer.Go(func() { s.keepAudit(signing, s.log) })
 	failed := p.attend(c.Context, s, hangup)
 	stop()
 	signer.Wait()
@@ -99,7 +100,7 @@ func (p *program) engineServe(c *cli.Context) (err error) {
 // openServer opens all that a configuration names, or nothing. It serves
 // nothing yet.
 func (p *program) openServer(ctx context.Context, path string) (_ *engineServer, err error) {
-	s := &engineServer{path: path}
+	s := &engineServer{p: p, path: path}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.Close())

@@ -1,9 +1,13 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -92,5 +96,42 @@ func TestAuditRoute(t *testing.T) {
 		if code, text := get(query); code != 400 {
 			t.Errorf("%s: %d %s", query, code, text)
 		}
+	}
+}
+
+// A running engine removes what is older than it is to be kept; what stays can
+// be verified.
+func TestServedEngineKeepsItsAuditForATime(t *testing.T) {
+	s := moved(t)
+	path := s.write(t, "engine.yaml", "store: sqlite:cloud.db\naudit: {keep: 720h}\nlisteners:\n  api: {listen: \"127.0.0.1:0\"}\n")
+	later := func() time.Time { return time.Now().Add(31 * 24 * time.Hour) }
+	p := &program{streams: streams{in: strings.NewReader(""), out: io.Discard, err: io.Discard}, now: later}
+	e, err := p.openServer(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { e.keepAudit(ctx, slog.New(slog.DiscardHandler)); close(ended) }()
+	for gone := false; !gone; {
+		for entry, err := range e.Audit(t.Context(), 0) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			gone = entry.Seq > 5
+			break
+		}
+		runtime.Gosched()
+	}
+	stop()
+	<-ended
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if r := must(t, exitDone, "engine", "audit", "verify", "--store", s.store); !strings.Contains(r.out, "removed by retention") {
+		t.Errorf("verify: %s", r.out)
+	}
+	if r := must(t, exitDone, "engine", "audit", "export", "--store", s.store); !strings.Contains(r.out, "audit.keep: 720h") {
+		t.Errorf("the audit does not say why: %s", r.out)
 	}
 }

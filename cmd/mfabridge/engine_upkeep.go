@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"mfabridge/cloud/engine"
 	"mfabridge/cloud/engine/http/serve"
 	"mfabridge/cloud/engine/store/sqlite"
 )
@@ -29,20 +30,40 @@ func (s *engineServer) measure() {
 	m.Gauge("mfabridge_store_queue", "Updates that wait.", func() float64 { return float64(counted.Stats().Queue) })
 }
 
-// signAudit signs the audit now and then, until ctx ends. What is not as it was
-// written is told in the log each time.
-func (s *engineServer) signAudit(ctx context.Context, log *slog.Logger) {
+// pruneEvery is how often a running engine removes what is too old.
+const pruneEvery = 24 * time.Hour
+
+// keepAudit signs the audit now and then, until ctx ends, and removes what is
+// older than it is to be kept. What is not as it was written is told in the log
+// each time, and stays.
+func (s *engineServer) keepAudit(ctx context.Context, log *slog.Logger) {
 	ticker := time.NewTicker(checkpointEvery)
 	defer ticker.Stop()
+	keep, pruned := s.conf.Audit.KeepTime, time.Time{}
 	for {
 		if _, err := s.Checkpoint(ctx); err != nil && ctx.Err() == nil {
 			log.Error("the audit was not signed", "err", err)
+		}
+		if now := time.Now(); keep > 0 && now.Sub(pruned) >= pruneEvery {
+			pruned = now
+			s.pruneAudit(ctx, keep, log)
 		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
 		}
+	}
+}
+
+func (s *engineServer) pruneAudit(ctx context.Context, keep time.Duration, log *slog.Logger) {
+	by := engine.Actor{Who: "engine serve", Reason: "audit.keep: " + keep.String()}
+	n, err := s.PruneAudit(ctx, by, s.p.now().Add(-keep))
+	switch {
+	case err != nil && ctx.Err() == nil:
+		log.Error("nothing was removed from the audit", "err", err)
+	case n > 0:
+		log.Info("entries of the audit were too old and were removed", "entries", n)
 	}
 }
 

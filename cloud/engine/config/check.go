@@ -54,6 +54,7 @@ func (k *check) all() {
 	k.Tokens.RotationTime = k.duration("tokens.rotation", k.Tokens.Rotation, rotationDefault, rotationLeast, rotationMost)
 	k.Fraud.BlockTime = k.duration("fraud.block", k.Fraud.Block, 0, time.Minute, 8760*time.Hour)
 	k.push()
+	k.Audit.KeepTime = k.duration("audit.keep", k.Audit.Keep, 0, 7*24*time.Hour, 20*365*24*time.Hour)
 	k.number("limits.in_flight", k.Limits.InFlight)
 	k.number("limits.heavy", k.Limits.Heavy)
 	k.number("limits.streams", k.Limits.Streams)

@@ -43,6 +43,8 @@ type Config struct {
 
 	Fraud Fraud `yaml:"fraud"`
 
+	Audit Audit `yaml:"audit"`
+
 	// Channels deliver codes: docs/delivery.md. Default: all lie in the outbox.
 	Channels *channel.Config `yaml:"channels"`
 
@@ -134,6 +136,13 @@ type Tokens struct {
 
 	LifeTime     time.Duration `yaml:"-"`
 	RotationTime time.Duration `yaml:"-"`
+}
+
+// Audit says what becomes of the audit.
+type Audit struct {
+	Keep string `yaml:"keep"` // remove entries that are older, once a day, 168h to 175200h; default: they stay
+
+	KeepTime time.Duration `yaml:"-"` // 0: they stay
 }
 
 // Fraud says what follows when a user reports a login that is somebody else's.

@@ -47,6 +47,7 @@ func TestWrongConfigurations(t *testing.T) {
 	t.Setenv("MFABRIDGE_TEST_RADIUS", "a shared secret")
 	for name, c := range map[string]struct{ old, new, want string }{
 		"unknown key":           {"key: file:cloud.key", "kee: file:cloud.key", `engine.yaml:2:1: unknown key "kee"`},
+		"a short memory":        {"fraud:", "audit: {keep: 24h}\nfraud:", `audit.keep cannot be "24h"`},
 		"a short block":         {"block: 24h", "block: 5s", `fraud.block cannot be "5s"`},
 		"no store":              {"store: sqlite:cloud.db\n", "", "store is missing"},
 		"other store":           {"sqlite:cloud.db", "postgres:x", "store is not of the form"},
@@ -62,7 +63,7 @@ func TestWrongConfigurations(t *testing.T) {
 		"no port":               {"127.0.0.1:9090", "127.0.0.1", "is not an address with a port"},
 		"a long life":           {"10m", "2h", "tokens.life cannot be"},
 		"a negative limit":      {"in_flight: 10", "in_flight: -1", "limits.in_flight cannot be"},
-		"not built: voice":      {"limits:", "channels: {voice: {}}\nlimits:", "channels.voice is not built"},
+		"voice of nobody":       {"limits:", "channels: {voice: {}}\nlimits:", "channels.voice has no providers"},
 		"no channel":            {"limits:", "channels: {}\nlimits:", "channels names no channel"},
 		"proxies of ops":        {`listen: "127.0.0.1:9090"`, `listen: "127.0.0.1:9090", trusted_proxies: ["10.0.0.1"]`, "trusted_proxies means nothing"},
 		"no network":            {"/etc/a.key}", "/etc/a.key}, trusted_proxies: [a]", `"a" is no network`},

@@ -23,6 +23,7 @@ func (c *Config) Follows(next *Config) error {
 	fixed("store", c.Store == next.Store)
 	fixed("key", c.Key == next.Key)
 	fixed("limits", c.Limits == next.Limits)
+	fixed("audit", c.Audit == next.Audit)
 	fixed("public_url", c.PublicURL == next.PublicURL)
 	fixed("channels", reflect.DeepEqual(c.Channels, next.Channels))
 	fixed("push", reflect.DeepEqual(c.Push, next.Push))
