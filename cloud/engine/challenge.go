@@ -68,12 +68,17 @@ func (e *Engine) Begin(ctx context.Context, r cloud.Request) (cloud.Challenge, e
 }
 
 func (e *Engine) begin(ctx context.Context, owner string, r cloud.Request) (cloud.Challenge, error) {
+	return e.beginWith(ctx, owner, e.text, r)
+}
+
+// beginWith is begin with another template of code messages.
+func (e *Engine) beginWith(ctx context.Context, owner, text string, r cloud.Request) (cloud.Challenge, error) {
 	if err := checkRequest(&r); err != nil {
 		return cloud.Challenge{}, err
 	}
 	var b *beginning
 	err := e.store.Update(ctx, func(tx Tx) error {
-		b = &beginning{e: e, tx: tx, r: &r, owner: owner, key: ownedKey(owner, r.Key), now: e.now()}
+		b = &beginning{e: e, tx: tx, r: &r, owner: owner, key: ownedKey(owner, r.Key), now: e.now(), text: text}
 		return b.run()
 	})
 	if err != nil {
@@ -150,6 +155,7 @@ type beginning struct {
 	tx      Tx
 	r       *cloud.Request
 	owner   string // who calls
+	text    string // template of a code message
 	key     string // of a repeat
 	now     time.Time
 	user    *User
@@ -360,7 +366,7 @@ func (b *beginning) prepareCode(way cloud.Preference, may Allowed) error {
 	b.c.Tries = min(b.c.Tries, sentTries)
 	b.c.Prompt = "Enter the code sent to " + masked(way, to)
 	b.c.Sent = b.e.sentMAC(b.c.ID, to, []byte(code))
-	m := b.e.message(b.c, to, code)
+	m := message(b.c, b.text, to, code)
 	if err := b.depart(&m, may); err != nil {
 		return err
 	}

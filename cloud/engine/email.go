@@ -140,7 +140,7 @@ func (e *Engine) confirmByCode(tx Tx, by Actor, id cloud.UserID, code string) (m
 	if err := setAside(u, a); err != nil {
 		return m, "", until, err
 	}
-	m = e.message(&Challenge{ID: c.ID, User: id, App: appConfirm, Created: now, Method: cloud.EmailCode}, u.Email, code)
+	m = message(&Challenge{ID: c.ID, User: id, App: appConfirm, Created: now, Method: cloud.EmailCode}, e.text, u.Email, code)
 	return m, "", c.Until, errors.Join(tx.PutUser(u), tx.Append(e.entry(by, "user.email-code", string(id), "", now)))
 }
 

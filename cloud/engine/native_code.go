@@ -23,19 +23,18 @@ type NativeRefusal struct {
 
 // Words of a [NativeRefusal].
 const (
-	RefusedTooShort    = "password_too_short"
-	RefusedTooLong     = "password_too_long"
-	RefusedTooWeak     = "password_too_weak"
-	RefusedBanned      = "password_banned"
-	RefusedRecent      = "password_recently_used"
-	RefusedPassword    = "credential_required"
-	RefusedMissing     = "attributes_required"
-	RefusedAttributes  = "attribute_validation_failed"
-	RefusedExists      = "user_already_exists"
-	RefusedRegion      = "provider_blocked_by_admin"
-	RefusedReputation  = "provider_blocked_by_rep"
-	RefusedTarget      = "target"   // that is no number or address that can be used
-	RefusedUndelivered = "redirect" // no channel took the code
+	RefusedTooShort   = "password_too_short"
+	RefusedTooLong    = "password_too_long"
+	RefusedTooWeak    = "password_too_weak"
+	RefusedBanned     = "password_banned"
+	RefusedRecent     = "password_recently_used"
+	RefusedPassword   = "credential_required"
+	RefusedMissing    = "attributes_required"
+	RefusedAttributes = "attribute_validation_failed"
+	RefusedExists     = "user_already_exists"
+	RefusedRegion     = "provider_blocked_by_admin"
+	RefusedReputation = "provider_blocked_by_rep"
+	RefusedTarget     = "target" // that is no number or address that can be used
 )
 
 // Error implements error.
@@ -67,7 +66,7 @@ func (e *Engine) post(ctx context.Context, p posting) (Flow, Asked, error) {
 	asked := Asked{Channel: p.channel, Label: maskDigits(p.to)}
 	way := cloud.SMS
 	if p.channel == channelMail {
-		way, asked.Label = preferMail, maskMail(p.to)
+		way, asked.Label = cloud.EmailCode, maskMail(p.to)
 	}
 	sender := e.senders[way]
 	if sender == nil {
@@ -88,6 +87,9 @@ func (e *Engine) post(ctx context.Context, p posting) (Flow, Asked, error) {
 		if say, err = e.spendIn(tx, p.channel, p.to, p.client); say != "" || err != nil {
 			return err
 		}
+		if say, err = e.mayText(tx, e.quotasOf(&p, now), now); say != "" || err != nil {
+			return err
+		}
 		st.Code, st.Tries, st.Until = e.sentMAC(cloud.ChallengeID(slipFlow+p.f.ID), p.to, []byte(code)), nativeTries, now.UTC().Add(waitText)
 		return putFlow(tx, &next, st)
 	})
@@ -102,8 +104,7 @@ func (e *Engine) post(ctx context.Context, p posting) (Flow, Asked, error) {
 		return next, asked, nil
 	}
 	m := e.letter(&p, way, code)
-	defer m.Text.Wipe()
-	defer m.Code.Wipe()
+	defer m.wipe()
 	if err := sender.Send(ctx, m); err != nil {
 		e.log.WarnContext(ctx, "code was not sent", "flow", p.f.ID, "err", err)
 		return p.f, Asked{Redirect: "the code could not be delivered"}, nil
@@ -111,20 +112,36 @@ func (e *Engine) post(ctx context.Context, p posting) (Flow, Asked, error) {
 	return next, asked, nil
 }
 
+// quotasOf are the limits on texts and mails that a posting counts in. Who is
+// nobody yet counts by the number or address.
+func (e *Engine) quotasOf(p *posting, now time.Time) []quota {
+	user, from := p.f.User, place(cloud.Client{Address: p.client.Address})
+	if user == "" {
+		user = cloud.UserID("?" + digest("native/"+Fold(p.to)))
+	}
+	if p.channel == channelMail {
+		return e.mailQuotas(user, p.to, from, true, now)
+	}
+	return e.quotas(user, p.to, from, true, now)
+}
+
 // letter is the message of a posting.
 func (e *Engine) letter(p *posting, way cloud.Preference, code string) Message {
-	m := Message{ID: string(newChallengeID(e.now())), Time: e.now(), To: p.to, Application: p.app.Name, User: p.f.User}
+	c := Challenge{ID: newChallengeID(e.now()), User: p.f.User, App: p.app.Name, Created: e.now(), Method: way}
+	m := message(&c, e.template(p.app), p.to, code)
 	if p.notice != "" {
-		m.Text = secret.FromString(p.notice)
-		return m
+		m.wipe()
+		m.Text, m.Code = secret.FromString(p.notice), secret.Bytes{}
 	}
-	template := p.app.Brand.Text
-	if template == "" {
-		template = e.text
-	}
-	m.Text = secret.FromString(strings.NewReplacer(markCode, code, markApplication, p.app.Name).Replace(template))
-	m.Code = secret.FromString(code)
 	return m
+}
+
+// template is that of an application's code messages.
+func (e *Engine) template(app *NativeApp) string {
+	if app.Brand.Text != "" {
+		return app.Brand.Text
+	}
+	return e.text
 }
 
 // proves tells whether code is the one that was sent last to a number or an

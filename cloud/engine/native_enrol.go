@@ -140,8 +140,10 @@ func (e *Engine) enrolled(ctx context.Context, app NativeApp, f Flow, client Nat
 		way := WaySMS
 		if strings.Contains(f.Target, "@") {
 			way = WayEmail
-			u.Email = f.Target
-			e.confirm(u)
+			if Fold(f.Target) != Fold(e.confirmedMail(u)) {
+				u.Email = f.Target
+				e.confirm(u)
+			}
 		} else {
 			u.Mobile = f.Target
 			if u.Default == "" {
@@ -166,6 +168,6 @@ func (e *Engine) enrolled(ctx context.Context, app NativeApp, f Flow, client Nat
 	case !right:
 		return f, wrongCode()
 	}
-	e.tell(ctx, told, "A second factor was registered for "+told.UPN+". If that was not you, call your helpdesk.")
+	e.notify(ctx, told, "A second factor was registered for "+told.UPN+". If that was not you, call your helpdesk.")
 	return next, nil
 }

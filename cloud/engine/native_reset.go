@@ -152,7 +152,7 @@ func (e *Engine) SetWord(ctx context.Context, app NativeApp, f Flow, password se
 	if err != nil {
 		return f, asError(err)
 	}
-	e.tell(ctx, told, "The password of "+told.UPN+" was changed. If that was not you, call your helpdesk.")
+	e.notify(ctx, told, "The password of "+told.UPN+" was changed. If that was not you, call your helpdesk.")
 	return next, nil
 }
 

@@ -27,13 +27,14 @@ type NativeMethod struct {
 
 // secondFactors are those that go with the first factor. A code by mail counts
 // only for a confirmed address, only beside a password, and only where nobody
-// can set another password by a code to the same address.
+// can set another password by a code to the same address. Right after the
+// sign-up that proved the address it is there to be registered first.
 func (e *Engine) secondFactors(r Reader, app *NativeApp, u *User, may Allowed, f *Flow) (all []NativeMethod, err error) {
 	if may.SMS && u.Mobile != "" && e.senders[cloud.SMS] != nil && app.TextsTo(u.Mobile) {
 		all = append(all, NativeMethod{ID: idMobile, Channel: channelText, Label: maskDigits(u.Mobile)})
 	}
 	mail, err := e.mailCounts(r, may, f)
-	if err == nil && mail && e.confirmedMail(u) != "" {
+	if err == nil && mail && !f.Mail && e.confirmedMail(u) != "" {
 		all = append(all, NativeMethod{ID: idEmail, Channel: channelMail, Label: maskMail(e.confirmedMail(u))})
 	}
 	return all, err
@@ -109,9 +110,9 @@ func (e *Engine) AskSecond(ctx context.Context, app NativeApp, f Flow, id string
 	}
 	method := cloud.SMS
 	if m.Channel == channelMail {
-		method = preferMail
+		method = cloud.EmailCode
 	}
-	c, err := e.begin(ctx, ownerNative, cloud.Request{Subject: cloud.Key{Kind: cloud.ByID, Value: string(f.User)}, Method: method, Client: client.as(&app), Tries: nativeTries})
+	c, err := e.beginWith(ctx, ownerNative, e.template(&app), cloud.Request{Subject: cloud.Key{Kind: cloud.ByID, Value: string(f.User)}, Method: method, Client: client.as(&app), Tries: nativeTries})
 	if err != nil {
 		return f, asked, err
 	}

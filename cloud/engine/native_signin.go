@@ -111,7 +111,7 @@ func (e *Engine) AskFirst(ctx context.Context, app NativeApp, f Flow, client Nat
 	if err != nil || said != "" || f.User == "" { // nobody is to learn that there is no such user
 		return next, asked, err
 	}
-	c, err := e.begin(ctx, ownerNative, cloud.Request{Subject: cloud.Key{Kind: cloud.ByName, Value: f.Name}, Method: preferMail,
+	c, err := e.beginWith(ctx, ownerNative, e.template(&app), cloud.Request{Subject: cloud.Key{Kind: cloud.ByName, Value: f.Name}, Method: cloud.EmailCode,
 		Client: client.as(&app), Tries: nativeTries})
 	if err != nil || c.User != f.User {
 		return next, asked, err
@@ -196,7 +196,7 @@ func (e *Engine) AnswerCode(ctx context.Context, app NativeApp, f Flow, code sec
 		return Outcome{}, refuse(cloud.Denied, "the code is wrong, over or was used")
 	}
 	way := WaySMS
-	if d.Method == preferMail {
+	if d.Method == cloud.EmailCode {
 		way = WayEmail
 	}
 	return e.settle(ctx, &settling{app: &app, f: f, way: way, client: client, wish: wish, failures: failures})

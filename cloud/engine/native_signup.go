@@ -26,7 +26,8 @@ const metaAttributes = "native-attributes/"
 // does not offer it; otherwise see [NativeRefusal].
 func (e *Engine) BeginSignUp(ctx context.Context, app NativeApp, name string, password secret.Bytes, attributes map[string]string, offer Offer) (Flow, error) {
 	f := e.newFlow(&app, AtSignUp, name, offer)
-	if !app.SignUp || e.mailer() == nil {
+	byCode := app.Takes(FirstEmail) && offer.Code
+	if !app.SignUp || e.mailer() == nil || !byCode && !e.keepsPasswords() {
 		return f, refuse(cloud.Unsupported, "the application does not let people make themselves an account")
 	}
 	if err := checkEmail(name); err != nil {
@@ -132,6 +133,9 @@ func (e *Engine) AnswerSignUp(ctx context.Context, app NativeApp, f Flow, code s
 
 // PasswordForSignUp adds the password that was missing.
 func (e *Engine) PasswordForSignUp(ctx context.Context, app NativeApp, f Flow, password secret.Bytes, client NativeClient) (Flow, error) {
+	if !app.Takes(FirstPassword) || !e.keepsPasswords() {
+		return f, refuse(cloud.Unsupported, "the application has no passwords")
+	}
 	hash, err := e.hashWord(ctx, password, f.Name)
 	if err != nil {
 		return f, err

@@ -25,6 +25,7 @@ type record struct {
 	challenges []*Challenge
 	failures   map[Counter]Failures
 	slips      []Slip
+	attributes map[string]string // given at a sign-up
 }
 
 // record reads everything about a user but the audit.
@@ -55,6 +56,9 @@ func (e *Engine) record(r Reader, id cloud.UserID) (p record, err error) {
 		}
 	}
 	if p.challenges, err = challengesOf(r, id); err != nil {
+		return p, err
+	}
+	if p.attributes, err = attributesOf(r, id); err != nil {
 		return p, err
 	}
 	if p.slips, err = r.SlipsOf(id); err != nil {
@@ -176,6 +180,9 @@ func (e *Engine) objects(p *record) (all []fields, err error) {
 		all = append(all, fields{"type": "challenge", "id": c.ID, "state": c.State, "reason": c.Reason, "method": c.Method, "prompt": c.Prompt,
 			"application": c.App, "from": c.Place, "created": at(c.Created), "expires": at(c.Expires), "decided": at(c.Decided)})
 	}
+	if len(p.attributes) > 0 {
+		all = append(all, fields{"type": "attributes", "given": p.attributes})
+	}
 	for _, k := range p.slips {
 		kind, _, _ := strings.Cut(k.ID, "/")
 		all = append(all, fields{"type": "slip", "kind": kind, "until": at(k.Until), "data": string(k.Data)})
@@ -289,6 +296,9 @@ func remove(tx Tx, p *record) error {
 	}
 	for _, d := range p.devices {
 		errs = append(errs, tx.RemoveDevice(id, d.ID))
+	}
+	if len(p.attributes) > 0 {
+		errs = append(errs, tx.SetMeta(metaAttributes+string(id), []byte{}))
 	}
 	return errors.Join(append(errs, tx.LeaveAll(string(id)), tx.RemoveUser(id))...)
 }

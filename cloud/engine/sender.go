@@ -133,13 +133,13 @@ func (e *Engine) reached(u *User, way cloud.Preference) string {
 	return ""
 }
 
-// message is what is sent for c.
-func (e *Engine) message(c *Challenge, to, code string) Message {
+// message is what is sent for c, by a template.
+func message(c *Challenge, text, to, code string) Message {
 	app := c.App
 	if app == "" {
 		app = "your sign-in"
 	}
-	text := strings.NewReplacer(markCode, code, markApplication, app).Replace(e.text)
+	text = strings.NewReplacer(markCode, code, markApplication, app).Replace(text)
 	return Message{ID: string(c.ID), Time: c.Created, To: to, Way: c.Method, Text: secret.FromString(text), Application: app, Code: secret.FromString(code), User: c.User}
 }
 

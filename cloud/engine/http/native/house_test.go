@@ -114,7 +114,7 @@ func build(t testing.TB, edit ...func(*engine.NativeApp)) *house {
 		t.Fatal(err)
 	}
 	h.Engine, err = engine.Open(t.Context(), engine.Config{Store: s, Key: key, Now: h.Now,
-		Senders: map[cloud.Preference]engine.Sender{cloud.SMS: h.texts, "email": h.mail}})
+		Senders: map[cloud.Preference]engine.Sender{cloud.SMS: h.texts, cloud.EmailCode: h.mail}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -169,7 +169,7 @@ func (h *house) person(t testing.TB, upn, mobile, mail string) cloud.UserID {
 		}
 	}
 	if mail != "" {
-		if err := error(nil); err != nil {
+		if err := h.ConfirmEmail(t.Context(), operator, id); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -315,4 +315,14 @@ func (h *house) signedIn(t testing.TB, name string) answer {
 
 func (h *house) refresh(refresh string, pairs ...string) answer {
 	return h.call(token, append([]string{"grant_type", "refresh_token", "refresh_token", refresh, "scope", everything, "client_info", "1"}, pairs...)...)
+}
+
+// id is that of a user.
+func (h *house) id(t testing.TB, name string) cloud.UserID {
+	t.Helper()
+	u, err := h.Show(t.Context(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u.ID
 }
