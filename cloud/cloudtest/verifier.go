@@ -1,6 +1,7 @@
 package cloudtest
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -21,6 +22,10 @@ type Peer struct {
 	SentCode  func(t *testing.T, id cloud.ChallengeID) string      // the code sent for a challenge; nil: it sends nothing
 	Telephone *Telephone                                           // nil: it asks nobody by push
 	Reopen    func(t *testing.T) (cloud.Verifier, cloud.Directory) // nil: cannot
+
+	// Method is what a challenge for a code is called where a user has one
+	// generator; empty: cloud.OATHCode.
+	Method cloud.Preference
 
 	// Lacks names checks that the verifier cannot pass, each with what the
 	// service behind it does not offer.
@@ -149,7 +154,7 @@ func (p *Peer) answer(t *testing.T, a cloud.Answer, want cloud.State, reason clo
 func acceptOnce(t *testing.T, p *Peer) {
 	id := p.enrol(t, 1)
 	c := p.begin(t, request(id, 3), cloud.Pending)
-	if c.Method != cloud.OATHCode || c.Prompt == "" || c.User != id || !c.ExpiresAt.After(p.Now()) {
+	if c.Method != cmp.Or(p.Method, cloud.OATHCode) || c.Prompt == "" || c.User != id || !c.ExpiresAt.After(p.Now()) {
 		t.Fatalf("challenge: %+v", c)
 	}
 	p.answer(t, cloud.Answer{Challenge: c.ID, Code: p.code(1, 0)}, cloud.Approved, "")

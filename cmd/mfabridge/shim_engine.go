@@ -35,6 +35,8 @@ func (p *program) shimEngine(ctx context.Context, conf *config.Engine, key strin
 		return p.npsEngine(conf.RADIUS)
 	case conf.Entra != nil:
 		return p.connectorEngine(conf.Entra)
+	case conf.Native != nil:
+		return p.externalEngine(conf.Native)
 	case conf.URL != "":
 		return p.farEngine(conf)
 	case conf.Config != "":
@@ -97,7 +99,7 @@ func (p *program) farEngine(conf *config.Engine) (*remote.Client, error) {
 // checkShimEngine tries what a shim will do with its engine, and says what came
 // of it. It starts nothing.
 func (p *program) checkShimEngine(ctx context.Context, conf *config.Engine, key string) (opened string, err error) {
-	if conf.RADIUS != nil || conf.Entra != nil {
+	if conf.RADIUS != nil || conf.Entra != nil || conf.Native != nil {
 		return p.checkForeign(ctx, conf)
 	}
 	if conf.URL != "" {

@@ -14,6 +14,7 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/connector"
+	"mfabridge/cloud/nativeauth"
 	"mfabridge/cloud/session"
 	"mfabridge/internal/hint"
 	"mfabridge/internal/secret"
@@ -80,13 +81,10 @@ func (p *program) connectorEngine(conf *config.Entra) (*foreignEngine, error) {
 }
 
 func (p *program) connector(conf *config.Entra) (*connector.Service, func(), error) {
-	roots, err := loadCA(conf.CA)
+	client, end, err := foreignClient(conf.CA)
 	if err != nil {
 		return nil, nil, err
 	}
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}
-	client := &http.Client{Transport: transport, Timeout: connectorPatience}
 	credential, err := connectorCredential(conf, client)
 	if err != nil {
 		return nil, nil, err
@@ -96,11 +94,11 @@ func (p *program) connector(conf *config.Entra) (*connector.Service, func(), err
 		base = conf.URL
 	}
 	service, err := connector.New(connector.Options{Unsupported: conf.PrivateInterface != "", Base: base, Audience: audience, Credential: credential, Client: client, Poll: conf.Pause})
-	return service, transport.CloseIdleConnections, err
+	return service, end, err
 }
 
-// connectorPatience bounds one question to the service.
-const connectorPatience = 15 * time.Second
+// foreignPatience bounds one question to a service.
+const foreignPatience = 15 * time.Second
 
 func connectorCredential(conf *config.Entra, client *http.Client) (azcore.TokenCredential, error) {
 	hosts := map[string]string{"global": "https://login.microsoftonline.com", "usgov": "https://login.microsoftonline.us", "china": "https://login.chinacloudapi.cn"}
@@ -121,8 +119,64 @@ func connectorCredential(conf *config.Entra, client *http.Client) (azcore.TokenC
 		&azidentity.ClientCertificateCredentialOptions{ClientOptions: options, DisableInstanceDiscovery: own})
 }
 
+// externalID is External ID, which checks passwords too.
+type externalID struct {
+	*nativeauth.Verifier
+	end func()
+}
+
+var _ shimEngine = (*externalID)(nil)
+
+// Close implements shimEngine.
+func (e *externalID) Close() error {
+	err := e.Verifier.Close()
+	e.end()
+	return err
+}
+
+func (p *program) externalEngine(conf *config.External) (*externalID, error) {
+	client, end, err := foreignClient(conf.CA)
+	if err != nil {
+		return nil, err
+	}
+	v, err := nativeauth.New(nativeauth.Options{Base: conf.URL, ClientID: conf.ClientID, Client: client, Now: p.now, Log: p.logger().With("engine", "native")})
+	if err != nil {
+		return nil, fmt.Errorf("engine.native: %w", err)
+	}
+	return &externalID{v, end}, nil
+}
+
+// foreignClient calls services of others.
+func foreignClient(ca string) (*http.Client, func(), error) {
+	roots, err := loadCA(ca)
+	if err != nil {
+		return nil, nil, err
+	}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}
+	return &http.Client{Transport: transport, Timeout: foreignPatience}, transport.CloseIdleConnections, nil
+}
+
+// checkExternal asks for nobody: what is refused tells whether the application
+// is known.
+func (p *program) checkExternal(ctx context.Context, conf *config.External) (string, error) {
+	e, err := p.externalEngine(conf)
+	if err != nil {
+		return "", err
+	}
+	nobody := cloud.Key{Kind: cloud.ByUPN, Value: "nobody@mfabridge.invalid"}
+	_, err = e.CheckPassword(ctx, nobody, secret.FromString("nobody"), cloud.Client{App: "shim check"})
+	if err = errors.Join(err, e.Close()); err != nil {
+		return "", hint.Wrap(fmt.Errorf("engine.native: %w", err), "check url, ca and client_id, and that the application allows native authentication")
+	}
+	return "External ID takes the application's requests", nil
+}
+
 // checkForeign tries what can be tried without asking a person.
 func (p *program) checkForeign(ctx context.Context, conf *config.Engine) (string, error) {
+	if conf.Native != nil {
+		return p.checkExternal(ctx, conf.Native)
+	}
 	if conf.Entra != nil {
 		service, end, err := p.connector(conf.Entra)
 		if err != nil {

@@ -55,8 +55,8 @@ type Config struct {
 	Keys []secret.Bytes `yaml:"-"`
 }
 
-// Engine says who is asked: exactly one of Store, Config, URL, RADIUS and
-// Entra.
+// Engine says who is asked: exactly one of Store, Config, URL, RADIUS,
+// Entra and Native.
 type Engine struct {
 	// Store is sqlite:PATH or postgres://… of an engine's store, opened in this process.
 	Store string `yaml:"store"`
@@ -86,6 +86,9 @@ type Engine struct {
 	// Entra asks the service behind that extension. It is private to Microsoft.
 	Entra *Entra `yaml:"entra"`
 
+	// Native asks Microsoft Entra External ID for both factors.
+	Native *External `yaml:"native"`
+
 	// Secret and Authorities are ClientSecret and CA, loaded.
 	Secret      secret.Bytes   `yaml:"-"`
 	Authorities *x509.CertPool `yaml:"-"`
@@ -98,6 +101,8 @@ func (e *Engine) Place() string {
 		return "NPS at " + e.RADIUS.Servers[0].Address
 	case e.Entra != nil:
 		return "the private connector of tenant " + e.Entra.Tenant
+	case e.Native != nil:
+		return "External ID at " + e.Native.URL
 	}
 	return cmp.Or(e.Store, e.Config, e.URL)
 }

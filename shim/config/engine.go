@@ -26,16 +26,21 @@ func (k *check) engine() {
 	if e.Entra != nil {
 		given++
 	}
+	if e.Native != nil {
+		given++
+	}
 	switch {
 	case given == 0:
 		k.refuse("write engine: {store: sqlite:PATH}, {config: engine.yaml}, or {url: https://HOST, client_id: NAME, client_secret: file:PATH}",
-			"engine names no store, config, url, radius or entra, so there is nobody to ask for a second factor")
+			"engine names no store, config, url, radius, entra or native, so there is nobody to ask for a second factor")
 	case given > 1:
-		k.refuse("leave one of them", "engine has more than one of store, config, url, radius and entra")
+		k.refuse("leave one of them", "engine has more than one of store, config, url, radius, entra and native")
 	case e.RADIUS != nil:
 		k.nps(e.RADIUS)
 	case e.Entra != nil:
 		k.entra(e.Entra)
+	case e.Native != nil:
+		k.external(e.Native)
 	case e.URL != "":
 		k.elsewhere(e)
 	case e.Store != "":

@@ -68,6 +68,18 @@ type Entra struct {
 	Pause time.Duration `yaml:"-"`
 }
 
+// External asks Microsoft Entra External ID for both factors by its native
+// authentication API. Every client's primary is engine.
+type External struct {
+	// URL is https://SUBDOMAIN.ciamlogin.com/SUBDOMAIN.onmicrosoft.com, and
+	// ClientID the application there, a public client with native authentication.
+	URL      string `yaml:"url"`
+	ClientID string `yaml:"client_id"`
+
+	// CA is a PEM file with the authorities of URL. Default: the system's.
+	CA string `yaml:"ca"`
+}
+
 // accepted is what private_interface has to say.
 const accepted = "accepted"
 
@@ -117,6 +129,30 @@ func (k *check) entra(e *Entra) {
 	e.Pause = k.duration(e.Poll, 5*time.Second, time.Second, time.Minute, "engine.entra", "poll")
 	for _, c := range k.RADIUS.Clients {
 		k.unable(&c, "engine.entra", oneOf(c.CodeEntry, Append), "the service tells only after it was asked whether a code is right")
+	}
+}
+
+// external checks engine.native.
+func (k *check) external(e *External) {
+	if !strings.HasPrefix(e.URL, "https://") {
+		k.refuse("write url: https://contoso.ciamlogin.com/contoso.onmicrosoft.com", "engine.native: url: %q does not begin with https://", e.URL)
+	}
+	if e.ClientID == "" {
+		k.refuse("write client_id: and the id of the application", "engine.native has no client_id")
+	}
+	if e.CA != "" {
+		e.CA = strings.TrimPrefix(resolve("file:"+e.CA, "file", k.folder), "file:")
+	}
+	for _, c := range k.RADIUS.Clients {
+		if entry := oneOf(c.CodeEntry, Append, Only); entry != "" {
+			k.refuse("use code_entry: challenge", "client %s: code_entry: %s cannot be with engine.native: a code is sent only after the password", c.Name, entry)
+		}
+		if c.Primary != Native {
+			k.refuse("write primary: engine", "client %s: primary: engine.native gives a second factor only to who has proven the first there", c.Name)
+		}
+		if c.PushNumber {
+			k.refuse("remove push_number", "client %s: push_number: native authentication has no push", c.Name)
+		}
 	}
 }
 
