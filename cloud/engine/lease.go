@@ -53,7 +53,7 @@ func (e *Engine) leaseOf(r Reader) (*lease, error) {
 func (e *Engine) free(r Reader) error {
 	l, err := e.leaseOf(r)
 	if err == nil && l != nil {
-		err = refuse(cloud.Locked, "the store is locked by "+l.Holder)
+		err = refuse(cloud.Locked, fmt.Sprintf("the store is locked by %s until %s, unless that run goes on", l.Holder, l.Until.UTC().Format(time.RFC3339)))
 	}
 	return err
 }
