@@ -9,6 +9,7 @@ import (
 
 // What is sent with the page, and what is not there.
 func TestFiles(t *testing.T) {
+	t.Parallel()
 	h := build(t)
 	ask := func(path string, header ...string) *httptest.ResponseRecorder {
 		r := httptest.NewRequest(http.MethodGet, path, http.NoBody)

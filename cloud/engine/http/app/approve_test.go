@@ -12,6 +12,7 @@ import (
 )
 
 func TestActivatesAndApproves(t *testing.T) {
+	t.Parallel()
 	h := build(t)
 	b := open(t, h.url)
 	b.sees("Welcome")
@@ -45,6 +46,7 @@ func TestActivatesAndApproves(t *testing.T) {
 }
 
 func TestDeniesAndReports(t *testing.T) {
+	t.Parallel()
 	h := build(t)
 	b := open(t, h.url)
 	h.activated(t, b)
@@ -107,6 +109,7 @@ func TestDeniesAndReports(t *testing.T) {
 // Of two tabs one answers, and the other says so; a login that is gone is too
 // late; accounts of one tab are those of the other.
 func TestTwoTabs(t *testing.T) {
+	t.Parallel()
 	h := build(t)
 	a := open(t, h.url)
 	b := a.beside()
@@ -144,6 +147,7 @@ func TestTwoTabs(t *testing.T) {
 }
 
 func TestPIN(t *testing.T) {
+	t.Parallel()
 	h := build(t)
 	b := open(t, h.url)
 	h.activated(t, b)
@@ -227,6 +231,7 @@ func TestPIN(t *testing.T) {
 
 // A new device chooses its PIN when it is activated.
 func TestPINAtActivation(t *testing.T) {
+	t.Parallel()
 	h := build(t)
 	if _, err := h.engine.ChangeSettings(t.Context(), operator, func(s *engine.Settings) { s.PIN, s.Length = true, 6 }); err != nil {
 		t.Fatal(err)
@@ -250,5 +255,50 @@ func TestPINAtActivation(t *testing.T) {
 	if d := h.stands(t, c); d.State != cloud.Approved {
 		t.Errorf("%+v", d)
 	}
+	b.quiet()
+}
+
+// Browsers hold few connections to one address: more accounts than that take
+// turns, and each hears.
+func TestManyAccounts(t *testing.T) {
+	t.Parallel()
+	h := build(t)
+	b := open(t, h.url)
+	for range 5 {
+		b.visit("#user=" + ada + "&code=" + h.code(t))
+		b.click("Activate")
+		b.sees("This device is ready")
+	}
+	b.visit("")
+	b.want(`Array.from(document.querySelectorAll("[data-state]")).filter((e) => e.innerText === "Ready to approve sign-ins").length === 5`)
+	c := h.ask(t, false)
+	b.sees("Are you signing in?")
+	b.settled()
+	b.click("Approve")
+	b.sees("You can go on")
+	if d := h.stands(t, c); d.State != cloud.Approved {
+		t.Errorf("%+v", d)
+	}
+	b.click("Done")
+	b.want(`!document.querySelector("dialog")`)
+	b.quiet()
+}
+
+// What others put into the name of a place neither hides nor turns anything.
+func TestHostileTexts(t *testing.T) {
+	t.Parallel()
+	h := build(t)
+	b := open(t, h.url)
+	h.activated(t, b)
+	if _, err := h.engine.Begin(t.Context(), cloud.Request{Subject: cloud.Key{Kind: cloud.ByID, Value: string(h.user)}, Tries: 3,
+		Client: cloud.Client{App: "VPN", Station: "\u202e<img src=x onerror=alert(1)>\u0007{application}WWWWWWW"}}); err != nil {
+		t.Fatal(err)
+	}
+	b.sees("Are you signing in?")
+	text := get[string](b, `document.querySelector("dialog").innerText`)
+	if strings.ContainsAny(text, "\u202e\u0007") || !strings.Contains(text, "<img src=x") {
+		t.Errorf("the sheet says %q", text)
+	}
+	b.inspect("hostile")
 	b.quiet()
 }

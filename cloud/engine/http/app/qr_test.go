@@ -58,6 +58,7 @@ func isDark(code barcode.Barcode, x, y int) bool {
 // Codes of another program are read, of every level, many sizes, and as they
 // are photographed.
 func TestQRCodes(t *testing.T) {
+	t.Parallel()
 	b := open(t, build(t).url)
 	if get[bool](b, `!!globalThis.BarcodeDetector`) {
 		t.Log("this browser has a reader of its own, which comes first")
@@ -92,6 +93,7 @@ func TestQRCodes(t *testing.T) {
 
 // A picture that somebody chooses adds its codes.
 func TestPictureAddsCodes(t *testing.T) {
+	t.Parallel()
 	b := open(t, build(t).url)
 	path := filepath.Join(t.TempDir(), "code.png")
 	if err := os.WriteFile(path, photograph(t, "otpauth://totp/Contoso:ada?secret="+seed+"&digits=8&algorithm=SHA256", qr.M, 12, 4, false), 0o600); err != nil {

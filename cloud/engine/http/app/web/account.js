@@ -1,6 +1,7 @@
 // One account: how it stands, its names, and its end on this device.
 import { busy, field, h, mark, notice, say } from "./dom.js";
 import { confirm } from "./confirm.js";
+import { asOwner } from "./engine.js";
 import { own } from "./owner.js";
 import { stateOf } from "./home.js";
 import { account as find, change, remove } from "./vault.js";
@@ -40,12 +41,35 @@ function names(account) {
   } }, field(t("import.issuer"), issuer), field(t("import.label"), label), h("div", { class: "buttons" }, save));
 }
 
+// Has the engine end this device, and then removes the account. Where the
+// engine keeps counting on the device, somebody has to say that they know.
+async function dismiss(account, name) {
+  const path = `devices/${encodeURIComponent(account.device)}/remove`;
+  try {
+    if (account.device) {
+      await asOwner(account, "POST", path, {});
+    }
+  } catch (refusal) {
+    const last = refusal.key === "engine.conflict"; // it is the last way to prove oneself
+    if (refusal.key !== "engine.denied" && !await confirm(t("account.end.sure", { name }), t(last ? "account.last" : "account.untold"), t("account.end.anyway"))) {
+      return false;
+    }
+    if (last) {
+      await asOwner(account, "POST", path, { lost: true }).catch(() => {}); // the key goes in any case
+    }
+  }
+  await remove(account.id);
+  return true;
+}
+
 function ending(account) {
   return h("section", { class: "ending" }, h("h2", {}, t("account.end")), h("p", {}, t(account.device ? "account.end.device" : "account.end.codes")),
     h("button", { type: "button", class: "danger", onclick: async () => {
       const name = account.label || account.issuer;
       if (await confirm(t("account.end.sure", { name }), t(account.device ? "account.end.device" : "account.end.codes"), t("account.end.yes"))) {
-        await remove(account.id);
+        if (!await dismiss(account, name)) {
+          return;
+        }
         say(t("account.ended", { name }));
         location.hash = "";
       }

@@ -1,4 +1,5 @@
 // The sheet on which somebody approves or denies a sign-in.
+import { plain } from "./base.js";
 import { busy, field, h, mark, notice, say } from "./dom.js";
 import { now, press, setPIN } from "./engine.js";
 import { newPIN, pinInput } from "./pin.js";
@@ -41,7 +42,7 @@ export async function aside() {
 export async function update() {
   const all = await waiting();
   if (shown && shown.stage !== "done" && shown.stage !== "sending" && gone(all)) {
-    finish(ends.get(shown.push.challenge)?.state === "approved" ? "elsewhere" : "late");
+    finish(fate());
   }
   if (!shown) {
     const next = all.find(({ push }) => !later.has(push.challenge));
@@ -58,12 +59,21 @@ function gone(all) {
   return known.get(shown.account.id)?.state === "ok" && !all.some(({ push }) => push.challenge === shown.push.challenge);
 }
 
+// How a sign-in ended that has gone. An answer of ours may have arrived though
+// nobody told us so.
+function fate() {
+  if (ends.get(shown.push.challenge)?.state !== "approved") {
+    return "late";
+  }
+  return shown.tried === "approve" ? "approved" : "elsewhere";
+}
+
 // Opens the sheet for a sign-in.
 export function open({ account, push }) {
   later.delete(push.challenge);
   shown = { account, push, stage: "ask", since: performance.now() };
   draw();
-  say(t("approve.came", { application: push.application }));
+  say(t("approve.came", { application: plain(push.application) }));
 }
 
 function close() {
@@ -110,8 +120,8 @@ function facts({ account, push }) {
   const begun = new Date(push.begun_at);
   const row = (name, value) => [h("dt", {}, name), h("dd", {}, value)];
   return h("dl", { class: "facts" },
-    row(t("approve.application"), h("strong", {}, push.application)),
-    row(t("approve.from"), push.from || t("approve.unknown")),
+    row(t("approve.application"), h("strong", {}, plain(push.application))),
+    row(t("approve.from"), plain(push.from) || t("approve.unknown")),
     row(t("approve.time"), `${clock(begun)} (${ago((now() - begun) / 1000)})`),
     row(t("approve.account"), account.label));
 }
@@ -151,7 +161,7 @@ function ask() {
 }
 
 function report() {
-  return [title(t("report.title")), h("p", {}, t("report.what", { application: shown.push.application })),
+  return [title(t("report.title")), h("p", {}, t("report.what", { application: plain(shown.push.application) })),
     h("div", { class: "buttons" },
       h("button", { class: "main danger", type: "button", onclick: (event) => send(event.currentTarget, "fraud") }, t("report.yes")),
       h("button", { type: "button", onclick: () => { shown.stage = "ask"; draw(); } }, t("back")))];
@@ -186,6 +196,7 @@ function send(button, answer, given = {}) {
         return;
       }
       shown.stage = from;
+      shown.tried = answer;
       trouble(t({ "engine.offline": "approve.offline", "engine.invalid": "pin.weak" }[refusal.key] ?? "approve.refused"));
     }
   });
@@ -223,7 +234,7 @@ async function pinRefused(account, { pin: state, tries_left: left }, control) {
 
 function resultOf(answer, { state, reason }) {
   if (reason === "repeat_refused" || state === "expired") {
-    return "late";
+    return fate();
   }
   if (state === "approved") {
     return "approved";

@@ -10,6 +10,12 @@ export class Refusal extends Error {
   }
 }
 
+// A text from elsewhere on one line, without what hides or turns parts of it.
+export function plain(text, most = 128) {
+  const line = String(text ?? "").replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}]/gu, " ").replace(/\s+/g, " ").trim();
+  return line.length > most ? `${line.slice(0, most)}…` : line;
+}
+
 const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
 // Bytes of a Base32 text, however it is spaced; null: it is none.

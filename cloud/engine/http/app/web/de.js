@@ -54,6 +54,7 @@ export default {
   "account.codes.no": "Von Ihrer Organisation nicht erlaubt", "account.removed": "Ihre Organisation kennt dieses Gerät nicht mehr. Entfernen Sie es hier und aktivieren Sie neu, wenn Sie eingeladen sind.",
   "account.end": "Von diesem Gerät entfernen", "account.end.device": "Dieses Gerät kann dann Ihre Anmeldungen nicht mehr bestätigen. Um es wieder zu benutzen, brauchen Sie eine neue Einladung.",
   "account.end.codes": "Die Codes sind dann endgültig weg. Stellen Sie vorher sicher, dass Sie sich bei dem Dienst anders anmelden können.", "account.end.yes": "Entfernen", "account.end.sure": "{name} entfernen?",
+  "account.last": "Es ist Ihre letzte Möglichkeit, sich auszuweisen. Ohne sie können Sie sich nicht anmelden, bis der Helpdesk Ihnen hilft.", "account.untold": "Der Server ist gerade nicht zu erreichen und rechnet weiter mit diesem Gerät. Entfernen Sie es später auch aus der Liste Ihrer Geräte.", "account.end.anyway": "Trotzdem entfernen",
   "account.ended": "{name} wurde entfernt.",
   "settings.title": "Einstellungen", "settings.language": "Sprache", "settings.notices": "Mitteilungen", "settings.notices.ask": "Mitteilungen erlauben",
   "settings.notices.default": "Wenn Sie es erlauben, meldet dieses Gerät, dass eine Anmeldung wartet.", "settings.notices.granted": "Dieses Gerät meldet, wenn eine Anmeldung wartet.",
@@ -88,5 +89,5 @@ export default {
   "storage.none": "Dieser Browser bewahrt für diese Seite nichts auf, deshalb kann kein Konto hinzugefügt werden. Verlassen Sie das private Surfen oder erlauben Sie der Seite, Daten zu speichern.",
   "storage.full": "Auf diesem Gerät ist kein Platz mehr, deshalb wurde nichts geändert. Schaffen Sie Platz und versuchen Sie es noch einmal.",
   "engine.offline": "Der Server antwortet nicht. Sind Sie verbunden?", "engine.unavailable": "Der Server kann gerade nicht antworten. Versuchen Sie es gleich noch einmal.", "engine.throttled": "Das waren zu viele Versuche. Warten Sie einige Minuten.",
-  "engine.denied": "Der Server hat das abgelehnt.", "engine.invalid": "Der Server hat das nicht verstanden: {message}", "engine.not_found": "Das gibt es nicht mehr.", "engine.internal": "Im Server ist etwas schiefgegangen. Versuchen Sie es später noch einmal.",
+  "engine.conflict": "Das geht so nicht. Ist es Ihre letzte Möglichkeit, sich auszuweisen, aktivieren Sie zuerst ein anderes Gerät, oder sagen Sie, dass Sie dieses verloren haben.", "engine.denied": "Der Server hat das abgelehnt.", "engine.invalid": "Der Server hat das nicht verstanden: {message}", "engine.not_found": "Das gibt es nicht mehr.", "engine.internal": "Im Server ist etwas schiefgegangen. Versuchen Sie es später noch einmal.",
 };

@@ -54,6 +54,7 @@ export default {
   "account.codes.no": "Not allowed by your organisation", "account.removed": "Your organisation does not know this device any more. Remove it here, and activate again if you are invited.",
   "account.end": "Remove from this device", "account.end.device": "This device can then no longer approve your sign-ins. To use it again you need a new invitation.",
   "account.end.codes": "The codes are gone for good. Make sure first that you can sign in to the service in another way.", "account.end.yes": "Remove", "account.end.sure": "Remove {name}?",
+  "account.last": "It is your last way to prove who you are. Without it you cannot sign in until the helpdesk helps you.", "account.untold": "The engine cannot be told now, so it goes on counting on this device. Remove it later from the list of your devices, too.", "account.end.anyway": "Remove anyway",
   "account.ended": "{name} was removed.",
   "settings.title": "Settings", "settings.language": "Language", "settings.notices": "Notifications", "settings.notices.ask": "Allow notifications",
   "settings.notices.default": "With your leave, this device tells you when a sign-in waits.", "settings.notices.granted": "This device tells you when a sign-in waits.",
@@ -88,5 +89,5 @@ export default {
   "storage.none": "This browser keeps nothing for this page, so no account can be added. Leave private browsing, or allow the page to store data.",
   "storage.full": "There is no room left on this device, so nothing was changed. Free some space and try again.",
   "engine.offline": "The engine does not answer. Are you connected?", "engine.unavailable": "The engine cannot answer now. Try again in a moment.", "engine.throttled": "There were too many tries. Wait a few minutes.",
-  "engine.denied": "The engine has refused that.", "engine.invalid": "The engine did not understand that: {message}", "engine.not_found": "That does not exist any more.", "engine.internal": "Something went wrong in the engine. Try again later.",
+  "engine.conflict": "That cannot be done as things are. If it is your last way to prove who you are, activate another device first, or say that you have lost this one.", "engine.denied": "The engine has refused that.", "engine.invalid": "The engine did not understand that: {message}", "engine.not_found": "That does not exist any more.", "engine.internal": "Something went wrong in the engine. Try again later.",
 };

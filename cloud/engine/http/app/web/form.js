@@ -2,7 +2,7 @@
 // the engine refuses.
 import { Refusal } from "./base.js";
 import { busy, h, mark, notice } from "./dom.js";
-import { t } from "./words.js";
+import { has, t } from "./words.js";
 
 // A form whose button does work; what is refused stands above it.
 export function form(button, work, ...parts) {
@@ -26,7 +26,7 @@ export function explained(refusal) {
   if (!(refusal instanceof Refusal)) {
     throw refusal;
   }
-  return t(refusal.key, refusal.values);
+  return has(refusal.key) ? t(refusal.key, refusal.values) : t("engine.internal");
 }
 
 // Marks the first control that is empty.

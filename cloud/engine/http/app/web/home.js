@@ -1,4 +1,5 @@
 // The accounts of this device, each with its code.
+import { plain } from "./base.js";
 import { busy, h, icon, notice, say } from "./dom.js";
 import { asDevice, clockError, now } from "./engine.js";
 import { codeOf, stepOf } from "./otp.js";
@@ -56,12 +57,12 @@ export async function drawPending(place) {
   const all = await aside(), told = [];
   for (const account of await accounts()) {
     for (const one of known.get(account.id)?.notices ?? []) {
-      told.push(h("div", { class: "notice asks" }, h("div", {}, h("strong", {}, account.label), h("br"), `${clock(new Date(one.at))}: ${one.text}`),
+      told.push(h("div", { class: "notice asks" }, h("div", {}, h("strong", {}, account.label), h("br"), `${clock(new Date(one.at))}: ${plain(one.text, 500)}`),
         h("button", { type: "button", onclick: (event) => busy(event.currentTarget, () => asDevice(account, "POST", "notices/seen", { body: { ids: [one.id] } }).catch(() => {})) }, t("home.seen"))));
     }
   }
   place.replaceChildren(...told, ...all.map((one) => h("div", { class: "notice asks" },
-    h("div", {}, h("strong", {}, t("home.waits", { application: one.push.application })), h("br"), one.account.label),
+    h("div", {}, h("strong", {}, t("home.waits", { application: plain(one.push.application) })), h("br"), one.account.label),
     h("button", { class: "main", type: "button", onclick: () => open(one) }, t("home.review")))));
 }
 

@@ -3,6 +3,7 @@
 import * as approve from "./approve.js";
 import { accountPage } from "./account.js";
 import { activatePage, choices, importPage, invitePage } from "./add.js";
+import { plain } from "./base.js";
 import { h, icon, notice, say } from "./dom.js";
 import { drawPending, home, icons, stateOf } from "./home.js";
 import { managePage } from "./owner.js";
@@ -102,7 +103,7 @@ async function notify() {
   for (const { push } of await approve.waiting()) {
     if (!notified.has(push.challenge)) {
       notified.add(push.challenge);
-      worker?.showNotification(t("home.waits", { application: push.application }), { body: t("notice.open"), tag: push.challenge, requireInteraction: true });
+      worker?.showNotification(t("home.waits", { application: plain(push.application) }), { body: t("notice.open"), tag: push.challenge, requireInteraction: true });
     }
   }
 }

@@ -1,6 +1,6 @@
 // Codes of RFC 4226 and RFC 6238, and the otpauth addresses that carry their
 // secrets.
-import { Refusal, fromBase32 } from "./base.js";
+import { Refusal, fromBase32, plain } from "./base.js";
 
 const maxAddress = 2048; // characters
 const maxSecret = 128; // bytes
@@ -75,8 +75,7 @@ function names(path, issuer) {
   return { issuer: clean(issuer || before), label: clean(path.slice(at + 1)) };
 }
 
-// A name without what turns or hides text.
-const clean = (text) => (text || "").replace(/[\p{Cc}\p{Cf}]/gu, "").trim().slice(0, maxName);
+const clean = (text) => plain(text, maxName);
 
 function numbers(type, given) {
   const algorithm = (given.get("algorithm") || "SHA1").toUpperCase().replace("-", "");

@@ -49,7 +49,7 @@ self.addEventListener("push", (event) => {
   const say = words[navigator.language.slice(0, 2)] ?? words.en;
   const title = told.type === "notice" ? "Authenticator" : say.push(String(told.application ?? "?").slice(0, 64));
   event.waitUntil(self.registration.showNotification(title, { body: told.type === "notice" ? String(told.text ?? "").slice(0, 300) : say.text,
-    tag: told.challenge, requireInteraction: told.type === "push", icon: new URL("icon-192.png", self.location).href }));
+    tag: String(told.challenge ?? told.type ?? ""), requireInteraction: told.type === "push", icon: new URL("icon-192.png", self.location).href }));
 });
 
 self.addEventListener("notificationclick", (event) => {

@@ -19,6 +19,7 @@ export const gone = new Map();
 const loops = new Map();
 let tell = () => {};
 let held = 0;
+let turns = false; // there are more accounts than connections
 const queue = [];
 
 // Begins; heard is called whenever known has changed.
@@ -36,6 +37,8 @@ const wanted = () => document.visibilityState === "visible" || (globalThis.Notif
 // Starts and ends loops as accounts and the eyes on the page say.
 export async function refresh(again = false) {
   const able = wanted() ? (await accounts()).filter((account) => account.device) : [];
+  again ||= able.length > atOnce !== turns; // whoever holds a connection for long gives it up
+  turns = able.length > atOnce;
   for (const [id, loop] of loops) {
     if (again || !able.some((account) => account.id === id)) {
       loop.abort();
@@ -67,7 +70,7 @@ async function run(account, signal) {
     let failed = null;
     await place();
     try {
-      if (loops.size > atOnce) {
+      if (turns) {
         const got = await pushes(account, version, turn, signal);
         version = got.version;
         set(account, "ok", got, signal);

@@ -35,6 +35,9 @@ function use(tag) {
   document.documentElement.lang = tag;
 }
 
+// Whether there are words for a key.
+export const has = (key) => Object.hasOwn(en, key);
+
 // The words of a key; {name} is filled in.
 export function t(key, values) {
   const text = dictionaries[language][key] ?? en[key] ?? key;
