@@ -110,6 +110,9 @@ func (b *beginning) depart(m *Message, may Allowed) error {
 	f := flight{Legs: make([]leg, len(m.Legs)), Sealed: sealed, Number: b.e.numberDigest(m.To)}
 	for i, channel := range m.Legs {
 		f.Legs[i].Channel = channel
+		if err := b.tx.PutReceipt(b.e.receiptName(NoteName(channel, PublicID(m.ID))), b.c.ID); err != nil {
+			return err
+		}
 	}
 	f.Legs[0].Status = LegSending
 	return putFlight(b.tx, cloud.ChallengeID(m.ID), m.User, b.now.Add(flightGuard), &f)

@@ -90,14 +90,12 @@ func (p *program) listProviders(c *cli.Context) error {
 		return err
 	}
 	conf := whole.Channels
+	conf.Apply(states)
 	t := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "CHANNEL\tPROVIDER\tKIND\tMODE\tUSERS\tHOST")
 	for name, providers := range conf.Lines() {
 		for i := range providers {
 			one := &providers[i]
-			if s, set := states[one.Name]; set && one.Mode != channel.Off {
-				one.Mode, one.Percent = s.Mode, s.Percent
-			}
 			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d%%\t%s\n", name, one.Name, one.Kind(), one.Mode, one.Percent, migrate.Plain(one.Host()))
 		}
 	}

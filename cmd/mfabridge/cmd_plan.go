@@ -30,7 +30,7 @@ func (p *program) planCommand() *cli.Command {
 		Description: "Reads the export and what the target holds, and writes into the plan file what would be done for\n" +
 			"each user and why. Look at it with \"mfabridge show\", do it with \"mfabridge apply\".\n" +
 			"The plan file can be passed around; FILE.key, made beside it, must be kept private.",
-		Flags: slices.Concat(targetFlags("to", "plan for"), reachFlags(), activationFlag(), kindFlags(), exportFlags(), ruleFlags(), matchFlags(), ldapFlags(), scopeFlags(), gateFlags(), []cli.Flag{
+		Flags: slices.Concat(targetFlags("to", "plan for"), []cli.Flag{engineConfigFlag()}, reachFlags(), activationFlag(), kindFlags(), exportFlags(), ruleFlags(), matchFlags(), ldapFlags(), scopeFlags(), gateFlags(), []cli.Flag{
 			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, EnvVars: env("out"), Usage: "write the plan to `FILE`"},
 			sealFlag(),
 			&cli.BoolFlag{Name: "overwrite", EnvVars: env("overwrite"), Usage: "replace a plan that has not been applied"},
@@ -155,7 +155,7 @@ func (p *program) planTarget(c *cli.Context, to place) (*planTarget, error) {
 			return nil, err
 		}
 		with.Domains = c.StringSlice("domain")
-		e, end, err := p.imagine(c.Context, with)
+		e, end, err := p.imagine(c.Context, with, c.String("engine-config"))
 		if err != nil {
 			return nil, err
 		}

@@ -19,6 +19,7 @@ type delivery struct {
 	outbox   engine.Sender
 	texts    engine.Texts
 	calls    engine.Texts
+	promised map[cloud.Preference]engine.Sender // of an engine elsewhere
 
 	stop context.CancelFunc // of what runs beside the engine
 	runs *sync.WaitGroup
@@ -51,6 +52,8 @@ func budgetOf(b channel.Budget) engine.Texts {
 
 func (d delivery) senders() map[cloud.Preference]engine.Sender {
 	switch {
+	case d.promised != nil:
+		return d.promised
 	case d.channels != nil:
 		return d.channels.Senders(d.outbox)
 	case d.outbox == nil:

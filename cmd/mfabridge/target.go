@@ -226,8 +226,9 @@ func (t place) clearLeftovers() {
 const tempAdvice = "make room in the folder for temporary files, or name another one (TMPDIR)"
 
 // imagine opens an empty engine in a temporary folder: what a target that does
-// not exist yet reads as.
-func (p *program) imagine(ctx context.Context, with engine.Setup) (*embedded, func() error, error) {
+// not exist yet reads as. conf is the configuration that it will have, if there
+// is one already.
+func (p *program) imagine(ctx context.Context, with engine.Setup, conf string) (*embedded, func() error, error) {
 	folder, err := os.MkdirTemp("", "mfabridge-")
 	if err != nil {
 		return nil, nil, hint.Wrap(err, tempAdvice)
@@ -239,7 +240,7 @@ func (p *program) imagine(ctx context.Context, with engine.Setup) (*embedded, fu
 	if err != nil {
 		return nil, nil, errors.Join(hint.Wrap(fmt.Errorf("an empty store to plan with: %w", err), tempAdvice), remove())
 	}
-	e, err := p.open(ctx, t, sqlite.Options{})
+	e, err := p.promising(ctx, t, sqlite.Options{}, conf)
 	if err != nil {
 		return nil, nil, errors.Join(err, remove())
 	}

@@ -47,7 +47,7 @@ func (p *program) connect(c *cli.Context, t place, o sqlite.Options) (openTarget
 	case t.url != "":
 		return p.far(c, t)
 	}
-	return p.open(c.Context, t, o)
+	return p.promising(c.Context, t, o, c.String("engine-config"))
 }
 
 // reachFlags let a command into every target that is not in this process.

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"mfabridge/cloud/engine"
 )
 
 // Config is the block channels of engine.yaml.
@@ -274,6 +276,18 @@ func (e *Email) Delivers() bool { return e != nil && anyLive(e.Providers) }
 
 func anyLive(providers []Provider) bool {
 	return slices.ContainsFunc(providers, func(p Provider) bool { return p.Mode == Live && p.Percent == 100 && p.Outbox == nil })
+}
+
+// Apply puts what administrators have said of providers in the place of what the
+// configuration says.
+func (c *Config) Apply(states map[string]engine.ProviderState) {
+	for _, providers := range c.Lines() {
+		for i := range providers {
+			if s, set := states[providers[i].Name]; set && providers[i].Mode != Off {
+				providers[i].Mode, providers[i].Percent = s.Mode, s.Percent
+			}
+		}
+	}
 }
 
 // Lines are the channels of a configuration with their providers, in the order
