@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -95,5 +96,51 @@ func TestConnectorHasToBeAccepted(t *testing.T) {
 	s.write(t, "app.secret", "another secret of an application")
 	if r := must(t, exitFailed, "shim", "check", "--config", engine(", private_interface: accepted")); !strings.Contains(r.err, "engine.entra") || strings.Count(r.err, "\n") > 2 || strings.Contains(r.err, "another secret") {
 		t.Errorf("check says:\n%s", r.err)
+	}
+}
+
+// Both factors of a RADIUS login are asked for by native authentication: here
+// an engine serves it, as Entra External ID would.
+func TestFactorsFromNativeAuthentication(t *testing.T) {
+	peer.Path(t, "radclient", "freeradius-utils")
+	s := moved(t)
+	secretFile := s.write(t, "vpn.secret", sharedSecret)
+	word := s.write(t, "tim.word", "Blue-Heron-42") // synthetic
+	must(t, exitDone, "engine", "user", "password", fixtures.Tim, "--password", "file:"+word, "--store", s.store, "--reason", "test")
+	added := must(t, exitDone, "engine", "native", "add", "mfabridge shim", "--store", s.store, "--reason", "test")
+	id := regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`).FindString(added.out)
+	engine := serveStore(t, s.folder)
+	if err := os.Mkdir(s.path("front"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	config := func(id string) string {
+		yaml := strings.Replace(foreignYAML, "primary: none, primary_done_by_client: true", "primary: engine", 1)
+		return s.write(t, "front.yaml", fmt.Sprintf(yaml, fmt.Sprintf("{native: {url: %q, client_id: %q, ca: engine.crt}}", engine.pages+"/native", id)))
+	}
+	if r := must(t, exitFailed, "shim", "check", "--config", config("00000000-0000-0000-0000-000000000000")); !strings.Contains(r.err, "engine.native") {
+		t.Errorf("check says:\n%s", r.err)
+	}
+	if r := must(t, exitDone, "shim", "check", "--config", config(id)); !strings.Contains(r.out, "External ID takes the application's requests") {
+		t.Errorf("check says:\n%s%s", r.out, r.err)
+	}
+	shim := startShim(t, config(id))
+	name := fmt.Sprintf("User-Name = %q", fixtures.Tim)
+	if out := radclient(t, shim.address, secretFile, name, `User-Password = "another word"`); !strings.Contains(out, "Received Access-Reject") {
+		t.Errorf("a wrong password:\n%s", out)
+	}
+	login := func(code func() string) string {
+		t.Helper()
+		first := radclient(t, shim.address, secretFile, name, `User-Password = "Blue-Heron-42"`)
+		state := stateOf.FindStringSubmatch(first)
+		if !strings.Contains(first, "Received Access-Challenge") || !strings.Contains(first, "Enter the code sent to +44") || state == nil {
+			t.Fatalf("not asked:\n%s", first)
+		}
+		return radclient(t, shim.address, secretFile, name, fmt.Sprintf("User-Password = %q", code()), "State = "+state[1])
+	}
+	if out := login(func() string { return wrong(texted(t, s.path("cloud.db.outbox"))) }); !strings.Contains(out, "Received Access-Reject") {
+		t.Errorf("a wrong code:\n%s", out)
+	}
+	if out := login(func() string { return texted(t, s.path("cloud.db.outbox")) }); !strings.Contains(out, "Received Access-Accept") {
+		t.Errorf("the right code:\n%s", out)
 	}
 }
