@@ -83,6 +83,7 @@ func (p *program) engineServe(c *cli.Context) (err error) {
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
 	fmt.Fprintf(p.err, "mfabridge: engine is listening on %s\n", s.start())
+	defer boundMemory(s.conf.Limits)()
 	s.waker.start(c.Context)
 	signing, stop := context.WithCancel(c.Context)
 	var signer sync.WaitGroup
