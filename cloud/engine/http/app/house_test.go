@@ -13,6 +13,7 @@ import (
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
 	"mfabridge/cloud/engine/http/api"
+	"mfabridge/cloud/engine/http/pages"
 	"mfabridge/cloud/engine/http/serve"
 	"mfabridge/cloud/engine/store/sqlite"
 	"mfabridge/internal/secret"
@@ -68,13 +69,15 @@ func build(t testing.TB) *house {
 	if h.engine, err = engine.Open(t.Context(), engine.Config{Store: s, Key: key}); err != nil {
 		t.Fatal(err)
 	}
-	faces, err := api.New(api.Options{Engine: h.engine, Issuer: "https://engine.contoso.example"})
+	h.server = httptest.NewUnstartedServer(nil)
+	h.url = "http://" + h.server.Listener.Addr().String()
+	faces, err := api.New(api.Options{Engine: h.engine, Issuer: "https://engine.contoso.example", Pages: pages.Options{PublicURL: h.url}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	h.handler = faces.Handler(serve.Pages)
-	h.server = httptest.NewServer(h.handler)
-	h.url = h.server.URL
+	h.server.Config.Handler = h.handler
+	h.server.Start()
 	t.Cleanup(func() {
 		faces.Drain()
 		h.down()

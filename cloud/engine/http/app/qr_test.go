@@ -105,3 +105,32 @@ func TestPictureAddsCodes(t *testing.T) {
 	b.agrees("Contoso", "--totp=SHA256", "-d", "8", seed)
 	b.quiet()
 }
+
+// Somebody signs in on a desktop, and their telephone reads the code that is
+// shown there.
+func TestCodeCarriesOver(t *testing.T) {
+	t.Parallel()
+	h := build(t)
+	desktop, phone := open(t, h.url), open(t, h.url)
+	desktop.visit("#user=" + ada)
+	desktop.click("I have a pass of the helpdesk")
+	desktop.fill("Pass", h.pass(t))
+	desktop.click("Next")
+	desktop.click("Use another device")
+	desktop.look(1280, "dark") // the code stays dark on light
+	picture, err := chromedp.Run(desktop.ctx, chromedp.Screenshot(chromedp.CSS("svg.qr")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "code.png")
+	if err := os.WriteFile(path, picture, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	phone.visit("#activate")
+	phone.do(chromedp.SetUploadFiles(chromedp.CSS(`input[type="file"]`), []string{path}))
+	phone.want(`document.querySelector("main form input").value === ` + quote(ada))
+	phone.click("Activate")
+	phone.sees("This device is ready")
+	desktop.quiet()
+	phone.quiet()
+}
