@@ -4,6 +4,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
+
+	"mfabridge/cloud/engine"
 )
 
 func TestLanesAreFair(t *testing.T) {
@@ -33,5 +36,20 @@ func TestLanesAreFair(t *testing.T) {
 	l.wait()
 	if l.busy != 0 || len(l.byHost) != 0 || len(l.order) != 0 || stuck.Load() != maxForHost+maxWaiting {
 		t.Errorf("%d busy, %d hosts, %d in order, %d ran", l.busy, len(l.byHost), len(l.order), stuck.Load())
+	}
+}
+
+func TestNobodyIsWokenTwice(t *testing.T) {
+	now := time.Date(2026, 11, 2, 9, 0, 0, 0, time.UTC)
+	s := &Sender{o: Options{Now: func() time.Time { return now }}, told: map[string]time.Time{}}
+	w := &engine.Wake{Device: "d", Notice: &engine.Notice{ID: "n", At: now}}
+	if !s.once(w) || s.once(w) {
+		t.Error("a notice is told once")
+	}
+	if other := (&engine.Wake{Device: "e", Notice: w.Notice}); !s.once(other) {
+		t.Error("another device is told too")
+	}
+	if now = now.Add(toldFor); s.once(w) {
+		t.Error("a notice that was not seen wakes again")
 	}
 }

@@ -175,6 +175,9 @@ func (s *Sender) wake(ctx context.Context, user cloud.UserID) {
 // once tells whether a device was not woken for this yet.
 func (s *Sender) once(w *engine.Wake) bool {
 	now := s.o.Now()
+	if w.Notice != nil && now.Sub(w.Notice.At) >= toldFor { // the page tells of it until it was seen; nobody is woken again
+		return false
+	}
 	key := w.Device + "/" + about(w)
 	if at, ok := s.told[key]; ok && now.Sub(at) < toldFor {
 		return false
