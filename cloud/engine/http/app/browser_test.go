@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -38,7 +39,9 @@ func TestMain(m *testing.M) {
 func options(path, profile string) []chromedp.ExecAllocatorOption {
 	return append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.UserDataDir(profile),
 		chromedp.Flag("disable-gpu", true), chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
-		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true), chromedp.Flag("lang", "en-US"))
+		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true), chromedp.Flag("lang", "en-US"),
+		chromedp.Flag("use-fake-ui-for-media-stream", true), chromedp.Flag("use-fake-device-for-media-stream", true),
+		chromedp.Flag("use-file-for-fake-video-capture", filepath.Join(profile, "camera.y4m")))
 }
 
 func running(t testing.TB) context.Context {
@@ -51,6 +54,9 @@ func running(t testing.TB) context.Context {
 	}
 	profile, err := os.MkdirTemp("", "mfa-app-")
 	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(profile, "camera.y4m"), film(t, filmed), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	allocated, stop := chromedp.NewExecAllocator(context.Background(), options(path, profile)...)

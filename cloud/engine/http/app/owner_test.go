@@ -10,6 +10,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/engine"
 )
 
 // audited tells whether something stands in the audit.
@@ -78,6 +79,49 @@ func TestOwnerLooksAfterDevices(t *testing.T) {
 	b.click("Remove")
 	b.sees("Welcome")
 	a.quiet()
+	b.quiet()
+}
+
+// Where the organisation lets people choose, they choose how they are asked;
+// and a PIN of their own.
+func TestOwnerChooses(t *testing.T) {
+	t.Parallel()
+	h := build(t)
+	if _, err := h.engine.ChangeSettings(t.Context(), operator, func(s *engine.Settings) { s.Select, s.PIN = []cloud.Preference{cloud.Push, cloud.OATHCode}, true }); err != nil {
+		t.Fatal(err)
+	}
+	b := open(t, h.url)
+	b.visit("#user=" + ada + "&code=" + h.code(t))
+	b.fill("New PIN", "2580")
+	b.fill("New PIN again", "2580")
+	b.click("Activate")
+	b.sees("This device is ready")
+	b.click("To your accounts")
+	b.click("Details of " + ada)
+	b.click("Change the PIN")
+	b.fill("Present PIN", "1111")
+	b.fill("New PIN", "8520")
+	b.fill("New PIN again", "8520")
+	save := func(section string) {
+		t.Helper()
+		get[bool](b, `(Array.from(document.querySelectorAll("main section")).find((s) => s.innerText.startsWith(`+quote(section)+`)).querySelector("button").click(), true)`)
+	}
+	save("PIN of this device")
+	b.sees("You can try 4 more times")
+	b.click("Change the PIN")
+	b.fill("Present PIN", "2580")
+	b.fill("New PIN", "8520")
+	b.fill("New PIN again", "8520")
+	save("PIN of this device")
+	b.sees("The new PIN counts from now on")
+	b.inspect("choices")
+	b.fill("First choice", "oath")
+	save("How you are asked")
+	b.sees("From now on you are asked in this way")
+	me, err := h.engine.Owned(t.Context(), h.user)
+	if err != nil || me.Default != cloud.OATHCode {
+		t.Errorf("asked by %s, %v", me.Default, err)
+	}
 	b.quiet()
 }
 

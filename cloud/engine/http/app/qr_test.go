@@ -3,6 +3,7 @@ package app_test
 import (
 	"bytes"
 	"encoding/base64"
+	"fmt"
 	"image"
 	"image/color"
 	"image/png"
@@ -133,4 +134,35 @@ func TestCodeCarriesOver(t *testing.T) {
 	phone.sees("This device is ready")
 	desktop.quiet()
 	phone.quiet()
+}
+
+// filmed is what the camera of the browser sees.
+const filmed = "otpauth://totp/Filmed:ada?secret=" + seed + "&issuer=Filmed"
+
+// film is a picture of a QR code as YUV4MPEG2, which Chromium takes for a
+// camera: one frame, again and again.
+func film(t testing.TB, text string) []byte {
+	t.Helper()
+	picture, err := png.Decode(bytes.NewReader(photograph(t, text, qr.M, 9, 5, false)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	size := picture.Bounds().Dx() / 2 * 2
+	b := fmt.Appendf(nil, "YUV4MPEG2 W%d H%d F10:1 Ip A1:1 C420jpeg\nFRAME\n", size, size)
+	for y := range size {
+		for x := range size {
+			b = append(b, color.GrayModel.Convert(picture.At(x, y)).(color.Gray).Y)
+		}
+	}
+	return append(b, bytes.Repeat([]byte{128}, size*size/2)...)
+}
+
+func TestCameraAddsCodes(t *testing.T) {
+	t.Parallel()
+	b := open(t, build(t).url)
+	b.visit("#import")
+	b.click("Use the camera")
+	b.want(`location.hash === "" && document.querySelectorAll(".card").length === 1`)
+	b.agrees("Filmed", "--totp", seed)
+	b.quiet()
 }

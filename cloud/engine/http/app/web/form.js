@@ -21,10 +21,11 @@ export function form(button, work, ...parts) {
   } }, wrong, ...parts, h("div", { class: "buttons" }, press));
 }
 
-// Words for whatever went wrong; what nobody foresaw is thrown on.
+// Words for whatever went wrong; what nobody foresaw stands in the console, too.
 export function explained(refusal) {
   if (!(refusal instanceof Refusal)) {
-    throw refusal;
+    reportError(refusal);
+    return t("unexpected");
   }
   return has(refusal.key) ? t(refusal.key, refusal.values) : t("engine.internal");
 }

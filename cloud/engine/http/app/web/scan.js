@@ -2,6 +2,7 @@
 // where it has one, else with ours.
 import { Refusal } from "./base.js";
 import { h, notice } from "./dom.js";
+import { explained } from "./form.js";
 import { readCode } from "./qr.js";
 import { t } from "./words.js";
 
@@ -62,10 +63,7 @@ export function reader(title, taken) {
     try {
       await taken(await find());
     } catch (refusal) {
-      if (!(refusal instanceof Refusal)) {
-        throw refusal;
-      }
-      said.replaceChildren(notice("warning", t(refusal.key, refusal.values)));
+      said.replaceChildren(notice("warning", explained(refusal)));
     }
   };
   const file = h("input", { type: "file", accept: "image/*", class: "unseen", onchange: () => {
