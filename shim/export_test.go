@@ -62,7 +62,7 @@ func RememberWrong(n int, now time.Time) (held int, first, last bool) {
 // FloodReplies begins n different requests in a cache of the given size, every
 // third of which is forgotten, and tells how many slots and sources it holds.
 func FloodReplies(size, n int, now time.Time) (slots, sources, freed int) {
-	c := newReplyCache(size)
+	c := newReplyCache(size, size)
 	for i := range n {
 		from := source{from: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), 1), identifier: byte(i)}
 		_, _, t := c.begin(from, make([]byte, 16), now)
@@ -78,7 +78,7 @@ func FloodReplies(size, n int, now time.Time) (slots, sources, freed int) {
 // AnswerAfterFlood begins a request in a full cache, has n others answered and
 // tells whether the first may still be answered.
 func AnswerAfterFlood(size, n int, now time.Time) bool {
-	c := newReplyCache(size)
+	c := newReplyCache(size, size)
 	begin := func(i int) ticket {
 		from := source{from: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), 1)}
 		_, _, t := c.begin(from, make([]byte, 16), now)

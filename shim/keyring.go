@@ -10,6 +10,9 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
+	"hash"
+	"slices"
+	"sync"
 	"time"
 
 	"golang.org/x/crypto/chacha20poly1305"
@@ -47,14 +50,14 @@ const (
 // the same keys open each other's States and name logins alike.
 type keyring struct {
 	seals []stateKey // the first seals, all open
-	login []byte     // names logins towards the engine
+	login *macKey    // names logins towards the engine
 }
 
 type stateKey struct {
 	id      [2]byte
 	aead    cipher.AEAD
 	context cipher.AEAD
-	digest  []byte
+	digest  *macKey
 }
 
 func newKeyring(keys []secret.Bytes) (*keyring, error) {
@@ -82,9 +85,9 @@ func newKeyring(keys []secret.Bytes) (*keyring, error) {
 		if err != nil {
 			return nil, fmt.Errorf("cluster key cannot be used: %w", err)
 		}
-		k.seals = append(k.seals, stateKey{id: [2]byte(derived["state key id"]), aead: aead, context: context, digest: derived["state digest"]})
+		k.seals = append(k.seals, stateKey{id: [2]byte(derived["state key id"]), aead: aead, context: context, digest: newMACKey(derived["state digest"])})
 		if k.login == nil {
-			k.login = derived["login"]
+			k.login = newMACKey(derived["login"])
 		}
 	}
 	return &k, nil
@@ -137,14 +140,34 @@ func (k *keyring) name(fields ...string) string {
 	return base64.RawURLEncoding.EncodeToString(mac(k.login, fields...))
 }
 
+// macKey is a key with the hash states that it keys: to make one costs more than
+// to use it.
+type macKey struct{ states sync.Pool }
+
+// macState is what one call uses.
+type macState struct {
+	hash hash.Hash
+	text []byte
+}
+
+func newMACKey(key []byte) *macKey {
+	key = slices.Clone(key)
+	return &macKey{sync.Pool{New: func() any { return &macState{hash: hmac.New(sha256.New, key)} }}}
+}
+
 // mac is HMAC-SHA256 over fields, each with its length before it.
-func mac(key []byte, fields ...string) []byte {
-	h := hmac.New(sha256.New, key)
-	var length [4]byte
+func mac(key *macKey, fields ...string) []byte {
+	s := key.states.Get().(*macState)
 	for _, f := range fields {
-		binary.BigEndian.PutUint32(length[:], uint32(len(f)))
-		h.Write(length[:])
-		h.Write([]byte(f))
+		s.text = append(binary.BigEndian.AppendUint32(s.text, uint32(len(f))), f...)
 	}
-	return h.Sum(nil)
+	s.hash.Reset()
+	s.hash.Write(s.text)
+	sum := s.hash.Sum(make([]byte, 0, sha256.Size))
+	clear(s.text) // a password may be in it
+	s.text = s.text[:0]
+	if cap(s.text) <= 1024 {
+		key.states.Put(s)
+	}
+	return sum
 }

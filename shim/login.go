@@ -33,17 +33,18 @@ type logins struct {
 	board    cloud.Noticeboard // nil: other nodes tell us nothing
 	bypasses Bypasses          // nil: there are none
 	ring     atomic.Pointer[keyring]
-	local    []byte // names passwords and places in the memory of this process, for as long as it lives
-	wrong    *marks // passwords
-	passed   *marks // second factors, for clients with a cache
+	local    *macKey // names passwords and places in the memory of this process, for as long as it lives
+	wrong    *marks  // passwords
+	passed   *marks  // second factors, for clients with a cache
 	now      func() time.Time
 	pins     *pins
 	flight   singleflight.Group
 }
 
 func newLogins(o Options) *logins {
-	local := make([]byte, sha256.Size)
-	_, _ = rand.Read(local) // never fails, see crypto/rand
+	random := make([]byte, sha256.Size)
+	_, _ = rand.Read(random) // never fails, see crypto/rand
+	local := newMACKey(random)
 	l := &logins{verifier: o.Verifier, bypasses: o.Bypasses, local: local, now: o.Now, wrong: newMarks(), passed: newMarks(), pins: newPins(local)}
 	l.matcher, _ = o.Verifier.(cloud.CodeMatcher)
 	l.board, _ = o.Verifier.(cloud.Noticeboard)

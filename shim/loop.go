@@ -50,7 +50,7 @@ type loop struct {
 }
 
 func newLoop(s *Server, pc net.PacketConn) *loop {
-	l := &loop{s: s, pc: pc, cache: newReplyCache(s.replies), secrets: make(map[*client]*radius.Secret)}
+	l := &loop{s: s, pc: pc, cache: newReplyCache(s.replies, s.replies), secrets: make(map[*client]*radius.Secret)}
 	log := s.log.With("listen", pc.LocalAddr().String())
 	var err error
 	if l.conn, err = newConn(pc); err != nil {

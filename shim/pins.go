@@ -26,14 +26,14 @@ type pin struct {
 // gets nowhere. They are this node's: a client stays with one server for a
 // conversation (RFC 3579 section 2.6.1), and begins anew elsewhere.
 type pins struct {
-	key  []byte
+	key  *macKey
 	mu   sync.Mutex
 	kept map[mark]pin
 	turn []mark // ring of the marks in their order
 	next int
 }
 
-func newPins(key []byte) *pins { return &pins{key: key, kept: make(map[mark]pin)} }
+func newPins(key *macKey) *pins { return &pins{key: key, kept: make(map[mark]pin)} }
 
 func (p *pins) mark(a attempt, state []byte) mark {
 	return mark(mac(p.key, "upstream state", a.client.Name, a.user, string(state)))

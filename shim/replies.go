@@ -1,6 +1,7 @@
 package shim
 
 import (
+	"hash/maphash"
 	"net/netip"
 	"sync"
 	"time"
@@ -39,8 +40,7 @@ type replySlot struct {
 	source        source
 	authenticator [16]byte
 	generation    uint64 // 0: empty
-	done          bool
-	expires       time.Time
+	expires       int64  // nanoseconds; 0: the request is at work
 	reply         []byte
 }
 
@@ -55,12 +55,14 @@ type replyCache struct {
 	slots      []replySlot
 	turn       int
 	freed      []int32 // slots that were forgotten, and may have been taken since
-	index      map[source]int32
+	seed       maphash.Seed
+	index      map[uint64]int32 // slots, by the hash of their source
 	generation uint64
 }
 
-func newReplyCache(size int) *replyCache {
-	return &replyCache{max: size, slots: make([]replySlot, 0, size), index: make(map[source]int32)}
+// newReplyCache makes one of at most size slots, with room for ready of them.
+func newReplyCache(size, ready int) *replyCache {
+	return &replyCache{max: size, slots: make([]replySlot, 0, ready), seed: maphash.MakeSeed(), index: make(map[uint64]int32)}
 }
 
 // begin says what a request is. The reply is valid until the next call of
@@ -68,19 +70,20 @@ func newReplyCache(size int) *replyCache {
 func (c *replyCache) begin(from source, authenticator []byte, now time.Time) (repeat, []byte, ticket) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	at, found := c.index[from]
-	if found {
+	name := maphash.Comparable(c.seed, from)
+	at, found := c.index[name]
+	if found = found && c.slots[at].source == from; found {
 		s := &c.slots[at]
 		same := s.authenticator == [16]byte(authenticator)
 		switch {
-		case same && !s.done:
+		case same && s.expires == 0:
 			return working, nil, ticket{}
-		case same && now.Before(s.expires):
+		case same && now.UnixNano() < s.expires:
 			return answered, s.reply, ticket{}
 		}
 	} else {
 		at = c.take()
-		c.index[from] = at
+		c.index[name] = at // of two sources with one hash the later is known
 	}
 	c.generation++
 	s := &c.slots[at]
@@ -110,14 +113,22 @@ func (c *replyCache) take() int32 {
 		at = (at + 1) % c.max // ends: fewer requests are at work than there are slots
 	}
 	c.turn = (at + 1) % c.max
-	if s := &c.slots[at]; s.generation != 0 {
-		delete(c.index, s.source)
+	if c.slots[at].generation != 0 {
+		c.drop(int32(at))
 	}
 	return int32(at)
 }
 
+// drop takes a slot out of the index, unless another source stands there.
+func (c *replyCache) drop(slot int32) {
+	name := maphash.Comparable(c.seed, c.slots[slot].source)
+	if at, ok := c.index[name]; ok && at == slot {
+		delete(c.index, name)
+	}
+}
+
 // working tells whether a request holds the slot and waits for its answer.
-func (s *replySlot) working() bool { return s.generation != 0 && !s.done }
+func (s *replySlot) working() bool { return s.generation != 0 && s.expires == 0 }
 
 // complete keeps a copy of the reply. It says no if the ticket has lapsed: then
 // the reply must not go out.
@@ -129,7 +140,7 @@ func (c *replyCache) complete(t ticket, reply []byte, now time.Time) bool {
 		return false
 	}
 	s.reply = append(s.reply[:0], reply...)
-	s.done, s.expires = true, now.Add(replyLife)
+	s.expires = now.Add(replyLife).UnixNano()
 	return true
 }
 
@@ -139,7 +150,7 @@ func (c *replyCache) forget(t ticket) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if s := &c.slots[t.slot]; s.generation == t.generation {
-		delete(c.index, s.source)
+		c.drop(t.slot)
 		s.generation = 0
 		c.freed = append(c.freed, t.slot)
 	}

@@ -47,7 +47,7 @@ type endpoint interface {
 // configuration that no longer knows the certificate.
 func (s *Server) ServeStream(c net.Conn, certificate []string) error {
 	l := &loop{s: s, stream: &stream{c: c, certificate: certificate, closing: s.isClosing}, secrets: make(map[*client]*radius.Secret),
-		cache: &replyCache{max: streamReplies, index: make(map[source]int32)}}
+		cache: newReplyCache(streamReplies, 0)}
 	l.conn = l.stream
 	if a, ok := c.RemoteAddr().(*net.TCPAddr); ok {
 		l.path.from = netip.AddrPortFrom(a.AddrPort().Addr().Unmap(), a.AddrPort().Port())

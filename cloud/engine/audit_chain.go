@@ -6,6 +6,8 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
+	"hash"
+	"sync"
 
 	"mfabridge/internal/secret"
 )
@@ -33,7 +35,7 @@ const (
 // that nobody without it can append one, and signatures of checkpoints, which
 // anybody can check with the public key.
 type AuditKey struct {
-	mac    [sha256.Size]byte
+	macs   sync.Pool // of hash.Hash: to make one costs more than to use it
 	signer ed25519.PrivateKey
 }
 
@@ -42,16 +44,19 @@ func newAuditKey(seed secret.Bytes) *AuditKey {
 	k := &AuditKey{signer: ed25519.NewKeyFromSeed(seed.Reveal())}
 	m := hmac.New(sha256.New, seed.Reveal())
 	m.Write([]byte(domainMAC))
-	m.Sum(k.mac[:0])
+	key := m.Sum(nil)
+	k.macs.New = func() any { return hmac.New(sha256.New, key) }
 	return k
 }
 
 // Public is the key that checks signatures.
 func (k *AuditKey) Public() ed25519.PublicKey { return k.signer.Public().(ed25519.PublicKey) }
 
-func (k *AuditKey) tag(hash []byte) []byte {
-	m := hmac.New(sha256.New, k.mac[:])
-	m.Write(hash)
+func (k *AuditKey) tag(of []byte) []byte {
+	m := k.macs.Get().(hash.Hash)
+	defer k.macs.Put(m)
+	m.Reset()
+	m.Write(of)
 	return m.Sum(nil)[:linkMAC]
 }
 
