@@ -7,7 +7,9 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"syscall"
@@ -153,9 +155,16 @@ func addressesFree(conf *config.Config) (state string, err error) {
 	return state, err
 }
 
+// shimGCPercent is how much garbage a shim leaves at most, in percent of what
+// lives: the replies that it keeps are many and live for half a minute.
+const shimGCPercent = 75
+
 func (p *program) shimServe(c *cli.Context) (err error) {
 	if _, err := args(c); err != nil {
 		return err
+	}
+	if os.Getenv("GOGC") == "" {
+		defer debug.SetGCPercent(debug.SetGCPercent(shimGCPercent))
 	}
 	parts, err := p.loadShim(c.Context, c.String("config"), c.String("engine-key"))
 	if err != nil {

@@ -84,7 +84,7 @@ var _ engine.Store = (*Store)(nil)
 
 // Options tune an open store. The zero value is right for a server.
 type Options struct {
-	// Cache is the writer's page cache in KiB; 0: 16 MiB. A bulk load in
+	// Cache is the writer's page cache in KiB; 0: 12 MiB. A bulk load in
 	// random order of names wants 64 MiB and more.
 	Cache int
 }
@@ -208,7 +208,7 @@ func openWriter(path string, o Options) (*conn, error) {
 		return nil, errors.Join(err, w.close())
 	}
 	if o.Cache <= 0 {
-		o.Cache = 16 << 10
+		o.Cache = 12 << 10
 	}
 	err = w.script(fmt.Sprintf("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=%d; "+
 		"PRAGMA journal_size_limit=67108864; PRAGMA secure_delete=FAST; PRAGMA cache_size=-%d; BEGIN IMMEDIATE; COMMIT", maxLog, o.Cache))
