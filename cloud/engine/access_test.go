@@ -1,0 +1,172 @@
+package engine_test
+
+import (
+	"math/rand/v2"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"mfabridge/cloud"
+	"mfabridge/cloud/engine"
+)
+
+func TestJudgeAccess(t *testing.T) {
+	at := engine.AccessSigns{User: "ada", Groups: []string{"staff", "all"}, App: "shop", Address: netip.MustParseAddr("192.0.2.7"), Country: "DE", NewDevice: true, Failures: 3}
+	rule := func(edit func(*engine.AccessRule)) engine.AccessRule {
+		r := engine.AccessRule{Name: "r", State: engine.AccessOn, Grant: engine.GrantMFA}
+		edit(&r)
+		return r
+	}
+	net := func(s string) []netip.Prefix { return []netip.Prefix{netip.MustParsePrefix(s)} }
+	for name, c := range map[string]struct {
+		rule    engine.AccessRule
+		applies bool
+	}{
+		"everybody":           {rule(func(r *engine.AccessRule) {}), true},
+		"the user":            {rule(func(r *engine.AccessRule) { r.Users = []cloud.UserID{"bob", "ada"} }), true},
+		"another user":        {rule(func(r *engine.AccessRule) { r.Users = []cloud.UserID{"bob"} }), false},
+		"not this user":       {rule(func(r *engine.AccessRule) { r.NotUsers = []cloud.UserID{"ada"} }), false},
+		"a group":             {rule(func(r *engine.AccessRule) { r.Groups = []string{"all"} }), true},
+		"a user or a group":   {rule(func(r *engine.AccessRule) { r.Users, r.Groups = []cloud.UserID{"bob"}, []string{"all"} }), true},
+		"another group":       {rule(func(r *engine.AccessRule) { r.Groups = []string{"guests"} }), false},
+		"in, but out":         {rule(func(r *engine.AccessRule) { r.Groups, r.NotGroups = []string{"all"}, []string{"staff"} }), false},
+		"the application":     {rule(func(r *engine.AccessRule) { r.Apps = []string{"shop"} }), true},
+		"another application": {rule(func(r *engine.AccessRule) { r.Apps = []string{"bank"} }), false},
+		"not this one":        {rule(func(r *engine.AccessRule) { r.NotApps = []string{"shop"} }), false},
+		"the network":         {rule(func(r *engine.AccessRule) { r.Networks = net("192.0.2.0/24") }), true},
+		"another network":     {rule(func(r *engine.AccessRule) { r.Networks = net("198.51.100.0/24") }), false},
+		"outside the office":  {rule(func(r *engine.AccessRule) { r.NotNetworks = net("192.0.2.0/24") }), false},
+		"the country":         {rule(func(r *engine.AccessRule) { r.Countries = []string{"FR", "DE"} }), true},
+		"abroad":              {rule(func(r *engine.AccessRule) { r.NotCountries = []string{"DE"} }), false},
+		"unknown country":     {rule(func(r *engine.AccessRule) { r.Countries = []string{"unknown"} }), false},
+		"new device":          {rule(func(r *engine.AccessRule) { r.NewDevice = true }), true},
+		"many failures":       {rule(func(r *engine.AccessRule) { r.Failures = 3 }), true},
+		"more failures":       {rule(func(r *engine.AccessRule) { r.Failures = 4 }), false},
+		"all must hold":       {rule(func(r *engine.AccessRule) { r.Apps, r.Failures = []string{"shop"}, 9 }), false},
+	} {
+		v := engine.JudgeAccess([]engine.AccessRule{c.rule}, at)
+		if len(v.Applied) != 1 || v.Applied[0].Applies != c.applies || v.Applied[0].Why == "" || (v.Grant == engine.GrantMFA) != c.applies {
+			t.Errorf("%s: %+v", name, v)
+		}
+	}
+	mfa, block := rule(func(*engine.AccessRule) {}), rule(func(r *engine.AccessRule) { r.Grant = engine.GrantBlock })
+	report, off := block, block
+	report.State, off.State = engine.AccessReport, engine.AccessOff
+	for name, c := range map[string]struct {
+		rules []engine.AccessRule
+		grant string
+	}{
+		"a block decides":      {[]engine.AccessRule{block, mfa}, engine.GrantBlock},
+		"in any order":         {[]engine.AccessRule{mfa, block}, engine.GrantBlock},
+		"a report does not":    {[]engine.AccessRule{report, mfa}, engine.GrantMFA},
+		"nor what is off":      {[]engine.AccessRule{off}, ""},
+		"a state of nobody":    {[]engine.AccessRule{{Name: "x", State: "maybe", Grant: engine.GrantBlock}}, ""},
+		"no rule, no question": {nil, ""},
+	} {
+		if v := engine.JudgeAccess(c.rules, at); v.Grant != c.grant {
+			t.Errorf("%s: %+v", name, v)
+		}
+	}
+	if v := engine.JudgeAccess([]engine.AccessRule{report, mfa}, at); len(v.Reported()) != 1 || len(v.By()) != 1 {
+		t.Errorf("%+v", v)
+	}
+	nowhere := engine.AccessSigns{Country: engine.UnknownCountry}
+	if v := engine.JudgeAccess([]engine.AccessRule{rule(func(r *engine.AccessRule) { r.NotNetworks = net("0.0.0.0/0") })}, nowhere); v.Grant != engine.GrantMFA {
+		t.Errorf("an address that nobody knows is excepted: %+v", v)
+	}
+}
+
+// The narrowest line counts, whatever the order, as if each address were looked
+// for in every line.
+func TestCountries(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 200 {
+		var list []engine.CountryNetwork
+		for i := range 1 + r.IntN(12) {
+			first := r.IntN(256)
+			bits := 24 + r.IntN(9)
+			p := netip.PrefixFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(first)}), bits).Masked()
+			size := 1 << (32 - bits)
+			b := p.Addr().As4()
+			last := netip.AddrFrom4([4]byte{192, 0, 2, b[3] + byte(size-1)})
+			list = append(list, engine.CountryNetwork{First: p.Addr(), Last: last, Country: string([]byte{'X', byte('A' + i)})})
+		}
+		h := engine.CountriesOf(t, list)
+		for n := range 256 {
+			a := netip.AddrFrom4([4]byte{192, 0, 2, byte(n)})
+			want, width := engine.UnknownCountry, 1<<30
+			for _, l := range list {
+				f, e := l.First.As4(), l.Last.As4()
+				if w := int(e[3]) - int(f[3]); l.First.Compare(a) <= 0 && a.Compare(l.Last) <= 0 && w <= width {
+					want, width = l.Country, w
+				}
+			}
+			if got := h(a); got != want {
+				t.Fatalf("%v: %s, want %s of %v", a, got, want, list)
+			}
+		}
+	}
+	six := engine.CountriesOf(t, []engine.CountryNetwork{{First: netip.MustParseAddr("::"), Last: netip.MustParseAddr("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"), Country: "XA"},
+		{First: netip.MustParseAddr("2001:db8::"), Last: netip.MustParseAddr("2001:db8::ffff"), Country: "XB"}})
+	for a, want := range map[string]string{"2001:db8::1": "XB", "2001:db8::1:0": "XA", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff": "XA", "::": "XA"} {
+		if got := six(netip.MustParseAddr(a)); got != want {
+			t.Errorf("%s: %s, want %s", a, got, want)
+		}
+	}
+	if got := six(netip.Addr{}); got != engine.UnknownCountry {
+		t.Errorf("no address: %s", got)
+	}
+}
+
+func TestNetworksThatAreNone(t *testing.T) {
+	h := build(t)
+	a, b := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")
+	for name, n := range map[string]engine.CountryNetwork{"backwards": {First: b, Last: a, Country: "DE"}, "mixed": {First: a, Last: netip.MustParseAddr("2001:db8::"), Country: "DE"},
+		"no address": {Country: "DE"}, "no country": {First: a, Last: b, Country: "de"}} {
+		if _, err := h.SetNetworks(t.Context(), operator, []engine.CountryNetwork{n}); cloud.KindOf(err) != cloud.Invalid || err == nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// A token opens as what it was sealed, whole, in this engine, and for its purpose.
+func FuzzOpenFlow(f *testing.F) {
+	h := build(f)
+	good, err := h.SealFlow(engine.Flow{ID: "x", App: "a", Step: engine.AtSecond, Begun: h.Now(), Until: h.Now().AddDate(0, 0, 1)})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(good)
+	f.Add(good[:20])
+	f.Add(strings.Repeat("A", 9000))
+	f.Fuzz(func(t *testing.T, token string) {
+		if got, err := h.OpenFlow(token); err == nil && token != good {
+			t.Errorf("%q opens as %+v", token, got)
+		}
+	})
+}
+
+// Another engine opens no token of this one.
+func TestTokensOfAnotherEngine(t *testing.T) {
+	h, other := build(t), build(t)
+	token, err := h.SealFlow(engine.Flow{ID: "x", Begun: h.Now(), Until: h.Now().AddDate(0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.OpenFlow(token); err != nil {
+		t.Errorf("its own: %v", err)
+	}
+	if _, err := other.OpenFlow(token); cloud.KindOf(err) != cloud.NotFound || err == nil {
+		t.Errorf("another's: %v", err)
+	}
+}
+
+func TestNumbersAsPeopleWriteThem(t *testing.T) {
+	for text, want := range map[string]string{"+14255550100": "+1 4255550100", "+1 (425) 555-0100": "+1 4255550100", "+44 20 7946 0123": "+44 2079460123",
+		"+493012345678": "+49 3012345678", "+3531234567": "+353 1234567", "+71234567890": "+7 1234567890",
+		"14255550100": "", "+": "", "+0123456": "", "+1": "", "+1425555010012345678": "", "+1 425 CALL": "", "": "", "+44+1": "", "+٤٤": ""} {
+		if got := engine.PlainNumber(text); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}
