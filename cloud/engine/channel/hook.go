@@ -136,8 +136,7 @@ func (c *Channels) overtaken(ctx context.Context, names []string) {
 }
 
 // Call is a request of a provider, by its name: checked, taken, and answered.
-// NotFound: there is no such provider, or nobody calls for it; Denied: it is not
-// the provider's.
+// Denied: it is not the provider's, or there is none of that name that calls us.
 func (c *Channels) Call(ctx context.Context, provider string, call carrier.Call) (carrier.Reply, error) {
 	for _, l := range c.lines {
 		w := l.named(provider)
@@ -160,7 +159,7 @@ func (c *Channels) Call(ctx context.Context, provider string, call carrier.Call)
 		}
 		return reply, nil
 	}
-	return carrier.Reply{}, &cloud.Error{Kind: cloud.NotFound, Message: "there is no such provider"}
+	return carrier.Reply{}, &cloud.Error{Kind: cloud.Denied, Message: carrier.ErrForged.Error()} // who asks for names learns none
 }
 
 // receipt takes what a provider tells of a message.
