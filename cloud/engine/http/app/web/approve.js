@@ -1,6 +1,6 @@
 // The sheet on which somebody approves or denies a sign-in.
 import { plain } from "./base.js";
-import { busy, field, h, mark, notice, say } from "./dom.js";
+import { busy, field, h, mark, notice } from "./dom.js";
 import { now, press, setPIN } from "./engine.js";
 import { newPIN, pinInput } from "./pin.js";
 import { accounts, change } from "./vault.js";
@@ -73,7 +73,6 @@ export function open({ account, push }) {
   later.delete(push.challenge);
   shown = { account, push, stage: "ask", since: performance.now() };
   draw();
-  say(t("approve.came", { application: plain(push.application) }));
 }
 
 function close() {
@@ -101,7 +100,7 @@ const stages = { ask, report, done: outcome };
 
 function draw() {
   if (!sheet) {
-    sheet = h("dialog", { class: "sheet", "aria-labelledby": "sheet-title", oncancel: (event) => {
+    sheet = h("dialog", { class: "sheet", "aria-labelledby": "sheet-title", "aria-describedby": "sheet-text", oncancel: (event) => {
       event.preventDefault();
       shown.stage === "done" ? close() : putAside();
     } });
@@ -114,12 +113,12 @@ function draw() {
   (sheet.querySelector("[data-first]") ?? sheet.querySelector("h2")).focus();
 }
 
-const title = (text) => h("h2", { id: "sheet-title", tabindex: "-1" }, text);
+const title = (text) => h("h2", { id: "sheet-title", tabindex: "-1", "aria-describedby": "sheet-text" }, text);
 
 function facts({ account, push }) {
   const begun = new Date(push.begun_at);
   const row = (name, value) => [h("dt", {}, name), h("dd", {}, value)];
-  return h("dl", { class: "facts" },
+  return h("dl", { class: "facts", id: "sheet-text" },
     row(t("approve.application"), h("strong", {}, plain(push.application))),
     row(t("approve.from"), plain(push.from) || t("approve.unknown")),
     row(t("approve.time"), `${clock(begun)} (${ago((now() - begun) / 1000)})`),
@@ -161,7 +160,7 @@ function ask() {
 }
 
 function report() {
-  return [title(t("report.title")), h("p", {}, t("report.what", { application: plain(shown.push.application) })),
+  return [title(t("report.title")), h("p", { id: "sheet-text" }, t("report.what", { application: plain(shown.push.application) })),
     h("div", { class: "buttons" },
       h("button", { class: "main danger", type: "button", onclick: (event) => send(event.currentTarget, "fraud") }, t("report.yes")),
       h("button", { type: "button", onclick: () => { shown.stage = "ask"; draw(); } }, t("back")))];
@@ -249,8 +248,7 @@ const marks = { approved: "good", elsewhere: "good", locked: "warning", denied: 
 
 function outcome() {
   const { result } = shown;
-  say(`${t(`result.${result}`)} ${t(`result.${result}.text`)}`);
   return [h("div", { class: `seal ${marks[result]}`, "aria-hidden": "true" }), title(t(`result.${result}`)),
-    h("p", { class: "centred" }, t(`result.${result}.text`)),
+    h("p", { class: "centred", id: "sheet-text" }, t(`result.${result}.text`)),
     h("div", { class: "buttons" }, h("button", { class: "main", type: "button", onclick: close }, t("done")))];
 }

@@ -11,8 +11,8 @@ export function confirm(title, text, yes) {
       dialog.remove();
       resolve(value);
     };
-    const dialog = h("dialog", { class: "sheet", "aria-labelledby": "confirm-title", oncancel: (event) => { event.preventDefault(); answer(false); } },
-      h("h2", { id: "confirm-title", tabindex: "-1" }, title), h("p", {}, text),
+    const dialog = h("dialog", { class: "sheet", "aria-labelledby": "confirm-title", "aria-describedby": "confirm-text", oncancel: (event) => { event.preventDefault(); answer(false); } },
+      h("h2", { id: "confirm-title", tabindex: "-1" }, title), h("p", { id: "confirm-text" }, text),
       h("div", { class: "buttons" },
         h("button", { class: "main danger", type: "button", onclick: () => answer(true) }, yes),
         h("button", { type: "button", onclick: () => answer(false) }, t("cancel"))));

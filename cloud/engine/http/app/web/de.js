@@ -13,7 +13,7 @@ export default {
   "clock.off": "Die Uhr dieses Geräts geht um {minutes} Min. falsch. Die Seite rechnet so lange mit der richtigen Zeit; ohne Netz kann sie das nicht. Bitte stellen Sie die Uhr.",
   "notice.open": "Öffnen Sie den Authenticator, um sie zu bestätigen oder abzulehnen.",
 
-  "approve.title": "Melden Sie sich gerade an?", "approve.came": "Eine Anmeldung bei {application} wartet auf Sie.", "approve.application": "Anwendung", "approve.from": "Von",
+  "approve.title": "Melden Sie sich gerade an?", "approve.application": "Anwendung", "approve.from": "Von",
   "approve.unknown": "unbekannter Ort", "approve.time": "Zeit", "approve.account": "Konto", "approve.yes": "Bestätigen", "approve.no": "Ablehnen", "approve.later": "Später entscheiden",
   "approve.fraud": "Das bin ich nicht: melden", "approve.number": "Zahl, die bei der Anmeldung steht", "approve.number.hint": "Sehen Sie keine Zahl, ist es nicht Ihre Anmeldung: Lehnen Sie ab.",
   "approve.number.two": "Tippen Sie die zwei Ziffern ein, die bei der Anmeldung stehen.",

@@ -13,7 +13,7 @@ export default {
   "clock.off": "The clock of this device is off by {minutes} min. The page works by the right time meanwhile; without a network it cannot. Please set the clock.",
   "notice.open": "Open the Authenticator to approve or deny it.",
 
-  "approve.title": "Are you signing in?", "approve.came": "A sign-in to {application} waits for you.", "approve.application": "Application", "approve.from": "From",
+  "approve.title": "Are you signing in?", "approve.application": "Application", "approve.from": "From",
   "approve.unknown": "unknown place", "approve.time": "Time", "approve.account": "Account", "approve.yes": "Approve", "approve.no": "Deny", "approve.later": "Decide later",
   "approve.fraud": "This is not me: report it", "approve.number": "Number that the sign-in shows", "approve.number.hint": "If you see no number, it is not your sign-in: deny it.",
   "approve.number.two": "Type the two digits that the sign-in shows.",

@@ -196,7 +196,7 @@ function readAt(picture, [corner, right, below]) {
     const middles = [[3.5, 3.5], [last, 3.5], [3.5, last]];
     const flat = [...middles, [last, last]], whole = { x: right.x + below.x - corner.x, y: right.y + below.y - corner.y };
     const plane = grid(flat, [corner, right, below, whole]);
-    const mark = version > 1 ? alignment(picture, plane, last - 3) : null;
+    const mark = plane && version > 1 ? alignment(picture, plane, last - 3) : null;
     for (const way of [mark && grid([...middles, [last - 3, last - 3]], [corner, right, below, mark]), plane]) {
       const text = way && textOf(sample(picture, way, sizeOf(version)), version);
       if (text) {
