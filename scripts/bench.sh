@@ -29,6 +29,8 @@ echo "== the same with the engine as a process of its own, over TLS, its CPU alo
 bench ./cmd/mfabridge '^BenchmarkVerifyProcess$' 1x
 echo "== engine: 8,000 devices that hold streams open over TLS and 20,000 pushes that wait, within 512 MiB; pushes at 500 a second beside empty events"
 bench ./cmd/mfabridge '^BenchmarkPushProcess$' 1x
+echo "== delivery: texts over HTTP to a local peer, 2,000 a second, both ends in one process; what is kept afterwards"
+bench ./cloud/engine/channel '^BenchmarkTexts$' 3s
 echo "== shim: CPU for a response beside a Go UDP echo; memory"
 bench ./shim '.' 1x
 bench ./shim/radius '.' 1s
