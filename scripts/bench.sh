@@ -27,6 +27,8 @@ echo "== engine over HTTP: /verify/v1 begin and answer, 4,000 a CPU second; clie
 bench ./cloud/remote '^BenchmarkLoginOverHTTP$' 5000x
 echo "== the same with the engine as a process of its own, over TLS, its CPU alone, beside two bare requests of an HTTPS server"
 bench ./cmd/mfabridge '^BenchmarkVerifyProcess$' 1x
+echo "== native authentication: whole sign-ins without the hash of the password, 200 a CPU second"
+bench ./cloud/engine/http/native '^BenchmarkSignIn$' 1000x
 echo "== engine: 8,000 devices that hold streams open over TLS and 20,000 pushes that wait, within 512 MiB; pushes at 500 a second beside empty events"
 bench ./cmd/mfabridge '^BenchmarkPushProcess$' 1x
 echo "== delivery: texts over HTTP to a local peer, 2,000 a second, both ends in one process; what is kept afterwards"

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -23,7 +24,7 @@ import (
 // says, but for digests, ids, times and codes; a line "…" stands for any
 // number of lines. "# exits N" behind a command says that it ends with N. With
 // MFABRIDGE_UPDATE_DOCS set the documents are written anew.
-var documents = []string{"README.md", "docs/engine.md", "docs/shim.md", "docs/migrate.md", "docs/api.md"}
+var documents = []string{"README.md", "docs/engine.md", "docs/shim.md", "docs/migrate.md", "docs/api.md", "docs/native-auth.md"}
 
 func TestDocumentsAreTrue(t *testing.T) {
 	peer.Path(t, "radclient", "freeradius-utils")
@@ -52,14 +53,19 @@ type telling struct {
 	env    []string
 	port   string // stands for 1812 of the document
 	api    string // stands for 8443
+	pages  string // stands for 8080
 	update bool   // take what is printed for what is said
 }
 
 func newTelling(t *testing.T) *telling {
 	t.Helper()
-	d := &telling{t: t, folder: t.TempDir(), port: freePort(t), api: freePort(t), update: os.Getenv("MFABRIDGE_UPDATE_DOCS") != ""}
-	if err := os.CopyFS(filepath.Join(d.folder, "fixtures"), os.DirFS(filepath.Join("..", "..", "fixtures"))); err != nil {
+	d := &telling{t: t, folder: t.TempDir(), port: freePort(t), api: freePort(t), pages: freePort(t), update: os.Getenv("MFABRIDGE_UPDATE_DOCS") != ""}
+	samples, err := filepath.Glob(filepath.Join("..", "..", "fixtures", "contoso*"))
+	if err != nil {
 		t.Fatal(err)
+	}
+	for _, path := range samples {
+		copyInto(t, filepath.Join(d.folder, "fixtures", filepath.Base(path)), path)
 	}
 	bin := t.TempDir()
 	self, err := os.Executable()
@@ -71,6 +77,23 @@ func newTelling(t *testing.T) *telling {
 	}
 	d.env = append(os.Environ(), runMain+"=1", "PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"), "USER=you")
 	return d
+}
+
+// copyInto copies a file, or a folder with all that is in it.
+func copyInto(t *testing.T, to, from string) {
+	t.Helper()
+	info, err := os.Stat(from)
+	if err == nil && info.IsDir() {
+		err = os.CopyFS(to, os.DirFS(from))
+	} else if err == nil {
+		var content []byte
+		if content, err = os.ReadFile(from); err == nil {
+			err = errors.Join(os.MkdirAll(filepath.Dir(to), 0o755), os.WriteFile(to, content, 0o644))
+		}
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 func freePort(t testing.TB) string {
@@ -184,11 +207,11 @@ func (d *telling) command(line string) string {
 // real puts the ports of this run in the place of those of the document, and
 // told does the reverse.
 func (d *telling) real(s string) string {
-	return strings.NewReplacer("127.0.0.1:1812", "127.0.0.1:"+d.port, "127.0.0.1:8443", "127.0.0.1:"+d.api).Replace(s)
+	return strings.NewReplacer("127.0.0.1:1812", "127.0.0.1:"+d.port, "127.0.0.1:8443", "127.0.0.1:"+d.api, "127.0.0.1:8080", "127.0.0.1:"+d.pages).Replace(s)
 }
 
 func (d *telling) told(s string) string {
-	return strings.NewReplacer("127.0.0.1:"+d.port, "127.0.0.1:1812", "127.0.0.1:"+d.api, "127.0.0.1:8443").Replace(s)
+	return strings.NewReplacer("127.0.0.1:"+d.port, "127.0.0.1:1812", "127.0.0.1:"+d.api, "127.0.0.1:8443", "127.0.0.1:"+d.pages, "127.0.0.1:8080").Replace(s)
 }
 
 func (d *telling) background(line string) string {
