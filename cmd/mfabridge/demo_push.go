@@ -83,7 +83,7 @@ func (d *demo) hold(vpn *nas) error {
 	}
 	d.say("  -> Access-Request  <- %s", got.reply)
 	if got.code != accept {
-		return errors.New("Grace was not let in though she approved")
+		return errors.New("a login that was approved was not let in")
 	}
 	return nil
 }
