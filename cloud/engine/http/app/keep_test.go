@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 
 	"mfabridge/cloud"
@@ -266,6 +268,33 @@ func TestActivationCodes(t *testing.T) {
 		b.fill("Address that begins with otpauth://", address)
 		b.click("Add")
 		b.sees(says)
+	}
+	b.quiet()
+}
+
+// The browser takes the page for one that can be installed.
+func TestInstallable(t *testing.T) {
+	t.Parallel()
+	b := open(t, build(t).url)
+	b.kept()
+	manifest, err := chromedp.Call(b.ctx, page.GetAppManifest, page.GetAppManifestParams{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range manifest.Errors {
+		t.Errorf("the manifest: %s", e.Message)
+	}
+	if !strings.HasSuffix(manifest.URL, "/authenticator/manifest.webmanifest") || !strings.Contains(manifest.Data, `"standalone"`) {
+		t.Errorf("the manifest is %s: %s", manifest.URL, manifest.Data)
+	}
+	install, err := chromedp.Call(b.ctx, page.GetInstallabilityErrors, cdp.Empty{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range install.InstallabilityErrors {
+		if e.ErrorID != "in-incognito" { // as all profiles of these tests are
+			t.Errorf("the page cannot be installed: %s", e.ErrorID)
+		}
 	}
 	b.quiet()
 }
