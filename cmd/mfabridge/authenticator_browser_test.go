@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -106,6 +107,30 @@ func TestBrowserApprovesRADIUSLogins(t *testing.T) {
 		t.Errorf("approved in the browser:\n%s", out)
 	}
 	b.click("Done")
+
+	// The engine goes while a login waits, and comes back at the same address.
+	number, waits = begin("correct horse,Push")
+	b.sees("Are you signing in?")
+	b.act(settled)
+	d.engine.kill()
+	b.fill("Number that the sign-in shows", number)
+	b.click("Approve")
+	b.sees("The answer did not get through")
+	config := d.path("engine.yaml")
+	text, err := os.ReadFile(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.write(t, "engine.yaml", strings.Replace(string(text), `pages: {listen: "127.0.0.1:0"`, `pages: {listen: "`+strings.TrimPrefix(d.engine.pages, "https://")+`"`, 1))
+	d.engine.cmd = child(context.WithoutCancel(t.Context()), "engine", "serve", "--config", config)
+	d.engine.begin(t)
+	b.click("Approve")
+	b.sees("You can go on")
+	if out := <-waits; !strings.Contains(out, "Received Access-Accept") {
+		t.Errorf("approved over a restart of the engine:\n%s", out)
+	}
+	b.click("Done")
+
 	_, waits = begin("correct horse,PUSH")
 	b.sees("Are you signing in?")
 	b.act(settled)

@@ -272,6 +272,18 @@ func TestActivationCodes(t *testing.T) {
 	b.quiet()
 }
 
+// Addresses that name nothing lead somewhere, and none of them does anything.
+func TestStrangeAddresses(t *testing.T) {
+	t.Parallel()
+	b := open(t, build(t).url)
+	for fragment, says := range map[string]string{"#none": "Welcome", "#account": "not on this device", "#account?id=__proto__": "not on this device", "#__proto__": "Welcome", "#constructor?user=x": "Welcome",
+		"#?&&&=": "Welcome", "#%E0%A4%A": "Welcome", "#ready?id=x": "This device is ready", "#user=%E0%A4%A": "Sign in to activate", "#user=": "Sign in to activate"} {
+		b.visit(fragment)
+		b.sees(says)
+	}
+	b.quiet()
+}
+
 // The browser takes the page for one that can be installed.
 func TestInstallable(t *testing.T) {
 	t.Parallel()

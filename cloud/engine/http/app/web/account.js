@@ -9,7 +9,7 @@ import { known } from "./watch.js";
 import { t } from "./words.js";
 
 export async function accountPage(query) {
-  const account = await find(query.get("id"));
+  const account = await find(query.get("id") ?? "");
   if (!account || account.draft) {
     return h("div", { class: "page narrow" }, h("h1", {}, t("account.none")), h("p", {}, h("a", { href: "#" }, t("home.title"))));
   }

@@ -5,6 +5,7 @@ import { accountPage } from "./account.js";
 import { activatePage, choices, importPage, invitePage } from "./add.js";
 import { plain } from "./base.js";
 import { h, icon, notice, say } from "./dom.js";
+import { explained } from "./form.js";
 import { drawPending, home, icons, stateOf } from "./home.js";
 import { managePage } from "./owner.js";
 import { renew, subscribed } from "./notify.js";
@@ -36,9 +37,18 @@ function asked() {
 
 let current = asked();
 
+// A page that cannot be made says why.
+async function made({ name, given }) {
+  try {
+    return await pages[name](given);
+  } catch (refusal) {
+    return h("div", { class: "page narrow" }, h("h1", {}, t("name")), notice("warning", explained(refusal)));
+  }
+}
+
 async function draw() {
   const turn = ++drawn;
-  const view = await pages[current.name](current.given);
+  const view = await made(current);
   if (turn === drawn) {
     document.getElementById("bar").replaceChildren(...bar(current.name));
     document.getElementById("main").replaceChildren(view);
