@@ -195,22 +195,7 @@ func TestPIN(t *testing.T) {
 	}
 	b.click("Done")
 
-	// The owner unlocks it by signing in, and it asks for a new one.
-	pass := h.pass(t)
-	b.visit("#manage")
-	b.sees("Are you signing in?") // it still waits, and to deny it needs no PIN
-	b.settled()
-	b.click("Deny")
-	b.sees("Nobody was let in")
-	b.click("Done")
-	b.click("I have a pass of the helpdesk")
-	b.fill("User name", ada)
-	b.fill("Pass", pass)
-	b.click("Next")
-	b.sees("Locked")
-	b.click("Rename or remove")
-	b.click("Unlock")
-	b.sees("The device is unlocked")
+	h.unlocks(t, b)
 	b.visit("")
 	b.sees("Ready to approve")
 	c = h.ask(t, false)
@@ -227,6 +212,26 @@ func TestPIN(t *testing.T) {
 		t.Errorf("after unlocking: %+v", d)
 	}
 	b.quiet()
+}
+
+// unlocks has Ada sign in and unlock the device, which asks for a new PIN then.
+func (h *house) unlocks(t testing.TB, b *tab) {
+	t.Helper()
+	pass := h.pass(t)
+	b.visit("#manage")
+	b.sees("Are you signing in?") // it still waits, and to deny it needs no PIN
+	b.settled()
+	b.click("Deny")
+	b.sees("Nobody was let in")
+	b.click("Done")
+	b.click("I have a pass of the helpdesk")
+	b.fill("User name", ada)
+	b.fill("Pass", pass)
+	b.click("Next")
+	b.sees("Locked")
+	b.click("Rename or remove")
+	b.click("Unlock")
+	b.sees("The device is unlocked")
 }
 
 // A new device chooses its PIN when it is activated.

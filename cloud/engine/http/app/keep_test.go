@@ -222,6 +222,9 @@ func TestNoStorage(t *testing.T) {
 	b := open(t, build(t).url, `IDBFactory.prototype.open = function () { throw new DOMException("no", "SecurityError"); };`)
 	b.sees("This browser keeps nothing for this page")
 	b.quiet()
+	b = open(t, b.base, `Object.defineProperty(window, "isSecureContext", { value: false });`)
+	b.sees("Open the page by https")
+	b.quiet()
 }
 
 // Codes are used once, whatever way they come; what is refused says so.

@@ -64,7 +64,7 @@ export default {
   "settings.install.apple": "Tippen Sie auf „Teilen“, dann auf „Zum Home-Bildschirm“. Erst dann kann dieses Gerät Ihnen etwas melden.", "settings.install.go": "Jetzt installieren",
   "ready.title": "Dieses Gerät ist bereit", "ready.text": "Ab jetzt bestätigen Sie Ihre Anmeldungen hier. Ihre anderen Geräte haben davon erfahren.", "ready.go": "Zu Ihren Konten",
 
-  "unexpected": "Auf dieser Seite ist etwas schiefgegangen. Laden Sie sie neu.", "retry": "Noch einmal versuchen", "home.seen": "Verstanden",
+  "insecure": "Diese Adresse ist nicht sicher: Sie beginnt mit http. Öffnen Sie die Seite mit https.", "unexpected": "Auf dieser Seite ist etwas schiefgegangen. Laden Sie sie neu.", "retry": "Noch einmal versuchen", "home.seen": "Verstanden",
   "pin": "PIN", "pin.title": "PIN dieses Geräts", "pin.new": "Neue PIN", "pin.repeat": "Neue PIN noch einmal", "pin.old": "Bisherige PIN", "pin.change": "PIN ändern", "pin.set": "PIN wählen",
   "pin.first": "Ihre Organisation verlangt bei jeder Bestätigung eine PIN. Wählen Sie eine für dieses Gerät.", "pin.rule": "Mindestens {length} Ziffern, nicht alle gleich und nicht der Reihe nach.",
   "pin.differs": "Die beiden sind nicht gleich.", "pin.wrong": "Das ist nicht die PIN. Sie haben noch {left} Versuche.", "pin.weak": "Wählen Sie eine andere PIN: Diese ist zu kurz oder zu leicht zu erraten.",

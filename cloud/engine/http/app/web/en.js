@@ -64,7 +64,7 @@ export default {
   "settings.install.apple": "Tap the share button, then “Add to Home Screen”. Only then can this device notify you.", "settings.install.go": "Install now",
   "ready.title": "This device is ready", "ready.text": "From now on you approve your sign-ins here. Other devices of yours were told about it.", "ready.go": "To your accounts",
 
-  "unexpected": "Something went wrong on this page. Load it again.", "retry": "Try again", "home.seen": "I know",
+  "insecure": "This address is not safe: it begins with http. Open the page by https.", "unexpected": "Something went wrong on this page. Load it again.", "retry": "Try again", "home.seen": "I know",
   "pin": "PIN", "pin.title": "PIN of this device", "pin.new": "New PIN", "pin.repeat": "New PIN again", "pin.old": "Present PIN", "pin.change": "Change the PIN", "pin.set": "Choose a PIN",
   "pin.first": "Your organisation asks for a PIN with every approval. Choose one for this device.", "pin.rule": "At least {length} digits, not all alike and not in a row.",
   "pin.differs": "The two are not the same.", "pin.wrong": "That is not the PIN. You can try {left} more times.", "pin.weak": "Choose another PIN: this one is too short or guessed too easily.",

@@ -31,6 +31,9 @@ const done = (request) => new Promise((resolve, reject) => {
 
 // Opens the store; a Refusal where the browser keeps nothing.
 export async function open() {
+  if (!globalThis.isSecureContext) {
+    throw new Refusal("insecure"); // browsers give no keys to such pages
+  }
   try {
     const request = indexedDB.open(name, 1);
     request.addEventListener("upgradeneeded", () => {
