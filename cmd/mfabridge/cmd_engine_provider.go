@@ -34,7 +34,7 @@ func (p *program) providerCommand() *cli.Command {
 			{
 				Name: "test", Usage: "send one message by a provider and say what came back", ArgsUsage: "NAME",
 				Description: "The message holds a code that verifies nothing. It is sent whatever the provider's mode is, but for off; no budget\n" +
-					"counts it. That the provider has taken it does not mean that it arrives: look at the telephone.",
+					"counts it. A centre of SMPP is bound once more for it. That the provider has taken it does not mean that it arrives: look at the telephone.",
 				Flags: []cli.Flag{from,
 					&cli.StringFlag{Name: "number", EnvVars: env("number"), Usage: "where the number (\"+CC NNN\"), or the address, is: `file:PATH`, env:NAME, or - for standard input (default: a prompt)"}},
 				Action: p.testProvider,
@@ -125,6 +125,13 @@ func (p *program) testProvider(c *cli.Context) (err error) {
 	conf, err := channelsOf(c.String("config"))
 	if err != nil {
 		return err
+	}
+	for _, others := range conf.Channels.Lines() {
+		for i := range others {
+			if others[i].Name != names[0] {
+				others[i].Mode = channel.Off // their secrets are not needed, and nobody is called
+			}
+		}
 	}
 	d, err := openDelivery(conf.Channels, conf.PublicURL, nil, p.now, p.logger())
 	if err != nil {

@@ -41,12 +41,6 @@ func (k *checking) provider(p *Provider) {
 		k.refuse("write letters, digits and hyphens", "a provider of channels.%s has no plain name", k.channel)
 		return
 	}
-	for key, value := range map[string]any{"smpp": p.SMPP, "rcs": p.RCS} {
-		if value != nil {
-			k.refuse("remove it", "%s.%s is not built into this version", at, key)
-			return
-		}
-	}
 	if !slices.Contains([]string{Live, Evaluate, Off}, p.Mode) {
 		k.refuse("write mode: evaluate to begin with", "%s.mode must be live, evaluate or off", at)
 	}
@@ -60,13 +54,13 @@ func (k *checking) provider(p *Provider) {
 		k.refuse("write what one message costs", "%s.price cannot be less than nothing", at)
 	}
 	kinds := 0
-	for _, is := range []bool{p.HTTP != nil, p.SMTP != nil, p.WhatsApp != nil, p.Outbox != nil} {
+	for _, is := range []bool{p.HTTP != nil, p.SMTP != nil, p.WhatsApp != nil, p.SMPP != nil, p.RCS != nil, p.Outbox != nil} {
 		if is {
 			kinds++
 		}
 	}
 	if kinds != 1 {
-		k.refuse("write one of them", "%s needs http, smtp, whatsapp or outbox", at)
+		k.refuse("write one of them", "%s needs http, smtp, smpp, whatsapp, rcs or outbox", at)
 		return
 	}
 	if !slices.Contains(kindsOf(k.channel), kindOf(p)) {
@@ -80,6 +74,10 @@ func (k *checking) provider(p *Provider) {
 		k.smtp(at+".smtp", p.SMTP)
 	case p.WhatsApp != nil:
 		k.whatsapp(at+".whatsapp", p.WhatsApp)
+	case p.SMPP != nil:
+		k.smpp(at+".smpp", p.SMPP)
+	case p.RCS != nil:
+		k.rcs(at+".rcs", p.RCS)
 	default:
 		k.twin(at+".outbox", p.Outbox)
 	}
@@ -94,9 +92,11 @@ func kindOf(p *Provider) string {
 func kindsOf(channel string) []string {
 	switch channel {
 	case "text":
-		return []string{"http", "smtp", "outbox"}
+		return []string{"http", "smpp", "smtp", "outbox"}
 	case "whatsapp":
 		return []string{"whatsapp", "outbox"}
+	case "rcs":
+		return []string{"rcs", "outbox"}
 	case "voice":
 		return []string{"http", "outbox"}
 	case "email":

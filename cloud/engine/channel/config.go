@@ -117,14 +117,13 @@ type Provider struct {
 	HTTP     *HTTP     `yaml:"http"`
 	SMTP     *SMTP     `yaml:"smtp"`
 	WhatsApp *WhatsApp `yaml:"whatsapp"`
+	SMPP     *SMPP     `yaml:"smpp"`
+	RCS      *RCS      `yaml:"rcs"`
 	Outbox   *Twin     `yaml:"outbox"` // delivers nothing: a folder of files, for trials
-
-	// Not built yet.
-	SMPP any `yaml:"smpp"`
-	RCS  any `yaml:"rcs"`
 }
 
-// Kind says what a provider is: http, with its profile, smtp, whatsapp, outbox.
+// Kind says what a provider is: http, with its profile, smtp, whatsapp, smpp, rcs,
+// outbox.
 func (p *Provider) Kind() string {
 	switch {
 	case p.HTTP != nil && p.HTTP.Profile != "":
@@ -135,6 +134,10 @@ func (p *Provider) Kind() string {
 		return "smtp"
 	case p.WhatsApp != nil:
 		return "whatsapp"
+	case p.SMPP != nil:
+		return "smpp"
+	case p.RCS != nil:
+		return "rcs"
 	}
 	return "outbox"
 }
@@ -145,12 +148,16 @@ func (p *Provider) Host() string {
 	switch {
 	case p.SMTP != nil:
 		return p.SMTP.Host
+	case p.SMPP != nil:
+		return p.SMPP.Host
 	case p.Outbox != nil:
 		return p.Outbox.Folder
 	case p.HTTP != nil:
 		at = p.HTTP.URL
 	case p.WhatsApp != nil:
 		at = p.WhatsApp.URL
+	case p.RCS != nil:
+		at = p.RCS.URL
 	}
 	_, rest, _ := strings.Cut(at, "://")
 	host, _, _ := strings.Cut(rest, "/")

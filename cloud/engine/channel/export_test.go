@@ -14,3 +14,6 @@ func SlowTexts(d carrier.Driver, atOnce int) *Texts {
 	l := &line{name: engine.ChannelSMS, now: time.Now, log: c.log, ways: []*way{{Provider: &Provider{Name: "slow", Mode: Live, Percent: 100}, Driver: d}}}
 	return &Texts{Channels: c, conf: &Text{}, byName: map[string]*line{engine.ChannelSMS: l}, places: make(chan struct{}, atOnce)}
 }
+
+// OnlyPrivate is what may be called without TLS.
+var OnlyPrivate = onlyPrivate

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"time"
 
 	"mfabridge/cloud"
@@ -31,11 +32,13 @@ type Channels struct {
 	Calls *Calls
 	Mails *Mails
 
-	lines []*line
-	early *early
-	now   func() time.Time
-	log   *slog.Logger
-	book  Ledger
+	lines   []*line
+	early   *early
+	telling chan struct{} // places of receipts
+	tellers sync.WaitGroup
+	now     func() time.Time
+	log     *slog.Logger
+	book    Ledger
 }
 
 // Open opens the channels of a configuration that was checked: secrets are read,
@@ -47,7 +50,7 @@ func Open(o Options) (c *Channels, err error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	c = &Channels{early: newEarly(), now: o.Now, log: o.Log}
+	c = &Channels{early: newEarly(), telling: make(chan struct{}, toldAtOnce), now: o.Now, log: o.Log}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, c.Close())
@@ -96,7 +99,7 @@ func (p *Provider) open(channel string, o *Options) (carrier.Driver, error) {
 	if o.PublicURL != "" {
 		hook = o.PublicURL + HookPath + p.Name
 	}
-	needsHook := p.HTTP != nil && p.HTTP.Receipts != nil || p.HTTP != nil && channel == "voice" || p.WhatsApp != nil && p.WhatsApp.AppSecret != ""
+	needsHook := p.HTTP != nil && p.HTTP.Receipts != nil || p.HTTP != nil && channel == "voice" || p.WhatsApp != nil && p.WhatsApp.AppSecret != "" || p.RCS != nil && p.RCS.Token != ""
 	if needsHook && hook == "" {
 		return nil, hint.New("the provider is to call us, and nobody knows where", "set public_url, the address of the pages listener")
 	}
@@ -109,6 +112,10 @@ func (p *Provider) open(channel string, o *Options) (carrier.Driver, error) {
 		return NewMailer(p.SMTP, channel == "email")
 	case p.WhatsApp != nil:
 		return NewMessenger(p.WhatsApp)
+	case p.SMPP != nil:
+		return openCentre(p.SMPP, o.Log.With("channel", channel, "provider", p.Name))
+	case p.RCS != nil:
+		return newAgent(p.RCS, o.Now)
 	}
 	return newTwin(p.Outbox, channel, o.Now)
 }
@@ -121,15 +128,27 @@ func (c *Channels) line(name, at string, providers []Provider, o *Options) (*lin
 	}
 	for _, w := range l.ways {
 		if r, ok := w.Driver.(carrier.Reporter); ok {
-			r.Report(func(receipt carrier.Receipt) {
-				if err := c.receipt(context.Background(), l, w.Name, receipt); err != nil {
-					c.log.Warn("a receipt was not taken", "channel", l.name, "provider", w.Name, "err", err)
-				}
-			})
+			r.Report(func(receipt carrier.Receipt) { c.told(l, w.Name, receipt) })
 		}
 	}
 	c.lines = append(c.lines, l)
 	return l, nil
+}
+
+// toldAtOnce is how many receipts of drivers are being recorded at once. A driver
+// that has more waits: what it reads next is held up, and nothing is lost.
+const toldAtOnce = 64
+
+// told takes a receipt that came by a driver's own connection, and does not hold
+// that up.
+func (c *Channels) told(l *line, provider string, r carrier.Receipt) {
+	c.telling <- struct{}{}
+	c.tellers.Go(func() {
+		defer func() { <-c.telling }()
+		if err := c.receipt(context.Background(), l, provider, r); err != nil {
+			c.log.Warn("a receipt was not taken", "channel", l.name, "provider", provider, "err", err)
+		}
+	})
 }
 
 // Close gives connections back, and waits for what providers tell just now.
@@ -141,6 +160,7 @@ func (c *Channels) Close() error {
 	for _, l := range c.lines {
 		errs = append(errs, l.Close())
 	}
+	c.tellers.Wait()
 	return errors.Join(errs...)
 }
 
@@ -200,8 +220,41 @@ func (c *Channels) Health() (all []Health) {
 		for _, w := range l.ways {
 			h := Health{Channel: l.name, Provider: w.Name, Mode: w.use().Mode}
 			h.State, h.Taken, h.Refused = w.breaker.state(c.now())
+			if b, ok := w.Driver.(interface{ Bound() bool }); ok && h.State == "well" && !b.Bound() {
+				h.State = "failing"
+			}
 			all = append(all, h)
 		}
 	}
 	return all
+}
+
+// Told is how often a channel's providers have told something of messages.
+type Told struct {
+	Channel string
+	Status  string // as of carrier.Status
+	Count   uint64 // since the start
+}
+
+// Told tells of all channels and statuses, also of what never came.
+func (c *Channels) Told() (all []Told) {
+	if c == nil {
+		return nil
+	}
+	for _, l := range c.lines {
+		for i, status := range told() {
+			all = append(all, Told{l.name, string(status), l.told[i].Load()})
+		}
+	}
+	return all
+}
+
+// ToldOf is the count of one.
+func (c *Channels) ToldOf(channel, status string) uint64 {
+	for _, t := range c.Told() {
+		if t.Channel == channel && t.Status == status {
+			return t.Count
+		}
+	}
+	return 0
 }

@@ -42,6 +42,8 @@ func why(ctx context.Context, err error) error {
 	switch {
 	case errors.Is(err, errPrivate):
 		return errPrivate
+	case errors.Is(err, errOpen):
+		return errOpen
 	case unknown || misnamed || invalid:
 		return carrier.Mark(carrier.ErrUnwell, "the certificate of the provider cannot be trusted")
 	case lookup:

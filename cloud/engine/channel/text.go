@@ -234,11 +234,38 @@ func (t *Texts) board(ctx context.Context, id cloud.ChallengeID) {
 		return
 	}
 	t.log.InfoContext(ctx, "message goes to the next channel", "message", b.Message.ID, "channel", b.Message.Legs[b.At], "again", b.Again)
+	if b.At > 0 && !b.Again {
+		t.revoke(ctx, b.Message, b.Message.Legs[b.At-1])
+	}
 	if err := t.fly(ctx, b.Message, b.At); err != nil {
 		t.log.WarnContext(ctx, "code was not sent", "message", b.Message.ID, "err", err)
 	}
 	b.Message.Text.Wipe()
 	b.Message.Code.Wipe()
+}
+
+// revoke calls a message back from a channel that has not delivered it, where its
+// provider can: so that it does not come late, beside the same code by another
+// channel. It holds nobody up, and whether it worked changes nothing.
+func (t *Texts) revoke(ctx context.Context, m engine.Message, channel string) {
+	l := t.byName[channel]
+	n, err := t.note(m)
+	if l == nil || err != nil {
+		return
+	}
+	for _, w := range l.ways {
+		r, can := w.Driver.(carrier.Revoker)
+		if !can || !l.live(m.User) {
+			continue
+		}
+		t.tellers.Go(func() {
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), boardTime)
+			defer cancel()
+			if err := r.Revoke(ctx, n, carrier.Taken{}); err != nil {
+				t.log.InfoContext(ctx, "a message that was not delivered could not be called back", "message", m.ID, "channel", channel, "provider", w.Name, "err", err)
+			}
+		})
+	}
 }
 
 // repeats tells whether every provider of a channel tells a repeat.

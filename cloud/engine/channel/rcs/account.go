@@ -20,6 +20,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
 
+	"mfabridge/cloud/engine/channel/carrier"
 	"mfabridge/internal/secret"
 )
 
@@ -75,6 +76,7 @@ type tokens struct {
 	account Account
 	signer  jose.Signer
 	client  *http.Client
+	why     func(ctx context.Context, err error) error
 	now     func() time.Time
 
 	mu      sync.Mutex // one asks, the others wait for it
@@ -89,7 +91,7 @@ const (
 	maxTokenLife  = time.Hour
 )
 
-func newTokens(a Account, client *http.Client, now func() time.Time) (*tokens, error) {
+func newTokens(a Account, client *http.Client, why func(context.Context, error) error, now func() time.Time) (*tokens, error) {
 	if a.key == nil {
 		return nil, errors.New("there is no service account")
 	}
@@ -98,7 +100,7 @@ func newTokens(a Account, client *http.Client, now func() time.Time) (*tokens, e
 	if err != nil {
 		return nil, errors.New("the key of the service account cannot sign")
 	}
-	return &tokens{account: a, signer: signer, client: client, now: now}, nil
+	return &tokens{account: a, signer: signer, client: client, why: why, now: now}, nil
 }
 
 // get is a token that is good for a while.
@@ -141,12 +143,12 @@ func (t *tokens) fetch(ctx context.Context) (secret.Bytes, time.Duration, error)
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	answer, err := t.client.Do(r)
 	if err != nil {
-		return secret.Bytes{}, 0, errors.New("no access token: the service did not answer")
+		return secret.Bytes{}, 0, carrier.Mark(carrier.ErrUnwell, "no access token: "+t.why(ctx, err).Error()) // no message was sent
 	}
 	defer answer.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer))
 	if err != nil || answer.StatusCode != http.StatusOK {
-		return secret.Bytes{}, 0, fmt.Errorf("no access token: the service answered %d", answer.StatusCode)
+		return secret.Bytes{}, 0, carrier.Mark(carrier.ErrUnwell, fmt.Sprintf("no access token: the service answered %d", answer.StatusCode))
 	}
 	var given struct {
 		Token string `json:"access_token"`

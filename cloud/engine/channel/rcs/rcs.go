@@ -47,7 +47,12 @@ type Config struct {
 
 	// Client makes the requests; it decides which addresses may be called.
 	Client *http.Client
-	Now    func() time.Time
+
+	// Why says what an error of Client means, without the address in it, which holds
+	// a number. Default: that nobody knows.
+	Why func(ctx context.Context, err error) error
+
+	Now func() time.Time
 }
 
 // Driver hands messages to one agent's telephones.
@@ -74,6 +79,11 @@ func New(conf Config) (*Driver, error) {
 	if conf.Traffic == "" {
 		conf.Traffic = "AUTHENTICATION"
 	}
+	if conf.Why == nil {
+		conf.Why = func(context.Context, error) error {
+			return carrier.Mark(carrier.ErrUnknown, "the service did not answer")
+		}
+	}
 	at, err := url.Parse(conf.Base)
 	switch {
 	case err != nil || at.Scheme != "https" || at.Host == "" || at.RawQuery != "" || at.User != nil:
@@ -84,7 +94,7 @@ func New(conf Config) (*Driver, error) {
 	client := *conf.Client
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	d := &Driver{conf: conf, client: &client}
-	if d.tokens, err = newTokens(conf.Account, &client, conf.Now); err != nil {
+	if d.tokens, err = newTokens(conf.Account, &client, conf.Why, conf.Now); err != nil {
 		return nil, err
 	}
 	return d, nil
@@ -122,14 +132,17 @@ func (d *Driver) Send(ctx context.Context, n carrier.Note) (carrier.Taken, error
 	if err := d.call(ctx, http.MethodPost, "/v1/phones/"+url.PathEscape(n.Number)+"/agentMessages", url.Values{"messageId": {id}}, body); err != nil {
 		return carrier.Taken{}, err
 	}
+	if d.conf.Token.IsZero() {
+		return carrier.Taken{}, nil // no receipts
+	}
 	return carrier.Taken{ID: id}, nil
 }
 
 // ask tells whether a telephone has RCS.
 func (d *Driver) ask(ctx context.Context, number string) error {
 	err := d.call(ctx, http.MethodGet, "/v1/phones/"+url.PathEscape(number)+"/capabilities", url.Values{"requestId": {newID()}}, nil)
-	if errors.Is(err, carrier.ErrUnknown) {
-		return errors.New("the service did not say whether the telephone has RCS") // nothing was sent
+	if errors.Is(err, carrier.ErrUnknown) { // nothing was sent
+		return carrier.Mark(carrier.ErrUnwell, "the service did not say whether the telephone has RCS")
 	}
 	return err
 }
@@ -142,7 +155,14 @@ var ErrDelivered = errors.New("the message was delivered already")
 
 // Revoke implements [carrier.Revoker].
 func (d *Driver) Revoke(ctx context.Context, n carrier.Note, taken carrier.Taken) error {
-	err := d.call(ctx, http.MethodDelete, "/v1/phones/"+url.PathEscape(n.Number)+"/agentMessages/"+url.PathEscape(taken.ID), nil, nil)
+	id := taken.ID
+	if id == "" { // by whoever has not kept it
+		var err error
+		if id, err = messageID(n); err != nil {
+			return err
+		}
+	}
+	err := d.call(ctx, http.MethodDelete, "/v1/phones/"+url.PathEscape(n.Number)+"/agentMessages/"+url.PathEscape(id), nil, nil)
 	if errors.Is(err, carrier.ErrUnreachable) {
 		return ErrDelivered
 	}
@@ -184,8 +204,7 @@ func (d *Driver) once(ctx context.Context, method, address string, body []byte, 
 	}
 	answer, err := d.client.Do(r)
 	if err != nil {
-		// The error of the library holds the address, and so the number.
-		return 0, fmt.Errorf("the service did not answer: %w", carrier.ErrUnknown)
+		return 0, d.conf.Why(ctx, err)
 	}
 	defer answer.Body.Close()
 	_, _ = io.Copy(io.Discard, io.LimitReader(answer.Body, maxAnswer)) // for the connection's next use
@@ -200,9 +219,11 @@ func judge(status int) error {
 	case status == http.StatusNotFound:
 		return carrier.ErrUnreachable
 	case status >= 500:
-		return fmt.Errorf("the service answered %d: %w", status, carrier.ErrUnknown)
+		return carrier.Mark(carrier.ErrUnknown, fmt.Sprintf("the service answered %d", status))
 	case status == http.StatusUnauthorized || status == http.StatusForbidden:
-		return fmt.Errorf("the service answered %d: the service account may not speak for the agent", status)
+		return carrier.Mark(carrier.ErrUnwell, fmt.Sprintf("the service answered %d: the service account may not speak for the agent", status))
+	case status == http.StatusTooManyRequests:
+		return carrier.Mark(carrier.ErrUnwell, fmt.Sprintf("the service answered %d", status))
 	}
 	return fmt.Errorf("the service answered %d", status)
 }

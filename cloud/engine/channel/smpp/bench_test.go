@@ -7,18 +7,19 @@ import (
 	"time"
 
 	"mfabridge/cloud/engine/channel/smpp"
+	"mfabridge/cloud/engine/channel/smpp/smpptest"
 )
 
 // BenchmarkSend hands texts to a centre on the loopback that answers at once;
 // its CPU is counted with ours.
 func BenchmarkSend(b *testing.B) {
-	c := listen(b)
-	client := c.open(b, func(conf *smpp.Config) { conf.Window = 100 })
+	c := smpptest.Listen(b, nil)
+	client := open(b, c, func(conf *smpp.Config) { conf.Window = 100 })
 	defer client.Close()
 	if _, err := client.Send(b.Context(), message); err != nil {
 		b.Fatal(err)
 	}
-	c.answer = func(int) (uint32, bool) { c.texts = c.texts[:0]; c.raw.Reset(); return 0, true }
+	c.Answer = func(int) (uint32, bool) { c.Bodies = c.Bodies[:0]; c.Raw.Reset(); return 0, true }
 	before := cpu(b)
 	b.SetParallelism(50)
 	b.ResetTimer()

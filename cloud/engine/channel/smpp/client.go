@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,6 +27,7 @@ type Config struct {
 	SystemType string       // up to 12 octets, often empty
 	Source     string       // who the message is from, see docs/delivery.md
 	Alphabet   Alphabet     // default [GSM]
+	IDs        IDs          // how receipts name messages; default [SameIDs]
 
 	Window  int           // messages without an answer at once; default 10
 	Timeout time.Duration // of a bind, of writing, and of an answer; default 5 s
@@ -48,7 +51,17 @@ const (
 	busyWait  = 250 * time.Millisecond // after ESME_RTHROTTLED; doubles
 )
 
-func (c *Config) check() error {
+// IDs says how the receipts of a centre name a message.
+type IDs string
+
+// IDs.
+const (
+	SameIDs    IDs = "same"    // as the answer to it did
+	DecimalIDs IDs = "decimal" // in decimal, where the answer had hexadecimal
+)
+
+// Check completes the configuration and says what is wrong with it.
+func (c *Config) Check() error {
 	if c.Window == 0 {
 		c.Window = defaultWindow
 	}
@@ -61,6 +74,9 @@ func (c *Config) check() error {
 	if c.Alphabet == "" {
 		c.Alphabet = GSM
 	}
+	if c.IDs == "" {
+		c.IDs = SameIDs
+	}
 	switch {
 	case c.SystemID == "" || len(c.SystemID) > maxSystemID:
 		return fmt.Errorf("system_id has 1 to %d characters", maxSystemID)
@@ -72,8 +88,11 @@ func (c *Config) check() error {
 		return fmt.Errorf("window is 1 to %d", maxWindow)
 	case c.Alphabet != GSM && c.Alphabet != Latin1 && c.Alphabet != UCS2:
 		return errors.New("alphabet is gsm, latin1 or ucs2")
+	case c.IDs != SameIDs && c.IDs != DecimalIDs:
+		return errors.New("message_ids is same or decimal")
 	}
-	return nil
+	_, err := parseSource(c.Source)
+	return err
 }
 
 // Client is a connection to a message centre that is kept up. Its methods may
@@ -90,6 +109,7 @@ type Client struct {
 
 	mu        sync.Mutex
 	current   *session
+	cause     error         // of the last connection's end, or of there being none
 	bound     chan struct{} // closed while current is there
 	reference byte          // of the last text that was cut
 }
@@ -99,7 +119,7 @@ var _ carrier.Reporter = (*Client)(nil)
 // Open checks the configuration and begins to connect. It does not wait for
 // the connection: a centre that is down must not keep a server from starting.
 func Open(conf Config) (*Client, error) {
-	if err := conf.check(); err != nil {
+	if err := conf.Check(); err != nil {
 		return nil, err
 	}
 	source, err := parseSource(conf.Source)
@@ -130,6 +150,7 @@ func (c *Client) keep() {
 		if c.ctx.Err() != nil {
 			return
 		}
+		c.blame(err)
 		c.conf.Log.WarnContext(c.ctx, "the connection to the message centre is not bound", "err", err, "next_try", wait)
 		// Half of it by chance, so that several nodes do not come back at once.
 		pause(c.ctx, wait/2+rand.N(wait/2))
@@ -148,6 +169,23 @@ func (c *Client) publish(s *session) {
 	c.current = s
 }
 
+// blame remembers why there is no session, for those who wait for one.
+func (c *Client) blame(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.cause = err
+}
+
+// unbound is the error of a message that found no session in time.
+func (c *Client) unbound() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.current != nil || c.cause == nil {
+		return ErrNotBound
+	}
+	return fmt.Errorf("%w: %w", ErrNotBound, c.cause)
+}
+
 // session waits for one that is bound.
 func (c *Client) session(ctx context.Context) (*session, error) {
 	for {
@@ -160,7 +198,7 @@ func (c *Client) session(ctx context.Context) (*session, error) {
 		select {
 		case <-bound:
 		case <-ctx.Done():
-			return nil, ErrNotBound
+			return nil, c.unbound()
 		case <-c.ctx.Done():
 			return nil, ErrClosed
 		}
@@ -180,6 +218,7 @@ func (c *Client) Report(tell func(carrier.Receipt)) { c.tell.Store(&tell) }
 // receipt hands a receipt on, if somebody wants it.
 func (c *Client) receipt(r carrier.Receipt) {
 	if tell := c.tell.Load(); tell != nil {
+		r.ID = c.conf.IDs.told(r.ID)
 		(*tell)(r)
 	}
 }
@@ -232,7 +271,7 @@ func (c *Client) ask(ctx context.Context, body []byte) (string, error) {
 	case c.window <- struct{}{}:
 		defer func() { <-c.window }()
 	case <-ctx.Done():
-		return "", ErrNotBound
+		return "", c.unbound()
 	}
 	s, err := c.session(ctx)
 	if err != nil {
@@ -249,7 +288,26 @@ func (c *Client) ask(ctx context.Context, body []byte) (string, error) {
 	if r.err != nil {
 		return "", carrier.ErrUnknown // a status of success: it was most likely taken
 	}
-	return id, nil
+	return c.conf.IDs.name(id), nil
+}
+
+// name is what receipts will call the message of an answer.
+func (i IDs) name(id string) string {
+	if i != DecimalIDs {
+		return id
+	}
+	if n, err := strconv.ParseUint(id, 16, 64); err == nil {
+		return strconv.FormatUint(n, 10)
+	}
+	return id
+}
+
+// told is name for the id of a receipt, which centres fill up with zeros.
+func (i IDs) told(id string) string {
+	if trimmed := strings.TrimLeft(id, "0"); i == DecimalIDs && trimmed != "" && strings.Trim(trimmed, "0123456789") == "" {
+		return trimmed
+	}
+	return id
 }
 
 // Close says goodbye to the centre and closes the connection. Messages that

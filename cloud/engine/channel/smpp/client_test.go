@@ -12,6 +12,7 @@ import (
 
 	"mfabridge/cloud/engine/channel/carrier"
 	"mfabridge/cloud/engine/channel/smpp"
+	"mfabridge/cloud/engine/channel/smpp/smpptest"
 	"mfabridge/internal/secret"
 )
 
@@ -19,26 +20,26 @@ var message = carrier.Note{Number: "+14255550142", Text: "Your code for VPN is 3
 
 func TestSendAndReceipt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newCentre(t)
+		c := smpptest.Pipe(t)
 		receipts := make(chan carrier.Receipt, 4)
-		client := c.open(t, nil)
+		client := open(t, c, nil)
 		client.Report(func(r carrier.Receipt) { receipts <- r })
 		taken, err := client.Send(t.Context(), message)
 		if err != nil || taken.ID != "m1" {
 			t.Fatalf("%+v, %v", taken, err)
 		}
-		c.say(deliver(0x04, "id:m1 sub:001 dlvrd:001 submit date:2611221200 done date:2611221201 stat:DELIVRD err:000 text:stat:UNDELIV", nil))
+		c.Say(deliver(0x04, "id:m1 sub:001 dlvrd:001 submit date:2611221200 done date:2611221201 stat:DELIVRD err:000 text:stat:UNDELIV", nil))
 		if r := <-receipts; r.ID != "m1" || r.Status != carrier.Delivered {
 			t.Fatalf("%+v", r)
 		}
 		// Parameters are believed before the text.
-		c.say(deliver(0x04, "id:other stat:DELIVRD", append(tlv(0x1e, "m1\x00"), tlv(0x427, "\x05")...)))
+		c.Say(deliver(0x04, "id:other stat:DELIVRD", append(tlv(0x1e, "m1\x00"), tlv(0x427, "\x05")...)))
 		if r := <-receipts; r.ID != "m1" || r.Status != carrier.Failed {
 			t.Fatalf("%+v", r)
 		}
 		// A text that somebody sends, and one that is cut off, are no receipts.
-		c.say(deliver(0x00, "id:m1 stat:DELIVRD", nil))
-		c.say(unit{command: 5, sequence: 9, body: []byte("abc")})
+		c.Say(deliver(0x00, "id:m1 stat:DELIVRD", nil))
+		c.Say(unit{Command: 5, Sequence: 9, Body: []byte("abc")})
 		synctest.Wait()
 		select {
 		case r := <-receipts:
@@ -54,7 +55,7 @@ func TestSendAndReceipt(t *testing.T) {
 // deliver is a deliver_sm.
 func deliver(class byte, text string, options []byte) unit {
 	b := append([]byte("\x00\x01\x0114255550142\x00\x05\x00Contoso\x00"), class, 0, 0, 0, 0, 0, 0, 0, 0, byte(len(text)))
-	return unit{command: 5, sequence: 77, body: append(append(b, text...), options...)}
+	return unit{Command: 5, Sequence: 77, Body: append(append(b, text...), options...)}
 }
 
 func tlv(tag uint16, value string) []byte {
@@ -63,18 +64,18 @@ func tlv(tag uint16, value string) []byte {
 
 func TestWrongPasswordIsSaidAndNothingSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newCentre(t)
-		client := c.open(t, func(conf *smpp.Config) { conf.Password = secret.FromString("other") })
+		c := smpptest.Pipe(t)
+		client := open(t, c, func(conf *smpp.Config) { conf.Password = secret.FromString("other") })
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
 		if _, err := client.Send(ctx, message); !errors.Is(err, smpp.ErrNotBound) {
 			t.Fatalf("got %v", err)
 		}
-		if client.Bound() || c.count() != 0 {
+		if client.Bound() || c.Count() != 0 {
 			t.Fatal("it is bound")
 		}
 		// The waits grow: no flood of binds.
-		if binds, _ := c.seen(); binds < 2 || binds > 8 {
+		if binds, _ := c.Seen(); binds < 2 || binds > 8 {
 			t.Fatalf("%d binds in 10 seconds", binds)
 		}
 		_ = client.Close()
@@ -83,15 +84,15 @@ func TestWrongPasswordIsSaidAndNothingSent(t *testing.T) {
 
 func TestRefusalIsDefinite(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newCentre(t)
-		c.answer = func(int) (uint32, bool) { return 0x0b, true }
-		client := c.open(t, nil)
+		c := smpptest.Pipe(t)
+		c.Answer = func(int) (uint32, bool) { return 0x0b, true }
+		client := open(t, c, nil)
 		_, err := client.Send(t.Context(), message)
 		if refused, is := errors.AsType[*smpp.Refused](err); !is || refused.Status != 0x0b || !strings.Contains(err.Error(), "ESME_RINVDSTADR") {
 			t.Fatalf("got %v", err)
 		}
-		if c.count() != 1 {
-			t.Fatalf("sent %d times", c.count())
+		if c.Count() != 1 {
+			t.Fatalf("sent %d times", c.Count())
 		}
 		_ = client.Close()
 	})
@@ -99,22 +100,22 @@ func TestRefusalIsDefinite(t *testing.T) {
 
 func TestBusyCentreIsAskedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newCentre(t)
-		c.answer = func(n int) (uint32, bool) {
+		c := smpptest.Pipe(t)
+		c.Answer = func(n int) (uint32, bool) {
 			if n < 3 {
 				return 0x58, true
 			}
 			return 0, true
 		}
-		client := c.open(t, nil)
+		client := open(t, c, nil)
 		began := time.Now()
-		if _, err := client.Send(t.Context(), message); err != nil || c.count() != 3 {
-			t.Fatalf("%d tries, %v", c.count(), err)
+		if _, err := client.Send(t.Context(), message); err != nil || c.Count() != 3 {
+			t.Fatalf("%d tries, %v", c.Count(), err)
 		}
 		if waited := time.Since(began); waited < 750*time.Millisecond {
 			t.Fatalf("waited only %v", waited)
 		}
-		c.answer = func(int) (uint32, bool) { return 0x14, true }
+		c.Answer = func(int) (uint32, bool) { return 0x14, true }
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 		defer cancel()
 		if _, err := client.Send(ctx, message); err == nil || !strings.Contains(err.Error(), "ESME_RMSGQFUL") {
@@ -126,25 +127,25 @@ func TestBusyCentreIsAskedAgain(t *testing.T) {
 
 // A message whose answer is lost is sent once, and said to be unknown.
 func TestLostAnswerIsUnknownAndNeverSentTwice(t *testing.T) {
-	for name, lose := range map[string]func(c *centre){
-		"silence":    func(c *centre) { c.answer = func(int) (uint32, bool) { return 0, false } },
-		"connection": func(c *centre) { c.answer = func(int) (uint32, bool) { go c.drop(); return 0, false } },
+	for name, lose := range map[string]func(c *smpptest.Centre){
+		"silence":    func(c *smpptest.Centre) { c.Answer = func(int) (uint32, bool) { return 0, false } },
+		"connection": func(c *smpptest.Centre) { c.Answer = func(int) (uint32, bool) { go c.Drop(); return 0, false } },
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				c := newCentre(t)
+				c := smpptest.Pipe(t)
 				lose(c)
-				client := c.open(t, nil)
+				client := open(t, c, nil)
 				if _, err := client.Send(t.Context(), message); !errors.Is(err, carrier.ErrUnknown) {
 					t.Fatalf("got %v", err)
 				}
 				time.Sleep(time.Minute)
-				if c.count() != 1 {
-					t.Fatalf("sent %d times", c.count())
+				if c.Count() != 1 {
+					t.Fatalf("sent %d times", c.Count())
 				}
-				c.mu.Lock()
-				c.answer = nil
-				c.mu.Unlock()
+				c.Lock()
+				c.Answer = nil
+				c.Unlock()
 				if _, err := client.Send(t.Context(), message); err != nil {
 					t.Fatalf("the next one: %v", err)
 				}
@@ -156,22 +157,22 @@ func TestLostAnswerIsUnknownAndNeverSentTwice(t *testing.T) {
 
 func TestSilentCentreIsAskedForLifeAndLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newCentre(t)
-		client := c.open(t, nil)
+		c := smpptest.Pipe(t)
+		client := open(t, c, nil)
 		time.Sleep(2 * time.Minute)
-		if binds, probes := c.seen(); binds != 1 || probes < 3 || !client.Bound() {
+		if binds, probes := c.Seen(); binds != 1 || probes < 3 || !client.Bound() {
 			t.Fatalf("%d binds, %d signs of life", binds, probes)
 		}
-		c.mu.Lock()
-		c.mute = true
-		c.mu.Unlock()
+		c.Lock()
+		c.Mute = true
+		c.Unlock()
 		time.Sleep(40 * time.Second)
 		if client.Bound() {
 			t.Fatal("a dead connection counts as bound")
 		}
-		c.mu.Lock()
-		c.mute = false
-		c.mu.Unlock()
+		c.Lock()
+		c.Mute = false
+		c.Unlock()
 		if _, err := client.Send(t.Context(), message); err != nil {
 			t.Fatal(err)
 		}
@@ -181,16 +182,16 @@ func TestSilentCentreIsAskedForLifeAndLeft(t *testing.T) {
 
 func TestGoodbyeOfTheCentre(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newCentre(t)
-		client := c.open(t, nil)
+		c := smpptest.Pipe(t)
+		client := open(t, c, nil)
 		synctest.Wait()
-		c.say(unit{command: 6, sequence: 5})
+		c.Say(unit{Command: 6, Sequence: 5})
 		time.Sleep(time.Minute)
-		if binds, _ := c.seen(); binds < 2 || !client.Bound() {
+		if binds, _ := c.Seen(); binds < 2 || !client.Bound() {
 			t.Fatalf("%d binds after a goodbye", binds)
 		}
 		// What no ESME understands gets a generic_nack, and life goes on.
-		c.say(unit{command: 0x1234, sequence: 6})
+		c.Say(unit{Command: 0x1234, Sequence: 6})
 		if _, err := client.Send(t.Context(), message); err != nil {
 			t.Fatal(err)
 		}
@@ -200,16 +201,16 @@ func TestGoodbyeOfTheCentre(t *testing.T) {
 
 func TestWindowBoundsWhatIsUnanswered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newCentre(t)
-		c.answer = func(int) (uint32, bool) { return 0, false }
-		client := c.open(t, func(conf *smpp.Config) { conf.Window = 3 })
+		c := smpptest.Pipe(t)
+		c.Answer = func(int) (uint32, bool) { return 0, false }
+		client := open(t, c, func(conf *smpp.Config) { conf.Window = 3 })
 		var all sync.WaitGroup
 		for range 10 {
 			all.Go(func() { _, _ = client.Send(t.Context(), message) })
 		}
 		synctest.Wait()
-		if c.count() != 3 {
-			t.Fatalf("%d messages without an answer", c.count())
+		if c.Count() != 3 {
+			t.Fatalf("%d messages without an answer", c.Count())
 		}
 		all.Wait()
 		_ = client.Close()
@@ -219,9 +220,9 @@ func TestWindowBoundsWhatIsUnanswered(t *testing.T) {
 func TestNothingSecretInErrorsAndLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var said strings.Builder
-		c := newCentre(t)
-		c.answer = func(int) (uint32, bool) { return 0x45, true }
-		client := c.open(t, nil)
+		c := smpptest.Pipe(t)
+		c.Answer = func(int) (uint32, bool) { return 0x45, true }
+		client := open(t, c, nil)
 		_, err := client.Send(t.Context(), message)
 		fmt.Fprint(&said, err)
 		for _, hidden := range []string{"314159", "4255550142", "secret08"} {
@@ -249,4 +250,43 @@ func TestConfigurationIsRefused(t *testing.T) {
 			_ = client.Close()
 		}
 	}
+}
+
+// A centre that answers in hexadecimal and tells in decimal means one message.
+func TestIDsInDecimal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := smpptest.Pipe(t)
+		c.Name = "1aF0"
+		client := open(t, c, func(conf *smpp.Config) { conf.IDs = smpp.DecimalIDs })
+		receipts := make(chan carrier.Receipt, 1)
+		client.Report(func(r carrier.Receipt) { receipts <- r })
+		taken, err := client.Send(t.Context(), message)
+		if err != nil || taken.ID != "6896" {
+			t.Fatalf("%+v, %v", taken, err)
+		}
+		c.Say(deliver(0x04, "id:0000006896 stat:DELIVRD", nil))
+		if r := <-receipts; r.ID != taken.ID {
+			t.Errorf("the receipt is of %q", r.ID)
+		}
+	})
+}
+
+// What the centre refuses for reasons of its own says so, and why no connection is
+// bound is told to who waits for one.
+func TestWhoseFaultItIs(t *testing.T) {
+	for status, unwell := range map[uint32]bool{0x08: true, 0x0e: true, 0x58: true, 0x14: true, 0x0b: false, 0x45: false, 0x01: false} {
+		if got := errors.Is(&smpp.Refused{Status: status}, carrier.ErrUnwell); got != unwell {
+			t.Errorf("status %#x is the centre's fault: %t", status, got)
+		}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		c := smpptest.Pipe(t)
+		c.Password = "another"
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		_, err := open(t, c, nil).Send(ctx, message)
+		if !errors.Is(err, smpp.ErrNotBound) || !errors.Is(err, carrier.ErrUnwell) || !strings.Contains(err.Error(), "ESME_RINVPASWD") {
+			t.Error(err)
+		}
+	})
 }

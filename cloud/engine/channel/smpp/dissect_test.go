@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"mfabridge/cloud/engine/channel/carrier"
+	"mfabridge/cloud/engine/channel/smpp/smpptest"
 	"mfabridge/internal/peer"
 )
 
@@ -17,8 +18,8 @@ import (
 // send.
 func TestDissected(t *testing.T) {
 	tshark := peer.Path(t, "tshark", "tshark")
-	c := listen(t)
-	client := c.open(t, nil)
+	c := smpptest.Listen(t, nil)
+	client := open(t, c, nil)
 	long := strings.Repeat("Your code for VPN is 314159. ", 8)
 	for _, text := range []string{"Your code for VPN is 314159.", "Ваш код 314159", long} {
 		if _, err := client.Send(t.Context(), carrier.Note{Number: "+14255550142", Text: text, Life: message.Life}); err != nil {
@@ -28,12 +29,12 @@ func TestDissected(t *testing.T) {
 	if err := client.Close(); err != nil {
 		t.Fatal(err)
 	}
-	c.mu.Lock()
+	c.Lock()
 	file := filepath.Join(t.TempDir(), "smpp.pcap")
-	if err := os.WriteFile(file, capture(c.raw.Bytes()), 0o600); err != nil {
+	if err := os.WriteFile(file, capture(c.Raw.Bytes()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c.mu.Unlock()
+	c.Unlock()
 	command := exec.Command(tshark, "-r", file, "-d", "tcp.port==2775,smpp", "-o", "gsm_sms.reassemble:FALSE", "-T", "fields", "-E", "separator=|", "-E", "aggregator=;",
 		"-e", "smpp.command_id", "-e", "smpp.system_id", "-e", "smpp.interface_version", "-e", "smpp.source_addr", "-e", "smpp.source_addr_ton",
 		"-e", "smpp.destination_addr", "-e", "smpp.dest_addr_ton", "-e", "smpp.data_coding", "-e", "smpp.regdel.receipt",

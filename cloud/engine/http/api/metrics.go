@@ -76,6 +76,10 @@ func newMetrics(t *serve.Table, channels *channel.Channels) *metrics {
 		m.GaugeOf("mfabridge_engine_provider_taken", "Messages that the provider has taken over since the start.", "provider", at, read(func(h channel.Health) float64 { return float64(h.Taken) }))
 		m.GaugeOf("mfabridge_engine_provider_refused", "Messages that it has not.", "provider", at, read(func(h channel.Health) float64 { return float64(h.Refused) }))
 	}
+	for _, t := range channels.Told() {
+		m.GaugeOf("mfabridge_engine_receipts", "What providers have told of messages since the start.", "receipt", t.Channel+"/"+t.Status,
+			func() float64 { return float64(channels.ToldOf(t.Channel, t.Status)) })
+	}
 	return m
 }
 
