@@ -101,7 +101,7 @@ var outside = map[string][]string{
 	"github.com/wneessen/go-mail":                      {"cloud/engine/channel"},
 	"github.com/prometheus":                            {"shim/metrics", "internal/meter"},
 	"log":                                              {},
-	"testing":                                          {"cloud/cloudtest", "cloud/session/sessiontest", "cloud/engine/store/storetest", "internal/peer", "internal/ldapconn/ldaptest"},
+	"testing":                                          {"cloud/cloudtest", "cloud/session/sessiontest", "cloud/engine/store/storetest", "internal/peer", "internal/ldapconn/ldaptest", "cloud/engine/channel/smpp/smpptest", "cloud/engine/channel/rcs/rcstest"},
 }
 
 func read(t *testing.T) map[string]*house.Package {
