@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -220,23 +219,28 @@ func (e *Engine) signs(r Reader, user cloud.UserID, app string, client NativeCli
 		return s, err
 	}
 	s.NewDevice = device == nil || !e.now().Before(device.Until)
-	if s.Failures, err = e.failuresOf(r, user); err != nil {
+	if s.Failures, err = e.failuresOf(r, user, client); err != nil {
 		return s, err
 	}
 	s.Groups, err = groupsAround(r, user)
 	return s, err
 }
 
-// failuresOf is how many failures in a row a user has somewhere, of whatever
-// factor.
-func (e *Engine) failuresOf(r Reader, user cloud.UserID) (most int, err error) {
-	counted, err := r.FailuresOf(string(user))
-	for c, f := range counted {
-		if !strings.HasPrefix(c.Way, wayTexts) && !strings.HasSuffix(c.Way, "/known") {
-			most = max(most, e.limits.current(f, e.now()).Count)
+// failuresOf is how many failures in a row a user has: wrong passwords from
+// anywhere, and wrong codes from where the client is. It looks at a few counts
+// only: somebody who guesses from many places makes many.
+func (e *Engine) failuresOf(r Reader, user cloud.UserID, client NativeClient) (most int, err error) {
+	here := place(cloud.Client{Address: client.Address})
+	for _, c := range []Counter{{Way: wayPassword}, {Way: wayPassword, Place: here}, {Way: string(cloud.SMS), Place: here}, {Way: string(cloud.EmailCode), Place: here},
+		{Way: string(cloud.OATHCode)}} {
+		c.User = string(user)
+		f, err := r.Failures(c)
+		if err != nil {
+			return 0, err
 		}
+		most = max(most, e.limits.current(f, e.now()).Count)
 	}
-	return most, err
+	return most, nil
 }
 
 // groupsAround are the groups of a user with all groups around them.

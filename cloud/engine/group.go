@@ -65,6 +65,13 @@ func (e *Engine) RemoveGroup(ctx context.Context, by Actor, group string) error 
 		if p.names(g.ID) {
 			return "", refuse(cloud.Conflict, "the method policy names the group: change the policy first")
 		}
+		rules, err := accessRules(tx)
+		if err != nil {
+			return "", err
+		}
+		if slices.ContainsFunc(rules, func(r AccessRule) bool { return slices.Contains(r.Groups, g.ID) || slices.Contains(r.NotGroups, g.ID) }) {
+			return "", refuse(cloud.Conflict, "a rule of access names the group: change the rule first")
+		}
 		for _, err := range []error{tx.Release(GroupNames, Fold(g.Name)), tx.LeaveAll(g.ID), tx.RemoveGroup(g.ID)} {
 			if err != nil {
 				return "", err

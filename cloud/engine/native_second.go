@@ -151,6 +151,9 @@ func (e *Engine) spendIn(tx Tx, channel, to string, client NativeClient) (say st
 	var spent []Slip
 	for _, l := range codeLimits {
 		of := l.of
+		if of == "all" && channel == channelMail { // anybody may ask for mail: nobody is to use it up for all
+			continue
+		}
 		switch of {
 		case "ip":
 			of = "ip/" + place(cloud.Client{Address: client.Address})

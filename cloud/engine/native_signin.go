@@ -145,7 +145,7 @@ func (e *Engine) still(ctx context.Context, f *Flow) error {
 // AnswerPassword takes the password. Denied: name or password are wrong, or
 // were tried too often.
 func (e *Engine) AnswerPassword(ctx context.Context, app NativeApp, f Flow, password secret.Bytes, client NativeClient, wish Wish) (Outcome, error) {
-	failures, err := e.failuresBefore(ctx, &f)
+	failures, err := e.failuresBefore(ctx, &f, client)
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -157,6 +157,9 @@ func (e *Engine) AnswerPassword(ctx context.Context, app NativeApp, f Flow, pass
 	if err != nil {
 		return Outcome{}, err
 	}
+	if proof.OK && !e.keepsPasswords() {
+		f.User = proof.User // another directory knows better who is called so
+	}
 	if !proof.OK || proof.User != f.User {
 		return Outcome{}, refuse(cloud.Denied, "the name or the password is wrong, or was tried too often")
 	}
@@ -165,12 +168,12 @@ func (e *Engine) AnswerPassword(ctx context.Context, app NativeApp, f Flow, pass
 
 // failuresBefore looks whether a flow is at its latest token, and how often its
 // user has failed.
-func (e *Engine) failuresBefore(ctx context.Context, f *Flow) (n int, err error) {
+func (e *Engine) failuresBefore(ctx context.Context, f *Flow, client NativeClient) (n int, err error) {
 	err = e.store.View(ctx, func(r Reader) error {
 		if _, err := flowAt(r, f); err != nil || f.User == "" {
 			return err
 		}
-		n, err = e.failuresOf(r, f.User)
+		n, err = e.failuresOf(r, f.User, client)
 		return err
 	})
 	return n, asError(err)
@@ -179,7 +182,7 @@ func (e *Engine) failuresBefore(ctx context.Context, f *Flow) (n int, err error)
 // AnswerCode takes a code that was sent for the first or the second factor.
 // Denied: it is wrong, over or was used.
 func (e *Engine) AnswerCode(ctx context.Context, app NativeApp, f Flow, code secret.Bytes, client NativeClient, wish Wish) (Outcome, error) {
-	failures, err := e.failuresBefore(ctx, &f)
+	failures, err := e.failuresBefore(ctx, &f, client)
 	if err != nil {
 		return Outcome{}, err
 	}
