@@ -101,17 +101,17 @@ func (s loaded) openLoop(t testing.TB, first, n, perSecond int) outcome {
 		})
 	}
 	before, start := s.cpu(t), time.Now()
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	for i := 0; i < n; {
-		<-tick.C
-		for ready := int(time.Since(start).Seconds() * float64(perSecond)); i < min(ready, n); i++ {
-			c := callers[i%sockets]
-			b := c.request(radius.AccessRequest, userName(first+i), codeNow(first+i), nil, "")
-			due[i%sockets][b[1]].Store(start.Add(time.Duration(i) * time.Second / time.Duration(perSecond)).UnixNano())
-			if _, err := c.conn.Write(b); err != nil {
-				t.Fatal(err)
-			}
+	for i := range n {
+		c := callers[i%sockets]
+		b := c.request(radius.AccessRequest, userName(first+i), codeNow(first+i), nil, "")
+		at := start.Add(time.Duration(i) * time.Second / time.Duration(perSecond))
+		if wait := time.Until(at); wait > 0 {
+			nap := unix.NsecToTimespec(wait.Nanoseconds())
+			_ = unix.Nanosleep(&nap, nil) // a timer of the runtime is late by up to a millisecond, and that would be measured
+		}
+		due[i%sockets][b[1]].Store(at.UnixNano())
+		if _, err := c.conn.Write(b); err != nil {
+			t.Fatal(err)
 		}
 	}
 	for _, c := range callers {
