@@ -55,4 +55,12 @@
 // that began it is gone. The code is the same on all of them and counts once. A
 // call waits for a key ([Engine.Keyed]). Mail goes to addresses that somebody
 // proved to read ([Engine.ProveEmail]); others get notices only.
+//
+// # Native authentication
+//
+// A sign-in over several requests travels as a [Flow], sealed, in the hands of
+// the client; a slip in the store says how often it went on for good, so that
+// what was given out before is worth nothing. After each proven factor
+// [JudgeAccess], a pure rule, says whether another one is needed; tokens come
+// last, and of refresh tokens only the newest is worth anything ([Granted]).
 package engine

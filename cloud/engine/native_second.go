@@ -104,7 +104,7 @@ func (e *Engine) AskSecond(ctx context.Context, app NativeApp, f Flow, id string
 	if err != nil {
 		return f, Asked{}, asError(err)
 	}
-	asked := Asked{Channel: m.Channel, Label: m.Label}
+	asked := Asked{Channel: m.Channel, Label: m.Label, Digits: sentDigits}
 	if asked.Redirect, err = e.spendCodes(ctx, m.Channel, to, client); err != nil || asked.Redirect != "" {
 		return f, asked, err
 	}

@@ -45,15 +45,12 @@ type Asked struct {
 	Password bool   // for the password; else for a code
 	Channel  string // of the code: email, sms
 	Label    string // where it went to, masked
+	Digits   int    // of the code
 	Known    bool   // it need not be asked for: the address is proven already
 }
 
-// CodeLength is the number of digits of a code that is sent, ResendAfter the
-// seconds until another one should be offered.
-const (
-	CodeLength  = sentDigits
-	ResendAfter = int(resendAfter / time.Second)
-)
+// ResendAfter is after how many seconds another code should be offered.
+const ResendAfter = int(resendAfter / time.Second)
 
 // BeginSignIn begins a sign-in. NotFound: there is no such user, of an
 // application that tells so; others answer as for a user with the factor that
@@ -104,7 +101,7 @@ func (e *Engine) AskFirst(ctx context.Context, app NativeApp, f Flow, client Nat
 	if err := e.still(ctx, &f); err != nil {
 		return f, Asked{}, err
 	}
-	asked := Asked{Channel: channelMail, Label: maskMail(f.Name)}
+	asked := Asked{Channel: channelMail, Label: maskMail(f.Name), Digits: sentDigits}
 	f.Challenge = ""
 	next := f.on(AtCode, e.now())
 	said, err := e.spendCodes(ctx, channelMail, f.Name, client)

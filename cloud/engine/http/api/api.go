@@ -1,5 +1,5 @@
 // Package api puts the faces of one engine together: tokens, /directory/v1,
-// /verify/v1, /admin/v1, /authenticator/v1 and health, as one table of routes for three listeners. It holds
+// /verify/v1, /admin/v1, /authenticator/v1, /native and health, as one table of routes for three listeners. It holds
 // no logic of its own; a program makes an [API], starts its handlers, and
 // closes it.
 package api

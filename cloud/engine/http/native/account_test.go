@@ -356,3 +356,43 @@ func TestNoSecondFactorBesideAStrongerOne(t *testing.T) {
 		t.Errorf("with an invitation: %d %s", a.status, a.raw)
 	}
 }
+
+// What a sign-up leaves is in the export of a person, and goes with the person.
+func TestPersonIsErased(t *testing.T) {
+	h := build(t, both)
+	h.only(t)
+	got := h.finish(h.signedUp(t, eve, password).token(t))
+	if got.text("refresh_token") == "" {
+		t.Fatalf("%s", got.raw)
+	}
+	id := h.id(t, eve)
+	var out strings.Builder
+	if err := h.ExportPerson(t.Context(), operator, id, &out); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`"city":"Berlin"`, `"kind":"grant"`, `"kind":"device"`, "native.signup"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("the export has no %s", want)
+		}
+	}
+	if _, err := h.ErasePerson(t.Context(), operator, id); err != nil {
+		t.Fatal(err)
+	}
+	if given, err := h.SignUpAttributes(t.Context(), id); err != nil || len(given) > 0 {
+		t.Errorf("%v, %v", given, err)
+	}
+	h.refresh(got.text("refresh_token")).is(t, "after the erasure", "invalid_grant", "")
+}
+
+// Another directory proves passwords: then nobody signs up with one, or resets
+// one, here.
+func TestPasswordsOfAnotherDirectory(t *testing.T) {
+	h := build(t, both, func(a *engine.NativeApp) { a.First, a.Reset = []string{engine.FirstPassword}, true })
+	if err := h.SetPrimaries(map[string]engine.Primary{"corp": trusting{}}, "corp"); err != nil {
+		t.Fatal(err)
+	}
+	h.typed(h.begun(t, ada).token(t), "whatever it says").is(t, "a password", "invalid_grant", "mfa_required")
+	h.typed(h.begun(t, "nobody@contoso.example").token(t), "whatever it says").is(t, "of nobody here", "invalid_grant", "")
+	h.call(signUpStart, "username", eve, "challenge_type", every, "password", password).is(t, "sign-up", "invalid_request", "")
+	h.call(resetStart, "username", ada, "challenge_type", every).is(t, "reset", "invalid_request", "")
+}

@@ -268,7 +268,7 @@ func (c *call) asks(f engine.Flow, a engine.Asked, extra map[string]any) error {
 		return c.goOn(f, map[string]any{"challenge_type": "password"})
 	}
 	body := map[string]any{"challenge_type": "oob", "binding_method": "prompt", "challenge_channel": a.Channel, "challenge_target_label": a.Label,
-		"code_length": engine.CodeLength, "interval": engine.ResendAfter}
+		"code_length": a.Digits, "interval": engine.ResendAfter}
 	for k, v := range extra {
 		body[k] = v
 	}

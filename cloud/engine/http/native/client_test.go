@@ -184,7 +184,7 @@ func clientMailFirst(t *testing.T, h *house, p *page, app engine.NativeApp) {
 func (p *page) newcomer(h *house, name string) {
 	p.t.Helper()
 	p.in("SignUpCodeRequiredState", "start", "signUp", map[string]any{"username": name, "password": password})
-	p.fails("invalid_grant", "invalid_oob_value", "go", "submitCode", "000000")
+	p.fails("invalid_grant", "invalid_oob_value", "go", "submitCode", "00000000")
 	code, to := h.mail.last(p.t)
 	if to != name {
 		p.t.Errorf("sent to %s", to)
@@ -231,7 +231,7 @@ func clientReset(t *testing.T, h *house, p *page, app engine.NativeApp) {
 	const word = "Fresh-Heron-99"
 	p.in("ResetPasswordCodeRequiredState", "start", "resetPassword", map[string]any{"username": bob})
 	p.in("ResetPasswordCodeRequiredState", "go", "resendCode")
-	if d := p.fails("invalid_grant", "invalid_oob_value", "go", "submitCode", "000000"); d.Asks["isInvalidCode"] != true {
+	if d := p.fails("invalid_grant", "invalid_oob_value", "go", "submitCode", "00000000"); d.Asks["isInvalidCode"] != true {
 		t.Errorf("%+v", d)
 	}
 	code, _ := h.mail.last(t)
