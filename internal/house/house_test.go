@@ -25,7 +25,8 @@ var rooms = map[string][]string{
 	"cloud/cloudtest":              {"cloud"},
 	"cloud/rehearse":               {"cloud"},
 	"cloud/engine":                 {"cloud"},
-	"cloud/engine/store/sqlite":    {"cloud", "cloud/engine"},
+	"cloud/engine/store/queue":     {"cloud", "cloud/engine"},
+	"cloud/engine/store/sqlite":    {"cloud", "cloud/engine", "cloud/engine/store/queue"},
 	"cloud/engine/channel":         {"cloud", "cloud/engine", "cloud/engine/channel/…"},
 	"cloud/engine/channel/…":       {"cloud/engine/channel/carrier"},
 	"cloud/engine/channel/webpush": {"cloud", "cloud/engine"},
@@ -43,7 +44,7 @@ var rooms = map[string][]string{
 	"cloud/engine/http/api": {"cloud", "cloud/engine", "cloud/engine/http/serve", "cloud/engine/http/oauth",
 		"cloud/engine/http/directory", "cloud/engine/http/verify", "cloud/engine/channel", "cloud/engine/http/receipts", "cloud/engine/http/admin", "cloud/engine/http/pages", "cloud/engine/http/app", "cloud/engine/http/native"},
 	"cloud/engine/store/postgres": {
-		"cloud", "cloud/engine"},
+		"cloud", "cloud/engine", "cloud/engine/store/queue"},
 	"cloud/engine/store/storetest": {
 		"cloud", "cloud/cloudtest", "cloud/engine"},
 	"cloud/engine/config":       {"cloud", "cloud/engine", "cloud/engine/channel", "shim/config"}, // primaries are the same block

@@ -13,6 +13,7 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/store/queue"
 	"mfabridge/internal/hint"
 )
 
@@ -47,9 +48,7 @@ type Store struct {
 	origin  string // see originOf
 	keys    lockKeys
 	id      string // of this process among the writers
-	jobs    chan *job
-	closing chan struct{} // closed by Close: no new jobs
-	done    chan struct{} // closed when the writer has ended
+	queue   *queue.Queue
 	once    sync.Once
 	writer  *writer
 	readers chan *conn
@@ -125,8 +124,8 @@ func open(ctx context.Context, given string, restored bool) (*Store, error) {
 	}
 	random := make([]byte, 16)
 	rand.Read(random)
-	s := &Store{place: p, origin: origin, keys: keys, id: hex.EncodeToString(random), jobs: make(chan *job, maxGroup),
-		closing: make(chan struct{}), done: make(chan struct{}), readers: make(chan *conn, maxReaders)}
+	s := &Store{place: p, origin: origin, keys: keys, id: hex.EncodeToString(random), queue: queue.New(maxGroup),
+		readers: make(chan *conn, maxReaders)}
 	s.writer = &writer{store: s, c: &conn{place: p}, end: &chainEnd{}}
 	for range maxReaders {
 		s.readers <- &conn{place: p}
@@ -233,16 +232,11 @@ func versionOf(ctx context.Context, pg *pgconn.PgConn, schema string, known int)
 // Close lets the waiting updates finish and ends all connections.
 func (s *Store) Close() error {
 	s.once.Do(func() {
-		close(s.closing)
-		<-s.done
+		s.queue.Close()
 		for range maxReaders {
 			(<-s.readers).close()
 		}
 		s.writer.c.close()
 	})
 	return nil
-}
-
-func closedError() error {
-	return &cloud.Error{Kind: cloud.Unavailable, Message: "the store is closed"}
 }

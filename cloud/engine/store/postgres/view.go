@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/store/queue"
 )
 
 // sqlView begins a look at one consistent state.
@@ -17,8 +18,8 @@ const viewPatience = 30 * time.Second
 func (s *Store) View(ctx context.Context, fn func(engine.Reader) error) error {
 	var c *conn
 	select {
-	case <-s.closing:
-		return closedError()
+	case <-s.queue.Closing():
+		return queue.Closed()
 	case <-ctx.Done():
 		return unavailable("the store was busy", ctx.Err())
 	case c = <-s.readers:

@@ -67,7 +67,7 @@ func (w *watcher) run(ctx context.Context) {
 	defer stop()
 	go func() {
 		select {
-		case <-w.store.closing:
+		case <-w.store.queue.Closing():
 			stop()
 		case <-ctx.Done():
 		}

@@ -3,13 +3,13 @@ package postgres
 import (
 	"context"
 	"errors"
-	"runtime"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/store/queue"
 )
 
 const (
@@ -34,40 +34,9 @@ const (
 	sqlRollback   = "ROLLBACK"
 )
 
-// job is one call of Update.
-type job struct {
-	ctx  context.Context
-	fn   func(engine.Tx) error
-	err  error
-	done chan struct{}
-}
-
 // Update implements [engine.Store].
 func (s *Store) Update(ctx context.Context, fn func(engine.Tx) error) error {
-	j := &job{ctx: ctx, fn: fn, done: make(chan struct{})}
-	select {
-	case <-s.closing:
-		return closedError()
-	default:
-	}
-	select {
-	case s.jobs <- j:
-	case <-s.closing:
-		return closedError()
-	case <-ctx.Done():
-		return unavailable("the store was busy", ctx.Err())
-	}
-	select {
-	case <-j.done:
-		return j.err
-	case <-s.done: // the writer ended: it has answered j, or never saw it
-		select {
-		case <-j.done:
-			return j.err
-		default:
-			return closedError()
-		}
-	}
+	return s.queue.Update(ctx, fn)
 }
 
 // writer owns the writing connection until Close.
@@ -81,26 +50,20 @@ type writer struct {
 }
 
 func (w *writer) run() {
-	defer close(w.store.done)
+	defer w.store.queue.Ended()
 	for {
 		select {
-		case j := <-w.store.jobs:
+		case j := <-w.store.queue.Waiting():
 			w.serve(j)
-		case <-w.store.closing:
-			for {
-				select {
-				case j := <-w.store.jobs:
-					w.serve(j)
-				default:
-					return
-				}
-			}
+		case <-w.store.queue.Closing():
+			w.store.queue.Rest(w.serve)
+			return
 		}
 	}
 }
 
 // serve runs a job and what else waits, and answers them.
-func (w *writer) serve(first *job) {
+func (w *writer) serve(first *queue.Job) {
 	group, err := w.together(first)
 	switch {
 	case err == nil:
@@ -115,7 +78,7 @@ func (w *writer) serve(first *job) {
 		w.singly(group)
 	}
 	for _, j := range group {
-		close(j.done)
+		j.Answer()
 	}
 }
 
@@ -135,16 +98,16 @@ func unwritten(cause error) error {
 	return &cloud.Error{Kind: cloud.Unavailable, Message: "the store cannot be written", Lasting: ok && e.Lasting, Err: cause}
 }
 
-func refuseAll(group []*job, err error) {
+func refuseAll(group []*queue.Job, err error) {
 	for _, j := range group {
-		j.err = err
+		j.Err = err
 	}
 }
 
 // together runs jobs in one transaction, as they come. An error is that of
 // the transaction, of which nothing was kept; what single jobs returned stands
 // in them.
-func (w *writer) together(first *job) (group []*job, err error) {
+func (w *writer) together(first *queue.Job) (group []*queue.Job, err error) {
 	limit, cancel := context.WithTimeout(context.Background(), groupPatience)
 	defer cancel()
 	w.begin(limit)
@@ -173,23 +136,12 @@ func (w *writer) abandon() {
 	w.c.abandon()
 }
 
-// next takes another waiting job, or nil when it is time to commit. Callers
-// that are about to ask get one chance to run before the disk is flushed.
-func (w *writer) next(have int) *job {
+// next takes another waiting job, or nil when it is time to commit.
+func (w *writer) next(have int) *queue.Job {
 	if have >= maxGroup {
 		return nil
 	}
-	for try := range 2 {
-		select {
-		case j := <-w.store.jobs:
-			return j
-		default:
-			if try == 0 {
-				runtime.Gosched()
-			}
-		}
-	}
-	return nil
+	return w.store.queue.Next()
 }
 
 // errUndo says that what a failed job has written cannot be told from the rest.
@@ -197,38 +149,25 @@ var errUndo = errors.New("the updates have to run one by one")
 
 // attempt runs one job inside the transaction. It returns an error if the
 // transaction is lost.
-func (w *writer) attempt(j *job) error {
-	if err := j.ctx.Err(); err != nil {
-		j.err = unavailable("the store was busy", err)
+func (w *writer) attempt(j *queue.Job) error {
+	if j.Left() {
 		return nil
 	}
 	t := &tx{c: w.c, end: w.end, origin: w.store.origin}
 	t.reader = reader{t}
-	j.err = guarded(j.fn, t)
+	j.Err = j.Run(t)
 	switch {
 	case t.broken != nil: // whatever fn made of it
 		return t.broken
-	case j.err != nil && t.sent > 0:
+	case j.Err != nil && t.sent > 0:
 		return errUndo
-	case j.err != nil:
+	case j.Err != nil:
 		w.c.drop(t.pending)
 	default:
 		w.wrote = w.wrote || t.sent+t.pending > 0
 		t.adopt()
 	}
 	return nil
-}
-
-// guarded runs fn. A panic would end the whole program here, in a goroutine that
-// is nobody's: it becomes an error of this one update, without the value of the
-// panic, which may hold anything.
-func guarded(fn func(engine.Tx) error, t *tx) (err error) {
-	defer func() {
-		if recover() != nil {
-			err = &cloud.Error{Kind: cloud.Internal, Message: "an update failed by a fault in the program"}
-		}
-	}()
-	return fn(t)
 }
 
 // commit makes durable what the transaction has written.
@@ -295,10 +234,10 @@ func (w *writer) resolve(cause error) error {
 
 // singly gives each job a transaction of its own, after that of all of them
 // was lost. Where the server is gone, the rest hears it at once.
-func (w *writer) singly(group []*job) {
+func (w *writer) singly(group []*queue.Job) {
 	for i, j := range group {
 		if err := w.alone(j); err != nil {
-			j.err = err
+			j.Err = err
 			if w.c.broken() {
 				refuseAll(group[i+1:], unwritten(err))
 				return
@@ -312,13 +251,13 @@ const maxRuns = 2
 
 // alone runs one job in a transaction of its own. What the job itself returned
 // stands in it.
-func (w *writer) alone(j *job) (err error) {
+func (w *writer) alone(j *queue.Job) (err error) {
 	limit, cancel := context.WithTimeout(context.Background(), groupPatience)
 	defer cancel()
 	for range maxRuns {
 		w.begin(limit)
 		err = w.attempt(j)
-		if err == nil && j.err == nil {
+		if err == nil && j.Err == nil {
 			err = w.commit()
 		} else {
 			w.abandon()

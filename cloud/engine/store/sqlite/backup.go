@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/engine/store/queue"
 	"mfabridge/internal/hint"
 )
 
@@ -15,8 +16,8 @@ import (
 // was deleted is not in it.
 func (s *Store) Backup(ctx context.Context, path string) (err error) {
 	select {
-	case <-s.closing:
-		return closedError()
+	case <-s.queue.Closing():
+		return queue.Closed()
 	default:
 	}
 	c, err := dial(s.path, "rw", "", busyTimeout)

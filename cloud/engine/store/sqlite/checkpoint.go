@@ -32,13 +32,13 @@ func (s *Store) tend() {
 	for {
 		select {
 		case <-s.written:
-		case <-s.closing:
+		case <-s.queue.Closing():
 			return
 		}
 		pause.Reset(checkpointEvery)
 		select {
 		case <-pause.C:
-		case <-s.closing:
+		case <-s.queue.Closing():
 			return
 		}
 		pages, moved, err := s.keeper.checkpoint()
@@ -47,7 +47,7 @@ func (s *Store) tend() {
 		}
 		select {
 		case s.rest <- struct{}{}:
-		case <-s.closing:
+		case <-s.queue.Closing():
 			return
 		}
 	}

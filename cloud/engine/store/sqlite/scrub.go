@@ -3,14 +3,16 @@ package sqlite
 import (
 	"context"
 	"errors"
+
+	"mfabridge/cloud/engine/store/queue"
 )
 
 // Scrub empties the write-ahead log as far as nobody reads from it, so that
 // what was deleted does not linger there.
 func (s *Store) Scrub(ctx context.Context) (err error) {
 	select {
-	case <-s.closing:
-		return closedError()
+	case <-s.queue.Closing():
+		return queue.Closed()
 	default:
 	}
 	c, err := dial(s.path, "rw", "", busyTimeout)

@@ -10,5 +10,5 @@ type Stats struct {
 
 // Stats reads them.
 func (s *Store) Stats() Stats {
-	return Stats{Commits: s.commits.Load(), Updates: s.updates.Load(), Abandoned: s.abandoned.Load(), Queue: len(s.jobs)}
+	return Stats{Commits: s.commits.Load(), Updates: s.updates.Load(), Abandoned: s.abandoned.Load(), Queue: s.queue.Len()}
 }

@@ -14,6 +14,7 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/store/queue"
 	"mfabridge/internal/hint"
 )
 
@@ -62,11 +63,9 @@ const maxReaders = 4
 // Store is an open store. It implements [engine.Store].
 type Store struct {
 	path    string
-	jobs    chan *job
-	peeks   chan peek     // of watchers
-	seen    int64         // what the last of them was told
-	closing chan struct{} // closed by Close: no new jobs
-	done    chan struct{} // closed when the writer has ended
+	queue   *queue.Queue
+	peeks   chan peek // of watchers
+	seen    int64     // what the last of them was told
 	once    sync.Once
 	writer  *conn
 	keeper  *conn         // see tend
@@ -172,8 +171,8 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{path: path, writer: w, jobs: make(chan *job, maxGroup), peeks: make(chan peek),
-		closing: make(chan struct{}), done: make(chan struct{}), readers: make(chan *conn, maxReaders),
+	s := &Store{path: path, writer: w, queue: queue.New(maxGroup), peeks: make(chan peek),
+		readers: make(chan *conn, maxReaders),
 		written: make(chan struct{}, 1), rest: make(chan struct{}), tended: make(chan struct{})}
 	for range maxReaders {
 		r, err := dial(path, "ro", "", busyTimeout)
@@ -286,8 +285,7 @@ func migrate(c *conn) (err error) {
 // Close lets the waiting updates finish and closes the file.
 func (s *Store) Close() error {
 	s.once.Do(func() {
-		close(s.closing)
-		<-s.done
+		s.queue.Close()
 		<-s.tended
 		s.closed = s.closeConns()
 	})

@@ -3,6 +3,8 @@ package sqlite
 import (
 	"context"
 	"time"
+
+	"mfabridge/cloud/engine/store/queue"
 )
 
 // watchPeriod is how often a watcher looks whether others have written.
@@ -20,7 +22,7 @@ type peek chan int64
 func (s *Store) Watch(ctx context.Context) (<-chan struct{}, error) {
 	last, ok := s.version(ctx)
 	if !ok {
-		return nil, closedError()
+		return nil, queue.Closed()
 	}
 	signals := make(chan struct{}, 1)
 	go func() {
@@ -56,7 +58,7 @@ func (s *Store) version(ctx context.Context) (int64, bool) {
 	p := make(peek, 1)
 	select {
 	case s.peeks <- p:
-	case <-s.closing:
+	case <-s.queue.Closing():
 		return 0, false
 	case <-ctx.Done():
 		return 0, false

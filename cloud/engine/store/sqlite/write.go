@@ -3,10 +3,10 @@ package sqlite
 import (
 	"context"
 	"errors"
-	"runtime"
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/store/queue"
 )
 
 // maxGroup is the most updates that one commit carries.
@@ -22,67 +22,21 @@ const (
 	sqlUndo      = "ROLLBACK TO update_of_one"
 )
 
-// job is one call of Update.
-type job struct {
-	ctx  context.Context
-	fn   func(engine.Tx) error
-	err  error
-	done chan struct{}
-}
-
-// Update implements [engine.Store].
-func (s *Store) Update(ctx context.Context, fn func(engine.Tx) error) error {
-	j := &job{ctx: ctx, fn: fn, done: make(chan struct{})}
-	select {
-	case <-s.closing:
-		return closedError()
-	default:
-	}
-	select {
-	case s.jobs <- j:
-	case <-s.closing:
-		return closedError()
-	case <-ctx.Done():
-		return unavailable("the store was busy", ctx.Err())
-	}
-	select {
-	case <-j.done:
-		return j.err
-	case <-s.done: // the writer ended: it has answered j, or never saw it
-		select {
-		case <-j.done:
-			return j.err
-		default:
-			return closedError()
-		}
-	}
-}
-
-func closedError() error {
-	return &cloud.Error{Kind: cloud.Unavailable, Message: "the store is closed"}
-}
-
 // write is the writer: it owns the writing connection until Close.
 func (s *Store) write() {
-	defer close(s.done)
-	group := make([]*job, 0, maxGroup)
+	defer s.queue.Ended()
+	group := make([]*queue.Job, 0, maxGroup)
 	for {
 		select {
-		case j := <-s.jobs:
+		case j := <-s.queue.Waiting():
 			group = s.commit(group[:0], j)
 		case p := <-s.peeks:
 			s.look(p)
 		case <-s.rest:
 			_, _, _ = s.writer.checkpoint() // what fails is tried again with the next one
-		case <-s.closing:
-			for {
-				select {
-				case j := <-s.jobs:
-					group = s.commit(group[:0], j)
-				default:
-					return
-				}
-			}
+		case <-s.queue.Closing():
+			s.queue.Rest(func(j *queue.Job) { group = s.commit(group[:0], j) })
+			return
 		}
 	}
 }
@@ -90,7 +44,7 @@ func (s *Store) write() {
 // commit runs first and what else waits in one transaction, and answers them.
 // Where no transaction can be had, all who wait are told so: each waiting for
 // its own would add up to as many times the busy timeout.
-func (s *Store) commit(group []*job, first *job) []*job {
+func (s *Store) commit(group []*queue.Job, first *queue.Job) []*queue.Job {
 	if err := s.writer.do(sqlBegin); err != nil {
 		for j := first; j != nil; j = s.next(len(group)) {
 			group = append(group, j)
@@ -102,7 +56,7 @@ func (s *Store) commit(group []*job, first *job) []*job {
 	for j := first; j != nil; j = s.next(len(group)) {
 		group = append(group, j)
 		if !s.run(j) {
-			return s.abandon(group, j.err)
+			return s.abandon(group, j.Err)
 		}
 	}
 	if err := s.writer.recent.settle(s.writer); err != nil {
@@ -115,43 +69,31 @@ func (s *Store) commit(group []*job, first *job) []*job {
 	s.commits.Add(1)
 	s.updates.Add(uint64(len(group)))
 	for _, j := range group {
-		close(j.done)
+		j.Answer()
 	}
 	return group
 }
 
-// next takes another waiting job, or nil when it is time to commit. Callers
-// that are about to ask get one chance to run before the disk is flushed.
-func (s *Store) next(have int) *job {
+// next takes another waiting job, or nil when it is time to commit.
+func (s *Store) next(have int) *queue.Job {
 	if have >= maxGroup {
 		return nil
 	}
-	for try := range 2 {
-		select {
-		case j := <-s.jobs:
-			return j
-		default:
-			if try == 0 {
-				runtime.Gosched()
-			}
-		}
-	}
-	return nil
+	return s.queue.Next()
 }
 
 // run runs one job inside its savepoint. It returns false if the whole
 // transaction is lost, which SQLite does on a full disk and the like.
-func (s *Store) run(j *job) bool {
-	if err := j.ctx.Err(); err != nil {
-		j.err = unavailable("the store was busy", err)
+func (s *Store) run(j *queue.Job) bool {
+	if j.Left() {
 		return true
 	}
 	if err := s.writer.do(sqlSavepoint); err != nil {
-		j.err = failure(err)
+		j.Err = failure(err)
 		return false
 	}
 	noted := len(s.writer.recent.keys)
-	if j.err = failure(call(j.fn, tx{reader{s.writer}})); j.err != nil {
+	if j.Err = failure(j.Run(tx{reader{s.writer}})); j.Err != nil {
 		s.writer.recent.keys = s.writer.recent.keys[:noted]
 		s.writer.heads = nil // what was appended is undone
 		clear(s.writer.meta)
@@ -159,31 +101,19 @@ func (s *Store) run(j *job) bool {
 			return false
 		}
 		if err := s.writer.do(sqlUndo); err != nil {
-			j.err = errors.Join(j.err, failure(err))
+			j.Err = errors.Join(j.Err, failure(err))
 			return false
 		}
 	}
 	if err := s.writer.do(sqlRelease); err != nil {
-		j.err = failure(err)
+		j.Err = failure(err)
 		return false
 	}
 	return true
 }
 
-// call runs fn. A panic would end the whole program here, in a goroutine that
-// is nobody's: it becomes an error of this one update, without the value of the
-// panic, which may hold anything.
-func call(fn func(engine.Tx) error, t tx) (err error) {
-	defer func() {
-		if recover() != nil {
-			err = &cloud.Error{Kind: cloud.Internal, Message: "an update failed by a fault in the program"}
-		}
-	}()
-	return fn(t)
-}
-
 // abandon rolls the transaction back and fails every job that had succeeded.
-func (s *Store) abandon(group []*job, cause error) []*job {
+func (s *Store) abandon(group []*queue.Job, cause error) []*queue.Job {
 	s.writer.heads, s.writer.meta, s.writer.recent = nil, nil, recent{}
 	s.abandoned.Add(1)
 	if !s.writer.raw.AutoCommit() {
@@ -192,10 +122,10 @@ func (s *Store) abandon(group []*job, cause error) []*job {
 		}
 	}
 	for _, j := range group {
-		if j.err == nil {
-			j.err = uncommitted(cause)
+		if j.Err == nil {
+			j.Err = uncommitted(cause)
 		}
-		close(j.done)
+		j.Answer()
 	}
 	return group
 }
@@ -207,12 +137,17 @@ func uncommitted(cause error) error {
 	return &cloud.Error{Kind: cloud.Unavailable, Message: "the store could not commit", Lasting: ok && e.Lasting, Err: cause}
 }
 
+// Update implements [engine.Store].
+func (s *Store) Update(ctx context.Context, fn func(engine.Tx) error) error {
+	return s.queue.Update(ctx, fn)
+}
+
 // View implements [engine.Store].
 func (s *Store) View(ctx context.Context, fn func(engine.Reader) error) (err error) {
 	var c *conn
 	select {
-	case <-s.closing:
-		return closedError()
+	case <-s.queue.Closing():
+		return queue.Closed()
 	case <-ctx.Done():
 		return unavailable("the store was busy", ctx.Err())
 	case c = <-s.readers:

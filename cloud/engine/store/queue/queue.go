@@ -1,0 +1,153 @@
+// Package queue hands the updates of many callers to the one writer of a store,
+// which commits those together that wait at the same moment. It is what the
+// drivers have in common: who waits for what, who has left, and that a fault in
+// one update is the error of that one.
+//
+//	q := queue.New(512)
+//	err := q.Update(ctx, fn)  // callers
+//	q.Close()
+//
+// The writer takes a job from Waiting and what Next adds to it, runs and commits
+// them, and answers each. When Closing ends it serves the Rest, and says Ended.
+package queue
+
+import (
+	"context"
+	"runtime"
+	"sync"
+
+	"mfabridge/cloud"
+	"mfabridge/cloud/engine"
+)
+
+// Job is one call of Update. It is the writer's until it is answered.
+type Job struct {
+	Err error // what the caller is told
+
+	ctx  context.Context
+	fn   func(engine.Tx) error
+	done chan struct{}
+}
+
+// Left tells whether the caller has left, and puts that into Err.
+func (j *Job) Left() bool {
+	err := j.ctx.Err()
+	if err != nil {
+		j.Err = busy(err)
+	}
+	return err != nil
+}
+
+// Run runs the update. A panic would end the whole program here, in a goroutine
+// that is nobody's: it becomes an error of this one update, without the value of
+// the panic, which may hold anything.
+func (j *Job) Run(tx engine.Tx) (err error) {
+	defer func() {
+		if recover() != nil {
+			err = &cloud.Error{Kind: cloud.Internal, Message: "an update failed by a fault in the program"}
+		}
+	}()
+	return j.fn(tx)
+}
+
+// Answer tells the caller what Err says.
+func (j *Job) Answer() { close(j.done) }
+
+// Queue is where updates wait. All methods may be called concurrently, those of
+// the writer by one goroutine.
+type Queue struct {
+	jobs    chan *Job
+	closing chan struct{}
+	ended   chan struct{}
+	once    sync.Once
+}
+
+// New makes a queue in which room updates may wait; further ones wait to get in.
+func New(room int) *Queue {
+	return &Queue{jobs: make(chan *Job, room), closing: make(chan struct{}), ended: make(chan struct{})}
+}
+
+// Closed is the error of a store that was closed.
+func Closed() error {
+	return &cloud.Error{Kind: cloud.Unavailable, Message: "the store is closed"}
+}
+
+func busy(cause error) error {
+	return &cloud.Error{Kind: cloud.Unavailable, Message: "the store was busy", Err: cause}
+}
+
+// Update waits until the writer has answered fn, as [engine.Store] has it. A
+// caller who leaves before fn has begun is not served; one who leaves later
+// waits for the answer.
+func (q *Queue) Update(ctx context.Context, fn func(engine.Tx) error) error {
+	j := &Job{ctx: ctx, fn: fn, done: make(chan struct{})}
+	select {
+	case <-q.closing:
+		return Closed()
+	default:
+	}
+	select {
+	case q.jobs <- j:
+	case <-q.closing:
+		return Closed()
+	case <-ctx.Done():
+		return busy(ctx.Err())
+	}
+	select {
+	case <-j.done:
+		return j.Err
+	case <-q.ended: // the writer ended: it has answered j, or never saw it
+		select {
+		case <-j.done:
+			return j.Err
+		default:
+			return Closed()
+		}
+	}
+}
+
+// Waiting is where the writer takes the first update of a commit.
+func (q *Queue) Waiting() <-chan *Job { return q.jobs }
+
+// Next is another update that waits, or nil when it is time to commit. Callers
+// that are about to ask get one chance to run before the disk is flushed.
+func (q *Queue) Next() *Job {
+	for try := range 2 {
+		select {
+		case j := <-q.jobs:
+			return j
+		default:
+			if try == 0 {
+				runtime.Gosched()
+			}
+		}
+	}
+	return nil
+}
+
+// Rest has the writer serve what still waits when the queue is closed.
+func (q *Queue) Rest(serve func(*Job)) {
+	for {
+		select {
+		case j := <-q.jobs:
+			serve(j)
+		default:
+			return
+		}
+	}
+}
+
+// Len is how many updates wait.
+func (q *Queue) Len() int { return len(q.jobs) }
+
+// Closing is closed when Close is called.
+func (q *Queue) Closing() <-chan struct{} { return q.closing }
+
+// Ended is for the writer to say that it serves nobody any more.
+func (q *Queue) Ended() { close(q.ended) }
+
+// Close lets nobody in any more, and waits for the writer to end.
+func (q *Queue) Close() {
+	q.once.Do(func() { close(q.closing) })
+	<-q.ended
+}
