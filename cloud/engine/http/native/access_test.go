@@ -1,6 +1,7 @@
 package native_test
 
 import (
+	"fmt"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -185,4 +186,24 @@ func TestHashesLeaveRoom(t *testing.T) {
 	if busy.Load() == 0 || wrong.Load() == 0 {
 		t.Errorf("%d were told to wait, %d were checked", busy.Load(), wrong.Load())
 	}
+}
+
+// Codes that one address asks for are limited, and use nothing up for others.
+func TestLimitsOnOneAddress(t *testing.T) {
+	h := build(t, both)
+	asks := func(name string) answer {
+		return h.call(signUpAsk, "continuation_token", h.call(signUpStart, "username", name, "challenge_type", every).token(t))
+	}
+	for i := range 101 {
+		a := asks(fmt.Sprintf("x%d@fabrikam.example", i))
+		if refused := a.status == http.StatusTooManyRequests; refused != (i == 100) {
+			t.Fatalf("code %d: %d %s", i+1, a.status, a.raw)
+		}
+	}
+	h.from = "198.51.100.7:1"
+	if a := asks(eve); a.status != http.StatusOK || h.mail.count() != 101 {
+		t.Errorf("another address: %s", a.raw)
+	}
+	h.from = "192.0.2.10:1"
+	h.signedIn(t, ada) // texts are counted apart
 }

@@ -445,3 +445,50 @@ func TestFlood(t *testing.T) {
 		t.Errorf("a second later: %d %s", a.status, a.raw)
 	}
 }
+
+// Two nodes on one store: a flow goes on at either, one code gives one set of
+// tokens, and what was ended at one is over at the other.
+func TestTwoNodes(t *testing.T) {
+	h := build(t)
+	_, other, _ := h.node(t)
+	first := h.pages
+	var turn atomic.Int64
+	h.pages = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if turn.Add(1)%2 == 0 {
+			other.ServeHTTP(w, r)
+			return
+		}
+		first.ServeHTTP(w, r)
+	})
+	got := h.signedIn(t, ada)
+	h.claimsOf(t, got.text("id_token"), "JWT")
+	next := h.refresh(got.text("refresh_token"))
+	if next.status != http.StatusOK {
+		t.Fatalf("%s", next.raw)
+	}
+	h.advance(time.Minute)
+	a := h.sent(t, ada, "sms")
+	code, _ := h.texts.last(t)
+	continuation := a.token(t)
+	var wg sync.WaitGroup
+	var tokens atomic.Int32
+	for range 20 {
+		wg.Go(func() {
+			if got := h.coded(continuation, code); got.text("access_token") != "" {
+				tokens.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	if tokens.Load() != 1 {
+		t.Errorf("%d sets of tokens", tokens.Load())
+	}
+	h.refresh(got.text("refresh_token")).is(t, "used at the other node", "invalid_grant", "")
+	h.refresh(next.text("refresh_token")).is(t, "ended at the other node", "invalid_grant", "")
+	h.only(t, engine.AccessRule{Name: "closed", Grant: engine.GrantBlock})
+	for range 2 {
+		if got := h.asked(t); got != "blocked" {
+			t.Errorf("a rule of the other node: %s", got)
+		}
+	}
+}

@@ -83,6 +83,7 @@ type house struct {
 	app         engine.NativeApp
 	ada         cloud.UserID
 	from        string // address of who calls
+	path        string // of the store
 }
 
 func (h *house) Now() time.Time {
@@ -105,34 +106,41 @@ func build(t testing.TB, edit ...func(*engine.NativeApp)) *house {
 	if err := sqlite.Init(t.Context(), path, "", engine.Setup{Actor: operator, Now: h.now}); err != nil {
 		t.Fatal(err)
 	}
-	s, err := sqlite.Open(t.Context(), path, sqlite.Options{})
+	h.path = path
+	h.Engine, h.pages, h.api = h.node(t)
+	h.app = h.addApp(t, edit...)
+	h.ada = h.person(t, ada, "+1 4255550100", "")
+	return h
+}
+
+// node opens the store as another process would, with handlers of its own.
+func (h *house) node(t testing.TB) (e *engine.Engine, pages, programs http.Handler) {
+	t.Helper()
+	s, err := sqlite.Open(t.Context(), h.path, sqlite.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	key, err := engine.LoadKey("file:" + path + ".key")
+	key, err := engine.LoadKey("file:" + h.path + ".key")
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.Engine, err = engine.Open(t.Context(), engine.Config{Store: s, Key: key, Now: h.Now,
+	e, err = engine.Open(t.Context(), engine.Config{Store: s, Key: key, Now: h.Now,
 		Senders: map[cloud.Preference]engine.Sender{cloud.SMS: h.texts, cloud.EmailCode: h.mail}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	faces, err := api.New(api.Options{Engine: h.Engine, Issuer: "https://api.contoso.example", Public: public, Native: native.Rate{Address: 10_000, All: 10_000}, Now: h.Now})
+	faces, err := api.New(api.Options{Engine: e, Issuer: "https://api.contoso.example", Public: public, Native: native.Rate{Address: 10_000, All: 10_000}, Now: h.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.pages, h.api = faces.Handler(serve.Pages), faces.Handler(serve.API)
 	t.Cleanup(func() {
-		for _, err := range []error{faces.Close(), h.Engine.Close(), s.Close()} {
+		for _, err := range []error{faces.Close(), e.Close(), s.Close()} {
 			if err != nil {
 				t.Error(err)
 			}
 		}
 	})
-	h.app = h.addApp(t, edit...)
-	h.ada = h.person(t, ada, "+1 4255550100", "")
-	return h
+	return e, faces.Handler(serve.Pages), faces.Handler(serve.API)
 }
 
 // addApp registers an application with everything that an edit does not change.
