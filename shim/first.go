@@ -125,7 +125,7 @@ func (l *logins) pass(a attempt, v verdict, user cloud.UserID) {
 // for a code, which sends nothing and is left alone.
 func (l *logins) spare(ctx context.Context, a attempt, proof Proof, key string) (v verdict, spared bool) {
 	m, ok := l.cachePlace(a)
-	if !ok {
+	if !ok || l.loud {
 		return verdict{}, false
 	}
 	user, fresh := l.passed.knows(m, l.now())

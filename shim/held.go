@@ -93,7 +93,7 @@ func (l *logins) settled(a attempt, h *held, d cloud.Decision) verdict {
 // configuration says so and nobody has said no: the push was not answered in
 // time, or nothing could be delivered. It is not ok if there is none to ask for.
 func (l *logins) fallback(ctx context.Context, a attempt, proof Proof, after cloud.ChallengeID, why reason) (v verdict, ok bool) {
-	if !a.client.FallbackOATH || a.protocol != PAP || !mayFallBack(why) {
+	if l.loud || !a.client.FallbackOATH || a.protocol != PAP || !mayFallBack(why) {
 		return verdict{}, false
 	}
 	kept, err := l.keys().keep(proof, a.client.Name, a.folded)

@@ -31,6 +31,7 @@ type logins struct {
 	verifier cloud.Verifier
 	matcher  cloud.CodeMatcher // nil: no client appends codes
 	board    cloud.Noticeboard // nil: other nodes tell us nothing
+	loud     bool              // beginning a challenge asks the person, whatever it is for
 	bypasses Bypasses          // nil: there are none
 	ring     atomic.Pointer[keyring]
 	local    *macKey // names passwords and places in the memory of this process, for as long as it lives
@@ -48,8 +49,15 @@ func newLogins(o Options) *logins {
 	l := &logins{verifier: o.Verifier, bypasses: o.Bypasses, local: local, now: o.Now, wrong: newMarks(), passed: newMarks(), pins: newPins(local)}
 	l.matcher, _ = o.Verifier.(cloud.CodeMatcher)
 	l.board, _ = o.Verifier.(cloud.Noticeboard)
+	if v, ok := o.Verifier.(loud); ok {
+		l.loud = v.Loud()
+	}
 	return l
 }
+
+// loud is what a [cloud.Verifier] has besides that may not be able to begin a
+// challenge for a code without asking the person by whatever way is theirs.
+type loud interface{ Loud() bool }
 
 // keys are those of now.
 func (l *logins) keys() *keyring { return l.ring.Load() }

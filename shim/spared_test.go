@@ -66,6 +66,47 @@ func TestClientBypassSparesTheSecondFactorOnly(t *testing.T) {
 	})
 }
 
+// loudEngine asks the person whatever a challenge is begun for.
+type loudEngine struct{ *fakeEngine }
+
+func (loudEngine) Loud() bool { return true }
+
+// An engine that would ask the person is not asked whether a user may verify:
+// neither for a bypass, nor for a cache, nor for a code in place of a push.
+func TestLoudEngineIsAskedForLoginsAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &home{}
+		r := newRig(t, func(o *shim.Options) {
+			o.Bypasses, o.Primaries = allowed{"home": time.Now().Add(time.Hour)}, map[string]shim.Primary{"old": h}
+			o.Verifier = loudEngine{o.Verifier.(*fakeEngine)}
+		})
+		h.engine = r.engine
+		defer r.close()
+		r.engine.set(func() { r.engine.hook = func(*cloud.Challenge, *cloud.Decision) { t.Error("the engine was asked") } })
+		want(t, r.login(ask{from: homeClient, user: "push", password: "pw", station: "laptop"}), radius.AccessAccept)
+		want(t, r.login(ask{from: homeClient, user: "push", password: "wrong", station: "laptop", id: 1}), radius.AccessReject)
+	})
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := holding(t, func(o *shim.Options) { o.Verifier = loudEngine{o.Verifier.(*fakeEngine)} })
+		defer r.close()
+		for i, from := range []string{keeps, keeps, fall} {
+			q := ask{from: from, user: "both", password: "pw", station: "laptop", id: byte(i)}
+			request := r.start(q)
+			r.waitingFor(1)
+			state, code := cloud.Approved, radius.AccessAccept
+			if from == fall {
+				state, code = cloud.Expired, radius.AccessReject
+			}
+			r.engine.person("id-both", state, "")
+			want(t, r.checked(r.receive(), request), code)
+			time.Sleep(11 * time.Second)
+		}
+		if r.engine.pushes != 3 {
+			t.Errorf("%d pushes for three logins", r.engine.pushes)
+		}
+	})
+}
+
 // Who may not verify is not let in by a bypass, nor is anybody by that of
 // another client, or of one whose first factor is not checked here.
 func TestClientBypassOpensNothingElse(t *testing.T) {

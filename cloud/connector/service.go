@@ -103,7 +103,9 @@ func (s *Service) turn(r response, g *going, shows bool) (session.Turn, error) {
 }
 
 // refused is the table from the service's words to reasons. A word that is
-// not in it is a refusal all the same: nobody is let in by a word that is new.
+// not in it is a refusal all the same, without a reason: nobody is let in by a
+// word that is new, nor spared by one (AccessDenied: the tenant's application
+// has no business with this user).
 func (s *Service) refused(r response, t session.Turn) (session.Turn, error) {
 	t.State = cloud.Refused
 	switch strings.ToLower(r.value) {
@@ -119,7 +121,7 @@ func (s *Service) refused(r response, t session.Turn) (session.Turn, error) {
 		t.Reason = cloud.UserBlocked
 	case "proofdatanotfound", "authenticationmethodnotconfigured", "nodefaultauthenticationmethodisconfigured", "invalidformat":
 		t.Reason = cloud.NoMethod
-	case "authenticationmethodnotsupported", "accessdenied":
+	case "authenticationmethodnotsupported":
 		t.Reason = cloud.NotAllowed
 	case "authenticationthrottled", "authenticationmethodlimitreached", "smsauthfailedmaxallowedcoderetryreached", "userauthfailedduplicaterequest":
 		t.Reason = cloud.TooManyTries
@@ -129,8 +131,6 @@ func (s *Service) refused(r response, t session.Turn) (session.Turn, error) {
 		return session.Turn{}, &cloud.Error{Kind: cloud.NotFound, Message: "the tenant has no such user"}
 	case "internalerror", "":
 		return session.Turn{}, &cloud.Error{Kind: cloud.Unavailable, Message: "the connector has reached no verdict"}
-	default:
-		t.Reason = cloud.NotAllowed
 	}
 	return t, nil
 }

@@ -39,6 +39,7 @@ const (
 	proofLife = 2 * time.Minute // from the right password to Begin
 	codeLife  = 5 * time.Minute // of a code; a continuation token lives ten minutes at most
 	maxProofs = 20_000
+	maxOwn    = 8 // of one user
 	maxAnswer = 64 << 10
 )
 
@@ -59,6 +60,8 @@ type Verifier struct {
 	*session.Verifier
 	o      Options
 	client *http.Client
+
+	brake *session.Brake // on passwords
 
 	mu     sync.Mutex
 	proofs map[string][]proof // by user principal name, oldest first
@@ -92,8 +95,8 @@ func New(o Options) (*Verifier, error) {
 	o.Base = strings.TrimSuffix(o.Base, "/")
 	client := *o.Client
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	v := &Verifier{o: o, client: &client, proofs: map[string][]proof{}}
-	v.Verifier = session.New(session.Options{Service: (*service)(v), Who: o.Who, Now: o.Now, Log: o.Log})
+	v := &Verifier{o: o, client: &client, brake: session.NewBrake(o.Now), proofs: map[string][]proof{}}
+	v.Verifier = session.New(session.Options{Service: (*service)(v), Who: o.Who, CodesOnly: true, Now: o.Now, Log: o.Log})
 	return v, nil
 }
 
@@ -109,8 +112,12 @@ func (v *Verifier) keep(upn string, p proof) error {
 		return &cloud.Error{Kind: cloud.Throttled, Message: "too many logins have proven a first factor and go no further"}
 	}
 	p.until = now.Add(proofLife)
-	v.proofs[upn] = append(v.proofs[upn], p)
-	v.kept++
+	list := append(v.proofs[upn], p)
+	if v.kept++; len(list) > maxOwn { // the oldest is the one that goes no further
+		list = append([]proof(nil), list[1:]...)
+		v.kept--
+	}
+	v.proofs[upn] = list
 	return nil
 }
 

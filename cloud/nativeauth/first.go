@@ -6,12 +6,13 @@ import (
 	"net/url"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/session"
 	"mfabridge/internal/secret"
 )
 
 // CheckPassword implements [cloud.Passwords]: the first factor. Groups are not
 // told.
-func (v *Verifier) CheckPassword(ctx context.Context, subject cloud.Key, password secret.Bytes, _ cloud.Client) (cloud.Proof, error) {
+func (v *Verifier) CheckPassword(ctx context.Context, subject cloud.Key, password secret.Bytes, client cloud.Client) (cloud.Proof, error) {
 	no := cloud.Proof{Reason: cloud.WrongPassword}
 	id, upn, err := v.o.Who(ctx, subject)
 	if err != nil && cloud.KindOf(err) == cloud.NotFound {
@@ -23,6 +24,24 @@ func (v *Verifier) CheckPassword(ctx context.Context, subject cloud.Key, passwor
 	if password.IsZero() {
 		return no, nil
 	}
+	done, ok := v.brake.Try(id, client, false) // the tenant counts by user
+	if !ok {
+		return cloud.Proof{Reason: cloud.TooManyTries}, nil
+	}
+	outcome := session.Unknown
+	defer func() { done(outcome) }()
+	proof, err := v.prove(ctx, id, upn, password)
+	switch {
+	case err == nil && proof.OK:
+		outcome = session.Passed
+	case err == nil:
+		outcome = session.Failed
+	}
+	return proof, err
+}
+
+// prove asks the tenant.
+func (v *Verifier) prove(ctx context.Context, id cloud.UserID, upn string, password secret.Bytes) (cloud.Proof, error) {
 	r, err := v.post(ctx, initiate, url.Values{"username": {upn}, "challenge_type": {challengeTypes}, "capabilities": {capabilities}})
 	if err != nil {
 		return cloud.Proof{}, err

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"mfabridge/cloud"
+	"mfabridge/internal/secret"
 )
 
 // Answer implements [cloud.Verifier].
@@ -29,11 +30,30 @@ func (v *Verifier) Answer(ctx context.Context, a cloud.Answer) (cloud.Decision, 
 	if held { // typed where nothing is typed
 		return v.record(c, &a, Turn{State: cloud.Pending, Reason: cloud.WrongCode}), nil
 	}
-	turn, err := v.o.Service.Code(ctx, c.handle, a.Code)
+	turn, err := v.guess(ctx, c, c.handle, a.Code)
 	if err != nil {
 		return cloud.Decision{}, err
 	}
 	return v.record(c, &a, turn), nil
+}
+
+// guess has the service judge a code, unless too many were wrong.
+func (v *Verifier) guess(ctx context.Context, c *challenge, handle any, code secret.Bytes) (Turn, error) {
+	done, ok := v.brake.Try(c.user, c.client, c.proven)
+	if !ok {
+		return Turn{State: cloud.Refused, Reason: cloud.TooManyTries}, nil
+	}
+	outcome := Unknown // also if the service panics
+	defer func() { done(outcome) }()
+	turn, err := v.o.Service.Code(ctx, handle, code)
+	switch {
+	case err != nil:
+	case turn.State == cloud.Approved:
+		outcome = Passed
+	default:
+		outcome = Failed
+	}
+	return turn, err
 }
 
 func (v *Verifier) find(id cloud.ChallengeID) *challenge {

@@ -57,7 +57,7 @@ func (v *Verifier) join(user cloud.UserID, r *cloud.Request) (c *challenge, mine
 	if len(v.byID) >= v.o.Open {
 		return nil, false, refuse(cloud.Throttled, "too many challenges are open")
 	}
-	c = &challenge{id: newID(), user: user, key: key, context: slices.Clone(r.Context), begun: make(chan struct{}),
+	c = &challenge{id: newID(), user: user, key: key, context: slices.Clone(r.Context), client: r.Client, proven: r.Subject.Kind != cloud.ByName, begun: make(chan struct{}),
 		state: cloud.Pending, tries: r.Tries, answers: map[string]recorded{}, index: -1}
 	c.expires = now.Add(maxLife)
 	v.byID[c.id] = c
@@ -94,26 +94,65 @@ func (v *Verifier) start(ctx context.Context, c *challenge, upn string, r *cloud
 	c.turn.Lock()
 	defer c.turn.Unlock()
 	ask := Ask{UPN: upn, Method: r.Method, Client: r.Client, ShowsNumber: r.ShowsNumber, WithCode: !r.Code.IsZero(), Changed: func() { v.changed(c) }}
-	turn, err := v.o.Service.Begin(ctx, ask)
-	if err != nil {
-		return err
-	}
-	if ask.WithCode && turn.State == cloud.Pending && turn.Again == 0 {
-		turn, err = v.code(ctx, turn, r.Code)
-		if err != nil {
-			return err
-		}
+	one, wary := v.bother(c.user, &ask)
+	turn, err := Turn{State: cloud.Refused, Reason: cloud.TooManyTries, Method: r.Method}, error(nil)
+	if one != nil || !wary {
+		turn, err = v.ask(ctx, c, ask, r.Code)
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	if err != nil || !isHeld(turn.Method) && turn.Again == 0 || turn.State == cloud.Approved {
+		v.bothers.end(one)
+	} else if c.bother = one; one == nil && turn.State == cloud.Pending {
+		turn.State, turn.Reason = cloud.Refused, cloud.TooManyTries // pressed, though a code was wished for
+	}
+	if err != nil {
+		return err
+	}
 	v.open(c, turn, r)
 	return nil
 }
 
+// bother counts what may become a push or call. Where there were too many of
+// them, a code is asked for; wary and none: nothing is.
+func (v *Verifier) bother(user cloud.UserID, ask *Ask) (one *bother, wary bool) {
+	code := ask.WithCode || ask.Method != "" && !isHeld(ask.Method)
+	if v.o.CodesOnly || code && !v.o.Loud {
+		return nil, false
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	one, ok := v.bothers.begin(user, v.o.Now())
+	if !ok && ask.Method == "" && !v.o.Loud {
+		ask.Method = cloud.OATHCode
+		return nil, false
+	}
+	return one, true
+}
+
+// ask begins at the service. A code that came with the request is all that is
+// to decide: who is let in or asked elsewhere without it is refused.
+func (v *Verifier) ask(ctx context.Context, c *challenge, a Ask, code secret.Bytes) (Turn, error) {
+	if a.WithCode && v.brake.Shut(c.user, c.client, c.proven) {
+		return Turn{State: cloud.Refused, Reason: cloud.TooManyTries, Method: a.Method}, nil
+	}
+	turn, err := v.o.Service.Begin(ctx, a)
+	if err != nil || !a.WithCode {
+		return turn, err
+	}
+	switch {
+	case turn.State == cloud.Approved, turn.State == cloud.Pending && (turn.Again > 0 || isHeld(turn.Method)):
+		turn.State, turn.Reason = cloud.Refused, cloud.NoMethod
+	case turn.State == cloud.Pending:
+		return v.code(ctx, c, turn, code)
+	}
+	return turn, nil
+}
+
 // code answers at once; a code that is not taken ends a challenge that was
 // begun with it.
-func (v *Verifier) code(ctx context.Context, begun Turn, code secret.Bytes) (Turn, error) {
-	turn, err := v.o.Service.Code(ctx, begun.Handle, code)
+func (v *Verifier) code(ctx context.Context, c *challenge, begun Turn, code secret.Bytes) (Turn, error) {
+	turn, err := v.guess(ctx, c, begun.Handle, code)
 	if turn.Method == "" {
 		turn.Method = begun.Method
 	}

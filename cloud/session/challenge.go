@@ -14,6 +14,8 @@ type challenge struct {
 	key     string // in byKey; empty: not repeatable
 	login   string // in pushes; empty: not a push
 	context []byte
+	client  cloud.Client
+	proven  bool // who it is was proven, and not only typed
 
 	begun chan struct{} // closed once the service has answered Begin, or failed
 	err   error         // it failed
@@ -32,6 +34,8 @@ type challenge struct {
 	expires time.Time
 	decided time.Time
 	answers map[string]recorded // by Answer.Key
+
+	bother *bother // nil: nobody was asked by push or call
 
 	again time.Duration // how often the service is asked; 0: never
 	due   time.Time     // when something is to be done
@@ -77,6 +81,9 @@ func (v *Verifier) decide(c *challenge, state cloud.State, reason cloud.Reason, 
 	c.state, c.reason, c.decided, c.again = state, reason, now, 0
 	if v.pushes[c.login] == c {
 		delete(v.pushes, c.login)
+	}
+	if state == cloud.Approved {
+		v.bothers.end(c.bother)
 	}
 	v.enqueue(c, now.Add(keepDecided))
 	for f := range v.feeds {

@@ -11,6 +11,9 @@
 //   - An equal repeat gets its verdict within one process. After a restart a
 //     challenge is unknown, which nobody mistakes for an approval.
 //   - That a code is accepted once is up to the service.
+//   - How often was guessed, and how often somebody was asked by push or call, is
+//     counted here whatever the service counts ([Brake]), and forgotten by a
+//     restart.
 //   - Whether a user may still verify is known only while the service asks; an
 //     approval that was recorded is repeated within its window.
 //
@@ -79,6 +82,13 @@ type Options struct {
 	Now func() time.Time
 	Log *slog.Logger
 
+	// Loud says that the service cannot be asked for a code without asking the
+	// person, by whatever way is theirs.
+	Loud bool
+
+	// CodesOnly says that the service never asks by push or call.
+	CodesOnly bool
+
 	Open    int           // challenges kept at once; 0: 20,000
 	Timeout time.Duration // of one question between the calls; 0: 10 s
 }
@@ -116,12 +126,16 @@ type Verifier struct {
 	wake chan struct{} // something is due earlier than was known
 	work chan *challenge
 
+	brake *Brake
+
 	mu     sync.Mutex
 	byID   map[cloud.ChallengeID]*challenge
 	byKey  map[string]*challenge // by user and idempotency key
 	pushes map[string]*challenge // the pending one of a login, by user, application and station
 	queue  queue                 // by what is due next
 	feeds  map[*feed]struct{}
+
+	bothers bothers
 }
 
 var _ cloud.Verifier = (*Verifier)(nil)
@@ -131,7 +145,7 @@ func New(o Options) *Verifier {
 	o.Open = cmp.Or(o.Open, defaultOpen)
 	o.Timeout = cmp.Or(o.Timeout, defaultTimeout)
 	v := &Verifier{o: o, wake: make(chan struct{}, 1), work: make(chan *challenge), byID: map[cloud.ChallengeID]*challenge{},
-		byKey: map[string]*challenge{}, pushes: map[string]*challenge{}, feeds: map[*feed]struct{}{}}
+		byKey: map[string]*challenge{}, pushes: map[string]*challenge{}, feeds: map[*feed]struct{}{}, brake: NewBrake(o.Now), bothers: bothers{open: map[cloud.UserID]int{}}}
 	v.ctx, v.stop = context.WithCancel(context.Background())
 	v.done.Go(v.schedule)
 	for range askers {
@@ -139,6 +153,9 @@ func New(o Options) *Verifier {
 	}
 	return v
 }
+
+// Loud tells whether Begin asks a person whatever is wished for.
+func (v *Verifier) Loud() bool { return v.o.Loud }
 
 // Close ends all streams. What is pending is forgotten.
 func (v *Verifier) Close() error {

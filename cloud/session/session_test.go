@@ -22,9 +22,16 @@ type service struct {
 	looks atomic.Int32
 	stand atomic.Pointer[session.Turn]
 	fail  error
+
+	begun  *session.Turn // instead
+	codes  atomic.Int32
+	wished atomic.Value // cloud.Preference
 }
 
-func (s *service) Begin(context.Context, session.Ask) (session.Turn, error) {
+func (s *service) Begin(_ context.Context, a session.Ask) (session.Turn, error) {
+	if s.wished.Store(a.Method); s.begun != nil {
+		return *s.begun, nil
+	}
 	method := cloud.OATHCode
 	if s.again > 0 {
 		method = cloud.Push
@@ -33,6 +40,7 @@ func (s *service) Begin(context.Context, session.Ask) (session.Turn, error) {
 }
 
 func (s *service) Code(_ context.Context, _ any, code secret.Bytes) (session.Turn, error) {
+	s.codes.Add(1)
 	if string(code.Reveal()) == "1" {
 		return session.Turn{State: cloud.Approved, Method: cloud.OATHCode}, s.fail
 	}

@@ -51,7 +51,7 @@ func (p *program) npsEngine(conf *config.NPS) (*foreignEngine, error) {
 		return nil, err
 	}
 	service := nps.New(nps.Options{Client: client, Password: conf.Word, NASIdentifier: conf.NASIdentifier, Settle: conf.Wait})
-	v := session.New(session.Options{Service: service, Who: session.ByName, Now: p.now, Log: p.logger().With("engine", "radius")})
+	v := session.New(session.Options{Service: service, Who: session.ByName, Loud: true, Now: p.now, Log: p.logger().With("engine", "radius")})
 	return &foreignEngine{v, client.Close}, nil
 }
 

@@ -80,6 +80,10 @@ type External struct {
 	CA string `yaml:"ca"`
 }
 
+// maxSettle leaves a login time to be answered: all that it asks has to come
+// within ten seconds.
+const maxSettle = 8 * time.Second
+
 // accepted is what private_interface has to say.
 const accepted = "accepted"
 
@@ -94,11 +98,14 @@ func (k *check) nps(n *NPS) {
 	if n.Password != "" {
 		n.Word = k.load(n.Password, "engine.radius.password")
 	}
-	n.Wait = k.duration(n.Settle, 4*time.Second, 200*time.Millisecond, 10*time.Second, "engine.radius", "settle")
+	n.Wait = k.duration(n.Settle, 4*time.Second, 200*time.Millisecond, maxSettle, "engine.radius", "settle")
 	for _, c := range k.RADIUS.Clients {
 		k.unable(&c, "engine.radius", oneOf(c.CodeEntry, Append, Only), "an NPS server tells only after it was asked whether a code is right")
 		if c.PushNumber {
 			k.refuse("remove push_number", "client %s: push_number: an NPS server shows no number", c.Name)
+		}
+		if c.FallbackOATH {
+			k.refuse("remove fallback_oath", "client %s: fallback_oath: an NPS server cannot be asked for a code instead: it would ask by the user's own method again", c.Name)
 		}
 	}
 }
@@ -150,9 +157,10 @@ func (k *check) external(e *External) {
 		if c.Primary != Native {
 			k.refuse("write primary: engine", "client %s: primary: engine.native gives a second factor only to who has proven the first there", c.Name)
 		}
-		if c.PushNumber {
-			k.refuse("remove push_number", "client %s: push_number: native authentication has no push", c.Name)
+		if c.PushNumber || c.FallbackOATH {
+			k.refuse("remove push_number and fallback_oath", "client %s: push_number and fallback_oath: native authentication has no push", c.Name)
 		}
+		k.cacheless(&c, "engine.native")
 	}
 }
 
@@ -173,6 +181,18 @@ func (k *check) unable(c *Client, engine, entry, why string) {
 	}
 	if c.Primary == Native {
 		k.refuse("name a primary of type ldap or radius", "client %s: primary: engine: %s keeps no passwords for us", c.Name, engine)
+	}
+	if c.Unmatched == PrimaryOnly {
+		k.refuse("write unmatched: deny", "client %s: unmatched: primary_only cannot be with %s: whoever has no user principal name in the directory would do without a second factor", c.Name, engine)
+	}
+	k.cacheless(c, engine)
+}
+
+// cacheless refuses to spare a second factor where nobody can be asked, without
+// asking the person, whether the user may still verify.
+func (k *check) cacheless(c *Client, engine string) {
+	if d, err := time.ParseDuration(c.Cache.For); err == nil && d > 0 {
+		k.refuse("remove the cache", "client %s: cache cannot be with %s: it does not say, without asking the person, whether a user may still verify", c.Name, engine)
 	}
 }
 

@@ -26,7 +26,8 @@ import (
 	"mfabridge/cloud/engine/store/sqlite"
 )
 
-// House is an engine with a clock that stands still.
+// House is an engine with a clock that stands still, and without limits on who
+// guesses: those are the driver's own.
 type House struct {
 	*engine.Engine
 	outbox string
@@ -63,7 +64,7 @@ func Open(t testing.TB) *House {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.Engine, err = engine.Open(t.Context(), engine.Config{Store: s, Key: key, Now: h.Now, Senders: map[cloud.Preference]engine.Sender{cloud.SMS: box},
+	h.Engine, err = engine.Open(t.Context(), engine.Config{Store: s, Key: key, Limits: engine.Limits{Free: 1000}, Now: h.Now, Senders: map[cloud.Preference]engine.Sender{cloud.SMS: box},
 		Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
 	if err != nil {
 		t.Fatal(err)
