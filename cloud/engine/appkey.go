@@ -113,10 +113,18 @@ func (e *Engine) AppKeys(ctx context.Context, app string) (a App, keys []AppKey,
 }
 
 // UseAssertion records that an assertion of an application was shown, until it
-// ends by itself. One that was shown before is Denied.
-func (e *Engine) UseAssertion(ctx context.Context, app, id string, until time.Time) error {
+// ends by itself; before since nobody took it. One that was shown before is
+// Denied, and so is one that could have been before the store was restored.
+func (e *Engine) UseAssertion(ctx context.Context, app, id string, since, until time.Time) error {
 	mark := digest(id)
 	return asError(e.store.Update(ctx, func(tx Tx) error {
+		fenced, err := fencedUntil(tx)
+		if err != nil {
+			return err
+		}
+		if fenced > 0 && since.Unix() <= fenced {
+			return refuse(cloud.Denied, "the assertion could have been used before the store was restored")
+		}
 		seen := map[string]int64{}
 		value, err := tx.Meta(metaAppSeen + app)
 		if err != nil {

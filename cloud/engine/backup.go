@@ -133,11 +133,51 @@ func (e *Engine) fence(tx Tx, by Actor, generation string) (r Restored, err erro
 	// A generator of 60 seconds takes longest.
 	r.Proven = now.Add((windowProven + 1) * time.Minute).Truncate(time.Minute)
 	r.Unproven = now.Add((windowFar + 1) * time.Minute).Truncate(time.Minute)
+	pinned, err := pinUsers(tx)
+	if err != nil {
+		return r, err
+	}
 	detail := fmt.Sprintf("generation=%s backup=%s audit=%d", generation, r.Backup.Time.UTC().Format(time.RFC3339), last.Seq)
-	return r, errors.Join(tx.Fence(now, windowProven, windowFar),
+	return r, errors.Join(tx.Fence(now, windowProven, windowFar), keepPINs(tx, pinned),
 		tx.SetMeta(metaFenced, strconv.AppendInt(nil, now.Unix(), 10)),
 		tx.SetMeta(metaBackup, []byte{}), tx.SetMeta(metaGeneration, []byte(generation)),
 		tx.Append(e.entry(by, "engine.restore", e.setup.Instance, detail, now)))
+}
+
+// pinUsers are the users of whom an administrator asks a PIN: the one thing
+// aside of a user that a restore must not make void, or it would ask for less.
+func pinUsers(r Reader) (ids []cloud.UserID, err error) {
+	for last := cloud.UserID(""); ; {
+		page, err := r.UsersAfter(last, pageSize)
+		if err != nil {
+			return nil, err
+		}
+		for _, u := range page {
+			last = u.ID
+			if a, err := readAside(u); err != nil || a.PIN { // what cannot be read may have asked for one
+				ids = append(ids, u.ID)
+			}
+		}
+		if len(page) < pageSize {
+			return ids, nil
+		}
+	}
+}
+
+func keepPINs(tx Tx, ids []cloud.UserID) error {
+	for _, id := range ids {
+		u, err := tx.User(id)
+		if err != nil {
+			return err
+		}
+		if err := setAside(u, aside{PIN: true}); err != nil {
+			return err
+		}
+		if err := tx.PutUser(u); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Replace marks this store as one that another, restored one has replaced: all

@@ -111,10 +111,10 @@ func TestAppKeys(t *testing.T) {
 	if app, keys, err := h.AppKeys(t.Context(), "vpn"); err != nil || app.Name != "vpn" || len(keys) != 1 || keys[0].ID != kid {
 		t.Errorf("keys: %+v, %v, %v", app, keys, err)
 	}
-	if err := h.UseAssertion(t.Context(), "vpn", "a1", h.Now().Add(time.Minute)); err != nil {
+	if err := h.UseAssertion(t.Context(), "vpn", "a1", h.Now(), h.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
-	if err := h.UseAssertion(t.Context(), "vpn", "a1", h.Now().Add(time.Minute)); err == nil || cloud.KindOf(err) != cloud.Denied {
+	if err := h.UseAssertion(t.Context(), "vpn", "a1", h.Now(), h.Now().Add(time.Minute)); err == nil || cloud.KindOf(err) != cloud.Denied {
 		t.Errorf("an assertion again: %v", err)
 	}
 	h.Advance(time.Minute)

@@ -176,6 +176,14 @@ func (d *draft) redeviced(w *writing) {
 }
 
 // leave ends what the store keeps of a user beside names and methods.
-func leave(w *writing, id cloud.UserID) error {
-	return errors.Join(w.tx.LeaveAll(string(id)), w.tx.RemoveUser(id))
+func leave(tx Tx, id cloud.UserID) error {
+	slips, err := tx.SlipsOf(id)
+	if err != nil {
+		return err
+	}
+	errs := []error{tx.LeaveAll(string(id)), tx.RemoveMeta(metaAttributes + string(id)), tx.RemoveMeta(hardwareUser + string(id)), tx.RemoveUser(id)}
+	for i := range slips {
+		errs = append(errs, tx.RemoveSlip(slips[i].ID))
+	}
+	return errors.Join(errs...)
 }

@@ -333,7 +333,7 @@ func (d *draft) remove(w *writing) error {
 	if u.Mobile+u.Alternate+u.Office+u.Email != "" || len(d.tokens)+len(d.devices) > 0 {
 		return refused(cloud.Conflict, "the user still has methods: remove them first")
 	}
-	if err := errors.Join(release(w, namesOf(&u.Profile)), leave(w, u.ID)); err != nil {
+	if err := errors.Join(release(w, namesOf(&u.Profile)), leave(w.tx, u.ID)); err != nil {
 		return err
 	}
 	d.subject = u.ID

@@ -26,7 +26,7 @@ type KeyUse struct {
 	Primary    KeyID
 	Generators map[KeyID]int // secrets by the key that sealed them
 	Passwords  map[KeyID]int
-	Others     map[KeyID]int // keys of the store itself and of its faces
+	Others     map[KeyID]int // keys of the store itself and of its faces, messages that wait for their next channel
 	Unopened   []string      // what does not open, at most maxUnopened of it
 	Failed     int           // how many do not open
 }
@@ -56,6 +56,15 @@ func (e *Engine) CheckKeys(ctx context.Context) (KeyUse, error) {
 		}
 		return err
 	})
+	if err == nil {
+		err = e.store.View(ctx, func(r Reader) error {
+			waiting, err := waitingFlights(r, e.now())
+			for _, w := range waiting {
+				look(use.Others, "message "+string(w.row.ID), w.state.Sealed, bindingFlight(w.row.ID))
+			}
+			return err
+		})
+	}
 	for last := cloud.UserID(""); err == nil; {
 		n := 0
 		err = e.store.View(ctx, func(r Reader) error {
@@ -123,7 +132,11 @@ func (e *Engine) Reseal(ctx context.Context, by Actor, progress func(changed int
 	e.key.ring.refresh()
 	now := 0
 	err = e.store.Update(ctx, func(tx Tx) (err error) {
-		now, err = e.resealValues(tx)
+		if now, err = e.resealValues(tx); err != nil {
+			return err
+		}
+		messages, err := e.resealFlights(tx)
+		now += messages
 		return err
 	})
 	changed = now

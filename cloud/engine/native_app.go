@@ -218,7 +218,7 @@ func (e *Engine) RemoveNativeApp(ctx context.Context, by Actor, id string) error
 		if a == nil {
 			return refuse(cloud.NotFound, "there is no such application")
 		}
-		if err := tx.SetMeta(metaNativeApp+id, []byte{}); err != nil {
+		if err := tx.RemoveMeta(metaNativeApp + id); err != nil {
 			return err
 		}
 		return tx.Append(e.entry(by, "native.remove", id, fmt.Sprintf("name=%q", a.Name), e.now()))

@@ -246,23 +246,44 @@ func (r *refreshing) record(action, detail string) error {
 		Detail: strings.TrimSpace(fmt.Sprintf("app=%s from=%q %s", r.app.ID, place(r.client.as(r.app)), detail))})
 }
 
-// EndSignIns ends all sign-ins of a user: no refresh token of theirs is taken
-// any more. Access tokens run out by themselves. It tells how many there were.
+// EndSignIns ends all sign-ins of a user, those too that have not come to their
+// end: no refresh token and no continuation token of theirs is taken any more.
+// Access tokens run out by themselves. It tells how many there were.
 func (e *Engine) EndSignIns(ctx context.Context, by Actor, user cloud.UserID) (n int, err error) {
-	err = e.change(ctx, by, user, "native.end", "", func(*User) error { return nil })
-	if err != nil {
+	if err := by.check(); err != nil {
 		return 0, err
 	}
 	err = e.store.Update(ctx, func(tx Tx) error {
-		n = 0
-		slips, err := tx.SlipsOf(user)
-		for i := 0; i < len(slips) && err == nil; i++ {
-			if strings.HasPrefix(slips[i].ID, slipGrant) {
-				n++
-				err = tx.RemoveSlip(slips[i].ID)
-			}
+		u, err := tx.User(user)
+		switch {
+		case err != nil:
+			return err
+		case u == nil:
+			return refuse(cloud.NotFound, "there is no such user")
 		}
-		return err
+		if err := by.mayChange(u); err != nil {
+			return err
+		}
+		if n, err = endSignIns(tx, user); err != nil {
+			return err
+		}
+		return tx.Append(e.entry(by, "native.end", string(user), fmt.Sprintf("sign-ins=%d", n), e.now()))
 	})
 	return n, asError(err)
+}
+
+// endSignIns removes what sign-ins of a user go on with, and counts those that
+// had ended in tokens.
+func endSignIns(tx Tx, user cloud.UserID) (n int, err error) {
+	slips, err := tx.SlipsOf(user)
+	for i := 0; i < len(slips) && err == nil; i++ {
+		id := slips[i].ID
+		if strings.HasPrefix(id, slipGrant) {
+			n++
+		}
+		if strings.HasPrefix(id, slipGrant) || strings.HasPrefix(id, slipFlow) {
+			err = tx.RemoveSlip(id)
+		}
+	}
+	return n, err
 }

@@ -10,7 +10,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"time"
 
 	"mfabridge/cloud"
 )
@@ -25,6 +24,7 @@ type record struct {
 	challenges []*Challenge
 	failures   map[Counter]Failures
 	slips      []Slip
+	flights    []*Flight
 	attributes map[string]string // given at a sign-up
 }
 
@@ -57,6 +57,15 @@ func (e *Engine) record(r Reader, id cloud.UserID) (p record, err error) {
 	}
 	if p.challenges, err = challengesOf(r, id); err != nil {
 		return p, err
+	}
+	for _, c := range p.challenges {
+		f, err := r.Flight(c.ID)
+		if err != nil {
+			return p, err
+		}
+		if f != nil {
+			p.flights = append(p.flights, f)
+		}
 	}
 	if p.attributes, err = attributesOf(r, id); err != nil {
 		return p, err
@@ -133,64 +142,6 @@ func (e *Engine) ExportPerson(ctx context.Context, by Actor, id cloud.UserID, w 
 		}
 	}
 	return nil
-}
-
-// fields is one object of an export.
-type fields map[string]any
-
-// at is a time in an export; null where there is none.
-func at(t time.Time) any {
-	if t.IsZero() {
-		return nil
-	}
-	return t.UTC()
-}
-
-func (e *Engine) objects(p *record) (all []fields, err error) {
-	u := p.user
-	all = append(all, fields{"type": "user", "id": u.ID, "upn": u.UPN, "display_name": u.DisplayName, "aliases": u.Aliases, "sid": u.SID,
-		"enabled": u.Enabled, "guest": u.Guest, "external": u.External, "roles": u.Roles, "created": at(u.Created), "blocked_until": at(u.BlockedUntil),
-		"mobile": u.Mobile, "alternate_mobile": u.Alternate, "office": u.Office, "email": u.Email, "default_method": u.Default, "has_password": u.Password != nil})
-	a, err := readAside(u)
-	if err != nil {
-		return nil, err
-	}
-	if a.Bypass != nil {
-		all = append(all, fields{"type": "bypass", "until": at(a.Bypass.Until)})
-	}
-	for _, pass := range shownPasses(a.Passes, e.now()) {
-		all = append(all, fields{"type": "pass", "id": pass.ID, "from": at(pass.From), "until": at(pass.Until), "used": at(pass.Used), "state": pass.State})
-	}
-	for i := range p.tokens {
-		t := &p.tokens[i]
-		used := time.Time{}
-		if t.Last > 0 {
-			used = time.Unix(t.Last*int64(t.Period), 0)
-		}
-		all = append(all, fields{"type": "generator", "id": t.ID, "method": t.Method, "name": t.Name, "serial": t.Serial, "manufacturer": t.Manufacturer,
-			"model": t.Model, "algorithm": t.Algorithm, "digits": t.Digits, "period": t.Period, "drift": t.Clock.Drift, "last_used": at(used)})
-	}
-	for _, d := range p.devices {
-		all = append(all, fields{"type": "authenticator", "id": d.ID, "name": d.Name, "state": d.State, "until": at(d.Until), "created": at(d.Created)})
-	}
-	for _, g := range p.groups {
-		all = append(all, fields{"type": "group", "id": g.ID, "name": g.Name})
-	}
-	for _, c := range p.challenges {
-		all = append(all, fields{"type": "challenge", "id": c.ID, "state": c.State, "reason": c.Reason, "method": c.Method, "prompt": c.Prompt,
-			"application": c.App, "from": c.Place, "created": at(c.Created), "expires": at(c.Expires), "decided": at(c.Decided)})
-	}
-	if len(p.attributes) > 0 {
-		all = append(all, fields{"type": "attributes", "given": p.attributes})
-	}
-	for _, k := range p.slips {
-		kind, _, _ := strings.Cut(k.ID, "/")
-		all = append(all, fields{"type": "slip", "kind": kind, "until": at(k.Until), "data": string(k.Data)})
-	}
-	for counter, f := range p.failures {
-		all = append(all, fields{"type": "failures", "way": counter.Way, "from": counter.Place, "count": f.Count, "last": at(f.Last)})
-	}
-	return all, nil
 }
 
 // Erased says what an erasure did.
@@ -297,8 +248,5 @@ func remove(tx Tx, p *record) error {
 	for _, d := range p.devices {
 		errs = append(errs, tx.RemoveDevice(id, d.ID))
 	}
-	if len(p.attributes) > 0 {
-		errs = append(errs, tx.SetMeta(metaAttributes+string(id), []byte{}))
-	}
-	return errors.Join(append(errs, tx.LeaveAll(string(id)), tx.RemoveUser(id))...)
+	return errors.Join(append(errs, leave(tx, id))...)
 }

@@ -115,6 +115,7 @@ type Tx interface {
 	Reader
 
 	SetMeta(name string, value []byte) error
+	RemoveMeta(name string) error
 
 	PutUser(u *User) error
 	RemoveUser(id cloud.UserID) error // the row only; names, tokens, devices and memberships first

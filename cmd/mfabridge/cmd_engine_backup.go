@@ -292,7 +292,7 @@ func (p *program) restored(t place, r engine.Restored) error {
 	}
 	_, err := fmt.Fprintf(p.out, "%s holds %s; codes of before %s are void\n"+
 		"generators take codes again from %s, those never used here from %s\n"+
-		"not in it is what was done since: blocks, removed applications, passwords, new users\n",
+		"not in it is what was done since: blocks, removed authenticators and applications, passwords, new users\n",
 		cmp.Or(t.path, t.given), what, r.Fenced.UTC().Format(time.RFC3339), r.Proven.UTC().Format(time.RFC3339), r.Unproven.UTC().Format(time.RFC3339))
 	return err
 }

@@ -50,7 +50,7 @@ type Core interface {
 
 	Authenticate(ctx context.Context, name string, word secret.Bytes) (engine.App, error)
 	AppKeys(ctx context.Context, app string) (engine.App, []engine.AppKey, error)
-	UseAssertion(ctx context.Context, app, id string, until time.Time) error
+	UseAssertion(ctx context.Context, app, id string, since, until time.Time) error
 	Standing(ctx context.Context, app, kept string) (engine.Standing, error)
 
 	PersonBy(ctx context.Context, key cloud.Key) (engine.Person, error)

@@ -244,7 +244,11 @@ func (f *Face) assertion(ctx context.Context, client, kind, text, tenant string)
 	if !proven || app.Name != client {
 		return engine.App{}, no
 	}
-	return app, f.core.UseAssertion(ctx, client, said.ID, time.Unix(int64(said.Expires), 0).Add(slack))
+	ends, begins := time.Unix(int64(said.Expires), 0), time.Unix(int64(said.Not), 0).Add(-slack)
+	if first := ends.Add(-maxAssertionLife); first.After(begins) {
+		begins = first
+	}
+	return app, f.core.UseAssertion(ctx, client, said.ID, begins, ends.Add(slack))
 }
 
 func unpack(part string, into any) error {

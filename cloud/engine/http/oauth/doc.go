@@ -53,7 +53,7 @@ type Core interface {
 	Instance() string
 	Authenticate(ctx context.Context, name string, word secret.Bytes) (engine.App, error)
 	AppKeys(ctx context.Context, app string) (engine.App, []engine.AppKey, error)
-	UseAssertion(ctx context.Context, app, id string, until time.Time) error
+	UseAssertion(ctx context.Context, app, id string, since, until time.Time) error
 	Standing(ctx context.Context, app, kept string) (engine.Standing, error)
 	Unseal(name string, sealed []byte) (secret.Bytes, error)
 	Keep(ctx context.Context, name string, edit func(old secret.Bytes) (secret.Bytes, error)) error

@@ -51,10 +51,12 @@ func TestSharedLooksAreNotOld(t *testing.T) {
 		t.Fatal(err)
 	}
 	const many = 50
-	var wg sync.WaitGroup
+	var wg, begun sync.WaitGroup
 	var denied atomic.Int32
+	begun.Add(many)
 	for range many {
 		wg.Go(func() {
+			begun.Done()
 			if _, err := ask(); err != nil && cloud.KindOf(err) == cloud.Denied {
 				denied.Add(1)
 			}
@@ -65,6 +67,7 @@ func TestSharedLooksAreNotOld(t *testing.T) {
 	if _, err := f.Authenticate(ended, token); err == nil || cloud.KindOf(err) != cloud.Unavailable {
 		t.Errorf("a request that has ended: %v", err)
 	}
+	begun.Wait() // or they come one after the other, when nobody has to wait any more
 	close(core.gate)
 	if err := <-before; err != nil {
 		t.Errorf("the request before the change: %v", err)

@@ -195,7 +195,7 @@ func (f *Face) proveAssertion(ctx context.Context, form url.Values) (engine.App,
 	if err := parsed.Claims(public, &c); err != nil || !f.fits(&c, app.Name) {
 		return engine.App{}, invalidClient()
 	}
-	err = f.core.UseAssertion(ctx, app.Name, c.ID, c.Expiry.Time().Add(assertionSlack))
+	err = f.core.UseAssertion(ctx, app.Name, c.ID, begins(&c), c.Expiry.Time().Add(assertionSlack))
 	if err != nil && cloud.KindOf(err) == cloud.Denied {
 		return engine.App{}, invalidClient()
 	}
@@ -218,6 +218,17 @@ func (f *Face) fits(c *jwt.Claims, app string) bool {
 		return false
 	}
 	return true
+}
+
+// begins is the time before which fits says no to the claims.
+func begins(c *jwt.Claims) time.Time {
+	first := c.Expiry.Time().Add(-maxAssertionLife)
+	for _, said := range []*jwt.NumericDate{c.NotBefore, c.IssuedAt} {
+		if said != nil && said.Time().Add(-assertionSlack).After(first) {
+			first = said.Time().Add(-assertionSlack)
+		}
+	}
+	return first
 }
 
 // metadata is RFC 8414 §2.

@@ -79,6 +79,7 @@ var (
 
 // Statements that write otherwise.
 const (
+	sqlRemoveMeta  = "DELETE FROM meta WHERE name = $1"
 	sqlRemoveUser  = "DELETE FROM users WHERE id = $1"
 	sqlClaim       = "INSERT INTO names (space, name, user_id) VALUES ($1, $2, $3)"
 	sqlOwner       = "SELECT user_id FROM names WHERE space = $1 AND name = $2"
@@ -106,6 +107,8 @@ func full(b []byte) []byte {
 	}
 	return b
 }
+
+func (t *tx) RemoveMeta(name string) error { return t.do(sqlRemoveMeta, name) }
 
 func (t *tx) SetMeta(name string, value []byte) error { return t.do(sqlSetMeta, name, full(value)) }
 

@@ -9,7 +9,7 @@ func Statements() map[string]string {
 	return map[string]string{
 		"sqlMeta": sqlMeta, "sqlUser": sqlUser, "sqlUserNamed": sqlUserNamed, "sqlUsersAfter": sqlUsersAfter, "sqlTokens": sqlTokens,
 		"sqlSpent": sqlSpent, "sqlChallenge": sqlChallenge, "sqlAttempt": sqlAttempt, "sqlLastSent": sqlLastSent,
-		"sqlFailures": sqlFailures, "sqlApp": sqlApp, "sqlApps": sqlApps, "sqlAudit": sqlAudit, "sqlSetMeta": sqlSetMeta,
+		"sqlFailures": sqlFailures, "sqlApp": sqlApp, "sqlApps": sqlApps, "sqlAudit": sqlAudit, "sqlSetMeta": sqlSetMeta, "sqlRemoveMeta": sqlRemoveMeta,
 		"sqlPutUser": sqlPutUser, "sqlRemoveUser": sqlRemoveUser, "sqlClaim": sqlClaim, "sqlOwner": sqlOwner, "sqlReleaseOne": sqlReleaseOne,
 		"sqlPutToken": sqlPutToken, "sqlSetClock": sqlSetClock, "sqlRemoveToken": sqlRemoveToken, "sqlSetSpent": sqlSetSpent,
 		"sqlPutChallenge": sqlPutChallenge, "sqlPutAttempt": sqlPutAttempt, "sqlSetLastSent": sqlSetLastSent, "sqlPutFailures": sqlPutFailures,

@@ -2,6 +2,7 @@ package sqlite_test
 
 import (
 	"database/sql"
+	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
@@ -169,5 +170,85 @@ func TestBrokenVersion1IsLeft(t *testing.T) {
 	defer db.Close()
 	if _, err := db.Exec("SELECT roles FROM users"); err == nil {
 		t.Error("half of the step was kept")
+	}
+}
+
+// Every earlier version is brought to what a new store is, with what stood in
+// it.
+func TestEveryEarlierVersionBecomesThisOne(t *testing.T) {
+	shape := func(path string) (all string) {
+		db, err := sql.Open("sqlite3", "file:"+path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		rows, err := db.Query("SELECT type, name, coalesce((SELECT group_concat(name || ' ' || type || ' ' || \"notnull\" || ' ' || coalesce(dflt_value, '')) " +
+			"FROM pragma_table_info(m.name)), sql, '') FROM sqlite_master AS m WHERE name NOT LIKE 'sqlite_%' ORDER BY type, name")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var kind, name, text string
+			if err := rows.Scan(&kind, &name, &text); err != nil {
+				t.Fatal(err)
+			}
+			all += kind + " " + name + ": " + text + "\n"
+		}
+		return all
+	}
+	fresh := filepath.Join(t.TempDir(), "new.db")
+	if err := sqlite.Init(t.Context(), fresh, "", engine.Setup{Actor: engine.Actor{Who: "operator"}}); err != nil {
+		t.Fatal(err)
+	}
+	want := shape(fresh)
+	for version := 1; version < sqlite.Version; version++ {
+		path := version1(t)
+		asVersion(t, path, version)
+		if n := userVersion(t, path); n != version {
+			t.Fatalf("made version %d, not %d", n, version)
+		}
+		e := engineOn(t, opens(t, path), path, time.Now)
+		if n := userVersion(t, path); n != sqlite.Version {
+			t.Errorf("version %d becomes %d", version, n)
+		}
+		if got := shape(path); got != want {
+			t.Errorf("version %d becomes\n%s\nand a new store is\n%s", version, got, want)
+		}
+		ids, err := e.Find(t.Context(), []cloud.Key{{Kind: cloud.ByUPN, Value: "ada@contoso.example"}})
+		if err != nil || len(ids[0]) != 1 {
+			t.Fatalf("version %d: %v, %v", version, ids, err)
+		}
+		if use, err := e.CheckKeys(t.Context()); err != nil || use.Failed > 0 || len(use.Generators) == 0 {
+			t.Errorf("version %d: secrets: %+v, %v", version, use, err)
+		}
+		if found, err := e.VerifyAudit(t.Context()); err != nil || len(found.Flaws) > 0 {
+			t.Errorf("version %d: the audit: %+v, %v", version, found.Flaws, err)
+		}
+	}
+}
+
+// asVersion takes the steps from a store of version 1 up to one that programs of
+// an earlier version left, with a row in what they brought.
+func asVersion(t *testing.T, path string, version int) {
+	t.Helper()
+	db, err := sql.Open("sqlite3", "file:"+path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	for n := 2; n <= version; n++ {
+		step, err := os.ReadFile(fmt.Sprintf("schema%d.sql", n))
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows := map[int]string{
+			2: "INSERT INTO devices (user, id, name, state, until, created) SELECT id, 'd1', 'synthetic', 'invited', 1, 1 FROM users LIMIT 1",
+			7: "INSERT INTO slips (id, user, data, until) VALUES ('grant/x', '', x'7b7d', 1)",
+			8: "INSERT INTO flights (id, user, due, state) VALUES ('c1', '', 0, x'7b7d')",
+		}
+		if _, err := db.Exec(string(step) + ";" + rows[n] + ";PRAGMA user_version=" + fmt.Sprint(n)); err != nil {
+			t.Fatalf("step %d: %v", n, err)
+		}
 	}
 }

@@ -17,8 +17,9 @@ import (
 type tx struct{ reader }
 
 const (
-	sqlSetMeta = "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
-	sqlPutUser = "INSERT OR REPLACE INTO users (id, upn, display_name, aliases, sid, enabled, mobile, alternate, office, email, " +
+	sqlSetMeta    = "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+	sqlRemoveMeta = "DELETE FROM meta WHERE name = $1"
+	sqlPutUser    = "INSERT OR REPLACE INTO users (id, upn, display_name, aliases, sid, enabled, mobile, alternate, office, email, " +
 		"preference, blocked_until, password, created, class, roles, devices, aside, email_proof) " +
 		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)"
 	sqlRemoveUser = "DELETE FROM users WHERE id = $1"
@@ -61,6 +62,11 @@ func (t tx) do(sql string, args ...driver.Value) error {
 func (t tx) SetMeta(name string, value []byte) error {
 	delete(t.c.meta, name)
 	return t.do(sqlSetMeta, name, value)
+}
+
+func (t tx) RemoveMeta(name string) error {
+	delete(t.c.meta, name)
+	return t.do(sqlRemoveMeta, name)
 }
 
 // Meta reads once what every update of a transaction asks for: nobody else

@@ -18,6 +18,7 @@ func Suite(t *testing.T, open func(t *testing.T) Place) {
 		"what is put is read":                   rowsComeBack,
 		"what was sent is forgotten":            sentIsForgotten,
 		"slips end":                             slipsEnd,
+		"values go":                             valuesGo,
 		"text that is no text":                  strangeText,
 		"the audit is one chain for each node":  auditChains,
 		"a key leads to its latest challenge":   keysLead,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -199,5 +200,41 @@ func locks(t *testing.T, p Place) {
 	}
 	if err := errors.Join(unlock(), b.Close()); err != nil {
 		t.Error(err)
+	}
+}
+
+// A value that was removed is not there, not even by its name, and can be set
+// again.
+func valuesGo(t *testing.T, p Place) {
+	s := p.opens(t)
+	update(t, s, func(tx engine.Tx) error {
+		return errors.Join(tx.SetMeta("thing/a", []byte("1")), tx.SetMeta("thing/b", []byte{}), tx.SetMeta("thing/c", []byte("3")))
+	})
+	update(t, s, func(tx engine.Tx) error {
+		if _, err := tx.Meta("thing/a"); err != nil { // remembered, perhaps
+			return err
+		}
+		if err := tx.RemoveMeta("thing/a"); err != nil {
+			return err
+		}
+		value, err := tx.Meta("thing/a")
+		if value != nil {
+			t.Errorf("within the transaction it is %q", value)
+		}
+		return errors.Join(err, tx.RemoveMeta("thing/none"))
+	})
+	err := s.View(t.Context(), func(r engine.Reader) error {
+		names, err := r.MetaNames("thing/")
+		if want := []string{"thing/b", "thing/c"}; !slices.Equal(names, want) {
+			t.Errorf("there are %q", names)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	update(t, s, func(tx engine.Tx) error { return tx.SetMeta("thing/a", []byte("2")) })
+	if got := string(meta(t, s, "thing/a")); got != "2" {
+		t.Errorf("set again: %q", got)
 	}
 }
