@@ -39,6 +39,14 @@ there() {
   esac
 }
 
+# fetch installs the npm packages of the lock file, where there is npm
+fetch() {
+  if ! there npm:@azure/msal-browser && command -v npm >/dev/null 2>&1; then
+    (cd "$modules" && npm ci --ignore-scripts --no-audit --no-fund --silent) >/dev/null 2>&1 ||
+      echo "could not install the npm packages of fixtures/native; tests that need them are skipped"
+  fi
+}
+
 missing() {
   for peer in "${peers[@]}"; do
     read -r program package <<<"$peer"
@@ -48,6 +56,7 @@ missing() {
 
 case "${1:-}" in
 install)
+  fetch
   wanted=$(missing)
   [ -n "$wanted" ] || exit 0
   if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
@@ -57,10 +66,7 @@ install)
     { apt-get update -qq && apt-get install -y -qq --no-install-recommends $wanted; } >/dev/null 2>&1 ||
       echo "could not install them; tests that need them are skipped"
   fi
-  if ! there npm:@azure/msal-browser && command -v npm >/dev/null 2>&1; then
-    (cd "$modules" && npm ci --ignore-scripts --no-audit --no-fund --silent) >/dev/null 2>&1 ||
-      echo "could not install the npm packages of fixtures/native; tests that need them are skipped"
-  fi
+  fetch
   ;;
 report)
   wanted=$(missing)
