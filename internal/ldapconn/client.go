@@ -46,11 +46,18 @@ func (c *Client) Close() error {
 
 // use calls f with a connection that ready has prepared: an idle one, else one
 // to the first server that can be reached. If the connection fails f is called
-// again with the next; f must not keep what it got before.
+// again with the next; f must not keep what it got before. A server that has
+// used up a call's time is the next call's last: else one that swallows what
+// it is sent would keep all others from being asked.
 func (c *Client) use(ctx context.Context, idle *[]*link, ready func(*link) error, f func(*link) error) error {
 	if l := c.take(idle); l != nil {
 		err := c.call(ctx, l, idle, f)
-		if KindOf(err) != Unavailable || ctx.Err() != nil {
+		switch {
+		case ctx.Err() != nil:
+			c.forget(idle)
+			c.avoid(l.server)
+			return err
+		case KindOf(err) != Unavailable:
 			return err
 		}
 		c.forget(idle) // the server has ended them, as it does after some idle minutes
@@ -66,6 +73,7 @@ func (c *Client) use(ctx context.Context, idle *[]*link, ready func(*link) error
 			}
 		}
 		if ctx.Err() != nil {
+			c.avoid(c.servers[i])
 			return ctx.Err()
 		}
 		if kind := KindOf(err); err == nil || kind != Unavailable && kind != Untrusted {

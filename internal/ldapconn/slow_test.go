@@ -1,6 +1,7 @@
 package ldapconn_test
 
 import (
+	"context"
 	"io"
 	"net"
 	"strings"
@@ -53,6 +54,34 @@ func TestSilentDirectoryIsPassedOver(t *testing.T) {
 	}
 	if a, b := passwords(silent), passwords(other); a != 0 || b != 1 {
 		t.Errorf("sent %d and %d times", a, b)
+	}
+}
+
+// A server that says nothing for longer than a whole call may take does not
+// keep the others from being asked: the next call begins with another one, be
+// it the first connection that hangs or one that was kept.
+func TestDirectoryThatOutlastsTheCallIsAvoided(t *testing.T) {
+	for _, kept := range []bool{false, true} {
+		var hangs atomic.Bool
+		hangs.Store(!kept)
+		first := ldaptest.Script(t, func(ldaptest.Request) ldaptest.Reply { return ldaptest.Reply{Hang: hangs.Load()} })
+		other := ldaptest.Script(t, func(ldaptest.Request) ldaptest.Reply { return ldaptest.Reply{} })
+		c := client(t, ldapconn.Config{Servers: []string{first.URL, other.URL}, Plain: true, Timeout: time.Minute})
+		bind := func() error {
+			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+			defer cancel()
+			return c.Authenticate(ctx, "cn=ada", secret.FromString("correct horse"))
+		}
+		if err := bind(); (err == nil) != kept {
+			t.Errorf("kept %t: at first %v", kept, err)
+		}
+		hangs.Store(true)
+		if err := bind(); kept && err == nil {
+			t.Error("the call that hangs has an answer")
+		}
+		if err := bind(); err != nil {
+			t.Errorf("kept %t: the second server is not asked: %v", kept, err)
+		}
 	}
 }
 

@@ -126,6 +126,7 @@ func TestRefusals(t *testing.T) {
 		{"engine.radius with codes behind passwords", foreign(nps(""), "code_entry: append"), "code_entry: append cannot be with engine.radius"},
 		{"engine.radius with codes alone", foreign(nps(""), "code_entry: only"), "code_entry: only cannot be with engine.radius"},
 		{"engine.radius with numbers", foreign(nps(""), "push_number: true"), "shows no number"},
+		{"engine.radius with words", foreign(nps(""), "factor_delimiter: \",\""), "factor_delimiter: an NPS server cannot be told"},
 		{"engine.radius with a code instead", foreign(nps(""), "fallback_oath: true"), "fallback_oath: an NPS server"},
 		{"engine.radius with a cache", foreign(nps(""), "cache: {for: 8h}"), "cache cannot be with engine.radius"},
 		{"engine.radius for those who have no name there", foreign(nps(""), "unmatched: primary_only"), "unmatched: primary_only cannot be with engine.radius"},

@@ -104,6 +104,9 @@ func (k *check) nps(n *NPS) {
 		if c.PushNumber {
 			k.refuse("remove push_number", "client %s: push_number: an NPS server shows no number", c.Name)
 		}
+		if c.FactorDelimiter != "" {
+			k.refuse("remove factor_delimiter", "client %s: factor_delimiter: an NPS server cannot be told how to ask", c.Name)
+		}
 		if c.FallbackOATH {
 			k.refuse("remove fallback_oath", "client %s: fallback_oath: an NPS server cannot be asked for a code instead: it would ask by the user's own method again", c.Name)
 		}
