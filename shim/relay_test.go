@@ -3,6 +3,7 @@ package shim_test
 import (
 	"bytes"
 	"context"
+	"net"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -145,6 +146,50 @@ func sendKey(t *testing.T, r *rig, p radius.Packet, request []byte) (key string,
 }
 
 // TestRelayRefusals: each by name, and nothing of them reaches the home server.
+// What comes in over TLS is relayed as well.
+func TestProtocolsAreRelayedFromAStream(t *testing.T) {
+	h := &relayHome{home: &home{}, answer: accepts}
+	r, _ := holding(t, func(o *shim.Options) {
+		o.Primaries = map[string]shim.Primary{"old": h}
+		for i := range o.Config.RADIUS.Clients {
+			if c := &o.Config.RADIUS.Clients[i]; c.Primary == "old" && c.Certificates == nil {
+				c.Certificates = []string{c.Name + ".example"}
+			}
+		}
+	})
+	defer r.close()
+	h.engine = r.engine
+	ours, theirs := net.Pipe()
+	served := make(chan error, 1)
+	go func() { served <- r.server.ServeStream(ours, []string{"vpn.example"}) }()
+	secret := radius.NewSecret([]byte("radsec"))
+	w := radius.NewRequest(nil, radius.AccessRequest, 1, [16]byte{1})
+	w.Add(radius.UserName, []byte("stranger"))
+	w.Add(radius.CHAPPassword, make([]byte, 17))
+	request, err := secret.SealRequest(&w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := theirs.Write(request); err != nil {
+		t.Fatal(err)
+	}
+	reply := make([]byte, radius.MaxLength)
+	n, err := theirs.Read(reply)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want(t, checkReply(t, secret, reply[:n], request), radius.AccessReject)
+	if len(h.relayed) != 1 || !strings.Contains(r.log.String(), "user_unknown") {
+		t.Errorf("relayed %d times; %s", len(h.relayed), r.log)
+	}
+	if err := theirs.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-served; err != nil {
+		t.Error(err)
+	}
+}
+
 func TestRelayRefusals(t *testing.T) {
 	add := func(q ask, more func(*radius.Builder)) ask {
 		first := q.fill
