@@ -22,7 +22,8 @@ type client struct {
 	relayer Relayer    // nil: PAP alone can be judged
 	secrets sync.Pool  // of *radius.Secret, for workers
 	seen    *observe.Count
-	ready   atomic.Int64 // when all that a login needs was last found there, in Unix nanoseconds; see status
+	places  chan struct{} // at work with this primary; nil: any number may be
+	ready   atomic.Int64  // when all that a login needs was last found there, in Unix nanoseconds; see status
 }
 
 func newClient(c config.Client, primary Primary, seen *observe.Count) *client {

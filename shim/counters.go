@@ -21,6 +21,7 @@ const (
 	wrongRequestAuthenticator // accounting
 	accountNotTaken           // it was not safe in time
 	overload
+	primaryBusy // all workers that its primary may have are at work
 	readFailed
 	sendFailed
 	engineAway  // Status-Server only
@@ -30,7 +31,7 @@ const (
 
 func (d drop) String() string {
 	return [drops]string{"unknown_client", "malformed", "unexpected_code", "no_message_authenticator",
-		"wrong_message_authenticator", "unsigned_proxy_state", "unsigned_eap", "wrong_request_authenticator", "account_not_taken", "overload", "read_failed", "send_failed", "engine_away", "primary_away"}[d]
+		"wrong_message_authenticator", "unsigned_proxy_state", "unsigned_eap", "wrong_request_authenticator", "account_not_taken", "overload", "primary_busy", "read_failed", "send_failed", "engine_away", "primary_away"}[d]
 }
 
 // Counters is what a Server has done since it was made.

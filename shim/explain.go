@@ -54,6 +54,7 @@ func explanations() map[string]string {
 		unsignedEAP.String():               "EAP without Message-Authenticator is never taken",
 		wrongRequestAuthenticator.String(): "the shared secret differs on the two sides, or somebody altered the packet",
 		accountNotTaken.String():           "what was to be recorded could not be made safe, or the server it is relayed to does not answer; the client sends it again",
+		primaryBusy.String():               "the first factor of this client is slow or away, and its logins have all workers that they may have; clients send again",
 		overload.String():                  "more requests than workers could take; clients send again",
 
 		string(cloud.WrongCode):     "the code is wrong",

@@ -3,6 +3,7 @@ package shim_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -50,6 +51,32 @@ func (h *home) Prove(_ context.Context, l shim.Login) (shim.Proof, error) {
 		h.alter(&proof)
 	}
 	return proof, nil
+}
+
+// A first factor that hangs takes no workers from clients that have another.
+func TestPrimaryThatHangsLeavesWorkersForOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &home{gate: make(chan struct{})}
+		r := newRig(t, func(o *shim.Options) {
+			o.Primaries, o.Workers, o.Queue = map[string]shim.Primary{"old": h}, 8, 64
+		})
+		defer r.close()
+		h.engine = r.engine
+		for n := range 24 {
+			r.send(r.build(ask{from: homeClient, user: "ada", password: fmt.Sprint("guess ", n), station: "laptop", id: byte(n)}), ask{from: homeClient}.source())
+		}
+		synctest.Wait()
+		want(t, r.login(ask{from: askClient, user: "ada", password: "x", id: 1}), radius.AccessChallenge)
+		if got := r.server.Counters().Dropped["primary_busy"]; got != 18 {
+			t.Errorf("%d dropped, want all but three quarters of eight workers", got)
+		}
+		close(h.gate)
+		for range 6 {
+			r.receive()
+		}
+		// What was dropped is tried anew.
+		want(t, r.login(ask{from: homeClient, user: "ada", password: "correct horse", station: "laptop", id: 23}), radius.AccessChallenge)
+	})
 }
 
 func (h *home) Ready(context.Context) error {

@@ -190,6 +190,37 @@ func TestProtocolsAreRelayedFromAStream(t *testing.T) {
 	}
 }
 
+// What reply rules keep back stays back where a protocol is relayed; but the
+// keys that it ends with are no attributes of a person.
+func TestReplyRulesHoldForRelayedLogins(t *testing.T) {
+	for _, passes := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			h := &relayHome{home: &home{}, answer: func(r shim.Relayed) (shim.Answer, error) {
+				a, err := accepts(r)
+				a.Hidden = append(a.Hidden, shim.Hidden{Type: radius.TunnelPassword, Tag: 1, Value: secret.FromString("of a tunnel")})
+				return a, err
+			}}
+			r, _ := holding(t, func(o *shim.Options) {
+				o.Primaries = map[string]shim.Primary{"old": h}
+				for i := range o.Config.RADIUS.Clients {
+					o.Config.RADIUS.Clients[i].Reply.Rules.PassAll = passes
+				}
+			})
+			defer r.close()
+			h.engine = r.engine
+			request := r.start(chap("push", 1))
+			r.engine.person("id-push", cloud.Approved, "")
+			p := r.checked(r.receive(), request)
+			want(t, p, radius.AccessAccept)
+			_, tunnels := p.Lookup(radius.TunnelPassword)
+			_, classes := p.Lookup(25)
+			if key, _ := sendKey(t, r, p, request); key == "" || tunnels == 1 != passes || classes == 1 != passes {
+				t.Errorf("passing %t: key %q, %d Tunnel-Password, %d Class", passes, key, tunnels, classes)
+			}
+		})
+	}
+}
+
 func TestRelayRefusals(t *testing.T) {
 	add := func(q ask, more func(*radius.Builder)) ask {
 		first := q.fill

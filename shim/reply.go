@@ -27,9 +27,12 @@ func (r replying) Prove(ctx context.Context, l Login) (Proof, error) {
 	if proof.Reply, err = compose(r.rules, proof.Reply, proof.Groups); err != nil {
 		return Proof{}, err
 	}
-	proof.Hidden = slices.DeleteFunc(proof.Hidden, func(h Hidden) bool { return !r.rules.PassAll && !r.rules.Pass[h.key()] })
+	proof.Hidden = slices.DeleteFunc(proof.Hidden, func(h Hidden) bool { return !passes(r.rules, h) })
 	return proof, nil
 }
+
+// passes tells whether the client may hear of a hidden attribute.
+func passes(rules config.ReplyRules, h Hidden) bool { return rules.PassAll || rules.Pass[h.key()] }
 
 // key is what a rule names it by.
 func (h Hidden) key() dictionary.Key {
@@ -52,6 +55,8 @@ func (r relaying) Relay(ctx context.Context, what Relayed) (Answer, error) {
 		return answer, err
 	}
 	answer.Reply, err = compose(r.rules, answer.Reply, answer.Groups)
+	// The keys are the protocol's own: without them it would end in nothing.
+	answer.Hidden = slices.DeleteFunc(answer.Hidden, func(h Hidden) bool { return h.Type == radius.TunnelPassword && !passes(r.rules, h) })
 	return answer, err
 }
 

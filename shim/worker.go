@@ -45,12 +45,19 @@ func (s *Server) process(j *job, out []byte) {
 		s.count.dropped[malformed].Add(1)
 		return
 	}
-	if p.Code() == radius.StatusServer {
-		s.probe(j, p, out)
-		return
-	}
 	if p.Code() == radius.AccountingRequest {
 		replied = s.account(j, p, out)
+		return
+	}
+	if j.waited == nil {
+		if !j.client.enter() {
+			s.count.dropped[primaryBusy].Add(1)
+			return
+		}
+		defer j.client.leave()
+	}
+	if p.Code() == radius.StatusServer {
+		s.probe(j, p, out)
 		return
 	}
 	secret := j.client.secrets.Get().(*radius.Secret)

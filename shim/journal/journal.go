@@ -138,7 +138,7 @@ func (j *Journal) add(lines []byte) (uint64, error) {
 	if !bytes.HasSuffix(lines, newline) {
 		lines = slices.Concat(lines, newline)
 	}
-	if j.file == nil || j.size+int64(len(lines)) > j.o.MaxFile {
+	if j.file == nil || j.size+int64(len(lines)) > j.o.MaxFile || !j.there() {
 		if err := j.turn(); err != nil {
 			return 0, err
 		}
@@ -153,6 +153,17 @@ func (j *Journal) add(lines []byte) (uint64, error) {
 	j.size += int64(len(lines))
 	j.written += uint64(bytes.Count(lines, newline))
 	return j.written, nil
+}
+
+// there tells whether the file is still where it was made: a line in one that
+// was moved away or removed would be nowhere that anybody looks.
+func (j *Journal) there() bool {
+	mine, err := j.file.Stat()
+	if err != nil {
+		return false
+	}
+	named, err := os.Lstat(j.file.Name())
+	return err == nil && os.SameFile(mine, named)
 }
 
 // turn begins a new file, and removes the oldest beyond Keep.

@@ -148,3 +148,39 @@ func FuzzLines(f *testing.F) {
 		}
 	})
 }
+
+// Who makes room by moving or removing files takes no line with them that
+// comes after.
+func TestFileThatIsTakenAwayIsBegunAnew(t *testing.T) {
+	folder := t.TempDir()
+	j, err := journal.Open(journal.Options{Folder: folder, MaxFile: 1 << 20, Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.Close()
+	for n, away := range []func(string) error{func(string) error { return nil }, os.Remove,
+		func(name string) error { return os.Rename(name, filepath.Join(t.TempDir(), "moved")) }} {
+		names, err := filepath.Glob(filepath.Join(folder, "*.jsonl"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range names {
+			if err := away(name); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := j.Append(fmt.Appendf(nil, `{"n":%d}`, n)); err != nil {
+			t.Fatal(err)
+		}
+		var last string
+		for line, err := range journal.Lines(folder) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			last = string(line)
+		}
+		if want := fmt.Sprintf(`{"n":%d}`, n); last != want {
+			t.Errorf("after line %d the folder ends with %q", n, last)
+		}
+	}
+}
