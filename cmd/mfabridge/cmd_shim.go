@@ -157,7 +157,7 @@ func addressesFree(conf *config.Config) (state string, err error) {
 
 // shimGCPercent is how much garbage a shim leaves at most, in percent of what
 // lives: the replies that it keeps are many and live for half a minute.
-const shimGCPercent = 75
+const shimGCPercent = 60
 
 func (p *program) shimServe(c *cli.Context) (err error) {
 	if _, err := args(c); err != nil {
