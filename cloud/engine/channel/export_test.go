@@ -17,3 +17,16 @@ func SlowTexts(d carrier.Driver, atOnce int) *Texts {
 
 // OnlyPrivate is what may be called without TLS.
 var OnlyPrivate = onlyPrivate
+
+// OpenDriver opens the driver of one provider of a configuration that was checked,
+// as [Open] does.
+func OpenDriver(o Options, name string) (carrier.Driver, error) {
+	for channel, providers := range o.Config.Lines() {
+		for i := range providers {
+			if providers[i].Name == name {
+				return providers[i].open(channel, &o)
+			}
+		}
+	}
+	return nil, errNoProvider
+}

@@ -191,17 +191,20 @@ func TestWhatsAppSaysNo(t *testing.T) {
 
 // keyed is a call of a service like Twilio's.
 func keyed(o *office, address string, form url.Values, key string) (string, error) {
-	u, _ := url.Parse(address)
+	call := posted(address, formMedia, form.Encode(), "X-Twilio-Signature", twilioSignature(key, address, form))
+	call.Now = o.Now()
+	reply, err := o.channels.Call(bg(), "calls", *call)
+	return string(reply.Body), err
+}
+
+// twilioSignature is over the address and the sorted fields.
+func twilioSignature(key, address string, form url.Values) string {
 	mac := hmac.New(sha1.New, []byte(key))
 	mac.Write([]byte(address))
 	for _, name := range slices.Sorted(maps.Keys(form)) {
 		mac.Write([]byte(name + form.Get(name)))
 	}
-	reply, err := o.channels.Call(bg(), "calls", carrier.Call{Method: "POST", URL: address, Query: u.Query(), Body: []byte(form.Encode()), Now: o.Now(),
-		Header: func(name string) string {
-			return map[string]string{"Content-Type": "application/x-www-form-urlencoded", "X-Twilio-Signature": base64.StdEncoding.EncodeToString(mac.Sum(nil))}[name]
-		}})
-	return string(reply.Body), err
+	return base64.StdEncoding.EncodeToString(mac.Sum(nil))
 }
 
 // called begins a login by call, and returns where keys go.

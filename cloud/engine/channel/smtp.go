@@ -139,10 +139,15 @@ func (m *Mailer) Send(ctx context.Context, n carrier.Note) (carrier.Taken, error
 	return carrier.Taken{}, nil
 }
 
-// lost tells a letter that was refused from one of which nobody knows.
+// lost tells a letter that was refused, or not now (RFC 5321, 4.2.1: either way
+// nothing was taken), from one of which nobody knows.
 func lost(told, err error) error {
-	if reply, replied := errors.AsType[*gomail.SendError](err); replied && reply.ErrorCode() >= 500 {
+	reply, replied := errors.AsType[*gomail.SendError](err)
+	switch {
+	case replied && reply.ErrorCode() >= 500:
 		return told
+	case replied && reply.ErrorCode() >= 400:
+		return carrier.Mark(carrier.ErrUnwell, told.Error())
 	}
 	return carrier.Mark(carrier.ErrUnknown, told.Error())
 }

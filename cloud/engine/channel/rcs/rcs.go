@@ -218,6 +218,8 @@ func judge(status int) error {
 		return nil
 	case status == http.StatusNotFound:
 		return carrier.ErrUnreachable
+	case status >= 300 && status < 400:
+		return carrier.Mark(carrier.ErrUnwell, fmt.Sprintf("the service answered %d: redirects are not followed", status))
 	case status >= 500:
 		return carrier.Mark(carrier.ErrUnknown, fmt.Sprintf("the service answered %d", status))
 	case status == http.StatusUnauthorized || status == http.StatusForbidden:

@@ -215,9 +215,16 @@ func (c *Centre) receipt(given Unit) []byte {
 	if given.Command != 0x80000004 || given.Status != 0 || c.Receipts == "" {
 		return nil
 	}
-	text := fmt.Sprintf("id:%s sub:001 dlvrd:001 submit date:2611221200 done date:2611221201 stat:%s err:000 text:", given.Body[:len(given.Body)-1], c.Receipts)
+	u := Receipt(string(given.Body[:len(given.Body)-1]), c.Receipts)
+	u.Sequence += given.Sequence
+	return u.bytes()
+}
+
+// Receipt is a deliver_sm that tells what became of a message.
+func Receipt(id, status string) Unit {
+	text := fmt.Sprintf("id:%s sub:001 dlvrd:001 submit date:2611221200 done date:2611221201 stat:%s err:000 text:", id, status)
 	body := append([]byte("\x00\x01\x01447700900123\x00\x05\x00Contoso\x00\x04\x00\x00\x00\x00\x00\x00\x00\x00"), byte(len(text)))
-	return Unit{Command: 5, Sequence: given.Sequence + 1000, Body: append(body, text...)}.bytes()
+	return Unit{Command: 5, Sequence: 1000, Body: append(body, text...)}
 }
 
 // Text is one text that the centre has taken.
