@@ -149,7 +149,9 @@ func (c *Channels) Call(ctx context.Context, provider string, call carrier.Call)
 		}
 		reply, err := hook.Call(ctx, call)
 		if err != nil {
-			c.log.WarnContext(ctx, "a call that names a provider was not believed", "channel", l.name, "provider", provider)
+			if times := w.forged.add(c.now()); times > 0 {
+				c.log.WarnContext(ctx, "calls that name a provider were not believed", "channel", l.name, "provider", provider, "times", times)
+			}
 			return carrier.Reply{}, &cloud.Error{Kind: cloud.Denied, Message: carrier.ErrForged.Error()}
 		}
 		for _, r := range reply.Receipts {
@@ -158,6 +160,9 @@ func (c *Channels) Call(ctx context.Context, provider string, call carrier.Call)
 			}
 		}
 		return reply, nil
+	}
+	if times := c.strange.add(c.now()); times > 0 {
+		c.log.WarnContext(ctx, "calls name a provider that is none, or that does not call us", "times", times)
 	}
 	return carrier.Reply{}, &cloud.Error{Kind: cloud.Denied, Message: carrier.ErrForged.Error()} // who asks for names learns none
 }

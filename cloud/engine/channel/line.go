@@ -28,6 +28,7 @@ type way struct {
 	*Provider
 	carrier.Driver
 	breaker breaker
+	forged  forgeries
 	state   atomic.Pointer[engine.ProviderState] // as an administrator has said since; nil: as in the configuration
 }
 

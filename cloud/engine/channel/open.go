@@ -34,6 +34,7 @@ type Channels struct {
 
 	lines   []*line
 	early   *early
+	strange forgeries     // calls of providers that there are not
 	telling chan struct{} // places of receipts
 	tellers sync.WaitGroup
 	now     func() time.Time
@@ -199,6 +200,7 @@ type Health struct {
 	Mode              string
 	State             string // well, failing, resting
 	Taken, Refused    uint64 // messages since the start
+	Forged            uint64 // calls in its name that were not believed, since the start
 }
 
 // HealthOf tells of one.
@@ -220,6 +222,7 @@ func (c *Channels) Health() (all []Health) {
 		for _, w := range l.ways {
 			h := Health{Channel: l.name, Provider: w.Name, Mode: w.use().Mode}
 			h.State, h.Taken, h.Refused = w.breaker.state(c.now())
+			h.Forged = w.forged.count()
 			if b, ok := w.Driver.(interface{ Bound() bool }); ok && h.State == "well" && !b.Bound() {
 				h.State = "failing"
 			}
@@ -227,6 +230,15 @@ func (c *Channels) Health() (all []Health) {
 		}
 	}
 	return all
+}
+
+// Strange is how many calls named a provider that is none, or that does not call
+// us, since the start.
+func (c *Channels) Strange() uint64 {
+	if c == nil {
+		return 0
+	}
+	return c.strange.count()
 }
 
 // Told is how often a channel's providers have told something of messages.

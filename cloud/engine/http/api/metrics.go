@@ -42,6 +42,8 @@ type metrics struct {
 	durations *meter.Durations
 }
 
+const forgedHelp = "Calls in the name of the provider that were not believed since the start; unknown: of providers that there are not."
+
 // newMetrics makes the metrics of a table of routes.
 func newMetrics(t *serve.Table, channels *channel.Channels) *metrics {
 	var routes []string
@@ -75,6 +77,11 @@ func newMetrics(t *serve.Table, channels *channel.Channels) *metrics {
 		}))
 		m.GaugeOf("mfabridge_engine_provider_taken", "Messages that the provider has taken over since the start.", "provider", at, read(func(h channel.Health) float64 { return float64(h.Taken) }))
 		m.GaugeOf("mfabridge_engine_provider_refused", "Messages that it has not.", "provider", at, read(func(h channel.Health) float64 { return float64(h.Refused) }))
+		m.GaugeOf("mfabridge_engine_provider_forged", forgedHelp, "provider", at,
+			read(func(h channel.Health) float64 { return float64(h.Forged) }))
+	}
+	if channels != nil {
+		m.GaugeOf("mfabridge_engine_provider_forged", forgedHelp, "provider", "unknown", func() float64 { return float64(channels.Strange()) })
 	}
 	for _, t := range channels.Told() {
 		m.GaugeOf("mfabridge_engine_receipts", "What providers have told of messages since the start.", "receipt", t.Channel+"/"+t.Status,
