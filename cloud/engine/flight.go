@@ -289,6 +289,7 @@ type Boarding struct {
 	Message Message  // with all Legs
 	At      int      // which of them
 	Again   bool     // it may have been sent before
+	Late    string   // the channel that may have the message, of which nothing was heard; empty: none
 	Lost    []string // channels of which it is not known whether they have sent it: their process ended meanwhile
 }
 
@@ -321,6 +322,9 @@ func (e *Engine) Board(ctx context.Context, id cloud.ChallengeID, repeats func(c
 		if gone := f.Legs[f.At]; gone.Status == LegSending && repeats(gone.Channel) {
 			b.Again = true
 		} else {
+			if slices.Contains([]LegStatus{LegSending, LegTaken, LegSent}, gone.Status) {
+				b.Late = gone.Channel
+			}
 			if gone.Status == LegSending {
 				b.Lost = []string{gone.Channel}
 			}

@@ -99,12 +99,17 @@ func (t *Texts) Send(ctx context.Context, m engine.Message) error {
 		_, err := t.hand(ctx, engine.ChannelSMS, m)
 		return err
 	}
-	return t.fly(ctx, m, 0)
+	return t.fly(ctx, m, 0, "")
 }
 
-// fly asks the channels of a message from one on.
-func (t *Texts) fly(ctx context.Context, m engine.Message, at int) error {
+// fly asks the channels of a message from one on. Once one has taken it, those that
+// may have it too call it back; late is one of them.
+func (t *Texts) fly(ctx context.Context, m engine.Message, at int, late string) error {
 	var failures []error
+	var lates []string
+	if late != "" {
+		lates = append(lates, late)
+	}
 	for at >= 0 && at < len(m.Legs) {
 		name := m.Legs[at]
 		taken, err := t.hand(ctx, name, m)
@@ -114,6 +119,9 @@ func (t *Texts) fly(ctx context.Context, m engine.Message, at int) error {
 			l.Status = engine.LegUnreachable
 		case err != nil:
 			l.Status = engine.LegFailed
+			if errors.Is(err, carrier.ErrUnknown) {
+				lates = append(lates, name)
+			}
 		case taken.taken.ID != "":
 			l.Receipts = []string{engine.ReceiptName(name, taken.provider, taken.taken.ID)}
 		}
@@ -131,6 +139,9 @@ func (t *Texts) fly(ctx context.Context, m engine.Message, at int) error {
 		}
 		if err == nil {
 			t.overtaken(ctx, l.Receipts)
+			for _, late := range lates {
+				t.revoke(ctx, m, late)
+			}
 			return nil
 		}
 		if logged != nil {
@@ -234,19 +245,17 @@ func (t *Texts) board(ctx context.Context, id cloud.ChallengeID) {
 		return
 	}
 	t.log.InfoContext(ctx, "message goes to the next channel", "message", b.Message.ID, "channel", b.Message.Legs[b.At], "again", b.Again)
-	if b.At > 0 && !b.Again {
-		t.revoke(ctx, b.Message, b.Message.Legs[b.At-1])
-	}
-	if err := t.fly(ctx, b.Message, b.At); err != nil {
+	if err := t.fly(ctx, b.Message, b.At, b.Late); err != nil {
 		t.log.WarnContext(ctx, "code was not sent", "message", b.Message.ID, "err", err)
 	}
 	b.Message.Text.Wipe()
 	b.Message.Code.Wipe()
 }
 
-// revoke calls a message back from a channel that has not delivered it, where its
-// provider can: so that it does not come late, beside the same code by another
-// channel. It holds nobody up, and whether it worked changes nothing.
+// revoke calls a message back from a channel that may have it and has not delivered
+// it, where its provider can: so that it does not come late, beside the same code by
+// another channel. It holds nobody up. Where it fails the same code arrives twice,
+// and the log says so.
 func (t *Texts) revoke(ctx context.Context, m engine.Message, channel string) {
 	l := t.byName[channel]
 	n, err := t.note(m)
@@ -262,7 +271,7 @@ func (t *Texts) revoke(ctx context.Context, m engine.Message, channel string) {
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), boardTime)
 			defer cancel()
 			if err := r.Revoke(ctx, n, carrier.Taken{}); err != nil {
-				t.log.InfoContext(ctx, "a message that was not delivered could not be called back", "message", m.ID, "channel", channel, "provider", w.Name, "err", err)
+				t.log.InfoContext(ctx, "a message could not be called back: it may arrive as well, with the same code", "message", m.ID, "channel", channel, "provider", w.Name, "err", err)
 			}
 		})
 	}

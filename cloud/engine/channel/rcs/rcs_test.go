@@ -148,7 +148,7 @@ func posted(event, token string) carrier.Call {
 
 func TestReceipts(t *testing.T) {
 	d := driver(t, rcstest.New(t), nil)
-	event := `{"senderPhoneNumber":"+14255550142","eventType":"%s","messageId":"m1","agentId":"contoso_agent","sendTime":"2026-11-22T12:00:01Z"}`
+	event := `{"senderPhoneNumber":"+14255550142","eventType":"%s","messageId":"0a0a0a0a-0a0a-0a0a-0a0a-0a0a0a0a0a0a","agentId":"contoso_agent","sendTime":"2026-11-22T12:00:01Z"}`
 	for kind, want := range map[string]carrier.Status{"DELIVERED": carrier.Delivered, "READ": carrier.Read, "TTL_EXPIRATION_REVOKED": carrier.Failed, "IS_TYPING": ""} {
 		reply, err := d.Call(t.Context(), posted(fmt.Sprintf(event, kind), "SJENCPGJ"))
 		if err != nil {
@@ -157,7 +157,7 @@ func TestReceipts(t *testing.T) {
 		if want == "" && len(reply.Receipts) == 0 {
 			continue
 		}
-		if len(reply.Receipts) != 1 || reply.Receipts[0] != (carrier.Receipt{ID: "m1", Status: want, At: start.Add(time.Second)}) {
+		if len(reply.Receipts) != 1 || reply.Receipts[0] != (carrier.Receipt{ID: note.Public, ByNote: true, Status: want, At: start.Add(time.Second)}) {
 			t.Errorf("%s: %+v", kind, reply)
 		}
 	}

@@ -57,7 +57,9 @@ func (d *Driver) Call(_ context.Context, c carrier.Call) (carrier.Reply, error) 
 	if status == "" || e.Message == "" {
 		return carrier.Reply{}, nil // somebody types, or writes to us
 	}
-	return carrier.Reply{Receipts: []carrier.Receipt{{ID: e.Message, Status: status, At: e.Sent}}}, nil
+	// By our own id, so that it is known also where the answer to the message got
+	// lost.
+	return carrier.Reply{Receipts: []carrier.Receipt{{ID: strings.ReplaceAll(e.Message, "-", ""), ByNote: true, Status: status, At: e.Sent}}}, nil
 }
 
 // greet says the secret back to who knows the token.
