@@ -93,7 +93,7 @@ var outside = map[string][]string{
 	"net/http":                                         {"legacy/pfsdk", "shim/metrics", "cloud/engine/http/…", "cloud/engine/channel", "cloud/engine/channel/…", "cloud/remote", "cloud/remote/device", "cloud/graph", "cloud/connector", "cloud/nativeauth", "cmd/mfabridge"},
 	"layeh.com/radius":                                 {},
 	"github.com/nyaruka/phonenumbers":                  {"legacy/phone"},
-	"github.com/go-jose/go-jose/v4":                    {"cloud/engine/http/oauth", "cloud/engine/channel/rcs", "cloud/engine/channel/rcs/rcstest"},
+	"github.com/go-jose/go-jose/v4":                    {"cloud/engine/http/oauth", "cloud/engine/channel/rcs", "cloud/engine/channel/rcs/rcstest", "cloud/engine/channel/carrier/carriertest"},
 	"github.com/goccy/go-yaml":                         {"internal/strictyaml"},
 	"filippo.io/age":                                   {"legacy", "fixtures", "migrate/planfile", "cmd/mfabridge"},
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore":     {"cloud/graph", "cloud/connector", "cmd/mfabridge"},
@@ -102,7 +102,7 @@ var outside = map[string][]string{
 	"github.com/wneessen/go-mail":                      {"cloud/engine/channel"},
 	"github.com/prometheus":                            {"shim/metrics", "internal/meter"},
 	"log":                                              {},
-	"testing":                                          {"cloud/cloudtest", "cloud/session/sessiontest", "cloud/engine/store/storetest", "internal/peer", "internal/ldapconn/ldaptest", "cloud/engine/channel/smpp/smpptest", "cloud/engine/channel/rcs/rcstest"},
+	"testing":                                          {"cloud/cloudtest", "cloud/session/sessiontest", "cloud/engine/store/storetest", "internal/peer", "internal/ldapconn/ldaptest", "cloud/engine/channel/smpp/smpptest", "cloud/engine/channel/rcs/rcstest", "cloud/engine/channel/carrier/carriertest"},
 }
 
 func read(t *testing.T) map[string]*house.Package {
