@@ -98,7 +98,8 @@ func TestBrakeAtOnce(t *testing.T) {
 
 // Names that are made up do not push out who has guessed.
 func TestBrakeForgetsWhoHasFailedLeast(t *testing.T) {
-	b := session.NewBrake(time.Now)
+	at := time.Date(2026, 11, 2, 9, 0, 0, 0, time.UTC)
+	b := session.NewBrake(func() time.Time { return at })
 	fail(b, "ada", cloud.Client{}, false, 5)
 	for i := range 120_000 {
 		fail(b, cloud.UserID(fmt.Sprint(i)), cloud.Client{}, false, 1)
