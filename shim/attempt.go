@@ -52,6 +52,9 @@ func readAttempt(p radius.Packet, c *client, s *radius.Secret, from netip.Addr) 
 		return a, attributeTwice // RFC 2865 section 5.44
 	case len(hidden) == 0 && states == 1 && len(state) > 0 && step(state[0]) == numberStep:
 		return a, "" // nothing has to be typed there, and nothing of it counts
+	case passwords == 0 && states == 0 && a.client.WithoutPassword:
+		a.protocol = Bare
+		return a, ""
 	case passwords == 0:
 		return a, noPassword
 	case states == 1 && len(state) == 0:

@@ -66,6 +66,8 @@ func newClientTable(clients []config.Client, primaries map[string]Primary, seen 
 		case c.Unmatched == config.PrimaryOnly && (c.Primary == config.None || c.Primary == config.Native || c.CodeEntry == config.Only),
 			c.Cache.Life > 0 && (c.Primary == config.None || c.CallingStation == config.Unreliable):
 			return t, fmt.Errorf("client %s would let logins through with no factor checked here", c.Name)
+		case c.WithoutPassword && c.Primary != config.None:
+			return t, fmt.Errorf("client %s would let logins through with no factor checked here", c.Name)
 		case c.Primary == config.None && c.PrimaryDoneByClient && c.CodeEntry != config.Append:
 		case primary != nil && !c.PrimaryDoneByClient && c.CodeEntry != config.Only:
 		case c.Primary == config.Native && primary == nil:

@@ -16,7 +16,7 @@ func explanations() map[string]string {
 		string(noUserName):           "the request has no User-Name; look at the client's settings",
 		string(badUserName):          "the name is not UTF-8 or has control characters",
 		string(attributeTwice):       "an attribute that may come once came twice; the client does not follow RFC 2865",
-		string(noPassword):           "the request has no User-Password",
+		string(noPassword):           "the request has no User-Password; if the client checks it itself and sends none, as RD Gateway does, say without_password: true",
 		string(emptyPassword):        "nothing was typed; an empty password is never tried",
 		string(badPassword):          "the password cannot be revealed: the shared secret differs on the two sides, or it is not UTF-8",
 		string(protocolNotSupported): "the client uses CHAP, MS-CHAP or EAP, which only a primary of type radius can judge; set it to PAP, or ask such a primary",

@@ -36,6 +36,7 @@ radius:
     - {name: append, networks: [127.0.1.7], secret: file:s, primary: old, code_entry: append}
     - {name: keep, networks: [127.0.1.8], secret: file:s, primary: old, cache: {for: 1h}}
     - {name: none, networks: [127.0.1.9], secret: file:s, primary: none, primary_done_by_client: true, push_wait: 10s}
+    - {name: bare, networks: [127.0.1.14], secret: file:s, primary: none, primary_done_by_client: true, without_password: true, push_wait: 10s, calling_station: unreliable}
     - {name: both, networks: [127.0.1.10], secret: file:s, primary: old, code_entry: append, factor_delimiter: "::"}
     - {name: reject, networks: [127.0.1.11], secret: file:s, primary: old, on_outage: reject}
     - {name: showfall, networks: [127.0.1.12], secret: file:s, primary: old, push_number: true, fallback_oath: true}

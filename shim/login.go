@@ -69,7 +69,11 @@ func (l *logins) keys() *keyring { return l.ring.Load() }
 // State. So of two people who began one login at once, or one after the other,
 // only one can use its code.
 func (l *logins) decide(ctx context.Context, a attempt) verdict {
-	if a.protocol != PAP {
+	switch a.protocol {
+	case PAP:
+	case Bare:
+		return l.press(ctx, a, typedName(a), l.keys().name("without password", a.client.Name, a.folded, a.place))
+	default:
 		return l.relay(ctx, a)
 	}
 	key := l.keys().name(a.client.Name, a.folded, a.place, string(a.state), string(a.password.Reveal()))

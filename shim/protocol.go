@@ -15,6 +15,10 @@ const (
 	CHAP     Protocol = "chap"
 	MSCHAPv2 Protocol = "mschapv2"
 	EAP      Protocol = "eap"
+
+	// Bare is a request without any proof, of a client that has proven the
+	// first factor itself and sends none.
+	Bare Protocol = "without_password"
 )
 
 // Lengths in octets of what proves a first factor (RFC 2865 section 5.3, RFC

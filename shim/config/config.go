@@ -344,6 +344,11 @@ type Client struct {
 	// factor before it asks us.
 	PrimaryDoneByClient bool `yaml:"primary_done_by_client"`
 
+	// WithoutPassword states that the client sends no password, since it has
+	// proven the first factor and cannot show a prompt: RD Gateway is one. Its
+	// users are asked by push or call alone. Only with PrimaryDoneByClient.
+	WithoutPassword bool `yaml:"without_password"`
+
 	// Unmatched is for a user whom the engine does not know: deny (default), or
 	// primary_only, which lets in whom a primary of type ldap has found and
 	// proven. What counts is the entry's own key, never the typed name.

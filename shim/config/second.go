@@ -24,6 +24,9 @@ func (k *check) second(c *Client, at string) {
 	if c.CodeEntry == Append && c.Primary == None {
 		k.refuse("use code_entry: only", "%s: code_entry: append needs a primary that checks the password before the code", at)
 	}
+	if c.WithoutPassword {
+		k.bare(c, at)
+	}
 	if c.CodeEntry != Only {
 		return
 	}
@@ -31,6 +34,19 @@ func (k *check) second(c *Client, at string) {
 		"fallback_oath": c.FallbackOATH, "factor_delimiter": c.FactorDelimiter != ""} {
 		if set {
 			k.refuse("remove it, or use code_entry: challenge", "%s: %s says nothing with code_entry: only", at, key)
+		}
+	}
+}
+
+// bare checks a client that sends no password.
+func (k *check) bare(c *Client, at string) {
+	if c.Primary != None {
+		k.refuse("write primary: none and primary_done_by_client: true, or remove without_password", "%s: without_password leaves nothing for primary: %s to check", at, c.Primary)
+	}
+	for key, set := range map[string]bool{"code_entry: " + c.CodeEntry: c.CodeEntry != Challenge, "push_number": c.PushNumber,
+		"fallback_oath": c.FallbackOATH, "factor_delimiter": c.FactorDelimiter != ""} {
+		if set {
+			k.refuse("remove it, or without_password", "%s: %s needs something typed, and without_password says that nothing can be", at, key)
 		}
 	}
 }

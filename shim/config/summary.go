@@ -54,6 +54,9 @@ func (c *Client) factor() string {
 	default:
 		b.WriteString("code, asked for in a challenge")
 	}
+	if c.WithoutPassword {
+		return fmt.Sprintf("push or call for %s", c.Hold)
+	}
 	push := "push"
 	if c.PushNumber {
 		push = "push with a number"
