@@ -72,12 +72,16 @@ func build(t testing.TB) *house {
 		Senders: map[cloud.Preference]engine.Sender{cloud.EmailCode: nowhere{}}}); err != nil {
 		t.Fatal(err)
 	}
-	if h.API, err = api.New(api.Options{Engine: h.engine, Issuer: issuer, Now: h.Now, Public: "https://mfa.contoso.example", Channels: &channel.Channels{},
+	channels, err := channel.Open(channel.Options{Config: &channel.Config{}, Now: h.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if h.API, err = api.New(api.Options{Engine: h.engine, Issuer: issuer, Now: h.Now, Public: "https://mfa.contoso.example", Channels: channels,
 		Pages: pages.Options{PublicURL: "https://mfa.contoso.example", PushKey: "key", MayPush: mayPush}}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := errors.Join(h.API.Close(), h.engine.Close(), s.Close()); err != nil {
+		if err := errors.Join(h.API.Close(), channels.Close(), h.engine.Close(), s.Close()); err != nil {
 			t.Error(err)
 		}
 	})
