@@ -178,3 +178,27 @@ func TestPushOverTwoShims(t *testing.T) {
 		t.Errorf("the log is\n%s", log)
 	}
 }
+
+// A gateway that sends no password, as RD Gateway behind NPS: radclient plays
+// it, the engine and the telephone are the genuine ones.
+func TestPushWithoutAPassword(t *testing.T) {
+	peer.Path(t, "radclient", "freeradius-utils")
+	s := moved(t)
+	secretFile := s.write(t, "vpn.secret", sharedSecret)
+	ada := newHandset(t, s, fixtures.Ada)
+	ada.anywhere = true
+	shim := startShim(t, s.write(t, "shim.yaml", strings.Replace(radclientYAML, "primary_done_by_client: true", "primary_done_by_client: true, without_password: true", 1)))
+	for answer, want := range map[engine.PushAnswer]string{engine.PushApprove: "Received Access-Accept", engine.PushDeny: "Received Access-Reject"} {
+		got := make(chan string, 1)
+		go func() {
+			got <- radclient(t, shim.address, secretFile, fmt.Sprintf("User-Name = %q", fixtures.Ada), "NAS-Port-Type = Virtual")
+		}()
+		ada.press(t, answer, "")
+		if out := <-got; !strings.Contains(out, want) {
+			t.Errorf("after %v:\n%s", answer, out)
+		}
+	}
+	if log := shim.stop(); !strings.Contains(log, `"protocol":"without_password"`) {
+		t.Error(log)
+	}
+}
