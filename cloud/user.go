@@ -154,6 +154,7 @@ type User struct {
 	Alternate      string // the alternateMobile slot
 	Office         string
 	Email          string
+	NumberSignIn   bool // signs in with Mobile and a code in place of a password; of targets that can tell
 	EmailConfirmed bool // somebody proved to read mail at Email, so that codes may go there; of targets that can tell
 	OATH           []OATHEntry
 	Authenticators []AuthenticatorEntry

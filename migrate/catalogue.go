@@ -87,6 +87,7 @@ const (
 	VoiceprintNotMoved        Code = "VOICEPRINT_NOT_MOVED"
 	StaticTokenNotMoved       Code = "STATIC_TOKEN_NOT_MOVED"
 	SecurityQuestionsNotMoved Code = "SECURITY_QUESTIONS_NOT_MOVED"
+	SMSSignInEnds             Code = "SMS_SIGNIN_ENDS"
 	SMSTwoWayRetired          Code = "SMS_TWO_WAY_RETIRED"
 	TelephonyNoProvider       Code = "TELEPHONY_NO_PROVIDER"
 	TelephonyRetirement       Code = "TELEPHONY_RETIREMENT"
@@ -299,6 +300,8 @@ func askEntries() []Entry {
 			"Give the user a token or another method."},
 		{SecurityQuestionsNotMoved, SeverityInfo, "The user has answered security questions; the answers are not moved.",
 			"Tell the helpdesk to identify callers in another way."},
+		{SMSSignInEnds, SeverityWarning, "The user may sign in to the target with a mobile number and a code alone; the target ends that at the date that is named, with or without a provider.",
+			"Give the user a password, a passkey or an app before the date."},
 		{SMSTwoWayRetired, SeverityWarning, "The user answers a text with the code; after the move the code is typed at the login.",
 			"Check that the application can ask for a code, and tell the user."},
 		{TelephonyNoProvider, SeverityWarning, "Only texts or calls verify the user, and the target has no provider that delivers them.",

@@ -213,3 +213,33 @@ func TestAdministratorsNamedByThePlan(t *testing.T) {
 		{name: "another is", given: named("ben@contoso.example\n"), findings: []migrate.Code{migrate.UserPrivileged, migrate.NoFactorAfterApply}, action: migrate.Skip},
 	})
 }
+
+// Who signs in to the target by text alone hears when that ends, also beside an app
+// or a token; not where the target ends nothing.
+func TestSignInByTextEnds(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*world)
+		says   string
+	}{
+		"a member":           {func(*world) {}, "2027-02-01"},
+		"an external user":   {func(w *world) { w.user.External = true }, "2027-07-01"},
+		"nothing ends":       {func(w *world) { w.caps.RetiresTelephony = false }, ""},
+		"no sign-in by text": {func(w *world) { w.user.SMSSignIn = false }, ""},
+		"no number":          {func(w *world) { w.user.Mobile = "" }, ""},
+	} {
+		d := rule{given: retiring(func(w *world) {
+			w.user.SMSSignIn, w.user.Mobile, w.row.Phone = true, "+44 2079460001", legacy.PhoneFields{}
+			w.row.Mode, w.row.Tokens = legacy.ModeOathToken, []legacy.Token{token("S1", "12345678901234567890")}
+			c.change(w)
+		})}.decide(t)
+		said := ""
+		for _, f := range d.Findings {
+			if f.Code == migrate.SMSSignInEnds {
+				said += f.Detail
+			}
+		}
+		if c.says == "" && said != "" || !strings.Contains(said, c.says) {
+			t.Errorf("%s: %q, want %q", name, said, c.says)
+		}
+	}
+}

@@ -223,6 +223,9 @@ func (o *oracle) close(v *verdict) {
 	case len(ways) == 0:
 		v.say("NO_FACTOR_AFTER_APPLY")
 	case strong:
+		if o.caps.RetiresTelephony && v.was.SMSSignIn && v.user.Mobile != "" && !v.said("SMS_SIGNIN_ENABLED") {
+			v.say("SMS_SIGNIN_ENDS")
+		}
 	case o.caps.RetiresTelephony:
 		provided := text && o.opt.Provider.SMS || voice && o.opt.Provider.Voice
 		if provided && !(v.was.SMSSignIn && v.user.Mobile != "") {

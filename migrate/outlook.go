@@ -52,6 +52,7 @@ func (d *draft) factorFindings() {
 			continue
 		}
 		if p == cloud.Push || p == cloud.OATHCode {
+			d.signInEnds()
 			return
 		}
 		phones = append(phones, p)
@@ -89,6 +90,14 @@ func (d *draft) retirementFinding(phones []cloud.Preference) {
 		return
 	}
 	d.telephonyEnds, d.deadline = true, end.key()
+}
+
+// signInEnds says when the target ends a first factor that a user has there
+// beside stronger second ones.
+func (d *draft) signInEnds() {
+	if d.caps.RetiresTelephony && d.now.SMSSignIn && d.after.Mobile != "" && !d.has(SMSSignInEnabled) {
+		d.find(SMSSignInEnds, "Phone", "sign-in by text alone ends "+d.ends.of(d.caps.Cloud, &d.now).when())
+	}
 }
 
 // signInFinding says that a mobile phone would let its holder sign in without

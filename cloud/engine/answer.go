@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"mfabridge/cloud"
@@ -29,7 +30,7 @@ func (e *Engine) answerFor(ctx context.Context, owner string, a cloud.Answer) (c
 		if err != nil {
 			return err
 		}
-		if c == nil || owner != "" && c.Owner != owner {
+		if c == nil || !c.isFor(owner) {
 			return refuse(cloud.NotFound, "there is no such challenge")
 		}
 		began = c.Owner
@@ -43,6 +44,13 @@ func (e *Engine) answerFor(ctx context.Context, owner string, a cloud.Answer) (c
 		e.publish(Verdict{began, d})
 	}
 	return d, nil
+}
+
+// isFor tells whether a challenge is there for an application; empty: for this
+// process, which sees all second factors. A first factor is there for who began
+// it alone.
+func (c *Challenge) isFor(owner string) bool {
+	return c.Owner == owner || owner == "" && !strings.HasPrefix(c.Owner, ownerNumber)
 }
 
 // answer is one Answer inside its transaction; decided: a verdict was reached.
@@ -256,7 +264,7 @@ func (e *Engine) look(ctx context.Context, owner string, ids []cloud.ChallengeID
 			switch {
 			case err != nil:
 				return err
-			case c == nil || owner != "" && c.Owner != owner:
+			case c == nil || !c.isFor(owner):
 				ds[i] = cloud.Decision{Challenge: id, State: cloud.Expired, Reason: cloud.TimedOut}
 				continue
 			case c.State == cloud.Pending && !now.Before(c.Expires):

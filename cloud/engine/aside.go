@@ -17,6 +17,8 @@ type aside struct {
 
 	PIN bool `json:"pin,omitempty"` // approves with a PIN, see RequirePIN
 
+	Number string `json:"number,omitempty"` // with which the user may sign in, see SetNumberSignIn
+
 	Activation *activation `json:"activation,omitempty"` // the code that was given out last
 	Confirming *confirming `json:"confirming,omitempty"` // the code that was sent last to prove the address of mail
 }
@@ -40,7 +42,7 @@ func readAside(u *User) (a aside, err error) {
 
 // setAside writes it back; the user is to be stored.
 func setAside(u *User, a aside) error {
-	if a.Bypass == nil && len(a.Passes) == 0 && len(a.Pushes) == 0 && a.Activation == nil && !a.PIN && a.Confirming == nil {
+	if a.Bypass == nil && len(a.Passes) == 0 && len(a.Pushes) == 0 && a.Activation == nil && !a.PIN && a.Number == "" && a.Confirming == nil {
 		u.Aside = nil
 		return nil
 	}

@@ -125,6 +125,16 @@ func (c *Caller) CheckPasswordBy(ctx context.Context, primary string, subject cl
 	return c.e.CheckPasswordBy(ctx, primary, subject, password, client)
 }
 
+// BeginNumber is [Engine.BeginNumber] for this application.
+func (c *Caller) BeginNumber(ctx context.Context, number string, client cloud.Client) (NumberAsked, error) {
+	return c.e.BeginNumber(ctx, c.app, number, client)
+}
+
+// AnswerNumber is [Engine.AnswerNumber] for this application.
+func (c *Caller) AnswerNumber(ctx context.Context, a cloud.Answer, client cloud.Client) (cloud.Proof, error) {
+	return c.e.AnswerNumber(ctx, c.app, a, client)
+}
+
 // Verdict is a decision and the application that began its challenge.
 type Verdict struct {
 	Owner string // empty: this process itself

@@ -292,6 +292,12 @@ func (b *beginning) question() (q Question, may Allowed, err error) {
 	if q.Tokens, err = b.e.usableTokens(b.tx, b.user.ID); err != nil {
 		return q, may, err
 	}
+	if b.user.SignsInByNumber() { // the telephone is a first factor: it is no second one
+		q.Texts = false
+		q.Calls = slices.DeleteFunc(q.Calls, func(way cloud.Preference) bool {
+			return signInNumber(b.user.number(way)) == signInNumber(b.user.Mobile)
+		})
+	}
 	devices, err := devicesOf(b.tx, b.user)
 	if err != nil {
 		return q, may, err
@@ -338,6 +344,9 @@ func (b *beginning) askBy(way cloud.Preference, g gate, may Allowed, tokens []To
 // is good for one challenge and a few tries only: it needs no bar over all
 // places, which somebody else could reach.
 func ofCode(c *Challenge) where {
+	if strings.HasPrefix(c.Owner, ownerNumber) { // a first factor: as a password, see ofPassword
+		return where{user: string(c.User), way: wayNumber, place: c.Place, proven: true}
+	}
 	return where{user: string(c.User), way: string(c.Method), place: c.Place, proven: c.Proven && c.Method == cloud.OATHCode}
 }
 
@@ -352,6 +361,9 @@ func (b *beginning) refuse(reason cloud.Reason) error {
 // at the same place.
 func (b *beginning) prepareCode(way cloud.Preference, may Allowed) error {
 	login := textedAt(b.c.App, b.c.Place)
+	if strings.HasPrefix(b.owner, ownerNumber) {
+		login = digest("number\x00" + b.owner + "\x00" + b.c.App + "\x00" + b.c.Place)
+	}
 	if err := b.supersede(login); err != nil {
 		return err
 	}

@@ -140,9 +140,13 @@ func (v viewer) whole(u *User) (cloud.User, error) {
 	}
 	shown := u.User
 	shown.OATH, shown.Authenticators = v.e.shown(tokens), invitations(devices, v.now)
+	shown.NumberSignIn = u.SignsInByNumber()
 	shown.EmailConfirmed = v.e.confirmed(u)
 	shown.Privileged, shown.GlobalAdmin = len(u.Roles) > 0, slices.ContainsFunc(u.Roles, isGlobalAdmin)
 	shown.Forbidden, shown.ForbiddenWays, shown.SMSSignIn = may.Forbidden(), may.ForbiddenWays(), may.SignIn
+	if u.SignsInByNumber() {
+		shown.ForbiddenWays = []cloud.Preference{cloud.SMS, cloud.VoiceMobile}
+	}
 	if !v.e.caps.Aliases {
 		shown.Aliases = nil
 	}

@@ -132,7 +132,10 @@ func (d *draft) apply(w *writing, c cloud.Change) (string, error) {
 			return "", err
 		}
 	default:
-		return "", d.setSlot(w.e, c.Method, c.After.Text)
+		if err := d.setSlot(w.e, c.Method, c.After.Text); err != nil || c.Method != cloud.Mobile {
+			return "", err
+		}
+		return "", closeNumber(w.tx, &d.user)
 	}
 	d.changed = true
 	return "", nil
@@ -333,7 +336,7 @@ func (d *draft) remove(w *writing) error {
 	if u.Mobile+u.Alternate+u.Office+u.Email != "" || len(d.tokens)+len(d.devices) > 0 {
 		return refused(cloud.Conflict, "the user still has methods: remove them first")
 	}
-	if err := errors.Join(release(w, namesOf(&u.Profile)), leave(w.tx, u.ID)); err != nil {
+	if err := errors.Join(closeNumber(w.tx, u), release(w, namesOf(&u.Profile)), leave(w.tx, u.ID)); err != nil {
 		return err
 	}
 	d.subject = u.ID

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -76,6 +77,8 @@ type Engine struct {
 	asking    chan struct{}             // questions to them that are under way
 	policy    atomic.Pointer[rules]     // as it was last read; see rules
 	networks  atomic.Pointer[networksRead]
+	later     chan struct{} // places of messages that go out after the answer
+	laters    sync.WaitGroup
 }
 
 var (
@@ -210,6 +213,7 @@ func open(ctx context.Context, c Config, restoring bool) (*Engine, error) {
 		return nil, err
 	}
 	e.passwords, e.asking = newPasswords(), make(chan struct{}, maxAsked)
+	e.later = make(chan struct{}, laterAtOnce)
 	e.primaries.Store(&primaries{use: OwnPasswords})
 	err := c.Store.View(ctx, func(r Reader) error {
 		if err := e.load(r); err != nil || restoring {
@@ -270,11 +274,13 @@ func (e *Engine) Kind() Kind { return e.setup.Kind }
 // Assumed is what a store that rehearses was made to assume.
 func (e *Engine) Assumed() Assumptions { return e.setup.Assumed }
 
-// Close ends all streams of decisions. It does not close the store, and calls
+// Close ends all streams of decisions, and waits for messages that go out after
+// an answer. It does not close the store, and calls
 // that still run go on until the store is closed.
 func (e *Engine) Close() error {
 	e.hub.close()
 	e.bell.close()
+	e.laters.Wait()
 	return nil
 }
 

@@ -145,6 +145,9 @@ func (e *Engine) enrolled(ctx context.Context, app NativeApp, f Flow, client Nat
 				e.confirm(u)
 			}
 		} else {
+			if err := closeNumber(tx, u); err != nil {
+				return err
+			}
 			u.Mobile = f.Target
 			if u.Default == "" {
 				u.Default = cloud.SMS

@@ -30,7 +30,7 @@ type NativeMethod struct {
 // can set another password by a code to the same address. Right after the
 // sign-up that proved the address it is there to be registered first.
 func (e *Engine) secondFactors(r Reader, app *NativeApp, u *User, may Allowed, f *Flow) (all []NativeMethod, err error) {
-	if may.SMS && u.Mobile != "" && e.senders[cloud.SMS] != nil && app.TextsTo(u.Mobile) {
+	if may.SMS && u.Mobile != "" && !u.SignsInByNumber() && e.senders[cloud.SMS] != nil && app.TextsTo(u.Mobile) {
 		all = append(all, NativeMethod{ID: idMobile, Channel: channelText, Label: maskDigits(u.Mobile)})
 	}
 	mail, err := e.mailCounts(r, may, f)

@@ -238,7 +238,7 @@ func blank(tx Tx, seq int64, as string) (int, error) {
 // stays known: not by whom, but by the digest of a secret that is gone.
 func remove(tx Tx, p *record) error {
 	id := p.user.ID
-	var errs []error
+	errs := []error{closeNumber(tx, p.user)}
 	for _, n := range namesOf(&p.user.Profile) {
 		errs = append(errs, tx.Release(n.space, n.text))
 	}

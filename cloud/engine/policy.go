@@ -29,11 +29,15 @@ const (
 	// Channels that texts may go by besides SMS; sms is the line of all texts.
 	PolicyWhatsApp PolicyMethod = "whatsapp"
 	PolicyRCS      PolicyMethod = "rcs"
+
+	// PolicyTextSignIn is sign-in with a mobile number and a code in place of a
+	// password, see SetNumberSignIn: off unless it is set, and for groups alone.
+	PolicyTextSignIn PolicyMethod = "textSignIn"
 )
 
 // PolicyMethods are all lines, in the order of a listing.
 func PolicyMethods() []PolicyMethod {
-	return []PolicyMethod{PolicySMS, PolicyVoice, PolicySoftwareOATH, PolicyHardwareOATH, PolicyEmail, PolicyAuthenticator, PolicyWhatsApp, PolicyRCS}
+	return []PolicyMethod{PolicySMS, PolicyVoice, PolicySoftwareOATH, PolicyHardwareOATH, PolicyEmail, PolicyAuthenticator, PolicyWhatsApp, PolicyRCS, PolicyTextSignIn}
 }
 
 // maxTargets bounds the groups that one list of a policy names.
@@ -52,7 +56,7 @@ type MethodPolicy struct {
 }
 
 // Policy holds every line. Where nothing was ever set, everybody may use
-// everything.
+// everything, but for sign-in by text.
 type Policy map[PolicyMethod]MethodPolicy
 
 // names tells whether a line speaks of a group.
@@ -106,6 +110,10 @@ func (e *Engine) SetPolicy(ctx context.Context, by Actor, method PolicyMethod, m
 		return refuse(cloud.Invalid, fmt.Sprintf("the policy has no method %q", string(method)))
 	case m.SignIn && method != PolicySMS:
 		return refuse(cloud.Invalid, "only sms can let people sign in")
+	case method == PolicyTextSignIn && m.Enabled && e.setup.Kind != KindEngine:
+		return refuse(cloud.Unsupported, "a store that rehearses Entra ID has sign-in by text in the policy of sms")
+	case method == PolicyTextSignIn && m.Enabled && len(m.Include) == 0:
+		return refuse(cloud.Invalid, "sign-in by text is for groups alone: name those that it is for")
 	case len(m.Include) > maxTargets || len(m.Exclude) > maxTargets:
 		return refuse(cloud.Invalid, fmt.Sprintf("a policy can name at most %d groups", maxTargets))
 	}
@@ -219,7 +227,7 @@ func (e *Engine) rules(r Reader) (*rules, error) {
 	}
 	for _, method := range PolicyMethods() {
 		if _, ok := read.Methods[method]; !ok {
-			read.Methods[method] = MethodPolicy{Enabled: true}
+			read.Methods[method] = MethodPolicy{Enabled: method != PolicyTextSignIn}
 		}
 	}
 	e.policy.Store(read)
@@ -233,6 +241,8 @@ type Allowed struct {
 	WhatsApp, RCS bool // where SMS is: texts may go this way
 
 	SignIn bool // see MethodPolicy.SignIn
+
+	TextSignIn bool // see PolicyTextSignIn
 }
 
 // For is what the policy lets a user use who is in these groups, of those
@@ -246,7 +256,8 @@ func (p Policy) For(groups []string) Allowed {
 		return ok && m.Enabled && (len(m.Include) == 0 || in(m.Include)) && !in(m.Exclude)
 	}
 	return Allowed{SMS: may(PolicySMS), Voice: may(PolicyVoice), SoftwareOATH: may(PolicySoftwareOATH), HardwareOATH: may(PolicyHardwareOATH),
-		WhatsApp: may(PolicyWhatsApp), RCS: may(PolicyRCS), Email: may(PolicyEmail), Authenticator: may(PolicyAuthenticator), SignIn: may(PolicySMS) && p[PolicySMS].SignIn}
+		WhatsApp: may(PolicyWhatsApp), RCS: may(PolicyRCS), Email: may(PolicyEmail), Authenticator: may(PolicyAuthenticator), TextSignIn: may(PolicyTextSignIn),
+		SignIn: may(PolicySMS) && p[PolicySMS].SignIn}
 }
 
 // forUser is what the policy lets a user use. Only where it names groups at

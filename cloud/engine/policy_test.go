@@ -101,7 +101,7 @@ func TestPolicyRefuses(t *testing.T) {
 		}
 	}
 	p, err := h.Policy(t.Context())
-	if err != nil || len(p) != 8 || !p[engine.PolicySMS].Enabled || !slices.Equal(p[engine.PolicyEmail].Exclude, []string{group}) {
+	if err != nil || len(p) != 9 || p[engine.PolicyTextSignIn].Enabled || !p[engine.PolicySMS].Enabled || !slices.Equal(p[engine.PolicyEmail].Exclude, []string{group}) {
 		t.Errorf("policy: %+v, %v", p, err)
 	}
 }

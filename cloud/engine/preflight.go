@@ -115,6 +115,11 @@ func policyChecks(p Policy) (checks []cloud.Check) {
 		m := p[method]
 		c := cloud.Check{Name: "policy." + string(method), Result: cloud.CheckPassed, Detail: "everybody may use it"}
 		switch {
+		case method == PolicyTextSignIn: // nothing that moves needs it
+			c.Detail = "nobody signs in with a number and a code"
+			if m.Enabled {
+				c.Detail = "some groups may sign in with a number and a code, once it is opened for each user"
+			}
 		case !m.Enabled:
 			c.Result, c.Detail = cloud.CheckWarning, "nobody may use it: what moves cannot be used"
 		case len(m.Include)+len(m.Exclude) > 0:

@@ -51,6 +51,7 @@ const (
 	Names Space = iota // user principal names and aliases together
 	SIDs
 	GroupNames
+	Numbers // mobile numbers that users sign in with, +CC and digits
 )
 
 // MemberKind says what a member of a group is.

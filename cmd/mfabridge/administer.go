@@ -30,6 +30,7 @@ type administrator interface {
 	Unblock(ctx context.Context, by engine.Actor, id cloud.UserID) error
 	AllowBypass(ctx context.Context, by engine.Actor, id cloud.UserID, app string, until time.Time) error
 	EndBypass(ctx context.Context, by engine.Actor, id cloud.UserID) error
+	SetNumberSignIn(ctx context.Context, by engine.Actor, id cloud.UserID, open bool) error
 	ConfirmEmail(ctx context.Context, by engine.Actor, id cloud.UserID) error
 	UnconfirmEmail(ctx context.Context, by engine.Actor, id cloud.UserID) error
 	SendEmailCode(ctx context.Context, by engine.Actor, id cloud.UserID) (until time.Time, err error)

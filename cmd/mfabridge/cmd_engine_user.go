@@ -78,7 +78,7 @@ func (p *program) userCommand() *cli.Command {
 					}
 					return e.SetPassword(c.Context, by, u.ID, word)
 				}),
-		}, p.exceptionCommands(change), p.emailCommands(change), p.personCommands()),
+		}, p.exceptionCommands(change), p.emailCommands(change), p.numberCommands(change), p.personCommands()),
 	}
 }
 
@@ -295,6 +295,9 @@ func (p *program) printUser(c *cli.Context, e administrator, u cloud.User) error
 		text, err := migrate.ValueText(m, v, false)
 		if m == cloud.Email && !u.EmailConfirmed {
 			text += " (not confirmed: notices only)"
+		}
+		if m == cloud.Mobile && u.NumberSignIn {
+			text += " (signs in with it, where the policy allows textSignIn: no second factor)"
 		}
 		fmt.Fprintf(t, "%s\t%s\n", m, migrate.Plain(text))
 		return err

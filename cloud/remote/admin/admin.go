@@ -123,6 +123,15 @@ func (c Client) Invite(ctx context.Context, a engine.Actor, id cloud.UserID) (st
 	return answer.ID, answer.Until, err
 }
 
+// SetNumberSignIn is [engine.Engine.SetNumberSignIn].
+func (c Client) SetNumberSignIn(ctx context.Context, a engine.Actor, id cloud.UserID, open bool) error {
+	path := "number/close"
+	if open {
+		path = "number/open"
+	}
+	return c.change(ctx, path, wire.UserRequest{By: by(a), ID: string(id)})
+}
+
 // ConfirmEmail is [engine.Engine.ConfirmEmail].
 func (c Client) ConfirmEmail(ctx context.Context, a engine.Actor, id cloud.UserID) error {
 	return c.change(ctx, "email/confirm", wire.UserRequest{By: by(a), ID: string(id)})

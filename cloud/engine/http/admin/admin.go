@@ -49,6 +49,7 @@ type Core interface {
 	ChangeSettings(ctx context.Context, by engine.Actor, edit func(*engine.Settings)) (engine.Settings, error)
 	AllowBypass(ctx context.Context, by engine.Actor, id cloud.UserID, app string, until time.Time) error
 	EndBypass(ctx context.Context, by engine.Actor, id cloud.UserID) error
+	SetNumberSignIn(ctx context.Context, by engine.Actor, id cloud.UserID, open bool) error
 	ConfirmEmail(ctx context.Context, by engine.Actor, id cloud.UserID) error
 	UnconfirmEmail(ctx context.Context, by engine.Actor, id cloud.UserID) error
 	SendEmailCode(ctx context.Context, by engine.Actor, id cloud.UserID) (until time.Time, err error)
@@ -117,6 +118,8 @@ func (f *Face) Routes() []serve.Route {
 		post("/users/pin", desk, f.change(f.pin)),
 		get("/settings", f.settings),
 		post("/settings", all, f.setSettings),
+		post("/users/number/open", all, f.change(f.openNumber)),
+		post("/users/number/close", desk, f.change(f.closeNumber)),
 		post("/users/email/confirm", desk, f.change(f.confirmEmail)),
 		post("/users/email/unconfirm", desk, f.change(f.unconfirmEmail)),
 		post("/users/email/code", desk, f.emailCode),

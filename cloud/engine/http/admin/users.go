@@ -129,6 +129,14 @@ func (f *Face) invite(w http.ResponseWriter, r *http.Request) error {
 	return serve.Answer(w, http.StatusCreated, wire.NewAnswer{ID: device, Until: until.UTC()})
 }
 
+func (f *Face) openNumber(ctx context.Context, by engine.Actor, id cloud.UserID, _ *wire.UserRequest) error {
+	return f.core.SetNumberSignIn(ctx, by, id, true)
+}
+
+func (f *Face) closeNumber(ctx context.Context, by engine.Actor, id cloud.UserID, _ *wire.UserRequest) error {
+	return f.core.SetNumberSignIn(ctx, by, id, false)
+}
+
 func (f *Face) confirmEmail(ctx context.Context, by engine.Actor, id cloud.UserID, _ *wire.UserRequest) error {
 	return f.core.ConfirmEmail(ctx, by, id)
 }

@@ -39,6 +39,8 @@ type Core interface {
 	Answer(ctx context.Context, a cloud.Answer) (cloud.Decision, error)
 	Look(ctx context.Context, ids []cloud.ChallengeID) ([]cloud.Decision, error)
 	CheckPasswordBy(ctx context.Context, primary string, subject cloud.Key, password secret.Bytes, client cloud.Client) (cloud.Proof, error)
+	BeginNumber(ctx context.Context, number string, client cloud.Client) (engine.NumberAsked, error)
+	AnswerNumber(ctx context.Context, a cloud.Answer, client cloud.Client) (cloud.Proof, error)
 	cloud.CodeMatcher
 	cloud.Noticeboard
 }
@@ -108,6 +110,8 @@ func (f *Face) Routes() []serve.Route {
 		row(http.MethodPost, "/look", maxLook, f.lookMany),
 		events,
 		row(http.MethodPost, "/passwords", maxBody, f.password),
+		row(http.MethodPost, "/numbers", maxBody, f.number),
+		row(http.MethodPost, "/numbers/{id}/answer", maxBody, f.numberAnswer),
 		row(http.MethodPost, "/match", maxBody, f.match),
 		row(http.MethodPost, "/notices", maxBody, f.notice),
 	}
@@ -228,6 +232,41 @@ func (f *Face) password(w http.ResponseWriter, r *http.Request) error {
 	}
 	proof, err := f.core(r).CheckPasswordBy(r.Context(), body.Primary, subject, password, client)
 	password.Wipe()
+	if err != nil {
+		return err
+	}
+	return serve.Answer(w, http.StatusOK, wire.FromProof(proof))
+}
+
+// number sends a code to whoever signs in with a number.
+func (f *Face) number(w http.ResponseWriter, r *http.Request) error {
+	var body wire.NumberRequest
+	if err := serve.Read(r, &body); err != nil {
+		return err
+	}
+	number, client, err := body.Parts()
+	if err != nil {
+		return err
+	}
+	asked, err := f.core(r).BeginNumber(context.WithoutCancel(r.Context()), number, client)
+	if err != nil {
+		return err
+	}
+	return serve.Answer(w, http.StatusOK, wire.NumberAsked{ID: string(asked.ID), ExpiresAt: asked.ExpiresAt})
+}
+
+// numberAnswer takes that code.
+func (f *Face) numberAnswer(w http.ResponseWriter, r *http.Request) error {
+	var body wire.NumberAnswer
+	if err := serve.Read(r, &body); err != nil {
+		return err
+	}
+	a, client, err := body.Parts(r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	proof, err := f.core(r).AnswerNumber(context.WithoutCancel(r.Context()), a, client)
+	a.Code.Wipe()
 	if err != nil {
 		return err
 	}

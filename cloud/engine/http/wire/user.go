@@ -86,6 +86,7 @@ type User struct {
 	Alternate      string             `json:"alternate_mobile,omitempty"`
 	Office         string             `json:"office,omitempty"`
 	Email          string             `json:"email,omitempty"`
+	NumberSignIn   bool               `json:"number_sign_in,omitempty"`
 	EmailConfirmed bool               `json:"email_confirmed,omitempty"`
 	OATH           []OATH             `json:"oath,omitempty"`
 	Authenticators []Authenticator    `json:"authenticators,omitempty"`
@@ -99,7 +100,7 @@ type User struct {
 func FromUser(u *cloud.User) User {
 	w := User{ID: string(u.ID), Profile: Profile(u.Profile), Guest: u.Guest, External: u.External, Privileged: u.Privileged,
 		GlobalAdmin: u.GlobalAdmin, SMSSignIn: u.SMSSignIn, Mobile: u.Mobile, Alternate: u.Alternate, Office: u.Office,
-		Email: u.Email, EmailConfirmed: u.EmailConfirmed, Default: string(u.Default), BlockedUntil: utc(u.BlockedUntil), Forbidden: u.Forbidden, ForbiddenWays: u.ForbiddenWays}
+		Email: u.Email, NumberSignIn: u.NumberSignIn, EmailConfirmed: u.EmailConfirmed, Default: string(u.Default), BlockedUntil: utc(u.BlockedUntil), Forbidden: u.Forbidden, ForbiddenWays: u.ForbiddenWays}
 	for i := range u.OATH {
 		o := fromOATH(&u.OATH[i].OATH)
 		o.ID, o.Method = u.OATH[i].ID, string(u.OATH[i].Method)
@@ -115,7 +116,7 @@ func FromUser(u *cloud.User) User {
 func (w *User) User() cloud.User {
 	u := cloud.User{ID: cloud.UserID(w.ID), Profile: cloud.Profile(w.Profile), Guest: w.Guest, External: w.External,
 		Privileged: w.Privileged, GlobalAdmin: w.GlobalAdmin, SMSSignIn: w.SMSSignIn, Mobile: w.Mobile, Alternate: w.Alternate,
-		Office: w.Office, Email: w.Email, EmailConfirmed: w.EmailConfirmed, Default: cloud.Preference(w.Default), BlockedUntil: w.BlockedUntil, Forbidden: w.Forbidden, ForbiddenWays: w.ForbiddenWays}
+		Office: w.Office, Email: w.Email, NumberSignIn: w.NumberSignIn, EmailConfirmed: w.EmailConfirmed, Default: cloud.Preference(w.Default), BlockedUntil: w.BlockedUntil, Forbidden: w.Forbidden, ForbiddenWays: w.ForbiddenWays}
 	for i := range w.OATH {
 		o := &w.OATH[i]
 		u.OATH = append(u.OATH, cloud.OATHEntry{ID: o.ID, Method: cloud.Method(o.Method), OATH: *o.oath()})

@@ -203,6 +203,38 @@ type (
 	}
 )
 
+type (
+	// NumberRequest is the body of POST numbers.
+	NumberRequest struct {
+		Number string `json:"number"` // +CC NNN
+		Client Client `json:"client"`
+	}
+	// NumberAsked is its answer, whether or not the number is anybody's.
+	NumberAsked struct {
+		ID        string    `json:"id"`
+		ExpiresAt time.Time `json:"expires_at"`
+	}
+	// NumberAnswer is the body of POST numbers/{id}/answer; its answer is a
+	// PasswordAnswer.
+	NumberAnswer struct {
+		Code   string `json:"code"`
+		Key    string `json:"idempotency_key,omitempty"`
+		Client Client `json:"client"`
+	}
+)
+
+// Parts turns it back.
+func (w *NumberRequest) Parts() (number string, client cloud.Client, err error) {
+	client, err = w.Client.client()
+	return w.Number, client, err
+}
+
+// Parts turns it back, for the sign-in of an id.
+func (w *NumberAnswer) Parts(id string) (cloud.Answer, cloud.Client, error) {
+	client, err := w.Client.client()
+	return cloud.Answer{Challenge: cloud.ChallengeID(id), Code: secret.FromString(w.Code), Key: w.Key}, client, err
+}
+
 // FromPassword makes a request; it holds a password.
 func FromPassword(subject cloud.Key, password secret.Bytes, client cloud.Client) PasswordRequest {
 	w := PasswordRequest{Subject: Key{string(subject.Kind), subject.Value}, Client: fromClient(client)}
