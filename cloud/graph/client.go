@@ -182,8 +182,13 @@ func (c *client) getWith(ctx context.Context, version, path string, header http.
 	return last
 }
 
-// isCredential tells whether it was the token that could not be had.
+// isCredential tells whether the application was given no token, and will be
+// given none. An authority that is away just now is another matter: azcore
+// marks that alike, so that the credential has to say so by a cloud.Error.
 func isCredential(err error) bool {
+	if e, ok := errors.AsType[*cloud.Error](err); ok && (e.Kind == cloud.Unavailable || e.Kind == cloud.Throttled) {
+		return false
+	}
 	_, ok := errors.AsType[interface {
 		error
 		NonRetriable()

@@ -74,14 +74,18 @@ func (d *Directory) lookUp(ctx context.Context, property string, values []string
 		if err := i.into(&list); err != nil {
 			return nil, fmt.Errorf("users cannot be looked up: %w", err)
 		}
-		for {
+		for pages := 1; ; pages++ {
 			for _, u := range list.Value {
 				value := map[string]string{"id": u.ID, "userPrincipalName": u.UserPrincipalName, "onPremisesSecurityIdentifier": u.SID}[property]
-				key := strings.ToLower(value)
-				found[key] = append(found[key], cloud.UserID(u.ID))
+				if key := strings.ToLower(value); u.ID != "" {
+					found[key] = append(found[key], cloud.UserID(u.ID))
+				}
 			}
 			if list.Next == "" {
 				break
+			}
+			if pages == maxPages {
+				return nil, &cloud.Error{Kind: cloud.Internal, Message: fmt.Sprintf("users cannot be looked up: the answer has more than %d pages", maxPages)}
 			}
 			next := list.Next
 			list = page[user]{}
@@ -96,6 +100,9 @@ func (d *Directory) lookUp(ctx context.Context, property string, values []string
 // encode is a query with blanks as %20: a plus sign means itself in a filter.
 func encode(q url.Values) string { return strings.ReplaceAll(q.Encode(), "+", "%20") }
 
+// maxMemberPages bounds a group; some tenants have a million users in one.
+const maxMemberPages = 100_000
+
 // Members implements [cloud.GroupReader]: users in the group or in groups
 // within it. group is its id, or its display name where that is unique.
 func (d *Directory) Members(ctx context.Context, group string) iter.Seq2[cloud.UserID, error] {
@@ -106,16 +113,21 @@ func (d *Directory) Members(ctx context.Context, group string) iter.Seq2[cloud.U
 			return
 		}
 		next := "/groups/" + url.PathEscape(id) + "/transitiveMembers/microsoft.graph.user?$select=id&$top=999"
-		for next != "" {
+		for pages, empty := 1, 0; next != ""; pages, empty = pages+1, empty+1 {
 			var list page[user]
 			if err := d.client.get(ctx, v1, next, &list); err != nil {
 				yield("", fmt.Errorf("members of group %s cannot be read: %w", group, err))
 				return
 			}
 			for _, u := range list.Value {
+				empty = 0
 				if !yield(cloud.UserID(u.ID), nil) {
 					return
 				}
+			}
+			if list.Next == next || empty == maxPages || pages == maxMemberPages {
+				yield("", &cloud.Error{Kind: cloud.Internal, Message: "the members of a group come to no end"})
+				return
 			}
 			next = list.Next
 		}

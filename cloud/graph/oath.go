@@ -45,6 +45,9 @@ func (d *Directory) token(ctx context.Context, s *step) cloud.Result {
 		if !ok {
 			e = &cloud.Error{Kind: cloud.Unavailable, Message: "a token was begun and not finished", Err: err}
 		}
+		if whole := strings.ReplaceAll(err.Error(), "\n", "; "); ok && whole != e.Error() { // at which step, and what stays
+			e = &cloud.Error{Kind: e.Kind, RetryAfter: e.RetryAfter, Lasting: e.Lasting, Message: whole}
+		}
 		return cloud.Result{Outcome: cloud.Failed, Err: e}
 	}
 	return cloud.Result{Outcome: cloud.Done, ID: id}
@@ -88,7 +91,11 @@ func (d *Directory) addToken(ctx context.Context, s *step) (string, error) {
 	case device.Status == statusAvailable || device.Status == "":
 		body := map[string]any{"device": map[string]string{"id": device.ID}}
 		if err := d.one(ctx, http.MethodPost, userPath(s.user.ID)+"/authentication/hardwareOathMethods", body); err != nil {
-			return device.ID, d.settleAssignment(ctx, s, o.Serial, err)
+			err = d.settleAssignment(ctx, s, o.Serial, err)
+			if err != nil && ours {
+				err = d.withdraw(ctx, device, err)
+			}
+			return device.ID, err
 		}
 	}
 	if !d.o.Activates {
@@ -154,6 +161,20 @@ func (d *Directory) createDevice(ctx context.Context, o *cloud.OATH) (*oathDevic
 		return device, nil
 	}
 	return nil, fmt.Errorf("the token cannot be put into the inventory: %w", errors.Join(err, ctx.Err()))
+}
+
+// withdraw takes a token out of the inventory that was put there a moment ago
+// for a user who cannot have it, so that no secret stays where nobody looks for
+// it. One that is somebody's after all is not taken: Graph refuses that.
+func (d *Directory) withdraw(ctx context.Context, device *oathDevice, cause error) error {
+	if fails(cause) || ctx.Err() != nil {
+		return cause // it is gone on with
+	}
+	err := d.one(ctx, http.MethodDelete, devicesPath+"/"+url.PathEscape(device.ID), nil)
+	if err != nil && cloud.KindOf(err) != cloud.NotFound {
+		return fmt.Errorf("%w; it stays in the inventory, without a user", cause)
+	}
+	return cause
 }
 
 // settleAssignment looks whether a token is the user's in spite of the answer.

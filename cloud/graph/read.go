@@ -76,6 +76,9 @@ func (d *Directory) Read(ctx context.Context, ids []cloud.UserID) ([]cloud.User,
 		if err := d.assemble(ctx, r, &users[i], p); err != nil {
 			return nil, fmt.Errorf("user %s cannot be read: %w", ids[i], err)
 		}
+		if users[i].ID != "" && !strings.EqualFold(string(users[i].ID), string(ids[i])) {
+			return nil, &cloud.Error{Kind: cloud.Internal, Message: fmt.Sprintf("user %s cannot be read: Graph tells of another one", ids[i])}
+		}
 	}
 	return users, nil
 }

@@ -98,7 +98,10 @@ func (s *cutover) textSteps(w io.Writer) error {
 		fmt.Fprintf(out, "  %-8s %s\n", u.standing, migrate.Plain(u.username))
 	}
 	steps := s.steps()
-	if len(steps) == 0 {
+	switch {
+	case len(steps) == 0 && s.unreadable != nil:
+		fmt.Fprint(out, "nothing else is known to be left to change in the tenant: staged rollout could not be read\n")
+	case len(steps) == 0:
 		fmt.Fprint(out, "nothing is left to change in the tenant\n")
 	}
 	for _, step := range steps {

@@ -81,7 +81,7 @@ func (p *program) tenant(c *cli.Context, t place) (openTarget, error) {
 		return nil, err
 	}
 	d, err := graph.Open(c.Context, graph.Options{Writes: writes,
-		Tenant: t.tenant, Cloud: where, Credential: credential, Activates: t.activates,
+		Tenant: t.tenant, Cloud: where, Credential: plainCredential{credential}, Activates: t.activates,
 		Transport: transport, Log: p.logger(), Now: p.now, Sleep: p.sleep})
 	if err != nil {
 		return nil, err
