@@ -73,9 +73,22 @@ type answer struct {
 	body   []byte
 }
 
-// do sends one request once. An error means that nothing is known of what
-// became of it.
+// tokenEnds is how long the library may take a token for good that the server
+// does not: it counts a token's life from when the answer came.
+const tokenEnds = 2 * time.Second
+
+// do sends one request, of which nothing was done if its token had just ended:
+// then it is sent once more, with another token. An error means that nothing is
+// known of what became of it.
 func (c *client) do(ctx context.Context, method, url string, header http.Header, body []byte) (answer, error) {
+	a, err := c.once(ctx, method, url, header, body)
+	if err != nil || a.status != http.StatusUnauthorized || c.o.Credential == nil || c.o.Sleep(ctx, tokenEnds) != nil {
+		return a, err
+	}
+	return c.once(ctx, method, url, header, body)
+}
+
+func (c *client) once(ctx context.Context, method, url string, header http.Header, body []byte) (answer, error) {
 	request, err := runtime.NewRequest(ctx, method, url)
 	if err != nil {
 		return answer{}, err

@@ -175,3 +175,78 @@ func TestTokenOfNobodyIsWithdrawn(t *testing.T) {
 		t.Errorf("%+v, %d devices", r, len(x.devices))
 	}
 }
+
+// A number that is stored in spite of a 409 is not told to have failed because
+// nobody could look: what failed was not written, and nobody would take it back.
+func TestWhatCannotBeLookedAtIsNotKnown(t *testing.T) {
+	x := newTenant(t)
+	blind, stored := false, false
+	d := x.open(func(o *graph.Options) {
+		o.Transport = mutate(x, func(r *http.Request, body []byte) (*http.Response, error) {
+			if writes(body) && !stored {
+				stored, blind = true, true
+				if _, err := x.RoundTrip(r); err != nil {
+					t.Fatal(err)
+				}
+				no := map[string]any{"error": map[string]string{"code": "phoneNumberNotUnique"}}
+				return reply(200, nil, map[string]any{"responses": []any{map[string]any{"id": "1", "status": 409, "body": no}}}, x.date())
+			}
+			if blind {
+				return reply(403, nil, map[string]any{"error": map[string]string{"code": "accessDenied"}}, x.date())
+			}
+			return nil, nil
+		})
+	})
+	changes := []cloud.Change{change(adaID, cloud.Add, cloud.Mobile, "", "+1 4255550101")}
+	if got := outcomes(d.Write(t.Context(), changes)); got != "failed unavailable" {
+		t.Errorf("nobody could look: %s", got)
+	}
+	blind = false
+	if got := outcomes(d.Write(t.Context(), changes)); got != "already" {
+		t.Errorf("given again: %s", got)
+	}
+}
+
+// The same of a token: one whose activation cannot be looked at stays the
+// user's, and is gone on with.
+func TestTokenThatCannotBeLookedAt(t *testing.T) {
+	x := newTenant(t)
+	x.devices = []map[string]any{{"id": "device-1", "serialNumber": "CT-1", "status": "assigned", "assignedTo": map[string]string{"id": adaID}}}
+	x.people[adaID].tokens = []string{"device-1"}
+	x.accept = func(string) bool { return false }
+	n := 0
+	d := x.open(func(o *graph.Options) {
+		o.Activates = true
+		o.Transport = mutate(x, func(r *http.Request, body []byte) (*http.Response, error) {
+			if strings.Contains(r.URL.RawQuery, "serialNumber") {
+				if n++; n > 1 {
+					return reply(403, nil, nil, x.date())
+				}
+			}
+			return nil, nil
+		})
+	})
+	r := d.Write(t.Context(), []cloud.Change{addToken(token("CT-1"))})[0]
+	if r.Outcome != cloud.Failed || len(x.people[adaID].tokens) != 1 {
+		t.Errorf("%+v, tokens %v", r, x.people[adaID].tokens)
+	}
+}
+
+// A token that ends between the library's clock and the server's costs a pause.
+func TestTokenThatHasJustEnded(t *testing.T) {
+	x := newTenant(t)
+	refused := 0
+	d := x.open(func(o *graph.Options) {
+		o.Credential = &fickle{}
+		o.Transport = mutate(x, func(r *http.Request, body []byte) (*http.Response, error) {
+			if writes(body) && refused == 0 {
+				refused++
+				return reply(401, nil, map[string]any{"error": map[string]string{"code": "InvalidAuthenticationToken"}}, x.date())
+			}
+			return nil, nil
+		})
+	})
+	if got := outcomes(d.Write(t.Context(), someChanges())); got != allDone || refused != 1 {
+		t.Errorf("got %s", got)
+	}
+}

@@ -157,7 +157,11 @@ func (d *Directory) createDevice(ctx context.Context, o *cloud.OATH) (*oathDevic
 		return nil, fmt.Errorf("the token cannot be put into the inventory: %w", err)
 	}
 	// Nothing is known, or it stands there in spite of the answer.
-	if device, looked := d.device(ctx, o.Serial); looked == nil && device != nil {
+	device, looked := d.device(ctx, o.Serial)
+	switch {
+	case looked != nil:
+		return nil, isUnknown(looked)
+	case device != nil:
 		return device, nil
 	}
 	return nil, fmt.Errorf("the token cannot be put into the inventory: %w", errors.Join(err, ctx.Err()))
@@ -180,7 +184,10 @@ func (d *Directory) withdraw(ctx context.Context, device *oathDevice, cause erro
 // settleAssignment looks whether a token is the user's in spite of the answer.
 func (d *Directory) settleAssignment(ctx context.Context, s *step, serial string, cause error) error {
 	device, err := d.device(ctx, serial)
-	if err != nil || device == nil || device.AssignedTo == nil || device.AssignedTo.ID != string(s.user.ID) {
+	if err != nil {
+		return isUnknown(err)
+	}
+	if device == nil || device.AssignedTo == nil || device.AssignedTo.ID != string(s.user.ID) {
 		return fmt.Errorf("the token cannot be assigned: %w", cause)
 	}
 	if !d.o.Activates || device.Status == statusActivated {
@@ -214,7 +221,11 @@ func (d *Directory) activate(ctx context.Context, s *step, device *oathDevice, o
 		if err == nil || cloud.KindOf(err) == cloud.Denied || ctx.Err() != nil {
 			break
 		}
-		if now, looked := d.device(ctx, o.Serial); looked == nil && now != nil && now.Status == statusActivated {
+		now, looked := d.device(ctx, o.Serial)
+		switch {
+		case looked != nil:
+			return isUnknown(looked)
+		case now != nil && now.Status == statusActivated:
 			return nil
 		}
 	}

@@ -21,12 +21,17 @@ var visible = [...]time.Duration{0, 2 * time.Second, 5 * time.Second, 15 * time.
 func (w *writing) look(ctx context.Context, version string, steps []*step) {
 	open := w.judge(steps)
 	for _, pause := range visible {
-		if len(open) == 0 || w.d.o.Sleep(ctx, max(pause, w.asked(open))) != nil {
+		if len(open) == 0 {
 			return
 		}
-		rest, err := w.still(ctx, open)
+		err := w.d.o.Sleep(ctx, max(pause, w.asked(open)))
+		var rest []*step
+		if err == nil {
+			rest, err = w.still(ctx, open)
+		}
 		if err != nil {
-			return // the first answer stands, and may be tried again
+			w.unknown(open, err)
+			return
 		}
 		var again []*step
 		var items []*item
@@ -35,11 +40,30 @@ func (w *writing) look(ctx context.Context, version string, steps []*step) {
 				again, items = append(again, s), append(items, s.item)
 			}
 		}
-		if len(again) > 0 && w.d.client.changes(ctx, version, items) != nil {
+		if len(again) == 0 {
+			open = w.judge(rest)
+			continue
+		}
+		if err := w.d.client.changes(ctx, version, items); err != nil {
+			w.unknown(rest, err)
 			return
 		}
 		open = w.judge(rest)
 	}
+}
+
+// unknown answers steps of which nobody can tell what became of them: whoever
+// gives them again has the user read first.
+func (w *writing) unknown(open []*step, cause error) {
+	for _, s := range open {
+		w.fail(s.index, isUnknown(cause))
+	}
+}
+
+// isUnknown is an error of the kind that passes, whatever kept us from looking:
+// any other kind says that nothing was written.
+func isUnknown(cause error) error {
+	return &cloud.Error{Kind: cloud.Unavailable, Message: "whether the change was made is not known", Err: cause}
 }
 
 // judge answers steps by what Graph said, and returns those of which that is
