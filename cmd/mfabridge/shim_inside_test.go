@@ -28,6 +28,10 @@ func TestSelftestAndTestFromTheInside(t *testing.T) {
 	if r = mfabridgeIn(t, "", "shim", "test", "--config", path, "--user", "nobody", "--client", "vpn"); r.code != exitFailed || !strings.Contains(r.out, "user_unknown: ") {
 		t.Errorf("nobody: %d\n%s%s", r.code, r.out, r.err)
 	}
+	bare := m.write(t, "bare.yaml", strings.Replace(radclientYAML, "primary_done_by_client: true", "primary_done_by_client: true, without_password: true", 1))
+	if r = mfabridgeIn(t, "", "shim", "test", "--config", bare, "--user", fixtures.Ada, "--client", "vpn"); r.code != exitFailed || !strings.Contains(r.out, "method_needs_typing: ") {
+		t.Errorf("a client without a password, and who has no push: %d\n%s%s", r.code, r.out, r.err)
+	}
 	must(t, exitFailed, "shim", "test", "--config", path, "--user", "a", "--client", "no-such")
 	must(t, exitUsage, "shim", "test", "--config", path, "--user", "a")
 }

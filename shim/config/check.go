@@ -77,7 +77,8 @@ func (k *check) clusterKeys() {
 }
 
 func (k *check) listen() {
-	if len(k.RADIUS.Listen) == 0 {
+	overTLS := k.RADIUS.RadSec != nil && !slices.ContainsFunc(k.RADIUS.Clients, func(c Client) bool { return len(c.Networks) > 0 })
+	if len(k.RADIUS.Listen) == 0 && !overTLS {
 		k.refuse(`write for example radius: {listen: ["127.0.0.1:1812"]}`, "radius.listen is empty, so nobody could be heard")
 	}
 	k.RADIUS.Addresses = k.addresses("radius.listen", k.RADIUS.Listen, nil)

@@ -152,6 +152,7 @@ func TestRefusals(t *testing.T) {
 		{"accounting at the login's port", strings.Replace(client(base+"primary: engine"), "listen:", "accounting: [\"127.0.0.1:1812\"]\n  listen:", 1), "radius.accounting[0]: 127.0.0.1:1812 stands there twice"},
 		{"accounting to nobody", client(base + "primary: engine\naccounting: old"), `accounting: "old" is none of these`},
 		{"radsec", strings.Replace(client(base+"primary: engine"), "listen:", "radsec: {cert: x}\n  listen:", 1), "radius.radsec.listen is empty"},
+		{"radsec alone, and a client that asks by UDP", strings.Replace(client(base+"primary: engine"), "listen: [\"127.0.0.1:1812\"]", "radsec: {listen: [\"127.0.0.1:2083\"], cert: x}", 1), "radius.listen is empty"},
 		{"radsec at no address", strings.Replace(client(base+"primary: engine"), "listen:", "radsec: {listen: [somewhere], cert: x}\n  listen:", 1), `radius.radsec.listen[0]: "somewhere" is not an address`},
 		{"radsec without authorities", strings.Replace(client(base+"primary: engine"), "listen:", "radsec: {listen: [\"127.0.0.1:2083\"], cert: x, key: y}\n  listen:", 1), "radius.radsec.ca: "},
 		{"certificates without radsec", client(base + "primary: engine\ncertificates: [gw.example]"), "certificates say nothing without radius.radsec"},

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 )
@@ -17,7 +18,10 @@ func (c *Config) Summary(w io.Writer) error {
 	case n > 1:
 		key = fmt.Sprintf("%d keys, the first seals", n)
 	}
-	fmt.Fprintf(w, "engine        %s\nlisten        %s\n", c.Engine.Place(), strings.Join(c.RADIUS.Listen, ", "))
+	fmt.Fprintf(w, "engine        %s\n", c.Engine.Place())
+	if len(c.RADIUS.Listen) > 0 {
+		fmt.Fprintf(w, "listen        %s\n", strings.Join(c.RADIUS.Listen, ", "))
+	}
 	if len(c.RADIUS.Accounting) > 0 {
 		fmt.Fprintf(w, "accounting    %s\n", strings.Join(c.RADIUS.Accounting, ", "))
 	}
@@ -38,7 +42,7 @@ func (c *Config) Summary(w io.Writer) error {
 		case None:
 			first = "checked by the client"
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", client.Name, strings.Join(client.Networks, ", "), first, client.factor(), client.OnOutage)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", client.Name, strings.Join(slices.Concat(client.Networks, client.Certificates), ", "), first, client.factor(), client.OnOutage)
 	}
 	return t.Flush()
 }

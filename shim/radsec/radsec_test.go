@@ -44,7 +44,6 @@ func (verifier) Look(context.Context, []cloud.ChallengeID) ([]cloud.Decision, er
 const yaml = `
 engine: {store: sqlite:unused.db}
 radius:
-  listen: ["127.0.0.1:0"]
   radsec: {listen: ["127.0.0.1:0"], cert: SERVER, key: SERVER.key, ca: AUTHORITY, max_connections: 16}
   clients:
     - {name: gate, certificates: [gate.example], primary: none, primary_done_by_client: true, code_entry: only}
