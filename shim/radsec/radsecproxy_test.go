@@ -17,27 +17,28 @@ import (
 const proxyConf = `ListenUDP 127.0.0.1:PORT
 LogLevel 3
 LogDestination file://LOG
-tls default {
-  CACertificateFile AUTHORITY
-  CertificateFile CERT
-  CertificateKeyFile CERT.key
-}
 client 127.0.0.1 {
   type udp
   secret "a synthetic secret"
 }
-server shim {
-  host 127.0.0.1
-  type tls
-  port SHIM
-  secret radsec
-  tls default
-  certificatenamecheck off
-}
-realm * {
-  server shim
-}
 `
+
+// recipe is what docs/clients has people write, with this test's places.
+func recipe(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "clients", "radsecproxy.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines []string
+	for line := range strings.Lines(string(text)) {
+		if config, indented := strings.CutPrefix(line, "    "); indented {
+			lines = append(lines, config)
+		}
+	}
+	return strings.NewReplacer("/etc/radsecproxy/ca.pem", "AUTHORITY", "/etc/radsecproxy/gw.pem", "CERT", "/etc/radsecproxy/gw.key", "CERT.key",
+		"host shim.example", "host 127.0.0.1\nport SHIM\ncertificatenamecheck off").Replace(strings.Join(lines, ""))
+}
 
 // proxy starts radsecproxy between UDP and a shim and returns its UDP address.
 // Without a certificate it has none.
@@ -56,7 +57,7 @@ func proxy(t *testing.T, r *rig, cert string) string {
 	dir := t.TempDir()
 	log := filepath.Join(dir, "log")
 	conf := filepath.Join(dir, "radsecproxy.conf")
-	template := proxyConf
+	template := proxyConf + recipe(t)
 	if cert == "" {
 		template = strings.Replace(template, "  CertificateFile CERT\n  CertificateKeyFile CERT.key\n", "", 1)
 	}
