@@ -95,6 +95,8 @@ func (p *packer) user(u *cloud.User) {
 	p.flag(u.Privileged)
 	p.flag(u.GlobalAdmin)
 	p.flag(u.SMSSignIn)
+	p.flag(u.NumberSignIn)
+	p.flag(u.EmailConfirmed)
 	p.time(u.BlockedUntil)
 	p.number(len(u.Forbidden))
 	for _, m := range u.Forbidden {
@@ -194,6 +196,7 @@ func (p *unpacker) user() *cloud.User {
 	u.Aliases = p.texts()
 	u.Enabled, u.Guest, u.External = p.flag(), p.flag(), p.flag()
 	u.Privileged, u.GlobalAdmin, u.SMSSignIn = p.flag(), p.flag(), p.flag()
+	u.NumberSignIn, u.EmailConfirmed = p.flag(), p.flag()
 	u.BlockedUntil = p.time()
 	for range p.count() {
 		u.Forbidden = append(u.Forbidden, cloud.Method(p.text()))

@@ -49,6 +49,14 @@ func (h *home) isDown() bool {
 	return h.down
 }
 
+// count adds authentic answers.
+func (h *home) count(signed bool, n int64) {
+	h.answered.Add(n)
+	if !signed {
+		h.unsigned.Add(n)
+	}
+}
+
 // exchange sends one request until it is answered or patience is over.
 func (h *home) exchange(ctx context.Context, patience time.Duration, code radius.Code, r Request) (Reply, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)

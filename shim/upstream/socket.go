@@ -215,17 +215,16 @@ func (h *home) accept(s *socket, key *radius.Secret, datagram []byte) error {
 	case err != nil:
 		return errors.Join(errForged, err)
 	}
+	// Counted before whoever waits goes on and looks.
+	h.count(signed, 1)
 	select {
 	case w.reply <- Reply{Packet: p, Server: h.Address, Signed: signed, request: w.authenticator, secret: h.Secret}:
 	default: // a second answer to the same request
+		h.count(signed, -1)
 		return errUnwanted
 	}
 	if s.stream != nil {
 		s.stream.mark()
-	}
-	h.answered.Add(1)
-	if !signed {
-		h.unsigned.Add(1)
 	}
 	return nil
 }
