@@ -546,13 +546,25 @@ func FuzzRoutes(f *testing.F) {
 	f.Add(uint8(0), "", "grant_type=client_credentials&client_id=a&client_assertion=a.b.c", false)
 	h := build(f)
 	routes := h.Routes()
+	shop, err := h.engine.AddNativeApp(f.Context(), operator, engine.NativeApp{Name: "Shop", First: []string{engine.FirstPassword}, SignUp: true, Reset: true})
+	if err != nil {
+		f.Fatal(err)
+	}
+	for i, route := range routes {
+		switch {
+		case route.Listener == serve.Pages && route.Body > 0 && strings.HasPrefix(route.Path, "/native/"):
+			f.Add(uint8(i), "", "client_id="+shop.ID+"&username=ada%40contoso.example&challenge_type=password+oob+redirect&continuation_token=x&grant_type=oob&oob=1", false)
+		case route.Listener == serve.Pages && route.Body > 0:
+			f.Add(uint8(i), "none", `{"user":"ada@contoso.example","password":"x","pass":"x","code":"x","name":"x","pin":"1234","endpoint":"https://push.contoso.example/1"}`, true)
+		}
+	}
 	f.Fuzz(func(t *testing.T, n uint8, id, body string, token bool) {
 		route := routes[int(n)%len(routes)]
 		if strings.HasSuffix(route.Path, "/events") {
 			return
 		}
 		path, query, _ := strings.Cut(id, "?")
-		u := url.URL{Path: strings.NewReplacer("{id}", path, "{group}", path, "{$}", "").Replace(route.Path)}
+		u := url.URL{Path: strings.NewReplacer("{id}", path, "{group}", path, "{provider}", path, "{file}", path, "{$}", "").Replace(route.Path)}
 		if !strings.Contains(query, "wait") {
 			u.RawQuery = query
 		}
@@ -564,11 +576,11 @@ func FuzzRoutes(f *testing.F) {
 			r.URL = &u
 		}
 		r.Header.Set("Content-Type", "application/json")
-		if route.Path == "/oauth2/token" {
+		if route.Path == "/oauth2/token" || strings.HasPrefix(route.Path, "/native/") {
 			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		}
-		if token {
-			r.Header.Set("Authorization", "Bearer "+h.tokens[engine.RoleAdmin])
+		if token && !route.Open {
+			r.Header.Set("Authorization", "Bearer "+h.tokens[route.Roles[len(route.Roles)-1]])
 		}
 		w := httptest.NewRecorder()
 		h.Handler(route.Listener).ServeHTTP(w, r)

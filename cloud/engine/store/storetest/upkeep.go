@@ -1,7 +1,9 @@
 package storetest
 
 import (
+	"errors"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -94,6 +96,7 @@ func personGoes(t *testing.T, p Place) {
 	if c := both[1].logIn(t, 0); c.State != cloud.Approved {
 		t.Fatalf("%+v", c)
 	}
+	both[0].hold(t, id)
 	done, err := both[0].ErasePerson(t.Context(), operator, id)
 	if err != nil || done.Entries == 0 {
 		t.Fatalf("%+v, %v", done, err)
@@ -106,6 +109,9 @@ func personGoes(t *testing.T, p Place) {
 			t.Errorf("the audit leads to the person: %+v, %v", entry, err)
 		}
 	}
+	if left := both[1].held(t, id); len(left) > 0 {
+		t.Errorf("what is left: %v", left)
+	}
 	both[1].intact(t)
 	both[1].enrol(t, 0)
 	if c := both[0].logIn(t, 0); c.State == cloud.Approved {
@@ -114,6 +120,41 @@ func personGoes(t *testing.T, p Place) {
 	if c := both[0].logIn(t, 1); c.State != cloud.Approved {
 		t.Errorf("the neighbour: %+v", c)
 	}
+}
+
+// hold keeps of a user what ends by itself.
+func (n *node) hold(t *testing.T, id cloud.UserID) {
+	t.Helper()
+	update(t, n.store, func(tx engine.Tx) error {
+		return errors.Join(tx.PutSlip(&engine.Slip{ID: "grant/x", User: id, Data: []byte("{}"), Until: n.clock.Now().Add(time.Hour)}),
+			tx.PutFlight(&engine.Flight{ID: "f", User: id, Due: n.clock.Now(), State: []byte("{}")}), tx.PutReceipt("receipt", "f"),
+			tx.PutDevice(&engine.Device{User: id, ID: "d", Name: "phone", State: "active", Key: []byte{4}, Aside: []byte("{}")}),
+			tx.PutFailures(engine.Counter{User: string(id), Way: "oath", Place: "here"}, engine.Failures{Count: 1, Last: n.clock.Now()}))
+	})
+}
+
+// held says what is left of it.
+func (n *node) held(t *testing.T, id cloud.UserID) (left []string) {
+	t.Helper()
+	err := n.store.View(t.Context(), func(r engine.Reader) error {
+		slips, err := r.SlipsOf(id)
+		flight, err2 := r.Flight("f")
+		landed, err3 := r.FlightOf("receipt")
+		devices, err4 := r.Devices(id)
+		failures, err5 := r.FailuresOf(string(id))
+		user, err6 := r.User(id)
+		for what, is := range map[string]bool{"slips": len(slips) > 0, "a message": flight != nil, "a receipt": landed != nil, "devices": len(devices) > 0,
+			"failures": len(failures) > 0, "the user": user != nil} {
+			if is {
+				left = append(left, what)
+			}
+		}
+		return errors.Join(err, err2, err3, err4, err5, err6)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return left
 }
 
 // A store that was brought back takes no code that could have been used before,
@@ -128,9 +169,25 @@ func broughtBack(t *testing.T, p Place) {
 	if err != nil || open.State != cloud.Pending {
 		t.Fatalf("%+v, %v", open, err)
 	}
+	first, err := n.Find(t.Context(), []cloud.Key{{Kind: cloud.ByName, Value: name(0)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.hold(t, first[0][0])
+	if err := n.RequirePIN(t.Context(), operator, first[0][0], true, false); err != nil {
+		t.Fatal(err)
+	}
 	r, err := engine.Restore(t.Context(), engine.Config{Store: n.store, Key: p.Key, Now: n.clock.Now}, operator)
 	if err != nil {
 		t.Fatal(err)
+	}
+	left := n.held(t, first[0][0])
+	slices.Sort(left)
+	if want := []string{"devices", "failures", "the user"}; !slices.Equal(left, want) {
+		t.Errorf("what is left: %v, want %v", left, want)
+	}
+	if o, err := n.Owned(t.Context(), first[0][0]); err != nil || !o.PIN {
+		t.Errorf("nobody asks for a PIN any more: %+v, %v", o, err)
 	}
 	n.clock.Advance(30 * time.Second)
 	for i := range 2 {
