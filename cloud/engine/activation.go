@@ -13,11 +13,10 @@ import (
 )
 
 // activationLife is how long the code is good that a new authenticator is
-// activated with, activationTries how many wrong ones it survives.
-const (
-	activationLife  = 10 * time.Minute
-	activationTries = 10
-)
+// activated with. Wrong codes do not end it, or anybody who knows a name could
+// keep its user from activating: each place has few tries, and there are 2^59
+// codes.
+const activationLife = 10 * time.Minute
 
 // Those who are to prove who they are began these challenges. No application
 // can have such a name.
@@ -34,7 +33,6 @@ type activation struct {
 	Device string    `json:"device"` // the invitation
 	MAC    []byte    `json:"mac"`
 	Until  time.Time `json:"until"`
-	Tries  int       `json:"tries"` // wrong ones that are left
 }
 
 // Purpose is what somebody proves who they are for.
@@ -303,7 +301,7 @@ func (e *Engine) opened(tx Tx, o opening, word secret.Bytes) (made Activation, e
 	}
 	d.Opened = now
 	made = Activation{User: u.UPN, Code: grouped(word), Until: now.UTC().Add(activationLife), PIN: s.PIN || a.PIN, PINLength: s.Length}
-	a.Activation = &activation{Device: d.ID, MAC: e.activationMAC(u.ID, d.ID, string(word.Reveal())), Until: made.Until, Tries: activationTries}
+	a.Activation = &activation{Device: d.ID, MAC: e.activationMAC(u.ID, d.ID, string(word.Reveal())), Until: made.Until}
 	if err := setAside(u, a); err != nil {
 		return made, err
 	}

@@ -6,6 +6,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -17,6 +18,7 @@ import (
 	"mfabridge/cloud"
 	"mfabridge/cloud/cloudtest"
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/channel"
 	"mfabridge/internal/secret"
 )
 
@@ -236,20 +238,19 @@ func TestActivationCodesCannotBeGuessed(t *testing.T) {
 	a := newApp(t)
 	wrong := made
 	wrong.Code = secret.FromString("aaaa-aaaa-aaaa")
-	for i := range 10 {
-		_, err := h.Enrol(t.Context(), a.enrolment(t, wrong, "phone"), cloud.Client{Station: string(rune('a' + i))})
-		denied(t, "a guess", err)
-	}
-	_, err := h.Enrol(t.Context(), a.enrolment(t, made, "phone"), cloud.Client{Station: "z"})
-	denied(t, "the right code after ten wrong ones", err)
 	// A place that has guessed too much is refused whatever it brings.
-	made = h.opened(t, id)
 	for range 5 {
 		_, err := h.Enrol(t.Context(), a.enrolment(t, wrong, "phone"), cloud.Client{Station: "one place"})
 		denied(t, "a guess", err)
 	}
-	_, err = h.Enrol(t.Context(), a.enrolment(t, made, "phone"), cloud.Client{Station: "one place"})
+	_, err := h.Enrol(t.Context(), a.enrolment(t, made, "phone"), cloud.Client{Station: "one place"})
 	denied(t, "a place that guesses", err)
+	// Whoever knows no more than the name keeps the user from nothing, from
+	// however many places.
+	for i := range 20 {
+		_, err := h.Enrol(t.Context(), a.enrolment(t, wrong, "phone"), cloud.Client{Station: string(rune('a' + i))})
+		denied(t, "a guess", err)
+	}
 	if _, err = h.Enrol(t.Context(), a.enrolment(t, made, "phone"), cloud.Client{Station: "another place"}); err != nil {
 		t.Errorf("another place: %v", err)
 	}
@@ -378,6 +379,55 @@ func TestActivationIsAnnounced(t *testing.T) {
 	text, err := os.ReadFile(files[0])
 	if err != nil || !strings.Contains(string(text), "New phone") {
 		t.Errorf("the message: %s, %v", text, err)
+	}
+}
+
+// messages are all that lie in the outbox, oldest first.
+func (h *house) messages(t *testing.T) (all []channel.Written) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(h.outbox, "*.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		var m channel.Written
+		text, err := os.ReadFile(file)
+		if err == nil {
+			err = json.Unmarshal(text, &m)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, m)
+	}
+	return all
+}
+
+// Whoever has stolen the telephone, and activates with it, is not the only one
+// who hears of that; and the name that they choose tells the owner nothing.
+func TestActivationIsAnnouncedByAllThatIsProven(t *testing.T) {
+	h := build(t)
+	id := h.texted(t, 1, "+44 2079460001")
+	h.write(t, cloud.Change{User: id, Op: cloud.Add, Method: cloud.Email, After: cloud.TextValue(address)})
+	h.enrolled(t, id, "First")
+	if all := h.messages(t); len(all) != 1 || all[0].Channel != "sms" {
+		t.Fatalf("with an address that nobody has confirmed: %+v", all)
+	}
+	if err := h.ConfirmEmail(t.Context(), operator, id); err != nil {
+		t.Fatal(err)
+	}
+	h.enrolled(t, id, `x". All is well: https://evil.example/?a=b "`)
+	by := map[string]channel.Written{}
+	for _, m := range h.messages(t) {
+		by[m.Channel] = m
+	}
+	if len(by) != 2 || by["email"].To != address || by["email"].Subject == "" {
+		t.Fatalf("with a confirmed address: %+v", by)
+	}
+	for _, m := range by {
+		if strings.Contains(m.Text, "evil.example") || strings.Contains(m.Text, "://") || strings.Count(m.Text, `"`) != 2 {
+			t.Errorf("the message has a name in it that looks like more: %s", m.Text)
+		}
 	}
 }
 

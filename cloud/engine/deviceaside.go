@@ -25,6 +25,7 @@ type deviceAside struct {
 	Used    time.Time     `json:"used,omitzero"` // the last answer
 	Answers []answered    `json:"answers,omitempty"`
 	Notices []Notice      `json:"notices,omitempty"`
+	Mailed  time.Time     `json:"mailed,omitzero"` // of an invitation: when it went out by mail
 }
 
 // answered is a push that this device has answered.

@@ -51,6 +51,9 @@ type Config struct {
 	Limits Limits // zero values: see Limits
 	Fraud  Fraud  // what a report of fraud leads to
 	Text   string // template of a code message; empty: DefaultText
+
+	// Link is the address that invites a user, by name; nil: nobody is invited by mail.
+	Link func(name string) string
 }
 
 // Engine works on one store. All methods may be called concurrently.
@@ -68,6 +71,7 @@ type Engine struct {
 	limits    Limits
 	fraud     atomic.Pointer[Fraud]
 	text      string
+	link      func(name string) string // see Config.Link
 	setup     setup
 	caps      cloud.Capabilities
 	hub       hub
@@ -198,7 +202,7 @@ func open(ctx context.Context, c Config, restoring bool) (*Engine, error) {
 		return nil, refuse(cloud.Internal, "an engine needs a store and a key")
 	}
 	e := &Engine{store: c.Store, key: c.Key, senders: c.Senders, now: c.Now, log: c.Log,
-		node: orLocal(c.Node), actor: orLocal(c.Actor), limits: c.Limits.filled(), text: c.Text}
+		node: orLocal(c.Node), actor: orLocal(c.Actor), limits: c.Limits.filled(), text: c.Text, link: c.Link}
 	e.fraud.Store(&c.Fraud)
 	if e.now == nil {
 		e.now = time.Now
@@ -275,8 +279,8 @@ func (e *Engine) Kind() Kind { return e.setup.Kind }
 func (e *Engine) Assumed() Assumptions { return e.setup.Assumed }
 
 // Close ends all streams of decisions, and waits for messages that go out after
-// an answer. It does not close the store, and calls
-// that still run go on until the store is closed.
+// an answer. It does not close the store, and calls that still run go on until
+// the store is closed.
 func (e *Engine) Close() error {
 	e.hub.close()
 	e.bell.close()

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -81,7 +82,10 @@ func (h *house) open(t testing.TB) {
 	}
 	h.store = s
 	h.Engine, err = engine.Open(t.Context(), engine.Config{Store: s, Key: key, Now: h.Now, Limits: h.limits, Fraud: h.fraud,
-		Senders: map[cloud.Preference]engine.Sender{cloud.SMS: box, cloud.EmailCode: box}, Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
+		Senders: map[cloud.Preference]engine.Sender{cloud.SMS: box, cloud.EmailCode: box}, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
+		Link: func(name string) string {
+			return "https://mfa.contoso.example/authenticator#user=" + url.QueryEscape(name)
+		}})
 	if err != nil {
 		t.Fatal(err)
 	}

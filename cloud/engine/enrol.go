@@ -71,7 +71,7 @@ func (e *Engine) Enrol(ctx context.Context, n Enrolment, client cloud.Client) (E
 		return Enrolled{}, refuse(cloud.Denied, "the activation code is wrong, used or over, or too many were tried")
 	}
 	if !s.made.NeedsPIN {
-		e.announce(ctx, s.user, "The authenticator "+n.Name+" can approve sign-ins for "+s.user.UPN+" from now on. If that was not you, call your helpdesk.")
+		e.announce(ctx, s.user, "The authenticator "+quotedName(n.Name)+" can approve sign-ins for "+s.user.UPN+" from now on. If that was not you, call your helpdesk.")
 	}
 	return s.made, nil
 }
@@ -175,7 +175,7 @@ func (s *enrolling) run() (err error) {
 	return s.enrol(device)
 }
 
-// redeem uses the code up, or one of its tries; empty: it is not right.
+// redeem uses the code up; empty: it is not right.
 func (s *enrolling) redeem() (device string, err error) {
 	a, err := readAside(s.user)
 	if err != nil || a.Activation == nil {
@@ -183,17 +183,17 @@ func (s *enrolling) redeem() (device string, err error) {
 	}
 	c := a.Activation
 	right := subtle.ConstantTimeCompare(c.MAC, s.e.activationMAC(s.user.ID, c.Device, string(s.n.Code.Reveal()))) == 1
-	if right && s.now.Before(c.Until) && usable(s.user, s.now) == "" {
+	over := !s.now.Before(c.Until)
+	if !right && !over {
+		return "", nil
+	}
+	if right && !over && usable(s.user, s.now) == "" {
 		if s.made.NeedsPIN, s.made.PINLength, err = s.needsPIN(&a); err != nil || s.made.NeedsPIN {
 			return c.Device, err
 		}
-	}
-	if c.Tries--; right || c.Tries <= 0 || !s.now.Before(c.Until) {
-		a.Activation = nil
-	}
-	if right && s.now.Before(c.Until) && usable(s.user, s.now) == "" {
 		device = c.Device
 	}
+	a.Activation = nil
 	if err := setAside(s.user, a); err != nil {
 		return "", err
 	}
@@ -258,7 +258,7 @@ func (s *enrolling) tell(device string) error {
 			err = d.editAside(s.tx, func(a *deviceAside) { a.PIN = s.pin })
 		case d.ID != device && d.State == deviceActive:
 			err = d.editAside(s.tx, func(a *deviceAside) {
-				a.Notices = append(a.Notices, Notice{ID: device, At: s.now.UTC(), Text: "The authenticator " + s.n.Name + " can approve your sign-ins from now on."})
+				a.Notices = append(a.Notices, Notice{ID: device, At: s.now.UTC(), Text: "The authenticator " + quotedName(s.n.Name) + " can approve your sign-ins from now on."})
 			})
 		}
 		if err != nil {

@@ -55,3 +55,6 @@ func PlainNumber(s string) string { return plainNumber(s) }
 
 // Settle waits for messages that go out after an answer.
 func (e *Engine) Settle() { e.laters.Wait() }
+
+// Check is check.
+func (s *Subscription) Check() error { return s.check() }

@@ -268,7 +268,7 @@ func (e *Engine) DismissDevice(ctx context.Context, o Owner, device string, lost
 	if err != nil {
 		return asError(err)
 	}
-	e.announce(ctx, u, "The authenticator "+name+" of "+u.UPN+" was removed. If that was not you, call your helpdesk.")
+	e.announce(ctx, u, "The authenticator "+quotedName(name)+" of "+u.UPN+" was removed. If that was not you, call your helpdesk.")
 	return nil
 }
 

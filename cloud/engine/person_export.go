@@ -61,7 +61,7 @@ func (a *aside) objects(now time.Time) (all []fields) {
 		all = append(all, fields{"type": "pass", "id": pass.ID, "from": at(pass.From), "until": at(pass.Until), "used": at(pass.Used), "state": pass.State})
 	}
 	if c := a.Activation; c != nil {
-		all = append(all, fields{"type": "activation_code", "authenticator": c.Device, "until": at(c.Until), "tries_left": c.Tries})
+		all = append(all, fields{"type": "activation_code", "authenticator": c.Device, "until": at(c.Until)})
 	}
 	if c := a.Confirming; c != nil {
 		all = append(all, fields{"type": "address_code", "until": at(c.Until), "tries_left": c.Tries})

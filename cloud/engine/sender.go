@@ -23,6 +23,7 @@ type Message struct {
 	To          string       // "+CC NNN", behind an office number with xEXT; an address with EmailCode
 	Text        secret.Bytes // it holds the code
 	Application string       // as users know it
+	Subject     string       // of a mail; empty: that of the mail server's configuration
 	Code        secret.Bytes // in Text, for a sender that has words of its own
 	User        cloud.UserID // who gets it
 
@@ -143,18 +144,48 @@ func message(c *Challenge, text, to, code string) Message {
 	return Message{ID: string(c.ID), Time: c.Created, To: to, Way: c.Method, Text: secret.FromString(text), Application: app, Code: secret.FromString(code), User: c.User}
 }
 
-// notify tells a user something that verifies nothing, by text or by mail. An
-// address need not be confirmed for it.
+// How long whoever has changed something waits for what tells its user, and how
+// long that may take: a provider that is slow is not their fault.
+const (
+	notifyWait = 2 * time.Second
+	notifyMost = 30 * time.Second
+)
+
+// subjectNotice is the subject of a notice by mail.
+const subjectNotice = "Your sign-in has changed"
+
+// notify tells a user something that verifies nothing: by text, and by mail where
+// the user has confirmed the address or gets no text. Whoever has taken one of
+// the two must not be the only one who hears of it.
 func (e *Engine) notify(ctx context.Context, u *User, text string) {
-	m := Message{ID: string(newChallengeID(e.now())), Time: e.now(), Text: secret.FromString(text), User: u.ID, Way: cloud.SMS, To: u.Mobile}
-	if u.Mobile == "" || e.senders[m.Way] == nil {
-		m.Way, m.To = cloud.EmailCode, u.Email
+	var all []Message
+	add := func(way cloud.Preference, to string) {
+		if to != "" && e.senders[way] != nil {
+			all = append(all, Message{ID: string(newChallengeID(e.now())), Time: e.now(), Text: secret.FromString(text), Subject: subjectNotice, User: u.ID, Way: way, To: to})
+		}
 	}
-	sender := e.senders[m.Way]
-	if sender == nil || m.To == "" {
-		return
+	add(cloud.SMS, u.Mobile)
+	if len(all) == 0 || e.confirmed(u) {
+		add(cloud.EmailCode, u.Email)
 	}
-	if err := sender.Send(context.WithoutCancel(ctx), m); err != nil {
-		e.log.WarnContext(ctx, "the user was not told", "user", u.ID, "err", err)
+	told := make(chan struct{}, len(all))
+	for _, m := range all {
+		e.laters.Go(func() {
+			ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), notifyMost)
+			defer stop()
+			if err := e.senders[m.Way].Send(ctx, m); err != nil {
+				e.log.WarnContext(ctx, "the user was not told", "user", u.ID, "way", m.Way, "err", err)
+			}
+			told <- struct{}{}
+		})
+	}
+	patience := time.NewTimer(notifyWait)
+	defer patience.Stop()
+	for range all {
+		select {
+		case <-told:
+		case <-patience.C:
+			return
+		}
 	}
 }

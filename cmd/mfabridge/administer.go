@@ -40,6 +40,7 @@ type administrator interface {
 	Invitations(ctx context.Context, id cloud.UserID) ([]engine.Invitation, error)
 	RenewInvitation(ctx context.Context, by engine.Actor, id cloud.UserID, device string) (until time.Time, err error)
 	RevokeInvitation(ctx context.Context, by engine.Actor, id cloud.UserID, device string) error
+	MailInvitation(ctx context.Context, by engine.Actor, id cloud.UserID) error
 	RequirePIN(ctx context.Context, by engine.Actor, id cloud.UserID, required, reset bool) error
 	Settings(ctx context.Context) (engine.Settings, error)
 	ChangeSettings(ctx context.Context, by engine.Actor, edit func(*engine.Settings)) (engine.Settings, error)

@@ -22,7 +22,7 @@ func (p *program) withDevice(do func(*cli.Context, *device.Client, *device.Devic
 		if err != nil {
 			return err
 		}
-		client, err := p.deviceClient(c, d.URL)
+		client, err := p.deviceClient(c, d)
 		if err != nil {
 			return err
 		}

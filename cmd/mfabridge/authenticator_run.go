@@ -38,7 +38,7 @@ const (
 // running is one authenticator run.
 type running struct {
 	p      *program
-	client map[string]*device.Client // by address
+	client map[string]*device.Client // see engineOf
 	fixed  engine.PushAnswer         // empty: ask
 	lines  <-chan string             // what is typed
 	left   int                       // answers until the end; 0: no end
@@ -68,8 +68,8 @@ func (p *program) authenticatorRun(c *cli.Context) (err error) {
 		if devices[i], err = openDevice(path); err != nil {
 			return err
 		}
-		if r.client[devices[i].URL] == nil {
-			if r.client[devices[i].URL], err = p.deviceClient(c, devices[i].URL); err != nil {
+		if r.client[engineOf(devices[i])] == nil {
+			if r.client[engineOf(devices[i])], err = p.deviceClient(c, devices[i]); err != nil {
 				return err
 			}
 		}
@@ -119,9 +119,12 @@ func typed(in io.Reader) <-chan string {
 	return lines
 }
 
+// engineOf is what devices have alike that one client can ask for.
+func engineOf(d *device.Device) string { return d.URL + "\x00" + string(d.CA) }
+
 // one waits for the pushes of one device, and goes on through outages.
 func (r *running) one(ctx context.Context, d *device.Device) error {
-	client, seen, version, pause := r.client[d.URL], map[cloud.ChallengeID]bool{}, "", retryFirst
+	client, seen, version, pause := r.client[engineOf(d)], map[cloud.ChallengeID]bool{}, "", retryFirst
 	for ctx.Err() == nil {
 		got, err := client.Pushes(ctx, d, version, deviceWait)
 		switch {

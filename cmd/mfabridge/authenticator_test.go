@@ -75,7 +75,7 @@ func (d desk) login(t *testing.T, password, more string) chan string {
 
 func (d desk) press(t *testing.T, code int, word, file string, more ...string) result {
 	t.Helper()
-	args := append([]string{"authenticator", word, "--device", d.path(file), "--ca", d.path("engine.crt")}, more...)
+	args := append([]string{"authenticator", word, "--device", d.path(file)}, more...)
 	return must(t, code, args...)
 }
 
@@ -139,7 +139,7 @@ func TestAuthenticatorMatchesNumbers(t *testing.T) {
 		t.Errorf("without a number: %s", r.err)
 	}
 	waits := d.login(t, "", "State = "+state[1]+", ")
-	r := must(t, exitDone, "authenticator", "run", "--device", d.path("one.json"), "--device", d.path("two.json"), "--ca", d.path("engine.crt"), "--answer", "deny", "--count", "1")
+	r := must(t, exitDone, "authenticator", "run", "--device", d.path("one.json"), "--device", d.path("two.json"), "--answer", "deny", "--count", "1")
 	if !strings.Contains(r.out, "denied") {
 		t.Errorf("run says %s %s", r.out, r.err)
 	}

@@ -14,9 +14,13 @@ import (
 	"mfabridge/cloud/engine"
 	"mfabridge/cloud/remote/device"
 	"mfabridge/internal/hint"
+	"mfabridge/internal/ldapconn"
 	"mfabridge/internal/secret"
 	"mfabridge/migrate"
 )
+
+// maxKeptCA is the largest authority that is kept with an authenticator, in bytes.
+const maxKeptCA = 32 << 10
 
 func (p *program) authenticatorCommand() *cli.Command {
 	one := []cli.Flag{deviceFlag(), caFlag()}
@@ -79,16 +83,19 @@ func deviceFlag() cli.Flag {
 }
 
 func caFlag() cli.Flag {
-	return &cli.StringFlag{Name: "ca", EnvVars: env("ca"), Usage: "PEM `FILE` of the authority of the engine's certificate (default: the system's)"}
+	return &cli.StringFlag{Name: "ca", EnvVars: env("ca"), Usage: "PEM `FILE` of the authority of the engine's certificate (default: the one that it was activated with, else the system's)"}
 }
 
-// deviceClient makes a client of the engine at an address.
-func (p *program) deviceClient(c *cli.Context, url string) (*device.Client, error) {
+// deviceClient makes a client of the engine of a device.
+func (p *program) deviceClient(c *cli.Context, d *device.Device) (*device.Client, error) {
 	pool, err := loadCA(c.String("ca"))
+	if err == nil && pool == nil && len(d.CA) > 0 {
+		pool, err = ldapconn.ReadCA(d.CA)
+	}
 	if err != nil {
 		return nil, err
 	}
-	return device.New(device.Options{URL: url, CA: pool, Now: p.now})
+	return device.New(device.Options{URL: d.URL, CA: pool, Now: p.now})
 }
 
 // authenticatorActivate makes the file first: what was activated and cannot be
@@ -100,11 +107,15 @@ func (p *program) authenticatorActivate(c *cli.Context) (err error) {
 	if c.String("url") == "" || c.String("user") == "" {
 		return usage("--url and --user are needed", "e.g. --url https://engine.contoso.example --user ada@contoso.example; both stand in the invitation")
 	}
-	client, err := p.deviceClient(c, c.String("url"))
+	client, err := p.deviceClient(c, &device.Device{URL: c.String("url")})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, client.Close()) }()
+	authority, err := keptCA(c.String("ca"))
+	if err != nil {
+		return err
+	}
 	path := c.String("device")
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
@@ -112,6 +123,7 @@ func (p *program) authenticatorActivate(c *cli.Context) (err error) {
 	}
 	d, err := p.activated(c, client)
 	if err == nil {
+		d.CA = authority
 		err = keepDevice(f, d)
 	}
 	if err = errors.Join(err, f.Close()); err != nil {
@@ -119,6 +131,19 @@ func (p *program) authenticatorActivate(c *cli.Context) (err error) {
 	}
 	fmt.Fprintf(p.out, "%s is an authenticator of %s now; its file is %s: keep it private\n", migrate.Plain(d.Name), migrate.Plain(d.UPN), path)
 	return nil
+}
+
+// keptCA is the authority that is kept with an authenticator, so that nobody has
+// to name it again; one too large for its file is not.
+func keptCA(path string) ([]byte, error) {
+	if path == "" {
+		return nil, nil
+	}
+	pem, err := os.ReadFile(path)
+	if len(pem) > maxKeptCA {
+		pem = nil
+	}
+	return pem, err
 }
 
 func keepDevice(f *os.File, d *device.Device) error {
@@ -236,7 +261,7 @@ func (p *program) press(c *cli.Context, answer engine.PushAnswer) (err error) {
 	if err != nil {
 		return err
 	}
-	client, err := p.deviceClient(c, d.URL)
+	client, err := p.deviceClient(c, d)
 	if err != nil {
 		return err
 	}

@@ -28,7 +28,7 @@ func (p *program) emailCommands(change changer) []*cli.Command {
 			return e.UnconfirmEmail(c.Context, by, u.ID)
 		}),
 		{Name: "code", Usage: "send a code to the address, for its user to read out", ArgsUsage: "USER", Flags: slices.Concat(adminFlags(), []cli.Flag{
-			&cli.StringFlag{Name: "engine-config", EnvVars: env("engine-config"), Usage: "`FILE` with the engine's configuration, whose mail servers are used (with sqlite: and postgres:; default: the outbox)"},
+			mailConfigFlag(),
 			reasonFlag()}), Action: p.emailCode},
 		change("prove", "take the code as the user has read it: the address is confirmed", []cli.Flag{&cli.StringFlag{Name: "code", EnvVars: env("code"),
 			Usage: "where it is: `file:PATH`, env:NAME, or - for standard input (default: a prompt)"}},
@@ -62,6 +62,10 @@ func (p *program) emailCode(c *cli.Context) error {
 	})
 }
 
+func mailConfigFlag() cli.Flag {
+	return &cli.StringFlag{Name: "engine-config", EnvVars: env("engine-config"), Usage: "`FILE` with the engine's configuration, whose mail servers are used (with sqlite: and postgres:; default: the outbox)"}
+}
+
 // administerSending is administer for what sends something.
 func (p *program) administerSending(c *cli.Context, use func(administrator) error) error {
 	t, err := parseTarget("to", c.String("store"), c.String("engine-key"))
@@ -80,6 +84,9 @@ func (p *program) administerSending(c *cli.Context, use func(administrator) erro
 			return err
 		}
 		conf = *read
+	}
+	if given := c.String("url"); given != "" {
+		conf.PublicURL = given
 	}
 	d, err := openDelivery(conf.Channels, conf.PublicURL, outbox, p.now, p.logger())
 	if err != nil {

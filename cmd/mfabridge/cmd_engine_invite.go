@@ -21,11 +21,12 @@ import (
 
 func (p *program) inviteCommand() *cli.Command {
 	return &cli.Command{
-		Name: "invite", Usage: "list who is invited to activate an authenticator, invite, and write the file of a mail merge", ArgsUsage: "[USER]",
+		Name: "invite", Usage: "list who is invited to activate an authenticator, invite, and write to them or the file of a mail merge", ArgsUsage: "[USER]",
 		Description: "For one user, or for those whom the plan --from invites, or one wave of it. Lists each with its state: pending, opened,\n" +
 			"done, expired, or none. --new, --renew and --revoke change that and need --reason; nothing else does.\n" +
 			"--out writes a CSV file of those who have yet to activate: upn, display_name, state, until, url. No secret is in it: the address of\n" +
-			"each leads to the page on which they prove who they are.\n" +
+			"each leads to the page on which they prove who they are. --mail sends each that address by the engine's mail servers: to the user's\n" +
+			"address of mail, or to their name where that is an address in a domain of the organisation (engine init --domain).\n" +
 			"At https://HOST the application needs the role helpdesk or admin; to list alone, auditor.",
 		Flags: slices.Concat(adminFlags(), []cli.Flag{
 			&cli.StringFlag{Name: "from", EnvVars: env("from"), Usage: "the plan `F`, in place of USER"},
@@ -34,8 +35,10 @@ func (p *program) inviteCommand() *cli.Command {
 			&cli.BoolFlag{Name: "new", EnvVars: env("new"), Usage: "invite those who were not invited, and have no authenticator"},
 			&cli.BoolFlag{Name: "renew", EnvVars: env("renew"), Usage: "give invitations that are not done 14 days from now"},
 			&cli.BoolFlag{Name: "revoke", EnvVars: env("revoke"), Usage: "end invitations that are not done"},
+			&cli.BoolFlag{Name: "mail", EnvVars: env("mail"), Usage: "write to those who have yet to activate"},
+			mailConfigFlag(),
 			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, EnvVars: env("out"), Usage: "write the mail merge to the new `FILE`"},
-			&cli.StringFlag{Name: "url", EnvVars: env("url"), Usage: "with --out: `URL` of the engine's pages as users reach it, the public_url of engine.yaml"},
+			&cli.StringFlag{Name: "url", EnvVars: env("url"), Usage: "with --out, or --mail without --engine-config: `URL` of the engine's pages as users reach it, the public_url of engine.yaml"},
 			reasonFlag(),
 		}), Action: p.invite}
 }
@@ -70,7 +73,11 @@ func (p *program) invite(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	return p.administer(c, func(e administrator) error {
+	open := p.administer
+	if c.Bool("mail") {
+		open = p.administerSending
+	}
+	return open(c, func(e administrator) error {
 		users, err := p.invitees(c, e)
 		if err != nil {
 			return err
@@ -80,6 +87,9 @@ func (p *program) invite(c *cli.Context) error {
 			if err := reinvite(c, e, by, &users[i]); err != nil {
 				errs = append(errs, hint.Wrap(fmt.Errorf("%s: %w", migrate.Plain(users[i].user.UPN), err), hint.Of(err)))
 			}
+		}
+		if c.Bool("mail") {
+			errs = append(errs, p.mailInvitees(c, e, by, users)...)
 		}
 		err = errors.Join(p.listInvitees(users), p.mergeFile(c, users))
 		if failed := errors.Join(errs...); failed != nil {
@@ -104,9 +114,11 @@ func inviteOptions(c *cli.Context) (by engine.Actor, err error) {
 		return by, usage("--wave is one of a plan", "add --from F")
 	case c.Bool("revoke") && asked > 1:
 		return by, usage("--revoke cannot go with --new or --renew", "do one after the other")
-	case (c.String("out") == "") != (c.String("url") == ""):
+	case c.String("out") != "" && c.String("url") == "", c.String("url") != "" && c.String("out") == "" && !c.Bool("mail"):
 		return by, usage("--out and --url belong together", "e.g. --out invitations.csv --url https://engine.contoso.example")
-	case asked > 0:
+	case c.Bool("mail") && c.Bool("revoke"):
+		return by, usage("--mail cannot go with --revoke", "do one after the other")
+	case asked > 0, c.Bool("mail"):
 		return actor(c)
 	}
 	return by, nil
@@ -176,6 +188,29 @@ func reinvite(c *cli.Context, e administrator, by engine.Actor, i *invitee) (err
 	all, err := e.Invitations(c.Context, i.user.ID)
 	i.Invitation = invitation(all)
 	return err
+}
+
+// mailInvitees writes to those who have yet to activate. Who was written to a
+// moment ago is left out: the command may have been run again.
+func (p *program) mailInvitees(c *cli.Context, e administrator, by engine.Actor, users []invitee) (errs []error) {
+	sent, before := 0, 0
+	for _, i := range users {
+		if !i.open() {
+			continue
+		}
+		switch err := e.MailInvitation(c.Context, by, i.user.ID); {
+		case err == nil:
+			sent++
+		case cloud.KindOf(err) == cloud.Throttled:
+			before++
+		case cloud.KindOf(err) == cloud.Unsupported: // of nobody
+			return append(errs, hint.Wrap(err, "name the engine that runs by --store https://HOST, or its configuration by --engine-config, with public_url or --url"))
+		default:
+			errs = append(errs, fmt.Errorf("%s: %w", migrate.Plain(i.user.UPN), err))
+		}
+	}
+	fmt.Fprintf(p.out, "mails: %d sent, %d were sent a moment ago\n", sent, before)
+	return errs
 }
 
 func (p *program) listInvitees(users []invitee) error {

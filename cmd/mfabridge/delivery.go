@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
 	"mfabridge/cloud/engine/channel"
+	"mfabridge/cloud/engine/http/pages"
 )
 
 // delivery is how an engine's codes reach people, and how many may. The zero
@@ -20,6 +22,7 @@ type delivery struct {
 	texts    engine.Texts
 	calls    engine.Texts
 	promised map[cloud.Preference]engine.Sender // of an engine elsewhere
+	public   string                             // address of the pages, for invitations by mail; empty: nobody knows it
 
 	stop context.CancelFunc // of what runs beside the engine
 	runs *sync.WaitGroup
@@ -28,7 +31,7 @@ type delivery struct {
 // openDelivery opens the channels of a configuration; what no provider is to
 // deliver goes to the outbox.
 func openDelivery(conf *channel.Config, publicURL string, outbox engine.Sender, now func() time.Time, log *slog.Logger) (delivery, error) {
-	d := delivery{outbox: outbox}
+	d := delivery{outbox: outbox, public: publicURL}
 	if conf == nil {
 		return d, nil
 	}
@@ -48,6 +51,14 @@ func openDelivery(conf *channel.Config, publicURL string, outbox engine.Sender, 
 
 func budgetOf(b channel.Budget) engine.Texts {
 	return engine.Texts{TenantDay: b.Day, Countries: b.Countries, Others: b.Others, Alarm: b.Alarm}
+}
+
+// link is where an invitation leads to; nil: nobody knows.
+func (d delivery) link() func(name string) string {
+	if d.public == "" {
+		return nil
+	}
+	return func(name string) string { return pages.Invitation(strings.TrimRight(d.public, "/"), name) }
 }
 
 func (d delivery) senders() map[cloud.Preference]engine.Sender {

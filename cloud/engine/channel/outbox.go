@@ -50,6 +50,7 @@ type Written struct {
 	Channel     string    `json:"channel"` // sms, email, whatsapp, rcs, voice
 	To          string    `json:"to"`
 	Extension   string    `json:"extension,omitempty"`
+	Subject     string    `json:"subject,omitempty"`
 	Text        string    `json:"text"`
 	Application string    `json:"application"`
 }
@@ -92,7 +93,7 @@ func (o *Outbox) Send(ctx context.Context, m engine.Message) error {
 		return errors.New("message was not written: its id is not a plain word")
 	}
 	content, err := json.MarshalIndent(Written{ID: m.ID, Time: m.Time.UTC(), Channel: string(cmp.Or(m.Way, o.channel)), To: m.To,
-		Text: string(m.Text.Reveal()), Application: m.Application}, "", "  ")
+		Subject: m.Subject, Text: string(m.Text.Reveal()), Application: m.Application}, "", "  ")
 	if err != nil {
 		return errors.New("message cannot be put into JSON")
 	}

@@ -1,6 +1,7 @@
 package channel
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
@@ -154,8 +155,9 @@ func lost(told, err error) error {
 
 func (m *Mailer) letter(n carrier.Note) (*gomail.Msg, error) {
 	v := values(n, "", nil)
-	to := m.envelope.to.Fill(v, nil)
+	to, subject := m.envelope.to.Fill(v, nil), m.envelope.subject.Fill(v, nil)
 	if to == "" {
+		subject = cmp.Or(n.Subject, subject) // a gateway of texts may go by its subject
 		if to = n.Number; !isMailbox(to) {
 			return nil, errors.New("it is no address of mail")
 		}
@@ -164,7 +166,7 @@ func (m *Mailer) letter(n carrier.Note) (*gomail.Msg, error) {
 	if letter.From(m.envelope.from) != nil || letter.To(to) != nil {
 		return nil, errors.New("the number does not fit into an address of mail")
 	}
-	letter.Subject(m.envelope.subject.Fill(v, nil))
+	letter.Subject(subject)
 	letter.SetDate()
 	id := sha256.Sum256([]byte("letter\x00" + n.ID))
 	_, domain, _ := strings.Cut(m.envelope.from, "@")

@@ -32,7 +32,7 @@ func openTemplates(at string, texts, languages map[string]string) (templates, er
 // note is a message as a driver gets it: by the template of a language, if the
 // channel has templates. A notice has the words that it came with.
 func (t templates) note(m engine.Message, language string) carrier.Note {
-	n := carrier.Note{ID: m.ID, Public: public(m.ID), Text: string(m.Text.Reveal()), Code: string(m.Code.Reveal()), Application: m.Application,
+	n := carrier.Note{ID: m.ID, Public: public(m.ID), Text: string(m.Text.Reveal()), Subject: m.Subject, Code: string(m.Code.Reveal()), Application: m.Application,
 		Language: language, Life: defaultLife}
 	if isLink(n.Application) || n.Application == "" {
 		n.Application = anApplication

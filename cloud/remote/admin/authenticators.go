@@ -33,6 +33,11 @@ func (c Client) RevokeInvitation(ctx context.Context, a engine.Actor, id cloud.U
 	return c.change(ctx, "invite/revoke", wire.UserRequest{By: by(a), ID: string(id), Device: device})
 }
 
+// MailInvitation is [engine.Engine.MailInvitation].
+func (c Client) MailInvitation(ctx context.Context, a engine.Actor, id cloud.UserID) error {
+	return c.change(ctx, "invite/mail", wire.UserRequest{By: by(a), ID: string(id)})
+}
+
 // RequirePIN is [engine.Engine.RequirePIN].
 func (c Client) RequirePIN(ctx context.Context, a engine.Actor, id cloud.UserID, required, reset bool) error {
 	return c.change(ctx, "pin", wire.UserRequest{By: by(a), ID: string(id), Required: required, Reset: reset})

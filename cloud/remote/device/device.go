@@ -41,6 +41,7 @@ type Device struct {
 	UPN  string
 	ID   string
 	Name string
+	CA   []byte // PEM of the authority of the engine's certificate; nil: the system's
 
 	key  *ecdsa.PrivateKey
 	oath *wire.AppOATH // nil: policy allowed no codes
@@ -54,7 +55,8 @@ type kept struct {
 	UPN    string        `json:"user"`
 	ID     string        `json:"device"`
 	Name   string        `json:"name"`
-	Key    []byte        `json:"key"` // PKCS 8
+	CA     string        `json:"ca,omitempty"` // PEM
+	Key    []byte        `json:"key"`          // PKCS 8
 	OATH   *wire.AppOATH `json:"oath,omitempty"`
 }
 
@@ -64,7 +66,7 @@ func (d *Device) Marshal() (secret.Bytes, error) {
 	if err != nil {
 		return secret.Bytes{}, fmt.Errorf("the key cannot be written: %w", err)
 	}
-	b, err := json.MarshalIndent(kept{Format: format, URL: d.URL, User: d.User, UPN: d.UPN, ID: d.ID, Name: d.Name, Key: key, OATH: d.oath}, "", "  ")
+	b, err := json.MarshalIndent(kept{Format: format, URL: d.URL, User: d.User, UPN: d.UPN, ID: d.ID, Name: d.Name, CA: string(d.CA), Key: key, OATH: d.oath}, "", "  ")
 	if err != nil {
 		return secret.Bytes{}, fmt.Errorf("the authenticator cannot be written: %w", err)
 	}
@@ -85,7 +87,7 @@ func Parse(b secret.Bytes) (*Device, error) {
 	if err != nil || !ok || key.Curve != elliptic.P256() || k.User == "" || k.ID == "" {
 		return nil, errors.New("the file of the authenticator is damaged")
 	}
-	return &Device{URL: k.URL, User: k.User, UPN: k.UPN, ID: k.ID, Name: k.Name, key: key, oath: k.OATH}, nil
+	return &Device{URL: k.URL, User: k.User, UPN: k.UPN, ID: k.ID, Name: k.Name, CA: []byte(k.CA), key: key, oath: k.OATH}, nil
 }
 
 // Code is the code of a time, and how long it is shown from then.

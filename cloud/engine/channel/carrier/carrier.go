@@ -28,6 +28,7 @@ type Note struct {
 	Number      string        // E.164: +442079460000; of mail the address
 	Extension   string        // digits behind an office number; voice only
 	Text        string        // the whole message; the only thing that a notice has
+	Subject     string        // of a mail; empty: the configured one
 	Code        string        // in Text, for drivers with words of their own
 	Application string        // as users know it
 	Language    string        // of a template, "default" or as configured

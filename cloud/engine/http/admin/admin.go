@@ -44,6 +44,7 @@ type Core interface {
 	Invitations(ctx context.Context, id cloud.UserID) ([]engine.Invitation, error)
 	RenewInvitation(ctx context.Context, by engine.Actor, id cloud.UserID, device string) (until time.Time, err error)
 	RevokeInvitation(ctx context.Context, by engine.Actor, id cloud.UserID, device string) error
+	MailInvitation(ctx context.Context, by engine.Actor, id cloud.UserID) error
 	RequirePIN(ctx context.Context, by engine.Actor, id cloud.UserID, required, reset bool) error
 	Settings(ctx context.Context) (engine.Settings, error)
 	ChangeSettings(ctx context.Context, by engine.Actor, edit func(*engine.Settings)) (engine.Settings, error)
@@ -114,6 +115,7 @@ func (f *Face) Routes() []serve.Route {
 		post("/users/invite", desk, f.invite),
 		post("/users/invite/renew", desk, f.renew),
 		post("/users/invite/revoke", desk, f.change(f.revoke)),
+		post("/users/invite/mail", desk, f.change(f.mailInvitation)),
 		post("/users/invitations/show", show, f.invitations),
 		post("/users/pin", desk, f.change(f.pin)),
 		get("/settings", f.settings),

@@ -52,6 +52,10 @@ func (f *Face) revoke(ctx context.Context, by engine.Actor, id cloud.UserID, bod
 	return f.core.RevokeInvitation(ctx, by, id, body.Device)
 }
 
+func (f *Face) mailInvitation(ctx context.Context, by engine.Actor, id cloud.UserID, _ *wire.UserRequest) error {
+	return f.core.MailInvitation(ctx, by, id)
+}
+
 func (f *Face) pin(ctx context.Context, by engine.Actor, id cloud.UserID, body *wire.UserRequest) error {
 	return f.core.RequirePIN(ctx, by, id, body.Required, body.Reset)
 }

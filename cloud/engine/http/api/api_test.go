@@ -209,6 +209,7 @@ var allowed = map[string]string{
 	"pages GET /{$}":                                  "anybody",
 	"pages GET /authenticator":                        "anybody",
 	"pages GET /authenticator/{file}":                 "anybody",
+	"pages GET /authenticator/{$}":                    "anybody",
 	"pages POST /authenticator/v1/sign-in":            "anybody",
 	"pages POST /authenticator/v1/code":               "anybody",
 	"pages POST /authenticator/v1/pass":               "anybody",
@@ -218,6 +219,7 @@ var allowed = map[string]string{
 
 	"api POST /admin/v1/users/invite/renew":              "helpdesk admin",
 	"api POST /admin/v1/users/invite/revoke":             "helpdesk admin",
+	"api POST /admin/v1/users/invite/mail":               "helpdesk admin",
 	"api POST /admin/v1/users/invitations/show":          "helpdesk auditor admin",
 	"api POST /admin/v1/users/pin":                       "helpdesk admin",
 	"api GET /admin/v1/settings":                         "auditor admin",

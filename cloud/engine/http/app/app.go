@@ -126,6 +126,13 @@ func (f *Face) Routes() []serve.Route {
 			return f.page.send(w, r)
 		}},
 		{Listener: serve.Pages, Method: http.MethodGet, Path: Path + "/{file}", Open: true, Handler: f.part},
+		// People type a slash behind it; browsers keep the fragment. The address is
+		// relative, since a proxy may serve all of this below another one.
+		{Listener: serve.Pages, Method: http.MethodGet, Path: Path + "/{$}", Open: true, Handler: func(w http.ResponseWriter, _ *http.Request) error {
+			w.Header().Set("Location", ".."+Path)
+			w.WriteHeader(http.StatusPermanentRedirect)
+			return nil
+		}},
 	}
 }
 

@@ -49,9 +49,12 @@ func TestFiles(t *testing.T) {
 	if worker.Header().Get("Service-Worker-Allowed") != "/authenticator" || !strings.HasPrefix(worker.Body.String(), "const kept = {") || !strings.Contains(worker.Body.String(), `"main.js"`) {
 		t.Errorf("the worker: %v %.80s", worker.Header(), worker.Body)
 	}
-	for _, path := range []string{"/authenticator/none.js", "/authenticator/index.html", "/authenticator/..%2fapp.go", "/authenticator/../main.js", "/authenticator/"} {
+	for _, path := range []string{"/authenticator/none.js", "/authenticator/index.html", "/authenticator/..%2fapp.go", "/authenticator/../main.js"} {
 		if w := ask(path); w.Code != http.StatusNotFound {
 			t.Errorf("%s: %d", path, w.Code)
 		}
+	}
+	if w := ask("/authenticator/"); w.Code != http.StatusPermanentRedirect || w.Header().Get("Location") != "../authenticator" {
+		t.Errorf("with a slash behind it: %d %v", w.Code, w.Header())
 	}
 }

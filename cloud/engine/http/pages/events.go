@@ -3,6 +3,7 @@ package pages
 import (
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"slices"
 	"time"
@@ -11,8 +12,10 @@ import (
 	"mfabridge/cloud/engine/http/wire"
 )
 
-// How long a stream lasts, how often it is looked at without a signal and says
-// that it stands, and how long a device may take to read an event.
+// How long a stream lasts at most, how often at least it is looked at without a
+// signal and says that it stands, and how long a device may take to read an
+// event. When that is differs for each: thousands that come at a time after a
+// restart would else do all of it at a time, over and over.
 const (
 	streamLife = 5 * time.Minute
 	beatEvery  = 25 * time.Second
@@ -45,7 +48,7 @@ func (f *Face) events(w http.ResponseWriter, r *http.Request) error {
 	if !s.send(eventPushes, now) {
 		return nil
 	}
-	beat, end := time.NewTicker(beatEvery), time.NewTimer(streamLife)
+	beat, end := time.NewTimer(rand.N(beatEvery)), time.NewTimer(streamLife-rand.N(streamLife/4))
 	defer beat.Stop()
 	defer end.Stop()
 	for {
@@ -53,6 +56,7 @@ func (f *Face) events(w http.ResponseWriter, r *http.Request) error {
 		select {
 		case <-changed:
 		case <-beat.C:
+			beat.Reset(beatEvery)
 			quiet = true
 		case <-end.C:
 			return nil

@@ -184,9 +184,14 @@ func (t *Table) outermost(door Listener, mux *http.ServeMux) http.Handler {
 			t.refuse(w, r, err)
 			return
 		}
-		// A path in another spelling is another path: no redirects.
+		// A path in another spelling is another path: no redirects. One that ends
+		// in a slash is a row of its own, or none.
 		spelled := r.URL.EscapedPath()
-		if _, pattern := mux.Handler(r); pattern == "" || path.Clean(spelled) != spelled {
+		_, pattern := mux.Handler(r)
+		if strings.HasSuffix(pattern, "/{$}") && spelled != "/" {
+			spelled = strings.TrimSuffix(spelled, "/")
+		}
+		if pattern == "" || path.Clean(spelled) != spelled {
 			t.unrouted(w, r, mux)
 			return
 		}
