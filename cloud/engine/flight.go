@@ -271,17 +271,32 @@ func fallBack(tx Tx, row *Flight, f *flight, now time.Time) (due time.Time, err 
 // receiptName is a provider's name for a message as it is kept.
 func (e *Engine) receiptName(name string) string { return digest("receipt\x00" + name) }
 
-// DueFlights are flights whose time has come, at most limit.
-func (e *Engine) DueFlights(ctx context.Context, limit int) (ids []cloud.ChallengeID, err error) {
+// DueFlight is a flight whose time has come.
+type DueFlight struct {
+	ID      cloud.ChallengeID
+	Channel string // of the leg that is under way
+	Lost    bool   // it was being sent, and who did so has not said what came of it
+	Next    string // channel of the leg behind it; empty: there is none
+}
+
+// DueFlights are flights whose time has come, at most limit, the oldest first.
+func (e *Engine) DueFlights(ctx context.Context, limit int) (due []DueFlight, err error) {
 	err = e.store.View(ctx, func(r Reader) error {
-		ids = nil
+		due = nil
 		rows, err := r.FlightsDue(e.now(), limit)
 		for _, row := range rows {
-			ids = append(ids, row.ID)
+			d := DueFlight{ID: row.ID}
+			if f, err := readFlight(row); err == nil { // else whoever boards it is told
+				d.Channel, d.Lost = f.Legs[f.At].Channel, f.Legs[f.At].Status == LegSending
+				if f.At+1 < len(f.Legs) {
+					d.Next = f.Legs[f.At+1].Channel
+				}
+			}
+			due = append(due, d)
 		}
 		return err
 	})
-	return ids, asError(err)
+	return due, asError(err)
 }
 
 // Boarding is a leg that whoever has it is to send now.

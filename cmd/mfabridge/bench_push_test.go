@@ -153,7 +153,7 @@ func (h *handheld) stream(ctx context.Context, client *http.Client, base string,
 }
 
 // until waits for a count, at most a minute.
-func (a *arrivals) until(b *testing.B, want int64) {
+func (a *arrivals) until(b testing.TB, want int64) {
 	b.Helper()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
@@ -280,7 +280,7 @@ func lasting(ca *x509.CertPool) *http.Client {
 		MaxIdleConnsPerHost: 64, ReadBufferSize: 1024, WriteBufferSize: 1024}}
 }
 
-func benchEngine(b *testing.B, folder string) *engine.Engine {
+func benchEngine(b testing.TB, folder string) *engine.Engine {
 	b.Helper()
 	db, err := sqlite.Open(b.Context(), filepath.Join(folder, "cloud.db"), sqlite.Options{})
 	if err != nil {
@@ -299,7 +299,7 @@ func benchEngine(b *testing.B, folder string) *engine.Engine {
 }
 
 // benchShim is a shim that begins pushes at the engine.
-func benchShim(b *testing.B, s *served, ca *x509.CertPool) cloud.Verifier {
+func benchShim(b testing.TB, s *served, ca *x509.CertPool) cloud.Verifier {
 	b.Helper()
 	s.app(b, "load", "shim")
 	word, err := secret.Load("file:" + filepath.Join(s.dir, "load.secret"))

@@ -15,18 +15,17 @@ const callsAtOnce = 32
 // Calls are calls to telephones. It is an [engine.Sender].
 type Calls struct {
 	*line
-	conf   *Voice
-	places chan struct{}
+	conf *Voice
 }
 
 var _ engine.Ringer = (*Calls)(nil)
 
 func (c *Channels) openCalls(o *Options) (*Calls, error) {
-	l, err := c.line("voice", "channels.voice", o.Config.Voice.Providers, o)
+	l, err := c.line("voice", "channels.voice", o.Config.Voice.Providers, o, callsAtOnce)
 	if err != nil {
 		return nil, err
 	}
-	return &Calls{line: l, conf: o.Config.Voice, places: make(chan struct{}, callsAtOnce)}, nil
+	return &Calls{line: l, conf: o.Config.Voice}, nil
 }
 
 // Opens implements [engine.Ringer]: whether calls go to the country of a number.
@@ -40,12 +39,10 @@ var errClosed = errors.New("calls to this country are closed")
 
 // Send implements [engine.Sender].
 func (c *Calls) Send(ctx context.Context, m engine.Message) error {
-	select {
-	case c.places <- struct{}{}:
-		defer func() { <-c.places }()
-	default:
+	if !c.enter() {
 		return errBusy
 	}
+	defer c.leave()
 	if !c.Opens(m.To) {
 		return errClosed
 	}

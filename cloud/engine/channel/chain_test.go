@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -433,4 +435,47 @@ func TestSlowProviderDelaysNothingElse(t *testing.T) {
 			wg.Wait()
 		}
 	})
+}
+
+// A message that is on its way to a channel that a new configuration has not any
+// more goes on to the next one.
+func TestChannelIsGoneAfterARestart(t *testing.T) {
+	o := newOffice(t, withReceipts("none"))
+	c := o.ask(t, o.user(t, "asha", "+91 9812345678"), "")
+	if len(o.files(t, "wa")) != 1 {
+		t.Fatal("it did not begin with WhatsApp")
+	}
+	o.open(t, `text: {providers: [{name: sms, mode: live, outbox: {folder: FOLDER/sms}}]}
+voice: {countries: ["+44"], providers: [{name: calls, mode: live, outbox: {folder: FOLDER/calls}}]}
+whatsapp: {providers: [{name: wa, mode: off, outbox: {folder: FOLDER/wa}}]}
+`)
+	o.run(t)
+	o.Advance(16 * time.Second)
+	until(t, "the fall-back", func() bool { return len(o.files(t, "sms")) == 1 })
+	if wa, sms := o.files(t, "wa")[0], o.files(t, "sms")[0]; codeOf(wa) != codeOf(sms) || sms.ID != string(c.ID) {
+		t.Errorf("%+v and %+v", wa, sms)
+	}
+}
+
+// Messages that wait for a channel that hangs hold none that goes to another one.
+func TestFallBacksOfOneChannelHoldNoOther(t *testing.T) {
+	text := `text: {providers: [{name: sms, mode: live, http: {profile: json, url: "URL", vars: {from: Contoso}, allow_private: true, timeout: 5s}}]}
+whatsapp: {countries: [all], providers: [{name: wa, mode: live, outbox: {folder: FOLDER/wa, receipts: none}}]}
+rcs: {countries: ["+91"], providers: [{name: rcs, mode: live, outbox: {folder: FOLDER/rcs, receipts: none}}]}
+`
+	hangs := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { silent(r) }))
+	defer hangs.Close()
+	defer hangs.CloseClientConnections()
+	o := newOffice(t, strings.Replace(text, "URL", hangs.URL, 1))
+	for i := range 40 { // more than are handed over at once
+		o.ask(t, o.user(t, fmt.Sprintf("u%d", i), fmt.Sprintf("+44 2079460%03d", i)), "")
+	}
+	o.ask(t, o.user(t, "asha", "+91 9812345678"), "")
+	begun := time.Now()
+	o.Advance(16 * time.Second)
+	o.run(t)
+	until(t, "the message by RCS", func() bool { return len(o.files(t, "rcs")) == 1 })
+	if took := time.Since(begun); took > 4*time.Second {
+		t.Errorf("it took %v", took)
+	}
 }

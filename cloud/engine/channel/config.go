@@ -34,8 +34,8 @@ type Text struct {
 	// longest prefix counts.
 	Languages map[string]string `yaml:"languages"`
 
-	// AtOnce is how many logins may wait at once for providers of texts, 1 to 4096;
-	// default 128. Whoever comes then is told that nothing could be sent, so that
+	// AtOnce is how many logins may wait at once for providers of SMS, 1 to 4096;
+	// default 128; as many for those of WhatsApp and of RCS. Whoever comes then is told that nothing could be sent, so that
 	// slow providers never hold other logins.
 	AtOnce int `yaml:"at_once"`
 

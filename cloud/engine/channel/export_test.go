@@ -11,8 +11,8 @@ import (
 // SlowTexts are texts by one driver, of which so many callers may wait.
 func SlowTexts(d carrier.Driver, atOnce int) *Texts {
 	c := &Channels{early: newEarly(), now: time.Now, log: slog.New(slog.DiscardHandler)}
-	l := &line{name: engine.ChannelSMS, now: time.Now, log: c.log, ways: []*way{{Provider: &Provider{Name: "slow", Mode: Live, Percent: 100}, Driver: d}}}
-	return &Texts{Channels: c, conf: &Text{}, byName: map[string]*line{engine.ChannelSMS: l}, places: make(chan struct{}, atOnce)}
+	l := &line{name: engine.ChannelSMS, now: time.Now, log: c.log, places: make(chan struct{}, atOnce), ways: []*way{{Provider: &Provider{Name: "slow", Mode: Live, Percent: 100}, Driver: d}}}
+	return &Texts{Channels: c, conf: &Text{}, byName: map[string]*line{engine.ChannelSMS: l}}
 }
 
 // OnlyPrivate is what may be called without TLS.

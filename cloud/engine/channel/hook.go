@@ -15,7 +15,7 @@ import (
 // is one node's alone.
 type Ledger interface {
 	Logged(ctx context.Context, l engine.Leg) (next int, err error)
-	DueFlights(ctx context.Context, limit int) ([]cloud.ChallengeID, error)
+	DueFlights(ctx context.Context, limit int) ([]engine.DueFlight, error)
 	Board(ctx context.Context, id cloud.ChallengeID, repeats func(channel string) bool) (engine.Boarding, bool, error)
 	Land(ctx context.Context, name string, status engine.LegStatus) (engine.Landing, bool, error)
 	Keyed(ctx context.Context, name string, key engine.CallKey) (known bool, err error)
@@ -221,11 +221,18 @@ func (c *Channels) land(ctx context.Context, name string, r carrier.Receipt) err
 		return nil
 	}
 	landing, known, err := c.book.Land(ctx, name, status)
+	if err == nil && !known {
+		// Whoever sent the message looks for early receipts once it is recorded; that
+		// may have been just now.
+		c.early.put(name, r, c.now())
+		if landing, known, err = c.book.Land(ctx, name, status); known {
+			c.early.take(name)
+		}
+	}
 	switch {
 	case err != nil:
 		return fmt.Errorf("a receipt was not recorded: %w", err)
 	case !known:
-		c.early.put(name, r, c.now())
 		return nil
 	}
 	if landing.Due {

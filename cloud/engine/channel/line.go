@@ -47,11 +47,30 @@ type line struct {
 	told [8]atomic.Uint64 // receipts by status
 	now  func() time.Time
 	log  *slog.Logger
+
+	// places are of callers that wait for the providers of this channel: those of
+	// another one are no business of theirs.
+	places chan struct{}
 }
 
+// errBusy is said where too many wait for a slow provider.
+var errBusy = errors.New("too many messages of this channel wait for their providers")
+
+// enter takes a place, if there is one; who has it leaves.
+func (l *line) enter() bool {
+	select {
+	case l.places <- struct{}{}:
+		return true
+	default:
+		return false
+	}
+}
+
+func (l *line) leave() { <-l.places }
+
 // openLine opens the drivers of providers that were checked.
-func openLine(name, at string, providers []Provider, o *Options) (*line, error) {
-	l := &line{name: name, now: o.Now, log: o.Log}
+func openLine(name, at string, providers []Provider, o *Options, atOnce int) (*line, error) {
+	l := &line{name: name, now: o.Now, log: o.Log, places: make(chan struct{}, max(1, atOnce))}
 	for i := range providers {
 		p := &providers[i]
 		if p.Mode == Off {

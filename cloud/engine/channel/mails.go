@@ -13,15 +13,11 @@ import (
 // that is slow holds no more callers than that.
 const mailsAtOnce = 32
 
-// errBusy is said where too many wait for a slow provider.
-var errBusy = errors.New("too many messages of this channel wait for their providers")
-
 // Mails are the mail servers that codes by mail go to. It is an [engine.Sender].
 type Mails struct {
 	*line
 	template templates
 	outbox   engine.Sender
-	places   chan struct{}
 }
 
 var _ engine.Sender = (*Mails)(nil)
@@ -32,21 +28,19 @@ func (c *Channels) openMails(o *Options) (*Mails, error) {
 	if err != nil {
 		return nil, err
 	}
-	l, err := c.line("email", "channels.email", conf.Providers, o)
+	l, err := c.line("email", "channels.email", conf.Providers, o, mailsAtOnce)
 	if err != nil {
 		return nil, err
 	}
-	return &Mails{line: l, template: t, outbox: o.Outbox, places: make(chan struct{}, mailsAtOnce)}, nil
+	return &Mails{line: l, template: t, outbox: o.Outbox}, nil
 }
 
 // Send implements [engine.Sender].
 func (m *Mails) Send(ctx context.Context, msg engine.Message) error {
-	select {
-	case m.places <- struct{}{}:
-		defer func() { <-m.places }()
-	default:
+	if !m.enter() {
 		return errBusy
 	}
+	defer m.leave()
 	n := m.note(msg)
 	_, err := m.line.send(ctx, msg, n)
 	if !errors.Is(err, errNobody) {

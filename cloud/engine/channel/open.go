@@ -122,8 +122,9 @@ func (p *Provider) open(channel string, o *Options) (carrier.Driver, error) {
 }
 
 // line opens the providers of one channel, and remembers it.
-func (c *Channels) line(name, at string, providers []Provider, o *Options) (*line, error) {
-	l, err := openLine(name, at, providers, o)
+// atOnce is how many callers may wait for it.
+func (c *Channels) line(name, at string, providers []Provider, o *Options, atOnce int) (*line, error) {
+	l, err := openLine(name, at, providers, o, atOnce)
 	if err != nil {
 		return nil, err
 	}

@@ -24,37 +24,42 @@ type Texts struct {
 	template  templates
 	announces map[string]string
 	outbox    engine.Sender
-	places    chan struct{} // of callers that wait
-	later     chan struct{} // of messages that nobody waits for
+	later     map[string]chan struct{} // places of messages that nobody waits for, by the channel that they go to
 }
 
 var _ engine.Router = (*Texts)(nil)
 
-// laterAtOnce is how many messages are being handed over at once that go to their
-// next channel.
-const laterAtOnce = 32
+// laterAtOnce is how many messages are being handed over at once that go to the
+// same next channel, and dueAtOnce how many that are due are looked at.
+const (
+	laterAtOnce = 32
+	dueAtOnce   = 16 * laterAtOnce
+)
 
 func (c *Channels) openTexts(o *Options) (t *Texts, err error) {
 	conf := o.Config.Text
-	t = &Texts{Channels: c, conf: conf, outbox: o.Outbox, places: make(chan struct{}, max(1, conf.AtOnce)), later: make(chan struct{}, laterAtOnce),
+	t = &Texts{Channels: c, conf: conf, outbox: o.Outbox, later: map[string]chan struct{}{"": make(chan struct{}, laterAtOnce)},
 		chats: map[string]*Chat{}, byName: map[string]*line{}}
 	if t.template, err = openTemplates("channels.text", conf.Templates, conf.Languages); err != nil {
 		return nil, err
 	}
-	if t.byName[engine.ChannelSMS], err = c.line(engine.ChannelSMS, "channels.text", conf.Providers, o); err != nil {
+	if t.byName[engine.ChannelSMS], err = c.line(engine.ChannelSMS, "channels.text", conf.Providers, o, conf.AtOnce); err != nil {
 		return nil, err
 	}
 	for name, chat := range map[string]*Chat{engine.ChannelWhatsApp: o.Config.WhatsApp, engine.ChannelRCS: o.Config.RCS} {
 		if chat == nil {
 			continue
 		}
-		if t.byName[name], err = c.line(name, "channels."+name, chat.Providers, o); err != nil {
+		if t.byName[name], err = c.line(name, "channels."+name, chat.Providers, o, conf.AtOnce); err != nil {
 			return nil, err
 		}
 		t.chats[name] = chat
 	}
 	if conf.Speak && c.Calls != nil {
 		t.byName[engine.ChannelSpoken] = c.Calls.line
+	}
+	for name := range t.byName {
+		t.later[name] = make(chan struct{}, laterAtOnce)
 	}
 	if o.Config.WhatsApp != nil {
 		t.announces = o.Config.WhatsApp.Announce
@@ -89,22 +94,16 @@ func inCountry(countries []string, number string) bool {
 // has taken it. A message that providers were asked to take, and none has, is an
 // error; one that nobody was asked to take goes to the outbox.
 func (t *Texts) Send(ctx context.Context, m engine.Message) error {
-	select {
-	case t.places <- struct{}{}:
-		defer func() { <-t.places }()
-	default:
-		return errBusy
-	}
 	if len(m.Legs) < 2 || t.book == nil {
-		_, err := t.hand(ctx, engine.ChannelSMS, m)
+		_, err := t.handNow(ctx, engine.ChannelSMS, m)
 		return err
 	}
-	return t.fly(ctx, m, 0, "")
+	return t.fly(ctx, m, 0, "", t.handNow)
 }
 
 // fly asks the channels of a message from one on. Once one has taken it, those that
 // may have it too call it back; late is one of them.
-func (t *Texts) fly(ctx context.Context, m engine.Message, at int, late string) error {
+func (t *Texts) fly(ctx context.Context, m engine.Message, at int, late string, hand hands) error {
 	var failures []error
 	var lates []string
 	if late != "" {
@@ -112,7 +111,7 @@ func (t *Texts) fly(ctx context.Context, m engine.Message, at int, late string) 
 	}
 	for at >= 0 && at < len(m.Legs) {
 		name := m.Legs[at]
-		taken, err := t.hand(ctx, name, m)
+		taken, err := hand(ctx, name, m)
 		l := engine.Leg{Flight: cloud.ChallengeID(m.ID), At: at, Status: engine.LegTaken}
 		switch {
 		case errors.Is(err, carrier.ErrUnreachable):
@@ -152,13 +151,36 @@ func (t *Texts) fly(ctx context.Context, m engine.Message, at int, late string) 
 	return errors.Join(failures...)
 }
 
+// hands is a way to give a message to one channel.
+type hands func(ctx context.Context, channel string, m engine.Message) (handed, error)
+
+// handNow gives a message to one channel for a caller that waits, unless too many
+// wait for it already.
+func (t *Texts) handNow(ctx context.Context, channel string, m engine.Message) (handed, error) {
+	if l := t.byName[channel]; l != nil {
+		if !l.enter() {
+			return handed{}, errBusy
+		}
+		defer l.leave()
+	}
+	return t.hand(ctx, channel, m)
+}
+
+// errNotHere is said of a channel that a message was planned for under another
+// configuration.
+var errNotHere = errors.New("the channel is not set up any more")
+
 // hand gives a message to one channel.
 func (t *Texts) hand(ctx context.Context, channel string, m engine.Message) (handed, error) {
 	n, err := t.note(m)
 	if err != nil {
 		return handed{}, err
 	}
-	taken, err := t.byName[channel].send(ctx, m, n)
+	l := t.byName[channel]
+	if l == nil {
+		return handed{}, errNotHere
+	}
+	taken, err := l.send(ctx, m, n)
 	if !errors.Is(err, errNobody) {
 		return taken, err
 	}
@@ -194,8 +216,10 @@ func (t *Texts) Run(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
-			for range laterAtOnce { // those that are under way end first
-				t.later <- struct{}{}
+			for _, places := range t.later { // those that are under way end first
+				for range laterAtOnce {
+					places <- struct{}{}
+				}
 			}
 			return
 		case <-tick.C:
@@ -205,24 +229,33 @@ func (t *Texts) Run(ctx context.Context) {
 	}
 }
 
-// goOn takes what is due.
+// goOn takes what is due. A channel whose places are taken holds no message of
+// another one.
 func (t *Texts) goOn(ctx context.Context) {
-	ids, err := t.book.DueFlights(ctx, 2*laterAtOnce)
+	flights, err := t.book.DueFlights(ctx, dueAtOnce)
 	if err != nil {
 		if ctx.Err() == nil {
 			t.log.WarnContext(ctx, "messages that are due cannot be read", "err", err)
 		}
 		return
 	}
-	for _, id := range ids {
+	for _, f := range flights {
+		to := f.Next
+		if f.Lost && t.repeats(f.Channel) {
+			to = f.Channel
+		}
+		places := t.later[to]
+		if places == nil { // of a channel that is not set up here any more
+			places = t.later[""]
+		}
 		select {
-		case t.later <- struct{}{}:
+		case places <- struct{}{}:
 		default:
-			return // the rest is due at the next tick as well
+			continue // it is due at the next tick as well
 		}
 		go func() {
-			defer func() { <-t.later }()
-			t.board(context.WithoutCancel(ctx), id)
+			defer func() { <-places }()
+			t.board(context.WithoutCancel(ctx), f.ID)
 		}()
 	}
 }
@@ -245,7 +278,7 @@ func (t *Texts) board(ctx context.Context, id cloud.ChallengeID) {
 		return
 	}
 	t.log.InfoContext(ctx, "message goes to the next channel", "message", b.Message.ID, "channel", b.Message.Legs[b.At], "again", b.Again)
-	if err := t.fly(ctx, b.Message, b.At, b.Late); err != nil {
+	if err := t.fly(ctx, b.Message, b.At, b.Late, t.hand); err != nil {
 		t.log.WarnContext(ctx, "code was not sent", "message", b.Message.ID, "err", err)
 	}
 	b.Message.Text.Wipe()
@@ -286,7 +319,8 @@ func (t *Texts) repeats(channel string) bool {
 	})
 }
 
-// announce tells a number by SMS that its codes come by WhatsApp.
+// announce tells a number by SMS that its codes come by WhatsApp. It holds up
+// nobody: above all not who told that the first one has arrived.
 func (t *Texts) announce(ctx context.Context, m engine.Message) {
 	number, err := e164(m.To)
 	if err != nil {
@@ -299,9 +333,23 @@ func (t *Texts) announce(ctx context.Context, m engine.Message) {
 		}
 	}
 	m.Text = secret.FromString(text)
-	if _, err := t.hand(ctx, engine.ChannelSMS, m); err != nil {
-		t.log.WarnContext(ctx, "the first message by WhatsApp was not announced", "to", m.Masked(), "err", err)
+	said := func(err error) {
+		if err != nil {
+			t.log.WarnContext(ctx, "the first message by WhatsApp was not announced", "to", m.Masked(), "err", err)
+		}
 	}
+	l := t.byName[engine.ChannelSMS]
+	if !l.enter() {
+		said(errBusy)
+		return
+	}
+	t.tellers.Go(func() {
+		defer l.leave()
+		ctx, cancel := context.WithTimeout(ctx, boardTime)
+		defer cancel()
+		_, err := t.hand(ctx, engine.ChannelSMS, m)
+		said(err)
+	})
 }
 
 // e164 is a number as networks take it. One with an extension gets no texts.

@@ -154,7 +154,7 @@ type Fraud struct {
 
 // Limits bound what all callers of one listener take together. 0: the default.
 type Limits struct {
-	InFlight    int `yaml:"in_flight"`   // short requests at once; 256
+	InFlight    int `yaml:"in_flight"`   // short requests at once; 512
 	Heavy       int `yaml:"heavy"`       // of them with large bodies; 8
 	Streams     int `yaml:"streams"`     // open streams and waits; 1024
 	Connections int `yaml:"connections"` // of each listener; 4096

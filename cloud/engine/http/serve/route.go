@@ -65,13 +65,13 @@ type Route struct {
 // Limits bound what all requests of one listener take together: whoever fills
 // the public one leaves that of programs alone. Zero fields are defaults.
 type Limits struct {
-	InFlight int // short requests at once; 256
+	InFlight int // short requests at once; 512: all that may wait for providers of codes, and a few
 	Heavy    int // of them with large bodies; 8
 	Streams  int // open streams and waits; 1024
 }
 
 func (l Limits) filled() Limits {
-	l.InFlight = cmp.Or(l.InFlight, 256)
+	l.InFlight = cmp.Or(l.InFlight, 512)
 	l.Heavy = cmp.Or(l.Heavy, 8)
 	l.Streams = cmp.Or(l.Streams, 1024)
 	return l
