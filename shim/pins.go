@@ -25,6 +25,11 @@ type pin struct {
 // unchanged; who brings one that was not given to this client for this user
 // gets nowhere. They are this node's: a client stays with one server for a
 // conversation (RFC 3579 section 2.6.1), and begins anew elsewhere.
+//
+// Nothing else could say it there. The State has no room, since it passes as it
+// is. To guess the home server would leave it unbound: a client could prove one
+// person by it and name another. And a [cloud.Noticeboard] is one durable write
+// for each of the ten rounds of a login, for hints on which no verdict rests.
 type pins struct {
 	key  *macKey
 	mu   sync.Mutex
