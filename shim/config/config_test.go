@@ -189,6 +189,7 @@ func TestRefusals(t *testing.T) {
 		{"no password for a primary", client(base + "primary: engine\nwithout_password: true"), "leaves nothing for primary: engine to check"},
 		{"no password and nobody", client(base + "primary: none\nwithout_password: true"), "leaves the first factor unchecked"},
 		{"no password that is the code", client(base + "primary: none\nprimary_done_by_client: true\nwithout_password: true\ncode_entry: only"), "code_entry: only needs something typed"},
+		{"no password and nothing that proves the client", client(base + "primary: none\nprimary_done_by_client: true\nwithout_password: true\nmessage_authenticator: observe"), "nothing would show that a request is the client's"},
 		{"no password and a number", client(base + "primary: none\nprimary_done_by_client: true\nwithout_password: true\npush_number: true"), "push_number needs something typed"},
 		{"append without a primary", client(base + "primary: none\nprimary_done_by_client: true\ncode_entry: append"), "code_entry: append needs a primary"},
 		{"no Message-Authenticator", client(base + "primary: engine\nmessage_authenticator: no"), `"no" is not a word`},

@@ -43,6 +43,10 @@ func (k *check) bare(c *Client, at string) {
 	if c.Primary != None {
 		k.refuse("write primary: none and primary_done_by_client: true, or remove without_password", "%s: without_password leaves nothing for primary: %s to check", at, c.Primary)
 	}
+	if c.MessageAuthenticator == Observe {
+		k.refuse("write message_authenticator: require, and have the client send it",
+			"%s: without_password and message_authenticator: observe: nothing would show that a request is the client's, and whoever can forge its address could make telephones ring", at)
+	}
 	for key, set := range map[string]bool{"code_entry: " + c.CodeEntry: c.CodeEntry != Challenge, "push_number": c.PushNumber,
 		"fallback_oath": c.FallbackOATH, "factor_delimiter": c.FactorDelimiter != ""} {
 		if set {
