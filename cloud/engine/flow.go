@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"crypto/cipher"
 	"crypto/hkdf"
 	"crypto/rand"
@@ -66,7 +67,8 @@ type Flow struct {
 	Challenge cloud.ChallengeID `json:"c,omitempty"` // the code that was sent last
 
 	Mail   bool              `json:"v,omitempty"` // this flow has proven the user's address
-	Target string            `json:"g,omitempty"` // number or address that is to be registered
+	Word   []byte            `json:"k,omitempty"` // stands for the password that was proven, see wordOf
+	Target string            `json:"g,omitempty"` // number or address that is to be registered, or that has reset the password
 	Hash   string            `json:"h,omitempty"` // of the password of an account to be
 	Extra  map[string]string `json:"x,omitempty"` // attributes of an account to be
 
@@ -129,6 +131,10 @@ func (e *Engine) sealFor(purpose string, v any) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("a token cannot be written: %w", err)
 	}
+	return e.sealText(purpose, text)
+}
+
+func (e *Engine) sealText(purpose string, text []byte) (string, error) {
 	box, err := e.vault()
 	if err != nil {
 		return "", err
@@ -155,9 +161,24 @@ func (e *Engine) openFor(purpose, token string, into any) bool {
 // purposeFlow is what continuation tokens are sealed for.
 const purposeFlow = "continuation"
 
-// SealFlow is the continuation token of a flow.
+// hiddenRoom is more than the fields of a flow take up that tell whether there
+// is such a user.
+const hiddenRoom = 192
+
+// SealFlow is the continuation token of a flow. It is as long for nobody as for
+// somebody: the length would tell who there is.
 func (e *Engine) SealFlow(f Flow) (string, error) {
-	token, err := e.sealFor(purposeFlow, f)
+	text, err := json.Marshal(f)
+	if err != nil {
+		return "", fmt.Errorf("a flow cannot be written: %w", err)
+	}
+	f.User, f.Challenge, f.Want = "", "", ""
+	shown, err := json.Marshal(f)
+	if err != nil {
+		return "", fmt.Errorf("a flow cannot be written: %w", err)
+	}
+	pad := max(0, len(shown)+hiddenRoom-len(text))
+	token, err := e.sealText(purposeFlow, append(text, bytes.Repeat([]byte{' '}, pad)...))
 	if err == nil && len(token) > MaxFlowToken {
 		err = refuse(cloud.Invalid, "there is too much in this flow")
 	}

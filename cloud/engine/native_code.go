@@ -60,6 +60,7 @@ type posting struct {
 	to      string
 	step    Step // that follows
 	client  NativeClient
+	proven  bool // a first factor was
 	nobody  bool // nothing is sent: nobody is to learn that there is no such user
 	notice  string
 }
@@ -87,7 +88,7 @@ func (e *Engine) post(ctx context.Context, p posting) (Flow, Asked, error) {
 		if err != nil {
 			return err
 		}
-		if say, err = e.spendIn(tx, p.channel, p.to, p.client); say != "" || err != nil {
+		if say, err = e.spendIn(tx, p.channel, p.to, p.client, p.proven); say != "" || err != nil {
 			return err
 		}
 		if say, err = e.mayText(tx, e.quotasOf(&p, now), now); say != "" || err != nil {
@@ -123,9 +124,9 @@ func (e *Engine) quotasOf(p *posting, now time.Time) []quota {
 		user = cloud.UserID("?" + digest("native/"+Fold(p.to)))
 	}
 	if p.channel == channelMail {
-		return e.mailQuotas(user, p.to, from, true, now)
+		return e.mailQuotas(user, p.to, from, p.proven, now)
 	}
-	return e.quotas(user, p.to, from, true, now)
+	return e.quotas(user, p.to, from, p.proven, now)
 }
 
 // letter is the message of a posting.

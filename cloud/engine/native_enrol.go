@@ -67,6 +67,9 @@ func (e *Engine) enrolAt(r Reader, app *NativeApp, f *Flow) (*User, []NativeMeth
 	if !can {
 		return nil, nil, refuse(cloud.Denied, "nothing can be registered here")
 	}
+	if err := e.mustHold(f, u, may); err != nil {
+		return nil, nil, err
+	}
 	all, err := e.enrolable(r, may, f)
 	return u, all, err
 }
@@ -100,7 +103,7 @@ func (e *Engine) AskEnrol(ctx context.Context, app NativeApp, f Flow, channel, t
 		if f.Mail && Fold(target) == Fold(e.confirmedMail(u)) {
 			return f.on(AtKnown, e.now()), Asked{Known: true, Channel: channel, Label: maskMail(target)}, nil
 		}
-		return e.post(ctx, posting{app: &app, f: f, channel: channel, to: target, step: AtEnrolling, client: client})
+		return e.post(ctx, posting{app: &app, f: f, channel: channel, to: target, step: AtEnrolling, client: client, proven: true})
 	}
 	if f.Target = plainNumber(target); f.Target == "" {
 		return f, Asked{}, refuseAs(RefusedTarget)
@@ -108,7 +111,7 @@ func (e *Engine) AskEnrol(ctx context.Context, app NativeApp, f Flow, channel, t
 	if !app.TextsTo(f.Target) {
 		return f, Asked{}, refuseAs(RefusedRegion)
 	}
-	return e.post(ctx, posting{app: &app, f: f, channel: channel, to: f.Target, step: AtEnrolling, client: client})
+	return e.post(ctx, posting{app: &app, f: f, channel: channel, to: f.Target, step: AtEnrolling, client: client, proven: true})
 }
 
 // AnswerEnrol takes the code: the number or address is the user's from then on.
@@ -130,9 +133,16 @@ func (e *Engine) enrolled(ctx context.Context, app NativeApp, f Flow, client Nat
 	var told *User
 	err := e.store.Update(ctx, func(tx Tx) error {
 		next = f
-		u, _, err := e.enrolAt(tx, &app, &f)
+		u, all, err := e.enrolAt(tx, &app, &f)
 		if err != nil {
 			return err
+		}
+		channel := channelText
+		if strings.Contains(f.Target, "@") {
+			channel = channelMail
+		}
+		if !slices.ContainsFunc(all, func(m NativeMethod) bool { return m.Channel == channel }) || channel == channelText && !app.TextsTo(f.Target) {
+			return refuse(cloud.Denied, "that cannot be registered any more")
 		}
 		if right, err = proven(tx); err != nil || !right {
 			return err

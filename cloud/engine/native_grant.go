@@ -226,8 +226,14 @@ func (r *refreshing) mayGoOn() (why, err error) {
 		return nil, err
 	case !slices.Equal(epoch, r.st.Epoch):
 		return refuse(cloud.Denied, "the password, number or address has changed"), nil
+	case !r.app.began(r.st.Ways):
+		return refuse(cloud.Denied, "the application does not take the first factor any more"), nil
 	case slices.Contains(r.st.Ways, WaySMS) && !may.SMS, slices.Contains(r.st.Ways, WayEmail) && !may.Email:
 		return refuse(cloud.Denied, "the method policy does not allow what the sign-in was proven with"), nil
+	}
+	both, err := r.both(may)
+	if err != nil {
+		return nil, err
 	}
 	v, err := r.e.access(r.tx, r.user.ID, r.app.ID, r.client, 0)
 	switch {
@@ -235,10 +241,19 @@ func (r *refreshing) mayGoOn() (why, err error) {
 		return nil, err
 	case v.Grant == GrantBlock:
 		return refuse(cloud.Denied, "the rules of access block it"), nil
-	case v.Grant == GrantMFA && !second(r.st.Ways):
+	case v.Grant == GrantMFA && !both:
 		return refuse(cloud.Denied, "the rules of access ask for a second factor"), nil
 	}
 	return nil, nil
+}
+
+// both tells whether the sign-in was proven by two factors that still are two:
+// mail beside a password is none once mail resets passwords.
+func (r *refreshing) both(may Allowed) (bool, error) {
+	if !second(r.st.Ways) || slices.Contains(r.st.Ways, WaySMS) {
+		return second(r.st.Ways), nil
+	}
+	return r.e.mailCounts(r.tx, may, &Flow{Ways: []string{WayPassword}})
 }
 
 func (r *refreshing) record(action, detail string) error {

@@ -3,15 +3,17 @@ package engine
 import (
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"mfabridge/internal/secret"
 )
 
-// Bounds of a password that people choose in native authentication.
+// Bounds of a password that people choose in native authentication, in
+// characters.
 const (
 	shortestWord = 8
 	longestWord  = 256
-	longEnough   = 16 // bytes from which no kinds of characters are asked for
+	longEnough   = 16 // from which no kinds of characters are asked for
 	kindsNeeded  = 3  // of lower case, upper case, digits and the rest
 )
 
@@ -24,9 +26,9 @@ var bannedWords = []string{"password", "passwort", "contoso", "welcome", "willko
 func checkWord(password secret.Bytes, name string) error {
 	text := string(password.Reveal())
 	switch {
-	case len(text) < shortestWord:
+	case utf8.RuneCountInString(text) < shortestWord:
 		return refuseAs(RefusedTooShort)
-	case len(text) > longestWord:
+	case utf8.RuneCountInString(text) > longestWord:
 		return refuseAs(RefusedTooLong)
 	}
 	kinds := map[int]bool{}
@@ -44,7 +46,7 @@ func checkWord(password secret.Bytes, name string) error {
 			kinds[3] = true
 		}
 	}
-	if len(text) < longEnough && len(kinds) < kindsNeeded || len(different) < 5 {
+	if utf8.RuneCountInString(text) < longEnough && len(kinds) < kindsNeeded || len(different) < 5 {
 		return refuseAs(RefusedTooWeak)
 	}
 	return checkGuessable(strings.ToLower(text), Fold(name))

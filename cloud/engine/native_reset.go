@@ -69,6 +69,9 @@ func (e *Engine) AskReset(ctx context.Context, app NativeApp, f Flow, client Nat
 		return f, Asked{}, err
 	}
 	next, asked, err := e.post(ctx, posting{app: &app, f: f, channel: channelMail, to: to, step: AtResetCode, client: client, nobody: f.User == "" || to == ""})
+	if asked.Redirect != "" && !app.Reveal && e.mailer() != nil && err == nil { // of nobody nothing can fail: that would tell
+		next, asked = f.on(AtResetCode, e.now()), Asked{Channel: channelMail, Digits: longDigits}
+	}
 	if asked.Redirect == "" {
 		asked.Label = maskMail(f.Name) // of the name that was typed: the address of somebody is not told
 	}
@@ -92,6 +95,7 @@ func (e *Engine) AnswerReset(ctx context.Context, f Flow, code secret.Bytes, cli
 			right = false
 			return nil
 		}
+		next.Target = to
 		return e.goesOn(tx, &next, AtNewWord)
 	})
 	switch {
@@ -132,14 +136,17 @@ func (e *Engine) SetWord(ctx context.Context, app NativeApp, f Flow, password se
 		if err != nil {
 			return err
 		}
-		if !may || current == nil || current.Disabled || !current.Reset {
+		if !may || current == nil || current.Disabled || !current.Reset || Fold(f.Target) != Fold(e.confirmedMail(u)) {
 			return refuse(cloud.Denied, "a new password cannot be set")
 		}
 		if u.Password, err = e.key.seal([]byte(hash), passwordBinding(u.ID)); err != nil {
 			return err
 		}
 		told = u
-		next.Ways = []string{WayReset}
+		next.Ways, next.Target = []string{WayReset}, ""
+		if next.Word, err = e.wordOf(u); err != nil {
+			return err
+		}
 		if err := e.goesOn(tx, &next, AtResetDone); err != nil {
 			return err
 		}

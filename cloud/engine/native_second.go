@@ -73,6 +73,9 @@ func (e *Engine) secondAt(r Reader, app *NativeApp, f *Flow) ([]NativeMethod, er
 	if err != nil {
 		return nil, err
 	}
+	if err := e.mustHold(f, u, may); err != nil {
+		return nil, err
+	}
 	return e.secondFactors(r, app, u, may, f)
 }
 
@@ -105,7 +108,10 @@ func (e *Engine) AskSecond(ctx context.Context, app NativeApp, f Flow, id string
 		return f, Asked{}, asError(err)
 	}
 	asked := Asked{Channel: m.Channel, Label: m.Label, Digits: sentDigits}
-	if asked.Redirect, err = e.spendCodes(ctx, m.Channel, to, client); err != nil || asked.Redirect != "" {
+	if asked.Redirect, err = e.spendCodes(ctx, m.Channel, to, client, true); err != nil || asked.Redirect != "" {
+		return f, asked, err
+	}
+	if err := e.dropCode(ctx, &f); err != nil {
 		return f, asked, err
 	}
 	method := cloud.SMS
@@ -137,16 +143,19 @@ var codeLimits = []struct {
 	{"all", 15 * time.Minute, 500}, {"all", time.Hour, 1500}, {"all", 24 * time.Hour, 5000},
 }
 
-// spendCodes counts one more code, or says what people are told instead.
-func (e *Engine) spendCodes(ctx context.Context, channel, to string, client NativeClient) (say string, err error) {
+// spendCodes counts one more code, or says what people are told instead. proven:
+// whoever asks has proven a first factor. Who has not uses codes of an address
+// up for the place that asks, and for nobody else; what all places may have sent
+// to one address is for [Engine.mailQuotas] to say.
+func (e *Engine) spendCodes(ctx context.Context, channel, to string, client NativeClient, proven bool) (say string, err error) {
 	err = e.store.Update(ctx, func(tx Tx) error {
-		say, err = e.spendIn(tx, channel, to, client)
+		say, err = e.spendIn(tx, channel, to, client, proven)
 		return err
 	})
 	return say, asError(err)
 }
 
-func (e *Engine) spendIn(tx Tx, channel, to string, client NativeClient) (say string, err error) {
+func (e *Engine) spendIn(tx Tx, channel, to string, client NativeClient, proven bool) (say string, err error) {
 	now := e.now()
 	var spent []Slip
 	for _, l := range codeLimits {
@@ -158,7 +167,11 @@ func (e *Engine) spendIn(tx Tx, channel, to string, client NativeClient) (say st
 		case "ip":
 			of = "ip/" + place(cloud.Client{Address: client.Address})
 		case "to":
-			of = "to/" + digest(string(e.sentMAC("native-to", Fold(to), nil)))
+			of = Fold(to)
+			if !proven {
+				of += "\x00" + place(cloud.Client{Address: client.Address})
+			}
+			of = "to/" + digest(string(e.sentMAC("native-to", of, nil)))
 		}
 		window := now.Unix() / int64(l.window/time.Second)
 		id := fmt.Sprintf("codes/%s/%d/%d/%s", channel, int(l.window/time.Minute), window, of)

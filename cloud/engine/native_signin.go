@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -102,10 +103,14 @@ func (e *Engine) AskFirst(ctx context.Context, app NativeApp, f Flow, client Nat
 		return f, Asked{}, err
 	}
 	asked := Asked{Channel: channelMail, Label: maskMail(f.Name), Digits: sentDigits}
+	before := f
 	f.Challenge = ""
 	next := f.on(AtCode, e.now())
-	said, err := e.spendCodes(ctx, channelMail, f.Name, client)
+	said, err := e.spendCodes(ctx, channelMail, f.Name, client, false)
 	if err != nil || said != "" || f.User == "" { // nobody is to learn that there is no such user
+		return next, asked, err
+	}
+	if err := e.dropCode(ctx, &before); err != nil {
 		return next, asked, err
 	}
 	c, err := e.beginWith(ctx, ownerNative, e.template(&app), cloud.Request{Subject: cloud.Key{Kind: cloud.ByName, Value: f.Name}, Method: cloud.EmailCode,
@@ -164,11 +169,21 @@ func (e *Engine) AnswerPassword(ctx context.Context, app NativeApp, f Flow, pass
 }
 
 // failuresBefore looks whether a flow is at its latest token, and how often its
-// user has failed.
+// user has failed. Where no password was proven yet, the flow goes on with the
+// one that there is now.
 func (e *Engine) failuresBefore(ctx context.Context, f *Flow, client NativeClient) (n int, err error) {
 	err = e.store.View(ctx, func(r Reader) error {
 		if _, err := flowAt(r, f); err != nil || f.User == "" {
 			return err
+		}
+		if f.Step == AtPassword {
+			u, err := r.User(f.User)
+			if err != nil {
+				return err
+			}
+			if f.Word, err = e.wordOf(u); err != nil {
+				return err
+			}
 		}
 		n, err = e.failuresOf(r, f.User, client)
 		return err
@@ -184,6 +199,7 @@ func (e *Engine) AnswerCode(ctx context.Context, app NativeApp, f Flow, code sec
 		return Outcome{}, err
 	}
 	if f.Challenge == "" || f.User == "" {
+		e.takeAsLong(ctx)
 		return Outcome{}, refuse(cloud.Denied, "the code is wrong")
 	}
 	d, err := e.answerFor(ctx, ownerNative, cloud.Answer{Challenge: f.Challenge, Code: code})
@@ -248,6 +264,14 @@ func (e *Engine) settle(ctx context.Context, s *settling) (out Outcome, err erro
 		if s.may, err = e.allowed(tx, s.u.ID); err != nil {
 			return err
 		}
+		reason, err := e.holds(&s.f, s.u, s.may)
+		if err != nil {
+			return err
+		}
+		if reason != "" {
+			denied = true
+			return errors.Join(ends(tx, &s.f), s.record(e, "native.refused", "reason="+reason))
+		}
 		out, err = s.decide(e)
 		return err
 	})
@@ -255,6 +279,60 @@ func (e *Engine) settle(ctx context.Context, s *settling) (out Outcome, err erro
 		err = refuse(cloud.Denied, "the user or the application may not sign in")
 	}
 	return out, asError(err)
+}
+
+// wordOf stands for the password that a user has; whoever changes it ends what
+// was begun with another one.
+func (e *Engine) wordOf(u *User) ([]byte, error) {
+	if u == nil || u.Password == nil || !e.keepsPasswords() {
+		return nil, nil
+	}
+	hash, err := e.hashOf(u)
+	if err != nil {
+		return nil, err
+	}
+	return e.sentMAC(cloud.ChallengeID("native-word/"+u.ID), "", []byte(hash)), nil
+}
+
+// holds says why what a flow has proven so far is worth nothing any more, or
+// nothing: the password is another one, or the method policy has changed.
+func (e *Engine) holds(f *Flow, u *User, may Allowed) (reason string, err error) {
+	if slices.Contains(f.Ways, WaySMS) && !may.SMS || slices.Contains(f.Ways, WayEmail) && !f.Mail && !may.Email || slices.Contains(f.Ways, WayReset) && !may.Email {
+		return "method", nil
+	}
+	if !slices.Contains(f.Ways, WayPassword) && !slices.Contains(f.Ways, WayReset) {
+		return "", nil
+	}
+	word, err := e.wordOf(u)
+	if err == nil && !slices.Equal(word, f.Word) {
+		reason = "password"
+	}
+	return reason, err
+}
+
+// mustHold is holds for what comes before tokens. Stale: it does not hold.
+func (e *Engine) mustHold(f *Flow, u *User, may Allowed) error {
+	reason, err := e.holds(f, u, may)
+	if err == nil && reason != "" {
+		err = refuse(cloud.Stale, "what was proven does not hold any more: "+reason)
+	}
+	return err
+}
+
+// dropCode ends the code that a flow has sent, wherever it was asked from: the
+// next one takes its place.
+func (e *Engine) dropCode(ctx context.Context, f *Flow) error {
+	if f.Challenge == "" {
+		return nil
+	}
+	return asError(e.store.Update(ctx, func(tx Tx) error {
+		c, err := tx.Challenge(f.Challenge)
+		if err != nil || c == nil || c.Owner != ownerNative || c.State != cloud.Pending {
+			return err
+		}
+		c.conclude(cloud.Expired, cloud.TimedOut, e.now())
+		return errors.Join(tx.PutChallenge(c), e.auditVerdict(tx, c, e.now()))
+	}))
 }
 
 // began tells whether the application still takes what was proven first.

@@ -136,6 +136,9 @@ func (e *Engine) PasswordForSignUp(ctx context.Context, app NativeApp, f Flow, p
 	if !app.Takes(FirstPassword) || !e.keepsPasswords() {
 		return f, refuse(cloud.Unsupported, "the application has no passwords")
 	}
+	if err := e.still(ctx, &f); err != nil { // before the work
+		return f, err
+	}
 	hash, err := e.hashWord(ctx, password, f.Name)
 	if err != nil {
 		return f, err
@@ -146,6 +149,9 @@ func (e *Engine) PasswordForSignUp(ctx context.Context, app NativeApp, f Flow, p
 
 // AttributesForSignUp adds attributes that were missing.
 func (e *Engine) AttributesForSignUp(ctx context.Context, app NativeApp, f Flow, attributes map[string]string, client NativeClient) (Flow, error) {
+	if err := e.still(ctx, &f); err != nil {
+		return f, err
+	}
 	if err := app.takes(attributes); err != nil {
 		return f, err
 	}
@@ -192,6 +198,13 @@ func (e *Engine) signUp(ctx context.Context, app NativeApp, f Flow, client Nativ
 		next.User, next.Mail, next.Ways = id, true, []string{WayEmail}
 		if f.Hash != "" {
 			next.Ways = []string{WayPassword}
+		}
+		u, err := tx.User(id)
+		if err != nil {
+			return err
+		}
+		if next.Word, err = e.wordOf(u); err != nil {
+			return err
 		}
 		next.Hash, next.Extra = "", nil
 		if err := e.goesOn(tx, &next, AtReady); err != nil {

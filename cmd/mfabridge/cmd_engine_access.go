@@ -223,6 +223,9 @@ func (p *program) loadNetworks(c *cli.Context) error {
 	if err != nil {
 		return hint.Wrap(fmt.Errorf("%s: %w", path, err), "a line is NETWORK,COUNTRY or FIRST,LAST,COUNTRY")
 	}
+	if len(list) == 0 { // a download that failed; rules would meet the country unknown only
+		return hint.New("the list names no network", "give the whole file: it replaces the list that there is")
+	}
 	return p.withEngine(c, func(e *embedded) error {
 		ranges, err := e.SetNetworks(c.Context, by, list)
 		if err == nil {
