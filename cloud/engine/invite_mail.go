@@ -24,13 +24,6 @@ const subjectInvitation = "Set up your authenticator"
 // nobody has said where the pages are; NotFound: there is no open invitation;
 // Invalid: there is no address; Throttled: it was sent a moment ago.
 func (e *Engine) MailInvitation(ctx context.Context, by Actor, id cloud.UserID) error {
-	sender := e.senders[cloud.EmailCode]
-	switch {
-	case sender == nil:
-		return refuse(cloud.Unsupported, "nothing here delivers mail")
-	case e.link == nil:
-		return refuse(cloud.Unsupported, "nobody has said at which address the pages are: set public_url")
-	}
 	if err := by.check(); err != nil {
 		return err
 	}
@@ -43,7 +36,7 @@ func (e *Engine) MailInvitation(ctx context.Context, by Actor, id cloud.UserID) 
 	if err != nil {
 		return asError(err)
 	}
-	if err := sender.Send(ctx, m); err != nil {
+	if err := e.senders[m.Way].Send(ctx, m); err != nil {
 		forgotten := e.store.Update(context.WithoutCancel(ctx), func(tx Tx) error { return e.mailed(tx, id, device, time.Time{}) })
 		return errors.Join(&cloud.Error{Kind: cloud.Unavailable, Message: "the mail was not sent: " + err.Error()}, asError(forgotten))
 	}
@@ -62,6 +55,12 @@ func (e *Engine) invitationMail(tx Tx, by Actor, id cloud.UserID) (m Message, de
 	}
 	if err := by.mayChange(u); err != nil {
 		return m, "", err
+	}
+	switch {
+	case e.senders[cloud.EmailCode] == nil:
+		return m, "", refuse(cloud.Unsupported, "nothing here delivers mail")
+	case e.link == nil:
+		return m, "", refuse(cloud.Unsupported, "nobody has said at which address the pages are: set public_url")
 	}
 	u, d, err := e.invited(tx, id, true)
 	switch {
