@@ -31,8 +31,9 @@ echo "== native authentication: whole sign-ins without the hash of the password,
 bench ./cloud/engine/http/native '^BenchmarkSignIn$' 1000x
 echo "== engine: 8,000 devices that hold streams open over TLS and 20,000 pushes that wait, within 512 MiB; pushes at 500 a second beside empty events"
 bench ./cmd/mfabridge '^BenchmarkPushProcess$' 1x
-echo "== delivery: texts over HTTP to a local peer, 2,000 a second, both ends in one process; what is kept afterwards"
-bench ./cloud/engine/channel '^BenchmarkTexts$' 3s
+echo "== delivery: texts over HTTP and SMPP to a local peer, 2,000 a second, both ends in one process; what is kept afterwards"
+bench ./cloud/engine/channel '^BenchmarkTexts(BySMPP)?$' 3s
+bench ./cloud/engine/channel/smpp '^BenchmarkSend$' 2s
 echo "== shim: CPU for a response beside a Go UDP echo; memory"
 bench ./shim '.' 1x
 bench ./shim/radius '.' 1s
