@@ -133,20 +133,27 @@ func (e *Engine) fence(tx Tx, by Actor, generation string) (r Restored, err erro
 	// A generator of 60 seconds takes longest.
 	r.Proven = now.Add((windowProven + 1) * time.Minute).Truncate(time.Minute)
 	r.Unproven = now.Add((windowFar + 1) * time.Minute).Truncate(time.Minute)
-	pinned, err := pinUsers(tx)
+	stays, err := standings(tx)
 	if err != nil {
 		return r, err
 	}
 	detail := fmt.Sprintf("generation=%s backup=%s audit=%d", generation, r.Backup.Time.UTC().Format(time.RFC3339), last.Seq)
-	return r, errors.Join(tx.Fence(now, windowProven, windowFar), keepPINs(tx, pinned),
+	return r, errors.Join(tx.Fence(now, windowProven, windowFar), restand(tx, stays),
 		tx.SetMeta(metaFenced, strconv.AppendInt(nil, now.Unix(), 10)),
 		tx.SetMeta(metaBackup, []byte{}), tx.SetMeta(metaGeneration, []byte(generation)),
 		tx.Append(e.entry(by, "engine.restore", e.setup.Instance, detail, now)))
 }
 
-// pinUsers are the users of whom an administrator asks a PIN: the one thing
-// aside of a user that a restore must not make void, or it would ask for less.
-func pinUsers(r Reader) (ids []cloud.UserID, err error) {
+// standing is what stands aside of a user and outlives a restore.
+type standing struct {
+	user  cloud.UserID
+	aside aside
+}
+
+// standings are what a restore must not make void of what is aside of users, or
+// it would ask for less than before: that somebody approves with a PIN, and that
+// a telephone is a first factor and so no second one.
+func standings(r Reader) (all []standing, err error) {
 	for last := cloud.UserID(""); ; {
 		page, err := r.UsersAfter(last, pageSize)
 		if err != nil {
@@ -154,23 +161,40 @@ func pinUsers(r Reader) (ids []cloud.UserID, err error) {
 		}
 		for _, u := range page {
 			last = u.ID
-			if a, err := readAside(u); err != nil || a.PIN { // what cannot be read may have asked for one
-				ids = append(ids, u.ID)
+			a, err := readAside(u)
+			if err != nil { // it may have said either
+				a = aside{PIN: true}
+				if a.Number, err = claimedNumber(r, u); err != nil {
+					return nil, err
+				}
+			}
+			if a.PIN || a.Number != "" {
+				all = append(all, standing{u.ID, aside{PIN: a.PIN, Number: a.Number}})
 			}
 		}
 		if len(page) < pageSize {
-			return ids, nil
+			return all, nil
 		}
 	}
 }
 
-func keepPINs(tx Tx, ids []cloud.UserID) error {
-	for _, id := range ids {
-		u, err := tx.User(id)
+// claimedNumber is a user's mobile if it is the user's to sign in with.
+func claimedNumber(r Reader, u *User) (string, error) {
+	number := signInNumber(u.Mobile)
+	owner, err := r.UserNamed(Numbers, number)
+	if err != nil || owner == nil || owner.ID != u.ID {
+		return "", err
+	}
+	return number, nil
+}
+
+func restand(tx Tx, all []standing) error {
+	for _, s := range all {
+		u, err := tx.User(s.user)
 		if err != nil {
 			return err
 		}
-		if err := setAside(u, aside{PIN: true}); err != nil {
+		if err := setAside(u, s.aside); err != nil {
 			return err
 		}
 		if err := tx.PutUser(u); err != nil {

@@ -92,6 +92,10 @@ func everything(t *testing.T, h *house) (engine.NativeApp, *engine.Granted, *app
 	if err := h.RequirePIN(t.Context(), operator, g.User, true, false); err != nil {
 		t.Fatal(err)
 	}
+	h.write(t, cloud.Change{User: g.User, Op: cloud.Add, Method: cloud.Mobile, After: cloud.Value{Text: "+1 4255550177"}})
+	if err := h.SetNumberSignIn(t.Context(), operator, g.User, true); err != nil {
+		t.Fatal(err)
+	}
 	c := h.ask(t, g.User, func(r *cloud.Request) { r.Code = secret.Bytes{} })
 	h.pressed(t, a.with(t, c.ID, "2739", h.Now()), cloud.Approved, "")
 	if _, err := h.IssueActivation(t.Context(), operator, g.User); err != nil {
@@ -110,7 +114,7 @@ func TestExportPersonTellsAll(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := b.String()
-	for _, want := range []string{`"city":"Synthetic City"`, `"email_confirmed":true`, `"pin_required":true`, `"push_endpoint":"` + endpoint + `"`, `"has_pin":true`,
+	for _, want := range []string{`"city":"Synthetic City"`, `"email_confirmed":true`, `"pin_required":true`, `"signs_in_with":"+14255550177"`, `"push_endpoint":"` + endpoint + `"`, `"has_pin":true`,
 		`"answers":[{`, `"kind":"grant"`, `"kind":"device"`, `"type":"activation_code"`, `"type":"push"`, `"name":"synthetic telephone"`} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%s is not in it", want)
@@ -131,7 +135,7 @@ func TestErasePersonTakesAll(t *testing.T) {
 	if _, err := h.ErasePerson(t.Context(), operator, g.User); err != nil {
 		t.Fatal(err)
 	}
-	h.leavesNothing(t, string(g.User), "ada@contoso", "Synthetic City", "synthetic-endpoint", "synthetic telephone", "synthetic agent", g.ID)
+	h.leavesNothing(t, string(g.User), "ada@contoso", "Synthetic City", "synthetic-endpoint", "synthetic telephone", "synthetic agent", g.ID, "4255550177")
 	if _, err := h.RefreshGrant(t.Context(), shop, g.Refresh, nil, somewhere); cloud.KindOf(err) != cloud.Denied {
 		t.Errorf("a refresh token of somebody who was erased: %v", err)
 	}
@@ -294,6 +298,9 @@ func TestRestoreOfNewerParts(t *testing.T) {
 	n.Signature = b.sign(t, engine.ActivationText(n.User, string(n.Code.Reveal()), n.Name, n.Key, "2739"))
 	if _, err := h.Enrol(t.Context(), n, cloud.Client{}); cloud.KindOf(err) != cloud.Denied {
 		t.Errorf("a code to activate an authenticator: %v", err)
+	}
+	if u := h.read(t, g.User); !u.NumberSignIn {
+		t.Error("the telephone of somebody who signs in with it is a second factor again")
 	}
 	// The PIN that an administrator asks of this user is asked of a new device too.
 	o, err := h.Owned(t.Context(), g.User)
