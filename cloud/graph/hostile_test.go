@@ -250,3 +250,17 @@ func TestTokenThatHasJustEnded(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 }
+
+// Without the permission to see roles nobody is taken for no administrator, and
+// nothing is written; the permission may be a higher one, and is looked for in
+// each token anew.
+func TestWhoIsAnAdministratorHasToBeSeen(t *testing.T) {
+	all := []string{"UserAuthenticationMethod.ReadWrite.All", "Policy.ReadWrite.AuthenticationMethod", "User.Read.All", "GroupMember.Read.All"}
+	for permission, kind := range map[string]string{"": "failed denied", "RoleManagement.Read.Directory": "done", "Directory.ReadWrite.All": "done", "RoleManagement.Read.Exchange": "failed denied"} {
+		x := newTenant(t)
+		d := x.open(func(o *graph.Options) { o.Credential = &application{roles: append(all[:4:4], permission)} })
+		if got := outcomes(d.Write(t.Context(), someChanges()[:1])); got != kind {
+			t.Errorf("%q: %s", permission, got)
+		}
+	}
+}

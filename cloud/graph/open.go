@@ -75,6 +75,9 @@ type Directory struct {
 
 	mu     sync.Mutex
 	policy *policy // as read once
+
+	roles     sync.Mutex
+	rolesSeen time.Time // until when a token lasts that lets us see who has which role
 }
 
 var (

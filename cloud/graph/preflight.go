@@ -29,7 +29,34 @@ var permissions = []struct {
 	{"permission.policy", []string{"Policy.ReadWrite.AuthenticationMethod"}, "the inventory of hardware tokens, and reading the methods policy"},
 	{"permission.users", []string{"User.Read.All", "User.ReadWrite.All", "Directory.Read.All"}, "finding users"},
 	{"permission.groups", []string{"GroupMember.Read.All", "Group.Read.All", "Directory.Read.All"}, "groups of waves and of the policy"},
-	{"permission.roles", []string{"RoleManagement.Read.Directory", "Directory.Read.All"}, "knowing administrators"},
+	{"permission.roles", rolePermissions, "knowing administrators"},
+}
+
+// rolePermissions let an application see who has which role.
+var rolePermissions = []string{"RoleManagement.Read.Directory", "Directory.Read.All", "RoleManagement.ReadWrite.Directory", "Directory.ReadWrite.All"}
+
+// seesRoles refuses to read anybody where the token says that the application
+// may not see who has which role: what Graph leaves out would look as if nobody
+// were an administrator. A token that tells nothing is left to Graph.
+func (d *Directory) seesRoles(ctx context.Context) error {
+	if d.o.Credential == nil {
+		return nil
+	}
+	d.roles.Lock()
+	defer d.roles.Unlock()
+	if time.Now().Before(d.rolesSeen) { // by the clock that the library goes by
+		return nil
+	}
+	token, err := d.o.Credential.GetToken(ctx, azpolicy.TokenRequestOptions{Scopes: []string{d.o.Cloud.Root + "/.default"}})
+	if err != nil {
+		return nil // the requests say so
+	}
+	roles, ok := rolesOf(token.Token)
+	if ok && !slices.ContainsFunc(rolePermissions, func(name string) bool { return slices.Contains(roles, name) }) {
+		return &cloud.Error{Kind: cloud.Denied, Message: "the application may not see who is an administrator: it needs RoleManagement.Read.Directory"}
+	}
+	d.rolesSeen = token.ExpiresOn
+	return nil
 }
 
 // Preflight implements [cloud.Preflighter].

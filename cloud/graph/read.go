@@ -51,6 +51,9 @@ func (d *Directory) Read(ctx context.Context, ids []cloud.UserID) ([]cloud.User,
 	if len(ids) > batchLimit {
 		return nil, &cloud.Error{Kind: cloud.Invalid, Message: fmt.Sprintf("at most %d users can be read at once", batchLimit)}
 	}
+	if err := d.seesRoles(ctx); err != nil {
+		return nil, err
+	}
 	p, err := d.methodsPolicy(ctx)
 	if err != nil {
 		return nil, err
