@@ -58,3 +58,24 @@ func (e *Engine) Settle() { e.laters.Wait() }
 
 // Check is check.
 func (s *Subscription) Check() error { return s.check() }
+
+// SpendCodes counts codes of native authentication, in one transaction, until
+// one is refused, and tells how many were not. of says from where the code i is
+// asked for, and for whom.
+func (e *Engine) SpendCodes(t testing.TB, channel string, most int, of func(i int) (to string, from netip.Addr)) (n int) {
+	t.Helper()
+	err := e.store.Update(t.Context(), func(tx Tx) error {
+		for n = 0; n < most; n++ {
+			to, from := of(n)
+			say, err := e.spendIn(tx, channel, to, NativeClient{Address: from}, true)
+			if err != nil || say != "" {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}

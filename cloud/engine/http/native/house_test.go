@@ -83,7 +83,8 @@ type house struct {
 	app         engine.NativeApp
 	ada         cloud.UserID
 	from        string // address of who calls
-	path        string // of the store
+	open        func(testing.TB) engine.Store
+	key         engine.Key
 }
 
 func (h *house) Now() time.Time {
@@ -101,12 +102,30 @@ func (h *house) advance(d time.Duration) {
 // build makes an engine in which Ada has a password and a mobile.
 func build(t testing.TB, edit ...func(*engine.NativeApp)) *house {
 	t.Helper()
-	h := &house{now: time.Date(2026, 11, 2, 9, 0, 7, 0, time.UTC), texts: &post{}, mail: &post{}, from: "192.0.2.10:4711"}
 	path := filepath.Join(t.TempDir(), "cloud.db")
-	if err := sqlite.Init(t.Context(), path, "", engine.Setup{Actor: operator, Now: h.now}); err != nil {
+	if err := sqlite.Init(t.Context(), path, "", setup); err != nil {
 		t.Fatal(err)
 	}
-	h.path = path
+	key, err := engine.LoadKey("file:" + path + ".key")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return buildOn(t, key, func(t testing.TB) engine.Store {
+		s, err := sqlite.Open(t.Context(), path, sqlite.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}, edit...)
+}
+
+// setup is what a new store is told.
+var setup = engine.Setup{Actor: operator, Now: time.Date(2026, 11, 2, 9, 0, 7, 0, time.UTC)}
+
+// buildOn is build on a store that is there already.
+func buildOn(t testing.TB, key engine.Key, open func(testing.TB) engine.Store, edit ...func(*engine.NativeApp)) *house {
+	t.Helper()
+	h := &house{now: setup.Now, texts: &post{}, mail: &post{}, from: "192.0.2.10:4711", key: key, open: open}
 	h.Engine, h.pages, h.api = h.node(t)
 	h.app = h.addApp(t, edit...)
 	h.ada = h.person(t, ada, "+1 4255550100", "")
@@ -116,15 +135,8 @@ func build(t testing.TB, edit ...func(*engine.NativeApp)) *house {
 // node opens the store as another process would, with handlers of its own.
 func (h *house) node(t testing.TB) (e *engine.Engine, pages, programs http.Handler) {
 	t.Helper()
-	s, err := sqlite.Open(t.Context(), h.path, sqlite.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	key, err := engine.LoadKey("file:" + h.path + ".key")
-	if err != nil {
-		t.Fatal(err)
-	}
-	e, err = engine.Open(t.Context(), engine.Config{Store: s, Key: key, Now: h.Now,
+	s := h.open(t)
+	e, err := engine.Open(t.Context(), engine.Config{Store: s, Key: h.key, Now: h.Now,
 		Senders: map[cloud.Preference]engine.Sender{cloud.SMS: h.texts, cloud.EmailCode: h.mail}})
 	if err != nil {
 		t.Fatal(err)
