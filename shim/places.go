@@ -1,6 +1,9 @@
 package shim
 
-import "mfabridge/shim/config"
+import (
+	"mfabridge/shim/config"
+	"mfabridge/shim/radius"
+)
 
 // A first factor that is slow or gone must not take all workers, which logins
 // with another first factor need as well. So where clients differ in it, one
@@ -30,6 +33,14 @@ func (t *clientTable) share(workers int) {
 	for c := range all {
 		c.places = ways[c.Primary]
 	}
+}
+
+// asksPrimary tells whether a request may need its client's primary. The code
+// behind a challenge of ours does not.
+func asksPrimary(p radius.Packet) bool {
+	_, states := p.Lookup(radius.State)
+	_, eap := p.Lookup(radius.EAPMessage)
+	return states == 0 || eap > 0
 }
 
 // enter takes one of the places of the client's primary; it says no if there

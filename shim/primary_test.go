@@ -56,12 +56,14 @@ func (h *home) Prove(_ context.Context, l shim.Login) (shim.Proof, error) {
 // A first factor that hangs takes no workers from clients that have another.
 func TestPrimaryThatHangsLeavesWorkersForOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := &home{gate: make(chan struct{})}
+		h := new(home)
 		r := newRig(t, func(o *shim.Options) {
 			o.Primaries, o.Workers, o.Queue = map[string]shim.Primary{"old": h}, 8, 64
 		})
 		defer r.close()
 		h.engine = r.engine
+		begun := stateOf(t, r.login(ask{from: homeClient, user: "ada", password: "correct horse", station: "laptop", id: 100}))
+		h.gate = make(chan struct{})
 		for n := range 24 {
 			r.send(r.build(ask{from: homeClient, user: "ada", password: fmt.Sprint("guess ", n), station: "laptop", id: byte(n)}), ask{from: homeClient}.source())
 		}
@@ -70,6 +72,8 @@ func TestPrimaryThatHangsLeavesWorkersForOthers(t *testing.T) {
 		if got := r.server.Counters().Dropped["primary_busy"]; got != 18 {
 			t.Errorf("%d dropped, want all but three quarters of eight workers", got)
 		}
+		// Nor does it from who has passed it, and is asked for a code.
+		want(t, r.login(ask{from: homeClient, user: "ada", password: "123456", state: begun, station: "laptop", id: 101}), radius.AccessAccept)
 		close(h.gate)
 		for range 6 {
 			r.receive()

@@ -49,7 +49,7 @@ func (s *Server) process(j *job, out []byte) {
 		replied = s.account(j, p, out)
 		return
 	}
-	if j.waited == nil {
+	if j.waited == nil && asksPrimary(p) {
 		if !j.client.enter() {
 			s.count.dropped[primaryBusy].Add(1)
 			return
