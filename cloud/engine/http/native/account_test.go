@@ -231,6 +231,8 @@ func TestPasswordReset(t *testing.T) {
 		t.Errorf("%s", c.raw)
 	}
 	h.call(resetSubmit, "continuation_token", c.token(t), "new_password", "short").is(t, "short", "invalid_grant", "password_too_short")
+	h.call(resetSubmit, "continuation_token", c.token(t), "new_password", "ÄÖ1!ü").is(t, "five characters", "invalid_grant", "password_too_short")
+	h.call(resetSubmit, "continuation_token", c.token(t), "new_password", strings.Repeat("aB1-x", 52)).is(t, "long", "invalid_grant", "password_too_long")
 	h.call(resetSubmit, "continuation_token", c.token(t), "new_password", password).is(t, "the old one", "invalid_grant", "password_recently_used")
 	d := h.call(resetSubmit, "continuation_token", c.token(t), "new_password", "Other-Heron-77")
 	if d.body["poll_interval"] != 1.0 {

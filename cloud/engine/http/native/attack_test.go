@@ -216,10 +216,15 @@ func TestWhoMayCall(t *testing.T) {
 	if a := asks(initiate, "Origin", "https://evil.example", "Access-Control-Request-Method", "POST"); a.status != http.StatusForbidden || a.header.Get("Access-Control-Allow-Origin") != "" {
 		t.Errorf("preflight of another page: %d %v", a.status, a.header)
 	}
-	r := h.request("OPTIONS", "/authenticator/v1/sign-in", "")
-	r.Header.Set("Origin", origin)
-	if w := h.serve(r); w.Header().Get("Access-Control-Allow-Origin") != "" || w.Code == http.StatusNoContent {
-		t.Errorf("another route: %d %v", w.Code, w.Header())
+	for _, path := range []string{"/authenticator/v1/sign-in", "/authenticator/", "/native/", "/native/v2.0/.well-known/openid-configuration", "/native/discovery/v2.0/keys", "/delivery/v1/x", "/", "/x"} {
+		for _, method := range []string{"OPTIONS", "GET", "POST"} {
+			r := h.request(method, path, "")
+			r.Header.Set("Origin", origin)
+			r.Header.Set("Access-Control-Request-Method", "POST")
+			if w := h.serve(r); w.Header().Get("Access-Control-Allow-Origin") != "" || w.Header().Get("Access-Control-Allow-Credentials") != "" {
+				t.Errorf("another route, %s %s: %d %v", method, path, w.Code, w.Header())
+			}
+		}
 	}
 	if err := h.ChangeNativeApp(t.Context(), operator, other.ID, func(a *engine.NativeApp) error { a.Disabled = true; return nil }); err != nil {
 		t.Fatal(err)
@@ -333,6 +338,15 @@ func TestFlood(t *testing.T) {
 	h.from = "198.51.100.7:1"
 	if a := h.call(initiate, "username", ada, "challenge_type", "password oob redirect"); a.status != http.StatusOK {
 		t.Errorf("another address: %d %s", a.status, a.raw)
+	}
+	h.advance(time.Second)
+	clear(counts)
+	for i := range 500 {
+		h.from = fmt.Sprintf("198.51.%d.%d:1", 101+i/250, i%250)
+		counts[h.call(initiate, "username", ada, "challenge_type", "password oob redirect").status]++
+	}
+	if counts[http.StatusTooManyRequests] != 100 || counts[http.StatusOK] != 400 { // two seconds' worth of 200
+		t.Errorf("from everywhere: %v", counts)
 	}
 	h.from = "192.0.2.10:9"
 	h.advance(time.Second)

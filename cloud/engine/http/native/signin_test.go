@@ -244,6 +244,40 @@ func TestRefreshLooksAgain(t *testing.T) {
 	}
 }
 
+// Tokens that the published keys do not bear out are none: neither for a service
+// that verifies as RFC 8725 says, nor for the engine itself.
+func TestForgedTokens(t *testing.T) {
+	h := build(t)
+	parts := strings.Split(h.signedIn(t, ada).text("access_token"), ".")
+	var set jose.JSONWebKeySet
+	if err := json.Unmarshal([]byte(h.get(t, "/discovery/v2.0/keys").raw), &set); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(h.get(t, "/discovery/v2.0/keys").raw, `"d"`) {
+		t.Fatal("a private key is published")
+	}
+	header := func(text string) string { return base64.RawURLEncoding.EncodeToString([]byte(text)) }
+	for what, token := range map[string]string{
+		"no algorithm":      header(`{"alg":"none","typ":"at+jwt"}`) + "." + parts[1] + ".",
+		"none, and signed":  header(`{"alg":"none","typ":"at+jwt"}`) + "." + parts[1] + "." + parts[2],
+		"another algorithm": header(`{"alg":"HS256","typ":"at+jwt","kid":"`+set.Keys[0].KeyID+`"}`) + "." + parts[1] + "." + parts[2],
+		"another key":       header(`{"alg":"ES256","typ":"at+jwt","kid":"x"}`) + "." + parts[1] + "." + parts[2],
+		"other claims":      parts[0] + "." + header(`{"iss":"`+public+`/native/v2.0"}`) + "." + parts[2],
+		"no signature":      parts[0] + "." + parts[1] + ".",
+	} {
+		if parsed, err := jwt.ParseSigned(token, []jose.SignatureAlgorithm{jose.ES256}); err == nil {
+			if err := parsed.Claims(set, &map[string]any{}); err == nil {
+				t.Errorf("%s: verified", what)
+			}
+		}
+		r := h.request("GET", "/directory/v1/capabilities", "")
+		r.Header.Set("Authorization", "Bearer "+token)
+		if code := h.serveAPI(r); code != http.StatusUnauthorized {
+			t.Errorf("%s: %d", what, code)
+		}
+	}
+}
+
 // A token of this face opens no other door.
 func TestTokensLetNoProgramIn(t *testing.T) {
 	h := build(t)
