@@ -10,8 +10,12 @@ import (
 
 // rescan is how far behind the newest challenge that was seen new ones are
 // looked for: ids of several processes are made a moment before they can be
-// seen, and not quite in that order.
-const rescan = 2 * time.Second
+// seen, and not quite in that order. hearPause is how long what others do is
+// left alone after a look at it: a store may signal each of their commits.
+const (
+	rescan    = 2 * time.Second
+	hearPause = 50 * time.Millisecond
+)
 
 // bell wakes who waits for the pushes of a user, in this process. It is a hint:
 // it may ring for nothing, and whoever waits looks from time to time anyway.
@@ -116,18 +120,24 @@ func (e *Engine) hearOthers(ctx context.Context) error {
 	}
 	e.bell.stop = stop
 	go e.hear(ctx, signals, e.now())
+	go e.hearVerdicts(ctx)
 	return nil
 }
 
-// hear rings for what others have begun since a time, or decided.
+// hear rings for what others have begun since a time.
 func (e *Engine) hear(ctx context.Context, signals <-chan struct{}, since time.Time) {
+	rung := map[cloud.ChallengeID]struct{}{}
 	for range signals {
-		newest, err := e.ringSince(ctx, since)
+		newest, seen, err := e.ringSince(ctx, since, rung)
 		if err != nil && ctx.Err() == nil {
 			e.log.WarnContext(ctx, "pushes of other processes cannot be read; they are found later", "err", err)
 			continue
 		}
-		since = newest
+		since, rung = newest, seen
+		select {
+		case <-time.After(hearPause):
+		case <-ctx.Done():
+		}
 	}
 	e.bell.mu.Lock()
 	defer e.bell.mu.Unlock()
@@ -136,18 +146,34 @@ func (e *Engine) hear(ctx context.Context, signals <-chan struct{}, since time.T
 	}
 }
 
-// ringSince rings for pushes that wait, and returns when the newest of all
-// challenges was begun.
-func (e *Engine) ringSince(ctx context.Context, since time.Time) (newest time.Time, err error) {
+// hearVerdicts has verdicts of others followed as long as somebody waits here:
+// whoever follows them rings.
+func (e *Engine) hearVerdicts(ctx context.Context) {
+	for ctx.Err() == nil {
+		for range e.Verdicts(ctx) {
+		}
+		select {
+		case <-time.After(rescan): // it was broken off
+		case <-ctx.Done():
+		}
+	}
+}
+
+// ringSince rings once for each push that was begun lately, and returns when the
+// newest of all challenges was begun, and which pushes it has seen.
+func (e *Engine) ringSince(ctx context.Context, since time.Time, rung map[cloud.ChallengeID]struct{}) (newest time.Time, seen map[cloud.ChallengeID]struct{}, err error) {
 	users := map[cloud.UserID]struct{}{}
-	newest = since
+	newest, seen = since, map[cloud.ChallengeID]struct{}{}
 	last := oldestID(since.Add(-rescan))
 	for more := true; more && ctx.Err() == nil; {
 		err := e.store.View(ctx, func(r Reader) error {
 			page, err := r.ChallengesAfter(last, pageSize)
 			for _, c := range page {
 				if last = c.ID; c.Method == cloud.Push {
-					users[c.User] = struct{}{}
+					seen[c.ID] = struct{}{}
+					if _, before := rung[c.ID]; !before {
+						users[c.User] = struct{}{}
+					}
 				}
 				if c.Created.After(newest) {
 					newest = c.Created
@@ -157,11 +183,11 @@ func (e *Engine) ringSince(ctx context.Context, since time.Time) (newest time.Ti
 			return err
 		})
 		if err != nil {
-			return since, err
+			return since, rung, err
 		}
 	}
 	for user := range users {
 		e.bell.ring(user)
 	}
-	return newest, nil
+	return newest, seen, nil
 }

@@ -165,7 +165,7 @@ func (e *Engine) ListenAll(ctx context.Context) (changed <-chan cloud.UserID, le
 		leave()
 		return nil, nil, asError(err)
 	}
-	if _, err := e.ringSince(ctx, e.now().Add(-waitOther)); err != nil {
+	if _, _, err := e.ringSince(ctx, e.now().Add(-waitOther), nil); err != nil {
 		leave()
 		return nil, nil, asError(err)
 	}

@@ -450,3 +450,28 @@ func TestSlowPushServiceDelaysNobody(t *testing.T) {
 		}
 	}
 }
+
+// Each of several engines on one store wakes a device, of one topic: a push
+// service keeps the last of them, and a browser shows one.
+func TestSeveralEnginesWakeForOneThing(t *testing.T) {
+	h, b := build(t), newBrowser(t)
+	s := serve(t, created)
+	h.subscribe(t, h.device, b.subscription(s.URL))
+	h.run(t, true, s)
+	other := &house{Engine: openEngine(t, h.path), path: h.path, user: h.user, device: h.device}
+	other.run(t, true, s)
+	c := begin(t, h.Engine, h.user, "VPN")
+	topics, said := map[string]bool{}, map[string]bool{}
+	for range 2 {
+		r := s.got(t)
+		body, _ := io.ReadAll(r.Body)
+		text, err := b.open(body)
+		if err != nil || !strings.Contains(string(text), string(c.ID)) {
+			t.Fatalf("%s, %v", text, err)
+		}
+		topics[r.Header.Get("Topic")], said[string(text)] = true, true
+	}
+	if len(topics) != 1 || len(said) != 1 {
+		t.Errorf("topics %v, messages %v", topics, said)
+	}
+}
