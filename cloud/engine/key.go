@@ -2,16 +2,19 @@ package engine
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/tink-crypto/tink-go/v2/aead"
 	"github.com/tink-crypto/tink-go/v2/insecurecleartextkeyset"
 	"github.com/tink-crypto/tink-go/v2/keyset"
 
+	"mfabridge/cloud"
 	"mfabridge/internal/hint"
 	"mfabridge/internal/secret"
 )
@@ -131,16 +134,37 @@ func (k Key) seal(value []byte, binding string) ([]byte, error) {
 	return sealed, nil
 }
 
-// open decrypts what seal made with the same binding.
+// open decrypts what seal made with the same binding. Unavailable: it was sealed
+// with a key that this process does not have.
 func (k Key) open(sealed []byte, binding string) (secret.Bytes, error) {
 	value, err := k.ring.current.Load().aead.Decrypt(sealed, []byte(binding))
 	if err != nil && k.ring.refresh() {
 		value, err = k.ring.current.Load().aead.Decrypt(sealed, []byte(binding))
 	}
-	if err != nil {
-		return secret.Bytes{}, errors.New("a sealed secret does not open with this key")
+	if err == nil {
+		return secret.New(value), nil
 	}
-	return secret.New(value), nil
+	if id := sealedBy(sealed); id != 0 && !slices.Contains(k.ring.current.Load().all, id) {
+		return secret.Bytes{}, hint.Wrap(refuse(cloud.Unavailable, "a secret is sealed with the key "+id.String()+", which this process does not have"),
+			"give it the key file as it is now: the key was rotated elsewhere")
+	}
+	return secret.Bytes{}, errors.New("a sealed secret does not open with this key")
+}
+
+// Opens tells whether the key of this process opens what the store holds now: not
+// where the key was rotated elsewhere, and the copy here is an old one.
+func (e *Engine) Opens(ctx context.Context) error {
+	return asError(e.store.View(ctx, func(r Reader) error {
+		sealed, err := r.Meta(metaCodeKey)
+		if err != nil {
+			return err
+		}
+		value, err := e.key.open(sealed, bindingCodeKey+"/"+e.setup.Instance)
+		if err == nil {
+			value.Wipe()
+		}
+		return err
+	}))
 }
 
 // tokenBinding is the associated data of a generator's secret. User ids and

@@ -147,6 +147,58 @@ func TestRetiredKeyDoesNotSeal(t *testing.T) {
 	}
 }
 
+// A process whose copy of the key file is an old one says so, and answers nobody
+// with a verdict.
+func TestOldCopyOfTheKey(t *testing.T) {
+	h := build(t)
+	b, err := os.ReadFile(h.path + ".key")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("STALE_KEY", strings.TrimSpace(string(b)))
+	key, err := engine.LoadKey("env:STALE_KEY")
+	if err != nil {
+		t.Fatal(err)
+	}
+	stale, err := engine.Open(t.Context(), engine.Config{Store: h.store, Key: key, Now: h.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := registered(t, h, h.Engine, "ada@contoso.example", "S1")
+	if err := stale.Opens(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	file, err := engine.OpenKeyFile(h.path + ".key")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := file.Stage(); err != nil {
+		t.Fatal(err)
+	}
+	if err := file.Promote(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.Reseal(t.Context(), operator, func(int) {}); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Opens(t.Context()); err != nil {
+		t.Errorf("the process that follows its file: %v", err)
+	}
+	if err := stale.Opens(t.Context()); cloud.KindOf(err) != cloud.Unavailable || !strings.Contains(err.Error(), file.Primary().String()) {
+		t.Errorf("the old copy: %v", err)
+	}
+	_, err = stale.Begin(t.Context(), cloud.Request{Subject: cloud.Key{Kind: cloud.ByID, Value: string(id)}, Method: cloud.OATHCode, Code: codeAt(t, h.Now()), Tries: 1})
+	if cloud.KindOf(err) != cloud.Unavailable {
+		t.Errorf("a login: %v", err)
+	}
+	if _, err := stale.CheckPassword(t.Context(), cloud.Key{Kind: cloud.ByID, Value: string(id)}, secret.FromString("correct horse"), cloud.Client{}); cloud.KindOf(err) != cloud.Unavailable {
+		t.Errorf("a password: %v", err)
+	}
+	if state, reason := login(t, h, id, codeAt(t, h.Now())); state != cloud.Approved {
+		t.Errorf("the code was used up: %s", reason)
+	}
+}
+
 func TestDamagedSecretIsFound(t *testing.T) {
 	h := build(t)
 	registered(t, h, h.Engine, "ada@contoso.example", "S1")

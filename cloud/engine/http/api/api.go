@@ -62,12 +62,17 @@ type API struct {
 	metrics  *metrics
 	stop     context.CancelFunc
 	draining atomic.Bool
+	unready  atomic.Bool // the log has said it
+	log      *slog.Logger
 }
 
 // New makes the API. It serves nothing yet.
 func New(o Options) (*API, error) {
 	ctx, stop := context.WithCancel(context.Background())
-	a := &API{engine: o.Engine, stop: stop}
+	a := &API{engine: o.Engine, stop: stop, log: o.Log}
+	if a.log == nil {
+		a.log = slog.New(slog.DiscardHandler)
+	}
 	tokens := oauth.New(oauth.Options{Core: o.Engine, Issuer: o.Issuer, Life: o.Life, Period: o.Period, Now: o.Now, Log: o.Log})
 	a.tokens = tokens
 	// What an engine has besides the contracts is served where it has it.
@@ -151,17 +156,22 @@ func (a *API) health() []serve.Route {
 	}
 }
 
-// ready tells whether requests can be answered: the store opens and nobody has
-// asked us to end.
+// ready tells whether requests can be answered: the store is there, our key opens
+// it, and nobody has asked us to end. The log says once why not.
 func (a *API) ready(ctx context.Context) error {
 	if a.draining.Load() {
 		return &cloud.Error{Kind: cloud.Unavailable, Message: "the engine is stopping"}
 	}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	if _, err := a.engine.Standing(ctx, "", "ready"); err != nil {
-		return &cloud.Error{Kind: cloud.Unavailable, Message: "the store does not answer", Err: errors.Unwrap(err)}
+	err := a.engine.Opens(ctx)
+	if err != nil && a.unready.CompareAndSwap(false, true) {
+		a.log.ErrorContext(ctx, "the engine is not ready", "err", err)
 	}
+	if err != nil {
+		return &cloud.Error{Kind: cloud.Unavailable, Message: "the store does not answer, or holds what this process cannot open", Err: errors.Unwrap(err)}
+	}
+	a.unready.Store(false)
 	return nil
 }
 
