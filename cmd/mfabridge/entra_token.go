@@ -36,7 +36,7 @@ func (c plainCredential) GetToken(ctx context.Context, o policy.TokenRequestOpti
 // azcore marks those.
 type refusedToken struct{ error }
 
-func (refusedToken) NonRetriable() {}
+func (refusedToken) NonRetriable()   {}
 func (e refusedToken) Unwrap() error { return e.error }
 
 // Words of an answer of the authority that can be told: its error, and the

@@ -51,7 +51,6 @@ type office struct {
 	channels *channel.Channels
 	folder   string
 	stop     context.CancelFunc
-	done     chan struct{}
 }
 
 // newOffice makes a store and opens an engine on it. FOLDER stands for its folder
