@@ -297,3 +297,19 @@ func TestNumberWithoutDelivery(t *testing.T) {
 	}
 	t.Error("the audit does not say that nothing was delivered")
 }
+
+// Who is erased leaves the number to the next one.
+func TestNumberOfAnErasedUser(t *testing.T) {
+	h := build(t)
+	id := h.fieldworker(t, 1, "+44 7700900123")
+	if _, err := h.ErasePerson(t.Context(), operator, id); err != nil {
+		t.Fatal(err)
+	}
+	if _, code := h.number(t, "+44 7700900123"); code != "" {
+		t.Error("somebody who was erased gets a code")
+	}
+	other := h.fieldworker(t, 2, "+44 7700900123")
+	if asked, code := h.number(t, "+44 7700900123"); h.proves(t, "tills", asked.ID, code).User != other {
+		t.Error("the number is not free")
+	}
+}

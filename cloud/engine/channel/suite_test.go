@@ -136,6 +136,7 @@ func (c *company) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, echo, http.StatusTooManyRequests)
 	case carriertest.Silent:
 		<-r.Context().Done()
+		panic(http.ErrAbortHandler) // to return is to answer 200
 	case carriertest.Cut:
 		panic(http.ErrAbortHandler)
 	case carriertest.Redirect:

@@ -151,7 +151,7 @@ func (c *Client) keep() {
 			return
 		}
 		c.blame(err)
-		c.conf.Log.WarnContext(c.ctx, "the connection to the message centre is not bound", "err", err, "next_try", wait)
+		c.conf.Log.WarnContext(c.ctx, "the connection to the message centre is not bound", "err", err, "next_try", wait.String())
 		// Half of it by chance, so that several nodes do not come back at once.
 		pause(c.ctx, wait/2+rand.N(wait/2))
 	}
