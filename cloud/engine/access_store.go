@@ -187,15 +187,17 @@ const deviceLife = 90 * 24 * time.Hour
 
 // deviceSlip names where a user comes from: the network, the IPv4 /24 or IPv6
 // /48 around the address, with the software that calls. It is a hint that a
-// login is like one before, and no proof.
-func (e *Engine) deviceSlip(user cloud.UserID, client NativeClient) string {
+// login is like one before, and no proof. app is where one factor was enough:
+// that makes it known to this application and to no other; empty: two were
+// proven.
+func (e *Engine) deviceSlip(user cloud.UserID, client NativeClient, app string) string {
 	a := client.Address.Unmap().WithZone("")
 	bits := 48
 	if a.Is4() {
 		bits = 24
 	}
 	around, _ := a.Prefix(bits) // the zero Prefix of no address
-	return slipDevice + string(user) + "/" + digest(around.String()+"\x00"+client.Agent)
+	return slipDevice + string(user) + "/" + digest(around.String()+"\x00"+client.Agent+"\x00"+app)
 }
 
 // NativeClient is who calls in native authentication.
@@ -214,11 +216,14 @@ func (e *Engine) signs(r Reader, user cloud.UserID, app string, client NativeCli
 	if s.Country, err = e.country(r, client.Address); err != nil {
 		return s, err
 	}
-	device, err := r.Slip(e.deviceSlip(user, client))
-	if err != nil {
-		return s, err
+	s.NewDevice = true
+	for _, app := range []string{"", app} {
+		device, err := r.Slip(e.deviceSlip(user, client, app))
+		if err != nil {
+			return s, err
+		}
+		s.NewDevice = s.NewDevice && (device == nil || !e.now().Before(device.Until))
 	}
-	s.NewDevice = device == nil || !e.now().Before(device.Until)
 	if s.Failures, err = e.failuresOf(r, user, client); err != nil {
 		return s, err
 	}

@@ -98,7 +98,11 @@ func (e *Engine) grant(tx Tx, app *NativeApp, u *User, f *Flow, wish Wish, clien
 			return nil, err
 		}
 	}
-	device := Slip{ID: e.deviceSlip(u.ID, client), User: u.ID, Data: []byte("{}"), Until: now.Add(deviceLife)}
+	at := app.ID
+	if g.Second {
+		at = ""
+	}
+	device := Slip{ID: e.deviceSlip(u.ID, client, at), User: u.ID, Data: []byte("{}"), Until: now.Add(deviceLife)}
 	for _, err := range []error{ends(tx, f), tx.PutSlip(&device), tx.PruneSlips(now, pruneLimit)} {
 		if err != nil {
 			return nil, err

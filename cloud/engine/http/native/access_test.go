@@ -107,6 +107,13 @@ func TestRulesOfAccess(t *testing.T) {
 		t.Errorf("the audit says %q", told)
 	}
 	other := h.addApp(t, func(a *engine.NativeApp) { a.Name = "Other" })
+	shop := h.app
+	h.from, h.app = "198.18.0.7:1", other
+	want("one factor at the other", "tokens")
+	h.only(t, engine.AccessRule{Name: "new", Grant: engine.GrantMFA, NewDevice: true})
+	want("where one factor was enough", "tokens")
+	h.app = shop
+	want("that makes it known nowhere else", "mfa_required")
 	h.only(t, engine.AccessRule{Name: "app", Grant: engine.GrantBlock, Apps: []string{other.ID}})
 	want("another application", "tokens")
 	h.app = other
