@@ -121,7 +121,11 @@ func (e *Engine) post(ctx context.Context, p posting) (Flow, Asked, error) {
 func (e *Engine) quotasOf(p *posting, now time.Time) []quota {
 	user, from := p.f.User, place(cloud.Client{Address: p.client.Address})
 	if user == "" {
-		user = cloud.UserID("?" + digest("native/"+Fold(p.to)))
+		to := dialled(p.to)
+		if p.channel == channelMail {
+			to = mailbox(p.to)
+		}
+		user = cloud.UserID("?" + digest("native/"+Fold(to)))
 	}
 	if p.channel == channelMail {
 		return e.mailQuotas(user, p.to, from, p.proven, now)

@@ -30,18 +30,22 @@ type Texts struct {
 // country is the limit of a number's country, if it has one, and what it is
 // counted by.
 func (t Texts) country(number string) (limit int, prefix string, limited bool) {
-	code, rest, _ := strings.Cut(number, " ")
-	for n := len(code) + min(len(rest), maxPrefix-min(maxPrefix, len(code))); n >= 2; n-- {
-		prefix = (code + rest)[:n]
+	number = dialled(number)
+	for n := min(len(number), maxPrefix); n >= 2; n-- {
+		prefix = number[:n]
 		if limit, limited = t.Countries[prefix]; limited {
 			return limit, prefix, true
 		}
 	}
-	if t.Others != nil {
-		return *t.Others, code, true
+	if t.Others != nil && len(number) > 1 {
+		return *t.Others, number[:1+callingCode(number[1:])], true
 	}
 	return 0, "", false
 }
+
+// dialled is a number as networks take it. However its country code was told from
+// the rest, it is the same telephone, and counts as that.
+func dialled(number string) string { return strings.ReplaceAll(number, " ", "") }
 
 // maxPrefix is the longest prefix of numbers that may have a limit, in bytes.
 const maxPrefix = 8
@@ -99,7 +103,7 @@ type telephony struct {
 func (e *Engine) telephony(t Texts, m telephony, now time.Time) []quota {
 	mark := map[string]string{"call": "c"}[m.kind]
 	hour, day := mark+"h"+strconv.FormatInt(now.Unix()/3600, 10), mark+"d"+strconv.FormatInt(now.Unix()/86400, 10)
-	to := "#" + hex.EncodeToString(e.sentMAC("texts", m.number, nil)[:16])
+	to := "#" + hex.EncodeToString(e.sentMAC("texts", dialled(m.number), nil)[:16])
 	count := func(user, window string) Counter { return Counter{User: user, Way: wayTexts, Place: window} }
 	name := func(what string) string { return strings.TrimSpace(m.kind + " " + what) }
 	all := []quota{
@@ -129,10 +133,20 @@ const (
 // sayMails is said where too many mails were sent.
 const sayMails = "You have reached the limit on codes by email. Try again later."
 
+// mailbox is whose mailbox an address is, as far as that can be told: what stands
+// behind a + is most often a label of the same one.
+func mailbox(address string) string {
+	local, domain, _ := strings.Cut(strings.ToLower(address), "@")
+	if name, _, labelled := strings.Cut(local, "+"); labelled && name != "" {
+		local = name
+	}
+	return local + "@" + domain
+}
+
 // mailQuotas are all that a mail to an address counts in.
 func (e *Engine) mailQuotas(user cloud.UserID, address, place string, proven bool, now time.Time) []quota {
 	hour, day := "mh"+strconv.FormatInt(now.Unix()/3600, 10), "md"+strconv.FormatInt(now.Unix()/86400, 10)
-	to := "#" + hex.EncodeToString(e.sentMAC("mails", strings.ToLower(address), nil)[:16])
+	to := "#" + hex.EncodeToString(e.sentMAC("mails", mailbox(address), nil)[:16])
 	var all []quota
 	add := func(user, window string, limit int, budget string) {
 		all = append(all, quota{counter: Counter{User: user, Way: wayTexts, Place: window}, limit: limit, say: sayMails, budget: budget})
