@@ -307,3 +307,19 @@ func TestUnreachableIsNoVerdict(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// A refusal by a word that is new, or that says that the tenant's application
+// has no business with the user, has none of the reasons for which a caller may
+// spare a second factor.
+func TestNewWordsSpareNobody(t *testing.T) {
+	for _, word := range []string{"AccessDenied", "Delighted", "TenantIsBlocked"} {
+		s := newService(t)
+		id := textUser(t, s.h)
+		v := s.verifier(t)
+		s.says = func(string) string { return document("BeginTwoWayAuthenticationResponse", word, "false") }
+		c, err := v.Begin(t.Context(), cloud.Request{Subject: cloud.Key{Kind: cloud.ByID, Value: string(id)}, Method: cloud.OATHCode, Tries: 1})
+		if err != nil || c.State != cloud.Refused || c.Reason == cloud.NotAllowed || c.Reason == cloud.NoMethod {
+			t.Errorf("%s: %+v, %v", word, c, err)
+		}
+	}
+}

@@ -136,6 +136,8 @@ func TestRefusals(t *testing.T) {
 		{"engine.entra not accepted", foreign("entra: {tenant: contoso.example, client_id: a, client_secret: file:vpn.secret}", ""), "a private interface of Microsoft"},
 		{"engine.entra without a secret", foreign("entra: {private_interface: accepted, tenant: contoso.example, client_id: a}", ""), "as whom the service is called"},
 		{"engine.entra without a tenant", foreign("entra: {private_interface: accepted, client_id: a, client_secret: file:vpn.secret}", ""), "is no tenant"},
+		{"engine.entra with a cache", foreign("entra: {private_interface: accepted, tenant: c.example, client_id: a, client_secret: file:vpn.secret}", "cache: {for: 8h}"), "cache cannot be with engine.entra"},
+		{"engine.entra for those who have no name there", foreign("entra: {private_interface: accepted, tenant: c.example, client_id: a, client_secret: file:vpn.secret}", "unmatched: primary_only"), "unmatched: primary_only cannot be with engine.entra"},
 		{"engine.entra over http", foreign("entra: {private_interface: accepted, tenant: c.example, client_id: a, client_secret: file:vpn.secret, url: \"http://x/\"}", ""), "does not begin with https://"},
 		{"engine.native over http", foreign("native: {url: \"http://x/\", client_id: a}", "primary: engine"), "does not begin with https://"},
 		{"engine.native as nobody", foreign("native: {url: \"https://x/\"}", "primary: engine"), "engine.native has no client_id"},

@@ -285,8 +285,11 @@ func TestPushesAreBounded(t *testing.T) {
 			t.Errorf("refused: %s", why)
 		}
 	}
-	if n != 17 || s.requests != 3 {
-		t.Errorf("%d refused, %d requests", n, s.requests)
+	s.mu.Lock()
+	requests := s.requests
+	s.mu.Unlock()
+	if n != 17 || requests != 3 {
+		t.Errorf("%d refused, %d requests", n, requests)
 	}
 	r := cloud.Request{Subject: cloud.Key{Kind: cloud.ByID, Value: string(id)}, Tries: 1, Method: cloud.OATHCode}
 	if c, err := p.Verifier.Begin(t.Context(), r); err != nil || c.State != cloud.Refused || c.Reason != cloud.TooManyTries {
