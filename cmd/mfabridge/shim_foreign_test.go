@@ -57,9 +57,24 @@ func TestSecondFactorsFromANPSServer(t *testing.T) {
 	if out := radclient(t, shim.address, secretFile, `User-Name = "nobody@contoso.example"`, `User-Password = "x"`); !strings.Contains(out, "Received Access-Reject") {
 		t.Errorf("an unknown user:\n%s", out)
 	}
+	// Guesses end here, whatever the server behind counts.
+	name := fmt.Sprintf("User-Name = %q", fixtures.Grace)
+	for range 7 {
+		state := stateOf.FindStringSubmatch(radclient(t, shim.address, secretFile, name, `User-Password = "x"`))
+		if state == nil {
+			t.Fatal("not asked")
+		}
+		if out := radclient(t, shim.address, secretFile, name, `User-Password = "000000"`, "State = "+state[1]); !strings.Contains(out, "Received Access-Reject") {
+			t.Errorf("a guess:\n%s", out)
+		}
+	}
 	behind.stop()
-	if log := shim.stop(); strings.Contains(log, code) {
+	log := shim.stop()
+	if strings.Contains(log, code) {
 		t.Errorf("the log holds a code:\n%s", log)
+	}
+	if n := strings.Count(log, `"reason":"too_many_tries"`); n != 2 {
+		t.Errorf("%d guesses were not let through:\n%s", n, log)
 	}
 }
 
