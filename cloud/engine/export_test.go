@@ -79,3 +79,16 @@ func (e *Engine) SpendCodes(t testing.TB, channel string, most int, of func(i in
 	}
 	return n
 }
+
+// Crowd has as many passwords wait as may; leave ends it.
+func (e *Engine) Crowd() (leave func()) {
+	n := cap(e.passwords.queue)
+	for range n {
+		e.passwords.queue <- struct{}{}
+	}
+	return func() {
+		for range n {
+			<-e.passwords.queue
+		}
+	}
+}

@@ -107,9 +107,16 @@ type typedPIN struct {
 }
 
 // tryPIN compares a PIN: it takes one of the tries before, which only what
-// needs the PIN gives back, so that tries at the same moment are not more. hash
-// is the one that it was right for.
+// needs the PIN gives back, so that tries at the same moment are not more. The
+// place to compare it in comes first: whoever is turned away while many passwords
+// are checked loses no try. hash is the one that it was right for.
 func (e *Engine) tryPIN(ctx context.Context, t typedPIN) (hash string, state PINState, left int, err error) {
+	if !t.pin.IsZero() {
+		if err := e.passwords.enter(ctx); err != nil {
+			return "", "", 0, err
+		}
+		defer e.passwords.leave()
+	}
 	err = e.store.Update(ctx, func(tx Tx) error {
 		hash, state, left = "", "", 0
 		d, err := deviceOf(tx, t.user, t.device)
@@ -137,11 +144,7 @@ func (e *Engine) tryPIN(ctx context.Context, t typedPIN) (hash string, state PIN
 	if err != nil || state != "" {
 		return "", state, 0, asError(err)
 	}
-	if err := e.passwords.enter(ctx); err != nil {
-		return "", "", 0, err
-	}
 	right, err := argon2id.ComparePasswordAndHash(e.pinMAC(t.user, t.device, t.pin), hash)
-	e.passwords.leave()
 	switch {
 	case err != nil:
 		return "", "", 0, refuse(cloud.Internal, "the stored hash of a PIN cannot be read")

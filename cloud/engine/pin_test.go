@@ -136,6 +136,23 @@ func TestPINsAreNotTriedAtOnce(t *testing.T) {
 	}
 }
 
+// Who is turned away since too much is being checked has not tried.
+func TestTurnedAwayIsNoTry(t *testing.T) {
+	h := build(t)
+	h.set(t, func(s *engine.Settings) { s.PIN = true })
+	id := h.user(t, 1)
+	a := h.enrolledWith(t, id, "one", "2739")
+	c := h.ask(t, id, func(r *cloud.Request) { r.Code = secret.Bytes{} })
+	leave := h.Crowd()
+	for range 6 {
+		if _, err := h.Press(t.Context(), a.with(t, c.ID, "2739", h.Now())); cloud.KindOf(err) != cloud.Throttled {
+			t.Fatalf("in a crowd: %v", err)
+		}
+	}
+	leave()
+	h.pressed(t, a.with(t, c.ID, "2739", h.Now()), cloud.Approved, "")
+}
+
 func TestPINsAreChosenWell(t *testing.T) {
 	h := build(t)
 	id := h.user(t, 1)
