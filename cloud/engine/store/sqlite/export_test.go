@@ -26,7 +26,7 @@ func Statements() map[string]string {
 		"sqlFenceTokens": sqlFenceTokens, "sqlFenceSpent": sqlFenceSpent, "sqlFenceAside": sqlFenceAside,
 		"sqlFenceChallenges": sqlFenceChallenges, "sqlFenceAttempts": sqlFenceAttempts, "sqlFenceSent": sqlFenceSent,
 		"sqlFlight": sqlFlight, "sqlFlightOf": sqlFlightOf, "sqlFlightsDue": sqlFlightsDue, "sqlPutFlight": sqlPutFlight, "sqlPutReceipt": sqlPutReceipt, "sqlPruneFlights": sqlPruneFlights, "sqlPruneReceipts": sqlPruneReceipts, "sqlForgetFlights": sqlForgetFlights, "sqlForgetReceipts": sqlForgetReceipts, "sqlFenceFlights": sqlFenceFlights, "sqlFenceReceipts": sqlFenceReceipts,
-		"sqlDataVersion": sqlDataVersion, "sqlCheckpoint": sqlCheckpoint, "sqlBegin": sqlBegin, "sqlCommit": sqlCommit, "sqlRollback": sqlRollback, "sqlSavepoint": sqlSavepoint,
+		"sqlDataVersion": sqlDataVersion, "sqlCheckpoint": sqlCheckpoint, "sqlEmptyLog": sqlEmptyLog, "sqlBegin": sqlBegin, "sqlCommit": sqlCommit, "sqlRollback": sqlRollback, "sqlSavepoint": sqlSavepoint,
 		"sqlRelease": sqlRelease, "sqlUndo": sqlUndo,
 		"sqlRecent": sqlRecent, "sqlRecentRow": sqlRecentRow, "sqlPutRecent": sqlPutRecent, "sqlOldestRecent": sqlOldestRecent, "sqlPruneRecent": sqlPruneRecent,
 		"sqlSlip": sqlSlip, "sqlSlipsOf": sqlSlipsOf, "sqlPutSlip": sqlPutSlip, "sqlRemoveSlip": sqlRemoveSlip, "sqlPruneSlips": sqlPruneSlips,

@@ -2,26 +2,48 @@ package sqlite
 
 import (
 	"context"
+	"database/sql/driver"
 	"errors"
+	"time"
 
 	"mfabridge/cloud/engine/store/queue"
 )
 
-// Scrub empties the write-ahead log as far as nobody reads from it, so that
-// what was deleted does not linger there.
+const sqlEmptyLog = "PRAGMA wal_checkpoint(TRUNCATE)"
+
+// How often emptying the log is tried, and how long apart: a checkpoint that
+// runs at the moment lets no other begin, and does not make it wait.
+const (
+	scrubTries = 100
+	scrubPause = 100 * time.Millisecond
+)
+
+// Scrub empties the write-ahead log, so that what was deleted does not linger
+// there. Unavailable: somebody was reading from it all the time.
 func (s *Store) Scrub(ctx context.Context) (err error) {
-	select {
-	case <-s.queue.Closing():
-		return queue.Closed()
-	default:
-	}
-	c, err := dial(s.path, "rw", "", busyTimeout)
+	c, err := dial(s.path, "rw", "", int(scrubPause/time.Millisecond))
 	if err != nil {
 		return unavailable("the store's log cannot be emptied", err)
 	}
 	defer func() { err = errors.Join(err, c.close()) }()
-	if _, err := c.raw.ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)", nil); err != nil {
-		return failure(err)
+	pause := time.NewTimer(0)
+	defer pause.Stop()
+	for range scrubTries {
+		select {
+		case <-s.queue.Closing():
+			return queue.Closed()
+		case <-ctx.Done():
+			return unavailable("the store's log was not emptied", ctx.Err())
+		case <-pause.C:
+			pause.Reset(scrubPause)
+		}
+		busy := true
+		if err := c.query(sqlEmptyLog, 1, func(row []driver.Value) error { busy = integer(row[0]) != 0; return nil }); err != nil {
+			return failure(err)
+		}
+		if !busy {
+			return nil
+		}
 	}
-	return nil
+	return unavailable("the store's log was not emptied", errors.New("others were reading from it"))
 }
