@@ -62,6 +62,7 @@ func (s *subject) peer(t *testing.T, p *carriertest.Peer) *carriertest.Peer {
 	p.Reopen = func(t *testing.T) carrier.Driver { return s.open(t) }
 	p.Nowhere = func(t *testing.T) carrier.Driver { return s.open(t, "URL", "https://127.0.0.1:1", "PORT", "1") }
 	p.Inside = func(t *testing.T) carrier.Driver { return s.open(t, ", allow_private: true", "") }
+	p.Patient = func(t *testing.T) carrier.Driver { return s.open(t, "timeout: 1s", "timeout: 4s") }
 	p.Stranger = func(t *testing.T) carrier.Driver { return s.open(t, "FOLDER/key", "FOLDER/other") }
 	p.Secrets = append(p.Secrets, aSecret, hookKey)
 	return p

@@ -50,8 +50,9 @@ type Peer struct {
 
 	// Reopen opens the same driver once more, as after a restart. Nowhere has it call
 	// an address where nobody is; Inside has it call the provider without leave to
-	// call private networks; Stranger knows other secrets.
-	Reopen, Nowhere, Inside, Stranger func(t *testing.T) carrier.Driver
+	// call private networks; Stranger knows other secrets. Patient waits
+	// four seconds for an answer, for what is much at once on a slow machine.
+	Reopen, Nowhere, Inside, Stranger, Patient func(t *testing.T) carrier.Driver
 
 	// Number is where note n goes, other than a telephone.
 	Number func(n int) string

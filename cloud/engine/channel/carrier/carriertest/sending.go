@@ -138,10 +138,12 @@ func manyAtOnce(t *testing.T, p *Peer) {
 	const many = 20
 	var wg sync.WaitGroup
 	var mu sync.Mutex
+	d := p.Patient(t)
+	p.listen(d)
 	ids := map[string]int{}
 	for i := range many {
 		wg.Go(func() {
-			taken, err := p.send(t.Context(), t, p.Driver, p.note(i))
+			taken, err := p.send(t.Context(), t, d, p.note(i))
 			if err != nil {
 				t.Error(err)
 			}
