@@ -51,15 +51,15 @@ func serveBare(t testing.TB, folder string) *served {
 	return s
 }
 
-// callers runs f for n numbers from first on, sixteen at a time, and returns
+// callers runs f for n numbers from first on, as many at a time, and returns
 // the CPU time of a process for each.
-func (s *served) callers(b *testing.B, first, n int, f func(int) error) time.Duration {
+func (s *served) callers(b *testing.B, callers, first, n int, f func(int) error) time.Duration {
 	b.Helper()
 	p := loaded{pid: s.cmd.Process.Pid}
 	before := p.cpu(b)
 	var next, failed atomic.Int64
 	var wg sync.WaitGroup
-	for range 16 {
+	for range callers {
 		wg.Go(func() {
 			for i := int(next.Add(1)); i <= n; i = int(next.Add(1)) {
 				if err := f(first + i - 1); err != nil && failed.Add(1) == 1 {
@@ -75,7 +75,7 @@ func (s *served) callers(b *testing.B, first, n int, f func(int) error) time.Dur
 // Logins over /verify/v1, begin and answer with a code, TLS, the verdict durable
 // and audited: CPU of the engine's process, beside two bare requests.
 func BenchmarkVerifyProcess(b *testing.B) {
-	const users, rounds, each = 20_000, 3, 4_000
+	const users, rounds, each, few, many = 20_000, 3, 3_000, 16, 64
 	m := populated(b, users)
 	folder := filepath.Dir(m.path("cloud.db"))
 	engine := serveStore(b, folder)
@@ -105,12 +105,12 @@ func BenchmarkVerifyProcess(b *testing.B) {
 			b.Fatal("every user logs in once, a repeat would be answered from the record: run it with -benchtime=1x")
 		}
 		ran = true
-		var logins, requests []float64
+		var logins, together, requests []float64
 		for round := range rounds {
-			logins = append(logins, engine.callers(b, round*each, each, func(n int) error {
-				return login(b, client, n)
-			}).Seconds())
-			requests = append(requests, anchor.callers(b, 0, 2*each, func(int) error {
+			one := func(n int) error { return login(b, client, n) }
+			logins = append(logins, engine.callers(b, few, 2*round*each, each, one).Seconds())
+			together = append(together, engine.callers(b, many, (2*round+1)*each, each, one).Seconds())
+			requests = append(requests, anchor.callers(b, few, 0, 2*each, func(int) error {
 				answer, err := plain.Post(anchor.api, "application/json", strings.NewReader(`{"user":"a"}`))
 				if err != nil {
 					return err
@@ -121,6 +121,7 @@ func BenchmarkVerifyProcess(b *testing.B) {
 		}
 		b.ReportMetric(0, "ns/op")
 		b.ReportMetric(1/median(logins), "logins/cpu-s")
+		b.ReportMetric(1/median(together), "logins/cpu-s-64-callers")
 		b.ReportMetric(median(logins)*1e6, "login-cpu-µs")
 		b.ReportMetric(median(logins)/(2*median(requests)), "x-two-bare-requests")
 	}
