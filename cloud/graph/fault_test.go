@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -28,15 +29,20 @@ func writes(body []byte) bool {
 	return bytes.Contains(body, []byte(`"phoneNumber"`)) || bytes.Contains(body, []byte(`"method":"DELETE"`))
 }
 
-// mutate sees every request with its body, and may answer in the tenant's place.
+// mutate sees every request with its body, one at a time though they travel in
+// parallel, and may answer in the tenant's place.
 func mutate(x *tenant, f func(r *http.Request, body []byte) (*http.Response, error)) tripper {
+	var one sync.Mutex
 	return func(r *http.Request) (*http.Response, error) {
 		var body []byte
 		if r.Body != nil {
 			body, _ = io.ReadAll(r.Body)
 			r.Body = io.NopCloser(bytes.NewReader(body))
 		}
-		if resp, err := f(r, body); resp != nil || err != nil {
+		one.Lock()
+		resp, err := f(r, body)
+		one.Unlock()
+		if resp != nil || err != nil {
 			return resp, err
 		}
 		return x.RoundTrip(r)
