@@ -154,7 +154,6 @@ func TestCloudsThroughAProxy(t *testing.T) {
 	for name, login := range map[string]string{"global": "login.microsoftonline.com:443", "usgov": "login.microsoftonline.us:443",
 		"usdod": "login.microsoftonline.us:443", "china": "login.chinacloudapi.cn:443"} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
 			url, asked := proxy(t, "127.0.0.1:1")
 			ctx, stop := context.WithCancel(t.Context())
 			defer stop()

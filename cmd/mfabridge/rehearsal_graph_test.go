@@ -86,7 +86,6 @@ func TestContosoOverGraph(t *testing.T) {
 			"office-phones=no", "system-preferred=enabled", "campaign=enabled"}},
 	} {
 		t.Run(strings.Join(c.assume, ","), func(t *testing.T) {
-			t.Parallel()
 			r := hurried(t, c.made, c.assume)
 			before := r.listing(t)
 			if c.made == nil {

@@ -99,7 +99,6 @@ func TestCanary(t *testing.T) {
 		"late=4s,second=409":        "passed   canary.phone",
 	} {
 		t.Run(assume, func(t *testing.T) {
-			t.Parallel()
 			r := hurried(t, []string{"oath-activation=yes"}, strings.Split(assume, ","))
 			before := r.listing(t)
 			got := r.must(t, exitDone, r.to("preflight", "--to", "entra:contoso.example", "--canary", "ada@contoso.example")...)
