@@ -465,7 +465,7 @@ func TestListenersHearOfOtherProcesses(t *testing.T) {
 	ada, bob := h.user(t, 1), h.user(t, 2)
 	a := h.enrolled(t, ada, "phone")
 	h.enrolled(t, bob, "phone")
-	other := &house{path: h.path, outbox: h.outbox, now: h.now}
+	other := &house{Clock: cloudtest.ClockAt(h.Now()), path: h.path, outbox: h.outbox}
 	other.open(t)
 	listen := func(id cloud.UserID) (changed <-chan struct{}) {
 		changed, leave, err := h.Listen(t.Context(), id)

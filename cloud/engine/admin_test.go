@@ -13,6 +13,7 @@ import (
 	"mfabridge/cloud"
 	"mfabridge/cloud/cloudtest"
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/enginetest"
 	"mfabridge/cloud/engine/store/sqlite"
 	"mfabridge/internal/hint"
 	"mfabridge/internal/secret"
@@ -321,10 +322,7 @@ func TestOpenRefuses(t *testing.T) {
 		}
 	}
 	want(open(other), cloud.Denied)
-	key, err := engine.LoadKey("file:" + h.path + ".key")
-	if err != nil {
-		t.Fatal(err)
-	}
+	key := enginetest.Key(t, h.path)
 	setup := func(s string) {
 		if err := h.store.Update(t.Context(), func(tx engine.Tx) error { return tx.SetMeta("engine", []byte(s)) }); err != nil {
 			t.Fatal(err)

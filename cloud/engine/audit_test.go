@@ -11,6 +11,7 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/enginetest"
 )
 
 // audited is a house whose audit holds a few entries and a checkpoint.
@@ -260,10 +261,7 @@ func (s *again) Update(ctx context.Context, fn func(engine.Tx) error) error {
 // A checkpoint signs what is there, also when what it has seen first is undone.
 func TestCheckpointRunsTwice(t *testing.T) {
 	h := audited(t)
-	key, err := engine.LoadKey("file:" + h.path + ".key")
-	if err != nil {
-		t.Fatal(err)
-	}
+	key := enginetest.Key(t, h.path)
 	store := &again{Store: h.store}
 	e, err := engine.Open(t.Context(), engine.Config{Store: store, Key: key, Now: h.Now})
 	if err != nil {

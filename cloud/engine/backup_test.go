@@ -8,6 +8,7 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/enginetest"
 	"mfabridge/cloud/engine/store/sqlite"
 	"mfabridge/internal/secret"
 )
@@ -68,10 +69,7 @@ func onStore(t *testing.T, h *house, path string) (engine.Config, *sqlite.Store)
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.Close() })
-	key, err := engine.LoadKey("file:" + h.path + ".key")
-	if err != nil {
-		t.Fatal(err)
-	}
+	key := enginetest.Key(t, h.path)
 	return engine.Config{Store: s, Key: key, Now: h.Now}, s
 }
 
@@ -196,10 +194,7 @@ func TestRestoreRefuses(t *testing.T) {
 		t.Errorf("under a clock that is behind: %v", err)
 	}
 	other := build(t)
-	key, err := engine.LoadKey("file:" + other.path + ".key")
-	if err != nil {
-		t.Fatal(err)
-	}
+	key := enginetest.Key(t, other.path)
 	conf.Key = key
 	if _, err := engine.Restore(t.Context(), conf, operator); cloud.KindOf(err) != cloud.Denied {
 		t.Errorf("with another key: %v", err)

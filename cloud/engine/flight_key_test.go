@@ -2,12 +2,12 @@ package engine_test
 
 import (
 	"context"
-	"log/slog"
 	"testing"
 	"time"
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/enginetest"
 )
 
 // twoWays is a router that takes everything and delivers nothing.
@@ -23,15 +23,7 @@ func (twoWays) Legs(cloud.UserID, string) []string {
 // meanwhile.
 func TestMessagesSurviveKeyRotation(t *testing.T) {
 	h := build(t)
-	key, err := engine.LoadKey("file:" + h.path + ".key")
-	if err != nil {
-		t.Fatal(err)
-	}
-	h.Engine, err = engine.Open(t.Context(), engine.Config{Store: h.store, Key: key, Now: h.Now, Senders: map[cloud.Preference]engine.Sender{cloud.SMS: twoWays{}},
-		Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
-	if err != nil {
-		t.Fatal(err)
-	}
+	h.Engine, _ = enginetest.Open(t, h.path, engine.Config{Now: h.Now, Senders: map[cloud.Preference]engine.Sender{cloud.SMS: twoWays{}}})
 	id := h.user(t, 1)
 	h.write(t, cloud.Change{User: id, Op: cloud.Add, Method: cloud.Mobile, After: cloud.Value{Text: "+1 4255550100"}})
 	c := h.ask(t, id, func(r *cloud.Request) { r.Method = cloud.SMS })

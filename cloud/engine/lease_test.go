@@ -6,29 +6,13 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
-	"mfabridge/cloud/engine/store/sqlite"
+	"mfabridge/cloud/engine/enginetest"
 )
 
 // node opens the store of a house once more, as another node does.
 func (h *house) node(t *testing.T) *engine.Engine {
 	t.Helper()
-	s, err := sqlite.Open(t.Context(), h.path, sqlite.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	key, err := engine.LoadKey("file:" + h.path + ".key")
-	if err != nil {
-		t.Fatal(err)
-	}
-	e, err := engine.Open(t.Context(), engine.Config{Store: s, Key: key, Now: h.Now, Node: "other"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	e, _ := enginetest.Open(t, h.path, engine.Config{Now: h.Now, Node: "other"})
 	return e
 }
 

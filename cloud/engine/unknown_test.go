@@ -6,6 +6,7 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/enginetest"
 	"mfabridge/internal/secret"
 )
 
@@ -29,10 +30,7 @@ func TestCodeOfNobodyTakesAsLongAsAWrongOne(t *testing.T) {
 	h := build(t)
 	id := h.coded(t, 1)
 	store := &commits{Store: h.store}
-	key, err := engine.LoadKey("file:" + h.path + ".key")
-	if err != nil {
-		t.Fatal(err)
-	}
+	key := enginetest.Key(t, h.path)
 	e, err := engine.Open(t.Context(), engine.Config{Store: store, Key: key, Now: h.Now})
 	if err != nil {
 		t.Fatal(err)

@@ -13,6 +13,7 @@ import (
 	"mfabridge/cloud"
 	"mfabridge/cloud/cloudtest"
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/enginetest"
 	"mfabridge/internal/secret"
 )
 
@@ -24,14 +25,7 @@ func (failing) Delivers() bool                             { return true }
 
 func TestUndeliverable(t *testing.T) {
 	h := build(t)
-	key, err := engine.LoadKey("file:" + h.path + ".key")
-	if err != nil {
-		t.Fatal(err)
-	}
-	e, err := engine.Open(t.Context(), engine.Config{Store: h.store, Key: key, Now: h.Now, Senders: map[cloud.Preference]engine.Sender{cloud.SMS: failing{}}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	e, _ := enginetest.Open(t, h.path, engine.Config{Now: h.Now, Senders: map[cloud.Preference]engine.Sender{cloud.SMS: failing{}}})
 	if caps, err := e.Capabilities(t.Context()); err != nil || len(caps.Telephony) != 1 {
 		t.Errorf("telephony: %v, %v", caps.Telephony, err)
 	}

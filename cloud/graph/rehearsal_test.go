@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -19,8 +18,8 @@ import (
 	"mfabridge/cloud"
 	"mfabridge/cloud/cloudtest"
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/enginetest"
 	rehearsal "mfabridge/cloud/engine/http/graph"
-	"mfabridge/cloud/engine/store/sqlite"
 	"mfabridge/cloud/graph"
 )
 
@@ -48,19 +47,9 @@ func rehearse(t testing.TB, made engine.Assumptions, now func() time.Time, assum
 func newRehearsal(t testing.TB, made engine.Assumptions, now func() time.Time, assume ...string) *rehearsed {
 	t.Helper()
 	ctx, by := t.Context(), engine.Actor{Who: "test", Reason: "test"}
-	key, err := engine.NewKey()
-	check(t, err)
-	path := filepath.Join(t.TempDir(), "cloud.db")
-	check(t, sqlite.Create(ctx, path, func(s *sqlite.Store) error {
-		return engine.Init(ctx, s, key, engine.Setup{Kind: engine.KindEntra, Assumed: made, Domains: []string{"contoso.example"}, Actor: by, Now: now()})
-	}))
-	store, err := sqlite.Open(ctx, path, sqlite.Options{})
-	check(t, err)
-	t.Cleanup(func() { check(t, store.Close()) })
+	path := enginetest.Create(t, engine.Setup{Kind: engine.KindEntra, Assumed: made, Domains: []string{"contoso.example"}, Now: now()})
 	r := &rehearsed{now: now}
-	r.engine, err = engine.Open(ctx, engine.Config{Store: store, Key: key, Now: now})
-	check(t, err)
-	t.Cleanup(func() { check(t, r.engine.Close()) })
+	r.engine, _ = enginetest.Open(t, path, engine.Config{Now: now})
 	word, err := r.engine.AddApp(ctx, by, "app", engine.RoleMigrate, now().Add(24*time.Hour))
 	check(t, err)
 	r.word = string(word.Reveal())

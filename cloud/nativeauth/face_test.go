@@ -4,17 +4,16 @@ import (
 	"context"
 	"log/slog"
 	"net/http/httptest"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/enginetest"
 	"mfabridge/cloud/engine/http/api"
 	"mfabridge/cloud/engine/http/native"
 	"mfabridge/cloud/engine/http/serve"
-	"mfabridge/cloud/engine/store/sqlite"
 	"mfabridge/cloud/nativeauth"
 	"mfabridge/internal/secret"
 )
@@ -39,25 +38,8 @@ func (o *office) Delivers() bool { return true }
 // is driven against.
 func TestAgainstAnEnginesFace(t *testing.T) {
 	operator := engine.Actor{Who: "operator", Reason: "test"}
-	path := filepath.Join(t.TempDir(), "cloud.db")
-	if err := sqlite.Init(t.Context(), path, "", engine.Setup{Actor: operator, Now: time.Now()}); err != nil {
-		t.Fatal(err)
-	}
-	s, err := sqlite.Open(t.Context(), path, sqlite.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	key, err := engine.LoadKey("file:" + path + ".key")
-	if err != nil {
-		t.Fatal(err)
-	}
 	box := &office{}
-	e, err := engine.Open(t.Context(), engine.Config{Store: s, Key: key, Now: time.Now, Senders: map[cloud.Preference]engine.Sender{cloud.SMS: box}, Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer e.Close()
+	e, _ := enginetest.Open(t, enginetest.Create(t, engine.Setup{}), engine.Config{Senders: map[cloud.Preference]engine.Sender{cloud.SMS: box}})
 	faces, err := api.New(api.Options{Engine: e, Issuer: "https://api.contoso.example", Public: "https://login.contoso.example", Native: native.Rate{Address: 10_000, All: 10_000}, Now: time.Now})
 	if err != nil {
 		t.Fatal(err)

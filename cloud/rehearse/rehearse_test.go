@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -14,7 +13,7 @@ import (
 	"mfabridge/cloud"
 	"mfabridge/cloud/cloudtest"
 	"mfabridge/cloud/engine"
-	"mfabridge/cloud/engine/store/sqlite"
+	"mfabridge/cloud/engine/enginetest"
 	"mfabridge/cloud/rehearse"
 	"mfabridge/internal/hint"
 )
@@ -31,30 +30,11 @@ type stage struct {
 
 func build(t *testing.T, spec string) *stage {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "cloud.db")
 	s := &stage{now: time.Date(2026, 11, 2, 9, 0, 0, 0, time.UTC)}
-	if err := sqlite.Init(t.Context(), path, "", engine.Setup{Domains: []string{"contoso.example"}, Actor: engine.Actor{Who: "operator", Reason: "test"}, Now: s.now}); err != nil {
-		t.Fatal(err)
-	}
-	db, err := sqlite.Open(t.Context(), path, sqlite.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	key, err := engine.LoadKey("file:" + path + ".key")
-	if err != nil {
-		t.Fatal(err)
-	}
-	e, err := engine.Open(t.Context(), engine.Config{Store: db, Key: key, Now: s.clock, Actor: "test"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := errors.Join(e.Close(), db.Close()); err != nil {
-			t.Error(err)
-		}
-	})
+	e, _ := enginetest.Open(t, enginetest.Create(t, engine.Setup{Domains: []string{"contoso.example"}, Now: s.now}), engine.Config{Now: s.clock, Actor: "test"})
 	var faults rehearse.Faults
 	if spec != "" {
+		var err error
 		if faults, err = rehearse.Parse(spec); err != nil {
 			t.Fatal(err)
 		}

@@ -11,7 +11,7 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
-	"mfabridge/cloud/engine/store/sqlite"
+	"mfabridge/cloud/engine/enginetest"
 	"mfabridge/fixtures"
 	"mfabridge/internal/ldapconn/ldaptest"
 	"mfabridge/internal/peer"
@@ -46,37 +46,13 @@ type handset struct {
 
 func newHandset(t *testing.T, s story, upn string) handset {
 	t.Helper()
-	db, err := sqlite.Open(t.Context(), s.path("cloud.db"), sqlite.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
-	key, err := engine.LoadKey("file:" + s.path("cloud.db.key"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	e, err := engine.Open(t.Context(), engine.Config{Store: db, Key: key})
-	if err != nil {
-		t.Fatal(err)
-	}
+	e, _ := enginetest.Open(t, s.path("cloud.db"), engine.Config{})
 	found, err := e.Find(t.Context(), []cloud.Key{{Kind: cloud.ByUPN, Value: upn}})
 	if err != nil || len(found[0]) != 1 {
 		t.Fatalf("%s: %v, %v", upn, found, err)
 	}
 	id := found[0][0]
-	if r := e.Write(t.Context(), []cloud.Change{{User: id, Op: cloud.Add, Method: cloud.Authenticator, After: cloud.Value{State: "invited"}}}); r[0].Outcome != cloud.Done {
-		t.Fatalf("invitation: %+v", r)
-	}
-	users, err := e.Read(t.Context(), []cloud.UserID{id})
-	if err != nil {
-		t.Fatal(err)
-	}
-	devices := users[0].Authenticators
-	device := devices[len(devices)-1].ID
-	if err := e.Activate(t.Context(), id, device, "Synthetic phone"); err != nil {
-		t.Fatal(err)
-	}
-	return handset{e: e, user: id, device: device}
+	return handset{e: e, user: id, device: enginetest.Activate(t, e, id)}
 }
 
 // press answers the one push that comes, and fails if there are several.

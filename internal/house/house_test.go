@@ -53,7 +53,8 @@ var rooms = map[string][]string{
 	"cloud/session":             {"cloud"},
 	"cloud/connector":           {"cloud", "cloud/session"},
 	"cloud/nativeauth":          {"cloud", "cloud/session"},
-	"cloud/session/sessiontest": {"cloud", "cloud/cloudtest", "cloud/engine", "cloud/engine/channel", "cloud/engine/store/sqlite"},
+	"cloud/session/sessiontest": {"cloud", "cloud/cloudtest", "cloud/engine", "cloud/engine/enginetest"},
+	"cloud/engine/enginetest":   {"cloud", "cloud/cloudtest", "cloud/engine", "cloud/engine/channel", "cloud/engine/store/sqlite"},
 	"cloud/remote/admin":        {"cloud", "cloud/engine", "cloud/engine/http/wire", "cloud/remote"},
 	"cloud/remote/device":       {"cloud", "cloud/engine", "cloud/engine/http/wire", "cloud/remote"},
 	"migrate":                   {"legacy", "legacy/phone", "cloud"},
@@ -102,7 +103,7 @@ var outside = map[string][]string{
 	"github.com/wneessen/go-mail":                      {"cloud/engine/channel"},
 	"github.com/prometheus":                            {"shim/metrics", "internal/meter"},
 	"log":                                              {},
-	"testing":                                          {"cloud/cloudtest", "cloud/session/sessiontest", "cloud/engine/store/storetest", "internal/peer", "internal/ldapconn/ldaptest", "cloud/engine/channel/smpp/smpptest", "cloud/engine/channel/rcs/rcstest", "cloud/engine/channel/carrier/carriertest"},
+	"testing":                                          {"cloud/cloudtest", "cloud/session/sessiontest", "cloud/engine/enginetest", "cloud/engine/store/storetest", "internal/peer", "internal/ldapconn/ldaptest", "cloud/engine/channel/smpp/smpptest", "cloud/engine/channel/rcs/rcstest", "cloud/engine/channel/carrier/carriertest"},
 }
 
 func read(t *testing.T) map[string]*house.Package {

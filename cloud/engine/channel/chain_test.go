@@ -18,38 +18,23 @@ import (
 	"time"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/cloudtest"
 	"mfabridge/cloud/engine"
 	"mfabridge/cloud/engine/channel"
+	"mfabridge/cloud/engine/enginetest"
 	"mfabridge/cloud/engine/store/sqlite"
 	"mfabridge/internal/secret"
 )
 
 var operator = engine.Actor{Who: "operator", Reason: "test"}
 
-// clock is a clock that tests move.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) Advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
-
 // office is an engine with channels over one store.
 type office struct {
 	*engine.Engine
-	*clock
+	*cloudtest.Clock
 	channels *channel.Channels
-	folder   string
+	path     string
+	folder   string // of it
 	stop     context.CancelFunc
 }
 
@@ -57,15 +42,12 @@ type office struct {
 // in the configuration.
 func newOffice(t *testing.T, text string) *office {
 	t.Helper()
-	o := &office{folder: t.TempDir(), clock: &clock{now: time.Date(2026, 11, 2, 9, 0, 7, 0, time.UTC)}}
-	if err := sqlite.Init(t.Context(), o.path(), "", engine.Setup{Domains: []string{"contoso.example"}, Actor: operator, Now: o.now}); err != nil {
-		t.Fatal(err)
-	}
+	o := &office{Clock: cloudtest.NewClock()}
+	o.path = enginetest.Create(t, engine.Setup{Domains: []string{"contoso.example"}, Now: o.Now()})
+	o.folder = filepath.Dir(o.path)
 	o.open(t, text)
 	return o
 }
-
-func (o *office) path() string { return filepath.Join(o.folder, "cloud.db") }
 
 // open opens the engine and its channels; what was open before is left as a
 // process leaves it that is killed.
@@ -75,29 +57,16 @@ func (o *office) open(t *testing.T, text string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := sqlite.Open(t.Context(), o.path(), sqlite.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	key, err := engine.LoadKey("file:" + o.path() + ".key")
-	if err != nil {
-		t.Fatal(err)
-	}
-	box, err := channel.OpenOutbox(filepath.Join(o.folder, "outbox"), cloud.SMS)
-	if err != nil {
-		t.Fatal(err)
-	}
+	box := enginetest.Outbox(t, o.path)
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
 	if o.channels, err = channel.Open(channel.Options{Config: conf, Outbox: box, PublicURL: "https://mfa.contoso.example", Now: o.Now, Log: log}); err != nil {
 		t.Fatal(err)
 	}
-	if o.Engine, err = engine.Open(t.Context(), engine.Config{Store: s, Key: key, Now: o.Now, Senders: o.channels.Senders(box), Log: log}); err != nil {
-		t.Fatal(err)
-	}
+	o.Engine, _ = enginetest.Open(t, o.path, engine.Config{Now: o.Now, Senders: o.channels.Senders(box), Log: log})
 	if err := o.channels.Attach(t.Context(), o.Engine); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = errors.Join(o.channels.Close(), s.Close(), box.Close()) })
+	t.Cleanup(func() { _ = o.channels.Close() })
 }
 
 // run lets messages go on to their next channel.
@@ -318,7 +287,7 @@ func TestRestartWithAMessageInFlight(t *testing.T) {
 // forgetTaken puts a flight back to where it was while it was sent.
 func (o *office) forgetTaken(t *testing.T, id cloud.ChallengeID) {
 	t.Helper()
-	s, err := sqlite.Open(t.Context(), o.path(), sqlite.Options{})
+	s, err := sqlite.Open(t.Context(), o.path, sqlite.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/cloudtest"
 	"mfabridge/cloud/engine/channel"
 )
 
@@ -23,7 +24,7 @@ func TestForgedCallsAreCountedAndFillNoLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	var log bytes.Buffer
-	now := &clock{now: time.Date(2026, 11, 2, 9, 0, 7, 0, time.UTC)}
+	now := cloudtest.NewClock()
 	c, err := channel.Open(channel.Options{Config: conf, PublicURL: "https://mfa.contoso.example", Now: now.Now, Log: slog.New(slog.NewTextHandler(&log, nil))})
 	if err != nil {
 		t.Fatal(err)

@@ -31,7 +31,7 @@ import (
 	"mfabridge/cloud/engine"
 	"mfabridge/cloud/engine/channel"
 	"mfabridge/cloud/engine/channel/webpush"
-	"mfabridge/cloud/engine/store/sqlite"
+	"mfabridge/cloud/engine/enginetest"
 )
 
 var (
@@ -153,35 +153,10 @@ type house struct {
 	device string
 }
 
-func openEngine(t testing.TB, path string) *engine.Engine {
-	t.Helper()
-	s, err := sqlite.Open(t.Context(), path, sqlite.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	key, err := engine.LoadKey("file:" + path + ".key")
-	if err != nil {
-		t.Fatal(err)
-	}
-	e, err := engine.Open(t.Context(), engine.Config{Store: s, Key: key})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := errors.Join(e.Close(), s.Close()); err != nil {
-			t.Error(err)
-		}
-	})
-	return e
-}
-
 func build(t testing.TB) *house {
 	t.Helper()
-	h := &house{path: filepath.Join(t.TempDir(), "cloud.db")}
-	if err := sqlite.Init(t.Context(), h.path, "", engine.Setup{Actor: operator}); err != nil {
-		t.Fatal(err)
-	}
-	h.Engine = openEngine(t, h.path)
+	h := &house{path: enginetest.Create(t, engine.Setup{})}
+	h.Engine, _ = enginetest.Open(t, h.path, engine.Config{})
 	var err error
 	if h.user, err = h.AddUser(t.Context(), operator, cloud.Profile{UPN: "ada@contoso.example", Enabled: true}); err != nil {
 		t.Fatal(err)
@@ -292,7 +267,8 @@ func TestPushReachesTheBrowserThatSubscribed(t *testing.T) {
 	s := serve(t, created)
 	h.subscribe(t, h.device, b.subscription(s.URL+"/send/1"))
 	sender := h.run(t, true, s)
-	c := begin(t, openEngine(t, h.path), h.user, "VPN") // as another process on the store would
+	another, _ := enginetest.Open(t, h.path, engine.Config{}) // as another process on the store would
+	c := begin(t, another, h.user, "VPN")
 	r := s.got(t)
 	body, _ := io.ReadAll(r.Body)
 	text, err := b.open(body)
@@ -326,7 +302,7 @@ func TestPendingPushIsSentAfterARestart(t *testing.T) {
 	s := serve(t, created)
 	h.subscribe(t, h.device, b.subscription(s.URL))
 	begin(t, h.Engine, h.user, "VPN")
-	h.Engine = openEngine(t, h.path)
+	h.Engine, _ = enginetest.Open(t, h.path, engine.Config{})
 	h.run(t, true, s)
 	body, _ := io.ReadAll(s.got(t).Body)
 	if _, err := b.open(body); err != nil {
@@ -458,7 +434,8 @@ func TestSeveralEnginesWakeForOneThing(t *testing.T) {
 	s := serve(t, created)
 	h.subscribe(t, h.device, b.subscription(s.URL))
 	h.run(t, true, s)
-	other := &house{Engine: openEngine(t, h.path), path: h.path, user: h.user, device: h.device}
+	again, _ := enginetest.Open(t, h.path, engine.Config{})
+	other := &house{Engine: again, path: h.path, user: h.user, device: h.device}
 	other.run(t, true, s)
 	c := begin(t, h.Engine, h.user, "VPN")
 	topics, said := map[string]bool{}, map[string]bool{}

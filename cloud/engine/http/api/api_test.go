@@ -7,20 +7,19 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/cloudtest"
 	"mfabridge/cloud/engine"
 	"mfabridge/cloud/engine/channel"
+	"mfabridge/cloud/engine/enginetest"
 	"mfabridge/cloud/engine/http/api"
 	"mfabridge/cloud/engine/http/pages"
 	"mfabridge/cloud/engine/http/serve"
-	"mfabridge/cloud/engine/store/sqlite"
 )
 
 const issuer = "https://engine.contoso.example"
@@ -33,45 +32,18 @@ var roles = []engine.Role{engine.RoleMigrate, engine.RoleShim, engine.RoleHelpde
 // the role.
 type house struct {
 	*api.API
+	*cloudtest.Clock
 	engine *engine.Engine
 	tokens map[engine.Role]string
 	user   cloud.UserID
 	phone  *phone // of the user
-	mu     sync.Mutex
-	now    time.Time
-}
-
-func (h *house) Now() time.Time {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.now
-}
-
-func (h *house) Advance(d time.Duration) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.now = h.now.Add(d)
 }
 
 func build(t testing.TB) *house {
 	t.Helper()
-	h := &house{now: time.Date(2026, 11, 2, 9, 0, 7, 0, time.UTC), tokens: map[engine.Role]string{}}
-	path := filepath.Join(t.TempDir(), "cloud.db")
-	if err := sqlite.Init(t.Context(), path, "", engine.Setup{Actor: operator, Now: h.now}); err != nil {
-		t.Fatal(err)
-	}
-	s, err := sqlite.Open(t.Context(), path, sqlite.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	key, err := engine.LoadKey("file:" + path + ".key")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if h.engine, err = engine.Open(t.Context(), engine.Config{Store: s, Key: key, Now: h.Now,
-		Senders: map[cloud.Preference]engine.Sender{cloud.EmailCode: nowhere{}}}); err != nil {
-		t.Fatal(err)
-	}
+	h := &house{Clock: cloudtest.NewClock(), tokens: map[engine.Role]string{}}
+	h.engine, _ = enginetest.Open(t, enginetest.Create(t, engine.Setup{Now: h.Now()}), engine.Config{Now: h.Now,
+		Senders: map[cloud.Preference]engine.Sender{cloud.EmailCode: nowhere{}}})
 	channels, err := channel.Open(channel.Options{Config: &channel.Config{}, Now: h.Now})
 	if err != nil {
 		t.Fatal(err)
@@ -81,7 +53,7 @@ func build(t testing.TB) *house {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := errors.Join(h.API.Close(), channels.Close(), h.engine.Close(), s.Close()); err != nil {
+		if err := errors.Join(h.API.Close(), channels.Close()); err != nil {
 			t.Error(err)
 		}
 	})

@@ -1,21 +1,19 @@
 package app_test
 
 import (
-	"errors"
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/enginetest"
 	"mfabridge/cloud/engine/http/api"
 	"mfabridge/cloud/engine/http/pages"
 	"mfabridge/cloud/engine/http/serve"
-	"mfabridge/cloud/engine/store/sqlite"
 	"mfabridge/internal/secret"
 )
 
@@ -53,22 +51,8 @@ func (h *house) up(t testing.TB) {
 
 func build(t testing.TB) *house {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "cloud.db")
-	if err := sqlite.Init(t.Context(), path, "", engine.Setup{Actor: operator, Now: time.Now()}); err != nil {
-		t.Fatal(err)
-	}
-	s, err := sqlite.Open(t.Context(), path, sqlite.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	key, err := engine.LoadKey("file:" + path + ".key")
-	if err != nil {
-		t.Fatal(err)
-	}
 	h := &house{}
-	if h.engine, err = engine.Open(t.Context(), engine.Config{Store: s, Key: key}); err != nil {
-		t.Fatal(err)
-	}
+	h.engine, _ = enginetest.Open(t, enginetest.Create(t, engine.Setup{}), engine.Config{})
 	h.server = httptest.NewUnstartedServer(nil)
 	h.url = "http://" + h.server.Listener.Addr().String()
 	faces, err := api.New(api.Options{Engine: h.engine, Issuer: "https://engine.contoso.example", Pages: pages.Options{PublicURL: h.url}})
@@ -81,7 +65,7 @@ func build(t testing.TB) *house {
 	t.Cleanup(func() {
 		faces.Drain()
 		h.down()
-		if err := errors.Join(faces.Close(), h.engine.Close(), s.Close()); err != nil {
+		if err := faces.Close(); err != nil {
 			t.Error(err)
 		}
 	})

@@ -8,21 +8,21 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/cloudtest"
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/enginetest"
 	"mfabridge/cloud/engine/http/graph"
-	"mfabridge/cloud/engine/store/sqlite"
 )
 
 // tenant is a rehearsal and an HTTP client of it that knows the published
 // pages and nothing else.
 type tenant struct {
+	*cloudtest.Clock
 	engine   *engine.Engine
 	face     http.Handler
 	url      string
@@ -32,42 +32,17 @@ type tenant struct {
 	bob      string
 	guest    string
 	instance string
-
-	mu  sync.Mutex
-	now time.Time
-}
-
-func (r *tenant) clock() time.Time {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.now
-}
-
-func (r *tenant) pass(d time.Duration) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.now = r.now.Add(d)
 }
 
 // open makes a tenant with three users that assumes what is given.
 func open(t testing.TB, a engine.Assumptions, given ...string) *tenant {
 	t.Helper()
 	ctx := t.Context()
-	r := &tenant{now: time.Date(2026, 9, 1, 8, 0, 0, 0, time.UTC)}
-	key, err := engine.NewKey()
-	check(t, err)
+	r := &tenant{Clock: cloudtest.ClockAt(time.Date(2026, 9, 1, 8, 0, 0, 0, time.UTC))}
 	by := engine.Actor{Who: "test", Reason: "test"}
-	path := filepath.Join(t.TempDir(), "cloud.db")
-	check(t, sqlite.Create(ctx, path, func(s *sqlite.Store) error {
-		return engine.Init(ctx, s, key, engine.Setup{Kind: engine.KindEntra, Assumed: a, Domains: []string{"contoso.example"}, Actor: by, Now: r.now})
-	}))
-	store, err := sqlite.Open(ctx, path, sqlite.Options{})
-	check(t, err)
-	t.Cleanup(func() { check(t, store.Close()) })
-	r.engine, err = engine.Open(ctx, engine.Config{Store: store, Key: key, Now: r.clock})
-	check(t, err)
-	t.Cleanup(func() { check(t, r.engine.Close()) })
-	word, err := r.engine.AddApp(ctx, by, "app", engine.RoleMigrate, r.now.Add(24*time.Hour))
+	path := enginetest.Create(t, engine.Setup{Kind: engine.KindEntra, Assumed: a, Domains: []string{"contoso.example"}, Now: r.Now()})
+	r.engine, _ = enginetest.Open(t, path, engine.Config{Now: r.Now})
+	word, err := r.engine.AddApp(ctx, by, "app", engine.RoleMigrate, r.Now().Add(24*time.Hour))
 	check(t, err)
 	r.word, r.instance = string(word.Reveal()), r.engine.Instance()
 	made := r.engine.ImportUsers(ctx, by, []engine.Newcomer{
@@ -80,7 +55,7 @@ func open(t testing.TB, a engine.Assumptions, given ...string) *tenant {
 	r.ann, r.bob, r.guest = string(made[0].ID), string(made[1].ID), string(made[2].ID)
 	assume, err := graph.ParseAssumptions(given)
 	check(t, err)
-	face, err := graph.New(graph.Options{Core: r.engine, Assume: assume, Now: r.clock})
+	face, err := graph.New(graph.Options{Core: r.engine, Assume: assume, Now: r.Now})
 	check(t, err)
 	r.face = face
 	server := httptest.NewServer(face)

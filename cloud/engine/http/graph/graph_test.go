@@ -43,7 +43,7 @@ func TestTokens(t *testing.T) {
 	}
 	r.token = token
 	r.want(t, 200, "GET", "/v1.0/organization", "")
-	r.pass(61 * time.Minute)
+	r.Advance(61 * time.Minute)
 	r.want(t, 401, "GET", "/v1.0/organization", "")
 	r.token = r.ask(t, good).text("access_token")
 	r.want(t, 200, "GET", "/v1.0/organization", "")
@@ -297,14 +297,14 @@ func TestHardwareTokens(t *testing.T) {
 	if got := r.want(t, 200, "GET", inventory+"/"+id, ""); got.text("status") != "failedActivation" || got.text("assignedTo", "id") != r.ann {
 		t.Errorf("after a wrong code: %s", got.raw)
 	}
-	r.want(t, 204, "POST", at+"/"+id+"/activate", `{"verificationCode":"`+code(t, r.clock())+`","displayName":"desk"}`)
+	r.want(t, 204, "POST", at+"/"+id+"/activate", `{"verificationCode":"`+code(t, r.Now())+`","displayName":"desk"}`)
 	got := r.want(t, 200, "GET", at, "")
 	if got.len("value") != 1 || got.text("value", 0, "device", "status") != "activated" || got.text("value", 0, "device", "displayName") != "desk" {
 		t.Errorf("activated: %s", got.raw)
 	}
 	r.want(t, 204, "PATCH", "/beta/users/"+r.ann+"/authentication/signInPreferences", `{"userPreferredMethodForSecondaryAuthentication":"oath"}`)
 	// The default goes with the last method; the device is available again.
-	r.want(t, 409, "POST", at+"/"+id+"/activate", `{"verificationCode":"`+code(t, r.clock())+`"}`)
+	r.want(t, 409, "POST", at+"/"+id+"/activate", `{"verificationCode":"`+code(t, r.Now())+`"}`)
 	r.want(t, 204, "DELETE", at+"/"+id, "")
 	r.want(t, 404, "DELETE", at+"/"+id, "")
 	if got := r.want(t, 200, "GET", inventory+"/"+id, ""); got.text("status") != "available" || got.at("assignedTo") != nil {
@@ -315,7 +315,7 @@ func TestHardwareTokens(t *testing.T) {
 	r.want(t, 204, "DELETE", inventory+"/"+id, "")
 	r.want(t, 404, "GET", inventory+"/"+id, "")
 	r.want(t, 201, "POST", inventory, device) // its serial number is free again
-	r.want(t, 204, "POST", at+"/assignAndActivateBySerialNumber", `{"serialNumber":"GALT11420108","verificationCode":"`+code(t, r.clock().Add(30*time.Second))+`","displayName":"desk"}`)
+	r.want(t, 204, "POST", at+"/assignAndActivateBySerialNumber", `{"serialNumber":"GALT11420108","verificationCode":"`+code(t, r.Now().Add(30*time.Second))+`","displayName":"desk"}`)
 	r.want(t, 400, "POST", "/beta/users/"+r.guest+"/authentication/hardwareOathMethods", `{"device":{"id":"`+r.want(t, 200, "GET", inventory+"?$filter=serialNumber%20eq%20'SECOND'", "").text("value", 0, "id")+`"}}`)
 }
 
@@ -328,7 +328,7 @@ func TestHardwareLimits(t *testing.T) {
 		id := r.want(t, 201, "POST", inventory, strings.Replace(device, "GALT11420108", "T"+string(rune('1'+i)), 1)).text("id")
 		r.want(t, status, "POST", at, `{"device":{"id":"`+id+`"}}`)
 		if i == 0 {
-			if got := r.want(t, 403, "POST", at+"/"+id+"/activate", `{"verificationCode":"`+code(t, r.clock())+`"}`); got.text("error", "code") != "accessDenied" {
+			if got := r.want(t, 403, "POST", at+"/"+id+"/activate", `{"verificationCode":"`+code(t, r.Now())+`"}`); got.text("error", "code") != "accessDenied" {
 				t.Errorf("activation: %s", got.raw)
 			}
 		}

@@ -61,7 +61,7 @@ func TestRulesOfAccess(t *testing.T) {
 	h := build(t)
 	want := func(what, want string, header ...string) {
 		t.Helper()
-		h.advance(time.Minute)
+		h.Advance(time.Minute)
 		if got := h.asked(t, header...); got != want {
 			t.Errorf("%s: %s, want %s", what, got, want)
 		}
@@ -78,7 +78,7 @@ func TestRulesOfAccess(t *testing.T) {
 	want("from another network", "mfa_required")
 	h.signedIn(t, ada)
 	want("after that", "tokens")
-	h.advance(91 * 24 * time.Hour)
+	h.Advance(91 * 24 * time.Hour)
 	want("long after that", "mfa_required")
 	h.only(t, engine.AccessRule{Name: "guessed", Grant: engine.GrantMFA, Failures: 3})
 	want("no failures", "tokens")
@@ -135,7 +135,7 @@ func TestLimitsOnTexts(t *testing.T) {
 	if n := h.texts.count(); n != 15 {
 		t.Errorf("%d texts", n)
 	}
-	h.advance(16 * time.Minute)
+	h.Advance(16 * time.Minute)
 	h.sent(t, ada, "sms")
 	if n := h.texts.count(); n != 16 {
 		t.Errorf("%d texts after a quarter of an hour", n)

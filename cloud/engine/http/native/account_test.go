@@ -100,7 +100,7 @@ func TestSignUpAndRegister(t *testing.T) {
 	if given, err := h.SignUpAttributes(t.Context(), u.ID); err != nil || given["city"] != "Berlin" || len(given) != 1 {
 		t.Errorf("attributes %v, %v", given, err)
 	}
-	h.advance(time.Hour)
+	h.Advance(time.Hour)
 	h.signedIn(t, eve)
 	// Who has a second factor is not asked to register another one.
 	if a := h.typed(h.begun(t, eve).token(t), password); a.text("suberror") != "mfa_required" {
@@ -123,7 +123,7 @@ func TestPreverified(t *testing.T) {
 		t.Errorf("%v: %s", c, got.raw)
 	}
 	// At the next sign-in the address is known, and a code goes there.
-	h.advance(time.Hour)
+	h.Advance(time.Hour)
 	c := h.sent(t, eve, "email")
 	code, to := h.mail.last(t)
 	if to != eve {
@@ -217,7 +217,7 @@ func TestPasswordReset(t *testing.T) {
 	h := build(t, both, func(a *engine.NativeApp) { a.Reset = true })
 	id := h.person(t, eve, "+1 4255550133", eve)
 	before := h.signedIn(t, eve).text("refresh_token")
-	h.advance(time.Minute)
+	h.Advance(time.Minute)
 	a := h.call(resetStart, "username", eve, "challenge_type", "oob redirect", "capabilities", everyCapacity)
 	b := h.call(resetAsk, "continuation_token", a.token(t), "challenge_type", "oob redirect")
 	code, to := h.mail.last(t)
@@ -309,7 +309,7 @@ func TestMailFirst(t *testing.T) {
 		t.Fatalf("%s", b.raw)
 	}
 	old, _ := h.mail.last(t)
-	h.advance(time.Second)
+	h.Advance(time.Second)
 	b2 := h.call(challenge, "continuation_token", b.token(t))
 	code, _ := h.mail.last(t)
 	types := func(continuation, code string) answer {

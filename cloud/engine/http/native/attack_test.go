@@ -89,18 +89,18 @@ func TestContinuationTokensOutOfPlace(t *testing.T) {
 func TestContinuationTokensEnd(t *testing.T) {
 	h := build(t)
 	a := h.begun(t, ada)
-	h.advance(10*time.Minute - time.Second)
+	h.Advance(10*time.Minute - time.Second)
 	b := h.typed(a.token(t), password)
 	b.is(t, "in time", "invalid_grant", "mfa_required")
-	h.advance(10 * time.Minute)
+	h.Advance(10 * time.Minute)
 	h.call(introspect, "continuation_token", b.token(t)).is(t, "too late", "expired_token", "")
 	a = h.begun(t, ada)
 	b = h.typed(a.token(t), password)
 	for range 3 {
-		h.advance(9 * time.Minute)
+		h.Advance(9 * time.Minute)
 		b = h.call(introspect, "continuation_token", b.token(t))
 	}
-	h.advance(3 * time.Minute)
+	h.Advance(3 * time.Minute)
 	h.call(introspect, "continuation_token", b.token(t)).is(t, "half an hour", "expired_token", "")
 }
 
@@ -347,7 +347,7 @@ func TestFlood(t *testing.T) {
 	if a := h.call(initiate, "username", ada, "challenge_type", "password oob redirect"); a.status != http.StatusOK {
 		t.Errorf("another address: %d %s", a.status, a.raw)
 	}
-	h.advance(time.Second)
+	h.Advance(time.Second)
 	clear(counts)
 	for i := range 500 {
 		h.from = fmt.Sprintf("198.51.%d.%d:1", 101+i/250, i%250)
@@ -357,7 +357,7 @@ func TestFlood(t *testing.T) {
 		t.Errorf("from everywhere: %v", counts)
 	}
 	h.from = "192.0.2.10:9"
-	h.advance(time.Second)
+	h.Advance(time.Second)
 	if a := h.call(initiate, "username", ada, "challenge_type", "password oob redirect"); a.status != http.StatusOK {
 		t.Errorf("a second later: %d %s", a.status, a.raw)
 	}
@@ -383,7 +383,7 @@ func TestTwoNodes(t *testing.T) {
 	if next.status != http.StatusOK {
 		t.Fatalf("%s", next.raw)
 	}
-	h.advance(time.Minute)
+	h.Advance(time.Minute)
 	a := h.sent(t, ada, "sms")
 	code, _ := h.texts.last(t)
 	continuation := a.token(t)

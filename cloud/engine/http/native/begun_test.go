@@ -199,7 +199,7 @@ func TestOutsidersUseNothingUp(t *testing.T) {
 	h.person(t, bob, "", "bob@fabrikam.example")
 	h.from = "203.0.113.66:1"
 	for i := range 50 {
-		h.advance(time.Minute)
+		h.Advance(time.Minute)
 		for _, c := range []struct{ start, ask, name string }{{initiate, challenge, bob}, {resetStart, resetAsk, bob}, {signUpStart, signUpAsk, "bob@fabrikam.example"}} {
 			a := h.call(c.start, "username", c.name, "challenge_type", "oob redirect")
 			if b := h.call(c.ask, "continuation_token", a.token(t)); i > 6 && c.ask != challenge && b.status != http.StatusTooManyRequests {
@@ -246,7 +246,7 @@ func TestCodesOfNewcomers(t *testing.T) {
 		h := build(t, both, func(a *engine.NativeApp) { a.Reset = true })
 		path, continuation, code := ask(h)
 		for i := range 12 {
-			h.advance(time.Second)
+			h.Advance(time.Second)
 			h.call(path, "continuation_token", continuation, "grant_type", "oob", "oob", fmt.Sprintf("%08d", i)).is(t, name, "invalid_grant", "invalid_oob_value")
 		}
 		h.call(path, "continuation_token", continuation, "grant_type", "oob", "oob", code).is(t, name+", the right one", "invalid_grant", "invalid_oob_value")

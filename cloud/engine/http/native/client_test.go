@@ -16,7 +16,7 @@ var (
 // The published client, unmodified, in a real browser.
 func TestPublishedClient(t *testing.T) {
 	h := build(t)
-	h.now = time.Now().UTC() // the client looks at its own clock
+	h.Advance(time.Since(h.Now())) // the client looks at its own clock
 	p := browse(t, h)
 	shop := h.addApp(t, both, func(a *engine.NativeApp) { a.Name, a.Origins = "Shop", []string{p.origin} })
 	h.person(t, bob, "+1 4255550111", "bob@fabrikam.example")
@@ -34,7 +34,7 @@ func TestPublishedClient(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p.t = t
-			h.advance(time.Minute)
+			h.Advance(time.Minute)
 			run(t, h, p, shop)
 		})
 	}
@@ -128,7 +128,7 @@ func clientRedirect(t *testing.T, h *house, p *page, app engine.NativeApp) {
 func clientRefresh(t *testing.T, h *house, p *page, app engine.NativeApp) {
 	clientPasswordThenText(t, h, p, app)
 	before := p.call("tokens", false, []string{})
-	h.advance(time.Minute)
+	h.Advance(time.Minute)
 	after := p.call("tokens", true, []string{"api://shop/orders"})
 	if after.AccessToken == "" || after.AccessToken == before.AccessToken || after.Error != "" {
 		t.Fatalf("refreshed: %+v", after)

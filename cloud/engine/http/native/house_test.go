@@ -7,14 +7,15 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/cloudtest"
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/enginetest"
 	"mfabridge/cloud/engine/http/api"
 	"mfabridge/cloud/engine/http/native"
 	"mfabridge/cloud/engine/http/serve"
@@ -76,8 +77,7 @@ func (p *post) count() int {
 // house is an engine with its public face and a clock.
 type house struct {
 	*engine.Engine
-	mu          sync.Mutex
-	now         time.Time
+	*cloudtest.Clock
 	texts, mail *post
 	pages, api  http.Handler
 	app         engine.NativeApp
@@ -87,30 +87,11 @@ type house struct {
 	key         engine.Key
 }
 
-func (h *house) Now() time.Time {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.now
-}
-
-func (h *house) advance(d time.Duration) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.now = h.now.Add(d)
-}
-
 // build makes an engine in which Ada has a password and a mobile.
 func build(t testing.TB, edit ...func(*engine.NativeApp)) *house {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "cloud.db")
-	if err := sqlite.Init(t.Context(), path, "", setup); err != nil {
-		t.Fatal(err)
-	}
-	key, err := engine.LoadKey("file:" + path + ".key")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return buildOn(t, key, func(t testing.TB) engine.Store {
+	path := enginetest.Create(t, setup)
+	return buildOn(t, enginetest.Key(t, path), func(t testing.TB) engine.Store {
 		s, err := sqlite.Open(t.Context(), path, sqlite.Options{})
 		if err != nil {
 			t.Fatal(err)
@@ -125,7 +106,7 @@ var setup = engine.Setup{Actor: operator, Now: time.Date(2026, 11, 2, 9, 0, 7, 0
 // buildOn is build on a store that is there already.
 func buildOn(t testing.TB, key engine.Key, open func(testing.TB) engine.Store, edit ...func(*engine.NativeApp)) *house {
 	t.Helper()
-	h := &house{now: setup.Now, texts: &post{}, mail: &post{}, from: "192.0.2.10:4711", key: key, open: open}
+	h := &house{Clock: cloudtest.ClockAt(setup.Now), texts: &post{}, mail: &post{}, from: "192.0.2.10:4711", key: key, open: open}
 	h.Engine, h.pages, h.api = h.node(t)
 	h.app = h.addApp(t, edit...)
 	h.ada = h.person(t, ada, "+1 4255550100", "")

@@ -65,7 +65,7 @@ func (p *page) look(name string) {
 // The sample page as it lies in fixtures/native, served as its README says.
 func TestSamplePage(t *testing.T) {
 	h := build(t)
-	h.now = time.Now().UTC()
+	h.Advance(time.Since(h.Now()))
 	p := browse(t, h)
 	site := httptest.NewServer(http.FileServer(http.Dir(filepath.Dir(peer.Modules(t, "@azure/msal-browser")))))
 	t.Cleanup(site.Close)

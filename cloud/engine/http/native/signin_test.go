@@ -119,7 +119,7 @@ func TestResendKillsTheOldCode(t *testing.T) {
 	a := h.sent(t, ada, "sms")
 	old, _ := h.texts.last(t)
 	methods := h.call(introspect, "continuation_token", a.token(t))
-	h.advance(time.Second)
+	h.Advance(time.Second)
 	b := h.call(challenge, "continuation_token", methods.token(t), "id", methodID(t, methods, "sms"))
 	fresh, _ := h.texts.last(t)
 	if h.texts.count() != 2 {
@@ -167,7 +167,7 @@ func TestRefresh(t *testing.T) {
 	h := build(t)
 	first := h.signedIn(t, ada)
 	one := first.text("refresh_token")
-	h.advance(time.Hour)
+	h.Advance(time.Hour)
 	second := h.refresh(one)
 	two := second.text("refresh_token")
 	if second.status != http.StatusOK || two == one {
@@ -176,14 +176,14 @@ func TestRefresh(t *testing.T) {
 	if c := h.claimsOf(t, second.text("access_token"), "at+jwt"); c["auth_time"] != float64(h.Now().Add(-time.Hour).Unix()) || c["acr"] != "urn:mfabridge:acr:multi-factor" {
 		t.Errorf("refreshed: %v", c)
 	}
-	h.advance(9 * time.Second)
+	h.Advance(9 * time.Second)
 	if again := h.refresh(one); again.status != http.StatusOK {
 		t.Fatalf("within the grace: %s", again.raw)
 	}
 	h.refresh(one, "scope", "openid api://other/read").is(t, "a scope of nobody", "invalid_scope", "")
 	other := h.addApp(t, func(a *engine.NativeApp) { a.Name = "Other" })
 	h.refresh(two, "client_id", other.ID).is(t, "another application", "invalid_grant", "")
-	h.advance(2 * time.Second)
+	h.Advance(2 * time.Second)
 	h.refresh(one).is(t, "used long ago", "invalid_grant", "")
 	h.refresh(two).is(t, "after a used one", "invalid_grant", "")
 }
@@ -222,7 +222,7 @@ func TestRefreshLooksAgain(t *testing.T) {
 			return h.ChangeNativeApp(t.Context(), operator, h.app.ID, func(a *engine.NativeApp) error { a.Disabled = true; return nil })
 		}},
 		"application removed": {do: func(h *house) error { return h.RemoveNativeApp(t.Context(), operator, h.app.ID) }},
-		"a day later":         {do: func(h *house) error { h.advance(24 * time.Hour); return nil }},
+		"a day later":         {do: func(h *house) error { h.Advance(24 * time.Hour); return nil }},
 	} {
 		h := build(t)
 		refresh := h.signedIn(t, ada).text("refresh_token")

@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -23,9 +22,9 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/enginetest"
 	"mfabridge/cloud/engine/http/oauth"
 	"mfabridge/cloud/engine/http/serve"
-	"mfabridge/cloud/engine/store/sqlite"
 )
 
 const issuer = "https://engine.contoso.example"
@@ -43,24 +42,10 @@ type house struct {
 func build(t testing.TB) *house {
 	t.Helper()
 	h := &house{now: time.Date(2026, 11, 2, 9, 0, 7, 0, time.UTC)}
-	path := filepath.Join(t.TempDir(), "cloud.db")
-	if err := sqlite.Init(t.Context(), path, "", engine.Setup{Actor: operator, Now: h.now}); err != nil {
-		t.Fatal(err)
-	}
-	s, err := sqlite.Open(t.Context(), path, sqlite.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() })
-	key, err := engine.LoadKey("file:" + path + ".key")
-	if err != nil {
-		t.Fatal(err)
-	}
 	now := func() time.Time { return h.now }
-	if h.engine, err = engine.Open(t.Context(), engine.Config{Store: s, Key: key, Now: now}); err != nil {
-		t.Fatal(err)
-	}
+	h.engine, _ = enginetest.Open(t, enginetest.Create(t, engine.Setup{Now: h.now}), engine.Config{Now: now})
 	h.Face = oauth.New(oauth.Options{Core: h.engine, Issuer: issuer, Now: now, Period: 24 * time.Hour})
+	var err error
 	if h.table, err = serve.New(serve.Options{Routes: h.Routes(), Auth: h.Face}); err != nil {
 		t.Fatal(err)
 	}

@@ -35,27 +35,13 @@ func Setup() engine.Setup {
 type node struct {
 	*engine.Engine
 	place Place
-	clock *clock
+	clock clock
 	store engine.Store
 	sent  *sent
 }
 
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) Advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
+// clock is the one clock of several nodes.
+type clock struct{ *cloudtest.Clock }
 
 // sent is a Sender that keeps what it was given.
 type sent struct {
@@ -85,7 +71,7 @@ func (s *sent) code(_ *testing.T, id cloud.ChallengeID) string {
 // nodes opens several engines on one store.
 func (p Place) nodes(t testing.TB, count int) []*node {
 	t.Helper()
-	c := &clock{now: epoch}
+	c := clock{cloudtest.ClockAt(epoch)}
 	var all []*node
 	for range count {
 		n := &node{place: p, clock: c, sent: &sent{text: map[cloud.ChallengeID]string{}}}

@@ -32,7 +32,7 @@ func (r *relay) Look(ctx context.Context, ids []cloud.ChallengeID) ([]cloud.Deci
 
 func name(i int) string { return fmt.Sprintf("user%04d@contoso.example", i) }
 
-func (c *clock) login(i int) cloud.Request {
+func (c clock) login(i int) cloud.Request {
 	return cloud.Request{Subject: cloud.Key{Kind: cloud.ByName, Value: name(i)}, Tries: 1,
 		Code: cloudtest.Code(cloudtest.Seed(i), cloudtest.Generator(i), c.Now())}
 }
