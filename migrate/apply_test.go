@@ -84,7 +84,7 @@ func TestApplyCrashEverywhere(t *testing.T) {
 		shared := &fuse{at: at}
 		d.fuse, j.fuse = shared, shared
 		p := sampleUsers(d, 7)
-		if !crashes(t, p, j, d) {
+		if !crashes(func() { applyOK(t, p, j, d, migrate.ApplyOptions{}) }) {
 			break
 		}
 		points++
@@ -120,8 +120,8 @@ func (j *fakeJournal) outcomes() map[int][]migrate.ChangeResult {
 	return m
 }
 
-func crashes(t *testing.T, p migrate.PlanReader, j migrate.Journal, d cloud.Directory) (crashed bool) {
-	t.Helper()
+// crashes tells whether the process died on the way.
+func crashes(run func()) (crashed bool) {
 	defer func() {
 		switch r := recover(); {
 		case r == nil:
@@ -131,7 +131,7 @@ func crashes(t *testing.T, p migrate.PlanReader, j migrate.Journal, d cloud.Dire
 			panic(r)
 		}
 	}()
-	applyOK(t, p, j, d, migrate.ApplyOptions{})
+	run()
 	return false
 }
 
@@ -411,7 +411,7 @@ func TestAlreadyStaysSoAfterACrash(t *testing.T) {
 	p := sampleUsers(d, 2)
 	d.users["id-user01"].Mobile = "+1 4255550101" // somebody else wrote it since the plan was made
 	d.fuse.at = 3                                 // in the write, behind the user's intent
-	if !crashes(t, p, j, d) {
+	if !crashes(func() { applyOK(t, p, j, d, migrate.ApplyOptions{}) }) {
 		t.Fatal("there was no crash")
 	}
 	d.fuse.at, d.locked = 0, false

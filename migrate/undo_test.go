@@ -256,7 +256,7 @@ func TestUndoSurvivesCrashes(t *testing.T) {
 			after := d.state()
 			f := &fuse{at: at}
 			j.fuse, d.fuse = f, f
-			if !undoCrashes(t, p, j, d) {
+			if !crashes(func() { undo(t, p, j, d, migrate.UndoOptions{}) }) {
 				break
 			}
 			points++
@@ -278,21 +278,6 @@ func TestUndoSurvivesCrashes(t *testing.T) {
 	}
 }
 
-func undoCrashes(t *testing.T, p migrate.PlanReader, j migrate.Journal, d cloud.Directory) (crashed bool) {
-	t.Helper()
-	defer func() {
-		switch r := recover(); {
-		case r == nil:
-		case r == any(errCrash):
-			crashed = true
-		default:
-			panic(r)
-		}
-	}()
-	undo(t, p, j, d, migrate.UndoOptions{})
-	return false
-}
-
 // An apply that was killed leaves changes of which nobody knows whether they
 // were made: undo looks.
 func TestUndoOfAKilledApply(t *testing.T) {
@@ -302,7 +287,7 @@ func TestUndoOfAKilledApply(t *testing.T) {
 		before := d.state()
 		f := &fuse{at: at}
 		j.fuse, d.fuse = f, f
-		if !crashes(t, p, j, d) {
+		if !crashes(func() { applyOK(t, p, j, d, migrate.ApplyOptions{}) }) {
 			break
 		}
 		j.fuse, d.fuse, d.locked = &fuse{}, &fuse{}, false

@@ -205,19 +205,9 @@ func TestVerifier(t *testing.T) {
 	})
 }
 
-func textUser(t *testing.T, h *sessiontest.House) cloud.UserID {
-	t.Helper()
-	profile := &cloud.Profile{UPN: "ada@contoso.example", DisplayName: "Ada", Enabled: true}
-	id := cloud.UserID(h.Write(t.Context(), []cloud.Change{{UPN: profile.UPN, Op: cloud.Add, Method: cloud.Account, After: cloud.Value{Profile: profile}}})[0].ID)
-	if r := h.Write(t.Context(), []cloud.Change{{User: id, Op: cloud.Add, Method: cloud.Mobile, After: cloud.TextValue("+44 2079460000")}})[0]; r.Err != nil {
-		t.Fatal(r.Err)
-	}
-	return id
-}
-
 func TestCodeByText(t *testing.T) {
 	s := newService(t)
-	id := textUser(t, s.h)
+	id := s.h.Ada(t)
 	p := s.h.Peer(s.verifier(t), nil)
 	c, err := p.Verifier.Begin(t.Context(), cloud.Request{Subject: cloud.Key{Kind: cloud.ByID, Value: string(id)}, Tries: 3})
 	if err != nil || c.State != cloud.Pending || c.Method != cloud.SMS || c.User != id {
@@ -249,7 +239,7 @@ func TestStrangeAnswersLetNobodyIn(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newService(t)
-			id := textUser(t, s.h)
+			id := s.h.Ada(t)
 			v := s.verifier(t)
 			c, err := v.Begin(t.Context(), cloud.Request{Subject: cloud.Key{Kind: cloud.ByID, Value: string(id)}, Tries: 1})
 			if err != nil {
@@ -267,7 +257,7 @@ func TestStrangeAnswersLetNobodyIn(t *testing.T) {
 // points.
 func TestAffinityStaysWithTheService(t *testing.T) {
 	s := newService(t)
-	id := textUser(t, s.h)
+	id := s.h.Ada(t)
 	heard := false
 	elsewhere := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { heard = true }))
 	defer elsewhere.Close()
@@ -299,7 +289,7 @@ func TestNothingGoesWithoutAcknowledgement(t *testing.T) {
 
 func TestUnreachableIsNoVerdict(t *testing.T) {
 	s := newService(t)
-	id := textUser(t, s.h)
+	id := s.h.Ada(t)
 	v := s.verifier(t)
 	s.Close()
 	_, err := v.Begin(t.Context(), cloud.Request{Subject: cloud.Key{Kind: cloud.ByID, Value: string(id)}, Tries: 1})
@@ -314,7 +304,7 @@ func TestUnreachableIsNoVerdict(t *testing.T) {
 func TestNewWordsSpareNobody(t *testing.T) {
 	for _, word := range []string{"AccessDenied", "Delighted", "TenantIsBlocked"} {
 		s := newService(t)
-		id := textUser(t, s.h)
+		id := s.h.Ada(t)
 		v := s.verifier(t)
 		s.says = func(string) string { return document("BeginTwoWayAuthenticationResponse", word, "false") }
 		c, err := v.Begin(t.Context(), cloud.Request{Subject: cloud.Key{Kind: cloud.ByID, Value: string(id)}, Method: cloud.OATHCode, Tries: 1})

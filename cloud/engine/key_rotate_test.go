@@ -100,9 +100,10 @@ func TestKeyRotation(t *testing.T) {
 	}
 }
 
-// A process that has an old copy of the key cannot seal with a retired key.
-func TestRetiredKeyDoesNotSeal(t *testing.T) {
-	h := build(t)
+// stale is a process that has a copy of the key as it is now, and does not
+// follow the file.
+func stale(t *testing.T, h *house) *engine.Engine {
+	t.Helper()
 	b, err := os.ReadFile(h.path + ".key")
 	if err != nil {
 		t.Fatal(err)
@@ -112,11 +113,16 @@ func TestRetiredKeyDoesNotSeal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stale, err := engine.Open(t.Context(), engine.Config{Store: h.store, Key: key, Now: h.Now})
+	e, err := engine.Open(t.Context(), engine.Config{Store: h.store, Key: key, Now: h.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
-	id := registered(t, h, h.Engine, "ada@contoso.example", "S1")
+	return e
+}
+
+// promoted gives the key file of a house a new first key.
+func promoted(t *testing.T, h *house) *engine.KeyFile {
+	t.Helper()
 	file, err := engine.OpenKeyFile(h.path + ".key")
 	if err != nil {
 		t.Fatal(err)
@@ -127,6 +133,15 @@ func TestRetiredKeyDoesNotSeal(t *testing.T) {
 	if err := file.Promote(); err != nil {
 		t.Fatal(err)
 	}
+	return file
+}
+
+// A process that has an old copy of the key cannot seal with a retired key.
+func TestRetiredKeyDoesNotSeal(t *testing.T) {
+	h := build(t)
+	stale := stale(t, h)
+	id := registered(t, h, h.Engine, "ada@contoso.example", "S1")
+	promoted(t, h)
 	if _, err := h.Reseal(t.Context(), operator, func(int) {}); err != nil {
 		t.Fatal(err)
 	}
@@ -151,33 +166,12 @@ func TestRetiredKeyDoesNotSeal(t *testing.T) {
 // with a verdict.
 func TestOldCopyOfTheKey(t *testing.T) {
 	h := build(t)
-	b, err := os.ReadFile(h.path + ".key")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv("STALE_KEY", strings.TrimSpace(string(b)))
-	key, err := engine.LoadKey("env:STALE_KEY")
-	if err != nil {
-		t.Fatal(err)
-	}
-	stale, err := engine.Open(t.Context(), engine.Config{Store: h.store, Key: key, Now: h.Now})
-	if err != nil {
-		t.Fatal(err)
-	}
+	stale := stale(t, h)
 	id := registered(t, h, h.Engine, "ada@contoso.example", "S1")
 	if err := stale.Opens(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	file, err := engine.OpenKeyFile(h.path + ".key")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := file.Stage(); err != nil {
-		t.Fatal(err)
-	}
-	if err := file.Promote(); err != nil {
-		t.Fatal(err)
-	}
+	file := promoted(t, h)
 	if _, err := h.Reseal(t.Context(), operator, func(int) {}); err != nil {
 		t.Fatal(err)
 	}
@@ -187,7 +181,7 @@ func TestOldCopyOfTheKey(t *testing.T) {
 	if err := stale.Opens(t.Context()); cloud.KindOf(err) != cloud.Unavailable || !strings.Contains(err.Error(), file.Primary().String()) {
 		t.Errorf("the old copy: %v", err)
 	}
-	_, err = stale.Begin(t.Context(), cloud.Request{Subject: cloud.Key{Kind: cloud.ByID, Value: string(id)}, Method: cloud.OATHCode, Code: codeAt(t, h.Now()), Tries: 1})
+	_, err := stale.Begin(t.Context(), cloud.Request{Subject: cloud.Key{Kind: cloud.ByID, Value: string(id)}, Method: cloud.OATHCode, Code: codeAt(t, h.Now()), Tries: 1})
 	if cloud.KindOf(err) != cloud.Unavailable {
 		t.Errorf("a login: %v", err)
 	}

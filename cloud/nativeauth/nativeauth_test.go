@@ -210,19 +210,9 @@ func TestVerifier(t *testing.T) {
 	})
 }
 
-func ada(t *testing.T, h *sessiontest.House) cloud.UserID {
-	t.Helper()
-	profile := &cloud.Profile{UPN: "ada@contoso.example", DisplayName: "Ada", Enabled: true}
-	id := cloud.UserID(h.Write(t.Context(), []cloud.Change{{UPN: profile.UPN, Op: cloud.Add, Method: cloud.Account, After: cloud.Value{Profile: profile}}})[0].ID)
-	if r := h.Write(t.Context(), []cloud.Change{{User: id, Op: cloud.Add, Method: cloud.Mobile, After: cloud.TextValue("+44 2079460000")}})[0]; r.Err != nil {
-		t.Fatal(r.Err)
-	}
-	return id
-}
-
 func TestPasswordThenText(t *testing.T) {
 	s := newTenant(t)
-	id := ada(t, s.h)
+	id := s.h.Ada(t)
 	v := s.verifier(t)
 	p := s.h.Peer(v, nil)
 	key := cloud.Key{Kind: cloud.ByUPN, Value: "Ada@contoso.example"}
@@ -267,7 +257,7 @@ func TestPasswordThenText(t *testing.T) {
 // A proof does not wait for ever.
 func TestProofRunsOut(t *testing.T) {
 	s := newTenant(t)
-	id := ada(t, s.h)
+	id := s.h.Ada(t)
 	v := s.verifier(t)
 	if proof, err := v.CheckPassword(t.Context(), cloud.Key{Kind: cloud.ByID, Value: string(id)}, secret.FromString(password), cloud.Client{}); err != nil || !proof.OK {
 		t.Fatalf("%+v, %v", proof, err)
@@ -284,7 +274,7 @@ func TestWithoutASecondFactorNobodyIsLetIn(t *testing.T) {
 	for policy, reason := range map[string]cloud.Reason{"": cloud.NotAllowed, "registration_required": cloud.NoMethod} {
 		s := newTenant(t)
 		s.policy = policy
-		id := ada(t, s.h)
+		id := s.h.Ada(t)
 		v := s.verifier(t)
 		if proof, err := v.CheckPassword(t.Context(), cloud.Key{Kind: cloud.ByID, Value: string(id)}, secret.FromString(password), cloud.Client{}); err != nil || !proof.OK {
 			t.Fatalf("%+v, %v", proof, err)
@@ -312,7 +302,7 @@ func TestStrangeAnswersLetNobodyIn(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newTenant(t)
-			id := ada(t, s.h)
+			id := s.h.Ada(t)
 			v := s.verifier(t)
 			key := cloud.Key{Kind: cloud.ByID, Value: string(id)}
 			if _, err := v.CheckPassword(t.Context(), key, secret.FromString(password), cloud.Client{}); err != nil {
@@ -337,7 +327,7 @@ func TestStrangeAnswersLetNobodyIn(t *testing.T) {
 
 func TestMisconfigurationIsSaid(t *testing.T) {
 	s := newTenant(t)
-	id := ada(t, s.h)
+	id := s.h.Ada(t)
 	v, err := nativeauth.New(nativeauth.Options{Base: s.URL + "/contoso", ClientID: "another", Client: s.Client(), Who: s.h.Who, Now: s.h.Now, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
@@ -358,7 +348,7 @@ func TestMisconfigurationIsSaid(t *testing.T) {
 // more slowly; from another place the user is not locked out by them.
 func TestPasswordsAreGuessedSlowly(t *testing.T) {
 	s := newTenant(t)
-	ada(t, s.h)
+	s.h.Ada(t)
 	v := s.verifier(t)
 	key := cloud.Key{Kind: cloud.ByName, Value: "ada@contoso.example"}
 	var heard atomic.Int32
@@ -395,7 +385,7 @@ func TestPasswordsAreGuessedSlowly(t *testing.T) {
 // One user's proofs are few, and leave the others room.
 func TestProofsOfOneUserAreFew(t *testing.T) {
 	s := newTenant(t)
-	id := ada(t, s.h)
+	id := s.h.Ada(t)
 	v := s.verifier(t)
 	for range 20 {
 		if proof, err := v.CheckPassword(t.Context(), cloud.Key{Kind: cloud.ByID, Value: string(id)}, secret.FromString(password), cloud.Client{}); err != nil || !proof.OK {

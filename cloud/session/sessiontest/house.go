@@ -44,6 +44,21 @@ func Open(t testing.TB) *House {
 	return h
 }
 
+// Ada is a user with a mobile and nothing else.
+func (h *House) Ada(t testing.TB) cloud.UserID {
+	t.Helper()
+	profile := &cloud.Profile{UPN: "ada@contoso.example", DisplayName: "Ada", Enabled: true}
+	made := h.Write(t.Context(), []cloud.Change{
+		{UPN: profile.UPN, Op: cloud.Add, Method: cloud.Account, After: cloud.Value{Profile: profile}},
+		{UPN: profile.UPN, Op: cloud.Add, Method: cloud.Mobile, After: cloud.TextValue("+44 2079460000")}})
+	for _, r := range made {
+		if r.Err != nil {
+			t.Fatal(r.Err)
+		}
+	}
+	return cloud.UserID(made[0].ID)
+}
+
 // Begun is told by the peer which challenge a call of the driver has begun.
 func (h *House) Begun(id cloud.ChallengeID) {
 	h.mu.Lock()

@@ -277,13 +277,7 @@ func TestManyAccounts(t *testing.T) {
 	b.visit("")
 	b.want(`Array.from(document.querySelectorAll("[data-state]")).filter((e) => e.innerText === "Ready to approve sign-ins").length === 5`)
 	c := h.ask(t, false)
-	b.sees("Are you signing in?")
-	b.settled()
-	b.click("Approve")
-	b.sees("You can go on")
-	if d := h.stands(t, c); d.State != cloud.Approved {
-		t.Errorf("%+v", d)
-	}
+	h.approves(t, b, c)
 	b.click("Done")
 	b.want(`!document.querySelector("dialog")`)
 	b.quiet()

@@ -112,6 +112,18 @@ func (h *house) ask(t testing.TB, number bool) cloud.Challenge {
 	return c
 }
 
+// approves presses the button of a login, and looks for the verdict.
+func (h *house) approves(t testing.TB, b *tab, c cloud.Challenge) {
+	t.Helper()
+	b.sees("Are you signing in?")
+	b.settled()
+	b.click("Approve")
+	b.sees("You can go on")
+	if d := h.stands(t, c); d.State != cloud.Approved {
+		t.Fatalf("%+v", d)
+	}
+}
+
 // stands is the verdict on a challenge, as it is now.
 func (h *house) stands(t testing.TB, c cloud.Challenge) cloud.Decision {
 	t.Helper()

@@ -146,13 +146,7 @@ func TestRestartKeepsAccounts(t *testing.T) {
 	b.sees("Ready to approve sign-ins")
 	b.agrees("ada\n", "--totp", seed)
 	c := h.ask(t, false)
-	b.sees("Are you signing in?")
-	b.settled()
-	b.click("Approve")
-	b.sees("You can go on")
-	if d := h.stands(t, c); d.State != cloud.Approved {
-		t.Errorf("%+v", d)
-	}
+	h.approves(t, b, c)
 	b.quiet()
 }
 
@@ -168,13 +162,7 @@ func TestClockOfTheDevice(t *testing.T) {
 		b.visit("")
 		b.sees("Ready to approve sign-ins")
 		c := h.ask(t, false)
-		b.sees("Are you signing in?")
-		b.settled()
-		b.click("Approve")
-		b.sees("You can go on")
-		if d := h.stands(t, c); d.State != cloud.Approved {
-			t.Errorf("%+v", d)
-		}
+		h.approves(t, b, c)
 		b.click("Done")
 		b.sees(fmt.Sprintf("off by %d min", max(minutes, -minutes)))
 		b.quiet()

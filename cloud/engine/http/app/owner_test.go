@@ -37,14 +37,8 @@ func TestOwnerLooksAfterDevices(t *testing.T) {
 	h.activated(t, b)
 	b.expect = []string{"401", "403"}
 	c := h.ask(t, false)
-	b.sees("Are you signing in?")
-	b.settled()
-	b.click("Approve")
-	b.sees("You can go on")
+	h.approves(t, b, c)
 	b.click("Done")
-	if d := h.stands(t, c); d.State != cloud.Approved {
-		t.Fatalf("%+v", d)
-	}
 	a.sees("Approved elsewhere")
 	a.click("Done")
 	a.click("Details of " + ada)
