@@ -7,20 +7,17 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"mfabridge/fixtures/gen"
-	"mfabridge/internal/hint"
 	"mfabridge/migrate"
 )
 
@@ -264,114 +261,6 @@ func TestApplyFullDiskInTheMiddle(t *testing.T) {
 	}
 }
 
-// A journal that is gone costs nothing but its memory: what is made is found.
-// That of another plan, and what is none, are refused.
-func TestApplyJournals(t *testing.T) {
-	m := mixedStore(t)
-	journal := m.plan + ".journal"
-	for _, suffix := range []string{"", "-wal", "-shm"} {
-		_ = os.Remove(journal + suffix)
-	}
-	m.whole(t, "already", must(t, exitDone, "apply", m.plan, "--format", "json").out)
-
-	m.reset(t) // and in the middle
-	if r := stopped(t, time.Minute, syscall.SIGKILL, "apply", m.plan, "--rehearse-faults", "die-after@2"); !r.killed {
-		t.Fatalf("%+v", r)
-	}
-	for _, suffix := range []string{"", "-wal", "-shm"} {
-		_ = os.Remove(journal + suffix)
-	}
-	out := must(t, exitDone, "apply", m.plan, "--format", "json").out
-	if got := m.counts(t, out); got["done"]+got["already"] != m.total || got["already"] == 0 || got["done"] == 0 {
-		t.Errorf("changes %v, want %d in all", got, m.total)
-	}
-	if got := m.listing(t); !maps.Equal(got, m.want) {
-		t.Errorf("the store differs: %s", firstDifference(got, m.want))
-	}
-
-	m.reset(t)
-	copyFiles(t, m.path("half.plan.journal"), filepath.Dir(m.plan))
-	if err := os.Rename(m.path("half.plan.journal"), journal); err != nil {
-		t.Fatal(err)
-	}
-	if r := mfabridge(t, "apply", m.plan); r.code != exitFailed || !strings.Contains(r.err, "belongs to another plan") || !strings.Contains(r.err, "hint: ") {
-		t.Errorf("a foreign journal: exit code %d, %s", r.code, r.err)
-	}
-	m.write(t, "move.plan.journal", strings.Repeat("not a journal ", 1000))
-	if r := mfabridge(t, "apply", m.plan); r.code != exitFailed || !strings.Contains(r.err, "cannot be used") {
-		t.Errorf("no journal: exit code %d, %s", r.code, r.err)
-	}
-	if err := os.Remove(journal); err != nil {
-		t.Fatal(err)
-	}
-	m.goesOn(t)
-}
-
-// Two machines with copies of the plan, each with a journal of its own, on one
-// store: one works at a time, and the second finds what the first has made.
-func TestApplyTwoMachines(t *testing.T) {
-	m := mixedStore(t)
-	m.reset(t)
-	machines := []string{m.path("one"), m.path("two")}
-	for _, dir := range machines {
-		if err := os.Mkdir(dir, 0o700); err != nil {
-			t.Fatal(err)
-		}
-		copyFiles(t, m.plan, dir)
-		copyFiles(t, m.plan+".key", dir)
-	}
-	ends := make([]ran, 2)
-	var running sync.WaitGroup
-	for i, dir := range machines {
-		running.Go(func() {
-			ends[i] = stopped(t, time.Minute, syscall.SIGKILL, "apply", filepath.Join(dir, "move.plan"), "--rehearse-faults", "slow:5ms", "--rate", "20000")
-		})
-	}
-	running.Wait()
-	for _, e := range ends {
-		if e.code != exitDone && e.code != exitNotNow {
-			t.Errorf("exit code %d: %s", e.code, e.err)
-		}
-	}
-	made := map[string]int{}
-	for _, dir := range machines {
-		for outcome, n := range m.counts(t, must(t, exitDone, "apply", filepath.Join(dir, "move.plan"), "--format", "json").out) {
-			made[outcome] += n
-		}
-	}
-	if made["done"] != m.total || made["already"] != m.total {
-		t.Errorf("both together: %v, want %d done and as many found", made, m.total)
-	}
-	if got := m.listing(t); !maps.Equal(got, m.want) {
-		t.Errorf("the store differs: %s", firstDifference(got, m.want))
-	}
-
-	// Half on one machine; then the other takes over, with a copy of the
-	// journal and without.
-	for _, withJournal := range []bool{true, false} {
-		m.reset(t)
-		for _, dir := range machines {
-			for _, suffix := range []string{"", "-wal", "-shm"} {
-				_ = os.Remove(filepath.Join(dir, "move.plan.journal"+suffix))
-			}
-		}
-		r := stopped(t, time.Minute, syscall.SIGKILL, "apply", filepath.Join(machines[0], "move.plan"), "--rehearse-faults", "die-after@3")
-		if !r.killed {
-			t.Fatalf("%+v", r)
-		}
-		if withJournal {
-			copyFiles(t, filepath.Join(machines[0], "move.plan.journal*"), machines[1])
-		}
-		got := m.counts(t, must(t, exitDone, "apply", filepath.Join(machines[1], "move.plan"), "--format", "json").out)
-		if got["done"]+got["already"] != m.total || withJournal && got["already"] > 0 {
-			t.Errorf("with the journal %v: %v, want %d", withJournal, got, m.total)
-		}
-		if got := m.listing(t); !maps.Equal(got, m.want) {
-			t.Errorf("with the journal %v: the store differs: %s", withJournal, firstDifference(got, m.want))
-		}
-	}
-}
-
 // Some users are changed by others between the plan and its apply: they are
 // left alone, the others are as ever.
 func TestApplyBesideOthers(t *testing.T) {
@@ -403,158 +292,6 @@ func TestApplyBesideOthers(t *testing.T) {
 		}
 		if meddled[upn] && strings.Contains(is, "mobile") {
 			t.Errorf("%s was written to: %s", upn, is)
-		}
-	}
-}
-
-// Waves one after the other, with a gate between them, come to the same end.
-func TestApplyWavesAndGate(t *testing.T) {
-	m := mixedStore(t)
-	m.reset(t)
-	log := m.path("gate.log")
-	script := m.write(t, "gate.sh", `#!/bin/sh
-echo "$1 $MFABRIDGE_WAVE $MFABRIDGE_NEXT_WAVE $MFABRIDGE_WAVE_DONE $MFABRIDGE_WAVE_FAILED $MFABRIDGE_WAVE_STALE" >>"`+log+`"
-cat
-[ -z "$MFABRIDGE_NEXT_WAVE" ] || [ -e "`+m.path("open")+`" ]
-`)
-	gate := []string{"apply", m.plan, "--gate", "sh " + script + " 'two words'", "--format", "json"}
-	r := mfabridge(t, gate...)
-	if r.code != exitGate || !strings.Contains(r.err, "the gate behind wave pilot is not met: exit status 1") || !strings.Contains(r.out, `"type":"gate","wave":"pilot","next":"first","passed":false,"exit":1`) {
-		t.Errorf("a closed gate: exit code %d, %s", r.code, r.err)
-	}
-	r = mfabridge(t, "apply", m.plan, "--wave", "pilot")
-	if r.code != exitDone || !strings.Contains(r.out, "0 failed, 0 stale, 0 left") {
-		t.Errorf("the pilot: exit code %d, %s", r.code, r.out)
-	}
-	m.write(t, "open", "")
-	r = mfabridge(t, gate...)
-	if r.code != exitDone {
-		t.Fatalf("an open gate: exit code %d, %s", r.code, r.err)
-	}
-	m.whole(t, "done", r.out)
-	for _, want := range []string{`{"type":"wave","wave":"pilot","state":"begin"`, `{"type":"wave","wave":"","state":"end"`, `{"type":"batch","wave":"first"`} {
-		if !strings.Contains(r.out, want) {
-			t.Errorf("no line %s", want)
-		}
-	}
-	asked, err := os.ReadFile(log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	lines := strings.Split(strings.TrimSpace(string(asked)), "\n")
-	if len(lines) != 3 || lines[0] != lines[1] || !strings.HasPrefix(lines[0], "two words pilot first ") || !strings.HasPrefix(lines[2], "two words first  ") {
-		t.Errorf("the gate was asked %q", lines)
-	}
-}
-
-// USR1 makes a run wait behind its batch, with its lock; USR2 lets it go on.
-func TestApplyPause(t *testing.T) {
-	m := mixedStore(t)
-	m.reset(t)
-	cmd := child(t.Context(), "apply", m.plan, "--format", "json", "--rate", "2000")
-	reader, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var errs bytes.Buffer
-	cmd.Stderr = &errs
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	lines := follow(reader)
-	await := func(part string) {
-		t.Helper()
-		for line := range lines {
-			if strings.Contains(line, part) {
-				return
-			}
-		}
-		t.Fatalf("no line with %s\n%s", part, errs.String())
-	}
-	signal := func(s syscall.Signal) {
-		t.Helper()
-		if err := cmd.Process.Signal(s); err != nil {
-			t.Fatal(err)
-		}
-	}
-	await(`"type":"batch"`)
-	for range 2 {
-		signal(syscall.SIGUSR1)
-		await(`"type":"pause","paused":true`)
-		if r := mfabridge(t, "apply", m.plan); r.code != exitNotNow || !strings.Contains(r.err, "hint: wait until it has ended") {
-			t.Errorf("another run while the first waits: exit code %d, %s", r.code, r.err)
-		}
-		signal(syscall.SIGUSR2)
-		await(`"type":"pause","paused":false`)
-	}
-	await(`"type":"summary"`)
-	if err := cmd.Wait(); err != nil || !strings.Contains(errs.String(), "going on") {
-		t.Errorf("%v: %s", err, errs.String())
-	}
-	m.goesOn(t)
-}
-
-// follow reads lines as they come.
-func follow(r io.Reader) <-chan string {
-	lines := make(chan string, 1<<16)
-	go func() {
-		defer close(lines)
-		dec := json.NewDecoder(r)
-		for {
-			var line json.RawMessage
-			if dec.Decode(&line) != nil {
-				return
-			}
-			lines <- string(line)
-		}
-	}()
-	return lines
-}
-
-// The limits of the command line are refused where they make no sense.
-func TestApplyOptionsRefused(t *testing.T) {
-	s := planned(t)
-	for _, args := range [][]string{
-		{"--rate", "0"}, {"--rate", "fast"}, {"--rate", "10/h"}, {"--rate", "10/"}, {"--rate", "-1"}, {"--rate", "NaN"}, {"--concurrency", "0"}, {"--concurrency", "65"},
-		{"--quiet-hours", "8-18"}, {"--quiet-hours", "08:00-18:00;"}, {"--gate", "  "}, {"--gate", "'open"}, {"--gate", "true", "--wave", "pilot"},
-		{"--rehearse-faults", "explode"}, {"--max-failures", "-1"},
-	} {
-		r := mfabridge(t, append([]string{"apply", s.plan}, args...)...)
-		if r.code != exitUsage || !strings.Contains(r.err, "mfabridge: hint: ") {
-			t.Errorf("%v: exit code %d, %s", args, r.code, r.err)
-		}
-	}
-	if r := mfabridge(t, "apply", s.plan, "--wave", "pilot"); r.code != exitFailed || !strings.Contains(r.err, `no wave "pilot"`) {
-		t.Errorf("an unknown wave: exit code %d, %s", r.code, r.err)
-	}
-	quiet := mfabridge(t, "apply", s.plan, "--quiet-hours", "00:00-24:00")
-	if quiet.code != exitNotNow || !strings.Contains(quiet.err, "quiet hours are on until") {
-		t.Errorf("quiet hours: exit code %d, %s", quiet.code, quiet.err)
-	}
-	if _, err := os.Stat(s.plan + ".journal"); err == nil {
-		t.Error("a run that did not begin left a journal")
-	}
-}
-
-func TestParseRate(t *testing.T) {
-	for given, want := range map[string]float64{"10": 10, "10/s": 10, "300/m": 5, "0.5/s": 0.5} {
-		if got, err := parseRate(given); err != nil || got != want {
-			t.Errorf("%s: %v, %v", given, got, err)
-		}
-	}
-}
-
-func TestSplitWords(t *testing.T) {
-	for given, want := range map[string][]string{
-		"./ask": {"./ask"}, " sh  -c 'a b; \"c\"' ": {"sh", "-c", `a b; "c"`}, `x "" y`: {"x", "", "y"}, `a"b c"d`: {"ab cd"}, `$HOME *|;`: {"$HOME", "*|;"},
-	} {
-		if got, err := splitWords(given); err != nil || !slices.Equal(got, want) {
-			t.Errorf("%q: %q, %v", given, got, err)
-		}
-	}
-	for _, wrong := range []string{"", "''", "a 'b", `"`} {
-		if got, err := splitWords(wrong); err == nil || hint.Of(err) == "" {
-			t.Errorf("%q: %q", wrong, got)
 		}
 	}
 }

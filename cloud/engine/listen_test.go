@@ -1,0 +1,85 @@
+package engine_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"mfabridge/cloud"
+	"mfabridge/cloud/cloudtest"
+	"mfabridge/cloud/engine"
+)
+
+func TestListenersHearOfPushes(t *testing.T) {
+	h := build(t)
+	id := h.user(t, 1)
+	a := h.enrolled(t, id, "phone")
+	changed, leave, err := h.Listen(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer leave()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	hears := func(what string) {
+		t.Helper()
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			t.Fatalf("nothing was heard of %s", what)
+		}
+	}
+	c := h.ask(t, id, nil)
+	hears("the push")
+	if _, err := h.Press(t.Context(), a.answer(t, c.ID, engine.PushApprove, "", h.Now())); err != nil {
+		t.Fatal(err)
+	}
+	hears("its verdict")
+}
+
+// What another process on the store begins and decides is heard too, however
+// long the one comes after the other; and each is heard once.
+func TestListenersHearOfOtherProcesses(t *testing.T) {
+	h := build(t)
+	ada, bob := h.user(t, 1), h.user(t, 2)
+	a := h.enrolled(t, ada, "phone")
+	h.enrolled(t, bob, "phone")
+	other := &house{Clock: cloudtest.ClockAt(h.Now()), path: h.path, outbox: h.outbox}
+	other.open(t)
+	listen := func(id cloud.UserID) (changed <-chan struct{}) {
+		changed, leave, err := h.Listen(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(leave)
+		return changed
+	}
+	adas, bobs := listen(ada), listen(bob)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	hears := func(changed <-chan struct{}, what string) {
+		t.Helper()
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			t.Fatalf("nothing was heard of %s", what)
+		}
+	}
+	c := other.ask(t, ada, nil)
+	hears(adas, "a push")
+	for range 2 { // the look at each of them sees the first push again, or not any more
+		other.Advance(1500 * time.Millisecond)
+		other.ask(t, bob, nil)
+		hears(bobs, "another's push")
+	}
+	select {
+	case <-adas:
+		t.Error("a push rang twice")
+	default:
+	}
+	other.Advance(20 * time.Second)
+	if _, err := other.Press(t.Context(), a.answer(t, c.ID, engine.PushDeny, "", other.Now())); err != nil {
+		t.Fatal(err)
+	}
+	hears(adas, "its verdict")
+}
