@@ -23,7 +23,7 @@ const (
 type bell struct {
 	mu      sync.Mutex
 	closed  bool
-	waiting map[cloud.UserID]map[chan struct{}]struct{}
+	waiting map[cloud.UserID]map[*Ear]struct{}
 	all     map[chan cloud.UserID]struct{} // who waits for every user
 	stop    func()                         // ends the follower; nil: there is none
 }
@@ -32,11 +32,9 @@ type bell struct {
 func (b *bell) ring(user cloud.UserID) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for ch := range b.waiting[user] {
-		select {
-		case ch <- struct{}{}:
-		default: // it rings already
-		}
+	for ear := range b.waiting[user] {
+		ear.rung = true
+		ear.wake()
 	}
 	for ch := range b.all {
 		select {
@@ -61,24 +59,18 @@ func (b *bell) addAll() (ch chan cloud.UserID, leave func()) {
 	}
 }
 
-func (b *bell) add(user cloud.UserID) (ch chan struct{}, leave func()) {
-	ch = make(chan struct{}, 1)
+func (b *bell) add(user cloud.UserID, device string) *Ear {
+	ear := &Ear{bell: b, user: user, device: device, ch: make(chan struct{}, 1)}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.waiting == nil {
-		b.waiting = map[cloud.UserID]map[chan struct{}]struct{}{}
+		b.waiting = map[cloud.UserID]map[*Ear]struct{}{}
 	}
 	if b.waiting[user] == nil {
-		b.waiting[user] = map[chan struct{}]struct{}{}
+		b.waiting[user] = map[*Ear]struct{}{}
 	}
-	b.waiting[user][ch] = struct{}{}
-	return ch, func() {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		if delete(b.waiting[user], ch); len(b.waiting[user]) == 0 {
-			delete(b.waiting, user)
-		}
-	}
+	b.waiting[user][ear] = struct{}{}
+	return ear
 }
 
 func (b *bell) close() {
@@ -91,15 +83,20 @@ func (b *bell) close() {
 	}
 }
 
-// Listen returns a channel that signals when the pushes of a user may have
-// changed, also by another process on the store; leave ends it.
-func (e *Engine) Listen(ctx context.Context, user cloud.UserID) (changed <-chan struct{}, leave func(), err error) {
-	ch, leave := e.bell.add(user)
+// Listen returns what signals when the pushes of a user may have changed, also by
+// another process on the store; whoever takes it leaves it.
+func (e *Engine) Listen(ctx context.Context, user cloud.UserID) (*Ear, error) {
+	return e.Attend(ctx, user, "")
+}
+
+// Attend is Listen for a stream of a device, which hears its test events too.
+func (e *Engine) Attend(ctx context.Context, user cloud.UserID, device string) (*Ear, error) {
+	ear := e.bell.add(user, device)
 	if err := e.hearOthers(ctx); err != nil {
-		leave()
-		return nil, nil, asError(err)
+		ear.Leave()
+		return nil, asError(err)
 	}
-	return ch, leave, nil
+	return ear, nil
 }
 
 // hearOthers makes sure that pushes that other processes begin ring here.

@@ -76,6 +76,7 @@ type Engine struct {
 	caps      cloud.Capabilities
 	hub       hub
 	bell      bell
+	tests     testMeter
 	passwords passwords
 	primaries atomic.Pointer[primaries] // who proves passwords
 	asking    chan struct{}             // questions to them that are under way

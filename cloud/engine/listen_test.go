@@ -14,17 +14,17 @@ func TestListenersHearOfPushes(t *testing.T) {
 	h := build(t)
 	id := h.user(t, 1)
 	a := h.enrolled(t, id, "phone")
-	changed, leave, err := h.Listen(t.Context(), id)
+	ear, err := h.Listen(t.Context(), id)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer leave()
+	defer ear.Leave()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	hears := func(what string) {
 		t.Helper()
 		select {
-		case <-changed:
+		case <-ear.Rung():
 		case <-ctx.Done():
 			t.Fatalf("nothing was heard of %s", what)
 		}
@@ -47,12 +47,12 @@ func TestListenersHearOfOtherProcesses(t *testing.T) {
 	other := &house{Clock: cloudtest.ClockAt(h.Now()), path: h.path, outbox: h.outbox}
 	other.open(t)
 	listen := func(id cloud.UserID) (changed <-chan struct{}) {
-		changed, leave, err := h.Listen(t.Context(), id)
+		ear, err := h.Listen(t.Context(), id)
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(leave)
-		return changed
+		t.Cleanup(ear.Leave)
+		return ear.Rung()
 	}
 	adas, bobs := listen(ada), listen(bob)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)

@@ -99,14 +99,27 @@ func (e *Engine) Unsubscribe(ctx context.Context, user cloud.UserID, device, end
 	return asError(err)
 }
 
-// Wake is a device to be woken for a push or for what it is to tell.
+// Wake is a device to be woken: for a push, for what it is to tell, or for a test.
 type Wake struct {
 	User         cloud.UserID
 	Device       string
 	Subscription Subscription
-	Push         *Push   // nil: for the notice
-	Notice       *Notice // nil: for the push
+	Push         *Push   // nil: for something else
+	Notice       *Notice // nil: for something else
+	Test         string  // name of a test event; empty: for something else
 }
+
+// Woken is what became of a wake that somebody waited for.
+type Woken string
+
+// Words for it.
+const (
+	WokenNone   Woken = "none"   // the device has not subscribed, or the engine sends nothing
+	WokenSent   Woken = "sent"   // the push service has taken it
+	WokenGone   Woken = "gone"   // the push service does not know the device any more: it has to subscribe anew
+	WokenBusy   Woken = "busy"   // too many wait for that push service
+	WokenFailed Woken = "failed" // it was not reached, or has refused
+)
 
 // Wakes are the devices of a user that hear of pushes from a push service, with
 // all that waits for each.

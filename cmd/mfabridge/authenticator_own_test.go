@@ -73,3 +73,29 @@ func TestAuthenticatorWithAPINLooksAfterItself(t *testing.T) {
 		}
 	}
 }
+
+// A person sees whether requests reach the terminal, and why not.
+func TestAuthenticatorTest(t *testing.T) {
+	d := newDesk(t, "")
+	d.activate(t, "one.json", oathtool(t, fixtures.CanaryDeviceBase32))
+	at := []string{"authenticator", "test", "--device", d.path("one.json")}
+	if r := must(t, exitDone, at...); !regexp.MustCompile(`^a request reaches this authenticator, in \d+ ms\n$`).MatchString(r.out) {
+		t.Errorf("%s%s", r.out, r.err)
+	}
+	if r := must(t, exitDone, append(at, "--format", "json")...); !regexp.MustCompile(`^{"arrived":true,"milliseconds":[\d.]+,"streams":1,"push_service":"none"}\n$`).MatchString(r.out) {
+		t.Errorf("%s%s", r.out, r.err)
+	}
+	must(t, exitUsage, append(at, "--format", "csv")...)
+	must(t, exitUsage, append(at, "--wait", "0s")...)
+	for range 4 {
+		must(t, exitDone, at...)
+	}
+	if r := must(t, exitUnavailable, at...); !strings.Contains(r.err, "tested often enough") {
+		t.Errorf("the seventh: %s", r.err)
+	}
+	id := regexp.MustCompile(`(?m)^(\S+) +Terminal of Grace \(this\)`).FindStringSubmatch(must(t, exitDone, "authenticator", "devices", "--device", d.path("one.json")).out)
+	must(t, exitDone, "authenticator", "remove", id[1], "--lost", "--device", d.path("one.json"))
+	must(t, exitFailed, at...)
+	d.engine.kill()
+	must(t, exitUnavailable, at...)
+}

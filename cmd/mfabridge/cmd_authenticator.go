@@ -68,6 +68,12 @@ func (p *program) authenticatorCommand() *cli.Command {
 				}},
 			{Name: "pin", Usage: "set the PIN that this authenticator approves with, or another", Flags: append(one, pin,
 				&cli.StringFlag{Name: "old", EnvVars: env("old"), Usage: "the PIN of before, where there is one: `file:PATH`, env:NAME, or -"}), Action: p.authenticatorPIN},
+			{Name: "test", Usage: "check that requests reach this authenticator",
+				Description: "Asks the engine for an empty event and waits for it on the way that sign-ins come. Nobody signs in by it,\n" +
+					"and nothing is kept of it. Six a minute at most.",
+				Flags: append(one, formatFlag(),
+					&cli.DurationFlag{Name: "wait", EnvVars: env("wait"), Value: testPatience, Usage: "wait at most this `TIME` for it to arrive"}),
+				Action: p.withDevice(p.testDevice)},
 			{Name: "devices", Usage: "list the authenticators of this user", Flags: one, Action: p.withDevice(p.listOwnDevices)},
 			{Name: "rename", Usage: "call an authenticator of this user something else", ArgsUsage: "ID NAME", Flags: one, Action: p.withDevice(p.renameOwnDevice)},
 			{Name: "remove", Usage: "remove an authenticator of this user: it approves nothing more, and its codes end", ArgsUsage: "ID", Flags: append(one,

@@ -34,7 +34,7 @@ func (p *program) openPush(s *engineServer, log *slog.Logger) (pages.Options, er
 	if s.waker, err = newWaker(s.conf.Push, s.embedded, p.now, log); err != nil {
 		return o, err
 	}
-	o.PushKey, o.MayPush = s.waker.Key(), s.waker.MayPush
+	o.PushKey, o.MayPush, o.Wake = s.waker.Key(), s.waker.MayPush, s.waker.Try
 	return o, nil
 }
 

@@ -178,16 +178,9 @@ func (c *Client) post(ctx context.Context, path string, body, into any) error {
 func (c *Client) call(ctx context.Context, d *Device, now time.Time, wait time.Duration, method, path string, body, into any) error {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout+wait)
 	defer cancel()
-	r, err := c.request(ctx, method, path, body)
+	r, err := c.deviceRequest(ctx, d, now, method, path, body)
 	if err != nil {
 		return err
-	}
-	if d != nil {
-		signature, err := sign(d.key, engine.RequestText(d.User, d.ID, now))
-		if err != nil {
-			return err
-		}
-		r.Header.Set("Authorization", "Bearer "+engine.DeviceToken(d.User, d.ID, now, signature))
 	}
 	w, err := c.http.Do(r)
 	if err != nil {
@@ -209,6 +202,20 @@ func (c *Client) call(ctx context.Context, d *Device, now time.Time, wait time.D
 		return &cloud.Error{Kind: cloud.Unavailable, Message: "what answers is not an engine of ours"}
 	}
 	return nil
+}
+
+// deviceRequest is a request of a device, or of nobody if it is nil.
+func (c *Client) deviceRequest(ctx context.Context, d *Device, now time.Time, method, path string, body any) (*http.Request, error) {
+	r, err := c.request(ctx, method, path, body)
+	if err != nil || d == nil {
+		return r, err
+	}
+	signature, err := sign(d.key, engine.RequestText(d.User, d.ID, now))
+	if err != nil {
+		return nil, err
+	}
+	r.Header.Set("Authorization", "Bearer "+engine.DeviceToken(d.User, d.ID, now, signature))
+	return r, nil
 }
 
 func (c *Client) request(ctx context.Context, method, path string, body any) (*http.Request, error) {

@@ -149,3 +149,38 @@ func FuzzParse(f *testing.F) {
 		_, _, _ = d.Code(time.Unix(1111111109, 0))
 	})
 }
+
+// A stream is heard until its hearer has enough, the engine ends it, or it
+// breaks; a test is known by its name.
+func TestStreamOfEvents(t *testing.T) {
+	status, text := http.StatusOK, ":\n\nevent: pushes\ndata: {}\n\nevent: test\ndata: {\"id\":\"b\"}\n\nevent: test\ndata: {\"id\":\"a\"}\n\n"
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(status)
+		fmt.Fprint(w, text)
+	}))
+	defer server.Close()
+	c, err := device.New(device.Options{URL: server.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	d, heard := parse(t, file(t, nil)), ""
+	hear := func(e device.Event) bool { heard += e.Name + string(e.Data); return !e.IsTest("b") }
+	if err := c.Events(t.Context(), d, hear); err != nil || heard != `pushes{}test{"id":"b"}` {
+		t.Errorf("%s, %v", heard, err)
+	}
+	if err := c.Events(t.Context(), d, func(device.Event) bool { return true }); err != nil {
+		t.Errorf("the engine ends it: %v", err)
+	}
+	text = "data: " + strings.Repeat("x", 1<<20)
+	if err := c.Events(t.Context(), d, hear); cloud.KindOf(err) != cloud.Unavailable {
+		t.Errorf("a line without end: %v", err)
+	}
+	status, text = http.StatusUnauthorized, `{"error":{"code":"denied","message":"no"}}`
+	if err := c.Events(t.Context(), d, hear); cloud.KindOf(err) != cloud.Denied {
+		t.Errorf("a removed device: %v", err)
+	}
+	if (device.Event{Name: "pushes", Data: []byte(`{"id":"a"}`)}).IsTest("a") || (device.Event{Name: "test", Data: []byte(`[`)}).IsTest("") {
+		t.Error("that is no test")
+	}
+}

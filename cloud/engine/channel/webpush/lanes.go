@@ -10,6 +10,7 @@ type lanes struct {
 	busy    int
 	byHost  map[string]*lane
 	order   []string // hosts for which something waits
+	closed  bool
 }
 
 type lane struct {
@@ -17,10 +18,14 @@ type lane struct {
 	waiting []func()
 }
 
-// run runs a task for a host, or lets it wait; false: too many wait there.
+// run runs a task for a host, or lets it wait; false: too many wait there, or
+// nothing is taken any more.
 func (l *lanes) run(host string, task func()) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.closed {
+		return false
+	}
 	if l.byHost == nil {
 		l.byHost = map[string]*lane{}
 	}
@@ -75,5 +80,10 @@ func (l *lanes) ended(host string) {
 	l.start()
 }
 
-// wait waits for all that runs or waits.
-func (l *lanes) wait() { l.running.Wait() }
+// close takes nothing more, and waits for all that runs or waits.
+func (l *lanes) close() {
+	l.mu.Lock()
+	l.closed = true
+	l.mu.Unlock()
+	l.running.Wait()
+}

@@ -33,7 +33,10 @@ func TestLanesAreFair(t *testing.T) {
 		t.Errorf("%d at once to one host", n)
 	}
 	close(stop)
-	l.wait()
+	l.close()
+	if l.run("fast", func() {}) {
+		t.Error("something was taken after the end")
+	}
 	if l.busy != 0 || len(l.byHost) != 0 || len(l.order) != 0 || stuck.Load() != maxForHost+maxWaiting {
 		t.Errorf("%d busy, %d hosts, %d in order, %d ran", l.busy, len(l.byHost), len(l.order), stuck.Load())
 	}

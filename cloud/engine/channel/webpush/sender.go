@@ -46,6 +46,8 @@ const (
 	maxAnswer   = 4 << 10
 	maxMessage  = 3000 // bytes before encryption, which leaves room in a record
 	noticeLives = 24 * time.Hour
+	testLives   = time.Minute
+	tryPatience = 8 * time.Second
 )
 
 // DefaultHosts are the push services of Chromium, Firefox, Safari and Edge.
@@ -144,7 +146,7 @@ func (s *Sender) Run(ctx context.Context) error {
 		return err
 	}
 	defer leave()
-	defer s.lanes.wait()
+	defer s.lanes.close()
 	for {
 		select {
 		case <-ctx.Done():
@@ -195,12 +197,16 @@ func (s *Sender) once(w *engine.Wake) bool {
 	return true
 }
 
-// about is what a device is woken for.
+// about is what a device is woken for. One test takes the place of another that
+// the push service still has.
 func about(w *engine.Wake) string {
-	if w.Push != nil {
+	switch {
+	case w.Push != nil:
 		return string(w.Push.Challenge)
+	case w.Notice != nil:
+		return "notice " + w.Notice.ID
 	}
-	return "notice " + w.Notice.ID
+	return "test"
 }
 
 // message is what a device is sent.
@@ -212,31 +218,67 @@ type message struct {
 	Expires   time.Time         `json:"expires_at,omitzero"`
 	Number    bool              `json:"number,omitempty"`
 	Text      string            `json:"text,omitempty"`
+	ID        string            `json:"id,omitempty"` // of a test
 }
 
-// send hands a message to the lane of its host, which drops it if too many wait.
+// messageOf is what wakes a device, and how long a push service keeps it.
+func (s *Sender) messageOf(w *engine.Wake) (m message, life time.Duration) {
+	switch {
+	case w.Push != nil:
+		_, place, found := strings.Cut(w.Push.From, ":")
+		if !found {
+			place = w.Push.From
+		}
+		return message{Type: "push", Challenge: w.Push.Challenge, App: w.Push.App, From: place, Expires: w.Push.Expires.UTC(), Number: w.Push.Matched},
+			w.Push.Expires.Sub(s.o.Now())
+	case w.Notice != nil:
+		return message{Type: "notice", Text: w.Notice.Text}, noticeLives
+	}
+	return message{Type: "test", ID: w.Test}, testLives
+}
+
+// queue hands a message to the lane of its host, and told what became of it.
+// False: it was not taken, told is not called.
+func (s *Sender) queue(ctx context.Context, w *engine.Wake, told func(engine.Woken)) bool {
+	m, life := s.messageOf(w)
+	text, err := json.Marshal(m)
+	if err != nil || len(text) > maxMessage || life <= 0 {
+		return false
+	}
+	ok := s.lanes.run(host(w.Subscription.Endpoint), func() { told(s.deliver(ctx, w, text, life)) })
+	if !ok {
+		s.o.Log.WarnContext(ctx, "a push service is too slow: a device is not woken", "host", host(w.Subscription.Endpoint))
+	}
+	return ok
+}
+
+// send sends what nobody waits for.
 func (s *Sender) send(ctx context.Context, w *engine.Wake) {
 	if err := s.MayPush(w.Subscription.Endpoint); err != nil { // the configuration was another when it was taken
 		s.o.Log.InfoContext(ctx, "a device is not woken", "user", w.User, "err", err)
 		return
 	}
-	m, life := message{Type: "notice"}, noticeLives
-	if w.Push != nil {
-		_, place, found := strings.Cut(w.Push.From, ":")
-		if !found {
-			place = w.Push.From
-		}
-		m = message{Type: "push", Challenge: w.Push.Challenge, App: w.Push.App, From: place, Expires: w.Push.Expires.UTC(), Number: w.Push.Matched}
-		life = w.Push.Expires.Sub(s.o.Now())
-	} else {
-		m.Text = w.Notice.Text
+	s.queue(ctx, w, func(engine.Woken) {})
+}
+
+// Try wakes one device, within the limits that all wakes have, and says what the
+// push service made of it. It waits for a place and for the answer, eight seconds
+// at most.
+func (s *Sender) Try(ctx context.Context, w engine.Wake) engine.Woken {
+	if s.MayPush(w.Subscription.Endpoint) != nil {
+		return engine.WokenFailed
 	}
-	text, err := json.Marshal(m)
-	if err != nil || len(text) > maxMessage || life <= 0 {
-		return
+	ctx, stop := context.WithTimeout(ctx, tryPatience)
+	defer stop()
+	became := make(chan engine.Woken, 1)
+	if !s.queue(ctx, &w, func(word engine.Woken) { became <- word }) {
+		return engine.WokenBusy
 	}
-	if !s.lanes.run(host(w.Subscription.Endpoint), func() { s.deliver(ctx, w, text, life) }) {
-		s.o.Log.WarnContext(ctx, "a push service is too slow: a device is not woken", "host", host(w.Subscription.Endpoint))
+	select {
+	case word := <-became:
+		return word
+	case <-ctx.Done():
+		return engine.WokenBusy
 	}
 }
 
@@ -248,9 +290,9 @@ func host(endpoint string) string {
 	return strings.ToLower(u.Host)
 }
 
-// deliver sends one message. Of what a push service answers nothing but its
-// status is looked at.
-func (s *Sender) deliver(ctx context.Context, w *engine.Wake, text []byte, life time.Duration) {
+// deliver sends one message, and says what became of it. Of what a push service
+// answers nothing but its status is looked at.
+func (s *Sender) deliver(ctx context.Context, w *engine.Wake, text []byte, life time.Duration) engine.Woken {
 	sum := sha256.Sum256([]byte(about(w)))
 	to := &push.Subscription{Endpoint: w.Subscription.Endpoint, Keys: push.Keys{P256dh: w.Subscription.P256DH, Auth: w.Subscription.Auth}}
 	answer, err := push.SendNotificationWithContext(ctx, text, to, &push.Options{HTTPClient: s.o.Client, Subscriber: strings.TrimPrefix(s.o.Subject, "mailto:"),
@@ -260,7 +302,7 @@ func (s *Sender) deliver(ctx context.Context, w *engine.Wake, text []byte, life 
 		if ctx.Err() == nil { // the error quotes the address, which whoever has it may send to
 			s.o.Log.InfoContext(ctx, "a push service was not reached", "host", host(w.Subscription.Endpoint))
 		}
-		return
+		return engine.WokenFailed
 	}
 	_, _ = io.Copy(io.Discard, io.LimitReader(answer.Body, maxAnswer))
 	_ = answer.Body.Close()
@@ -269,7 +311,10 @@ func (s *Sender) deliver(ctx context.Context, w *engine.Wake, text []byte, life 
 		if err := s.o.Core.Unsubscribe(ctx, w.User, w.Device, w.Subscription.Endpoint); err != nil && ctx.Err() == nil {
 			s.o.Log.WarnContext(ctx, "a subscription that is gone cannot be forgotten", "user", w.User, "err", err)
 		}
+		return engine.WokenGone
 	case answer.StatusCode < 200 || answer.StatusCode > 299:
 		s.o.Log.InfoContext(ctx, "a push service refused", "host", host(w.Subscription.Endpoint), "status", answer.StatusCode)
+		return engine.WokenFailed
 	}
+	return engine.WokenSent
 }

@@ -291,3 +291,45 @@ func TestSeveralEnginesWakeForOneThing(t *testing.T) {
 		t.Errorf("topics %v, messages %v", topics, said)
 	}
 }
+
+// A test is sent like a push, says nothing of anybody, and what became of it is
+// told.
+func TestTryTellsWhatBecameOfIt(t *testing.T) {
+	h, b := build(t), newBrowser(t)
+	status := http.StatusCreated
+	s := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
+	h.subscribe(t, h.device, b.subscription(s.URL+"/send/1"))
+	sender := h.run(t, true, s)
+	w := engine.Wake{User: h.user, Device: h.device, Subscription: *b.subscription(s.URL + "/send/1"), Test: "a-B_9"}
+	if got := sender.Try(t.Context(), w); got != engine.WokenSent {
+		t.Errorf("%s", got)
+	}
+	r := s.got(t)
+	body, _ := io.ReadAll(r.Body)
+	text, err := b.open(body)
+	if err != nil || string(text) != `{"type":"test","id":"a-B_9"}` || r.Header.Get("TTL") != "60" || r.Header.Get("Topic") == "" {
+		t.Errorf("%s, %v, %v", text, err, r.Header)
+	}
+	isSigned(t, r.Header.Get("Authorization"), sender.Key(), s.URL)
+	status = http.StatusInternalServerError
+	if got := sender.Try(t.Context(), w); got != engine.WokenFailed {
+		t.Errorf("refused: %s", got)
+	}
+	status = http.StatusGone
+	if got := sender.Try(t.Context(), w); got != engine.WokenGone {
+		t.Errorf("gone: %s", got)
+	}
+	if o, err := h.Owned(t.Context(), h.user); err != nil || o.Devices[0].Push {
+		t.Errorf("it is still there: %+v, %v", o, err)
+	}
+	w.Subscription.Endpoint = "https://push.evil.example/1"
+	if got := sender.Try(t.Context(), w); got != engine.WokenFailed {
+		t.Errorf("another host: %s", got)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	w.Subscription.Endpoint = s.URL
+	if got := sender.Try(ctx, w); got == engine.WokenSent || got == engine.WokenGone {
+		t.Errorf("nobody waits any more: %s", got)
+	}
+}

@@ -101,6 +101,7 @@ var allowed = map[string]string{
 	"pages POST /authenticator/v1/subscription":          "device",
 	"pages POST /authenticator/v1/subscription/remove":   "device",
 	"pages POST /authenticator/v1/notices/seen":          "device",
+	"pages POST /authenticator/v1/test":                  "device",
 
 	"pages POST /delivery/v1/{provider}":                       "providers",
 	"pages GET /delivery/v1/{provider}":                        "providers",

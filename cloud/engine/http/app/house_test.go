@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"context"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -29,7 +30,22 @@ type house struct {
 
 	handler http.Handler
 	server  *httptest.Server
+
+	// What stands between the engine and the page, and what wakes it; nil: nothing.
+	between func(w http.ResponseWriter, r *http.Request, next http.Handler)
+	wake    func(engine.Wake) engine.Woken
 }
+
+// ServeHTTP implements http.Handler.
+func (h *house) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if h.between != nil {
+		h.between(w, r, h.handler)
+		return
+	}
+	h.handler.ServeHTTP(w, r)
+}
+
+func (h *house) woken(_ context.Context, w engine.Wake) engine.Woken { return h.wake(w) }
 
 // down ends the network: nobody reaches the engine any more.
 func (h *house) down() {
@@ -45,7 +61,7 @@ func (h *house) up(t testing.TB) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.server = &httptest.Server{Listener: l, Config: &http.Server{Handler: h.handler}}
+	h.server = &httptest.Server{Listener: l, Config: &http.Server{Handler: h}}
 	h.server.Start()
 }
 
@@ -55,12 +71,12 @@ func build(t testing.TB) *house {
 	h.engine, _ = enginetest.Open(t, enginetest.Create(t, engine.Setup{}), engine.Config{})
 	h.server = httptest.NewUnstartedServer(nil)
 	h.url = "http://" + h.server.Listener.Addr().String()
-	faces, err := api.New(api.Options{Engine: h.engine, Issuer: "https://engine.contoso.example", Pages: pages.Options{PublicURL: h.url}})
+	faces, err := api.New(api.Options{Engine: h.engine, Issuer: "https://engine.contoso.example", Pages: pages.Options{PublicURL: h.url, Wake: h.woken}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	h.handler = faces.Handler(serve.Pages)
-	h.server.Config.Handler = h.handler
+	h.server.Config.Handler = h
 	h.server.Start()
 	t.Cleanup(func() {
 		faces.Drain()

@@ -145,17 +145,13 @@ func TestRemovalEndsTheDevice(t *testing.T) {
 	b.quiet()
 }
 
-// What a push service delivers is shown by the service worker while no page is
-// open; a message that nobody can read is shown as well, and does no harm.
-func TestPushedMessages(t *testing.T) {
-	t.Parallel()
-	h := build(t)
-	b := open(t, h.url)
-	b.kept()
+// worker is the service worker of the page, which may show notifications.
+func (h *house) worker(b *tab) serviceworker.RegistrationID {
+	b.t.Helper()
 	allow := browser.SetPermissionParams{Permission: &browser.PermissionDescriptor{Name: "notifications"}, Setting: browser.PermissionSettingGranted,
 		Origin: h.url, BrowserContextID: chromedp.FromContext(b.ctx).BrowserContextID}
 	if _, err := chromedp.CallBrowser(b.ctx, browser.SetPermission, allow); err != nil {
-		t.Fatal(err)
+		b.t.Fatal(err)
 	}
 	found := make(chan serviceworker.RegistrationID, 1)
 	if err := chromedp.Listen(b.ctx, func(event any) {
@@ -170,16 +166,27 @@ func TestPushedMessages(t *testing.T) {
 			}
 		}
 	}); err != nil {
-		t.Fatal(err)
+		b.t.Fatal(err)
 	}
 	if _, err := chromedp.Call(b.ctx, serviceworker.Enable, cdp.Empty{}); err != nil {
-		t.Fatal(err)
+		b.t.Fatal(err)
 	}
-	id := <-found
+	return <-found
+}
+
+// What a push service delivers is shown by the service worker while no page is
+// open; a message that nobody can read is shown as well, and does no harm.
+func TestPushedMessages(t *testing.T) {
+	t.Parallel()
+	h := build(t)
+	b := open(t, h.url)
+	b.kept()
+	id := h.worker(b)
 	for data, says := range map[string]string{
 		`{"type":"push","challenge":"c1","application":"VPN","from":"198.51.100.7"}`: "Sign-in to VPN waits",
 		`{"type":"notice","text":"A new device was activated."}`:                     "A new device was activated.",
-		`{`: "Sign-in to ? waits",
+		`{"type":"test","id":"x"}`: "A test: requests reach this device.",
+		`{`:                        "Sign-in to ? waits",
 		`{"type":"push","application":{"a":1},"challenge":7}`: "Sign-in to [object Object] waits",
 	} {
 		shown := `new Promise((done) => { const end = Date.now() + 5000; const look = async () => { const all = await (await navigator.serviceWorker.ready).getNotifications();

@@ -26,18 +26,19 @@ const (
 const (
 	eventPushes = "pushes"
 	eventGone   = "gone"
+	eventTest   = "test"
 )
 
 // events tells a device what waits for it, and what has gone, as it happens.
 // Each look at what waits is also one at the device: one that was removed hears
-// nothing more.
+// nothing more. Test events are passed on without a look at anything.
 func (f *Face) events(w http.ResponseWriter, r *http.Request) error {
 	caller := serve.CallerOf(r.Context())
-	changed, leave, err := f.core.Listen(r.Context(), caller.User)
+	ear, err := f.core.Attend(r.Context(), caller.User, caller.Device)
 	if err != nil {
 		return err
 	}
-	defer leave()
+	defer ear.Leave()
 	now, err := f.waiting(r.Context(), caller)
 	if err != nil {
 		return err
@@ -54,7 +55,14 @@ func (f *Face) events(w http.ResponseWriter, r *http.Request) error {
 	for {
 		quiet := false
 		select {
-		case <-changed:
+		case <-ear.Rung():
+			pushes, tests := ear.Heard()
+			if !s.tests(tests) {
+				return nil
+			}
+			if !pushes {
+				continue
+			}
 		case <-beat.C:
 			beat.Reset(beatEvery)
 			quiet = true
@@ -104,6 +112,16 @@ type stream struct {
 func (s *stream) send(event string, data any) bool {
 	text, _ := json.Marshal(data) // our own struct of texts
 	return s.write(fmt.Sprintf("event: %s\ndata: %s\n\n", event, text))
+}
+
+// tests sends test events; false: nobody listens any more.
+func (s *stream) tests(names []string) bool {
+	for _, name := range names {
+		if !s.send(eventTest, wire.Tested{ID: name}) {
+			return false
+		}
+	}
+	return true
 }
 
 func (s *stream) write(text string) bool {

@@ -150,3 +150,27 @@ func (f *Face) seen(w http.ResponseWriter, r *http.Request) error {
 	o := owner(r)
 	return done(w, f.core.SeenNotices(lasting(r), o.User, o.Device, body.IDs))
 }
+
+// test sends a test event to whoever asks for it, on all ways that it has.
+func (f *Face) test(w http.ResponseWriter, r *http.Request) error {
+	var body wire.TestRequest
+	if err := serve.Read(r, &body); err != nil {
+		return err
+	}
+	o := owner(r)
+	streams, err := f.core.TestStreams(o.User, o.Device, body.ID)
+	if err != nil {
+		return err
+	}
+	answer := wire.TestAnswer{Streams: streams, Service: string(engine.WokenNone)}
+	if f.o.Wake != nil {
+		s, err := f.core.SubscriptionOf(r.Context(), o.User, o.Device)
+		if err != nil {
+			return err
+		}
+		if s != nil {
+			answer.Service = string(f.o.Wake(r.Context(), engine.Wake{User: o.User, Device: o.Device, Subscription: *s, Test: body.ID}))
+		}
+	}
+	return serve.Answer(w, http.StatusOK, answer)
+}

@@ -45,7 +45,10 @@ type Core interface {
 
 	AuthenticateDevice(ctx context.Context, token string) (cloud.UserID, string, error)
 	Pushes(ctx context.Context, user cloud.UserID, device string) ([]engine.Push, []engine.Notice, error)
-	Listen(ctx context.Context, user cloud.UserID) (changed <-chan struct{}, leave func(), err error)
+	Listen(ctx context.Context, user cloud.UserID) (*engine.Ear, error)
+	Attend(ctx context.Context, user cloud.UserID, device string) (*engine.Ear, error)
+	TestStreams(user cloud.UserID, device, name string) (streams int, err error)
+	SubscriptionOf(ctx context.Context, user cloud.UserID, device string) (*engine.Subscription, error)
 	Fate(ctx context.Context, user cloud.UserID, id cloud.ChallengeID) (cloud.State, cloud.Reason, error)
 	Press(ctx context.Context, s engine.SignedResponse) (engine.Pressed, error)
 	SetPIN(ctx context.Context, n engine.NewPIN) (engine.PINState, int, error)
@@ -71,6 +74,9 @@ type Options struct {
 	PushKey string
 	// MayPush says why nothing is sent to an endpoint, or nil.
 	MayPush func(endpoint string) error
+	// Wake wakes a device through its push service and says what became of it;
+	// nil: nothing is sent.
+	Wake func(ctx context.Context, w engine.Wake) engine.Woken
 }
 
 // Face answers for /authenticator/v1.
@@ -114,6 +120,7 @@ func (f *Face) Routes() []serve.Route {
 			post("/subscription", device, f.subscribe),
 			post("/subscription/remove", device, f.unsubscribe),
 			post("/notices/seen", device, f.seen),
+			post("/test", device, f.test),
 		})
 }
 

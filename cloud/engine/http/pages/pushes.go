@@ -23,11 +23,11 @@ func (f *Face) pushes(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	changed, leave, err := f.core.Listen(r.Context(), caller.User)
+	ear, err := f.core.Listen(r.Context(), caller.User)
 	if err != nil {
 		return err
 	}
-	defer leave()
+	defer ear.Leave()
 	over := time.NewTimer(wait)
 	defer over.Stop()
 	for last := wait == 0; ; {
@@ -40,7 +40,7 @@ func (f *Face) pushes(w http.ResponseWriter, r *http.Request) error {
 		}
 		again := time.NewTimer(lookEvery)
 		select {
-		case <-changed:
+		case <-ear.Rung():
 		case <-again.C:
 		case <-over.C:
 			last = true

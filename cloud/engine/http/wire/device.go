@@ -238,6 +238,20 @@ type (
 	SeenRequest struct {
 		IDs []string `json:"ids"`
 	}
+	// TestRequest is the body of POST test: the name of the event, by which the
+	// device knows it again.
+	TestRequest struct {
+		ID string `json:"id"`
+	}
+	// TestAnswer says where a test event went. Whether it arrived the device knows.
+	TestAnswer struct {
+		Streams int    `json:"streams"`      // that this device holds open at the node that answers
+		Service string `json:"push_service"` // an engine.Woken: none, sent, gone, busy or failed
+	}
+	// Tested is the data of a test event.
+	Tested struct {
+		ID string `json:"id"`
+	}
 	// Nothing is a body without a word.
 	Nothing struct{}
 )

@@ -3,6 +3,7 @@ import { busy, field, h, mark, notice, say } from "./dom.js";
 import { confirm } from "./confirm.js";
 import { asOwner } from "./engine.js";
 import { own } from "./owner.js";
+import { reach } from "./reach.js";
 import { stateOf } from "./home.js";
 import { account as find, change, remove } from "./vault.js";
 import { known } from "./watch.js";
@@ -14,7 +15,7 @@ export async function accountPage(query) {
     return h("div", { class: "page narrow" }, h("h1", {}, t("account.none")), h("p", {}, h("a", { href: "#" }, t("home.title"))));
   }
   return h("div", { class: "page narrow" }, h("h1", {}, account.label || account.issuer || t("home.nameless")),
-    account.device ? standing(account) : names(account), account.device ? await own(account) : null, ending(account));
+    account.device ? standing(account) : names(account), account.device ? reach(account) : null, account.device ? await own(account) : null, ending(account));
 }
 
 function standing(account) {

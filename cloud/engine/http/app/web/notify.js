@@ -39,3 +39,9 @@ export async function renew() {
     // the page still hears while it is open
   }
 }
+
+// Subscribes anew, where the push service has forgotten this device.
+export async function anew() {
+  await (await (await registration())?.pushManager?.getSubscription().catch(() => null))?.unsubscribe().catch(() => {});
+  await renew();
+}

@@ -32,8 +32,8 @@ self.addEventListener("fetch", (event) => {
 });
 
 const words = {
-  en: { push: (name) => `Sign-in to ${name} waits`, text: "Open the Authenticator to approve or deny it." },
-  de: { push: (name) => `Anmeldung bei ${name} wartet`, text: "Öffnen Sie den Authenticator, um sie zu bestätigen oder abzulehnen." },
+  en: { push: (name) => `Sign-in to ${name} waits`, text: "Open the Authenticator to approve or deny it.", test: "A test: requests reach this device." },
+  de: { push: (name) => `Anmeldung bei ${name} wartet`, text: "Öffnen Sie den Authenticator, um sie zu bestätigen oder abzulehnen.", test: "Ein Test: Anfragen erreichen dieses Gerät." },
 };
 
 // What is pushed only wakes: whoever opens the page sees what is so. A message
@@ -46,11 +46,23 @@ self.addEventListener("push", (event) => {
   } catch {
     // shown without details
   }
-  const say = words[navigator.language.slice(0, 2)] ?? words.en;
-  const title = told.type === "notice" ? "Authenticator" : say.push(String(told.application ?? "?").slice(0, 64));
-  event.waitUntil(self.registration.showNotification(title, { body: told.type === "notice" ? String(told.text ?? "").slice(0, 300) : say.text,
-    tag: String(told.challenge ?? told.type ?? ""), requireInteraction: told.type === "push", icon: new URL("icon-192.png", self.location).href }));
+  event.waitUntil(Promise.all([self.registration.showNotification(...shown(told)), told.type === "test" ? arrived(told.id) : null]));
 });
+
+// What is shown of a message.
+function shown(told) {
+  const say = words[navigator.language.slice(0, 2)] ?? words.en, icon = new URL("icon-192.png", self.location).href;
+  const body = { notice: String(told.text ?? "").slice(0, 300), test: say.test }[told.type];
+  return [body === undefined ? say.push(String(told.application ?? "?").slice(0, 64)) : "Authenticator",
+    { body: body ?? say.text, tag: String(told.challenge ?? told.type ?? ""), requireInteraction: told.type === "push", icon }];
+}
+
+// Tells the page that a test has come.
+async function arrived(id) {
+  for (const client of await self.clients.matchAll({ type: "window", includeUncontrolled: true })) {
+    client.postMessage({ test: String(id ?? "") });
+  }
+}
 
 self.addEventListener("notificationclick", (event) => {
   event.notification.close();

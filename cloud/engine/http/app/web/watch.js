@@ -16,6 +16,9 @@ export const known = new Map();
 // How sign-ins ended that have gone: { state, reason }, by challenge.
 export const gone = new Map();
 
+// Who waits for a test event: what is called when it comes, by its name.
+export const tests = new Map();
+
 const loops = new Map();
 let tell = () => {};
 let held = 0;
@@ -100,8 +103,13 @@ function hear(account, event, data, signal) {
     gone.set(data.challenge, data);
   } else if (event === "pushes") {
     set(account, "ok", data, signal);
+  } else if (event === "test") {
+    tests.get(data.id)?.();
   }
 }
+
+// Whether every account has a stream of its own, or they take turns at asking.
+export const streaming = () => !turns;
 
 // One of the places for requests.
 async function place() {
