@@ -19,6 +19,7 @@ import (
 
 	"mfabridge/cloud/engine/channel/carrier"
 	"mfabridge/internal/secret"
+	"mfabridge/internal/strictjson"
 )
 
 // WhatsApp is a number of WhatsApp Business on Meta's Cloud API. The code goes
@@ -267,7 +268,7 @@ func (m *Messenger) Call(_ context.Context, c carrier.Call) (carrier.Reply, erro
 		return carrier.Reply{}, carrier.ErrForged
 	}
 	var e waEvent
-	if json.Unmarshal(c.Body, &e) != nil {
+	if strictjson.Decode(c.Body, &e) != nil {
 		return carrier.Reply{}, nil // signed, and nothing that we know
 	}
 	var reply carrier.Reply

@@ -5,13 +5,13 @@ import (
 	"crypto/hmac"
 	"crypto/sha512"
 	"encoding/base64"
-	"encoding/json"
 	"net/http"
 	"strings"
 	"time"
 
 	"mfabridge/cloud/engine/channel/carrier"
 	"mfabridge/internal/secret"
+	"mfabridge/internal/strictjson"
 )
 
 // delivery is what the service posts: an event, or, once, the question whether
@@ -39,7 +39,7 @@ const maxEcho = 256
 // by the token of the webhook (X-Goog-Signature, HMAC-SHA-512 in base64).
 func (d *Driver) Call(_ context.Context, c carrier.Call) (carrier.Reply, error) {
 	var got delivery
-	if d.conf.Token.IsZero() || c.Method != http.MethodPost || json.Unmarshal(c.Body, &got) != nil {
+	if d.conf.Token.IsZero() || c.Method != http.MethodPost || strictjson.Decode(c.Body, &got) != nil {
 		return carrier.Reply{}, carrier.ErrForged
 	}
 	if got.Message.Data == "" {
@@ -50,7 +50,7 @@ func (d *Driver) Call(_ context.Context, c carrier.Call) (carrier.Reply, error) 
 		return carrier.Reply{}, carrier.ErrForged
 	}
 	var e event
-	if json.Unmarshal(raw, &e) != nil || e.Agent != "" && e.Agent != d.conf.Agent {
+	if strictjson.Decode(raw, &e) != nil || e.Agent != "" && e.Agent != d.conf.Agent {
 		return carrier.Reply{}, carrier.ErrForged
 	}
 	status := statusOf(e.Type)

@@ -196,6 +196,37 @@ func TestEveryRouteHasItsRoles(t *testing.T) {
 	}
 }
 
+// forms are the routes whose bodies are no JSON, or a provider's.
+var forms = []string{"/oauth2/", "/native/", "/delivery/"}
+
+// No route takes a body that names a member twice, in whatever case: who has
+// looked at it before us may have seen the other one.
+func TestNoRouteTakesAMemberTwice(t *testing.T) {
+	h := build(t)
+	tried := 0
+	for _, route := range h.Routes() {
+		if route.Body == 0 || slices.ContainsFunc(forms, func(f string) bool { return strings.HasPrefix(route.Path, f) }) {
+			continue
+		}
+		role := engine.RoleAdmin
+		if want := allowed[string(route.Listener)+" "+route.Method+" "+route.Path]; strings.Contains(want, "device") {
+			role = engine.RoleDevice
+		} else if strings.Contains(want, "owner") {
+			role = engine.RoleOwner
+		}
+		path := strings.NewReplacer("{id}", "none", "{group}", "none").Replace(route.Path)
+		for _, body := range []string{`{"user":"ada@contoso.example","user":"bob@contoso.example"}`, `{"code":"1","\u0043ode":"2"}`} {
+			if w := h.at(route.Listener, role, route.Method, path, body); w.Code != http.StatusBadRequest || !strings.Contains(w.Body.String(), "twice") {
+				t.Errorf("%s %s: %d %s", route.Method, path, w.Code, w.Body)
+			}
+		}
+		tried++
+	}
+	if tried < 40 {
+		t.Errorf("only %d routes", tried)
+	}
+}
+
 func TestListenersServeTheirOwn(t *testing.T) {
 	h := build(t)
 	for _, route := range h.Routes() {

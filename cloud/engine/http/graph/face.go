@@ -1,7 +1,6 @@
 package graph
 
 import (
-	"bytes"
 	"compress/gzip"
 	"context"
 	"encoding/json"
@@ -14,6 +13,8 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
+
+	"mfabridge/internal/strictjson"
 )
 
 // object is a JSON object that this face writes.
@@ -213,12 +214,12 @@ func (c *call) decode(into any) error {
 	case err != nil || media != "application/json":
 		return fail(http.StatusUnsupportedMediaType, "UnsupportedMediaType", "The content type must be application/json.")
 	}
-	d := json.NewDecoder(bytes.NewReader(c.body))
-	if err := d.Decode(into); err != nil {
-		return bad("Unable to read JSON request payload.")
+	err = strictjson.Decode(c.body, into)
+	if refused, ok := errors.AsType[strictjson.Refused](err); ok {
+		return bad("Unable to read JSON request payload: %s.", refused)
 	}
-	if _, err := d.Token(); err != io.EOF {
-		return bad("Unable to read JSON request payload: something follows it.")
+	if err != nil {
+		return bad("Unable to read JSON request payload.")
 	}
 	return nil
 }

@@ -198,7 +198,8 @@ func TestPhones(t *testing.T) {
 	r.want(t, 201, "POST", at, `{"phoneNumber":"+44 20 7946 0000","phoneType":"alternateMobile"}`)
 	r.want(t, 201, "POST", at, pack(t, `{"phoneNumber":"+1 4255550102x123","phoneType":"office"}`), "Content-Encoding", "gzip")
 	for _, bad := range []string{`{"phoneNumber":"4255550101","phoneType":"mobile"}`, `{"phoneNumber":"+1 425555CALL","phoneType":"office"}`, `{"phoneType":"mobile"}`,
-		`{"phoneNumber":"+1 4255550101","phoneType":"fax"}`, `{"phoneNumber":"+1 4255550101","phoneType":"mobile","smsSignInState":"ready"}`, `[]`, `{`, `{} {}`, `null`} {
+		`{"phoneNumber":"+1 4255550101","phoneType":"fax"}`, `{"phoneNumber":"+1 4255550101","phoneType":"mobile","smsSignInState":"ready"}`, `[]`, `{`, `{} {}`, `null`,
+		`{"phoneNumber":"+1 4255550101","phoneType":"mobile","PhoneNumber":"+1 4255550103"}`} {
 		r.want(t, 400, "POST", "/v1.0/users/"+r.bob+"/authentication/phoneMethods", bad)
 	}
 	got = r.want(t, 200, "GET", at, "")

@@ -173,6 +173,7 @@ func TestSignUpAsksForMore(t *testing.T) {
 	attributes(`{"displayName":"Eve","role":"admin"}`).is(t, "one of nobody", "invalid_grant", "attribute_validation_failed")
 	attributes(`{"displayName":""}`).is(t, "empty", "invalid_grant", "attribute_validation_failed")
 	attributes(`{"displayName":"a\u0007b"}`).is(t, "a control character", "invalid_grant", "attribute_validation_failed")
+	attributes(`{"displayName":"Eve","displayName":"Eva"}`).is(t, "two of a name", "invalid_request", "")
 	attributes(`["displayName"]`).is(t, "no object", "invalid_request", "")
 	c := attributes(`{"displayName":"Eve"}`)
 	if c.status != http.StatusOK {

@@ -2,7 +2,6 @@ package native
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"mime"
@@ -19,6 +18,7 @@ import (
 	"mfabridge/cloud/engine"
 	"mfabridge/cloud/engine/http/serve"
 	"mfabridge/internal/secret"
+	"mfabridge/internal/strictjson"
 )
 
 // call is one request that was read and found to be one.
@@ -225,7 +225,7 @@ func (c *call) attributes() (map[string]string, error) {
 		return nil, nil
 	}
 	var given map[string]string
-	if err := json.Unmarshal([]byte(text), &given); err != nil {
+	if err := strictjson.Decode([]byte(text), &given); err != nil {
 		return nil, badRequest
 	}
 	return given, nil

@@ -5,8 +5,8 @@
 //
 // Times are RFC 3339 in UTC and left out where there is none. Secrets stand in
 // requests only: no function that makes an answer fills them. Unknown fields
-// are refused ([Decode]): a caller that says something the engine does not
-// understand must hear of it.
+// are refused ([Decode]), and so are fields that are named twice: a caller that
+// says something the engine does not understand must hear of it.
 package wire
 
 import (
@@ -19,6 +19,7 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/internal/hint"
+	"mfabridge/internal/strictjson"
 )
 
 // Paths of the API, below the address of the api listener.
@@ -159,15 +160,15 @@ func seconds(s float64) time.Duration {
 	return time.Duration(min(s, 86400) * float64(time.Second))
 }
 
-// Decode reads exactly one JSON value whose fields are all known. Errors are
-// Invalid and quote nothing of the input.
+// Decode reads exactly one JSON value whose fields are all known, and named once
+// (package strictjson). Errors are Invalid and quote nothing of the input but
+// names of fields.
 func Decode(r io.Reader, into any) error {
-	d := json.NewDecoder(r)
-	d.DisallowUnknownFields()
-	if err := d.Decode(into); err != nil {
-		return malformed(err)
+	text, err := io.ReadAll(r)
+	if err == nil {
+		err = strictjson.DecodeKnown(text, into)
 	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+	if err != nil {
 		return malformed(err)
 	}
 	return nil
@@ -178,18 +179,14 @@ func malformed(err error) error {
 	if large, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return &cloud.Error{Kind: cloud.Invalid, Message: "the body is too large", Err: large}
 	}
-	if name, ok := strings.CutPrefix(errText(err), "json: unknown field "); ok && len(name) < 64 {
+	if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok && len(name) < 64 {
 		message += ": it has an unknown field " + name
 	}
 	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		message += ": field " + wrong.Field + " is of another type"
 	}
-	return &cloud.Error{Kind: cloud.Invalid, Message: message}
-}
-
-func errText(err error) string {
-	if err == nil {
-		return ""
+	if refused, ok := errors.AsType[strictjson.Refused](err); ok {
+		message += ": " + refused.Error()
 	}
-	return err.Error()
+	return &cloud.Error{Kind: cloud.Invalid, Message: message}
 }
