@@ -13,11 +13,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -40,11 +38,30 @@ type handheld struct {
 	key    *ecdsa.PrivateKey
 }
 
-// arrivals is when pushes came to their devices.
+// arrivals is when events came to their devices, by challenge or name of a test.
 type arrivals struct {
-	mu sync.Mutex
-	at map[cloud.ChallengeID]time.Time
-	n  atomic.Int64
+	mu    sync.Mutex
+	at    map[string]time.Time
+	waits map[string]chan struct{} // who waits for one that has not come
+	n     atomic.Int64
+}
+
+func newArrivals() *arrivals {
+	return &arrivals{at: map[string]time.Time{}, waits: map[string]chan struct{}{}}
+}
+
+// came notes when something came first.
+func (a *arrivals) came(name string, now time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !a.at[name].IsZero() {
+		return
+	}
+	a.at[name] = now
+	a.n.Add(1)
+	if ch := a.waits[name]; ch != nil {
+		close(ch)
+	}
 }
 
 // each runs f for 0 to n-1, so many at once.
@@ -130,26 +147,29 @@ func (h *handheld) stream(ctx context.Context, client *http.Client, base string,
 			if err != nil {
 				return
 			}
-			text, ok := strings.CutPrefix(line, "data: ")
-			if !ok {
-				continue
+			if text, ok := strings.CutPrefix(line, "data: "); ok {
+				came.read([]byte(text), time.Now())
 			}
-			now := time.Now()
-			var got wire.PushesAnswer
-			if json.Unmarshal([]byte(text), &got) != nil {
-				continue
-			}
-			came.mu.Lock()
-			for _, p := range got.Pushes {
-				if came.at[p.Challenge].IsZero() {
-					came.at[p.Challenge] = now
-					came.n.Add(1)
-				}
-			}
-			came.mu.Unlock()
 		}
 	}()
 	return nil
+}
+
+// read takes what an event says.
+func (a *arrivals) read(text []byte, now time.Time) {
+	var got struct {
+		wire.PushesAnswer
+		wire.Tested
+	}
+	if json.Unmarshal(text, &got) != nil {
+		return
+	}
+	if got.ID != "" {
+		a.came(got.ID, now)
+	}
+	for _, p := range got.Pushes {
+		a.came(string(p.Challenge), now)
+	}
 }
 
 // until waits for a count, at most a minute.
@@ -164,7 +184,7 @@ func (a *arrivals) until(b testing.TB, want int64) {
 	}
 }
 
-// paced calls f n times, so many a second, and returns how long each took.
+// paced calls f n times, so many a second, and returns how long each took, in ms.
 func paced(b *testing.B, n, second int, f func(i int) (time.Duration, error)) []float64 {
 	b.Helper()
 	took := make([]float64, n)
@@ -182,15 +202,15 @@ func paced(b *testing.B, n, second int, f func(i int) (time.Duration, error)) []
 		})
 	}
 	wg.Wait()
-	slices.Sort(took)
 	return took
 }
 
-// Devices that hold streams open while pushes wait, and pushes that come to them:
-// memory of the engine's process, and the time from the request that begins a
-// push to its event, beside a request that sends an empty event.
+// Devices that hold streams open while pushes wait: memory of the engine's
+// process; and the time from the request that begins a push to its event at the
+// device, beside an empty event that the device has sent to itself through the
+// same connection. The two take turns, second by second.
 func BenchmarkPushProcess(b *testing.B) {
-	const connected, others, second, pushed = 8_000, 2_000, 500, 2_000
+	const connected, others, second, rounds = 8_000, 2_000, 500, 4
 	folder := b.TempDir()
 	s := &served{dir: folder}
 	must(b, exitDone, "engine", "init", "--store", "sqlite:"+filepath.Join(folder, "cloud.db"))
@@ -218,7 +238,7 @@ func BenchmarkPushProcess(b *testing.B) {
 		b.Fatal(err)
 	}
 	for b.Loop() {
-		came := &arrivals{at: map[cloud.ChallengeID]time.Time{}}
+		came := newArrivals()
 		ctx, stop := context.WithCancel(b.Context())
 		client := lasting(ca)
 		each(b, connected, 32, func(i int) error { return devices[i].stream(ctx, client, s.pages, came) })
@@ -234,44 +254,94 @@ func BenchmarkPushProcess(b *testing.B) {
 		held := loaded{pid: s.cmd.Process.Pid}
 		b.ReportMetric(held.peak(b), "peak-MiB")
 		shim := benchShim(b, s, ca)
-		before := held.cpu(b)
-		pushes := paced(b, pushed, second, func(i int) (time.Duration, error) {
-			start := time.Now()
-			c, err := begin(shim, i*connected/pushed, "Mail")
-			if err != nil {
-				return 0, err
+		device := func(round, i int) int { return (i*rounds + round) * (connected / (second * rounds)) }
+		push := func(round int) func(i int) (time.Duration, error) {
+			return func(i int) (time.Duration, error) {
+				start := time.Now()
+				c, err := begin(shim, device(round, i), "Mail")
+				if err != nil {
+					return 0, err
+				}
+				return came.after(string(c.ID), start)
 			}
-			return came.after(c.ID, start)
-		})
-		cpu := (held.cpu(b) - before) / pushed
-		empty := emptyEvents(b, pushed, second)
+		}
+		empty := func(round int) func(i int) (time.Duration, error) {
+			return func(i int) (time.Duration, error) {
+				name := fmt.Sprintf("test-%d-%d", round, i)
+				return devices[device(round, i)].test(client, s.pages, name, came)
+			}
+		}
+		var pushes, empties []float64
+		var cpu [2]time.Duration
+		for round := range rounds {
+			before := held.cpu(b)
+			empties = append(empties, paced(b, second, second, empty(round))...)
+			between := held.cpu(b)
+			pushes = append(pushes, paced(b, second, second, push(round))...)
+			cpu[0], cpu[1] = cpu[0]+between-before, cpu[1]+held.cpu(b)-between
+		}
 		stop()
 		client.CloseIdleConnections()
+		slices.Sort(pushes)
+		slices.Sort(empties)
 		b.ReportMetric(0, "ns/op")
 		b.ReportMetric(connected, "devices")
 		b.ReportMetric(float64(2*len(devices)), "pending")
-		b.ReportMetric(float64(cpu.Microseconds()), "push-cpu-µs")
-		b.ReportMetric(pushes[len(pushes)/2], "push-p50-ms")
-		b.ReportMetric(pushes[len(pushes)*99/100], "push-p99-ms")
-		b.ReportMetric(empty[len(empty)/2], "empty-p50-ms")
-		b.ReportMetric(empty[len(empty)*99/100], "empty-p99-ms")
-		b.ReportMetric(pushes[len(pushes)/2]/empty[len(empty)/2], "x-empty")
+		for i, of := range []struct {
+			name string
+			took []float64
+		}{{"empty", empties}, {"push", pushes}} {
+			b.ReportMetric(float64(cpu[i].Microseconds())/float64(len(of.took)), of.name+"-cpu-µs")
+			b.ReportMetric(of.took[len(of.took)/2], of.name+"-p50-ms")
+			b.ReportMetric(of.took[len(of.took)*99/100], of.name+"-p99-ms")
+		}
+		b.ReportMetric(pushes[len(pushes)/2]/empties[len(empties)/2], "p50/empty")
+		b.ReportMetric(pushes[len(pushes)*99/100]/empties[len(empties)*99/100], "p99/empty")
+		b.ReportMetric(flushes(b), "fdatasync-p99-ms")
 	}
 }
 
-// after waits until a push has come, and says how long that took.
-func (a *arrivals) after(id cloud.ChallengeID, start time.Time) (time.Duration, error) {
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for end := start.Add(20 * time.Second); time.Now().Before(end); <-tick.C {
-		a.mu.Lock()
-		at := a.at[id]
-		a.mu.Unlock()
-		if !at.IsZero() {
-			return at.Sub(start), nil
-		}
+// test has an empty event sent to the device, and says how long it took to come.
+func (h *handheld) test(client *http.Client, base, name string, came *arrivals) (time.Duration, error) {
+	start := time.Now()
+	r, err := http.NewRequest(http.MethodPost, base+wire.PathDevice+"/test", strings.NewReader(`{"id":"`+name+`"}`))
+	if err != nil {
+		return 0, err
 	}
-	return 0, fmt.Errorf("a push did not come")
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Authorization", "Bearer "+engine.DeviceToken(h.user, h.device, start, h.sign(engine.RequestText(h.user, h.device, start))))
+	w, err := client.Do(r)
+	if err != nil {
+		return 0, err
+	}
+	text, err := io.ReadAll(w.Body)
+	_ = w.Body.Close()
+	if err != nil || w.StatusCode != http.StatusOK {
+		return 0, fmt.Errorf("%d %s %w", w.StatusCode, text, err)
+	}
+	return came.after(name, start)
+}
+
+// after waits until something has come, and says how long that took.
+func (a *arrivals) after(name string, start time.Time) (time.Duration, error) {
+	a.mu.Lock()
+	ch := make(chan struct{})
+	if a.at[name].IsZero() {
+		a.waits[name] = ch
+	} else {
+		close(ch)
+	}
+	a.mu.Unlock()
+	over := time.NewTimer(20 * time.Second)
+	defer over.Stop()
+	select {
+	case <-ch:
+	case <-over.C:
+		return 0, fmt.Errorf("an event did not come")
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.at[name].Sub(start), nil
 }
 
 // lasting is a client with a connection for each request that lasts.
@@ -312,70 +382,4 @@ func benchShim(b testing.TB, s *served, ca *x509.CertPool) cloud.Verifier {
 	}
 	b.Cleanup(func() { _ = client.Close() })
 	return client
-}
-
-// emptyEvents is the least that it takes: a request over TLS that has an empty
-// event sent through another connection, which is open.
-func emptyEvents(b *testing.B, n, second int) []float64 {
-	b.Helper()
-	const streams = 500
-	var wakes [streams]chan struct{}
-	for i := range wakes {
-		wakes[i] = make(chan struct{}, n)
-	}
-	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		i, _ := strconv.Atoi(r.URL.Query().Get("i"))
-		if r.Method == http.MethodPost {
-			wakes[i] <- struct{}{}
-			return
-		}
-		flush := http.NewResponseController(w)
-		_ = flush.Flush()
-		for {
-			select {
-			case <-wakes[i]:
-				_, _ = io.WriteString(w, "data: {}\n\n")
-				_ = flush.Flush()
-			case <-r.Context().Done():
-				return
-			}
-		}
-	}))
-	defer server.Close()
-	pool := x509.NewCertPool()
-	pool.AddCert(server.Certificate())
-	client := lasting(pool)
-	defer client.CloseIdleConnections()
-	ctx, stop := context.WithCancel(b.Context())
-	defer stop()
-	var came [streams]chan time.Time
-	each(b, streams, 16, func(i int) error {
-		came[i] = make(chan time.Time, n)
-		r, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("%s/?i=%d", server.URL, i), nil)
-		if err != nil {
-			return err
-		}
-		w, err := client.Do(r)
-		if err != nil {
-			return err
-		}
-		go func() {
-			defer w.Body.Close()
-			for lines := bufio.NewScanner(w.Body); lines.Scan(); {
-				if lines.Text() != "" {
-					came[i] <- time.Now()
-				}
-			}
-		}()
-		return nil
-	})
-	return paced(b, n, second, func(i int) (time.Duration, error) {
-		start := time.Now()
-		w, err := client.Post(fmt.Sprintf("%s/?i=%d", server.URL, i%streams), "text/plain", nil)
-		if err != nil {
-			return 0, err
-		}
-		_ = w.Body.Close()
-		return (<-came[i%streams]).Sub(start), nil
-	})
 }

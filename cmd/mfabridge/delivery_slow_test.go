@@ -95,7 +95,7 @@ channels:
 	if err != nil {
 		t.Fatal(err)
 	}
-	shim, came := benchShim(t, s, ca), &arrivals{at: map[cloud.ChallengeID]time.Time{}}
+	shim, came := benchShim(t, s, ca), newArrivals()
 	client := lasting(ca)
 	defer client.CloseIdleConnections()
 	if err := device.stream(t.Context(), client, s.pages, came); err != nil {
