@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -85,7 +86,10 @@ func place(from string) string {
 
 // asked are the parameters of GET pushes.
 func asked(r *http.Request) (version string, wait time.Duration, err error) {
-	query := r.URL.Query()
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return "", 0, &cloud.Error{Kind: cloud.Invalid, Message: "the parameters of this route cannot be read"}
+	}
 	for name, values := range query {
 		if name != "version" && name != "wait" || len(values) != 1 {
 			return "", 0, &cloud.Error{Kind: cloud.Invalid, Message: "the parameters of this route are version and wait, once each"}
