@@ -15,9 +15,6 @@ import (
 // command that is run again must not write to everybody again.
 const mailAgain = 10 * time.Minute
 
-// subjectInvitation is the subject of the mail of an invitation.
-const subjectInvitation = "Set up your authenticator"
-
 // MailInvitation sends a user the address of their open invitation, which holds
 // no secret: to their address of mail, or to their name where that is an address
 // in a domain of the organisation. Unsupported: nothing here delivers mail, or
@@ -80,8 +77,12 @@ func (e *Engine) invitationMail(tx Tx, by Actor, id cloud.UserID) (m Message, de
 	if to == "" {
 		return m, "", refuse(cloud.Invalid, "the user has no address of mail, and their name is none in a domain of the organisation")
 	}
-	m = Message{ID: string(newChallengeID(now)), Time: now, To: to, Way: cloud.EmailCode, User: id, Subject: subjectInvitation,
-		Text: secret.FromString(invitationText(u.UPN, e.link(u.UPN), d.Until))}
+	s, err := settingsOf(tx)
+	if err != nil {
+		return m, "", err
+	}
+	subject, text := invitationText(s.LanguageName(), u.UPN, e.link(u.UPN), d.Until)
+	m = Message{ID: string(newChallengeID(now)), Time: now, To: to, Way: cloud.EmailCode, User: id, Subject: subject, Text: secret.FromString(text)}
 	entry := e.entry(by, "user.invite-mail", string(id), "device="+d.ID, now)
 	return m, d.ID, errors.Join(e.mailed(tx, id, d.ID, now), tx.Append(entry))
 }
@@ -114,8 +115,14 @@ func (e *Engine) writesTo(u *User) string {
 
 // invitationText is the mail of an invitation. What it says of itself is what
 // tells it from one that fishes: it asks for nothing, and names who may be asked.
-func invitationText(upn, link string, until time.Time) string {
-	return "You are invited to set up the authenticator with which you will approve the sign-ins of " + upn + ".\n\n" +
+func invitationText(language, upn, link string, until time.Time) (subject, text string) {
+	if language == "de" {
+		return "Richten Sie Ihren Authenticator ein", "Sie sind eingeladen, den Authenticator einzurichten, mit dem Sie die Anmeldungen von " + upn + " bestätigen.\n\n" +
+			"Öffnen Sie diese Adresse auf dem Telefon, das Sie dafür nehmen wollen, bis zum " + until.UTC().Format("02.01.2006, 15:04 MST") + ":\n\n" + link + "\n\n" +
+			"Dort weisen Sie sich aus wie bei der Arbeit. Diese E-Mail enthält kein Geheimnis, und niemand fragt Sie in einer Antwort danach.\n" +
+			"Haben Sie sie nicht erwartet, rufen Sie Ihren Helpdesk an, bevor Sie die Adresse öffnen.\n"
+	}
+	return "Set up your authenticator", "You are invited to set up the authenticator with which you will approve the sign-ins of " + upn + ".\n\n" +
 		"Open this address on the telephone that you want to use, until " + until.UTC().Format("2 January 2006, 15:04 MST") + ":\n\n" + link + "\n\n" +
 		"There you prove who you are, as at work. This mail holds no secret, and nobody will ask you for one in an answer to it.\n" +
 		"If you did not expect it, call your helpdesk before you open the address.\n"

@@ -50,6 +50,26 @@ func TestInvitationGoesOutByMail(t *testing.T) {
 	}
 }
 
+// The organisation chooses the language of the mail, of those that there are.
+func TestInvitationInGerman(t *testing.T) {
+	h := build(t)
+	id := h.user(t, 1)
+	h.invite(t, id)
+	if _, err := h.ChangeSettings(t.Context(), operator, func(s *engine.Settings) { s.Language = "xx" }); cloud.KindOf(err) != cloud.Invalid {
+		t.Errorf("a language that is none: %v", err)
+	}
+	if _, err := h.ChangeSettings(t.Context(), operator, func(s *engine.Settings) { s.Language = "de" }); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.MailInvitation(t.Context(), operator, id); err != nil {
+		t.Fatal(err)
+	}
+	all := h.messages(t)
+	if len(all) != 1 || all[0].Subject != "Richten Sie Ihren Authenticator ein" || !strings.Contains(all[0].Text, "Sie sind eingeladen") || !strings.Contains(all[0].Text, "https://mfa.contoso.example/authenticator#user=") {
+		t.Errorf("the mail: %+v", all)
+	}
+}
+
 // Who cannot be written to is named.
 func TestInvitationIsNotMailed(t *testing.T) {
 	h := build(t)

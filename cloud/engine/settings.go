@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -31,6 +32,7 @@ type Settings struct {
 	PIN      bool               `json:"pin,omitempty"`       // everybody approves with a PIN
 	Length   int                `json:"length"`              // of a PIN, at least
 	WeakPINs bool               `json:"weak_pins,omitempty"` // PINs that anybody guesses first are taken
+	Language string             `json:"language,omitempty"`  // of the mail of an invitation, one of Languages; empty: English
 }
 
 // DefaultSettings hold where nothing was ever set: who is invited may activate,
@@ -52,6 +54,12 @@ func Selectable() []cloud.Preference {
 	return []cloud.Preference{cloud.Push, cloud.OATHCode, cloud.SMS, cloud.VoiceMobile, cloud.VoiceOffice}
 }
 
+// Languages are those that the mail of an invitation can have.
+func Languages() []string { return []string{"en", "de"} }
+
+// LanguageName is Language, or that which holds without it.
+func (s Settings) LanguageName() string { return cmp.Or(s.Language, "en") }
+
 func (s *Settings) check() error {
 	if s.Account != "" {
 		if err := checkText("the name of the account", s.Account, maxAccount); err != nil {
@@ -61,6 +69,8 @@ func (s *Settings) check() error {
 	switch {
 	case s.Devices < 1 || s.Devices > maxOATH:
 		return refuse(cloud.Invalid, fmt.Sprintf("a user may have 1 to %d authenticators", maxOATH))
+	case !slices.Contains(Languages(), s.LanguageName()):
+		return refuse(cloud.Invalid, "the language must be one of "+strings.Join(Languages(), ", "))
 	case s.Length < minPINLength || s.Length > maxPINLength:
 		return refuse(cloud.Invalid, fmt.Sprintf("the least length of a PIN is %d to %d digits", minPINLength, maxPINLength))
 	}
@@ -78,8 +88,8 @@ func (s Settings) String() string {
 	for i, method := range s.Select {
 		words[i] = string(method)
 	}
-	return fmt.Sprintf("account=%q enrol=%t activate=%t select=%s devices=%d pin=%t pin-length=%d weak-pins=%t",
-		s.Account, s.Enrol, s.Activate, strings.Join(words, ","), s.Devices, s.PIN, s.Length, s.WeakPINs)
+	return fmt.Sprintf("account=%q enrol=%t activate=%t select=%s devices=%d pin=%t pin-length=%d weak-pins=%t language=%s",
+		s.Account, s.Enrol, s.Activate, strings.Join(words, ","), s.Devices, s.PIN, s.Length, s.WeakPINs, s.LanguageName())
 }
 
 // Settings are those that hold now.

@@ -34,13 +34,14 @@ func (p *program) settingsCommand() *cli.Command {
 			&cli.StringFlag{Name: "pin", EnvVars: env("pin"), Usage: "`YES|NO`: everybody approves with a PIN"},
 			&cli.IntFlag{Name: "pin-length", EnvVars: env("pin-length"), Usage: "least length of a PIN, `N` of 4 to 16 digits"},
 			&cli.StringFlag{Name: "weak-pins", EnvVars: env("weak-pins"), Usage: "`YES|NO`: PINs such as 1234 are taken"},
+			&cli.StringFlag{Name: "language", EnvVars: env("language"), Usage: "`LANGUAGE` of the mail of an invitation: " + strings.Join(engine.Languages(), " or ")},
 			&cli.StringFlag{Name: "reason", EnvVars: env("reason"), Usage: "why, for the audit (required for a change)"},
 		}), Action: p.engineSettings}
 }
 
 // settingsOptions are those that change something.
 func settingsOptions() []string {
-	return []string{"from", "account", "self-enrolment", "self-activation", "may-select", "device-limit", "pin", "pin-length", "weak-pins"}
+	return []string{"from", "account", "self-enrolment", "self-activation", "may-select", "device-limit", "pin", "pin-length", "weak-pins", "language"}
 }
 
 func (p *program) engineSettings(c *cli.Context) error {
@@ -103,6 +104,9 @@ func (p *program) settingsEdits(c *cli.Context) (edits []func(*engine.Settings),
 	}
 	if c.IsSet("account") {
 		edits = append(edits, func(s *engine.Settings) { s.Account = c.String("account") })
+	}
+	if c.IsSet("language") {
+		edits = append(edits, func(s *engine.Settings) { s.Language = c.String("language") })
 	}
 	if c.IsSet("may-select") {
 		methods := []cloud.Preference{}
@@ -176,5 +180,6 @@ func (p *program) printSettings(s engine.Settings) error {
 	fmt.Fprintf(t, "pin\t%s\teverybody approves with a PIN\n", word[s.PIN])
 	fmt.Fprintf(t, "pin-length\t%d\tdigits of a PIN, at least\n", s.Length)
 	fmt.Fprintf(t, "weak-pins\t%s\tPINs such as 1234 are taken\n", word[s.WeakPINs])
+	fmt.Fprintf(t, "language\t%s\tof the mail of an invitation\n", s.LanguageName())
 	return t.Flush()
 }

@@ -61,6 +61,9 @@ func settings(w *wire.Settings) (s engine.Settings, err error) {
 	if w.Select != nil {
 		s.Select = *w.Select
 	}
+	if w.Language != nil {
+		s.Language = *w.Language
+	}
 	return s, nil
 }
 
@@ -82,6 +85,7 @@ func (c Client) ChangeSettings(ctx context.Context, a engine.Actor, edit func(*e
 	said(&body.PIN, before.PIN, after.PIN)
 	said(&body.Length, before.Length, after.Length)
 	said(&body.WeakPINs, before.WeakPINs, after.WeakPINs)
+	said(&body.Language, before.Language, after.Language)
 	body.Select = &after.Select
 	var answer wire.Settings
 	if err := c.Post(ctx, wire.PathAdmin+"/settings", body, &answer); err != nil {

@@ -69,7 +69,9 @@ func (f *Face) settings(w http.ResponseWriter, r *http.Request) error {
 }
 
 func fromSettings(s engine.Settings) wire.Settings {
-	return wire.Settings{Account: &s.Account, Enrol: &s.Enrol, Activate: &s.Activate, Select: &s.Select, Devices: &s.Devices, PIN: &s.PIN, Length: &s.Length, WeakPINs: &s.WeakPINs}
+	language := s.LanguageName()
+	return wire.Settings{Account: &s.Account, Enrol: &s.Enrol, Activate: &s.Activate, Select: &s.Select, Devices: &s.Devices, PIN: &s.PIN, Length: &s.Length, WeakPINs: &s.WeakPINs,
+		Language: &language}
 }
 
 func (f *Face) setSettings(w http.ResponseWriter, r *http.Request) error {
@@ -87,6 +89,7 @@ func (f *Face) setSettings(w http.ResponseWriter, r *http.Request) error {
 		put(&s.PIN, body.PIN)
 		put(&s.Length, body.Length)
 		put(&s.WeakPINs, body.WeakPINs)
+		put(&s.Language, body.Language)
 	})
 	if err != nil {
 		return err

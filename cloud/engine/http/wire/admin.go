@@ -68,6 +68,7 @@ type (
 		PIN      *bool               `json:"pin,omitempty"`
 		Length   *int                `json:"pin_length,omitempty"`
 		WeakPINs *bool               `json:"weak_pins,omitempty"`
+		Language *string             `json:"language,omitempty"`
 	}
 	// SettingsRequest is the body of POST settings.
 	SettingsRequest struct {
