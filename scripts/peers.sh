@@ -25,6 +25,7 @@ peers=(
   "pamtester pamtester"
   "systemd-analyze systemd"
   "pam:pam_radius_auth.so libpam-radius-auth"
+  "path:/usr/lib/*/libpam_wrapper.so libpam-wrapper"
   "npm:@azure/msal-browser npm"
 )
 

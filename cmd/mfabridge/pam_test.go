@@ -21,24 +21,24 @@ func TestLoginByPAM(t *testing.T) {
 	if len(modules) == 0 {
 		t.Fatal("pam_radius_auth.so is missing: install libpam-radius-auth")
 	}
+	wrappers, _ := filepath.Glob("/usr/lib/*/libpam_wrapper.so")
+	if len(wrappers) == 0 {
+		t.Fatal("libpam_wrapper.so is missing: install libpam-wrapper")
+	}
 	m := moved(t)
 	const shared = "synthetic-secret-without-spaces" // its file of servers knows no quotes
 	m.write(t, "vpn.secret", shared)
 	path := m.write(t, "shim.yaml", strings.Replace(radclientYAML, "primary: none", "message_authenticator: observe, calling_station: unreliable, primary: none", 1))
 	shim := startShim(t, path)
 	conf := m.write(t, "pam_radius.conf", fmt.Sprintf("%s %s 10\n", shim.address, shared))
-	service := fmt.Sprintf("mfabridge-test-%d", os.Getpid())
-	file := filepath.Join("/etc/pam.d", service)
-	if err := os.WriteFile(file, fmt.Appendf(nil, "auth required %s conf=%s\n", modules[0], conf), 0o644); err != nil {
-		t.Fatalf("pamtester needs a service in /etc/pam.d: %v", err)
+	services := m.path("pam.d")
+	if err := os.Mkdir(services, 0o700); err != nil {
+		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := os.Remove(file); err != nil {
-			t.Error(err)
-		}
-	})
+	m.write(t, "pam.d/vpn", fmt.Sprintf("auth required %s conf=%s\n", modules[0], conf))
 	login := func(code string) string {
-		cmd := exec.Command(pamtester, service, fixtures.Ada, "authenticate")
+		cmd := exec.Command(pamtester, "vpn", fixtures.Ada, "authenticate")
+		cmd.Env = append(os.Environ(), "LD_PRELOAD="+wrappers[0], "PAM_WRAPPER=1", "PAM_WRAPPER_SERVICE_DIR="+services) // and not /etc/pam.d
 		cmd.Stdin = strings.NewReader("any\n" + code + "\n")
 		out, _ := cmd.CombinedOutput() // the text tells more than the exit code
 		return string(out)
