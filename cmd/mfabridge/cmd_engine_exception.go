@@ -14,6 +14,7 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/remote"
 	"mfabridge/internal/hint"
 	"mfabridge/internal/secret"
 	"mfabridge/migrate"
@@ -48,6 +49,7 @@ func (p *program) exceptionCommands(change changer) []*cli.Command {
 		inStore("activation", "make the code to activate an authenticator with, and write it to a file that only its recipient can open", []cli.Flag{
 			&cli.StringFlag{Name: "hand-out", EnvVars: env("hand-out"), Usage: "write the code to `FILE`, encrypted (required)"},
 			&cli.StringSliceFlag{Name: "seal-to", EnvVars: env("seal-to"), Usage: "encrypt it to the age recipient `age1…` (required)"},
+			&cli.StringFlag{Name: "url", EnvVars: env("url"), Usage: "add the link that activates, and its QR code for a terminal: `URL` of the engine's pages as users reach it, the public_url of engine.yaml"},
 		}, p.issueActivation),
 		{Name: "pass", Usage: "temporary access passes, to register a method with; RADIUS does not take them", Subcommands: []*cli.Command{
 			inStore("issue", "make a pass and write it to a file that only its recipient can open", []cli.Flag{
@@ -121,14 +123,26 @@ func handOutFile(c *cli.Context) (*os.File, []age.Recipient, error) {
 // issueActivation hands out a code to activate an authenticator with. One whose
 // file could not be written is over in ten minutes, and is known to nobody.
 func (p *program) issueActivation(c *cli.Context, e *embedded, by engine.Actor, u cloud.User) error {
+	public := c.String("url")
+	if public != "" {
+		var err error
+		if public, err = remote.CheckURL(public); err != nil {
+			return err
+		}
+	}
 	f, recipients, err := handOutFile(c)
 	if err != nil {
 		return err
 	}
 	made, err := e.IssueActivation(c.Context, by, u.ID)
+	var link secret.Bytes
 	if err == nil {
-		err = handOut(f, recipients, u.UPN, "code ", made.Until, made.Code)
+		link, err = activationLink(public, made)
 	}
+	if err == nil {
+		err = handOut(f, recipients, u.UPN, "code ", made.Until, made.Code, link)
+	}
+	link.Wipe()
 	made.Code.Wipe()
 	if err = errors.Join(err, f.Close()); err != nil {
 		return errors.Join(err, os.Remove(f.Name()))
@@ -144,7 +158,7 @@ func (p *program) issuePass(c *cli.Context, e *embedded, by engine.Actor, u clou
 	}
 	pass, word, err := e.IssuePass(c.Context, by, u.ID, c.Duration("for"), c.Bool("once"))
 	if err == nil {
-		err = handOut(f, recipients, u.UPN, "pass ", pass.Until, word)
+		err = handOut(f, recipients, u.UPN, "pass ", pass.Until, word, secret.Bytes{})
 	}
 	word.Wipe()
 	if err = errors.Join(err, f.Close()); err != nil {
@@ -157,12 +171,13 @@ func (p *program) issuePass(c *cli.Context, e *embedded, by engine.Actor, u clou
 	return nil
 }
 
-func handOut(f *os.File, to []age.Recipient, upn, what string, until time.Time, word secret.Bytes) error {
+// handOut writes what somebody is handed, with more of it behind it.
+func handOut(f *os.File, to []age.Recipient, upn, what string, until time.Time, word, more secret.Bytes) error {
 	sealed, err := age.Encrypt(f, to...)
 	if err != nil {
 		return fmt.Errorf("the hand-out cannot be encrypted: %w", err)
 	}
-	_, err = fmt.Fprintf(sealed, "user  %s\n%s %s\nuntil %s\n", migrate.Plain(upn), what, word.Reveal(), until.UTC().Format(time.RFC3339))
+	_, err = fmt.Fprintf(sealed, "user  %s\n%s %s\nuntil %s\n%s", migrate.Plain(upn), what, word.Reveal(), until.UTC().Format(time.RFC3339), more.Reveal())
 	return errors.Join(err, sealed.Close(), f.Sync())
 }
 

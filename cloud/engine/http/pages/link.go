@@ -22,9 +22,9 @@ func Activation(public, user, code string) string {
 	return Invitation(public, user) + "&code=" + url.QueryEscape(code)
 }
 
-// matrix is the QR code of a text: a line of 0 and 1 for each row, without the
+// QR is the QR code of a text: a line of 0 and 1 for each row, without the
 // margin of four that it is shown with.
-func matrix(text string) ([]string, error) {
+func QR(text string) ([]string, error) {
 	code, err := qr.Encode(text, qr.M, qr.Unicode)
 	if err != nil {
 		return nil, fmt.Errorf("no QR code can be made: %w", err)

@@ -72,7 +72,7 @@ func (f *Face) given(w http.ResponseWriter, made engine.Activation, err error) e
 	answer.Code, answer.PIN, answer.PINLength = string(made.Code.Reveal()), made.PIN, made.PINLength
 	if f.o.PublicURL != "" {
 		answer.URL = Activation(f.o.PublicURL, made.User, answer.Code)
-		if answer.QR, err = matrix(answer.URL); err != nil {
+		if answer.QR, err = QR(answer.URL); err != nil {
 			return err
 		}
 	}
