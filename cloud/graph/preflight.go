@@ -194,7 +194,7 @@ func (p *policy) checks() []cloud.Check {
 			Action: "Nothing, if that is wanted."})
 	}
 	campaign := p.Registration.Campaign
-	checks = append(checks, passed("policy.campaign", fmt.Sprintf("the registration campaign is %s, with %d days to snooze", orNotSaid(campaign.State), campaign.Snooze)))
+	checks = append(checks, passed("policy.campaign", fmt.Sprintf("the registration campaign is %s, which may be put off for this many days: %d", orNotSaid(campaign.State), campaign.Snooze)))
 	return checks
 }
 
