@@ -13,24 +13,7 @@ import (
 
 // takerConf is FreeRADIUS 3 as a server of accounting that writes what comes
 // into a file.
-const takerConf = `prefix = /usr
-libdir = /usr/lib/freeradius
-run_dir = FOLDER
-logdir = FOLDER
-raddbdir = FOLDER
-name = radiusd
-max_request_time = 30
-cleanup_delay = 5
-log {
-  destination = stdout
-  auth = no
-}
-security {
-  allow_core_dumps = no
-  reject_delay = 0
-  status_server = yes
-}
-client loopback {
+const takerConf = peer.RadiusdHead + `client loopback {
   ipaddr = 127.0.0.0/8
   secret = "a secret of the home server"
 }

@@ -9,8 +9,9 @@ import (
 	"testing"
 )
 
-// homeConf is FreeRADIUS 3 as a home server with a file of users.
-const homeConf = `prefix = /usr
+// RadiusdHead begins a configuration of FreeRADIUS 3 that lives in the folder
+// FOLDER, and says on its standard output what it does.
+const RadiusdHead = `prefix = /usr
 libdir = /usr/lib/freeradius
 run_dir = FOLDER
 logdir = FOLDER
@@ -27,7 +28,10 @@ security {
   reject_delay = 0
   status_server = yes
 }
-client loopback {
+`
+
+// homeConf is FreeRADIUS 3 as a home server with a file of users.
+const homeConf = RadiusdHead + `client loopback {
   ipaddr = 127.0.0.0/8
   secret = "SECRET"
   require_message_authenticator = yes

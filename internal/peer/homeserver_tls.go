@@ -7,24 +7,7 @@ import (
 
 // radsecConf is FreeRADIUS 3 as a home server over TLS, for logins and
 // accounting.
-const radsecConf = `prefix = /usr
-libdir = /usr/lib/freeradius
-run_dir = FOLDER
-logdir = FOLDER
-raddbdir = FOLDER
-name = radiusd
-max_request_time = 30
-cleanup_delay = 5
-log {
-  destination = stdout
-  auth = no
-}
-security {
-  allow_core_dumps = no
-  reject_delay = 0
-  status_server = yes
-}
-thread pool {
+const radsecConf = RadiusdHead + `thread pool {
   start_servers = 1
   max_servers = 4
   min_spare_servers = 1
