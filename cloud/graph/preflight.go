@@ -194,7 +194,7 @@ func (p *policy) checks() []cloud.Check {
 			Action: "Nothing, if that is wanted."})
 	}
 	campaign := p.Registration.Campaign
-	checks = append(checks, passed("policy.campaign", fmt.Sprintf("the registration campaign is %s, which may be put off for this many days: %d", orNotSaid(campaign.State), campaign.Snooze)))
+	checks = append(checks, passed("policy.campaign", fmt.Sprintf("the registration campaign is %s, with %s to snooze", orNotSaid(campaign.State), days(campaign.Snooze))))
 	return checks
 }
 
@@ -237,4 +237,11 @@ func (d *Directory) checkLoad() cloud.Check {
 			Action: "Find out which application asks so much, or apply at another hour."}
 	}
 	return passed("throttling", "Graph does not say that its limits are near")
+}
+
+func days(n int) string {
+	if n == 1 {
+		return "1 day"
+	}
+	return fmt.Sprintf("%d days", n)
 }
