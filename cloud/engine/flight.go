@@ -149,11 +149,16 @@ func (e *Engine) numberDigest(number string) string {
 	return hex.EncodeToString(e.sentMAC("reach", number, nil)[:16])
 }
 
-func remember(tx Tx, row *Flight, f *flight, channel, word string, until time.Time) error {
+// remember keeps for a while whether a number is on a channel, and forgets what
+// was kept of others and has ended.
+func remember(tx Tx, row *Flight, f *flight, channel, word string, now time.Time, life time.Duration) error {
 	if channel == ChannelSMS || channel == ChannelSpoken {
 		return nil
 	}
-	return tx.PutSlip(&Slip{ID: reachSlip(channel, f.Number), User: row.User, Data: []byte(word), Until: until})
+	if err := tx.PutSlip(&Slip{ID: reachSlip(channel, f.Number), User: row.User, Data: []byte(word), Until: now.Add(life)}); err != nil {
+		return err
+	}
+	return pruneSlips(tx, now, pruneLimit)
 }
 
 func (e *Engine) sealCargo(m *Message) ([]byte, error) {
@@ -252,9 +257,9 @@ func fallBack(tx Tx, row *Flight, f *flight, now time.Time) (due time.Time, err 
 	gone := f.Legs[f.At]
 	switch gone.Status {
 	case LegUnreachable:
-		err = remember(tx, row, f, gone.Channel, "no", now.Add(reachNo))
+		err = remember(tx, row, f, gone.Channel, "no", now, reachNo)
 	case LegTaken, LegSent:
-		err = remember(tx, row, f, gone.Channel, "no", now.Add(reachOff))
+		err = remember(tx, row, f, gone.Channel, "no", now, reachOff)
 	}
 	if err != nil {
 		return due, err

@@ -59,7 +59,7 @@ func (e *Engine) land(tx Tx, row *Flight, name string, status LegStatus) (l Land
 		f.Over = i >= f.At // a channel that was given up may have been late, and the next one is under way
 	case status == LegFailed || status == LegUnreachable:
 		if status == LegUnreachable {
-			err = remember(tx, row, &f, l.Channel, "no", now.Add(reachNo))
+			err = remember(tx, row, &f, l.Channel, "no", now, reachNo)
 		}
 		if i == f.At {
 			due, l.Due = now, true
@@ -71,7 +71,7 @@ func (e *Engine) land(tx Tx, row *Flight, name string, status LegStatus) (l Land
 // arrived remembers that a number is on a channel. The first time that WhatsApp
 // has brought something it is announced by a text.
 func (e *Engine) arrived(tx Tx, row *Flight, f *flight, channel string, now time.Time) (announce Message, err error) {
-	if err := remember(tx, row, f, channel, "yes", now.Add(reachYes)); err != nil || channel != ChannelWhatsApp {
+	if err := remember(tx, row, f, channel, "yes", now, reachYes); err != nil || channel != ChannelWhatsApp {
 		return announce, err
 	}
 	id := "told/" + reachSlip(channel, f.Number)

@@ -103,7 +103,7 @@ func (e *Engine) grant(tx Tx, app *NativeApp, u *User, f *Flow, wish Wish, clien
 		at = ""
 	}
 	device := Slip{ID: e.deviceSlip(u.ID, client, at), User: u.ID, Data: []byte("{}"), Until: now.Add(deviceLife)}
-	for _, err := range []error{ends(tx, f), tx.PutSlip(&device), tx.PruneSlips(now, pruneLimit)} {
+	for _, err := range []error{ends(tx, f), tx.PutSlip(&device), pruneSlips(tx, now, pruneLimit)} {
 		if err != nil {
 			return nil, err
 		}

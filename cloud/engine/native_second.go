@@ -196,7 +196,7 @@ func (e *Engine) spendIn(tx Tx, channel, to string, client NativeClient, proven 
 			return "", err
 		}
 	}
-	return "", tx.PruneSlips(now.Add(-flowWhole), pruneLimit)
+	return "", pruneSlips(tx, now, pruneLimit)
 }
 
 // maskDigits is a number for its owner: the country code and the last digit.

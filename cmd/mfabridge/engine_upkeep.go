@@ -35,7 +35,7 @@ const pruneEvery = 24 * time.Hour
 
 // keepAudit signs the audit now and then, until ctx ends, and removes what is
 // older than it is to be kept. What is not as it was written is told in the log
-// each time, and stays.
+// each time, and stays. Slips that have ended go too.
 func (s *engineServer) keepAudit(ctx context.Context, log *slog.Logger) {
 	ticker := time.NewTicker(checkpointEvery)
 	defer ticker.Stop()
@@ -43,6 +43,9 @@ func (s *engineServer) keepAudit(ctx context.Context, log *slog.Logger) {
 	for {
 		if _, err := s.Checkpoint(ctx); err != nil && ctx.Err() == nil {
 			log.Error("the audit was not signed", "err", err)
+		}
+		if err := s.Tidy(ctx); err != nil && ctx.Err() == nil {
+			log.Error("slips that have ended were not removed", "err", err)
 		}
 		if now := time.Now(); keep > 0 && now.Sub(pruned) >= pruneEvery {
 			pruned = now
