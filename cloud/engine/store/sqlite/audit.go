@@ -3,10 +3,7 @@ package sqlite
 import (
 	"database/sql/driver"
 	"encoding/binary"
-	"errors"
 	"strconv"
-
-	"github.com/mattn/go-sqlite3"
 
 	"mfabridge/cloud/engine"
 )
@@ -18,17 +15,16 @@ const (
 	sqlLastAudit = "SELECT " + entryColumns + " FROM audit WHERE seq > 0 ORDER BY seq DESC LIMIT 1"
 	sqlLastOf    = "SELECT " + entryColumns + " FROM audit WHERE seq > 0 AND node = +$1 AND number > 0 ORDER BY seq DESC LIMIT 1"
 	sqlLastSeq   = "SELECT seq FROM sqlite_sequence WHERE name = 'audit'"
-	sqlAppend    = "INSERT INTO audit (" + entryColumns + ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
 	sqlRedact    = "UPDATE audit SET subject = $1, detail = $2, reason = $3, link = $4 WHERE seq = $5"
 	sqlPruneAt   = "DELETE FROM audit WHERE seq <= $1"
 )
 
 // heads are the ends of the chains as this connection last left them. They
-// hold as long as nobody else has appended, which the number of the next entry
-// tells: it is taken then.
+// hold as long as nobody else has committed since.
 type heads struct {
-	seq    int64
-	byNode map[string]head
+	version int64 // of the data
+	seq     int64
+	byNode  map[string]head
 }
 
 // head is the last entry of a node.
@@ -37,37 +33,31 @@ type head struct {
 	link   []byte
 }
 
-// Append gives the entry the number that is next by what is remembered. Where
-// another process was quicker, it looks at what is there and tries again.
+// Append implements [engine.Tx].
 func (t tx) Append(e engine.Entry) error {
-	for range 2 {
-		prev, err := t.headOf(e.Node)
-		if err != nil {
-			return err
-		}
-		e.Seq = t.c.heads.seq + 1
-		e.Chain(prev.number+1, prev.link)
-		err = t.do(sqlAppend, e.Seq, nano(e.Time), e.Node, e.Actor, e.Action, e.Subject, e.Detail, e.Reason, e.Number, e.Link)
-		if err == nil {
-			t.c.heads.seq, t.c.heads.byNode[e.Node] = e.Seq, head{e.Number, e.Link}
-			return nil
-		}
-		if taken, ok := errors.AsType[sqlite3.Error](err); !ok || taken.ExtendedCode != sqlite3.ErrConstraintPrimaryKey {
-			return err
-		}
-		t.c.heads = nil
+	prev, err := t.headOf(e.Node)
+	if err != nil {
+		return err
 	}
-	return errors.New("the audit grows within a transaction of ours")
+	e.Seq = t.c.heads.seq + 1
+	e.Chain(prev.number+1, prev.link)
+	t.c.heads.seq, t.c.heads.byNode[e.Node] = e.Seq, head{e.Number, e.Link}
+	t.c.late.entries = append(t.c.late.entries, e)
+	return t.lately()
 }
 
 // headOf is the end of a node's chain; the zero head: there is none yet.
 func (t tx) headOf(node string) (head, error) {
-	if t.c.heads == nil {
+	version, err := t.c.dataVersion()
+	if err != nil {
+		return head{}, err
+	}
+	if t.c.heads == nil || t.c.heads.version != version {
 		seq, err := t.c.number(sqlLastSeq)
 		if err != nil {
 			return head{}, err
 		}
-		t.c.heads = &heads{seq: seq, byNode: map[string]head{}}
+		t.c.heads = &heads{version: version, seq: seq, byNode: map[string]head{}}
 	}
 	if h, ok := t.c.heads.byNode[node]; ok {
 		return h, nil

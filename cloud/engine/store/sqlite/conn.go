@@ -30,7 +30,11 @@ type conn struct {
 	heads *heads            // of the audit, by the writer; nil: to be read
 	meta  map[string][]byte // what this transaction has read of meta, by the writer
 
-	recent recent // by the writer
+	// By the writer.
+	recent  recent
+	late    late
+	manies  map[manyKey]string // see many
+	version int64              // of the data in this transaction; 0: not asked yet
 }
 
 // dial opens a file that exists, read-write or read-only, with a journal mode

@@ -82,12 +82,12 @@ func (t tx) RemoveGroup(id string) error {
 }
 
 func (t tx) AddMember(group string, kind engine.MemberKind, member string) (bool, error) {
-	n, err := t.c.exec(sqlAddMember, group, int64(kind), member)
+	n, err := t.exec(sqlAddMember, group, int64(kind), member)
 	return n == 1, err
 }
 
 func (t tx) RemoveMember(group string, kind engine.MemberKind, member string) (bool, error) {
-	n, err := t.c.exec(sqlRemoveMember, group, int64(kind), member)
+	n, err := t.exec(sqlRemoveMember, group, int64(kind), member)
 	return n == 1, err
 }
 

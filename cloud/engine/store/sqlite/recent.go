@@ -75,6 +75,17 @@ func digestOf(key string) keyDigest {
 // short is by what a digest is remembered.
 func short(digest []byte) uint64 { return binary.BigEndian.Uint64(digest) }
 
+// dataVersion tells within a transaction whether anybody else has committed
+// since another one: then it is another number.
+func (c *conn) dataVersion() (int64, error) {
+	if c.version != 0 {
+		return c.version, nil
+	}
+	version, err := c.number(sqlDataVersion)
+	c.version = version
+	return version, err
+}
+
 // eachKey walks a row. What cannot be read ends it.
 func eachKey(row []byte, do func(digest []byte, until int64, id []byte)) {
 	for len(row) > keyHead && len(row) >= keyHead+int(row[keyHead-1]) {
@@ -117,7 +128,7 @@ func (r *recent) catchUp(c *conn) error {
 	if r.fresh {
 		return nil
 	}
-	version, err := c.number(sqlDataVersion)
+	version, err := c.dataVersion()
 	if err != nil {
 		return err
 	}

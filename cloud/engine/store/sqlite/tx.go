@@ -36,9 +36,6 @@ const (
 	sqlRemoveToken = "DELETE FROM tokens WHERE user = $1 AND id = $2"
 	sqlSetSpent    = "INSERT INTO spent (fingerprint, second) VALUES ($1, $2) " +
 		"ON CONFLICT (fingerprint) DO UPDATE SET second = max(second, excluded.second)"
-	sqlPutChallenge = "INSERT OR REPLACE INTO challenges (" + challengeColumns +
-		") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"
-	sqlPutAttempt     = "INSERT OR REPLACE INTO attempts (challenge, answer_key, state, reason, tries, at) VALUES ($1, $2, $3, $4, $5, $6)"
 	sqlSetLastSent    = "INSERT OR REPLACE INTO last_sent (user, place, challenge) VALUES ($1, $2, $3)"
 	sqlPutFailures    = "INSERT OR REPLACE INTO failures (user, way, place, count, last) VALUES ($1, $2, $3, $4, $5)"
 	sqlRemoveFailures = "DELETE FROM failures WHERE user = $1 AND way = $2 AND place = $3"
@@ -54,9 +51,20 @@ const (
 		"(SELECT user, way, place FROM failures WHERE last < $1 ORDER BY last LIMIT $2)"
 )
 
-// do runs a statement of which nobody counts the rows.
+// do runs a writing statement of which nobody counts the rows.
 func (t tx) do(sql string, args ...driver.Value) error {
+	if err := t.directly(); err != nil {
+		return err
+	}
 	return t.c.do(sql, args...)
+}
+
+// exec runs a writing statement and returns how many rows it changed.
+func (t tx) exec(sql string, args ...driver.Value) (int64, error) {
+	if err := t.directly(); err != nil {
+		return 0, err
+	}
+	return t.c.exec(sql, args...)
 }
 
 func (t tx) SetMeta(name string, value []byte) error {
@@ -101,7 +109,7 @@ func (t tx) PutUser(u *engine.User) error {
 func (t tx) RemoveUser(id cloud.UserID) error { return t.do(sqlRemoveUser, string(id)) }
 
 func (t tx) Claim(space engine.Space, name string, user cloud.UserID) (cloud.UserID, error) {
-	made, err := t.c.exec(sqlClaim, int64(space), name, string(user))
+	made, err := t.exec(sqlClaim, int64(space), name, string(user))
 	if err != nil || made == 1 {
 		return user, err
 	}
@@ -124,29 +132,12 @@ func (t tx) PutToken(k *engine.Token) error {
 	return err
 }
 
-func (t tx) SetClock(user cloud.UserID, id string, c engine.Clock) error {
-	return t.do(sqlSetClock, flag(c.Proven), int64(c.Drift), c.Last, c.Seen, string(user), id)
-}
-
 func (t tx) RemoveToken(user cloud.UserID, id string) error {
 	return t.do(sqlRemoveToken, string(user), id)
 }
 
 func (t tx) SetSpent(fingerprint string, second int64) error {
 	return t.do(sqlSetSpent, fingerprint, second)
-}
-
-func (t tx) PutChallenge(c *engine.Challenge) error {
-	var key driver.Value
-	if c.Key != "" {
-		key = c.Key
-		if err := t.c.recent.note(t.c, c); err != nil {
-			return err
-		}
-	}
-	return t.do(sqlPutChallenge, string(c.ID), key, string(c.User), string(c.Method), string(c.State), string(c.Reason),
-		c.Prompt, ownedApp(c), c.Place, int64(c.Tries), c.Sent, c.Context, nano(c.Created), nano(c.Expires), nano(c.Decided),
-		flag(c.Proven)|flag(c.Bypassed)<<1)
 }
 
 // ownerEnds divides who began a challenge from the application that users are
@@ -158,10 +149,6 @@ func ownedApp(c *engine.Challenge) string {
 		return c.App
 	}
 	return c.Owner + ownerEnds + c.App
-}
-
-func (t tx) PutAttempt(a *engine.Attempt) error {
-	return t.do(sqlPutAttempt, string(a.Challenge), a.Key, string(a.State), string(a.Reason), int64(a.Tries), nano(a.At))
 }
 
 func (t tx) SetLastSent(user cloud.UserID, place string, id cloud.ChallengeID) error {
@@ -184,6 +171,9 @@ func (t tx) RemoveApp(name string) error { return t.do(sqlRemoveApp, name) }
 // Prune deletes from the oldest on, so that what lies below the last deleted
 // challenge is a range without gaps.
 func (t tx) Prune(id cloud.ChallengeID, at time.Time, limit int) error {
+	if err := t.directly(); err != nil {
+		return err
+	}
 	var last string
 	take := func(row []driver.Value) error { last = text(row[0]); return nil }
 	err := t.c.query(sqlPruneTo, 1, take, string(id), int64(limit-1))

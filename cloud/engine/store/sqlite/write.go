@@ -51,7 +51,7 @@ func (s *Store) commit(group []*queue.Job, first *queue.Job) []*queue.Job {
 		}
 		return s.abandon(group, failure(err))
 	}
-	s.writer.meta = map[string][]byte{}
+	s.writer.meta, s.writer.version = map[string][]byte{}, 0
 	s.writer.recent.begin()
 	for j := first; j != nil; j = s.next(len(group)) {
 		group = append(group, j)
@@ -59,7 +59,11 @@ func (s *Store) commit(group []*queue.Job, first *queue.Job) []*queue.Job {
 			return s.abandon(group, j.Err)
 		}
 	}
-	if err := s.writer.recent.settle(s.writer); err != nil {
+	err := s.writer.writeLate(s.writer.late.end())
+	if err == nil {
+		err = s.writer.recent.settle(s.writer)
+	}
+	if err != nil {
 		return s.abandon(group, failure(err))
 	}
 	if err := s.writer.do(sqlCommit); err != nil {
@@ -82,31 +86,25 @@ func (s *Store) next(have int) *queue.Job {
 	return s.queue.Next()
 }
 
-// run runs one job inside its savepoint. It returns false if the whole
-// transaction is lost, which SQLite does on a full disk and the like.
+// run runs one job, and undoes what it did if it fails. It returns false if the
+// whole transaction is lost, which SQLite does on a full disk and the like.
 func (s *Store) run(j *queue.Job) bool {
 	if j.Left() {
 		return true
 	}
-	if err := s.writer.do(sqlSavepoint); err != nil {
-		j.Err = failure(err)
-		return false
-	}
-	noted := len(s.writer.recent.keys)
-	if j.Err = failure(j.Run(tx{reader{s.writer}})); j.Err != nil {
-		s.writer.recent.keys = s.writer.recent.keys[:noted]
-		s.writer.heads = nil // what was appended is undone
-		clear(s.writer.meta)
-		if s.writer.raw.AutoCommit() {
-			return false
-		}
-		if err := s.writer.do(sqlUndo); err != nil {
-			j.Err = errors.Join(j.Err, failure(err))
+	w := s.writer
+	w.begins()
+	noted := len(w.recent.keys)
+	j.Err = failure(j.Run(tx{reader{w}}))
+	if j.Err != nil {
+		w.recent.keys = w.recent.keys[:noted]
+		clear(w.meta)
+		if w.raw.AutoCommit() {
 			return false
 		}
 	}
-	if err := s.writer.do(sqlRelease); err != nil {
-		j.Err = failure(err)
+	if err := w.ends(j.Err == nil); err != nil {
+		j.Err = errors.Join(j.Err, failure(err))
 		return false
 	}
 	return true
@@ -115,6 +113,7 @@ func (s *Store) run(j *queue.Job) bool {
 // abandon rolls the transaction back and fails every job that had succeeded.
 func (s *Store) abandon(group []*queue.Job, cause error) []*queue.Job {
 	s.writer.heads, s.writer.meta, s.writer.recent = nil, nil, recent{}
+	s.writer.late = late{}
 	s.abandoned.Add(1)
 	if !s.writer.raw.AutoCommit() {
 		if err := s.writer.do(sqlRollback); err != nil {

@@ -1,0 +1,299 @@
+package sqlite
+
+import (
+	"database/sql/driver"
+	"slices"
+	"strings"
+
+	"mfabridge/cloud"
+	"mfabridge/cloud/engine"
+)
+
+// late are rows of a transaction that are still to be written. A login leaves a
+// challenge, an attempt perhaps, the clock of a generator and a line of the
+// audit; the logins of one commit have theirs written together, many rows with
+// one statement. Whoever reads one of them before finds it here. An update that
+// writes or reads anything else has all of it written out first, and goes on
+// without: see [tx.directly]. So nothing ever comes out of its order.
+//
+// An update that was late all along needs no savepoint: to undo it is to forget
+// its rows.
+type late struct {
+	challenges []engine.Challenge
+	attempts   []engine.Attempt
+	clocks     []lateClock
+	entries    []engine.Entry
+
+	own    mark  // where the rows of the update at work begin
+	seq    int64 // of the audit, when it began; -1: not known
+	direct bool  // it has a savepoint, and is late no more
+	lost   error // why rows of updates before it could not be written: none of the transaction may stay
+	args   []driver.Value
+}
+
+// lateClock is what [tx.SetClock] was told.
+type lateClock struct {
+	user cloud.UserID
+	id   string
+	at   engine.Clock
+}
+
+// mark is how many rows of each kind there are.
+type mark struct{ challenges, attempts, clocks, entries int }
+
+func (l *late) end() mark {
+	return mark{len(l.challenges), len(l.attempts), len(l.clocks), len(l.entries)}
+}
+
+// forget drops the rows from a mark on.
+func (l *late) forget(from mark) {
+	l.challenges = dropped(l.challenges, from.challenges, len(l.challenges))
+	l.attempts = dropped(l.attempts, from.attempts, len(l.attempts))
+	l.clocks = dropped(l.clocks, from.clocks, len(l.clocks))
+	l.entries = dropped(l.entries, from.entries, len(l.entries))
+}
+
+// written drops the rows up to a mark.
+func (l *late) written(to mark) {
+	l.challenges = dropped(l.challenges, 0, to.challenges)
+	l.attempts = dropped(l.attempts, 0, to.attempts)
+	l.clocks = dropped(l.clocks, 0, to.clocks)
+	l.entries = dropped(l.entries, 0, to.entries)
+	l.own = mark{}
+}
+
+// dropped takes a part out of a slice, whose room is kept.
+func dropped[S ~[]E, E any](s S, from, to int) S { return slices.Delete(s, from, to) }
+
+// begins is called before each update.
+func (c *conn) begins() {
+	c.late.own, c.late.direct, c.late.seq = c.late.end(), false, -1
+	if c.heads != nil {
+		c.late.seq = c.heads.seq
+	}
+}
+
+// ends is called after each update: it keeps or undoes what the update did.
+func (c *conn) ends(keep bool) error {
+	l := &c.late
+	switch {
+	case l.lost != nil:
+		return l.lost
+	case keep && l.direct:
+		return c.do(sqlRelease)
+	case keep:
+		return nil
+	case l.direct:
+		if err := c.do(sqlUndo); err != nil {
+			return err
+		}
+		if err := c.do(sqlRelease); err != nil {
+			return err
+		}
+	default:
+		l.forget(l.own)
+	}
+	if c.heads != nil && c.heads.seq != l.seq { // what was appended is undone, and the end of each chain is to be read
+		c.heads = nil
+		return c.writeLate(l.end())
+	}
+	return nil
+}
+
+// directly has the update at work write at once from now on.
+func (t tx) directly() error {
+	l := &t.c.late
+	if l.direct {
+		return nil
+	}
+	if l.lost = t.c.writeLate(l.own); l.lost != nil {
+		return l.lost
+	}
+	if err := t.c.do(sqlSavepoint); err != nil {
+		return err
+	}
+	l.direct = true
+	return t.c.writeLate(l.end())
+}
+
+// rowsAtOnce are how many rows one statement writes: the most that fit.
+var rowsAtOnce = [...]int{32, 8, 2, 1}
+
+// Heads of the statements that write many rows.
+const (
+	sqlPutChallenges = "INSERT OR REPLACE INTO challenges (" + challengeColumns + ")"
+	sqlPutAttempts   = "INSERT OR REPLACE INTO attempts (challenge, answer_key, state, reason, tries, at)"
+	sqlAppendAll     = "INSERT INTO audit (" + entryColumns + ")"
+)
+
+// manyRows is a statement that writes n rows of so many columns.
+func manyRows(head string, columns, n int) string {
+	row := "(" + strings.Repeat("?, ", columns-1) + "?)"
+	return head + " VALUES " + strings.Repeat(row+", ", n-1) + row
+}
+
+// writeLate writes the rows up to a mark, in the order of each table.
+func (c *conn) writeLate(to mark) error {
+	l := &c.late
+	if to == (mark{}) {
+		return nil
+	}
+	err := c.writeRows(sqlPutChallenges, to.challenges, func(i int) { c.addChallenge(&l.challenges[i]) })
+	if err == nil {
+		err = c.writeRows(sqlPutAttempts, to.attempts, func(i int) { c.addAttempt(&l.attempts[i]) })
+	}
+	for i := 0; err == nil && i < to.clocks; i++ {
+		k := &l.clocks[i]
+		err = c.do(sqlSetClock, flag(k.at.Proven), int64(k.at.Drift), k.at.Last, k.at.Seen, string(k.user), k.id)
+	}
+	if err == nil {
+		err = c.writeRows(sqlAppendAll, to.entries, func(i int) { c.addEntry(&l.entries[i]) })
+	}
+	l.written(to)
+	return err
+}
+
+// writeRows writes n rows, of which add puts one into c.late.args.
+func (c *conn) writeRows(head string, n int, add func(i int)) error {
+	for at := 0; at < n; {
+		for _, size := range rowsAtOnce {
+			if n-at < size {
+				continue
+			}
+			c.late.args = c.late.args[:0]
+			for end := at + size; at < end; at++ {
+				add(at)
+			}
+			if err := c.do(c.many(head, len(c.late.args)/size, size), c.late.args...); err != nil {
+				return err
+			}
+			break
+		}
+	}
+	return nil
+}
+
+// manyKey names a statement for many rows.
+type manyKey struct {
+	head string
+	n    int
+}
+
+// many returns manyRows, made once a connection.
+func (c *conn) many(head string, columns, n int) string {
+	key := manyKey{head, n}
+	text, ok := c.manies[key]
+	if !ok {
+		if c.manies == nil {
+			c.manies = map[manyKey]string{}
+		}
+		text = manyRows(head, columns, n)
+		c.manies[key] = text
+	}
+	return text
+}
+
+func (c *conn) addChallenge(k *engine.Challenge) {
+	var key driver.Value
+	if k.Key != "" {
+		key = k.Key
+	}
+	c.late.args = append(c.late.args, string(k.ID), key, string(k.User), string(k.Method), string(k.State), string(k.Reason), k.Prompt,
+		ownedApp(k), k.Place, int64(k.Tries), k.Sent, k.Context, nano(k.Created), nano(k.Expires), nano(k.Decided), flag(k.Proven)|flag(k.Bypassed)<<1)
+}
+
+func (c *conn) addAttempt(a *engine.Attempt) {
+	c.late.args = append(c.late.args, string(a.Challenge), a.Key, string(a.State), string(a.Reason), int64(a.Tries), nano(a.At))
+}
+
+func (c *conn) addEntry(e *engine.Entry) {
+	c.late.args = append(c.late.args, e.Seq, nano(e.Time), e.Node, e.Actor, e.Action, e.Subject, e.Detail, e.Reason, e.Number, e.Link)
+}
+
+// PutChallenge implements [engine.Tx].
+func (t tx) PutChallenge(c *engine.Challenge) error {
+	if c.Key != "" {
+		if err := t.c.recent.note(t.c, c); err != nil {
+			return err
+		}
+	}
+	t.c.late.challenges = append(t.c.late.challenges, *c)
+	return t.lately()
+}
+
+// PutAttempt implements [engine.Tx].
+func (t tx) PutAttempt(a *engine.Attempt) error {
+	t.c.late.attempts = append(t.c.late.attempts, *a)
+	return t.lately()
+}
+
+// SetClock implements [engine.Tx].
+func (t tx) SetClock(user cloud.UserID, id string, at engine.Clock) error {
+	t.c.late.clocks = append(t.c.late.clocks, lateClock{user, id, at})
+	return t.lately()
+}
+
+// lately leaves what was added for the end, where it may wait.
+func (t tx) lately() error {
+	if !t.c.late.direct {
+		return nil
+	}
+	return t.c.writeLate(t.c.late.end())
+}
+
+// Challenge implements [engine.Reader].
+func (t tx) Challenge(id cloud.ChallengeID) (*engine.Challenge, error) {
+	for _, c := range slices.Backward(t.c.late.challenges) {
+		if c.ID == id {
+			return &c, nil
+		}
+	}
+	return t.reader.Challenge(id)
+}
+
+// Attempt implements [engine.Reader].
+func (t tx) Attempt(id cloud.ChallengeID, key string) (*engine.Attempt, error) {
+	for _, a := range slices.Backward(t.c.late.attempts) {
+		if a.Challenge == id && a.Key == key {
+			return &a, nil
+		}
+	}
+	return t.reader.Attempt(id, key)
+}
+
+// Tokens implements [engine.Reader].
+func (t tx) Tokens(user cloud.UserID) ([]engine.Token, error) {
+	tokens, err := t.reader.Tokens(user)
+	for i := range t.c.late.clocks {
+		if k := &t.c.late.clocks[i]; k.user == user {
+			if n := slices.IndexFunc(tokens, func(of engine.Token) bool { return of.ID == k.id }); n >= 0 {
+				tokens[n].Clock = k.at
+			}
+		}
+	}
+	return tokens, err
+}
+
+// ChallengesAfter implements [engine.Reader].
+func (t tx) ChallengesAfter(id cloud.ChallengeID, limit int) ([]*engine.Challenge, error) {
+	if err := t.directly(); err != nil {
+		return nil, err
+	}
+	return t.reader.ChallengesAfter(id, limit)
+}
+
+// Audit implements [engine.Reader].
+func (t tx) Audit(after int64, limit int) ([]engine.Entry, error) {
+	if err := t.directly(); err != nil {
+		return nil, err
+	}
+	return t.reader.Audit(after, limit)
+}
+
+// LastAudit implements [engine.Reader].
+func (t tx) LastAudit() (engine.Entry, error) {
+	if err := t.directly(); err != nil {
+		return engine.Entry{}, err
+	}
+	return t.reader.LastAudit()
+}
