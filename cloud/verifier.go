@@ -168,6 +168,30 @@ type Verifier interface {
 	Look(ctx context.Context, ids []ChallengeID) ([]Decision, error)
 }
 
+// Case is one login among several that a [Settler] takes at once: what is asked,
+// and what came of it.
+type Case struct {
+	Request Request // as to Begin; counts where Answer names no challenge
+	Answer  Answer  // as to Answer
+
+	Challenge Challenge // of Begin
+	Decision  Decision  // of Answer
+	Err       error
+
+	// Apart is set where nothing was done: a person would have to be asked by a
+	// message, a push or a call, which Begin does.
+	Apart bool
+}
+
+// Settler is what a [Verifier] has besides if logins are cheaper by the dozen.
+type Settler interface {
+	// Settle does for each case what Begin or Answer does, with all that they
+	// promise, and returns when all of it is durable. It waits for the store
+	// alone. The cases are one another's equals: none counts as made before
+	// another, and an error is that of its case only.
+	Settle(ctx context.Context, cases []Case)
+}
+
 // CodeMatcher is what a [Verifier] has besides if it can tell whether a code is
 // right without using it up: where password and code come in one field, it has
 // to be known where one ends before the password is tried anywhere.

@@ -51,6 +51,7 @@ func Verifier(t *testing.T, open func(t *testing.T) *Peer) {
 		"one of many answers wins":               parallelAnswers,
 		"one of many logins wins":                parallelLogins,
 		"many equal requests are one login":      parallelRepeats,
+		"many logins at once":                    byTheDozen,
 		"limits count at the answer":             lateAnswer,
 		"a success ends the count":               successResets,
 		"a far clock needs two codes":            farClock,

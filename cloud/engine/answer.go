@@ -19,31 +19,54 @@ func (e *Engine) Answer(ctx context.Context, a cloud.Answer) (cloud.Decision, er
 
 // answerFor is Answer for an application; empty: for this process.
 func (e *Engine) answerFor(ctx context.Context, owner string, a cloud.Answer) (cloud.Decision, error) {
-	if len(a.Key) > cloud.MaxIdempotencyKey {
-		return cloud.Decision{}, refuse(cloud.Invalid, fmt.Sprintf("an idempotency key must be at most %d bytes", cloud.MaxIdempotencyKey))
+	g := answering{e: e, owner: owner, a: a}
+	if err := g.check(); err != nil {
+		return cloud.Decision{}, err
 	}
-	var d cloud.Decision
-	var decided bool
-	var began string // who began the challenge
-	err := e.store.Update(ctx, func(tx Tx) (err error) {
-		c, err := tx.Challenge(a.Challenge)
-		if err != nil {
-			return err
-		}
-		if c == nil || !c.isFor(owner) {
-			return refuse(cloud.NotFound, "there is no such challenge")
-		}
-		began = c.Owner
-		d, decided, err = e.answer(tx, c, a, e.now())
-		return err
-	})
-	if err != nil {
+	if err := e.store.Update(ctx, g.run); err != nil {
 		return cloud.Decision{}, asError(err)
 	}
-	if decided {
-		e.publish(Verdict{began, d})
+	return g.done(), nil
+}
+
+// answering is one Answer.
+type answering struct {
+	e     *Engine
+	owner string // who calls
+	a     cloud.Answer
+
+	d       cloud.Decision
+	decided bool
+	began   string // who began the challenge
+}
+
+func (g *answering) check() error {
+	if len(g.a.Key) > cloud.MaxIdempotencyKey {
+		return refuse(cloud.Invalid, fmt.Sprintf("an idempotency key must be at most %d bytes", cloud.MaxIdempotencyKey))
 	}
-	return d, nil
+	return nil
+}
+
+// run is its transaction.
+func (g *answering) run(tx Tx) error {
+	c, err := tx.Challenge(g.a.Challenge)
+	if err != nil {
+		return err
+	}
+	if c == nil || !c.isFor(g.owner) {
+		return refuse(cloud.NotFound, "there is no such challenge")
+	}
+	g.began = c.Owner
+	g.d, g.decided, err = g.e.answer(tx, c, g.a, g.e.now())
+	return err
+}
+
+// done does what is left to do once it is durable.
+func (g *answering) done() cloud.Decision {
+	if g.decided {
+		g.e.publish(Verdict{g.began, g.d})
+	}
+	return g.d
 }
 
 // isFor tells whether a challenge is there for an application; empty: for this

@@ -78,7 +78,7 @@ func (e *Engine) beginWith(ctx context.Context, owner, text string, r cloud.Requ
 	}
 	var b *beginning
 	err := e.store.Update(ctx, func(tx Tx) error {
-		b = &beginning{e: e, tx: tx, r: &r, owner: owner, key: ownedKey(owner, r.Key), now: e.now(), text: text}
+		b = e.beginning(tx, owner, text, &r)
 		return b.run()
 	})
 	if err != nil {
@@ -88,6 +88,16 @@ func (e *Engine) beginWith(ctx context.Context, owner, text string, r cloud.Requ
 		}
 		return cloud.Challenge{}, err
 	}
+	return e.begun(ctx, b)
+}
+
+// beginning is what a transaction of Begin works on.
+func (e *Engine) beginning(tx Tx, owner, text string, r *cloud.Request) *beginning {
+	return &beginning{e: e, tx: tx, r: r, owner: owner, key: ownedKey(owner, r.Key), now: e.now(), text: text}
+}
+
+// begun does what is left to do of a Begin that is durable.
+func (e *Engine) begun(ctx context.Context, b *beginning) (cloud.Challenge, error) {
 	if b.c.Method == cloud.Push {
 		e.bell.ring(b.c.User)
 	}
@@ -160,6 +170,7 @@ type beginning struct {
 	now     time.Time
 	user    *User
 	aside   aside // of the user
+	apart   bool  // nobody is to be asked by a message, push or call
 	c       *Challenge
 	decided bool     // the verdict was reached now
 	message *Message // to be sent once the challenge is durable
@@ -320,6 +331,8 @@ func (b *beginning) askBy(way cloud.Preference, g gate, may Allowed, tokens []To
 	case !b.r.Code.IsZero():
 		b.decided, err = b.e.judge(b.tx, b.c, b.user, tokens, g, b.r.Code, b.now)
 		return true, err
+	case b.apart && (way == cloud.Push || isCall(way) || isCoded(way)):
+		return false, errApart
 	case way == cloud.Push:
 		if tired, err := tired(b.tx, &b.aside, b.now); tired || err != nil {
 			return false, err

@@ -90,6 +90,7 @@ var (
 	_ cloud.Directory   = (*Engine)(nil)
 	_ cloud.Locker      = (*Engine)(nil)
 	_ cloud.Verifier    = (*Engine)(nil)
+	_ cloud.Settler     = (*Engine)(nil)
 	_ cloud.CodeMatcher = (*Engine)(nil)
 	_ cloud.Passwords   = (*Engine)(nil)
 )

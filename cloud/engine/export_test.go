@@ -53,8 +53,8 @@ func CountriesOf(t testing.TB, list []CountryNetwork) func(netip.Addr) string {
 // PlainNumber is a number as people write it, in the form of the store.
 func PlainNumber(s string) string { return plainNumber(s) }
 
-// Settle waits for messages that go out after an answer.
-func (e *Engine) Settle() { e.laters.Wait() }
+// AwaitSent waits for messages that go out after an answer.
+func (e *Engine) AwaitSent() { e.laters.Wait() }
 
 // Check is check.
 func (s *Subscription) Check() error { return s.check() }

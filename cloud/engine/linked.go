@@ -34,7 +34,20 @@ type linked struct {
 
 // Update implements [Store].
 func (l *linked) Update(ctx context.Context, fn func(Tx) error) error {
-	return l.Store.Update(ctx, func(tx Tx) error { return fn(&linkedTx{Tx: tx, key: l.key}) })
+	return l.Store.Update(ctx, l.link(fn))
+}
+
+// UpdateEach implements [Store].
+func (l *linked) UpdateEach(ctx context.Context, fns []func(Tx) error) []error {
+	all := make([]func(Tx) error, len(fns))
+	for i, fn := range fns {
+		all[i] = l.link(fn)
+	}
+	return l.Store.UpdateEach(ctx, all)
+}
+
+func (l *linked) link(fn func(Tx) error) func(Tx) error {
+	return func(tx Tx) error { return fn(&linkedTx{Tx: tx, key: l.key}) }
 }
 
 type linkedTx struct {

@@ -46,7 +46,7 @@ func (h *house) number(t *testing.T, number string) (engine.NumberAsked, string)
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.Settle()
+	h.AwaitSent()
 	files, err := os.ReadDir(h.outbox)
 	if err != nil {
 		t.Fatal(err)
@@ -286,7 +286,7 @@ func TestNumberWithoutDelivery(t *testing.T) {
 	if err != nil || asked.ID == "" {
 		t.Fatal(err)
 	}
-	h.Settle()
+	h.AwaitSent()
 	for entry, err := range h.Audit(t.Context(), 0) {
 		if err != nil {
 			t.Fatal(err)

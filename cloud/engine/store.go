@@ -25,6 +25,10 @@ type Store interface {
 	// of one undoes that one only.
 	Update(ctx context.Context, fn func(Tx) error) error
 
+	// UpdateEach is Update for each of fns, all waiting at the same moment, for
+	// a caller who wants to be woken once. The errors are in the order of fns.
+	UpdateEach(ctx context.Context, fns []func(Tx) error) []error
+
 	// View runs fn on one consistent state that contains every Update that has
 	// returned. Errors as with Update.
 	View(ctx context.Context, fn func(Reader) error) error

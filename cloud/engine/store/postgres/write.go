@@ -34,6 +34,11 @@ const (
 	sqlRollback   = "ROLLBACK"
 )
 
+// UpdateEach implements [engine.Store].
+func (s *Store) UpdateEach(ctx context.Context, fns []func(engine.Tx) error) []error {
+	return s.queue.UpdateEach(ctx, fns)
+}
+
 // Update implements [engine.Store].
 func (s *Store) Update(ctx context.Context, fn func(engine.Tx) error) error {
 	return s.queue.Update(ctx, fn)

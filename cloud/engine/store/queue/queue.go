@@ -4,7 +4,8 @@
 // one update is the error of that one.
 //
 //	q := queue.New(512)
-//	err := q.Update(ctx, fn)  // callers
+//	err := q.Update(ctx, fn)       // callers
+//	errs := q.UpdateEach(ctx, fns) // of several updates at once
 //	q.Close()
 //
 // The writer takes a job from Waiting and what Next adds to it, runs and commits
@@ -15,18 +16,32 @@ import (
 	"context"
 	"runtime"
 	"sync"
+	"sync/atomic"
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
 )
 
-// Job is one call of Update. It is the writer's until it is answered.
+// Job is one update. It is the writer's until it is answered.
 type Job struct {
 	Err error // what the caller is told
 
-	ctx  context.Context
-	fn   func(engine.Tx) error
-	done chan struct{}
+	ctx      context.Context
+	fn       func(engine.Tx) error
+	round    *round
+	answered bool
+}
+
+// round is what one caller waits for: the answers to some jobs.
+type round struct {
+	left atomic.Int32
+	done chan struct{} // closed when none is left
+}
+
+func (r *round) less(n int) {
+	if r.left.Add(int32(-n)) == 0 {
+		close(r.done)
+	}
 }
 
 // Left tells whether the caller has left, and puts that into Err.
@@ -51,7 +66,10 @@ func (j *Job) Run(tx engine.Tx) (err error) {
 }
 
 // Answer tells the caller what Err says.
-func (j *Job) Answer() { close(j.done) }
+func (j *Job) Answer() {
+	j.answered = true
+	j.round.less(1)
+}
 
 // Queue is where updates wait. All methods may be called concurrently, those of
 // the writer by one goroutine.
@@ -80,7 +98,57 @@ func busy(cause error) error {
 // caller who leaves before fn has begun is not served; one who leaves later
 // waits for the answer.
 func (q *Queue) Update(ctx context.Context, fn func(engine.Tx) error) error {
-	j := &Job{ctx: ctx, fn: fn, done: make(chan struct{})}
+	jobs := [1]Job{{ctx: ctx, fn: fn}}
+	q.wait(ctx, jobs[:])
+	return jobs[0].Err
+}
+
+// UpdateEach waits until the writer has answered each fn, as if each had a
+// caller of its own. The errors are in the order of fns.
+func (q *Queue) UpdateEach(ctx context.Context, fns []func(engine.Tx) error) []error {
+	jobs := make([]Job, len(fns))
+	for i, fn := range fns {
+		jobs[i].ctx, jobs[i].fn = ctx, fn
+	}
+	q.wait(ctx, jobs)
+	errs := make([]error, len(jobs))
+	for i := range jobs {
+		errs[i] = jobs[i].Err
+	}
+	return errs
+}
+
+// wait has jobs answered. Those that never get in have the reason in Err.
+func (q *Queue) wait(ctx context.Context, jobs []Job) {
+	if len(jobs) == 0 {
+		return
+	}
+	r := &round{done: make(chan struct{})}
+	r.left.Store(int32(len(jobs)))
+	in := 0
+	for ; in < len(jobs); in++ {
+		jobs[in].round = r
+		if err := q.enter(ctx, &jobs[in]); err != nil {
+			for i := in; i < len(jobs); i++ {
+				jobs[i].Err = err
+			}
+			r.less(len(jobs) - in)
+			break
+		}
+	}
+	select {
+	case <-r.done:
+	case <-q.ended: // the writer ended: it has answered a job, or never saw it
+		for i := range jobs[:in] {
+			if !jobs[i].answered {
+				jobs[i].Err = Closed()
+			}
+		}
+	}
+}
+
+// enter has a job wait, or tells why it cannot.
+func (q *Queue) enter(ctx context.Context, j *Job) error {
 	select {
 	case <-q.closing:
 		return Closed()
@@ -88,21 +156,11 @@ func (q *Queue) Update(ctx context.Context, fn func(engine.Tx) error) error {
 	}
 	select {
 	case q.jobs <- j:
+		return nil
 	case <-q.closing:
 		return Closed()
 	case <-ctx.Done():
 		return busy(ctx.Err())
-	}
-	select {
-	case <-j.done:
-		return j.Err
-	case <-q.ended: // the writer ended: it has answered j, or never saw it
-		select {
-		case <-j.done:
-			return j.Err
-		default:
-			return Closed()
-		}
 	}
 }
 

@@ -136,6 +136,11 @@ func uncommitted(cause error) error {
 	return &cloud.Error{Kind: cloud.Unavailable, Message: "the store could not commit", Lasting: ok && e.Lasting, Err: cause}
 }
 
+// UpdateEach implements [engine.Store].
+func (s *Store) UpdateEach(ctx context.Context, fns []func(engine.Tx) error) []error {
+	return s.queue.UpdateEach(ctx, fns)
+}
+
 // Update implements [engine.Store].
 func (s *Store) Update(ctx context.Context, fn func(engine.Tx) error) error {
 	return s.queue.Update(ctx, fn)

@@ -43,6 +43,19 @@ func Suite(t *testing.T, open func(t *testing.T) Place) {
 	t.Run("verifier", func(t *testing.T) {
 		cloudtest.Verifier(t, func(t *testing.T) *cloudtest.Peer { return peer(open(t).nodes(t, 1)[0], nil) })
 	})
+	t.Run("verifier by the dozen", func(t *testing.T) {
+		cloudtest.Verifier(t, func(t *testing.T) *cloudtest.Peer {
+			n := open(t).nodes(t, 1)[0]
+			p := peer(n, nil)
+			p.Verifier = cloudtest.Settled{Settling: n}
+			reopen := p.Reopen
+			p.Reopen = func(t *testing.T) (cloud.Verifier, cloud.Directory) {
+				_, d := reopen(t)
+				return cloudtest.Settled{Settling: n}, d
+			}
+			return p
+		})
+	})
 	// What one node begins the other one goes on with.
 	t.Run("verifier on two nodes", func(t *testing.T) {
 		cloudtest.Verifier(t, func(t *testing.T) *cloudtest.Peer {
