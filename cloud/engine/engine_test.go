@@ -93,11 +93,18 @@ func (h *house) activate(t *testing.T, user cloud.UserID) (device string) {
 }
 
 func TestVerifier(t *testing.T) {
-	cloudtest.Verifier(t, func(t *testing.T) *cloudtest.Peer {
-		h := build(t)
-		return &cloudtest.Peer{Verifier: h, Directory: h, Now: h.Now, Advance: h.Advance,
-			SentCode:  func(t *testing.T, id cloud.ChallengeID) string { return enginetest.SentCode(t, h.path, id) },
-			Telephone: enginetest.Telephone(func() *engine.Engine { return h.Engine }),
-			Reopen:    func(t *testing.T) (cloud.Verifier, cloud.Directory) { h.Reopen(t); return h, h }}
-	})
+	for name, as := range map[string]func(h *house) cloud.Verifier{
+		"one by one":   func(h *house) cloud.Verifier { return h },
+		"by the dozen": func(h *house) cloud.Verifier { return cloudtest.Settled{Settling: h} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			cloudtest.Verifier(t, func(t *testing.T) *cloudtest.Peer {
+				h := build(t)
+				return &cloudtest.Peer{Verifier: as(h), Directory: h, Now: h.Now, Advance: h.Advance,
+					SentCode:  func(t *testing.T, id cloud.ChallengeID) string { return enginetest.SentCode(t, h.path, id) },
+					Telephone: enginetest.Telephone(func() *engine.Engine { return h.Engine }),
+					Reopen:    func(t *testing.T) (cloud.Verifier, cloud.Directory) { h.Reopen(t); return as(h), h }}
+			})
+		})
+	}
 }

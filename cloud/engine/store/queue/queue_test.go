@@ -137,3 +137,41 @@ func TestTheEndAnswersAll(t *testing.T) {
 		}
 	})
 }
+
+// Several updates of one caller are answered one by one; those that find no
+// room before the caller leaves are told so, the others are waited for.
+func TestSeveralOfOneCaller(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := queue.New(2)
+		ran := 0
+		fn := func(engine.Tx) error { ran++; return nil }
+		no := errors.New("no")
+		ctx, leave := context.WithCancel(t.Context())
+		answers := make(chan []error, 1)
+		go func() {
+			answers <- q.UpdateEach(ctx, []func(engine.Tx) error{fn, func(engine.Tx) error { return no }, fn, fn})
+		}()
+		synctest.Wait()
+		first := <-q.Waiting() // the third gets in
+		synctest.Wait()
+		leave()
+		synctest.Wait()
+		first.Err = first.Run(nil)
+		first.Answer()
+		for j := q.Next(); j != nil; j = q.Next() {
+			j.Err = j.Run(nil)
+			j.Answer()
+		}
+		errs := <-answers
+		if ran != 2 || errs[0] != nil || !errors.Is(errs[1], no) || errs[2] != nil || cloud.KindOf(errs[3]) != cloud.Unavailable {
+			t.Errorf("%d ran: %v", ran, errs)
+		}
+		go func() { answers <- q.UpdateEach(t.Context(), []func(engine.Tx) error{fn, fn}) }()
+		synctest.Wait()
+		q.Next().Answer()
+		q.Ended() // a writer that ended by a fault of its own
+		if errs := <-answers; errs[0] != nil || cloud.KindOf(errs[1]) != cloud.Unavailable {
+			t.Errorf("after the end of the writer: %v", errs)
+		}
+	})
+}

@@ -16,6 +16,8 @@ func Suite(t *testing.T, open func(t *testing.T) Place) {
 		"a taken serial lets the update go on":  takenSerial,
 		"of two uses the later counts":          spentKeepsTheLater,
 		"what is put is read":                   rowsComeBack,
+		"updates at once are serial":            updatesAtOnce,
+		"rows keep their order":                 inItsOrder,
 		"what was sent is forgotten":            sentIsForgotten,
 		"slips end":                             slipsEnd,
 		"values go":                             valuesGo,
