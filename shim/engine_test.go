@@ -391,3 +391,59 @@ func (e *fakeEngine) set(change func()) {
 	defer e.mu.Unlock()
 	change()
 }
+
+// settling is a fakeEngine that takes logins by the dozen: all at once, as an
+// engine does whose store commits them together.
+type settling struct{ *fakeEngine }
+
+// Settle implements [cloud.Settler].
+func (e settling) Settle(ctx context.Context, cases []cloud.Case) {
+	var all sync.WaitGroup
+	faults := make(chan any, len(cases))
+	for i := range cases {
+		all.Go(func() {
+			defer func() { faults <- recover() }()
+			e.settle(ctx, &cases[i])
+		})
+	}
+	all.Wait()
+	for range cases {
+		if fault := <-faults; fault != nil {
+			panic(fault)
+		}
+	}
+}
+
+func (e settling) settle(ctx context.Context, c *cloud.Case) {
+	if c.Answer.Challenge != "" {
+		c.Decision, c.Err = e.Answer(ctx, c.Answer)
+		return
+	}
+	if c.Request.Code.IsZero() && e.asksPerson(c.Request) {
+		c.Apart = true
+		return
+	}
+	c.Challenge, c.Err = e.Begin(ctx, c.Request)
+}
+
+// asksPerson tells whether a request would send something, or ask by push.
+func (e settling) asksPerson(r cloud.Request) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	p, err := e.find(r.Subject)
+	if err != nil || p.refused != "" || p.bypass {
+		return false
+	}
+	if _, again := e.begun[r.Key]; again {
+		return false
+	}
+	return (r.Method == "" && p.method != cloud.OATHCode) || (r.Method != "" && r.Method != cloud.OATHCode)
+}
+
+// fakeOf is the fake engine behind a Verifier of these tests.
+func fakeOf(v cloud.Verifier) *fakeEngine {
+	if s, ok := v.(settling); ok {
+		return s.fakeEngine
+	}
+	return v.(*fakeEngine)
+}

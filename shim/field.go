@@ -41,16 +41,14 @@ type field struct {
 // that they are one; else they belong to the password, and nothing is cut. So
 // the primary hears of one password a login, never of two.
 func (l *logins) takeApart(ctx context.Context, a attempt) (field, error) {
-	whole := field{password: a.password}
+	whole := a.takeWord()
+	if whole.method != "" {
+		return whole, nil
+	}
 	text := a.password.Reveal()
 	tail := -1
 	if d := a.client.FactorDelimiter; d != "" {
 		if tail = bytes.LastIndex(text, []byte(d)); tail < 0 {
-			return whole, nil
-		}
-		behind := text[tail+len(d):]
-		if method, ok := words[strings.ToLower(string(behind))]; ok {
-			whole.password, whole.method = secret.New(bytes.Clone(text[:tail])), method
 			return whole, nil
 		}
 	}
@@ -76,6 +74,24 @@ func (l *logins) takeApart(ctx context.Context, a attempt) (field, error) {
 		}
 	}
 	return whole, nil
+}
+
+// takeWord finds a word behind the password.
+func (a attempt) takeWord() field {
+	whole := field{password: a.password}
+	d := a.client.FactorDelimiter
+	if d == "" {
+		return whole
+	}
+	text := a.password.Reveal()
+	tail := bytes.LastIndex(text, []byte(d))
+	if tail < 0 {
+		return whole
+	}
+	if method, ok := words[strings.ToLower(string(text[tail+len(d):]))]; ok {
+		whole.password, whole.method = secret.New(bytes.Clone(text[:tail])), method
+	}
+	return whole
 }
 
 func digits(b []byte) bool {

@@ -109,7 +109,7 @@ func (e lateBegin) Begin(ctx context.Context, r cloud.Request) (cloud.Challenge,
 func TestNamesThatFoldAlikeShareNoPush(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		gate := make(chan struct{})
-		r, _ := holding(t, func(o *shim.Options) { o.Verifier = lateBegin{o.Verifier.(*fakeEngine), gate} })
+		r, _ := holding(t, func(o *shim.Options) { o.Verifier = lateBegin{fakeOf(o.Verifier), gate} })
 		defer r.close()
 		for _, name := range []string{"strasse", "straße"} {
 			r.engine.people[name] = &person{id: cloud.UserID("id-" + name), password: "pw", method: cloud.Push}

@@ -76,7 +76,7 @@ func (l *logins) decide(ctx context.Context, a attempt) verdict {
 	default:
 		return l.relay(ctx, a)
 	}
-	key := l.keys().name(a.client.Name, a.folded, a.place, string(a.state), string(a.password.Reveal()))
+	key := l.named(a)
 	var v verdict
 	if len(a.state) == 0 {
 		v = l.first(ctx, a, key)
@@ -92,6 +92,11 @@ func (l *logins) decide(ctx context.Context, a attempt) verdict {
 		}
 	}
 	return l.seal(a, v)
+}
+
+// named is the key of a login towards the engine.
+func (l *logins) named(a attempt) string {
+	return l.keys().name(a.client.Name, a.folded, a.place, string(a.state), string(a.password.Reveal()))
 }
 
 // seal gives an Access-Challenge its State.
@@ -148,10 +153,20 @@ func (l *logins) codeAtOnce(ctx context.Context, a attempt, proof Proof, code se
 	if code.IsZero() {
 		return deny(emptyPassword) // without a code Begin would ask for one
 	}
+	c, joined, err := l.begin(ctx, proof, l.withCode(a, code, key))
+	return l.coded(a, proof, c, joined, err)
+}
+
+// withCode is what the engine is asked for a code that came with the first leg.
+func (l *logins) withCode(a attempt, code secret.Bytes, key string) cloud.Request {
 	if a.station == "" {
 		key = l.keys().name("code", key, string(a.packet.Authenticator()))
 	}
-	c, joined, err := l.begin(ctx, proof, cloud.Request{Client: a.asker(), Code: code, Tries: 1, Key: key})
+	return cloud.Request{Client: a.asker(), Code: code, Tries: 1, Key: key}
+}
+
+// coded is the verdict on a code that came with the first leg.
+func (l *logins) coded(a attempt, proof Proof, c cloud.Challenge, joined bool, err error) verdict {
 	if err != nil {
 		return l.unasked(a, proof, err)
 	}
@@ -180,13 +195,12 @@ func (l *logins) ask(ctx context.Context, a attempt, proof Proof, method cloud.P
 	if v, ok := l.bypassed(ctx, a, proof, key); ok {
 		return v
 	}
-	kept, err := l.keys().keep(proof, a.client.Name, a.folded)
+	r, err := l.forCode(a, proof, method, key)
 	if err != nil {
 		return fault(a.client, err, userUnknown)
 	}
 	for range maxRestarts {
-		c, joined, err := l.begin(ctx, proof, cloud.Request{Client: a.asker(), Method: method, Tries: 1, Key: key, Context: kept,
-			ShowsNumber: a.client.PushNumber})
+		c, joined, err := l.begin(ctx, proof, r)
 		if err != nil {
 			return l.unasked(a, proof, err)
 		}
@@ -195,9 +209,15 @@ func (l *logins) ask(ctx context.Context, a attempt, proof Proof, method cloud.P
 			v.repeated = v.repeated || joined
 			return v
 		}
-		key = l.keys().name("after", key, string(c.ID))
+		r.Key = l.keys().name("after", r.Key, string(c.ID))
 	}
 	return deny(reason(cloud.TooManyTries))
+}
+
+// forCode is what the engine is asked for a second factor that is still to come.
+func (l *logins) forCode(a attempt, proof Proof, method cloud.Preference, key string) (cloud.Request, error) {
+	kept, err := l.keys().keep(proof, a.client.Name, a.folded)
+	return cloud.Request{Client: a.asker(), Method: method, Tries: 1, Key: key, Context: kept, ShowsNumber: a.client.PushNumber}, err
 }
 
 // begun says what a challenge means that Begin has returned for a first leg.
@@ -292,8 +312,13 @@ func (l *logins) answer(ctx context.Context, a attempt, challenge cloud.Challeng
 		leader = true
 		return l.verifier.Answer(ctx, cloud.Answer{Challenge: challenge, Code: a.password, Key: key})
 	})
-	d := got.(cloud.Decision)
-	var v verdict
+	v := l.answered(a, challenge, got.(cloud.Decision), err)
+	v.repeated = v.repeated || !leader
+	return v
+}
+
+// answered is the verdict on the answer to a challenge.
+func (l *logins) answered(a attempt, challenge cloud.ChallengeID, d cloud.Decision, err error) (v verdict) {
 	switch {
 	case err != nil:
 		v = fault(a.client, err, challengeUnknown)
@@ -303,7 +328,6 @@ func (l *logins) answer(ctx context.Context, a attempt, challenge cloud.Challeng
 		v = l.granted(a, d)
 	}
 	v.challenge = challenge
-	v.repeated = v.repeated || !leader
 	return v
 }
 

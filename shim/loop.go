@@ -248,7 +248,11 @@ func (l *loop) hand(p radius.Packet, c *client, t ticket, now time.Time) bool {
 	case j := <-l.s.free:
 		j.loop, j.client, j.path, j.ticket, j.at = l, c, l.path, t, now
 		j.packet = append(j.packet[:0], p.Bytes()...)
-		l.s.queue <- j
+		if l.stream == nil && l.s.settler != nil && c.mayShare(p) {
+			l.s.desk <- j
+		} else {
+			l.s.queue <- j
+		}
 		return true
 	default:
 		return false

@@ -2,6 +2,7 @@ package shim_test
 
 import (
 	"bytes"
+	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -27,7 +28,7 @@ func TestParallelRequestsWithOneCode(t *testing.T) {
 			b := r.receive()
 			want(t, r.checked(b, requests[b[1]]), radius.AccessAccept)
 		}
-		if got := r.engine.calls(); got[0] != 1 {
+		if got := r.engine.calls(); got[0] != 1 && os.Getenv(bySettling) == "" { // a Settler is asked for each, and finds them equal
 			t.Errorf("Begin was called %d times", got[0])
 		}
 	})

@@ -116,6 +116,9 @@ func newRig(t testing.TB, change ...func(*shim.Options)) *rig {
 	r := &rig{t: t, engine: newFakeEngine(), conn: newMemoryConn(), log: new(bytes.Buffer), secret: radius.NewSecret([]byte(clientSecret))}
 	o := shim.Options{Config: configuration(t), Verifier: r.engine, Passwords: r.engine, Primaries: map[string]shim.Primary{"old": r.engine.home()}, Workers: 64, Queue: 64,
 		Log: slog.New(slog.NewJSONHandler(io.MultiWriter(r.log, t.Output()), nil))}
+	if os.Getenv(bySettling) != "" {
+		o.Verifier = settling{r.engine}
+	}
 	for _, f := range change {
 		f(&o)
 	}

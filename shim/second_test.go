@@ -373,7 +373,7 @@ func TestWrongPasswordIsAskedOnceByTwoNodes(t *testing.T) {
 // The engine's noticeboard is a hint: without it the primary is asked.
 func TestNoticeboardAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r, h := holding(t, func(o *shim.Options) { o.Verifier = deaf{o.Verifier.(*fakeEngine)} })
+		r, h := holding(t, func(o *shim.Options) { o.Verifier = deaf{fakeOf(o.Verifier)} })
 		defer r.close()
 		q := ask{from: vpn, user: "ada", password: "mistyped", station: "laptop"}
 		want(t, r.login(q), radius.AccessReject)

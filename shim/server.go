@@ -12,7 +12,9 @@
 // Authenticator, reply cache, queue, worker, login, verdict, reply. The loop of
 // a socket does everything up to the queue and answers Status-Server and
 // retransmissions itself, without allocating; a fixed number of workers, which
-// the Verifier may block, do the rest. Nothing grows with the load: beyond the
+// the Verifier may block, do the rest. Logins that need nobody but a Verifier
+// that is a [cloud.Settler] go to two clerks instead, who take all that wait at
+// the moment through it together. Nothing grows with the load: beyond the
 // queue requests are dropped and counted, and clients send them again.
 //
 // Whatever is not an approval by the Verifier is no Access-Accept, but for what
@@ -85,8 +87,10 @@ type Server struct {
 	count    *counters
 	away     atomic.Bool // the last that was heard of the engine is that it could not be asked
 
-	free  chan *job // jobs that nobody holds: their number is the bound on work
-	queue chan *job // as large as all jobs, so that sending never blocks
+	free    chan *job     // jobs that nobody holds: their number is the bound on work
+	queue   chan *job     // as large as all jobs, so that sending never blocks
+	settler cloud.Settler // nil: there are no clerks
+	desk    chan *job     // what goes to clerks; as large as queue
 
 	waiting                         *table        // logins that wait for a push or call
 	wakeListen, wakeTimes, wakeLook chan struct{} // something waits
@@ -99,6 +103,7 @@ type Server struct {
 	number  int // of workers
 	loops   sync.WaitGroup
 	workers sync.WaitGroup
+	clerks  sync.WaitGroup
 
 	mu      sync.Mutex
 	conns   map[endpoint]struct{}
@@ -130,7 +135,8 @@ func New(o Options) (*Server, error) {
 	jobs := s.number + orDefault(o.Queue, DefaultQueue)
 	s.replies = max(s.replies, 2*(jobs+held))
 	s.accounts = make(chan struct{}, max(1, s.number/4))
-	s.free, s.queue = make(chan *job, jobs), make(chan *job, jobs)
+	s.free, s.queue, s.desk = make(chan *job, jobs), make(chan *job, jobs), make(chan *job, jobs)
+	s.settler, _ = o.Verifier.(cloud.Settler)
 	for range jobs {
 		s.free <- new(job)
 	}
@@ -221,6 +227,9 @@ func (s *Server) serve(l *loop, pc endpoint) error {
 		for range s.number {
 			s.workers.Go(s.work)
 		}
+		for range clerks {
+			s.clerks.Go(newClerk(s).work)
+		}
 		for _, watch := range []func(){s.listen, s.look, s.times} {
 			go watch() // ends with s.calls
 		}
@@ -253,6 +262,8 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		return ErrServerClosed
 	}
 	s.loops.Wait()
+	close(s.desk)
+	s.clerks.Wait()
 	close(s.queue)
 	drained := make(chan struct{})
 	go func() {

@@ -230,7 +230,7 @@ func TestOverloadIsDroppedAndCounted(t *testing.T) {
 
 func TestRequestsThatWaitedTooLongAreDropped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, func(o *shim.Options) { o.Workers = 1 })
+		r := newRig(t, func(o *shim.Options) { o.Workers, o.Verifier = 1, fakeOf(o.Verifier) })
 		defer r.close()
 		r.engine.hold = make(chan struct{})
 		for i := range 3 {

@@ -78,7 +78,7 @@ func TestLoudEngineIsAskedForLoginsAlone(t *testing.T) {
 		h := &home{}
 		r := newRig(t, func(o *shim.Options) {
 			o.Bypasses, o.Primaries = allowed{"home": time.Now().Add(time.Hour)}, map[string]shim.Primary{"old": h}
-			o.Verifier = loudEngine{o.Verifier.(*fakeEngine)}
+			o.Verifier = loudEngine{fakeOf(o.Verifier)}
 		})
 		h.engine = r.engine
 		defer r.close()
@@ -87,7 +87,7 @@ func TestLoudEngineIsAskedForLoginsAlone(t *testing.T) {
 		want(t, r.login(ask{from: homeClient, user: "push", password: "wrong", station: "laptop", id: 1}), radius.AccessReject)
 	})
 	synctest.Test(t, func(t *testing.T) {
-		r, _ := holding(t, func(o *shim.Options) { o.Verifier = loudEngine{o.Verifier.(*fakeEngine)} })
+		r, _ := holding(t, func(o *shim.Options) { o.Verifier = loudEngine{fakeOf(o.Verifier)} })
 		defer r.close()
 		for i, from := range []string{keeps, keeps, fall} {
 			q := ask{from: from, user: "both", password: "pw", station: "laptop", id: byte(i)}

@@ -17,59 +17,69 @@ import (
 func (s *Server) work() {
 	out := make([]byte, 0, radius.MaxLength)
 	for j := range s.queue {
-		s.process(j, out)
-		s.free <- j
+		s.giveBack(j, s.process(j, out))
 	}
 }
 
-// process answers one request, or has it wait, or sees to it that its next copy
-// is tried anew. A fault of ours costs this request and no more.
-func (s *Server) process(j *job, out []byte) {
-	replied := false
+// process answers one request, or has it wait; if neither, it says no. A fault of
+// ours costs this request and no more.
+func (s *Server) process(j *job, out []byte) (replied bool) {
 	defer func() {
 		if p := recover(); p != nil {
 			s.fell(j.client, p)
 		}
-		if !replied && j.ticket.generation != 0 {
-			j.loop.cache.forget(j.ticket)
-		}
-		j.waited = nil
 	}()
-	start := s.now()
-	if start.Sub(j.at) > s.patience && j.waited == nil {
-		s.count.dropped[overload].Add(1) // its client has long sent it again
-		return
-	}
-	p, err := radius.Parse(j.packet)
-	if err != nil {
-		s.count.dropped[malformed].Add(1)
-		return
+	p, ok := s.unpack(j)
+	if !ok {
+		return false
 	}
 	if p.Code() == radius.AccountingRequest {
-		replied = s.account(j, p, out)
-		return
+		return s.account(j, p, out)
 	}
 	if j.waited == nil && asksPrimary(p) {
 		if !j.client.enter() {
 			s.count.dropped[primaryBusy].Add(1)
-			return
+			return false
 		}
 		defer j.client.leave()
 	}
 	if p.Code() == radius.StatusServer {
 		s.probe(j, p, out)
-		return
+		return false
 	}
 	secret := j.client.secrets.Get().(*radius.Secret)
 	defer j.client.secrets.Put(secret)
 	a, v := s.judge(j, p, secret)
 	if v.held != nil {
-		if replied = s.hold(j, a, p, v); replied {
-			return
+		if s.hold(j, a, p, v) {
+			return true
 		}
 		v = verdict{reason: tooManyHeld, method: v.method, challenge: v.challenge}
 	}
-	replied = s.finish(j, a, p, v, secret, out)
+	return s.finish(j, a, p, v, secret, out)
+}
+
+// giveBack gives a job back. If its request has no answer, and none to come, its
+// next copy is tried anew.
+func (s *Server) giveBack(j *job, replied bool) {
+	if !replied && j.ticket.generation != 0 {
+		j.loop.cache.forget(j.ticket)
+	}
+	j.waited = nil
+	s.free <- j
+}
+
+// unpack reads the packet of a job, unless that is to go no further.
+func (s *Server) unpack(j *job) (p radius.Packet, ok bool) {
+	if s.now().Sub(j.at) > s.patience && j.waited == nil {
+		s.count.dropped[overload].Add(1) // its client has long sent it again
+		return p, false
+	}
+	p, err := radius.Parse(j.packet)
+	if err != nil {
+		s.count.dropped[malformed].Add(1)
+	}
+	return p, err == nil
 }
 
 // judge reaches the verdict on a request, or on one that has waited in vain.
