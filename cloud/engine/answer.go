@@ -78,7 +78,7 @@ func (c *Challenge) isFor(owner string) bool {
 
 // answer is one Answer inside its transaction; decided: a verdict was reached.
 func (e *Engine) answer(tx Tx, c *Challenge, a cloud.Answer, now time.Time) (d cloud.Decision, decided bool, err error) {
-	if a.Key != "" {
+	if a.Key != "" && c.wasAnswered() {
 		old, err := tx.Attempt(c.ID, a.Key)
 		if err != nil {
 			return d, false, err
@@ -109,6 +109,10 @@ func (e *Engine) answer(tx Tx, c *Challenge, a cloud.Answer, now time.Time) (d c
 	}
 	return c.decision(false), decided, err
 }
+
+// wasAnswered tells whether there may be an attempt at the challenge: each one
+// leaves a verdict, or a reason that it was none.
+func (c *Challenge) wasAnswered() bool { return c.State != cloud.Pending || c.Reason != "" }
 
 // repeat gives a recorded decision once more, unless it was an approval and
 // the user may not verify any more.

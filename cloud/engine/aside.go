@@ -30,10 +30,14 @@ type pushed struct {
 }
 
 // readAside is what stands aside of a user.
-func readAside(u *User) (a aside, err error) {
+func readAside(u *User) (aside, error) {
 	if len(u.Aside) == 0 {
 		return aside{}, nil
 	}
+	return decodeAside(u)
+}
+
+func decodeAside(u *User) (a aside, err error) {
 	if err := json.Unmarshal(u.Aside, &a); err != nil {
 		return aside{}, refuse(cloud.Internal, fmt.Sprintf("what is kept aside of user %s cannot be read", u.ID))
 	}

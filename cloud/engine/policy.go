@@ -196,7 +196,8 @@ func (e *Engine) compile(tx Tx, p Policy) error {
 // rules is a compiled policy as it was read.
 type rules struct {
 	compiled
-	version string
+	version  string
+	everyone Allowed // what somebody may use who is in none of the groups
 }
 
 // rules returns the policy that holds in r: what was read before if its
@@ -230,6 +231,7 @@ func (e *Engine) rules(r Reader) (*rules, error) {
 			read.Methods[method] = MethodPolicy{Enabled: method != PolicyTextSignIn}
 		}
 	}
+	read.everyone = read.Methods.For(nil)
 	e.policy.Store(read)
 	return read, nil
 }
@@ -264,7 +266,7 @@ func (p Policy) For(groups []string) Allowed {
 // all does it look for those of the user.
 func (p *rules) forUser(r Reader, user cloud.UserID) (Allowed, error) {
 	if len(p.Reach) == 0 {
-		return p.Methods.For(nil), nil
+		return p.everyone, nil
 	}
 	direct, err := r.Parents(string(user), maxParents+1)
 	if err != nil {

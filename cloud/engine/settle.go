@@ -45,14 +45,14 @@ type settlement struct {
 	c     *cloud.Case
 	asked bool
 	b     *beginning // where it is a Begin
-	g     answering  // where it is an Answer
+	g     *answering // where it is an Answer
 }
 
 func (s *settlement) answers() bool { return s.c.Answer.Challenge != "" }
 
 func (s *settlement) check() error {
 	if s.answers() {
-		s.g = answering{e: s.e, a: s.c.Answer}
+		s.g = &answering{e: s.e, a: s.c.Answer}
 		return s.g.check()
 	}
 	return checkRequest(&s.c.Request)

@@ -68,7 +68,8 @@ const (
 type keyDigest [digestSize]byte
 
 func digestOf(key string) keyDigest {
-	sum := sha256.Sum256([]byte(key))
+	var room [cloud.MaxIdempotencyKey + 64]byte // with the name of an application before it; longer ones find room elsewhere
+	sum := sha256.Sum256(append(room[:0], key...))
 	return keyDigest(sum[:digestSize])
 }
 
