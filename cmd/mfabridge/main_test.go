@@ -17,7 +17,8 @@ import (
 const runMain = "MFABRIDGE_TEST_RUN_MAIN"
 
 // runEcho makes it a UDP echo on that port of loopback: the least that a Go
-// program does for a datagram.
+// program does for a datagram. Behind a colon may stand a file: then it answers
+// what is durable there.
 const runEcho = "MFABRIDGE_TEST_RUN_ECHO"
 
 // runBare makes it a bare HTTPS server with the certificate of that folder.
@@ -27,8 +28,12 @@ func TestMain(m *testing.M) {
 	if os.Getenv(runMain) != "" {
 		main()
 	}
-	if port := os.Getenv(runEcho); port != "" {
-		fmt.Fprintln(os.Stderr, echo(port))
+	if port, path, ok := strings.Cut(os.Getenv(runEcho), ":"); ok {
+		run := func() error { return echo(port) }
+		if path != "" {
+			run = func() error { return lastingEcho(port, path) }
+		}
+		fmt.Fprintln(os.Stderr, run())
 		os.Exit(1)
 	}
 	if folder := os.Getenv(runBare); folder != "" {
