@@ -29,7 +29,7 @@ echo "== the same with the engine as a process of its own, over TLS, its CPU alo
 bench ./cmd/mfabridge '^BenchmarkVerifyProcess$' 1x
 echo "== native authentication: whole sign-ins without the hash of the password, 200 a CPU second"
 bench ./cloud/engine/http/native '^BenchmarkSignIn$' 1000x
-echo "== engine: 8,000 devices that hold streams open over TLS and 20,000 pushes that wait, within 512 MiB; pushes at 500 a second beside empty events"
+echo "== engine: 8,000 devices that hold streams open over TLS and 20,000 pushes that wait, within 512 MiB; pushes at 500 a second beside empty events through the same connections"
 bench ./cmd/mfabridge '^BenchmarkPushProcess$' 1x
 echo "== delivery: texts over HTTP and SMPP to a local peer, 2,000 a second, both ends in one process; what is kept afterwards"
 bench ./cloud/engine/channel '^BenchmarkTexts(BySMPP)?$' 3s
