@@ -262,11 +262,11 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		return ErrServerClosed
 	}
 	s.loops.Wait()
-	close(s.desk)
-	s.clerks.Wait()
-	close(s.queue)
 	drained := make(chan struct{})
 	go func() {
+		close(s.desk)
+		s.clerks.Wait() // they may hand logins on
+		close(s.queue)
 		s.workers.Wait()
 		<-s.waiting.drained()
 		close(drained)

@@ -281,8 +281,12 @@ func TestShutdownGivesUpInTime(t *testing.T) {
 		synctest.Wait()
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
+		begun := time.Now()
 		if err := r.stop(ctx); err != context.DeadlineExceeded {
 			t.Errorf("shutdown: %v", err)
+		}
+		if took := time.Since(begun); took != 5*time.Second {
+			t.Errorf("it took %v", took)
 		}
 		synctest.Wait()
 		r.silent("a login that was cut off")
