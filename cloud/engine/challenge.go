@@ -82,11 +82,7 @@ func (e *Engine) beginWith(ctx context.Context, owner, text string, r cloud.Requ
 		return b.run()
 	})
 	if err != nil {
-		err = asError(err)
-		if cloud.KindOf(err) == cloud.NotFound && !r.Code.IsZero() {
-			e.takeAsLong(ctx)
-		}
-		return cloud.Challenge{}, err
+		return cloud.Challenge{}, asError(err)
 	}
 	return e.begun(ctx, b)
 }
@@ -98,6 +94,9 @@ func (e *Engine) beginning(tx Tx, owner, text string, r *cloud.Request) *beginni
 
 // begun does what is left to do of a Begin that is durable.
 func (e *Engine) begun(ctx context.Context, b *beginning) (cloud.Challenge, error) {
+	if b.nobody {
+		return cloud.Challenge{}, noSuchUser()
+	}
 	if b.c.Method == cloud.Push {
 		e.bell.ring(b.c.User)
 	}
@@ -115,14 +114,7 @@ func (e *Engine) begun(ctx context.Context, b *beginning) (cloud.Challenge, erro
 	return e.asSeen(b.c), nil
 }
 
-// takeAsLong does for a code of nobody what a wrong code of somebody costs
-// above all, a commit: by how long an answer takes nobody is to learn who there
-// is. What it writes is nothing; if it fails nothing is lost.
-func (e *Engine) takeAsLong(ctx context.Context) {
-	_ = e.store.Update(ctx, func(tx Tx) error {
-		return tx.PutFailures(notice("", "nobody"), Failures{Count: 1, Last: e.now()})
-	})
-}
+func noSuchUser() error { return refuse(cloud.NotFound, "there is no such user") }
 
 func checkRequest(r *cloud.Request) error {
 	switch {
@@ -133,7 +125,7 @@ func checkRequest(r *cloud.Request) error {
 	case r.Tries < 1:
 		return refuse(cloud.Invalid, "a challenge must allow at least one try")
 	case r.Subject.Value == "":
-		return refuse(cloud.NotFound, "there is no such user")
+		return noSuchUser()
 	}
 	r.Client.App = clean(r.Client.App, maxApp)
 	r.Client.Station = clean(r.Client.Station, maxName)
@@ -171,6 +163,7 @@ type beginning struct {
 	user    *User
 	aside   aside // of the user
 	apart   bool  // nobody is to be asked by a message, push or call
+	nobody  bool  // a code came with a name that is nobody's, see countNobody
 	c       *Challenge
 	decided bool     // the verdict was reached now
 	message *Message // to be sent once the challenge is durable
@@ -182,8 +175,11 @@ func (b *beginning) run() (err error) {
 		return err
 	}
 	switch {
+	case b.user == nil && b.r.Code.IsZero():
+		return noSuchUser()
 	case b.user == nil:
-		return refuse(cloud.NotFound, "there is no such user")
+		b.nobody = true
+		return b.e.countNobody(b.tx, b.now)
 	case b.r.SID != "" && b.user.SID != "" && Fold(b.r.SID) != Fold(b.user.SID):
 		return refuse(cloud.Conflict, "the user has another security identifier: it is somebody else of that name")
 	}

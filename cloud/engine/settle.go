@@ -24,7 +24,6 @@ func (e *Engine) Settle(ctx context.Context, cases []cloud.Case) {
 		}
 	}
 	errs := e.store.UpdateEach(ctx, fns)
-	nobody := false
 	for i := range round {
 		s := &round[i]
 		if !s.asked {
@@ -32,10 +31,6 @@ func (e *Engine) Settle(ctx context.Context, cases []cloud.Case) {
 		}
 		s.end(ctx, errs[0])
 		errs = errs[1:]
-		nobody = nobody || s.isNobody()
-	}
-	if nobody {
-		e.takeAsLong(ctx)
 	}
 }
 
@@ -80,10 +75,4 @@ func (s *settlement) end(ctx context.Context, err error) {
 	default:
 		s.c.Challenge, s.c.Err = s.e.begun(ctx, s.b)
 	}
-}
-
-// isNobody tells whether a code came with a name that is nobody's, see
-// [Engine.takeAsLong].
-func (s *settlement) isNobody() bool {
-	return !s.answers() && !s.c.Request.Code.IsZero() && cloud.KindOf(s.c.Err) == cloud.NotFound
 }
