@@ -1,8 +1,14 @@
 package sqlite
 
+import "mfabridge/cloud/engine"
+
 // Impatient makes the store's writer give up at once where another process
 // holds the file.
 func Impatient(s *Store) error { return s.writer.script("PRAGMA busy_timeout=20") }
+
+// RollBack ends a transaction from within, as SQLite does by itself on a disk
+// that fails.
+func RollBack(t engine.Tx) error { return t.(tx).c.do(sqlRollback) }
 
 // Statements are all prepared statements by the name of their constant.
 func Statements() map[string]string {

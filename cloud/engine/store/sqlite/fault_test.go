@@ -152,6 +152,43 @@ func fillDisk(t *testing.T, path string) {
 	}
 }
 
+// A transaction that SQLite has ended by itself is nobody's: also where the
+// update that met the fault says nothing of it, there is a row of whom it was
+// promised to, and of nobody else.
+func TestLostTransactionKeepsNothing(t *testing.T) {
+	s := opens(t, made(t))
+	row := func(n int) func(engine.Tx) error {
+		return func(tx engine.Tx) error { return tx.PutAttempt(&engine.Attempt{Challenge: "c", Key: fmt.Sprint(n)}) }
+	}
+	failed := errors.New("the disk failed")
+	for try, lose := range []func(engine.Tx) error{
+		func(tx engine.Tx) error { return errors.Join(row(1)(tx), sqlite.RollBack(tx), failed) },
+		func(tx engine.Tx) error { return errors.Join(row(11)(tx), sqlite.RollBack(tx)) },
+		func(tx engine.Tx) error { return errors.Join(tx.SetMeta("n", nil), row(21)(tx), sqlite.RollBack(tx)) },
+		func(tx engine.Tx) error { _, _, _ = sqlite.RollBack(tx), tx.SetMeta("n", nil), row(31)(tx); return nil },
+		func(tx engine.Tx) error {
+			_, _, _ = tx.SetMeta("n", nil), sqlite.RollBack(tx), row(41)(tx)
+			return nil
+		},
+	} {
+		first := 10 * try
+		errs := s.UpdateEach(t.Context(), []func(engine.Tx) error{row(first), lose, row(first + 2),
+			func(tx engine.Tx) error { return errors.Join(tx.SetMeta("n", nil), row(first+3)(tx)) }})
+		err := s.View(t.Context(), func(r engine.Reader) error {
+			for i, err := range errs {
+				a, readErr := r.Attempt("c", fmt.Sprint(first+i))
+				if kept := a != nil; kept != (err == nil) || readErr != nil {
+					t.Errorf("row %d: kept %v, %v; %v", first+i, kept, err, readErr)
+				}
+			}
+			return nil
+		})
+		if err != nil || errs[1] == nil {
+			t.Errorf("who lost it: %v; %v", errs[1], err)
+		}
+	}
+}
+
 // Lock says at once that somebody else has it.
 func TestLockDoesNotWait(t *testing.T) {
 	path := made(t)

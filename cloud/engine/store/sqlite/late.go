@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"database/sql/driver"
+	"errors"
 	"slices"
 	"strings"
 
@@ -27,7 +28,7 @@ type late struct {
 	own    mark  // where the rows of the update at work begin
 	seq    int64 // of the audit, when it began; -1: not known
 	direct bool  // it has a savepoint, and is late no more
-	lost   error // why rows of updates before it could not be written: none of the transaction may stay
+	lost   error // why the transaction, or rows of updates before it, cannot be written: none of it may stay
 	args   []driver.Value
 }
 
@@ -100,11 +101,21 @@ func (c *conn) ends(keep bool) error {
 	return nil
 }
 
+// stands says no where SQLite has ended the transaction by itself, as on a disk
+// that fails: a statement would be one of its own then, and stay.
+func (t tx) stands() error {
+	l := &t.c.late
+	if l.lost == nil && t.c.raw.AutoCommit() {
+		l.lost = unavailable("the store could not commit", errors.New("the transaction has ended before its time"))
+	}
+	return l.lost
+}
+
 // directly has the update at work write at once from now on.
 func (t tx) directly() error {
 	l := &t.c.late
-	if l.direct {
-		return nil
+	if err := t.stands(); err != nil || l.direct {
+		return err
 	}
 	if l.lost = t.c.writeLate(l.own); l.lost != nil {
 		return l.lost
@@ -238,14 +249,19 @@ func (t tx) lately() error {
 	if !t.c.late.direct {
 		return nil
 	}
+	if err := t.stands(); err != nil {
+		return err
+	}
 	return t.c.writeLate(t.c.late.end())
 }
 
 // Challenge implements [engine.Reader].
 func (t tx) Challenge(id cloud.ChallengeID) (*engine.Challenge, error) {
-	for _, c := range slices.Backward(t.c.late.challenges) {
-		if c.ID == id {
-			return &c, nil
+	late := t.c.late.challenges
+	for i := len(late) - 1; i >= 0; i-- {
+		if late[i].ID == id {
+			found := late[i] // the caller's own
+			return &found, nil
 		}
 	}
 	return t.reader.Challenge(id)
@@ -253,9 +269,11 @@ func (t tx) Challenge(id cloud.ChallengeID) (*engine.Challenge, error) {
 
 // Attempt implements [engine.Reader].
 func (t tx) Attempt(id cloud.ChallengeID, key string) (*engine.Attempt, error) {
-	for _, a := range slices.Backward(t.c.late.attempts) {
-		if a.Challenge == id && a.Key == key {
-			return &a, nil
+	late := t.c.late.attempts
+	for i := len(late) - 1; i >= 0; i-- {
+		if late[i].Challenge == id && late[i].Key == key {
+			found := late[i]
+			return &found, nil
 		}
 	}
 	return t.reader.Attempt(id, key)

@@ -30,6 +30,7 @@ func (s *Store) write() {
 		select {
 		case j := <-s.queue.Waiting():
 			group = s.commit(group[:0], j)
+			clear(group) // what was answered is its caller's
 		case p := <-s.peeks:
 			s.look(p)
 		case <-s.rest:
@@ -99,9 +100,9 @@ func (s *Store) run(j *queue.Job) bool {
 	if j.Err != nil {
 		w.recent.keys = w.recent.keys[:noted]
 		clear(w.meta)
-		if w.raw.AutoCommit() {
-			return false
-		}
+	}
+	if w.raw.AutoCommit() { // whatever the update made of it
+		return false
 	}
 	if err := w.ends(j.Err == nil); err != nil {
 		j.Err = errors.Join(j.Err, failure(err))
