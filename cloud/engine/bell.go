@@ -2,19 +2,24 @@ package engine
 
 import (
 	"context"
+	"maps"
 	"sync"
 	"time"
 
 	"mfabridge/cloud"
 )
 
-// rescan is how far behind the newest challenge that was seen new ones are
-// looked for: ids of several processes are made a moment before they can be
-// seen, and not quite in that order. hearPause is how long what others do is
-// left alone after a look at it: a store may signal each of their commits.
+// New challenges are looked for at each signal, from a glance behind the newest
+// that was seen, and once more within wholeEvery from rescan behind it: ids of
+// several processes are made a moment before they can be seen, and not quite in
+// that order. hearPause is how long what others do is left alone after a look at
+// it: a store may signal each of their commits, and what thousands of logins of
+// theirs have written would be read over and over.
 const (
-	rescan    = 2 * time.Second
-	hearPause = 50 * time.Millisecond
+	glance     = 500 * time.Millisecond
+	rescan     = 3 * time.Second
+	wholeEvery = time.Second
+	hearPause  = 50 * time.Millisecond
 )
 
 // bell wakes who waits for the pushes of a user, in this process. It is a hint:
@@ -124,13 +129,32 @@ func (e *Engine) hearOthers(ctx context.Context) error {
 // hear rings for what others have begun since a time.
 func (e *Engine) hear(ctx context.Context, signals <-chan struct{}, since time.Time) {
 	rung := map[cloud.ChallengeID]struct{}{}
-	for range signals {
-		newest, seen, err := e.ringSince(ctx, since, rung)
+	var whole <-chan time.Time // a look from further behind is owed; nil: none is
+	for more := true; more; {
+		back := glance
+		select {
+		case _, more = <-signals:
+			if !more {
+				continue
+			}
+			if whole == nil {
+				whole = time.After(wholeEvery)
+			}
+		case <-whole:
+			back, whole = rescan, nil
+		}
+		newest, seen, err := e.ringSince(ctx, since, back, rung)
 		if err != nil && ctx.Err() == nil {
 			e.log.WarnContext(ctx, "pushes of other processes cannot be read; they are found later", "err", err)
+			whole = time.After(wholeEvery)
 			continue
 		}
-		since, rung = newest, seen
+		since = newest
+		if back == rescan {
+			rung = seen // what is older is not looked at again
+		} else {
+			maps.Copy(rung, seen)
+		}
 		select {
 		case <-time.After(hearPause):
 		case <-ctx.Done():
@@ -156,12 +180,15 @@ func (e *Engine) hearVerdicts(ctx context.Context) {
 	}
 }
 
-// ringSince rings once for each push that was begun lately, and returns when the
-// newest of all challenges was begun, and which pushes it has seen.
-func (e *Engine) ringSince(ctx context.Context, since time.Time, rung map[cloud.ChallengeID]struct{}) (newest time.Time, seen map[cloud.ChallengeID]struct{}, err error) {
+// ringSince rings once for each push that was begun after a time, or so long
+// before it, and returns when the newest of all challenges was begun, and which
+// pushes it has seen. A challenge of a clock that runs ahead is no newer than now:
+// what clocks that are right do meanwhile is not to be passed over.
+func (e *Engine) ringSince(ctx context.Context, since time.Time, back time.Duration, rung map[cloud.ChallengeID]struct{}) (newest time.Time, seen map[cloud.ChallengeID]struct{}, err error) {
 	users := map[cloud.UserID]struct{}{}
+	now := e.now()
 	newest, seen = since, map[cloud.ChallengeID]struct{}{}
-	last := oldestID(since.Add(-rescan))
+	last := oldestID(since.Add(-back))
 	for more := true; more && ctx.Err() == nil; {
 		err := e.store.View(ctx, func(r Reader) error {
 			page, err := r.ChallengesAfter(last, pageSize)
@@ -172,7 +199,7 @@ func (e *Engine) ringSince(ctx context.Context, since time.Time, rung map[cloud.
 						users[c.User] = struct{}{}
 					}
 				}
-				if c.Created.After(newest) {
+				if c.Created.After(newest) && !c.Created.After(now) {
 					newest = c.Created
 				}
 			}

@@ -83,3 +83,50 @@ func TestListenersHearOfOtherProcesses(t *testing.T) {
 	}
 	hears(adas, "its verdict")
 }
+
+// A push whose clock is behind that of others, or that becomes visible late, is
+// heard a moment later than others; and one of a clock that runs ahead hides none.
+func TestListenersHearOfLatePushes(t *testing.T) {
+	h := build(t)
+	ada, bob, eve := h.user(t, 1), h.user(t, 2), h.user(t, 3)
+	for _, id := range []cloud.UserID{ada, bob, eve} {
+		h.enrolled(t, id, "phone")
+	}
+	h.Advance(time.Minute)
+	process := func(behind time.Duration) *house {
+		other := &house{Clock: cloudtest.ClockAt(h.Now().Add(-behind)), path: h.path, outbox: h.outbox}
+		other.open(t)
+		return other
+	}
+	ahead, right, late := process(-5*time.Second), process(0), process(1500*time.Millisecond)
+	listen := func(id cloud.UserID) *engine.Ear {
+		ear, err := h.Listen(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(ear.Leave)
+		return ear
+	}
+	adas, bobs, eves := listen(ada), listen(bob), listen(eve)
+	hears := func(ear *engine.Ear, what string) {
+		t.Helper()
+		select {
+		case <-ear.Rung():
+		case <-time.After(15 * time.Second):
+			t.Fatalf("nothing was heard of %s", what)
+		}
+	}
+	ahead.ask(t, bob, nil)
+	hears(bobs, "a push of a clock that is ahead")
+	right.ask(t, ada, nil)
+	hears(adas, "a push of a clock that is right")
+	late.ask(t, eve, nil)
+	hears(eves, "a push of a clock that is behind")
+	for _, ear := range []*engine.Ear{adas, bobs} {
+		select {
+		case <-ear.Rung():
+			t.Error("a push rang twice")
+		default:
+		}
+	}
+}

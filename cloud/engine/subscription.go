@@ -178,7 +178,7 @@ func (e *Engine) ListenAll(ctx context.Context) (changed <-chan cloud.UserID, le
 		leave()
 		return nil, nil, asError(err)
 	}
-	if _, _, err := e.ringSince(ctx, e.now().Add(-waitOther), nil); err != nil {
+	if _, _, err := e.ringSince(ctx, e.now(), waitOther, nil); err != nil {
 		leave()
 		return nil, nil, asError(err)
 	}
