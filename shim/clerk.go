@@ -20,19 +20,29 @@ const (
 type clerk struct {
 	s     *Server
 	round []entry
-	cases []cloud.Case // of those that are ready, in their order
+	cases []cloud.Case // of each entry of the round, in their order
 	out   []byte
 }
 
-// entry is one login of a round.
+// entry is one login at a clerk.
 type entry struct {
 	job     *job
 	packet  radius.Packet
-	secret  *radius.Secret
+	secret  *radius.Secret // nil: not needed yet
 	attempt attempt
 	want    want
 	v       verdict // with want nothing
 }
+
+// fate is what becomes of a login at a clerk.
+type fate byte
+
+const (
+	noReply  fate = iota // its next copy is tried anew
+	replied              // and the reply is kept for its copies
+	inRound              // it waits for the engine
+	passedOn             // a worker has it
+)
 
 func newClerk(s *Server) *clerk { return &clerk{s: s, out: make([]byte, 0, radius.MaxLength)} }
 
@@ -48,87 +58,117 @@ func (c *client) mayShare(p radius.Packet) bool {
 	return states > 0 || c.primary == nil
 }
 
-// work is the life of a clerk: rounds until the desk is closed.
+// work is the life of a clerk: rounds until the desk is closed. It takes what is
+// there, whatever becomes of it, and never waits for more.
 func (c *clerk) work() {
 	for j := range c.s.desk {
 		c.take(j)
-		for more := true; more && len(c.round) < maxRound; {
-			select {
-			case j, more = <-c.s.desk:
-				if more {
-					c.take(j)
-				}
-			default:
-				more = false
+		for range maxRound - 1 {
+			next := c.next()
+			if next == nil {
+				break
 			}
+			c.take(next)
 		}
 		c.settle()
 	}
 }
 
-// take puts a login into the round, or hands it on.
+// next is another login that waits, or nil.
+func (c *clerk) next() *job {
+	select {
+	case j := <-c.s.desk: // nil once it is closed
+		return j
+	default:
+		return nil
+	}
+}
+
+// take puts a login into the round, if it wants something of the engine.
 func (c *clerk) take(j *job) {
-	taken := false
+	e := entry{job: j}
+	c.see(&e, func() fate {
+		var ok bool
+		if e.packet, ok = c.s.unpack(j); !ok {
+			return noReply
+		}
+		e.secret = j.client.secrets.Get().(*radius.Secret)
+		var asked cloud.Case
+		var why reason
+		if e.attempt, why = readAttempt(e.packet, j.client, e.secret, j.path.from.Addr()); why != "" {
+			e.v = deny(why)
+		} else {
+			e.want, asked, e.v = c.s.logins.share(e.attempt)
+		}
+		switch e.want {
+		case elsewhere:
+			return passedOn
+		case nothing:
+			return c.answer(&e)
+		}
+		c.round, c.cases = append(c.round, e), append(c.cases, asked)
+		return inRound
+	})
+}
+
+// see does something with a login, and gives it into the hands that are next. A
+// fault of ours costs this login and no more.
+func (c *clerk) see(e *entry, do func() fate) {
+	f := noReply
 	defer func() {
 		if p := recover(); p != nil {
-			c.s.fell(j.client, p)
+			c.s.fell(e.job.client, p)
 		}
-		if !taken {
-			c.s.giveBack(j, false)
+		if f == inRound {
+			return
 		}
+		if e.secret != nil {
+			e.job.client.secrets.Put(e.secret)
+		}
+		if f == passedOn {
+			c.s.queue <- e.job
+			return
+		}
+		c.s.giveBack(e.job, f == replied)
 	}()
-	p, ok := c.s.unpack(j)
-	if !ok {
-		return
-	}
-	e := entry{job: j, packet: p, secret: j.client.secrets.Get().(*radius.Secret)}
-	var asked cloud.Case
-	a, why := readAttempt(p, j.client, e.secret, j.path.from.Addr())
-	if why != "" {
-		e.v = deny(why)
-	} else {
-		e.want, asked, e.v = c.s.logins.share(a)
-	}
-	e.attempt, taken = a, true
-	switch e.want {
-	case elsewhere:
-		c.handOn(&e)
-		return
-	case nothing:
-	default:
-		c.cases = append(c.cases, asked)
-	}
-	c.round = append(c.round, e)
+	f = do()
 }
 
-// handOn gives a login to the workers.
-func (c *clerk) handOn(e *entry) {
-	e.job.client.secrets.Put(e.secret)
-	c.s.queue <- e.job
+// answer answers a login by its verdict.
+func (c *clerk) answer(e *entry) fate {
+	if !c.s.finish(e.job, e.attempt, e.packet, e.v, e.secret, c.out) {
+		return noReply
+	}
+	return replied
 }
 
-// settle ends a round.
+// settle ends a round: each login of it is answered, or passed on.
 func (c *clerk) settle() {
-	asked, next := c.ask(), 0
+	if len(c.round) == 0 {
+		return
+	}
+	asked := c.ask()
 	for i := range c.round {
-		var k *cloud.Case
-		if c.round[i].want != nothing {
-			k = &c.cases[next]
-			next++
-		}
-		c.end(&c.round[i], k, asked)
+		e, k := &c.round[i], &c.cases[i]
+		c.see(e, func() fate {
+			if !asked {
+				return noReply
+			}
+			if c.s.logins.shared(e, k); e.want == elsewhere {
+				return passedOn
+			}
+			return c.answer(e)
+		})
 	}
 	clear(c.round)
 	clear(c.cases)
 	c.round, c.cases = c.round[:0], c.cases[:0]
 }
 
-// ask has the engine settle what it is wanted for. It says no after a fault of
-// ours: then nobody of the round is answered.
+// ask has the engine settle the round. It says no after a fault of ours: then
+// nobody of the round is answered, and what the engine has decided meets the next
+// copy of each request.
 func (c *clerk) ask() (ok bool) {
-	if len(c.cases) == 0 {
-		return true
-	}
 	defer func() {
 		if p := recover(); p != nil {
 			c.s.fell(c.round[0].job.client, p)
@@ -138,29 +178,4 @@ func (c *clerk) ask() (ok bool) {
 	defer cancel()
 	c.s.settler.Settle(ctx, c.cases)
 	return true
-}
-
-// end answers one login of a round, or hands it on.
-func (c *clerk) end(e *entry, k *cloud.Case, asked bool) {
-	replied, gone := false, false
-	defer func() {
-		if p := recover(); p != nil {
-			c.s.fell(e.job.client, p)
-		}
-		if !gone {
-			e.job.client.secrets.Put(e.secret)
-			c.s.giveBack(e.job, replied)
-		}
-	}()
-	if k != nil {
-		if !asked {
-			return
-		}
-		if c.s.logins.shared(e, k); e.want == elsewhere {
-			gone = true
-			c.handOn(e)
-			return
-		}
-	}
-	replied = c.s.finish(e.job, e.attempt, e.packet, e.v, e.secret, c.out)
 }
