@@ -43,7 +43,8 @@ type table struct {
 	times   legs
 	turn    []cloud.ChallengeID // in the order in which they are looked at
 	queued  map[cloud.ChallengeID]bool
-	empty   chan struct{} // closed while nothing waits
+	taken   int           // legs that have left and are not answered yet
+	empty   chan struct{} // closed while nothing waits, and all that was taken is answered
 }
 
 func newTable(most int) *table {
@@ -59,7 +60,7 @@ func (t *table) add(g *leg) bool {
 	if len(t.times) >= t.max {
 		return false
 	}
-	if len(t.times) == 0 {
+	if len(t.times) == 0 && t.taken == 0 {
 		t.empty = make(chan struct{})
 	}
 	heap.Push(&t.times, g)
@@ -81,6 +82,7 @@ func (t *table) take(id cloud.ChallengeID) []*leg {
 	for _, g := range taken {
 		heap.Remove(&t.times, g.place)
 	}
+	t.taken += len(taken)
 	t.settle()
 	return taken
 }
@@ -108,6 +110,7 @@ func (t *table) due(now time.Time) (over []*leg, next time.Time) {
 		}
 		over = append(over, g)
 	}
+	t.taken += len(over)
 	t.settle()
 	return over, next
 }
@@ -119,8 +122,18 @@ func (t *table) all() []*leg {
 	taken := t.times
 	t.times = nil
 	clear(t.waiting)
+	t.taken += len(taken)
 	t.settle()
 	return taken
+}
+
+// answered says that a leg that was taken has had its answer, or has gone to
+// somebody else who gives it.
+func (t *table) answered() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.taken--
+	t.settle()
 }
 
 // settle says that nothing waits, where that has become so.
@@ -130,6 +143,9 @@ func (t *table) settle() {
 	}
 	t.turn = nil
 	clear(t.queued)
+	if t.taken > 0 {
+		return
+	}
 	select {
 	case <-t.empty:
 	default:
@@ -163,7 +179,7 @@ func (t *table) size() (legs, challenges int) {
 	return len(t.times), len(t.waiting)
 }
 
-// drained is closed while nothing waits.
+// drained is closed while nothing waits, and all that was taken is answered.
 func (t *table) drained() <-chan struct{} {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -3,6 +3,7 @@ package shim_test
 import (
 	"bytes"
 	"context"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -300,6 +301,43 @@ func TestShutdownWaitsForHeldLogins(t *testing.T) {
 			t.Errorf("counters %+v", got)
 		}
 	})
+}
+
+// slow is a log that takes its time.
+type slow struct{ slog.Handler }
+
+func (slow) Enabled(context.Context, slog.Level) bool { return true }
+
+func (slow) Handle(context.Context, slog.Record) error {
+	time.Sleep(10 * time.Millisecond)
+	return nil
+}
+
+// Between the moment in which a login waits no more and that of its answer the
+// socket stays open.
+func TestShutdownWaitsForAnswers(t *testing.T) {
+	for name, end := range map[string]func(*rig){
+		"approved": func(r *rig) { r.engine.person("id-push", cloud.Approved, "") },
+		"too late": func(*rig) {}, // by the clock
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			r, _ := holding(t, func(o *shim.Options) { o.Log = slog.New(slow{slog.DiscardHandler}) })
+			r.start(pushLogin)
+			done := make(chan error, 1)
+			go func() { done <- r.stop(t.Context()) }()
+			synctest.Wait()
+			end(r)
+			if err := <-done; err != nil {
+				t.Errorf("%s: shutdown: %v", name, err)
+			}
+			if r.receive() == nil {
+				t.Errorf("%s: no answer", name)
+			}
+			if n := r.server.Counters().Dropped["send_failed"]; n != 0 {
+				t.Errorf("%s: %d answers came too late for the socket", name, n)
+			}
+		})
+	}
 }
 
 // What a proxy before us needs comes back with an answer that waited, too.

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -67,6 +68,7 @@ type memoryConn struct {
 	in, out chan datagram
 	stop    chan struct{}
 	once    sync.Once
+	closed  atomic.Bool
 }
 
 func newMemoryConn() *memoryConn {
@@ -83,6 +85,9 @@ func (c *memoryConn) ReadFrom(b []byte) (int, net.Addr, error) {
 }
 
 func (c *memoryConn) WriteTo(b []byte, to net.Addr) (int, error) {
+	if c.closed.Load() {
+		return 0, net.ErrClosed
+	}
 	c.out <- datagram{b: bytes.Clone(b), peer: to.(*net.UDPAddr).AddrPort()}
 	return len(b), nil
 }
@@ -93,7 +98,10 @@ func (c *memoryConn) SetReadDeadline(time.Time) error {
 }
 func (c *memoryConn) SetDeadline(time.Time) error      { return nil }
 func (c *memoryConn) SetWriteDeadline(time.Time) error { return nil }
-func (c *memoryConn) Close() error                     { return nil }
+func (c *memoryConn) Close() error {
+	c.closed.Store(true)
+	return nil
+}
 func (c *memoryConn) LocalAddr() net.Addr {
 	return &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1812}
 }

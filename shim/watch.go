@@ -182,6 +182,7 @@ func (s *Server) again(g *leg, why reason) bool {
 		*j = g.job
 		j.packet, j.waited = packet, g
 		s.queue <- j
+		s.waiting.answered()
 		return true
 	default:
 		return false
@@ -198,6 +199,7 @@ func (s *Server) release(g *leg, v verdict) {
 		if !replied {
 			g.job.loop.cache.forget(g.job.ticket)
 		}
+		s.waiting.answered()
 	}()
 	p, err := radius.Parse(g.job.packet)
 	if err != nil {
