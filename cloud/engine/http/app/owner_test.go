@@ -130,7 +130,7 @@ func TestRemovalEndsTheDevice(t *testing.T) {
 	h.down()
 	b.click("Remove")
 	b.click("Remove")
-	b.sees("The engine cannot be told now")
+	b.sees("The server cannot be told now")
 	b.click("Cancel")
 	h.up(t)
 	b.click("Remove")

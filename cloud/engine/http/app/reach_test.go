@@ -88,7 +88,7 @@ func TestRequestsDoNotReachTheDevice(t *testing.T) {
 	h.down()
 	b.expect = []string{"net::ERR_"}
 	b.click(checkNow)
-	b.sees("The engine does not answer")
+	b.sees("The server does not answer")
 	b.quiet()
 }
 
