@@ -189,13 +189,13 @@ func (b *beginning) run() (err error) {
 	b.c = &Challenge{ID: newChallengeID(b.now), Key: b.key, Owner: b.owner, User: b.user.ID, State: cloud.Pending, App: b.r.Client.App,
 		Place: place(b.r.Client), Tries: b.r.Tries, Context: b.r.Context, Created: b.now, Expires: b.now.Add(waitOther),
 		Proven: proven(b.r.Subject)}
-	if b.c.ID[len(b.c.ID)-1] == pruneMark {
+	if err := b.ask(); err != nil {
+		return err
+	}
+	if b.c.ID[len(b.c.ID)-1] == pruneMark { // not before: what ask leaves to others has written nothing
 		if err := b.e.prune(b.tx, b.now); err != nil {
 			return err
 		}
-	}
-	if err := b.ask(); err != nil {
-		return err
 	}
 	return b.tx.PutChallenge(b.c)
 }
