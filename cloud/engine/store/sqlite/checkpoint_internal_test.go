@@ -8,9 +8,9 @@ import (
 	"mfabridge/cloud/engine"
 )
 
-// What the keeper leaves the writer moves, and then the log is begun anew: it
-// does not grow with what was written.
-func TestLogIsBegunAnew(t *testing.T) {
+// opened is a store that is closed with the test.
+func opened(t *testing.T) *Store {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "cloud.db")
 	if err := Create(t.Context(), path, func(*Store) error { return nil }); err != nil {
 		t.Fatal(err)
@@ -24,6 +24,14 @@ func TestLogIsBegunAnew(t *testing.T) {
 			t.Error(err)
 		}
 	})
+	return s
+}
+
+// What the keeper leaves the writer moves, and then the log is begun anew: it
+// does not grow with what was written.
+func TestLogIsBegunAnew(t *testing.T) {
+	s := opened(t)
+	path := s.path
 	write := func(name string) {
 		t.Helper()
 		err := s.Update(t.Context(), func(tx engine.Tx) error { return tx.SetMeta(name, make([]byte, 4<<20)) })

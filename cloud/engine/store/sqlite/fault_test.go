@@ -113,18 +113,21 @@ func TestDiskFull(t *testing.T) {
 	}
 }
 
-func fillDisk(t *testing.T, path string) {
+// limitFiles lets no file of this process grow beyond n bytes.
+func limitFiles(t *testing.T, n uint64) {
+	t.Helper()
 	signal.Ignore(unix.SIGXFSZ)
+	if err := unix.Setrlimit(unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: n, Max: unix.RLIM_INFINITY}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func fillDisk(t *testing.T, path string) {
 	now := epoch
 	s := opens(t, path)
 	e := engineOn(t, s, path, func() time.Time { return now })
 	id := enrol(t, e)
-	limit := func(n uint64) {
-		if err := unix.Setrlimit(unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: n, Max: unix.RLIM_INFINITY}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	limit(256 << 10)
+	limitFiles(t, 256<<10)
 	logins := 0
 	var failed error
 	for failed == nil && logins < 1000 {
@@ -144,7 +147,7 @@ func fillDisk(t *testing.T, path string) {
 	if _, err := e.Begin(t.Context(), loginAt(now)); err == nil || cloud.KindOf(err) != cloud.Unavailable {
 		t.Errorf("again on a full disk: %v", err)
 	}
-	limit(unix.RLIM_INFINITY)
+	limitFiles(t, unix.RLIM_INFINITY)
 	for _, want := range []cloud.State{cloud.Approved, cloud.Refused} {
 		if c, err := e.Begin(t.Context(), loginAt(now)); err != nil || c.State != want {
 			t.Errorf("with room: %+v, %v, want %s", c, err, want)
