@@ -46,25 +46,22 @@ func (l *late) end() mark {
 	return mark{len(l.challenges), len(l.attempts), len(l.clocks), len(l.entries)}
 }
 
-// forget drops the rows from a mark on.
+// forget drops the rows from a mark on. The room of each slice is kept.
 func (l *late) forget(from mark) {
-	l.challenges = dropped(l.challenges, from.challenges, len(l.challenges))
-	l.attempts = dropped(l.attempts, from.attempts, len(l.attempts))
-	l.clocks = dropped(l.clocks, from.clocks, len(l.clocks))
-	l.entries = dropped(l.entries, from.entries, len(l.entries))
+	l.challenges = slices.Delete(l.challenges, from.challenges, len(l.challenges))
+	l.attempts = slices.Delete(l.attempts, from.attempts, len(l.attempts))
+	l.clocks = slices.Delete(l.clocks, from.clocks, len(l.clocks))
+	l.entries = slices.Delete(l.entries, from.entries, len(l.entries))
 }
 
 // written drops the rows up to a mark.
 func (l *late) written(to mark) {
-	l.challenges = dropped(l.challenges, 0, to.challenges)
-	l.attempts = dropped(l.attempts, 0, to.attempts)
-	l.clocks = dropped(l.clocks, 0, to.clocks)
-	l.entries = dropped(l.entries, 0, to.entries)
+	l.challenges = slices.Delete(l.challenges, 0, to.challenges)
+	l.attempts = slices.Delete(l.attempts, 0, to.attempts)
+	l.clocks = slices.Delete(l.clocks, 0, to.clocks)
+	l.entries = slices.Delete(l.entries, 0, to.entries)
 	l.own = mark{}
 }
-
-// dropped takes a part out of a slice, whose room is kept.
-func dropped[S ~[]E, E any](s S, from, to int) S { return slices.Delete(s, from, to) }
 
 // begins is called before each update.
 func (c *conn) begins() {

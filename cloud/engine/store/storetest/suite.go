@@ -17,6 +17,7 @@ func Suite(t *testing.T, open func(t *testing.T) Place) {
 		"of two uses the later counts":          spentKeepsTheLater,
 		"what is put is read":                   rowsComeBack,
 		"updates at once are serial":            updatesAtOnce,
+		"updates at random":                     updatesAtRandom,
 		"rows keep their order":                 inItsOrder,
 		"what was sent is forgotten":            sentIsForgotten,
 		"slips end":                             slipsEnd,
