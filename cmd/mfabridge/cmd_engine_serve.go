@@ -41,7 +41,7 @@ func (p *program) engineServeCommand() *cli.Command {
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "config", Aliases: []string{"c"}, EnvVars: env("config"), Value: "engine.yaml", Usage: "`FILE` with the engine's configuration"},
 		},
-		Action: p.engineServe,
+		Action: serving(p.engineServe),
 	}
 }
 
@@ -82,15 +82,19 @@ func (p *program) engineServe(c *cli.Context) (err error) {
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
-	fmt.Fprintf(p.err, "mfabridge: engine is listening on %s\n", s.start())
+	m, listening := serviceManager(), "listening on "+s.start()
+	fmt.Fprintf(p.err, "mfabridge: engine is %s\n", listening)
 	defer boundMemory(s.conf.Limits)()
 	s.waker.start(c.Context)
 	signing, stop := context.WithCancel(c.Context)
-	var signer sync.WaitGroup
-	signer.Go(func() { s.keepAudit(signing, s.log) })
-	failed := p.attend(c.Context, s, hangup)
+	var beside sync.WaitGroup
+	beside.Go(func() { s.keepAudit(signing, s.log) })
+	beside.Go(func() { m.live(signing, func() { s.look(signing) }) })
+	m.tell("READY=1", status(listening, ""))
+	failed := p.attend(c.Context, s, hangup, m)
+	m.tell("STOPPING=1", status("answering what was read", ""))
 	stop()
-	signer.Wait()
+	beside.Wait()
 	err = s.drain(c.Context)
 	if failed == nil && err == nil {
 		fmt.Fprintln(p.err, "mfabridge: engine has stopped; every request that was read is answered")
@@ -108,7 +112,7 @@ func (p *program) openServer(ctx context.Context, path string) (_ *engineServer,
 		}
 	}()
 	if s.conf, err = config.Load(path); err != nil {
-		return nil, err
+		return nil, &misconfigured{err}
 	}
 	for _, line := range s.conf.Warnings {
 		p.logger().Warn("configuration", "warning", line)
@@ -286,7 +290,11 @@ func (p *program) openDoors(conf *config.Config, log *slog.Logger) (*doors, erro
 		conn, err := net.Listen("tcp", l.Address.String())
 		if err != nil {
 			d.close()
-			return nil, hint.Wrap(fmt.Errorf("listeners.%s: %w", name, err), "another program has that address, or this machine has not")
+			advice := "another program has that address, or this machine has not"
+			if errors.Is(err, syscall.EACCES) {
+				advice = "ports below 1024 need a privilege: CAP_NET_BIND_SERVICE, which packaging/mfabridge-engine.service gives"
+			}
+			return nil, hint.Wrap(fmt.Errorf("listeners.%s: %w", name, err), advice)
 		}
 		d.conns[name] = conn
 	}
@@ -339,7 +347,7 @@ func (d *doors) scheme(l serve.Listener) string {
 }
 
 // attend waits for the end, and reads the configuration again on SIGHUP.
-func (p *program) attend(ctx context.Context, s *engineServer, hangup <-chan os.Signal) error {
+func (p *program) attend(ctx context.Context, s *engineServer, hangup <-chan os.Signal, m *manager) error {
 	for {
 		select {
 		case <-ctx.Done():
@@ -347,11 +355,17 @@ func (p *program) attend(ctx context.Context, s *engineServer, hangup <-chan os.
 		case err := <-s.group.Failed():
 			return err
 		case <-hangup:
+			m.reloading()
+			said := "configuration and certificates were read again"
+			now := status(said, "")
 			if err := p.reload(s); err != nil {
-				p.logger().Error("configuration and certificates were not read again; those before stay", "err", err)
+				said = "configuration and certificates were not read again; those before stay"
+				now = status(said+": "+err.Error(), hint.Of(err))
+				p.logger().Error(said, "err", err, "hint", hint.Of(err))
 			} else {
-				fmt.Fprintln(p.err, "mfabridge: configuration and certificates were read again")
+				fmt.Fprintln(p.err, "mfabridge: "+said)
 			}
+			m.tell("READY=1", now)
 		}
 	}
 }

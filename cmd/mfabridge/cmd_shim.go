@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"runtime/debug"
 	"slices"
@@ -38,7 +39,7 @@ func (p *program) shimCommand() *cli.Command {
 		Name:  "shim",
 		Usage: "answer RADIUS in the old server's place",
 		Subcommands: []*cli.Command{
-			{Name: "serve", Usage: "run until stopped; drains on SIGTERM", Flags: []cli.Flag{configFlag, keyFlag()}, Action: p.shimServe},
+			{Name: "serve", Usage: "run until stopped; drains on SIGTERM", Flags: []cli.Flag{configFlag, keyFlag()}, Action: serving(p.shimServe)},
 			{Name: "check", Usage: "check the configuration and the engine; starts nothing", Flags: []cli.Flag{configFlag, keyFlag()}, Action: p.shimCheck},
 			p.shimImportCommand(),
 			{Name: "test", Usage: "go through one login from the inside, step by step",
@@ -86,7 +87,10 @@ func (p *program) shimConfig(path string) (*config.Config, error) {
 	for _, w := range warnings {
 		fmt.Fprintf(p.err, "mfabridge: warning: %s\n", w)
 	}
-	return conf, err
+	if err != nil {
+		return nil, &misconfigured{err}
+	}
+	return conf, nil
 }
 
 func (p *program) shimCheck(c *cli.Context) (err error) {
@@ -180,7 +184,10 @@ func (p *program) shimServe(c *cli.Context) (err error) {
 	var others sync.WaitGroup
 	others.Go(func() { p.keepObserved(beside, parts.observed) })
 	swap := &swapper{p: p, path: c.String("config"), parts: parts, ports: all}
-	others.Go(func() { swap.attend(beside) })
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP) // before anybody is told that the shim is ready
+	defer signal.Stop(hangup)
+	others.Go(func() { swap.attend(beside, hangup) })
 	others.Go(func() { all.manager.live(beside, all.look) })
 	err = p.serve(c.Context, all)
 	stop()
@@ -240,13 +247,13 @@ func (p *program) listen(parts *shimParts) (*ports, error) {
 func (p *program) serve(ctx context.Context, all *ports) error {
 	listening := "listening on " + all.begin()
 	fmt.Fprintf(p.err, "mfabridge: shim is %s\n", listening)
-	all.manager.tell("READY=1", "STATUS="+listening)
+	all.manager.tell("READY=1", status(listening, ""))
 	var failed error
 	select {
 	case <-ctx.Done():
 	case failed = <-all.ended:
 	}
-	all.manager.tell("STOPPING=1", "STATUS=answering what was read")
+	all.manager.tell("STOPPING=1", status("answering what was read", ""))
 	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainLimit)
 	defer cancel()
 	err := all.stop(limit)

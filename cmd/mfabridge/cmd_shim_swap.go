@@ -6,9 +6,7 @@ import (
 	"log/slog"
 	"maps"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 	"time"
 
 	"mfabridge/internal/hint"
@@ -28,22 +26,19 @@ type swapper struct {
 }
 
 // attend swaps on every SIGHUP until ctx ends.
-func (w *swapper) attend(ctx context.Context) {
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP)
-	defer signal.Stop(hangup)
+func (w *swapper) attend(ctx context.Context, hangup <-chan os.Signal) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-hangup:
-			w.ports.manager.tell("RELOADING=1")
-			status := "STATUS=configuration swapped"
+			w.ports.manager.reloading()
+			now := status("configuration swapped", "")
 			if err := w.swap(); err != nil {
 				w.parts.log.Error("configuration is refused; the one before it goes on", "error", err.Error(), "hint", hint.Of(err))
-				status = "STATUS=a new configuration is refused; the one before it goes on"
+				now = status("a new configuration is refused; the one before it goes on: "+err.Error(), hint.Of(err))
 			}
-			w.ports.manager.tell("READY=1", status)
+			w.ports.manager.tell("READY=1", now)
 		}
 	}
 }

@@ -78,3 +78,14 @@ func (s *engineServer) openOps(log *slog.Logger) {
 		s.ops.Start(conn, s.faces.Handler(serve.Ops), s.doors.tls[serve.Ops])
 	}
 }
+
+// lookPatience bounds how long a look at the store takes.
+const lookPatience = 5 * time.Second
+
+// look comes back once the engine has asked its store for something, whatever
+// came of it: a store that is away is no reason to start the engine anew.
+func (s *engineServer) look(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, lookPatience)
+	defer cancel()
+	_ = s.Opens(ctx)
+}

@@ -20,5 +20,5 @@ func main() {
 	defer stop()
 	context.AfterFunc(ctx, stop)   // the first signal ends in order, the second at once
 	signal.Ignore(syscall.SIGPIPE) // a write fails then, and the command ends in order
-	os.Exit(run(ctx, os.Args, streams{in: os.Stdin, out: os.Stdout, err: os.Stderr}))
+	os.Exit(run(ctx, os.Args, streams{in: os.Stdin, out: os.Stdout, err: leveled(os.Stderr)}))
 }

@@ -2,11 +2,16 @@ package main
 
 import (
 	"context"
+	"errors"
 	"net"
 	"os"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"mfabridge/internal/hint"
 )
 
 // notifyPatience bounds how long telling the service manager may take.
@@ -32,6 +37,16 @@ func serviceManager() *manager {
 		}
 	}
 	return m
+}
+
+// reloading says that a new configuration is being taken. Since when counts for
+// those who use Type=notify-reload, which systemd 253 brought.
+func (m *manager) reloading() {
+	if since, ok := monotonic(); ok {
+		m.tell("RELOADING=1", "MONOTONIC_USEC="+strconv.FormatInt(since.Microseconds(), 10))
+		return
+	}
+	m.tell("RELOADING=1")
 }
 
 // tell sends lines like READY=1. That nobody hears them is no fault of the
@@ -66,5 +81,38 @@ func (m *manager) live(ctx context.Context, look func()) {
 		case <-ctx.Done():
 			return
 		}
+	}
+}
+
+// status is the line that a manager shows of the service.
+func status(sentence, advice string) string {
+	if advice != "" {
+		sentence += " (" + advice + ")"
+	}
+	return "STATUS=" + strings.ReplaceAll(sentence, "\n", "; ")
+}
+
+// misconfigured says that a configuration cannot be used as it is.
+type misconfigured struct{ err error }
+
+func (m *misconfigured) Error() string { return m.err.Error() }
+func (m *misconfigured) Unwrap() error { return m.err }
+
+// serving runs a command that a service manager may have started. Why it ended
+// is told to the manager as well, which shows it where the log is not at hand,
+// and a configuration that cannot be used has an exit code of its own: the
+// manager need not try again.
+func serving(action cli.ActionFunc) cli.ActionFunc {
+	return func(c *cli.Context) error {
+		err := action(c)
+		if silent(err) {
+			serviceManager().tell(status("stopped", ""))
+			return err
+		}
+		serviceManager().tell(status(err.Error(), hint.Of(err)))
+		if _, ok := errors.AsType[*misconfigured](err); ok {
+			err = &exit{code: exitConfig, err: err}
+		}
+		return err
 	}
 }
