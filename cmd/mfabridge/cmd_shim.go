@@ -260,8 +260,11 @@ func (p *program) serve(ctx context.Context, all *ports) error {
 	if failed != nil && !errors.Is(failed, shim.ErrServerClosed) {
 		return errors.Join(failed, err)
 	}
-	if err != nil {
+	if errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("some logins were still unanswered after %s: %w", drainLimit, err)
+	}
+	if err != nil {
+		return err
 	}
 	fmt.Fprintln(p.err, "mfabridge: shim has stopped; every login that was read is answered")
 	return nil

@@ -54,7 +54,10 @@ func (p *program) openOps(conf *config.Config, parts *shimParts, server *shim.Se
 		if err := l.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
 			return err
 		}
-		return h.Close() // closes l too, if it was served
+		if err := h.Close(); err != nil && !errors.Is(err, net.ErrClosed) { // closes l again, while it is served
+			return err
+		}
+		return nil
 	}
 	return &port{address: l.Addr(), what: " (ops)", first: true, close: end, retire: end, renew: renew, serve: func() error {
 		if err := h.Serve(l); !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {

@@ -2,17 +2,21 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"mfabridge/internal/peer"
+	"mfabridge/shim"
+	"mfabridge/shim/config"
 )
 
 // told is the program as a service, and the manager that hears of it.
@@ -145,6 +149,27 @@ func TestServiceManagerIsToldWhy(t *testing.T) {
 		s.ends(c.code)
 	}
 	must(t, exitFailed, "shim", "check", "--config", m.path("wrong.yaml"))
+}
+
+// To close the port for those who watch is no error, whenever it is.
+func TestClosingTheOpsPort(t *testing.T) {
+	p := &program{now: time.Now}
+	conf := &config.Config{Ops: "127.0.0.1:0", Data: t.TempDir()}
+	for range 200 {
+		ops, err := p.openOps(conf, &shimParts{}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		served := make(chan error, 1)
+		go func() { served <- ops.serve() }()
+		runtime.Gosched()
+		if err := ops.close(); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-served; !errors.Is(err, shim.ErrServerClosed) {
+			t.Fatal(err)
+		}
+	}
 }
 
 // journald is told how bad each line is, and nobody else.
