@@ -5,14 +5,17 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"mfabridge/shim/radius"
 )
 
 // replyLife is how long a reply is kept for retransmissions: RFC 5080 section
 // 2.2.2 asks for 5 to 30 seconds.
 const replyLife = 30 * time.Second
 
-// keptCapacity is the largest buffer that a slot keeps for its next reply.
-const keptCapacity = 1024
+// replyRoom is how much of the room for replies each slot brings, in octets: an
+// Access-Accept takes half of it, an Access-Challenge a little more.
+const replyRoom = 160
 
 // source tells requests of one socket apart, together with the authenticator.
 type source struct {
@@ -36,19 +39,31 @@ const (
 	answered               // its reply is there
 )
 
+// place is a source as a slot keeps it. Nothing in a slot points anywhere: there
+// are tens of thousands, and whoever collects garbage would look at each.
+type place struct {
+	address    [16]byte
+	zone       uint64 // its hash
+	port       uint16
+	identifier byte
+	four       bool
+}
+
 type replySlot struct {
-	source        source
+	from          place
 	authenticator [16]byte
 	generation    uint64 // 0: empty
 	expires       int64  // nanoseconds; 0: the request is at work
-	reply         []byte
+	at            uint64 // where its reply begins, counted from the first reply ever
+	length        int
 }
 
 // replyCache holds the replies of one socket for retransmissions (RFC 5080
 // section 2.2.2) and knows which requests are at work. It has at most max
 // slots, more than there can be requests at work; when all are taken, the next
-// in turn that is answered is given up. A slot's buffer is
-// used again, so that the cache stops allocating once it is warm.
+// in turn that is answered is given up. The replies stand one behind the other
+// in a ring, and the oldest are given up when it is full. So nothing is
+// allocated once the cache is warm.
 type replyCache struct {
 	mu         sync.Mutex
 	max        int
@@ -56,8 +71,12 @@ type replyCache struct {
 	turn       int
 	freed      []int32 // slots that were forgotten, and may have been taken since
 	seed       maphash.Seed
-	index      map[uint64]int32 // slots, by the hash of their source
+	index      map[uint64]int32 // slots, by the hash of their place
 	generation uint64
+
+	ring []byte // made for the first reply
+	end  uint64 // of the replies in it, counted as replySlot.at is
+	out  []byte // the reply that begin returned last
 }
 
 // newReplyCache makes one of at most size slots, with room for ready of them.
@@ -65,33 +84,67 @@ func newReplyCache(size, ready int) *replyCache {
 	return &replyCache{max: size, slots: make([]replySlot, 0, ready), seed: maphash.MakeSeed(), index: make(map[uint64]int32)}
 }
 
+// place is where a source is found.
+func (c *replyCache) place(s source) place {
+	a := s.from.Addr()
+	p := place{address: a.As16(), port: s.from.Port(), identifier: s.identifier, four: a.Is4()}
+	if zone := a.Zone(); zone != "" {
+		p.zone = maphash.String(c.seed, zone)
+	}
+	return p
+}
+
+// keep puts a reply into the ring.
+func (c *replyCache) keep(reply []byte) (at uint64) {
+	if c.ring == nil {
+		c.ring = make([]byte, max(c.max*replyRoom, 4*radius.MaxLength))
+	}
+	room := uint64(len(c.ring))
+	if rest := room - c.end%room; rest < uint64(len(reply)) {
+		c.end += rest // none is in two parts
+	}
+	at = c.end
+	copy(c.ring[at%room:], reply)
+	c.end += uint64(len(reply))
+	return at
+}
+
+// kept returns a copy of a slot's reply, unless later ones have taken its room.
+func (c *replyCache) kept(s *replySlot) (reply []byte, ok bool) {
+	room := uint64(len(c.ring))
+	if c.end-s.at > room {
+		return nil, false
+	}
+	begin := s.at % room
+	c.out = append(c.out[:0], c.ring[begin:begin+uint64(s.length)]...)
+	return c.out, true
+}
+
 // begin says what a request is. The reply is valid until the next call of
 // begin; only the loop of the socket calls it.
 func (c *replyCache) begin(from source, authenticator []byte, now time.Time) (repeat, []byte, ticket) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	name := maphash.Comparable(c.seed, from)
+	where := c.place(from)
+	name := maphash.Comparable(c.seed, where)
 	at, found := c.index[name]
-	if found = found && c.slots[at].source == from; found {
+	if found = found && c.slots[at].from == where; found {
 		s := &c.slots[at]
 		same := s.authenticator == [16]byte(authenticator)
 		switch {
 		case same && s.expires == 0:
 			return working, nil, ticket{}
 		case same && now.UnixNano() < s.expires:
-			return answered, s.reply, ticket{}
+			if reply, ok := c.kept(s); ok {
+				return answered, reply, ticket{}
+			}
 		}
 	} else {
 		at = c.take()
 		c.index[name] = at // of two sources with one hash the later is known
 	}
 	c.generation++
-	s := &c.slots[at]
-	buffer := s.reply[:0]
-	if cap(buffer) > keptCapacity {
-		buffer = nil
-	}
-	*s = replySlot{source: from, authenticator: [16]byte(authenticator), generation: c.generation, reply: buffer}
+	c.slots[at] = replySlot{from: where, authenticator: [16]byte(authenticator), generation: c.generation}
 	return fresh, nil, ticket{slot: at, generation: c.generation}
 }
 
@@ -121,7 +174,7 @@ func (c *replyCache) take() int32 {
 
 // drop takes a slot out of the index, unless another source stands there.
 func (c *replyCache) drop(slot int32) {
-	name := maphash.Comparable(c.seed, c.slots[slot].source)
+	name := maphash.Comparable(c.seed, c.slots[slot].from)
 	if at, ok := c.index[name]; ok && at == slot {
 		delete(c.index, name)
 	}
@@ -139,7 +192,7 @@ func (c *replyCache) complete(t ticket, reply []byte, now time.Time) bool {
 	if s.generation != t.generation {
 		return false
 	}
-	s.reply = append(s.reply[:0], reply...)
+	s.at, s.length = c.keep(reply), len(reply)
 	s.expires = now.Add(replyLife).UnixNano()
 	return true
 }
