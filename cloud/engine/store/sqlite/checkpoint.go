@@ -10,9 +10,14 @@ import (
 const sqlCheckpoint = "PRAGMA wal_checkpoint(PASSIVE)"
 
 const (
-	// checkpointEvery is how long commits gather before a checkpoint. A page
-	// that many of them change is then moved once.
-	checkpointEvery = time.Second
+	// gatherFew and gatherMany are how long commits gather before a checkpoint.
+	// Where few pages change it is soon: what a checkpoint writes is in the way of
+	// commits, the less of it the better. Where many change, as under full load,
+	// a page that many commits change is to be moved once.
+	gatherFew  = 200 * time.Millisecond
+	gatherMany = time.Second
+	// manyPages is how many pages a second of the log are many.
+	manyPages = 15_000
 	// restartAfter is how many pages a log may have before it is begun anew. A
 	// log that is written over costs half of one that grows.
 	restartAfter = 4000
@@ -29,19 +34,21 @@ func (s *Store) tend() {
 	defer close(s.tended)
 	pause := time.NewTimer(0)
 	defer pause.Stop()
+	gather, before := gatherFew, int64(0)
 	for {
 		select {
 		case <-s.written:
 		case <-s.queue.Closing():
 			return
 		}
-		pause.Reset(checkpointEvery)
+		pause.Reset(gather)
 		select {
 		case <-pause.C:
 		case <-s.queue.Closing():
 			return
 		}
 		pages, moved, err := s.keeper.checkpoint()
+		gather, before = nextGather(gather, before, moved), moved
 		if err != nil || pages < restartAfter || moved == pages {
 			continue // what failed is tried again after the next commit, and by the writer at last
 		}
@@ -51,6 +58,19 @@ func (s *Store) tend() {
 			return
 		}
 	}
+}
+
+// nextGather is how long commits gather after a time in which the count of
+// pages of the log that were moved went from before to moved; a lower count is
+// that of a log that was begun anew.
+func nextGather(gathered time.Duration, before, moved int64) time.Duration {
+	if moved < before {
+		before = 0
+	}
+	if float64(moved-before) > manyPages*gathered.Seconds() {
+		return gatherMany
+	}
+	return gatherFew
 }
 
 // checkpoint moves what no reader is in the way of. It returns how many pages

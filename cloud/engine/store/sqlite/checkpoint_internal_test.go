@@ -67,3 +67,23 @@ func TestLogIsBegunAnew(t *testing.T) {
 		t.Errorf("the log has %d MiB", got>>20)
 	}
 }
+
+func TestFewPagesAreMovedSoon(t *testing.T) {
+	for _, c := range []struct {
+		gathered      time.Duration
+		before, moved int64
+		want          time.Duration
+	}{
+		{gatherFew, 0, 0, gatherFew},
+		{gatherFew, 1000, 4000, gatherFew},   // 15,000 a second
+		{gatherFew, 1000, 4001, gatherMany},  // more
+		{gatherMany, 0, 15_000, gatherFew},   // as many in a second
+		{gatherMany, 0, 15_001, gatherMany},  // more
+		{gatherFew, 90_000, 2000, gatherFew}, // of a log that was begun anew
+		{gatherFew, 90_000, 3001, gatherMany},
+	} {
+		if got := nextGather(c.gathered, c.before, c.moved); got != c.want {
+			t.Errorf("after %v, from %d to %d: %v, not %v", c.gathered, c.before, c.moved, got, c.want)
+		}
+	}
+}
