@@ -230,7 +230,7 @@ func BenchmarkShimProcess(b *testing.B) {
 		measure := func(name string, p loaded, from string, first, n int, do work) {
 			cpu, failed := p.closedLoop(b, from, first, n, do)
 			figures[name] = append(figures[name], float64(cpu.Nanoseconds())/1000)
-			if failed > n/100 { // FreeRADIUS takes the code of this very step only
+			if failed > n/20 { // FreeRADIUS takes the code of this very step only, and is late to see it end
 				b.Errorf("%s: %d of %d logins failed", name, failed, n)
 			}
 		}
