@@ -66,7 +66,9 @@ func (s *Server) listen() {
 		s.lookAll()
 		for d, err := range stream {
 			if err != nil {
-				s.log.Warn("stream of decisions broke", "cause", err)
+				if s.calls.Err() == nil { // else it was to end
+					s.log.Warn("stream of decisions broke", "cause", err)
+				}
 				break
 			}
 			s.settle(d)
