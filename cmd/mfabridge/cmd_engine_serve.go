@@ -360,7 +360,7 @@ func (p *program) attend(ctx context.Context, s *engineServer, hangup <-chan os.
 			now := status(said, "")
 			if err := p.reload(s); err != nil {
 				said = "configuration and certificates were not read again; those before stay"
-				now = status(said+": "+err.Error(), hint.Of(err))
+				now = status(said, "the journal says why")
 				p.logger().Error(said, "err", err, "hint", hint.Of(err))
 			} else {
 				fmt.Fprintln(p.err, "mfabridge: "+said)

@@ -36,7 +36,7 @@ func (w *swapper) attend(ctx context.Context, hangup <-chan os.Signal) {
 			now := status("configuration swapped", "")
 			if err := w.swap(); err != nil {
 				w.parts.log.Error("configuration is refused; the one before it goes on", "error", err.Error(), "hint", hint.Of(err))
-				now = status("a new configuration is refused; the one before it goes on: "+err.Error(), hint.Of(err))
+				now = status("a new configuration is refused; the one before it goes on", "the journal says why")
 			}
 			w.ports.manager.tell("READY=1", now)
 		}

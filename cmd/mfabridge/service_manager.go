@@ -84,7 +84,8 @@ func (m *manager) live(ctx context.Context, look func()) {
 	}
 }
 
-// status is the line that a manager shows of the service.
+// status is the line that a manager shows of the service, to everybody on the
+// machine: nothing that stands in a configuration belongs there.
 func status(sentence, advice string) string {
 	if advice != "" {
 		sentence += " (" + advice + ")"
@@ -109,10 +110,11 @@ func serving(action cli.ActionFunc) cli.ActionFunc {
 			serviceManager().tell(status("stopped", ""))
 			return err
 		}
-		serviceManager().tell(status(err.Error(), hint.Of(err)))
 		if _, ok := errors.AsType[*misconfigured](err); ok {
-			err = &exit{code: exitConfig, err: err}
+			serviceManager().tell(status("the configuration cannot be used: the journal says why", ""))
+			return &exit{code: exitConfig, err: err}
 		}
+		serviceManager().tell(status(err.Error(), hint.Of(err)))
 		return err
 	}
 }

@@ -97,7 +97,7 @@ func TestServiceManagerIsTold(t *testing.T) {
 	m.write(t, "shim.yaml", "colour: blue\n")
 	s.signal(syscall.SIGHUP)
 	s.hear("RELOADING=1")
-	s.hear("READY=1\nSTATUS=a new configuration is refused; the one before it goes on: shim.yaml:1:1: unknown key \"colour\": colour: blue (compare")
+	s.hear("READY=1\nSTATUS=a new configuration is refused; the one before it goes on (the journal says why)")
 	s.signal(syscall.SIGTERM)
 	s.hear("STOPPING=1")
 	s.hear("STATUS=stopped")
@@ -118,7 +118,7 @@ func TestServiceManagerIsToldOfEngines(t *testing.T) {
 	s.hear("READY=1\nSTATUS=configuration and certificates were read again")
 	m.write(t, "engine.yaml", text+"colour: blue\n")
 	s.signal(syscall.SIGHUP)
-	s.hear("READY=1\nSTATUS=configuration and certificates were not read again; those before stay: engine.yaml:4:1: unknown key")
+	s.hear("READY=1\nSTATUS=configuration and certificates were not read again; those before stay (the journal says why)")
 	s.signal(syscall.SIGTERM)
 	s.hear("STOPPING=1")
 	s.hear("STATUS=stopped")
@@ -138,9 +138,9 @@ func TestServiceManagerIsToldWhy(t *testing.T) {
 		kind, file, says string
 		code             int
 	}{
-		{"shim", "wrong.yaml", `STATUS=wrong.yaml:1:1: unknown key "colour"`, exitConfig},
-		{"engine", "wrong.yaml", `STATUS=wrong.yaml:1:1: unknown key "colour"`, exitConfig},
-		{"shim", "missing.yaml", "STATUS=", exitConfig},
+		{"shim", "wrong.yaml", "STATUS=the configuration cannot be used: the journal says why", exitConfig},
+		{"engine", "wrong.yaml", "STATUS=the configuration cannot be used: the journal says why", exitConfig},
+		{"shim", "missing.yaml", "STATUS=the configuration", exitConfig},
 		{"shim", "nostore.yaml", "make one with: mfabridge engine init", exitFailed},
 		{"engine", "noengine.yaml", "make one with: mfabridge engine init", exitFailed},
 	} {

@@ -81,7 +81,8 @@ func (k Kind) Decode(text []byte, name string, into any) (err error) {
 
 // placed turns an error of the YAML library into one line with place and
 // excerpt. The excerpt is the one line that is wrong, and never the value of a
-// key that may hold a secret: somebody may have written it there by mistake.
+// key that may hold a secret: somebody may have written it there by mistake. A
+// key that nobody knows may be such a one, mistyped: there is no excerpt.
 func (k Kind) placed(err error, name string, text []byte) error {
 	located, ok := errors.AsType[interface {
 		error
@@ -98,8 +99,11 @@ func (k Kind) placed(err error, name string, text []byte) error {
 		message = strings.NewReplacer("cannot unmarshal", "unexpected", "[]interface {}", "list",
 			"map[string]interface {}", "mapping", "uint64", "number").Replace(before)
 	}
-	problem := fmt.Errorf("%s:%d:%d: %s: %s", name, at.Line, at.Column, message, excerpt(text, at.Line))
-	return hint.Wrap(problem, "compare the key and its indentation with "+k.Manual)
+	problem := fmt.Sprintf("%s:%d:%d: %s", name, at.Line, at.Column, message)
+	if !strings.HasPrefix(message, "unknown key") {
+		problem += ": " + excerpt(text, at.Line)
+	}
+	return hint.New(problem, "compare the key and its indentation with "+k.Manual)
 }
 
 // excerpt is a line of the text, cut to what fits into a message.

@@ -4,7 +4,7 @@
 //	c, warnings, err := config.Load("shim.yaml")
 //
 // Load is strict and does everything that can be done without changing
-// anything: unknown keys are refused with line and excerpt, what a key could
+// anything: unknown keys are refused by line and name, what a key could
 // say but this version cannot do is refused by name, secrets are read, and
 // every combination that would leave a login without a factor is an error. A
 // [Config] that Load returned is fit to serve. Relative paths count from the

@@ -98,13 +98,23 @@ func nps(more string) string {
 	return "radius: {servers: [{address: \"10.0.0.9:1812\", secret: file:vpn.secret, " + cmp.Or(more, "message_authenticator: observe") + "}]}"
 }
 
+// A secret that somebody has written behind a mistyped key is not told.
+func TestMistypedSecrets(t *testing.T) {
+	for _, line := range []string{"secrt: topmost", "secrt: [topmost]", "{secrt: topmost}", "secret: topmost", "secret: [topmost]"} {
+		_, _, err := config.Parse([]byte(client("name: vpn\nnetworks: [10.0.0.1]\nprimary: engine\n"+line)), "shim.yaml", folder(t))
+		if err == nil || strings.Contains(err.Error(), "topmost") {
+			t.Errorf("%s: %v", line, err)
+		}
+	}
+}
+
 func TestRefusals(t *testing.T) {
 	dir := folder(t)
 	radius := "radius: {listen: [\"127.0.0.1:1812\"], clients: [{name: vpn, networks: [10.0.0.1], secret: file:vpn.secret, primary: engine}]}\n"
 	for _, test := range []struct{ name, text, want string }{
 		{"empty file", "", "shim.yaml is empty"},
-		{"unknown key", client(base + "primary: engine\nprimry: none"), `shim.yaml:9:7: unknown key "primry": primry: none`},
-		{"unknown key at the top", "enginee: {}\n" + radius, `shim.yaml:1:1: unknown key "enginee": enginee: {}`},
+		{"unknown key", client(base + "primary: engine\nprimry: none"), `shim.yaml:9:7: unknown key "primry"`},
+		{"unknown key at the top", "enginee: {}\n" + radius, `shim.yaml:1:1: unknown key "enginee"`},
 		{"key twice", client(base + "primary: engine\nprimary: none"), `mapping key "primary" already defined`},
 		{"wrong type", client(base + "primary: engine\nprimary_done_by_client: maybe"), "shim.yaml:9:31: unexpected string"},
 		{"not YAML", "engine: [\n", "shim.yaml:1:"},

@@ -9,7 +9,7 @@
 //	    tls: {cert: engine.crt, key: engine.key}
 //	  ops: {listen: 127.0.0.1:9090}
 //
-// Load is strict: unknown keys are refused with line and excerpt, what a key
+// Load is strict: unknown keys are refused by line and name, what a key
 // could say but this version cannot do is refused by name, and http is for
 // loopback addresses only. Relative paths count from the folder of the file.
 // Users, policy and applications are not here: they live in the store.
