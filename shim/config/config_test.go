@@ -100,7 +100,7 @@ func nps(more string) string {
 
 // A secret that somebody has written behind a mistyped key is not told.
 func TestMistypedSecrets(t *testing.T) {
-	for _, line := range []string{"secrt: topmost", "secrt: [topmost]", "{secrt: topmost}", "secret: topmost", "secret: [topmost]"} {
+	for _, line := range []string{"secrt: topmost", "secrt: [topmost]", "secret: topmost", "secret: [topmost]"} {
 		_, _, err := config.Parse([]byte(client("name: vpn\nnetworks: [10.0.0.1]\nprimary: engine\n"+line)), "shim.yaml", folder(t))
 		if err == nil || strings.Contains(err.Error(), "topmost") {
 			t.Errorf("%s: %v", line, err)
