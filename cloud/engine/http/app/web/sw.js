@@ -67,7 +67,7 @@ async function arrived(id) {
 self.addEventListener("notificationclick", (event) => {
   event.notification.close();
   event.waitUntil((async () => {
-    const [open] = await self.clients.matchAll({ type: "window" });
+    const [open] = await self.clients.matchAll({ type: "window", includeUncontrolled: true });
     return open ? open.focus() : self.clients.openWindow(page);
   })());
 });
