@@ -2,6 +2,8 @@ package ldaptest
 
 import (
 	"bytes"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"net"
 	"os"
@@ -78,7 +80,7 @@ func Start(t testing.TB, o Options) *Slapd {
 	})
 	t.Cleanup(s.stop)
 	for _, url := range []string{s.LDAP, s.LDAPS} {
-		if !answers(url, ended) {
+		if !answers(url, s.CAFile, ended) {
 			s.stop()
 			t.Fatalf("slapd does not answer at %s:\n%s", url, said.String())
 		}
@@ -133,13 +135,26 @@ func freePort(t testing.TB) string {
 // Dead is the URL of a server on loopback that is not there.
 func Dead(t testing.TB) string { return "ldaps://" + freePort(t) }
 
-// answers waits until somebody listens, or the server has ended.
-func answers(url string, ended <-chan struct{}) bool {
-	_, address, _ := strings.Cut(url, "://")
+// answers waits until the server answers, or has ended. One that listens may
+// not be ready for TLS yet: it ends the connection then.
+func answers(url, authority string, ended <-chan struct{}) bool {
+	scheme, address, _ := strings.Cut(url, "://")
+	dial := func() (net.Conn, error) { return net.Dial("tcp", address) }
+	if scheme == "ldaps" {
+		pem, err := os.ReadFile(authority)
+		if err != nil {
+			return false
+		}
+		trusted := x509.NewCertPool()
+		trusted.AppendCertsFromPEM(pem)
+		dial = func() (net.Conn, error) {
+			return tls.DialWithDialer(&net.Dialer{Timeout: 2 * time.Second}, "tcp", address, &tls.Config{RootCAs: trusted})
+		}
+	}
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for range 500 {
-		if c, err := net.Dial("tcp", address); err == nil {
+		if c, err := dial(); err == nil {
 			_ = c.Close()
 			return true
 		}
