@@ -42,7 +42,8 @@ type Centre struct {
 	t      testing.TB
 	binds  int
 	conns  []net.Conn
-	probes int // enquire_link that came
+	bound  []net.Conn // those of conns on which somebody has bound
+	probes int        // enquire_link that came
 }
 
 // Unit is one PDU.
@@ -134,11 +135,25 @@ func (c *Centre) serve(conn net.Conn) {
 		}
 		given, answered := c.react(u)
 		if answered {
-			if _, err := conn.Write(append(given.bytes(), c.receipt(given)...)); err != nil {
+			if err := c.give(conn, given); err != nil {
 				return
 			}
 		}
 	}
+}
+
+// give sends an answer. Nobody is told anything before they have bound.
+func (c *Centre) give(conn net.Conn, given Unit) error {
+	b := append(given.bytes(), c.receipt(given)...)
+	if given.Command != 0x80000009 || given.Status != 0 {
+		_, err := conn.Write(b)
+		return err
+	}
+	c.Lock()
+	defer c.Unlock()
+	_, err := conn.Write(b)
+	c.bound = append(c.bound, conn)
+	return err
 }
 
 // react is the answer to a Unit.
@@ -181,13 +196,13 @@ func (c *Centre) Drop() {
 	for _, conn := range c.conns {
 		_ = conn.Close()
 	}
-	c.conns = nil
+	c.conns, c.bound = nil, nil
 }
 
-// Say sends something on the newest connection.
+// Say sends something to who has bound last.
 func (c *Centre) Say(u Unit) {
 	c.Lock()
-	conn := c.conns[len(c.conns)-1]
+	conn := c.bound[len(c.bound)-1]
 	c.Unlock()
 	if _, err := conn.Write(u.bytes()); err != nil {
 		c.t.Error(err)
