@@ -16,6 +16,7 @@ import (
 	"net/netip"
 	"sync"
 	"testing"
+	"time"
 )
 
 // Password is what a centre asks for at a bind.
@@ -39,11 +40,12 @@ type Centre struct {
 	Mute     bool   // it reads, and says nothing any more
 	Receipts string // what is told of each message that was taken: DELIVRD; empty: nothing
 
-	t      testing.TB
-	binds  int
-	conns  []net.Conn
-	bound  []net.Conn // those of conns on which somebody has bound
-	probes int        // enquire_link that came
+	t       testing.TB
+	binds   int
+	conns   []net.Conn
+	bound   []net.Conn // those of conns on which somebody has bound
+	binding *sync.Cond
+	probes  int // enquire_link that came
 }
 
 // Unit is one PDU.
@@ -76,6 +78,7 @@ func readUnit(r io.Reader) (Unit, []byte, error) {
 // Pipe is a centre on the other end of pipes, for a bubble of time.
 func Pipe(t testing.TB) *Centre {
 	c := &Centre{t: t, Password: Password}
+	c.binding = sync.NewCond(c)
 	c.Dial = func(context.Context) (net.Conn, error) {
 		ours, theirs := net.Pipe()
 		go c.serve(theirs)
@@ -88,6 +91,7 @@ func Pipe(t testing.TB) *Centre {
 // Address.
 func Listen(t testing.TB, conf *tls.Config) *Centre {
 	c := &Centre{t: t, Password: Password}
+	c.binding = sync.NewCond(c)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -153,6 +157,7 @@ func (c *Centre) give(conn net.Conn, given Unit) error {
 	defer c.Unlock()
 	_, err := conn.Write(b)
 	c.bound = append(c.bound, conn)
+	c.binding.Broadcast()
 	return err
 }
 
@@ -199,9 +204,20 @@ func (c *Centre) Drop() {
 	c.conns, c.bound = nil, nil
 }
 
-// Say sends something to who has bound last.
+// Say sends something to who has bound last. While nobody has, it waits.
 func (c *Centre) Say(u Unit) {
 	c.Lock()
+	const patience = 5 * time.Second
+	late := time.AfterFunc(patience, c.binding.Broadcast)
+	for end := time.Now().Add(patience); len(c.bound) == 0 && time.Now().Before(end); {
+		c.binding.Wait()
+	}
+	late.Stop()
+	if len(c.bound) == 0 {
+		c.Unlock()
+		c.t.Error("nobody has bound")
+		return
+	}
 	conn := c.bound[len(c.bound)-1]
 	c.Unlock()
 	if _, err := conn.Write(u.bytes()); err != nil {
