@@ -258,35 +258,12 @@ func (p *program) oathQR(c *cli.Context) error {
 	return nil
 }
 
-const quietZone = 4 // modules of white around a QR code, as its standard asks
-
-// drawQR writes two rows of modules a line in half blocks, light modules as
-// the foreground, so that it can be scanned from a dark or a light terminal.
+// drawQR shows a QR code in a terminal.
 func drawQR(w io.Writer, code barcode.Barcode) {
-	size := code.Bounds().Dx()
-	dark := func(x, y int) bool {
-		if x < 0 || y < 0 || x >= size || y >= size {
-			return false
-		}
+	fmt.Fprint(w, drawn(code.Bounds().Dx(), func(x, y int) bool {
 		r, _, _, _ := code.At(x, y).RGBA()
 		return r == 0
-	}
-	for y := -quietZone; y < size+quietZone; y += 2 {
-		var line strings.Builder
-		for x := -quietZone; x < size+quietZone; x++ {
-			switch {
-			case dark(x, y) && dark(x, y+1):
-				line.WriteString(" ")
-			case dark(x, y):
-				line.WriteString("▄")
-			case dark(x, y+1):
-				line.WriteString("▀")
-			default:
-				line.WriteString("█")
-			}
-		}
-		fmt.Fprintln(w, line.String())
-	}
+	}))
 }
 
 func writeQR(path string, code barcode.Barcode) error {

@@ -22,27 +22,28 @@ func activationLink(public string, made engine.Activation) (secret.Bytes, error)
 	if err != nil {
 		return secret.Bytes{}, err
 	}
-	return secret.FromString("link  " + link + "\n\n" + drawn(rows)), nil
+	code := drawn(len(rows), func(x, y int) bool { return rows[y][x] == '1' })
+	return secret.FromString("link  " + link + "\n\n" + code), nil
 }
 
-// drawn shows a QR code in a terminal: a line for two rows, black on white
-// whatever the colours of the terminal are. Rows are of 0 and 1.
-func drawn(rows []string) string {
-	dark := func(x, y int) bool {
+// drawn shows a QR code of so many modules in a terminal: a line for two rows,
+// black on white whatever the colours of the terminal are. dark is asked of the
+// code's own modules only.
+func drawn(size int, dark func(x, y int) bool) string {
+	black := func(x, y int) bool {
 		x, y = x-quiet, y-quiet
-		return y >= 0 && y < len(rows) && x >= 0 && x < len(rows[y]) && rows[y][x] == '1'
+		return x >= 0 && y >= 0 && x < size && y < size && dark(x, y)
 	}
 	var b strings.Builder
-	size := len(rows) + 2*quiet
-	for y := 0; y < size; y += 2 {
+	for y := 0; y < size+2*quiet; y += 2 {
 		b.WriteString("\x1b[30;107m")
-		for x := range size {
+		for x := range size + 2*quiet {
 			switch {
-			case dark(x, y) && dark(x, y+1):
+			case black(x, y) && black(x, y+1):
 				b.WriteRune('█')
-			case dark(x, y):
+			case black(x, y):
 				b.WriteRune('▀')
-			case dark(x, y+1):
+			case black(x, y+1):
 				b.WriteRune('▄')
 			default:
 				b.WriteByte(' ')

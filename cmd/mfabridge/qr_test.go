@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"image"
 	"io"
 	"os"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"testing"
 
 	"filippo.io/age"
+	"github.com/boombuler/barcode/qr"
 
 	"mfabridge/cloud/engine/http/pages"
 )
@@ -86,5 +88,33 @@ func TestActivationIsHandedOutAsQRCode(t *testing.T) {
 	}
 	if len(rows) < size+2*quiet {
 		t.Errorf("%d rows", len(rows))
+	}
+}
+
+// What "oath qr" shows are the modules of the code, within its margin.
+func TestGeneratorIsShownAsQRCode(t *testing.T) {
+	code, err := qr.Encode("otpauth://totp/Contoso:ada?secret=GEZDGNBVGY3TQOJQ", qr.M, qr.Auto)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var shown strings.Builder
+	drawQR(&shown, code)
+	size := code.Bounds().Dx()
+	rows := undrawn(t, strings.Split(strings.TrimSuffix(shown.String(), "\n"), "\n"))
+	if len(rows) < size+2*quiet {
+		t.Fatalf("%d rows of %d", len(rows), size+2*quiet)
+	}
+	for y, row := range rows {
+		for x := range row {
+			want := byte('0')
+			if at := (image.Point{X: x - quiet, Y: y - quiet}); at.In(code.Bounds()) {
+				if r, _, _, _ := code.At(at.X, at.Y).RGBA(); r == 0 {
+					want = '1'
+				}
+			}
+			if row[x] != want {
+				t.Fatalf("module %d, %d is %c", x, y, row[x])
+			}
+		}
 	}
 }
