@@ -16,9 +16,8 @@ import (
 // killed is started as exec.Command(os.Args[0]) with this variable set.
 const runMain = "MFABRIDGE_TEST_RUN_MAIN"
 
-// runEcho makes it a UDP echo on that port of loopback: the least that a Go
-// program does for a datagram. Behind a colon may stand a file: then it answers
-// what is durable there.
+// runEcho makes it an echo for benchmarks; the value is kind, port and path, see
+// runEchoes.
 const runEcho = "MFABRIDGE_TEST_RUN_ECHO"
 
 // runBare makes it a bare HTTPS server with the certificate of that folder.
@@ -28,12 +27,8 @@ func TestMain(m *testing.M) {
 	if os.Getenv(runMain) != "" {
 		main()
 	}
-	if port, path, ok := strings.Cut(os.Getenv(runEcho), ":"); ok {
-		run := func() error { return echo(port) }
-		if path != "" {
-			run = func() error { return lastingEcho(port, path) }
-		}
-		fmt.Fprintln(os.Stderr, run())
+	if what := os.Getenv(runEcho); what != "" {
+		fmt.Fprintln(os.Stderr, runEchoes(what))
 		os.Exit(1)
 	}
 	if folder := os.Getenv(runBare); folder != "" {
