@@ -20,13 +20,14 @@ type db struct {
 	stmts []*stmt
 }
 
-// uri makes an SQLite URI of a path and its parameters.
+// uri makes an SQLite URI of a path and its parameters. A connection has one user,
+// so SQLite takes no locks for it.
 func uri(path, params string) string {
 	p := filepath.ToSlash(filepath.Clean(path))
 	if filepath.VolumeName(path) != "" {
 		p = "/" + p
 	}
-	return "file:" + strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(p) + "?" + params
+	return "file:" + strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(p) + "?_mutex=no&" + params
 }
 
 // openDB opens a connection and runs the statements of setup.
