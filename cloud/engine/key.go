@@ -5,8 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -15,6 +15,7 @@ import (
 	"github.com/tink-crypto/tink-go/v2/keyset"
 
 	"mfabridge/cloud"
+	"mfabridge/internal/durable"
 	"mfabridge/internal/hint"
 	"mfabridge/internal/secret"
 )
@@ -101,25 +102,13 @@ func (k Key) WriteFile(path string) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".new-*") // mode 0600
-	if err != nil {
-		return fmt.Errorf("key file cannot be made: %w", err)
-	}
-	defer os.Remove(f.Name())
-	_, err = f.Write(append(b.Reveal(), '\n'))
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return fmt.Errorf("key file cannot be written: %w", err)
-	}
-	err = os.Link(f.Name(), path)
+	err = durable.Create(path, append(b.Reveal(), '\n'))
 	switch {
-	case errors.Is(err, os.ErrExist):
+	case errors.Is(err, fs.ErrExist):
 		return hint.Wrap(fmt.Errorf("key file %s is there already", path),
 			"it may open another store: move it away, or choose another place")
 	case err != nil:
-		return fmt.Errorf("key file cannot be put in its place: %w", err)
+		return fmt.Errorf("key file cannot be written: %w", err)
 	}
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/tink-crypto/tink-go/v2/keyset"
 	"github.com/tink-crypto/tink-go/v2/tink"
 
+	"mfabridge/internal/durable"
 	"mfabridge/internal/hint"
 	"mfabridge/internal/secret"
 )
@@ -213,7 +214,7 @@ func (f *KeyFile) replace(b secret.Bytes) error {
 	if err := os.Rename(temp.Name(), f.path); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(f.path))
+	return durable.SyncFolder(filepath.Dir(f.path))
 }
 
 // sweep removes what a process has left that was killed while it changed the
@@ -225,14 +226,4 @@ func (f *KeyFile) sweep() {
 			_ = os.Remove(filepath.Join(filepath.Dir(f.path), e.Name())) // the next one tries again
 		}
 	}
-}
-
-// syncDir makes a new name durable, where the system can.
-func syncDir(path string) error {
-	d, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	_ = d.Sync() // some systems cannot flush a folder; the file itself is flushed
-	return d.Close()
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"mfabridge/internal/durable"
 	"mfabridge/internal/hint"
 	"mfabridge/migrate/shimconf"
 	"mfabridge/shim/config"
@@ -70,15 +71,11 @@ func (p *program) shimImport(c *cli.Context) (err error) {
 
 // writeNew writes a file that only its owner can read, and never replaces one.
 func writeNew(path string, text []byte) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if errors.Is(err, fs.ErrExist) {
+	err := durable.Create(path, text)
+	switch {
+	case errors.Is(err, fs.ErrExist):
 		return hint.New(path+" is there already", "choose another folder with --out, or move it away")
-	}
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+	case err != nil:
 		return fmt.Errorf("%s cannot be written: %w", path, err)
 	}
 	return nil

@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"mfabridge/internal/durable"
 )
 
 // Files of an export, and the columns that the SDK can fill (docs/export.md).
@@ -56,7 +58,7 @@ func finish(p *progress, o PullOptions, result *PullResult) error {
 	if err := writeJSON(folder, manifestFile, manifest, map[string]string{}); err != nil {
 		return err
 	}
-	if err := syncFolder(folder); err != nil {
+	if err := durable.SyncFolder(folder); err != nil {
 		return err
 	}
 	if err := refuseExisting(o.Out); err != nil {
@@ -65,7 +67,7 @@ func finish(p *progress, o PullOptions, result *PullResult) error {
 	if err := os.Rename(folder, o.Out); err != nil {
 		return fmt.Errorf("the export cannot be put in its place: %w", err)
 	}
-	if err := syncFolder(filepath.Dir(o.Out)); err != nil {
+	if err := durable.SyncFolder(filepath.Dir(o.Out)); err != nil {
 		return err
 	}
 	result.Written = true

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"mfabridge/cloud"
+	"mfabridge/internal/durable"
 	"mfabridge/internal/hint"
 	"mfabridge/migrate"
 )
@@ -91,7 +92,7 @@ func (j *Journal) open(p *Plan, path string) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(f.Close(), syncFolder(filepath.Dir(path))); err != nil {
+	if err := errors.Join(f.Close(), durable.SyncFolder(filepath.Dir(path))); err != nil {
 		return err
 	}
 	if err := createJournal(p, path); err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"mfabridge/cloud"
+	"mfabridge/internal/durable"
 	"mfabridge/internal/hint"
 	"mfabridge/migrate"
 )
@@ -373,7 +374,7 @@ func (w *Writer) publish() error {
 			return err
 		}
 	}
-	return syncFolder(filepath.Dir(w.path))
+	return durable.SyncFolder(filepath.Dir(w.path))
 }
 
 // place renames from to to, and refuses a name that is taken unless it may be
@@ -394,18 +395,6 @@ func place(from, to string, overwrite bool) error {
 		return taken(to)
 	}
 	return os.Rename(from, to)
-}
-
-// syncFolder makes the names in a folder durable. Where a folder cannot be
-// synced (Windows) its names are.
-func syncFolder(path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	_ = f.Sync()
-	return nil
 }
 
 // Abort throws away what was written. After Finish it does nothing.

@@ -28,6 +28,7 @@ import (
 	"strings"
 	"time"
 
+	"mfabridge/internal/durable"
 	"mfabridge/internal/hint"
 	"mfabridge/shim/journal"
 )
@@ -168,39 +169,10 @@ func (b *Book) Allow(x Bypass) error {
 	if err := os.MkdirAll(b.folder(), 0o700); err != nil {
 		return fmt.Errorf("the bypass cannot be kept: %w", err)
 	}
-	if err := b.write(b.path(x.Client), text); err != nil {
+	if err := durable.Replace(b.path(x.Client), text); err != nil {
 		return fmt.Errorf("the bypass cannot be kept: %w", err)
 	}
 	return nil
-}
-
-// write puts a whole file in its place, and it is on the disk afterwards.
-func (b *Book) write(path string, text []byte) (err error) {
-	f, err := os.CreateTemp(b.folder(), "new-*") // mode 0600
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(f.Name()))
-		}
-	}()
-	_, err = f.Write(text)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err = os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	return b.sync()
-}
-
-func (b *Book) sync() error {
-	d, err := os.Open(b.folder())
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 // End ends a client's bypass before its time. There being none is an error of
@@ -210,7 +182,7 @@ func (b *Book) End(client, by, reason string) error {
 		return err
 	}
 	// The file goes first: a bypass must be able to end on a full disk.
-	if err := errors.Join(os.Remove(b.path(client)), b.sync()); err != nil {
+	if err := errors.Join(os.Remove(b.path(client)), durable.SyncFolder(b.folder())); err != nil {
 		return fmt.Errorf("the bypass cannot be ended: %w", err)
 	}
 	now := b.now().UTC()

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"mfabridge/internal/durable"
 	"mfabridge/internal/hint"
 	"mfabridge/internal/secret"
 )
@@ -53,20 +54,8 @@ func (c *Config) MakeKeys() error {
 func MakeKey(path string) error {
 	key := make([]byte, KeyLength)
 	_, _ = rand.Read(key) // never fails, see crypto/rand
-	f, err := os.CreateTemp(filepath.Dir(path), ".cluster-*.key")
-	if err != nil {
+	if err := durable.Create(path, []byte(base64.StdEncoding.EncodeToString(key)+"\n")); err != nil {
 		return fmt.Errorf("cluster key cannot be made: %w", err)
-	}
-	defer os.Remove(f.Name())
-	_, err = f.WriteString(base64.StdEncoding.EncodeToString(key) + "\n")
-	if err == nil {
-		err = f.Sync()
-	}
-	if err := errors.Join(err, f.Close()); err != nil {
-		return fmt.Errorf("cluster key cannot be written: %w", err)
-	}
-	if err := os.Link(f.Name(), path); err != nil {
-		return fmt.Errorf("cluster key cannot be put in its place: %w", err)
 	}
 	return nil
 }

@@ -24,11 +24,12 @@ import (
 	"maps"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"mfabridge/internal/durable"
 )
 
 // Kind is what a request was like.
@@ -214,16 +215,7 @@ func (b *Book) Save() error {
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(b.path), ".observe-*")
-	if err != nil {
-		return fmt.Errorf("counts of Message-Authenticator cannot be written: %w", err)
-	}
-	defer os.Remove(f.Name())
-	_, err = f.Write(append(text, '\n'))
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), b.path)
-	}
-	if err != nil {
+	if err := durable.Replace(b.path, append(text, '\n')); err != nil {
 		return fmt.Errorf("counts of Message-Authenticator cannot be written: %w", err)
 	}
 	return nil

@@ -15,6 +15,7 @@ import (
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
 	"mfabridge/cloud/engine/store/queue"
+	"mfabridge/internal/durable"
 	"mfabridge/internal/hint"
 )
 
@@ -133,17 +134,10 @@ func publish(temp, path string) error {
 		}
 		return unavailable("the store cannot be given its name", err)
 	}
-	return syncFolder(filepath.Dir(path))
-}
-
-// syncFolder makes a new name in a folder durable, where the system can.
-func syncFolder(path string) error {
-	d, err := os.Open(path)
-	if err != nil {
-		return unavailable("the store's folder cannot be opened", err)
+	if err := durable.SyncFolder(filepath.Dir(path)); err != nil {
+		return unavailable("the store's name cannot be made durable", err)
 	}
-	_ = d.Sync() // some systems cannot flush a folder; the file itself is flushed
-	return d.Close()
+	return nil
 }
 
 // remove deletes a store's files as far as they exist.
