@@ -27,6 +27,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"mfabridge/internal/durable"
 )
 
 // MaxLine is the longest line that is written or read, in octets: an
@@ -55,11 +57,17 @@ type Journal struct {
 	mu      sync.Mutex
 	file    *os.File
 	size    int64
-	written uint64     // lines
 	retired []*os.File // full, and not closed yet
+	batch   *batch     // of the lines since the last fsync began
 
 	durable sync.Mutex // held while lines are made durable
-	synced  uint64
+	sync    func(*os.File) error
+}
+
+// batch is lines that share one fsync, and what came of it.
+type batch struct {
+	done bool
+	err  error
 }
 
 // Open makes the folder. Files come with the first line.
@@ -70,7 +78,7 @@ func Open(o Options) (*Journal, error) {
 	if err := os.MkdirAll(o.Folder, 0o700); err != nil {
 		return nil, fmt.Errorf("folder for records cannot be made: %w", err)
 	}
-	return &Journal{o: o}, nil
+	return &Journal{o: o, batch: new(batch), sync: (*os.File).Sync}, nil
 }
 
 // Write adds lines. The last one is given a newline if it has none.
@@ -89,7 +97,8 @@ func (j *Journal) Write(lines []byte) (int, error) {
 }
 
 // Append adds a line and returns when it is durable. With an error it is not
-// known to be.
+// known to be: a disk that fails tells of what it lost once, to whoever asks
+// first, so that all lines that it may be about have the error.
 func (j *Journal) Append(line []byte) error {
 	line = bytes.TrimSuffix(line, newline)
 	if len(line) >= MaxLine || bytes.Contains(line, newline) {
@@ -101,38 +110,49 @@ func (j *Journal) Append(line []byte) error {
 	}
 	j.durable.Lock()
 	defer j.durable.Unlock()
-	if j.synced >= mine {
-		return nil // another call's fsync had it
+	if mine.done {
+		return mine.err // another call's fsync had it
 	}
 	j.mu.Lock()
-	file, retired, upTo := j.file, j.retired, j.written
-	j.retired = nil
+	file, retired := j.file, j.retired
+	j.retired, j.batch = nil, new(batch)
 	j.mu.Unlock()
-	err = closeAll(retired, true)
+	err = j.closeAll(retired)
 	if file != nil {
-		err = errors.Join(err, file.Sync())
+		err = errors.Join(err, j.sync(file))
 	}
 	if err != nil {
-		return fmt.Errorf("record cannot be made durable: %w", err)
+		err = fmt.Errorf("record cannot be made durable: %w", err)
+		j.leave(file, err)
 	}
-	j.synced = upTo
-	return nil
+	mine.done, mine.err = true, err
+	return err
 }
 
-func closeAll(files []*os.File, sync bool) error {
+// leave gives up a file that could not be made durable, with what was written
+// meanwhile: the next fsync of it would know nothing of what this one has lost.
+func (j *Journal) leave(file *os.File, why error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.batch.done, j.batch.err = true, why
+	j.batch = new(batch)
+	if j.file == file && file != nil {
+		_ = file.Close() // it is given up
+		j.file = nil
+	}
+}
+
+// closeAll closes files once they are durable.
+func (j *Journal) closeAll(files []*os.File) error {
 	var errs []error
 	for _, f := range files {
-		if sync {
-			errs = append(errs, f.Sync())
-		}
-		errs = append(errs, f.Close())
+		errs = append(errs, j.sync(f), f.Close())
 	}
 	return errors.Join(errs...)
 }
 
-// add writes one or more lines into one file, and returns how many were written
-// so far.
-func (j *Journal) add(lines []byte) (uint64, error) {
+// add writes one or more lines into one file, and returns what they are part of.
+func (j *Journal) add(lines []byte) (*batch, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if !bytes.HasSuffix(lines, newline) {
@@ -140,7 +160,7 @@ func (j *Journal) add(lines []byte) (uint64, error) {
 	}
 	if j.file == nil || j.size+int64(len(lines)) > j.o.MaxFile || !j.there() {
 		if err := j.turn(); err != nil {
-			return 0, err
+			return nil, err
 		}
 	}
 	if _, err := j.file.Write(lines); err != nil {
@@ -148,11 +168,10 @@ func (j *Journal) add(lines []byte) (uint64, error) {
 		if bad := j.file.Truncate(j.size); bad != nil {
 			j.retired, j.file = append(j.retired, j.file), nil
 		}
-		return 0, fmt.Errorf("record cannot be written: %w", err)
+		return nil, fmt.Errorf("record cannot be written: %w", err)
 	}
 	j.size += int64(len(lines))
-	j.written += uint64(bytes.Count(lines, newline))
-	return j.written, nil
+	return j.batch, nil
 }
 
 // there tells whether the file is still where it was made: a line in one that
@@ -188,7 +207,7 @@ func (j *Journal) turn() error {
 	if err != nil {
 		return fmt.Errorf("file for records cannot be made: %w", err)
 	}
-	if err := syncFolder(j.o.Folder); err != nil {
+	if err := durable.SyncFolder(j.o.Folder); err != nil {
 		return errors.Join(err, f.Close())
 	}
 	if j.file != nil {
@@ -208,7 +227,9 @@ func (j *Journal) retire() {
 		return
 	}
 	defer j.durable.Unlock()
-	_ = closeAll(j.retired, false) // lines of a log: a fault here loses at most those
+	for _, f := range j.retired {
+		_ = f.Close() // lines of a log: a fault here loses at most those
+	}
 	j.retired = nil
 }
 
@@ -237,15 +258,7 @@ func (j *Journal) Close() error {
 		open = append(open, j.file)
 	}
 	j.file, j.retired = nil, nil
-	return closeAll(open, true)
-}
-
-func syncFolder(path string) error {
-	d, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return j.closeAll(open)
 }
 
 // files are the names of a folder's files, the oldest first.

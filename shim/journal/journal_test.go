@@ -1,9 +1,11 @@
 package journal_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -126,6 +128,47 @@ func TestManyAtOnce(t *testing.T) {
 	}
 	if err := j.Close(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// A disk tells of what it lost once, to whoever asks first: lines that came while
+// an fsync failed have its error, though the next one would succeed, and later
+// ones go into another file.
+func TestFsyncThatFailsIsTheErrorOfAllThatItMayBeAbout(t *testing.T) {
+	dir := t.TempDir()
+	j := open(t, journal.Options{Folder: dir})
+	no, asked, say := errors.New("the disk fails"), make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	j.SyncBy(func(*os.File) (err error) {
+		once.Do(func() {
+			close(asked)
+			<-say
+			err = no
+		})
+		return err
+	})
+	var first, second error
+	var w sync.WaitGroup
+	w.Go(func() { first = j.Append([]byte("one")) })
+	<-asked
+	w.Go(func() { second = j.Append([]byte("two")) })
+	for len(all(t, dir)) < 2 { // it is written, and waits for the fsync
+		runtime.Gosched()
+	}
+	close(say)
+	w.Wait()
+	if !errors.Is(first, no) || !errors.Is(second, no) {
+		t.Errorf("%v, %v", first, second)
+	}
+	if err := j.Append([]byte("three")); err != nil {
+		t.Error(err)
+	}
+	if err := j.Close(); err != nil {
+		t.Error(err)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) != 2 {
+		t.Errorf("%d files, %v", len(entries), err)
 	}
 }
 
