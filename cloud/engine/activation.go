@@ -273,7 +273,7 @@ func (e *Engine) opened(tx Tx, o opening, word secret.Bytes) (made Activation, e
 		return made, err
 	}
 	if found == nil {
-		return made, refuse(cloud.NotFound, "there is no such user")
+		return made, noSuchUser()
 	}
 	entry := Entry{Time: now, Node: e.node, Actor: appActivation, Action: "device.open", Subject: string(found.ID)}
 	if o.by != nil {

@@ -39,6 +39,26 @@ func (a Actor) mayChange(u *User) error {
 	return nil
 }
 
+func noSuchUser() error { return refuse(cloud.NotFound, "there is no such user") }
+
+// findUser is the user of an id. NotFound: there is none.
+func findUser(r Reader, id cloud.UserID) (*User, error) {
+	u, err := r.User(id)
+	if u == nil && err == nil {
+		err = noSuchUser()
+	}
+	return u, err
+}
+
+// findUser is findUser for somebody who is to change the user.
+func (a Actor) findUser(tx Tx, id cloud.UserID) (*User, error) {
+	u, err := findUser(tx, id)
+	if err == nil {
+		err = a.mayChange(u)
+	}
+	return u, err
+}
+
 // AddUser makes a user without methods. Conflict: a name is taken.
 func (e *Engine) AddUser(ctx context.Context, by Actor, p cloud.Profile) (cloud.UserID, error) {
 	if err := by.check(); err != nil {
@@ -73,7 +93,7 @@ func (e *Engine) Show(ctx context.Context, name string) (cloud.User, error) {
 			return err
 		}
 		if u == nil {
-			return refuse(cloud.NotFound, "there is no such user")
+			return noSuchUser()
 		}
 		v, err := e.viewer(r)
 		if err != nil {
@@ -170,14 +190,8 @@ func (e *Engine) change(ctx context.Context, by Actor, id cloud.UserID, action, 
 		return err
 	}
 	return asError(e.store.Update(ctx, func(tx Tx) error {
-		u, err := tx.User(id)
+		u, err := by.findUser(tx, id)
 		if err != nil {
-			return err
-		}
-		if u == nil {
-			return refuse(cloud.NotFound, "there is no such user")
-		}
-		if err := by.mayChange(u); err != nil {
 			return err
 		}
 		if err := edit(u); err != nil {

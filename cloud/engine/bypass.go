@@ -93,12 +93,9 @@ type Exceptions struct {
 // Exceptions shows them.
 func (e *Engine) Exceptions(ctx context.Context, id cloud.UserID) (x Exceptions, err error) {
 	err = e.store.View(ctx, func(r Reader) error {
-		u, err := r.User(id)
+		u, err := findUser(r, id)
 		if err != nil {
 			return err
-		}
-		if u == nil {
-			return refuse(cloud.NotFound, "there is no such user")
 		}
 		a, err := readAside(u)
 		if err != nil {

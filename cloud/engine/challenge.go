@@ -114,8 +114,6 @@ func (e *Engine) begun(ctx context.Context, b *beginning) (cloud.Challenge, erro
 	return e.asSeen(b.c), nil
 }
 
-func noSuchUser() error { return refuse(cloud.NotFound, "there is no such user") }
-
 func checkRequest(r *cloud.Request) error {
 	switch {
 	case len(r.Context) > cloud.MaxContext:

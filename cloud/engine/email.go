@@ -115,17 +115,12 @@ func (e *Engine) SendEmailCode(ctx context.Context, by Actor, id cloud.UserID) (
 // confirmByCode is SendEmailCode inside its transaction.
 func (e *Engine) confirmByCode(tx Tx, by Actor, id cloud.UserID, code string) (m Message, say string, until time.Time, err error) {
 	now := e.now()
-	u, err := tx.User(id)
-	switch {
-	case err != nil:
+	u, err := by.findUser(tx, id)
+	if err != nil {
 		return m, "", until, err
-	case u == nil:
-		return m, "", until, refuse(cloud.NotFound, "there is no such user")
-	case u.Email == "":
-		return m, "", until, refuse(cloud.Invalid, "the user has no address of mail")
 	}
-	if err := by.mayChange(u); err != nil {
-		return m, "", until, err
+	if u.Email == "" {
+		return m, "", until, refuse(cloud.Invalid, "the user has no address of mail")
 	}
 	if say, err = e.mayText(tx, e.mailQuotas(id, u.Email, "", true, now), now); say != "" || err != nil {
 		return m, say, until, err
@@ -164,14 +159,8 @@ func (e *Engine) ProveEmail(ctx context.Context, by Actor, id cloud.UserID, code
 
 func (e *Engine) proveEmail(tx Tx, by Actor, id cloud.UserID, code secret.Bytes) (ok bool, err error) {
 	now := e.now()
-	u, err := tx.User(id)
+	u, err := by.findUser(tx, id)
 	if err != nil {
-		return false, err
-	}
-	if u == nil {
-		return false, refuse(cloud.NotFound, "there is no such user")
-	}
-	if err := by.mayChange(u); err != nil {
 		return false, err
 	}
 	g, err := e.gate(tx, where{user: string(id), way: wayConfirm}, now)

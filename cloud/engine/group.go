@@ -118,11 +118,7 @@ func findGroup(r Reader, group string) (*Group, error) {
 // one already stays one.
 func (e *Engine) AddUserToGroup(ctx context.Context, by Actor, group string, user cloud.UserID) error {
 	return e.changeGroup(ctx, by, group, "group.member.add", func(tx Tx, g *Group) (string, error) {
-		u, err := tx.User(user)
-		if err == nil && u == nil {
-			err = refuse(cloud.NotFound, "there is no such user")
-		}
-		if err != nil {
+		if _, err := findUser(tx, user); err != nil {
 			return "", err
 		}
 		return "user=" + string(user), joins(tx, g.ID, MemberUser, string(user))

@@ -123,12 +123,9 @@ func (e *Engine) assign(w *writing, d *stocked, user cloud.UserID) error {
 	if d.User != "" {
 		return refuse(cloud.Conflict, "the token is assigned already")
 	}
-	u, err := w.tx.User(user)
+	u, err := findUser(w.tx, user)
 	if err != nil {
 		return err
-	}
-	if u == nil {
-		return refuse(cloud.NotFound, "there is no such user")
 	}
 	draft, err := w.load(u)
 	if err != nil {
@@ -189,9 +186,9 @@ func (e *Engine) ActivateHardware(ctx context.Context, actor, id string, user cl
 
 // enrol makes an activated device a generator of its user.
 func (e *Engine) enrol(w *writing, d *stocked, o *cloud.OATH, clock Clock) error {
-	u, err := w.tx.User(d.User)
-	if err != nil || u == nil {
-		return errors.Join(err, refuse(cloud.NotFound, "there is no such user"))
+	u, err := findUser(w.tx, d.User)
+	if err != nil {
+		return err
 	}
 	draft, err := w.load(u)
 	if err != nil {
@@ -244,12 +241,9 @@ func (e *Engine) UnassignHardware(ctx context.Context, actor, id string, user cl
 
 // retire removes the generator of a device.
 func (e *Engine) retire(w *writing, user cloud.UserID, id string) error {
-	u, err := w.tx.User(user)
+	u, err := findUser(w.tx, user)
 	if err != nil {
 		return err
-	}
-	if u == nil {
-		return refuse(cloud.NotFound, "there is no such user")
 	}
 	draft, err := w.load(u)
 	if err != nil {

@@ -25,7 +25,7 @@ func (e *Engine) Invite(ctx context.Context, by Actor, user cloud.UserID) (id st
 		case err != nil:
 			return err
 		case d.user.ID == "":
-			return refuse(cloud.NotFound, "there is no such user")
+			return noSuchUser()
 		}
 		if err := by.mayChange(&d.user); err != nil {
 			return err

@@ -43,14 +43,8 @@ func (e *Engine) MailInvitation(ctx context.Context, by Actor, id cloud.UserID) 
 // invitationMail is MailInvitation inside its transaction.
 func (e *Engine) invitationMail(tx Tx, by Actor, id cloud.UserID) (m Message, device string, err error) {
 	now := e.now()
-	u, err := tx.User(id)
-	switch {
-	case err != nil:
-		return m, "", err
-	case u == nil:
-		return m, "", refuse(cloud.NotFound, "there is no such user")
-	}
-	if err := by.mayChange(u); err != nil {
+	u, err := by.findUser(tx, id)
+	if err != nil {
 		return m, "", err
 	}
 	switch {

@@ -273,14 +273,7 @@ func (e *Engine) EndSignIns(ctx context.Context, by Actor, user cloud.UserID) (n
 		return 0, err
 	}
 	err = e.store.Update(ctx, func(tx Tx) error {
-		u, err := tx.User(user)
-		switch {
-		case err != nil:
-			return err
-		case u == nil:
-			return refuse(cloud.NotFound, "there is no such user")
-		}
-		if err := by.mayChange(u); err != nil {
+		if _, err := by.findUser(tx, user); err != nil {
 			return err
 		}
 		if n, err = endSignIns(tx, user); err != nil {

@@ -26,7 +26,7 @@ func (e *Engine) BeginReset(ctx context.Context, app NativeApp, name string, off
 			return err
 		}
 		if u == nil && app.Reveal {
-			return refuse(cloud.NotFound, "there is no such user")
+			return noSuchUser()
 		}
 		may, err := e.mayReset(r, u)
 		if err == nil && may {

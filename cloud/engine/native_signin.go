@@ -65,7 +65,7 @@ func (e *Engine) BeginSignIn(ctx context.Context, app NativeApp, name string, of
 			return err
 		}
 		if u == nil && app.Reveal {
-			return refuse(cloud.NotFound, "there is no such user")
+			return noSuchUser()
 		}
 		may := Allowed{}
 		if u != nil {

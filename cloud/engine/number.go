@@ -55,14 +55,8 @@ func (e *Engine) SetNumberSignIn(ctx context.Context, by Actor, id cloud.UserID,
 		return refuse(cloud.Unsupported, "a store that rehearses Entra ID has sign-in by text in the policy of sms")
 	}
 	return asError(e.store.Update(ctx, func(tx Tx) error {
-		u, err := tx.User(id)
-		switch {
-		case err != nil:
-			return err
-		case u == nil:
-			return refuse(cloud.NotFound, "there is no such user")
-		}
-		if err := by.mayChange(u); err != nil {
+		u, err := by.findUser(tx, id)
+		if err != nil {
 			return err
 		}
 		action := "user.number-close"

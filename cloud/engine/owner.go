@@ -100,12 +100,9 @@ type OwnedDevice struct {
 // Owned shows somebody their authenticators.
 func (e *Engine) Owned(ctx context.Context, user cloud.UserID) (o Owned, err error) {
 	err = e.store.View(ctx, func(r Reader) error {
-		u, err := r.User(user)
-		switch {
-		case err != nil:
+		u, err := findUser(r, user)
+		if err != nil {
 			return err
-		case u == nil:
-			return refuse(cloud.NotFound, "there is no such user")
 		}
 		a, err := readAside(u)
 		if err != nil {

@@ -30,11 +30,8 @@ type record struct {
 
 // record reads everything about a user but the audit.
 func (e *Engine) record(r Reader, id cloud.UserID) (p record, err error) {
-	if p.user, err = r.User(id); err != nil {
+	if p.user, err = findUser(r, id); err != nil {
 		return p, err
-	}
-	if p.user == nil {
-		return p, refuse(cloud.NotFound, "there is no such user")
 	}
 	if p.tokens, err = r.Tokens(id); err != nil {
 		return p, err

@@ -237,14 +237,8 @@ func (e *Engine) RequirePIN(ctx context.Context, by Actor, id cloud.UserID, requ
 		return err
 	}
 	return asError(e.store.Update(ctx, func(tx Tx) error {
-		u, err := tx.User(id)
-		switch {
-		case err != nil:
-			return err
-		case u == nil:
-			return refuse(cloud.NotFound, "there is no such user")
-		}
-		if err := by.mayChange(u); err != nil {
+		u, err := by.findUser(tx, id)
+		if err != nil {
 			return err
 		}
 		a, err := readAside(u)

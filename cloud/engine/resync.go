@@ -27,12 +27,8 @@ func (e *Engine) Resync(ctx context.Context, by Actor, id cloud.UserID, serial s
 	defer clear(two)
 	err = e.store.Update(ctx, func(tx Tx) error {
 		now := e.now()
-		u, err := tx.User(id)
-		if err != nil {
+		if _, err := findUser(tx, id); err != nil {
 			return err
-		}
-		if u == nil {
-			return refuse(cloud.NotFound, "there is no such user")
 		}
 		tokens, err := tx.Tokens(id)
 		if err != nil {

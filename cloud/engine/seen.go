@@ -20,7 +20,7 @@ func (e *Engine) PersonBy(ctx context.Context, key cloud.Key) (p Person, err err
 	err = e.store.View(ctx, func(r Reader) error {
 		u, err := lookUp(r, key)
 		if err == nil && u == nil {
-			err = refuse(cloud.NotFound, "there is no such user")
+			err = noSuchUser()
 		}
 		if err != nil {
 			return err
