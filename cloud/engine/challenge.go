@@ -231,8 +231,7 @@ func (b *beginning) repeated() (bool, error) {
 // answers tells whether the challenge is the answer to an equal request at now.
 // One that a person approves is so while it is pending, and a moment longer.
 func (c *Challenge) answers(now time.Time) bool {
-	switch c.Method {
-	case cloud.OATHCode, cloud.SMS, cloud.EmailCode, "":
+	if !isPressed(c.Method) {
 		return isRepeat(c.Created, now)
 	}
 	if c.State == cloud.Pending {
@@ -244,8 +243,7 @@ func (c *Challenge) answers(now time.Time) bool {
 
 // Repeatable is until when the challenge may be the answer to an equal request.
 func (c *Challenge) Repeatable() time.Time {
-	switch c.Method {
-	case cloud.OATHCode, cloud.SMS, "":
+	if !isPressed(c.Method) {
 		return c.Created.Add(cloud.RepeatWindow)
 	}
 	return c.Expires.Add(cloud.JoinWindow)
@@ -325,7 +323,7 @@ func (b *beginning) askBy(way cloud.Preference, g gate, may Allowed, tokens []To
 	case !b.r.Code.IsZero():
 		b.decided, err = b.e.judge(b.tx, b.c, b.user, tokens, g, b.r.Code, b.now)
 		return true, err
-	case b.apart && (way == cloud.Push || isCall(way) || isCoded(way)):
+	case b.apart && (isPressed(way) || isCoded(way)):
 		return false, errApart
 	case way == cloud.Push:
 		if tired, err := tired(b.tx, &b.aside, b.now); tired || err != nil {
