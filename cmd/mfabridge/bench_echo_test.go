@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"mfabridge/internal/peer"
 	"mfabridge/shim"
 	"mfabridge/shim/radius"
 )
@@ -57,7 +58,7 @@ func runEchoes(what string) error {
 // launchEcho starts an echo, with a file of its own if it writes one.
 func launchEcho(t testing.TB, kind string) loaded {
 	t.Helper()
-	port := freePort(t)
+	port := peer.FreePort(t)
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), runEcho+"="+kind+" "+port+" "+filepath.Join(t.TempDir(), "written"))
 	return launch(t, cmd, port, filepath.Join(t.TempDir(), "echo.log"))

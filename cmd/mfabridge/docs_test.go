@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -59,7 +58,7 @@ type telling struct {
 
 func newTelling(t *testing.T) *telling {
 	t.Helper()
-	d := &telling{t: t, folder: t.TempDir(), port: freePort(t), api: freePort(t), pages: freePort(t), update: os.Getenv("MFABRIDGE_UPDATE_DOCS") != ""}
+	d := &telling{t: t, folder: t.TempDir(), port: peer.FreePort(t), api: peer.FreePort(t), pages: peer.FreePort(t), update: os.Getenv("MFABRIDGE_UPDATE_DOCS") != ""}
 	samples, err := filepath.Glob(filepath.Join("..", "..", "fixtures", "contoso*"))
 	if err != nil {
 		t.Fatal(err)
@@ -94,20 +93,6 @@ func copyInto(t *testing.T, to, from string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-}
-
-func freePort(t testing.TB) string {
-	t.Helper()
-	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	_, port, err := net.SplitHostPort(conn.LocalAddr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return port
 }
 
 // tell runs all blocks of a document and returns it with what was printed.

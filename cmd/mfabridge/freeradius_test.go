@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"mfabridge/cloud/cloudtest"
+	"mfabridge/internal/peer"
 )
 
 // freeradiusConf is FreeRADIUS 3.2 as an anchor of what a login costs: on one
@@ -138,7 +139,7 @@ func launchFreeRADIUS(t testing.TB, users int) (both, steps loaded, ok bool) {
 		}
 	}
 	s := story{folder: t.TempDir()}
-	portBoth, portSteps := freePort(t), freePort(t)
+	portBoth, portSteps := peer.FreePort(t), peer.FreePort(t)
 	s.write(t, "radiusd.conf", strings.NewReplacer("FOLDER", s.folder, "SECRET", sharedSecret,
 		"PORT_BOTH", portBoth, "PORT_STEPS", portSteps).Replace(freeradiusConf))
 	var lines strings.Builder

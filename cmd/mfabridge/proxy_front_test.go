@@ -76,7 +76,7 @@ server front {
 // launchProxy starts FreeRADIUS in front of a shim.
 func launchProxy(t *testing.T, m story, shim, front string) (address string) {
 	t.Helper()
-	path, port := peer.Path(t, "freeradius", "freeradius"), freePort(t)
+	path, port := peer.Path(t, "freeradius", "freeradius"), peer.FreePort(t)
 	_, shimPort, _ := strings.Cut(shim, ":")
 	folder := t.TempDir()
 	if err := os.Chmod(folder, 0o700); err != nil {

@@ -21,6 +21,7 @@ import (
 	"mfabridge/cloud/cloudtest"
 	"mfabridge/cloud/engine"
 	"mfabridge/cloud/engine/store/sqlite"
+	"mfabridge/internal/peer"
 	"mfabridge/shim/radius"
 )
 
@@ -133,7 +134,7 @@ func launch(t testing.TB, cmd *exec.Cmd, port, said string) loaded {
 func launchShim(t testing.TB, s story) loaded {
 	t.Helper()
 	s.write(t, "vpn.secret", sharedSecret)
-	port := freePort(t)
+	port := peer.FreePort(t)
 	config := s.write(t, "shim.yaml", fmt.Sprintf(onceYAML, port))
 	return launch(t, child(context.Background(), "shim", "serve", "--config", config), port, s.path("shim.log"))
 }

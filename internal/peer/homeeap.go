@@ -112,7 +112,7 @@ func HomeServerEAP(t testing.TB, key, users string) (address, ca string) {
 	if err := os.WriteFile(ca, cert, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return runHome(t, key, conf, map[string][]byte{"users": []byte(users), "home.pem": cert, "home.key": private}), ca
+	return runHome(t, t.TempDir(), key, conf, map[string][]byte{"users": []byte(users), "home.pem": cert, "home.key": private}), ca
 }
 
 // selfSigned makes a certificate for one test.

@@ -1,7 +1,6 @@
 package peer
 
 import (
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -66,30 +65,14 @@ server home {
 // of 127.0.0.0/8 under one shared secret. The caller waits until it answers.
 func HomeServer(t testing.TB, key, users string) (address string) {
 	t.Helper()
-	return runHome(t, key, homeConf, map[string][]byte{"users": []byte(users)})
+	return runHome(t, t.TempDir(), key, homeConf, map[string][]byte{"users": []byte(users)})
 }
 
-// runHome runs FreeRADIUS with a configuration and the files that it names.
-func runHome(t testing.TB, key, text string, files map[string][]byte) (address string) {
+// runHome runs FreeRADIUS in a folder until the test ends, with a configuration
+// and the files that it names.
+func runHome(t testing.TB, folder, key, text string, files map[string][]byte) (address string) {
 	t.Helper()
-	path := Path(t, "freeradius", "freeradius")
-	folder := t.TempDir()
-	pc, err := net.ListenPacket("udp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address = pc.LocalAddr().String()
-	if err := pc.Close(); err != nil {
-		t.Fatal(err)
-	}
-	launch(t, path, folder, address, key, text, files)
-	return address
-}
-
-// launch runs FreeRADIUS in a folder until the test ends.
-func launch(t testing.TB, path, folder, address, key, text string, files map[string][]byte) {
-	t.Helper()
-	_, port, _ := net.SplitHostPort(address)
+	path, port := Path(t, "freeradius", "freeradius"), FreePort(t)
 	files["radiusd.conf"] = []byte(strings.NewReplacer("FOLDER", folder, "SECRET", key, "PORT", port).Replace(text))
 	for name, content := range files {
 		if err := os.WriteFile(filepath.Join(folder, name), content, 0o600); err != nil {
@@ -112,4 +95,5 @@ func launch(t testing.TB, path, folder, address, key, text string, files map[str
 			t.Log(out.String())
 		}
 	})
+	return "127.0.0.1:" + port
 }

@@ -1,7 +1,6 @@
 package peer
 
 import (
-	"net"
 	"testing"
 )
 
@@ -71,15 +70,5 @@ server home {
 // accounting goes to the file detail there.
 func HomeServerOverTLS(t testing.TB, folder, users string) (address string) {
 	t.Helper()
-	path := Path(t, "freeradius", "freeradius")
-	l, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address = l.Addr().String()
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
-	launch(t, path, folder, address, "", radsecConf, map[string][]byte{"users": []byte(users)})
-	return address
+	return runHome(t, folder, "", radsecConf, map[string][]byte{"users": []byte(users)})
 }

@@ -1,8 +1,9 @@
 // Package peer finds the independent programs that tests compare us with:
-// clients, servers and calculators that other people wrote. A test that needs
-// one asks for it by name; where it is not installed the test is skipped and
-// says which Debian package it wants. With MFABRIDGE_FORBID_SKIPS set, as in
-// CI, a missing peer is a failure.
+// clients, servers and calculators that other people wrote, and starts those
+// servers that several tests need. A test that needs one asks for it by name;
+// where it is not installed the test is skipped and says which Debian package
+// it wants. With MFABRIDGE_FORBID_SKIPS set, as in CI, a missing peer is a
+// failure.
 package peer
 
 import (

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"os/user"
@@ -88,12 +87,8 @@ func NeedCluster(t testing.TB, c *Cluster) {
 
 // make is initdb. Neither it nor the server runs as root.
 func (c *Cluster) make() error {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	c.port = l.Addr().(*net.TCPAddr).Port
-	if err := l.Close(); err != nil {
+	var err error
+	if c.port, err = freePort(); err != nil {
 		return err
 	}
 	cmd := c.command("initdb", "-D", filepath.Join(c.folder, "data"), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "-N")

@@ -3,7 +3,6 @@ package upstream_test
 import (
 	"context"
 	"fmt"
-	"net"
 	"strings"
 	"testing"
 	"time"
@@ -23,7 +22,7 @@ func TestFreeRADIUSAsHomeServer(t *testing.T) {
 	Class := "staff", Filter-Id := "vpn", Reply-Message := "hello ada"
 long Cleartext-Password := %q
 `, long))
-	dead := freeAddress(t)
+	dead := "127.0.0.1:" + peer.FreePort(t)
 	c, err := upstream.New(upstream.Options{Patience: 2 * time.Second, First: 200 * time.Millisecond, Homes: []upstream.Home{
 		{Address: dead, Secret: secret.FromString(key)},
 		{Address: address, Secret: secret.FromString(key), Observe: true},
@@ -72,15 +71,4 @@ func ready(t *testing.T, c *upstream.Client, address string) {
 		case <-time.After(20 * time.Millisecond): // a connection that failed is not made again at once
 		}
 	}
-}
-
-// freeAddress is one where nobody listens.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	pc, err := net.ListenPacket("udp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = pc.Close() }()
-	return pc.LocalAddr().String()
 }

@@ -46,18 +46,6 @@ func (s *signer) pki(server tls.Certificate) (folder string) {
 	return folder
 }
 
-// freePort is one of TCP where nobody listens.
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	return port
-}
-
 // run runs a peer until the test ends.
 func run(t *testing.T, program string, args ...string) {
 	t.Helper()
@@ -131,7 +119,7 @@ func radsecproxy(t *testing.T, ours *signer, server tls.Certificate) string {
 	ready(t, back, behind)
 	back.Close()
 	_, udp, _ := net.SplitHostPort(behind)
-	folder, port := ours.pki(server), freePort(t)
+	folder, port := ours.pki(server), peer.FreePort(t)
 	conf := filepath.Join(folder, "radsecproxy.conf")
 	ours.write(conf, []byte(strings.NewReplacer("FOLDER", folder, "PORT", port, "HOME", udp).Replace(proxyConf)))
 	run(t, program, "-f", "-c", conf)

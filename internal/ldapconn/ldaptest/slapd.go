@@ -60,7 +60,7 @@ func Start(t testing.TB, o Options) *Slapd {
 	if out, err := exec.Command(slapd, "-T", "add", "-f", config, "-l", filepath.Join(dir, "data.ldif")).CombinedOutput(); err != nil {
 		t.Fatalf("slapadd: %v\n%s", err, out)
 	}
-	s.LDAP, s.LDAPS = "ldap://"+freePort(t), "ldaps://"+freePort(t)
+	s.LDAP, s.LDAPS = "ldap://127.0.0.1:"+peer.FreePort(t), "ldaps://127.0.0.1:"+peer.FreePort(t)
 	cmd := exec.Command(slapd, "-d", "0", "-f", config, "-h", s.LDAP+" "+s.LDAPS)
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &said, &said
@@ -121,19 +121,8 @@ func write(t testing.TB, path, text string) {
 	}
 }
 
-// freePort returns an address on loopback that nobody listens on.
-func freePort(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
 // Dead is the URL of a server on loopback that is not there.
-func Dead(t testing.TB) string { return "ldaps://" + freePort(t) }
+func Dead(t testing.TB) string { return "ldaps://127.0.0.1:" + peer.FreePort(t) }
 
 // answers waits until the server answers, or has ended. One that listens may
 // not be ready for TLS yet: it ends the connection then.
