@@ -25,9 +25,6 @@ type Selection struct {
 	Share int    // of N%: hundredths of a percent, 1 to 10,000
 }
 
-// Everybody tells whether the selection leaves nobody out.
-func (s Selection) Everybody() bool { return s.Names == nil && s.Group == "" && s.Share == 0 }
-
 const selectionAdvice = "users:FILE (a Username or user principal name a line), group:ID of the target, or N% with up to two decimals"
 
 // ParseSelection understands users:FILE, group:ID, N% and all. Files are

@@ -13,6 +13,10 @@ import (
 // 2.2.2 asks for 5 to 30 seconds.
 const replyLife = 30 * time.Second
 
+// leastReplies is how many replies are remembered for each socket; where more
+// logins may be at work it is twice their number.
+const leastReplies = 1 << 16
+
 // replyRoom is how much of the room for replies each slot brings, in octets: an
 // Access-Accept takes half of it, an Access-Challenge a little more.
 const replyRoom = 160

@@ -51,7 +51,6 @@ var ErrServerClosed = errors.New("shim: server closed")
 const (
 	DefaultWorkers     = 256
 	DefaultQueue       = 4096
-	DefaultReplies     = 1 << 16
 	DefaultCallTimeout = 10 * time.Second
 	DefaultHeld        = 1 << 15
 )
@@ -71,7 +70,6 @@ type Options struct {
 	Workers     int           // logins at work at once; 0: DefaultWorkers
 	Queue       int           // logins waiting for a worker; 0: DefaultQueue
 	Held        int           // logins waiting for a push or call; 0: DefaultHeld
-	Replies     int           // replies remembered for each socket, at least twice Workers, Queue and Held; 0: DefaultReplies
 	CallTimeout time.Duration // for all that one login asks, and longest wait in the queue; 0: DefaultCallTimeout
 }
 
@@ -83,7 +81,7 @@ type Server struct {
 	log      *slog.Logger
 	now      func() time.Time
 	patience time.Duration
-	replies  int
+	replies  int // that are remembered for each socket
 	count    *counters
 	away     atomic.Bool // the last that was heard of the engine is that it could not be asked
 
@@ -122,7 +120,6 @@ func New(o Options) (*Server, error) {
 	s := &Server{
 		options: o, conns: make(map[endpoint]struct{}), log: o.Log, now: o.Now, count: newCounters(),
 		patience: orDefault(o.CallTimeout, DefaultCallTimeout),
-		replies:  orDefault(o.Replies, DefaultReplies),
 		number:   orDefault(o.Workers, DefaultWorkers),
 	}
 	s.logins = newLogins(o)
@@ -133,7 +130,7 @@ func New(o Options) (*Server, error) {
 	s.waiting = newTable(held)
 	s.wakeListen, s.wakeTimes, s.wakeLook = make(chan struct{}, 1), make(chan struct{}, 1), make(chan struct{}, 1)
 	jobs := s.number + orDefault(o.Queue, DefaultQueue)
-	s.replies = max(s.replies, 2*(jobs+held))
+	s.replies = max(leastReplies, 2*(jobs+held))
 	s.accounts = make(chan struct{}, max(1, s.number/4))
 	s.free, s.queue, s.desk = make(chan *job, jobs), make(chan *job, jobs), make(chan *job, jobs)
 	s.settler, _ = o.Verifier.(cloud.Settler)

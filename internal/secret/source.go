@@ -43,7 +43,7 @@ func ReadFile(path string) (Bytes, error) {
 		return Bytes{}, hint.Wrap(fmt.Errorf("secret file cannot be opened: %w", err), "name a file that is there and that only you can read")
 	}
 	defer f.Close()
-	if err := CheckPrivate(f); err != nil {
+	if err := checkPrivate(f); err != nil {
 		return Bytes{}, err
 	}
 	b, err := io.ReadAll(io.LimitReader(f, MaxFile+1))
@@ -60,8 +60,8 @@ func ReadFile(path string) (Bytes, error) {
 	return New(b), nil
 }
 
-// CheckPrivate refuses a file that its group or everybody may read.
-func CheckPrivate(f *os.File) error {
+// checkPrivate refuses a file that its group or everybody may read.
+func checkPrivate(f *os.File) error {
 	info, err := f.Stat()
 	if err != nil {
 		return err

@@ -91,34 +91,6 @@ func (n Number) Masked() string {
 	return masked
 }
 
-// MaskText masks a number that is already written as [Number.String] writes
-// it. Of anything else not one letter or digit stays.
-func MaskText(text string) string {
-	if n, ok := split(text); ok {
-		return n.Masked()
-	}
-	return strings.Map(func(r rune) rune {
-		if strings.ContainsRune("+ -.()/", r) {
-			return r
-		}
-		return '*'
-	}, text)
-}
-
-// split takes apart what Number.String wrote.
-func split(text string) (n Number, ok bool) {
-	rest, ok := strings.CutPrefix(text, "+")
-	if !ok {
-		return Number{}, false
-	}
-	n.CallingCode, rest, _ = strings.Cut(rest, " ")
-	extended := false
-	n.National, n.Extension, extended = strings.Cut(rest, "x")
-	ok = isDigits(n.CallingCode) && len(n.CallingCode) <= maxCallingCode &&
-		isDigits(n.National) && extended == isDigits(n.Extension)
-	return n, ok
-}
-
 // isDigits tells whether s is one or more ASCII digits.
 func isDigits(s string) bool {
 	for i := range len(s) {

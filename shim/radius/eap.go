@@ -21,16 +21,15 @@ type EAPType uint8
 
 // Types of RFC 3748, and the method of draft-kamath-pppext-eap-mschapv2.
 const (
-	EAPIdentity     EAPType = 1
-	EAPNotification EAPType = 2
-	EAPNak          EAPType = 3
-	EAPMD5          EAPType = 4
-	EAPGTC          EAPType = 6
-	EAPMSCHAPv2     EAPType = 26
+	EAPIdentity EAPType = 1
+	EAPNak      EAPType = 3
+	EAPMD5      EAPType = 4
+	EAPGTC      EAPType = 6
+	EAPMSCHAPv2 EAPType = 26
 )
 
 // EAP is a well-formed EAP packet; the empty one is EAP-Start (RFC 3579
-// section 2.1). Only [JoinEAP] and [ParseEAP] make one.
+// section 2.1). Only [JoinEAP] makes one.
 type EAP []byte
 
 var (
@@ -59,15 +58,15 @@ func JoinEAP(p Packet) (eap EAP, there bool, err error) {
 	if !there {
 		return nil, false, nil
 	}
-	if eap, err = ParseEAP(whole); err != nil {
+	if eap, err = parseEAP(whole); err != nil {
 		return nil, true, err
 	}
 	return eap, true, nil
 }
 
-// ParseEAP checks code, length and type of an EAP packet. No octets at all are
+// parseEAP checks code, length and type of an EAP packet. No octets at all are
 // EAP-Start.
-func ParseEAP(b []byte) (EAP, error) {
+func parseEAP(b []byte) (EAP, error) {
 	if len(b) == 0 {
 		return EAP{}, nil
 	}

@@ -76,7 +76,6 @@ const (
 	UserName             Type = 1
 	UserPassword         Type = 2
 	CHAPPassword         Type = 3
-	NASIPAddress         Type = 4
 	NASPort              Type = 5
 	ReplyMessage         Type = 18
 	State                Type = 24
