@@ -26,6 +26,7 @@ import (
 // named by their tokens.
 type rig struct {
 	table    *serve.Table
+	core     verify.Core
 	verdicts atomic.Pointer[chan engine.Verdict]
 	out      atomic.Bool // nobody is let in any more
 }
@@ -73,7 +74,7 @@ func build(t *testing.T) *rig {
 	r := &rig{}
 	ctx, stop := context.WithCancel(t.Context())
 	t.Cleanup(func() { stop(); synctest.Wait() })
-	face := verify.New(ctx, verify.Options{Verdicts: r.stream, For: func(string) verify.Core { return nil }})
+	face := verify.New(ctx, verify.Options{Verdicts: r.stream, For: func(string) verify.Core { return r.core }})
 	var err error
 	if r.table, err = serve.New(serve.Options{Routes: face.Routes(), Auth: r}); err != nil {
 		t.Fatal(err)
@@ -253,5 +254,45 @@ func TestStreamsAreBounded(t *testing.T) {
 			}
 		}
 		expect(t, r.listen(t, "b", "one", ""), "open", "another application")
+	})
+}
+
+// oneChallenge is a core that knows one.
+type oneChallenge struct {
+	verify.Core
+	state atomic.Value // of cloud.State
+}
+
+func (c *oneChallenge) Look(context.Context, []cloud.ChallengeID) ([]cloud.Decision, error) {
+	return []cloud.Decision{{Challenge: "c1", User: "ada", State: c.state.Load().(cloud.State)}}, nil
+}
+
+// A look that waits hears of the verdict also where the core's stream broke
+// before.
+func TestLookWaitsOnAfterABreak(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, core := build(t), &oneChallenge{}
+		r.core = core
+		core.state.Store(cloud.Pending)
+		q := httptest.NewRequestWithContext(t.Context(), "GET", "/verify/v1/challenges/c1?wait=20s", nil)
+		q.Body, q.ContentLength = http.NoBody, 0
+		q.Header.Set("Authorization", "Bearer vpn")
+		begun, took, answer := time.Now(), time.Duration(0), httptest.NewRecorder()
+		go func() {
+			r.table.Handler(serve.API).ServeHTTP(answer, q)
+			took = time.Since(begun)
+		}()
+		synctest.Wait()
+		close(*r.verdicts.Load())
+		time.Sleep(2 * time.Second) // of the bubble: the next stream is heard
+		if took != 0 {
+			t.Fatalf("answered without a verdict: %s", answer.Body)
+		}
+		core.state.Store(cloud.Approved)
+		r.decide("vpn", 1, 1)
+		if took != 2*time.Second || !strings.Contains(answer.Body.String(), "approved") {
+			t.Errorf("answered after %v: %s", took, answer.Body)
+		}
+		time.Sleep(time.Minute)
 	})
 }

@@ -161,24 +161,25 @@ func (f *Face) look(w http.ResponseWriter, r *http.Request) error {
 	ctx, cancel := context.WithTimeout(r.Context(), wait)
 	defer cancel()
 	defer context.AfterFunc(f.feeds.ctx, cancel)() // a server that ends keeps nobody waiting
-	decided, forget := f.feeds.watch(caller, id)
-	defer forget()
 	for {
+		decided, forget := f.feeds.watch(caller, id)
 		ds, err := f.core(r).Look(r.Context(), []cloud.ChallengeID{id})
-		if err != nil {
-			return err
-		}
-		if d := ds[0]; d.State != cloud.Pending || wait == 0 || ctx.Err() != nil {
-			if d.User == "" {
-				return &cloud.Error{Kind: cloud.NotFound, Message: "there is no such challenge"}
+		if err == nil && ds[0].State == cloud.Pending && wait > 0 && ctx.Err() == nil {
+			select {
+			case <-ctx.Done():
+			case <-decided: // or verdicts were missed, and this one may be among them
 			}
-			return serve.Answer(w, http.StatusOK, wire.FromDecision(&d))
+			forget()
+			continue
 		}
-		select {
-		case <-ctx.Done():
-		case <-decided:
-			decided = nil // one verdict a challenge; the end of ctx is left
+		forget()
+		switch {
+		case err != nil:
+			return err
+		case ds[0].User == "":
+			return &cloud.Error{Kind: cloud.NotFound, Message: "there is no such challenge"}
 		}
+		return serve.Answer(w, http.StatusOK, wire.FromDecision(&ds[0]))
 	}
 }
 
