@@ -1,7 +1,7 @@
 // Package api puts the faces of one engine together: tokens, /directory/v1,
-// /verify/v1, /admin/v1, /authenticator/v1, /native and health, as one table of routes for three listeners. It holds
-// no logic of its own; a program makes an [API], starts its handlers, and
-// closes it.
+// /verify/v1, /admin/v1, /authenticator/v1, /delivery/v1, /native and health, as
+// one table of routes for three listeners. It holds no logic of its own; a
+// program makes an [API], starts its handlers, and closes it.
 package api
 
 import (
@@ -75,11 +75,8 @@ func New(o Options) (*API, error) {
 	}
 	tokens := oauth.New(oauth.Options{Core: o.Engine, Issuer: o.Issuer, Life: o.Life, Period: o.Period, Now: o.Now, Log: o.Log})
 	a.tokens = tokens
-	// What an engine has besides the contracts is served where it has it.
-	groups, _ := any(o.Engine).(cloud.GroupReader)
-	preflight, _ := any(o.Engine).(cloud.Preflighter)
 	users := directory.New(directory.Options{For: func(app string) directory.Core { return o.Engine.As(app) },
-		Groups: groups, Preflight: preflight, Lease: o.Lease})
+		Groups: o.Engine, Preflight: o.Engine, Lease: o.Lease})
 	verifier := verify.New(ctx, verify.Options{For: func(app string) verify.Core { return o.Engine.As(app) }, Verdicts: o.Engine.Verdicts, Log: o.Log})
 	devices := pages.New(ctx, o.Engine, o.Pages)
 	browsers, err := app.New()

@@ -74,7 +74,7 @@ func (g *Group) Start(l net.Listener, h http.Handler, t *tls.Config) {
 	if most == 0 {
 		most = DefaultConnections
 	}
-	l = &bounder{Listener: l, places: make(chan struct{}, most)}
+	l = &bounder{Listener: l, places: make(chan struct{}, most), closed: make(chan struct{})}
 	g.wg.Go(func() {
 		var err error
 		if t != nil {
@@ -126,23 +126,13 @@ type bounder struct {
 	places chan struct{}
 	once   sync.Once
 	closed chan struct{}
-	mu     sync.Mutex
-}
-
-func (b *bounder) done() chan struct{} {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.closed == nil {
-		b.closed = make(chan struct{})
-	}
-	return b.closed
 }
 
 // Accept waits for a place, then for a connection.
 func (b *bounder) Accept() (net.Conn, error) {
 	select {
 	case b.places <- struct{}{}:
-	case <-b.done():
+	case <-b.closed:
 		return nil, net.ErrClosed
 	}
 	c, err := b.Listener.Accept()
@@ -155,7 +145,7 @@ func (b *bounder) Accept() (net.Conn, error) {
 
 // Close ends the listener, and who waits in Accept.
 func (b *bounder) Close() error {
-	b.once.Do(func() { close(b.done()) })
+	b.once.Do(func() { close(b.closed) })
 	return b.Listener.Close()
 }
 

@@ -28,7 +28,7 @@ const (
 	Ops   Listener = "ops"   // health; loopback by default
 )
 
-// Listeners are all doors.
+// listeners are all doors.
 var listeners = []Listener{Pages, API, Ops}
 
 // Caller is who a token was given to.
