@@ -19,6 +19,7 @@ import (
 
 	"mfabridge/internal/hint"
 	"mfabridge/internal/secret"
+	"mfabridge/migrate"
 	"mfabridge/shim"
 	"mfabridge/shim/bypass"
 	"mfabridge/shim/config"
@@ -176,7 +177,7 @@ func (p *program) testLogin(in *inside, client config.Client, user string, passw
 			return hint.New("no answer: the engine or the first factor could not be asked", "the event above has the cause; a client would go on to its next server")
 		}
 		prompt, _ := reply.Lookup(radius.ReplyMessage)
-		fmt.Fprintf(p.out, "< %s, %d attributes: %s\n", reply.Code(), countAttributes(reply), prompt)
+		fmt.Fprintf(p.out, "< %s, %d attributes: %s\n", reply.Code(), countAttributes(reply), migrate.Plain(string(prompt)))
 		switch reply.Code() {
 		case radius.AccessAccept:
 			return nil

@@ -47,7 +47,7 @@ func (s *engineServer) keepAudit(ctx context.Context, log *slog.Logger) {
 		if err := s.Tidy(ctx); err != nil && ctx.Err() == nil {
 			log.Error("slips that have ended were not removed", "err", err)
 		}
-		if now := time.Now(); keep > 0 && now.Sub(pruned) >= pruneEvery {
+		if now := s.p.now(); keep > 0 && now.Sub(pruned) >= pruneEvery {
 			pruned = now
 			s.pruneAudit(ctx, keep, log)
 		}

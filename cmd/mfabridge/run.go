@@ -81,7 +81,6 @@ func (p *program) app() *cli.App {
 		HideHelpCommand: true,
 		Writer:          p.out,
 		ErrWriter:       p.err,
-		CommandNotFound: nil,
 		ExitErrHandler:  func(*cli.Context, error) {}, // only run ends the program
 		OnUsageError:    onUsageError,
 		Before:          p.before,

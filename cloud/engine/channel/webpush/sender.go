@@ -77,7 +77,7 @@ type Options struct {
 type Sender struct {
 	o       Options
 	public  string
-	private string
+	private secret.Bytes // in Base64url, as the library takes it
 	lanes   lanes
 	told    map[string]time.Time // what was sent, by device and what it is
 }
@@ -99,7 +99,7 @@ func New(o Options) (*Sender, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	b64 := base64.RawURLEncoding
-	return &Sender{o: o, public: b64.EncodeToString(public), private: b64.EncodeToString(private.Reveal()), told: map[string]time.Time{}}, nil
+	return &Sender{o: o, public: b64.EncodeToString(public), private: secret.FromString(b64.EncodeToString(private.Reveal())), told: map[string]time.Time{}}, nil
 }
 
 // Key is the public key, as browsers take it for applicationServerKey.
@@ -297,7 +297,7 @@ func (s *Sender) deliver(ctx context.Context, w *engine.Wake, text []byte, life 
 	to := &push.Subscription{Endpoint: w.Subscription.Endpoint, Keys: push.Keys{P256dh: w.Subscription.P256DH, Auth: w.Subscription.Auth}}
 	answer, err := push.SendNotificationWithContext(ctx, text, to, &push.Options{HTTPClient: s.o.Client, Subscriber: strings.TrimPrefix(s.o.Subject, "mailto:"),
 		Topic: base64.RawURLEncoding.EncodeToString(sum[:18]), TTL: int(life / time.Second), Urgency: push.UrgencyHigh,
-		VAPIDPublicKey: s.public, VAPIDPrivateKey: s.private, VapidExpiration: s.o.Now().Add(12 * time.Hour)})
+		VAPIDPublicKey: s.public, VAPIDPrivateKey: string(s.private.Reveal()), VapidExpiration: s.o.Now().Add(12 * time.Hour)})
 	if err != nil {
 		if ctx.Err() == nil { // the error quotes the address, which whoever has it may send to
 			s.o.Log.InfoContext(ctx, "a push service was not reached", "host", host(w.Subscription.Endpoint))
