@@ -21,8 +21,11 @@ type Caller struct {
 var (
 	_ cloud.Directory   = (*Caller)(nil)
 	_ cloud.Locker      = (*Caller)(nil)
+	_ cloud.GroupReader = (*Caller)(nil)
+	_ cloud.Preflighter = (*Caller)(nil)
 	_ cloud.Verifier    = (*Caller)(nil)
 	_ cloud.CodeMatcher = (*Caller)(nil)
+	_ cloud.Noticeboard = (*Caller)(nil)
 	_ cloud.Passwords   = (*Caller)(nil)
 )
 

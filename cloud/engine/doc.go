@@ -1,15 +1,15 @@
 // Package engine is the core of our own cloud: users and their methods,
 // verification of second factors and passwords, limits, and the record of who
-// did what. It implements [cloud.Directory], [cloud.Locker],
-// [cloud.GroupReader], [cloud.Preflighter], [cloud.Verifier] and
-// [cloud.Passwords], and the administration behind "mfabridge engine".
+// did what. It implements [cloud.Directory] and [cloud.Verifier] with all that
+// goes with them, [cloud.Passwords], and the administration behind "mfabridge
+// engine".
 //
 // # What it rests on
 //
 // The package holds rules only. It reaches the disk through [Store] and
 // telephones through [Sender], two contracts that stand here beside their
-// consumer; package store and package channel implement them. It imports
-// neither SQL nor HTTP. Time comes from [Config.Now].
+// consumer; the packages below store and package channel implement them. It
+// imports neither SQL nor HTTP. Time comes from [Config.Now].
 //
 // # What it promises
 //

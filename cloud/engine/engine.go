@@ -38,7 +38,7 @@ const bindingCodeKey = "code-key"
 type Config struct {
 	Store   Store
 	Key     Key
-	Senders map[cloud.Preference]Sender // how codes are sent, by preference; only SMS is used
+	Senders map[cloud.Preference]Sender // how codes are sent and calls are made, by preference; what is not there is not done
 	Now     func() time.Time            // nil: time.Now
 	Log     *slog.Logger                // nil: nothing is logged
 
@@ -89,9 +89,12 @@ type Engine struct {
 var (
 	_ cloud.Directory   = (*Engine)(nil)
 	_ cloud.Locker      = (*Engine)(nil)
+	_ cloud.GroupReader = (*Engine)(nil)
+	_ cloud.Preflighter = (*Engine)(nil)
 	_ cloud.Verifier    = (*Engine)(nil)
 	_ cloud.Settler     = (*Engine)(nil)
 	_ cloud.CodeMatcher = (*Engine)(nil)
+	_ cloud.Noticeboard = (*Engine)(nil)
 	_ cloud.Passwords   = (*Engine)(nil)
 )
 

@@ -1,6 +1,6 @@
 // Package primary checks first factors for the shim where neither the client
 // nor the engine has done so: by asking RADIUS servers that did it before the
-// old server stood in between.
+// old server stood in between ([RADIUS]), or the customer's directory ([LDAP]).
 //
 //	p := primary.RADIUS{Client: upstreamClient}
 //	server, err := shim.New(shim.Options{Primaries: map[string]shim.Primary{"old": p}, …})

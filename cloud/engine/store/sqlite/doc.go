@@ -5,10 +5,11 @@
 //
 // The file is in WAL mode with synchronous=FULL: what Update acknowledged
 // survives a crash of the process and of the machine. One goroutine owns the
-// only writing connection. It takes the functions that wait, runs each inside
-// a savepoint of one transaction, and commits them together, so that many
-// callers share one flush of the disk. A function that fails undoes only its
-// own savepoint; a commit that fails fails all.
+// only writing connection. It takes the functions that wait, runs them in one
+// transaction and commits it, so that many callers share one flush of the
+// disk. A function that fails undoes only what it did itself, by forgetting
+// rows that were still to be written (late.go) or by a savepoint; a commit that
+// fails fails all.
 // Checkpoints are made beside it, on a connection of their own: nobody's commit
 // waits for one.
 //
