@@ -1,10 +1,12 @@
 package migrate_test
 
 import (
+	"context"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"mfabridge/cloud"
 	"mfabridge/migrate"
 )
 
@@ -85,5 +87,46 @@ func TestUndoOfAKilledApply(t *testing.T) {
 		if diff := cmp.Diff(before, d.state()); diff != "" {
 			t.Errorf("apply crashed at step %d:\n%s", at, diff)
 		}
+	}
+}
+
+// watched remembers the removals of hardware tokens that a target was given.
+type watched struct {
+	*fakeDirectory
+	removed []cloud.Change
+}
+
+func (d *watched) Write(ctx context.Context, changes []cloud.Change) []cloud.Result {
+	for _, c := range changes {
+		if c.Method == cloud.HardwareOATH && c.Op == cloud.Remove {
+			d.removed = append(d.removed, c)
+		}
+	}
+	return d.fakeDirectory.Write(ctx, changes)
+}
+
+// A token that a killed apply was about to make may stand half made, where no
+// user shows it: undo gives it to the target, which can tell, and once only.
+func TestUndoOfATokenThatMayBeHalfMade(t *testing.T) {
+	d, j := newDirectory(), newJournal()
+	w := &watched{fakeDirectory: d}
+	u := &cloud.User{ID: "id-1", Profile: cloud.Profile{UPN: "one@contoso.example", Enabled: true}}
+	d.users[u.ID] = u
+	one := migrate.Decision{Ordinal: 1, Username: "one", UPN: u.UPN, Target: u.ID, Action: migrate.Modify, Facts: migrate.FactsOf(u)}
+	one.Changes = append(one.Changes, planned(&one, cloud.Add, cloud.HardwareOATH, cloud.Value{}, cloud.Value{OATH: generator("MFB-1")}))
+	p := &fakePlan{instance: "i-1", decisions: []migrate.Decision{one}}
+	j.fuse = &fuse{at: 2} // its intent is durable
+	if !crashes(func() { applyOK(t, p, j, d, migrate.ApplyOptions{}) }) {
+		t.Fatal("apply was not killed")
+	}
+	j.fuse, d.fuse, d.locked = &fuse{}, &fuse{}, false
+	for range 2 {
+		r, err := migrate.Undo(t.Context(), p, j, w, migrate.UndoOptions{})
+		if err != nil || r.Failed+r.Kept > 0 {
+			t.Errorf("%+v, %v", r, err)
+		}
+	}
+	if len(w.removed) != 1 || w.removed[0].Before.OATH == nil || w.removed[0].Before.OATH.Serial != "MFB-1" || len(j.entries) != 0 {
+		t.Errorf("given %+v, %d left in the journal", w.removed, len(j.entries))
 	}
 }

@@ -107,6 +107,8 @@ func (t *undoTask) compare(u *cloud.User, allow bool) {
 		now := found(u, &c.Change)
 		beside := keepAliases(c, now)
 		switch {
+		case now.IsZero() && t.mayBeHalfMade(i):
+			continue // the target knows what no user shows
 		case now.Equal(c.After):
 			t.set(i, cloud.Already, c.ID, nil)
 		case !beside && !standsYet(c, now):
@@ -145,6 +147,14 @@ func (t *undoTask) identify(u *cloud.User) {
 			}
 		}
 	}
+}
+
+// mayBeHalfMade tells a hardware token that a run was about to make and never
+// said what came of it. A target makes those in several steps, and shows a user
+// the last of them only.
+func (t *undoTask) mayBeHalfMade(i int) bool {
+	c := &t.d.Changes[i]
+	return !t.sure[i] && c.Method == cloud.HardwareOATH && c.Op == cloud.Remove
 }
 
 // standsYet tells whether now is what apply left. An invitation that has
