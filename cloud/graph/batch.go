@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"time"
 
 	"mfabridge/cloud"
 )
@@ -19,6 +20,7 @@ type item struct {
 	path   string // relative, with its query
 	body   any    // nil: none
 	units  int    // resource units; 0: one
+	index  bool   // asks the index store (ConsistencyLevel: eventual), as casts and $count have to
 
 	answered bool
 	answer   answer
@@ -85,26 +87,30 @@ func (c *client) readAll(ctx context.Context, all ...wanted) error {
 		places <- struct{}{}
 		running.Go(func() {
 			defer func() { <-places }()
-			errs[i] = c.settle(ctx, part.version, part.items, func(i *item) bool { return !i.answered || again(i.answer.status) })
+			errs[i] = c.settle(ctx, part.version, part.items, sending{patience: maxTries * longest,
+				goesOn: func(i *item) bool { return !i.answered || again(i.answer.status) }})
 		})
 	}
 	running.Wait()
 	return errors.Join(errs...)
 }
 
+// shortly is how long a change may wait for Graph after its user was looked at:
+// somebody else may come in between. Who has to wait longer looks again.
+const shortly = 30 * time.Second
+
 // changes sends items that change something, in batches. An item that Graph has
-// not taken (429) is sent again; every other outcome is left to the caller,
-// above all that nothing is known.
+// not taken (429) is sent again as long as that is shortly; every other outcome
+// is left to the caller, above all that nothing is known.
 func (c *client) changes(ctx context.Context, version string, items []*item) error {
-	for len(items) > 0 {
-		part := items[:min(len(items), batchLimit)]
-		items = items[len(part):]
-		if err := c.writes.take(ctx, len(part)); err != nil {
-			return err
-		}
-		err := c.settle(ctx, version, part, func(i *item) bool {
-			return i.answered && i.answer.status == http.StatusTooManyRequests
-		})
+	return c.changesWithin(ctx, version, items, shortly)
+}
+
+// changesWithin is changes with another patience.
+func (c *client) changesWithin(ctx context.Context, version string, items []*item, patience time.Duration) error {
+	for part := range slices.Chunk(items, batchLimit) {
+		err := c.settle(ctx, version, part, sending{writes: true, patience: patience,
+			goesOn: func(i *item) bool { return i.answered && i.answer.status == http.StatusTooManyRequests }})
 		if err != nil {
 			return err
 		}
@@ -112,33 +118,43 @@ func (c *client) changes(ctx context.Context, version string, items []*item) err
 	return nil
 }
 
+// sending is how the items of a batch are sent.
+type sending struct {
+	goesOn   func(*item) bool // is sent again
+	writes   bool             // each time needs leave of the limiter of writes
+	patience time.Duration    // the most that is waited in all
+}
+
 // settle sends a batch, and again what of it goes on.
-func (c *client) settle(ctx context.Context, version string, items []*item, goesOn func(*item) bool) error {
+func (c *client) settle(ctx context.Context, version string, items []*item, s sending) error {
+	waited := time.Duration(0)
 	for try := 0; ; try++ {
+		if s.writes {
+			if err := c.writes.take(ctx, len(items)); err != nil {
+				return err
+			}
+		}
 		h := c.send(ctx, version, items)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		var rest []*item
+		asked := retryAfter(h, c.o.Now())
 		for _, i := range items {
-			if goesOn(i) {
+			if s.goesOn(i) {
 				rest = append(rest, i)
-				if a := i.answer.header; a.Get("Retry-After") != "" {
-					h = a
-				}
+				asked = max(asked, retryAfter(i.answer.header, c.o.Now()))
 			}
 		}
-		if items = rest; len(items) == 0 || try == maxTries-1 {
+		if items = rest; len(items) == 0 || try == maxTries-1 || isCredential(items[0].err) {
 			return nil
 		}
-		if isCredential(items[0].err) {
-			return nil
-		}
-		if err := c.wait(ctx, try, h); err != nil {
-			if ctx.Err() != nil {
-				return err
-			}
+		pause := backoff(try, asked)
+		if waited += pause; pause > longest || waited > s.patience {
 			return nil // the items say throttled
+		}
+		if err := c.o.Sleep(ctx, pause); err != nil {
+			return err
 		}
 	}
 }
@@ -168,8 +184,11 @@ func (c *client) send(ctx context.Context, version string, items []*item) http.H
 	units := 0
 	for n, i := range items {
 		requests[n] = batchRequest{ID: strconv.Itoa(n + 1), Method: i.method, URL: i.path, Body: i.body}
-		if i.body != nil {
+		switch {
+		case i.body != nil:
 			requests[n].Headers = map[string]string{"Content-Type": "application/json"}
+		case i.index:
+			requests[n].Headers = map[string]string{"ConsistencyLevel": "eventual"}
 		}
 		units += max(i.units, 1)
 		i.answered, i.answer, i.err = false, answer{}, nil

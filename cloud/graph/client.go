@@ -159,12 +159,6 @@ func (c *client) getWith(ctx context.Context, version, path string, header http.
 	} else if !strings.HasPrefix(path, c.o.Cloud.Root+"/") {
 		return &cloud.Error{Kind: cloud.Internal, Message: "Graph refers to a next page on another host"}
 	}
-	if strings.Contains(url, "$count=true") || strings.Contains(url, "%24count=true") {
-		if header = header.Clone(); header == nil {
-			header = http.Header{}
-		}
-		header.Set("ConsistencyLevel", "eventual")
-	}
 	var last error
 	for try := range maxTries {
 		if err := c.units.take(ctx, 2); err != nil {
@@ -219,13 +213,18 @@ func again(status int) bool {
 	return false
 }
 
-// wait pauses as the answer asks, else longer each time, with jitter.
-func (c *client) wait(ctx context.Context, try int, h http.Header) error {
-	pause := firstWait << try
-	pause += time.Duration(rand.Int64N(int64(pause/2) + 1))
-	if asked := retryAfter(h, c.o.Now()); asked > 0 {
-		pause = asked
+// backoff is a pause as the answer asks for, else longer each time, with jitter.
+func backoff(try int, asked time.Duration) time.Duration {
+	if asked > 0 {
+		return asked
 	}
+	pause := firstWait << try
+	return pause + time.Duration(rand.Int64N(int64(pause/2)+1))
+}
+
+// wait pauses before another try.
+func (c *client) wait(ctx context.Context, try int, h http.Header) error {
+	pause := backoff(try, retryAfter(h, c.o.Now()))
 	if pause > longest {
 		return &cloud.Error{Kind: cloud.Throttled, Message: fmt.Sprintf("Graph asks to wait for %v", pause.Round(time.Second))}
 	}

@@ -163,7 +163,7 @@ func TestFaultsOfAChange(t *testing.T) {
 			}
 			return 0, nil
 		}, cloud.Done, 0, true, 3},
-		"429 for ever": {func(*tenant, int) (int, http.Header) { return 429, nil }, cloud.Failed, cloud.Throttled, false, 6},
+		"429 for ever": {func(*tenant, int) (int, http.Header) { return 429, nil }, cloud.Failed, cloud.Throttled, false, 5}, // for half a minute; the run then looks again
 		"503 for ever": {func(*tenant, int) (int, http.Header) { return 503, nil }, cloud.Failed, cloud.Unavailable, false, 5},
 		"503 with Retry-After, then taken": {func(_ *tenant, n int) (int, http.Header) {
 			if n == 1 {

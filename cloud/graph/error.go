@@ -30,8 +30,8 @@ var kinds = map[int]cloud.Kind{
 // quote what was sent: only its code and status are told.
 func (a answer) failed() *cloud.Error {
 	kind, ok := kinds[a.status]
-	if !ok {
-		kind = cloud.Internal
+	if !ok && a.status >= http.StatusInternalServerError {
+		kind = cloud.Unavailable
 	}
 	var f failure
 	code := ""

@@ -253,7 +253,7 @@ func TestStormThatEnds(t *testing.T) {
 	d := x.open(func(o *graph.Options) {
 		o.Transport = mutate(x, func(_ *http.Request, body []byte) (*http.Response, error) {
 			if storm++; storm%3 != 0 {
-				return reply(429, http.Header{"Retry-After": {"20"}}, map[string]any{}, x.date())
+				return reply(429, http.Header{"Retry-After": {"10"}}, map[string]any{}, x.date())
 			}
 			return nil, nil
 		})
@@ -262,7 +262,7 @@ func TestStormThatEnds(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 	for _, w := range x.waits {
-		if w != 20*time.Second && w != 0 {
+		if w != 10*time.Second && w != 0 {
 			t.Errorf("waited %v", w)
 		}
 	}

@@ -112,10 +112,13 @@ func (d *Directory) Members(ctx context.Context, group string) iter.Seq2[cloud.U
 			yield("", err)
 			return
 		}
-		next := "/groups/" + url.PathEscape(id) + "/transitiveMembers/microsoft.graph.user?$select=id&$top=999"
+		// A cast asks the index store, and a link to the next page does not carry
+		// that (concepts/aad-advanced-queries).
+		header := http.Header{"Consistencylevel": {"eventual"}}
+		next := "/groups/" + url.PathEscape(id) + "/transitiveMembers/microsoft.graph.user?$count=true&$select=id&$top=999"
 		for pages, empty := 1, 0; next != ""; pages, empty = pages+1, empty+1 {
 			var list page[user]
-			if err := d.client.get(ctx, v1, next, &list); err != nil {
+			if err := d.client.getWith(ctx, v1, next, header, &list); err != nil {
 				yield("", fmt.Errorf("members of group %s cannot be read: %w", group, err))
 				return
 			}

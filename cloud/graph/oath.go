@@ -30,10 +30,10 @@ const (
 // token makes or removes a hardware token. Where Graph fails at a step, all of
 // it is gone through once more after a pause: it goes on from where it stands.
 func (d *Directory) token(ctx context.Context, s *step) cloud.Result {
-	var id string
+	var r cloud.Result
 	var err error
 	for _, pause := range visible[1:] {
-		if id, err = d.tokenOnce(ctx, s); err == nil || !fails(err) || d.o.Sleep(ctx, pause) != nil {
+		if r, err = d.tokenOnce(ctx, s); err == nil || !fails(err) || d.o.Sleep(ctx, pause) != nil {
 			break
 		}
 	}
@@ -50,14 +50,18 @@ func (d *Directory) token(ctx context.Context, s *step) cloud.Result {
 		}
 		return cloud.Result{Outcome: cloud.Failed, Err: e}
 	}
-	return cloud.Result{Outcome: cloud.Done, ID: id}
+	return r
 }
 
-func (d *Directory) tokenOnce(ctx context.Context, s *step) (string, error) {
+func (d *Directory) tokenOnce(ctx context.Context, s *step) (cloud.Result, error) {
+	r := cloud.Result{Outcome: cloud.Done, ID: s.change.ID}
+	var err error
 	if s.change.After.IsZero() {
-		return s.change.ID, d.removeToken(ctx, s)
+		r.Outcome, err = d.removeToken(ctx, s)
+	} else {
+		r.ID, err = d.addToken(ctx, s)
 	}
-	return d.addToken(ctx, s)
+	return r, err
 }
 
 // fails tells an error of the service, which another try may not meet.
@@ -77,7 +81,7 @@ func (d *Directory) addToken(ctx context.Context, s *step) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	ours := device == nil
+	ours := device == nil || strings.HasPrefix(o.Serial, ownSerial)
 	if device == nil {
 		if device, err = d.createDevice(ctx, o); err != nil {
 			return "", err
@@ -95,13 +99,19 @@ func (d *Directory) addToken(ctx context.Context, s *step) (string, error) {
 			if err != nil && ours {
 				err = d.withdraw(ctx, device, err)
 			}
-			return device.ID, err
+			if err != nil {
+				return device.ID, err
+			}
 		}
 	}
 	if !d.o.Activates {
 		return device.ID, nil
 	}
-	return device.ID, d.activate(ctx, s, device, ours)
+	err = d.activate(ctx, s, device, ours)
+	if err != nil && ours {
+		err = d.giveBack(ctx, s, device, err)
+	}
+	return device.ID, err
 }
 
 // checkToken says no before anything is sent.
@@ -156,8 +166,9 @@ func (d *Directory) createDevice(ctx context.Context, o *cloud.OATH) (*oathDevic
 	if i.certain() {
 		return nil, fmt.Errorf("the token cannot be put into the inventory: %w", err)
 	}
-	// Nothing is known, or it stands there in spite of the answer.
-	device, looked := d.device(ctx, o.Serial)
+	// Nothing is known, or it stands there in spite of the answer. It may be seen
+	// late, and a second one of the same number would be nobody's.
+	device, looked := d.lateDevice(ctx, o.Serial, func(v *oathDevice) bool { return v != nil })
 	switch {
 	case looked != nil:
 		return nil, isUnknown(looked)
@@ -167,11 +178,25 @@ func (d *Directory) createDevice(ctx context.Context, o *cloud.OATH) (*oathDevic
 	return nil, fmt.Errorf("the token cannot be put into the inventory: %w", errors.Join(err, ctx.Err()))
 }
 
+// lateDevice looks for a token until it is as expected, as long as what was
+// written may be seen late.
+func (d *Directory) lateDevice(ctx context.Context, serial string, expected func(*oathDevice) bool) (device *oathDevice, err error) {
+	for _, pause := range visible {
+		if err := d.o.Sleep(ctx, pause); err != nil {
+			return nil, err
+		}
+		if device, err = d.device(ctx, serial); err != nil || expected(device) {
+			break
+		}
+	}
+	return device, err
+}
+
 // withdraw takes a token out of the inventory that was put there a moment ago
 // for a user who cannot have it, so that no secret stays where nobody looks for
 // it. One that is somebody's after all is not taken: Graph refuses that.
 func (d *Directory) withdraw(ctx context.Context, device *oathDevice, cause error) error {
-	if fails(cause) || ctx.Err() != nil {
+	if fails(cause) || cloud.KindOf(cause) == cloud.Throttled || ctx.Err() != nil {
 		return cause // it is gone on with
 	}
 	err := d.one(ctx, http.MethodDelete, devicesPath+"/"+url.PathEscape(device.ID), nil)
@@ -181,19 +206,34 @@ func (d *Directory) withdraw(ctx context.Context, device *oathDevice, cause erro
 	return cause
 }
 
+// giveBack takes a token from the user again that a plan put there and that
+// cannot be activated: what failed leaves nothing behind.
+func (d *Directory) giveBack(ctx context.Context, s *step, device *oathDevice, cause error) error {
+	if fails(cause) || cloud.KindOf(cause) == cloud.Throttled || ctx.Err() != nil {
+		return cause // it is gone on with
+	}
+	err := d.one(ctx, http.MethodDelete, userPath(s.user.ID)+"/authentication/hardwareOathMethods/"+url.PathEscape(device.ID), nil)
+	if err != nil && cloud.KindOf(err) != cloud.NotFound {
+		return fmt.Errorf("%w; it stays with the user, without being activated", cause)
+	}
+	return d.withdraw(ctx, device, cause)
+}
+
 // settleAssignment looks whether a token is the user's in spite of the answer.
 func (d *Directory) settleAssignment(ctx context.Context, s *step, serial string, cause error) error {
-	device, err := d.device(ctx, serial)
+	its := func(v *oathDevice) bool {
+		return v != nil && v.AssignedTo != nil && v.AssignedTo.ID == string(s.user.ID)
+	}
+	k := cloud.KindOf(cause)
+	certain := k == cloud.Denied || k == cloud.Throttled
+	device, err := d.lateDevice(ctx, serial, func(v *oathDevice) bool { return certain || its(v) })
 	if err != nil {
 		return isUnknown(err)
 	}
-	if device == nil || device.AssignedTo == nil || device.AssignedTo.ID != string(s.user.ID) {
+	if !its(device) {
 		return fmt.Errorf("the token cannot be assigned: %w", cause)
 	}
-	if !d.o.Activates || device.Status == statusActivated {
-		return nil
-	}
-	return d.activate(ctx, s, device, false)
+	return nil
 }
 
 // activate proves the token with a code for the clock of the server; if it is
@@ -259,29 +299,44 @@ const ownSerial = "MFB-"
 
 // removeToken takes the token from the user, and from the inventory if only a
 // plan can have put it there. One of a maker goes back to the inventory, where
-// it may have been before.
-func (d *Directory) removeToken(ctx context.Context, s *step) error {
-	id, serial := s.change.ID, ""
+// it may have been before. Already: the user has none, not even half made.
+func (d *Directory) removeToken(ctx context.Context, s *step) (cloud.Outcome, error) {
+	id, serial, assigned := s.change.ID, "", true
 	for _, e := range s.user.OATH {
 		if e.Method == cloud.HardwareOATH && (e.ID == id || id == "" && s.change.Before.OATH != nil && e.Same(*s.change.Before.OATH)) {
 			id, serial = e.ID, e.Serial
 		}
 	}
-	if id == "" {
-		return &cloud.Error{Kind: cloud.NotFound, Message: "the user has no such token"}
+	if serial == "" { // a run may have ended in the middle of it
+		device, err := d.device(ctx, s.change.Before.OATH.Serial)
+		if err != nil {
+			return cloud.Failed, err
+		}
+		if device != nil {
+			assigned = device.AssignedTo != nil && device.AssignedTo.ID == string(s.user.ID)
+			free := device.AssignedTo == nil || device.AssignedTo.ID == ""
+			if assigned || free && strings.HasPrefix(device.SerialNumber, ownSerial) {
+				id, serial = device.ID, device.SerialNumber
+			}
+		}
 	}
-	err := d.one(ctx, http.MethodDelete, userPath(s.user.ID)+"/authentication/hardwareOathMethods/"+url.PathEscape(id), nil)
-	if err != nil && cloud.KindOf(err) != cloud.NotFound {
-		return err
+	if serial == "" {
+		return cloud.Already, nil
+	}
+	if assigned {
+		err := d.one(ctx, http.MethodDelete, userPath(s.user.ID)+"/authentication/hardwareOathMethods/"+url.PathEscape(id), nil)
+		if err != nil && cloud.KindOf(err) != cloud.NotFound {
+			return cloud.Failed, err
+		}
 	}
 	if !strings.HasPrefix(serial, ownSerial) {
-		return nil
+		return cloud.Done, nil
 	}
-	err = d.one(ctx, http.MethodDelete, devicesPath+"/"+url.PathEscape(id), nil)
+	err := d.one(ctx, http.MethodDelete, devicesPath+"/"+url.PathEscape(id), nil)
 	if err != nil && cloud.KindOf(err) != cloud.NotFound {
-		return fmt.Errorf("the token is no longer the user's, but stays in the inventory: %w", err)
+		return cloud.Failed, fmt.Errorf("the token is no longer the user's, but stays in the inventory: %w", err)
 	}
-	return nil
+	return cloud.Done, nil
 }
 
 // one makes one change of beta.

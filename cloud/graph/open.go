@@ -3,6 +3,7 @@ package graph
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -59,6 +60,10 @@ type Options struct {
 	// of other users, on which the reference contradicts itself.
 	Activates bool
 
+	// Tokenless states that the cloud has no interface for hardware OATH tokens,
+	// on which the reference contradicts itself: none is read or written.
+	Tokenless bool
+
 	Transport http.RoundTripper // nil: that of the system, with its proxies
 	Log       *slog.Logger      // nil: no log. Every request is one line at debug, with its client-request-id
 	Now       func() time.Time  // nil: time.Now
@@ -106,7 +111,11 @@ func Open(ctx context.Context, o Options) (*Directory, error) {
 	d := &Directory{o: o, client: newClient(o)}
 	var list page[organization]
 	if err := d.client.get(ctx, v1, "/organization?$select=id,displayName,tenantType,verifiedDomains", &list); err != nil {
-		return nil, fmt.Errorf("tenant %s cannot be asked who it is: %w", o.Tenant, err)
+		err = fmt.Errorf("tenant %s cannot be asked who it is: %w", o.Tenant, err)
+		if e, ok := errors.AsType[*cloud.Error](err); ok && e.Kind == cloud.Denied && e.Err == nil {
+			return nil, hint.Wrap(err, "the application needs the permission Organization.Read.All, and an administrator's consent to it; see docs/entra.md")
+		}
+		return nil, err
 	}
 	if len(list.Value) != 1 || list.Value[0].ID == "" {
 		return nil, &cloud.Error{Kind: cloud.Internal, Message: fmt.Sprintf("tenant %s does not say who it is", o.Tenant)}
@@ -134,7 +143,7 @@ func isLoopback(host string) bool {
 }
 
 // Capabilities implements [cloud.DirectoryReader].
-func (d *Directory) Capabilities(context.Context) (cloud.Capabilities, error) {
+func (d *Directory) Capabilities(ctx context.Context) (cloud.Capabilities, error) {
 	all := cloud.Access{Create: true, Read: true, Update: true, Delete: true}
 	seen := cloud.Access{Read: true, Delete: true}
 	c := cloud.Capabilities{
@@ -147,12 +156,19 @@ func (d *Directory) Capabilities(context.Context) (cloud.Capabilities, error) {
 		DefaultMethod: cloud.Access{Create: true, Read: true, Update: true},
 		Preferences: []cloud.Preference{cloud.Push, cloud.OATHCode, cloud.SMS, cloud.VoiceMobile,
 			cloud.VoiceAlternateMobile, cloud.VoiceOffice},
-		DefaultIsUsed: true,
 		OATH: cloud.OATHCapabilities{Limit: maxOATH, Algorithms: []cloud.Algorithm{cloud.SHA1, cloud.SHA256}, Digits: []int{6},
 			Periods: []int{30, 60}, Activates: d.o.Activates, MinSecret: 1, MaxSecret: maxSecretText * 5 / 8},
 		Telephony: []cloud.Preference{cloud.SMS, cloud.VoiceMobile, cloud.VoiceAlternateMobile, cloud.VoiceOffice},
 		Pace: cloud.Pace{PerSecond: d.o.Writes, Read: d.o.Writes * readUnits / unitsASecond,
 			Change: map[cloud.Method]float64{cloud.HardwareOATH: 3}},
+	}
+	// Left to Microsoft ("default"), the system chooses; a default method counts for
+	// the NPS extension and AD FS only.
+	if p, err := d.methodsPolicy(ctx); err == nil {
+		c.DefaultIsUsed = strings.EqualFold(p.System.State, "disabled")
+	}
+	if d.o.Tokenless {
+		delete(c.Methods, cloud.HardwareOATH)
 	}
 	for _, domain := range d.tenant.VerifiedDomains {
 		c.Domains = append(c.Domains, strings.ToLower(domain.Name))

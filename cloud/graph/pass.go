@@ -162,7 +162,7 @@ func (d *Directory) makePass(ctx context.Context, id cloud.UserID, life time.Dur
 	for try := 0; ; try++ {
 		i := &item{method: http.MethodPost, path: userPath(id) + "/authentication/temporaryAccessPassMethods",
 			body: map[string]any{"lifetimeInMinutes": int(life / time.Minute), "isUsableOnce": true}}
-		if err := d.client.changes(ctx, v1, []*item{i}); err != nil {
+		if err := d.client.changesWithin(ctx, v1, []*item{i}, maxTries*longest); err != nil {
 			return made, err
 		}
 		if i.ok() {
@@ -186,7 +186,7 @@ func (d *Directory) makePass(ctx context.Context, id cloud.UserID, life time.Dur
 func (d *Directory) RevokePass(ctx context.Context, id cloud.UserID, pass string) error {
 	i := &item{method: http.MethodDelete, path: userPath(id) + "/authentication/temporaryAccessPassMethods/" + url.PathEscape(pass)}
 	for try := range visible {
-		if err := d.client.changes(ctx, v1, []*item{i}); err != nil {
+		if err := d.client.changesWithin(ctx, v1, []*item{i}, maxTries*longest); err != nil {
 			return err
 		}
 		if i.missing() {

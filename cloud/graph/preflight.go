@@ -27,6 +27,7 @@ var permissions = []struct {
 }{
 	{"permission.methods", []string{"UserAuthenticationMethod.ReadWrite.All"}, "writing methods of users"},
 	{"permission.policy", []string{"Policy.ReadWrite.AuthenticationMethod"}, "the inventory of hardware tokens, and reading the methods policy"},
+	{"permission.tenant", []string{"Organization.Read.All", "Organization.ReadWrite.All", "Directory.Read.All", "Directory.ReadWrite.All"}, "asking the tenant who it is"},
 	{"permission.users", []string{"User.Read.All", "User.ReadWrite.All", "Directory.Read.All"}, "finding users"},
 	{"permission.groups", []string{"GroupMember.Read.All", "Group.Read.All", "Directory.Read.All"}, "groups of waves and of the policy"},
 	{"permission.roles", rolePermissions, "knowing administrators"},

@@ -33,7 +33,7 @@ func (a *application) GetToken(context.Context, azpolicy.TokenRequestOptions) (a
 }
 
 func everyRole() []string {
-	return []string{"UserAuthenticationMethod.ReadWrite.All", "Policy.ReadWrite.AuthenticationMethod", "User.Read.All", "GroupMember.Read.All", "RoleManagement.Read.Directory"}
+	return []string{"UserAuthenticationMethod.ReadWrite.All", "Policy.ReadWrite.AuthenticationMethod", "User.Read.All", "GroupMember.Read.All", "RoleManagement.Read.Directory", "Organization.Read.All"}
 }
 
 // loaded adds to every answer how near the limits are.
@@ -100,6 +100,7 @@ func TestEveryCheckSaysNo(t *testing.T) {
 	}{
 		"methods permission":         {"permission.methods", without("UserAuthenticationMethod.ReadWrite.All"), cloud.CheckBlocker, "missing"},
 		"policy permission":          {"permission.policy", without("Policy.ReadWrite.AuthenticationMethod"), cloud.CheckBlocker, "missing"},
+		"tenant permission":          {"permission.tenant", without("Organization.Read.All"), cloud.CheckBlocker, "missing"},
 		"users permission":           {"permission.users", without("User.Read.All"), cloud.CheckBlocker, "missing"},
 		"groups permission":          {"permission.groups", without("GroupMember.Read.All"), cloud.CheckBlocker, "missing"},
 		"roles permission":           {"permission.roles", without("RoleManagement.Read.Directory"), cloud.CheckBlocker, "missing"},

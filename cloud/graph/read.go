@@ -14,25 +14,31 @@ import (
 )
 
 // readUnits is what reading one user costs, about.
-const readUnits = 9
+const readUnits = 10
 
 // reading are the requests that one user takes.
 type reading struct {
 	user, roles, phones, email, apps, software *item
-	hardware, preferences                      *item // beta
+	hardware, preferences, assigned            *item // beta
 	groups                                     []*item
 }
 
 func userPath(id cloud.UserID) string { return "/users/" + url.PathEscape(string(id)) }
 
-func newReading(id cloud.UserID, groups []string) *reading {
+func newReading(id cloud.UserID, groups []string, tokens bool) *reading {
 	get := func(path string) *item { return &item{method: http.MethodGet, path: userPath(id) + path} }
 	r := &reading{
 		user:   get("?$select=" + userFields),
-		roles:  get("/transitiveMemberOf/microsoft.graph.directoryRole?$select=id,roleTemplateId"),
+		roles:  get("/transitiveMemberOf/microsoft.graph.directoryRole?$count=true&$select=id,roleTemplateId"),
 		phones: get("/authentication/phoneMethods"), email: get("/authentication/emailMethods"),
 		apps: get("/authentication/microsoftAuthenticatorMethods"), software: get("/authentication/softwareOathMethods"),
-		hardware: get("/authentication/hardwareOathMethods"), preferences: get("/authentication/signInPreferences"),
+		preferences: get("/authentication/signInPreferences"),
+		assigned: &item{method: http.MethodGet, index: true,
+			path: assignmentsPath + "?$count=true&$filter=" + url.PathEscape("principalId eq '"+string(id)+"'")},
+	}
+	r.roles.index = true
+	if tokens {
+		r.hardware = get("/authentication/hardwareOathMethods")
 	}
 	for part := range slices.Chunk(groups, maxPolicyGroups) {
 		r.groups = append(r.groups, memberItem(id, part))
@@ -44,7 +50,17 @@ func (r *reading) first() []*item {
 	return append([]*item{r.user, r.roles, r.phones, r.email, r.apps, r.software}, r.groups...)
 }
 
-func (r *reading) second() []*item { return []*item{r.hardware, r.preferences} }
+func (r *reading) second() []*item {
+	items := []*item{r.preferences, r.assigned}
+	if r.hardware != nil {
+		items = append(items, r.hardware)
+	}
+	return items
+}
+
+// assignmentsPath tells every role that somebody has, himself or by a group. The
+// list of memberships leaves out roles of a part of the tenant.
+const assignmentsPath = "/roleManagement/directory/transitiveRoleAssignments"
 
 // Read implements [cloud.DirectoryReader].
 func (d *Directory) Read(ctx context.Context, ids []cloud.UserID) ([]cloud.User, error) {
@@ -65,7 +81,7 @@ func (d *Directory) Read(ctx context.Context, ids []cloud.UserID) ([]cloud.User,
 		if !isGUID(string(id)) {
 			continue // no user has such an id
 		}
-		readings[i] = newReading(id, groups)
+		readings[i] = newReading(id, groups, !d.o.Tokenless)
 		first, second = append(first, readings[i].first()...), append(second, readings[i].second()...)
 	}
 	if err := d.client.readAll(ctx, wanted{v1, first}, wanted{beta, second}); err != nil {
@@ -76,7 +92,7 @@ func (d *Directory) Read(ctx context.Context, ids []cloud.UserID) ([]cloud.User,
 		if r == nil {
 			continue
 		}
-		if err := d.assemble(ctx, r, &users[i], p); err != nil {
+		if err := d.wholly(ctx, ids[i], r, &users[i], p); err != nil {
 			return nil, fmt.Errorf("user %s cannot be read: %w", ids[i], err)
 		}
 		if users[i].ID != "" && !strings.EqualFold(string(users[i].ID), string(ids[i])) {
@@ -84,6 +100,31 @@ func (d *Directory) Read(ctx context.Context, ids []cloud.UserID) ([]cloud.User,
 		}
 	}
 	return users, nil
+}
+
+// wholly makes a user of the answers. Where a part of one who is there is not
+// (404), the user was deleted in between, or one copy of the directory knows a
+// new user before another: they are asked for again.
+func (d *Directory) wholly(ctx context.Context, id cloud.UserID, r *reading, u *cloud.User, p *policy) error {
+	for _, pause := range visible[1:] {
+		err := d.assemble(ctx, r, u, p)
+		if err == nil || cloud.KindOf(err) != cloud.NotFound {
+			return err
+		}
+		*u = cloud.User{}
+		if err := d.o.Sleep(ctx, pause); err != nil {
+			return err
+		}
+		r = newReading(id, p.groups(), !d.o.Tokenless)
+		if err := d.client.readAll(ctx, wanted{v1, r.first()}, wanted{beta, r.second()}); err != nil {
+			return err
+		}
+	}
+	err := d.assemble(ctx, r, u, p)
+	if err != nil && cloud.KindOf(err) == cloud.NotFound {
+		err = &cloud.Error{Kind: cloud.Unavailable, Message: "Graph knows the user, and not what the user has", Err: err}
+	}
+	return err
 }
 
 // assemble makes a user of the answers. One who is not there stays empty.
@@ -122,11 +163,20 @@ func (d *Directory) assemble(ctx context.Context, r *reading, u *cloud.User, p *
 
 func fillRoles(r *reading, u *cloud.User) error {
 	var roles page[role]
+	var assigned page[assignment]
 	if err := r.roles.into(&roles); err != nil {
 		return err
 	}
-	u.Privileged = len(roles.Value) > 0
-	u.GlobalAdmin = slices.ContainsFunc(roles.Value, func(x role) bool { return x.RoleTemplateID == globalAdministrator })
+	if r.assigned.missing() {
+		return &cloud.Error{Kind: cloud.Denied, Message: "Graph does not tell which roles the user has"}
+	}
+	if err := r.assigned.into(&assigned); err != nil {
+		return err
+	}
+	// An empty page that goes on tells nothing: then the user counts as one.
+	u.Privileged = len(roles.Value) > 0 || len(assigned.Value) > 0 || roles.Next != "" || assigned.Next != ""
+	u.GlobalAdmin = slices.ContainsFunc(roles.Value, func(x role) bool { return x.RoleTemplateID == globalAdministrator }) ||
+		slices.ContainsFunc(assigned.Value, func(x assignment) bool { return x.Definition == globalAdministrator })
 	return nil
 }
 
@@ -195,9 +245,8 @@ func fillPreferences(r *reading, u *cloud.User) error {
 	if err := r.preferences.into(&p); err != nil {
 		return err
 	}
-	switch preference := cloud.Preference(p.Preferred); preference {
-	case cloud.Push, cloud.OATHCode, cloud.SMS, cloud.VoiceMobile, cloud.VoiceAlternateMobile, cloud.VoiceOffice:
-		u.Default = preference
+	if p.Preferred != "none" {
+		u.Default = cloud.Preference(plain(p.Preferred)) // one that nobody knows yet is somebody's choice all the same
 	}
 	return nil
 }
@@ -205,6 +254,9 @@ func fillPreferences(r *reading, u *cloud.User) error {
 // fillHardware reads the user's tokens. What the user's side leaves out of a
 // token is looked up in the inventory.
 func (d *Directory) fillHardware(ctx context.Context, r *reading, u *cloud.User) error {
+	if r.hardware == nil {
+		return nil
+	}
 	var tokens page[oathMethod]
 	if err := r.hardware.into(&tokens); err != nil {
 		return err

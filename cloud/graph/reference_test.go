@@ -46,9 +46,22 @@ func readReference(t *testing.T) *reference {
 
 // selectable are the properties that the driver may ask for, and filter by.
 var selectable = []string{"id", "displayName", "tenantType", "verifiedDomains", "userPrincipalName", "accountEnabled", "userType", "creationType",
-	"onPremisesSecurityIdentifier", "roleTemplateId", "serialNumber"}
+	"onPremisesSecurityIdentifier", "roleTemplateId", "serialNumber", "principalId"}
 
 var filterProperty = regexp.MustCompile(`^(\w+) (?:eq '|in \()`)
+
+// index checks that a request which needs an advanced query is one
+// (concepts/aad-advanced-queries): casts, and every list of role assignments.
+func (r *reference) index(method, path, consistency string) {
+	if !strings.Contains(path, "/microsoft.graph.") && !strings.Contains(path, "/transitiveRoleAssignments") {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, query, _ := strings.Cut(path, "?"); consistency != "eventual" || !strings.Contains(query, "$count=true") {
+		r.faults = append(r.faults, fmt.Sprintf("%s %s needs ConsistencyLevel: eventual and $count=true", method, path))
+	}
+}
 
 // look checks one request.
 func (r *reference) look(method, version, path string, body []byte) {
@@ -83,7 +96,7 @@ func (r *reference) look(method, version, path string, body []byte) {
 			if m := filterProperty.FindStringSubmatch(value); m == nil || !slices.Contains(selectable, m[1]) {
 				fault("filters by %s", value)
 			}
-		case "$top":
+		case "$top", "$count":
 		default:
 			fault("asks %s", name)
 		}
@@ -112,6 +125,7 @@ func (r *reference) watch(next http.RoundTripper) tripper {
 		path = "/" + path
 		if path != "/$batch" {
 			r.look(q.Method, version, path, body)
+			r.index(q.Method, path, q.Header.Get("ConsistencyLevel"))
 			return next.RoundTrip(restore)
 		}
 		var in struct {
@@ -127,6 +141,7 @@ func (r *reference) watch(next http.RoundTripper) tripper {
 		}
 		for _, one := range in.Requests {
 			r.look(one.Method, version, one.URL, one.Body)
+			r.index(one.Method, one.URL, one.Headers["ConsistencyLevel"])
 			if len(one.Body) > 0 && one.Headers["Content-Type"] != "application/json" {
 				r.faults = append(r.faults, "a body in a batch without its Content-Type")
 			}
@@ -203,6 +218,12 @@ func TestReferenceSaysNo(t *testing.T) {
 		ref := readReference(t)
 		if ref.look(c[0], c[1], c[2], []byte(c[3])); len(ref.faults) == 0 {
 			t.Errorf("%v is taken", c)
+		}
+	}
+	for _, path := range []string{"/groups/x/transitiveMembers/microsoft.graph.user?$select=id", "/roleManagement/directory/transitiveRoleAssignments"} {
+		ref := readReference(t)
+		if ref.index("GET", path, ""); len(ref.faults) == 0 {
+			t.Errorf("%v is taken", path)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package graph
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -24,7 +25,12 @@ func (w *writing) look(ctx context.Context, version string, steps []*step) {
 		if len(open) == 0 {
 			return
 		}
-		err := w.d.o.Sleep(ctx, max(pause, w.asked(open)))
+		asked := w.asked(open)
+		if asked > shortly {
+			w.unknown(open, &cloud.Error{Kind: cloud.Unavailable, Message: "Graph asks to wait", RetryAfter: asked})
+			return
+		}
+		err := w.d.o.Sleep(ctx, max(pause, asked))
 		var rest []*step
 		if err == nil {
 			rest, err = w.still(ctx, open)
@@ -63,7 +69,11 @@ func (w *writing) unknown(open []*step, cause error) {
 // isUnknown is an error of the kind that passes, whatever kept us from looking:
 // any other kind says that nothing was written.
 func isUnknown(cause error) error {
-	return &cloud.Error{Kind: cloud.Unavailable, Message: "whether the change was made is not known", Err: cause}
+	unknown := &cloud.Error{Kind: cloud.Unavailable, Message: "whether the change was made is not known", Err: cause}
+	if e, ok := errors.AsType[*cloud.Error](cause); ok {
+		unknown.RetryAfter = e.RetryAfter
+	}
+	return unknown
 }
 
 // judge answers steps by what Graph said, and returns those of which that is
@@ -88,7 +98,7 @@ func (w *writing) asked(open []*step) time.Duration {
 	var pause time.Duration
 	for _, s := range open {
 		if s.item.answered && s.item.repeatable() {
-			pause = max(pause, min(retryAfter(s.item.answer.header, w.d.o.Now()), longest))
+			pause = max(pause, retryAfter(s.item.answer.header, w.d.o.Now()))
 		}
 	}
 	return pause

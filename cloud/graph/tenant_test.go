@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -42,6 +43,7 @@ type person struct {
 	id, upn, sid string
 	guest        bool
 	roles        []string
+	assigned     []string          // roles of a part of the tenant
 	phones       map[string]string // by type
 	email        string
 	tokens       []string // ids of devices
@@ -135,6 +137,8 @@ func (x *tenant) RoundTrip(r *http.Request) (*http.Response, error) {
 				headers[k] = header.Get(k)
 			}
 			one["headers"], one["body"] = headers, map[string]any{"error": map[string]string{"code": "faulty"}}
+		case strings.Contains(q.URL, "/microsoft.graph.") && (q.Headers["ConsistencyLevel"] != "eventual" || !strings.Contains(q.URL, "$count=true")):
+			one["status"], one["body"] = failure(400, "Request_UnsupportedQuery")
 		default:
 			var answer any
 			one["status"], answer = x.handle(q.Method, version, q.URL, q.Body)
@@ -196,6 +200,17 @@ func (x *tenant) handle(method, version, path string, body []byte) (int, any) {
 		return 200, json.RawMessage(x.policy)
 	case strings.HasPrefix(path, "/users?"):
 		return 200, x.find(query.Get("$filter"))
+	case strings.HasPrefix(path, "/roleManagement/directory/transitiveRoleAssignments?"):
+		if version != "beta" {
+			return failure(400, "BadRequest")
+		}
+		all := []any{}
+		if p := x.people[strings.Trim(strings.TrimPrefix(query.Get("$filter"), "principalId eq "), "'")]; p != nil {
+			for _, r := range slices.Concat(p.roles, p.assigned) {
+				all = append(all, map[string]string{"roleDefinitionId": r, "directoryScopeId": "/administrativeUnits/x"})
+			}
+		}
+		return 200, list(all...)
 	case strings.HasPrefix(path, "/directory/"):
 		if version != "beta" {
 			return failure(400, "BadRequest")

@@ -35,10 +35,16 @@ type user struct {
 // userFields are what is read of a user.
 const userFields = "id,userPrincipalName,displayName,accountEnabled,userType,creationType,onPremisesSecurityIdentifier"
 
-// role is a directory role that a user has (v1.0).
+// role is a directory role that a user has in the whole tenant (v1.0).
 type role struct {
 	ID             string `json:"id"`
 	RoleTemplateID string `json:"roleTemplateId"`
+}
+
+// assignment is any role of a user, also one of a part of the tenant and one
+// that the tenant made itself (beta).
+type assignment struct {
+	Definition string `json:"roleDefinitionId"` // of a role of Microsoft's its template
 }
 
 // globalAdministrator is the template of the role above all others.

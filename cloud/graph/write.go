@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"mfabridge/cloud"
 )
@@ -19,7 +20,7 @@ func (d *Directory) Write(ctx context.Context, changes []cloud.Change) []cloud.R
 	if len(changes) > batchLimit {
 		return w.all(&cloud.Error{Kind: cloud.Invalid, Message: fmt.Sprintf("at most %d changes can be written at once", batchLimit)})
 	}
-	if err := w.read(ctx); err != nil {
+	if err := w.begin(ctx); err != nil {
 		return w.all(err)
 	}
 	for w.round(ctx) {
@@ -34,6 +35,8 @@ type writing struct {
 	results []cloud.Result
 	users   map[cloud.UserID]*cloud.User
 	next    map[cloud.UserID][]int // changes of each user that are still to be made
+	read    time.Time              // when the users were looked at
+	made    map[cloud.UserID][]cloud.Method
 }
 
 // all answers everything alike.
@@ -52,10 +55,10 @@ func (w *writing) fail(i int, err error) {
 	w.results[i] = cloud.Result{Outcome: cloud.Failed, Err: e}
 }
 
-// read reads the users, and finds those who are named by user principal name
+// begin reads the users, and finds those who are named by user principal name
 // only.
-func (w *writing) read(ctx context.Context) error {
-	w.users, w.next = map[cloud.UserID]*cloud.User{}, map[cloud.UserID][]int{}
+func (w *writing) begin(ctx context.Context) error {
+	w.users, w.next, w.made = map[cloud.UserID]*cloud.User{}, map[cloud.UserID][]int{}, map[cloud.UserID][]cloud.Method{}
 	var keys []cloud.Key
 	var unnamed []int
 	for i, c := range w.changes {
@@ -87,6 +90,7 @@ func (w *writing) read(ctx context.Context) error {
 		}
 		w.absent(i)
 	}
+	w.read = w.d.o.Now()
 	users, err := w.d.Read(ctx, ids)
 	if err != nil {
 		return err
@@ -122,6 +126,9 @@ func (w *writing) absent(i int) {
 func (w *writing) round(ctx context.Context) bool {
 	steps := map[string][]*step{}
 	some := false
+	if w.d.o.Now().Sub(w.read) > shortly {
+		w.again(ctx)
+	}
 	for id, list := range w.next {
 		if len(list) == 0 {
 			continue
@@ -139,6 +146,59 @@ func (w *writing) round(ctx context.Context) bool {
 	return some
 }
 
+// again looks at the users once more whose changes have had to wait: somebody
+// may have been there meanwhile. What this call has written itself may be seen
+// late, so that only the other methods are taken over. Where nobody can be
+// looked at nothing more is written.
+func (w *writing) again(ctx context.Context) {
+	var ids []cloud.UserID
+	for id, list := range w.next {
+		if len(list) > 0 {
+			ids = append(ids, id)
+		}
+	}
+	w.read = w.d.o.Now()
+	users, err := w.d.Read(ctx, ids)
+	for k, id := range ids {
+		for _, i := range w.next[id] {
+			switch {
+			case err != nil:
+				w.fail(i, err)
+			case users[k].ID == "":
+				w.absent(i)
+			}
+		}
+		if err != nil || users[k].ID == "" {
+			w.next[id] = nil
+			continue
+		}
+		for _, m := range w.made[id] {
+			keep(&users[k], w.users[id], m)
+		}
+		w.users[id] = &users[k]
+	}
+}
+
+// keep gives a user what from has of a method.
+func keep(u, from *cloud.User, m cloud.Method) {
+	switch m {
+	case cloud.Mobile:
+		u.Mobile = from.Mobile
+	case cloud.AlternateMobile:
+		u.Alternate = from.Alternate
+	case cloud.Office:
+		u.Office = from.Office
+	case cloud.Email:
+		u.Email = from.Email
+	case cloud.DefaultMethod:
+		u.Default = from.Default
+	case cloud.HardwareOATH, cloud.SoftwareOATH:
+		u.OATH = from.OATH
+	case cloud.Authenticator:
+		u.Authenticators = from.Authenticators
+	}
+}
+
 // step is a change on its way.
 type step struct {
 	index   int
@@ -146,6 +206,8 @@ type step struct {
 	change  cloud.Change
 	version string
 	item    *item // nil: a token, which takes several
+
+	tokenless bool
 }
 
 // compare answers a change that is there already, or that no longer fits, and
@@ -157,6 +219,8 @@ func (w *writing) compare(i int, u *cloud.User) *step {
 		after = before
 	}
 	switch {
+	case c.Method == cloud.HardwareOATH && c.Op == cloud.Remove && after.IsZero() && c.Before.OATH != nil:
+		// A run that ended in the middle may have left one that no user shows.
 	case holds(c.Method, after, c.After):
 		w.results[i] = cloud.Result{Outcome: cloud.Already, ID: methodID(c)}
 		return nil
@@ -165,7 +229,7 @@ func (w *writing) compare(i int, u *cloud.User) *step {
 			Err: &cloud.Error{Kind: cloud.Stale, Message: fmt.Sprintf("%s is not as it was when the change was planned", c.Method)}}
 		return nil
 	}
-	s := &step{index: i, user: u, change: c, version: v1}
+	s := &step{index: i, user: u, change: c, version: v1, tokenless: w.d.o.Tokenless}
 	if err := s.build(); err != nil {
 		w.fail(i, err)
 		return nil
@@ -217,7 +281,7 @@ func (s *step) build() error {
 		s.item = &item{method: http.MethodDelete, path: path + "microsoftAuthenticatorMethods/" + url.PathEscape(c.ID)}
 	case c.Method == cloud.SoftwareOATH && c.Op == cloud.Remove && c.ID != "":
 		s.item = &item{method: http.MethodDelete, path: path + "softwareOathMethods/" + url.PathEscape(c.ID)}
-	case c.Method == cloud.HardwareOATH && c.Op != cloud.Update:
+	case c.Method == cloud.HardwareOATH && c.Op != cloud.Update && !s.tokenless:
 		s.version = beta
 	default:
 		return &cloud.Error{Kind: cloud.Unsupported, Message: fmt.Sprintf("Graph cannot %s %s", c.Op, c.Method)}
@@ -268,6 +332,7 @@ func (w *writing) send(ctx context.Context, version string, steps []*step) {
 	w.look(ctx, version, unclear)
 	for _, s := range tokens {
 		w.results[s.index] = w.d.token(ctx, s)
+		w.made[s.user.ID] = append(w.made[s.user.ID], s.change.Method)
 	}
 }
 
@@ -275,6 +340,7 @@ func (w *writing) send(ctx context.Context, version string, steps []*step) {
 // change may build on it.
 func (w *writing) done(s *step, id string) {
 	w.results[s.index] = cloud.Result{Outcome: cloud.Done, ID: id}
+	w.made[s.user.ID] = append(w.made[s.user.ID], s.change.Method)
 	switch value := s.change.After.Text; s.change.Method {
 	case cloud.Mobile:
 		s.user.Mobile = value

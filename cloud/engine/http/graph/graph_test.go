@@ -156,7 +156,7 @@ func TestGroups(t *testing.T) {
 	if got := r.want(t, 200, "GET", "/v1.0/groups/"+outer+"/members", ""); got.len("value") != 1 || got.text("value", 0, "@odata.type") != "#microsoft.graph.group" {
 		t.Errorf("direct members: %s", got.raw)
 	}
-	got := r.want(t, 200, "GET", "/v1.0/groups/"+outer+"/transitiveMembers/microsoft.graph.user?$select=id&$top=999", "")
+	got := r.want(t, 200, "GET", "/v1.0/groups/"+outer+"/transitiveMembers/microsoft.graph.user?$count=true&$select=id&$top=999", "", "ConsistencyLevel", "eventual")
 	if got.len("value") != 1 || got.text("value", 0, "id") != r.ann {
 		t.Errorf("transitive users: %s", got.raw)
 	}
@@ -174,12 +174,37 @@ func TestGroups(t *testing.T) {
 		t.Errorf("checkMemberGroups: %s", got.raw)
 	}
 	r.want(t, 400, "POST", "/v1.0/users/"+r.ann+"/checkMemberGroups", `{"groupIds":[]}`)
-	got = r.want(t, 200, "GET", "/v1.0/users/"+r.bob+"/transitiveMemberOf/microsoft.graph.directoryRole", "")
+	got = r.want(t, 200, "GET", "/v1.0/users/"+r.bob+"/transitiveMemberOf/microsoft.graph.directoryRole?$count=true", "", "ConsistencyLevel", "eventual")
 	if got.len("value") != 1 || got.text("value", 0, "roleTemplateId") != "62e90394-69f5-4237-9190-012177145e10" {
 		t.Errorf("roles: %s", got.raw)
 	}
 	r.want(t, 404, "GET", "/v1.0/groups/"+r.ann, "")
 	r.want(t, 404, "GET", "/v1.0/groups/outer/members", "") // a name is no id
+	for _, path := range []string{"/v1.0/groups/" + outer + "/transitiveMembers/microsoft.graph.user?$select=id", "/v1.0/users/" + r.bob + "/transitiveMemberOf/microsoft.graph.directoryRole"} {
+		r.want(t, 400, "GET", path, "") // a cast is an advanced query
+		r.want(t, 400, "GET", path, "", "ConsistencyLevel", "eventual")
+	}
+}
+
+// The roles of somebody, by the page of unifiedRoleAssignment: the header, $count
+// and the filter are required.
+func TestRoleAssignments(t *testing.T) {
+	r := open(t, engine.Assumptions{})
+	of := func(id string) string {
+		return "/beta/roleManagement/directory/transitiveRoleAssignments?$count=true&$filter=principalId%20eq%20'" + id + "'"
+	}
+	got := r.want(t, 200, "GET", of(r.bob), "", "ConsistencyLevel", "eventual")
+	if got.len("value") != 1 || got.text("value", 0, "roleDefinitionId") != "62e90394-69f5-4237-9190-012177145e10" {
+		t.Errorf("roles: %s", got.raw)
+	}
+	for _, id := range []string{r.ann, "00000000-0000-0000-0000-000000000000"} {
+		if got := r.want(t, 200, "GET", of(id), "", "ConsistencyLevel", "eventual"); got.len("value") != 0 {
+			t.Errorf("%s: %s", id, got.raw)
+		}
+	}
+	r.want(t, 404, "GET", of(r.bob), "")
+	r.want(t, 404, "GET", strings.Replace(of(r.bob), "beta", "v1.0", 1), "", "ConsistencyLevel", "eventual")
+	r.want(t, 400, "GET", "/beta/roleManagement/directory/transitiveRoleAssignments?$count=true", "", "ConsistencyLevel", "eventual")
 }
 
 // The published examples of phones, with the rules between the slots.

@@ -94,6 +94,9 @@ func (f *Face) members(c *call) (answer, error) {
 		if !users && !groups {
 			return answer{}, fail(http.StatusNotFound, "ResourceNotFound", "Resource not found for the segment.")
 		}
+		if err := c.castable(); err != nil {
+			return answer{}, err
+		}
 	}
 	if _, err := c.selected(showUser(&engine.Person{}), standardUser(), typeUser); err != nil && users {
 		return answer{}, err
@@ -232,7 +235,49 @@ func (f *Face) memberOf(c *call) (answer, error) {
 	if cast != "" && !isCast(cast, typeGroup) && !isCast(cast, typeRole) {
 		return answer{}, fail(http.StatusNotFound, "ResourceNotFound", "Resource not found for the segment.")
 	}
+	if cast != "" {
+		if err := c.castable(); err != nil {
+			return answer{}, err
+		}
+	}
 	return f.list(c, "directoryObjects", slicePages(all), nil)
+}
+
+// castable refuses a cast without the parameters of an advanced query
+// (api/group-list-transitivemembers, api/user-list-transitivememberof).
+func (c *call) castable() error {
+	if c.advanced() {
+		return nil
+	}
+	return fail(http.StatusBadRequest, "Request_UnsupportedQuery", "An OData cast needs the header 'ConsistencyLevel: eventual' and $count=true.")
+}
+
+// roleAssignments lists the roles of one principal, whatever their scope
+// (api/rbacapplication-list-transitiveroleassignments, beta). Without the
+// header it is not found.
+func (f *Face) roleAssignments(c *call) (answer, error) {
+	if !c.advanced() {
+		return answer{}, fail(http.StatusNotFound, "ResourceNotFound", "Resource not found for the segment.")
+	}
+	t, err := c.filter(map[string]string{"principalid": "eq"})
+	if err != nil {
+		return answer{}, err
+	}
+	_, values := t.only()
+	if len(values) != 1 {
+		return answer{}, fail(http.StatusBadRequest, "Request_BadRequest", "A filter by principalId is required.")
+	}
+	p, err := f.core.PersonBy(c.ctx, cloud.Key{Kind: cloud.ByID, Value: values[0]})
+	if err != nil && cloud.KindOf(err) != cloud.NotFound {
+		return answer{}, err
+	}
+	all := []object{}
+	for _, given := range p.Roles {
+		template := showRole(given)["roleTemplateId"].(string)
+		sum := sha256.Sum256([]byte("assignment " + string(p.ID) + template))
+		all = append(all, object{"id": asUUID(sum[:]), "principalId": string(p.ID), "directoryScopeId": "/", "roleDefinitionId": template})
+	}
+	return f.list(c, "roleManagement/directory/transitiveRoleAssignments", slicePages(all), nil)
 }
 
 // slicePages yields a list that is there as a whole; keys are places in it.

@@ -29,7 +29,7 @@ var (
 	readDomains  = []string{permDomains, permDomainsWrite, permDirectory}
 	readRollout  = []string{permDirectory, permDirectoryAll}
 	writeRollout = []string{permDirectoryAll}
-	readTenant   = []string{permOrganization, permUsers, permDirectory}
+	readTenant   = []string{permOrganization, permDirectory, permDirectoryAll}
 )
 
 // routes are all rows.
@@ -119,6 +119,7 @@ func routes() []route {
 		{get, "groups/*/transitiveMembers", false, readGroups, 5, (*Face).members},
 		{get, "groups/*/transitiveMembers/*", false, readGroups, 5, (*Face).members},
 		{get, "directoryRoles", false, readRoles, 0, (*Face).directoryRoles},
+		{get, "roleManagement/directory/transitiveRoleAssignments", true, readRoles, 0, (*Face).roleAssignments},
 
 		{get, "reports/authenticationMethods/userRegistrationDetails", false, []string{permAudit}, 0, (*Face).registrations},
 		{post, "$batch", false, nil, 0, (*Face).batch},

@@ -46,7 +46,7 @@ func (f *Face) permissions(role engine.Role) []string {
 	var all []string
 	switch role {
 	case engine.RoleMigrate:
-		all = []string{permMethods, permPolicy, permUsers, permGroups, permRoles, permAudit, permDomains}
+		all = []string{permMethods, permPolicy, permUsers, permGroups, permRoles, permAudit, permDomains, permOrganization}
 	case engine.RoleAdmin: // who changes the tenant itself, by hand
 		all = []string{permMethods, permPolicy, permUsers, permGroups, permRoles, permAudit, permDomainsWrite, permDirectoryAll}
 	case engine.RoleAuditor:
