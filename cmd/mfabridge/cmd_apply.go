@@ -242,6 +242,7 @@ func (p *program) planned(c *cli.Context, plan *planfile.Plan, make bool) (openT
 		return nil, err
 	}
 	to.activates = header.Capabilities.OATH.Activates
+	to.tokenless = to.tenant != "" && !header.Capabilities.Methods[cloud.HardwareOATH].Create
 	if !to.exists() && (header.Target.Existed || !make) {
 		advice := "apply makes it; before that there is nothing to look at"
 		if header.Target.Existed {

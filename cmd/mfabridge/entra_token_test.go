@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	azcloud "github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
@@ -68,5 +69,34 @@ func TestWhyThereIsNoToken(t *testing.T) {
 		if kind := cloud.KindOf(err); kind != c.kind || !strings.Contains(hint.Of(err), c.hint) || (hint.Of(err) == "") != (c.hint == "") {
 			t.Errorf("%s: %v, hint %q", name, kind, hint.Of(err))
 		}
+	}
+}
+
+// A token endpoint that sends callers elsewhere is not followed with what proves
+// the application, and one that is silent is given up.
+func TestAuthorityThatSendsElsewhere(t *testing.T) {
+	elsewhere := 0
+	other := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { elsewhere++ }))
+	defer other.Close()
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if at := "https://" + r.Host; strings.HasSuffix(r.URL.Path, "/.well-known/openid-configuration") {
+			fmt.Fprintf(w, `{"token_endpoint":"%s/t/oauth2/v2.0/token","authorization_endpoint":"%s/t/oauth2/v2.0/authorize","issuer":"%s/t/v2.0"}`, at, at, at)
+			return
+		}
+		http.Redirect(w, r, other.URL, http.StatusTemporaryRedirect)
+	}))
+	defer server.Close()
+	client := authorityClient(server.Client().Transport)
+	if client.Timeout <= 0 || client.Timeout > 5*time.Minute {
+		t.Errorf("an authority that is silent is waited for %v", client.Timeout)
+	}
+	inner, err := azidentity.NewClientSecretCredential("t", "app", "a synthetic secret", &azidentity.ClientSecretCredentialOptions{DisableInstanceDiscovery: true,
+		ClientOptions: azcore.ClientOptions{Transport: client, Retry: policy.RetryOptions{MaxRetries: -1}, Cloud: azcloud.Configuration{ActiveDirectoryAuthorityHost: server.URL}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = plainCredential{inner}.GetToken(t.Context(), policy.TokenRequestOptions{Scopes: []string{"https://graph.microsoft.com/.default"}})
+	if err == nil || elsewhere > 0 || !strings.HasPrefix(err.Error(), "the authority answers 307") {
+		t.Errorf("%v, asked elsewhere %d times", err, elsewhere)
 	}
 }

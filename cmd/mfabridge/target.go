@@ -49,6 +49,7 @@ type place struct {
 
 	tenant    string // of Entra ID; path is empty
 	activates bool   // what is assumed of it, see activationFlag
+	tokenless bool   // a plan was made for a cloud without hardware tokens
 
 	key string // reference to the key; empty: PATH.key
 }

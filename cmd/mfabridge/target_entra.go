@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	azcloud "github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
@@ -22,6 +23,7 @@ func entraFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "client-certificate", EnvVars: env("client-certificate"), Usage: "certificate and key of the application at an entra: target, instead of a secret: `file:PATH` or env:NAME (PEM, or PKCS#12 without a password)"},
 		&cli.StringFlag{Name: "cloud", EnvVars: env("cloud"), Value: "global", Usage: "`NAME` of the cloud of an entra: target: global, usgov, usdod or china"},
+		&cli.BoolFlag{Name: "no-oath-tokens", EnvVars: env("no-oath-tokens"), Usage: "the cloud of an entra: target has no interface for hardware tokens, on which Microsoft's pages contradict each other for usgov and usdod: none is read or written"},
 		&cli.StringFlag{Name: "graph-url", EnvVars: env("graph-url"), Usage: "`URL` that answers in Graph's place for an entra: target, to rehearse"},
 		&cli.StringFlag{Name: "authority-url", EnvVars: env("authority-url"), Usage: "`URL` that gives tokens in the place of the cloud's own authority, to rehearse (https)"},
 	}
@@ -81,7 +83,7 @@ func (p *program) tenant(c *cli.Context, t place) (openTarget, error) {
 		return nil, err
 	}
 	d, err := graph.Open(c.Context, graph.Options{Writes: writes,
-		Tenant: t.tenant, Cloud: where, Credential: plainCredential{credential}, Activates: t.activates,
+		Tenant: t.tenant, Cloud: where, Credential: plainCredential{credential}, Activates: t.activates, Tokenless: t.tokenless || c.Bool("no-oath-tokens"),
 		Transport: transport, Log: p.logger(), Now: p.now, Sleep: p.sleep})
 	if err != nil {
 		return nil, err
@@ -110,31 +112,41 @@ func keepsRate(target openTarget) bool {
 	return ok
 }
 
+// tokenWait is how long an authority may take for one answer.
+const tokenWait = time.Minute
+
+// authorityClient asks for access tokens. An authority that never answers, or
+// that sends what proves the application elsewhere, is none.
+func authorityClient(transport http.RoundTripper) *http.Client {
+	return &http.Client{Transport: transport, Timeout: tokenWait,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+}
+
 // entraCredential is what the application proves itself by.
 func entraCredential(c *cli.Context, id string, where graph.Environment, transport http.RoundTripper) (azcore.TokenCredential, error) {
-	client, word, certificate := c.String("client-id"), c.String("client-secret"), c.String("client-certificate")
-	if client == "" || (word == "") == (certificate == "") {
+	app, word, certificate := c.String("client-id"), c.String("client-secret"), c.String("client-certificate")
+	if app == "" || (word == "") == (certificate == "") {
 		return nil, usage("Entra ID asks which application calls", "give --client-id ID, and --client-certificate file:PATH or --client-secret file:PATH; see docs/entra.md")
 	}
-	options := azcore.ClientOptions{Transport: &http.Client{Transport: transport},
+	options := azcore.ClientOptions{Transport: authorityClient(transport),
 		Cloud: azcloud.Configuration{ActiveDirectoryAuthorityHost: where.Login}}
 	own := c.String("authority-url") != ""
 	if word != "" {
 		key, err := secret.Load(word)
 		if err != nil {
-			return nil, hint.Wrap(fmt.Errorf("the secret of application %s: %w", client, err), hint.Of(err))
+			return nil, hint.Wrap(fmt.Errorf("the secret of application %s: %w", app, err), hint.Of(err))
 		}
-		return azidentity.NewClientSecretCredential(id, client, string(key.Reveal()),
+		return azidentity.NewClientSecretCredential(id, app, string(key.Reveal()),
 			&azidentity.ClientSecretCredentialOptions{ClientOptions: options, DisableInstanceDiscovery: own})
 	}
 	data, err := secret.Load(certificate)
 	if err != nil {
-		return nil, hint.Wrap(fmt.Errorf("the certificate of application %s: %w", client, err), hint.Of(err))
+		return nil, hint.Wrap(fmt.Errorf("the certificate of application %s: %w", app, err), hint.Of(err))
 	}
 	certificates, key, err := azidentity.ParseCertificates(data.Reveal(), nil)
 	if err != nil {
-		return nil, hint.New("the certificate of application "+client+" cannot be used", "the file holds the certificate and its private key, as PEM, or as PKCS#12 of the old kind without a password; openssl pkcs12 -in FILE -nodes makes PEM of any other")
+		return nil, hint.New("the certificate of application "+app+" cannot be used", "the file holds the certificate and its private key, as PEM, or as PKCS#12 of the old kind without a password; openssl pkcs12 -in FILE -nodes makes PEM of any other")
 	}
-	return azidentity.NewClientCertificateCredential(id, client, certificates, key,
+	return azidentity.NewClientCertificateCredential(id, app, certificates, key,
 		&azidentity.ClientCertificateCredentialOptions{ClientOptions: options, DisableInstanceDiscovery: own})
 }
