@@ -56,6 +56,9 @@ func TestWithoutAPasswordOpensNothingElse(t *testing.T) {
 			q.id = byte(n)
 			want(t, r.login(q), radius.AccessReject)
 		}
+		// A password is read where one came: here it asks for the code.
+		state := stateOf(t, r.login(ask{from: bareClient, user: "ada", password: "pw", id: 18}))
+		want(t, r.login(ask{from: bareClient, user: "ada", password: "000000", state: state, id: 19}), radius.AccessReject)
 		r.engine.people["ada"].method = cloud.OATHCode
 		r.engine.people["ada"].refused = cloud.NoMethod
 		want(t, r.login(ask{from: bareClient, user: "ada", bare: true, id: 20}), radius.AccessReject)

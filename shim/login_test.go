@@ -159,6 +159,7 @@ func TestRefusedRequests(t *testing.T) {
 			ask    ask
 		}{
 			{"no_user_name", ask{password: "123456"}},
+			{"no_user_name", ask{password: "123456", fill: func(w *radius.Builder) { w.Add(radius.UserName, nil) }}},
 			{"bad_user_name", ask{user: "ada\n", password: "123456"}},
 			{"bad_user_name", ask{user: "ada\x1b[2J", password: "123456"}},
 			{"bad_user_name", ask{user: "ad\xffa", password: "123456"}},
@@ -177,12 +178,19 @@ func TestRefusedRequests(t *testing.T) {
 			{"protocol_not_supported", ask{user: "ada", password: "123456", fill: func(w *radius.Builder) { w.Add(radius.CHAPPassword, make([]byte, 17)) }}},
 			{"protocol_not_supported", ask{user: "ada", bare: true, fill: func(w *radius.Builder) { w.Add(radius.EAPMessage, []byte{2, 1, 0, 5, 1}) }}},
 			{"protocol_not_supported", ask{user: "ada", bare: true, fill: func(w *radius.Builder) { w.Add(radius.VendorSpecific, []byte{0, 0, 1, 0x37, 25, 2}) }}},
+			{"protocol_not_supported", ask{user: "ada", password: "123456"}.proving(1, 2)},
+			{"protocol_not_supported", ask{user: "ada", password: "123456"}.proving(3, 2)},
+			{"protocol_not_supported", ask{user: "ada", password: "123456"}.proving(4, 2)},
+			{"protocol_not_supported", ask{user: "ada", password: "123456"}.proving(27, 2)},
+			{"protocol_not_supported", ask{user: "ada", password: "123456"}.proving(11, 2, 25, 2)},  // not the first inside
+			{"protocol_not_supported", ask{user: "ada", password: "123456"}.proving(25, 2, 11, 99)}, // and the rest is no attribute
 			{"user_unknown", ask{user: "nobody", password: "123456"}},
 			{"user_unknown", ask{user: "ada ", password: "123456"}},
 			{"user_unknown", ask{user: "ａｄａ", password: "123456"}},
 			{"user_unknown", ask{user: long, password: "123456"}},
 			{"user_disabled", ask{from: "127.0.0.2", user: "gone"}},
 			{"state_malformed", ask{from: "127.0.0.2", user: "ada", state: []byte{}}},
+			{"state_malformed", ask{from: "127.0.0.2", user: "ada", bare: true, state: []byte{}, fill: func(w *radius.Builder) { w.Add(radius.UserPassword, nil) }}},
 			{"state_malformed", ask{from: "127.0.0.2", user: "ada", state: []byte("somebody else's")}},
 			{"state_malformed", ask{from: "127.0.0.2", user: "ada", state: bytes.Repeat([]byte{1}, 253)}},
 		} {
@@ -195,6 +203,40 @@ func TestRefusedRequests(t *testing.T) {
 		}
 		if strings.Contains(r.log.String(), "\x1b") || strings.Contains(r.log.String(), "\xff") {
 			t.Error("raw bytes of a user name are in the log")
+		}
+	})
+}
+
+// proving has attributes of Microsoft besides, each a type and a length.
+func (q ask) proving(inside ...byte) ask {
+	q.fill = func(w *radius.Builder) { w.Add(radius.VendorSpecific, append([]byte{0, 0, 1, 0x37}, inside...)) }
+	return q
+}
+
+// What other vendors have under the numbers of proofs, and what Microsoft has
+// under other numbers, leaves a password what it is.
+func TestAttributesThatProveNothing(t *testing.T) {
+	for name, value := range map[string][]byte{"another vendor's": {0, 0, 0, 9, 25, 2}, "another of Microsoft's": {0, 0, 1, 0x37, 11, 2}} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(t)
+			defer r.close()
+			q := ask{user: "ada", password: "123456", fill: func(w *radius.Builder) { w.Add(radius.VendorSpecific, value) }}
+			if p := r.login(q); p.Code() != radius.AccessAccept {
+				t.Errorf("%s: answered by %v", name, p.Code())
+			}
+		})
+	}
+}
+
+// A calling station that is no text is the engine's to tell apart, and no
+// reader's of the log to stumble over.
+func TestStationThatIsNoText(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		defer r.close()
+		want(t, r.login(ask{user: "ada", password: "123456", station: "lap\x1btop\xff"}), radius.AccessAccept)
+		if got := r.engine.asked[0].Station; got != "0x6c61701b746f70ff" {
+			t.Errorf("the engine is told of %q", got)
 		}
 	})
 }

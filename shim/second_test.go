@@ -106,6 +106,41 @@ func TestDeniedNumberIsRefused(t *testing.T) {
 	})
 }
 
+// What the engine tells of another challenge than was asked decides nothing.
+func TestNumberOfAnotherChallenge(t *testing.T) {
+	for name, told := range map[string][]cloud.Decision{"none": {}, "another": {{Challenge: "another", User: "id-push", State: cloud.Approved, Method: cloud.Push}}} {
+		synctest.Test(t, func(t *testing.T) {
+			var look mistaken
+			r, _ := holding(t, func(o *shim.Options) {
+				look.fakeEngine = o.Passwords.(*fakeEngine)
+				o.Verifier = &look
+			})
+			defer r.close()
+			q := ask{from: show, user: "push", password: "pw", station: "laptop"}
+			q.state, q.id = stateOf(t, r.login(q)), 1
+			look.told = told
+			r.start(q)
+			r.silent(name)
+			if got := r.server.Counters().Reasons["outage"]; got != 1 {
+				t.Errorf("%s: reasons %v", name, r.server.Counters().Reasons)
+			}
+		})
+	}
+}
+
+// mistaken is an engine that looks at other challenges than it is asked to.
+type mistaken struct {
+	*fakeEngine
+	told []cloud.Decision // nil: it looks at the right ones
+}
+
+func (m *mistaken) Look(ctx context.Context, ids []cloud.ChallengeID) ([]cloud.Decision, error) {
+	if m.told != nil {
+		return m.told, nil
+	}
+	return m.fakeEngine.Look(ctx, ids)
+}
+
 func TestFallbackToACode(t *testing.T) {
 	for _, test := range []struct {
 		name, user string
@@ -197,12 +232,17 @@ func TestUndeliverableAtOnce(t *testing.T) {
 // A bypass counts once, for the user that it was given to.
 func TestBypass(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r, _ := holding(t)
+		r, h := holding(t)
 		defer r.close()
+		h.reply = []byte{25, 7, 's', 't', 'a', 'f', 'f'}
 		r.engine.set(func() { r.engine.people["push"].bypass = true })
 		want(t, r.login(ask{from: vpn, user: "push", password: "wrong", station: "laptop", id: 8}), radius.AccessReject)
 		want(t, r.login(ask{from: vpn, user: "both", password: "pw", station: "laptop", id: 9}.with(",x")), radius.AccessReject)
-		want(t, r.login(pushLogin), radius.AccessAccept)
+		accept := r.login(pushLogin)
+		want(t, accept, radius.AccessAccept)
+		if class, _ := accept.Lookup(25); string(class) != "staff" {
+			t.Errorf("Class %q", class)
+		}
 		if !strings.Contains(r.log.String(), `"by":"bypass"`) {
 			t.Errorf("the log does not tell of the bypass:\n%s", r.log)
 		}
