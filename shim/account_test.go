@@ -150,6 +150,20 @@ func TestForgedAccountingIsDropped(t *testing.T) {
 	})
 }
 
+func TestAccountingAtThePortOfLoginsIsDropped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := new(books)
+		r := newRig(t, func(o *shim.Options) { o.Accountant = b })
+		defer r.close()
+		r.send(r.accounting(r.secret, 1), ask{}.source())
+		synctest.Wait()
+		r.silent("accounting at the port of logins")
+		if got := r.server.Counters().Dropped; b.taken != 0 || got["unexpected_code"] != 1 {
+			t.Errorf("%d taken, dropped %v", b.taken, got)
+		}
+	})
+}
+
 func TestSlowAccountingLeavesWorkersForLogins(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &books{hold: make(chan struct{})}

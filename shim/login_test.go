@@ -125,6 +125,55 @@ func TestRefusedPasswordIsRememberedForAMinute(t *testing.T) {
 	})
 }
 
+// A verdict on another challenge than was asked lets nobody in, and tells nobody
+// anything.
+func TestVerdictOnAnotherChallenge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		defer r.close()
+		q := ask{from: "127.0.0.2", user: "ada"}
+		q.state, q.password, q.id = stateOf(t, r.login(q)), "123456", 1
+		r.engine.hook = func(_ *cloud.Challenge, d *cloud.Decision) {
+			if d != nil {
+				d.Challenge = "another"
+			}
+		}
+		r.start(q)
+		r.silent("a verdict on another challenge")
+		if got := r.server.Counters().Reasons["outage"]; got != 1 {
+			t.Errorf("reasons %v", r.server.Counters().Reasons)
+		}
+	})
+}
+
+// A challenge says something in any case, since PAM drops one that does not;
+// and none is made that is over before it can be answered.
+func TestPromptOfAChallenge(t *testing.T) {
+	for name, test := range map[string]struct {
+		prompt string
+		life   time.Duration
+		code   radius.Code
+		text   string
+	}{
+		"without a prompt":    {" \n", time.Minute, radius.AccessChallenge, "Enter your code"},
+		"of less than a line": {"Code?\r\n", time.Second, radius.AccessChallenge, "Code?"},
+		"over at once":        {"Code?", time.Second - 1, radius.AccessReject, "Sign-in was not accepted."},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(t)
+			defer r.close()
+			r.engine.hook = func(c *cloud.Challenge, _ *cloud.Decision) {
+				c.Prompt, c.ExpiresAt = test.prompt, time.Now().Add(test.life)
+			}
+			p := r.login(ask{from: "127.0.0.2", user: "ada"})
+			text, _ := p.Lookup(radius.ReplyMessage)
+			if p.Code() != test.code || string(text) != test.text {
+				t.Errorf("%s: %v %q", name, p.Code(), text)
+			}
+		})
+	}
+}
+
 func TestRefusalsLookAlike(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
@@ -140,6 +189,9 @@ func TestRefusalsLookAlike(t *testing.T) {
 			p := r.login(q)
 			want(t, p, radius.AccessReject)
 			texts = append(texts, string(p.Bytes()[radius.HeaderLength+18:]))
+		}
+		if !strings.Contains(texts[0], "Sign-in was not accepted.") {
+			t.Errorf("a refusal says %q", texts[0])
 		}
 		for _, text := range texts[1:] {
 			if text != texts[0] {

@@ -58,6 +58,10 @@ func TestStateOfAHomeServerPassesUnchangedAndIsPinned(t *testing.T) {
 				t.Errorf("%s: a foreign State reached the home server", name)
 			}
 		}
+		byCHAP := chap("push", 7)
+		add := byCHAP.fill
+		byCHAP.fill = func(w *radius.Builder) { add(w); w.Add(radius.State, state) }
+		want(t, r.login(byCHAP), radius.AccessReject)
 		q := eap("push", 4, state, code)
 		request := r.start(q)
 		r.waitingFor(1)
@@ -68,7 +72,7 @@ func TestStateOfAHomeServerPassesUnchangedAndIsPinned(t *testing.T) {
 		want(t, r.eapReply(r.receive(), request), radius.AccessReject)
 		time.Sleep(61 * time.Second)
 		want(t, r.round(eap("push", 5, state, code)), radius.AccessReject)
-		if got := r.server.Counters().Reasons["state_foreign"]; got != 4 {
+		if got := r.server.Counters().Reasons["state_foreign"]; got != 5 {
 			t.Errorf("reasons %v", r.server.Counters().Reasons)
 		}
 	})

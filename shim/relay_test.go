@@ -286,6 +286,13 @@ func TestNameInsideMSCHAPv2IsThatOfTheRequest(t *testing.T) {
 		if got := r.server.Counters().Reasons; got["identity_differs"] != 1 || got["eap_malformed"] != 1 || len(h.relayed) != 1 {
 			t.Errorf("reasons %v, %d relayed", got, len(h.relayed))
 		}
+		// What is no response names nobody, as the word at the end.
+		h.answer = func(shim.Relayed) (shim.Answer, error) {
+			return shim.Answer{Server: "old:1812", Challenge: true, State: state, Attributes: radius.AppendEAP(nil, radius.EAP{1, 8, 0, 5, 26})}, nil
+		}
+		want(t, r.round(eap("push", 5, state, radius.EAP{2, 7, 0, 6, 26, 3})), radius.AccessChallenge)
+		want(t, r.round(eap("push", 6, state, radius.EAP{2, 7, 0, 5, 26})), radius.AccessChallenge)
+		h.answer = speaking(radius.EAPMSCHAPv2, "", false)
 		r.start(eap("push", 4, state, response("push")))
 		r.waitingFor(1)
 		r.engine.person("id-push", cloud.Refused, cloud.UserDenied)
@@ -310,6 +317,51 @@ func TestNothingToType(t *testing.T) {
 		want(t, r.login(chap("bob", 2)), radius.AccessReject)
 		if got := r.server.Counters().Reasons["method_needs_typing"]; got != 2 || !strings.Contains(r.log.String(), "REQUEST_MISSING_CODE") {
 			t.Errorf("reasons %v, log %s", r.server.Counters().Reasons, r.log)
+		}
+	})
+}
+
+// A home server that accepts and names nobody has proven nobody, and a login
+// that has no room for a code is not asked for one when nobody answers.
+func TestRelayedLoginEndsWithItsPush(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, h := relaying(t)
+		defer r.close()
+		q := chap("both", 1)
+		q.from = fall
+		request := r.start(q)
+		r.waitingFor(1)
+		r.engine.person("id-both", cloud.Expired, cloud.TimedOut)
+		want(t, r.checked(r.receive(), request), radius.AccessReject)
+
+		h.answer = func(q shim.Relayed) (shim.Answer, error) {
+			a, err := accepts(q)
+			a.Subject = cloud.Key{}
+			return a, err
+		}
+		q.from, q.id = vpn, 2
+		r.start(q)
+		r.silent("nobody was named")
+		if got := r.server.Counters().Reasons["outage"]; got != 1 || r.engine.pushes != 1 {
+			t.Errorf("reasons %v, %d pushes", r.server.Counters().Reasons, r.engine.pushes)
+		}
+	})
+}
+
+// Only a wrong proof is remembered: what a home server refuses for another
+// reason may be mended at once.
+func TestOtherRefusalsAreTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, h := relaying(t)
+		defer r.close()
+		h.answer = func(shim.Relayed) (shim.Answer, error) {
+			return shim.Answer{Proof: shim.Proof{Reason: shim.AccountLocked}}, nil
+		}
+		for i := range 2 {
+			want(t, r.login(mschap("push", byte(i))), radius.AccessReject)
+		}
+		if len(h.relayed) != 2 {
+			t.Errorf("%d tries reached the home server", len(h.relayed))
 		}
 	})
 }

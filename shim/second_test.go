@@ -97,18 +97,23 @@ func TestDeniedNumberIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, _ := holding(t)
 		defer r.close()
-		q := ask{from: show, user: "push", password: "pw", station: "laptop"}
-		q.state, q.id = stateOf(t, r.login(q)), 1
-		r.engine.person("id-push", cloud.Refused, cloud.UserDenied)
-		want(t, r.login(q), radius.AccessReject)
-		q.id = 2
-		want(t, r.login(q), radius.AccessReject)
+		for i, from := range []string{show, showfall} { // who says no is not asked for a code instead
+			q := ask{from: from, user: "both", password: "pw", station: "laptop", id: byte(10 * i)}
+			q.state, q.id = stateOf(t, r.login(q)), q.id+1
+			r.engine.person("id-both", cloud.Refused, cloud.UserDenied)
+			want(t, r.login(q), radius.AccessReject)
+			q.id++
+			want(t, r.login(q), radius.AccessReject)
+		}
 	})
 }
 
 // What the engine tells of another challenge than was asked decides nothing.
 func TestNumberOfAnotherChallenge(t *testing.T) {
-	for name, told := range map[string][]cloud.Decision{"none": {}, "another": {{Challenge: "another", User: "id-push", State: cloud.Approved, Method: cloud.Push}}} {
+	for name, told := range map[string][]cloud.Decision{
+		"none":    {},
+		"another": {{Challenge: "another", User: "id-push", State: cloud.Approved, Method: cloud.Push}},
+	} {
 		synctest.Test(t, func(t *testing.T) {
 			var look mistaken
 			r, _ := holding(t, func(o *shim.Options) {
@@ -123,6 +128,30 @@ func TestNumberOfAnotherChallenge(t *testing.T) {
 			r.silent(name)
 			if got := r.server.Counters().Reasons["outage"]; got != 1 {
 				t.Errorf("%s: reasons %v", name, r.server.Counters().Reasons)
+			}
+		})
+	}
+}
+
+// What was approved by a clock that has been set back since is no fresh verdict,
+// no more than one of a while ago.
+func TestNumberApprovedByAnotherClock(t *testing.T) {
+	for off, code := range map[time.Duration]radius.Code{
+		-cloud.RepeatWindow: radius.AccessAccept, cloud.RepeatWindow: radius.AccessAccept,
+		-cloud.RepeatWindow - 1: radius.AccessReject, cloud.RepeatWindow + 1: radius.AccessReject, time.Hour: radius.AccessReject,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			var look mistaken
+			r, _ := holding(t, func(o *shim.Options) {
+				look.fakeEngine = o.Passwords.(*fakeEngine)
+				o.Verifier = &look
+			})
+			defer r.close()
+			q := ask{from: show, user: "push", password: "pw", station: "laptop"}
+			q.state, q.id = stateOf(t, r.login(q)), 1
+			look.told = []cloud.Decision{{Challenge: "challenge-1", User: "id-push", State: cloud.Approved, Method: cloud.Push, At: time.Now().Add(off)}}
+			if p := r.login(q); p.Code() != code {
+				t.Errorf("approved %v from now: answered by %v", off, p.Code())
 			}
 		})
 	}

@@ -131,6 +131,25 @@ func TestClientBypassOpensNothingElse(t *testing.T) {
 	})
 }
 
+// The bypass is for who has no second factor that could be asked for, whatever
+// the reason; a bypass of the engine's own is one too.
+func TestClientBypassOfWhoHasNoMethod(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := bypassing(t)
+		defer r.close()
+		for i, change := range []func(*person){
+			func(p *person) { p.refused = cloud.NoMethod }, func(p *person) { p.refused = cloud.NotAllowed },
+			func(p *person) { p.refused, p.bypass = "", true },
+		} {
+			r.engine.set(func() { change(r.engine.people["push"]) })
+			want(t, r.login(ask{from: homeClient, user: "push", password: "pw", station: "laptop", id: byte(i)}), radius.AccessAccept)
+		}
+		if got := r.server.Counters().Spared["client_bypass"]; got != 3 {
+			t.Errorf("%d spared", got)
+		}
+	})
+}
+
 func TestClientBypassEndsByItself(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, _ := bypassing(t)
