@@ -79,6 +79,7 @@ type RadiusClient struct {
 	ApplicationName         string
 	SharedSecret            secret.Bytes // zero: not in the export
 	RequireUserMatch        bool         // unknown users are denied
+	PassesUnknown           bool         // said to be false: unknown users pass on their password alone
 	EnableFallbackOathToken bool
 }
 

@@ -70,8 +70,13 @@ func (b *binder) settings(s *Settings) fields {
 		"userPortal":       b.inner(b.portal(&s.UserPortal)),
 		"radiusClients": b.list(func(p *place, n *node) {
 			var c RadiusClient
+			match := b.flag(&c.RequireUserMatch)
 			b.object(p, n, fields{"name": b.text(&c.Name), "ipAddress": b.text(&c.IPAddress), "applicationName": b.text(&c.ApplicationName),
-				"sharedSecret": b.secret(&c.SharedSecret), "requireUserMatch": b.flag(&c.RequireUserMatch), "enableFallbackOathToken": b.flag(&c.EnableFallbackOathToken)})
+				"sharedSecret": b.secret(&c.SharedSecret), "enableFallbackOathToken": b.flag(&c.EnableFallbackOathToken),
+				"requireUserMatch": func(p *place, n *node) {
+					match(p, n)
+					c.PassesUnknown = n.kind == nodeBool && !c.RequireUserMatch
+				}})
 			s.RadiusClients = append(s.RadiusClients, c)
 		}),
 		"radiusTarget": b.inner(fields{

@@ -73,6 +73,18 @@ func TestSettings(t *testing.T) {
 	}
 }
 
+// Only a plain false lets users pass whom the old server did not know: not
+// that nothing is said, nor what cannot be read.
+func TestUnknownUsersPassOnlyWhereTheSettingsSaySo(t *testing.T) {
+	for value, want := range map[string]bool{`{"requireUserMatch":false}`: true, `{"requireUserMatch":true}`: false, `{}`: false,
+		`{"requireUserMatch":"false"}`: false, `{"requireUserMatch":null}`: false} {
+		e := open(t, files{"users.csv": "Username\nada\n", "settings.json": `{"radiusClients":[` + value + `]}`}.write(t), legacy.Options{})
+		if c := e.Settings().RadiusClients[0]; c.PassesUnknown != want {
+			t.Errorf("%s: %+v", value, c)
+		}
+	}
+}
+
 // Each value that is not of its kind is one problem with its path and place,
 // is not quoted, and leaves the others alone.
 func TestSettingsRefused(t *testing.T) {

@@ -104,10 +104,11 @@ func Convert(s legacy.Settings, o Options) (Result, error) {
 	w.line("# Made by mfabridge shim import%s. Look at every comment, then: mfabridge shim check", plain(from(o.Source)))
 	w.line("engine:\n  store: %s", quote(o.Store))
 	w.line("data: .\nradius:")
-	w.line("  listen: [\"0.0.0.0:%d\"]", authenticationPort)
+	all := everywhere(s.RadiusClients)
+	w.line("  listen: [%s]", all(authenticationPort))
 	accounting := relays(s.RadiusTarget)
 	if accounting {
-		w.line("  accounting: [\"0.0.0.0:%d\"]", accountingPort)
+		w.line("  accounting: [%s]", all(accountingPort))
 	}
 	w.line("  clients:")
 	for i, c := range s.RadiusClients {
@@ -117,6 +118,22 @@ func Convert(s legacy.Settings, o Options) (Result, error) {
 	w.rest(s)
 	w.r.YAML = w.String()
 	return w.r, nil
+}
+
+// everywhere writes the sockets of a port for all addresses: of IPv6 too where
+// a client has such an address.
+func everywhere(clients []legacy.RadiusClient) func(port int) string {
+	six := slices.ContainsFunc(clients, func(c legacy.RadiusClient) bool {
+		a, err := netip.ParseAddr(c.IPAddress)
+		return err == nil && a.Unmap().Is6()
+	})
+	return func(port int) string {
+		list := fmt.Sprintf(`"0.0.0.0:%d"`, port)
+		if six {
+			list += fmt.Sprintf(`, "[::]:%d"`, port)
+		}
+		return list
+	}
 }
 
 // relays tells whether a target takes accounting.
@@ -159,6 +176,9 @@ func (w *writer) client(i int, c legacy.RadiusClient, target string, accounting 
 	}
 	switch {
 	case c.RequireUserMatch:
+		w.line("      unmatched: deny")
+	case !c.PassesUnknown:
+		w.note("      ", "%s: the export does not say whether the old server let users pass whom it did not know; deny keeps them out", name)
 		w.line("      unmatched: deny")
 	case !directory:
 		w.note("      ", "%s: the old server let users pass on their password alone whom it did not know; the shim does that with a directory only", name)
@@ -245,6 +265,7 @@ func (w *writer) target(t legacy.RadiusTarget) {
 		w.line("    urls: [%s]", strings.Join(urls, ", "))
 		w.note("    ", "the export does not have the directory's base, nor who may search it: fill in base_dn, bind_dn, bind_password")
 		w.line("    base_dn: \"\"")
+		w.note("", "where people type DOMAIN\\name, write the domain and its base: usernames: {domains: {CORP: corp.example}}")
 	}
 }
 

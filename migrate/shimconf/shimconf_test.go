@@ -19,7 +19,7 @@ func settings() legacy.Settings {
 	return legacy.Settings{
 		RadiusClients: []legacy.RadiusClient{
 			{Name: "vpn", IPAddress: "192.0.2.10", ApplicationName: "VPN Amsterdam", SharedSecret: secret.FromString(canary), RequireUserMatch: true},
-			{Name: "citrix", IPAddress: "192.0.2.20", SharedSecret: secret.FromString(canary + " two"), EnableFallbackOathToken: true},
+			{Name: "citrix", IPAddress: "192.0.2.20", SharedSecret: secret.FromString(canary + " two"), PassesUnknown: true, EnableFallbackOathToken: true},
 		},
 		RadiusTarget: legacy.RadiusTarget{Type: "radius", Servers: []legacy.TargetServer{{Address: "10.0.0.5", AccountingPort: 1646, SharedSecret: secret.FromString(canary)},
 			{Address: "10.0.0.6", AuthenticationPort: 1645, SharedSecret: secret.FromString(canary)}}},
@@ -87,6 +87,30 @@ func TestUnknownUsersPassOnlyWithADirectory(t *testing.T) {
 	c, err := load(t, r)
 	if err != nil || c.RADIUS.Clients[0].Unmatched != config.Deny || c.RADIUS.Clients[1].Unmatched != config.PrimaryOnly {
 		t.Errorf("%v\n%s", err, r.YAML)
+	}
+}
+
+// An export that says nothing of unknown users, or something that is neither
+// true nor false, lets nobody in by the password alone.
+func TestUnknownUsersAreKeptOutWhereTheExportSaysNothingOfThem(t *testing.T) {
+	s := settings()
+	s.RadiusTarget.Type = "ldap"
+	s.RadiusClients[1].PassesUnknown = false
+	r := convert(t, s)
+	if strings.Contains(r.YAML, "primary_only") || !strings.Contains(strings.Join(r.Notes, "\n"), "citrix: the export does not say") {
+		t.Errorf("notes %q\n%s", r.Notes, r.YAML)
+	}
+}
+
+func TestAClientOfIPv6HasASocket(t *testing.T) {
+	s := settings()
+	s.RadiusClients[1].IPAddress = "2001:db8::20"
+	c, err := load(t, convert(t, s))
+	if err != nil || len(c.RADIUS.Addresses) != 2 || len(c.RADIUS.AccountingAddresses) != 2 || !c.RADIUS.Addresses[1].Addr().Is6() {
+		t.Errorf("%+v, %v", c, err)
+	}
+	if c, err := load(t, convert(t, settings())); err != nil || len(c.RADIUS.Addresses) != 1 {
+		t.Errorf("without one: %+v, %v", c, err)
 	}
 }
 
