@@ -55,19 +55,48 @@ func (p *program) run(ctx context.Context, args []string) int {
 	return exitCode(err)
 }
 
-// complain says what went wrong: one sentence, and what to do about it.
+// complain says what went wrong: one sentence, and what to do about it; of a
+// list of problems so of each. Advice that holds for several in a row is given
+// once, behind the last of them.
 func (p *program) complain(err error) {
 	if silent(err) || unread(err) {
 		return
 	}
-	advice := hint.Of(err)
 	if errors.Is(err, context.Canceled) {
-		err = errors.New("interrupted")
+		err = hint.Wrap(errors.New("interrupted"), hint.Of(err))
 	}
-	fmt.Fprintf(p.err, "mfabridge: error: %v\n", err)
-	if advice != "" {
+	all := problems(err)
+	for i, one := range all {
+		fmt.Fprintf(p.err, "mfabridge: error: %v\n", one)
+		advice := hint.Of(one)
+		if advice == "" || i+1 < len(all) && hint.Of(all[i+1]) == advice {
+			continue
+		}
 		fmt.Fprintf(p.err, "mfabridge: hint: %s\n", advice)
 	}
+}
+
+// problems are the errors of a joined list, each for itself.
+func problems(err error) []error {
+	switch e := err.(type) {
+	case *exit:
+		if e.err != nil {
+			return problems(e.err)
+		}
+	case *misconfigured:
+		return problems(e.err)
+	case interface{ Unwrap() []error }:
+		var all []error
+		var text []string
+		for _, one := range e.Unwrap() {
+			all = append(all, problems(one)...)
+			text = append(text, one.Error())
+		}
+		if strings.Join(text, "\n") == err.Error() { // nothing is said but the list
+			return all
+		}
+	}
+	return []error{err}
 }
 
 func (p *program) app() *cli.App {

@@ -103,7 +103,30 @@ func (k Kind) placed(err error, name string, text []byte) error {
 	if !strings.HasPrefix(message, "unknown key") {
 		problem += ": " + excerpt(text, at.Line)
 	}
-	return hint.New(problem, "compare the key and its indentation with "+k.Manual)
+	advice := "compare the key and its indentation with " + k.Manual
+	if shape := shapeOf(located.GetMessage()); shape != "" {
+		advice = shape + "; " + advice
+	}
+	return hint.New(problem, advice)
+}
+
+// shapeOf says how a value has to be written that is of another type than its
+// key takes; empty: that is not what is wrong.
+func shapeOf(message string) string {
+	_, kind, _ := strings.Cut(message, " of type ")
+	switch {
+	case strings.Contains(message, "where sequence is expected"), strings.HasPrefix(kind, "[]"):
+		return `write a list in brackets: ["…", "…"]`
+	case strings.Contains(message, "where mapping is expected"), strings.Contains(kind, "."):
+		return "write keys below it, indented, or in braces: {key: value}"
+	case kind == "bool":
+		return "write true or false, without quotes"
+	case strings.HasPrefix(kind, "int"), strings.HasPrefix(kind, "uint"):
+		return "write a number, without quotes"
+	case kind == "string":
+		return "write one text, in quotes"
+	}
+	return ""
 }
 
 // excerpt is a line of the text, cut to what fits into a message.

@@ -1,7 +1,9 @@
 package config
 
 import (
+	"bytes"
 	"fmt"
+	"maps"
 	"net/netip"
 	"path/filepath"
 	"slices"
@@ -53,6 +55,7 @@ func (k *check) all() {
 		k.client(&k.RADIUS.Clients[i], i)
 	}
 	k.overlaps()
+	k.unheard()
 }
 
 func (k *check) clusterKeys() {
@@ -206,6 +209,59 @@ func (k *check) overlaps() {
 	}
 }
 
+// unheard warns of networks from which no datagram can come to any of the
+// sockets: of the other family, or of other machines where all sockets are on
+// the loopback. Nobody else could say so: no packet is there to be logged.
+func (k *check) unheard() {
+	if len(k.RADIUS.Addresses) == 0 {
+		return
+	}
+	for _, c := range k.RADIUS.Clients {
+		missing := make(map[string][]string)
+		for _, p := range c.Prefixes {
+			if why := k.deafTo(p); why != "" {
+				missing[why] = append(missing[why], p.String())
+			}
+		}
+		for _, why := range slices.Sorted(maps.Keys(missing)) {
+			k.warn("client %s: nobody can be heard from %s: radius.listen has %s", c.Name, strings.Join(missing[why], ", "), why)
+		}
+	}
+}
+
+// deafTo says what radius.listen lacks to hear a network; empty: nothing.
+func (k *check) deafTo(p netip.Prefix) string {
+	family := false
+	for _, a := range k.RADIUS.Addresses {
+		if a.Addr().Is4() != p.Addr().Is4() {
+			continue
+		}
+		if family = true; !a.Addr().IsLoopback() || onLoopback(p) {
+			return ""
+		}
+	}
+	switch {
+	case family:
+		return "addresses on the loopback only"
+	case p.Addr().Is4():
+		return `no IPv4 address, such as "0.0.0.0:1812"`
+	}
+	return `no IPv6 address, such as "[::]:1812"`
+}
+
+// onLoopback tells whether a network holds addresses of the loopback.
+func onLoopback(p netip.Prefix) bool {
+	return p.Overlaps(netip.MustParsePrefix("127.0.0.0/8")) || p.Contains(netip.IPv6Loopback())
+}
+
+// spaces warns of a secret that an editor or a copy may have made longer: the
+// other side has none of it, and all that either sees is that they differ.
+func (k *check) spaces(key secret.Bytes, at string) {
+	if b := key.Reveal(); len(bytes.TrimSpace(b)) != len(b) {
+		k.warn("%s begins or ends with a space or an empty line, which counts", at)
+	}
+}
+
 // secret loads a shared secret that a configured reference names.
 func (k *check) secret(ref, at string) secret.Bytes {
 	if ref == "" {
@@ -224,6 +280,7 @@ func (k *check) secret(ref, at string) secret.Bytes {
 	if key.Len() < MinSecret {
 		k.warn("%s: the shared secret has %d octets; use at least %d", at, key.Len(), MinSecret)
 	}
+	k.spaces(key, at+": the shared secret")
 	return key
 }
 

@@ -90,7 +90,7 @@ type Engine struct {
 	Native *External `yaml:"native"`
 
 	// Secret and Authorities are ClientSecret and CA, loaded.
-	Secret      secret.Bytes   `yaml:"-"`
+	Secret      secret.Bytes   `yaml:"-" says:"client_secret"`
 	Authorities *x509.CertPool `yaml:"-"`
 }
 
@@ -163,9 +163,9 @@ type Primary struct {
 
 	// Password, Authorities, Failures, Window and Patience are what the keys
 	// above say, loaded and parsed.
-	Password    secret.Bytes   `yaml:"-"`
+	Password    secret.Bytes   `yaml:"-" says:"bind_password"`
 	Authorities *x509.CertPool `yaml:"-"`
-	Certificate PEM            `yaml:"-"` // what CA holds
+	Certificate PEM            `yaml:"-" says:"ca"`
 	Failures    int            `yaml:"-"`
 	Window      time.Duration  `yaml:"-"`
 	Patience    time.Duration  `yaml:"-"`
@@ -211,7 +211,7 @@ type Server struct {
 	TLS *ServerTLS `yaml:"tls"`
 
 	// SharedSecret is Secret, loaded.
-	SharedSecret secret.Bytes `yaml:"-"`
+	SharedSecret secret.Bytes `yaml:"-" says:"secret"`
 }
 
 // ServerTLS says how a RADIUS server is asked over TLS, 1.2 or later.
@@ -230,7 +230,7 @@ type ServerTLS struct {
 	// is what CA and Cert hold.
 	Authorities *x509.CertPool  `yaml:"-"`
 	Certificate tls.Certificate `yaml:"-"`
-	Content     PEM             `yaml:"-"`
+	Content     PEM             `yaml:"-" says:"ca and cert"`
 }
 
 // RADIUS says where the shim listens and to whom.
@@ -278,8 +278,8 @@ type RadSec struct {
 	Addresses   []netip.AddrPort `yaml:"-"`
 	Certificate tls.Certificate  `yaml:"-"`
 	Authorities *x509.CertPool   `yaml:"-"`
-	Chain       PEM              `yaml:"-"`
-	Roots       PEM              `yaml:"-"`
+	Chain       PEM              `yaml:"-" says:"cert"`
+	Roots       PEM              `yaml:"-" says:"ca"`
 }
 
 // Words of the configuration.
@@ -404,7 +404,7 @@ type Client struct {
 
 	// Prefixes is Networks, parsed; SharedSecret is Secret, loaded.
 	Prefixes     []netip.Prefix `yaml:"-"`
-	SharedSecret secret.Bytes   `yaml:"-"`
+	SharedSecret secret.Bytes   `yaml:"-" says:"secret"`
 
 	// Hold is PushWait, parsed.
 	Hold time.Duration `yaml:"-"`

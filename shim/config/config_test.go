@@ -37,7 +37,7 @@ func folder(t testing.TB) string {
 
 const good = `engine: {store: sqlite:cloud.db}
 radius:
-  listen: ["127.0.0.1:1812", "[::1]:1812"]
+  listen: ["192.0.2.1:1812", "[::]:1812"]
   clients:
     - name: vpn
       networks: ["10.0.0.0/24", "2001:db8::/64", "10.1.0.1"]
@@ -96,6 +96,55 @@ func foreign(engine, client string) string {
 
 func nps(more string) string {
 	return "radius: {servers: [{address: \"10.0.0.9:1812\", secret: file:vpn.secret, " + cmp.Or(more, "message_authenticator: observe") + "}]}"
+}
+
+// Nobody is told of a packet that no socket can hear, nor of a space that an
+// editor has left behind a secret: that is said before.
+func TestWarningsOfWhatNoLogWillShow(t *testing.T) {
+	dir := folder(t)
+	if err := os.WriteFile(filepath.Join(dir, "spaced.secret"), []byte(sharedSecret+" \n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct{ old, now, want string }{
+		{"", "", ""},
+		{`"192.0.2.1:1812", `, "", `client vpn: nobody can be heard from 10.0.0.0/24, 10.1.0.1/32: radius.listen has no IPv4 address`},
+		{`, "[::]:1812"`, "", `client vpn: nobody can be heard from 2001:db8::/64: radius.listen has no IPv6 address`},
+		{`"192.0.2.1:1812", "[::]:1812"`, `"127.0.0.1:1812", "[::]:1812"`, "client citrix: nobody can be heard from 10.0.0.7/32: radius.listen has addresses on the loopback only"},
+		{`"10.0.0.0/24", "2001:db8::/64", "10.1.0.1"`, `"::1", "127.0.0.2"`, ""},
+		{`"10.0.0.7/32"`, `"0.0.0.0/0"`, "lets every address ask"},
+		{"file:vpn.secret", "file:spaced.secret", "client vpn: the shared secret begins or ends with a space"},
+	} {
+		_, warnings, err := config.Parse([]byte(strings.Replace(good, test.old, test.now, 1)), "shim.yaml", dir)
+		said := strings.Join(warnings, "\n")
+		if err != nil || !strings.Contains(said, test.want) || test.want == "" && len(warnings) != 1 {
+			t.Errorf("%s: %q, %v; want %q", test.now, warnings, err, test.want)
+		}
+		if strings.Contains(said, sharedSecret) {
+			t.Errorf("%s: a secret is printed", test.now)
+		}
+	}
+}
+
+// Advice is what can be done about it.
+func TestAdvice(t *testing.T) {
+	dir := folder(t)
+	for _, test := range []struct{ text, want string }{
+		{client(base + "primary: engine\npush_wait: 45"), "write for example 45s"},
+		{client(base + "primary: engine\ncache: {for: 2}"), "write for example 1h0m0s"},
+		{foreign("radius: {settle: 20s, servers: [{address: \"10.0.0.9:1812\", secret: file:vpn.secret}]}", ""), "write for example 4s"},
+		{client(base + "primary: engine\nfallback_oath: yes"), "write true or false, without quotes"},
+		{client(base + "primary: engine\nreply: 5"), "write keys below it"},
+		{strings.Replace(client(base+"primary: engine"), "[\"127.0.0.1:1812\"]", "127.0.0.1:1812", 1), "write a list in brackets"},
+		{strings.Replace(corpReply, "CN=VPN Users", "CN=VPN + Users", 1), "a + or a comma inside a name has a backslash before it"},
+	} {
+		_, _, err := config.Parse([]byte(test.text), "shim.yaml", dir)
+		if joined, ok := err.(interface{ Unwrap() []error }); ok {
+			err = joined.Unwrap()[0]
+		}
+		if !strings.Contains(hint.Of(err), test.want) {
+			t.Errorf("%v: advice %q, want %q", err, hint.Of(err), test.want)
+		}
+	}
 }
 
 // A secret that somebody has written behind a mistyped key is not told.

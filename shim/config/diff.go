@@ -88,13 +88,14 @@ func flatten(at string, v reflect.Value, out map[string]string) {
 		for i := range v.NumField() {
 			field := v.Type().Field(i)
 			key, _, _ := strings.Cut(field.Tag.Get("yaml"), ",")
+			place := at + "." + field.Tag.Get("says") + hiddenMark // of what a key's file holds
 			switch held := v.Field(i).Interface().(type) {
 			case secret.Bytes:
 				if !held.IsZero() {
-					out[at+"."+field.Name+hiddenMark] = digest(held.Reveal())
+					out[place] = digest(held.Reveal())
 				}
 			case PEM:
-				out[at+"."+field.Name+hiddenMark] = digest(held)
+				out[place] = digest(held)
 			default:
 				if key != "-" && key != "" {
 					flatten(strings.TrimPrefix(at+"."+key, "."), v.Field(i), out)

@@ -55,7 +55,7 @@ func TestDiffSeesASecretChangeAndKeepsIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := config.Diff(before, parsed(t, dir, corpReply))
-	if len(got) != 1 || got[0] != "radius.clients.vpn.SharedSecret: what it holds has changed" {
+	if len(got) != 1 || got[0] != "radius.clients.vpn.secret: what it holds has changed" {
 		t.Errorf("got %q", got)
 	}
 }

@@ -30,7 +30,7 @@ type NPS struct {
 	Settle string `yaml:"settle"`
 
 	// Word and Wait are Password and Settle, loaded.
-	Word secret.Bytes  `yaml:"-"`
+	Word secret.Bytes  `yaml:"-" says:"password"`
 	Wait time.Duration `yaml:"-"`
 }
 
@@ -64,7 +64,7 @@ type Entra struct {
 	Poll string `yaml:"poll"`
 
 	// Word is ClientSecret or ClientCertificate, and Pause is Poll, loaded.
-	Word  secret.Bytes  `yaml:"-"`
+	Word  secret.Bytes  `yaml:"-" says:"client_secret or client_certificate"`
 	Pause time.Duration `yaml:"-"`
 }
 

@@ -54,6 +54,9 @@ func (k *check) directory(p *Primary, at string) {
 		k.problems = append(k.problems, hint.Wrap(fmt.Errorf("%s: filter: %w", at, err), hint.Of(err)))
 	}
 	k.bounds(p, at)
+	if p.BindPassword != "" && p.Password.IsZero() {
+		return // it has been said; what follows from it would hide it
+	}
 	if client, err := ldapconn.New(p.LDAP()); err != nil {
 		k.problems = append(k.problems, hint.Wrap(fmt.Errorf("%s: %w", at, err), hint.Of(err)))
 	} else if err := client.Close(); err != nil {
@@ -83,6 +86,7 @@ func (k *check) password(ref, at string) secret.Bytes {
 		k.problems = append(k.problems, hint.Wrap(fmt.Errorf("%s: bind_password: %w", at, err),
 			cmp.Or(hint.Of(err), "write the password on one line of that file, readable by you alone")))
 	}
+	k.spaces(key, at+": bind_password")
 	return key
 }
 

@@ -64,7 +64,7 @@ func (k *check) reply(c *Client, at string) {
 	for _, name := range slices.Sorted(maps.Keys(r.Groups)) {
 		here := fmt.Sprintf("%s.groups.%s", at, name)
 		if _, err := ldapconn.FoldName(name); err != nil && primary != nil && primary.Type == TypeLDAP {
-			k.refuse(`write the whole name, e.g. "CN=VPN,OU=Groups,DC=corp,DC=example": short names are not unique in a directory`, "%s is not a distinguished name", here)
+			k.refuse(`write the whole name, e.g. "CN=VPN,OU=Groups,DC=corp,DC=example": short names are not unique in a directory; a + or a comma inside a name has a backslash before it, and then the whole is in single quotes`, "%s is not a distinguished name", here)
 		}
 		key := GroupKey(name)
 		if _, twice := r.Rules.Groups[key]; twice {

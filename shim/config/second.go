@@ -101,7 +101,11 @@ func (k *check) duration(value string, standard, least, most time.Duration, at, 
 	}
 	d, err := time.ParseDuration(value)
 	if err != nil || d < least || d > most {
-		k.refuse("write for example "+max(standard, time.Minute).String(), "%s: %s: %q is not a time from %s to %s", at, key, value, least, most)
+		example := standard
+		if example == 0 {
+			example = min(most, time.Hour)
+		}
+		k.refuse("write for example "+example.String()+", with its unit", "%s: %s: %q is not a time from %s to %s", at, key, value, least, most)
 		return standard
 	}
 	return d

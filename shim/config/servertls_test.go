@@ -44,7 +44,7 @@ func TestServerOverTLS(t *testing.T) {
 	dir := folder(t)
 	certify(t, dir)
 	load := func(server string) (*config.Config, error) {
-		c, warnings, err := config.Parse([]byte(home(server)), "shim.yaml", dir)
+		c, warnings, err := config.Parse([]byte(strings.Replace(home(server), "127.0.0.1:1812", "192.0.2.1:1812", 1)), "shim.yaml", dir)
 		if len(warnings) != 0 {
 			t.Errorf("warnings %q", warnings)
 		}
