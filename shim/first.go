@@ -77,7 +77,7 @@ func (l *logins) proveOnce(ctx context.Context, a attempt, password secret.Bytes
 		return proven{v: fault(a.client, err, userUnknown)}
 	case !proof.OK:
 		v := judge(cloud.Refused, proof.Reason)
-		v.cause = cause
+		v.cause, v.person = cause, proof.Name
 		return proven{v: v}
 	case proof.Subject.Value == "":
 		return proven{v: fault(a.client, errors.New("primary took a password and named no user"), userUnknown)}

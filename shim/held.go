@@ -83,7 +83,7 @@ func (l *logins) recent(at time.Time) bool {
 // own first factor.
 func (l *logins) settled(a attempt, h *held, d cloud.Decision) verdict {
 	v := judge(d.State, d.Reason)
-	v.method, v.challenge = h.method, h.challenge
+	v.method, v.challenge, v.person = h.method, h.challenge, h.proof.Name
 	v.grant(h.proof)
 	l.pass(a, v, d.User)
 	return v

@@ -117,7 +117,7 @@ func (l *logins) seal(a attempt, v verdict) verdict {
 }
 
 // first is the first leg: primary, then the second factor is begun.
-func (l *logins) first(ctx context.Context, a attempt, key string) verdict {
+func (l *logins) first(ctx context.Context, a attempt, key string) (v verdict) {
 	if a.client.CodeEntry == config.Only {
 		return l.codeAtOnce(ctx, a, typedName(a), a.password, key)
 	}
@@ -127,10 +127,10 @@ func (l *logins) first(ctx context.Context, a attempt, key string) verdict {
 	}
 	proof := typedName(a)
 	if a.client.primary != nil {
-		var v verdict
 		if proof, v = l.prove(ctx, a, typed.password); !proof.OK {
 			return v
 		}
+		defer func() { v.person = proof.Name }()
 	}
 	if !typed.code.IsZero() {
 		return l.codeAtOnce(ctx, a, proof, typed.code, key)

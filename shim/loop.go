@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"mfabridge/shim/config"
@@ -112,7 +113,7 @@ func (l *loop) packet(b []byte) {
 	}
 	c := l.find()
 	if c == nil {
-		l.drop(unknownClient, nil, nil)
+		l.drop(unknownClient, nil, l.unknown())
 		return
 	}
 	p, err := radius.Parse(b)
@@ -145,6 +146,14 @@ func (l *loop) find() *client {
 		return l.clients.holder(l.stream.certificate)
 	}
 	return l.clients.find(l.path.from.Addr())
+}
+
+// unknown is why a packet is nobody's, where its address does not say it all.
+func (l *loop) unknown() error {
+	if l.stream == nil {
+		return nil
+	}
+	return fmt.Errorf("no client has the certificate %s", strings.Join(l.stream.certificate, ", "))
 }
 
 // judge counts whether a packet has the Message-Authenticator that its client
@@ -263,7 +272,7 @@ func (l *loop) hand(p radius.Packet, c *client, t ticket, now time.Time) bool {
 // was logged lately: a flood must not become a flood of log lines.
 func (l *loop) drop(d drop, c *client, cause error) {
 	if l.stream != nil && d.breaks() {
-		l.stream.broken = true
+		l.stream.broken, l.stream.why = true, d
 	}
 	total := l.s.count.dropped[d].Add(1)
 	now := l.s.now()

@@ -30,6 +30,12 @@ type Proof struct {
 	// the engine has nobody of that key, Otherwise is asked for if it is set.
 	Subject, Otherwise cloud.Key
 
+	// Name is what logs call the person, where the primary knows a name of
+	// theirs: the entry's user principal name, or the name that a server gave.
+	// Nobody is looked up by it. Set without OK too, if it is known whose
+	// password was refused.
+	Name string
+
 	// SID is the person's security identifier, if it is known: an engine's user
 	// who has another one is not that person.
 	SID string
@@ -85,7 +91,7 @@ func (n native) Prove(ctx context.Context, l Login) (Proof, error) {
 	case answer.User == "":
 		return Proof{}, errors.New("engine took a password and named no user")
 	}
-	return Proof{OK: true, Subject: cloud.Key{Kind: cloud.ByID, Value: string(answer.User)}, Groups: answer.Groups}, nil
+	return Proof{OK: true, Name: answer.UPN, Subject: cloud.Key{Kind: cloud.ByID, Value: string(answer.User)}, Groups: answer.Groups}, nil
 }
 
 // Ready is the engine's own affair: whoever asks for the second factor asks it.

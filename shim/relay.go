@@ -151,18 +151,19 @@ func (l *logins) goOn(a attempt, at pin, answer Answer) verdict {
 
 // relayed asks for the second factor of whom a home server has accepted. Its
 // acceptance is held meanwhile.
-func (l *logins) relayed(ctx context.Context, a attempt, at pin, answer Answer) verdict {
+func (l *logins) relayed(ctx context.Context, a attempt, at pin, answer Answer) (v verdict) {
 	proof := answer.Proof
 	proof.Ending = answer.Attributes
 	if proof.Subject.Value == "" {
 		return fault(a.client, errors.New("primary accepted and named no user"), userUnknown)
 	}
 	if a.protocol == EAP && !namesItself(at.method) && !(answer.Named && answer.TrustsTunnels) {
-		v := deny(identityHidden)
+		v = deny(identityHidden)
 		v.cause = fmt.Errorf("EAP method %d proves a name that is not seen here; the RADIUS server has to put it into User-Name of its Access-Accept, "+
 			"and names_tunnel_user: true has to say that it does", at.method)
 		return v
 	}
+	defer func() { v.person = proof.Name }()
 	// Who has proven it names the login, not who stands outside of a tunnel. A
 	// leg joins the push of another one by the same way to prove it.
 	key := l.keys().name("relay", a.client.Name, string(a.protocol), strconv.Itoa(int(at.method)), string(proof.Subject.Kind), proof.Subject.Value, a.user, a.place)

@@ -71,6 +71,7 @@ type stream struct {
 	c           net.Conn
 	certificate []string
 	broken      bool // what came in ends it
+	why         drop // it was broken
 	closing     func() bool
 }
 
@@ -132,7 +133,7 @@ func (l *loop) runStream() error {
 		l.s.count.received.Add(1)
 		l.guard(l.in[:n])
 		if l.stream.broken {
-			return errStream
+			return fmt.Errorf("%w: %s", errStream, l.stream.why)
 		}
 	}
 }

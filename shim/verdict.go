@@ -69,8 +69,9 @@ type verdict struct {
 	method    cloud.Preference
 	challenge cloud.ChallengeID
 	repeated  bool
-	by        by    // what stood in for a second factor, if anything did
-	held      *held // with code 0: what the login waits for
+	person    string // who proved the first factor, by a name that a log may have; empty: whose name was typed
+	by        by     // what stood in for a second factor, if anything did
+	held      *held  // with code 0: what the login waits for
 
 	reply   []byte        // with Access-Accept: further attributes, in the form of a packet
 	hidden  []Hidden      // with Access-Accept

@@ -161,7 +161,7 @@ func (s *Server) expire(g *leg) {
 	case s.again(g, v.reason):
 		return
 	}
-	v.method, v.challenge = g.held.method, g.held.challenge
+	v.method, v.challenge, v.person = g.held.method, g.held.challenge, g.held.proof.Name
 	s.release(g, v)
 }
 

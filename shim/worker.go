@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"mfabridge/cloud"
@@ -92,6 +93,7 @@ func (s *Server) judge(j *job, p radius.Packet, secret *radius.Secret) (attempt,
 			v = deny(g.why)
 			v.method, v.challenge = g.held.method, g.held.challenge
 		}
+		v.person = g.held.proof.Name
 		return g.who, s.logins.seal(g.who, v)
 	}
 	a, why := readAttempt(p, j.client, secret, j.path.from.Addr())
@@ -232,6 +234,9 @@ func (s *Server) logLogin(j *job, a attempt, v verdict, took time.Duration) {
 	add("nps", npsName(v.reason))
 	add("client", j.client.Name)
 	add("user", printable(a.user))
+	if !strings.EqualFold(v.person, a.user) {
+		add("person", printable(v.person))
+	}
 	add("station", a.station)
 	add("from", j.path.from.String())
 	add("request", requestName(j.packet))

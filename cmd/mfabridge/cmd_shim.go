@@ -108,6 +108,11 @@ func (p *program) shimCheck(c *cli.Context) (err error) {
 	if err := conf.Summary(p.out); err != nil {
 		return err
 	}
+	if conf.Engine.Store != "" {
+		if t, err := parseTarget("engine.store", conf.Engine.Store, c.String("engine-key")); err == nil {
+			fmt.Fprintf(p.out, "nobody delivers codes by text: they lie in %s; an engine at engine.config or engine.url has providers\n", t.outbox())
+		}
+	}
 	state, err := addressesFree(conf)
 	if err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/urfave/cli/v2"
 
@@ -72,9 +73,9 @@ func (p *program) shimWhy(c *cli.Context) error {
 	if format != "text" && format != "json" {
 		return usage(fmt.Sprintf("--format %s is not known", format), "write text or json")
 	}
-	conf, err := p.shimConfig(c.String("config"))
+	conf, _, err := config.Load(c.String("config")) // what is odd about it is no answer to this question
 	if err != nil {
-		return err
+		return &misconfigured{err}
 	}
 	events, err := why(eventFolder(conf), names[0])
 	if err != nil {
@@ -82,7 +83,7 @@ func (p *program) shimWhy(c *cli.Context) error {
 	}
 	if len(events) == 0 {
 		return hint.New(fmt.Sprintf("no event of %s is known", names[0]),
-			"give the user as typed, or the request, challenge, station or address as a log line has it; the oldest events are gone, and packets that were dropped may have no line each")
+			"give the user, or the request, challenge, station, address or client as a log line has it; each node has its own events, the oldest are gone, and packets that were dropped may have no line each")
 	}
 	for _, e := range events {
 		if format == "json" {
@@ -107,17 +108,26 @@ func (e event) text(key string) string {
 	return ""
 }
 
-// why finds the latest events that name a user, request, challenge, station or
-// address.
+// why finds the latest events that name a user, request, challenge, station,
+// address or client, and what followed of the logins of such a user: a later leg
+// has the name that was typed, and not whose the first factor was.
 func why(folder, name string) ([]event, error) {
 	var found []event
+	theirs := make(map[string]bool) // challenges
 	for line, err := range journal.Lines(folder) {
 		if err != nil {
 			return nil, err
 		}
 		e := event{fields: make(map[string]any)}
-		if json.Unmarshal(line, &e.fields) != nil || !e.names(name) {
+		if json.Unmarshal(line, &e.fields) != nil {
 			continue // a line that is no event is nobody's
+		}
+		challenge := e.text("challenge")
+		if !e.names(name) && !theirs[challenge] {
+			continue
+		}
+		if challenge != "" && e.isOf(name) {
+			theirs[challenge] = true
 		}
 		e.raw = slices.Clone(line)
 		if found = append(found, e); len(found) > maxAnswers {
@@ -127,8 +137,27 @@ func why(folder, name string) ([]event, error) {
 	return found, nil
 }
 
+// isOf tells whether a login is a person's, by a name that was typed or that the
+// first factor gave; what stands before the @ or behind the backslash is one too.
+func (e event) isOf(name string) bool {
+	for _, key := range []string{"user", "person"} {
+		s := e.text(key)
+		if s == "" {
+			continue
+		}
+		account, _, _ := strings.Cut(s[strings.LastIndex(s, `\`)+1:], "@")
+		if strings.EqualFold(s, name) || strings.EqualFold(account, name) {
+			return true
+		}
+	}
+	return false
+}
+
 func (e event) names(name string) bool {
-	for _, key := range []string{"user", "request", "challenge", "station", "from", "client"} {
+	if e.isOf(name) {
+		return true
+	}
+	for _, key := range []string{"certificate", "request", "challenge", "station", "from", "client"} {
 		s := e.text(key)
 		switch {
 		case s == "":
@@ -147,13 +176,16 @@ func (e event) tell(w io.Writer) {
 		what = outcome
 	}
 	fmt.Fprintf(w, "%s  %s", e.text("time"), what)
-	for _, key := range []string{"user", "client", "from", "station", "method", "by", "request", "challenge"} {
+	for _, key := range []string{"user", "person", "client", "from", "certificate", "station", "method", "by", "request", "challenge"} {
 		if s := e.text(key); s != "" {
-			fmt.Fprintf(w, "  %s=%s", key, s)
+			fmt.Fprintf(w, "  %s=%s", key, onOneLine(s))
 		}
 	}
 	if ms, ok := e.fields["ms"].(float64); ok {
 		fmt.Fprintf(w, "  %.1fms", ms)
+	}
+	if again, _ := e.fields["repeated"].(bool); again {
+		fmt.Fprint(w, "  (the recorded verdict, once more)")
 	}
 	fmt.Fprintln(w)
 	for _, key := range []string{"by", "reason"} {
@@ -161,7 +193,20 @@ func (e event) tell(w io.Writer) {
 			fmt.Fprintf(w, "    %s: %s\n", word, shim.Explain(word))
 		}
 	}
-	if cause := e.text("cause"); cause != "" {
-		fmt.Fprintf(w, "    cause: %s\n", cause)
+	for _, key := range []string{"cause", "error"} {
+		if said := e.text(key); said != "" {
+			fmt.Fprintf(w, "    cause: %s\n", onOneLine(said))
+		}
 	}
+}
+
+// onOneLine is a text without what a terminal would obey: some of it is what
+// others have sent.
+func onOneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, s)
 }

@@ -41,8 +41,22 @@ func TestPasswordOfADirectoryThenCode(t *testing.T) {
 	s.write(t, "bind.secret", ldaptest.RootPassword)
 	secretFile := s.write(t, "vpn.secret", sharedSecret)
 	yaml := s.write(t, "shim.yaml", fmt.Sprintf(directoryYAML, ldaptest.Dead(t), slapd.LDAPS, slapd.CAFile, ldaptest.Root))
-	if out, err := child(t.Context(), "shim", "check", "--config", yaml).CombinedOutput(); err != nil || !strings.Contains(string(out), "the directory answers") {
-		t.Fatalf("shim check: %v\n%s", err, out)
+	out, err := child(t.Context(), "shim", "check", "--config", yaml).CombinedOutput()
+	for _, want := range []string{slapd.LDAPS + " answers, and its base is there", "cannot be asked", "nobody delivers codes by text"} {
+		if err != nil || !strings.Contains(string(out), want) {
+			t.Fatalf("shim check: %v, want %q\n%s", err, want, out)
+		}
+	}
+	text := fmt.Sprintf(directoryYAML, slapd.LDAPS, slapd.LDAP, slapd.CAFile, ldaptest.Root)
+	for change, want := range map[[2]string]string{
+		{"example\nusernames", "example\n    filter: (objectClass=account)\nusernames"}: "nobody below dc=corp,dc=example can be seen whom the filter meets",
+		{"dc=corp,dc=example\nusernames", "dc=crop,dc=example\nusernames"}:              "check base_dn: letter by letter",
+		{"bind_dn: \"", "bind_dn: \"cn=somebody,"}:                                      "check bind_dn and bind_password",
+		{slapd.CAFile, ldaptest.NewAuthority(t).File(t, t.TempDir())}:                   "check ca",
+	} {
+		if r := mfabridge(t, "shim", "check", "--config", s.write(t, "wrong.yaml", strings.Replace(text, change[0], change[1], 1))); r.code == exitDone || !strings.Contains(r.err, want) {
+			t.Errorf("%q: exit code %d, want %q in\n%s", change[1], r.code, want, r.err)
+		}
 	}
 	shim := startShim(t, yaml)
 	password := `User-Password = "correct horse"`
@@ -67,6 +81,13 @@ func TestPasswordOfADirectoryThenCode(t *testing.T) {
 		}
 	}
 	log := shim.stop()
+	// Whoever asks for the person finds what was typed in another way, and all legs.
+	for _, name := range []string{fixtures.Ada, "ada", `corp\ADA`} {
+		if r := must(t, exitDone, "shim", "why", "--config", yaml, name); !strings.Contains(r.out, `challenge  user=CORP\ada  person=`+fixtures.Ada) ||
+			!strings.Contains(r.out, `accept  user=CORP\ada`) || !strings.Contains(r.out, "wrong_password") || strings.Contains(r.out, "mallory") || r.err != "" {
+			t.Errorf("why %s says\n%s%s", name, r.out, r.err)
+		}
+	}
 	for _, reason := range []string{"wrong_password", "user_unknown", "user_ambiguous"} {
 		if !strings.Contains(log, `"reason":"`+reason+`"`) {
 			t.Errorf("the log gives no reason %s:\n%s", reason, log)

@@ -24,10 +24,11 @@ type primaries struct {
 	homes       map[string]*upstream.Client
 	directories map[string]*ldapconn.Client
 	accounts    map[string]*upstream.Client // relays of accounting
+	settings    map[string]*config.Primary  // of directories
 }
 
 func newPrimaries() *primaries {
-	return &primaries{byName: make(map[string]shim.Primary), homes: make(map[string]*upstream.Client), directories: make(map[string]*ldapconn.Client), accounts: make(map[string]*upstream.Client)}
+	return &primaries{byName: make(map[string]shim.Primary), homes: make(map[string]*upstream.Client), directories: make(map[string]*ldapconn.Client), accounts: make(map[string]*upstream.Client), settings: make(map[string]*config.Primary)}
 }
 
 func (p *program) primaries(conf *config.Config) (*primaries, error) {
@@ -79,7 +80,7 @@ func (m *primaries) bind(name string, c *config.Primary, names config.Usernames,
 	if err != nil {
 		return err
 	}
-	m.directories[name] = client
+	m.directories[name], m.settings[name] = client, c
 	var groups func(context.Context, string) ([]string, error)
 	if c.WantGroups {
 		in := ldapconn.Groups{Base: cmp.Or(c.GroupBase, c.BaseDN), Class: c.GroupClass, Member: c.MemberAttribute}
@@ -132,16 +133,70 @@ func (m *primaries) check(ctx context.Context, w io.Writer) error {
 		}
 		if answered == 0 {
 			problems = append(problems, hint.New(fmt.Sprintf("no server of primary %s answers", name),
-				"check address, port and shared secret, that this host is a client there, and that Status-Server is answered (status_server in FreeRADIUS)"))
+				"check address, port and shared secret, that this host is a client there, and that Status-Server is answered (status_server in FreeRADIUS); an NPS server answers none: there only a login shows it, mfabridge shim test"))
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(m.directories)) {
-		if err := m.byName[name].Ready(ctx); err != nil {
-			fmt.Fprintf(w, "primary %s: the directory cannot be asked\n", name)
-			problems = append(problems, hint.Wrap(fmt.Errorf("primary %s: %w", name, err), cmp.Or(hint.Of(err), "check urls, ca, bind_dn, bind_password and base_dn")))
-			continue
-		}
-		fmt.Fprintf(w, "primary %s: the directory answers, and its base is there\n", name)
+		problems = append(problems, m.checkDirectory(ctx, w, name))
 	}
 	return errors.Join(problems...)
+}
+
+// checkDirectory asks each server of a directory for itself, so that the one
+// which others stand in for is missed before it is needed, and then for people.
+func (m *primaries) checkDirectory(ctx context.Context, w io.Writer, name string) error {
+	c := m.settings[name]
+	var failed []error
+	for _, url := range c.URLs {
+		if err := lookAt(ctx, c, url); err != nil {
+			failed = append(failed, err)
+			fmt.Fprintf(w, "primary %s: %s cannot be asked (%v)\n", name, url, err)
+			continue
+		}
+		fmt.Fprintf(w, "primary %s: %s answers, and its base is there\n", name, url)
+	}
+	if len(failed) == len(c.URLs) {
+		return hint.Wrap(fmt.Errorf("no server of primary %s can be asked: %w", name, failed[0]), cmp.Or(hint.Of(failed[0]), directoryAdvice(failed[0])))
+	}
+	people, ok := m.byName[name].(*primary.LDAP)
+	if !ok {
+		return nil
+	}
+	some, err := people.Peopled(ctx)
+	switch {
+	case err != nil:
+		return hint.Wrap(fmt.Errorf("primary %s: nobody can be looked up: %w", name, err), cmp.Or(hint.Of(err), directoryAdvice(err)))
+	case !some:
+		return hint.New(fmt.Sprintf("primary %s: nobody below %s can be seen whom the filter meets", name, c.BaseDN),
+			"check base_dn, and what bind_dn may read; where the directory is not Active Directory, say filter, account_attribute, upn_attribute and sid_attribute (docs/shim.md has an example)")
+	}
+	return nil
+}
+
+// lookAt reads the base of a directory at one of its servers.
+func lookAt(ctx context.Context, c *config.Primary, url string) (err error) {
+	settings := c.LDAP()
+	settings.Servers = []string{url}
+	client, err := ldapconn.New(settings)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, client.Close()) }()
+	_, err = client.Search(ctx, ldapconn.Query{Base: c.BaseDN, BaseOnly: true, Filter: "(objectClass=*)", Attributes: []string{"1.1"}})
+	return err
+}
+
+// directoryAdvice is what to look at where a directory cannot be asked.
+func directoryAdvice(err error) string {
+	switch ldapconn.KindOf(err) {
+	case ldapconn.Unavailable:
+		return "check urls, and that this host may reach these ports"
+	case ldapconn.Untrusted:
+		return "check ca, and that the server's certificate has the name that urls has"
+	case ldapconn.Denied:
+		return "check bind_dn and bind_password, and what bind_dn may read; Active Directory lets nobody search without them"
+	case ldapconn.Missing, ldapconn.Elsewhere:
+		return "check base_dn: letter by letter, dc=corp,dc=example for corp.example"
+	}
+	return "check urls, ca, bind_dn, bind_password and base_dn"
 }

@@ -3,6 +3,7 @@ package ldapconn
 import (
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // Kind says what went wrong in a way that a program can act on.
@@ -54,7 +55,8 @@ func (e *Error) Error() string {
 		text = e.Server + ": " + text
 	}
 	if e.Err != nil {
-		text = fmt.Sprintf("%s: %v", text, e.Err)
+		// The library ends with a colon where a server gives no words of its own.
+		text = strings.TrimRight(fmt.Sprintf("%s: %v", text, e.Err), ": ")
 	}
 	return text
 }

@@ -15,6 +15,7 @@ type Query struct {
 	Filter     string
 	Attributes []string
 	BaseOnly   bool // the entry at Base alone
+	Most       int  // more entries than these are TooMuch; 0: as Config says
 }
 
 // Entry is what was found. Attribute names are compared without case.
@@ -84,7 +85,7 @@ func (c *Client) pages(ctx context.Context, l *link, q Query) ([]Entry, error) {
 	var found []Entry
 	for pages := 0; ; pages++ {
 		result, err := l.Search(ldap.NewSearchRequest(q.Base, scope, ldap.NeverDerefAliases,
-			0, int(c.cfg.Timeout.Seconds())+1, false, q.Filter, q.Attributes, []ldap.Control{paging}))
+			q.Most, int(c.cfg.Timeout.Seconds())+1, false, q.Filter, q.Attributes, []ldap.Control{paging}))
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}

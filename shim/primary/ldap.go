@@ -114,14 +114,15 @@ func (p *LDAP) Prove(ctx context.Context, l shim.Login) (shim.Proof, error) {
 	if err != nil {
 		return shim.Proof{}, err
 	}
+	name := entry.Value(p.o.UPN)
 	if !p.failures.begin(entry.DN, p.o.Now()) {
-		return shim.Proof{Reason: cloud.TooManyTries}, nil
+		return shim.Proof{Name: name, Reason: cloud.TooManyTries}, nil
 	}
 	err = p.o.Directory.Authenticate(ctx, entry.DN, l.Password)
 	kind := ldapconn.KindOf(err)
 	p.failures.end(entry.DN, err == nil, err != nil && kind == ldapconn.WrongPassword, p.o.Now())
 	if err == nil {
-		proof := shim.Proof{OK: true, Subject: subject, Otherwise: otherwise, SID: sid}
+		proof := shim.Proof{OK: true, Name: name, Subject: subject, Otherwise: otherwise, SID: sid}
 		if p.o.GroupsOf != nil {
 			if proof.Groups, err = p.o.GroupsOf(ctx, entry.DN); err != nil {
 				return shim.Proof{}, away(ctx, err)
@@ -130,7 +131,7 @@ func (p *LDAP) Prove(ctx context.Context, l shim.Login) (shim.Proof, error) {
 		return proof, nil
 	}
 	if reason, no := refusals[kind]; no {
-		return shim.Proof{Reason: reason}, nil
+		return shim.Proof{Name: name, Reason: reason}, nil
 	}
 	return shim.Proof{}, away(ctx, err)
 }
@@ -158,16 +159,21 @@ var refusals = map[ldapconn.Kind]cloud.Reason{
 
 // find returns the one entry that a typed name stands for.
 func (p *LDAP) find(ctx context.Context, name string) (ldapconn.Entry, error) {
-	if q, ok := p.question(name); ok {
+	q, ok := p.question(name)
+	if ok {
 		entries, err := p.o.Directory.Search(ctx, ldapconn.Query{Base: p.o.Base,
 			Filter:     ldapconn.All(p.o.Filter, ldapconn.Equal(q.attribute, q.value)),
 			Attributes: []string{p.o.Account, p.o.UPN, p.o.SID}})
 		if err != nil {
 			return ldapconn.Entry{}, away(ctx, err)
 		}
+		found := len(entries)
 		entries = slices.DeleteFunc(entries, func(e ldapconn.Entry) bool { return q.domain != nil && !q.domain.Holds(e.DN) })
 		switch len(entries) {
 		case 0:
+			if found > 0 {
+				return ldapconn.Entry{}, &cloud.Error{Kind: cloud.NotFound, Message: "the directory has this name, but not in the domain that usernames.domains gives for the word before the backslash"}
+			}
 		case 1:
 			if !q.meets(entries[0]) {
 				// The directory folds more than we do: accents, widths, spaces.
@@ -178,7 +184,11 @@ func (p *LDAP) find(ctx context.Context, name string) (ldapconn.Entry, error) {
 			return ldapconn.Entry{}, &cloud.Error{Kind: cloud.Conflict, Message: "the name stands for several entries of the directory"}
 		}
 	}
-	return ldapconn.Entry{}, &cloud.Error{Kind: cloud.NotFound, Message: "the name stands for no entry of the directory"}
+	message := "the directory has no entry of this name, below base_dn and met by filter"
+	if !ok {
+		message = "the word before the backslash is no domain of usernames.domains, or nothing is behind it"
+	}
+	return ldapconn.Entry{}, &cloud.Error{Kind: cloud.NotFound, Message: message}
 }
 
 // question asks for the entry that a name stands for.
@@ -235,6 +245,17 @@ func away(ctx context.Context, err error) error {
 		return &cloud.Error{Kind: cloud.Unavailable, Message: "the directory did not answer in time", Err: err}
 	}
 	return &cloud.Error{Kind: cloud.Unavailable, Message: "the directory cannot say", Err: err}
+}
+
+// Peopled tells whether the directory shows anybody below the base whom the
+// filter meets and who has an attribute that names are looked up in.
+func (p *LDAP) Peopled(ctx context.Context) (bool, error) {
+	entries, err := p.o.Directory.Search(ctx, ldapconn.Query{Base: p.o.Base, Most: 1, Attributes: []string{"1.1"},
+		Filter: ldapconn.All(p.o.Filter, ldapconn.Any([]string{"(" + p.o.Account + "=*)", "(" + p.o.UPN + "=*)"}))})
+	if ldapconn.KindOf(err) == ldapconn.TooMuch {
+		return true, nil // there are more than one
+	}
+	return len(entries) > 0, err
 }
 
 // Ready implements [shim.Primary]: it reads the base, not more often than

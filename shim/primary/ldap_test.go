@@ -140,12 +140,52 @@ func TestWhoIsAskedForTheSecondFactor(t *testing.T) {
 	p, _ := overSlapd(t, nil)
 	proof, err := p.Prove(t.Context(), typed(`CORP\ada`, password))
 	want := shim.Proof{OK: true, Subject: cloud.Key{Kind: cloud.BySID, Value: adaSID}, Otherwise: cloud.Key{Kind: cloud.ByUPN, Value: "ada@corp.example"}, SID: adaSID}
-	if err != nil || proof.Subject != want.Subject || proof.Otherwise != want.Otherwise || proof.SID != want.SID {
+	if err != nil || proof.Subject != want.Subject || proof.Otherwise != want.Otherwise || proof.SID != want.SID || proof.Name != "ada@corp.example" {
 		t.Errorf("got %+v, %v", proof, err)
 	}
 	proof, err = p.Prove(t.Context(), typed(`CORP\ada`, "wrong"))
-	if err != nil || proof.OK || proof.Reason != cloud.WrongPassword || proof.Subject.Value != "" {
+	if err != nil || proof.OK || proof.Reason != cloud.WrongPassword || proof.Subject.Value != "" || proof.Name != "ada@corp.example" {
 		t.Errorf("a wrong password: %+v, %v", proof, err)
+	}
+}
+
+// Who reads why a name is nobody's learns what to look at.
+func TestANameThatIsNobodysSaysWhy(t *testing.T) {
+	p, _ := overSlapd(t, nil)
+	for name, want := range map[string]string{
+		`OTHER\ada`:        "is no domain of usernames.domains",
+		`CORP\nobody`:      "has no entry of this name",
+		"nobody":           "has no entry of this name",
+		"trail ":           "only a name that looks like it",
+		"ada":              "several entries",
+		"nameless":         "neither a security identifier",
+		"ada@corp.example": "",
+	} {
+		if _, err := p.Prove(t.Context(), typed(name, password)); want != "" && (err == nil || !strings.Contains(err.Error(), want)) || want == "" && err != nil {
+			t.Errorf("%s: %v, want %q", name, err, want)
+		}
+	}
+	far, err := ldapconn.ParseDomain("contoso.example") // the part behind the @, and no base of the directory
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, _ = overSlapd(t, func(o *primary.LDAPOptions) { o.Domains = map[string]ldapconn.Domain{"CORP": far} })
+	if _, err := p.Prove(t.Context(), typed(`CORP\grace`, password)); err == nil || !strings.Contains(err.Error(), "not in the domain that usernames.domains gives") {
+		t.Errorf("a wrong domain: %v", err)
+	}
+}
+
+func TestPeopled(t *testing.T) {
+	for filter, want := range map[string]bool{"": true, "(objectClass=inetOrgPerson)": true, "(objectClass=account)": false, "(sAMAccountName=grace)": true} {
+		p, _ := overSlapd(t, func(o *primary.LDAPOptions) { o.Filter = filter })
+		if some, err := p.Peopled(t.Context()); err != nil || some != want {
+			t.Errorf("%s: %v, %v", filter, some, err)
+		}
+	}
+	p, s := overSlapd(t, nil)
+	s.Stop()
+	if some, err := p.Peopled(t.Context()); err == nil || some {
+		t.Errorf("without a directory: %v, %v", some, err)
 	}
 }
 

@@ -112,6 +112,7 @@ func accepted(l shim.Login, reply radius.Packet) (shim.Proof, error) {
 	if names > 1 || proof.Subject.Value == "" {
 		return shim.Proof{}, &cloud.Error{Kind: cloud.Conflict, Message: "the RADIUS server does not say whom it accepts"}
 	}
+	proof.Name = proof.Subject.Value
 	return proof, nil
 }
 

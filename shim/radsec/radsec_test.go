@@ -70,7 +70,7 @@ func start(t *testing.T) *rig {
 	if err := r.conf.MakeKeys(); err != nil {
 		t.Fatal(err)
 	}
-	log := slog.New(slog.NewTextHandler(t.Output(), nil))
+	log := slog.New(slog.NewTextHandler(io.MultiWriter(t.Output(), r.log), nil))
 	if r.server, err = shim.New(shim.Options{Config: r.conf, Verifier: verifier{}, Log: log}); err != nil {
 		t.Fatal(err)
 	}
@@ -188,7 +188,15 @@ func TestPacketsMayComeInAnyPieces(t *testing.T) {
 
 // Certificates: right, foreign, expired, none, right but of nobody.
 func TestOnlyAKnownCertificateIsServed(t *testing.T) {
-	r := start(t)
+	var r *rig
+	t.Cleanup(func() { // nobody writes any more
+		for _, want := range []string{"no client has the certificate", "other.example", "stream is closed for what came in on it: unknown_client"} {
+			if !strings.Contains(r.log.String(), want) {
+				t.Errorf("the log does not say %q:\n%s", want, r.log)
+			}
+		}
+	})
+	r = start(t)
 	for name, file := range map[string]string{"foreign": r.theirs.issue("gate.example", time.Hour), "expired": r.ours.issue("gate.example", -time.Hour),
 		"none": "", "of nobody": r.ours.issue("other.example", time.Hour)} {
 		c := r.dial(t, file)
