@@ -43,8 +43,7 @@ func (e *Engine) MailInvitation(ctx context.Context, by Actor, id cloud.UserID) 
 // invitationMail is MailInvitation inside its transaction.
 func (e *Engine) invitationMail(tx Tx, by Actor, id cloud.UserID) (m Message, device string, err error) {
 	now := e.now()
-	u, err := by.findUser(tx, id)
-	if err != nil {
+	if _, err := by.findUser(tx, id); err != nil {
 		return m, "", err
 	}
 	switch {

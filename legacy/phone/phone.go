@@ -91,16 +91,6 @@ func (n Number) Masked() string {
 	return masked
 }
 
-// isDigits tells whether s is one or more ASCII digits.
-func isDigits(s string) bool {
-	for i := range len(s) {
-		if s[i] < '0' || s[i] > '9' {
-			return false
-		}
-	}
-	return s != ""
-}
-
 // Notes is a set of what a person should know about how a number was read.
 type Notes uint8
 
