@@ -43,7 +43,7 @@ func (f *Face) events(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	s := stream{w: w, control: http.NewResponseController(w)}
+	s := stream{w}
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("X-Accel-Buffering", "no")
 	if !s.send(eventPushes, now) {
@@ -104,10 +104,7 @@ func (f *Face) gone(r *http.Request, s *stream, before, now wire.PushesAnswer) b
 }
 
 // stream writes events (HTML standard §9.2.6).
-type stream struct {
-	w       http.ResponseWriter
-	control *http.ResponseController
-}
+type stream struct{ w http.ResponseWriter }
 
 func (s *stream) send(event string, data any) bool {
 	text, _ := json.Marshal(data) // our own struct of texts
@@ -124,10 +121,4 @@ func (s *stream) tests(names []string) bool {
 	return true
 }
 
-func (s *stream) write(text string) bool {
-	if err := s.control.SetWriteDeadline(time.Now().Add(writeLimit)); err != nil {
-		return false
-	}
-	_, err := s.w.Write([]byte(text))
-	return err == nil && s.control.Flush() == nil
-}
+func (s *stream) write(text string) bool { return serve.Send(s.w, []byte(text), writeLimit) }

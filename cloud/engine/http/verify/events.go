@@ -44,7 +44,7 @@ func (f *Face) events(w http.ResponseWriter, r *http.Request) error {
 	}
 	defer func() { f.feeds.close(app, node, s, time.Now()) }()
 	w.Header().Set("Content-Type", "text/event-stream")
-	out := &sender{w: w, control: http.NewResponseController(w)}
+	out := &sender{w: w}
 	out.event(wire.EventOpen, after, nil)
 	ticker, end := time.NewTicker(beat), time.NewTimer(maxStream)
 	defer ticker.Stop()
@@ -86,9 +86,8 @@ func (f *Face) send(out *sender, app, node string, s *stream) {
 
 // sender writes events together.
 type sender struct {
-	w       http.ResponseWriter
-	control *http.ResponseController
-	text    bytes.Buffer
+	w    http.ResponseWriter
+	text bytes.Buffer
 }
 
 // event adds one event (HTML standard §9.2.6); data is JSON on one line.
@@ -109,10 +108,6 @@ func (s *sender) flush() bool {
 	if s.text.Len() == 0 {
 		return true
 	}
-	if err := s.control.SetWriteDeadline(time.Now().Add(writeLimit)); err != nil {
-		return false
-	}
-	_, err := s.w.Write(s.text.Bytes())
-	s.text.Reset()
-	return err == nil && s.control.Flush() == nil
+	defer s.text.Reset()
+	return serve.Send(s.w, s.text.Bytes(), writeLimit)
 }
