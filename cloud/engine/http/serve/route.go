@@ -192,7 +192,7 @@ func (t *Table) outermost(door Listener, mux *http.ServeMux) http.Handler {
 			spelled = strings.TrimSuffix(spelled, "/")
 		}
 		if pattern == "" || path.Clean(spelled) != spelled {
-			t.unrouted(w, r, mux)
+			t.unrouted(w, r, door, mux)
 			return
 		}
 		mux.ServeHTTP(w, r)
@@ -200,7 +200,7 @@ func (t *Table) outermost(door Listener, mux *http.ServeMux) http.Handler {
 }
 
 // unrouted answers what no row takes.
-func (t *Table) unrouted(w http.ResponseWriter, r *http.Request, mux *http.ServeMux) {
+func (t *Table) unrouted(w http.ResponseWriter, r *http.Request, door Listener, mux *http.ServeMux) {
 	clean := path.Clean(r.URL.EscapedPath()) == r.URL.EscapedPath()
 	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete} {
 		other := r.Clone(r.Context())
@@ -211,6 +211,10 @@ func (t *Table) unrouted(w http.ResponseWriter, r *http.Request, mux *http.Serve
 	}
 	if w.Header().Get("Allow") != "" {
 		write(w, http.StatusMethodNotAllowed, &cloud.Error{Kind: cloud.Unsupported, Message: "this route takes another method"})
+		return
+	}
+	if door == Pages && person(r) {
+		lost(w, r)
 		return
 	}
 	// Not NotFound: that is an answer about somebody, and whoever asked at the

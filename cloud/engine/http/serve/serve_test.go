@@ -284,6 +284,32 @@ func TestPlacesAreKeptFree(t *testing.T) {
 	}
 }
 
+// Programs read JSON where nothing is, and people a page that leads somewhere.
+func TestNobodyIsLost(t *testing.T) {
+	t.Parallel()
+	var handled atomic.Int64
+	made := table(t, serve.Limits{}, &handled, nil)
+	ask := func(door serve.Listener, method, path, accept string) *httptest.ResponseRecorder {
+		w, r := httptest.NewRecorder(), httptest.NewRequest(method, path, http.NoBody)
+		r.Header.Set("Accept", accept)
+		made.Handler(door).ServeHTTP(w, r)
+		return w
+	}
+	const browser = "text/html,application/xhtml+xml,*/*;q=0.8"
+	for path, up := range map[string]string{"/Authenticator": "./", "/a/b": "./../", "/a/b/": "./../../"} {
+		w := ask(serve.Pages, "GET", path, browser)
+		if w.Code != http.StatusNotFound || w.Header().Get("Content-Type") != "text/html; charset=utf-8" || w.Header().Get("Cache-Control") != "no-store" ||
+			!strings.Contains(w.Header().Get("Content-Security-Policy"), "default-src 'none'") || strings.Count(w.Body.String(), `<a href="`+up+`">`) != 2 {
+			t.Errorf("%s: %d %v\n%s", path, w.Code, w.Header(), w.Body)
+		}
+	}
+	for _, w := range []*httptest.ResponseRecorder{ask(serve.Pages, "GET", "/none", "*/*"), ask(serve.Pages, "POST", "/none", browser), ask(serve.API, "GET", "/none", browser)} {
+		if w.Code != http.StatusNotFound || w.Header().Get("Content-Type") != "application/json" || !strings.Contains(w.Body.String(), "no such route") {
+			t.Errorf("%d %v\n%s", w.Code, w.Header(), w.Body)
+		}
+	}
+}
+
 func TestRoutesMustBeWhole(t *testing.T) {
 	h := func(http.ResponseWriter, *http.Request) error { return nil }
 	good := serve.Route{Listener: serve.API, Method: "GET", Path: "/x", Open: true, Handler: h}
