@@ -19,6 +19,7 @@ package app
 
 import (
 	"bytes"
+	"compress/gzip"
 	"crypto/sha256"
 	"embed"
 	"encoding/base64"
@@ -28,6 +29,7 @@ import (
 	"net/http"
 	"path"
 	"slices"
+	"strings"
 	"time"
 
 	"mfabridge/cloud"
@@ -61,6 +63,7 @@ var web embed.FS
 type file struct {
 	kind, tag string
 	body      []byte
+	packed    []byte // the same by gzip; nil: no smaller
 }
 
 // Face serves the page.
@@ -80,7 +83,7 @@ func New() (*Face, error) {
 		return nil, err
 	}
 	f := &Face{files: map[string]file{}}
-	sum, kept := sha256.New(), []string{}
+	sum, kept, page := sha256.New(), []string{}, []byte(nil)
 	for _, entry := range entries {
 		name := entry.Name()
 		body, err := fs.ReadFile(root, name)
@@ -93,24 +96,60 @@ func New() (*Face, error) {
 		}
 		sum.Write([]byte(name + "\x00"))
 		sum.Write(body)
-		if name != workerFile && name != pageFile {
+		if name == pageFile {
+			page = body
+			continue
+		}
+		if name != workerFile {
 			kept = append(kept, name)
 		}
-		f.files[name] = newFile(kind, body)
+		if f.files[name], err = newFile(kind, body); err != nil {
+			return nil, err
+		}
 	}
-	f.page = f.files[pageFile]
-	delete(f.files, pageFile)
+	if f.page, err = newFile(types[".html"], bytes.Replace(page, []byte(modules), []byte(preloads(kept)), 1)); err != nil {
+		return nil, err
+	}
 	head, err := json.Marshal(map[string]any{"version": encode(sum.Sum(nil)), "files": kept})
 	if err != nil {
 		return nil, err
 	}
-	f.files[workerFile] = newFile(types[".js"], slices.Concat([]byte("const kept = "), head, []byte(";\n"), f.files[workerFile].body))
-	return f, nil
+	f.files[workerFile], err = newFile(types[".js"], slices.Concat([]byte("const kept = "), head, []byte(";\n"), f.files[workerFile].body))
+	return f, err
 }
 
-func newFile(kind string, body []byte) file {
+// modules stands in the page where all modules are named: a browser would else
+// hear of each only from the one that imports it, over and over.
+const modules = "<!-- modules -->"
+
+func preloads(names []string) string {
+	var text strings.Builder
+	for _, name := range names {
+		if path.Ext(name) == ".js" {
+			text.WriteString(`<link rel="modulepreload" href="authenticator/` + name + "\">\n")
+		}
+	}
+	return strings.TrimSuffix(text.String(), "\n")
+}
+
+func newFile(kind string, body []byte) (file, error) {
 	sum := sha256.Sum256(body)
-	return file{kind: kind, tag: `"` + encode(sum[:]) + `"`, body: body}
+	f := file{kind: kind, tag: encode(sum[:]), body: body}
+	var packed bytes.Buffer
+	to, err := gzip.NewWriterLevel(&packed, gzip.BestCompression)
+	if err != nil {
+		return f, err
+	}
+	if _, err := to.Write(body); err != nil {
+		return f, err
+	}
+	if err := to.Close(); err != nil {
+		return f, err
+	}
+	if packed.Len() < len(body) {
+		f.packed = packed.Bytes()
+	}
+	return f, nil
 }
 
 func encode(sum []byte) string { return base64.RawURLEncoding.EncodeToString(sum[:12]) }
@@ -146,7 +185,7 @@ func (f *Face) part(w http.ResponseWriter, r *http.Request) error {
 	// What is opened by itself, as an image can be, does nothing either.
 	h.Set("Content-Security-Policy", "default-src 'none'; connect-src 'self'; frame-ancestors 'none'")
 	if name == workerFile {
-		h.Set("Service-Worker-Allowed", Path)
+		h.Set("Service-Worker-Allowed", ".."+Path) // from where the worker is: also below the address of a proxy
 	}
 	return part.send(w, r)
 }
@@ -156,9 +195,28 @@ func (f file) send(w http.ResponseWriter, r *http.Request) error {
 	h := w.Header()
 	h.Set("Content-Type", f.kind)
 	h.Set("Cache-Control", "no-cache")
-	h.Set("Etag", f.tag)
+	h.Set("Vary", "Accept-Encoding")
+	body, tag := f.body, f.tag
+	if f.packed != nil && takesGzip(r) {
+		body, tag = f.packed, tag+".gz"
+		h.Set("Content-Encoding", "gzip")
+	}
+	h.Set("Etag", `"`+tag+`"`)
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
-	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(f.body))
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(body))
 	return nil
+}
+
+// takesGzip tells whether the caller names gzip among what it unpacks, and
+// without a weight: whoever weighs gets the file as it is.
+func takesGzip(r *http.Request) bool {
+	for _, given := range r.Header.Values("Accept-Encoding") {
+		for name := range strings.SplitSeq(given, ",") {
+			if strings.EqualFold(strings.TrimSpace(name), "gzip") {
+				return true
+			}
+		}
+	}
+	return false
 }

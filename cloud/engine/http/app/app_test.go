@@ -1,6 +1,8 @@
 package app_test
 
 import (
+	"compress/gzip"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -45,8 +47,30 @@ func TestFiles(t *testing.T) {
 			t.Errorf("%s again: %d", path, w.Code)
 		}
 	}
+	for _, path := range []string{"/authenticator", "/authenticator/de.js"} {
+		w, plain := ask(path, "Accept-Encoding", "br, gzip"), ask(path, "Accept-Encoding", "gzip;q=0")
+		unpacked, err := gzip.NewReader(w.Body)
+		if err != nil || w.Header().Get("Content-Encoding") != "gzip" || w.Header().Get("Vary") != "Accept-Encoding" || plain.Header().Get("Content-Encoding") != "" ||
+			w.Header().Get("Etag") == plain.Header().Get("Etag") || 2*w.Body.Len() > plain.Body.Len() {
+			t.Fatalf("%s by gzip: %v, %v", path, err, w.Header())
+		}
+		if text, err := io.ReadAll(unpacked); err != nil || string(text) != plain.Body.String() {
+			t.Errorf("%s by gzip is another one: %v", path, err)
+		}
+		if w := ask(path, "Accept-Encoding", "gzip", "If-None-Match", w.Header().Get("Etag")); w.Code != http.StatusNotModified || w.Body.Len() > 0 {
+			t.Errorf("%s by gzip again: %d", path, w.Code)
+		}
+	}
+	for _, name := range []string{"main.js", "en.js", "qrdata.js"} {
+		if !strings.Contains(page.Body.String(), `<link rel="modulepreload" href="authenticator/`+name+`">`) {
+			t.Errorf("the page does not name %s", name)
+		}
+	}
+	if strings.Contains(page.Body.String(), "sw.js") || strings.Contains(page.Body.String(), "<!--") {
+		t.Errorf("the page says\n%s", page.Body)
+	}
 	worker := ask("/authenticator/sw.js")
-	if worker.Header().Get("Service-Worker-Allowed") != "/authenticator" || !strings.HasPrefix(worker.Body.String(), "const kept = {") || !strings.Contains(worker.Body.String(), `"main.js"`) {
+	if worker.Header().Get("Service-Worker-Allowed") != "../authenticator" || !strings.HasPrefix(worker.Body.String(), "const kept = {") || !strings.Contains(worker.Body.String(), `"main.js"`) {
 		t.Errorf("the worker: %v %.80s", worker.Header(), worker.Body)
 	}
 	for _, path := range []string{"/authenticator/none.js", "/authenticator/index.html", "/authenticator/..%2fapp.go", "/authenticator/../main.js"} {

@@ -8,7 +8,7 @@ const addresses = new Set([page, ...kept.files.map((name) => new URL(name, self.
 self.addEventListener("install", (event) => {
   event.waitUntil((async () => {
     const cache = await caches.open(shelf);
-    await cache.addAll([...addresses].map((address) => new Request(address, { cache: "reload" })));
+    await cache.addAll([...addresses].map((address) => new Request(address, { cache: "no-cache" })));
     await self.skipWaiting();
   })());
 });
