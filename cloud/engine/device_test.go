@@ -66,6 +66,22 @@ func TestInvitationRefused(t *testing.T) {
 	}
 }
 
+// Owners read since when a device is theirs: that is its activation, however
+// long the invitation had been open.
+func TestDeviceIsAsOldAsItsActivation(t *testing.T) {
+	h := build(t)
+	id := h.user(t, 1)
+	h.write(t, invitation(id, cloud.Add, "", "invited"))
+	h.Advance(10 * 24 * time.Hour)
+	if err := h.Activate(t.Context(), id, h.read(t, id).Authenticators[0].ID, "phone"); err != nil {
+		t.Fatal(err)
+	}
+	me, err := h.Owned(t.Context(), id)
+	if err != nil || len(me.Devices) != 1 || !me.Devices[0].Created.Equal(h.Now()) {
+		t.Errorf("activated at %s: %+v, %v", h.Now(), me.Devices, err)
+	}
+}
+
 // A device that is active is read, counts, and can be removed, on both kinds.
 func TestActiveDevice(t *testing.T) {
 	for _, kind := range []engine.Kind{engine.KindEngine, engine.KindEntra} {

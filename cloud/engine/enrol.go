@@ -295,7 +295,7 @@ func (e *Engine) activate(tx Tx, user cloud.UserID, device, name string, key []b
 		return refuse(cloud.Denied, "the method policy does not allow this user an authenticator")
 	}
 	d := devices[i]
-	d.State, d.Name, d.Until, d.Key = deviceActive, name, time.Time{}, key
+	d.State, d.Name, d.Until, d.Created, d.Key = deviceActive, name, time.Time{}, now, key
 	if err := tx.PutDevice(&d); err != nil {
 		return err
 	}
