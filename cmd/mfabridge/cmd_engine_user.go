@@ -308,9 +308,14 @@ func (p *program) printUser(c *cli.Context, e administrator, u cloud.User) error
 		}
 	}
 	for _, a := range u.Authenticators {
-		if err := line(cloud.Authenticator, cloud.Value{State: a.State}); err != nil {
-			return err
+		text := a.State
+		if a.Name != "" {
+			text += fmt.Sprintf(" %q", migrate.Plain(a.Name))
 		}
+		if a.Until.After(p.now()) {
+			text += " until " + a.Until.UTC().Format(time.RFC3339)
+		}
+		fmt.Fprintf(t, "%s\t%s\n", cloud.Authenticator, text)
 	}
 	for i := range u.OATH {
 		if err := line(u.OATH[i].Method, cloud.Value{OATH: &u.OATH[i].OATH}); err != nil {
