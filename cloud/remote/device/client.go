@@ -23,6 +23,7 @@ import (
 	"mfabridge/cloud/engine"
 	"mfabridge/cloud/engine/http/wire"
 	"mfabridge/cloud/remote"
+	"mfabridge/internal/hint"
 	"mfabridge/internal/secret"
 )
 
@@ -184,7 +185,11 @@ func (c *Client) call(ctx context.Context, d *Device, now time.Time, wait time.D
 	}
 	w, err := c.http.Do(r)
 	if err != nil {
-		return &cloud.Error{Kind: cloud.Unavailable, Message: "the engine does not answer", Err: err}
+		silent := &cloud.Error{Kind: cloud.Unavailable, Message: "the engine does not answer", Err: err}
+		if _, unknown := errors.AsType[x509.UnknownAuthorityError](err); unknown {
+			return hint.Wrap(silent, "where its certificate comes from an authority of your organisation, name the file of that with --ca")
+		}
+		return silent
 	}
 	defer w.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(w.Body, maxAnswer+1))

@@ -8,6 +8,8 @@ import (
 	"encoding/base32"
 	"encoding/json"
 	"fmt"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -17,6 +19,7 @@ import (
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
 	"mfabridge/cloud/remote/device"
+	"mfabridge/internal/hint"
 	"mfabridge/internal/secret"
 )
 
@@ -50,6 +53,22 @@ func parse(t testing.TB, b secret.Bytes) *device.Device {
 		t.Fatal(err)
 	}
 	return d
+}
+
+// Whoever has to name an authority is told how.
+func TestUnknownAuthorityIsNamed(t *testing.T) {
+	s := httptest.NewUnstartedServer(http.NotFoundHandler())
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	s.StartTLS()
+	defer s.Close()
+	c, err := device.New(device.Options{URL: s.URL, CA: x509.NewCertPool()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = c.Pass(t.Context(), "ada@contoso.example", secret.FromString("x"))
+	if cloud.KindOf(err) != cloud.Unavailable || !strings.Contains(hint.Of(err), "--ca") {
+		t.Errorf("%v, %q", err, hint.Of(err))
+	}
 }
 
 func TestCodeIsThatOfTheRFC(t *testing.T) {
