@@ -33,6 +33,11 @@ const pale = `(() => {
   for (const e of front.querySelectorAll("input, select, textarea")) {
     if (!e.labels?.length) { bad.push("no label: " + e.outerHTML.slice(0, 80)); }
   }
+  for (const e of front.querySelectorAll("a[aria-label], button[aria-label]")) { // what is seen is said by whoever speaks to the page (WCAG 2, 2.5.3)
+    const seen = e.innerText?.trim() ?? "";
+    if (/\p{L}/u.test(seen) && !e.getAttribute("aria-label").includes(seen)) { bad.push("another name: " + seen + ", " + e.getAttribute("aria-label")); }
+  }
+  if (!/^(\(\d+\) )?(.+ – )?Authenticator$/.test(document.title) || location.hash.length > 1 && !document.title.includes(document.querySelector("main h1").textContent)) { bad.push("title: " + document.title); }
   for (const e of front.querySelectorAll("button, a")) {
     if (!e.textContent.trim() && !e.getAttribute("aria-label")) { bad.push("no name: " + e.outerHTML.slice(0, 80)); }
   }
@@ -43,8 +48,11 @@ const pale = `(() => {
 // MFABRIDGE_LOOK, a folder, pictures of all of it go there.
 func (b *tab) inspect(name string) {
 	b.t.Helper()
-	for _, width := range []int64{1280, 390, 320} {
+	for _, width := range []int64{1280, 390, 320, 195} { // the last one is a telephone that shows everything twice as large
 		for _, scheme := range []string{"dark", "light"} {
+			if width < 320 && scheme == "dark" {
+				continue // it is as wide as by day
+			}
 			b.look(width, scheme)
 			if got := get[int64](b, `document.documentElement.scrollWidth`); got > width {
 				b.t.Errorf("%s, %d wide: the page is %d wide", name, width, got)

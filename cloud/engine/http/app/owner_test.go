@@ -3,6 +3,7 @@ package app_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/cdproto/cdp"
@@ -46,10 +47,11 @@ func TestOwnerLooksAfterDevices(t *testing.T) {
 	a.click("Rename")
 	get[bool](a, `(document.querySelector("details[open] input").value = "", true)`)
 	a.fill("Name", "Ada's <b>telephone</b>")
-	get[bool](a, `(Array.from(document.querySelectorAll("details[open] button")).find((e) => e.innerText === "Rename").click(), true)`)
+	get[bool](a, `((e) => { e.focus(); e.click(); return true; })(Array.from(document.querySelectorAll("details[open] button")).find((e) => e.innerText === "Rename"))`)
 	a.sees("The device has its new name")
+	a.want(`document.activeElement.innerText === "The device has its new name."`) // and not the begin of the page
 	a.sees("Ada's <b>telephone</b>")
-	a.click("The answer for VPN was not me")
+	a.click("This was not me: VPN")
 	a.click("Report it")
 	a.sees("It was reported")
 	a.sees("Reported: this was not you")
@@ -69,10 +71,35 @@ func TestOwnerLooksAfterDevices(t *testing.T) {
 	b.sees("No longer active")
 	b.click("Details of " + ada)
 	b.sees("does not know this device any more")
+	if text := b.page(); strings.Contains(text, checkNow) || strings.Contains(text, "The server has refused that") {
+		t.Errorf("a device that was removed is offered what is refused:\n%s", text)
+	}
 	b.click("Remove")
 	b.click("Remove")
 	b.sees("Welcome")
 	a.quiet()
+	b.quiet()
+}
+
+// Whoever has all devices that they may have is told so, and what to do.
+func TestNoRoomForADevice(t *testing.T) {
+	t.Parallel()
+	h := build(t)
+	if _, err := h.engine.ChangeSettings(t.Context(), operator, func(s *engine.Settings) { s.Enrol, s.Devices = true, 1 }); err != nil {
+		t.Fatal(err)
+	}
+	b := open(t, h.url)
+	h.activated(t, b)
+	_, word, err := h.engine.IssuePass(t.Context(), operator, h.user, time.Hour, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.expect = []string{"400"}
+	b.visit("#user=" + ada)
+	b.click("I have a pass of the helpdesk")
+	b.fill("Pass", string(word.Reveal()))
+	b.click("Next")
+	b.sees("You have as many devices as you may have")
 	b.quiet()
 }
 
@@ -213,8 +240,9 @@ func TestGerman(t *testing.T) {
 	h := build(t)
 	b := open(t, h.url)
 	b.visit("#settings")
-	get[bool](b, `((e) => { e.value = "de"; e.dispatchEvent(new Event("change", { bubbles: true })); return true; })(document.querySelector("select"))`)
+	get[bool](b, `((e) => { e.focus(); e.value = "de"; e.dispatchEvent(new Event("change", { bubbles: true })); return true; })(document.querySelector("select"))`)
 	b.sees("Einstellungen")
+	b.want(`document.activeElement === document.querySelector("select")`) // whoever uses the keyboard goes on here
 	if got := get[string](b, `document.documentElement.lang`); got != "de" {
 		t.Errorf("the language is %s", got)
 	}

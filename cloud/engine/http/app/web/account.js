@@ -14,12 +14,12 @@ export async function accountPage(query) {
   if (!account || account.draft) {
     return h("div", { class: "page narrow" }, h("h1", {}, t("account.none")), h("p", {}, h("a", { href: "#" }, t("home.title"))));
   }
+  const removed = known.get(account.id)?.state === "removed"; // the engine answers it nothing
   return h("div", { class: "page narrow" }, h("h1", {}, account.label || account.issuer || t("home.nameless")),
-    account.device ? standing(account) : names(account), account.device ? reach(account) : null, account.device ? await own(account) : null, ending(account));
+    account.device ? standing(account, removed) : names(account), ...account.device && !removed ? [reach(account), await own(account)] : [], ending(account));
 }
 
-function standing(account) {
-  const removed = known.get(account.id)?.state === "removed";
+function standing(account, removed) {
   const row = (name, value) => [h("dt", {}, name), h("dd", {}, value)];
   return h("div", {}, removed ? notice("warning", t("account.removed")) : null,
     h("dl", { class: "facts" }, row(t("account.state"), h("span", { "data-state": account.id }, stateOf(account))),

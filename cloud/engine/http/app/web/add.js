@@ -4,7 +4,7 @@ import { field, h, mark, notice } from "./dom.js";
 import { about } from "./engine.js";
 import { add, enrol, readLink, usualName } from "./enrol.js";
 import { Refusal } from "./base.js";
-import { complete, form, text } from "./form.js";
+import { complete, deviceName, form, text } from "./form.js";
 import { readAddress, readSecret } from "./otp.js";
 import { newPIN } from "./pin.js";
 import { reader } from "./scan.js";
@@ -50,7 +50,7 @@ export function activatePage(query) {
 // code, or nothing where they are not complete; a PIN is asked for where the
 // engine wants one.
 function activation(given, ...fields) {
-  const name = text({ autocomplete: "off", value: usualName(), maxlength: "64", autocapitalize: "sentences" });
+  const name = deviceName(t("device"), usualName(), t("device.hint"));
   const place = h("div", {});
   let pin = null;
   const ask = (length) => {
@@ -59,12 +59,12 @@ function activation(given, ...fields) {
   };
   about().then((known) => known.pin && ask(known.pin_length)).catch(() => {}); // told when the form is sent
   return form(t("activate.go"), async () => {
-    const known = complete(name) && given();
+    const called = name.value(), known = given();
     const chosen = pin?.value();
-    if (!known || chosen === null) {
+    if (called === null || !known || chosen === null) {
       return;
     }
-    const made = await enrol(known.user, known.code, name.value.trim(), chosen).catch((refusal) => {
+    const made = await enrol(known.user, known.code, called, chosen).catch((refusal) => {
       throw refusal.key === "engine.denied" ? new Refusal("activate.denied") : refusal;
     });
     if (made.needs) {
@@ -73,7 +73,7 @@ function activation(given, ...fields) {
     } else {
       go(`ready?id=${made.id}`);
     }
-  }, ...fields, field(t("device"), name, t("device.hint")), place);
+  }, ...fields, name.element, place);
 }
 
 export function importPage() {

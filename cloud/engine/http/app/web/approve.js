@@ -2,8 +2,8 @@
 import { plain } from "./base.js";
 import { busy, field, h, mark, notice } from "./dom.js";
 import { now, press, setPIN } from "./engine.js";
-import { newPIN, pinInput } from "./pin.js";
-import { accounts, change } from "./vault.js";
+import { newPIN, pinInput, wrongPIN } from "./pin.js";
+import { accounts, change, channel } from "./vault.js";
 import { gone as ends, known } from "./watch.js";
 import { ago, clock, t } from "./words.js";
 
@@ -14,10 +14,17 @@ const answered = new Set(); // and those that were answered here
 let shown = null; // { account, push, stage, result, since }
 let sheet = null;
 let onAside = () => {};
+const tabs = channel("mfabridge-answers"); // what was answered in one tab was answered by this device
 
 // Begins; aside is called when somebody puts a sign-in aside.
 export function begin(aside) {
   onAside = aside;
+  tabs.addEventListener("message", ({ data: { challenge, result } }) => {
+    answered.add(challenge);
+    if (shown?.push.challenge === challenge && shown.stage !== "sending" && Object.hasOwn(marks, result)) {
+      finish(result);
+    }
+  });
 }
 
 // The sign-ins that wait: [{ account, push }], oldest first.
@@ -110,7 +117,7 @@ function draw() {
   if (!sheet.open) {
     sheet.showModal();
   }
-  (sheet.querySelector("[data-first]") ?? sheet.querySelector("h2")).focus();
+  (sheet.querySelector("[data-first]") ?? sheet.querySelector("h2")).focus({ preventScroll: true }); // who signs in where is read first
 }
 
 const title = (text) => h("h2", { id: "sheet-title", tabindex: "-1", "aria-describedby": "sheet-text" }, text);
@@ -187,7 +194,9 @@ function send(button, answer, given = {}) {
         shown.stage = from;
         await pinRefused(account, got, given.control);
       } else {
-        finish(resultOf(answer, got));
+        const result = resultOf(answer, got);
+        tabs.postMessage({ challenge: push.challenge, result });
+        finish(result);
       }
     } catch (refusal) {
       if (refusal.key === "engine.not_found") {
@@ -227,7 +236,7 @@ async function pinRefused(account, { pin: state, tries_left: left }, control) {
     draw();
   } else {
     control.value = "";
-    mark(control, t("pin.wrong", { left: left ?? 0 }));
+    mark(control, wrongPIN(left));
   }
 }
 

@@ -12,8 +12,9 @@ export class Refusal extends Error {
 
 // A text from elsewhere on one line, without what hides or turns parts of it.
 export function plain(text, most = 128) {
-  const line = String(text ?? "").replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}]/gu, " ").replace(/\s+/g, " ").trim();
-  return line.length > most ? `${line.slice(0, most)}…` : line;
+  const line = String(text ?? "").replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}\p{Cs}]/gu, " ").replace(/\s+/g, " ").trim();
+  const signs = Array.from(line);
+  return signs.length > most ? `${signs.slice(0, most).join("")}…` : line;
 }
 
 const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";

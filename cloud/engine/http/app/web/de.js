@@ -3,7 +3,7 @@ export default {
   "name": "Authenticator", "nav": "Seiten", "back": "Zurück", "next": "Weiter", "done": "Fertig", "save": "Speichern", "cancel": "Abbrechen", "again": "Von vorn beginnen",
   "needed": "Diese Angabe fehlt.", "user": "Benutzername", "password": "Kennwort", "device": "Name dieses Geräts",
   "device.hint": "Daran erkennen Sie das Gerät wieder, zum Beispiel in der Liste Ihrer Geräte.",
-  "device.name": "{browser} auf {system}", "device.browser": "Browser", "device.system": "diesem Gerät",
+  "device.long": "Dieser Name ist zu lang.", "device.name": "{browser} auf {system}", "device.browser": "Browser", "device.system": "diesem Gerät",
 
   "home.title": "Ihre Konten", "home.welcome": "Willkommen", "home.add": "Konto hinzufügen", "home.nameless": "Konto",
   "home.empty": "Diese App bestätigt Ihre Anmeldungen und zeigt Codes. Fügen Sie zuerst ein Konto hinzu.",
@@ -35,9 +35,10 @@ export default {
   "activate.denied": "Der Code ist falsch, schon benutzt oder zu alt. Holen Sie sich einen neuen.",
   "invite.title": "Anmelden und aktivieren", "invite.lead": "Melden Sie sich wie bei der Arbeit an. Danach kann dieses Gerät Ihre Anmeldungen bestätigen.", "invite.pass": "Ich habe einen Pass vom Helpdesk",
   "invite.password": "Mit meinem Kennwort", "invite.pass.lead": "Tippen Sie den befristeten Pass ein, den der Helpdesk Ihnen gegeben hat.", "invite.pass.label": "Pass", "invite.code": "Code",
-  "invite.denied": "Das ging nicht. Name oder Kennwort ist falsch, oder niemand hat Sie eingeladen. Nach mehreren Versuchen müssen Sie warten.",
+  "invite.denied": "Das ging nicht. Name oder Kennwort ist falsch, niemand hat Sie eingeladen, oder Sie haben noch keinen zweiten Schritt: Bitten Sie dann den Helpdesk um einen Pass. Nach mehreren Versuchen müssen Sie warten.",
   "invite.pass.denied": "Das ging nicht. Name oder Pass ist falsch, oder niemand hat Sie eingeladen.", "invite.second.denied": "Der Code ist falsch oder es ist zu spät. Versuchen Sie es noch einmal oder beginnen Sie von vorn.",
   "invite.second.oath": "Tippen Sie den Code ein, den Ihre bisherige App oder Ihr Token zeigt.", "invite.second.sms": "Wir haben einen Code an Ihr Telefon geschickt. Tippen Sie ihn hier ein.",
+  "invite.full": "Sie haben so viele Geräte, wie Sie haben dürfen. Entfernen Sie eines, das Sie nicht brauchen: unter „Einstellungen“, „Meine Geräte verwalten“. Beginnen Sie dann von vorn.",
   "invite.proven": "Sie sind angemeldet als {user}.", "invite.here": "Dieses Gerät verwenden", "invite.there": "Ein anderes Gerät verwenden",
   "invite.there.text": "Öffnen Sie diese Seite auf dem anderen Gerät und tippen Sie dort diesen Code ein. Er gilt bis {until}.",
 
@@ -67,6 +68,7 @@ export default {
   "insecure": "Diese Adresse ist nicht sicher: Sie beginnt mit http. Öffnen Sie die Seite mit https.", "unexpected": "Auf dieser Seite ist etwas schiefgegangen. Laden Sie sie neu.", "retry": "Noch einmal versuchen", "home.seen": "Verstanden",
   "pin": "PIN", "pin.title": "PIN dieses Geräts", "pin.new": "Neue PIN", "pin.repeat": "Neue PIN noch einmal", "pin.old": "Bisherige PIN", "pin.change": "PIN ändern", "pin.set": "PIN wählen",
   "pin.first": "Ihre Organisation verlangt bei jeder Bestätigung eine PIN. Wählen Sie eine für dieses Gerät.", "pin.rule": "Mindestens {length} Ziffern, nicht alle gleich und nicht der Reihe nach.",
+  "pin.wrong.last": "Das ist nicht die PIN. Sie haben noch einen Versuch.",
   "pin.differs": "Die beiden sind nicht gleich.", "pin.wrong": "Das ist nicht die PIN. Sie haben noch {left} Versuche.", "pin.weak": "Wählen Sie eine andere PIN: Diese ist zu kurz oder zu leicht zu erraten.",
   "pin.there": "Dieses Gerät hat schon eine PIN. Geben Sie sie ein.", "pin.done": "Ab jetzt gilt die neue PIN.",
   "result.locked": "Dieses Gerät ist gesperrt", "result.locked.text": "Zu viele falsche PINs. Melden Sie sich unter „Einstellungen“, „Meine Geräte verwalten“ an und entsperren Sie es, oder rufen Sie den Helpdesk an.",
@@ -83,7 +85,7 @@ export default {
   "devices.renamed": "Das Gerät hat seinen neuen Namen.", "devices.unlocked": "Das Gerät ist entsperrt. Es fragt bei der nächsten Bestätigung nach einer neuen PIN.",
   "default.title": "Wie Sie gefragt werden", "default.label": "Zuerst", "default.done": "Ab jetzt werden Sie so gefragt.",
   "recent.title": "Letzte Antworten", "recent.none": "In letzter Zeit wurde nichts bestätigt oder abgelehnt.", "recent.approved": "Bestätigt", "recent.denied": "Abgelehnt", "recent.expired": "Abgelaufen", "recent.reported": "Gemeldet: Das waren nicht Sie.",
-  "recent.report": "Das war ich nicht", "recent.report.label": "Die Antwort für {application} war nicht ich", "recent.report.text": "Ihre Organisation erfährt, dass jemand anders Ihr Konto benutzt hat. Vielleicht wird es eine Weile gesperrt. Ändern Sie Ihr Kennwort.",
+  "recent.report": "Das war ich nicht", "recent.report.label": "Das war ich nicht: {application}", "recent.report.text": "Ihre Organisation erfährt, dass jemand anders Ihr Konto benutzt hat. Vielleicht wird es eine Weile gesperrt. Ändern Sie Ihr Kennwort.",
   "recent.report.yes": "Melden", "recent.done": "Gemeldet. Ändern Sie jetzt Ihr Kennwort.",
 
   "reach.title": "Prüfen, ob Anfragen dieses Gerät erreichen",

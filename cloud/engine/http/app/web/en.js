@@ -3,7 +3,7 @@ export default {
   "name": "Authenticator", "nav": "Pages", "back": "Back", "next": "Next", "done": "Done", "save": "Save", "cancel": "Cancel", "again": "Start again",
   "needed": "This is needed.", "user": "User name", "password": "Password", "device": "Name of this device",
   "device.hint": "You know the device again by it, for example in the list of your devices.",
-  "device.name": "{browser} on {system}", "device.browser": "Browser", "device.system": "this device",
+  "device.long": "This name is too long.", "device.name": "{browser} on {system}", "device.browser": "Browser", "device.system": "this device",
 
   "home.title": "Your accounts", "home.welcome": "Welcome", "home.add": "Add an account", "home.nameless": "Account",
   "home.empty": "This app approves your sign-ins and shows codes. Add an account to begin.",
@@ -35,9 +35,10 @@ export default {
   "activate.denied": "The code is not right, was used, or is too old. Get a new one.",
   "invite.title": "Sign in to activate", "invite.lead": "Sign in as you do at work. Then this device can approve your sign-ins.", "invite.pass": "I have a pass of the helpdesk",
   "invite.password": "Use my password", "invite.pass.lead": "Type the temporary pass that the helpdesk gave you.", "invite.pass.label": "Pass", "invite.code": "Code",
-  "invite.denied": "That did not work. The name or the password is wrong, or nobody has invited you. After several tries you have to wait.",
+  "invite.denied": "That did not work. The name or the password is wrong, nobody has invited you, or you have no second step yet: then ask the helpdesk for a pass. After several tries you have to wait.",
   "invite.pass.denied": "That did not work. The name or the pass is wrong, or nobody has invited you.", "invite.second.denied": "The code is not right, or it is too late. Try again, or start again.",
   "invite.second.oath": "Type the code that your present app or token shows.", "invite.second.sms": "We have sent a code to your telephone. Type it here.",
+  "invite.full": "You have as many devices as you may have. Remove one that you do not need: under “Settings”, “Look after my devices”. Then start again.",
   "invite.proven": "You are signed in as {user}.", "invite.here": "Use this device", "invite.there": "Use another device",
   "invite.there.text": "Open this page on the other device and type this code. It is good until {until}.",
 
@@ -67,6 +68,7 @@ export default {
   "insecure": "This address is not safe: it begins with http. Open the page by https.", "unexpected": "Something went wrong on this page. Load it again.", "retry": "Try again", "home.seen": "I know",
   "pin": "PIN", "pin.title": "PIN of this device", "pin.new": "New PIN", "pin.repeat": "New PIN again", "pin.old": "Present PIN", "pin.change": "Change the PIN", "pin.set": "Choose a PIN",
   "pin.first": "Your organisation asks for a PIN with every approval. Choose one for this device.", "pin.rule": "At least {length} digits, not all alike and not in a row.",
+  "pin.wrong.last": "That is not the PIN. You can try once more.",
   "pin.differs": "The two are not the same.", "pin.wrong": "That is not the PIN. You can try {left} more times.", "pin.weak": "Choose another PIN: this one is too short or guessed too easily.",
   "pin.there": "This device has a PIN already. Type it.", "pin.done": "The new PIN counts from now on.",
   "result.locked": "This device is locked", "result.locked.text": "Too many wrong PINs. Under “Settings”, “Look after my devices”, sign in and unlock it, or call your helpdesk.",
@@ -83,7 +85,7 @@ export default {
   "devices.renamed": "The device has its new name.", "devices.unlocked": "The device is unlocked. It asks for a new PIN at its next approval.",
   "default.title": "How you are asked", "default.label": "First choice", "default.done": "From now on you are asked in this way.",
   "recent.title": "Recent answers", "recent.none": "Nothing was approved or denied lately.", "recent.approved": "Approved", "recent.denied": "Denied", "recent.expired": "Expired", "recent.reported": "Reported: this was not you.",
-  "recent.report": "This was not me", "recent.report.label": "The answer for {application} was not me", "recent.report.text": "Your organisation is told that somebody else used your account. It may be locked for a while. Change your password.",
+  "recent.report": "This was not me", "recent.report.label": "This was not me: {application}", "recent.report.text": "Your organisation is told that somebody else used your account. It may be locked for a while. Change your password.",
   "recent.report.yes": "Report it", "recent.done": "It was reported. Change your password now.",
 
   "reach.title": "Check that requests reach this device",

@@ -70,12 +70,13 @@ function bar(name) {
   return name === ""
     ? [h("span", { class: "brand" }, h("img", { src: "authenticator/icon.svg", alt: "", width: "28", height: "28" }), t("name")),
       h("nav", { "aria-label": t("nav") }, link("#add", t("home.add"), icons.add), link("#settings", t("settings.title"), icons.settings))]
-    : [h("nav", { "aria-label": t("nav") }, link("#", t("home.title"), icons.back, t("back")))];
+    : [h("nav", { "aria-label": t("nav") }, link("#", t("back"), icons.back, t("back")))];
 }
 
+// The window's title names the page, and how many sign-ins wait.
 async function title() {
-  const n = (await approve.waiting()).length;
-  document.title = n ? `(${n}) ${t("name")}` : t("name");
+  const n = (await approve.waiting()).length, page = current.name && document.querySelector("main h1")?.textContent;
+  document.title = (n ? `(${n}) ` : "") + (page ? `${page} – ${t("name")}` : t("name"));
 }
 
 // Shows what has come or gone where it can be seen.

@@ -1,11 +1,11 @@
 // What somebody sees of their own: devices and recent approvals, from a device
 // of theirs or after a fresh sign-in.
 import { plain } from "./base.js";
-import { busy, field, h, mark, notice, say } from "./dom.js";
+import { busy, field, h, notice, say } from "./dom.js";
 import { confirm } from "./confirm.js";
 import { asOwner, setPIN } from "./engine.js";
-import { explained, form, text } from "./form.js";
-import { newPIN, pinInput } from "./pin.js";
+import { deviceName, explained, form } from "./form.js";
+import { newPIN, pinInput, wrongPIN } from "./pin.js";
 import { signInPage } from "./signin.js";
 import { change } from "./vault.js";
 import { clock, t } from "./words.js";
@@ -24,7 +24,12 @@ export async function own(who) {
         [who.pinLength, who.pin] = [me.pin_length, me.devices.find((one) => one.this)?.pin ?? who.pin];
         await change(who.id, (now) => { [now.pinLength, now.pin] = [who.pinLength, who.pin]; }, true);
       }
+      const pressed = place.contains(document.activeElement);
       place.replaceChildren(told ?? "", devices(who, me, draw), ...ways(who, me, draw), ...pin(who, me, draw), recent(who, approvals, draw));
+      if (pressed && told) { // what was pressed is gone: whoever uses the keyboard goes on here
+        told.tabIndex = -1;
+        told.focus();
+      }
     } catch (refusal) {
       place.replaceChildren(notice("warning", explained(refusal)), h("div", { class: "buttons" }, h("button", { type: "button", onclick: () => draw() }, t("retry"))));
     }
@@ -55,25 +60,25 @@ function devices(who, me, draw) {
 function device(who, one, draw) {
   const path = `devices/${encodeURIComponent(one.id)}/`;
   const used = one.used_at ? t("devices.used", { time: clock(new Date(one.used_at)) }) : t("devices.unused");
-  const name = text({ value: one.name, maxlength: "64", autocomplete: "off", autocapitalize: "sentences" });
+  const name = deviceName(t("devices.name"), one.name);
   const remove = (lost) => act(draw, async () => await confirm(t("devices.remove.sure", { name: one.name }), t(lost ? "devices.lost.text" : "devices.remove.text"), t("account.end.yes"))
     && (await asOwner(who, "POST", `${path}remove`, lost ? { lost } : {}), true), t("devices.removed", { name: one.name }));
   const unlock = one.locked && who.token ? h("button", { type: "button", onclick: act(draw, () => asOwner(who, "POST", `${path}unlock`, {}), t("devices.unlocked")) }, t("devices.unlock")) : null;
   return h("div", {}, h("strong", {}, plain(one.name)), one.this ? h("span", { class: "tag" }, t("devices.this")) : null, one.locked ? h("span", { class: "tag danger" }, t("devices.locked")) : null,
     h("p", { class: "hint" }, `${t("devices.since", { time: clock(new Date(one.created_at)) })} ${used}`),
-    one.locked && !who.token ? h("p", { class: "hint" }, t("devices.locked.text")) : null,
+    one.locked && !who.token ? h("p", { class: "hint" }, t("devices.locked.text")) : null, unlock && h("div", { class: "buttons" }, unlock),
     h("details", { class: "small" }, h("summary", {}, t(one.this ? "devices.rename" : "devices.change")),
       form(t("devices.rename"), async () => {
-        mark(name, name.value.trim() ? "" : t("needed"));
-        if (name.value.trim()) {
-          await asOwner(who, "POST", `${path}rename`, { name: name.value.trim() });
+        const called = name.value();
+        if (called !== null) {
+          await asOwner(who, "POST", `${path}rename`, { name: called });
           if (one.this) {
-            await change(who.id, (now) => { now.name = name.value.trim(); }, true);
+            await change(who.id, (now) => { now.name = called; }, true);
           }
           await draw(notice("good", t("devices.renamed")));
         }
-      }, field(t("devices.name"), name)),
-      h("div", { class: "buttons" }, unlock, one.this ? null : h("button", { type: "button", class: "danger", onclick: remove(false) }, t("devices.remove")),
+      }, name.element),
+      h("div", { class: "buttons" }, one.this ? null : h("button", { type: "button", class: "danger", onclick: remove(false) }, t("devices.remove")),
         one.this ? null : h("button", { type: "button", class: "danger", onclick: remove(true) }, t("devices.lost")))));
 }
 
@@ -103,7 +108,7 @@ function pin(who, me, draw) {
       return;
     }
     const { pin: state, tries_left: left } = await setPIN(who, chosen, old?.value ?? "");
-    await draw(state ? notice("warning", t(state === "locked" ? "result.locked.text" : "pin.wrong", { left: left ?? 0 })) : notice("good", t("pin.done")));
+    await draw(state ? notice("warning", state === "locked" ? t("result.locked.text") : wrongPIN(left)) : notice("good", t("pin.done")));
   }, old ? field(t("pin.old"), old) : null, fresh.element)))];
 }
 

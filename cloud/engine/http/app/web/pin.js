@@ -26,6 +26,9 @@ export function newPIN(length = usualLength) {
   };
 }
 
+// What is said of a wrong one; left are the tries that remain.
+export const wrongPIN = (left = 0) => t(left === 1 ? "pin.wrong.last" : "pin.wrong", { left });
+
 // Digits that are all alike, or in a row.
 function weak(pin) {
   const steps = new Set(Array.from(pin.slice(1), (digit, i) => digit - pin[i]));

@@ -12,7 +12,7 @@ addEventListener("beforeinstallprompt", (event) => {
 const installed = () => matchMedia("(display-mode: standalone)").matches || navigator.standalone === true;
 
 export function settingsPage(redraw) {
-  const select = h("select", { onchange: () => { choose(select.value); redraw(); } },
+  const select = h("select", { onchange: async () => { choose(select.value); await redraw(); document.querySelector("main select").focus(); } },
     Object.entries(languages).map(([tag, name]) => h("option", { value: tag, lang: tag, selected: tag === language }, name)));
   return h("div", { class: "page narrow" }, h("h1", {}, t("settings.title")), field(t("settings.language"), select), notifications(redraw), install(),
     h("section", {}, h("h2", {}, t("manage.title")), h("p", {}, t("settings.manage")), h("div", { class: "buttons" }, h("a", { class: "button", href: "#manage" }, t("settings.manage.go")))));

@@ -8,7 +8,10 @@ import { t } from "./words.js";
 
 const ways = ["oath", "sms", "voiceMobile", "voiceOffice", "email"]; // second factors
 
-const denied = (key) => (refusal) => { throw refusal.key === "engine.denied" ? new Refusal(key) : refusal; };
+const denied = (key) => (refusal) => { throw refusal.key === "engine.denied" ? new Refusal(key) : full(refusal) ? new Refusal("invite.full") : refusal; };
+
+// Whoever has proven to be somebody may have as many devices as that user can have.
+const full = (refusal) => refusal.key === "engine.invalid" && /at most \d+ /.test(refusal.values.message);
 
 // The page. proven gets what the engine gives, and returns what is shown then;
 // purpose is activate or manage.

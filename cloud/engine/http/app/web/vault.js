@@ -11,8 +11,18 @@ const spare = 2048; // bytes that are put aside before an activation uses up its
 let database = null;
 let sealing = null;
 const listeners = new Set();
-const channel = new BroadcastChannel(name);
-channel.addEventListener("message", () => listeners.forEach((listener) => listener()));
+const tabs = channel(name);
+tabs.addEventListener("message", () => listeners.forEach((listener) => listener()));
+
+// What goes to the other tabs. A browser that keeps nothing for this page may
+// have no channel either: open says so.
+export function channel(called) {
+  try {
+    return new BroadcastChannel(called);
+  } catch {
+    return Object.assign(new EventTarget(), { postMessage() {} });
+  }
+}
 
 // Calls listener whenever accounts have changed, here or in another tab.
 export function onChange(listener) {
@@ -20,7 +30,7 @@ export function onChange(listener) {
 }
 
 function changed() {
-  channel.postMessage("accounts");
+  tabs.postMessage("accounts");
   listeners.forEach((listener) => listener());
 }
 
