@@ -43,6 +43,9 @@ func (d *Directory) Canary(ctx context.Context, upn string) ([]cloud.Check, erro
 	}
 	checks := []cloud.Check{passed("canary.user", upn+" is an ordinary user")}
 	checks = append(checks, d.canaryPhone(ctx, u))
+	if d.o.Tokenless {
+		return checks, nil
+	}
 	return append(checks, d.canaryToken(ctx, u)...), nil
 }
 

@@ -93,10 +93,16 @@ func (d *Directory) checkTenant() []cloud.Check {
 	}
 	switch d.o.Cloud.Word {
 	case "china":
-		checks = append(checks, blocked("cloud.phones", "as far as is published this cloud has no interface for telephone methods", "Ask Microsoft, or let people register by themselves."))
+		checks = append(checks, cloud.Check{Name: "cloud.phones", Result: cloud.CheckUnknown, Detail: "the pages contradict each other whether this cloud has an interface for telephone methods",
+			Action: "Ask with --canary UPN of a test user."},
+			cloud.Check{Name: "cloud.tokens", Result: cloud.CheckWarning, Detail: "as far as is published this cloud has no interface for hardware tokens: none is read or written",
+				Action: "Let people register by themselves."})
 	case "usgov":
+		if d.o.Tokenless {
+			break
+		}
 		checks = append(checks, cloud.Check{Name: "cloud.tokens", Result: cloud.CheckUnknown, Detail: "the pages contradict each other whether hardware tokens can be made in this cloud",
-			Action: "Ask with --canary UPN of a test user."})
+			Action: "Ask with --canary UPN of a test user; if users cannot be read at all, say --no-oath-tokens."})
 	}
 	return checks
 }

@@ -120,7 +120,8 @@ func TestEveryCheckSaysNo(t *testing.T) {
 		"the system prefers":         {"policy.systemPreferred", edit(`"state":"disabled"`, `"state":"enabled"`), no, "chooses"},
 		"headroom":                   {"throttling", func(g *ground) { g.load = "0.9" }, no, "90%"},
 		"activation":                 {"oath.activation", func(g *ground) { g.o.Activates = true }, no, "contradicts"},
-		"china":                      {"cloud.phones", func(g *ground) { g.o.Cloud = graph.Environment{Name: "china", Root: root, Word: "china"} }, cloud.CheckBlocker, "telephone"},
+		"china":                      {"cloud.phones", func(g *ground) { g.o.Cloud = graph.Environment{Name: "china", Root: root, Word: "china"} }, cloud.CheckUnknown, "telephone"},
+		"china, tokens":              {"cloud.tokens", func(g *ground) { g.o.Cloud = graph.Environment{Name: "china", Root: root, Word: "china"} }, cloud.CheckWarning, "none is read"},
 		"usgov":                      {"cloud.tokens", func(g *ground) { g.o.Cloud = graph.Environment{Name: "usgov", Root: root, Word: "usgov"} }, cloud.CheckUnknown, "contradict"},
 		"external tenant":            {"tenant.kind", func(g *ground) { g.kind = "CIAM" }, no, "CIAM"},
 	} {
