@@ -47,6 +47,9 @@ func TestBypassLetsOneLoginPass(t *testing.T) {
 	if first.State != cloud.Approved || !first.Bypassed || first.Prompt != "" {
 		t.Fatalf("the login it is for: %+v", first)
 	}
+	if last := h.lastEntry(t); last.Action != "verify.approved" || !strings.Contains(last.Detail, " bypassed ") {
+		t.Errorf("the audit says %+v", last)
+	}
 	if again := h.ask(t, id, func(r *cloud.Request) { r.Key = "login" }); again.ID != first.ID || again.State != cloud.Approved || !again.Bypassed {
 		t.Errorf("the same login again: %+v", again)
 	}
@@ -168,5 +171,18 @@ func TestBypassIsRefused(t *testing.T) {
 	}
 	if c := h.ask(t, id, nil); !c.Bypassed {
 		t.Errorf("another spelling of the application: %+v", c)
+	}
+	if err := h.AllowBypass(t.Context(), operator, id, "", h.Now().Add(4*time.Hour)); err != nil {
+		t.Errorf("the longest: %v", err)
+	}
+	h.Advance(4 * time.Hour)
+	if err := h.EndBypass(t.Context(), operator, id); cloud.KindOf(err) != cloud.NotFound {
+		t.Errorf("one that is over: %v", err)
+	}
+	if x, err := h.Exceptions(t.Context(), id); err != nil || x.Bypass != nil {
+		t.Errorf("one that is over: %+v, %v", x, err)
+	}
+	if _, err := h.Exceptions(t.Context(), "nobody"); cloud.KindOf(err) != cloud.NotFound {
+		t.Errorf("of nobody: %v", err)
 	}
 }

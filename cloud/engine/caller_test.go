@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/rsa"
+	"strings"
 	"testing"
 	"time"
 
@@ -53,6 +54,9 @@ func TestCallersAreApart(t *testing.T) {
 	}
 	if a, err := other.Answer(t.Context(), cloud.Answer{Challenge: d.ID, Code: code}); err != nil || a.Reason != cloud.UsedCode {
 		t.Fatalf("its code at another caller: %+v, %v", a, err)
+	}
+	if last := h.lastEntry(t); !strings.Contains(last.Detail, ` caller="shim-2" `) {
+		t.Errorf("the audit does not say who called: %s", last.Detail)
 	}
 	cancel()
 	for v, err := range stream {

@@ -173,6 +173,40 @@ func TestUsedCodesDoNotComeBack(t *testing.T) {
 }
 
 // A renamed generator keeps its secret and what is known of its clock.
+// Two generators with one secret never set each other's clock back: a code that
+// one of them has taken is not taken once more. Those of another period have
+// other codes.
+func TestTwinsKeepWhatWasUsed(t *testing.T) {
+	for _, period := range []int{30, 60} {
+		h := build(t)
+		id := h.coded(t, 1)
+		code := func(code secret.Bytes) cloud.Challenge {
+			return h.ask(t, id, func(r *cloud.Request) { r.Tries, r.Code = 1, code })
+		}
+		ahead := h.shows(1, 1)
+		if c := code(ahead); c.State != cloud.Approved {
+			t.Fatalf("a clock that is ahead: %+v", c)
+		}
+		twin := cloudtest.Generator(1)
+		twin.Serial, twin.Period = "SYN-TWIN", period
+		h.write(t, cloud.Change{User: id, Op: cloud.Add, Method: cloud.HardwareOATH, After: cloud.Value{OATH: twin}})
+		code(h.shows(1, 0)) // of a step before, which a twin may take
+		if c := code(ahead); c.State == cloud.Approved {
+			t.Errorf("a period of %d: a code that was used: %+v", period, c)
+		}
+		if period == 30 {
+			continue
+		}
+		h.Advance(time.Minute)
+		if c := code(h.shows(1, 0)); c.State != cloud.Approved {
+			t.Errorf("the app: %+v", c)
+		}
+		if c := code(cloudtest.Code(cloudtest.Seed(1), twin, h.Now())); c.State != cloud.Approved {
+			t.Errorf("the token of another period was shut by the app: %+v", c)
+		}
+	}
+}
+
 func TestRenameKeepsTheSecret(t *testing.T) {
 	h := build(t)
 	id := h.user(t, 1)

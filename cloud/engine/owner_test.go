@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
@@ -114,13 +115,16 @@ func TestOwnerIsNobodyElse(t *testing.T) {
 // A report is made once, and again changes nothing.
 func TestReportIsMadeOnce(t *testing.T) {
 	h := build(t)
-	h.SetFraud(engine.Fraud{Block: time.Hour})
-	id := h.user(t, 1)
+	told := 0
+	h.SetFraud(engine.Fraud{Block: time.Hour, Notify: func(context.Context, engine.FraudReport) { told++ }})
+	id := h.texted(t, 1, "+1 4255550142")
 	a := h.enrolled(t, id, "one")
-	c := h.ask(t, id, func(r *cloud.Request) { r.Code = secret.Bytes{} })
+	c := h.ask(t, id, func(r *cloud.Request) { r.Method = cloud.Push })
 	if _, err := h.Press(t.Context(), a.answer(t, c.ID, engine.PushApprove, "", h.Now())); err != nil {
 		t.Fatal(err)
 	}
+	h.AwaitSent()
+	before := len(h.messages(t)) // of the activation
 	as := engine.Owner{User: id}
 	until, err := h.ReportApproval(t.Context(), as, c.ID)
 	if err != nil || until.IsZero() {
@@ -134,8 +138,13 @@ func TestReportIsMadeOnce(t *testing.T) {
 	if until, err := h.ReportApproval(t.Context(), as, c.ID); err != nil || !until.IsZero() {
 		t.Errorf("again: %v, %v", until, err)
 	}
-	if n := strings.Count(strings.Join(h.actions(t), " "), "user.fraud"); n != 1 {
-		t.Errorf("%d reports", n)
+	if n := strings.Count(strings.Join(h.actions(t), " "), "user.fraud"); n != 1 || told != 1 {
+		t.Errorf("%d reports, %d told", n, told)
+	}
+	h.AwaitSent()
+	sent := h.messages(t)
+	if last := sent[len(sent)-1].Text; len(sent) != before+1 || !strings.Contains(last, "was reported as somebody else's") {
+		t.Errorf("%d messages, the last %q", len(sent)-before, last)
 	}
 }
 

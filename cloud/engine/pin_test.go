@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -133,6 +134,41 @@ func TestPINsAreNotTriedAtOnce(t *testing.T) {
 	wg.Wait()
 	if wrong != 4 || locked != 8 {
 		t.Errorf("%d were compared and wrong, %d locked", wrong, locked)
+	}
+}
+
+// A wrong PIN costs a try where a push of the user waits for it, and nowhere else.
+func TestPINsAreTriedForWhatWaits(t *testing.T) {
+	h := build(t)
+	h.set(t, func(s *engine.Settings) { s.PIN = true })
+	id, other := h.coded(t, 1), h.user(t, 2)
+	a := h.enrolledWith(t, id, "one", "2739")
+	h.enrolledWith(t, other, "two", "8624")
+	over := h.ask(t, id, nil)
+	h.Advance(3 * time.Minute)
+	for name, c := range map[string]cloud.Challenge{
+		"none at all":        {ID: "none"},
+		"another user's":     h.ask(t, other, nil),
+		"by code":            h.ask(t, id, func(r *cloud.Request) { r.Method = cloud.OATHCode }),
+		"over":               over,
+		"denied, with a PIN": {},
+	} {
+		s := a.with(t, c.ID, "0007", h.Now())
+		if c.ID == "" {
+			c = h.ask(t, id, func(r *cloud.Request) { r.Client.Station = "elsewhere" })
+			s.Challenge, s.Answer = c.ID, engine.PushDeny
+			s.Signature = a.sign(t, engine.AnswerText(s.Response, s.At))
+		}
+		if p, err := h.Press(t.Context(), s); p.PIN != "" || p.State == cloud.Approved {
+			t.Errorf("%s: %+v, %v", name, p, err)
+		}
+	}
+	c := h.ask(t, id, nil)
+	if p := h.pressed(t, a.with(t, c.ID, "0007", h.Now()), cloud.Pending, engine.PINWrong); p.Left != 4 {
+		t.Errorf("%d tries are left", p.Left)
+	}
+	if _, err := h.Press(t.Context(), a.with(t, c.ID, strings.Repeat("1", 1000), h.Now())); cloud.KindOf(err) != cloud.Invalid {
+		t.Errorf("a PIN without end: %v", err)
 	}
 }
 

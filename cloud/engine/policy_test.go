@@ -189,6 +189,42 @@ func TestForbiddenTexts(t *testing.T) {
 	}
 }
 
+func TestForbiddenMail(t *testing.T) {
+	h := build(t)
+	id := h.mailed(t, 1)
+	if _, err := h.SendEmailCode(t.Context(), operator, id); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.ProveEmail(t.Context(), operator, id, codeIn(h.newest(t).Text)); err != nil {
+		t.Fatal(err)
+	}
+	pending := h.ask(t, id, nil)
+	code := codeIn(h.sent(t, pending.ID).Text)
+	h.policy(t, engine.PolicyEmail, engine.MethodPolicy{})
+	if d, err := h.Answer(t.Context(), cloud.Answer{Challenge: pending.ID, Code: code}); err != nil || d.State != cloud.Refused || d.Reason != cloud.NotAllowed {
+		t.Errorf("an answer: %+v, %v", d, err)
+	}
+	if c := h.ask(t, id, nil); c.State != cloud.Refused || c.Reason != cloud.NotAllowed {
+		t.Errorf("a mail: %+v", c)
+	}
+}
+
+// What is forbidden leaves what is not as it was, between the legs too.
+func TestForbiddenMethodsLeaveOthersAlone(t *testing.T) {
+	h := build(t)
+	id := h.coded(t, 1)
+	pending := h.ask(t, id, nil)
+	for _, method := range []engine.PolicyMethod{engine.PolicySMS, engine.PolicyVoice, engine.PolicyEmail, engine.PolicyAuthenticator, engine.PolicyHardwareOATH} {
+		h.policy(t, method, engine.MethodPolicy{})
+	}
+	a := cloud.Answer{Challenge: pending.ID, Code: h.shows(1, 0), Key: "answer"}
+	for range 2 { // and its repeat
+		if d, err := h.Answer(t.Context(), a); err != nil || d.State != cloud.Approved {
+			t.Errorf("%+v, %v", d, err)
+		}
+	}
+}
+
 // Decide, line by line.
 func TestDecide(t *testing.T) {
 	now := time.Date(2026, 11, 2, 9, 0, 0, 0, time.UTC)
@@ -203,7 +239,10 @@ func TestDecide(t *testing.T) {
 	disabled, blocked := user("", "+1 4255550100"), user("", "+1 4255550100")
 	disabled.Enabled, blocked.BlockedUntil = false, now.Add(time.Second)
 	noPush := but(func(a *engine.Allowed) { a.Authenticator = false })
+	noVoice, noMail := but(func(a *engine.Allowed) { a.Voice = false }), but(func(a *engine.Allowed) { a.Email = false })
+	noHard := but(func(a *engine.Allowed) { a.HardwareOATH = false })
 	shut := func(ways ...cloud.Preference) []cloud.Preference { return ways }
+	calls := shut
 	opens, over := &engine.Bypass{Until: now.Add(time.Second)}, &engine.Bypass{Until: now}
 	vpn := &engine.Bypass{Until: now.Add(time.Second), App: "VPN"}
 	const phone = "+1 4255550100"
@@ -249,6 +288,16 @@ func TestDecide(t *testing.T) {
 		"a bypass of who is blocked": {blocked, engine.Question{Texts: true, Bypass: opens}, all, cloud.SMS, cloud.UserBlocked},
 		"a bypass of the disabled":   {disabled, engine.Question{Texts: true, Bypass: opens}, all, cloud.SMS, cloud.UserDisabled},
 		"a bypass that is wished":    {user("", ""), engine.Question{Tokens: soft, Method: "bypass"}, all, "", cloud.NoMethod},
+		"a mobile is called":         {user("", phone), engine.Question{Calls: calls(cloud.VoiceMobile)}, all, cloud.VoiceMobile, ""},
+		"another mobile is called":   {user("", ""), engine.Question{Calls: calls(cloud.VoiceAlternateMobile)}, all, cloud.VoiceAlternateMobile, ""},
+		"an office is called":        {user("", ""), engine.Question{Calls: calls(cloud.VoiceOffice)}, all, cloud.VoiceOffice, ""},
+		"calls are forbidden":        {user(cloud.VoiceMobile, phone), engine.Question{Calls: calls(cloud.VoiceMobile)}, noVoice, "", cloud.NotAllowed},
+		"a code is no call":          {user(cloud.VoiceMobile, phone), engine.Question{Calls: calls(cloud.VoiceMobile), Code: true}, all, "", cloud.NoMethod},
+		"mail at last":               {user("", ""), engine.Question{Mail: true}, all, cloud.EmailCode, ""},
+		"mail is forbidden":          {user("", ""), engine.Question{Mail: true}, noMail, "", cloud.NotAllowed},
+		"a code is no mail":          {user("", ""), engine.Question{Mail: true, Code: true}, all, "", cloud.NoMethod},
+		"the app alone is allowed":   {user("", ""), engine.Question{Tokens: soft}, noHard, cloud.OATHCode, ""},
+		"what is shut is not there":  {user("", ""), engine.Question{Shut: shut(cloud.OATHCode)}, all, "", cloud.NoMethod},
 		"nothing is allowed":         {user("", phone), engine.Question{Tokens: both, Texts: true}, engine.Allowed{}, "", cloud.NotAllowed},
 	} {
 		if way, reason := engine.Decide(c.user, c.q, c.may, now); way != c.way || reason != c.reason {

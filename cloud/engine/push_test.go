@@ -155,6 +155,26 @@ func TestFraudReport(t *testing.T) {
 	}
 }
 
+// A report of fraud never shortens a block that an administrator has set.
+func TestFraudReportLeavesALongerBlock(t *testing.T) {
+	h := build(t)
+	var told engine.FraudReport
+	h.SetFraud(engine.Fraud{Block: time.Hour, Notify: func(_ context.Context, r engine.FraudReport) { told = r }})
+	id := h.user(t, 1)
+	device := h.activate(t, id)
+	c := h.ask(t, id, nil)
+	until := h.Now().Add(24 * time.Hour)
+	if err := h.Block(t.Context(), operator, id, until); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.press(t, engine.Response{User: id, Device: device, Challenge: c.ID, Answer: engine.PushFraud}); err != nil {
+		t.Fatal(err)
+	}
+	if u := h.read(t, id); !u.BlockedUntil.Equal(until) || told.User != id || !told.Blocked.IsZero() {
+		t.Errorf("blocked until %v, report %+v", u.BlockedUntil, told)
+	}
+}
+
 // Whoever tries to log in again at once ends the push that the user sees: its
 // report counts all the same, once.
 func TestFraudReportOnAPushThatWasReplaced(t *testing.T) {

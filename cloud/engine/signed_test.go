@@ -1,6 +1,8 @@
 package engine_test
 
 import (
+	"encoding/base64"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -44,6 +46,44 @@ func TestSignedAnswers(t *testing.T) {
 	}
 	if d, err := h.Press(t.Context(), good); err != nil || d.State != cloud.Refused || d.Reason != cloud.RepeatRefused {
 		t.Errorf("the answer again: %+v, %v", d, err)
+	}
+}
+
+// A bearer token of a device is four parts behind a prefix, signed a moment ago.
+func TestTokensOfDevices(t *testing.T) {
+	h := build(t)
+	id := h.user(t, 1)
+	a := h.enrolled(t, id, "phone")
+	device := a.got.Device
+	token := func(at time.Time) string {
+		signature := a.sign(t, engine.RequestText(id, device, at))
+		return fmt.Sprintf("mfd1.%s.%s.%d.%s", id, device, at.Unix(), base64.RawURLEncoding.EncodeToString(signature))
+	}
+	now := h.Now()
+	for _, at := range []time.Time{now, now.Add(2 * time.Minute), now.Add(-2 * time.Minute).Truncate(time.Second).Add(time.Second)} {
+		if user, got, err := h.AuthenticateDevice(t.Context(), token(at)); err != nil || user != id || got != device {
+			t.Errorf("at %v: %s %s, %v", at, user, got, err)
+		}
+	}
+	good := token(now)
+	parts := strings.Split(good, ".")
+	for name, bad := range map[string]string{
+		"nothing":            "",
+		"no prefix":          strings.TrimPrefix(good, "mfd1."),
+		"another prefix":     "mfd2" + strings.TrimPrefix(good, "mfd1"),
+		"a part less":        strings.Join(parts[:4], "."),
+		"a part more":        good + ".x",
+		"no time":            strings.Join([]string{parts[0], parts[1], parts[2], "now", parts[4]}, "."),
+		"another time":       strings.Join([]string{parts[0], parts[1], parts[2], fmt.Sprint(now.Unix() + 1), parts[4]}, "."),
+		"no signature":       strings.Join([]string{parts[0], parts[1], parts[2], parts[3], ""}, "."),
+		"what is no base64":  good + "!",
+		"too long ago":       token(now.Add(-2*time.Minute - time.Second)),
+		"too far ahead":      token(now.Add(2*time.Minute + 2*time.Second)),
+		"of no such device":  strings.Replace(good, device, "none", 1),
+		"of another account": strings.Replace(good, string(id), string(h.user(t, 2)), 1),
+	} {
+		_, _, err := h.AuthenticateDevice(t.Context(), bad)
+		denied(t, name, err)
 	}
 }
 

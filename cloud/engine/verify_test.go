@@ -187,6 +187,158 @@ func TestSlowReaderLosesItsStream(t *testing.T) {
 	}
 }
 
+// A block holds for the repeat of a login that still waits, and ends it.
+func TestBlockEndsTheLoginThatIsRepeated(t *testing.T) {
+	h := build(t)
+	id := h.coded(t, 1)
+	keyed := func(r *cloud.Request) { r.Key = "login" }
+	c := h.ask(t, id, keyed)
+	if err := h.Block(t.Context(), operator, id, h.Now().Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	if again := h.ask(t, id, keyed); again.ID != c.ID || again.State != cloud.Refused || again.Reason != cloud.UserBlocked {
+		t.Errorf("again: %+v", again)
+	}
+	if err := h.Unblock(t.Context(), operator, id); err != nil {
+		t.Fatal(err)
+	}
+	if again := h.ask(t, id, keyed); again.ID != c.ID || again.Reason != cloud.UserBlocked {
+		t.Errorf("after the block: %+v", again)
+	}
+	if d, err := h.Answer(t.Context(), cloud.Answer{Challenge: c.ID, Code: h.shows(1, 0)}); err != nil || d.Reason != cloud.RepeatRefused {
+		t.Errorf("the answer: %+v, %v", d, err)
+	}
+}
+
+// What somebody has approved is the answer to the other legs of its login for a
+// moment, by either clock, and to no later one.
+func TestApprovedPushIsJoinedForAMoment(t *testing.T) {
+	for _, off := range []time.Duration{cloud.JoinWindow, -cloud.JoinWindow, cloud.JoinWindow + 1, -cloud.JoinWindow - 1} {
+		h := build(t)
+		id := h.user(t, 1)
+		device := h.activate(t, id)
+		keyed := func(r *cloud.Request) { r.Key = "login" }
+		h.Advance(time.Minute)
+		c := h.ask(t, id, keyed)
+		if d, err := h.press(t, engine.Response{User: id, Device: device, Challenge: c.ID, Answer: engine.PushApprove}); err != nil || d.State != cloud.Approved {
+			t.Fatalf("%+v, %v", d, err)
+		}
+		h.Advance(off)
+		joins := off.Abs() <= cloud.JoinWindow
+		if again := h.ask(t, id, keyed); (again.ID == c.ID) != joins || (again.State == cloud.Approved) != joins {
+			t.Errorf("%v later: %+v", off, again)
+		}
+	}
+}
+
+// What a caller says of itself is cut and cleaned before anybody reads it, and
+// what it asks for has its bounds.
+func TestWhatCallersSay(t *testing.T) {
+	h := build(t)
+	id := h.coded(t, 1)
+	c := h.ask(t, id, func(r *cloud.Request) {
+		r.Tries, r.Client.App, r.Client.Station = 1000, "vpn\x1b[2J\u202e\xff"+strings.Repeat("é", 100), "lap\ntop"
+	})
+	d, err := h.Answer(t.Context(), cloud.Answer{Challenge: c.ID, Code: secret.FromString("x")})
+	if err != nil || d.TriesLeft != 9 {
+		t.Errorf("%+v, %v", d, err)
+	}
+	last := h.lastEntry(t)
+	if want := "vpn?[2J??" + strings.Repeat("é", 59); last.Actor != want || !strings.Contains(last.Detail, `lap?top`) {
+		t.Errorf("the audit says %q, %s; want %q", last.Actor, last.Detail, want)
+	}
+	if _, err := h.Begin(t.Context(), cloud.Request{Tries: 1}); cloud.KindOf(err) != cloud.NotFound {
+		t.Errorf("nobody: %v", err)
+	}
+	if _, err := h.Look(t.Context(), make([]cloud.ChallengeID, 1001)); cloud.KindOf(err) != cloud.Invalid {
+		t.Errorf("too many challenges: %v", err)
+	}
+}
+
+// lastEntry is the end of the audit.
+func (h *house) lastEntry(t *testing.T) (last engine.Entry) {
+	t.Helper()
+	for entry, err := range h.Audit(t.Context(), 0) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		last = entry
+	}
+	return last
+}
+
+// Who waits for verdicts hears of refusals too, at the first leg and at the last
+// wrong code, and of nothing before that.
+func TestRefusalsAreStreamed(t *testing.T) {
+	h := build(t)
+	id := h.coded(t, 1)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	stream := h.Decisions(ctx)
+	h.ask(t, id, func(r *cloud.Request) { r.Code = secret.FromString("x") }) // tries are left
+	first := h.ask(t, id, func(r *cloud.Request) { r.Tries, r.Code = 1, secret.FromString("x") })
+	c := h.ask(t, id, func(r *cloud.Request) { r.Tries = 2 })
+	for range 2 {
+		if _, err := h.Answer(t.Context(), cloud.Answer{Challenge: c.ID, Code: secret.FromString("x")}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := []cloud.ChallengeID{first.ID, c.ID}
+	for d, err := range stream {
+		if err != nil || d.Challenge != want[0] || d.State != cloud.Refused || d.Reason != cloud.WrongCode {
+			t.Fatalf("%+v, %v; want %s", d, err, want[0])
+		}
+		if want = want[1:]; len(want) == 0 {
+			break
+		}
+	}
+}
+
+// An equal answer that was wrong costs no second try, also while others are left.
+func TestWrongAnswerAgainCostsNoTry(t *testing.T) {
+	h := build(t)
+	c := h.ask(t, h.coded(t, 1), nil)
+	for n := range 2 {
+		d, err := h.Answer(t.Context(), cloud.Answer{Challenge: c.ID, Code: secret.FromString("x"), Key: "answer"})
+		if err != nil || d.State != cloud.Pending || d.Reason != cloud.WrongCode || d.TriesLeft != 2 || d.Repeated != (n == 1) {
+			t.Errorf("answer %d: %+v, %v", n, d, err)
+		}
+	}
+}
+
+// A push or call is answered elsewhere: what is typed costs it no try while it
+// waits, and once it is over it is over.
+func TestWhatIsTypedAtAPush(t *testing.T) {
+	h := build(t)
+	id := h.coded(t, 1)
+	h.activate(t, id)
+	c := h.ask(t, id, func(r *cloud.Request) { r.ShowsNumber = true })
+	for _, typed := range []secret.Bytes{secret.FromString(c.Number), h.shows(1, 0), {}} {
+		if d, err := h.Answer(t.Context(), cloud.Answer{Challenge: c.ID, Code: typed}); err != nil || d.State != cloud.Pending || d.TriesLeft != 3 {
+			t.Errorf("%+v, %v", d, err)
+		}
+	}
+	h.Advance(3 * time.Minute)
+	if d, err := h.Answer(t.Context(), cloud.Answer{Challenge: c.ID}); err != nil || d.State != cloud.Expired || d.Reason != cloud.TimedOut {
+		t.Errorf("too late: %+v, %v", d, err)
+	}
+}
+
+// Codes are read with the spaces that people type, and with nothing else.
+func TestSpacesInCodes(t *testing.T) {
+	h := build(t)
+	id := h.coded(t, 1)
+	code := string(h.shows(1, 0).Reveal())
+	for _, typed := range []string{code[:3] + "-" + code[3:], code + "\n", code[:5], code + "0"} {
+		if c := h.ask(t, id, func(r *cloud.Request) { r.Code = secret.FromString(typed) }); c.Reason != cloud.WrongCode {
+			t.Errorf("%q: %+v", typed, c)
+		}
+	}
+	if c := h.ask(t, id, func(r *cloud.Request) { r.Tries, r.Code = 1, secret.FromString(" "+code[:3]+" "+code[3:]+" ") }); c.State != cloud.Approved {
+		t.Errorf("%+v", c)
+	}
+}
+
 // Old challenges are forgotten while new ones are begun.
 func TestOldChallengesAreForgotten(t *testing.T) {
 	h := build(t)
