@@ -190,7 +190,8 @@ func (d *draft) updateToken(w *writing, c cloud.Change) error {
 	return nil
 }
 
-// putToken writes t with the values of o; a code that was used before is used.
+// putToken writes t with the values of o; a code that was used before is used,
+// by a generator that is gone or by another one with the secret.
 func (d *draft) putToken(w *writing, t *Token, o *cloud.OATH) error {
 	kept := t.Fingerprint
 	t.OATH = *o
@@ -206,6 +207,11 @@ func (d *draft) putToken(w *writing, t *Token, o *cloud.OATH) error {
 		spent, err := w.tx.Spent(t.Fingerprint)
 		if err != nil {
 			return err
+		}
+		for i := range d.tokens {
+			if other := &d.tokens[i]; other.ID != t.ID && other.Fingerprint == t.Fingerprint {
+				spent = max(spent, other.usedUntil())
+			}
 		}
 		t.Last = max(t.Last, spent/int64(o.Period))
 	}
