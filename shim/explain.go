@@ -60,7 +60,7 @@ func explanations() map[string]string {
 		string(cloud.WrongCode):     "the code is wrong",
 		string(cloud.UsedCode):      "the code was used before; the user waits for the next one",
 		string(cloud.WrongPassword): "the first factor refused the password; with code_entry: append a mistyped code is a part of it",
-		string(cloud.TooManyTries):  "too many failures; the limit ends by itself",
+		string(cloud.TooManyTries):  "too many failures: of codes at the engine, or where no challenge is named of passwords (max_bind_failures); the limit ends by itself",
 		string(cloud.UserDenied):    "the user pressed deny",
 		string(cloud.UserBlocked):   "the user is blocked; a helpdesk can end that",
 		string(cloud.NoMethod):      "the user has nothing registered that could be asked for here; a word behind the password may have asked for what is not there",

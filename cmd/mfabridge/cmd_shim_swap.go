@@ -121,7 +121,7 @@ func (m *primaries) take(name string, from *primaries) {
 		m.accounts[name] = c
 	}
 	if c, ok := from.directories[name]; ok {
-		m.directories[name] = c
+		m.directories[name], m.settings[name] = c, from.settings[name]
 	}
 }
 

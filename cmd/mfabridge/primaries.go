@@ -133,7 +133,7 @@ func (m *primaries) check(ctx context.Context, w io.Writer) error {
 		}
 		if answered == 0 {
 			problems = append(problems, hint.New(fmt.Sprintf("no server of primary %s answers", name),
-				"check address, port and shared secret, that this host is a client there, and that Status-Server is answered (status_server in FreeRADIUS); an NPS server answers none: there only a login shows it, mfabridge shim test"))
+				"check address, port and shared secret, over TLS ca, cert, key and name, that this host is a client there, and that Status-Server is answered (status_server in FreeRADIUS); an NPS server answers none: there only a login shows it, mfabridge shim test"))
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(m.directories)) {

@@ -9,7 +9,9 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 
+	"mfabridge/internal/hint"
 	"mfabridge/shim"
 	"mfabridge/shim/config"
 	"mfabridge/shim/radsec"
@@ -94,12 +96,25 @@ func (w *ports) openNew(conf *config.Config) (made []*port, err error) {
 		}
 		one, err := how[name]()
 		if err != nil {
-			return nil, errors.Join(err, closeAll(made))
+			return nil, errors.Join(w.ours(name, err), closeAll(made))
 		}
 		one.name = name
 		made = append(made, one)
 	}
 	return made, nil
+}
+
+// ours says of a port that cannot be opened, because this shim itself has it at
+// another address, what to do: nothing is closed before all that is new is open.
+func (w *ports) ours(name string, err error) error {
+	kind, address, _ := strings.Cut(name, " ")
+	number := address[strings.LastIndex(address, ":"):]
+	for _, one := range w.open {
+		if had, _, _ := strings.Cut(one.name, " "); errors.Is(err, syscall.EADDRINUSE) && had == kind && strings.HasSuffix(one.address.String(), number) {
+			return hint.Wrap(err, fmt.Sprintf("this shim listens on %s until all that is new is open: restart it to change the address and keep the port", one.address))
+		}
+	}
+	return err
 }
 
 func closeAll(list []*port) (err error) {

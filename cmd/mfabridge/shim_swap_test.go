@@ -162,6 +162,13 @@ func TestPortsAndClusterKeysAreSwapped(t *testing.T) {
 		awaitEvent(t, m.path("shim.yaml"), fixtures.Ada, why)
 	}
 
+	// The port that it has itself is no other program's.
+	configure(strings.Replace(before, "127.0.0.1", "0.0.0.0", 1), "file:first.key", "")
+	if err := syscall.Kill(shim.pid, syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	awaitLog(t, shim, "this shim listens on "+before+" until all that is new is open")
+
 	begun := begin(before)
 	swap(after, "file:second.key, file:first.key", fmt.Sprintf("ops: %q\n", ops))
 	refused(begun, `"reason":"wrong_code"`) // not a State that nobody opens
