@@ -108,11 +108,7 @@ func (p *program) shimCheck(c *cli.Context) (err error) {
 	if err := conf.Summary(p.out); err != nil {
 		return err
 	}
-	if conf.Engine.Store != "" {
-		if t, err := parseTarget("engine.store", conf.Engine.Store, c.String("engine-key")); err == nil {
-			fmt.Fprintf(p.out, "nobody delivers codes by text: they lie in %s; an engine at engine.config or engine.url has providers\n", t.outbox())
-		}
-	}
+	p.tellUndelivered(conf, c.String("engine-key"))
 	state, err := addressesFree(conf)
 	if err != nil {
 		return err
@@ -130,6 +126,18 @@ func (p *program) shimCheck(c *cli.Context) (err error) {
 	}
 	fmt.Fprintf(p.out, "\nthe configuration is good, %s, and %s\n", opened, state)
 	return nil
+}
+
+// tellUndelivered says where codes by text lie that nobody delivers, if a client
+// may have any sent: one whose password field is the code has not.
+func (p *program) tellUndelivered(conf *config.Config, key string) {
+	asks := func(c config.Client) bool { return c.CodeEntry != config.Only }
+	if conf.Engine.Store == "" || !slices.ContainsFunc(conf.RADIUS.Clients, asks) {
+		return
+	}
+	if t, err := parseTarget("engine.store", conf.Engine.Store, key); err == nil {
+		fmt.Fprintf(p.out, "nobody delivers codes by text: they lie in %s; an engine at engine.config or engine.url has providers\n", t.outbox())
+	}
 }
 
 // addressesFree says whether the shim could listen where it is told to.
