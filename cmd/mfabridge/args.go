@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"slices"
 	"strings"
 
@@ -12,7 +13,11 @@ import (
 // to. The library takes everything behind the first argument as arguments, so
 // that "apply F --wave pilot" would silently apply all waves. After "--"
 // nothing is an option.
-func inOrder(app *cli.App, args []string) []string {
+//
+// It refuses what the library would take for less than was meant: an option
+// with an empty value, which would count as not given, and one that takes one
+// value and is given two, of which the last would count.
+func inOrder(app *cli.App, args []string) ([]string, error) {
 	levels := []level{{commands: app.Commands, flags: app.Flags}}
 	var arguments []string
 	for i := 0; i < len(args); i++ {
@@ -22,11 +27,19 @@ func inOrder(app *cli.App, args []string) []string {
 			break
 		}
 		if len(arg) > 1 && arg[0] == '-' {
-			at, takesValue := owner(levels, arg)
-			levels[at].options = append(levels[at].options, arg)
-			if takesValue && i+1 < len(args) {
+			o := owner(levels, arg)
+			if o.separate && i+1 == len(args) {
+				return nil, usage(o.written()+" needs a value", "give it one behind it, or leave the option out")
+			}
+			at := &levels[o.at]
+			at.options = append(at.options, arg)
+			if o.separate {
 				i++
-				levels[at].options = append(levels[at].options, args[i])
+				o.value = args[i]
+				at.options = append(at.options, o.value)
+			}
+			if err := at.take(o); err != nil {
+				return nil, err
 			}
 			continue
 		}
@@ -37,7 +50,10 @@ func inOrder(app *cli.App, args []string) []string {
 		}
 		arguments = append(arguments, arg)
 	}
-	return joined(levels, arguments)
+	if err := noneEmpty(levels); err != nil {
+		return nil, err
+	}
+	return joined(levels, arguments), nil
 }
 
 type level struct {
@@ -45,6 +61,52 @@ type level struct {
 	commands []*cli.Command
 	flags    []cli.Flag
 	options  []string
+	given    []cli.Flag
+	help     bool
+}
+
+const leaveOut = "leave it out, or give it a value: an empty one often comes from a variable, or a file, that is not there"
+
+// take notes that an option is given, and refuses a value that cannot be meant.
+func (l *level) take(o option) error {
+	_, isBool := o.flag.(*cli.BoolFlag)
+	_, isList := o.flag.(*cli.StringSliceFlag)
+	switch {
+	case o.flag == nil:
+		l.help = l.help || o.name == "help" || o.name == "h"
+		return nil
+	case isBool:
+	case o.value == "":
+		return usage(o.written()+" is empty", leaveOut)
+	case !isList && slices.Contains(l.given, o.flag):
+		return usage(o.written()+" is given twice", "it takes one value")
+	}
+	l.given = append(l.given, o.flag)
+	return nil
+}
+
+// noneEmpty refuses environment variables that are set to nothing, as empty options are,
+// unless the command line says something else.
+func noneEmpty(levels []level) error {
+	for _, l := range levels {
+		if l.help {
+			return nil
+		}
+	}
+	for _, l := range levels {
+		for _, flag := range l.flags {
+			f, ok := flag.(cli.DocGenerationFlag)
+			if !ok || !f.TakesValue() || slices.Contains(l.given, flag) {
+				continue
+			}
+			for _, name := range f.GetEnvVars() {
+				if value, set := os.LookupEnv(name); set && value == "" {
+					return usage("the environment variable "+name+" is empty", "unset it, or give it a value")
+				}
+			}
+		}
+	}
+	return nil
 }
 
 func joined(levels []level, arguments []string) []string {
@@ -61,21 +123,37 @@ func joined(levels []level, arguments []string) []string {
 	return append(out, arguments...)
 }
 
-// owner finds the innermost command that knows an option, and whether the
-// option takes the next word as its value. What nobody knows stays with the
-// innermost command, which will refuse it.
-func owner(levels []level, arg string) (at int, takesValue bool) {
-	name, _, hasValue := strings.Cut(strings.TrimLeft(arg, "-"), "=")
+// option is one word of a command line that begins with a hyphen.
+type option struct {
+	name     string
+	value    string
+	at       int      // the level that it belongs to
+	flag     cli.Flag // nil: nobody knows it
+	separate bool     // the next word is its value
+}
+
+// written is the option as people write it.
+func (o option) written() string {
+	if len(o.name) == 1 {
+		return "-" + o.name
+	}
+	return "--" + o.name
+}
+
+// owner finds the innermost command that knows an option. What nobody knows
+// stays with the innermost command, which will refuse it.
+func owner(levels []level, arg string) option {
+	name, value, hasValue := strings.Cut(strings.TrimLeft(arg, "-"), "=")
 	for at := len(levels) - 1; at >= 0; at-- {
 		for _, flag := range levels[at].flags {
 			if !slices.Contains(flag.Names(), name) {
 				continue
 			}
 			_, isBool := flag.(*cli.BoolFlag)
-			return at, !isBool && !hasValue
+			return option{name: name, value: value, at: at, flag: flag, separate: !isBool && !hasValue}
 		}
 	}
-	return len(levels) - 1, false
+	return option{name: name, at: len(levels) - 1}
 }
 
 func find(commands []*cli.Command, name string) *cli.Command {

@@ -122,6 +122,9 @@ func (p *program) runApply(c *cli.Context, plan *planfile.Plan, journal *planfil
 		err = errors.Join(err, report.ApplySummary(result, plan.Digest()), report.Flush())
 	case result.Run > 0:
 		p.printApplied(result, plan.Digest())
+		if err == nil && result.Written == 0 && result.Verdict() == migrate.AllDone {
+			fmt.Fprintln(p.err, "mfabridge: nothing was left to do; the counts are those of earlier runs")
+		}
 	}
 	return applied(result, err)
 }
@@ -217,7 +220,11 @@ func applied(r migrate.ApplyResult, err error) error {
 	}
 	switch r.Verdict() {
 	case migrate.SomeLeft:
-		return &exit{code: exitPartly, err: hint.New(users(r.Failed)+" failed", "mend the cause and run the same command again")}
+		advice := "mend the cause and run the same command again"
+		if r.Stale > 0 {
+			advice += "; " + users(r.Stale) + " changed in the target since the plan was made, and need a new plan"
+		}
+		return &exit{code: exitPartly, err: hint.New(users(r.Failed)+" failed", advice)}
 	case migrate.StaleLeft:
 		return &exit{code: exitStale, err: hint.New(users(r.Stale)+" changed in the target since the plan was made", "look with mfabridge check, then make a new plan: it decides by what the target holds now")}
 	default:

@@ -103,7 +103,7 @@ func (p *program) nothingDue(asJSON bool) error {
 		report := migrate.NewReport(p.out, false)
 		return errors.Join(report.CheckSummary(migrate.CheckResult{}), report.Flush())
 	}
-	fmt.Fprintln(p.out, "nothing is due: no user of this plan has been applied yet (--all checks the whole plan)")
+	fmt.Fprintln(p.out, "nothing is due: by its journal nothing of this plan was applied, or all of it was put back (--all checks the whole plan)")
 	return nil
 }
 

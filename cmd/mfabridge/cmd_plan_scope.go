@@ -38,9 +38,6 @@ func selections(c *cli.Context, opt *migrate.Options) error {
 		return usage("--scope cannot be a share", "make a wave of it: --wave pilot="+opt.Scope.Given)
 	}
 	for _, given := range c.StringSlice("wave") {
-		if given == "" {
-			continue // an environment variable that is set and empty
-		}
 		w, err := migrate.ParseWave(given, open)
 		if err != nil {
 			return &exit{code: exitUsage, err: hint.Wrap(fmt.Errorf("--wave: %w", err), hint.Of(err))}

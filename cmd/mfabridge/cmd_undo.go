@@ -76,7 +76,7 @@ func (p *program) undo(c *cli.Context) (err error) {
 		return err
 	}
 	if never == nil {
-		return p.nothingToUndo(asJSON, plan.Digest())
+		return p.nothingToUndo(asJSON, plan.Digest(), path)
 	}
 	if c.Bool("show") {
 		return p.previewUndo(c, plan, part, path, opt, asJSON)
@@ -148,12 +148,12 @@ func (p *program) runUndo(plan migrate.PlanReader, opt migrate.UndoOptions, asJS
 	return undone(result, err)
 }
 
-func (p *program) nothingToUndo(asJSON bool, digest string) error {
+func (p *program) nothingToUndo(asJSON bool, digest, journal string) error {
 	if asJSON {
 		report := migrate.NewReport(p.out, false)
 		return errors.Join(report.UndoSummary(migrate.UndoResult{}, digest), report.Flush())
 	}
-	fmt.Fprintln(p.out, "nothing to undo: this plan was never applied")
+	fmt.Fprintf(p.out, "nothing to undo: there is no %s, so this plan was never applied from here\n", journal)
 	return nil
 }
 

@@ -27,9 +27,6 @@ func sealFlag() cli.Flag {
 func sealTo(c *cli.Context) ([]age.Recipient, error) {
 	var all []age.Recipient
 	for _, given := range c.StringSlice("seal-to") {
-		if given == "" {
-			continue // an environment variable that is set and empty
-		}
 		found, err := age.ParseRecipients(strings.NewReader(given))
 		if err != nil || len(found) != 1 {
 			return nil, usage(fmt.Sprintf("--seal-to: %q is no age recipient", given), "it begins with age1; age-keygen prints it as the public key")

@@ -44,7 +44,10 @@ func (p *program) run(ctx context.Context, args []string) int {
 	out := &output{w: p.out}
 	p.out = out
 	app := p.app()
-	err := app.RunContext(ctx, append([]string{app.Name}, inOrder(app, args[1:])...))
+	ordered, err := inOrder(app, args[1:])
+	if err == nil {
+		err = app.RunContext(ctx, append([]string{app.Name}, ordered...))
+	}
 	if err != nil && ctx.Err() != nil && exitCode(err) == exitFailed {
 		err = &exit{code: exitInterrupted, err: err}
 	}

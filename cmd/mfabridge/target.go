@@ -81,7 +81,7 @@ func parseTarget(option, given, key string) (place, error) {
 	case kind == "entra":
 		return place{}, usage(fmt.Sprintf("targets of kind %q are not built into this version", kind), "use sqlite:PATH")
 	default:
-		return place{}, usage(fmt.Sprintf("%q is not a target", given), "use sqlite:PATH, e.g. sqlite:cloud.db")
+		return place{}, usage(fmt.Sprintf("%q is not a target", given), "use "+targetKinds(option))
 	}
 }
 
