@@ -46,6 +46,7 @@ func (r *userRow) read(line int) *badRow {
 		PinSet:                r.flag(userPinSet, false),
 		StaticTokenSet:        r.flag(userStaticSet, false),
 		SecurityQuestionsSet:  r.flag(userQuestionsSet, false),
+		TokenExists:           r.flag(userTokenExists, false),
 		PhoneAppActivated:     r.flag(userAppActivated, false),
 		LastChanged:           r.date(userChanged),
 	}

@@ -36,6 +36,7 @@ const (
 	userPinSet
 	userStaticSet
 	userQuestionsSet
+	userTokenExists
 	userSerial
 	userSecret
 	userInterval
@@ -74,6 +75,7 @@ func usersSchema() schema {
 		userPinSet:          {name: "PinSet", quiet: true},
 		userStaticSet:       {name: "StaticTokenSet", also: []string{"EnableStaticToken"}, quiet: true},
 		userQuestionsSet:    {name: "SecurityQuestionsSet", quiet: true},
+		userTokenExists:     {name: "OathTokenExists", quiet: true},
 		userSerial:          {name: "OathTokenSerialNumber", quiet: true},
 		userSecret:          {name: "OathTokenSecretKey", quiet: true},
 		userInterval:        {name: "OathTokenTimeInterval", quiet: true},

@@ -81,6 +81,7 @@ type User struct {
 	PinSet               bool
 	StaticTokenSet       bool
 	SecurityQuestionsSet bool
+	TokenExists          bool // a third-party token, whether or not Tokens has it
 	PhoneAppActivated    bool
 	Language             string
 	LastChanged          time.Time // zero: not said

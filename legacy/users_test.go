@@ -29,12 +29,12 @@ func equalSecrets() cmp.Option {
 func TestUserValues(t *testing.T) {
 	const header = "UserName,user principal name,SID,First_Name,LastName,EmailAddress,UserGroup,CountryCode,Phone,Extension," +
 		"BackupCountryCode,BackupPhone,BackupExtension,KeepPhoneSynchronized,Mode,PinMode,SmsDirection,SmsMode,PhoneAppMode,Enabled," +
-		"DisabledBehavior,Blocked,PinSet,StaticTokenSet,SecurityQuestionsSet,OathTokenSerialNumber,OathTokenSecretKey," +
+		"DisabledBehavior,Blocked,PinSet,StaticTokenSet,SecurityQuestionsSet,OathTokenExists,OathTokenSerialNumber,OathTokenSecretKey," +
 		"OathTokenTimeInterval,PhoneAppActivated,Language,LastChanged\r\n"
 	e := open(t, files{"users.csv": header +
 		` Ada ,ada@contoso.example,S-1-5-21-1,Ada,"Love""lace",a@contoso.example,"Staff, all",+44,20 7946 0100,1,1,425 555 0100,2,` +
-		"YES,PHONEAPP,returnpin,TwoWay,OTPPLUSPIN,Voiceprint,no,Succeed,1,true,Yes,TRUE,S1,gez dg===,60,1,en,2024-02-03T04:05:06+01:00\r\n" +
-		"bare" + strings.Repeat(",", 30) + "\n"}.write(t), legacy.Options{})
+		"YES,PHONEAPP,returnpin,TwoWay,OTPPLUSPIN,Voiceprint,no,Succeed,1,true,Yes,TRUE,1,S1,gez dg===,60,1,en,2024-02-03T04:05:06+01:00\r\n" +
+		"bare" + strings.Repeat(",", 31) + "\n"}.write(t), legacy.Options{})
 	want := []legacy.User{{
 		Place: legacy.Place{File: "users.csv", Line: 2}, Username: "Ada", UPN: "ada@contoso.example", SID: "S-1-5-21-1",
 		FirstName: "Ada", LastName: `Love"lace`, Email: "a@contoso.example", Group: "Staff, all",
@@ -42,9 +42,9 @@ func TestUserValues(t *testing.T) {
 		BackupPhone:           legacy.PhoneFields{CountryCode: "1", Number: "425 555 0100", Extension: "2"},
 		KeepPhoneSynchronized: true, Mode: legacy.ModePhoneApp, PinMode: "returnPin", SMSDirection: "twoWay", SMSMode: "otpPlusPin",
 		PhoneAppMode: "voiceprint", Enabled: false, DisabledBehavior: "succeed", Blocked: true, PinSet: true, StaticTokenSet: true,
-		SecurityQuestionsSet: true, PhoneAppActivated: true, Language: "en", LastChanged: time.Date(2024, 2, 3, 3, 5, 6, 0, time.UTC),
+		SecurityQuestionsSet: true, TokenExists: true, PhoneAppActivated: true, Language: "en", LastChanged: time.Date(2024, 2, 3, 3, 5, 6, 0, time.UTC),
 		Tokens: []legacy.Token{{
-			Place: legacy.Place{File: "users.csv", Line: 2, Column: 204}, Serial: "S1",
+			Place: legacy.Place{File: "users.csv", Line: 2, Column: 206}, Serial: "S1",
 			Seed:      legacy.Seed{Key: secret.FromString("123"), State: legacy.SeedOK},
 			Generator: legacy.Generator{Interval: 60, Digits: 6, Algorithm: "SHA1"},
 		}},
@@ -77,6 +77,7 @@ func TestUserRowsRefused(t *testing.T) {
 		"PinSet":                {"1379", "PinSet must be true or false"},
 		"StaticTokenSet":        {"4711", "StaticTokenSet must be true or false"},
 		"SecurityQuestionsSet":  {"Rex", "SecurityQuestionsSet must be true or false"},
+		"OathTokenExists":       {"T-1234", "OathTokenExists must be true or false"},
 		"OathTokenTimeInterval": {"JBSWY3DP", "OathTokenTimeInterval must be a whole number"},
 		"PhoneAppActivated":     {"8", "PhoneAppActivated must be true or false"},
 		"LastChanged":           {"03.02.2024", `is "03.02.2024", but must be a date`},

@@ -54,6 +54,9 @@ func (d *draft) tokenRules() {
 	if d.now.Guest {
 		return
 	}
+	if d.u.TokenExists && len(d.u.Tokens) == 0 {
+		d.find(TokenNoSecret, "OathTokenExists", "the user has a token, and the export holds neither its serial number nor its secret")
+	}
 	twins := serialsOf(d.u.Tokens)
 	for _, t := range d.u.Tokens {
 		g := d.token(t)

@@ -92,7 +92,7 @@ var userElements = map[string]element{
 	"BackupCountryCode": {how: keep}, "BackupPhone": {how: keep}, "BackupExtension": {how: keep},
 	"KeepPhoneSynchronized": {how: keep}, "Mode": {how: keep}, "PinMode": {how: keep}, "SmsDirection": {how: keep},
 	"SmsMode": {how: keep}, "PhoneAppMode": {how: keep}, "Enabled": {how: keep}, "DisabledBehavior": {how: keep},
-	"OathTokenSerialNumber": {how: keep}, "OathTokenSecretKey": {how: keepSecret}, "OathTokenTimeInterval": {how: keep},
+	"OathTokenExists": {how: keep}, "OathTokenSerialNumber": {how: keep}, "OathTokenSecretKey": {how: keepSecret}, "OathTokenTimeInterval": {how: keep},
 	"PhoneAppActivated": {how: keep},
 
 	"Pin": {how: seen, name: "PinSet"}, "HistoricalPinValues": {how: seen, name: "PinSet"},
@@ -104,7 +104,7 @@ var userElements = map[string]element{
 	"PinFormat": {how: ignore}, "PinChangeRequired": {how: ignore}, "SecondsSincePinChange": {how: ignore},
 	"OverridePinRules": {how: ignore}, "UserCanChangePin": {how: ignore}, "MinimumPinLength": {how: ignore},
 	"PreventWeakPins": {how: ignore}, "PinExpirationDays": {how: ignore}, "HistoricalPins": {how: ignore},
-	"EnableGlobalServices": {how: ignore}, "UserCanChangePhone": {how: ignore}, "OathTokenExists": {how: ignore},
+	"EnableGlobalServices": {how: ignore}, "UserCanChangePhone": {how: ignore},
 	"Tags": {how: ignore}, "TagIds": {how: ignore},
 }
 

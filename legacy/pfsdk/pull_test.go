@@ -81,7 +81,7 @@ func TestPull(t *testing.T) {
 			t.Fatalf("%d users", len(users))
 		}
 		wantUser := map[string]string{"Username": "user010@contoso.example", "FirstName": "Ada", "CountryCode": "1", "Phone": "425-555-0100", "Mode": "smsText",
-			"PinMode": "pin", "PinSet": "true", "StaticTokenSet": "true", "Enabled": "true", "Blocked": "false", "OathTokenSerialNumber": "T-user010@contoso.example",
+			"PinMode": "pin", "PinSet": "true", "StaticTokenSet": "true", "Enabled": "true", "Blocked": "false", "OathTokenExists": "true", "OathTokenSerialNumber": "T-user010@contoso.example",
 			"OathTokenSecretKey": "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ", "OathTokenTimeInterval": "30"}
 		found := false
 		for _, u := range users {

@@ -86,7 +86,7 @@ func TestUserSettings(t *testing.T) {
 			"user " + operation + ` "ada@contoso.example" FirstName=Ada LastName=O'Neil EmailAddress=ada@contoso.example UserGroup=Sales CountryCode=1 ` +
 				"Phone=425-555-0100 BackupCountryCode=44 BackupPhone=20 7946 0100 Mode=smsText PinMode=pin SmsDirection=oneWay SmsMode=otp PhoneAppMode=standard " +
 				"PinSet=true StaticTokenSet=true SecurityQuestionsSet=true Enabled=true DisabledBehavior=fail KeepPhoneSynchronized=false " +
-				"OathTokenSerialNumber=T-1 OathTokenSecretKey=GEZDGNBVGY3TQOJQ OathTokenTimeInterval=30 PhoneAppActivated=false Language=de\n",
+				"OathTokenExists=true OathTokenSerialNumber=T-1 OathTokenSecretKey=GEZDGNBVGY3TQOJQ OathTokenTimeInterval=30 PhoneAppActivated=false Language=de\n",
 			"this element is not read [Flavour]",
 		} {
 			if !strings.Contains(got, want) {

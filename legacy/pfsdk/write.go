@@ -28,7 +28,7 @@ func userColumns() []string {
 	return []string{"Username", "FirstName", "LastName", "EmailAddress", "UserGroup", "CountryCode", "Phone", "Extension",
 		"BackupCountryCode", "BackupPhone", "BackupExtension", "KeepPhoneSynchronized", "Mode", "PinMode", "SmsDirection", "SmsMode",
 		"PhoneAppMode", "Enabled", "DisabledBehavior", "Blocked", "PinSet", "StaticTokenSet", "SecurityQuestionsSet",
-		"OathTokenSerialNumber", "OathTokenSecretKey", "OathTokenTimeInterval", "PhoneAppActivated", "Language"}
+		"OathTokenExists", "OathTokenSerialNumber", "OathTokenSecretKey", "OathTokenTimeInterval", "PhoneAppActivated", "Language"}
 }
 
 func deviceColumns() []string {

@@ -51,7 +51,7 @@ func expected() (operations, types map[string][]string) {
 		"GetUserDevices": {"username"}, "UserIsBlocked": {"username"}, "GetCustomerDefaults_3": nil, "GetUserPortalSettings": nil}
 	types = map[string][]string{
 		"UserSettings3": strings.Fields(`FirstName LastName EmailAddress UserGroup CountryCode Phone Extension BackupCountryCode BackupPhone BackupExtension
-			KeepPhoneSynchronized Mode PinMode SmsDirection SmsMode PhoneAppMode Enabled DisabledBehavior OathTokenSerialNumber OathTokenSecretKey
+			KeepPhoneSynchronized Mode PinMode SmsDirection SmsMode PhoneAppMode Enabled DisabledBehavior OathTokenExists OathTokenSerialNumber OathTokenSecretKey
 			OathTokenTimeInterval PhoneAppActivated Pin HistoricalPinValues StaticToken EnableStaticToken VoiceCallLanguage SmsTextLanguage
 			PhoneAppLanguage OathTokenLanguage SecurityQuestion1 SecurityAnswer1`),
 		"UserRow": {"Username", "FirstName"}, "UserDevice": strings.Fields("UserDeviceId DeviceName DeviceToken PhoneAppVersion"),
