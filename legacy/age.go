@@ -47,17 +47,25 @@ func openAge(path string, size int64, o Options) (shelf, error) {
 }
 
 func decrypted(f *os.File, size int64, identities []age.Identity) (shelf, error) {
-	const armor = "-----BEGIN AGE"
-	head := make([]byte, len(armor))
-	if _, err := f.ReadAt(head, 0); err == nil && bytes.Equal(head, []byte(armor)) {
+	if begins(f, []byte("-----BEGIN AGE")) {
 		return nil, hint.New("the export is encrypted as text (age --armor), which is not read", "encrypt it again without --armor")
+	}
+	// The library quotes what stands there instead, which may be a row of users.
+	if intro := []byte("age-encryption.org/"); !begins(f, intro) {
+		return nil, hint.New("the export is not encrypted by age, or not a whole file", "copy the file again; a zip that is not encrypted has the ending .zip")
 	}
 	plain, plainSize, err := age.DecryptReaderAt(f, size, identities...)
 	if _, no := errors.AsType[*age.NoIdentityMatchError](err); no {
-		return nil, hint.New("the export is not encrypted for any of the keys given", "give the age identity that it was encrypted for with --identity, or its passphrase with --passphrase")
+		return nil, hint.New("none of the keys given opens the export", "give the age identity that it was encrypted for with --identity, or its passphrase, exactly as it was, with --passphrase")
 	}
 	if err != nil {
 		return nil, hint.Wrap(fmt.Errorf("the export cannot be decrypted: %w", err), "copy the file again, and check that it was made by age")
 	}
 	return openZip(plain, plainSize, f)
+}
+
+func begins(f *os.File, with []byte) bool {
+	head := make([]byte, len(with))
+	_, err := f.ReadAt(head, 0)
+	return err == nil && bytes.Equal(head, with)
 }

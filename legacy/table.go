@@ -157,8 +157,13 @@ func keyMissing(fields []field, o reading) error {
 		names = append(names, o.schema.columns[key].name)
 	}
 	advice := "the first line must name the columns; --map THEIRS=" + names[0] + " gives a column of yours that meaning"
-	if len(fields) == 1 && bytes.ContainsAny(fields[0].text, ";\t|") {
-		advice = "columns must be separated by commas; this header seems to use something else"
+	if len(fields) == 1 {
+		for _, s := range []struct{ is, name string }{{";", "semicolons"}, {"\t", "tabs"}, {"|", "bars"}} {
+			if bytes.Contains(fields[0].text, []byte(s.is)) {
+				advice = "columns must be separated by commas, and this header has " + s.name + "; docs/formats/users.md says how to convert it"
+				break
+			}
+		}
 	}
 	return hint.New(fmt.Sprintf("%s has no column %s", o.file, orList(names)), advice)
 }

@@ -291,13 +291,14 @@ func TestAgeRefuses(t *testing.T) {
 		hint    string
 	}{
 		"no key":           {"e.zip.age", b, legacy.Options{}, "is encrypted, and no key to it is given", "age identity"},
-		"another key":      {"e.zip.age", b, legacy.Options{Identities: []age.Identity{identity(t)}}, "the export is not encrypted for any of the keys given", "age identity"},
-		"a passphrase":     {"e.zip.age", b, legacy.Options{Passphrase: secret.FromString("x")}, "the export is not encrypted for any of the keys given", "passphrase"},
+		"another key":      {"e.zip.age", b, legacy.Options{Identities: []age.Identity{identity(t)}}, "none of the keys given opens the export", "age identity"},
+		"a passphrase":     {"e.zip.age", b, legacy.Options{Passphrase: secret.FromString("x")}, "none of the keys given opens the export", "passphrase"},
 		"altered":          {"e.zip.age", altered, mine, "users.csv", ""},
 		"altered at end":   {"e.zip.age", tail, mine, "the export cannot be decrypted", "copy the file again"},
 		"cut off":          {"e.zip.age", b[:len(b)-100], mine, "the export cannot be decrypted", "copy the file again"},
 		"cut off at block": {"e.zip.age", b[:len(b)-len(b)%(64<<10+16)], mine, "the export cannot be decrypted", "copy the file again"},
-		"not age":          {"e.zip.age", []byte("PK"), mine, "the export cannot be decrypted", "made by age"},
+		"not age":          {"e.zip.age", []byte("PK"), mine, "the export is not encrypted by age", "copy the file again"},
+		"a table as it is": {"e.zip.age", []byte(table), mine, "the export is not encrypted by age", "copy the file again"},
 		"armored":          {"e.zip.age", []byte("-----BEGIN AGE ENCRYPTED FILE-----\n"), mine, "the export is encrypted as text (age --armor), which is not read", "without --armor"},
 		"not a zip in it":  {"e.zip.age", encrypt(t, []byte(table), id.Recipient()), mine, "the export is not a zip", "copy"},
 		"a table in it":    {"users.csv.age", encrypt(t, []byte(table), id.Recipient()), mine, "users.csv.age is a file of a kind that is not read", ".zip.age"},
@@ -309,6 +310,9 @@ func TestAgeRefuses(t *testing.T) {
 			}
 			if !strings.Contains(err.Error(), tt.phrase) || !strings.Contains(hint.Of(err), tt.hint) {
 				t.Errorf("error %q, hint %q; want …%s… and …%s…", err, hint.Of(err), tt.phrase, tt.hint)
+			}
+			if strings.Contains(err.Error(), table[:8]) {
+				t.Errorf("the error quotes the file: %v", err)
 			}
 		})
 	}

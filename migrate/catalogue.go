@@ -189,7 +189,7 @@ func stateEntries() []Entry {
 func phoneEntries() []Entry {
 	return []Entry{
 		{PhoneInvalid, SeverityWarning, "A telephone number cannot be read, or does not exist in its country's numbering plan; it is not moved.",
-			"Correct the number in the export, or have the user register it."},
+			"Correct the number in the export, or have the user register it. Where only the calling code is missing, plan with --default-country."},
 		{PhoneCountryConflict, SeverityWarning, "The number has a calling code of its own that differs from CountryCode; its own counts.",
 			"Check which of the two is right."},
 		{PhoneCountryAssumed, SeverityInfo, "The number has no calling code; that of --default-country was added.",
