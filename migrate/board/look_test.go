@@ -224,6 +224,7 @@ func TestOnPaper(t *testing.T) {
 	}
 	b.media("print", "dark")
 	b.want(`getComputedStyle(document.body).backgroundColor === "rgb(255, 255, 255)"`)
+	b.want(`getComputedStyle(document.querySelector(".groups h3")).breakAfter === "auto"`) // else half of the first page is empty
 	for id, want := range map[string]string{"named": "block", "users": "none", "signature": "block"} {
 		if got := get[string](b, `getComputedStyle(document.getElementById("`+id+`")).display`); got != want {
 			t.Errorf("%s is displayed as %s", id, got)
