@@ -60,7 +60,11 @@ func openPlan(c *cli.Context, path string, keyless bool) (*planfile.Plan, error)
 func openBeside(path string, keyless bool) (*planfile.Plan, error) {
 	key := planfile.KeyPath(path)
 	if _, err := os.Lstat(key); !errors.Is(err, os.ErrNotExist) {
-		return planfile.Open(path, key)
+		plan, err := planfile.Open(path, key)
+		if keyless && errors.Is(err, os.ErrPermission) { // somebody else's: as if it were not there
+			return planfile.Open(path, "")
+		}
+		return plan, err
 	}
 	if keyless {
 		return planfile.Open(path, "")

@@ -7,8 +7,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
+
+	"github.com/mattn/go-sqlite3"
 
 	"mfabridge/cloud"
 	"mfabridge/internal/durable"
@@ -57,9 +60,20 @@ func OpenJournal(p *Plan, path string) (*Journal, error) {
 	}
 	j := &Journal{lock: lock, path: path, now: time.Now}
 	if err := j.open(p, path); err != nil {
-		return nil, errors.Join(hint.Wrap(fmt.Errorf("journal %s cannot be used: %w", path, err), hint.Of(err)), j.Close())
+		return nil, errors.Join(unusableJournal(path, err), j.Close())
 	}
 	return j, nil
+}
+
+// unusableJournal says what to do where it is the folder that is in the way:
+// SQLite writes beside a journal even to read it.
+func unusableJournal(path string, err error) error {
+	advice := hint.Of(err)
+	if e, ok := errors.AsType[sqlite3.Error](err); advice == "" && (errors.Is(err, fs.ErrPermission) ||
+		ok && slices.Contains([]sqlite3.ErrNo{sqlite3.ErrReadonly, sqlite3.ErrCantOpen, sqlite3.ErrFull, sqlite3.ErrIoErr, sqlite3.ErrPerm}, e.Code)) {
+		advice = roomAdvice
+	}
+	return hint.Wrap(fmt.Errorf("journal %s cannot be used: %w", path, reason(err)), advice)
 }
 
 // ReadJournal opens the journal of p at path for reading, beside a run of
@@ -71,7 +85,7 @@ func ReadJournal(p *Plan, path string) (*Journal, error) {
 	}
 	j := &Journal{}
 	if err := j.connect(p, path, `PRAGMA query_only=ON`); err != nil {
-		return nil, errors.Join(hint.Wrap(fmt.Errorf("journal %s cannot be used: %w", path, err), hint.Of(err)), j.Close())
+		return nil, errors.Join(unusableJournal(path, err), j.Close())
 	}
 	return j, nil
 }
