@@ -32,6 +32,10 @@ func inOrder(app *cli.App, args []string) ([]string, error) {
 				return nil, usage(o.written()+" needs a value", "give it one behind it, or leave the option out")
 			}
 			at := &levels[o.at]
+			if o.flag == nil && (o.name == "help" || o.name == "h") {
+				at.help = true
+				continue
+			}
 			at.options = append(at.options, arg)
 			if o.separate {
 				i++
@@ -50,10 +54,26 @@ func inOrder(app *cli.App, args []string) ([]string, error) {
 		}
 		arguments = append(arguments, arg)
 	}
+	arguments = helped(levels, arguments)
 	if err := noneEmpty(levels); err != nil {
 		return nil, err
 	}
 	return joined(levels, arguments), nil
+}
+
+// helped sees to it that help is had wherever it is asked for: the library
+// takes an argument before --help as a topic. Behind a command that there is
+// not the error counts.
+func helped(levels []level, arguments []string) []string {
+	last := &levels[len(levels)-1]
+	switch {
+	case !last.help:
+	case len(last.commands) == 0:
+		return nil
+	case len(arguments) > 0:
+		last.help = false
+	}
+	return arguments
 }
 
 type level struct {
@@ -73,7 +93,6 @@ func (l *level) take(o option) error {
 	_, isList := o.flag.(*cli.StringSliceFlag)
 	switch {
 	case o.flag == nil:
-		l.help = l.help || o.name == "help" || o.name == "h"
 		return nil
 	case isBool:
 	case o.value == "":
@@ -116,6 +135,9 @@ func joined(levels []level, arguments []string) []string {
 			out = append(out, l.name)
 		}
 		out = append(out, l.options...)
+		if l.help {
+			out = append(out, "--help")
+		}
 	}
 	if len(arguments) > 0 && strings.HasPrefix(arguments[0], "-") {
 		out = append(out, "--")

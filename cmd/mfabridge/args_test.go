@@ -31,6 +31,12 @@ func TestInOrder(t *testing.T) {
 		{"engine user add apply", "engine user add apply"},
 		{"apply -", "apply -- -"},
 		{"apply --help", "apply --help"},
+		{"apply F --help", "apply --help"},
+		{"apply F G -h --wave pilot", "apply --wave pilot --help"},
+		{"--help apply", "--help apply"},
+		{"engine user -h", "engine user --help"},
+		{"engine nothing --help", "engine nothing"},
+		{"apply -- --help", "apply -- --help"},
 		{"", ""},
 	} {
 		ordered, err := inOrder(app, strings.Fields(c.in))
