@@ -3,6 +3,7 @@ package migrate_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -140,5 +141,45 @@ func TestWaveBeginsBehindItsGate(t *testing.T) {
 	}
 	if want := []string{"begin pilot", "end pilot", "gate"}; !slices.Equal(seen, want) {
 		t.Errorf("%q, want %q", seen, want)
+	}
+}
+
+// secretive is a target that does not tell some users.
+type secretive struct {
+	*fakeDirectory
+	hidden map[cloud.UserID]bool
+}
+
+func (d *secretive) Read(ctx context.Context, ids []cloud.UserID) ([]cloud.User, error) {
+	for _, id := range ids {
+		if d.hidden[id] {
+			return nil, fmt.Errorf("user %s cannot be read: %w", id, &cloud.Error{Kind: cloud.Denied, Message: "the target answers 403"})
+		}
+	}
+	return d.fakeDirectory.Read(ctx, ids)
+}
+
+// A user whom the target does not tell fails, and the others are done; where
+// nobody can be read the run ends, and nobody is said to have failed.
+func TestUserWhoCannotBeRead(t *testing.T) {
+	d, j := newDirectory(), newJournal()
+	p := sampleUsers(d, 5)
+	hides := &secretive{d, map[cloud.UserID]bool{p.decisions[2].Target: true}}
+	r, err := migrate.Apply(t.Context(), p, j, hides, migrate.ApplyOptions{})
+	if err != nil || r.Failed != 1 || r.Done != 4 {
+		t.Errorf("%+v, %v", r, err)
+	}
+	clear(hides.hidden)
+	if r, err := migrate.Apply(t.Context(), p, j, hides, migrate.ApplyOptions{}); err != nil || r.Done != 5 || r.Failed != 0 {
+		t.Errorf("told again: %+v, %v", r, err)
+	}
+	d, j = newDirectory(), newJournal()
+	p = sampleUsers(d, 5)
+	hides = &secretive{d, map[cloud.UserID]bool{}}
+	for _, one := range p.decisions {
+		hides.hidden[one.Target] = true
+	}
+	if r, err := migrate.Apply(t.Context(), p, j, hides, migrate.ApplyOptions{}); cloud.KindOf(err) != cloud.Denied || r.Failed != 0 {
+		t.Errorf("nobody is told: %+v, %v", r, err)
 	}
 }

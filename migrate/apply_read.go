@@ -36,10 +36,54 @@ func (a *applier) preflight(ctx context.Context, tasks []*task) error {
 	return nil
 }
 
-// compare reads the users of tasks and compares. Where a Read may miss a
-// Write, users whose changes an earlier run may have made get some time to be
-// seen.
+// compare reads the users of tasks and compares. What the target refuses as a
+// whole is asked for one by one, so that only who cannot be read fails. If that
+// is everybody, or one to whom an earlier run may have written, it is no matter
+// of users, and ends the run.
 func (a *applier) compare(ctx context.Context, tasks []*task) error {
+	whole := a.compareAll(ctx, tasks)
+	if whole == nil || outage(whole) || ctx.Err() != nil {
+		return whole
+	}
+	refused := map[*task]error{}
+	for _, t := range tasks {
+		err := whole
+		if len(tasks) > 1 {
+			err = a.compareAll(ctx, []*task{t})
+		}
+		switch {
+		case err == nil:
+		case outage(err) || ctx.Err() != nil:
+			return err
+		case t.intended:
+			return whole
+		default:
+			refused[t] = err
+		}
+	}
+	if len(refused) == len(tasks) && !a.stillReads(ctx) {
+		return whole
+	}
+	for t, err := range refused {
+		t.settleOpen(0, cloud.Failed, err)
+	}
+	return nil
+}
+
+// stillReads tells whether the target still shows a user that it has shown to
+// this run.
+func (a *applier) stillReads(ctx context.Context) bool {
+	if a.shown == "" {
+		return false
+	}
+	_, err := a.dir.Read(ctx, []cloud.UserID{a.shown})
+	return err == nil
+}
+
+// compareAll is compare of users who can be read together. Where a Read may
+// miss a Write, users whose changes an earlier run may have made get some time
+// to be seen.
+func (a *applier) compareAll(ctx context.Context, tasks []*task) error {
 	wait := lateWait
 	for try := 1; ; try++ {
 		users, err := a.read(ctx, tasks)
@@ -79,6 +123,9 @@ func (a *applier) read(ctx context.Context, tasks []*task) (users []cloud.User, 
 	})
 	if err == nil && len(users) != len(ids) {
 		err = &cloud.Error{Kind: cloud.Internal, Message: fmt.Sprintf("the target was asked for %d users and returned %d", len(ids), len(users))}
+	}
+	if err == nil && len(ids) > 0 {
+		a.shown = ids[0]
 	}
 	return users, err
 }

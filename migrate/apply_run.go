@@ -22,12 +22,13 @@ type applier struct {
 	delayed bool // a Read may miss a Write for a while
 
 	result   ApplyResult
-	failures int       // users that failed in this run
-	removals int       // methods removed in this run
-	passed   WaveEnd   // the wave before this one, for its gate
-	gated    bool      // the gate of this wave is yet to be asked
-	begins   WaveEvent // that is told once the gate is passed
-	wave     string    // that is being applied
+	failures int          // users that failed in this run
+	removals int          // methods removed in this run
+	shown    cloud.UserID // somebody whom the target has shown to this run
+	passed   WaveEnd      // the wave before this one, for its gate
+	gated    bool         // the gate of this wave is yet to be asked
+	begins   WaveEvent    // that is told once the gate is passed
+	wave     string       // that is being applied
 }
 
 // admit refuses the target or the whole plan before anything is written.
