@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"os"
 	"os/signal"
@@ -18,6 +20,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"mfabridge/internal/hint"
 	"mfabridge/shim"
 	"mfabridge/shim/accounting"
 	"mfabridge/shim/bypass"
@@ -113,6 +116,9 @@ func (p *program) shimCheck(c *cli.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := p.checkCertificates(conf); err != nil {
+		return err
+	}
 	first, err := p.primaries(conf)
 	if err != nil {
 		return err
@@ -138,6 +144,39 @@ func (p *program) tellUndelivered(conf *config.Config, key string) {
 	if t, err := parseTarget("engine.store", conf.Engine.Store, key); err == nil {
 		fmt.Fprintf(p.out, "nobody delivers codes by text: they lie in %s; an engine at engine.config or engine.url has providers\n", t.outbox())
 	}
+}
+
+// renewal is how long before its end a certificate should have a successor.
+const renewal = 14 * 24 * time.Hour
+
+// checkCertificates says of the certificates that the shim shows when they end;
+// one that has ended is an error, since nobody takes it.
+func (p *program) checkCertificates(conf *config.Config) error {
+	var problems []error
+	look := func(at string, c tls.Certificate) {
+		if c.Leaf == nil {
+			return
+		}
+		switch end := c.Leaf.NotAfter.UTC(); {
+		case !p.now().Before(end):
+			problems = append(problems, hint.New(fmt.Sprintf("%s: the certificate ended %s", at, end.Format(time.DateTime)), "renew it; SIGHUP has a running shim take the new one"))
+		case p.now().Before(c.Leaf.NotBefore):
+			problems = append(problems, hint.New(fmt.Sprintf("%s: the certificate begins only %s", at, c.Leaf.NotBefore.UTC().Format(time.DateTime)), "is the clock of this host right?"))
+		case end.Sub(p.now()) < renewal:
+			fmt.Fprintf(p.out, "%s: the certificate ends %s\n", at, end.Format(time.DateTime))
+		}
+	}
+	if r := conf.RADIUS.RadSec; r != nil {
+		look("radius.radsec.cert", r.Certificate)
+	}
+	for _, name := range slices.Sorted(maps.Keys(conf.Primaries)) {
+		for i, s := range conf.Primaries[name].Servers {
+			if s.TLS != nil {
+				look(fmt.Sprintf("primaries.%s.servers[%d].tls.cert", name, i), s.TLS.Certificate)
+			}
+		}
+	}
+	return errors.Join(problems...)
 }
 
 // addressesFree says whether the shim could listen where it is told to.

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"crypto/tls"
 	"fmt"
 	"os"
 	"os/exec"
@@ -10,6 +12,7 @@ import (
 
 	"mfabridge/fixtures"
 	"mfabridge/internal/peer"
+	"mfabridge/shim/config"
 )
 
 const overTLSYAML = `engine:
@@ -42,7 +45,7 @@ func TestHomeServerOverTLS(t *testing.T) {
 	path := s.write(t, "shim.yaml", fmt.Sprintf(overTLSYAML, home, "127.0.0.1"))
 	for tries := 0; ; tries++ { // until it listens
 		if r := mfabridge(t, "shim", "check", "--config", path); r.code == exitDone {
-			if !strings.Contains(r.out, home+" answers Status-Server") {
+			if !strings.Contains(r.out, home+" answers Status-Server") || !strings.Contains(r.out, "primaries.old.servers[0].tls.cert: the certificate ends ") {
 				t.Errorf("check says\n%s", r.out)
 			}
 			break
@@ -78,5 +81,31 @@ func TestHomeServerOverTLS(t *testing.T) {
 	other := s.write(t, "other.yaml", fmt.Sprintf(overTLSYAML, home, "home.example"))
 	if r := must(t, exitFailed, "shim", "check", "--config", other); !strings.Contains(r.err, "no server of primary old answers") || !strings.Contains(r.out, "wanted to match home.example") {
 		t.Errorf("check says %s%s", r.out, r.err)
+	}
+}
+
+// A certificate that has ended, or not begun, is found before clients find it.
+func TestCheckLooksAtTheDatesOfCertificates(t *testing.T) {
+	folder := t.TempDir()
+	cert, key := certify(t, folder, 8)
+	pair, err := tls.LoadX509KeyPair(cert, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conf := &config.Config{RADIUS: config.RADIUS{RadSec: &config.RadSec{Certificate: pair}}}
+	for after, want := range map[time.Duration]string{
+		-20 * 24 * time.Hour: "", -time.Hour: "the certificate ends ", 0: "the certificate ended ", -9 * 365 * 24 * time.Hour: "the certificate begins only ",
+	} {
+		var out bytes.Buffer
+		p := &program{streams: streams{out: &out}, now: func() time.Time { return pair.Leaf.NotAfter.Add(after) }}
+		pair.Leaf.NotBefore = pair.Leaf.NotAfter.Add(-30 * 24 * time.Hour)
+		err := p.checkCertificates(conf)
+		said := out.String()
+		if err != nil {
+			said += err.Error()
+		}
+		if refused := after == 0 || after < -30*24*time.Hour; !strings.Contains(said, want) || want == "" && said != "" || (err != nil) != refused {
+			t.Errorf("%s: %q, %v", after, said, err)
+		}
 	}
 }

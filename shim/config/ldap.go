@@ -29,6 +29,9 @@ func (k *check) directory(p *Primary, at string) {
 	if p.BaseDN == "" {
 		k.refuse("write base_dn: dc=corp,dc=example", "%s has no base_dn", at)
 	}
+	if _, err := ldapconn.FoldName(p.BaseDN); p.BaseDN != "" && err != nil {
+		k.refuse("write corp.example as dc=corp,dc=example", "%s: base_dn: %q is no distinguished name", at, p.BaseDN)
+	}
 	if (p.BindDN == "") != (p.BindPassword == "") {
 		k.refuse("set both, or neither for an anonymous search", "%s: bind_dn and bind_password belong together", at)
 	} else if p.BindPassword != "" {

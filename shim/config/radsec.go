@@ -113,8 +113,8 @@ func (k *check) certificates(c *Client, at string) {
 				k.refuse("write sha256: and 64 hexadecimal digits", "%s: certificates: %q is no fingerprint", at, c.Certificates[i])
 			}
 			name = "sha256:" + digits
-		} else if name == "" || strings.ContainsAny(name, "*/ ") {
-			k.refuse("write a DNS name, or sha256: and a fingerprint", "%s: certificates: %q is no name of a certificate", at, c.Certificates[i])
+		} else if name == "" || strings.ContainsAny(name, "*/: ") {
+			k.refuse("write a DNS name, or sha256: in front of a fingerprint", "%s: certificates: %q is no name of a certificate", at, c.Certificates[i])
 		}
 		c.Certificates[i] = name
 		for _, other := range k.RADIUS.Clients {
