@@ -77,7 +77,7 @@ export default {
   "signin.way": "Prove yourself in another way", "signin.second": "Second step", "signin.usual": "As usual",
   "invite.second.voiceMobile": "We call your mobile. Type the code that you hear.", "invite.second.voiceOffice": "We call your office. Type the code that you hear.", "invite.second.email": "We have sent you an e-mail. Type its code here.",
   "invite.there.qr": "Scan this with the other device, or type the code there. It is good until {until}.", "invite.qr": "QR code of the activation link",
-  "manage.title": "Look after my devices", "manage.lead": "Sign in to see your devices, also when you have lost one.", "settings.manage": "Have you lost a device, or is one locked? Sign in to remove or unlock it.", "settings.manage.go": "Sign in",
+  "manage.title": "Look after my devices", "manage.lead": "Sign in to see your devices, also when you have lost one.", "manage.over": "Your sign-in has ended. Sign in again to go on.", "settings.manage": "Have you lost a device, or is one locked? Sign in to remove or unlock it.", "settings.manage.go": "Sign in",
   "devices.title": "Your devices", "devices.none": "There is no device.", "devices.this": "This one", "devices.locked": "Locked", "devices.locked.text": "Too many wrong PINs. Unlock it under “Settings”, “Look after my devices”.",
   "devices.since": "Since {time}.", "devices.used": "Last used {time}.", "devices.unused": "Not used yet.", "devices.change": "Rename or remove", "devices.rename": "Rename", "devices.name": "Name",
   "devices.remove": "Remove", "devices.lost": "I have lost it", "devices.unlock": "Unlock", "devices.remove.sure": "Remove {name}?", "devices.remove.text": "It can then no longer approve your sign-ins.",

@@ -119,9 +119,14 @@ export function asDevice(account, method, path, options = {}) {
 }
 
 // Asks as the owner of authenticators: as a device of theirs, or with the
-// token of a fresh sign-in.
-export function asOwner(who, method, path, body) {
-  return who.token ? call(method, path, { body, headers: { Authorization: `Bearer ${who.token}` } }) : asDevice(who, method, path, { body });
+// token of a fresh sign-in, which is good for some minutes.
+export async function asOwner(who, method, path, body) {
+  if (!who.token) {
+    return asDevice(who, method, path, { body });
+  }
+  return call(method, path, { body, headers: { Authorization: `Bearer ${who.token}` } }).catch((refusal) => {
+    throw refusal.status === 401 ? new Refusal("manage.over", {}, refusal) : refusal;
+  });
 }
 
 // What waits for an account, once it is other than version or the time is over.

@@ -31,7 +31,9 @@ export async function own(who) {
         told.focus();
       }
     } catch (refusal) {
-      place.replaceChildren(notice("warning", explained(refusal)), h("div", { class: "buttons" }, h("button", { type: "button", onclick: () => draw() }, t("retry"))));
+      const over = refusal.key === "manage.over";
+      place.replaceChildren(notice("warning", explained(refusal)), h("div", { class: "buttons" },
+        h("button", { type: "button", onclick: () => over ? location.reload() : draw() }, t(over ? "settings.manage.go" : "retry"))));
     }
   };
   await draw();
