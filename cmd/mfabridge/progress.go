@@ -3,10 +3,12 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 	"sync"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
 )
 
 // progressEvery is how often a line is written where there is no terminal, so
@@ -76,7 +78,11 @@ func (g *progress) at(done, failed int64) {
 		g.begun, g.first = now, done-g.early
 	}
 	if g.bar != nil {
-		g.bar.Describe(g.what + g.speed(now, done, failed))
+		text := g.speed(now, done)
+		if narrow(g.out) {
+			text = ""
+		}
+		g.bar.Describe(g.what + text + failures(failed))
 		_ = g.bar.Set64(done)
 		return
 	}
@@ -92,11 +98,23 @@ func (g *progress) line(now time.Time, done, failed int64) string {
 	if g.total > 0 {
 		text = fmt.Sprintf("%s: %d of %d", g.what, done, g.total)
 	}
-	return text + g.speed(now, done, failed)
+	return text + g.speed(now, done) + failures(failed)
 }
 
-// speed is the rate of this run, the time left at it, and what failed.
-func (g *progress) speed(now time.Time, done, failed int64) (text string) {
+// narrow tells whether a bar with its rate would not fit into one line of the
+// terminal: each update would begin a new one.
+func narrow(w io.Writer) bool {
+	const enough = 72 // columns
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	columns, _, err := term.GetSize(int(f.Fd()))
+	return err == nil && columns > 0 && columns < enough
+}
+
+// speed is the rate of this run, and the time left at it.
+func (g *progress) speed(now time.Time, done int64) (text string) {
 	made := done - g.early - g.first
 	if spent := now.Sub(g.begun).Seconds(); !g.begun.IsZero() && spent > 0 && made > 0 {
 		rate := float64(made) / spent
@@ -105,10 +123,14 @@ func (g *progress) speed(now time.Time, done, failed int64) (text string) {
 			text += fmt.Sprintf(", %s left", time.Duration(float64(g.total-done)/rate*float64(time.Second)).Round(time.Second))
 		}
 	}
-	if failed > 0 {
-		text += fmt.Sprintf(", %d failed", failed)
-	}
 	return text
+}
+
+func failures(n int64) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", %d failed", n)
 }
 
 // note says something beside the progress.

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 )
@@ -75,6 +76,34 @@ func TestProgressOnATerminal(t *testing.T) {
 		t.Errorf("on the terminal:\n%q\nin the output:\n%s", text, out.String())
 	}
 	m.goesOnFrom(t)
+}
+
+// Where the rate has no room it is left out: a line that is too long would stay
+// on the screen with each update.
+func TestProgressOnANarrowTerminal(t *testing.T) {
+	m := mixedStore(t)
+	m.reset(t)
+	screen, shown := terminal(t)
+	if err := unix.IoctlSetWinsize(int(screen.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 20, Col: 50}); err != nil {
+		t.Fatal(err)
+	}
+	cmd := child(t.Context(), "apply", m.plan, "--rehearse-faults", "denied=10%,slow:20ms", "--rate", "500", "--max-users", "200")
+	cmd.Stderr = screen
+	err := cmd.Run()
+	text := shown()
+	if cmd.ProcessState.ExitCode() != exitNotNow {
+		t.Fatalf("%v: %s", err, text)
+	}
+	lines := regexp.MustCompile(`applying[^\r]*`).FindAllString(text, -1)
+	if len(lines) < 2 || !strings.Contains(text, " failed ") {
+		t.Errorf("no bar:\n%q", text)
+	}
+	for _, line := range lines {
+		line, _, _ = strings.Cut(line, "\x1b")
+		if n := utf8.RuneCountInString(strings.TrimRight(line, " ")); n > 50 {
+			t.Errorf("%d columns: %q", n, line)
+		}
+	}
 }
 
 // goesOnFrom runs apply to its end where some changes were settled before.
