@@ -26,6 +26,8 @@ const (
 // it may ring for nothing, and whoever waits looks from time to time anyway.
 // The zero bell is ready.
 type bell struct {
+	starting sync.Mutex // held by who begins to hear others: the store is asked, and nobody who rings waits for that
+
 	mu      sync.Mutex
 	closed  bool
 	waiting map[cloud.UserID]map[*Ear]struct{}
@@ -88,6 +90,27 @@ func (b *bell) close() {
 	}
 }
 
+// hears tells whether pushes of other processes ring here already.
+func (b *bell) hears() (bool, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return false, refuse(cloud.Unavailable, "the engine is closed")
+	}
+	return b.stop != nil, nil
+}
+
+// take keeps what ends the follower.
+func (b *bell) take(stop func()) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return refuse(cloud.Unavailable, "the engine is closed")
+	}
+	b.stop = stop
+	return nil
+}
+
 // Listen returns what signals when the pushes of a user may have changed, also by
 // another process on the store; whoever takes it leaves it.
 func (e *Engine) Listen(ctx context.Context, user cloud.UserID) (*Ear, error) {
@@ -106,13 +129,10 @@ func (e *Engine) Attend(ctx context.Context, user cloud.UserID, device string) (
 
 // hearOthers makes sure that pushes that other processes begin ring here.
 func (e *Engine) hearOthers(ctx context.Context) error {
-	e.bell.mu.Lock()
-	defer e.bell.mu.Unlock()
-	switch {
-	case e.bell.closed:
-		return refuse(cloud.Unavailable, "the engine is closed")
-	case e.bell.stop != nil:
-		return nil
+	e.bell.starting.Lock()
+	defer e.bell.starting.Unlock()
+	if hears, err := e.bell.hears(); hears || err != nil {
+		return err
 	}
 	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	signals, err := e.store.Watch(ctx)
@@ -120,7 +140,10 @@ func (e *Engine) hearOthers(ctx context.Context) error {
 		stop()
 		return err
 	}
-	e.bell.stop = stop
+	if err := e.bell.take(stop); err != nil {
+		stop()
+		return err
+	}
 	go e.hear(ctx, signals, e.now())
 	go e.hearVerdicts(ctx)
 	return nil

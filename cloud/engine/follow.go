@@ -15,9 +15,9 @@ const followPage = 500
 // where each stands in the order in which they were committed, so that none is
 // missed whatever signals are lost.
 func (e *Engine) followOthers(ctx context.Context) error {
-	e.hub.mu.Lock()
-	defer e.hub.mu.Unlock()
-	if e.hub.follow != nil || len(e.hub.subs) == 0 {
+	e.hub.starting.Lock()
+	defer e.hub.starting.Unlock()
+	if !e.hub.wantsFollower() {
 		return nil
 	}
 	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -35,7 +35,10 @@ func (e *Engine) followOthers(ctx context.Context) error {
 		stop()
 		return err
 	}
-	e.hub.follow = stop
+	if !e.hub.takeFollower(stop) {
+		stop()
+		return nil
+	}
 	go e.follow(ctx, signals, last.Seq)
 	return nil
 }

@@ -16,6 +16,8 @@ const backlog = 4096
 // waits: a subscriber that is too far behind loses its stream, with an error.
 // The zero hub is ready.
 type hub struct {
+	starting sync.Mutex // held by who begins to follow: the store is asked, and no verdict waits for that
+
 	mu     sync.Mutex
 	closed bool
 	subs   map[*subscriber]struct{}
@@ -63,6 +65,24 @@ func (h *hub) endLocked(s *subscriber, err error) {
 		h.follow()
 		h.follow, h.told = nil, [2]map[cloud.ChallengeID]struct{}{}
 	}
+}
+
+// wantsFollower tells whether somebody listens and nobody follows.
+func (h *hub) wantsFollower() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.follow == nil && len(h.subs) > 0
+}
+
+// takeFollower keeps what ends the follower; false: nobody listens any more.
+func (h *hub) takeFollower(stop func()) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.subs) == 0 {
+		return false
+	}
+	h.follow = stop
+	return true
 }
 
 // publish hands a verdict out, unless that was done a moment ago.
