@@ -269,8 +269,10 @@ func otherSID(t *testing.T, p *Peer) {
 	if c, err := p.Verifier.Begin(t.Context(), r); cloud.KindOf(err) != cloud.Conflict {
 		t.Errorf("another identifier: %+v, %v", c, err)
 	}
-	r.SID = "s-1-5-21-9-9-9-2"
-	p.begin(t, r, cloud.Pending)
+	for _, same := range []string{"s-1-5-21-9-9-9-2", ""} { // or none
+		r.SID = same
+		p.begin(t, r, cloud.Pending)
+	}
 }
 
 func expiry(t *testing.T, p *Peer) {

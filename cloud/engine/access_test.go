@@ -70,9 +70,65 @@ func TestJudgeAccess(t *testing.T) {
 	if v := engine.JudgeAccess([]engine.AccessRule{report, mfa}, at); len(v.Reported()) != 1 || len(v.By()) != 1 {
 		t.Errorf("%+v", v)
 	}
+	named := func(name string, r engine.AccessRule, not ...cloud.UserID) engine.AccessRule {
+		r.Name, r.NotUsers = name, not
+		return r
+	}
+	v := engine.JudgeAccess([]engine.AccessRule{named("for others", mfa, "ada"), named("seen", report), named("seen of others", report, "ada"), named("asks", mfa),
+		named("blocks", block), named("blocks too", block)}, at)
+	if by, seen := strings.Join(v.By(), "+"), strings.Join(v.Reported(), "+"); by != "blocks+blocks too" || seen != "seen=block" {
+		t.Errorf("by %s, reported %s", by, seen)
+	}
 	nowhere := engine.AccessSigns{Country: engine.UnknownCountry}
 	if v := engine.JudgeAccess([]engine.AccessRule{rule(func(r *engine.AccessRule) { r.NotNetworks = net("0.0.0.0/0") })}, nowhere); v.Grant != engine.GrantMFA {
 		t.Errorf("an address that nobody knows is excepted: %+v", v)
+	}
+}
+
+func TestAccessRulesAreChecked(t *testing.T) {
+	h := build(t)
+	set := func(edit func(*engine.AccessRule)) error {
+		r := engine.AccessRule{Name: "r", State: engine.AccessOn, Grant: engine.GrantMFA}
+		edit(&r)
+		return h.SetAccessRule(t.Context(), operator, r)
+	}
+	for name, edit := range map[string]func(*engine.AccessRule){
+		"without a name":       func(r *engine.AccessRule) { r.Name = "" },
+		"another state":        func(r *engine.AccessRule) { r.State = "maybe" },
+		"another grant":        func(r *engine.AccessRule) { r.Grant = "allow" },
+		"fewer than none":      func(r *engine.AccessRule) { r.Failures = -1 },
+		"too many failures":    func(r *engine.AccessRule) { r.Failures = 1001 },
+		"too long a list":      func(r *engine.AccessRule) { r.NotApps = make([]string, 1001) },
+		"a country of three":   func(r *engine.AccessRule) { r.Countries = []string{"DEU"} },
+		"small letters":        func(r *engine.AccessRule) { r.NotCountries = []string{"De"} },
+		"no letter at first":   func(r *engine.AccessRule) { r.Countries = []string{"[A"} },
+		"no letter at last":    func(r *engine.AccessRule) { r.Countries = []string{"A@"} },
+		"a digit":              func(r *engine.AccessRule) { r.Countries = []string{"A1"} },
+		"small letters, first": func(r *engine.AccessRule) { r.Countries = []string{"dE"} },
+		"no network":           func(r *engine.AccessRule) { r.Networks = []netip.Prefix{{}} },
+		"not its first":        func(r *engine.AccessRule) { r.NotNetworks = []netip.Prefix{netip.MustParsePrefix("192.0.2.1/24")} },
+		"IPv4 within IPv6":     func(r *engine.AccessRule) { r.Networks = []netip.Prefix{netip.MustParsePrefix("::ffff:192.0.2.0/120")} },
+	} {
+		if err := set(edit); cloud.KindOf(err) != cloud.Invalid {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for name, edit := range map[string]func(*engine.AccessRule){
+		"a group of nobody":    func(r *engine.AccessRule) { r.NotGroups = []string{"none"} },
+		"a user of nobody":     func(r *engine.AccessRule) { r.Users = []cloud.UserID{"nobody"} },
+		"no such application":  func(r *engine.AccessRule) { r.Apps = []string{"none"} },
+		"exceptions of nobody": func(r *engine.AccessRule) { r.NotUsers = []cloud.UserID{"nobody"} },
+	} {
+		if err := set(edit); cloud.KindOf(err) != cloud.NotFound {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	err := set(func(r *engine.AccessRule) {
+		r.Failures, r.Countries, r.NotCountries = 1000, []string{"AA", "ZZ"}, []string{engine.UnknownCountry}
+		r.Networks = []netip.Prefix{netip.MustParsePrefix("2001:db8::/32")}
+	})
+	if rules, also := h.AccessRules(t.Context()); err != nil || also != nil || len(rules) != 2 || rules[1].Failures != 1000 {
+		t.Errorf("%+v, %v, %v", rules, err, also)
 	}
 }
 

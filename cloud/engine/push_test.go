@@ -88,6 +88,59 @@ func TestPushVerdictsAreStreamed(t *testing.T) {
 	}
 }
 
+// What became of a push is its user's to know, and no other challenge is one.
+func TestFateOfAPush(t *testing.T) {
+	h := build(t)
+	id, other := h.coded(t, 1), h.coded(t, 2)
+	device := h.activate(t, id)
+	fate := func(of cloud.UserID, c cloud.Challenge, want cloud.State) {
+		t.Helper()
+		if state, _, err := h.Fate(t.Context(), of, c.ID); err != nil || state != want {
+			t.Errorf("%s, %v; want %s", state, err, want)
+		}
+	}
+	c, code := h.ask(t, id, nil), h.ask(t, other, nil)
+	fate(id, c, cloud.Pending)
+	fate(other, c, cloud.Expired)
+	fate(other, code, cloud.Expired)
+	fate(id, cloud.Challenge{ID: "none"}, cloud.Expired)
+	if d, err := h.press(t, engine.Response{User: id, Device: device, Challenge: c.ID, Answer: engine.PushApprove}); err != nil || d.State != cloud.Approved {
+		t.Fatalf("%+v, %v", d, err)
+	}
+	waits := h.ask(t, id, nil)
+	h.Advance(3 * time.Minute)
+	fate(id, c, cloud.Approved)
+	fate(id, waits, cloud.Expired)
+	if waiting, _, err := h.Pushes(t.Context(), id, device); err != nil || len(waiting) != 0 {
+		t.Errorf("what waits: %+v, %v", waiting, err)
+	}
+}
+
+// The last ten answers are shown, newest first, whichever device gave them.
+func TestApprovalsOfTwoDevices(t *testing.T) {
+	h := build(t)
+	id := h.user(t, 1)
+	devices := []string{h.enrolled(t, id, "one").got.Device, h.enrolled(t, id, "two").got.Device}
+	var given []cloud.ChallengeID
+	for n := range 12 {
+		h.Advance(time.Minute)
+		c := h.ask(t, id, nil)
+		if d, err := h.press(t, engine.Response{User: id, Device: devices[n%2], Challenge: c.ID, Answer: engine.PushApprove}); err != nil || d.State != cloud.Approved {
+			t.Fatalf("%+v, %v", d, err)
+		}
+		given = append(given, c.ID)
+	}
+	all, err := h.Approvals(t.Context(), id)
+	if err != nil || len(all) != 10 {
+		t.Fatalf("%d, %v", len(all), err)
+	}
+	for i, a := range all {
+		if n := 11 - i; a.Challenge != given[n] || a.Device != devices[n%2] || a.State != cloud.Approved {
+			t.Errorf("%d: %+v", i, a)
+		}
+	}
+}
+
 // Pushes that wait at many places at once are as tiring as those that were
 // denied; what was approved is not.
 func TestPushesAtManyPlacesTire(t *testing.T) {

@@ -47,12 +47,15 @@ func TestWhatIsLeftToBeginLeavesNothing(t *testing.T) {
 	h := build(t)
 	id := h.coded(t, 1)
 	asked := h.texted(t, 2, "+1 4255550142")
+	pushed := h.user(t, 3)
+	device := h.activate(t, pushed)
 	before := len(h.actions(t))
 	round := []cloud.Case{
 		by(asked, func(r *cloud.Request) { r.Method, r.Key = cloud.SMS, "k" }),
 		by(id, func(r *cloud.Request) { r.Code = secret.FromString("000000") }),
 		by(asked, func(r *cloud.Request) { r.Method, r.Key = cloud.SMS, "k" }),
 		by(id, func(r *cloud.Request) { r.Code = cloudtest.Code(cloudtest.Seed(1), cloudtest.Generator(1), h.Now()) }),
+		by(pushed, func(r *cloud.Request) {}),
 	}
 	mails := len(h.messages(t))
 	h.Settle(t.Context(), round)
@@ -64,6 +67,9 @@ func TestWhatIsLeftToBeginLeavesNothing(t *testing.T) {
 	}
 	if n := len(h.actions(t)) - before; n != 2 {
 		t.Errorf("%d lines of the audit", n)
+	}
+	if waiting, _, err := h.Pushes(t.Context(), pushed, device); !round[4].Apart || err != nil || len(waiting) != 0 {
+		t.Errorf("a push: %+v, %v, %v", round[4], waiting, err)
 	}
 	if n := len(h.messages(t)) - mails; n != 0 {
 		t.Errorf("%d messages", n)

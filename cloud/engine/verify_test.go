@@ -147,6 +147,25 @@ func TestOwnMistakesDoNotAddUp(t *testing.T) {
 	}
 }
 
+// A count of failures is forgotten a day after the last of them, and not before.
+func TestFailuresAreForgotten(t *testing.T) {
+	for after, want := range map[time.Duration]cloud.State{24 * time.Hour: cloud.Approved, 24*time.Hour - 1: cloud.Refused} {
+		h := build(t)
+		id := h.coded(t, 1)
+		for _, wait := range []time.Duration{after, 0} {
+			for range 4 { // one less than is free
+				if c := h.ask(t, id, func(r *cloud.Request) { r.Tries, r.Code = 1, secret.FromString("x") }); wait > 0 && c.Reason != cloud.WrongCode {
+					t.Fatalf("%+v", c)
+				}
+			}
+			h.Advance(wait)
+		}
+		if c := h.try(t, id, cloudtest.Generator(1)); c.State != want {
+			t.Errorf("%v later: %+v", after, c)
+		}
+	}
+}
+
 func TestLimitsGrow(t *testing.T) {
 	last := time.Unix(1000, 0)
 	for count, want := range map[int]time.Duration{5: 5 * time.Second, 6: 10 * time.Second, 7: 20 * time.Second, 12: 640 * time.Second, 13: 15 * time.Minute, 1000: 15 * time.Minute} {
@@ -321,6 +340,30 @@ func TestWhatIsTypedAtAPush(t *testing.T) {
 	h.Advance(3 * time.Minute)
 	if d, err := h.Answer(t.Context(), cloud.Answer{Challenge: c.ID}); err != nil || d.State != cloud.Expired || d.Reason != cloud.TimedOut {
 		t.Errorf("too late: %+v, %v", d, err)
+	}
+}
+
+// A text is good for five minutes and five tries; an equal request sends another
+// one as soon as it is no copy any more.
+func TestLifeOfAText(t *testing.T) {
+	h := build(t)
+	id := h.texted(t, 1, "+1 4255550142")
+	keyed := func(r *cloud.Request) { r.Key, r.Tries = "login", 10 }
+	c := h.ask(t, id, keyed)
+	if life := c.ExpiresAt.Sub(h.Now()); life != 5*time.Minute {
+		t.Errorf("a life of %v", life)
+	}
+	d, err := h.Answer(t.Context(), cloud.Answer{Challenge: c.ID, Code: secret.FromString("x")})
+	if err != nil || d.TriesLeft != 4 {
+		t.Errorf("%+v, %v", d, err)
+	}
+	h.Advance(cloud.RepeatWindow)
+	if again := h.ask(t, id, keyed); again.ID != c.ID {
+		t.Errorf("a copy: %+v", again)
+	}
+	h.Advance(1)
+	if again := h.ask(t, id, keyed); again.ID == c.ID || again.State != cloud.Pending || len(h.messages(t)) != 2 {
+		t.Errorf("later: %+v, %d messages", again, len(h.messages(t)))
 	}
 }
 
