@@ -44,6 +44,16 @@ func TestAccountingAgreesWithAnotherEncoder(t *testing.T) {
 	if err != nil || s.VerifyAccountingResponse(r, p) != nil {
 		t.Errorf("our own answer: %v", err)
 	}
+	for i := range reply {
+		altered := bytes.Clone(reply)
+		altered[i] ^= 1
+		if r, err := radius.Parse(altered); err == nil && s.VerifyAccountingResponse(r, p) == nil {
+			t.Errorf("octet %d of an answer may be altered", i)
+		}
+	}
+	if radius.NewSecret([]byte("x")).VerifyAccountingResponse(r, p) == nil {
+		t.Error("an answer under another secret is as good")
+	}
 	ours := radius.NewAccountingRequest(nil, 7)
 	ours.Add(radius.UserName, []byte("ada"))
 	mine, err := s.SealAccountingRequest(&ours)

@@ -253,3 +253,23 @@ func FuzzUserPassword(f *testing.F) {
 		}
 	})
 }
+
+// What is to be added as it stands has to be attributes to its end: nothing may
+// swallow, or cut, what comes behind it.
+func TestEncodedAttributesAreChecked(t *testing.T) {
+	s := radius.NewSecret([]byte("a synthetic secret of the client"))
+	for _, c := range []struct {
+		encoded []byte
+		right   bool
+	}{
+		{nil, true}, {[]byte{25, 2}, true}, {[]byte{25, 3, 'a', 18, 4, 'b', 'c'}, true},
+		{[]byte{25}, false}, {[]byte{25, 2, 18}, false}, {[]byte{25, 1}, false}, {[]byte{25, 0}, false}, {[]byte{25, 4, 'a'}, false}, {[]byte{25, 2, 18, 5, 'b'}, false},
+	} {
+		w := radius.NewRequest(nil, radius.AccessRequest, 1, [16]byte{})
+		w.AddEncoded(c.encoded)
+		w.Add(radius.UserName, []byte("ada")) // mends nothing
+		if _, err := s.SealRequest(&w); (err == nil) != c.right {
+			t.Errorf("%v: %v", c.encoded, err)
+		}
+	}
+}
