@@ -340,6 +340,40 @@ func TestCacheSparesOnlyTheSecondFactor(t *testing.T) {
 
 // Who is unknown to the engine comes in by the first factor alone only where
 // the configuration says so and a directory has said who it is.
+// A code spares the next one as an approval does, and a refusal ends what was
+// spared before it.
+func TestCacheHoldsForCodesAndEndsWithARefusal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := holding(t)
+		defer r.close()
+		q := ask{from: keeps, user: "ada", password: "correct horse", station: "laptop"}
+		code := q
+		code.state, code.password, code.id = stateOf(t, r.login(q)), "123456", 1
+		want(t, r.login(code), radius.AccessAccept)
+		q.id = 2
+		want(t, r.login(q), radius.AccessAccept)
+
+		q = ask{from: keeps, user: "push", password: "pw", station: "desk", id: 10}
+		for i, step := range []struct {
+			id    cloud.UserID
+			state cloud.State
+		}{{"id-push", cloud.Approved}, {"id-both", cloud.Refused}, {"id-push", cloud.Approved}} {
+			r.engine.set(func() { r.engine.people["push"].id = step.id }) // somebody else has the name for a while
+			time.Sleep(11 * time.Second)
+			q.id++
+			request := r.start(q)
+			r.waitingFor(1)
+			r.engine.person(step.id, step.state, "")
+			if p := r.checked(r.receive(), request); (p.Code() == radius.AccessAccept) != (step.state == cloud.Approved) {
+				t.Errorf("login %d: answered by %v", i, p.Code())
+			}
+		}
+		if got := r.server.Counters().Spared["cache"]; got != 1 || r.engine.pushes != 3 {
+			t.Errorf("%d spared, %d pushes", got, r.engine.pushes)
+		}
+	})
+}
+
 func TestUnmatched(t *testing.T) {
 	for _, test := range []struct {
 		name      string
