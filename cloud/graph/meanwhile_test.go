@@ -280,3 +280,14 @@ func TestCanaryInACloudWithoutTokens(t *testing.T) {
 		t.Errorf("%s, %v", got, err)
 	}
 }
+
+// A default method counts where the system does not choose, which has to be said.
+func TestWhetherADefaultIsUsed(t *testing.T) {
+	for state, used := range map[string]bool{"disabled": true, "enabled": false, "default": false, "": false} {
+		x := newTenant(t)
+		x.policy = `{"systemCredentialPreferences":{"state":"` + state + `"},` + x.policy[1:]
+		if caps, err := x.open().Capabilities(t.Context()); err != nil || caps.DefaultIsUsed != used {
+			t.Errorf("%q: %v, %v", state, caps.DefaultIsUsed, err)
+		}
+	}
+}

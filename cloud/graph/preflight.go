@@ -195,10 +195,15 @@ func (p *policy) checks() []cloud.Check {
 			Detail: "the policy lets some users sign in by a text alone: a mobile phone that is written opens that way",
 			Action: "Take isUsableForSignIn away from the policy for texts before the plan."})
 	}
-	if strings.EqualFold(p.System.State, "enabled") {
+	switch strings.ToLower(p.System.State) {
+	case "enabled":
 		checks = append(checks, cloud.Check{Name: "policy.systemPreferred", Result: cloud.CheckWarning,
 			Detail: "the system chooses how a user is asked; a default method counts for the NPS extension and AD FS only",
 			Action: "Nothing, if that is wanted."})
+	case "default":
+		checks = append(checks, cloud.Check{Name: "policy.systemPreferred", Result: cloud.CheckUnknown,
+			Detail: "whether the system chooses how a user is asked is left to Microsoft, whose pages contradict each other on what that means",
+			Action: "Enable or disable it in the policy, if default methods matter."})
 	}
 	campaign := p.Registration.Campaign
 	checks = append(checks, passed("policy.campaign", fmt.Sprintf("the registration campaign is %s, with %s to snooze", orNotSaid(campaign.State), days(campaign.Snooze))))

@@ -117,6 +117,7 @@ func TestEveryCheckSaysNo(t *testing.T) {
 		"office phones":              {"policy.office", edit(`"isOfficePhoneAllowed":true`, `"isOfficePhoneAllowed":false`), no, "not allowed"},
 		"office phones, not said":    {"policy.office", edit(`"isOfficePhoneAllowed":true,`, ``), no, "not allowed"},
 		"sign-in by text":            {"policy.smsSignIn", edit(`"isUsableForSignIn":false`, `"isUsableForSignIn":true`), no, "sign in"},
+		"left to Microsoft":          {"policy.systemPreferred", edit(`"state":"disabled"`, `"state":"default"`), cloud.CheckUnknown, "contradict"},
 		"the system prefers":         {"policy.systemPreferred", edit(`"state":"disabled"`, `"state":"enabled"`), no, "chooses"},
 		"headroom":                   {"throttling", func(g *ground) { g.load = "0.9" }, no, "90%"},
 		"activation":                 {"oath.activation", func(g *ground) { g.o.Activates = true }, no, "contradicts"},
