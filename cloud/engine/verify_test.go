@@ -62,6 +62,11 @@ func TestUserWideBar(t *testing.T) {
 			t.Fatalf("outsider %d: %s", i, got)
 		}
 	}
+	// Who has proven nothing neither adds to the count nor ends it.
+	if c, err := h.Begin(t.Context(), cloud.Request{Subject: cloud.Key{Kind: cloud.ByName, Value: "user1@contoso.example"}, Tries: 1,
+		Client: cloud.Client{Station: "street"}, Code: secret.FromString("x")}); err != nil || c.Reason != cloud.WrongCode {
+		t.Fatalf("%+v, %v", c, err)
+	}
 	h.login(t, id, cloudtest.Generator(1), cloud.Approved, "")
 	h.Advance(time.Minute)
 	attack(50)
@@ -144,6 +149,10 @@ func TestOwnMistakesDoNotAddUp(t *testing.T) {
 		h.login(t, id, cloudtest.Generator(2), cloud.Refused, cloud.WrongCode)
 		h.login(t, id, cloudtest.Generator(1), cloud.Approved, "")
 		h.Advance(30 * time.Second)
+	}
+	c := h.ask(t, id, func(r *cloud.Request) { r.Client.Station, r.Code = "elsewhere", h.shows(1, 0) })
+	if c.State != cloud.Approved {
+		t.Errorf("from elsewhere: %+v", c)
 	}
 }
 
