@@ -175,6 +175,9 @@ func TestUndoLeavesWhatWasChangedSince(t *testing.T) {
 		{"a longer block", func(_ *fakeDirectory, made, _ *cloud.User) { made.BlockedUntil = made.BlockedUntil.AddDate(1, 0, 0) }, []string{"new block", "new user"}, "changed since"},
 		{"another name", func(_ *fakeDirectory, _, had *cloud.User) { had.DisplayName = "Old User" }, []string{"old user"}, "changed since"},
 		{"texts as default", func(_ *fakeDirectory, made, _ *cloud.User) { made.Default = cloud.SMS }, []string{"new defaultMethod", "new mobile", "new user"}, "since"},
+		{"calls to the office as default", func(_ *fakeDirectory, made, _ *cloud.User) { made.Default = cloud.VoiceOffice }, []string{"new defaultMethod", "new office", "new user"}, "since"},
+		{"calls to the other mobile as default", func(_ *fakeDirectory, made, _ *cloud.User) { made.Default = cloud.VoiceAlternateMobile },
+			[]string{"new defaultMethod", "new alternateMobile", "new mobile", "new user"}, "since"},
 		{"gone", func(d *fakeDirectory, _, had *cloud.User) { delete(d.users, had.ID) }, []string{"old user", "old block", "old mobile", "old hardwareOath", "old defaultMethod"}, "any more"},
 		{"the created one is gone", func(d *fakeDirectory, made, _ *cloud.User) { delete(d.users, made.ID) }, nil, ""},
 	} {

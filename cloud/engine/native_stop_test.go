@@ -72,6 +72,9 @@ func TestTokensStopWithTheirUserAndApplication(t *testing.T) {
 		if got, err := h.RefreshGrant(t.Context(), app, g.Refresh, nil, somewhere); cloud.KindOf(err) != cloud.Denied || got != nil {
 			t.Errorf("%s: an exchange: %+v, %v", name, got, err)
 		}
+		if last := h.lastEntry(t); name != "application removed" && (last.Action != "native.refused" || last.Subject != string(g.User)) {
+			t.Errorf("%s: the audit says %+v", name, last) // a removed one takes its sign-ins along
+		}
 	}
 }
 
@@ -193,6 +196,9 @@ func TestRefreshIsRefused(t *testing.T) {
 	}
 	app, other := h.shop(t), h.shop(t)
 	g := h.signedUp(t, app, "ada@contoso.example")
+	if last := h.lastEntry(t); last.Action != "native.signin" || last.Subject != string(g.User) {
+		t.Errorf("the audit says %+v", last)
+	}
 	if got, err := h.RefreshGrant(t.Context(), other, g.Refresh, nil, somewhere); cloud.KindOf(err) != cloud.Denied {
 		t.Errorf("at another application: %+v, %v", got, err)
 	}
@@ -203,6 +209,9 @@ func TestRefreshIsRefused(t *testing.T) {
 	next, err := h.RefreshGrant(t.Context(), app, g.Refresh, nil, somewhere)
 	if err != nil || !slices.Equal(next.Scopes, []string{"openid"}) {
 		t.Fatalf("%+v, %v", next, err)
+	}
+	if last := h.lastEntry(t); last.Action != "native.refreshed" || last.Subject != string(g.User) {
+		t.Errorf("the audit says %+v", last)
 	}
 	h.Advance(1)
 	if got, err := h.RefreshGrant(t.Context(), app, next.Refresh, nil, somewhere); cloud.KindOf(err) != cloud.Denied {

@@ -62,6 +62,9 @@ func TestWrongPINsLockTheDevice(t *testing.T) {
 		}
 	}
 	h.pressed(t, one.with(t, c.ID, "0007", h.Now()), cloud.Pending, engine.PINLocked)
+	if last := h.lastEntry(t); last.Action != "device.pin-locked" || last.Subject != string(id) || last.Actor != "device "+one.got.Device {
+		t.Errorf("the audit says %+v", last)
+	}
 	h.pressed(t, one.with(t, c.ID, "2739", h.Now()), cloud.Pending, engine.PINLocked)
 	if state := one.setPIN(t, h, "5182", "2739"); state != engine.PINLocked {
 		t.Errorf("a locked device sets a PIN: %q", state)
@@ -82,6 +85,9 @@ func TestWrongPINsLockTheDevice(t *testing.T) {
 	}
 	if state := one.setPIN(t, h, "5182", ""); state != "" {
 		t.Errorf("a new PIN: %q", state)
+	}
+	if last := h.lastEntry(t); last.Action != "device.pin" || last.Actor != "device "+one.got.Device {
+		t.Errorf("the audit says %+v", last)
 	}
 	h.Advance(time.Second)
 	c = h.ask(t, id, func(r *cloud.Request) { r.Code = secret.Bytes{} })

@@ -52,6 +52,9 @@ func TestPushIsAnsweredByTheUsersDevice(t *testing.T) {
 	if d, err := h.press(t, engine.Response{User: id, Device: device, Challenge: c.ID, Answer: engine.PushApprove}); err != nil || d.State != cloud.Approved {
 		t.Errorf("the answer: %+v, %v", d, err)
 	}
+	if last := h.lastEntry(t); last.Action != "verify.approved" || last.Subject != string(id) || !strings.Contains(last.Detail, string(c.ID)) {
+		t.Errorf("the audit says %+v", last)
+	}
 	if d, err := h.press(t, engine.Response{User: id, Device: device, Challenge: c.ID, Answer: engine.PushApprove}); err != nil || d.Reason != cloud.RepeatRefused {
 		t.Errorf("the answer again: %+v, %v", d, err)
 	}
