@@ -113,7 +113,7 @@ func (p *program) renewPrimaries(before *primaries, old, next *config.Config) (m
 
 // take adds one of another set.
 func (m *primaries) take(name string, from *primaries) {
-	m.byName[name] = from.byName[name]
+	m.byName[name], m.settings[name] = from.byName[name], from.settings[name]
 	if c, ok := from.homes[name]; ok {
 		m.homes[name] = c
 	}
@@ -121,7 +121,7 @@ func (m *primaries) take(name string, from *primaries) {
 		m.accounts[name] = c
 	}
 	if c, ok := from.directories[name]; ok {
-		m.directories[name], m.settings[name] = c, from.settings[name]
+		m.directories[name] = c
 	}
 }
 

@@ -51,6 +51,26 @@ func TestPasswordOfAHomeServerThenCode(t *testing.T) {
 	}
 }
 
+// Status-Server is not answered where nobody would check the first factor, also
+// before a first login has been lost by that.
+func TestStatusServerWithoutAHomeServer(t *testing.T) {
+	client := peer.Path(t, "radclient", "freeradius-utils")
+	s := moved(t)
+	s.write(t, "old.secret", "a secret of the home server")
+	secretFile := s.write(t, "vpn.secret", sharedSecret)
+	nobody := "127.0.0.1:" + peer.FreePort(t)
+	for check, answers := range map[string]bool{"status_server": false, "none": true} {
+		text := strings.Replace(fmt.Sprintf(homeYAML, nobody), "message_authenticator", "status_check: "+check+", message_authenticator", 1)
+		shim := startShim(t, s.write(t, "shim.yaml", text))
+		cmd := exec.CommandContext(t.Context(), client, "-t", "6", "-r", "1", "-S", secretFile, shim.address, "status")
+		cmd.Stdin = strings.NewReader("Message-Authenticator = 0x00\n")
+		if out, err := cmd.CombinedOutput(); strings.Contains(string(out), "Received Access-Accept") != answers {
+			t.Errorf("status_check: %s: %v\n%s", check, err, out)
+		}
+		shim.stop()
+	}
+}
+
 // awaitStatus waits until a RADIUS server answers Status-Server.
 func awaitStatus(t *testing.T, address, secretFile string) {
 	t.Helper()

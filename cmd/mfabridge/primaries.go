@@ -24,7 +24,7 @@ type primaries struct {
 	homes       map[string]*upstream.Client
 	directories map[string]*ldapconn.Client
 	accounts    map[string]*upstream.Client // relays of accounting
-	settings    map[string]*config.Primary  // of directories
+	settings    map[string]*config.Primary
 }
 
 func newPrimaries() *primaries {
@@ -54,17 +54,20 @@ func (p *program) primaries(conf *config.Config) (*primaries, error) {
 func (m *primaries) ask(name string, c *config.Primary, p *program) error {
 	o := upstream.Options{Log: p.logger().With("primary", name), Now: p.now}
 	for _, s := range c.Servers {
-		o.Homes = append(o.Homes, upstream.Home{Address: s.Address, Secret: s.SharedSecret, Observe: s.MessageAuthenticator == config.Observe, TLS: s.TLS.Client()})
+		o.Homes = append(o.Homes, upstream.Home{Address: s.Address, Secret: s.SharedSecret,
+			Observe: s.MessageAuthenticator == config.Observe, NoStatus: s.StatusCheck == config.NoStatusCheck, TLS: s.TLS.Client()})
 	}
 	client, err := upstream.New(o)
 	if err != nil {
 		return err
 	}
+	m.settings[name] = c
 	m.homes[name], m.byName[name] = client, primary.RADIUS{Client: client, NamesTunnelUser: c.NamesTunnelUser}
 	var takers []upstream.Home
 	for _, s := range c.Servers {
 		if s.Accounting != "" {
-			takers = append(takers, upstream.Home{Address: s.Accounting, Secret: s.SharedSecret, TLS: s.TLS.Client()})
+			takers = append(takers, upstream.Home{Address: s.Accounting, Secret: s.SharedSecret,
+				NoStatus: s.StatusCheck == config.NoStatusCheck, TLS: s.TLS.Client()})
 		}
 	}
 	if len(takers) > 0 {
@@ -120,26 +123,38 @@ func (m *primaries) close() error {
 func (m *primaries) check(ctx context.Context, w io.Writer) error {
 	var problems []error
 	for _, name := range slices.Sorted(maps.Keys(m.homes)) {
-		answers := m.homes[name].Check(ctx)
-		answered := 0
-		for _, address := range slices.Sorted(maps.Keys(answers)) {
-			state := "answers Status-Server"
-			if answers[address] != nil {
-				state = fmt.Sprintf("does not answer Status-Server (%v)", answers[address])
-			} else {
-				answered++
-			}
-			fmt.Fprintf(w, "primary %s: %s %s\n", name, address, state)
-		}
-		if answered == 0 {
-			problems = append(problems, hint.New(fmt.Sprintf("no server of primary %s answers", name),
-				"check address, port and shared secret, over TLS ca, cert, key and name, that this host is a client there, and that Status-Server is answered (status_server in FreeRADIUS); an NPS server answers none: there only a login shows it, mfabridge shim test"))
-		}
+		problems = append(problems, m.checkHomes(ctx, w, name))
 	}
 	for _, name := range slices.Sorted(maps.Keys(m.directories)) {
 		problems = append(problems, m.checkDirectory(ctx, w, name))
 	}
 	return errors.Join(problems...)
+}
+
+// checkHomes asks each server of a primary of type radius by Status-Server, where
+// it answers that.
+func (m *primaries) checkHomes(ctx context.Context, w io.Writer, name string) error {
+	answers := m.homes[name].Check(ctx)
+	there := 0
+	for _, s := range m.settings[name].Servers {
+		err, asked := answers[s.Address]
+		state := "answers Status-Server"
+		switch {
+		case !asked:
+			state = "is not asked (status_check: none): a login shows whether it answers, mfabridge shim test"
+		case err != nil:
+			state = fmt.Sprintf("does not answer Status-Server (%v)", err)
+		}
+		if err == nil {
+			there++
+		}
+		fmt.Fprintf(w, "primary %s: %s %s\n", name, s.Address, state)
+	}
+	if there > 0 {
+		return nil
+	}
+	return hint.New(fmt.Sprintf("no server of primary %s answers", name),
+		"check address, port and shared secret, over TLS ca, cert, key and name, that this host is a client there, and that Status-Server is answered (status_server in FreeRADIUS); for one that answers none, as NPS, write status_check: none")
 }
 
 // checkDirectory asks each server of a directory for itself, so that the one

@@ -60,7 +60,8 @@ func (p *program) npsEngine(conf *config.NPS) (*foreignEngine, error) {
 func (p *program) npsClient(conf *config.NPS) (*upstream.Client, error) {
 	o := upstream.Options{Log: p.logger().With("engine", "radius"), Now: p.now, Patience: nps.Life, First: npsCopy}
 	for _, s := range conf.Servers {
-		o.Homes = append(o.Homes, upstream.Home{Address: s.Address, Secret: s.SharedSecret, Observe: s.MessageAuthenticator == config.Observe, TLS: s.TLS.Client()})
+		o.Homes = append(o.Homes, upstream.Home{Address: s.Address, Secret: s.SharedSecret,
+			Observe: s.MessageAuthenticator == config.Observe, NoStatus: s.StatusCheck == config.NoStatusCheck, TLS: s.TLS.Client()})
 	}
 	return upstream.New(o)
 }
@@ -195,8 +196,8 @@ func (p *program) checkForeign(ctx context.Context, conf *config.Engine) (string
 	defer client.Close()
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
-	answered := 0
-	for _, err := range client.Check(ctx) {
+	answered, asked := 0, client.Check(ctx)
+	for _, err := range asked {
 		if err == nil {
 			answered++
 		}
@@ -204,8 +205,11 @@ func (p *program) checkForeign(ctx context.Context, conf *config.Engine) (string
 	if ctx.Err() != nil && !errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return "", ctx.Err()
 	}
-	if answered == 0 {
-		return "no server of engine.radius answers Status-Server; an NPS server never does, so try a login: mfabridge shim test", nil
+	switch {
+	case len(asked) == 0:
+		return "the servers of engine.radius are not asked (status_check: none): a login shows whether they answer, mfabridge shim test", nil
+	case answered == 0:
+		return "", hint.New("no server of engine.radius answers", "check address, port and shared secret; for one that answers no Status-Server, as NPS, write status_check: none")
 	}
 	return fmt.Sprintf("%d of %d servers of engine.radius answer", answered, len(conf.RADIUS.Servers)), nil
 }

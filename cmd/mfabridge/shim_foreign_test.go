@@ -33,9 +33,15 @@ func TestSecondFactorsFromANPSServer(t *testing.T) {
 	if err := os.Mkdir(s.path("front"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	front := s.write(t, "front.yaml", fmt.Sprintf(foreignYAML, fmt.Sprintf(`{radius: {servers: [{address: %q, secret: "file:vpn.secret"}], password: "file:vpn.secret"}}`, behind.address)))
-	if r := must(t, exitDone, "shim", "check", "--config", front); !strings.Contains(r.out, "1 of 1 servers of engine.radius answer") {
-		t.Errorf("check says:\n%s%s", r.out, r.err)
+	var front string
+	for _, check := range []struct{ word, says string }{
+		{", status_check: status_server", "1 of 1 servers of engine.radius answer"},
+		{"", "the servers of engine.radius are not asked (status_check: none)"},
+	} {
+		front = s.write(t, "front.yaml", fmt.Sprintf(foreignYAML, fmt.Sprintf(`{radius: {servers: [{address: %q, secret: "file:vpn.secret"%s}], password: "file:vpn.secret"}}`, behind.address, check.word)))
+		if r := must(t, exitDone, "shim", "check", "--config", front); !strings.Contains(r.out, check.says) {
+			t.Errorf("check says:\n%s%s", r.out, r.err)
+		}
 	}
 	shim := startShim(t, front)
 	t.Cleanup(func() {

@@ -206,6 +206,12 @@ type Server struct {
 	// is the default: the connection protects its answers.
 	MessageAuthenticator string `yaml:"message_authenticator"`
 
+	// StatusCheck: status_server (default), the server answers Status-Server, by
+	// which it is found to be there; none, it does not, as NPS does not. Then it
+	// counts as there until it lets a login go unanswered, and half a minute
+	// after that again. For engine.radius none is the default.
+	StatusCheck string `yaml:"status_check"`
+
 	// TLS has the server asked over TLS (RFC 6614), usually at port 2083, for
 	// accounting too. Left out: UDP.
 	TLS *ServerTLS `yaml:"tls"`
@@ -286,6 +292,9 @@ type RadSec struct {
 const (
 	Require = "require" // message_authenticator
 	Observe = "observe" // message_authenticator
+
+	ByStatusServer = "status_server" // status_check
+	NoStatusCheck  = "none"          // status_check
 
 	TypeRADIUS = "radius" // primaries: type
 	TypeLDAP   = "ldap"   // primaries: type

@@ -505,3 +505,32 @@ func TestSecondFactorKeys(t *testing.T) {
 		t.Errorf("got %+v", vpn)
 	}
 }
+
+// An NPS server, which answers no Status-Server, is what engine.radius is for.
+func TestStatusCheck(t *testing.T) {
+	dir := folder(t)
+	check := func(text string) string {
+		c, _, err := config.Parse([]byte(text), "shim.yaml", dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.Engine.RADIUS != nil {
+			return c.Engine.RADIUS.Servers[0].StatusCheck
+		}
+		return c.Primaries["old"].Servers[0].StatusCheck
+	}
+	for text, want := range map[string]string{
+		foreign(nps(""), ""):                                                          config.NoStatusCheck,
+		foreign(nps("status_check: status_server"), ""):                               config.ByStatusServer,
+		home(`address: "10.0.0.9:1812", secret: file:vpn.secret`):                     config.ByStatusServer,
+		home(`address: "10.0.0.9:1812", secret: file:vpn.secret, status_check: none`): config.NoStatusCheck,
+	} {
+		if got := check(text); got != want {
+			t.Errorf("%q in %s", got, text)
+		}
+	}
+	_, _, err := config.Parse([]byte(home(`address: "10.0.0.9:1812", secret: file:vpn.secret, status_check: request`)), "shim.yaml", dir)
+	if err == nil || !strings.Contains(err.Error(), "status_check") {
+		t.Errorf("a word that is not known: %v", err)
+	}
+}

@@ -89,6 +89,11 @@ const accepted = "accepted"
 
 // nps checks engine.radius.
 func (k *check) nps(n *NPS) {
+	for i := range n.Servers {
+		if s := &n.Servers[i]; s.StatusCheck == "" && s.TLS == nil {
+			s.StatusCheck = NoStatusCheck
+		}
+	}
 	k.homes(&Primary{Servers: n.Servers}, "engine.radius")
 	for _, s := range n.Servers {
 		if s.Accounting != "" {

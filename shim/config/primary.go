@@ -52,6 +52,7 @@ func (k *check) homes(p *Primary, at string) {
 		if _, port, err := net.SplitHostPort(s.Accounting); s.Accounting != "" && (err != nil || port == "") {
 			k.refuse(`write an address and a port: "10.0.0.5:1813"`, "%s: accounting: %q is not an address with a port", here, s.Accounting)
 		}
+		k.word(here, "status_check", &s.StatusCheck, []string{ByStatusServer, NoStatusCheck})
 		if s.TLS != nil {
 			k.serverTLS(s, host, here)
 			continue

@@ -75,6 +75,9 @@ func (k *check) serverTLS(s *Server, host, at string) {
 		k.refuse("remove secret; over TLS it is the same word everywhere (RFC 6614)", "%s: secret says nothing with tls", at)
 	}
 	k.word(at, "message_authenticator", &s.MessageAuthenticator, []string{Observe, Require})
+	if s.StatusCheck == NoStatusCheck {
+		k.refuse("remove status_check", "%s: status_check: none: over TLS every server answers Status-Server (RFC 6614 section 2.6)", at)
+	}
 	at += ".tls"
 	t := s.TLS
 	if t.CA == "" || t.Cert == "" || t.Key == "" {

@@ -84,6 +84,7 @@ func TestServerOverTLS(t *testing.T) {
 		`address: "home.example:2083", tls: {ca: shim.pem, cert: none.pem, key: shim.key}`:                          "tls.cert: ",
 		`address: "home.example:2083", tls: {ca: shim.pem, cert: shim.pem, key: shim.key, name: "*.example"}`:       "is no name of a certificate",
 		`address: "home.example:2083", secret: file:vpn.secret, tls: {ca: shim.pem, cert: shim.pem, key: shim.key}`: "secret says nothing with tls",
+		`address: "home.example:2083", status_check: none, tls: {ca: shim.pem, cert: shim.pem, key: shim.key}`:      "over TLS every server answers Status-Server",
 		`address: "home.example:2083", tls: {ca: shim.pem, cert: shim.pem, key: shim.key, insecure: true}`:          `unknown key "insecure"`,
 	} {
 		if _, err := load(text); err == nil || !strings.Contains(err.Error(), want) {

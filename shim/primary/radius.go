@@ -117,9 +117,4 @@ func accepted(l shim.Login, reply radius.Packet) (shim.Proof, error) {
 }
 
 // Ready implements [shim.Primary].
-func (p RADIUS) Ready(context.Context) error {
-	if !p.Client.Reachable() {
-		return &cloud.Error{Kind: cloud.Unavailable, Message: "no RADIUS server answers"}
-	}
-	return nil
-}
+func (p RADIUS) Ready(ctx context.Context) error { return p.Client.Ready(ctx) }

@@ -20,6 +20,7 @@ const (
 	DefaultPatience = 4 * time.Second
 	DefaultFirst    = 1 * time.Second
 	DefaultProbe    = 10 * time.Second
+	DefaultRevive   = 30 * time.Second
 	DefaultSockets  = 16
 )
 
@@ -32,6 +33,10 @@ type Home struct {
 	Address string       // host:port
 	Secret  secret.Bytes // shared secret
 	Observe bool         // takes answers without Message-Authenticator, and counts them
+
+	// NoStatus says that it answers no Status-Server, as Network Policy Server:
+	// what is known of it comes from logins alone.
+	NoStatus bool
 
 	// TLS makes it RADIUS over TLS (RFC 6614), with whom to trust and who we
 	// are; nil: UDP. Secret may be zero then, which is the "radsec" of the RFC.
@@ -47,6 +52,7 @@ type Options struct {
 	Patience time.Duration // how long one server is waited for; 0: DefaultPatience
 	First    time.Duration // until the first retransmission; 0: DefaultFirst
 	Probe    time.Duration // between two Status-Server to one that is down; 0: DefaultProbe
+	Revive   time.Duration // after which one that is down, and answers no Status-Server, counts as up again; 0: DefaultRevive
 	Sockets  int           // most sockets a server, over TLS always one; 0: DefaultSockets
 	Watchdog time.Duration // how long a connection over TLS may say nothing before it is asked; 0: DefaultWatchdog
 
@@ -108,6 +114,9 @@ func (o *Options) fill() {
 	}
 	if o.Probe <= 0 {
 		o.Probe = DefaultProbe
+	}
+	if o.Revive <= 0 {
+		o.Revive = DefaultRevive
 	}
 	if o.Sockets <= 0 {
 		o.Sockets = DefaultSockets
@@ -205,25 +214,44 @@ func (c *Client) candidates(only string) ([]*home, error) {
 	return append(up, down...), nil
 }
 
-// Check asks every server by Status-Server and returns what went wrong with
-// each, by address; nil: it answered.
+// Check asks every server that answers Status-Server, and returns what went wrong
+// with each, by address; nil: it answered.
 func (c *Client) Check(ctx context.Context) map[string]error {
 	out := make(map[string]error, len(c.homes))
 	for _, h := range c.homes {
+		if h.NoStatus {
+			continue
+		}
 		_, err := h.exchange(ctx, c.opt.Patience, radius.StatusServer, Request{})
 		out[h.Address] = err
 	}
 	return out
 }
 
-// Reachable tells whether any server is up, as far as is known.
-func (c *Client) Reachable() bool {
+// Ready tells whether a login would find a server: it returns nil where one is up.
+// Of one that has never answered anything that is not known; it is asked, and down
+// if it does not answer. The error is a *[cloud.Error] of kind Unavailable.
+func (c *Client) Ready(ctx context.Context) error {
+	unheard := 0
+	found := make(chan error, len(c.homes))
 	for _, h := range c.homes {
-		if !h.isDown() {
-			return true
+		switch h.health() {
+		case up:
+			return nil
+		case unknown:
+			unheard++
+			go func() { found <- h.meet(ctx) }() // ends with the patience for one server at the latest
 		}
 	}
-	return false
+	var causes []error
+	for range unheard {
+		err := <-found
+		if err == nil {
+			return nil
+		}
+		causes = append(causes, err)
+	}
+	return &cloud.Error{Kind: cloud.Unavailable, Message: "no RADIUS server answers", Err: errors.Join(causes...)}
 }
 
 // Counters of one server, since the start.

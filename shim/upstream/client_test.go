@@ -145,8 +145,8 @@ func TestNobodyAnswers(t *testing.T) {
 		if took := time.Since(start); took != 2*upstream.DefaultPatience {
 			t.Errorf("gave up after %v", took)
 		}
-		if c.Reachable() {
-			t.Error("both servers are silent, and one counts as reachable")
+		if c.Ready(t.Context()) == nil {
+			t.Error("both servers are silent, and one counts as up")
 		}
 		if strings.Contains(err.Error(), "pa55") || strings.Contains(err.Error(), "horse") {
 			t.Error("the error holds a secret")
@@ -333,7 +333,7 @@ func TestStateGoesToItsServerOnly(t *testing.T) {
 func TestWhatCannotBeSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake()
-		c := clientOf(t, nil, f)
+		c := clientOf(t, func(o *upstream.Options) { o.Homes[0].NoStatus = true }, f)
 		defer c.Close()
 		for name, r := range map[string]upstream.Request{
 			"password over 128 octets": {Password: secret.FromString(strings.Repeat("a", 129))},
@@ -344,7 +344,7 @@ func TestWhatCannotBeSent(t *testing.T) {
 				t.Errorf("%s: got %v", name, err)
 			}
 		}
-		if !c.Reachable() {
+		if c.Ready(t.Context()) != nil {
 			t.Error("a request that cannot be sent marks the server down")
 		}
 	})
@@ -395,6 +395,78 @@ func TestCheckSaysWhoAnswers(t *testing.T) {
 		}
 		if n := len(probesOf(t, second)); n != 1 {
 			t.Errorf("Status-Server was sent %d times, never again is right", n)
+		}
+	})
+}
+
+// Nobody has to lose a login before it is known that no server is there: one
+// that has answered nothing yet is asked, and once it has been found silent
+// nobody waits for it again.
+func TestReadyAsksWhoHasAnsweredNothingYet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		silent, other := newFake(), newFake()
+		c := clientOf(t, nil, silent, other)
+		defer c.Close()
+		start := time.Now()
+		if err := c.Ready(t.Context()); cloud.KindOf(err) != cloud.Unavailable || time.Since(start) != upstream.DefaultPatience {
+			t.Errorf("both are silent: %v after %v", err, time.Since(start))
+		}
+		start = time.Now()
+		if err := c.Ready(t.Context()); err == nil || time.Since(start) != 0 {
+			t.Errorf("once more: %v after %v", err, time.Since(start))
+		}
+		other.mu.Lock()
+		other.answer = func(p radius.Packet, _ int) [][]byte { return [][]byte{other.reply(t, radius.AccessAccept, p, "")} }
+		other.mu.Unlock()
+		time.Sleep(2 * upstream.DefaultProbe) // of the bubble
+		if err := c.Ready(t.Context()); err != nil {
+			t.Errorf("one of them is back: %v", err)
+		}
+	})
+}
+
+// Who asks and leaves says nothing about a server.
+func TestReadyThatIsGivenUpMarksNobodyDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		c := clientOf(t, nil, f)
+		defer c.Close()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if c.Ready(ctx) == nil {
+			t.Error("a silent server counts as up")
+		}
+		if c.Counters()[0].Down {
+			t.Error("it is down after a second")
+		}
+	})
+}
+
+// A server that answers no Status-Server is never asked by it, counts as up
+// until it lets a login go unanswered, and some time after that again.
+func TestServerWithoutStatusServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		c := clientOf(t, func(o *upstream.Options) { o.Homes[0].NoStatus = true }, f)
+		defer c.Close()
+		if err := c.Ready(t.Context()); err != nil {
+			t.Errorf("before the first login: %v", err)
+		}
+		if len(c.Check(t.Context())) != 0 {
+			t.Error("it is checked")
+		}
+		if _, err := c.Exchange(t.Context(), login()); err == nil {
+			t.Fatal("it answered")
+		}
+		if c.Ready(t.Context()) == nil {
+			t.Error("it counts as up after a login that was lost")
+		}
+		time.Sleep(upstream.DefaultRevive + upstream.DefaultRevive/5) // of the bubble
+		if err := c.Ready(t.Context()); err != nil {
+			t.Errorf("after a while: %v", err)
+		}
+		if n := len(probesOf(t, f)); n != 0 {
+			t.Errorf("%d Status-Server were sent", n)
 		}
 	})
 }

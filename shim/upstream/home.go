@@ -43,6 +43,37 @@ func newHome(c *Client, h Home) *home {
 	return out
 }
 
+// health is what is known of a server.
+type health byte
+
+const (
+	unknown health = iota // it has answered nothing yet
+	up
+	down
+)
+
+func (h *home) health() health {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	switch {
+	case h.down || h.closed:
+		return down
+	case h.last.IsZero() && !h.NoStatus:
+		return unknown
+	}
+	return up
+}
+
+// meet asks a server for the first time; one that does not answer is down.
+func (h *home) meet(ctx context.Context) error {
+	start := h.client.opt.Now()
+	_, err := h.exchange(ctx, h.client.opt.Patience, radius.StatusServer, Request{})
+	if err != nil && ctx.Err() == nil {
+		h.missed(start)
+	}
+	return err
+}
+
 func (h *home) isDown() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -199,22 +230,39 @@ func (h *home) missed(start time.Time) {
 }
 
 // probe asks a server that is down until it answers, or until a login did get
-// an answer.
+// an answer. One that cannot be asked counts as up after a while, so that the
+// next login finds out.
 func (h *home) probe() {
 	o := h.client.opt
+	pause := o.Probe
+	if h.NoStatus {
+		pause = o.Revive
+	}
 	for {
 		select {
-		case <-time.After(jitter(o.Probe)):
+		case <-time.After(jitter(pause)):
 		case <-h.client.ctx.Done():
 			return
 		}
 		if !h.isDown() {
 			return
 		}
+		if h.NoStatus {
+			h.revive()
+			return
+		}
 		if _, err := h.exchange(h.client.ctx, o.Patience, radius.StatusServer, Request{}); err == nil {
 			return
 		}
 	}
+}
+
+// revive has a server asked by logins again.
+func (h *home) revive() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.down = false
+	h.client.opt.Log.Info("RADIUS server is tried again", "server", h.Address)
 }
 
 // close shuts the sockets and waits for their readers.
