@@ -125,6 +125,7 @@ func TestReportIsMadeOnce(t *testing.T) {
 	}
 	h.AwaitSent()
 	before := len(h.messages(t)) // of the activation
+	h.Advance(time.Second)       // messages lie in the order of their time
 	as := engine.Owner{User: id}
 	until, err := h.ReportApproval(t.Context(), as, c.ID)
 	if err != nil || until.IsZero() {
