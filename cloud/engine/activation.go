@@ -177,24 +177,34 @@ func (e *Engine) beganBy(ctx context.Context, id cloud.ChallengeID) (owner strin
 }
 
 // ProvePass takes a temporary access pass, which the helpdesk hands out, in
-// place of password and second factor.
-func (e *Engine) ProvePass(ctx context.Context, name string, pass secret.Bytes, purpose Purpose, client cloud.Client) (Activation, error) {
+// place of password and second factor. A right one stays as good as it was where
+// there is nothing to prove oneself for: no invitation, or no room for a device.
+func (e *Engine) ProvePass(ctx context.Context, name string, pass secret.Bytes, purpose Purpose, client cloud.Client) (made Activation, err error) {
 	owner, err := purpose.owner()
 	if err != nil {
 		return Activation{}, err
 	}
 	client.App = appActivation
 	subject := cloud.Key{Kind: cloud.ByName, Value: name}
-	reason, err := e.CheckPass(ctx, subject, pass, client)
+	word, err := randomPass()
+	if err != nil {
+		return Activation{}, err
+	}
+	reason, err := e.passFor(ctx, subject, pass, client, func(tx Tx) (err error) {
+		if owner == ownerManagement {
+			made, err = e.ownedIn(tx, subject, "method=pass")
+		} else {
+			made, err = e.opened(tx, opening{subject: subject, how: "method=pass"}, word)
+		}
+		return err
+	})
 	switch {
 	case err != nil:
 		return Activation{}, err
 	case reason != "":
 		return Activation{}, refuse(cloud.Denied, "the name or the pass is wrong, or was tried too often")
-	case owner == ownerManagement:
-		return e.owned(ctx, subject, "method=pass")
 	}
-	return e.openInvitation(ctx, opening{subject: subject, how: "method=pass"})
+	return made, nil
 }
 
 // IssueActivation makes the code for a user on behalf of a helpdesk, which has

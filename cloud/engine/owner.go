@@ -24,22 +24,28 @@ const ownerLife = 10 * time.Minute
 // owned is what somebody gets who has proven who they are to look after their
 // authenticators.
 func (e *Engine) owned(ctx context.Context, subject cloud.Key, how string) (made Activation, err error) {
-	err = e.store.Update(ctx, func(tx Tx) error {
-		now := e.now()
-		u, err := lookUp(tx, subject)
-		switch {
-		case err != nil:
-			return err
-		case u == nil || usable(u, now) != "":
-			return refuse(cloud.Denied, "the user is disabled or blocked")
-		}
-		made = Activation{User: u.UPN, Until: now.UTC().Add(ownerLife)}
-		until := strconv.FormatInt(made.Until.Unix(), 10)
-		made.Token = secret.FromString(OwnerTokenPrefix + strings.Join([]string{string(u.ID), until,
-			base64.RawURLEncoding.EncodeToString(e.ownerMAC(u.ID, until))}, "."))
-		return tx.Append(Entry{Time: now, Node: e.node, Actor: appActivation, Action: "owner.sign-in", Subject: string(u.ID), Detail: how})
+	err = e.store.Update(ctx, func(tx Tx) (err error) {
+		made, err = e.ownedIn(tx, subject, how)
+		return err
 	})
 	return made, asError(err)
+}
+
+// ownedIn is owned inside its transaction.
+func (e *Engine) ownedIn(tx Tx, subject cloud.Key, how string) (made Activation, err error) {
+	now := e.now()
+	u, err := lookUp(tx, subject)
+	switch {
+	case err != nil:
+		return made, err
+	case u == nil || usable(u, now) != "":
+		return made, refuse(cloud.Denied, "the user is disabled or blocked")
+	}
+	made = Activation{User: u.UPN, Until: now.UTC().Add(ownerLife)}
+	until := strconv.FormatInt(made.Until.Unix(), 10)
+	made.Token = secret.FromString(OwnerTokenPrefix + strings.Join([]string{string(u.ID), until,
+		base64.RawURLEncoding.EncodeToString(e.ownerMAC(u.ID, until))}, "."))
+	return made, tx.Append(Entry{Time: now, Node: e.node, Actor: appActivation, Action: "owner.sign-in", Subject: string(u.ID), Detail: how})
 }
 
 func (e *Engine) ownerMAC(user cloud.UserID, until string) []byte {

@@ -143,12 +143,39 @@ func (e *Engine) RevokePass(ctx context.Context, by Actor, id cloud.UserID, pass
 // Failures count as those of codes do. A user who is not there answers as a
 // wrong pass does.
 func (e *Engine) CheckPass(ctx context.Context, subject cloud.Key, word secret.Bytes, client cloud.Client) (reason cloud.Reason, err error) {
+	return e.passFor(ctx, subject, word, client, func(Tx) error { return nil })
+}
+
+// passFor is CheckPass for something that is done in the same transaction: what
+// refuses that leaves the pass as it was, or it would be used up for nothing.
+// Only whoever has typed a right pass hears of such a refusal.
+func (e *Engine) passFor(ctx context.Context, subject cloud.Key, word secret.Bytes, client cloud.Client, do func(Tx) error) (reason cloud.Reason, err error) {
 	client.Station, client.App = clean(client.Station, maxName), clean(client.App, maxApp)
+	var useless error
 	err = e.store.Update(ctx, func(tx Tx) (err error) {
-		reason, err = e.checkPass(tx, subject, word, client)
-		return err
+		useless = nil
+		if reason, err = e.checkPass(tx, subject, word, client); err != nil || reason != "" {
+			return err
+		}
+		useless = do(tx)
+		return useless
 	})
+	if kind := cloud.KindOf(useless); kind == cloud.Denied || kind == cloud.Invalid {
+		return "", firstOf(e.passKept(ctx, subject, client), useless)
+	}
 	return reason, asError(err)
+}
+
+// passKept records that a pass was right, and not used.
+func (e *Engine) passKept(ctx context.Context, subject cloud.Key, client cloud.Client) error {
+	return asError(e.store.Update(ctx, func(tx Tx) error {
+		u, err := lookUp(tx, subject)
+		if err != nil || u == nil {
+			return err
+		}
+		return tx.Append(Entry{Time: e.now(), Node: e.node, Actor: client.App, Action: "pass.kept", Subject: string(u.ID),
+			Detail: fmt.Sprintf("app=%q from=%q", client.App, place(client))})
+	}))
 }
 
 func (e *Engine) checkPass(tx Tx, subject cloud.Key, word secret.Bytes, client cloud.Client) (cloud.Reason, error) {

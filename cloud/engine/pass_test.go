@@ -129,3 +129,51 @@ func TestPassesAreBounded(t *testing.T) {
 		t.Errorf("%d passes, %v", len(x.Passes), err)
 	}
 }
+
+// A pass is not used up where what it is typed for cannot be done, and only
+// whoever knows the pass hears why.
+func TestPassIsKeptWhereItIsOfNoUse(t *testing.T) {
+	h := build(t)
+	id := h.user(t, 1)
+	upn := h.read(t, id).UPN
+	_, word := h.pass(t, id, true)
+	prove := func(word secret.Bytes) (engine.Activation, error) {
+		return h.ProvePass(t.Context(), upn, word, engine.ForActivation, cloud.Client{Station: "home"})
+	}
+	h.set(t, func(s *engine.Settings) { s.Devices = 1 })
+	_, err := prove(secret.FromString("wrong"))
+	denied(t, "a wrong pass", err)
+	wrong := err.Error()
+	_, err = prove(word)
+	denied(t, "without an invitation", err)
+	if !strings.Contains(err.Error(), "no invitation") {
+		t.Errorf("whoever knows the pass hears %v", err)
+	}
+	if last := h.lastEntry(t); last.Action != "pass.kept" || last.Subject != string(id) {
+		t.Errorf("the audit says %+v", last)
+	}
+	h.set(t, func(s *engine.Settings) { s.Enrol = true })
+	h.enrolled(t, id, "phone")
+	if _, err = prove(word); cloud.KindOf(err) != cloud.Invalid || !strings.Contains(err.Error(), "at most 1") {
+		t.Errorf("without room: %v", err)
+	}
+	if x, err := h.Exceptions(t.Context(), id); err != nil || x.Passes[0].State != "valid" || !x.Passes[0].Used.IsZero() {
+		t.Errorf("the pass is %+v, %v", x.Passes, err)
+	}
+	// Who does not know it hears as much as before, and is counted.
+	for range 6 {
+		if _, err := prove(secret.FromString("wrong")); err == nil || err.Error() != wrong {
+			t.Fatalf("a wrong pass: %v", err)
+		}
+	}
+	if _, err := prove(word); err == nil || err.Error() != wrong {
+		t.Errorf("after too many wrong ones: %v", err)
+	}
+	h.Advance(30 * time.Minute)
+	h.set(t, func(s *engine.Settings) { s.Devices = 2 })
+	if _, err := prove(word); err != nil {
+		t.Fatalf("with room: %v", err)
+	}
+	_, err = prove(word)
+	denied(t, "a pass for one time", err)
+}
