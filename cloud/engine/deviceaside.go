@@ -38,12 +38,19 @@ type answered struct {
 	Reported  bool              `json:"reported,omitempty"` // the user says that it was somebody else
 }
 
-// Notice is what a device is to tell its user.
+// Notice is what a device is to tell its user: Text, or what Kind and Name say
+// in the language of its user.
 type Notice struct {
 	ID   string    `json:"id"`
 	At   time.Time `json:"at"`
-	Text string    `json:"text"`
+	Text string    `json:"text"`           // in English
+	Kind string    `json:"kind,omitempty"` // NoticeDeviceAdded; empty: there is only the text
+	Name string    `json:"name,omitempty"` // of the authenticator that it is about, as in Text
 }
+
+// NoticeDeviceAdded is the Kind of a notice of another authenticator that can
+// approve from now on.
+const NoticeDeviceAdded = "device_added"
 
 // aside is what the device has besides its key.
 func (d *Device) aside() (a deviceAside, err error) {

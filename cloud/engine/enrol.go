@@ -6,6 +6,7 @@ import (
 	"crypto/subtle"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"mfabridge/cloud"
@@ -257,8 +258,10 @@ func (s *enrolling) tell(device string) error {
 		case d.ID == device && s.pin != nil:
 			err = d.editAside(s.tx, func(a *deviceAside) { a.PIN = s.pin })
 		case d.ID != device && d.State == deviceActive:
+			name := quotedName(s.n.Name)
 			err = d.editAside(s.tx, func(a *deviceAside) {
-				a.Notices = append(a.Notices, Notice{ID: device, At: s.now.UTC(), Text: "The authenticator " + quotedName(s.n.Name) + " can approve your sign-ins from now on."})
+				a.Notices = append(a.Notices, Notice{ID: device, At: s.now.UTC(), Text: "The authenticator " + name + " can approve your sign-ins from now on.",
+					Kind: NoticeDeviceAdded, Name: strings.Trim(name, `"`)})
 			})
 		}
 		if err != nil {

@@ -238,6 +238,9 @@ func TestEventsOfADevice(t *testing.T) {
 	if next("pushes", &waits); len(waits.Notices) != 1 || !strings.Contains(waits.Notices[0].Text, "Phone") {
 		t.Fatalf("a new device: %+v", waits)
 	}
+	if n := waits.Notices[0]; n.Kind != engine.NoticeDeviceAdded || !strings.Contains(n.Text, `"`+n.Name+`"`) || n.Name == "" {
+		t.Errorf("a page cannot say in its language: %+v", n)
+	}
 	if w := h.post(t, "/notices/seen", wire.SeenRequest{IDs: []string{waits.Notices[0].ID}}, by(h.phone.token(t))...); w.Code != http.StatusNoContent {
 		t.Errorf("seen: %d", w.Code)
 	}

@@ -273,7 +273,7 @@ func TestPushedMessages(t *testing.T) {
 func TestGerman(t *testing.T) {
 	t.Parallel()
 	h := build(t)
-	b := open(t, h.url)
+	b := h.activated(t, open(t, h.url))
 	b.visit("#settings")
 	get[bool](b, `((e) => { e.focus(); e.value = "de"; e.dispatchEvent(new Event("change", { bubbles: true })); return true; })(document.querySelector("select"))`)
 	b.sees("Einstellungen")
@@ -295,5 +295,8 @@ func TestGerman(t *testing.T) {
 			t.Errorf("%s is %d wide", page, got)
 		}
 	}
+	h.activated(t, open(t, h.url)) // the engine tells the first device
+	b.visit("")
+	b.sees("kann von jetzt an Ihre Anmeldungen bestätigen")
 	b.quiet()
 }

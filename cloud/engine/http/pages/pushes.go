@@ -68,7 +68,7 @@ func (f *Face) waiting(ctx context.Context, caller serve.Caller) (wire.PushesAns
 	}
 	for _, n := range notices {
 		fmt.Fprintln(sum, "notice", n.ID)
-		answer.Notices = append(answer.Notices, wire.DeviceNotice{ID: n.ID, At: n.At, Text: n.Text})
+		answer.Notices = append(answer.Notices, wire.DeviceNotice{ID: n.ID, At: n.At, Text: n.Text, Kind: n.Kind, Name: n.Name})
 	}
 	answer.Version = base64.RawURLEncoding.EncodeToString(sum.Sum(nil)[:12])
 	return answer, nil

@@ -111,11 +111,13 @@ type PushesAnswer struct {
 	Notices []DeviceNotice `json:"notices,omitempty"`
 }
 
-// DeviceNotice is what a device is to tell its user.
+// DeviceNotice is what a device is to tell its user, as in [engine.Notice].
 type DeviceNotice struct {
 	ID   string    `json:"id"`
 	At   time.Time `json:"at"`
 	Text string    `json:"text"`
+	Kind string    `json:"kind,omitempty"`
+	Name string    `json:"name,omitempty"`
 }
 
 // Gone is a push that has gone.

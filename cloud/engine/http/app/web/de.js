@@ -11,7 +11,7 @@ export default {
   "home.next": "Nächster Code von {name}", "home.broken": "nicht lesbar", "home.waits": "Anmeldung bei {application} wartet", "home.review": "Ansehen",
   "state.begin": "Verbindung wird aufgebaut …", "state.ok": "Bereit für Anmeldungen", "state.offline": "Keine Verbindung: Codes gehen weiterhin", "state.removed": "Nicht mehr aktiv: siehe Einzelheiten",
   "clock.off": "Die Uhr dieses Geräts geht um {minutes} Min. falsch. Die Seite rechnet so lange mit der richtigen Zeit; ohne Netz kann sie das nicht. Bitte stellen Sie die Uhr.",
-  "notice.open": "Öffnen Sie den Authenticator, um sie zu bestätigen oder abzulehnen.",
+  "notice.device_added": "Der Authenticator „{name}“ kann von jetzt an Ihre Anmeldungen bestätigen.", "notice.open": "Öffnen Sie den Authenticator, um sie zu bestätigen oder abzulehnen.",
 
   "approve.title": "Melden Sie sich gerade an?", "approve.application": "Anwendung", "approve.from": "Von",
   "approve.unknown": "unbekannter Ort", "approve.time": "Zeit", "approve.account": "Konto", "approve.yes": "Bestätigen", "approve.no": "Ablehnen", "approve.later": "Später entscheiden",

@@ -11,7 +11,7 @@ export default {
   "home.next": "Next code of {name}", "home.broken": "cannot be read", "home.waits": "Sign-in to {application} waits", "home.review": "Look at it",
   "state.begin": "Connecting …", "state.ok": "Ready to approve sign-ins", "state.offline": "No connection: codes still work", "state.removed": "No longer active: see the details",
   "clock.off": "The clock of this device is off by {minutes} min. The page works by the right time meanwhile; without a network it cannot. Please set the clock.",
-  "notice.open": "Open the Authenticator to approve or deny it.",
+  "notice.device_added": "The authenticator “{name}” can approve your sign-ins from now on.", "notice.open": "Open the Authenticator to approve or deny it.",
 
   "approve.title": "Are you signing in?", "approve.application": "Application", "approve.from": "From",
   "approve.unknown": "unknown place", "approve.time": "Time", "approve.account": "Account", "approve.yes": "Approve", "approve.no": "Deny", "approve.later": "Decide later",

@@ -6,7 +6,7 @@ import { codeOf, stepOf } from "./otp.js";
 import { accounts, change, codeKey } from "./vault.js";
 import { aside, open } from "./approve.js";
 import { known } from "./watch.js";
-import { clock, t } from "./words.js";
+import { clock, has, t } from "./words.js";
 
 const around = 2 * Math.PI * 9; // of the ring
 
@@ -52,12 +52,15 @@ function warn() {
   }
 }
 
+// A notice of the engine, in the language of the page where there are words for it.
+const wordsOf = ({ kind, name, text }) => has(`notice.${kind}`) ? t(`notice.${kind}`, { name: plain(name) }) : plain(text, 500);
+
 // What waits and was put aside, and what the engine wants people to know.
 export async function drawPending(place) {
   const all = await aside(), told = [];
   for (const account of await accounts()) {
     for (const one of known.get(account.id)?.notices ?? []) {
-      told.push(h("div", { class: "notice asks" }, h("div", {}, h("strong", {}, account.label), h("br"), `${clock(new Date(one.at))}: ${plain(one.text, 500)}`),
+      told.push(h("div", { class: "notice asks" }, h("div", {}, h("strong", {}, account.label), h("br"), `${clock(new Date(one.at))}: ${wordsOf(one)}`),
         h("button", { type: "button", onclick: (event) => busy(event.currentTarget, () => asDevice(account, "POST", "notices/seen", { body: { ids: [one.id] } }).catch(() => {})) }, t("home.seen"))));
     }
   }
