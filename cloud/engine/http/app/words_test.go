@@ -7,6 +7,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"mfabridge/cloud"
+	"mfabridge/cloud/engine"
 )
 
 var (
@@ -50,6 +53,11 @@ func TestEveryWordInEveryLanguage(t *testing.T) {
 	for key := range german {
 		if _, ok := english[key]; !ok {
 			t.Errorf("English has no %s", key)
+		}
+	}
+	for _, method := range append(engine.Selectable(), cloud.VoiceAlternateMobile) {
+		if key := "invite.second." + string(method); method != cloud.Push && english[key] == "" {
+			t.Errorf("nothing says how %s asks for a code: the page shows the English text of the engine", method)
 		}
 	}
 	files, err := filepath.Glob("web/*.js")

@@ -4,7 +4,7 @@ import { Refusal } from "./base.js";
 import { field, h } from "./dom.js";
 import { about, proveCode, provePass, signIn } from "./engine.js";
 import { complete, form, text } from "./form.js";
-import { t } from "./words.js";
+import { has, t } from "./words.js";
 
 const ways = ["oath", "sms", "voiceMobile", "voiceOffice", "email"]; // second factors
 
@@ -48,7 +48,7 @@ export function signInPage({ purpose, title, lead, user: known, proven }) {
   };
   const bySecond = (asked) => {
     const code = text({ inputmode: "numeric", autocomplete: "one-time-code", class: "digits", maxlength: "10" });
-    step(h("p", { class: "lead" }, ways.includes(asked.method) ? t(`invite.second.${asked.method}`) : asked.prompt), form(t("next"), async () => {
+    step(h("p", { class: "lead" }, has(`invite.second.${asked.method}`) ? t(`invite.second.${asked.method}`) : asked.prompt), form(t("next"), async () => {
       if (complete(code)) {
         await done(await proveCode(asked.challenge, code.value.trim()).catch(denied("invite.second.denied")));
       }
