@@ -73,7 +73,7 @@ type shimParts struct {
 	config    *config.Config
 	engine    shimEngine
 	primaries *primaries
-	observed  *observe.Book
+	observed  *observe.Book // of those that listen
 	endLog    func() error
 	records   *journal.Journal // of accounting
 	desk      *accounting.Desk
@@ -127,7 +127,8 @@ func (p *program) shimCheck(c *cli.Context) (err error) {
 	if err := first.check(c.Context, p.out); err != nil {
 		return err
 	}
-	if err := errors.Join(p.adviseObserved(p.out, conf), p.tellBypasses(p.out, conf)); err != nil {
+	p.adviseObserved(p.out, conf)
+	if err := p.tellBypasses(p.out, conf); err != nil {
 		return err
 	}
 	fmt.Fprintf(p.out, "\nthe configuration is good, %s, and %s\n", opened, state)
@@ -256,10 +257,6 @@ func (p *program) loadShim(ctx context.Context, path, key string) (*shimParts, e
 	if err := conf.MakeKeys(); err != nil {
 		return nil, err
 	}
-	book, err := observed(conf)
-	if err != nil {
-		return nil, err
-	}
 	endLog, log, err := p.shimLog(conf)
 	if err != nil {
 		return nil, err
@@ -277,11 +274,12 @@ func (p *program) loadShim(ctx context.Context, path, key string) (*shimParts, e
 		return nil, errors.Join(err, e.Close(), endLog(), first.close())
 	}
 	desk := accounting.New(records, first.relays(), p.now)
-	return &shimParts{config: conf, engine: e, primaries: first, observed: book, endLog: endLog, log: log, records: records, desk: desk}, nil
+	return &shimParts{config: conf, engine: e, primaries: first, endLog: endLog, log: log, records: records, desk: desk}, nil
 }
 
 // listen makes the server and opens all its ports, or none.
 func (p *program) listen(parts *shimParts) (*ports, error) {
+	parts.observed = observed(parts.config, parts.log)
 	server, err := shim.New(shim.Options{Config: parts.config, Verifier: parts.engine, Passwords: parts.engine,
 		Primaries: parts.primaries.byName, Log: parts.log, Now: p.now, Observed: parts.observed, Accountant: parts.desk, Bypasses: bypass.Open(parts.config.Data, p.now)})
 	if err != nil {

@@ -1,7 +1,7 @@
 // Package observe counts which clients send Message-Authenticator, and says
 // when it is safe to require it of them.
 //
-//	book, err := observe.Open(filepath.Join(data, "observe.json"))
+//	book, lost := observe.Recover(filepath.Join(data, "observe.json"))
 //	count := book.Of("vpn", now)          // once a client
 //	count.Add(observe.Signed, address, now)
 //	err = book.Save()                     // now and then, and at the end
@@ -13,13 +13,15 @@
 // without a single request that require would drop, [Report.Safe] says so.
 // Counts outlive restarts; what came in since the last Save is lost with a
 // crash, which can only make the advice later, or a week too early for a
-// client that was asked nothing before.
+// client that was asked nothing before. A file of counts that cannot be used
+// keeps nobody from counting: [Recover] sets it aside, and the week begins anew.
 package observe
 
 import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"net/netip"
@@ -156,21 +158,44 @@ func Open(path string) (*Book, error) {
 		return nil, fmt.Errorf("counts of Message-Authenticator cannot be read: %w", err)
 	}
 	defer f.Close()
-	info, err := f.Stat()
+	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("counts of Message-Authenticator cannot be read: %w", err)
 	}
-	if info.Size() > maxFile {
+	if len(text) > maxFile {
 		return nil, fmt.Errorf("%s has more than %d bytes, so it is no file of counts", path, maxFile)
 	}
 	var reports []Report
-	if err := json.NewDecoder(f).Decode(&reports); err != nil {
+	if err := json.Unmarshal(text, &reports); err != nil {
 		return nil, fmt.Errorf("%s is no file of counts: %w", path, err)
 	}
 	for _, r := range reports {
+		if r.Since.IsZero() { // it would be safe at once
+			return nil, fmt.Errorf("%s does not say since when client %q is counted, so it is no file of counts", path, r.Client)
+		}
 		b.counts[r.Client] = r.count()
 	}
 	return b, nil
+}
+
+// Aside is what a file of counts is called, after its own name, that cannot be
+// used. It takes the place of one before it.
+const Aside = ".damaged"
+
+// Recover returns the Book that a file holds as Open does, for who will save it.
+// A file that Open refuses is set aside, and the Book is empty; lost says why,
+// and whether the file could be moved.
+func Recover(path string) (b *Book, lost error) {
+	b, err := Open(path)
+	if err == nil {
+		return b, nil
+	}
+	b = New()
+	b.path = path
+	if moved := os.Rename(path, path+Aside); moved != nil {
+		return b, fmt.Errorf("%w; it cannot be set aside: %w", err, moved)
+	}
+	return b, fmt.Errorf("%w; it is set aside as %s", err, path+Aside)
 }
 
 // count goes on counting from a report.

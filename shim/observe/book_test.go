@@ -78,12 +78,60 @@ func TestCountsOutliveARestart(t *testing.T) {
 
 func TestAForeignFileIsRefused(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "observe.json")
-	for _, text := range []string{"", "x", `{"client":"a"}`} {
+	for _, text := range []string{"", "x", `{"client":"a"}`, `[] []`, `[{"client":"vpn","counts":{"signed":7}}]`} {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := observe.Open(path); err == nil {
 			t.Errorf("%q was read", text)
 		}
+	}
+}
+
+func TestADamagedFileIsSetAsideAndTheWeekBeginsAnew(t *testing.T) {
+	folder := t.TempDir()
+	path := filepath.Join(folder, "observe.json")
+	text := "[{\"client\":\"vpn\",\"since\":\"2026-01-01T00:00:00Z\",\"counts\":{\"signed\":90"
+	for range 2 { // the second time over one that is there
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		b, lost := observe.Recover(path)
+		if lost == nil || !strings.Contains(lost.Error(), "set aside as "+path+observe.Aside) {
+			t.Fatalf("lost: %v", lost)
+		}
+		b.Of("vpn", begin).Add(observe.Signed, from, begin)
+		if err := b.Save(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, err := os.ReadFile(path + observe.Aside); err != nil || string(got) != text {
+		t.Errorf("aside lies %q, %v", got, err)
+	}
+	b, lost := observe.Recover(path)
+	if lost != nil {
+		t.Fatalf("what was begun anew is lost, too: %v", lost)
+	}
+	r := b.Of("vpn", begin).Report("vpn")
+	if r.Safe(begin.Add(observe.Period-time.Second)) || !r.Safe(begin.Add(observe.Period)) {
+		t.Errorf("safe after another time than a fresh week: %+v", r)
+	}
+}
+
+// Whoever cannot move the file either begins anew all the same.
+func TestWhatCannotBeSetAsideKeepsNobodyFromCounting(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "observe.json")
+	if err := os.MkdirAll(filepath.Join(path+observe.Aside, "inside"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b, lost := observe.Recover(path)
+	if lost == nil || !strings.Contains(lost.Error(), "cannot be set aside") {
+		t.Errorf("lost: %v", lost)
+	}
+	if b.Of("vpn", begin); b.Save() != nil {
+		t.Error("it is not saved")
 	}
 }
