@@ -6,12 +6,14 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 
 	"mfabridge/internal/durable"
 	"mfabridge/internal/hint"
+	"mfabridge/internal/secret"
 	"mfabridge/migrate/shimconf"
 	"mfabridge/shim/config"
 )
@@ -44,16 +46,8 @@ func (p *program) shimImport(c *cli.Context) (err error) {
 		return err
 	}
 	folder := c.String("out")
-	if err := os.MkdirAll(folder, 0o700); err != nil {
-		return fmt.Errorf("folder cannot be made: %w", err)
-	}
 	path := filepath.Join(folder, "shim.yaml")
-	for _, f := range made.Secrets {
-		if err := writeNew(filepath.Join(folder, f.Name), f.Value.Reveal()); err != nil {
-			return err
-		}
-	}
-	if err := writeNew(path, []byte(made.YAML)); err != nil {
+	if err := writeImported(folder, append(slices.Clone(made.Secrets), shimconf.File{Name: "shim.yaml", Value: secret.FromString(made.YAML)})); err != nil {
 		return err
 	}
 	fmt.Fprintf(p.out, "%s: %d clients, %d secrets in files of their own\n", path, made.Clients, len(made.Secrets))
@@ -69,12 +63,49 @@ func (p *program) shimImport(c *cli.Context) (err error) {
 	return nil
 }
 
+// writeImported writes all files into a folder, or none: secrets that a failed
+// import left behind would lie there for whoever comes by.
+func writeImported(folder string, files []shimconf.File) (err error) {
+	for _, f := range files {
+		if _, err := os.Lstat(filepath.Join(folder, f.Name)); err == nil {
+			return alreadyThere(filepath.Join(folder, f.Name))
+		}
+	}
+	_, absent := os.Lstat(folder)
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return fmt.Errorf("folder cannot be made: %w", err)
+	}
+	var made []string
+	if errors.Is(absent, fs.ErrNotExist) {
+		made = append(made, folder)
+	}
+	for _, f := range files {
+		path := filepath.Join(folder, f.Name)
+		if err = writeNew(path, f.Value.Reveal()); err != nil {
+			break
+		}
+		made = append(made, path)
+	}
+	if err == nil {
+		return nil
+	}
+	advice := hint.Of(err)
+	for _, path := range slices.Backward(made) {
+		err = errors.Join(err, os.Remove(path))
+	}
+	return hint.Wrap(err, advice)
+}
+
+func alreadyThere(path string) error {
+	return hint.New(path+" is there already", "choose another folder with --out, or move it away")
+}
+
 // writeNew writes a file that only its owner can read, and never replaces one.
 func writeNew(path string, text []byte) error {
 	err := durable.Create(path, text)
 	switch {
 	case errors.Is(err, fs.ErrExist):
-		return hint.New(path+" is there already", "choose another folder with --out, or move it away")
+		return alreadyThere(path)
 	case err != nil:
 		return fmt.Errorf("%s cannot be written: %w", path, err)
 	}
