@@ -287,18 +287,27 @@ func (p *program) openDoors(conf *config.Config, log *slog.Logger) (*doors, erro
 			d.certs[name] = cert
 			d.tls[name] = cert.Config()
 		}
-		conn, err := net.Listen("tcp", l.Address.String())
+		conn, err := openDoor(name, l)
 		if err != nil {
 			d.close()
-			advice := "another program has that address, or this machine has not"
-			if errors.Is(err, syscall.EACCES) {
-				advice = "ports below 1024 need a privilege: CAP_NET_BIND_SERVICE, which packaging/mfabridge-engine.service gives"
-			}
-			return nil, hint.Wrap(fmt.Errorf("listeners.%s: %w", name, err), advice)
+			return nil, err
 		}
 		d.conns[name] = conn
 	}
 	return d, nil
+}
+
+// openDoor opens one listener.
+func openDoor(name serve.Listener, l *config.Listener) (net.Listener, error) {
+	conn, err := net.Listen("tcp", l.Address.String())
+	if err == nil {
+		return conn, nil
+	}
+	advice := "another program has that address, or this machine has not"
+	if errors.Is(err, syscall.EACCES) {
+		advice = "ports below 1024 need a privilege: CAP_NET_BIND_SERVICE, which packaging/mfabridge-engine.service gives"
+	}
+	return nil, hint.Wrap(fmt.Errorf("listeners.%s: %w", name, err), advice)
 }
 
 // close ends the listeners. Those that were served are closed already.

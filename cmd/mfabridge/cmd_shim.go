@@ -20,6 +20,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	engineconfig "mfabridge/cloud/engine/config"
 	"mfabridge/internal/hint"
 	"mfabridge/shim"
 	"mfabridge/shim/accounting"
@@ -180,7 +181,8 @@ func (p *program) checkCertificates(conf *config.Config) error {
 	return errors.Join(problems...)
 }
 
-// addressesFree says whether the shim could listen where it is told to.
+// addressesFree says whether the shim could listen where it is told to, and the
+// engine that it serves.
 func addressesFree(conf *config.Config) (state string, err error) {
 	state = "the addresses are free"
 	try := func(address string, listen func() (io.Closer, error)) {
@@ -208,6 +210,20 @@ func addressesFree(conf *config.Config) (state string, err error) {
 	}
 	for _, a := range connections {
 		try(a, func() (io.Closer, error) { return net.Listen("tcp", a) })
+	}
+	if conf.Engine.Config == "" {
+		return state, err
+	}
+	engine, failed := engineconfig.Load(conf.Engine.Config)
+	if failed != nil {
+		return "", errors.Join(err, inEngine(failed))
+	}
+	doors := listenersOf(engine)
+	for _, name := range slices.Sorted(maps.Keys(doors)) {
+		try(doors[name].Address.String(), func() (io.Closer, error) {
+			conn, err := openDoor(name, doors[name])
+			return conn, inEngine(err)
+		})
 	}
 	return state, err
 }

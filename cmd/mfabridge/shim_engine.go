@@ -81,10 +81,18 @@ func (e *servedEngine) Close() error {
 func (p *program) servedEngine(ctx context.Context, conf *config.Engine) (*servedEngine, error) {
 	s, err := p.openServer(ctx, conf.Config)
 	if err != nil {
-		return nil, hint.Wrap(fmt.Errorf("engine.config: %w", err), hint.Of(err))
+		return nil, inEngine(err)
 	}
 	fmt.Fprintf(p.err, "mfabridge: engine is listening on %s\n", s.start())
 	return &servedEngine{s}, nil
+}
+
+// inEngine says of an error that the file at engine.config is its place.
+func inEngine(err error) error {
+	if err == nil {
+		return nil
+	}
+	return hint.Wrap(fmt.Errorf("engine.config: %w", err), hint.Of(err))
 }
 
 // farEngine is an engine elsewhere.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -116,5 +117,31 @@ func TestShimServesItsEngine(t *testing.T) {
 	}
 	if r := must(t, exitFailed, "shim", "check", "--config", path); !strings.Contains(r.err, "engine.config: ") || !strings.Contains(r.err, "hint: ") {
 		t.Errorf("check says:\n%s", r.err)
+	}
+}
+
+// check tries the listeners of the engine that a shim serves, as it does its own.
+func TestShimCheckTriesTheListenersOfItsEngine(t *testing.T) {
+	m := moved(t)
+	m.write(t, "vpn.secret", sharedSecret)
+	taken, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	busy := taken.Addr().String()
+	m.write(t, "engine.yaml", "store: sqlite:cloud.db\nlisteners:\n  api: {listen: \"127.0.0.1:0\"}\n  ops: {listen: \""+busy+"\"}\n")
+	path := m.write(t, "shim.yaml", strings.Replace(radclientYAML, "store: sqlite:cloud.db", "config: engine.yaml", 1))
+	if r := must(t, exitDone, "shim", "check", "--config", path); !strings.Contains(r.out, "and "+busy+" is in use, perhaps by the shim") {
+		t.Errorf("a listener that is taken:\n%s", r.out)
+	}
+	if err := taken.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if r := must(t, exitDone, "shim", "check", "--config", path); !strings.Contains(r.out, "and the addresses are free") {
+		t.Errorf("a listener that is free again:\n%s", r.out)
+	}
+	m.write(t, "engine.yaml", "store: sqlite:cloud.db\nlisteners:\n  api: {listen: \"127.0.0.1:0\"}\n  ops: {listen: \"192.0.2.1:9813\", tls: {cert: none.crt, key: none.key}}\n")
+	if r := must(t, exitFailed, "shim", "check", "--config", path); !strings.Contains(r.err, "engine.config: listeners.ops: ") || !strings.Contains(r.err, "hint: another program has that address, or this machine has not") {
+		t.Errorf("an address that this machine has not:\n%s", r.err)
 	}
 }
