@@ -23,6 +23,9 @@ type twin struct {
 	now     func() time.Time
 	tell    func(carrier.Receipt)
 	telling sync.WaitGroup
+
+	mu     sync.Mutex
+	closed bool // no further receipt
 }
 
 var (
@@ -64,16 +67,25 @@ func (t *twin) Send(ctx context.Context, n carrier.Note) (carrier.Taken, error) 
 	taken := carrier.Taken{}
 	if t.conf.Receipts != "" && t.conf.Receipts != "none" {
 		taken.ID = n.Public
-		if t.tell != nil {
-			receipt := carrier.Receipt{ID: n.Public, ByNote: t.channel == "voice", Status: carrier.Status(t.conf.Receipts), At: t.now()}
-			t.telling.Go(func() { t.tell(receipt) })
-		}
+		t.receipt(carrier.Receipt{ID: n.Public, ByNote: t.channel == "voice", Status: carrier.Status(t.conf.Receipts), At: t.now()})
 	}
 	return taken, nil
 }
 
+// receipt gives one without waiting until it was taken.
+func (t *twin) receipt(r carrier.Receipt) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.tell != nil && !t.closed {
+		t.telling.Go(func() { t.tell(r) })
+	}
+}
+
 // Close implements [carrier.Driver].
 func (t *twin) Close() error {
+	t.mu.Lock()
+	t.closed = true
+	t.mu.Unlock()
 	t.telling.Wait()
 	return t.root.Close()
 }
