@@ -226,6 +226,25 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
+// A report that does not fit is told of by the name that was asked for.
+func TestReportOnAFullDisk(t *testing.T) {
+	s := generated(t, 2000)
+	before := holds(t, s.folder)
+	for _, args := range [][]string{
+		{"inspect", s.path("export"), "--format", "html", "--out"},
+		{"show", s.plan, "--format", "json", "--out"},
+	} {
+		r := limited(t, "8", append(args, s.path("report.out"))...)
+		if r.code != exitFailed || !strings.Contains(r.err, "error: "+s.path("report.out")+" cannot be written: file too large") || !strings.Contains(r.err, "hint: make room") ||
+			strings.Contains(r.err, ".report.out") {
+			t.Errorf("%s: exit code %d, stderr %q", args[0], r.code, r.err)
+		}
+		if got := holds(t, s.folder); !slices.Equal(got, before) {
+			t.Errorf("%s left %v", args[0], got)
+		}
+	}
+}
+
 // Who reads the output may go, as head does: the command ends in order,
 // without a word, and leaves no temporary file.
 func TestReaderGoes(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -35,17 +36,39 @@ func (p *program) report(c *cli.Context, write func(io.Writer) (migrate.Summary,
 			_ = os.Remove(part.Name())
 		}
 	}()
-	if s, err = write(part); err != nil {
+	if s, err = write(unnamed{part, path}); err != nil {
 		return s, err
 	}
 	if err = errors.Join(part.Sync(), part.Close()); err != nil {
-		return s, fmt.Errorf("the report cannot be written: %w", err)
+		return s, called(err, path)
 	}
 	if err = rename(part.Name(), path, replace); err != nil {
 		return s, err
 	}
 	fmt.Fprintf(p.err, "mfabridge: report written to %s\n", path)
 	return s, nil
+}
+
+// unnamed writes to a file that gets its name when it is whole.
+type unnamed struct {
+	f    *os.File
+	path string // its name then
+}
+
+func (u unnamed) Write(b []byte) (int, error) {
+	n, err := u.f.Write(b)
+	if err != nil {
+		err = called(err, u.path)
+	}
+	return n, err
+}
+
+// called tells why a file cannot be written by the name that was asked for.
+func called(err error, path string) error {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		err = e.Err
+	}
+	return hint.Wrap(fmt.Errorf("%s cannot be written: %w", path, err), "make room on the disk, or name a file elsewhere")
 }
 
 // rename gives a file its name, and takes none that is taken unless it may.

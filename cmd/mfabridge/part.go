@@ -33,7 +33,7 @@ func newPart(path string) (*part, error) {
 // publish gives the file its name, once it is on the disk.
 func (f *part) publish() error {
 	if err := errors.Join(f.Sync(), f.File.Close()); err != nil {
-		return hint.Wrap(fmt.Errorf("%s cannot be written: %w", f.path, err), "make room on the disk")
+		return called(err, f.path)
 	}
 	f.done = true
 	if err := rename(f.Name(), f.path, false); err != nil {
