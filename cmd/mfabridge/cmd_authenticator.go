@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"time"
@@ -104,8 +105,8 @@ func (p *program) deviceClient(c *cli.Context, d *device.Device) (*device.Client
 	return device.New(device.Options{URL: d.URL, CA: pool, Now: p.now})
 }
 
-// authenticatorActivate makes the file first: what was activated and cannot be
-// kept would be an authenticator of nobody.
+// authenticatorActivate begins the file first: what was activated and cannot be
+// kept would be an authenticator of nobody. It has its name once it is whole.
 func (p *program) authenticatorActivate(c *cli.Context) (err error) {
 	if _, err := args(c); err != nil {
 		return err
@@ -123,17 +124,21 @@ func (p *program) authenticatorActivate(c *cli.Context) (err error) {
 		return err
 	}
 	path := c.String("device")
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := newPart(path)
 	if err != nil {
 		return hint.Wrap(fmt.Errorf("the authenticator's file cannot be made: %w", err), "give --device a name that does not exist yet, in a folder that does")
 	}
+	defer func() { err = f.end(err) }()
 	d, err := p.activated(c, client)
-	if err == nil {
-		d.CA = authority
-		err = keepDevice(f, d)
+	if err != nil {
+		return err
 	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return errors.Join(err, os.Remove(path))
+	d.CA = authority
+	if err := keepDevice(unnamed{f.File, path}, d); err != nil {
+		return err
+	}
+	if err := f.publish(); err != nil {
+		return err
 	}
 	fmt.Fprintf(p.out, "%s is an authenticator of %s now; its file is %s: keep it private\n", migrate.Plain(d.Name), migrate.Plain(d.UPN), path)
 	return nil
@@ -152,14 +157,14 @@ func keptCA(path string) ([]byte, error) {
 	return pem, err
 }
 
-func keepDevice(f *os.File, d *device.Device) error {
+func keepDevice(w io.Writer, d *device.Device) error {
 	content, err := d.Marshal()
 	if err != nil {
 		return err
 	}
 	defer content.Wipe()
-	_, err = f.Write(content.Reveal())
-	return errors.Join(err, f.Sync())
+	_, err = w.Write(content.Reveal())
+	return err
 }
 
 // activated gets the activation code as the options say, and uses it.
