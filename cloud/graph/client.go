@@ -182,7 +182,10 @@ func (c *client) getWith(ctx context.Context, version, path string, header http.
 		default:
 			return a.failed()
 		}
-		if err := c.wait(ctx, try, a.header); err != nil {
+		if try == maxTries-1 {
+			break
+		}
+		if err := c.wait(ctx, try, a.header, err); err != nil {
 			return errors.Join(last, err)
 		}
 	}
@@ -222,9 +225,13 @@ func backoff(try int, asked time.Duration) time.Duration {
 	return pause + time.Duration(rand.Int64N(int64(pause/2)+1))
 }
 
-// wait pauses before another try.
-func (c *client) wait(ctx context.Context, try int, h http.Header) error {
+// wait pauses before another try. That nobody answers is told: it may go on for
+// a minute.
+func (c *client) wait(ctx context.Context, try int, h http.Header, unreached error) error {
 	pause := backoff(try, retryAfter(h, c.o.Now()))
+	if unreached != nil {
+		c.o.Log.WarnContext(ctx, "Graph or the authority before it cannot be reached; it is tried again", "try", try+1, "of", maxTries, "pause", pause.Round(time.Millisecond).String(), "error", unreached)
+	}
 	if pause > longest {
 		return &cloud.Error{Kind: cloud.Throttled, Message: fmt.Sprintf("Graph asks to wait for %v", pause.Round(time.Second))}
 	}

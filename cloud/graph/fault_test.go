@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -278,5 +280,26 @@ func TestStormThatEnds(t *testing.T) {
 		t.Errorf("an hour: %+v", r)
 	} else if e := new(cloud.Error); !errors.As(r.Err, &e) || e.RetryAfter != time.Hour {
 		t.Errorf("an hour is told as %v", e.RetryAfter)
+	}
+}
+
+// Who cannot be reached is told of before the first pause, with the cause, and
+// no pause is made that no try follows.
+func TestUnreachedIsTold(t *testing.T) {
+	var log bytes.Buffer
+	var pauses, told []int
+	_, err := graph.Open(t.Context(), graph.Options{Tenant: "contoso.example", Cloud: graph.Global(),
+		Transport: tripper(func(*http.Request) (*http.Response, error) { return nil, errors.New("connection refused") }),
+		Log:       slog.New(slog.NewTextHandler(&log, nil)),
+		Sleep: func(context.Context, time.Duration) error {
+			told = append(told, strings.Count(log.String(), "cannot be reached; it is tried again"))
+			pauses = append(pauses, len(told))
+			return nil
+		}})
+	if cloud.KindOf(err) != cloud.Unavailable || !strings.Contains(log.String(), "connection refused") {
+		t.Errorf("%v; log: %s", err, log.String())
+	}
+	if want := []int{1, 2, 3, 4, 5}; !slices.Equal(pauses, want) || !slices.Equal(told, want) {
+		t.Errorf("pauses %v, told before each %v; want %v", pauses, told, want)
 	}
 }

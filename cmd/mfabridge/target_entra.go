@@ -10,6 +10,7 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	azcloud "github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
+	azpolicy "github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 	"github.com/urfave/cli/v2"
 
@@ -115,6 +116,10 @@ func keepsRate(target openTarget) bool {
 // tokenWait is how long an authority may take for one answer.
 const tokenWait = time.Minute
 
+// tokenPause is before the second of four tries for a token; the library doubles
+// it. They are over within seconds, so that the driver can tell and go on.
+const tokenPause = 200 * time.Millisecond
+
 // authorityClient asks for access tokens. An authority that never answers, or
 // that sends what proves the application elsewhere, is none.
 func authorityClient(transport http.RoundTripper) *http.Client {
@@ -128,7 +133,7 @@ func entraCredential(c *cli.Context, id string, where graph.Environment, transpo
 	if app == "" || (word == "") == (certificate == "") {
 		return nil, usage("Entra ID asks which application calls", "give --client-id ID, and --client-certificate file:PATH or --client-secret file:PATH; see docs/entra.md")
 	}
-	options := azcore.ClientOptions{Transport: authorityClient(transport),
+	options := azcore.ClientOptions{Transport: authorityClient(transport), Retry: azpolicy.RetryOptions{RetryDelay: tokenPause},
 		Cloud: azcloud.Configuration{ActiveDirectoryAuthorityHost: where.Login}}
 	own := c.String("authority-url") != ""
 	if word != "" {
