@@ -2,6 +2,7 @@ package migrate
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"mfabridge/cloud"
@@ -17,7 +18,8 @@ type UndoOptions struct{ ApplyOptions }
 // filled as well when Undo returns an error.
 type UndoResult struct {
 	Run     int // number of this run in the journal; 0: it did not begin, or was a preview
-	Users   int // of whom something stood that the plan made
+	Users   int // of whom something stood that the plan made, and to whom this run came
+	Left    int // besides, of a run that ended early: those to whom it did not come
 	Done    int // of them: nothing of the plan is left
 	Kept    int // of them: something was changed since or cannot be put back, and stays
 	Failed  int // of them: something was to be put back and could not be
@@ -63,7 +65,12 @@ func Undo(ctx context.Context, p PlanReader, j Journal, d cloud.Directory, o Und
 		return u.result, err
 	}
 	u.journal, u.result.Run, u.writer.result.Run = j, run, run
-	err = u.run(ctx)
+	if err = u.run(ctx); err != nil {
+		var uncounted error
+		if u.result.Left, uncounted = u.left(context.WithoutCancel(ctx)); uncounted != nil {
+			err = errors.Join(err, uncounted)
+		}
+	}
 	return u.result, err
 }
 
@@ -91,12 +98,14 @@ type undoer struct {
 	result  UndoResult
 	idle    time.Duration // waited in vain for what may be seen late
 	seen    int           // users with changes that the run has passed
+	settled map[int]bool  // ordinals of users of the page at hand of whom the run knows what came of them
+	through int           // ordinal of the last user of the pages before it
 	written int           // users to whom it has written
 }
 
 func newUndoer(p PlanReader, j JournalReader, d cloud.DirectoryReader, o UndoOptions) *undoer {
 	o.ApplyOptions = o.filled()
-	u := &undoer{plan: p, entries: j, opts: o, result: UndoResult{Changes: map[cloud.Outcome]int{}}}
+	u := &undoer{plan: p, entries: j, opts: o, through: -1, result: UndoResult{Changes: map[cloud.Outcome]int{}}}
 	u.reader = checker{dir: d, retry: newRetry(o.ApplyOptions)}
 	u.writer = applier{plan: p, opts: o.ApplyOptions, retry: u.reader.retry}
 	u.writer.dir, _ = d.(cloud.Directory)
@@ -154,6 +163,7 @@ func (u *undoer) page(ctx context.Context, page []Decision) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	u.settled = map[int]bool{}
 	tasks, err := u.tasks(ctx, page)
 	if err != nil {
 		return err
@@ -184,6 +194,7 @@ func (u *undoer) page(ctx context.Context, page []Decision) error {
 		tasks = tasks[n:]
 	}
 	u.seen += len(page)
+	u.through = page[len(page)-1].Ordinal
 	if u.opts.Progress != nil {
 		s := u.plan.Summary()
 		u.opts.Progress(Progress{Users: u.seen, Total: s.Users[Create] + s.Users[Modify], Failures: u.result.Failed})
@@ -301,6 +312,7 @@ func (u *undoer) settle(ctx context.Context, tasks []*undoTask) error {
 		}
 	}
 	for _, t := range settled {
+		u.settled[t.d.Ordinal] = true
 		u.count(t)
 		if u.opts.Each == nil {
 			continue

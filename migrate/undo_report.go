@@ -11,6 +11,6 @@ func (r *Report) UndoSummary(u UndoResult, digest string) error {
 		Run     int                   `json:"run"`
 		Users   map[string]int        `json:"users"`
 		Changes map[cloud.Outcome]int `json:"changes"`
-	}{"summary", PhaseUndo, digest, u.Run, map[string]int{"total": u.Users, "done": u.Done, "kept": u.Kept,
+	}{"summary", PhaseUndo, digest, u.Run, map[string]int{"total": u.Users + u.Left, "left": u.Left, "done": u.Done, "kept": u.Kept,
 		"failed": u.Failed, "pending": u.Open}, counted(u.Changes)})
 }

@@ -280,7 +280,10 @@ func TestUndoLimits(t *testing.T) {
 	before := d.state()
 	applyOK(t, p, j, d, migrate.ApplyOptions{})
 	for runs := 1; ; runs++ {
-		_, err := migrate.Undo(t.Context(), p, j, d, migrate.UndoOptions{ApplyOptions: migrate.ApplyOptions{MaxUsers: 2}})
+		r, err := migrate.Undo(t.Context(), p, j, d, migrate.UndoOptions{ApplyOptions: migrate.ApplyOptions{MaxUsers: 2}})
+		if r.Done != 2 || r.Users != 2 || r.Left != 6-2*runs {
+			t.Errorf("run %d: %+v", runs, r)
+		}
 		if err == nil {
 			if runs != 3 {
 				t.Errorf("done after %d runs of two users", runs)
@@ -297,7 +300,7 @@ func TestUndoLimits(t *testing.T) {
 	applyOK(t, p, j, d, migrate.ApplyOptions{})
 	d.fail = func(cloud.Change) error { return &cloud.Error{Kind: cloud.Denied, Message: "no"} }
 	r, err := migrate.Undo(t.Context(), p, j, d, migrate.UndoOptions{ApplyOptions: migrate.ApplyOptions{MaxFailures: 2}})
-	if _, ok := errors.AsType[*migrate.LimitError](err); !ok || r.Failed != 2 {
+	if _, ok := errors.AsType[*migrate.LimitError](err); !ok || r.Failed != 2 || r.Left != 4 {
 		t.Errorf("failures: %+v, %v", r, err)
 	}
 	d.fail = nil

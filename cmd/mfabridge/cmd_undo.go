@@ -181,14 +181,18 @@ func (p *program) eachUndone(report *migrate.Report, asJSON bool) func(migrate.C
 
 func (p *program) printUndone(r migrate.UndoResult, digest string) {
 	made, did, change := "put back", r.Done, r.Changes[cloud.Done]
-	if r.Users == 0 {
+	if r.Users+r.Left == 0 {
 		fmt.Fprintln(p.out, "nothing to undo: nothing stands any more that this plan made")
 		return
 	}
 	if r.Run == 0 {
 		made, did, change = "to put back", r.Open+r.Done, r.Changes[migrate.Pending]
 	}
-	fmt.Fprintf(p.out, "users    %d %s, %d of whom something stays, %d failed, of %d\n", did, made, r.Kept, r.Failed, r.Users)
+	left := ""
+	if r.Left > 0 {
+		left = fmt.Sprintf("%d left, ", r.Left)
+	}
+	fmt.Fprintf(p.out, "users    %d %s, %d of whom something stays, %d failed, %sof %d\n", did, made, r.Kept, r.Failed, left, r.Users+r.Left)
 	fmt.Fprintf(p.out, "changes  %d %s, %d were back already, %d changed since, %d failed\n",
 		change, made, r.Changes[cloud.Already], r.Changes[cloud.Outdated], r.Changes[cloud.Failed])
 	fmt.Fprintf(p.out, "digest   %s\n", digest)
