@@ -3,6 +3,7 @@ package migrate
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"mfabridge/cloud"
@@ -119,7 +120,7 @@ type LimitError struct {
 }
 
 func (e *LimitError) Error() string {
-	return fmt.Sprintf("stopped at the limit of %d %s", e.Limit, e.What)
+	return "stopped at the limit of " + Number(e.Limit, strings.TrimSuffix(e.What, "s"), e.What)
 }
 
 // Apply makes the changes of a plan in the target that it was made for, and

@@ -57,7 +57,7 @@ func (a *applier) telling(r retry) retry {
 // written.
 func (a *applier) admitRemovals(n int) error {
 	if n > a.opts.MaxRemovals {
-		return hint.Wrap(fmt.Errorf("the plan removes %d methods: %w", n, &LimitError{"removals", a.opts.MaxRemovals}),
+		return hint.Wrap(fmt.Errorf("the plan removes %s: %w", Number(n, "method", "methods"), &LimitError{"removals", a.opts.MaxRemovals}),
 			"look at them with show, then raise the limit of removals")
 	}
 	return nil

@@ -39,7 +39,7 @@ var outlookWords = map[Outlook]string{
 // WriteOutlook writes the first lines of every report for people: how many
 // carried code secrets there are, and what awaits the users.
 func WriteOutlook(w io.Writer, s Summary) {
-	fmt.Fprintf(w, "devices with a usable code secret: %d of %d\n\noutlook of %d users\n", s.DevicesWithSecret, s.Devices, s.Total())
+	fmt.Fprintf(w, "devices with a usable code secret: %d of %d\n\noutlook of %s\n", s.DevicesWithSecret, s.Devices, Number(s.Total(), "user", "users"))
 	for _, o := range Outlooks {
 		fmt.Fprintf(w, "  %-14s %6d  %s\n", words(o), s.Outlook[o], outlookWords[o])
 	}
@@ -75,17 +75,19 @@ func (o Overview) facts() []fact {
 		fact{"asked by", byCount(modesOf(s))},
 		fact{"methods", byCount(s.Methods)},
 		fact{"countries", byCount(countriesOf(s))},
-		fact{"to activate", fmt.Sprintf("%d users have to activate an app anew", s.Activations)})
+		fact{"to activate", Number(s.Activations, "user has", "users have") + " to activate an app anew"})
 	if a := e.Activity; a.Attempts > 0 {
-		out = append(out, fact{"activity", fmt.Sprintf("%d attempts%s%s; %d users with one, %d without; %d attempts of %d unknown names",
-			a.Attempts, dated(" from ", a.First), dated(" to ", a.Last), a.Users, e.Users-a.Users, a.UnknownAttempts, a.UnknownUsers)})
+		out = append(out, fact{"activity", fmt.Sprintf("%s%s%s; %s with one, %d without; %s of %s",
+			Number(a.Attempts, "attempt", "attempts"), dated(" from ", a.First), dated(" to ", a.Last), Number(a.Users, "user", "users"), e.Users-a.Users,
+			Number(a.UnknownAttempts, "attempt", "attempts"), Number(a.UnknownUsers, "unknown name", "unknown names"))})
 		if others := othersOf(a); len(others) > 0 {
 			out = append(out, fact{"other logins", byCount(others)})
 		}
 	}
 	if o.Settings.Present {
-		out = append(out, fact{"settings", fmt.Sprintf("%d RADIUS clients, %d LDAP clients, %d caching rules, %d trusted ranges",
-			len(o.Settings.RadiusClients), len(o.Settings.LDAPClients), len(o.Settings.Caching), len(o.Settings.TrustedIPs))})
+		out = append(out, fact{"settings", strings.Join([]string{Number(len(o.Settings.RadiusClients), "RADIUS client", "RADIUS clients"),
+			Number(len(o.Settings.LDAPClients), "LDAP client", "LDAP clients"), Number(len(o.Settings.Caching), "caching rule", "caching rules"),
+			Number(len(o.Settings.TrustedIPs), "trusted range", "trusted ranges")}, ", ")})
 	}
 	findings := counts(s.Severity)
 	if n := accepted(s); n > 0 {
@@ -202,7 +204,7 @@ func (c Client) logins() string {
 	if !c.InActivity {
 		return "none known"
 	}
-	s := fmt.Sprintf("%d by %d users%s", c.Attempts, c.Users, dated(", last ", c.Last))
+	s := fmt.Sprintf("%d by %s%s", c.Attempts, Number(c.Users, "user", "users"), dated(", last ", c.Last))
 	if c.Shared {
 		s += ", with others of its application"
 	}

@@ -129,13 +129,13 @@ func (t *text) basis(p PlanReader) {
 	for _, in := range h.Inputs {
 		row("read", "%s sha256 %s", in.Name, in.SHA256)
 	}
-	row("scope", "%s, %d rows left out", chosen(h.Scope), s.LeftOut)
+	row("scope", "%s, %s left out", chosen(h.Scope), Number(s.LeftOut, "row", "rows"))
 	for _, w := range wavesOf(p) {
 		in := s.Waves[w.Name]
 		if in == nil {
 			in = &Summary{}
 		}
-		row("wave", "%s is %s: %d users, %d with changes; %s", w.Name, chosen(w), in.Total(), in.Users[Create]+in.Users[Modify], in.Estimate)
+		row("wave", "%s is %s: %s, %d with changes; %s", w.Name, chosen(w), Number(in.Total(), "user", "users"), in.Users[Create]+in.Users[Modify], in.Estimate)
 	}
 	row("rules", "%s", optionsText(h.Options))
 	row("phones", "by metadata %s", h.PhoneMetadata)

@@ -121,7 +121,7 @@ func (s *scope) findings(f findings, tell func(Finding) error) error {
 			}
 		}
 		if s.also[i] > 0 && s.waves[i].Share == 0 {
-			detail := fmt.Sprintf("%d users whom the wave %s names are in an earlier wave", s.also[i], name)
+			detail := fmt.Sprintf("of those whom the wave %s names, %s in an earlier wave", name, Number(s.also[i], "user is", "users are"))
 			if err := tell(f.of(WaveOverlap, option, detail)); err != nil {
 				return err
 			}

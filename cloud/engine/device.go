@@ -124,7 +124,7 @@ func (d *draft) roomForDevice(w *writing, c cloud.Change) error {
 		n--
 	}
 	if n >= s.Devices {
-		return refused(cloud.Invalid, fmt.Sprintf("a user can have at most %d authenticators here", s.Devices))
+		return refused(cloud.Invalid, fmt.Sprintf("the user has as many authenticators as are allowed here: %d", s.Devices))
 	}
 	return nil
 }

@@ -221,7 +221,7 @@ func (c *configuration) check(name string) cloud.Check {
 			return passed(name, "everybody may use it")
 		}
 	}
-	return passed(name, fmt.Sprintf("%d groups may use it, %d may not", len(c.Include), len(c.Exclude)))
+	return passed(name, fmt.Sprintf("groups that may use it: %d, that may not: %d", len(c.Include), len(c.Exclude)))
 }
 
 func orNotSaid(s string) string {

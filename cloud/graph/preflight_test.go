@@ -143,7 +143,7 @@ func TestEveryCheckSaysNo(t *testing.T) {
 		if check.Result != cloud.CheckPassed && check.Name != "oath.activation" && check.Name != "telephony" {
 			t.Errorf("a healthy tenant: %+v", check)
 		}
-		want := map[string]string{"policy.hardwareOath": "1 groups may use it, 1 may not", "policy.campaign": "enabled, with 3 days", "policy.pass": "everybody may use it, for 1h0m0s to 8h0m0s"}[check.Name]
+		want := map[string]string{"policy.hardwareOath": "groups that may use it: 1, that may not: 1", "policy.campaign": "enabled, with 3 days", "policy.pass": "everybody may use it, for 1h0m0s to 8h0m0s"}[check.Name]
 		if !strings.Contains(check.Detail, want) {
 			t.Errorf("%s says %q, want %q", check.Name, check.Detail, want)
 		}

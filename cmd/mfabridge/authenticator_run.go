@@ -100,7 +100,7 @@ func (r *running) all(ctx context.Context, devices []*device.Device) error {
 			}
 		})
 	}
-	fmt.Fprintf(r.p.err, "mfabridge: %d authenticators wait for sign-ins\n", len(devices))
+	fmt.Fprintf(r.p.err, "mfabridge: %s for sign-ins\n", migrate.Number(len(devices), "authenticator waits", "authenticators wait"))
 	wg.Wait()
 	return errors.Join(errs...)
 }

@@ -233,12 +233,7 @@ func applied(r migrate.ApplyResult, err error) error {
 }
 
 // users counts users in a sentence.
-func users(n int) string {
-	if n == 1 {
-		return "1 user"
-	}
-	return fmt.Sprintf("%d users", n)
-}
+func users(n int) string { return migrate.Number(n, "user", "users") }
 
 // planned opens the target that a plan was made for. With make set, a target
 // that did not exist is made now, as the plan says.

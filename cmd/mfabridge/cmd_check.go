@@ -135,7 +135,7 @@ func (p *program) eachChecked(report *migrate.Report, asJSON, combined bool) fun
 }
 
 func (p *program) printChecked(r migrate.CheckResult) {
-	fmt.Fprintf(p.out, "checked %d users:", r.Total())
+	fmt.Fprintf(p.out, "checked %s:", users(r.Total()))
 	for _, symbol := range migrate.Symbols {
 		fmt.Fprintf(p.out, "  %s %d", symbol, r.Users[symbol])
 	}

@@ -192,7 +192,7 @@ func early(users int) string {
 	if users == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%d of its users still depend on the old server", users)
+	return migrate.Number(users, "of its users still depends", "of its users still depend") + " on the old server"
 }
 
 // rollout is the staged rollout of multifactor authentication; nil: there is

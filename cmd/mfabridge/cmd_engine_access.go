@@ -229,7 +229,7 @@ func (p *program) loadNetworks(c *cli.Context) error {
 	return p.withEngine(c, func(e *embedded) error {
 		ranges, err := e.SetNetworks(c.Context, by, list)
 		if err == nil {
-			fmt.Fprintf(p.out, "%d networks in %d ranges\n", len(list), ranges)
+			fmt.Fprintf(p.out, "%s in %s\n", migrate.Number(len(list), "network", "networks"), migrate.Number(ranges, "range", "ranges"))
 		}
 		return err
 	})

@@ -385,7 +385,7 @@ func (p *program) auditPrune(c *cli.Context) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(p.out, "removed %d entries\n", n)
+		fmt.Fprintf(p.out, "removed %s\n", migrate.Number(n, "entry", "entries"))
 		return nil
 	})
 }

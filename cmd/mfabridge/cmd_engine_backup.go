@@ -19,6 +19,7 @@ import (
 	"mfabridge/cloud/engine"
 	"mfabridge/cloud/engine/store/sqlite"
 	"mfabridge/internal/hint"
+	"mfabridge/migrate"
 )
 
 // ageMagic begins every file that age made.
@@ -220,7 +221,7 @@ func (p *program) fence(ctx context.Context, s engine.Store, t place, by engine.
 	}
 	found, err := e.VerifyAudit(ctx)
 	if n := len(found.Flaws) + found.More; err == nil && n > 0 {
-		fmt.Fprintf(p.err, "mfabridge: the audit of the backup is not as it was written: %d flaws; see mfabridge engine audit verify\n", n)
+		fmt.Fprintf(p.err, "mfabridge: the audit of the backup is not as it was written: %s; see mfabridge engine audit verify\n", migrate.Number(n, "flaw", "flaws"))
 	}
 	return r, errors.Join(err, e.Close())
 }

@@ -56,11 +56,11 @@ func (p *program) importUsers(c *cli.Context) (err error) {
 	i := &importing{p: p, c: c, e: e, by: by, name: name, file: file, bar: p.progress("importing", 0), count: map[engine.Imported]int{}}
 	err = i.run()
 	i.bar.end()
-	fmt.Fprintf(p.out, "%d made, %d changed, %d as they were, %d rows left out\n",
-		i.count[engine.ImportMade], i.count[engine.ImportChanged], i.count[engine.ImportSame], i.bad)
+	fmt.Fprintf(p.out, "%d made, %d changed, %d as they were, %s left out\n",
+		i.count[engine.ImportMade], i.count[engine.ImportChanged], i.count[engine.ImportSame], migrate.Number(i.bad, "row", "rows"))
 	done := i.count[engine.ImportMade] + i.count[engine.ImportChanged] + i.count[engine.ImportSame]
 	if err == nil && i.bad > 0 {
-		err = &exit{code: exitPartly, err: hint.New(fmt.Sprintf("%d rows were left out", i.bad), "mend them and import the file again")}
+		err = &exit{code: exitPartly, err: hint.New(migrate.Number(i.bad, "row was", "rows were")+" left out", "mend them and import the file again")}
 		if done == 0 {
 			err = hint.New("no row could be used", "mend them and import the file again")
 		}

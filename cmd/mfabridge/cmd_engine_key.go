@@ -12,6 +12,7 @@ import (
 
 	"mfabridge/cloud/engine"
 	"mfabridge/internal/hint"
+	"mfabridge/migrate"
 )
 
 func (p *program) keyCommand() *cli.Command {
@@ -99,7 +100,7 @@ func (p *program) keyCheck(c *cli.Context) error {
 			fmt.Fprintf(p.out, "! %s does not open\n", what)
 		}
 		if use.Failed > 0 {
-			return &exit{code: exitFailed, err: hint.New(fmt.Sprintf("%d secrets do not open with this key", use.Failed),
+			return &exit{code: exitFailed, err: hint.New(migrate.Number(use.Failed, "secret does", "secrets do")+" not open with this key",
 				"if it is the right key file, the store is damaged: take the backup")}
 		}
 		return nil
@@ -145,7 +146,7 @@ func (p *program) resealAll(c *cli.Context, e *embedded, by engine.Actor) error 
 	if err != nil {
 		return hint.Wrap(err, "go on with: mfabridge engine key reseal")
 	}
-	fmt.Fprintf(p.out, "%d secrets were sealed anew\n", n)
+	fmt.Fprintf(p.out, "%s sealed anew\n", migrate.Number(n, "secret was", "secrets were"))
 	return nil
 }
 

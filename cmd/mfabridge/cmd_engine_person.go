@@ -71,7 +71,7 @@ func (p *program) erasePerson(c *cli.Context) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(p.out, "erased; in %d entries of the audit stands %s instead\n", done.Entries, done.Pseudonym)
+		fmt.Fprintf(p.out, "erased; in %s of the audit stands %s instead\n", migrate.Number(done.Entries, "entry", "entries"), done.Pseudonym)
 		if s, ok := any(e.store).(scrubber); ok {
 			return hint.Wrap(s.Scrub(c.Context), "the user is erased; traces may stay in the store's log until it is written over")
 		}

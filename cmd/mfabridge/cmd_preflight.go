@@ -57,7 +57,7 @@ func (p *program) preflight(c *cli.Context) (err error) {
 		}
 	}
 	if n := len(migrate.Blockers(checks)); n > 0 && err == nil {
-		return &exit{code: exitGate, err: hint.New(fmt.Sprintf("the target is not ready: %d blockers", n), "mend what is listed and ask again")}
+		return &exit{code: exitGate, err: hint.New("the target is not ready: "+migrate.Number(n, "blocker", "blockers"), "mend what is listed and ask again")}
 	}
 	return err
 }

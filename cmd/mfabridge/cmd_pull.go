@@ -236,10 +236,10 @@ func pulled(r pfsdk.PullResult, err error) error {
 	case err != nil:
 		return err
 	case r.Failed > 0 && !r.Written:
-		return &exit{code: exitPartly, err: hint.New(fmt.Sprintf("%d users could not be read; nothing was written yet", r.Failed),
+		return &exit{code: exitPartly, err: hint.New(users(r.Failed)+" could not be read; nothing was written yet",
 			"run the same command again: the others are not asked for again; --leave-out-failed writes the export without them")}
 	case r.Failed > 0:
-		return &exit{code: exitPartly, err: hint.New(fmt.Sprintf("%d users could not be read and are not in the export", r.Failed), "pull again into another folder once the cause is mended")}
+		return &exit{code: exitPartly, err: hint.New(migrate.Number(r.Failed, "user could not be read and is", "users could not be read and are")+" not in the export", "pull again into another folder once the cause is mended")}
 	}
 	return nil
 }

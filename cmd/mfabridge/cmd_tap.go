@@ -165,7 +165,7 @@ func (i *issuing) run(ctx context.Context, p *program, names *migrate.Names, to 
 	if err := errors.Join(sealed.Close(), f.publish()); err != nil {
 		return errors.Join(err, i.takeBack(ctx))
 	}
-	fmt.Fprintf(p.out, "%s: %d passes, for one use within %v; the record is %s\n", out, len(i.made), i.life, out+".record.jsonl")
+	fmt.Fprintf(p.out, "%s: %s, for one use within %v; the record is %s\n", out, migrate.Number(len(i.made), "pass", "passes"), i.life, out+".record.jsonl")
 	return errors.Join(stopped, without(i.failed, total))
 }
 

@@ -92,7 +92,7 @@ func (s *cutover) textWaves(out io.Writer) {
 func (s *cutover) textSteps(w io.Writer) error {
 	out := &strings.Builder{}
 	if s.plan != "" {
-		fmt.Fprintf(out, "%d users of the plan still depend on the old server\n", s.waiting())
+		fmt.Fprintf(out, "%s on the old server\n", migrate.Number(s.waiting(), "user of the plan still depends", "users of the plan still depend"))
 	}
 	for _, u := range s.old {
 		fmt.Fprintf(out, "  %-8s %s\n", u.standing, migrate.Plain(u.username))

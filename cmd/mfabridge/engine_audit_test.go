@@ -26,7 +26,7 @@ func TestAuditOverHTTPS(t *testing.T) {
 		t.Fatal(err)
 	}
 	bring := append([]string{"engine", "user", "import", people, "--to", s.api, "--reason", "from afar"}, root...)
-	if r := must(t, exitPartly, bring...); !strings.Contains(r.out, "2 made, 0 changed, 0 as they were, 1 rows left out") || !strings.Contains(r.err, "people.csv:4:") {
+	if r := must(t, exitPartly, bring...); !strings.Contains(r.out, "2 made, 0 changed, 0 as they were, 1 row left out") || !strings.Contains(r.err, "people.csv:4:") {
 		t.Errorf("the import says %s%s", r.out, r.err)
 	}
 	if r := must(t, exitPartly, bring...); !strings.Contains(r.out, "0 made, 0 changed, 2 as they were") {

@@ -81,19 +81,19 @@ func (p *program) warnUnmet(a *migrate.Accepted) {
 		fmt.Fprintf(p.err, "mfabridge: warning: %s\n", line)
 	}
 	if more := len(unmet) - most; more > 0 {
-		fmt.Fprintf(p.err, "mfabridge: warning: and %d more acceptances that no finding was met by\n", more)
+		fmt.Fprintf(p.err, "mfabridge: warning: and %s that no finding was met by\n", migrate.Number(more, "more acceptance", "more acceptances"))
 	}
 }
 
 // check says no where a gate is not met.
 func (g gate) check(s migrate.Summary) error {
 	if n := s.Unaccepted(migrate.SeverityError); g.errors && n > 0 {
-		return &exit{code: exitGate, err: hint.New(fmt.Sprintf("the gate --strict is not met: %d findings of severity error", n),
+		return &exit{code: exitGate, err: hint.New("the gate --strict is not met: "+migrate.Number(n, "finding", "findings")+" of severity error",
 			"mfabridge show or inspect lists them; --accept FILE takes named ones out")}
 	}
 	for _, code := range g.codes {
 		if n := s.Findings[code] - s.Accepted[code]; n > 0 {
-			return &exit{code: exitGate, err: hint.New(fmt.Sprintf("the gate --strict-codes is not met: %d times %s", n, code),
+			return &exit{code: exitGate, err: hint.New(fmt.Sprintf("the gate --strict-codes is not met: %s %s", migrate.Number(n, "time", "times"), code),
 				"docs/findings.md says what to do about it")}
 		}
 	}

@@ -45,13 +45,13 @@ func TestInspectText(t *testing.T) {
 	for _, want := range []string{
 		"\nrows          67 of users, 5 skipped, 1 duplicate names\n",
 		"\ncountries     +1 38, +44 15, +33 1, +49 1\n",
-		"\nactivity      3 attempts from 2024-09-01 to 2024-09-03; 2 users with one, 59 without; 1 attempts of 1 unknown names\n",
+		"\nactivity      3 attempts from 2024-09-01 to 2024-09-03; 2 users with one, 59 without; 1 attempt of 1 unknown name\n",
 		"\nother logins  ldap 1\n",
-		"\nsettings      2 RADIUS clients, 1 LDAP clients, 0 caching rules, 1 trusted ranges\n",
+		"\nsettings      2 RADIUS clients, 1 LDAP client, 0 caching rules, 1 trusted range\n",
 		"\n  Windows Phone               0             0             0             0         1\n",
-		"\n  vpn          10.0.0.5  with its secret     1 by 1 users, last 2024-09-01\n",
+		"\n  vpn          10.0.0.5  with its secret     1 by 1 user, last 2024-09-01\n",
 		"\n  rdg          10.0.0.6  without its secret  none known\n",
-		"\n  Firewall     -         not there           1 by 1 users, last 2024-09-02\n",
+		"\n  Firewall     -         not there           1 by 1 user, last 2024-09-02\n",
 		"\n    users.csv:30: the row has 9 fields, the header has 33; the row is left out\n",
 		"\n    users.csv:1:395: Pin: nothing is read from this column, and its values are not kept\n",
 		"\n    devices.csv:18: vera@contoso.example: the export holds no secret of app \"Old phone\"\n",
@@ -216,7 +216,7 @@ func TestAccept(t *testing.T) {
 	for i := 1; i < len(lines); i += 4 {
 		some := s.write(t, "some.csv", strings.Join(lines[:i], "")+strings.Join(lines[i+1:], ""))
 		r := must(t, exitGate, "inspect", contoso, "--default-country", "US", "--strict", "--accept", some)
-		if !strings.Contains(r.err, "the gate --strict is not met: 1 findings of severity error") {
+		if !strings.Contains(r.err, "the gate --strict is not met: 1 finding of severity error") {
 			t.Errorf("without %s: %s", lines[i], r.err)
 		}
 		must(t, exitPending, "inspect", contoso, "--default-country", "US", "--accept", some)

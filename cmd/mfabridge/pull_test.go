@@ -121,7 +121,7 @@ func TestPullGoesOnAfterAFailure(t *testing.T) {
 	url, ca := oldServer(t, 1)
 	out := filepath.Join(t.TempDir(), "export")
 	r := must(t, exitPartly, pullArgs(t, url, ca, out, "--format", "json")...)
-	if !strings.Contains(r.out, `"username":"bob@contoso.example"`) || !strings.Contains(r.out, `"written":false`) || !strings.Contains(r.err, "1 users could not be read") {
+	if !strings.Contains(r.out, `"username":"bob@contoso.example"`) || !strings.Contains(r.out, `"written":false`) || !strings.Contains(r.err, "1 user could not be read") {
 		t.Errorf("stdout: %s\nstderr: %s", r.out, r.err)
 	}
 	r = must(t, exitDone, pullArgs(t, url, ca, out, "--format", "json")...)
@@ -132,7 +132,7 @@ func TestPullGoesOnAfterAFailure(t *testing.T) {
 	url, ca = oldServer(t, 1)
 	out = filepath.Join(t.TempDir(), "export")
 	r = must(t, exitPartly, pullArgs(t, url, ca, out, "--leave-out-failed")...)
-	if !strings.Contains(r.out, "users     2,") || !strings.Contains(r.err, "are not in the export") {
+	if !strings.Contains(r.out, "users     2,") || !strings.Contains(r.err, "is not in the export") {
 		t.Errorf("stdout: %s\nstderr: %s", r.out, r.err)
 	}
 }
