@@ -124,7 +124,7 @@ func (d *draft) roomForDevice(w *writing, c cloud.Change) error {
 		n--
 	}
 	if n >= s.Devices {
-		return refused(cloud.Invalid, fmt.Sprintf("the user has as many authenticators as are allowed here: %d", s.Devices))
+		return refused(cloud.Invalid, fmt.Sprintf("the authenticators of a user are at most %d here", s.Devices))
 	}
 	return nil
 }

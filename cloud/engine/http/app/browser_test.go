@@ -177,14 +177,25 @@ func (b *tab) page() string {
 	return text + "\nconsole: " + strings.Join(b.said, "\n")
 }
 
-// want waits until a JavaScript expression is true.
+// want waits until a JavaScript expression is true, also on the page that follows
+// while it waits.
 func (b *tab) want(expression string) {
 	b.t.Helper()
-	ok, err := try[bool](b, `new Promise((done) => { const end = Date.now() + 30000; const look = async () => { let v; try { v = await (`+expression+
-		`); } catch { v = false; } v ? done(true) : Date.now() > end ? done(false) : setTimeout(look, 25); }; look(); })`)
+	ok, err := b.becomes(expression)
+	for range 3 {
+		if err == nil || !strings.Contains(err.Error(), "target navigated") {
+			break
+		}
+		ok, err = b.becomes(expression)
+	}
 	if err != nil || !ok {
 		b.t.Fatalf("never true: %s (%v); the page says\n%s", expression, err, b.page())
 	}
+}
+
+func (b *tab) becomes(expression string) (bool, error) {
+	return try[bool](b, `new Promise((done) => { const end = Date.now() + 30000; const look = async () => { let v; try { v = await (`+expression+
+		`); } catch { v = false; } v ? done(true) : Date.now() > end ? done(false) : setTimeout(look, 25); }; look(); })`)
 }
 
 // sees waits for a text on the page.
