@@ -115,14 +115,8 @@ func TestNumberOfAnotherChallenge(t *testing.T) {
 		"another": {{Challenge: "another", User: "id-push", State: cloud.Approved, Method: cloud.Push}},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			var look mistaken
-			r, _ := holding(t, func(o *shim.Options) {
-				look.fakeEngine = o.Passwords.(*fakeEngine)
-				o.Verifier = &look
-			})
+			r, look, q := shown(t)
 			defer r.close()
-			q := ask{from: show, user: "push", password: "pw", station: "laptop"}
-			q.state, q.id = stateOf(t, r.login(q)), 1
 			look.told = told
 			r.start(q)
 			r.silent(name)
@@ -141,20 +135,27 @@ func TestNumberApprovedByAnotherClock(t *testing.T) {
 		-cloud.RepeatWindow - 1: radius.AccessReject, cloud.RepeatWindow + 1: radius.AccessReject, time.Hour: radius.AccessReject,
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			var look mistaken
-			r, _ := holding(t, func(o *shim.Options) {
-				look.fakeEngine = o.Passwords.(*fakeEngine)
-				o.Verifier = &look
-			})
+			r, look, q := shown(t)
 			defer r.close()
-			q := ask{from: show, user: "push", password: "pw", station: "laptop"}
-			q.state, q.id = stateOf(t, r.login(q)), 1
 			look.told = []cloud.Decision{{Challenge: "challenge-1", User: "id-push", State: cloud.Approved, Method: cloud.Push, At: time.Now().Add(off)}}
 			if p := r.login(q); p.Code() != code {
 				t.Errorf("approved %v from now: answered by %v", off, p.Code())
 			}
 		})
 	}
+}
+
+// shown is a login that has shown its number, and asks how it was answered.
+func shown(t *testing.T) (*rig, *mistaken, ask) {
+	t.Helper()
+	look := new(mistaken)
+	r, _ := holding(t, func(o *shim.Options) {
+		look.fakeEngine = o.Passwords.(*fakeEngine)
+		o.Verifier = look
+	})
+	q := ask{from: show, user: "push", password: "pw", station: "laptop"}
+	q.state, q.id = stateOf(t, r.login(q)), 1
+	return r, look, q
 }
 
 // mistaken is an engine that looks at other challenges than it is asked to.
