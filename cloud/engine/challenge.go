@@ -29,8 +29,8 @@ const (
 	maxTries   = 10
 	maxApp     = 128            // bytes of Client.App
 	keepCounts = 24 * time.Hour // at least: a day's messages are counted so
-	pruneLimit = 64             // old challenges that one new challenge may clear away
-	pruneMark  = '0'            // a new challenge whose id ends so does: one in 32
+	pruneEach  = 128            // of so many new challenges about one clears old ones away
+	pruneLimit = 2 * pruneEach  // so many at most: what is old becomes less, however many are new
 )
 
 // challengeText is Base32 in the order of its bytes.
@@ -190,10 +190,8 @@ func (b *beginning) run() (err error) {
 	if err := b.ask(); err != nil {
 		return err
 	}
-	if b.c.ID[len(b.c.ID)-1] == pruneMark { // not before: what ask leaves to others has written nothing
-		if err := b.e.prune(b.tx, b.now); err != nil {
-			return err
-		}
+	if err := b.clear(); err != nil { // not before: what ask leaves to others has written nothing
+		return err
 	}
 	return b.tx.PutChallenge(b.c)
 }
@@ -371,7 +369,17 @@ func (e *Engine) usableTokens(r Reader, id cloud.UserID) ([]Token, error) {
 	return r.Tokens(id)
 }
 
+// clear has one new challenge in pruneEach forget old ones: its id is random at
+// the end.
+func (b *beginning) clear() error {
+	end := b.c.ID[len(b.c.ID)-2:]
+	if (strings.IndexByte(challengeText, end[0])<<5|strings.IndexByte(challengeText, end[1]))%pruneEach != 0 {
+		return nil
+	}
+	return b.e.prune(b.tx, b.now, pruneLimit)
+}
+
 // prune forgets what nobody can ask for any more, a bounded amount.
-func (e *Engine) prune(tx Tx, now time.Time) error {
-	return tx.Prune(oldestID(now.Add(-remembered)), now.Add(-max(e.limits.Forget, keepCounts)), pruneLimit)
+func (e *Engine) prune(tx Tx, now time.Time, limit int) error {
+	return tx.Prune(oldestID(now.Add(-remembered)), now.Add(-max(e.limits.Forget, keepCounts)), limit)
 }

@@ -180,7 +180,7 @@ func (e *Engine) stranger(tx Tx, way, place string, now time.Time) (shut bool, e
 	if err != nil || s.shut {
 		return s.shut, err
 	}
-	return false, firstOf(tx.PutFailures(s.counter, s.limits.after(s.was, now)), e.prune(tx, now))
+	return false, firstOf(tx.PutFailures(s.counter, s.limits.after(s.was, now)), e.prune(tx, now, pruneLimit))
 }
 
 // strangers is the limit on names that are nobody's, of one network: whoever

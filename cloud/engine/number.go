@@ -231,10 +231,8 @@ func (b *beginning) number(number string) (err error) {
 		b.e.log.Info("no code was sent to sign in with a number: a limit is met", "user", b.user.ID, "limit", limit)
 		return b.e.countNobody(b.tx, b.now)
 	}
-	if b.c.ID[len(b.c.ID)-1] == pruneMark {
-		if err := b.e.prune(b.tx, b.now); err != nil {
-			return err
-		}
+	if err := b.clear(); err != nil {
+		return err
 	}
 	if err := b.prepareCode(cloud.SMS, may); err != nil {
 		return err

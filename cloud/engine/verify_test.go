@@ -418,11 +418,44 @@ func TestOldChallengesAreForgotten(t *testing.T) {
 		t.Errorf("after 14 minutes: %q", got)
 	}
 	h.Advance(2 * time.Minute)
-	for range 1000 {
+	for range 4000 { // one in 128 clears old ones away: that none does has a chance of 1 in 10^13
 		begin()
 	}
 	if got := state(); got != cloud.TimedOut {
 		t.Errorf("after 16 minutes: %q", got)
+	}
+}
+
+// Where nobody logs in any more they are forgotten as well.
+func TestTidyForgetsOldChallenges(t *testing.T) {
+	h := build(t)
+	old := h.ask(t, h.user(t, 1), nil).ID
+	left := func() (n int) {
+		t.Helper()
+		if err := h.Tidy(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		err := h.store.View(t.Context(), func(r engine.Reader) error {
+			found, err := r.ChallengesAfter("", 10)
+			for _, c := range found {
+				if c.ID == old {
+					n++
+				}
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	h.Advance(14 * time.Minute)
+	if left() != 1 {
+		t.Error("it is gone after 14 minutes")
+	}
+	h.Advance(2 * time.Minute)
+	if left() != 0 {
+		t.Error("it is there after 16 minutes")
 	}
 }
 

@@ -35,7 +35,7 @@ const pruneEvery = 24 * time.Hour
 
 // keepAudit signs the audit now and then, until ctx ends, and removes what is
 // older than it is to be kept. What is not as it was written is told in the log
-// each time, and stays. Slips that have ended go too.
+// each time, and stays. Slips and challenges that have ended go too.
 func (s *engineServer) keepAudit(ctx context.Context, log *slog.Logger) {
 	ticker := time.NewTicker(checkpointEvery)
 	defer ticker.Stop()
@@ -45,7 +45,7 @@ func (s *engineServer) keepAudit(ctx context.Context, log *slog.Logger) {
 			log.Error("the audit was not signed", "err", err)
 		}
 		if err := s.Tidy(ctx); err != nil && ctx.Err() == nil {
-			log.Error("slips that have ended were not removed", "err", err)
+			log.Error("what is old was not removed", "err", err)
 		}
 		if now := s.p.now(); keep > 0 && now.Sub(pruned) >= pruneEvery {
 			pruned = now

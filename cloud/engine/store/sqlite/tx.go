@@ -47,6 +47,7 @@ const (
 	sqlPruneChallenges = "DELETE FROM challenges WHERE id <= $1"
 	sqlPruneAttempts   = "DELETE FROM attempts WHERE challenge <= $1"
 	sqlPruneSent       = "DELETE FROM last_sent WHERE user IN (SELECT user FROM challenges WHERE id <= $1 AND method <> 'oath') AND challenge <= $2"
+	sqlOldFailures     = "SELECT 1 FROM failures WHERE last < +$1 LIMIT 1"
 	sqlPruneFailures   = "DELETE FROM failures WHERE (user, way, place) IN " +
 		"(SELECT user, way, place FROM failures WHERE last < $1 ORDER BY last LIMIT $2)"
 )
@@ -189,6 +190,11 @@ func (t tx) Prune(id cloud.ChallengeID, at time.Time, limit int) error {
 		if err != nil {
 			return err
 		}
+	}
+	old := false
+	err = t.c.query(sqlOldFailures, 1, func([]driver.Value) error { old = true; return nil }, nano(at))
+	if err != nil || !old {
+		return err
 	}
 	return t.do(sqlPruneFailures, nano(at), int64(limit))
 }
