@@ -43,11 +43,27 @@ func (k Kind) String() string {
 	return "unknown"
 }
 
+// Reasons of an [Error], besides those that a verdict has, too. Only what a
+// program must tell from others of its Kind has one; docs/api.md lists them all.
+const (
+	NoInvitation Reason = "no_invitation" // nobody has invited the user to activate an authenticator, or that is over
+	HelpdeskOnly Reason = "helpdesk_only" // people do not activate authenticators by themselves
+	DeviceLimit  Reason = "device_limit"  // the user has all authenticators that the settings allow
+	MethodLimit  Reason = "method_limit"  // the user has all OATH methods and apps that there can be
+	LastMethod   Reason = "last_method"   // nothing else verifies the user
+	WeakPIN      Reason = "weak_pin"      // too short, too long, or guessed first
+	Ended        Reason = "ended"         // the sign-in that this belongs to has had its verdict, or its time
+	NotActive    Reason = "not_active"    // the authenticator that asks is none, or none any more
+	WrongClock   Reason = "wrong_clock"   // what an authenticator signed is too old, or lies ahead
+	MailedBefore Reason = "mailed_before" // a moment ago
+)
+
 // Error is the one error type of the contracts in this package. Message is a
 // sentence without a full stop that an operator can read; it holds no secret
-// and no phone number or address.
+// and no phone number or address. Programs go by Kind and Reason alone.
 type Error struct {
 	Kind       Kind
+	Reason     Reason // why, where Kind does not say enough; mostly empty
 	Message    string
 	RetryAfter time.Duration // with Throttled; zero: not said
 	Lasting    bool          // with Unavailable: waiting alone does not mend it, as a full disk
@@ -76,4 +92,13 @@ func KindOf(err error) Kind {
 		return e.Kind
 	}
 	return Internal
+}
+
+// ReasonOf returns the reason of the first Error in err's chain, and none for
+// any other error.
+func ReasonOf(err error) Reason {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Reason
+	}
+	return ""
 }

@@ -37,8 +37,9 @@ const (
 	Expired  State = "expired"
 )
 
-// Reason says why a verdict is not an approval. The words go into logs,
-// metrics and audit; whether an end user sees them is the caller's choice.
+// Reason says why a verdict is not an approval, or more closely than its [Kind]
+// why an [Error] is one. The words go into logs, metrics and audit, and never
+// change; whether an end user sees them is the caller's choice.
 type Reason string
 
 const (

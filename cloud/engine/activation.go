@@ -89,28 +89,37 @@ func (e *Engine) SignIn(ctx context.Context, n SignIn) (cloud.Challenge, error) 
 	if err != nil {
 		return cloud.Challenge{}, err
 	}
-	err = e.store.View(ctx, func(r Reader) error {
-		if owner == ownerManagement {
-			return nil
+	if owner == ownerActivation {
+		if err := e.store.View(ctx, func(r Reader) error { return e.mayActivate(r, user) }); err != nil {
+			return cloud.Challenge{}, asError(err)
 		}
-		s, err := settingsOf(r)
-		switch {
-		case err != nil:
-			return err
-		case !s.Activate:
-			return refuse(cloud.Denied, "authenticators are activated with a code or a pass of the helpdesk here")
-		}
-		_, _, err = e.invited(r, user, s.Enrol)
-		return err
-	})
-	if err != nil {
-		return cloud.Challenge{}, asError(err)
 	}
 	c, err := e.begin(ctx, owner, cloud.Request{Subject: cloud.Key{Kind: cloud.ByID, Value: string(user)}, Client: n.Client, Method: n.Method, Tries: 3})
 	if err == nil && c.State != cloud.Pending {
-		err = refuse(cloud.Denied, "there is no second factor to prove yourself by now ("+string(c.Reason)+"): ask the helpdesk for a pass")
+		err = because(c.Reason, cloud.Denied, "there is no second factor to prove yourself by now ("+string(c.Reason)+"): ask the helpdesk for a pass")
 	}
 	return c, err
+}
+
+// mayActivate tells whether a user who goes on proving who they are can activate
+// an authenticator then: what refuses it is told before a code is sent or used.
+func (e *Engine) mayActivate(r Reader, user cloud.UserID) error {
+	s, err := settingsOf(r)
+	switch {
+	case err != nil:
+		return err
+	case !s.Activate:
+		return because(cloud.HelpdeskOnly, cloud.Denied, "authenticators are activated with a code or a pass of the helpdesk here")
+	}
+	u, open, err := e.invited(r, user, s.Enrol)
+	if err != nil || open != nil {
+		return err
+	}
+	d, err := e.draftOf(r, u, e.now())
+	if err != nil {
+		return err
+	}
+	return d.roomForDevice(e, &s, 0)
 }
 
 // primary is who the name and the password prove somebody to be.
@@ -132,7 +141,7 @@ func (e *Engine) primary(ctx context.Context, n *SignIn) (cloud.UserID, error) {
 	case err != nil:
 		return "", err
 	case !proof.OK:
-		return "", refuse(cloud.Denied, "the name or the password is wrong, or was tried too often")
+		return "", because(cloud.WrongPassword, cloud.Denied, "the name or the password is wrong, or was tried too often")
 	}
 	return proof.User, nil
 }
@@ -149,9 +158,9 @@ func (e *Engine) ProveCode(ctx context.Context, id cloud.ChallengeID, code secre
 	case err != nil:
 		return Activation{}, err
 	case d.State == cloud.Pending:
-		return Activation{}, refuse(cloud.Denied, fmt.Sprintf("the code is not right (%s); %d more can be tried", d.Reason, d.TriesLeft))
+		return Activation{}, because(d.Reason, cloud.Denied, fmt.Sprintf("the code is not right (%s); %d more can be tried", d.Reason, d.TriesLeft))
 	case d.State != cloud.Approved:
-		return Activation{}, refuse(cloud.Denied, "that is over ("+string(d.Reason)+"): sign in again")
+		return Activation{}, because(cloud.Ended, cloud.Denied, "that is over ("+string(d.Reason)+"): sign in again")
 	}
 	subject := cloud.Key{Kind: cloud.ByID, Value: string(d.User)}
 	if owner == ownerManagement {
@@ -168,7 +177,7 @@ func (e *Engine) beganBy(ctx context.Context, id cloud.ChallengeID) (owner strin
 			return err
 		}
 		if c == nil || c.Owner != ownerActivation && c.Owner != ownerManagement {
-			return refuse(cloud.NotFound, "there is no such challenge")
+			return because(cloud.Ended, cloud.NotFound, "there is no such challenge")
 		}
 		owner = c.Owner
 		return nil
@@ -202,7 +211,7 @@ func (e *Engine) ProvePass(ctx context.Context, name string, pass secret.Bytes, 
 	case err != nil:
 		return Activation{}, err
 	case reason != "":
-		return Activation{}, refuse(cloud.Denied, "the name or the pass is wrong, or was tried too often")
+		return Activation{}, because(cloud.WrongCode, cloud.Denied, "the name or the pass is wrong, or was tried too often")
 	}
 	return made, nil
 }
@@ -224,15 +233,15 @@ func (e *Engine) invited(r Reader, id cloud.UserID, open bool) (*User, *Device, 
 		return nil, nil, err
 	}
 	now := e.now()
-	if usable(u, now) != "" {
-		return nil, nil, refuse(cloud.Denied, "the user is disabled or blocked")
+	if why := usable(u, now); why != "" {
+		return nil, nil, because(why, cloud.Denied, "the user is disabled or blocked")
 	}
 	may, err := e.allowed(r, id)
 	if err != nil {
 		return nil, nil, err
 	}
 	if !may.Authenticator {
-		return nil, nil, refuse(cloud.Denied, "the method policy does not allow this user an authenticator")
+		return nil, nil, because(cloud.NotAllowed, cloud.Denied, "the method policy does not allow this user an authenticator")
 	}
 	devices, err := devicesOf(r, u)
 	if err != nil {
@@ -246,7 +255,7 @@ func (e *Engine) invited(r Reader, id cloud.UserID, open bool) (*User, *Device, 
 		}
 	}
 	if first == nil && !open {
-		return nil, nil, refuse(cloud.Denied, "there is no invitation, or it is over: ask the helpdesk for one")
+		return nil, nil, because(cloud.NoInvitation, cloud.Denied, "there is no invitation, or it is over: ask the helpdesk for one")
 	}
 	return u, first, nil
 }
@@ -309,8 +318,11 @@ func (e *Engine) opened(tx Tx, o opening, word secret.Bytes) (made Activation, e
 	if err != nil {
 		return made, err
 	}
-	d.Opened = now
 	made = Activation{User: u.UPN, Code: grouped(word), Until: now.UTC().Add(activationLife), PIN: s.PIN || a.PIN, PINLength: s.Length}
+	d.Opened = now
+	if d.Until.Before(made.Until) { // or its code would end before the time that is told
+		d.Until = made.Until
+	}
 	a.Activation = &activation{Device: d.ID, MAC: e.activationMAC(u.ID, d.ID, string(word.Reveal())), Until: made.Until}
 	if err := setAside(u, a); err != nil {
 		return made, err

@@ -92,6 +92,20 @@ func TestActivationCodeIsRefused(t *testing.T) {
 	}
 }
 
+// A code is good for as long as is told, also if the invitation ends before.
+func TestActivationCodeOutlivesTheInvitation(t *testing.T) {
+	h := build(t)
+	id := h.user(t, 1)
+	h.invite(t, id)
+	h.Advance(14*24*time.Hour - time.Minute)
+	made := h.opened(t, id)
+	h.Advance(9 * time.Minute)
+	a := newApp(t)
+	if _, err := h.Enrol(t.Context(), a.enrolment(t, made, "phone"), cloud.Client{}); err != nil {
+		t.Error(err)
+	}
+}
+
 func (h *house) first(t *testing.T) cloud.UserID {
 	t.Helper()
 	for u, err := range h.Users(t.Context()) {
@@ -174,11 +188,11 @@ func TestDeviceLimitCountsAnAppOnce(t *testing.T) {
 	for _, name := range []string{"a", "b", "c", "d", "e"} {
 		h.enrolled(t, id, name)
 	}
-	if _, _, err := h.Invite(t.Context(), operator, id); cloud.KindOf(err) != cloud.Invalid {
+	if _, _, err := h.Invite(t.Context(), operator, id); cloud.KindOf(err) != cloud.Invalid || cloud.ReasonOf(err) != cloud.DeviceLimit {
 		t.Errorf("a sixth: %v", err)
 	}
 	result := h.Write(t.Context(), []cloud.Change{{User: id, Op: cloud.Add, Method: cloud.SoftwareOATH, After: cloud.Value{OATH: cloudtest.Generator(7)}}})[0]
-	if result.Outcome != cloud.Failed {
+	if result.Outcome != cloud.Failed || cloud.ReasonOf(result.Err) != cloud.MethodLimit {
 		t.Errorf("a generator beside five apps: %+v", result)
 	}
 }

@@ -78,13 +78,13 @@ func (d *draft) invite(w *writing, c cloud.Change) (string, error) {
 	if c.After.State != deviceInvited {
 		return "", refused(cloud.Invalid, "an authenticator becomes active on the user's telephone: it can only be invited")
 	}
-	v, others := Device{User: d.user.ID, State: deviceInvited, Created: w.now}, d.slots()
+	v, own := Device{User: d.user.ID, State: deviceInvited, Created: w.now}, 0
 	if c.Op == cloud.Update {
 		if v = d.devices[d.device(c)]; v.State == deviceActive {
 			return "", refused(cloud.Conflict, "the authenticator is active: remove it first")
 		}
 		if w.now.Before(v.Until) {
-			others--
+			own = 1
 		}
 		v.Opened = time.Time{}
 	} else {
@@ -94,10 +94,11 @@ func (d *draft) invite(w *writing, c cloud.Change) (string, error) {
 		}
 		v.ID = id.String()
 	}
-	if others >= w.e.caps.OATH.Limit {
-		return "", refused(cloud.Invalid, fmt.Sprintf("a user can have at most %d OATH methods and apps", w.e.caps.OATH.Limit))
+	s, err := settingsOf(w.tx)
+	if err != nil {
+		return "", err
 	}
-	if err := d.roomForDevice(w, c); err != nil {
+	if err := d.roomForDevice(w.e, &s, own); err != nil {
 		return "", err
 	}
 	v.Until = w.now.Add(invitationLife)
@@ -113,18 +114,20 @@ func (d *draft) invite(w *writing, c cloud.Change) (string, error) {
 	return v.ID, nil
 }
 
-// roomForDevice refuses one authenticator more than the settings allow.
-func (d *draft) roomForDevice(w *writing, c cloud.Change) error {
-	s, err := settingsOf(w.tx)
-	if err != nil {
-		return err
+// roomForDevice refuses one authenticator more than the settings allow, or than
+// a user can have methods; own of those that there are give way to it.
+func (d *draft) roomForDevice(e *Engine, s *Settings, own int) error {
+	if d.live()-own >= s.Devices {
+		return &refusal{because(cloud.DeviceLimit, cloud.Invalid, fmt.Sprintf("the authenticators of a user are at most %d here", s.Devices))}
 	}
-	n := d.live()
-	if c.Op == cloud.Update && w.now.Before(d.devices[d.device(c)].Until) {
-		n--
-	}
-	if n >= s.Devices {
-		return refused(cloud.Invalid, fmt.Sprintf("the authenticators of a user are at most %d here", s.Devices))
+	return d.roomForMethod(e, -own)
+}
+
+// roomForMethod refuses one OATH method or app more than a user can have, beside
+// those that d knows and others.
+func (d *draft) roomForMethod(e *Engine, others int) error {
+	if d.slots()+others >= e.caps.OATH.Limit {
+		return &refusal{because(cloud.MethodLimit, cloud.Invalid, fmt.Sprintf("a user can have at most %d OATH methods and apps", e.caps.OATH.Limit))}
 	}
 	return nil
 }

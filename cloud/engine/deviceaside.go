@@ -105,5 +105,5 @@ func deviceOf(r Reader, user cloud.UserID, id string) (*Device, error) {
 			return d, nil
 		}
 	}
-	return nil, refuse(cloud.Denied, "the authenticator is not an active one of this user")
+	return nil, because(cloud.NotActive, cloud.Denied, "the authenticator is not an active one of this user")
 }

@@ -94,7 +94,7 @@ func signedBy(key, text, signature []byte) bool {
 // fresh refuses what was signed too long ago, or lies too far ahead.
 func (e *Engine) fresh(at time.Time) error {
 	if age := e.now().Sub(at); age > signedWindow || age < -signedWindow {
-		return refuse(cloud.Denied, "it was signed too long ago, or the clock of the authenticator is wrong")
+		return because(cloud.WrongClock, cloud.Denied, "it was signed too long ago, or the clock of the authenticator is wrong")
 	}
 	return nil
 }
@@ -116,7 +116,7 @@ func (e *Engine) isSigned(ctx context.Context, user cloud.UserID, device string,
 	case err != nil:
 		return asError(err)
 	case len(key) == 0 || !signedBy(key, text, signature):
-		return refuse(cloud.Denied, "the authenticator is not an active one of this user, or has not signed this")
+		return because(cloud.NotActive, cloud.Denied, "the authenticator is not an active one of this user, or has not signed this")
 	}
 	return e.fresh(at)
 }

@@ -283,19 +283,28 @@ func (w *writing) draft(c cloud.Change) (*draft, error) {
 }
 
 func (w *writing) load(u *User) (*draft, error) {
-	tokens, err := w.tx.Tokens(u.ID)
+	d, err := w.e.draftOf(w.tx, u, w.now)
 	if err != nil {
 		return nil, err
 	}
-	devices, err := devicesOf(w.tx, u)
+	w.order = append(w.order, d)
+	w.byID[u.ID] = d
+	return d, nil
+}
+
+// draftOf is a user with their methods, as they are now.
+func (e *Engine) draftOf(r Reader, u *User, now time.Time) (*draft, error) {
+	tokens, err := r.Tokens(u.ID)
+	if err != nil {
+		return nil, err
+	}
+	devices, err := devicesOf(r, u)
 	if err != nil {
 		return nil, err
 	}
 	d := &draft{user: *u, tokens: tokens, devices: devices}
-	d.user.Authenticators = invitations(devices, w.now)
-	d.show(w.e)
-	w.order = append(w.order, d)
-	w.byID[u.ID] = d
+	d.user.Authenticators = invitations(devices, now)
+	d.show(e)
 	return d, nil
 }
 

@@ -97,6 +97,9 @@ type refusal struct{ err error }
 
 func (r *refusal) Error() string { return r.err.Error() }
 
+// Unwrap is the error that the caller gets.
+func (r *refusal) Unwrap() error { return r.err }
+
 func refused(k cloud.Kind, message string) error { return &refusal{refuse(k, message)} }
 
 // apply makes a change that is known to fit, and returns the id of a new method.

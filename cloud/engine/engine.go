@@ -296,6 +296,12 @@ func (e *Engine) Close() error {
 // refuse makes an error of the one vocabulary.
 func refuse(k cloud.Kind, message string) error { return &cloud.Error{Kind: k, Message: message} }
 
+// because is refuse with the word by which a caller tells it from others of its
+// kind.
+func because(why cloud.Reason, k cloud.Kind, message string) error {
+	return &cloud.Error{Kind: k, Reason: why, Message: message}
+}
+
 func orLocal(s string) string {
 	if s == "" {
 		return "local"

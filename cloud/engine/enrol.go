@@ -50,7 +50,7 @@ func (e *Engine) Enrol(ctx context.Context, n Enrolment, client cloud.Client) (E
 	if _, err := parseDeviceKey(n.Key); err != nil {
 		return Enrolled{}, err
 	}
-	if err := checkText("the name of an authenticator", n.Name, maxLabel); err != nil {
+	if err := CheckDeviceName(n.Name); err != nil {
 		return Enrolled{}, err
 	}
 	if n.Code.Len() > maxLabel || len(n.User) > maxName || n.PIN.Len() > maxPINLength || !signedBy(n.Key, n.text(), n.Signature) {
@@ -69,12 +69,17 @@ func (e *Engine) Enrol(ctx context.Context, n Enrolment, client cloud.Client) (E
 		return Enrolled{}, asError(err)
 	}
 	if !s.ok {
-		return Enrolled{}, refuse(cloud.Denied, "the activation code is wrong, used or over, or too many were tried")
+		return Enrolled{}, because(cloud.WrongCode, cloud.Denied, "the activation code is wrong, used or over, or too many were tried")
 	}
 	if !s.made.NeedsPIN {
 		e.announce(ctx, s.user, "The authenticator "+quotedName(n.Name)+" can approve sign-ins for "+s.user.UPN+" from now on. If that was not you, call your helpdesk.")
 	}
 	return s.made, nil
+}
+
+// CheckDeviceName refuses what no authenticator can be called.
+func CheckDeviceName(name string) error {
+	return checkText("the name of an authenticator", name, maxLabel)
 }
 
 // text is what the new authenticator has signed.
@@ -98,7 +103,7 @@ func (e *Engine) enrolPIN(ctx context.Context, n *Enrolment) (made *pin, err err
 		if err != nil {
 			return err
 		}
-		if err := s.checkPIN(n.PIN); err != nil {
+		if err := s.CheckPIN(n.PIN); err != nil {
 			return err
 		}
 		u, err := lookUp(r, cloud.Key{Kind: cloud.ByName, Value: n.User})
@@ -254,7 +259,7 @@ func (s *enrolling) tell(device string) error {
 		d := &devices[i]
 		switch {
 		case d.ID == device && s.pin != nil && s.pin.device != device:
-			err = refuse(cloud.Conflict, "the invitation was opened again meanwhile: use the newer code")
+			err = refuse(cloud.Conflict, "the invitation was opened again meanwhile: try once more")
 		case d.ID == device && s.pin != nil:
 			err = d.editAside(s.tx, func(a *deviceAside) { a.PIN = s.pin })
 		case d.ID != device && d.State == deviceActive:
@@ -284,18 +289,18 @@ func (e *Engine) activate(tx Tx, user cloud.UserID, device, name string, key []b
 	i := slices.IndexFunc(devices, func(d Device) bool {
 		return d.ID == device && d.State == deviceInvited && now.Before(d.Until)
 	})
-	switch {
-	case u == nil || i < 0:
-		return refuse(cloud.NotFound, "there is no such invitation, or it is over")
-	case usable(u, now) != "":
-		return refuse(cloud.Denied, "the user is disabled or blocked")
+	if u == nil || i < 0 {
+		return because(cloud.NoInvitation, cloud.NotFound, "there is no such invitation, or it is over")
+	}
+	if why := usable(u, now); why != "" {
+		return because(why, cloud.Denied, "the user is disabled or blocked")
 	}
 	may, err := e.allowed(tx, user)
 	if err != nil {
 		return err
 	}
 	if !may.Authenticator {
-		return refuse(cloud.Denied, "the method policy does not allow this user an authenticator")
+		return because(cloud.NotAllowed, cloud.Denied, "the method policy does not allow this user an authenticator")
 	}
 	d := devices[i]
 	d.State, d.Name, d.Until, d.Created, d.Key = deviceActive, name, time.Time{}, now, key

@@ -138,11 +138,11 @@ func (e *Engine) assign(w *writing, d *stocked, user cloud.UserID) error {
 	for _, t := range draft.tokens {
 		held = slices.DeleteFunc(held, func(id string) bool { return id == t.ID })
 	}
-	switch {
-	case u.Guest:
+	if u.Guest {
 		return refuse(cloud.Invalid, "a guest cannot have hardware OATH")
-	case len(held)+len(draft.tokens)+draft.live() >= e.caps.OATH.Limit:
-		return refuse(cloud.Invalid, fmt.Sprintf("a user can have at most %d OATH methods and apps", e.caps.OATH.Limit))
+	}
+	if err := draft.roomForMethod(e, len(held)); err != nil {
+		return err
 	}
 	d.User, d.Stage = user, HardwareAssigned
 	return nil

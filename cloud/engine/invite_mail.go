@@ -64,7 +64,7 @@ func (e *Engine) invitationMail(tx Tx, by Actor, id cloud.UserID) (m Message, de
 		return m, "", err
 	}
 	if since := now.Sub(a.Mailed); since >= 0 && since < mailAgain {
-		return m, "", &cloud.Error{Kind: cloud.Throttled, Message: "the mail was sent a moment ago", RetryAfter: mailAgain - since}
+		return m, "", &cloud.Error{Kind: cloud.Throttled, Reason: cloud.MailedBefore, Message: "the mail was sent a moment ago", RetryAfter: mailAgain - since}
 	}
 	to := e.writesTo(u)
 	if to == "" {

@@ -30,7 +30,7 @@ func TestInvitationGoesOutByMail(t *testing.T) {
 		!strings.Contains(all[0].Text, "https://mfa.contoso.example/authenticator#user="+strings.ReplaceAll(upn, "@", "%40")+"\n") {
 		t.Fatalf("the mail: %+v", all)
 	}
-	if err := h.MailInvitation(t.Context(), operator, id); cloud.KindOf(err) != cloud.Throttled {
+	if err := h.MailInvitation(t.Context(), operator, id); cloud.KindOf(err) != cloud.Throttled || cloud.ReasonOf(err) != cloud.MailedBefore {
 		t.Errorf("once more at once: %v", err)
 	}
 	h.Advance(11 * time.Minute)

@@ -17,39 +17,35 @@ import (
 // of nobody yet.
 const wayNative = "native"
 
-// NativeRefusal is why a sign-up, a new password or a registration is refused,
-// in the words of the protocol.
-type NativeRefusal struct {
-	Word       string   // see Refused…
-	Attributes []string // that are missing or wrong
-}
-
-// Words of a [NativeRefusal].
+// Reasons for which a sign-up, a new password or a registration is refused, in
+// the words of the protocol.
 const (
-	RefusedTooShort   = "password_too_short"
-	RefusedTooLong    = "password_too_long"
-	RefusedTooWeak    = "password_too_weak"
-	RefusedBanned     = "password_banned"
-	RefusedRecent     = "password_recently_used"
-	RefusedPassword   = "credential_required"
-	RefusedMissing    = "attributes_required"
-	RefusedAttributes = "attribute_validation_failed"
-	RefusedExists     = "user_already_exists"
-	RefusedRegion     = "provider_blocked_by_admin"
-	RefusedReputation = "provider_blocked_by_rep"
-	RefusedTarget     = "target" // that is no number or address that can be used
+	RefusedTooShort   cloud.Reason = "password_too_short"
+	RefusedTooLong    cloud.Reason = "password_too_long"
+	RefusedTooWeak    cloud.Reason = "password_too_weak"
+	RefusedBanned     cloud.Reason = "password_banned"
+	RefusedRecent     cloud.Reason = "password_recently_used"
+	RefusedPassword   cloud.Reason = "credential_required"
+	RefusedMissing    cloud.Reason = "attributes_required"         // see [Attributes]
+	RefusedAttributes cloud.Reason = "attribute_validation_failed" // see [Attributes]
+	RefusedExists     cloud.Reason = "user_already_exists"
+	RefusedRegion     cloud.Reason = "provider_blocked_by_admin"
+	RefusedReputation cloud.Reason = "provider_blocked_by_rep"
+	RefusedTarget     cloud.Reason = "target" // that is no number or address that can be used
 )
 
-// Error implements error.
-func (r *NativeRefusal) Error() string {
-	if len(r.Attributes) > 0 {
-		return r.Word + ": " + strings.Join(r.Attributes, ", ")
-	}
-	return r.Word
-}
+// Attributes are those that are missing or wrong: the cause of a refusal.
+type Attributes []string
 
-func refuseAs(word string, attributes ...string) error {
-	return &cloud.Error{Kind: cloud.Denied, Message: "that is refused", Err: &NativeRefusal{Word: word, Attributes: attributes}}
+// Error implements error.
+func (a Attributes) Error() string { return strings.Join(a, ", ") }
+
+func refuseAs(why cloud.Reason, attributes ...string) error {
+	e := &cloud.Error{Kind: cloud.Denied, Reason: why, Message: "that is refused: " + string(why)}
+	if len(attributes) > 0 {
+		e.Err = Attributes(attributes)
+	}
+	return e
 }
 
 // posting is a code on its way to a number or address that a flow is to prove.

@@ -76,7 +76,7 @@ func (e *Engine) enrolAt(r Reader, app *NativeApp, f *Flow) (*User, []NativeMeth
 
 // AskEnrol sends a code to the number or address that is to be registered.
 // An address that this flow has proven already need not be proven again.
-// Refusals: [NativeRefusal].
+// Refusals: see [RefusedTarget].
 func (e *Engine) AskEnrol(ctx context.Context, app NativeApp, f Flow, channel, target string, client NativeClient) (Flow, Asked, error) {
 	if channel == "" {
 		if channel = channelText; strings.Contains(target, "@") {

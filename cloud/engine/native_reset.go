@@ -108,7 +108,7 @@ func (e *Engine) AnswerReset(ctx context.Context, f Flow, code secret.Bytes, cli
 }
 
 // SetWord sets the new password. Everything that was signed in with the old one
-// ends with it. Refusals: [NativeRefusal].
+// ends with it. Refusals: see [RefusedRecent].
 func (e *Engine) SetWord(ctx context.Context, app NativeApp, f Flow, password secret.Bytes, client NativeClient) (Flow, error) {
 	if err := e.isNew(ctx, &f, password); err != nil {
 		return f, err

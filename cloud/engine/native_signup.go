@@ -23,7 +23,7 @@ const wantTaken = "taken"
 const metaAttributes = "native-attributes/"
 
 // BeginSignUp begins a sign-up with an address. Unsupported: the application
-// does not offer it; otherwise see [NativeRefusal].
+// does not offer it; otherwise see [RefusedExists].
 func (e *Engine) BeginSignUp(ctx context.Context, app NativeApp, name string, password secret.Bytes, attributes map[string]string, offer Offer) (Flow, error) {
 	f := e.newFlow(&app, AtSignUp, name, offer)
 	byCode := app.Takes(FirstEmail) && offer.Code
@@ -106,8 +106,8 @@ func (e *Engine) AskSignUp(ctx context.Context, app NativeApp, f Flow, client Na
 	return e.post(ctx, p)
 }
 
-// AnswerSignUp takes the code of a sign-up: with it comes the account, unless a
-// [NativeRefusal] says what is missing; the flow goes on then.
+// AnswerSignUp takes the code of a sign-up: with it comes the account, unless
+// [RefusedPassword] or [RefusedMissing] says what is missing; the flow goes on then.
 func (e *Engine) AnswerSignUp(ctx context.Context, app NativeApp, f Flow, code secret.Bytes, client NativeClient) (Flow, error) {
 	right := false
 	next := f

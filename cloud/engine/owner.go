@@ -38,8 +38,8 @@ func (e *Engine) ownedIn(tx Tx, subject cloud.Key, how string) (made Activation,
 	switch {
 	case err != nil:
 		return made, err
-	case u == nil || usable(u, now) != "":
-		return made, refuse(cloud.Denied, "the user is disabled or blocked")
+	case usable(u, now) != "":
+		return made, because(usable(u, now), cloud.Denied, "the user is disabled or blocked")
 	}
 	made = Activation{User: u.UPN, Until: now.UTC().Add(ownerLife)}
 	until := strconv.FormatInt(made.Until.Unix(), 10)
@@ -56,7 +56,7 @@ func (e *Engine) ownerMAC(user cloud.UserID, until string) []byte {
 // minutes, and only whoever is neither disabled nor blocked at this moment.
 // Denied: it does not let in.
 func (e *Engine) AuthenticateOwner(ctx context.Context, token string) (user cloud.UserID, err error) {
-	denied := refuse(cloud.Denied, "the sign-in is over: sign in again")
+	denied := because(cloud.Ended, cloud.Denied, "the sign-in is over: sign in again")
 	rest, ok := strings.CutPrefix(token, OwnerTokenPrefix)
 	parts := strings.Split(rest, ".")
 	if !ok || len(parts) != 3 {
@@ -173,8 +173,8 @@ func (o Owner) may(r Reader, now time.Time) (*User, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case u == nil || usable(u, now) != "":
-		return nil, refuse(cloud.Denied, "the user is disabled or blocked")
+	case usable(u, now) != "":
+		return nil, because(usable(u, now), cloud.Denied, "the user is disabled or blocked")
 	}
 	if o.Device != "" {
 		_, err = deviceOf(r, o.User, o.Device)
@@ -184,7 +184,7 @@ func (o Owner) may(r Reader, now time.Time) (*User, error) {
 
 // RenameDevice calls an authenticator something else.
 func (e *Engine) RenameDevice(ctx context.Context, o Owner, device, name string) error {
-	if err := checkText("the name of an authenticator", name, maxLabel); err != nil {
+	if err := CheckDeviceName(name); err != nil {
 		return err
 	}
 	return e.ownDevice(ctx, o, device, "device.rename", func(tx Tx, d *Device) error {
@@ -254,7 +254,7 @@ func (e *Engine) DismissDevice(ctx context.Context, o Owner, device string, lost
 			return err
 		}
 		if left == "" && !lost {
-			return refuse(cloud.Conflict, "it is the last way to prove yourself: activate another authenticator first, or report this one as lost")
+			return because(cloud.LastMethod, cloud.Conflict, "it is the last way to prove yourself: activate another authenticator first, or report this one as lost")
 		}
 		if d.user.Default == cloud.Push || d.user.Default == cloud.OATHCode {
 			d.user.Default, d.changed = left, true
@@ -303,7 +303,7 @@ func (e *Engine) SetDefault(ctx context.Context, o Owner, method cloud.Preferenc
 			return err
 		}
 		if !slices.Contains(s.Select, method) {
-			return refuse(cloud.Denied, "people do not choose that method here: ask the helpdesk")
+			return because(cloud.NotAllowed, cloud.Denied, "people do not choose that method here: ask the helpdesk")
 		}
 		w := writing{e: e, tx: tx, now: e.now(), byID: map[cloud.UserID]*draft{}, byUPN: map[string]*draft{}}
 		d, err := w.load(u)

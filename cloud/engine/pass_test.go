@@ -146,7 +146,7 @@ func TestPassIsKeptWhereItIsOfNoUse(t *testing.T) {
 	wrong := err.Error()
 	_, err = prove(word)
 	denied(t, "without an invitation", err)
-	if !strings.Contains(err.Error(), "no invitation") {
+	if cloud.ReasonOf(err) != cloud.NoInvitation {
 		t.Errorf("whoever knows the pass hears %v", err)
 	}
 	if last := h.lastEntry(t); last.Action != "pass.kept" || last.Subject != string(id) {
@@ -154,8 +154,12 @@ func TestPassIsKeptWhereItIsOfNoUse(t *testing.T) {
 	}
 	h.set(t, func(s *engine.Settings) { s.Enrol = true })
 	h.enrolled(t, id, "phone")
-	if _, err = prove(word); cloud.KindOf(err) != cloud.Invalid || !strings.Contains(err.Error(), "at most 1") {
+	before := h.entries(t)
+	if _, err = prove(word); cloud.KindOf(err) != cloud.Invalid || cloud.ReasonOf(err) != cloud.DeviceLimit {
 		t.Errorf("without room: %v", err)
+	}
+	if last := h.lastEntry(t); last.Action != "pass.kept" || h.entries(t) != before+1 {
+		t.Errorf("without room the audit says %+v", last)
 	}
 	if x, err := h.Exceptions(t.Context(), id); err != nil || x.Passes[0].State != "valid" || !x.Passes[0].Used.IsZero() {
 		t.Errorf("the pass is %+v, %v", x.Passes, err)

@@ -48,17 +48,17 @@ func (e *Engine) pinMAC(user cloud.UserID, device string, typed secret.Bytes) st
 	return base64.RawStdEncoding.EncodeToString(e.sentMAC(cloud.ChallengeID("pin/"+device), string(user), typed.Reveal()))
 }
 
-// checkPIN refuses what is no PIN, or one that is guessed first: all digits
-// alike, or in a row up or down.
-func (s *Settings) checkPIN(typed secret.Bytes) error {
+// CheckPIN refuses what is no PIN, or one that is guessed first: all digits
+// alike, or in a row up or down. It looks at Length and WeakPINs only.
+func (s *Settings) CheckPIN(typed secret.Bytes) error {
 	digits := typed.Reveal()
 	if len(digits) < s.Length || len(digits) > maxPINLength {
-		return refuse(cloud.Invalid, fmt.Sprintf("a PIN must have %d to %d digits", s.Length, maxPINLength))
+		return because(cloud.WeakPIN, cloud.Invalid, fmt.Sprintf("a PIN must have %d to %d digits", s.Length, maxPINLength))
 	}
 	weak := map[int]int{}
 	for i, c := range digits {
 		if c < '0' || c > '9' {
-			return refuse(cloud.Invalid, fmt.Sprintf("a PIN must have %d to %d digits", s.Length, maxPINLength))
+			return because(cloud.WeakPIN, cloud.Invalid, fmt.Sprintf("a PIN must have %d to %d digits", s.Length, maxPINLength))
 		}
 		if i > 0 {
 			weak[int(c)-int(digits[i-1])]++
@@ -66,7 +66,7 @@ func (s *Settings) checkPIN(typed secret.Bytes) error {
 	}
 	for _, step := range []int{-1, 0, 1} {
 		if !s.WeakPINs && weak[step] == len(digits)-1 {
-			return refuse(cloud.Invalid, "a PIN of equal digits, or of digits in a row, is guessed first: choose another")
+			return because(cloud.WeakPIN, cloud.Invalid, "a PIN of equal digits, or of digits in a row, is guessed first: choose another")
 		}
 	}
 	return nil
@@ -196,7 +196,7 @@ func (e *Engine) SetPIN(ctx context.Context, n NewPIN) (state PINState, left int
 	if err != nil {
 		return "", 0, err
 	}
-	if err := s.checkPIN(n.PIN); err != nil {
+	if err := s.CheckPIN(n.PIN); err != nil {
 		return "", 0, err
 	}
 	before, state, left, err := e.tryPIN(ctx, typedPIN{n.User, n.Device, n.Old})

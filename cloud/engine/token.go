@@ -130,11 +130,11 @@ func (d *draft) token(c cloud.Change) int {
 
 func (d *draft) addToken(w *writing, c cloud.Change) (string, error) {
 	o := c.After.OATH
-	switch {
-	case o.Secret.IsZero():
+	if o.Secret.IsZero() {
 		return "", refused(cloud.Invalid, "an OATH method cannot be registered without its secret")
-	case d.slots() >= w.e.caps.OATH.Limit:
-		return "", refused(cloud.Invalid, fmt.Sprintf("a user can have at most %d OATH methods and apps", w.e.caps.OATH.Limit))
+	}
+	if err := d.roomForMethod(w.e, 0); err != nil {
+		return "", err
 	}
 	if w.e.setup.Kind == KindEntra {
 		if err := d.assignable(o); err != nil {

@@ -73,6 +73,12 @@ func (c *Client) Close() error {
 	return nil
 }
 
+// About is what anybody may know of the engine.
+func (c *Client) About(ctx context.Context) (about wire.AboutAnswer, err error) {
+	err = c.call(ctx, nil, time.Time{}, 0, http.MethodGet, "/about", nil, &about)
+	return about, err
+}
+
 // SignIn proves the password of a user; what it answers asks for the second
 // factor, which Code proves.
 func (c *Client) SignIn(ctx context.Context, user string, password secret.Bytes) (asked wire.SignInAnswer, err error) {
@@ -163,9 +169,8 @@ func (c *Client) Press(ctx context.Context, d *Device, id cloud.ChallengeID, ans
 // signed makes a call by the engine's clock as far as it is known, and once
 // more if its answer shows that ours is wrong.
 func (c *Client) signed(ctx context.Context, call func(now time.Time) error) error {
-	before := c.offset.Load()
-	err := call(c.now().Add(time.Duration(before)))
-	if cloud.KindOf(err) == cloud.Denied && c.offset.Load() != before && ctx.Err() == nil {
+	err := call(c.now().Add(time.Duration(c.offset.Load())))
+	if cloud.ReasonOf(err) == cloud.WrongClock && ctx.Err() == nil {
 		err = call(c.now().Add(time.Duration(c.offset.Load())))
 	}
 	return err

@@ -120,7 +120,11 @@ func TestWrongClockIsMended(t *testing.T) {
 		w.Header().Set("Date", now.Format(http.TimeFormat))
 		if at != fmt.Sprint(now.Unix()) || removed {
 			w.WriteHeader(http.StatusUnauthorized)
-			fmt.Fprint(w, `{"error":{"code":"denied","message":"no"}}`)
+			reason := "wrong_clock"
+			if removed {
+				reason = "not_active"
+			}
+			fmt.Fprintf(w, `{"error":{"code":"denied","reason":%q,"message":"no"}}`, reason)
 			return
 		}
 		fmt.Fprint(w, `{"version":"v","pushes":[]}`)
@@ -139,7 +143,7 @@ func TestWrongClockIsMended(t *testing.T) {
 		t.Errorf("then %v, %v", asked, err)
 	}
 	removed = true
-	if _, err := c.Press(t.Context(), d, "c", engine.PushApprove, "", secret.Bytes{}); cloud.KindOf(err) != cloud.Denied || len(asked) != 4 {
+	if _, err := c.Press(t.Context(), d, "c", engine.PushApprove, "", secret.Bytes{}); cloud.ReasonOf(err) != cloud.NotActive || len(asked) != 4 {
 		t.Errorf("a removed device: %v, %v", asked, err)
 	}
 }

@@ -56,3 +56,12 @@ func TestNobodyIsWokenTwice(t *testing.T) {
 		t.Error("a notice that was not seen wakes again")
 	}
 }
+
+// A browser has what it needs to say a notice in the language of its user.
+func TestNoticeSaysWhatItIs(t *testing.T) {
+	s := &Sender{}
+	m, life := s.messageOf(&engine.Wake{Device: "d", Notice: &engine.Notice{ID: "n", Text: "in English", Kind: engine.NoticeDeviceAdded, Name: "Phone"}})
+	if m.Type != "notice" || m.Text != "in English" || m.Kind != "device_added" || m.Name != "Phone" || life != noticeLives {
+		t.Errorf("%+v for %v", m, life)
+	}
+}

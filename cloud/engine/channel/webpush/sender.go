@@ -217,7 +217,9 @@ type message struct {
 	From      string            `json:"from,omitempty"`
 	Expires   time.Time         `json:"expires_at,omitzero"`
 	Number    bool              `json:"number,omitempty"`
-	Text      string            `json:"text,omitempty"`
+	Text      string            `json:"text,omitempty"` // of a notice, and Kind and Name as in engine.Notice
+	Kind      string            `json:"kind,omitempty"`
+	Name      string            `json:"name,omitempty"`
 	ID        string            `json:"id,omitempty"` // of a test
 }
 
@@ -232,7 +234,7 @@ func (s *Sender) messageOf(w *engine.Wake) (m message, life time.Duration) {
 		return message{Type: "push", Challenge: w.Push.Challenge, App: w.Push.App, From: place, Expires: w.Push.Expires.UTC(), Number: w.Push.Matched},
 			w.Push.Expires.Sub(s.o.Now())
 	case w.Notice != nil:
-		return message{Type: "notice", Text: w.Notice.Text}, noticeLives
+		return message{Type: "notice", Text: w.Notice.Text, Kind: w.Notice.Kind, Name: w.Notice.Name}, noticeLives
 	}
 	return message{Type: "test", ID: w.Test}, testLives
 }

@@ -48,8 +48,8 @@ func (c *call) signUpChallenge() error {
 
 // account answers with the flow of an account to be, or with what is missing.
 func (c *call) account(f engine.Flow, err error) error {
-	if r, ok := missing(err); ok {
-		return c.stops(f, r)
+	if missing(err) {
+		return c.stops(f, *told(err, blocked))
 	}
 	if err != nil {
 		return err

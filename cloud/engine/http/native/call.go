@@ -2,7 +2,6 @@ package native
 
 import (
 	"context"
-	"errors"
 	"io"
 	"mime"
 	"net/http"
@@ -276,10 +275,7 @@ func (c *call) asks(f engine.Flow, a engine.Asked, extra map[string]any) error {
 }
 
 // missing tells whether an error is one from which the flow goes on.
-func missing(err error) (refused, bool) {
-	n, ok := errors.AsType[*engine.NativeRefusal](err)
-	if !ok || n.Word != engine.RefusedPassword && n.Word != engine.RefusedMissing {
-		return refused{}, false
-	}
-	return refused{refusal: words[n.Word], attributes: n.Attributes}, true
+func missing(err error) bool {
+	why := cloud.ReasonOf(err)
+	return why == engine.RefusedPassword || why == engine.RefusedMissing
 }

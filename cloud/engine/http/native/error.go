@@ -14,7 +14,7 @@ import (
 // suberror; codes and words are for people.
 type refusal struct {
 	err    string
-	sub    string
+	sub    cloud.Reason
 	code   int
 	words  string
 	status int // 0: 400
@@ -51,8 +51,8 @@ var (
 	wrongPassword = refusal{err: "invalid_grant", code: 50126, words: "The name or the password is wrong, or too many were tried"}
 )
 
-// words are the refusals of [engine.NativeRefusal].
-var words = map[string]refusal{
+// words are the refusals whose reasons clients tell apart.
+var words = map[cloud.Reason]refusal{
 	engine.RefusedTooShort:   {err: "invalid_grant", sub: engine.RefusedTooShort, code: 399246, words: "The password is too short"},
 	engine.RefusedTooLong:    {err: "invalid_grant", sub: engine.RefusedTooLong, code: 399246, words: "The password is too long"},
 	engine.RefusedTooWeak:    {err: "invalid_grant", sub: engine.RefusedTooWeak, code: 399246, words: "The password is too weak"},
@@ -68,7 +68,7 @@ var words = map[string]refusal{
 }
 
 // Error implements error.
-func (r refusal) Error() string { return r.err + "/" + r.sub + ": " + r.words }
+func (r refusal) Error() string { return r.err + "/" + string(r.sub) + ": " + r.words }
 
 // refused is a refusal with what goes with it.
 type refused struct {
@@ -88,10 +88,9 @@ func told(err error, no refusal) *refused {
 	if r, ok := errors.AsType[refusal](err); ok {
 		return &refused{refusal: r}
 	}
-	if n, ok := errors.AsType[*engine.NativeRefusal](err); ok {
-		if r, known := words[n.Word]; known {
-			return &refused{refusal: r, attributes: n.Attributes}
-		}
+	if r, known := words[cloud.ReasonOf(err)]; known {
+		about, _ := errors.AsType[engine.Attributes](err)
+		return &refused{refusal: r, attributes: about}
 	}
 	e, _ := errors.AsType[*cloud.Error](err)
 	switch cloud.KindOf(err) {
@@ -139,7 +138,7 @@ type shown1 struct {
 
 func (r *refused) shown(trace, correlation string, now time.Time) shownError {
 	at := now.UTC().Format("2006-01-02 15:04:05Z")
-	e := shownError{Error: r.err, Suberror: r.sub, Codes: []int{r.code}, Timestamp: at, TraceID: trace, CorrelationID: correlation, Token: r.token,
+	e := shownError{Error: r.err, Suberror: string(r.sub), Codes: []int{r.code}, Timestamp: at, TraceID: trace, CorrelationID: correlation, Token: r.token,
 		Description: fmt.Sprintf("AADSTS%d: %s. Trace ID: %s Correlation ID: %s Timestamp: %s", r.code, r.words, trace, correlation, at)}
 	for _, name := range r.attributes {
 		if r.err == needMore.err {

@@ -15,7 +15,7 @@ func (f *Face) about(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return serve.Answer(w, http.StatusOK, wire.AboutAnswer{Account: s.AccountName(), PushKey: f.o.PushKey, PIN: s.PIN, PINLength: s.Length,
+	return serve.Answer(w, http.StatusOK, wire.AboutAnswer{Account: s.AccountName(), PushKey: f.o.PushKey, PIN: s.PIN, PINLength: s.Length, WeakPINs: s.WeakPINs,
 		SelfEnrolment: s.Enrol && s.Activate, SignIn: s.Activate, Pass: true})
 }
 

@@ -20,6 +20,7 @@ type AboutAnswer struct {
 	PushKey       string `json:"push_key,omitempty"` // VAPID key (RFC 8292), for applicationServerKey
 	PIN           bool   `json:"pin"`                // everybody approves with a PIN
 	PINLength     int    `json:"pin_length"`
+	WeakPINs      bool   `json:"weak_pins"`      // also those that are guessed first
 	SelfEnrolment bool   `json:"self_enrolment"` // who proves who they are needs no invitation
 	SignIn        bool   `json:"sign_in"`        // people activate by themselves; else with what the helpdesk gives
 	Pass          bool   `json:"pass"`

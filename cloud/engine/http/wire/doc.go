@@ -51,11 +51,12 @@ const MaxWait = 60 * time.Second
 
 // Error is the body of every refusal: {"error": {…}}.
 type Error struct {
-	Code       string  `json:"code"` // a kind, see [Code]
-	Message    string  `json:"message"`
-	Hint       string  `json:"hint,omitempty"`
-	RetryAfter float64 `json:"retry_after,omitempty"` // seconds
-	Lasting    bool    `json:"lasting,omitempty"`     // unavailable until somebody mends it
+	Code       string       `json:"code"` // a kind, see [Code]
+	Reason     cloud.Reason `json:"reason,omitempty"`
+	Message    string       `json:"message"`
+	Hint       string       `json:"hint,omitempty"`
+	RetryAfter float64      `json:"retry_after,omitempty"` // seconds
+	Lasting    bool         `json:"lasting,omitempty"`     // unavailable until somebody mends it
 }
 
 // Refusal is an answer that holds nothing but an error.
@@ -137,7 +138,7 @@ func FromError(err error) *Error {
 	if !ok || e.Kind == cloud.Internal {
 		return &Error{Code: Code(cloud.Internal), Message: "the engine failed; its log says why"}
 	}
-	return &Error{Code: Code(e.Kind), Message: e.Message, Hint: hint.Of(err), RetryAfter: e.RetryAfter.Seconds(), Lasting: e.Lasting}
+	return &Error{Code: Code(e.Kind), Reason: e.Reason, Message: e.Message, Hint: hint.Of(err), RetryAfter: e.RetryAfter.Seconds(), Lasting: e.Lasting}
 }
 
 // ToError turns it back.
@@ -145,7 +146,7 @@ func (e *Error) ToError(status int) error {
 	if e == nil {
 		return nil
 	}
-	err := error(&cloud.Error{Kind: KindOf(e.Code, status), Message: e.Message, RetryAfter: seconds(e.RetryAfter), Lasting: e.Lasting})
+	err := error(&cloud.Error{Kind: KindOf(e.Code, status), Reason: e.Reason, Message: e.Message, RetryAfter: seconds(e.RetryAfter), Lasting: e.Lasting})
 	if e.Hint != "" {
 		err = hint.Wrap(err, e.Hint)
 	}

@@ -172,10 +172,10 @@ func TestErrorsTravel(t *testing.T) {
 			t.Errorf("%q and %d are %v and %v", code, status, wire.KindOf(code, 0), wire.KindOf("", status))
 		}
 	}
-	err := hint.Wrap(&cloud.Error{Kind: cloud.Throttled, Message: "slowly", RetryAfter: 1500 * time.Millisecond, Lasting: true, Err: errors.New("cause /srv/x")}, "wait")
+	err := hint.Wrap(&cloud.Error{Kind: cloud.Throttled, Reason: cloud.MailedBefore, Message: "slowly", RetryAfter: 1500 * time.Millisecond, Lasting: true, Err: errors.New("cause /srv/x")}, "wait")
 	back := wire.FromError(err).ToError(0)
 	e, ok := errors.AsType[*cloud.Error](back)
-	if !ok || e.Kind != cloud.Throttled || e.Message != "slowly" || e.RetryAfter != 1500*time.Millisecond || !e.Lasting || hint.Of(back) != "wait" || e.Err != nil {
+	if !ok || e.Kind != cloud.Throttled || e.Reason != cloud.MailedBefore || e.Message != "slowly" || e.RetryAfter != 1500*time.Millisecond || !e.Lasting || hint.Of(back) != "wait" || e.Err != nil {
 		t.Errorf("came back as %+v", back)
 	}
 	if w := wire.FromError(errors.New("open /srv/cloud.db: permission denied")); strings.Contains(w.Message, "srv") || w.Code != "internal" {
