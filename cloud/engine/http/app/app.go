@@ -10,7 +10,8 @@
 //
 // A service worker keeps the files, so that codes are shown without a network.
 // It names the version of what it keeps, a digest of all files: when one file
-// changes, the worker changes, and browsers fetch the set anew.
+// changes, the worker changes, and browsers fetch the set anew. It also holds the
+// words of all languages, in which it shows what push services deliver.
 //
 // Invitations and activation codes travel in the fragment of an address
 // (#user=…&code=…), which browsers do not send: no log of a server or a proxy
@@ -83,7 +84,7 @@ func New() (*Face, error) {
 		return nil, err
 	}
 	f := &Face{files: map[string]file{}}
-	sum, kept, page := sha256.New(), []string{}, []byte(nil)
+	sum, kept, page, words := sha256.New(), []string{}, []byte(nil), []byte("const words = {\n")
 	for _, entry := range entries {
 		name := entry.Name()
 		body, err := fs.ReadFile(root, name)
@@ -103,6 +104,7 @@ func New() (*Face, error) {
 		if name != workerFile {
 			kept = append(kept, name)
 		}
+		words = append(words, dictionary(name, body)...)
 		if f.files[name], err = newFile(kind, body); err != nil {
 			return nil, err
 		}
@@ -114,8 +116,18 @@ func New() (*Face, error) {
 	if err != nil {
 		return nil, err
 	}
-	f.files[workerFile], err = newFile(types[".js"], slices.Concat([]byte("const kept = "), head, []byte(";\n"), f.files[workerFile].body))
+	f.files[workerFile], err = newFile(types[".js"], slices.Concat([]byte("const kept = "), head, []byte(";\n"), words, []byte("};\n"), f.files[workerFile].body))
 	return f, err
+}
+
+// dictionary is the module of a language as a member of the worker's words: a
+// worker of the browsers that there are imports no modules. Empty: it is none.
+func dictionary(name string, body []byte) []byte {
+	_, words, found := bytes.Cut(body, []byte("export default "))
+	if !found {
+		return nil
+	}
+	return slices.Concat([]byte(strings.TrimSuffix(name, path.Ext(name))+": "), bytes.TrimSuffix(words, []byte(";\n")), []byte(",\n"))
 }
 
 // modules stands in the page where all modules are named: a browser would else

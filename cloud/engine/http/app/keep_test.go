@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"net/http"
 	"os/exec"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/chromedp/cdproto/cdp"
@@ -221,6 +223,56 @@ func TestNoStorage(t *testing.T) {
 	b = open(t, b.base, `Object.defineProperty(window, "isSecureContext", { value: false });`)
 	b.sees("Open the page by https")
 	b.quiet()
+}
+
+// A device that loses its network says so at once, and not when its connection
+// has been silent for long.
+func TestLostNetworkIsSaid(t *testing.T) {
+	t.Parallel()
+	h := build(t)
+	var gone atomic.Bool
+	h.between = func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		if gone.Load() && strings.HasSuffix(r.URL.Path, "/events") {
+			w.WriteHeader(http.StatusBadGateway)
+			return
+		}
+		next.ServeHTTP(w, r)
+	}
+	b := open(t, h.url)
+	h.activated(t, b)
+	b.expect = []string{"502"}
+	gone.Store(true) // the stream that stands goes on, as one does that nobody has told
+	get[bool](b, `(dispatchEvent(new Event("offline")), true)`)
+	b.sees("No connection: codes still work")
+	gone.Store(false)
+	get[bool](b, `(dispatchEvent(new Event("online")), true)`)
+	b.sees("Ready to approve sign-ins")
+	b.quiet()
+}
+
+// A page whose files do not arrive says so after a while, in both languages.
+func TestPageThatDoesNotLoad(t *testing.T) {
+	t.Parallel()
+	h := build(t)
+	var gone atomic.Bool
+	h.between = func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		if gone.Load() && strings.HasSuffix(r.URL.Path, "/words.js") {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		next.ServeHTTP(w, r)
+	}
+	b := open(t, h.url)
+	b.kept()
+	get[bool](b, `navigator.serviceWorker.ready.then(async (r) => { await r.unregister(); for (const name of await caches.keys()) { await caches.delete(name); } return true; })`)
+	gone.Store(true)
+	b.do(chromedp.Navigate("about:blank"), chromedp.Navigate(b.base+"/authenticator"))
+	if text := get[string](b, `document.body.innerText`); strings.Contains(text, "does not load") {
+		t.Errorf("at once it says %s", text)
+	}
+	get[bool](b, `(document.getAnimations().forEach((a) => a.finish()), true)`)
+	b.sees("The page does not load.")
+	b.sees("Die Seite lädt nicht.")
 }
 
 // Codes are used once, whatever way they come; what is refused says so.

@@ -14,6 +14,7 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
+	"mfabridge/internal/secret"
 )
 
 // audited tells whether something stands in the audit.
@@ -103,6 +104,86 @@ func TestNoRoomForADevice(t *testing.T) {
 	b.click("Next")
 	b.sees("You have as many devices as you may have")
 	b.quiet()
+}
+
+// Who cannot activate hears what to do, each what is so; and the time that an
+// activation has is told when it is over, not when everything was typed.
+func TestRefusalsSayWhatToDo(t *testing.T) {
+	t.Parallel()
+	h := build(t)
+	if err := h.engine.SetPassword(t.Context(), operator, h.user, secret.FromString("correct horse battery")); err != nil {
+		t.Fatal(err)
+	}
+	b := open(t, h.url, `{ const begin = setTimeout; window.setTimeout = (work, ms, ...more) => { if (ms > 500_000) { window.over = work; } return begin(work, ms, ...more); }; }`)
+	b.expect = []string{"403", "400"}
+	signIn := func(password, says string) {
+		t.Helper()
+		b.visit("#user=" + ada)
+		b.fill("Password", password)
+		b.click("Next")
+		b.sees(says)
+	}
+	signIn("wrong", "The name or the password is wrong.")
+	signIn("correct horse battery", "Nobody has invited you")
+	pass := h.pass(t)
+	signIn("correct horse battery", "You have no second step yet")
+	b.visit("#user=" + ada)
+	b.click("I have a pass of the helpdesk")
+	b.fill("Pass", "aaaaaaaaaaaa")
+	b.click("Next")
+	b.sees("The name or the pass is wrong")
+	b.fill("Pass", pass)
+	b.click("Next")
+	b.sees("Use this device")
+	get[bool](b, `(window.over(), true)`)
+	b.sees("The time for this activation is over")
+	b.inspect("over")
+	b.click("Start again")
+	b.sees("Sign in to activate")
+	b.quiet()
+}
+
+// Only a device that the engine does not know any more is told so: whatever else
+// refuses, a proxy on the way for one, says nothing about it.
+func TestRefusalOfSomethingElseEndsNoDevice(t *testing.T) {
+	t.Parallel()
+	h := build(t)
+	b := open(t, h.url)
+	h.activated(t, b)
+	b.expect = []string{"401", "net::ERR_"}
+	var closed atomic.Bool
+	h.between = func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		if closed.Load() && r.Header.Get("Authorization") != "" {
+			w.WriteHeader(http.StatusUnauthorized)
+			_, _ = w.Write([]byte(`{"error":{"code":"denied","message":"sign in to the gateway first"}}`))
+			return
+		}
+		next.ServeHTTP(w, r)
+	}
+	closed.Store(true)
+	b.visit("")
+	b.sees("No connection: codes still work")
+	closed.Store(false)
+	b.visit("")
+	b.sees("Ready to approve sign-ins")
+	if err := h.engine.DismissDevice(t.Context(), engine.Owner{User: h.user}, h.device(t), true); err != nil {
+		t.Fatal(err)
+	}
+	b.sees("No longer active")
+	b.click("Details of " + ada)
+	b.sees("Your organisation does not know this device any more")
+	b.inspect("removed")
+	b.quiet()
+}
+
+// device is the first of Ada's.
+func (h *house) device(t testing.TB) string {
+	t.Helper()
+	me, err := h.engine.Owned(t.Context(), h.user)
+	if err != nil || len(me.Devices) == 0 {
+		t.Fatalf("%+v, %v", me, err)
+	}
+	return me.Devices[0].ID
 }
 
 // A sign-in to look after devices ends after some minutes: whoever comes back to
@@ -236,6 +317,25 @@ func (h *house) worker(b *tab) serviceworker.RegistrationID {
 	return <-found
 }
 
+// delivers has a push service deliver a message, and waits until the worker shows it.
+func (h *house) delivers(b *tab, id serviceworker.RegistrationID, data, says string) {
+	b.t.Helper()
+	shown := `new Promise((done) => { const end = Date.now() + 5000; const look = async () => { const all = await (await navigator.serviceWorker.ready).getNotifications();
+		const v = all.some((n) => (n.title + " " + n.body).includes(` + quote(says) + `)); v ? done(true) : Date.now() > end ? done(false) : setTimeout(look, 25); }; look(); })`
+	for range 4 { // a busy browser may drop one, as push services may
+		if _, err := chromedp.Call(b.ctx, serviceworker.DeliverPushMessage, serviceworker.DeliverPushMessageParams{Origin: h.url, RegistrationID: id, Data: data}); err != nil {
+			b.t.Fatal(err)
+		}
+		if get[bool](b, shown) {
+			return
+		}
+	}
+	b.t.Errorf("%s shows nothing that says %q", data, says)
+}
+
+// added is a notice as the engine's sender writes it.
+const added = `{"type":"notice","text":"The authenticator \"Tablet\" can approve your sign-ins from now on.","kind":"device_added","name":"Tablet"}`
+
 // What a push service delivers is shown by the service worker while no page is
 // open; a message that nobody can read is shown as well, and does no harm.
 func TestPushedMessages(t *testing.T) {
@@ -247,26 +347,57 @@ func TestPushedMessages(t *testing.T) {
 	for data, says := range map[string]string{
 		`{"type":"push","challenge":"c1","application":"VPN","from":"198.51.100.7"}`: "Sign-in to VPN waits",
 		`{"type":"notice","text":"A new device was activated."}`:                     "A new device was activated.",
+		`{"type":"notice","text":"Something else.","kind":"later"}`:                  "Something else.",
+		added:                      "The authenticator “Tablet” can approve",
 		`{"type":"test","id":"x"}`: "A test: requests reach this device.",
 		`{`:                        "Sign-in to ? waits",
+		`null`:                     "Sign-in to ? waits",
+		`{"type":"constructor"}`:   "Sign-in to ? waits",
 		`{"type":"push","application":{"a":1},"challenge":7}`: "Sign-in to [object Object] waits",
 	} {
-		shown := `new Promise((done) => { const end = Date.now() + 5000; const look = async () => { const all = await (await navigator.serviceWorker.ready).getNotifications();
-			const v = all.some((n) => (n.title + " " + n.body).includes(` + quote(says) + `)); v ? done(true) : Date.now() > end ? done(false) : setTimeout(look, 25); }; look(); })`
-		there := false
-		for range 4 { // a busy browser may drop one, as push services may
-			if _, err := chromedp.Call(b.ctx, serviceworker.DeliverPushMessage, serviceworker.DeliverPushMessageParams{Origin: h.url, RegistrationID: id, Data: data}); err != nil {
-				t.Fatal(err)
-			}
-			if there = get[bool](b, shown); there {
-				break
-			}
-		}
-		if !there {
-			t.Errorf("%s shows nothing that says %q", data, says)
-		}
+		h.delivers(b, id, data, says)
 	}
 	b.quiet()
+}
+
+// The worker speaks the language of the page, also after the browser has ended it
+// and begun it anew, and after new files came with a new engine.
+func TestPushedMessagesInGerman(t *testing.T) {
+	t.Parallel()
+	h := build(t)
+	b := open(t, h.url)
+	b.kept()
+	id := h.worker(b)
+	b.speaks("de", "Einstellungen")
+	told := func() {
+		t.Helper()
+		for data, says := range map[string]string{
+			`{"type":"push","challenge":"c1","application":"VPN"}`: "Anmeldung bei VPN wartet",
+			added:                      "Der Authenticator „Tablet“ kann von jetzt an",
+			`{"type":"test","id":"x"}`: "Ein Test: Anfragen erreichen dieses Gerät.",
+		} {
+			h.delivers(b, id, data, says)
+		}
+		get[bool](b, `navigator.serviceWorker.ready.then(async (r) => { for (const n of await r.getNotifications()) { n.close(); } return true; })`)
+	}
+	told()
+	if _, err := chromedp.Call(b.ctx, serviceworker.StopAllWorkers, cdp.Empty{}); err != nil {
+		t.Fatal(err)
+	}
+	told()
+	get[bool](b, `caches.open("mfabridge-of-before").then(() => navigator.serviceWorker.getRegistration("authenticator")).then((r) => r.update()).then(() => true)`)
+	told()
+	b.speaks("en", "Settings")
+	h.delivers(b, id, `{"type":"push","challenge":"c2","application":"Mail"}`, "Sign-in to Mail waits")
+	b.quiet()
+}
+
+// speaks chooses a language on the page of settings.
+func (b *tab) speaks(language, title string) {
+	b.t.Helper()
+	b.visit("#settings")
+	get[bool](b, `((e) => { e.focus(); e.value = `+quote(language)+`; e.dispatchEvent(new Event("change", { bubbles: true })); return true; })(document.querySelector("select"))`)
+	b.sees(title)
 }
 
 // The page speaks German to whoever wants it, and remembers it.
@@ -274,9 +405,7 @@ func TestGerman(t *testing.T) {
 	t.Parallel()
 	h := build(t)
 	b := h.activated(t, open(t, h.url))
-	b.visit("#settings")
-	get[bool](b, `((e) => { e.focus(); e.value = "de"; e.dispatchEvent(new Event("change", { bubbles: true })); return true; })(document.querySelector("select"))`)
-	b.sees("Einstellungen")
+	b.speaks("de", "Einstellungen")
 	b.want(`document.activeElement === document.querySelector("select")`) // whoever uses the keyboard goes on here
 	if got := get[string](b, `document.documentElement.lang`); got != "de" {
 		t.Errorf("the language is %s", got)

@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -14,7 +15,7 @@ import (
 
 var (
 	entry = regexp.MustCompile(`"([a-z][\w.]*)": "((?:[^"\\]|\\.)*)"`)
-	used  = regexp.MustCompile(`(?:\bt\(|Refusal\(|denied\()"([a-z]\w*(?:\.\w+)*)"`)
+	used  = regexp.MustCompile(`(?:\bt\(|Refusal\(|\btold\("\w+", )"([a-z]\w*(?:\.\w+)*)"`)
 	slot  = regexp.MustCompile(`\{\w+\}`)
 )
 
@@ -55,6 +56,18 @@ func TestEveryWordInEveryLanguage(t *testing.T) {
 			t.Errorf("English has no %s", key)
 		}
 	}
+	for why, told := range reasons(t) {
+		if english["reason."+why] == "" && told {
+			t.Errorf("nothing says what to do where the engine refuses for %s", why)
+		}
+	}
+	for key := range english {
+		if why, ok := strings.CutPrefix(key, "reason."); ok {
+			if told, known := reasons(t)[why]; !known || !told {
+				t.Errorf("%s is nothing for which the engine refuses a page", key)
+			}
+		}
+	}
 	for _, method := range append(engine.Selectable(), cloud.VoiceAlternateMobile) {
 		if key := "invite.second." + string(method); method != cloud.Push && english[key] == "" {
 			t.Errorf("nothing says how %s asks for a code: the page shows the English text of the engine", method)
@@ -78,6 +91,47 @@ func TestEveryWordInEveryLanguage(t *testing.T) {
 			if strings.Contains(string(text), bad) && !strings.Contains(string(text), "http://www.w3.org") {
 				t.Errorf("%s holds %s", path, bad)
 			}
+		}
+	}
+}
+
+// reasons are those of docs/api.md, which are those of the code, and whether a
+// page meets them.
+func reasons(t *testing.T) map[string]bool {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", "..", "..", "..", "docs", "api.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(text), "\n## Reasons\n")
+	all := map[string]bool{}
+	for _, m := range regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\| ([^|]+) \\|").FindAllStringSubmatch(table, -1) {
+		all[m[1]] = m[2] != "verdict" && m[1] != string(cloud.MailedBefore)
+	}
+	if len(all) < 20 {
+		t.Fatalf("docs/api.md has %d reasons only", len(all))
+	}
+	return all
+}
+
+// The service worker has the words of all languages, each once.
+func TestWorkerHasTheWords(t *testing.T) {
+	h := build(t)
+	w := httptest.NewRecorder()
+	h.handler.ServeHTTP(w, httptest.NewRequest("GET", "/authenticator/sw.js", nil))
+	for _, language := range engine.Languages() {
+		text, err := os.ReadFile(filepath.Join("web", language+".js"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, words, _ := strings.Cut(string(text), "export default ")
+		if got := w.Body.String(); strings.Count(got, "\n"+language+": {") != 1 || !strings.Contains(got, strings.TrimSuffix(words, ";\n")) {
+			t.Errorf("the worker does not speak %s", language)
+		}
+	}
+	for _, m := range regexp.MustCompile(`\bt\("([^"]+)"`).FindAllStringSubmatch(w.Body.String(), -1) {
+		if !strings.Contains(w.Body.String(), `"`+m[1]+`": "`) {
+			t.Errorf("the worker says %s, which is no word", m[1])
 		}
 	}
 }

@@ -51,8 +51,8 @@ async function dismiss(account, name) {
       await asOwner(account, "POST", path, {});
     }
   } catch (refusal) {
-    const last = refusal.key === "engine.conflict"; // it is the last way to prove oneself
-    if (refusal.key !== "engine.denied" && !await confirm(t("account.end.sure", { name }), t(last ? "account.last" : "account.untold"), t("account.end.anyway"))) {
+    const last = refusal.reason === "last_method";
+    if (refusal.reason !== "not_active" && !await confirm(t("account.end.sure", { name }), t(last ? "account.last" : "account.untold"), t("account.end.anyway"))) {
       return false;
     }
     if (last) {

@@ -1,9 +1,9 @@
 // Pages that add an account: by an activation code, by signing in, or from an
 // otpauth address.
 import { field, h, mark, notice } from "./dom.js";
-import { about } from "./engine.js";
+import { about, now } from "./engine.js";
 import { add, enrol, readLink, usualName } from "./enrol.js";
-import { Refusal } from "./base.js";
+import { Refusal, told } from "./base.js";
 import { complete, deviceName, form, text } from "./form.js";
 import { readAddress, readSecret } from "./otp.js";
 import { newPIN } from "./pin.js";
@@ -64,9 +64,7 @@ function activation(given, ...fields) {
     if (called === null || !known || chosen === null) {
       return;
     }
-    const made = await enrol(known.user, known.code, called, chosen).catch((refusal) => {
-      throw refusal.key === "engine.denied" ? new Refusal("activate.denied") : refusal;
-    });
+    const made = await enrol(known.user, known.code, called, chosen).catch(told("wrong_code", "activate.denied"));
     if (made.needs) {
       ask(made.pin_length);
       place.querySelector("input").focus();
@@ -99,10 +97,13 @@ export const invitePage = (query) => signInPage({ purpose: "activate", title: t(
 // Whoever has proven to be the user activates here, or carries the code on.
 function proven(made) {
   const link = made.url ?? `${location.origin}${location.pathname}#${new URLSearchParams({ user: made.user, code: made.activation_code })}`;
-  return [notice("good", t("invite.proven", { user: made.user })), h("h2", {}, t("invite.here")),
+  const place = h("div", {}, h("h2", {}, t("invite.here")),
     activation(() => ({ user: made.user, code: made.activation_code })),
     h("details", {}, h("summary", {}, t("invite.there")), h("p", {}, t(made.qr ? "invite.there.qr" : "invite.there.text", { until: clock(new Date(made.until)) })),
-      made.qr ? drawn(made.qr) : null, h("p", { class: "big mono" }, made.activation_code), h("p", { class: "address mono" }, link))];
+      made.qr ? drawn(made.qr) : null, h("p", { class: "big mono" }, made.activation_code), h("p", { class: "address mono" }, link)));
+  setTimeout(() => place.replaceChildren(notice("warning", t("invite.over")),
+    h("div", { class: "buttons" }, h("button", { type: "button", onclick: () => location.reload() }, t("again")))), Date.parse(made.until) - now());
+  return [notice("good", t("invite.proven", { user: made.user })), place];
 }
 
 // A QR code of rows of 0 and 1, with the margin that readers need.

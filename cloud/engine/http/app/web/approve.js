@@ -2,6 +2,7 @@
 import { plain } from "./base.js";
 import { busy, field, h, mark, notice } from "./dom.js";
 import { now, press, setPIN } from "./engine.js";
+import { explained } from "./form.js";
 import { newPIN, pinInput, wrongPIN } from "./pin.js";
 import { accounts, change, channel } from "./vault.js";
 import { gone as ends, known } from "./watch.js";
@@ -205,7 +206,7 @@ function send(button, answer, given = {}) {
       }
       shown.stage = from;
       shown.tried = answer;
-      trouble(t({ "engine.offline": "approve.offline", "engine.invalid": "pin.weak" }[refusal.key] ?? "approve.refused"));
+      trouble(refusal.key === "engine.offline" ? t("approve.offline") : explained(refusal));
     }
   });
 }

@@ -1,14 +1,19 @@
 // Bytes and texts: Base32 of otpauth addresses (RFC 4648 §6), Base64url of the
 // engine (§5), and the one error that pages show to people.
 
-// Refusal says why something was not done; key names its words.
+// Refusal says why something was not done; key names its words. One of the
+// engine's has its reason, too, where it gives one (docs/api.md).
 export class Refusal extends Error {
   constructor(key, values, cause) {
     super(key, { cause });
     this.key = key;
     this.values = values;
+    this.reason = "";
   }
 }
+
+// Says a refusal of one reason in words of the place where it happens.
+export const told = (reason, key) => (refusal) => { throw refusal.reason === reason ? new Refusal(key, {}, refusal) : refusal; };
 
 // A text from elsewhere on one line, without what hides or turns parts of it.
 export function plain(text, most = 128) {

@@ -1,6 +1,6 @@
 // The engine that serves this page, asked by /authenticator/v1, and the device
 // that asks: its keys and what it signs (docs/authenticator.md).
-import { Refusal, toBase64url, utf8 } from "./base.js";
+import { Refusal, toBase64url, told, utf8 } from "./base.js";
 
 const root = new URL("v1/", import.meta.url);
 const clockOff = 30_000; // milliseconds from which the engine's clock is taken
@@ -35,7 +35,8 @@ async function sign(key, word, ...lines) {
 // A code as people type it, as it is signed.
 const plain = (code) => code.replace(/[- ]/g, "").toLowerCase();
 
-// Asks once. The keys of refusals are "engine." and the kind of the error.
+// Asks once. The keys of refusals are "engine." and the kind of the error, unless
+// there are words for its reason.
 export async function call(method, path, { body, headers, wait = 0, signal } = {}) {
   const limit = AbortSignal.timeout(patience + wait);
   let answer, text;
@@ -65,8 +66,9 @@ function understood(answer, text) {
   if (answer.ok && content) {
     return content;
   }
-  const refusal = new Refusal(`engine.${content?.error?.code ?? "offline"}`, { message: content?.error?.message ?? "" });
-  refusal.status = answer.status;
+  const { code = "offline", reason = "", message = "" } = content?.error ?? {};
+  const refusal = new Refusal(`engine.${code}`, { message });
+  refusal.reason = reason;
   refusal.after = Number(content?.error?.retry_after ?? 0) * 1000;
   throw refusal;
 }
@@ -97,14 +99,13 @@ export async function activate(keys, user, code, name, pin) {
 
 // A call as a device; made once more if it was refused for a clock that is wrong.
 async function signed(account, ask) {
-  const before = offset;
   try {
     return await ask();
   } catch (refusal) {
-    if (refusal.key !== "engine.denied" || offset === before) {
+    if (refusal.reason !== "wrong_clock") {
       throw refusal;
     }
-    return ask();
+    return ask(); // the answer has told the time
   }
 }
 
@@ -124,9 +125,7 @@ export async function asOwner(who, method, path, body) {
   if (!who.token) {
     return asDevice(who, method, path, { body });
   }
-  return call(method, path, { body, headers: { Authorization: `Bearer ${who.token}` } }).catch((refusal) => {
-    throw refusal.status === 401 ? new Refusal("manage.over", {}, refusal) : refusal;
-  });
+  return call(method, path, { body, headers: { Authorization: `Bearer ${who.token}` } }).catch(told("ended", "manage.over"));
 }
 
 // What waits for an account, once it is other than version or the time is over.

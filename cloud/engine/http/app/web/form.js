@@ -27,7 +27,8 @@ export function explained(refusal) {
     reportError(refusal);
     return t("unexpected");
   }
-  return has(refusal.key) ? t(refusal.key, refusal.values) : t("engine.internal");
+  const key = [`reason.${refusal.reason}`, refusal.key].find(has);
+  return t(key ?? "engine.internal", refusal.values);
 }
 
 // Marks the first control that is empty.

@@ -132,7 +132,6 @@ async function install() {
 
 function online() {
   say(navigator.onLine ? "" : t("state.offline"));
-  document.body.classList.toggle("offline", !navigator.onLine);
 }
 
 async function begin() {

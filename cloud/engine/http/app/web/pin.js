@@ -16,7 +16,7 @@ export function newPIN(length = usualLength) {
     value() {
       const pin = first.value;
       mark(second, "");
-      mark(first, /^\d+$/.test(pin) && pin.length >= length && !weak(pin) ? "" : t("pin.rule", { length }));
+      mark(first, /^\d+$/.test(pin) && pin.length >= length ? "" : t("pin.rule", { length })); // what is guessed first the engine refuses
       if (first.hasAttribute("aria-invalid")) {
         return null;
       }
@@ -28,9 +28,3 @@ export function newPIN(length = usualLength) {
 
 // What is said of a wrong one; left are the tries that remain.
 export const wrongPIN = (left = 0) => t(left === 1 ? "pin.wrong.last" : "pin.wrong", { left });
-
-// Digits that are all alike, or in a row.
-function weak(pin) {
-  const steps = new Set(Array.from(pin.slice(1), (digit, i) => digit - pin[i]));
-  return steps.size === 1 && [0, 1, -1].includes([...steps][0]);
-}

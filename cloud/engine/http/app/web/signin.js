@@ -1,17 +1,12 @@
 // Signing in: the password and then a second factor that is there already, or a
 // pass of the helpdesk. What for, and what follows, is its caller's.
-import { Refusal } from "./base.js";
+import { told } from "./base.js";
 import { field, h } from "./dom.js";
 import { about, proveCode, provePass, signIn } from "./engine.js";
 import { complete, form, text } from "./form.js";
 import { has, t } from "./words.js";
 
 const ways = ["oath", "sms", "voiceMobile", "voiceOffice", "email"]; // second factors
-
-const denied = (key) => (refusal) => { throw refusal.key === "engine.denied" ? new Refusal(key) : full(refusal) ? new Refusal("invite.full") : refusal; };
-
-// Whoever has proven to be somebody may have as many devices as that user can have.
-const full = (refusal) => refusal.key === "engine.invalid" && /at most \d+ /.test(refusal.values.message);
 
 // The page. proven gets what the engine gives, and returns what is shown then;
 // purpose is activate or manage.
@@ -31,7 +26,7 @@ export function signInPage({ purpose, title, lead, user: known, proven }) {
     const way = h("select", {}, h("option", { value: "" }, t("signin.usual")), ways.map((name) => h("option", { value: name, selected: name === method }, t(`way.${name}`))));
     step(h("p", { class: "lead" }, lead), form(t("next"), async () => {
       if (complete(user, password)) {
-        bySecond(await signIn(user.value.trim(), password.value, purpose, way.value).catch(denied("invite.denied")));
+        bySecond(await signIn(user.value.trim(), password.value, purpose, way.value));
       }
     }, field(t("user"), user), field(t("password"), password)),
     h("button", { class: "plain flush", type: "button", onclick: byPass }, t("invite.pass")),
@@ -41,7 +36,7 @@ export function signInPage({ purpose, title, lead, user: known, proven }) {
     const pass = text({ autocomplete: "one-time-code", class: "mono" });
     step(h("p", { class: "lead" }, t("invite.pass.lead")), form(t("next"), async () => {
       if (complete(user, pass)) {
-        await done(await provePass(user.value.trim(), pass.value.trim(), purpose).catch(denied("invite.pass.denied")));
+        await done(await provePass(user.value.trim(), pass.value.trim(), purpose).catch(told("wrong_code", "invite.pass.denied")));
       }
     }, field(t("user"), user), field(t("invite.pass.label"), pass)),
     h("button", { class: "plain flush", type: "button", onclick: () => byPassword() }, t("invite.password")));
@@ -50,7 +45,7 @@ export function signInPage({ purpose, title, lead, user: known, proven }) {
     const code = text({ inputmode: "numeric", autocomplete: "one-time-code", class: "digits", maxlength: "10" });
     step(h("p", { class: "lead" }, has(`invite.second.${asked.method}`) ? t(`invite.second.${asked.method}`) : asked.prompt), form(t("next"), async () => {
       if (complete(code)) {
-        await done(await proveCode(asked.challenge, code.value.trim()).catch(denied("invite.second.denied")));
+        await done(await proveCode(asked.challenge, code.value.trim()));
       }
     }, field(t("invite.code"), code)),
     h("button", { class: "plain flush", type: "button", onclick: () => byPassword(asked.method) }, t("again")));

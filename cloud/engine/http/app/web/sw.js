@@ -1,5 +1,5 @@
 // The service worker: keeps the files of the page, whose names and version
-// stand in "kept", and shows what the engine pushes. Requests to the engine
+// stand in "kept", and shows what the engine pushes, in "words". Requests to the engine
 // pass it by.
 const shelf = `mfabridge-${kept.version}`;
 const page = new URL("../authenticator", self.location).href;
@@ -31,10 +31,14 @@ self.addEventListener("fetch", (event) => {
   }
 });
 
-const words = {
-  en: { push: (name) => `Sign-in to ${name} waits`, text: "Open the Authenticator to approve or deny it.", test: "A test: requests reach this device." },
-  de: { push: (name) => `Anmeldung bei ${name} wartet`, text: "Öffnen Sie den Authenticator, um sie zu bestätigen oder abzulehnen.", test: "Ein Test: Anfragen erreichen dieses Gerät." },
-};
+// The words of the page, in the language that was chosen on it, else in the
+// first of the browser's that there are words for. A worker has none of the
+// page's storage and is ended whenever it rests: the choice lies in a cache.
+async function language() {
+  const chosen = await (await caches.match(new URL("language", self.location), { cacheName: "authenticator-language" }))?.text();
+  const wanted = [chosen, ...navigator.languages].map((tag) => (tag ?? "").slice(0, 2).toLowerCase());
+  return wanted.find((tag) => Object.hasOwn(words, tag)) ?? "en";
+}
 
 // What is pushed only wakes: whoever opens the page sees what is so. A message
 // that cannot be read is shown as well, since browsers end a subscription that
@@ -42,19 +46,25 @@ const words = {
 self.addEventListener("push", (event) => {
   let told = {};
   try {
-    told = event.data.json();
+    told = event.data.json() ?? {};
   } catch {
     // shown without details
   }
-  event.waitUntil(Promise.all([self.registration.showNotification(...shown(told)), told.type === "test" ? arrived(told.id) : null]));
+  event.waitUntil(Promise.all([show(told), told.type === "test" ? arrived(told.id) : null]));
 });
 
-// What is shown of a message.
-function shown(told) {
-  const say = words[navigator.language.slice(0, 2)] ?? words.en, icon = new URL("icon-192.png", self.location).href;
-  const body = { notice: String(told.text ?? "").slice(0, 300), test: say.test }[told.type];
-  return [body === undefined ? say.push(String(told.application ?? "?").slice(0, 64)) : "Authenticator",
-    { body: body ?? say.text, tag: String(told.challenge ?? told.type ?? ""), requireInteraction: told.type === "push", icon }];
+// Shows a message.
+async function show(told) {
+  const lang = await language().catch(() => "en");
+  const t = (key, name, value) => words[lang][key].replace(`{${name}}`, () => String(value ?? "?").slice(0, 64));
+  let title = t("name"), body = t("notice.test");
+  if (told.type === "notice") {
+    body = told.kind === "device_added" ? t("notice.device_added", "name", told.name) : String(told.text ?? "").slice(0, 300);
+  } else if (told.type !== "test") {
+    [title, body] = [t("home.waits", "application", told.application), t("notice.open")];
+  }
+  await self.registration.showNotification(title, { body, lang, tag: String(told.challenge ?? told.type ?? ""), requireInteraction: told.type === "push",
+    icon: new URL("icon-192.png", self.location).href });
 }
 
 // Tells the page that a test has come.

@@ -30,6 +30,7 @@ export async function begin(heard) {
   tell = heard;
   document.addEventListener("visibilitychange", () => refresh(true)); // a connection may have died unseen
   window.addEventListener("online", () => refresh(true));
+  window.addEventListener("offline", () => refresh(true)); // the connections that stand would say so after a while only
   window.addEventListener("focus", () => refresh());
   onChange(() => refresh());
   await refresh();
@@ -90,7 +91,7 @@ async function run(account, signal) {
       leave();
     }
     if (failed && !signal.aborted) {
-      const removed = failed.key === "engine.denied";
+      const removed = failed.reason === "not_active";
       set(account, removed ? "removed" : "offline", {}, signal);
       await pause(Math.max(removed ? restMost : rest, failed.after ?? 0), signal);
       rest = Math.min(2 * rest, restMost);

@@ -4,6 +4,7 @@ import de from "./de.js";
 
 const dictionaries = { en, de };
 const kept = "mfabridge-language";
+const shared = new URL("language", import.meta.url); // in the cache from which the service worker takes it
 export const languages = { en: "English", de: "Deutsch" };
 export let language = "en";
 
@@ -11,6 +12,9 @@ export let language = "en";
 export function begin() {
   const wanted = [remembered(), ...navigator.languages].map((tag) => (tag ?? "").slice(0, 2).toLowerCase());
   use(wanted.find((tag) => dictionaries[tag]) ?? "en");
+  if (remembered() === language) {
+    share(language);
+  }
 }
 
 export function choose(tag) {
@@ -19,7 +23,14 @@ export function choose(tag) {
   } catch {
     // it counts until the page is closed
   }
+  share(tag);
   use(tag);
+}
+
+// Tells the service worker, which has no other storage and may be started anew
+// at any time.
+function share(tag) {
+  globalThis.caches?.open("authenticator-language").then((cache) => cache.put(shared, new Response(tag))).catch(() => {}); // it goes by the browser's then
 }
 
 function remembered() {
