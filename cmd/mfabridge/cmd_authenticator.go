@@ -28,7 +28,7 @@ func (p *program) authenticatorCommand() *cli.Command {
 	pin := &cli.StringFlag{Name: "pin", EnvVars: env("pin"), Usage: "the PIN of this authenticator, where it has one: `file:PATH`, env:NAME, or - (default: a prompt)"}
 	number := &cli.StringFlag{Name: "number", EnvVars: env("number"), Usage: "the `NUMBER` that the login shows, where it shows one"}
 	patience := &cli.DurationFlag{Name: "wait", EnvVars: env("wait"), Usage: "wait this `TIME` for a push to come (default: it is there already)"}
-	return &cli.Command{
+	command := &cli.Command{
 		Name:  "authenticator",
 		Usage: "a terminal authenticator: activate it, approve sign-ins, show codes",
 		Subcommands: []*cli.Command{
@@ -83,6 +83,30 @@ func (p *program) authenticatorCommand() *cli.Command {
 			{Name: "report", Usage: "say of a sign-in that was answered that it was somebody else's", ArgsUsage: "ID", Flags: one, Action: p.withDevice(p.reportApproval)},
 		},
 	}
+	for _, sub := range command.Subcommands {
+		do := sub.Action
+		sub.Action = func(c *cli.Context) error { return advised(do(c)) }
+	}
+	return command
+}
+
+// deviceAdvice is what to do about a refusal of the engine, by its reason.
+var deviceAdvice = map[cloud.Reason]string{
+	cloud.NoInvitation: "ask the helpdesk for an invitation",
+	cloud.DeviceLimit:  "remove one that you do not need: on the engine's page, under Settings, Look after my devices",
+	cloud.MethodLimit:  "remove an authenticator that you do not need, or ask the helpdesk to remove an old app or token",
+	cloud.LastMethod:   "add --lost if it is lost",
+	cloud.NotActive:    "it was removed: activate again, if you are invited",
+	cloud.NeedNextCode: "wait until the app or token shows the next code, and give that one",
+	cloud.WrongClock:   "set the clock of this machine",
+	cloud.WeakPIN:      "choose another PIN",
+}
+
+func advised(err error) error {
+	if advice := deviceAdvice[cloud.ReasonOf(err)]; err != nil && advice != "" && hint.Of(err) == "" {
+		return hint.Wrap(err, advice)
+	}
+	return err
 }
 
 func deviceFlag() cli.Flag {
@@ -167,11 +191,18 @@ func keepDevice(w io.Writer, d *device.Device) error {
 	return err
 }
 
-// activated gets the activation code as the options say, and uses it.
+// activated gets the activation code as the options say, and uses it. What can be
+// refused before is: a pass or a code of the old app is used up by then.
 func (p *program) activated(c *cli.Context, client *device.Client) (*device.Device, error) {
 	ctx, user, name := c.Context, c.String("user"), c.String("name")
+	if err := engine.CheckDeviceName(name); err != nil {
+		return nil, err
+	}
+	pin, err := p.pinAhead(c, client)
+	if err != nil {
+		return nil, err
+	}
 	made := engine.Activation{User: user}
-	var err error
 	switch {
 	case c.String("pass") != "":
 		var pass secret.Bytes
@@ -186,19 +217,29 @@ func (p *program) activated(c *cli.Context, client *device.Client) (*device.Devi
 	if err != nil {
 		return nil, err
 	}
-	pin, err := p.wordIf(c.String("pin"))
-	if err != nil {
-		return nil, err
-	}
 	d, err := client.Activate(ctx, made.User, made.Code, name, pin)
-	if errors.Is(err, device.ErrNeedsPIN) && pin.IsZero() {
+	for errors.Is(err, device.ErrNeedsPIN) || cloud.ReasonOf(err) == cloud.WeakPIN {
 		fmt.Fprintf(p.err, "%v\n", err)
-		if pin, err = p.word(""); err != nil {
-			return nil, err
+		if pin, err = p.word(""); err != nil || pin.IsZero() {
+			return nil, errors.Join(errors.New("no PIN was given, so nothing was activated"), err)
 		}
 		d, err = client.Activate(ctx, made.User, made.Code, name, pin)
 	}
 	return d, err
+}
+
+// pinAhead is the PIN that was given, if the engine takes one like it.
+func (p *program) pinAhead(c *cli.Context, client *device.Client) (secret.Bytes, error) {
+	pin, err := p.wordIf(c.String("pin"))
+	if err != nil || pin.IsZero() {
+		return pin, err
+	}
+	rules, err := client.About(c.Context)
+	if err != nil {
+		return pin, err
+	}
+	s := engine.Settings{Length: rules.PINLength, WeakPINs: rules.WeakPINs}
+	return pin, s.CheckPIN(pin)
 }
 
 // wordIf is word; zero where nothing says where it is.

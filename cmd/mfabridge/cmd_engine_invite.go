@@ -201,7 +201,7 @@ func (p *program) mailInvitees(c *cli.Context, e administrator, by engine.Actor,
 		switch err := e.MailInvitation(c.Context, by, i.user.ID); {
 		case err == nil:
 			sent++
-		case cloud.KindOf(err) == cloud.Throttled:
+		case cloud.ReasonOf(err) == cloud.MailedBefore:
 			before++
 		case cloud.KindOf(err) == cloud.Unsupported: // of nobody
 			return append(errs, hint.Wrap(err, "name the engine that runs by --store https://HOST, or its configuration by --engine-config, with public_url or --url"))
