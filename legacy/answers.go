@@ -147,6 +147,7 @@ func (s *loadAnswers) Record(r pfsdk.Record) error {
 		if err := s.addUser(s.answers.users); err != nil || bad == nil {
 			return err
 		}
+		s.summary.SkippedOwn++
 		return s.skip(&s.answers.users.values, r.Place.Line, bad)
 	case pfsdk.Device:
 		v := &s.devices.values

@@ -57,6 +57,7 @@ type Summary struct {
 	Rows        int64 // rows of users, readable or not
 	Users       int64 // users that Users yields
 	SkippedRows int64 // rows of any table that are left out as ROW_INVALID
+	SkippedOwn  int64 // of these, rows of users
 	Duplicates  int64 // Usernames that several rows have
 
 	// Of the users that are yielded:
@@ -73,6 +74,11 @@ type Summary struct {
 
 	Problems map[Code]int64 // occurrences
 }
+
+// DuplicateRows are the rows of users that can be read and are left out for
+// their Username, which another row has too. Every row of users is one of
+// these, one of SkippedOwn, or one of Users.
+func (s Summary) DuplicateRows() int64 { return s.Rows - s.Users - s.SkippedOwn }
 
 // FileDigest is one file that was read.
 type FileDigest struct {

@@ -161,6 +161,9 @@ func (l *loader) readTable(i int, v *values, row func(line int) (*badRow, error)
 			l.summary.Rows++
 		}
 		if bad != nil {
+			if p.about == aboutUsers {
+				l.summary.SkippedOwn++
+			}
 			if err := l.skip(v, line, bad); err != nil {
 				return err
 			}

@@ -193,7 +193,7 @@ func TestDuplicates(t *testing.T) {
 		t.Error(diff)
 	}
 	s := e.Summary()
-	if s.Rows != 15 || s.Users != 3 || s.Duplicates != 3 || s.SkippedRows != 3 || s.Devices != 1 || s.Tokens != 1 || s.LeftOut != 7 {
+	if s.Rows != 15 || s.Users != 3 || s.Duplicates != 3 || s.SkippedRows != 3 || s.SkippedOwn != 2 || s.DuplicateRows() != 10 || s.Devices != 1 || s.Tokens != 1 || s.LeftOut != 7 {
 		t.Errorf("summary %+v", s)
 	}
 	if diff := cmp.Diff(map[legacy.Code]int64{legacy.RowInvalid: 3, legacy.UserDuplicate: 3}, s.Problems); diff != "" {
@@ -270,7 +270,7 @@ func TestContoso(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			e := open(t, filepath.Join("..", "fixtures", name), legacy.Options{})
 			s := e.Summary()
-			if s.Rows != 67 || s.Users != 61 || s.Duplicates != 1 || s.DevicesWithSecret != usable || s.Files[1].Name != "users.csv" {
+			if s.Rows != 67 || s.Users != 61 || s.SkippedOwn != 4 || s.DuplicateRows() != 2 || s.Duplicates != 1 || s.DevicesWithSecret != usable || s.Files[1].Name != "users.csv" {
 				t.Errorf("summary %+v", s)
 			}
 			said := strings.Join(problems(t, e), "\n")

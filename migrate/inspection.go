@@ -162,7 +162,7 @@ func (j *InspectionJSON) Overview(o Overview) error {
 		Activity    activityForm             `json:"activity"`
 		Settings    settingsForm             `json:"settings"`
 	}{"summary", s.Outlook, s.Findings, s.Accepted, s.Modes, s.Methods, s.Countries, devicesForm{s.Devices, s.DevicesWithSecret},
-		devicesForm{int(e.Tokens), int(e.TokensWithSecret)}, s.Activated, rowsForm{e.Rows, e.Users, e.SkippedRows, e.Duplicates},
+		devicesForm{int(e.Tokens), int(e.TokensWithSecret)}, s.Activated, rowsForm{e.Rows, e.Users, e.SkippedRows, e.SkippedOwn, e.Duplicates, e.DuplicateRows()},
 		activityFormOf(e), settingsForm{o.Settings.Present, len(o.Settings.RadiusClients), len(o.Settings.LDAPClients),
 			len(o.Settings.Caching), len(o.Settings.TrustedIPs)}})
 	if err != nil {
@@ -172,10 +172,12 @@ func (j *InspectionJSON) Overview(o Overview) error {
 }
 
 type rowsForm struct {
-	Rows       int64 `json:"rows"`
-	Users      int64 `json:"users"`
-	Skipped    int64 `json:"skipped"`
-	Duplicates int64 `json:"duplicates"`
+	Rows          int64 `json:"rows"`
+	Users         int64 `json:"users"`
+	Skipped       int64 `json:"skipped"` // of all tables
+	SkippedUsers  int64 `json:"skipped_users"`
+	Duplicates    int64 `json:"duplicates"` // names
+	DuplicateRows int64 `json:"duplicate_rows"`
 }
 
 type settingsForm struct {

@@ -70,7 +70,7 @@ func (o Overview) facts() []fact {
 		out = append(out, fact{"export", clip(cmp.Or(e.Source, "of an unnamed source")) + dated(", made ", e.Created)})
 	}
 	out = append(out,
-		fact{"rows", fmt.Sprintf("%d of users, %d skipped, %d duplicate names", e.Rows, e.SkippedRows, e.Duplicates)},
+		fact{"rows", rowsText(e)},
 		fact{"tokens", fmt.Sprintf("%d, %d with a usable secret", e.Tokens, e.TokensWithSecret)},
 		fact{"asked by", byCount(modesOf(s))},
 		fact{"methods", byCount(s.Methods)},
@@ -94,6 +94,17 @@ func (o Overview) facts() []fact {
 		findings += fmt.Sprintf("; %d of them accepted", n)
 	}
 	return append(out, fact{"findings", findings})
+}
+
+// rowsText says what became of every row of users, and how many rows of other
+// tables cannot be read.
+func rowsText(e legacy.Summary) string {
+	text := fmt.Sprintf("%d of users: %d read, %d skipped, %d of %s", e.Rows, e.Users, e.SkippedOwn, e.DuplicateRows(),
+		Number(e.Duplicates, "duplicate name", "duplicate names"))
+	if other := e.SkippedRows - e.SkippedOwn; other > 0 {
+		text += fmt.Sprintf("; %d of other tables skipped", other)
+	}
+	return text
 }
 
 func dated(before string, t time.Time) string {

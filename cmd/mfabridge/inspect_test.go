@@ -43,7 +43,7 @@ func TestInspectText(t *testing.T) {
 		t.Errorf("it begins with:\n%.300s", r.out)
 	}
 	for _, want := range []string{
-		"\nrows          67 of users, 5 skipped, 1 duplicate names\n",
+		"\nrows          67 of users: 61 read, 4 skipped, 2 of 1 duplicate name; 1 of other tables skipped\n",
 		"\ncountries     +1 38, +44 15, +33 1, +49 1\n",
 		"\nactivity      3 attempts from 2024-09-01 to 2024-09-03; 2 users with one, 59 without; 1 attempt of 1 unknown name\n",
 		"\nother logins  ldap 1\n",

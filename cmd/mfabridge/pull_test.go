@@ -98,7 +98,7 @@ func TestPullIsReadByInspect(t *testing.T) {
 		}
 	}
 	r = must(t, exitDone, "inspect", out)
-	if !strings.Contains(r.out, "3 of users, 0 skipped, 0 duplicate names") || !strings.Contains(r.out, "PIN_NOT_MOVED") && !strings.Contains(r.out, "works") {
+	if !strings.Contains(r.out, "3 of users: 3 read, 0 skipped, 0 of 0 duplicate names") || !strings.Contains(r.out, "PIN_NOT_MOVED") && !strings.Contains(r.out, "works") {
 		t.Errorf("inspect says\n%s", r.out)
 	}
 	files, err := filepath.Glob(filepath.Join(out, "*"))
@@ -177,7 +177,7 @@ func TestPullSurvivesKills(t *testing.T) {
 	if n := settings.Load(); n > int32(200+kills*8) {
 		t.Errorf("%d requests for the settings of 200 users", n)
 	}
-	if r := must(t, exitDone, "inspect", out); !strings.Contains(r.out, "200 of users, 0 skipped, 0 duplicate names") {
+	if r := must(t, exitDone, "inspect", out); !strings.Contains(r.out, "200 of users: 200 read, 0 skipped, 0 of 0 duplicate names") {
 		t.Errorf("inspect says\n%s", r.out)
 	}
 }
