@@ -86,6 +86,9 @@ func announced(s string) extension {
 
 // readExtension reads an extension without a label.
 func readExtension(s string) extension {
+	if decimal(s) {
+		return extension{problem: "the extension ends in .0: a program took it for a decimal number"}
+	}
 	var e extension
 	for {
 		s = strings.TrimLeftFunc(s, isSeparator)

@@ -75,6 +75,9 @@ func (p *Parser) Parse(in Input) Result {
 	if len(in.CountryCode) > maxColumn || len(in.Number) > maxColumn || len(in.Extension) > maxColumn {
 		return Result{Problem: "a column is too long"}
 	}
+	if decimal(in.Number) {
+		return Result{Problem: "the number ends in .0: a program took it for a decimal number"}
+	}
 	d, tail := scan(in.Number)
 	if problem := d.problem(tail); problem != "" {
 		return Result{Problem: problem}

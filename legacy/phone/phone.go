@@ -6,7 +6,9 @@
 //
 // Spaces, "- . ( ) /", Unicode hyphens and spaces, full-width digits and
 // invisible left-to-right marks are folded away; "00" before 1 to 9 is "+".
-// A letter that is no label of an extension makes the number invalid. A number
+// A letter that is no label of an extension makes the number invalid, and so do
+// digits that end in ".0", which is how programs write what they take for a
+// decimal number: the 0 is none of the number's. A number
 // with its own calling code keeps it ([CountryConflict] if the column says
 // otherwise), else the column counts, else [Options].DefaultCountry
 // ([CountryAssumed]). A column that is no calling code of the world's plan is

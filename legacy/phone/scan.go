@@ -1,6 +1,9 @@
 package phone
 
-import "unicode/utf8"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 const (
 	maxColumn = 250 // bytes of a column that are looked at; the library's own limit
@@ -45,6 +48,15 @@ func (d *digits) add(c byte) {
 	}
 	d.buf[d.n] = c
 	d.n++
+}
+
+// decimal tells digits that a program wrote as a decimal number, "2079460000.0":
+// with the "." folded the 0 would be one of the number's own, and that of
+// somebody else in countries whose numbers differ in length.
+func decimal(s string) bool {
+	whole, zeros, ok := strings.Cut(strings.TrimSpace(s), ".")
+	whole = strings.TrimPrefix(whole, "+")
+	return ok && (zeros == "0" || zeros == "00") && whole != "" && strings.Trim(whole, "0123456789") == ""
 }
 
 // international tells where a number starts behind the mark of an international
