@@ -186,4 +186,5 @@ type OATHCapabilities struct {
 	Activates    bool  // a generator that was written verifies at once; false: the user has to activate it
 	MinSecret    int   // shortest secret, bytes
 	MaxSecret    int   // longest secret, bytes
+	MaxDrift     int   // steps that a generator's clock may be off, either way, and its codes are taken where Drift says so
 }

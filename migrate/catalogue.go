@@ -67,6 +67,7 @@ const (
 	TokenNotActivated        Code = "TOKEN_NOT_ACTIVATED"
 	SecretNotCompared        Code = "SECRET_NOT_COMPARED"
 	SecretAmbiguous          Code = "SECRET_AMBIGUOUS"
+	ClockOff                 Code = "CLOCK_OFF"
 
 	// About the mobile app.
 	DeviceNoSecret            Code = "DEVICE_NO_SECRET"
@@ -258,6 +259,8 @@ func tokenEntries() []Entry {
 			"Have one code of it tried in the target if you are not sure that its seed is the same."},
 		{SecretAmbiguous, SeverityWarning, "The secret is valid both as hexadecimal and as Base32, and nothing says which it is; it is not moved.",
 			"Prefix the secret with hex: or name its format with --secret-format."},
+		{ClockOff, SeverityWarning, "The clock of this token or app was off by more in the old server than the target makes up for. The code generator moves; until the target knows its clock, its codes are refused and it does not count.",
+			"Have two codes in a row tried in the target before the cut-over (mfabridge engine user resync), set the clock of the telephone, or replace the token."},
 	}
 }
 

@@ -42,6 +42,7 @@ func imaginary() cloud.Capabilities {
 			Activates:    true,
 			MinSecret:    10,
 			MaxSecret:    128,
+			MaxDrift:     500,
 		},
 		Telephony: everyWay,
 	}

@@ -111,6 +111,7 @@ type draft struct {
 	used      map[int]bool   // entries of now.OATH that a token or device of the row is
 	tokens    []string       // fingerprints of the row's tokens
 	refused   []string       // fingerprints of generators that may be somebody else's
+	off       []string       // fingerprints of generators whose codes the target refuses until it knows their clocks
 
 	outOfScope    bool   // skipped as disabled
 	telephonyEnds bool   // texts and calls, all that verifies the user, are not delivered for ever
@@ -158,12 +159,14 @@ func (d *draft) decide() *draft {
 		d.deviceRules()
 		d.pushRule()
 		d.notMoved()
-		if d.accountRules() {
+		if d.accountRules() && !d.claiming { // what follows claims nothing
 			d.defaultRule()
 			d.policyRule()
 		}
 	}
-	d.outlook()
+	if !d.claiming {
+		d.outlook()
+	}
 	return d
 }
 

@@ -172,7 +172,8 @@ func (d *draft) available(p cloud.Preference) bool {
 }
 
 // verifies tells whether the user could be verified in this way after the
-// plan. A generator that the user has yet to activate does not count.
+// plan. A generator that the user has yet to activate does not count, nor one
+// whose clock the target would have to learn first.
 func (d *draft) verifies(p cloud.Preference) bool {
 	if slices.Contains(d.now.ForbiddenWays, p) {
 		return false
@@ -185,7 +186,7 @@ func (d *draft) verifies(p cloud.Preference) bool {
 		if !d.caps.OATH.Activates {
 			works = works[:len(d.now.OATH)]
 		}
-		return slices.ContainsFunc(works, func(e cloud.OATHEntry) bool { return d.allowed(e.Method) })
+		return slices.ContainsFunc(works, func(e cloud.OATHEntry) bool { return d.allowed(e.Method) && !slices.Contains(d.off, e.Fingerprint) })
 	case cloud.SMS, cloud.VoiceMobile:
 		return d.after.Mobile != "" && d.allowed(cloud.Mobile)
 	case cloud.VoiceAlternateMobile:

@@ -351,6 +351,11 @@ func (d *draft) register(g generator) {
 	}
 	d.brings(g.method)
 	o := g.oath
+	if most := d.caps.OATH.MaxDrift; o.Drift < -most || o.Drift > most {
+		d.findAt(g.place, ClockOff, g.field, fmt.Sprintf("the clock of %s was off by %s of %d seconds, and the target makes up for %d",
+			g.label, Number(max(o.Drift, -o.Drift), "step", "steps"), o.Period, most))
+		o.Drift, d.off = 0, append(d.off, o.Fingerprint)
+	}
 	d.after.OATH = append(d.after.OATH, cloud.OATHEntry{Method: g.method, OATH: o})
 	d.change(cloud.Change{Op: cloud.Add, Method: g.method, After: cloud.Value{OATH: &o}}, g.reason)
 	if !d.caps.OATH.Activates {

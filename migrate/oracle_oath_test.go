@@ -162,6 +162,10 @@ func (o *oracle) put(i int, v *verdict, g gadget, company bool) []string {
 		return nil
 	}
 	v.has(g.method)
+	if off := g.params.Drift; off > o.caps.OATH.MaxDrift || -off > o.caps.OATH.MaxDrift {
+		v.say("CLOCK_OFF")
+		v.off = append(v.off, g.key)
+	}
 	if !o.caps.OATH.Activates {
 		v.say("TOKEN_NOT_ACTIVATED")
 	}

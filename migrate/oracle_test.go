@@ -55,6 +55,7 @@ type verdict struct {
 	moved     []cloud.Method
 	tokenKeys []string // secrets of tokens that are this user's
 	bad       []string // secrets that may be somebody else's
+	off       []string // secrets of generators whose clocks are too far off
 	seen      map[int]bool
 	added     int // generators
 	names     []string

@@ -25,7 +25,7 @@ func entra() cloud.Capabilities {
 		DefaultMethod: cloud.Access{Create: true, Read: true, Update: true},
 		Preferences:   []cloud.Preference{cloud.Push, cloud.OATHCode, cloud.SMS, cloud.VoiceMobile, cloud.VoiceAlternateMobile, cloud.VoiceOffice},
 		OATH: cloud.OATHCapabilities{Limit: 5, Algorithms: []cloud.Algorithm{cloud.SHA1, cloud.SHA256}, Digits: []int{6},
-			Periods: []int{30, 60}, Activates: true, MinSecret: 10, MaxSecret: 80},
+			Periods: []int{30, 60}, Activates: true, MinSecret: 10, MaxSecret: 80, MaxDrift: 2},
 		Telephony:        []cloud.Preference{cloud.SMS, cloud.VoiceMobile, cloud.VoiceAlternateMobile, cloud.VoiceOffice},
 		RetiresTelephony: true, Cloud: "global",
 	}

@@ -33,7 +33,7 @@ func engine() cloud.Capabilities {
 		DefaultIsUsed: true,
 		EmailVerifies: true,
 		OATH: cloud.OATHCapabilities{Limit: 5, Algorithms: []cloud.Algorithm{cloud.SHA1, cloud.SHA256}, Digits: []int{6, 8},
-			Periods: []int{30, 60}, Fingerprints: true, Activates: true, MinSecret: 10, MaxSecret: 128},
+			Periods: []int{30, 60}, Fingerprints: true, Activates: true, MinSecret: 10, MaxSecret: 128, MaxDrift: 500},
 		Telephony: []cloud.Preference{cloud.SMS, cloud.VoiceMobile, cloud.VoiceAlternateMobile, cloud.VoiceOffice},
 	}
 }

@@ -16,6 +16,10 @@ const (
 // maxSecretEntra is what 128 characters of Base32 hold, in bytes.
 const maxSecretEntra = 80
 
+// maxDriftEntra is the minute or two that Entra ID allows at a sign-in, in
+// steps; it is told of no drift.
+const maxDriftEntra = 2
+
 // capabilities are what the store takes by its kind and settings; the engine
 // enforces them as they stand here.
 func (e *Engine) capabilities() cloud.Capabilities {
@@ -34,7 +38,7 @@ func (e *Engine) capabilities() cloud.Capabilities {
 	c.DefaultMethod, c.DefaultIsUsed, c.EmailVerifies = all, true, true
 	c.Preferences = []cloud.Preference{cloud.Push, cloud.OATHCode, cloud.SMS, cloud.VoiceMobile, cloud.VoiceAlternateMobile, cloud.VoiceOffice}
 	c.OATH = cloud.OATHCapabilities{Limit: maxOATH, Algorithms: []cloud.Algorithm{cloud.SHA1, cloud.SHA256, cloud.SHA512},
-		Digits: []int{6, 8}, Periods: []int{30, 60}, Fingerprints: true, Activates: true, MinSecret: minSecret, MaxSecret: maxSecret}
+		Digits: []int{6, 8}, Periods: []int{30, 60}, Fingerprints: true, Activates: true, MinSecret: minSecret, MaxSecret: maxSecret, MaxDrift: maxDrift}
 	for preference, sender := range e.senders {
 		if sender.Delivers() {
 			c.Telephony = append(c.Telephony, preference)
@@ -60,7 +64,7 @@ func entraCapabilities(c *cloud.Capabilities, a Assumptions) {
 	c.DefaultMethod = cloud.Access{Create: true, Read: true, Update: true, Delete: a.UnsetDefault}
 	c.Preferences = []cloud.Preference{cloud.Push, cloud.OATHCode, cloud.SMS, cloud.VoiceMobile, cloud.VoiceAlternateMobile, cloud.VoiceOffice}
 	c.OATH = cloud.OATHCapabilities{Limit: maxOATH, Algorithms: []cloud.Algorithm{cloud.SHA1, cloud.SHA256},
-		Digits: []int{6}, Periods: []int{30, 60}, Activates: a.Activates, MinSecret: minSecret, MaxSecret: maxSecretEntra}
+		Digits: []int{6}, Periods: []int{30, 60}, Activates: a.Activates, MinSecret: minSecret, MaxSecret: maxSecretEntra, MaxDrift: maxDriftEntra}
 	c.Telephony = []cloud.Preference{cloud.SMS, cloud.VoiceAlternateMobile, cloud.VoiceMobile, cloud.VoiceOffice}
 	c.RetiresTelephony, c.Cloud = true, a.Cloud
 	if c.Cloud == "" {

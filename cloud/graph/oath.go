@@ -21,6 +21,7 @@ import (
 const (
 	devicesPath   = "/directory/authenticationMethodDevices/hardwareOathDevices"
 	maxSecretText = 128 // Base32 characters of a secret
+	maxDrift      = 2   // steps, the minute or two that a sign-in allows; Graph is told of no drift
 
 	statusAvailable = "available"
 	statusAssigned  = "assigned"

@@ -159,7 +159,7 @@ func (d *Directory) Capabilities(ctx context.Context) (cloud.Capabilities, error
 		Preferences: []cloud.Preference{cloud.Push, cloud.OATHCode, cloud.SMS, cloud.VoiceMobile,
 			cloud.VoiceAlternateMobile, cloud.VoiceOffice},
 		OATH: cloud.OATHCapabilities{Limit: maxOATH, Algorithms: []cloud.Algorithm{cloud.SHA1, cloud.SHA256}, Digits: []int{6},
-			Periods: []int{30, 60}, Activates: d.o.Activates, MinSecret: 1, MaxSecret: maxSecretText * 5 / 8},
+			Periods: []int{30, 60}, Activates: d.o.Activates, MinSecret: 1, MaxSecret: maxSecretText * 5 / 8, MaxDrift: maxDrift},
 		Telephony: []cloud.Preference{cloud.SMS, cloud.VoiceMobile, cloud.VoiceAlternateMobile, cloud.VoiceOffice},
 		Pace: cloud.Pace{PerSecond: d.o.Writes, Read: d.o.Writes * readUnits / unitsASecond,
 			Change: map[cloud.Method]float64{cloud.HardwareOATH: 3}},

@@ -174,6 +174,7 @@ type OATHLimits struct {
 	Activates    bool              `json:"activates"`
 	MinSecret    int               `json:"min_secret,omitempty"`
 	MaxSecret    int               `json:"max_secret,omitempty"`
+	MaxDrift     int               `json:"max_drift,omitempty"`
 }
 
 // Pace is how fast a target takes an apply.
