@@ -181,9 +181,3 @@ func holds(c *cloud.Change, found cloud.Value) bool {
 	}
 	return false
 }
-
-// loses tells whether c takes from the user what nobody could give back.
-func loses(c *PlannedChange) bool {
-	return c.Irreversible && (c.Op == cloud.Remove || c.Op == cloud.Update) &&
-		(c.Method.IsOATH() || c.Method == cloud.Authenticator)
-}

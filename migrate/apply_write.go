@@ -16,7 +16,7 @@ func (a *applier) refuse(t *task) {
 		return
 	}
 	for seq := range t.d.Changes {
-		if t.results[seq].Outcome == "" && loses(&t.d.Changes[seq]) && !a.opts.AllowIrreversible {
+		if t.results[seq].Outcome == "" && t.d.Changes[seq].Loses() && !a.opts.AllowIrreversible {
 			t.set(seq, cloud.Failed, "", &cloud.Error{Kind: cloud.Denied, Message: "nobody could give back what this takes from the user; it was not allowed in this run"})
 		}
 	}

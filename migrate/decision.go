@@ -51,6 +51,14 @@ type PlannedChange struct {
 	Irreversible bool   // undo could not put Before back
 }
 
+// Loses tells whether the change takes from the user what nobody could give
+// back. Apply leaves such a change out unless it is allowed; what is only
+// irreversible it makes.
+func (c *PlannedChange) Loses() bool {
+	return c.Irreversible && (c.Op == cloud.Remove || c.Op == cloud.Update) &&
+		(c.Method.IsOATH() || c.Method == cloud.Authenticator)
+}
+
 // Fact is something about the target's user that a decision relied on; apply
 // looks again before it writes.
 type Fact struct {

@@ -179,11 +179,7 @@ func (t *explaining) change(i int) {
 	if what.IsZero() {
 		what = c.Before
 	}
-	note := c.Reason
-	if c.Irreversible {
-		note += ", irreversible"
-	}
-	fmt.Fprintf(&t.b, "  %c %-16s %s  [%s]\n", opSymbols[c.Op], c.Method, Plain(t.value(c.Method, what)), Plain(note))
+	fmt.Fprintf(&t.b, "  %c %-16s %s  [%s]\n", opSymbols[c.Op], c.Method, Plain(t.value(c.Method, what)), Plain(c.Reason+irreversibleNote(c)))
 	for _, run := range e.History {
 		for _, r := range run.Results {
 			if r.Seq == i {

@@ -69,7 +69,7 @@ func TestShowText(t *testing.T) {
 		"ada\\u001b[31m (ada@contoso.example)  is changed, matched by upn, must act\n",
 		"  + mobile           +44 ********12  [sample]\n",
 		"  ~ office           +1 ********00 -> +1 ********01  [sample]\n",
-		"  - softwareOath     \"Phone\\u202e\" serial MFB-A, SHA1, 6 digits, 30 s  [sample, irreversible]\n",
+		"  - softwareOath     \"Phone\\u202e\" serial MFB-A, SHA1, 6 digits, 30 s  [sample, irreversible, left out without --allow-irreversible]\n",
 		"  ~ defaultMethod    sms -> oath  [sample]\n",
 		"  ! warning  PHONE_INVALID  BackupPhone: too short -- Ask the user.\n",
 		"eve  is skipped, locked out\n",

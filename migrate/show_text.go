@@ -135,16 +135,25 @@ func (t *text) change(c *PlannedChange) error {
 	case !c.Before.IsZero():
 		what = before + " -> " + after
 	}
-	note := c.Reason
-	if c.Irreversible {
-		note += ", irreversible"
-	}
+	note := c.Reason + irreversibleNote(c)
 	symbol := opSymbols[c.Op]
 	if c.Op == cloud.Set && c.Before.IsZero() {
 		symbol = '+'
 	}
 	t.line(cmp.Or(symbol, '~'), "%-16s %s  [%s]", c.Method, what, note)
 	return nil
+}
+
+// irreversibleNote says that undo could not take a change back, and where
+// apply does not make it unless it is told to.
+func irreversibleNote(c *PlannedChange) string {
+	switch {
+	case c.Loses():
+		return ", irreversible, left out without --allow-irreversible"
+	case c.Irreversible:
+		return ", irreversible"
+	}
+	return ""
 }
 
 // value is v as people read it, masked unless the whole report is revealed.

@@ -33,7 +33,7 @@ func (p *program) applyCommand() *cli.Command {
 		Flags: slices.Concat(reachFlags(), runFlags(), []cli.Flag{
 			planKeyFlag(), keyFlag(), formatFlag(),
 			&cli.IntFlag{Name: "max-removals", EnvVars: env("max-removals"), Usage: "allow `N` methods to be removed"},
-			&cli.BoolFlag{Name: "allow-irreversible", EnvVars: env("allow-irreversible"), Usage: "make changes that nothing can take back as well"},
+			&cli.BoolFlag{Name: "allow-irreversible", EnvVars: env("allow-irreversible"), Usage: "make changes as well that take from a user what nobody could give back"},
 			&cli.StringSliceFlag{Name: "wave", EnvVars: env("wave"), Usage: "apply only the wave `NAME`; several in the order given"},
 			&cli.StringFlag{Name: "gate", EnvVars: env("gate"), Usage: "run `CMD` between two waves, without a shell; it must end with 0"},
 		}),

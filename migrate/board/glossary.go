@@ -22,7 +22,7 @@ func glossary() []term {
 		{"Accepted finding", "A finding that a named person has seen and lives with. Accepting it changes nothing that the plan does."},
 		{"Gate", "A check that stops the work as long as there are errors that nobody has accepted."},
 		{"Guest", "A user of another organisation who works in this one."},
-		{"Irreversible change", "A change whose old value nobody holds, so that undo cannot put it back."},
+		{"Irreversible change", "A change that undo cannot take back: nobody holds the old value, or the target cannot be given it again."},
 		{"LDAP, RADIUS", "Two languages in which applications ask for a login. The shim speaks RADIUS."},
 		{"Masked", "Telephone numbers keep their country code and the last two digits, email addresses their first letter and what stands behind the @."},
 		{"Old server, export", "Microsoft MFA Server, which the organisation leaves, and the files that its users were written to."},

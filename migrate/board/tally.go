@@ -21,10 +21,11 @@ type tally struct {
 	outlook      map[migrate.Outlook]int
 	actions      map[migrate.Action]int
 	ops          map[cloud.Op]int
-	irreversible int
+	lost         int                  // changes that apply leaves out unless it is told otherwise
+	irreversible map[cloud.Method]int // changes that it makes and undo cannot take back
 	findings     map[migrate.Code]int // occurrences, those of no user included
 	affected     map[migrate.Code]int // users who have it, each once
-	severity     map[migrate.Code]migrate.Severity
+	kinds        map[kind]*kindCount
 	causes       map[migrate.Outlook]map[migrate.Code]int // users by group and finding
 	moves        map[cloud.Method]*moves
 	waves        []wave // those of the plan, then others in order of appearance
@@ -35,6 +36,15 @@ type tally struct {
 	problemCount int
 	domains      domains
 }
+
+// kind is a finding as one severity: some are less grave for some users.
+type kind struct {
+	code     migrate.Code
+	severity migrate.Severity
+}
+
+// kindCount counts how often a kind occurs, and users who have it, each once.
+type kindCount struct{ n, users int }
 
 // moves counts the changes of one method.
 type moves struct{ added, changed, removed int }
@@ -89,7 +99,7 @@ func classOf(d *migrate.Decision) int {
 func count(ctx context.Context, p migrate.PlanReader, o Options) (*tally, error) {
 	t := &tally{
 		outlook: map[migrate.Outlook]int{}, actions: map[migrate.Action]int{}, ops: map[cloud.Op]int{},
-		findings: map[migrate.Code]int{}, affected: map[migrate.Code]int{}, severity: map[migrate.Code]migrate.Severity{},
+		irreversible: map[cloud.Method]int{}, findings: map[migrate.Code]int{}, affected: map[migrate.Code]int{}, kinds: map[kind]*kindCount{},
 		causes: map[migrate.Outlook]map[migrate.Code]int{}, moves: map[cloud.Method]*moves{}, waveAt: map[string]int{},
 		named: map[migrate.Outlook][]named{},
 	}
@@ -110,7 +120,7 @@ func count(ctx context.Context, p migrate.PlanReader, o Options) (*tally, error)
 		}
 		t.findings[f.Code]++
 		f.Severity = severityOf(f.Severity)
-		t.severity[f.Code] = f.Severity
+		t.kind(&f).n++
 		if t.problemCount++; len(t.problems) < maxProblems {
 			t.problems = append(t.problems, f)
 		}
@@ -137,13 +147,34 @@ func (t *tally) user(d *migrate.Decision) {
 	for i := range d.Findings {
 		f := &d.Findings[i]
 		t.findings[f.Code]++
-		t.severity[f.Code] = severityOf(f.Severity)
+		kind := t.kind(f)
+		kind.n++
 		if !seen(d.Findings[:i], f.Code) {
+			kind.users++
 			t.affected[f.Code]++
 			causes[f.Code]++
 		}
 	}
 	t.name(d)
+}
+
+// kind is what is counted of findings like f.
+func (t *tally) kind(f *migrate.Finding) *kindCount {
+	k := kind{f.Code, severityOf(f.Severity)}
+	if t.kinds[k] == nil {
+		t.kinds[k] = new(kindCount)
+	}
+	return t.kinds[k]
+}
+
+// gravest is the gravest severity that a code has in the plan.
+func (t *tally) gravest(code migrate.Code) migrate.Severity {
+	for _, s := range migrate.Severities {
+		if t.kinds[kind{code, s}] != nil {
+			return s
+		}
+	}
+	return migrate.SeverityError
 }
 
 // severityOf takes a severity that this version does not know for an error.
@@ -165,8 +196,11 @@ func seen(findings []migrate.Finding, code migrate.Code) bool {
 
 func (t *tally) change(c *migrate.PlannedChange) {
 	t.ops[c.Op]++
-	if c.Irreversible {
-		t.irreversible++
+	switch {
+	case c.Loses():
+		t.lost++
+	case c.Irreversible:
+		t.irreversible[c.Method]++
 	}
 	m := t.moves[c.Method]
 	if m == nil {
@@ -223,10 +257,15 @@ func (t *tally) name(d *migrate.Decision) {
 }
 
 // total is the number of changes.
-func (t *tally) total() int {
-	n := 0
-	for _, ops := range t.ops {
-		n += ops
+func (t *tally) total() int { return sum(t.ops) }
+
+// staying is the number of changes that apply makes and undo cannot take back.
+func (t *tally) staying() int { return sum(t.irreversible) }
+
+func sum[K comparable](counts map[K]int) int {
+	total := 0
+	for _, n := range counts {
+		total += n
 	}
-	return n
+	return total
 }

@@ -153,7 +153,10 @@ func (c *coder) detail(d *migrate.Decision) error {
 // what is done, why.
 func kindOf(c *migrate.PlannedChange) string {
 	why := text(c.Reason)
-	if c.Irreversible {
+	switch {
+	case c.Loses():
+		why += "; cannot be taken back, and is left out unless it is allowed"
+	case c.Irreversible:
 		why += "; cannot be taken back"
 	}
 	return methodName(c.Method) + "\n" + opWords(c) + "\n" + why

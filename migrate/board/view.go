@@ -282,8 +282,23 @@ func changesSentence(t *tally) string {
 	}
 	created := t.actions[migrate.Create]
 	s := fmt.Sprintf("The plan makes %s, %s of them new accounts.", some(t.total(), "change"), num(created))
-	if t.irreversible == 0 {
+	if t.lost+t.staying() == 0 {
 		return s + " Undo can take all of them back."
 	}
-	return s + " " + some(t.irreversible, "change") + " cannot be taken back by undo; apply leaves them out unless it is told otherwise."
+	if n := t.staying(); n > 0 {
+		s += " " + some(n, "change") + " cannot be taken back by undo: " + stayingWords(t) + "."
+	}
+	if t.lost > 0 {
+		s += " " + some(t.lost, "change") + " would take from a user what nobody could give back; apply leaves that out unless it is told otherwise."
+	}
+	return s
+}
+
+// stayingWords names the changes that undo cannot take back: "Mobile phone (12)".
+func stayingWords(t *tally) string {
+	var parts []string
+	for _, m := range sortedKeys(t.irreversible) {
+		parts = append(parts, methodName(m)+" ("+num(t.irreversible[m])+")")
+	}
+	return strings.Join(parts, ", ")
 }

@@ -17,7 +17,9 @@ type severityView struct {
 
 type codeView struct {
 	Code            string
-	Number          int
+	Number          int    // in the page's list of codes
+	ID              string // on the page; links lead to the gravest
+	Again           bool   // it stands under a graver severity, too
 	Count, Users    string
 	Width           string
 	Meaning, Action string
@@ -30,18 +32,22 @@ func (v *view) findings(t *tally) {
 	for _, n := range t.findings {
 		most = max(most, n)
 	}
+	linked := map[migrate.Code]bool{}
 	for _, severity := range migrate.Severities {
 		s := severityView{Word: string(severity), Name: severityName(severity), Says: severityMeaning(severity)}
 		total := 0
 		for i, e := range codesOf(t) {
-			n := t.findings[e.Code]
-			if n == 0 || e.Severity != severity {
+			k := t.kinds[kind{e.Code, severity}]
+			if k == nil {
 				continue
 			}
-			total += n
-			users := t.affected[e.Code]
-			c := codeView{Code: text(string(e.Code)), Number: i, Count: num(n), Width: width(n, most), Meaning: e.Meaning, Action: e.Action, n: n, Affected: users > 0}
-			if c.Users = some(users, "user"); users == 0 {
+			total += k.n
+			c := codeView{Code: text(string(e.Code)), Number: i, ID: fmt.Sprintf("code-%d", i), Again: linked[e.Code], Count: num(k.n), Width: width(k.n, most), Meaning: e.Meaning, Action: e.Action, n: k.n, Affected: k.users > 0}
+			if c.Again {
+				c.ID += "-" + string(severity)
+			}
+			linked[e.Code] = true
+			if c.Users = some(k.users, "user"); k.users == 0 {
 				c.Users = "belongs to no user"
 			}
 			s.Codes = append(s.Codes, c)

@@ -143,9 +143,13 @@ func (v *view) decide(h migrate.Header, accepted map[migrate.Code]int, t *tally)
 			v.Decisions = append(v.Decisions, decision{text(string(e.Code)), i, e.Meaning, e.Action, count})
 		}
 	}
-	if t.irreversible > 0 {
-		v.Decisions = append(v.Decisions, decision{What: "Changes that undo cannot take back, since nobody holds the old value.",
-			Do: "Leave them out, or allow them when the plan is carried out (apply --allow-irreversible).", Count: num(t.irreversible)})
+	if n := t.staying(); n > 0 {
+		v.Decisions = append(v.Decisions, decision{What: "Changes that apply makes and undo cannot take back, since the target cannot be given the old state again: " + stayingWords(t) + ".",
+			Do: "Live with them (what users are asked first goes with its method), or plan without them.", Count: num(n)})
+	}
+	if t.lost > 0 {
+		v.Decisions = append(v.Decisions, decision{What: "Changes that would take from a user what nobody could give back.",
+			Do: "Leave them out, as apply does by itself, or allow them when the plan is carried out (apply --allow-irreversible).", Count: num(t.lost)})
 	}
 	v.Open = len(v.Decisions)
 }

@@ -254,7 +254,7 @@ func codesOf(t *tally) []migrate.Entry {
 	}
 	for _, code := range sortedKeys(t.findings) {
 		if !known[code] {
-			all = append(all, migrate.Entry{Code: code, Severity: t.severity[code], Meaning: "This version of mfabridge does not know this finding.", Action: "Read the plan with the version that made it."})
+			all = append(all, migrate.Entry{Code: code, Severity: t.gravest(code), Meaning: "This version of mfabridge does not know this finding.", Action: "Read the plan with the version that made it."})
 		}
 	}
 	return all

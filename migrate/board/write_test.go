@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"mfabridge/cloud"
 	"mfabridge/migrate"
 	"mfabridge/migrate/board"
 )
@@ -70,6 +71,70 @@ func TestOpenQuestions(t *testing.T) {
 	}
 	if text := page(t, p, board.Options{}); !strings.Contains(text, "<strong>1 question is open.") || !strings.Contains(text, "1 change cannot be taken back by undo") {
 		t.Error("a change that cannot be taken back is no question")
+	}
+}
+
+// What apply leaves out by itself and what it makes although undo cannot take
+// it back are two questions.
+func TestIrreversibleAndLost(t *testing.T) {
+	none := cloud.Value{}
+	first := change(cloud.Set, cloud.DefaultMethod, none, cloud.TextValue("sms"))
+	gone := change(cloud.Remove, cloud.SoftwareOATH, cloud.Value{OATH: &cloud.OATH{Name: "Phone"}}, none)
+	first.Irreversible, gone.Irreversible = true, true
+	const stays, leaves = "2 changes cannot be taken back by undo: Asked first by (2).", "1 change would take from a user what nobody could give back; apply leaves that out"
+	for _, c := range []struct {
+		changes        []migrate.PlannedChange
+		says, saysNot  string
+		questions, all string
+	}{
+		{[]migrate.PlannedChange{first, first}, stays, "apply leaves", "<strong>1 question is open.", "apply makes and undo cannot take back"},
+		{[]migrate.PlannedChange{gone}, leaves, "cannot be taken back by undo", "<strong>1 question is open.", "as apply does by itself"},
+		{[]migrate.PlannedChange{first, first, gone}, stays + " " + leaves, "Undo can take all", "<strong>2 questions are open.", "what nobody could give back"},
+		{nil, "Undo can take all of them back.", "cannot be taken back by undo", "No question is open.", ""},
+	} {
+		p := plan(1)
+		p.problems, p.header.Preflight, p.header.Accepted = nil, nil, nil
+		p.user = func(int) migrate.Decision {
+			d := person(5)
+			d.Changes = append(d.Changes, c.changes...)
+			return d
+		}
+		text := page(t, p, board.Options{})
+		for _, want := range []string{c.says, c.questions, c.all} {
+			if !strings.Contains(text, want) {
+				t.Errorf("%d changes: %q is missing", len(c.changes), want)
+			}
+		}
+		if strings.Contains(text, c.saysNot) {
+			t.Errorf("%d changes: it says %q", len(c.changes), c.saysNot)
+		}
+	}
+}
+
+// A code that is a warning for some and only info for others counts under both,
+// as in the other reports, and links lead to the graver.
+func TestOneCodeOfTwoSeverities(t *testing.T) {
+	p := plan(8)
+	p.problems = nil
+	p.user = func(i int) migrate.Decision {
+		d := person(5)
+		d.Findings = []migrate.Finding{finding(migrate.TelephonyRetirement, migrate.SeverityInfo, "the provider delivers")}
+		if i < 3 {
+			d.Findings[0].Severity = migrate.SeverityWarning
+		}
+		return d
+	}
+	text := page(t, p, board.Options{})
+	got := map[string]string{}
+	for _, m := range regexp.MustCompile(`badge (\w+)">[^<]*</span> <span class="count">(\d+)<`).FindAllStringSubmatch(text, -1) {
+		got[m[1]] = m[2]
+	}
+	if got["error"] != "0" || got["warning"] != "3" || got["info"] != "5" {
+		t.Errorf("findings by severity: %v", got)
+	}
+	ids := regexp.MustCompile(`<li id="(code-\d+(?:-\w+)?)">`).FindAllStringSubmatch(text, -1)
+	if len(ids) != 2 || ids[1][1] != ids[0][1]+"-info" {
+		t.Errorf("they stand as %v", ids)
 	}
 }
 
