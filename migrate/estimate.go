@@ -1,7 +1,9 @@
 package migrate
 
 import (
+	"maps"
 	"math"
+	"slices"
 	"strconv"
 	"time"
 
@@ -20,7 +22,8 @@ type Estimate struct {
 // EstimateOf estimates the changes that s counts.
 func EstimateOf(s *Summary, caps *cloud.Capabilities) Estimate {
 	changes, units := 0, 0.0
-	for method, n := range s.ChangesOf {
+	for _, method := range slices.Sorted(maps.Keys(s.ChangesOf)) { // in one order: sums of fractions depend on it
+		n := s.ChangesOf[method]
 		changes += n
 		cost, ok := caps.Pace.Change[method]
 		if !ok {

@@ -29,12 +29,17 @@ func (f findings) of(code Code, field, detail string) Finding {
 	return Finding{Code: code, Severity: e.Severity, Field: field, Detail: Plain(detail), Action: e.Action}
 }
 
-// problem makes the finding of a problem of the export. A code that the
-// catalogue does not have becomes EXPORT_PROBLEM and stands in the detail.
+// problem makes the finding of a problem of the export. Its detail names the
+// user and the column, since not every report has room for both beside the
+// place. A code that the catalogue does not have becomes EXPORT_PROBLEM and
+// stands in the detail.
 func (f findings) problem(p legacy.Problem) Finding {
 	code, detail := Code(p.Code), p.Detail
+	if p.Field != "" && p.Code != legacy.UserDuplicate && !strings.HasPrefix(detail, p.Field) {
+		detail = p.Field + ": " + detail
+	}
 	if _, ok := f[code]; !ok {
-		code, detail = ExportProblem, string(p.Code)+": "+p.Detail
+		code, detail = ExportProblem, string(p.Code)+": "+detail
 	}
 	if p.Username != "" {
 		detail = fmt.Sprintf("%s: %s", p.Username, detail)

@@ -244,6 +244,7 @@ func TestRowsThatWouldMeet(t *testing.T) {
 func TestProblemsOfTheExport(t *testing.T) {
 	src := &export{users: []legacy.User{ada()}, problems: []legacy.Problem{
 		{Code: legacy.RowInvalid, Place: legacy.Place{File: "users.csv", Line: 3, Column: 7}, Field: "Enabled", Detail: "is no boolean"},
+		{Code: legacy.ColumnUnknown, Place: legacy.Place{File: "users.csv", Line: 1, Column: 9}, Field: "Pin", Detail: "nothing is read from it"},
 		{Code: legacy.UserDuplicate, Place: legacy.Place{File: "users.csv", Line: 4}, Username: "Ben", Detail: "lines 4 and 9"},
 		{Code: "SOMETHING_NEW", Place: legacy.Place{File: "x"}, Detail: "odd"},
 	}}
@@ -257,7 +258,8 @@ func TestProblemsOfTheExport(t *testing.T) {
 		got = append(got, fmt.Sprint(f.Code, "|", f.Severity, "|", f.Place, "|", f.Field, "|", f.Detail, "|", f.Action != ""))
 	}
 	want := []string{
-		"ROW_INVALID|error|users.csv:3:7|Enabled|is no boolean|true",
+		"ROW_INVALID|error|users.csv:3:7|Enabled|Enabled: is no boolean|true",
+		"COLUMN_UNKNOWN|info|users.csv:1:9|Pin|Pin: nothing is read from it|true",
 		"USER_DUPLICATE|error|users.csv:4||Ben: lines 4 and 9|true",
 		"EXPORT_PROBLEM|error|x||SOMETHING_NEW: odd|true",
 	}

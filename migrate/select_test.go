@@ -298,3 +298,15 @@ func TestEstimate(t *testing.T) {
 		t.Errorf("of a target with a pace: %+v", e)
 	}
 }
+
+// Sums of fractions depend on their order, which must not be that of a map.
+func TestEstimateIsTheSameEveryTime(t *testing.T) {
+	s := migrate.Summary{ChangesOf: map[cloud.Method]int{cloud.Mobile: 1, cloud.Office: 1, cloud.Email: 1, cloud.AlternateMobile: 1}}
+	pace := cloud.Pace{PerSecond: 1, Change: map[cloud.Method]float64{cloud.Mobile: 0.9, cloud.Office: 0.7, cloud.Email: 0.8, cloud.AlternateMobile: 1e16}}
+	first := migrate.EstimateOf(&s, &cloud.Capabilities{Pace: pace}).Requests
+	for range 200 {
+		if e := migrate.EstimateOf(&s, &cloud.Capabilities{Pace: pace}); e.Requests != first {
+			t.Fatalf("%d requests, then %d", first, e.Requests)
+		}
+	}
+}

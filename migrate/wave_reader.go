@@ -41,12 +41,13 @@ type waveReader interface {
 }
 
 func (w inWave) Summary() Summary {
-	if s := w.PlanReader.Summary().Waves[w.name]; s != nil {
-		own := *s
+	whole, own := w.PlanReader.Summary(), NewSummary()
+	if s := whole.Waves[w.name]; s != nil {
+		own = *s
 		own.Waves = map[string]*Summary{w.name: s}
-		return own
 	}
-	return NewSummary()
+	own.LeftOut = whole.LeftOut // the scope is that of the whole plan
+	return own
 }
 
 // wavesOf are the waves of a plan in the order of its options, or the one that
