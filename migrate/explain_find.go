@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -21,7 +22,8 @@ func findDecision(ctx context.Context, p PlanReader, name string) (Decision, err
 	if p.Sealed() {
 		view = Revealed
 	}
-	wanted := legacy.Fold(strings.TrimSpace(name))
+	wanted, alike := legacy.Fold(name), fold(name)
+	var same *Decision  // whom a target would know by this name
 	var bare []Decision // whose name without a domain is meant; at most mostNear
 	near := nearNames{wanted: []rune(bareName(wanted))}
 	for d, err := range p.Users(ctx, view) {
@@ -32,6 +34,10 @@ func findDecision(ctx context.Context, p PlanReader, name string) (Decision, err
 		if username == wanted || upn == wanted && upn != "" {
 			return d, nil
 		}
+		if fold(d.Username) == alike || d.UPN != "" && fold(d.UPN) == alike {
+			same = &d
+			continue
+		}
 		if b := bareName(wanted); b != "" && (bareName(username) == b || bareName(upn) == b) {
 			if len(bare) < mostNear {
 				bare = append(bare, d)
@@ -39,6 +45,9 @@ func findDecision(ctx context.Context, p PlanReader, name string) (Decision, err
 			continue
 		}
 		near.add(username, d.Username)
+	}
+	if same != nil {
+		return *same, nil
 	}
 	// A domain that was said has to be that of the user.
 	if bareName(wanted) == wanted && len(bare) == 1 {
@@ -52,11 +61,37 @@ func findDecision(ctx context.Context, p PlanReader, name string) (Decision, err
 	if bareName(wanted) == wanted && len(bare) > 1 {
 		what = fmt.Sprintf("the plan has several users %q", Plain(name))
 	}
-	advice := "give the Username of the old server or the user principal name; rows that could not be read are among the findings of the export"
-	if names = append(names, near.names...); len(names) > 0 {
+	advice, err := leftOut(ctx, p, wanted)
+	if names = append(names, near.names...); advice == "" && len(names) > 0 {
 		advice = "is one of these meant? " + Plain(strings.Join(names[:min(len(names), mostNear)], ", "))
 	}
-	return Decision{}, hint.Wrap(&cloud.Error{Kind: cloud.NotFound, Message: what}, advice)
+	if err != nil {
+		return Decision{}, err
+	}
+	return Decision{}, hint.Wrap(&cloud.Error{Kind: cloud.NotFound, Message: what},
+		cmp.Or(advice, "give the Username of the old server or the user principal name"+outsideWords(p.Summary().LeftOut)))
+}
+
+// leftOut says what a plan knows of a name that none of its users has: why the
+// row was left out. Empty: nothing.
+func leftOut(ctx context.Context, p PlanReader, wanted string) (string, error) {
+	for f, err := range p.Problems(ctx) {
+		if err != nil {
+			return "", err
+		}
+		if strings.HasPrefix(legacy.Fold(f.Detail), wanted+": ") {
+			return fmt.Sprintf("the export has %s%s: %s. %s", f.Code, at(f.Place), f.Detail, f.Action), nil
+		}
+	}
+	return "", nil
+}
+
+// outsideWords reminds of rows that a plan is not about.
+func outsideWords(rows int) string {
+	if rows == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; %s of the export outside of the plan's scope", Number(rows, "row is", "rows are"))
 }
 
 // bareName is a folded name without its domain: of ada@contoso.example and
