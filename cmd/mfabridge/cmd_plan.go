@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -159,7 +160,7 @@ func (p *program) planTarget(c *cli.Context, to place) (*planTarget, error) {
 		if err != nil {
 			return nil, err
 		}
-		t = planTarget{DirectoryReader: e, close: end}
+		t = planTarget{DirectoryReader: unmade{e}, close: end}
 		t.Kind, t.Assumed = string(with.Kind), with.Assumed.Words()
 	}
 	caps, err := t.Capabilities(c.Context)
@@ -168,6 +169,20 @@ func (p *program) planTarget(c *cli.Context, to place) (*planTarget, error) {
 	}
 	t.Given, t.Instance, t.Product = to.given, caps.Instance, caps.Product
 	return &t, nil
+}
+
+// unmade is a target that does not exist yet. What it takes the empty store
+// says; that nobody is there needs no store to be asked for every name.
+type unmade struct{ *embedded }
+
+// Find implements [cloud.DirectoryReader].
+func (unmade) Find(_ context.Context, keys []cloud.Key) ([][]cloud.UserID, error) {
+	return make([][]cloud.UserID, len(keys)), nil
+}
+
+// Read implements [cloud.DirectoryReader].
+func (unmade) Read(_ context.Context, ids []cloud.UserID) ([]cloud.User, error) {
+	return make([]cloud.User, len(ids)), nil
 }
 
 // kindOfTarget is the kind of a store; an engine elsewhere does not say, its
@@ -327,11 +342,15 @@ func ruleFiles(c *cli.Context, opt *migrate.Options) (err error) {
 	return nil
 }
 
-// inForce lists the options that shaped a plan, for its header.
+// inForce lists the options that shaped a plan, for its header. Where the keys
+// of the export lie shapes nothing, and is nobody's business who reads it.
 func inForce(c *cli.Context) map[string]string {
 	out := map[string]string{}
 	for _, flag := range slices.Concat(ruleFlags(), matchFlags(), exportFlags()) {
 		name := flag.Names()[0]
+		if slices.Contains([]string{"identity", "passphrase", "pskc-key", "pskc-passphrase"}, name) {
+			continue
+		}
 		switch flag.(type) {
 		case *cli.BoolFlag:
 			out[name] = strconv.FormatBool(c.Bool(name))

@@ -40,6 +40,32 @@ func TestInspectOfEveryShape(t *testing.T) {
 	}
 }
 
+// A plan does not say where the keys of its export lie.
+func TestPlanOfASealedExport(t *testing.T) {
+	s := story{folder: t.TempDir()}
+	shapes, err := fixtures.WriteShapes(s.folder, fixtures.Contoso())
+	if err != nil {
+		t.Fatal(err)
+	}
+	passphrase := s.path("where-it-lies")
+	if err := os.WriteFile(passphrase, []byte(fixtures.Passphrase), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range shapes {
+		if !strings.HasSuffix(path, ".age") {
+			continue
+		}
+		must(t, exitDone, "plan", path, "--to", "sqlite:"+s.path("cloud.db"), "-o", s.path("move.plan"), "--overwrite", "--passphrase", "file:"+passphrase)
+		for _, format := range []string{"text", "json", "html"} {
+			if r := must(t, exitDone, "show", s.path("move.plan"), "--format", format); strings.Contains(r.out, "where-it-lies") {
+				t.Errorf("%s says where the pass phrase is", format)
+			}
+		}
+		return
+	}
+	t.Fatal("no shape is sealed")
+}
+
 // groupLine heads the findings of one code: "  ROW_INVALID, 5".
 var groupLine = regexp.MustCompile(`(?m)^  [A-Z_]+, \d+$`)
 
