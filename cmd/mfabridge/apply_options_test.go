@@ -1,6 +1,8 @@
 package main
 
 import (
+	"crypto/sha256"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -31,6 +33,22 @@ func TestApplyOptionsRefused(t *testing.T) {
 	}
 	if _, err := os.Stat(s.plan + ".journal"); err == nil {
 		t.Error("a run that did not begin left a journal")
+	}
+}
+
+// A digest is the same one in capitals, as PowerShell and certutil write it.
+func TestExpectAnyCase(t *testing.T) {
+	s := planned(t)
+	text, err := os.ReadFile(s.plan)
+	if err != nil {
+		t.Fatal(err)
+	}
+	digest := fmt.Sprintf("%X", sha256.Sum256(text))
+	if r := mfabridge(t, "apply", s.plan, "--expect", strings.Repeat("0", len(digest)), "--max-users", "1"); r.code != exitFailed {
+		t.Errorf("another digest: exit code %d, %s", r.code, r.err)
+	}
+	if r := mfabridge(t, "apply", s.plan, "--expect", digest+"\r", "--max-users", "1"); r.code != exitNotNow { // the limit
+		t.Errorf("in capitals: exit code %d, %s", r.code, r.err)
 	}
 }
 
