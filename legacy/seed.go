@@ -2,10 +2,10 @@ package legacy
 
 import (
 	"bytes"
-	"encoding/base32"
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
+	"unicode/utf8"
 
 	"mfabridge/internal/secret"
 )
@@ -46,11 +46,10 @@ func decodeSeed(text []byte, format string) (key []byte, state SeedState, proble
 			break
 		}
 	}
-	plain := make([]byte, 0, len(text))
-	for _, part := range bytes.Fields(text) {
-		plain = append(plain, part...)
+	plain, copied := withoutSpace(text)
+	if copied {
+		defer clear(plain)
 	}
-	defer clear(plain[:cap(plain)])
 	switch format {
 	case FormatBase32:
 		key, problem = decodeBase32(plain)
@@ -73,16 +72,25 @@ func decodeSeed(text []byte, format string) (key []byte, state SeedState, proble
 	return key, SeedOK, ""
 }
 
+// withoutSpace is text without the space in it, a copy where there is any.
+func withoutSpace(text []byte) (plain []byte, copied bool) {
+	for _, c := range text {
+		if c <= ' ' || c >= utf8.RuneSelf {
+			return bytes.Join(bytes.Fields(text), nil), true
+		}
+	}
+	return text, false
+}
+
 // guessed decodes a value of which nobody says what it is.
 func guessed(plain []byte) ([]byte, SeedState, string) {
 	key, problem := decodeBase32(plain)
-	other := decodeHex(plain)
-	clear(other)
+	other := isHex(plain)
 	switch {
-	case key != nil && other != nil:
+	case key != nil && other:
 		clear(key)
 		return nil, SeedAmbiguous, "it is both Base32 and hexadecimal, and nothing says which"
-	case other != nil:
+	case other:
 		return nil, SeedInvalid, "it looks like hexadecimal, but nothing says so, and it is not Base32"
 	case key == nil:
 		return nil, SeedInvalid, problem
@@ -90,29 +98,48 @@ func guessed(plain []byte) ([]byte, SeedState, string) {
 	return key, SeedOK, ""
 }
 
-// decodeBase32 returns nil and why, if it cannot.
+// decodeBase32 returns nil and why, if it cannot. Bits that make no whole byte
+// are passed over.
 func decodeBase32(plain []byte) ([]byte, string) {
 	body := bytes.TrimRight(plain, "=")
 	if len(plain)-len(body) > 6 || len(body) < len(plain) && len(plain)%8 != 0 {
 		return nil, "its padding is not that of Base32"
 	}
-	upper := bytes.ToUpper(body)
-	defer clear(upper)
-	for i, c := range upper {
-		if (c < 'A' || c > 'Z') && (c < '2' || c > '7') {
+	key := make([]byte, 0, len(body)*5/8)
+	bits, held := uint(0), 0
+	for i, c := range body {
+		switch {
+		case 'A' <= c && c <= 'Z':
+			c -= 'A'
+		case 'a' <= c && c <= 'z':
+			c -= 'a'
+		case '2' <= c && c <= '7':
+			c -= '2' - 26
+		default:
+			clear(key)
 			return nil, fmt.Sprintf("it is not Base32: character %d is none of A to Z and 2 to 7", i+1)
+		}
+		bits, held = bits<<5|uint(c), held+5
+		if held >= 8 {
+			held -= 8
+			key = append(key, byte(bits>>held))
 		}
 	}
 	// RFC 4648 §6: the last group has 2, 4, 5, 7 or 8 characters.
 	if n := len(body) % 8; n == 1 || n == 3 || n == 6 || len(body) == 0 {
+		clear(key)
 		return nil, "it is not Base32: its length cannot be, a part may be missing"
 	}
-	key := make([]byte, base32.StdEncoding.WithPadding(base32.NoPadding).DecodedLen(len(upper)))
-	n, err := base32.StdEncoding.WithPadding(base32.NoPadding).Decode(key, upper)
-	if err != nil {
-		return nil, "it is not Base32"
+	return key, ""
+}
+
+func isHex(plain []byte) bool {
+	for _, c := range plain {
+		if (c < '0' || c > '9') && (c < 'a' || c > 'f') && (c < 'A' || c > 'F') {
+			return false
+		}
 	}
-	return key[:n], ""
+	return len(plain) > 0 && len(plain)%2 == 0
 }
 
 func decodeHex(plain []byte) []byte {

@@ -209,6 +209,9 @@ func (d *draft) internal(address string) bool {
 // only that of the active mode counts, the company's where the row says
 // nothing; nothing is known of the values.
 func (d *draft) notMoved() {
+	if d.claiming {
+		return
+	}
 	mode, company := d.mode, &d.opt.Settings.Defaults
 	voice, text, app := mode == legacy.ModeVoiceCall, mode == legacy.ModeSMSText, mode == legacy.ModePhoneApp
 	pin, sms, push := cmp.Or(d.u.PinMode, company.PinMode), cmp.Or(d.u.SMSMode, company.SMSMode), cmp.Or(d.u.PhoneAppMode, company.PhoneAppMode)
