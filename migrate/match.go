@@ -6,10 +6,8 @@ import (
 	"time"
 	"unicode"
 
-	"golang.org/x/text/cases"
-	"golang.org/x/text/unicode/norm"
-
 	"mfabridge/cloud"
+	"mfabridge/internal/casefold"
 	"mfabridge/legacy"
 )
 
@@ -44,17 +42,9 @@ type Match struct {
 	Changed time.Time // with Phones: when the person's entry was changed last
 }
 
-// fold is the form in which names are compared, as targets do: Unicode case
-// folding of the composed form.
-func fold(name string) string {
-	name = strings.TrimSpace(name)
-	for i := range len(name) {
-		if name[i] >= 0x80 {
-			return norm.NFC.String(cases.Fold().String(norm.NFC.String(name)))
-		}
-	}
-	return strings.ToLower(name)
-}
+// fold is the form in which names are compared, as targets do, without the
+// space around them.
+func fold(name string) string { return casefold.String(strings.TrimSpace(name)) }
 
 // isAddress tells whether s could be a user principal name: one @ between
 // something and something, no spaces, no backslash.

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/text/unicode/norm"
 
+	"mfabridge/internal/casefold"
 	"mfabridge/internal/secret"
 	"mfabridge/shim/config"
 	"mfabridge/shim/radius"
@@ -95,7 +96,7 @@ func (a *attempt) readUser(count int) reason {
 		return badUserName
 	}
 	a.user = norm.NFC.String(a.user)
-	a.folded = fold(a.user)
+	a.folded = casefold.String(a.user)
 	return ""
 }
 

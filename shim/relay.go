@@ -6,12 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
-	"unicode/utf8"
-
-	"golang.org/x/text/cases"
-	"golang.org/x/text/unicode/norm"
 
 	"mfabridge/cloud"
 	"mfabridge/internal/secret"
@@ -242,20 +237,6 @@ func checkIdentity(a attempt) reason {
 		return identityDiffers
 	}
 	return ""
-}
-
-// fold brings a name into the form for comparing.
-func fold(s string) string {
-	for i := range len(s) {
-		if s[i] >= utf8.RuneSelf {
-			return foldText(s)
-		}
-	}
-	return strings.ToLower(s)
-}
-
-func foldText(s string) string {
-	return norm.NFC.String(cases.Fold().String(norm.NFC.String(s)))
 }
 
 // conclude gives a refusal the form that its protocol asks for: EAP ends with
