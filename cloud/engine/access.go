@@ -124,7 +124,7 @@ func (r *AccessRule) holds(s AccessSigns) (bool, string) {
 	}
 	within := func(list []netip.Prefix) bool {
 		a := s.Address.Unmap().WithZone("")
-		return a.IsValid() && slices.ContainsFunc(list, func(p netip.Prefix) bool { return p.Contains(a) })
+		return slices.ContainsFunc(list, func(p netip.Prefix) bool { return p.Contains(a) }) // of no address: none does
 	}
 	var held []string
 	for _, c := range []struct {

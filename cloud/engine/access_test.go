@@ -3,6 +3,7 @@ package engine_test
 import (
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -103,6 +104,7 @@ func TestAccessRulesAreChecked(t *testing.T) {
 		"small letters":        func(r *engine.AccessRule) { r.NotCountries = []string{"De"} },
 		"no letter at first":   func(r *engine.AccessRule) { r.Countries = []string{"[A"} },
 		"no letter at last":    func(r *engine.AccessRule) { r.Countries = []string{"A@"} },
+		"a digit at first":     func(r *engine.AccessRule) { r.Countries = []string{"1A"} },
 		"a digit":              func(r *engine.AccessRule) { r.Countries = []string{"A1"} },
 		"small letters, first": func(r *engine.AccessRule) { r.Countries = []string{"dE"} },
 		"no network":           func(r *engine.AccessRule) { r.Networks = []netip.Prefix{{}} },
@@ -124,7 +126,7 @@ func TestAccessRulesAreChecked(t *testing.T) {
 		}
 	}
 	err := set(func(r *engine.AccessRule) {
-		r.Failures, r.Countries, r.NotCountries = 1000, []string{"AA", "ZZ"}, []string{engine.UnknownCountry}
+		r.Failures, r.Countries, r.NotCountries = 1000, slices.Repeat([]string{"AA", "ZZ"}, 500), []string{engine.UnknownCountry}
 		r.Networks = []netip.Prefix{netip.MustParsePrefix("2001:db8::/32")}
 	})
 	if rules, also := h.AccessRules(t.Context()); err != nil || also != nil || len(rules) != 2 || rules[1].Failures != 1000 {
@@ -220,7 +222,8 @@ func TestTokensOfAnotherEngine(t *testing.T) {
 func TestNumbersAsPeopleWriteThem(t *testing.T) {
 	for text, want := range map[string]string{"+14255550100": "+1 4255550100", "+1 (425) 555-0100": "+1 4255550100", "+44 20 7946 0123": "+44 2079460123",
 		"+493012345678": "+49 3012345678", "+3531234567": "+353 1234567", "+71234567890": "+7 1234567890",
-		"14255550100": "", "+": "", "+0123456": "", "+1": "", "+1425555010012345678": "", "+1 425 CALL": "", "": "", "+44+1": "", "+٤٤": ""} {
+		"14255550100": "", "+": "", "+0123456": "", "+1": "", "+1425555010012345678": "", "+1 425 CALL": "", "": "", "+44+1": "", "+٤٤": "",
+		"+9": "", "+99": "", "+999": "", "+44": "", "+1 4": ""} {
 		if got := engine.PlainNumber(text); got != want {
 			t.Errorf("%q: %q, want %q", text, got, want)
 		}

@@ -13,6 +13,9 @@ var (
 	CheckPhone = checkPhone
 	CheckEmail = checkEmail
 	MaskPhone  = maskPhone
+	MaskDigits = maskDigits
+	MaskMail   = maskMail
+	CheckWord  = checkWord
 )
 
 // CheckCode is checkCode with the generator of a secret.

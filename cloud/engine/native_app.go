@@ -48,7 +48,7 @@ type NativeApp struct {
 
 	First    []string `json:"first"`              // first factors, FirstPassword or FirstEmail or both
 	Audience string   `json:"audience,omitempty"` // aud of access tokens; empty: ID
-	Scopes   []string `json:"scopes,omitempty"`   // that may be asked for beside openid, profile, email, offline_access
+	Scopes   []string `json:"scopes,omitempty"`   // that may be asked for beside StandardScopes
 
 	SignUp bool `json:"sign_up,omitempty"` // people may make themselves an account
 	Reset  bool `json:"reset,omitempty"`   // who forgot the password sets another by a code to the confirmed address
@@ -117,6 +117,15 @@ func (a *NativeApp) TextsTo(number string) bool {
 
 // Takes tells whether a first factor is one of this application's.
 func (a *NativeApp) Takes(first string) bool { return slices.Contains(a.First, first) }
+
+// StandardScopes are what may be asked for at every application (OpenID Connect
+// Core 1.0 §3.1.2.1, §5.4 and §11).
+func StandardScopes() []string { return []string{"openid", "profile", "email", "offline_access"} }
+
+// Has tells whether a scope may be asked for at this application.
+func (a *NativeApp) Has(scope string) bool {
+	return slices.Contains(StandardScopes(), scope) || slices.Contains(a.Scopes, scope)
+}
 
 // Aud is whom access tokens are for.
 func (a *NativeApp) Aud() string {

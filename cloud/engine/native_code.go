@@ -157,7 +157,7 @@ func (e *Engine) proves(tx Tx, f *Flow, to string, code secret.Bytes, client Nat
 	}
 	now := e.now()
 	g, err := e.gate(tx, where{user: "?" + digest("native/"+Fold(to)), way: wayNative, place: place(cloud.Client{Address: client.Address})}, now)
-	if err != nil || g.shut || st.Code == nil || st.Tries <= 0 || !now.Before(st.Until) {
+	if err != nil || g.shut || st.Tries <= 0 || !now.Before(st.Until) {
 		return false, err
 	}
 	typed := cleanCode(code.Reveal())

@@ -181,12 +181,12 @@ func (r *refreshing) run(scopes []string) (g *Granted, why, err error) {
 		}
 		return nil, why, err
 	}
-	if len(scopes) == 0 {
-		scopes = r.st.Scopes
+	if len(scopes) == 0 { // those of the sign-in that the application still has
+		scopes = slices.DeleteFunc(slices.Clone(r.st.Scopes), func(s string) bool { return !r.app.Has(s) })
 	}
 	// Whoever signed in to an application may ask for all that it has, as with
 	// Microsoft's service: clients ask for an API's scope once they need it.
-	if slices.ContainsFunc(scopes, func(s string) bool { return !slices.Contains(r.st.Scopes, s) && !slices.Contains(r.app.Scopes, s) }) {
+	if len(scopes) == 0 || slices.ContainsFunc(scopes, func(s string) bool { return !r.app.Has(s) }) {
 		return nil, refuse(cloud.Invalid, "the scope is not one of the application's"), nil
 	}
 	if !again {
@@ -232,7 +232,7 @@ func (r *refreshing) mayGoOn() (why, err error) {
 		return refuse(cloud.Denied, "the password, number or address has changed"), nil
 	case !r.app.began(r.st.Ways):
 		return refuse(cloud.Denied, "the application does not take the first factor any more"), nil
-	case slices.Contains(r.st.Ways, WaySMS) && !may.SMS, slices.Contains(r.st.Ways, WayEmail) && !may.Email:
+	case slices.Contains(r.st.Ways, WaySMS) && !may.SMS, !may.Email && (slices.Contains(r.st.Ways, WayEmail) || slices.Contains(r.st.Ways, WayReset)):
 		return refuse(cloud.Denied, "the method policy does not allow what the sign-in was proven with"), nil
 	}
 	both, err := r.both(may)

@@ -211,10 +211,10 @@ func maskDigits(number string) string {
 // maskMail is an address for its owner: the ends of its parts.
 func maskMail(address string) string {
 	local, domain, ok := strings.Cut(address, "@")
-	if !ok || local == "" || domain == "" {
+	host, top, _ := strings.Cut(domain, ".")
+	if !ok || local == "" || host == "" {
 		return "your address"
 	}
-	host, top, _ := strings.Cut(domain, ".")
 	return ends2(local) + "@" + ends2(host) + "." + top
 }
 

@@ -198,7 +198,7 @@ func (e *Engine) AnswerCode(ctx context.Context, app NativeApp, f Flow, code sec
 	if err != nil {
 		return Outcome{}, err
 	}
-	if f.Challenge == "" || f.User == "" {
+	if f.Challenge == "" {
 		e.takeAsLong(ctx)
 		return Outcome{}, refuse(cloud.Denied, "the code is wrong")
 	}

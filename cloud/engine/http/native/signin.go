@@ -86,7 +86,7 @@ func (c *call) wish() (w engine.Wish, err error) {
 // scopes are those that are asked for, of those that there are.
 func (c *call) scopes() (all []string, err error) {
 	for _, s := range strings.Fields(c.form.Get("scope")) {
-		if !slices.Contains([]string{"openid", "profile", "email", "offline_access"}, s) && !slices.Contains(c.app.Scopes, s) {
+		if !c.app.Has(s) {
 			return nil, badScope
 		}
 		if !slices.Contains(all, s) {

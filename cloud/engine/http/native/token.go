@@ -128,7 +128,7 @@ func methods(g *engine.Granted) (amr []string) {
 // apiScopes are those of the application's own service.
 func apiScopes(scopes []string) (own []string) {
 	for _, s := range scopes {
-		if !slices.Contains([]string{"openid", "profile", "email", "offline_access"}, s) {
+		if !slices.Contains(engine.StandardScopes(), s) {
 			own = append(own, s)
 		}
 	}
@@ -143,7 +143,7 @@ func (f *Face) discovery(w http.ResponseWriter, r *http.Request) error {
 		"response_types_supported": []string{"id_token", "token"}, "subject_types_supported": []string{"pairwise"},
 		"id_token_signing_alg_values_supported": []string{"ES256"}, "token_endpoint_auth_methods_supported": []string{"none"},
 		"grant_types_supported": []string{"password", "oob", "mfa_oob", "continuation_token", "refresh_token"},
-		"scopes_supported":      []string{"openid", "profile", "email", "offline_access"}, "acr_values_supported": []string{acrSingle, acrMulti},
+		"scopes_supported":      engine.StandardScopes(), "acr_values_supported": []string{acrSingle, acrMulti},
 		"claims_supported": []string{"iss", "aud", "sub", "oid", "tid", "ver", "iat", "nbf", "exp", "auth_time", "sid", "acr", "amr", "name", "preferred_username", "email"},
 	})
 }
