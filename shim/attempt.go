@@ -51,7 +51,7 @@ func readAttempt(p radius.Packet, c *client, s *radius.Secret, from netip.Addr) 
 	switch {
 	case states > 1 || passwords > 1:
 		return a, attributeTwice // RFC 2865 section 5.44
-	case len(hidden) == 0 && states == 1 && len(state) > 0 && step(state[0]) == numberStep:
+	case len(hidden) == 0 && len(state) > 0 && step(state[0]) == numberStep:
 		return a, "" // nothing has to be typed there, and nothing of it counts
 	case passwords == 0 && states == 0 && a.client.WithoutPassword:
 		a.protocol = Bare
@@ -88,7 +88,7 @@ func (a attempt) readRelayed(p radius.Packet, states int) (attempt, reason) {
 // readUser checks the name and brings it into its forms.
 func (a *attempt) readUser(count int) reason {
 	switch {
-	case count == 0 || a.user == "":
+	case a.user == "":
 		return noUserName
 	case count > 1:
 		return attributeTwice

@@ -83,7 +83,6 @@ func (t *table) take(id cloud.ChallengeID) []*leg {
 		heap.Remove(&t.times, g.place)
 	}
 	t.taken += len(taken)
-	t.settle()
 	return taken
 }
 
@@ -111,7 +110,6 @@ func (t *table) due(now time.Time) (over []*leg, next time.Time) {
 		over = append(over, g)
 	}
 	t.taken += len(over)
-	t.settle()
 	return over, next
 }
 
@@ -123,34 +121,20 @@ func (t *table) all() []*leg {
 	t.times = nil
 	clear(t.waiting)
 	t.taken += len(taken)
-	t.settle()
 	return taken
 }
 
 // answered says that a leg that was taken has had its answer, or has gone to
-// somebody else who gives it.
+// somebody else who gives it. With the last one nothing waits any more.
 func (t *table) answered() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.taken--
-	t.settle()
-}
-
-// settle says that nothing waits, where that has become so.
-func (t *table) settle() {
-	if len(t.times) > 0 {
+	if t.taken--; t.taken > 0 || len(t.times) > 0 {
 		return
 	}
 	t.turn = nil
 	clear(t.queued)
-	if t.taken > 0 {
-		return
-	}
-	select {
-	case <-t.empty:
-	default:
-		close(t.empty)
-	}
+	close(t.empty)
 }
 
 // next returns up to n challenges that wait, other ones each time until all
