@@ -33,3 +33,32 @@ func TestBoundOfFailures(t *testing.T) {
 		t.Errorf("%d entries are kept of those that expired", len(f.counts)-3)
 	}
 }
+
+// A right password ends the count of an entry, and not the binds that are at
+// work meanwhile.
+func TestBindsAtWorkCountOn(t *testing.T) {
+	f := newFailures(2, time.Hour)
+	now := time.Unix(1_900_000_000, 0)
+	begins := func(want bool) {
+		t.Helper()
+		if got := f.begin("cn=Ada", now); got != want {
+			t.Errorf("begins: %t", got)
+		}
+	}
+	begins(true)
+	begins(true)
+	begins(false)
+	f.end("CN=ada", true, false, now)
+	begins(true)
+	begins(false) // two are at work
+	f.end("cn=ada", false, true, now)
+	begins(false) // one is, and one was wrong
+	f.end("cn=ada", true, false, now)
+	if len(f.counts) != 0 {
+		t.Errorf("%d counts of nothing are kept", len(f.counts))
+	}
+	f.end("cn=ada", false, true, now) // whose count has gone meanwhile
+	if len(f.counts) != 0 {
+		t.Errorf("%d counts of nobody", len(f.counts))
+	}
+}

@@ -51,6 +51,17 @@ func ask(t *testing.T, l shim.Login, code radius.Code, fill func(*radius.Builder
 	return proof, seen, err
 }
 
+// foreign are attributes that are of one hop, or of another protocol, or none.
+var foreign = []struct {
+	t     radius.Type
+	value []byte
+}{
+	{radius.CHAPChallenge, []byte("8 octets")}, {radius.EAPMessage, []byte{2, 1, 0, 5, 1}}, {radius.SessionTimeout, []byte{0, 0, 0, 9}},
+	{radius.VendorSpecific, []byte{0, 0, 1, 55, 7, 3, 1, 12, 3, 1}}, // keys behind something harmless
+	{radius.VendorSpecific, []byte{0, 0, 1, 55, 7, 3, 1, 16}},       // and what is none to its end
+	{radius.VendorSpecific, []byte{0, 0, 1}},
+}
+
 // login is what a client has sent, with more attributes than are passed on.
 func login(t *testing.T) shim.Login {
 	t.Helper()
@@ -63,6 +74,9 @@ func login(t *testing.T) shim.Login {
 	w.Add(radius.ProxyState, []byte("theirs"))
 	w.Add(radius.VendorSpecific, []byte{0, 0, 0, 9, 1, 5, 'a', 'v', 'p'})
 	w.Add(radius.VendorSpecific, []byte{0, 0, 1, 55, 25, 5, 'm', 's', '2'})
+	for _, of := range foreign {
+		w.Add(of.t, of.value)
+	}
 	b, err := radius.NewSecret([]byte("secret of the client")).SealRequest(&w)
 	if err != nil {
 		t.Fatal(err)
@@ -85,7 +99,8 @@ func TestWhatTheHomeServerGets(t *testing.T) {
 			counts[kind]++
 		}
 		for kind, want := range map[radius.Type]int{radius.UserName: 1, radius.UserPassword: 1, radius.NASIdentifier: 1, radius.CallingStationID: 1,
-			radius.State: 0, radius.ProxyState: 0, radius.VendorSpecific: 1, radius.MessageAuthenticator: 1} {
+			radius.State: 0, radius.ProxyState: 0, radius.VendorSpecific: 1, radius.MessageAuthenticator: 1,
+			radius.CHAPChallenge: 0, radius.EAPMessage: 0, radius.SessionTimeout: 0} {
 			if counts[kind] != want {
 				t.Errorf("attribute %d arrives %d times, want %d", kind, counts[kind], want)
 			}
@@ -122,6 +137,9 @@ func TestProofs(t *testing.T) {
 			w.Add(radius.State, []byte("theirs"))
 			w.Add(11, []byte("vpn"))
 			w.Add(radius.VendorSpecific, []byte{0, 0, 1, 55, 12, 5, 'k', 'e', 'y'}) // MS-CHAP-MPPE-Keys
+			for _, of := range foreign {
+				w.Add(of.t, of.value)
+			}
 		}},
 		"a key that is none": {code: radius.AccessAccept, kind: cloud.Unsupported, fill: func(w *radius.Builder) {
 			w.Add(radius.VendorSpecific, []byte{0, 0, 1, 55, 16, 5, 'k', 'e', 'y'})

@@ -6,6 +6,7 @@ import (
 	"net"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"mfabridge/cloud"
 	"mfabridge/internal/secret"
@@ -103,6 +104,11 @@ func TestWhatAHomeServerGetsOfAProof(t *testing.T) {
 		"EAP":                      {r: relayed(t, shim.EAP, eap), want: eap},
 		"EAP and its State":        {r: relayed(t, shim.EAP, append(state, eap...)), server: "home:1812", want: append(state, eap...)},
 		"State of nobody":          {r: relayed(t, shim.EAP, append(state, eap...)), want: eap},
+		"MS-CHAPv2 and CHAP":       {r: relayed(t, shim.MSCHAPv2, append(append([]byte(nil), challenge...), mschap...)), want: mschap},
+		"MS-CHAPv2 in disguise":    {r: relayed(t, shim.MSCHAPv2, append([]byte{69, 9, 0, 0, 1, 55, 11, 3, 1}, mschap...)), want: mschap},
+		"MS-CHAPv2 that is none":   {r: relayed(t, shim.MSCHAPv2, append([]byte{26, 7, 0, 0, 1, 55, 25}, mschap...)), want: mschap},
+		"CHAP and EAP":             {r: relayed(t, shim.CHAP, append(append(append([]byte(nil), chap...), challenge...), eap...)), want: append(chap, challenge...)},
+		"EAP and MS-CHAPv2":        {r: relayed(t, shim.EAP, append(append([]byte(nil), mschap...), eap...)), want: eap},
 		"EAP and another protocol": {r: relayed(t, shim.EAP, append(chap, eap...)), want: eap},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -182,6 +188,7 @@ func TestAnswersThatDoNotFit(t *testing.T) {
 		"challenge with EAP-Success":     {shim.EAP, radius.AccessChallenge, add(24, 3, 's', 79, 6, 3, 7, 0, 4)},
 		"challenge without State":        {shim.EAP, radius.AccessChallenge, add(79, 7, 1, 7, 0, 5, 6)},
 		"challenge with two States":      {shim.EAP, radius.AccessChallenge, add(24, 3, 's', 24, 3, 't', 79, 7, 1, 7, 0, 5, 6)},
+		"challenge with an empty State":  {shim.EAP, radius.AccessChallenge, add(24, 2, 79, 7, 1, 7, 0, 5, 6)},
 		"EAP of a wrong length":          {shim.EAP, radius.AccessAccept, add(79, 6, 3, 7, 0, 5)},
 		"EAP where there was none":       {shim.CHAP, radius.AccessAccept, add(79, 6, 3, 7, 0, 4)},
 		"key that cannot be revealed":    {shim.CHAP, radius.AccessAccept, add(26, 10, 0, 0, 1, 55, 16, 4, 0x80, 1)},
@@ -226,4 +233,43 @@ func TestRefusalPassesWhyTheServerSaysNo(t *testing.T) {
 			t.Errorf("got %+v, %v", answer, err)
 		}
 	})
+}
+
+// What looks like a key, a proof or a name and is none stays what it is.
+func TestAnswersThatHoldNothingSpecial(t *testing.T) {
+	eap := relayed(t, shim.EAP, []byte{79, 8, 2, 7, 0, 6, 6, 'x'})
+	mschap := relayed(t, shim.MSCHAPv2, vsa(t, radius.MSCHAP2Response, make([]byte, 50)))
+	for name, test := range map[string]struct {
+		r          shim.Relayed
+		code       radius.Code
+		attributes []byte
+		reply, end string
+		named      bool
+		timeout    int // seconds
+	}{
+		"an empty Tunnel-Password":  {r: mschap, code: radius.AccessAccept, attributes: []byte{69, 2}},
+		"a vendor's that is none":   {r: mschap, code: radius.AccessAccept, attributes: []byte{26, 7, 0, 0, 1, 55, 16}},
+		"another vendor's":          {r: mschap, code: radius.AccessAccept, attributes: []byte{26, 9, 0, 0, 0, 9, 16, 3, 1}, reply: "\x1a\x09\x00\x00\x00\x09\x10\x03\x01"},
+		"another vendor's ending":   {r: mschap, code: radius.AccessAccept, attributes: []byte{26, 9, 0, 0, 0, 9, 26, 3, 1}, reply: "\x1a\x09\x00\x00\x00\x09\x1a\x03\x01"},
+		"a class that looks so":     {r: mschap, code: radius.AccessAccept, attributes: []byte{25, 9, 0, 0, 1, 55, 16, 3, 1}, reply: "\x19\x09\x00\x00\x017\x10\x03\x01"},
+		"a class, another":          {r: mschap, code: radius.AccessAccept, attributes: []byte{25, 9, 0, 0, 1, 55, 26, 3, 1}, reply: "\x19\x09\x00\x00\x017\x1a\x03\x01"},
+		"an error, with a yes":      {r: mschap, code: radius.AccessAccept, attributes: vsa(t, radius.MSCHAPError, []byte("E=691"))},
+		"a proof, with a no":        {r: mschap, code: radius.AccessReject, attributes: vsa(t, radius.MSCHAP2Success, []byte("S=1"))},
+		"a name":                    {r: mschap, code: radius.AccessAccept, attributes: []byte{1, 5, 'a', 'd', 'a'}, reply: "\x01\x05ada", named: true},
+		"a time":                    {r: eap, code: radius.AccessChallenge, attributes: []byte{24, 3, 's', 27, 6, 0, 0, 0, 9, 79, 7, 1, 7, 0, 5, 6}, end: "\x4f\x07\x01\x07\x00\x05\x06", timeout: 9},
+		"a time that is too long":   {r: eap, code: radius.AccessChallenge, attributes: []byte{24, 3, 's', 27, 6, 1, 0, 0, 9, 79, 7, 1, 7, 0, 5, 6}, end: "\x4f\x07\x01\x07\x00\x05\x06", timeout: 600},
+		"a time of three octets":    {r: eap, code: radius.AccessChallenge, attributes: []byte{24, 3, 's', 27, 5, 0, 0, 9, 79, 7, 1, 7, 0, 5, 6}, end: "\x4f\x07\x01\x07\x00\x05\x06"},
+		"two times":                 {r: eap, code: radius.AccessChallenge, attributes: []byte{24, 3, 's', 27, 6, 0, 0, 0, 9, 27, 6, 0, 0, 0, 9, 79, 7, 1, 7, 0, 5, 6}, end: "\x4f\x07\x01\x07\x00\x05\x06"},
+		"a refusal without any EAP": {r: eap, code: radius.AccessReject},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				answer, _, err := relay(t, test.r, test.code, func(w *radius.Builder, _ []byte) { w.AddEncoded(test.attributes) })
+				if err != nil || string(answer.Reply) != test.reply || string(answer.Attributes) != test.end || len(answer.Hidden) != 0 ||
+					answer.Named != test.named || answer.Timeout != time.Duration(test.timeout)*time.Second {
+					t.Errorf("got %+v, %v", answer, err)
+				}
+			})
+		})
+	}
 }

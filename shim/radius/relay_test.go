@@ -2,6 +2,7 @@ package radius_test
 
 import (
 	"bytes"
+	"crypto/md5"
 	"testing"
 
 	layeh "layeh.com/radius"
@@ -93,7 +94,7 @@ func TestSaltedAgreesWithAnotherEncoder(t *testing.T) {
 
 func TestVendorAttributes(t *testing.T) {
 	for name, value := range map[string][]byte{"empty": nil, "no attribute": {0, 0, 1, 55}, "cut": {0, 0, 1, 55, 16, 4, 1}, "length 1": {0, 0, 1, 55, 16, 1},
-		"second cut": {0, 0, 1, 55, 7, 3, 1, 16}} {
+		"second cut": {0, 0, 1, 55, 7, 3, 1, 16}, "length 0": {0, 0, 1, 55, 16, 0}, "no vendor": {1, 0, 1, 55, 16, 3, 1}} {
 		if _, _, ok := radius.VendorAttributes(value); ok {
 			t.Errorf("%s: taken", name)
 		}
@@ -196,4 +197,24 @@ func FuzzEAP(f *testing.F) {
 			t.Errorf("%x comes back as %x, %v", e, again, err)
 		}
 	})
+}
+
+// What a wrong length or a salt that is none would make of a value is refused.
+func TestSaltedThatIsNone(t *testing.T) {
+	secret, authenticator := []byte("a secret"), make([]byte, 16)
+	s := radius.NewSecret(secret)
+	hide := func(salt byte) []byte { // an empty value
+		sum := md5.Sum(append(append(append([]byte(nil), secret...), authenticator...), salt, 1))
+		return append([]byte{salt, 1}, sum[:]...)
+	}
+	if got, err := s.Salted(hide(0x80), authenticator); err != nil || len(got) != 0 {
+		t.Fatalf("%x, %v", got, err)
+	}
+	for name, value := range map[string][]byte{
+		"first bit clear": hide(0x00), "no block": {0x80, 1}, "nothing": nil, "a part of a block": hide(0x80)[:17], "too long": append([]byte{0x80, 1}, make([]byte, 256)...),
+	} {
+		if got, err := s.Salted(value, authenticator); err == nil {
+			t.Errorf("%s: taken as %x", name, got)
+		}
+	}
 }

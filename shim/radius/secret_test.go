@@ -241,3 +241,45 @@ func BenchmarkCodec(b *testing.B) {
 		}
 	}
 }
+
+// Of two, the first of which is right, none counts: what stands in the second is
+// anybody's.
+func TestSecondMessageAuthenticatorIsRefused(t *testing.T) {
+	s := radius.NewSecret([]byte("thrice"))
+	w := radius.NewRequest(nil, radius.AccessRequest, 1, [16]byte{7})
+	w.Add(radius.MessageAuthenticator, make([]byte, 16))
+	b, err := s.SealRequest(&w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.VerifyRequest(mustParse(t, b)); err != radius.ErrMessageAuthenticator {
+		t.Errorf("two: %v", err)
+	}
+}
+
+// An answer is one to the identifier that it has, though another request has the
+// same authenticator.
+func TestReplyToAnotherIdentifierIsRefused(t *testing.T) {
+	s := radius.NewSecret([]byte("same"))
+	var requests []radius.Packet
+	for id := range byte(2) {
+		w := radius.NewRequest(nil, radius.AccessRequest, id, [16]byte{7})
+		b, err := s.SealRequest(&w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		requests = append(requests, mustParse(t, b))
+	}
+	w := radius.NewReply(nil, radius.AccessAccept, requests[1])
+	b, err := s.SealReply(&w, requests[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	reply := mustParse(t, b)
+	if err := s.VerifyReply(reply, requests[1]); err != nil {
+		t.Errorf("its own: %v", err)
+	}
+	if err := s.VerifyReply(reply, requests[0]); err != radius.ErrResponseAuthenticator {
+		t.Errorf("the other: %v", err)
+	}
+}

@@ -177,6 +177,9 @@ func TestForgedAnswersAreDropped(t *testing.T) {
 			b[1]++
 			return b
 		},
+		"an answer to accounting": func(_ *testing.T, f *fake, p radius.Packet) []byte {
+			return unsigned(f, radius.AccountingResponse, p, nil)
+		},
 		"not a reply":     func(t *testing.T, f *fake, p radius.Packet) []byte { return f.reply(t, radius.AccessRequest, p, "") },
 		"no packet":       func(*testing.T, *fake, radius.Packet) []byte { return []byte("hello") },
 		"our own request": func(_ *testing.T, _ *fake, p radius.Packet) []byte { return p.Bytes() },
