@@ -277,6 +277,38 @@ func TestSelectionsThatAreRefused(t *testing.T) {
 	}
 }
 
+// Waves that cannot be told apart are refused, and more than a plan takes.
+func TestCheckWaves(t *testing.T) {
+	named := func(n int) (waves []migrate.Wave) {
+		for i := range n {
+			waves = append(waves, migrate.Wave{Name: fmt.Sprint("w", i)})
+		}
+		return waves
+	}
+	if err := migrate.CheckWaves(named(migrate.MaxWaves)); err != nil {
+		t.Errorf("as many as may: %v", err)
+	}
+	for what, waves := range map[string][]migrate.Wave{
+		"one more": named(migrate.MaxWaves + 1), "no name": {{}}, "no name of a wave": {{Name: "../x"}}, "twice": {{Name: "pilot"}, {Name: "it"}, {Name: "Pilot"}},
+	} {
+		if err := migrate.CheckWaves(waves); err == nil {
+			t.Errorf("%s: taken", what)
+		}
+	}
+}
+
+// The least share and the largest, and everybody.
+func TestSharesThatAreTaken(t *testing.T) {
+	for given, want := range map[string]int{"0.01%": 1, "100%": 10_000, "100.00%": 10_000, "7.5%": 750, "all": 0} {
+		if s, err := migrate.ParseSelection(given, file("ada")); err != nil || s.Share != want || s.Names != nil || s.Group != "" {
+			t.Errorf("%s: %+v, %v", given, s, err)
+		}
+	}
+	if s, err := migrate.ParseSelection("100.01%", file("ada")); err == nil {
+		t.Errorf("more than all: %+v", s)
+	}
+}
+
 func FuzzNames(f *testing.F) {
 	f.Add("ada@contoso.example\r\n# x\nCONTOSO\\ben\n")
 	f.Add("\ufeffada\n\n")
