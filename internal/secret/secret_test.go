@@ -85,6 +85,19 @@ func TestLoad(t *testing.T) {
 	}
 }
 
+func TestLargestFile(t *testing.T) {
+	if s, err := secret.Load("file:" + write(t, strings.Repeat("x", secret.MaxFile), 0o600)); err != nil || s.Len() != secret.MaxFile {
+		t.Errorf("%d bytes, %v", s.Len(), err)
+	}
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := secret.Load("file:" + dir); err == nil || !strings.Contains(err.Error(), "not a regular file") {
+		t.Errorf("a folder of one's own: %v", err)
+	}
+}
+
 func TestLoadRefuses(t *testing.T) {
 	for name, ref := range map[string]string{
 		"readable by others": "file:" + write(t, value, 0o644),
@@ -95,6 +108,7 @@ func TestLoadRefuses(t *testing.T) {
 		"a folder":           "file:" + t.TempDir(),
 		"unset variable":     "env:MFABRIDGE_TEST_UNSET",
 		"the secret itself":  value,
+		"with a colon in it": "x:" + value,
 	} {
 		s, err := secret.Load(ref)
 		if err == nil || !s.IsZero() {

@@ -42,14 +42,15 @@ func TestRefused(t *testing.T) {
 
 func TestTaken(t *testing.T) {
 	for name, text := range map[string]string{
-		"nothing":             `{}`,
-		"one name at a time":  `[{"a":1},{"a":2}]`,
-		"one name at a level": `{"a":{"a":{"a":1}},"b":{"a":1}}`,
-		"names as values":     `{"a":"a","b":"a","c":["a","a"],"d":["{","a",",","a"]}`,
-		"quotes in values":    `{"a":"\",\"a\":1","b":"\\","c":"\\\"a"}`,
-		"many members":        "{" + many(strictjson.MaxMembers) + "}",
-		"many objects":        "[" + strings.Repeat(`{"a":1},`, 1000) + `{"a":1}]`,
-		"deep":                strings.Repeat("[", strictjson.MaxDepth) + strings.Repeat("]", strictjson.MaxDepth),
+		"nothing":              `{}`,
+		"one name at a time":   `[{"a":1},{"a":2}]`,
+		"one name at a level":  `{"a":{"a":{"a":1}},"b":{"a":1}}`,
+		"a name of the inside": `{"b":{"a":1},"a":[{"a":2}],"c":{"c":3,"b":4}}`,
+		"names as values":      `{"a":"a","b":"a","c":["a","a"],"d":["{","a",",","a"]}`,
+		"quotes in values":     `{"a":"\",\"a\":1","b":"\\","c":"\\\"a"}`,
+		"many members":         "{" + many(strictjson.MaxMembers) + "}",
+		"many objects":         "[" + strings.Repeat(`{"a":1},`, 1000) + `{"a":1}]`,
+		"deep":                 strings.Repeat("[", strictjson.MaxDepth) + strings.Repeat("]", strictjson.MaxDepth),
 	} {
 		var got, want any
 		if err := strictjson.Decode([]byte(text), &got); err != nil {

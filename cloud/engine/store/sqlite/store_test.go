@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -357,5 +358,30 @@ func TestInitKeepsAKeyFile(t *testing.T) {
 	}
 	if content, err := os.ReadFile(path + ".key"); err != nil || string(content) != "precious" {
 		t.Errorf("the key file holds %q, %v", content, err)
+	}
+}
+
+// However many updates wait, no commit carries more than its bound: who waits is
+// answered once a part is done.
+func TestCommitsAreBounded(t *testing.T) {
+	s := opens(t, made(t))
+	const most = 512
+	fns := make([]func(engine.Tx) error, 2*most+1)
+	for i := range fns {
+		fns[i] = func(tx engine.Tx) error {
+			for s.Stats().Queue == 0 && i < len(fns)-1 { // until another one waits
+				runtime.Gosched()
+			}
+			return tx.SetMeta("x", []byte{byte(i)})
+		}
+	}
+	before := s.Stats()
+	for i, err := range s.UpdateEach(t.Context(), fns) {
+		if err != nil {
+			t.Fatalf("update %d: %v", i, err)
+		}
+	}
+	if after := s.Stats(); after.Commits-before.Commits != 3 || after.Updates-before.Updates != uint64(len(fns)) {
+		t.Errorf("%d updates in %d commits", after.Updates-before.Updates, after.Commits-before.Commits)
 	}
 }
