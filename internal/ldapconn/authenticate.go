@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"regexp"
+	"strings"
 
 	"github.com/go-ldap/ldap/v3"
 
@@ -90,6 +91,8 @@ func bindResult(s server, result *ldap.SimpleBindResult, err error) error {
 		failed.Kind = WrongPassword
 	case code == ldap.LDAPResultConstraintViolation: // 389 Directory Server after too many tries
 		failed.Kind = Locked
+	case code == ldap.LDAPResultUnwillingToPerform:
+		failed.Kind = unwilling(err)
 	}
 	failed.Message = "the bind is refused"
 	return failed
@@ -125,6 +128,26 @@ func subKind(err error) Kind {
 		}
 	}
 	return WrongPassword
+}
+
+// unwilling reads out of a diagnostic message why a server will not have a person
+// bind: what 389 Directory Server and FreeIPA say of an account. Else it is the
+// server that will not, and nobody's password was judged.
+func unwilling(err error) Kind {
+	e, ok := errors.AsType[*ldap.Error](err)
+	if !ok || e.Err == nil {
+		return Denied
+	}
+	text := strings.ToLower(e.Err.Error())
+	for _, said := range []struct {
+		words string
+		kind  Kind
+	}{{"account inactivated", Disabled}, {"entry permanently locked", Locked}, {"too many failed logins", Locked}, {"(kerberos principal) is expired", AccountExpired}} {
+		if strings.Contains(text, said.words) {
+			return said.kind
+		}
+	}
+	return Denied
 }
 
 // policyKind is what a password policy says beside the result
