@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"sync"
 	"time"
 
 	"mfabridge/cloud"
@@ -214,17 +215,24 @@ func (c *Client) candidates(only string) ([]*home, error) {
 	return append(up, down...), nil
 }
 
-// Check asks every server that answers Status-Server, and returns what went wrong
-// with each, by address; nil: it answered.
+// Check asks every server that answers Status-Server, all at once, and returns
+// what went wrong with each, by address; nil: it answered.
 func (c *Client) Check(ctx context.Context) map[string]error {
 	out := make(map[string]error, len(c.homes))
+	var mu sync.Mutex
+	var all sync.WaitGroup
 	for _, h := range c.homes {
 		if h.NoStatus {
 			continue
 		}
-		_, err := h.exchange(ctx, c.opt.Patience, radius.StatusServer, Request{})
-		out[h.Address] = err
+		all.Go(func() {
+			_, err := h.exchange(ctx, c.opt.Patience, radius.StatusServer, Request{})
+			mu.Lock()
+			defer mu.Unlock()
+			out[h.Address] = err
+		})
 	}
+	all.Wait()
 	return out
 }
 

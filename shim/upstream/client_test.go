@@ -473,3 +473,41 @@ func TestServerWithoutStatusServer(t *testing.T) {
 		}
 	})
 }
+
+// A server that is away is told from one that is there and cannot be had as the
+// two sides are configured.
+func TestCheckTellsRefusedFromAway(t *testing.T) {
+	for name, test := range map[string]struct {
+		answer  func(t *testing.T, f *fake, p radius.Packet) [][]byte
+		refused bool
+		says    string
+	}{
+		"silent": {func(*testing.T, *fake, radius.Packet) [][]byte { return nil }, false, "does not answer"},
+		"another secret": {func(t *testing.T, _ *fake, p radius.Packet) [][]byte {
+			return [][]byte{(&fake{secret: secret.FromString("another secret")}).reply(t, radius.AccessAccept, p, "")}
+		}, true, "the shared secret differs"},
+		"no Message-Authenticator": {func(_ *testing.T, f *fake, p radius.Packet) [][]byte {
+			return [][]byte{unsigned(f, radius.AccessAccept, p, nil)}
+		}, true, "no Message-Authenticator"},
+		"noise": {func(*testing.T, *fake, radius.Packet) [][]byte { return [][]byte{[]byte("hello")} }, false, "does not answer"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFake()
+			f.answer = func(p radius.Packet, _ int) [][]byte { return test.answer(t, f, p) }
+			c := clientOf(t, nil, f, newFake())
+			defer c.Close()
+			start := time.Now()
+			got := c.Check(t.Context())
+			if err := got["home0:1812"]; err == nil || upstream.Refused(err) != test.refused || !strings.Contains(err.Error(), test.says) {
+				t.Errorf("%s: refused %v: %v", name, upstream.Refused(err), err)
+			}
+			if upstream.Refused(got["home1:1812"]) || time.Since(start) != upstream.DefaultPatience {
+				t.Errorf("%s: the other one %v, after %v", name, got["home1:1812"], time.Since(start))
+			}
+			// Who reads of a login hears the same.
+			if _, err := c.Exchange(t.Context(), login()); err == nil || !strings.Contains(err.Error(), test.says) {
+				t.Errorf("%s: a login says %v", name, err)
+			}
+		})
+	}
+}

@@ -174,6 +174,9 @@ func (h *home) await(ctx context.Context, s *socket, w *call) (Reply, error) {
 		case <-ctx.Done():
 			wait.Stop()
 			h.lost.Add(1)
+			if why := w.refused(); why != nil {
+				return Reply{}, fmt.Errorf("%s: %w", h.Address, why)
+			}
 			return Reply{}, fmt.Errorf("%s does not answer: %w", h.Address, errors.Join(ctx.Err(), broken))
 		case <-s.lost():
 			wait.Stop()

@@ -23,13 +23,28 @@ type call struct {
 
 	mu     sync.Mutex
 	packet radius.Packet
-	sent   bool // packet is what goes out; before that no answer can be one
+	sent   bool  // packet is what goes out; before that no answer can be one
+	wrong  error // why an answer that came did not count; nil: none came
 }
 
 func (w *call) ready(p radius.Packet) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.packet, w.sent = p, true
+}
+
+// refuse notes why an answer did not count.
+func (w *call) refuse(why error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.wrong = why
+}
+
+// refused is why the latest answer did not count; nil: none came.
+func (w *call) refused() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.wrong
 }
 
 func (w *call) request() (radius.Packet, bool) {
@@ -177,6 +192,26 @@ var (
 	errUnwanted = errors.New("nobody waits for the answer")
 )
 
+// Why a server counts for nothing although there is one.
+var (
+	errForeign   = errors.New("its answers are not authentic: the shared secret differs on the two sides, or somebody else answers")
+	errUnsigned  = errors.New("its answers have no Message-Authenticator: message_authenticator: require takes none without, and EAP never goes without")
+	errUntrusted = errors.New("it is not trusted, or trusts us not")
+)
+
+// Refused tells whether an error of [Client.Check] or [Client.Exchange] is that
+// of a server which is there, and with which nothing can be had as it is
+// configured on the two sides: another secret, another certificate, no
+// Message-Authenticator. Else it may just be away.
+func Refused(err error) bool {
+	for _, why := range []error{errForeign, errUnsigned, errUntrusted, errForged} {
+		if errors.Is(err, why) {
+			return true
+		}
+	}
+	return mistrusts(err)
+}
+
 // accept hands an authentic answer to who waits for it, or says with
 // errForged or errUnwanted why not.
 func (h *home) accept(s *socket, key *radius.Secret, datagram []byte) error {
@@ -211,8 +246,10 @@ func (h *home) accept(s *socket, key *radius.Secret, datagram []byte) error {
 	}
 	switch {
 	case errors.Is(err, radius.ErrNoMessageAuthenticator):
+		w.refuse(errUnsigned)
 		return errUnwanted // of a server that should have put one in
 	case err != nil:
+		w.refuse(errForeign)
 		return errors.Join(errForged, err)
 	}
 	// Counted before whoever waits goes on and looks.

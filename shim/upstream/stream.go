@@ -73,9 +73,26 @@ func (h *home) connect(ctx context.Context) (*streamConn, error) {
 	c := tls.Client(raw, h.TLS)
 	if err := c.HandshakeContext(ctx); err != nil {
 		_ = raw.Close() // nothing was sent on it
-		return nil, fmt.Errorf("%s is not trusted, or trusts us not: %w", h.Address, err)
+		if mistrusts(err) {
+			return nil, fmt.Errorf("%s: %w: %w", h.Address, errUntrusted, err)
+		}
+		return nil, fmt.Errorf("%s: TLS cannot be begun: %w", h.Address, err)
 	}
 	return &streamConn{Conn: c, lost: make(chan struct{}), last: o.Now(), now: o.Now}, nil
+}
+
+// mistrusts tells whether TLS has failed since one side does not take the other:
+// its certificate, or its way to speak. With TLS 1.3 that the other side does not
+// take ours shows only once it is read from.
+func mistrusts(err error) bool {
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
+		return true
+	}
+	alert, ok := errors.AsType[*net.OpError](err)
+	return ok && alert.Op == "remote error"
 }
 
 // reserveStream takes a free identifier of the one connection, which it makes

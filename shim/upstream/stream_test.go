@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"net"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -324,6 +325,11 @@ func TestForeignExpiredAndMisnamedCertificates(t *testing.T) {
 				return
 			}
 			mustFail(t, c, test.want)
+			for _, err := range overTLS(t, func(o *upstream.Options) { o.Homes[0].TLS = ours.config(test.name, test.client) }, h).Check(t.Context()) {
+				if !strings.HasSuffix(name, "client") && !upstream.Refused(err) {
+					t.Errorf("it counts as away: %v", err)
+				}
+			}
 			if taken.Load() != 0 {
 				t.Error("a request got through")
 			}
