@@ -34,7 +34,7 @@ type RADIUS struct {
 func stays(t radius.Type, value []byte) bool {
 	switch t {
 	case radius.UserPassword, radius.CHAPPassword, radius.CHAPChallenge, radius.State, radius.EAPMessage,
-		radius.MessageAuthenticator, radius.ProxyState, radius.ReplyMessage, radius.SessionTimeout, radius.TunnelPassword:
+		radius.MessageAuthenticator, radius.ProxyState, radius.ReplyMessage, radius.TunnelPassword:
 		return true
 	case radius.VendorSpecific:
 		vendor, first, ok := radius.Vendor(value)

@@ -131,8 +131,9 @@ func TestProofs(t *testing.T) {
 			w.Add(radius.UserName, []byte("bob"))
 		}},
 		"accept with no name": {code: radius.AccessAccept, kind: cloud.Conflict, fill: func(w *radius.Builder) { w.Add(radius.UserName, nil) }},
-		"attributes": {code: radius.AccessAccept, ok: true, subject: `CORP\ada`, reply: "\x19\x07staff\x0b\x05vpn", fill: func(w *radius.Builder) {
+		"attributes": {code: radius.AccessAccept, ok: true, subject: `CORP\ada`, reply: "\x1b\x06\x00\x00\x0e\x10\x19\x07staff\x0b\x05vpn", fill: func(w *radius.Builder) {
 			w.Add(radius.ReplyMessage, []byte("hello"))
+			w.AddUint32(radius.SessionTimeout, 3600) // how long the session may last
 			w.Add(25, []byte("staff"))
 			w.Add(radius.State, []byte("theirs"))
 			w.Add(11, []byte("vpn"))
