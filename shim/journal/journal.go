@@ -46,7 +46,7 @@ var (
 type Options struct {
 	Folder  string           // made if it is not there
 	MaxFile int64            // octets of a file, beyond which a new one begins
-	Keep    int              // files that stay; 0: all
+	Keep    int              // how many full files stay, or as much in others; 0: all
 	Now     func() time.Time // nil: time.Now
 }
 
@@ -233,16 +233,30 @@ func (j *Journal) retire() {
 	j.retired = nil
 }
 
+// smallFiles is how many files stay at most for each full one: those of a program
+// that starts over and over are small.
+const smallFiles = 64
+
+// prune removes the oldest files beyond what is to stay beside the newest one,
+// which has just begun.
 func (j *Journal) prune() error {
 	names, err := files(j.o.Folder)
 	if err != nil {
 		return err
 	}
-	for len(names) > j.o.Keep {
-		if err := os.Remove(filepath.Join(j.o.Folder, names[0])); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	room, gone := int64(j.o.Keep-1)*j.o.MaxFile, 0
+	for i := len(names) - 2; i >= 0 && gone == 0; i-- {
+		if info, err := os.Lstat(filepath.Join(j.o.Folder, names[i])); err == nil { // else another process has removed it
+			room -= info.Size()
+		}
+		if room < 0 || len(names)-i > j.o.Keep*smallFiles {
+			gone = i + 1
+		}
+	}
+	for _, name := range names[:gone] {
+		if err := os.Remove(filepath.Join(j.o.Folder, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("old records cannot be removed: %w", err)
 		}
-		names = names[1:]
 	}
 	return nil
 }

@@ -77,6 +77,33 @@ func TestOldFilesGo(t *testing.T) {
 	}
 }
 
+// A program that is started over and over makes a file each time: that is no
+// reason to forget what it had to tell before.
+func TestRestartsTakeNoHistoryAway(t *testing.T) {
+	dir := t.TempDir()
+	start := func(n int) {
+		j := open(t, journal.Options{Folder: dir, MaxFile: 1 << 10, Keep: 2})
+		if _, err := fmt.Fprintf(j, "{\"n\":%3d}\n", n); err != nil {
+			t.Fatal(err)
+		}
+		if err := j.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for n := range 50 {
+		start(n)
+	}
+	if got := all(t, dir); len(got) != 50 || got[0] != `{"n":  0}` {
+		t.Errorf("%d lines are left, the first is %q", len(got), got[0])
+	}
+	for n := range 150 {
+		start(50 + n)
+	}
+	if got := all(t, dir); len(got) < 1000/10 || len(got) > 128 || got[len(got)-1] != `{"n":199}` {
+		t.Errorf("%d lines are left, the last is %q", len(got), got[len(got)-1])
+	}
+}
+
 func TestAClockThatGoesBackLosesNothing(t *testing.T) {
 	dir, now := t.TempDir(), time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC)
 	j := open(t, journal.Options{Folder: dir, MaxFile: 20, Keep: 2, Now: func() time.Time { return now }})
