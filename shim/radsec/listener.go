@@ -9,8 +9,9 @@
 // none, or one that is expired or from elsewhere, gets no further than the
 // handshake. Which client a certificate belongs to says the configuration, by
 // a DNS name of it or by its fingerprint; a certificate of nobody is closed
-// with its first packet. Connections are bounded, in all and from one address,
-// and so is the time of a handshake.
+// with its first packet. A connection ends with the certificate that it was made
+// with. Connections are bounded, in all and from one address, and so are the
+// time of a handshake and the lines that the log gets of those who fail.
 package radsec
 
 import (
@@ -40,6 +41,14 @@ const handshakePatience = 10 * time.Second
 // share is which part of all connections one address may have.
 const share = 4
 
+// warnEvery is how often the log is told of what anybody can bring about:
+// elsewise they could fill it.
+const warnEvery = time.Second
+
+// acceptPause is how long a port rests that cannot be read just now, for want of
+// descriptors above all.
+const acceptPause = 50 * time.Millisecond
+
 // Server answers what comes in on a connection; *shim.Server is one.
 type Server interface {
 	ServeStream(c net.Conn, certificate []string) error
@@ -57,29 +66,56 @@ type Listener struct {
 	open  map[netip.Addr]int
 	all   map[net.Conn]struct{}
 	each  sync.WaitGroup
+
+	warned map[string]warning // by what it says
+}
+
+// warning is when the log was last told of something, and how often it has not
+// been since.
+type warning struct {
+	at   time.Time
+	left int
 }
 
 // Listen opens a port.
 func Listen(address netip.AddrPort, c *config.RadSec, log *slog.Logger) (*Listener, error) {
-	tcp, err := net.Listen("tcp", address.String())
+	tcp, err := Open(address)
 	if err != nil {
-		return nil, hint.Wrap(fmt.Errorf("cannot listen for RadSec: %w", err), "correct radius.radsec.listen, or stop who has the port")
+		return nil, err
 	}
-	l := &Listener{tcp: tcp, log: log, open: make(map[netip.Addr]int), all: make(map[net.Conn]struct{})}
+	l := &Listener{tcp: tcp, log: log, open: make(map[netip.Addr]int), all: make(map[net.Conn]struct{}), warned: make(map[string]warning)}
 	l.Renew(c)
 	return l, nil
 }
 
+// Open opens the port alone, of the address's own family: list "0.0.0.0:2083"
+// and "[::]:2083" to hear both, as with [shim.Listen].
+func Open(address netip.AddrPort) (net.Listener, error) {
+	network := "tcp6"
+	if address.Addr().Is4() {
+		network = "tcp4"
+	}
+	tcp, err := net.Listen(network, address.String())
+	if err != nil {
+		return nil, hint.Wrap(fmt.Errorf("cannot listen for RadSec: %w", err), "correct radius.radsec.listen, or stop who has the port")
+	}
+	return tcp, nil
+}
+
 // Renew has connections from now on meet another certificate, other
 // authorities and another limit. Where the authorities are others than before,
-// the connections that there are end: who made them has to prove itself anew.
+// or there is no RadSec any more (nil), the connections that there are end: who
+// made them has to prove itself anew.
 func (l *Listener) Renew(c *config.RadSec) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.tls != nil && !bytes.Equal(l.roots, c.Roots) {
+	if c == nil || l.tls != nil && !bytes.Equal(l.roots, c.Roots) {
 		for conn := range l.all {
 			_ = conn.Close() // whoever reads from it says so
 		}
+	}
+	if c == nil {
+		return
 	}
 	l.max, l.roots = c.MaxConnections, c.Roots
 	l.tls = &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{c.Certificate},
@@ -104,7 +140,8 @@ func (l *Listener) Serve(s Server) error {
 		if err != nil {
 			var temporary interface{ Temporary() bool }
 			if errors.As(err, &temporary) && temporary.Temporary() {
-				l.log.Warn("a RadSec connection cannot be taken", "error", err)
+				l.warn("a RadSec connection cannot be taken", "", err)
+				time.Sleep(acceptPause)
 				continue
 			}
 			return fmt.Errorf("RadSec port cannot be read: %w", err)
@@ -113,7 +150,7 @@ func (l *Listener) Serve(s Server) error {
 		settings, ok := l.enter(c, from)
 		if !ok {
 			_ = c.Close() // there are too many
-			l.log.Warn("too many RadSec connections", "from", from.String())
+			l.warn("too many RadSec connections", from.String(), nil)
 			continue
 		}
 		l.each.Go(func() {
@@ -153,23 +190,53 @@ func (l *Listener) leave(c net.Conn, from netip.Addr) {
 
 // one serves a connection.
 func (l *Listener) one(s Server, raw net.Conn, settings *tls.Config) {
-	log := l.log.With("from", raw.RemoteAddr().String())
+	from := raw.RemoteAddr().String()
 	c := tls.Server(raw, settings)
 	ctx, cancel := context.WithTimeout(context.Background(), handshakePatience)
 	err := c.HandshakeContext(ctx)
 	cancel()
 	if err != nil {
 		_ = raw.Close() // nobody is there whom it could be told
-		log.Warn("RadSec handshake failed", "error", err)
+		l.warn("RadSec handshake failed", from, err)
 		return
 	}
-	names := Names(c.ConnectionState().PeerCertificates[0])
+	leaf := c.ConnectionState().PeerCertificates[0]
+	names, log := Names(leaf), l.log.With("from", from)
 	log.Info("RadSec connection is open", "certificate", strings.Join(names[1:], ", "))
+	end := time.AfterFunc(time.Until(leaf.NotAfter), func() {
+		log.Warn("the certificate of a RadSec connection has ended", "certificate", strings.Join(names[1:], ", "))
+		_ = raw.Close() // whoever reads from it says so
+	})
+	defer end.Stop()
 	if err := s.ServeStream(c, names); err != nil && !errors.Is(err, shim.ErrServerClosed) {
 		log.Warn("RadSec connection has ended", "error", err)
 		return
 	}
 	log.Info("RadSec connection has ended")
+}
+
+// warn tells the log of what anybody can bring about, of each kind once in a
+// while, and then how often it has not been told.
+func (l *Listener) warn(what, from string, err error) {
+	now := time.Now()
+	l.mu.Lock()
+	before := l.warned[what]
+	if now.Sub(before.at) < warnEvery {
+		before.left++
+		l.warned[what] = before
+		l.mu.Unlock()
+		return
+	}
+	l.warned[what] = warning{at: now}
+	l.mu.Unlock()
+	attributes := []any{"untold", before.left}
+	if from != "" {
+		attributes = append(attributes, "from", from)
+	}
+	if err != nil {
+		attributes = append(attributes, "error", err)
+	}
+	l.log.Warn(what, attributes...)
 }
 
 // Names are what a configuration may call a certificate by: its fingerprint,

@@ -11,7 +11,9 @@ import (
 	"iter"
 	"log/slog"
 	"net"
+	"net/netip"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -312,4 +314,65 @@ func TestCertificatesAreRenewed(t *testing.T) {
 	ended(t, before)
 	ended(t, after)
 	ended(t, r.dial(t, good))
+}
+
+// A connection lives no longer than the certificate that it was made with, nor
+// than RadSec itself.
+func TestConnectionsEndWithTheirCertificate(t *testing.T) {
+	r := start(t)
+	short, long := r.dial(t, r.ours.issue("gate.example", 3*time.Second)), r.dial(t, r.ours.issue("gate.example", time.Hour))
+	for i, c := range []net.Conn{short, long} {
+		if p := asked(t, c, byte(i)); p.Code() != radius.AccessAccept {
+			t.Errorf("answered by %v", p.Code())
+		}
+	}
+	ended(t, short)
+	if p := asked(t, long, 2); p.Code() != radius.AccessAccept {
+		t.Errorf("the other one is answered by %v", p.Code())
+	}
+	r.listener.Renew(nil)
+	ended(t, long)
+}
+
+// Whoever connects and proves nothing writes one line a second, not one each.
+func TestHandshakesThatFailDoNotFillTheLog(t *testing.T) {
+	var r *rig
+	t.Cleanup(func() { // nobody writes any more
+		if n := strings.Count(r.log.String(), "RadSec handshake failed"); n == 0 || n > 3 {
+			t.Errorf("%d lines:\n%s", n, r.log)
+		}
+	})
+	r = start(t)
+	for range 20 {
+		raw, err := net.Dial("tcp", r.address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := raw.Write([]byte("no TLS at all\n")); err != nil {
+			t.Fatal(err)
+		}
+		_ = raw.SetDeadline(time.Now().Add(10 * time.Second))
+		_, _ = io.Copy(io.Discard, raw) // until it is closed
+		_ = raw.Close()
+	}
+}
+
+// Each address hears its own family, as with UDP, so that both can be listed.
+func TestBothFamiliesCanBeListed(t *testing.T) {
+	four, err := radsec.Open(netip.MustParseAddrPort("0.0.0.0:0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer four.Close()
+	port := uint16(four.Addr().(*net.TCPAddr).Port)
+	six, err := radsec.Open(netip.AddrPortFrom(netip.IPv6Unspecified(), port))
+	if errors.Is(err, syscall.EADDRINUSE) { // a host may have no IPv6
+		t.Error(err)
+	}
+	if err == nil {
+		defer six.Close()
+	}
+	if a := four.Addr().(*net.TCPAddr).AddrPort().Addr(); !a.Is4() {
+		t.Errorf("0.0.0.0 is %s", a)
+	}
 }
