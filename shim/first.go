@@ -69,7 +69,7 @@ func (l *logins) proveOnce(ctx context.Context, a attempt, password secret.Bytes
 	proof, err := a.client.primary.Prove(ctx, a.login(password))
 	wrong := err == nil && !proof.OK && proof.Reason == cloud.WrongPassword
 	if wrong {
-		l.wrong.remember(name, "", l.now().Add(wrongLife))
+		l.wrong.remember(name, "", l.now(), wrongLife)
 	}
 	cause := t.end(ctx, wrong)
 	switch {
@@ -114,7 +114,7 @@ func (l *logins) pass(a attempt, v verdict, user cloud.UserID) {
 	switch {
 	case !ok || user == "":
 	case v.code == radius.AccessAccept:
-		l.passed.remember(m, user, l.now().Add(a.client.Cache.Life))
+		l.passed.remember(m, user, l.now(), a.client.Cache.Life)
 	case v.code == radius.AccessReject:
 		l.passed.forget(m)
 	}
@@ -122,19 +122,20 @@ func (l *logins) pass(a attempt, v verdict, user cloud.UserID) {
 
 // spare lets in who has given a second factor from the same place a while ago.
 // The engine is asked whether the user may still verify: it begins a challenge
-// for a code, which sends nothing and is left alone.
+// for a code, which sends nothing and is left alone. How long a while is says
+// the configuration of now, also of what was given before it.
 func (l *logins) spare(ctx context.Context, a attempt, proof Proof, key string) (v verdict, spared bool) {
 	m, ok := l.cachePlace(a)
 	if !ok || l.loud {
 		return verdict{}, false
 	}
-	user, fresh := l.passed.knows(m, l.now())
-	if !fresh {
+	before, fresh := l.passed.knows(m, l.now())
+	if !fresh || l.now().Sub(before.at) >= a.client.Cache.Life {
 		return verdict{}, false
 	}
 	c, _, err := l.begin(ctx, proof, cloud.Request{Client: a.asker(), Method: cloud.OATHCode, Tries: 1, Key: l.keys().name("cache", key)})
 	switch {
-	case err != nil || c.User != user:
+	case err != nil || c.User != before.user:
 		return verdict{}, false
 	case c.State == cloud.Pending, c.State == cloud.Approved && c.Bypassed,
 		c.State == cloud.Refused && (c.Reason == cloud.NoMethod || c.Reason == cloud.NotAllowed):

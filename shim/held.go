@@ -3,6 +3,7 @@ package shim
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"mfabridge/cloud"
@@ -63,6 +64,10 @@ func (l *logins) confirmed(ctx context.Context, a attempt, d cloud.Decision) ver
 		v.held = &held{challenge: d.Challenge, method: d.Method, proof: known}
 	case d.State == cloud.Approved && !(waits(d.Method) && l.recent(d.At)):
 		v = deny(reason(cloud.RepeatRefused))
+		if waits(d.Method) && !d.At.IsZero() {
+			v.cause = fmt.Errorf("approved at %s by the engine's clock, and it is %s here; more than %s apart counts for nothing",
+				d.At.UTC().Format(time.TimeOnly), l.now().UTC().Format(time.TimeOnly), cloud.RepeatWindow)
+		}
 	default:
 		v = l.granted(a, d)
 		if instead, ok := l.fallback(ctx, a, known, d.Challenge, v.reason); ok {

@@ -416,3 +416,28 @@ func TestSwapWhileALoginWaits(t *testing.T) {
 		want(t, r.checked(r.receive(), request), radius.AccessAccept)
 	})
 }
+
+// An approval whose answer fits no packet is a no: the next server would fare no
+// better, and a silent one counts as dead for everybody.
+func TestReplyThatFitsNoPacketIsANo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, h := holding(t)
+		defer r.close()
+		for range 16 {
+			h.reply = append(append(h.reply, 25, 250), make([]byte, 248)...)
+		}
+		q := pushLogin
+		q.fill = func(w *radius.Builder) { w.Add(radius.ProxyState, bytes.Repeat([]byte{1}, 200)) }
+		request := r.start(q)
+		r.waitingFor(1)
+		r.engine.person("id-push", cloud.Approved, "")
+		p := r.checked(r.receive(), request)
+		want(t, p, radius.AccessReject)
+		if _, n := p.Lookup(radius.ProxyState); n != 1 {
+			t.Errorf("%d Proxy-States", n)
+		}
+		if log := r.log.String(); !strings.Contains(log, `"reason":"reply_too_long"`) || !strings.Contains(log, `"method":"push"`) {
+			t.Errorf("the log is\n%s", log)
+		}
+	})
+}

@@ -121,7 +121,7 @@ func (l *logins) relayOnce(ctx context.Context, a attempt, r Relayed) (answer An
 	answer, err = a.client.relayer.Relay(ctx, r)
 	wrong := err == nil && !answer.OK && !answer.Challenge && answer.Reason == cloud.WrongPassword
 	if wrong {
-		l.wrong.remember(name, "", l.now().Add(wrongLife))
+		l.wrong.remember(name, "", l.now(), wrongLife)
 	}
 	return answer, verdict{cause: t.end(ctx, wrong)}, err
 }

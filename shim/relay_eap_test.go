@@ -173,3 +173,42 @@ func TestConversationIsBounded(t *testing.T) {
 		t.Error("goes on for ever")
 	})
 }
+
+// Behind one name outside of a tunnel, at one station, the cache spares only who
+// has given a second factor, and with the keys of this conversation.
+func TestCacheBehindATunnelIsOfThePersonInside(t *testing.T) {
+	const ttls = 21
+	synctest.Test(t, func(t *testing.T) {
+		r, h := relaying(t)
+		defer r.close()
+		var id byte
+		converse := func(inside string) (request []byte) {
+			t.Helper()
+			h.engine.set(func() { h.answer = speaking(ttls, inside, true) })
+			from := func(q ask) ask { q.from = keeps; id++; q.id = id; return q }
+			state := stateOf(t, r.round(from(eap("anonymous", 0, nil, identity("anonymous")))))
+			return r.start(from(eap("anonymous", 0, state, radius.EAP{2, 7, 0, 6, ttls, 'x'})))
+		}
+		asked := func(inside string, person cloud.UserID) {
+			t.Helper()
+			request := converse(inside)
+			r.waitingFor(1)
+			r.engine.person(person, cloud.Approved, "")
+			want(t, r.eapReply(r.receive(), request), radius.AccessAccept)
+			time.Sleep(11 * time.Second)
+		}
+		asked("push", "id-push")
+		request := converse("push")
+		p := r.eapReply(r.receive(), request)
+		want(t, p, radius.AccessAccept)
+		if key, _ := sendKey(t, r, p, request); key != "a key that nobody sees" {
+			t.Errorf("key %q", key)
+		}
+		time.Sleep(11 * time.Second)
+		asked("both", "id-both")
+		asked("push", "id-push")
+		if got := r.server.Counters().Spared["cache"]; got != 1 || r.engine.pushes != 3 {
+			t.Errorf("%d spared, %d pushes", got, r.engine.pushes)
+		}
+	})
+}

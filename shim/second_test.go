@@ -507,3 +507,31 @@ func (deaf) Withdraw(context.Context, string) error {
 func (deaf) Noted(context.Context, string) (bool, error) {
 	return true, &cloud.Error{Kind: cloud.Unavailable, Message: "no notices today"}
 }
+
+// A cache that the operator shortens is shorter at once, also for those who gave
+// a second factor before.
+func TestShorterCacheHoldsForWhatWasGivenBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, h := holding(t)
+		defer r.close()
+		q := ask{from: keeps, user: "push", password: "pw", station: "desk"}
+		request := r.start(q)
+		r.engine.person("id-push", cloud.Approved, "")
+		want(t, r.checked(r.receive(), request), radius.AccessAccept)
+		time.Sleep(20 * time.Minute)
+		q.id++
+		want(t, r.login(q), radius.AccessAccept)
+		next := configured(t, strings.Replace(heldClients, "cache: {for: 1h}", "cache: {for: 20m}", 1))
+		if err := r.server.Swap(next, map[string]shim.Primary{"old": h}); err != nil {
+			t.Fatal(err)
+		}
+		q.id++
+		r.start(q)
+		r.waitingFor(1)
+		r.engine.person("id-push", cloud.Refused, cloud.UserDenied)
+		r.receive()
+		if got := r.server.Counters().Spared["cache"]; got != 1 || r.engine.pushes != 2 {
+			t.Errorf("%d spared, %d pushes", got, r.engine.pushes)
+		}
+	})
+}

@@ -110,6 +110,13 @@ func deny(r reason) verdict {
 	return verdict{code: radius.AccessReject, reason: r, message: message}
 }
 
+// tooLong is the verdict in the place of one whose reply cannot be built.
+func (v verdict) tooLong(cause error) verdict {
+	instead := deny(replyTooLong)
+	instead.cause, instead.method, instead.challenge, instead.person = cause, v.method, v.challenge, v.person
+	return instead
+}
+
 // judge turns where a challenge stands after an answer into a verdict. Nothing
 // but Approved is an Access-Accept.
 func judge(state cloud.State, why cloud.Reason) verdict {

@@ -107,11 +107,12 @@ func (s *Server) judge(j *job, p radius.Packet, secret *radius.Secret) (attempt,
 // for its copies.
 func (s *Server) finish(j *job, a attempt, p radius.Packet, v verdict, secret *radius.Secret, out []byte) (replied bool) {
 	v.conclude(a)
-	var b []byte
-	if v.code != 0 {
-		var err error
+	b, err := v.packet(out, p, secret)
+	if err != nil { // the next server would fare no better
+		v = v.tooLong(err)
+		v.conclude(a)
 		if b, err = v.packet(out, p, secret); err != nil {
-			v = verdict{reason: replyTooLong, cause: err}
+			v.code = 0
 		}
 	}
 	if v.reason == outage || v.challenge != "" {
@@ -172,8 +173,11 @@ func (s *Server) probe(j *job, p radius.Packet, out []byte) {
 	s.count.statusServer.Add(1)
 }
 
-// packet builds the reply to a request in out.
+// packet builds the reply to a request in out; none is nil.
 func (v verdict) packet(out []byte, request radius.Packet, secret *radius.Secret) ([]byte, error) {
+	if v.code == 0 {
+		return nil, nil
+	}
 	w := radius.NewReply(out, v.code, request)
 	if v.code == radius.AccessChallenge {
 		w.Add(radius.State, v.state)

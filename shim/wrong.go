@@ -30,6 +30,7 @@ type marks struct {
 
 // remark is what a mark says.
 type remark struct {
+	at    time.Time // since when
 	until time.Time
 	user  cloud.UserID // whose second factor it was, if it is about one
 }
@@ -37,14 +38,14 @@ type remark struct {
 func newMarks() *marks { return &marks{kept: make(map[mark]remark)} }
 
 // knows returns what is remembered under a mark.
-func (w *marks) knows(m mark, now time.Time) (cloud.UserID, bool) {
+func (w *marks) knows(m mark, now time.Time) (remark, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	r, found := w.kept[m]
-	return r.user, found && now.Before(r.until)
+	return r, found && now.Before(r.until)
 }
 
-func (w *marks) remember(m mark, user cloud.UserID, until time.Time) {
+func (w *marks) remember(m mark, user cloud.UserID, now time.Time, life time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if _, found := w.kept[m]; !found {
@@ -56,7 +57,7 @@ func (w *marks) remember(m mark, user cloud.UserID, until time.Time) {
 			w.turn = (w.turn + 1) % marksMax
 		}
 	}
-	w.kept[m] = remark{until: until, user: user}
+	w.kept[m] = remark{at: now, until: now.Add(life), user: user}
 }
 
 // forget makes a mark say nothing any more.
