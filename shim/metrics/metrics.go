@@ -30,6 +30,9 @@ type Options struct {
 	Ready func() error
 	// Bypasses returns until when which clients ask for no second factor; nil: none ever.
 	Bypasses func() map[string]time.Time
+	// Configuration returns since when the configuration that counts has
+	// counted, and whether a later one was refused; nil: nobody knows.
+	Configuration func() (since time.Time, refused bool)
 }
 
 // Handler answers /metrics, /healthz and /readyz.
@@ -99,6 +102,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 			c.gauge(out, "client_bypass_until_seconds", "Until when a client asks for no second factor, in Unix seconds.", float64(until.Unix()), prometheus.Labels{"client": client})
 		}
 	}
+	c.configuration(out)
 	for _, r := range c.book.Reports() {
 		for kind, count := range r.Counts {
 			c.counter(out, "message_authenticator", "Access-Requests by client and kind of Message-Authenticator.", count, prometheus.Labels{"client": r.Client, "kind": kind})
@@ -115,6 +119,20 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	if end := c.o.Certificate(); !end.IsZero() {
 		c.gauge(out, "radsec_certificate_not_after_seconds", "When RadSec's certificate ends, in Unix seconds.", float64(end.Unix()), nil)
 	}
+}
+
+// configuration tells which one counts, and whether it is the latest.
+func (c *collector) configuration(out chan<- prometheus.Metric) {
+	if c.o.Configuration == nil {
+		return
+	}
+	since, refused := c.o.Configuration()
+	c.gauge(out, "configuration_since_seconds", "Since when the configuration counts that is in use, in Unix seconds.", float64(since.Unix()), nil)
+	late := 0.0
+	if refused {
+		late = 1
+	}
+	c.gauge(out, "configuration_refused", "1: the latest reload was refused, and the configuration before it goes on.", late, nil)
 }
 
 func (*collector) counter(out chan<- prometheus.Metric, name, help string, n uint64, labels prometheus.Labels) {
