@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
-	"path/filepath"
 	"slices"
 	"strings"
 	"unicode"
@@ -36,9 +35,7 @@ func (k *check) warn(format string, args ...any) {
 }
 
 func (k *check) all() {
-	if !filepath.IsAbs(k.Data) {
-		k.Data = filepath.Join(k.folder, k.Data)
-	}
+	k.Data = k.Config.folder(k.folder)
 	k.engine()
 	k.clusterKeys()
 	k.listen()
@@ -183,7 +180,7 @@ func (k *check) networks(c *Client, at string) {
 		case err != nil:
 			k.refuse("write 10.0.0.5, 10.0.0.0/24 or 2001:db8::/64", "%s: %q is not a network", at, s)
 		case p.Addr().Is4In6():
-			k.refuse("write "+p.Addr().Unmap().String(), "%s: network %s is IPv4 inside IPv6", at, s)
+			k.refuse("write "+unmapped(p), "%s: network %s is IPv4 inside IPv6", at, s)
 		case p.Masked() != p:
 			k.refuse("write "+p.Masked().String()+" or a longer prefix", "%s: network %s has bits set behind its prefix", at, s)
 		default:
@@ -193,6 +190,14 @@ func (k *check) networks(c *Client, at string) {
 			c.Prefixes = append(c.Prefixes, p)
 		}
 	}
+}
+
+// unmapped is a network of IPv4 inside IPv6 as it has to be written.
+func unmapped(p netip.Prefix) string {
+	if bits := p.Bits() - 96; bits >= 0 {
+		return netip.PrefixFrom(p.Addr().Unmap(), bits).Masked().String()
+	}
+	return "0.0.0.0/0, or the networks that are meant"
 }
 
 // overlaps refuses two equal prefixes: neither is the longer one.

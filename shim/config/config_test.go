@@ -534,3 +534,56 @@ func TestStatusCheck(t *testing.T) {
 		t.Errorf("a word that is not known: %v", err)
 	}
 }
+
+// Whoever wants the data folder alone gets it, whatever else is wrong.
+func TestDataOfAConfigurationThatCannotBeUsed(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "shim.yaml")
+	for text, want := range map[string]string{
+		"engine: {store: sqlite:cloud.db}\nradius: {listen: [\"127.0.0.1:1812\"], clients: [{name: vpn, networks: [10.0.0.1], secret: file:gone, primary: nobody}]}": dir,
+		"data: kept\n":      filepath.Join(dir, "kept"),
+		"data: /srv/kept\n": "/srv/kept",
+	} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := config.Data(path); err != nil || got != want {
+			t.Errorf("%s: %q, %v", text, got, err)
+		}
+	}
+	if err := os.WriteFile(path, []byte("data: [\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := config.Data(path); err == nil {
+		t.Errorf("a file that is no YAML: %q", got)
+	}
+}
+
+// Advice on a network of IPv4 inside IPv6 keeps its length.
+func TestAdviceOnMappedNetworks(t *testing.T) {
+	for network, want := range map[string]string{"::ffff:10.0.0.5": "write 10.0.0.5/32", "::ffff:10.0.0.0/104": "write 10.0.0.0/8", "::ffff:0.0.0.0/90": "write 0.0.0.0/0, or"} {
+		_, _, err := config.Parse([]byte("engine: {store: sqlite:cloud.db}\nradius: {listen: [\"127.0.0.1:1812\"], clients: [{name: vpn, networks: [\""+network+"\"], secret: env:NONE_SUCH, primary: engine}]}"), "shim.yaml", t.TempDir())
+		if err == nil || !strings.Contains(err.Error(), "IPv4 inside IPv6") {
+			t.Fatalf("%s: %v", network, err)
+		}
+		said := ""
+		for _, one := range err.(interface{ Unwrap() []error }).Unwrap() {
+			said += hint.Of(one) + "\n"
+		}
+		if !strings.Contains(said, want) {
+			t.Errorf("%s: advice\n%s", network, said)
+		}
+	}
+}
+
+// What serve would not take is not called good before: one certificate twice,
+// however it is written.
+func TestCertificateThatStandsTwiceAtOneClient(t *testing.T) {
+	print := strings.Repeat("ab", 32)
+	for _, list := range []string{`gw.example, GW.example`, `"sha256:` + print + `", "SHA256:` + strings.TrimSuffix(strings.Repeat("AB:", 32), ":") + `"`} {
+		_, _, err := config.Parse([]byte("engine: {store: sqlite:cloud.db}\nradius: {radsec: {listen: [\"127.0.0.1:2083\"]}, clients: [{name: gate, certificates: ["+list+"], primary: engine}]}"), "shim.yaml", t.TempDir())
+		if err == nil || !strings.Contains(err.Error(), "stands there twice") {
+			t.Errorf("%s: %v", list, err)
+		}
+	}
+}

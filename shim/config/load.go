@@ -41,5 +41,27 @@ func Parse(text []byte, name, folder string) (c *Config, warnings []string, err 
 	return c, k.warnings, nil
 }
 
+// Data is the data folder that a file names, for who wants nothing else of it:
+// what the rest of it says may be wrong, and its secrets another user's.
+func Data(path string) (string, error) {
+	text, folder, err := file().Read(path)
+	if err != nil {
+		return "", err
+	}
+	c := new(Config)
+	if err := file().Decode(text, filepath.Base(path), c); err != nil {
+		return "", err
+	}
+	return c.folder(folder), nil
+}
+
+// folder is the data folder, from that of the file on.
+func (c *Config) folder(from string) string {
+	if filepath.IsAbs(c.Data) {
+		return c.Data
+	}
+	return filepath.Join(from, c.Data)
+}
+
 // resolve makes the path of a "kind:path" reference absolute.
 func resolve(ref, kind, folder string) string { return strictyaml.Resolve(ref, kind, folder) }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"strings"
 
 	"mfabridge/internal/hint"
@@ -118,6 +119,9 @@ func (k *check) certificates(c *Client, at string) {
 			name = "sha256:" + digits
 		} else if name == "" || strings.ContainsAny(name, "*/: ") {
 			k.refuse("write a DNS name, or sha256: in front of a fingerprint", "%s: certificates: %q is no name of a certificate", at, c.Certificates[i])
+		}
+		if slices.Contains(c.Certificates[:i], name) {
+			k.refuse("remove one of them", "%s: certificate %s stands there twice", at, name)
 		}
 		c.Certificates[i] = name
 		for _, other := range k.RADIUS.Clients {

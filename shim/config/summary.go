@@ -15,6 +15,8 @@ func (c *Config) Summary(w io.Writer) error {
 	switch n := len(c.Keys); {
 	case n == 0:
 		key = "made at the first start: " + c.ownKey()
+	case len(c.ClusterKeys) == 0:
+		key = "made for this node alone: " + c.ownKey()
 	case n > 1:
 		key = fmt.Sprintf("%d keys, the first seals", n)
 	}
