@@ -301,7 +301,7 @@ func (d *demo) logIn() error {
 func (d *demo) withShim(use func(address string, log *events) error) (err error) {
 	log := newEvents()
 	quiet := &program{streams: streams{in: d.p.in, out: io.Discard, err: log}, now: d.p.now, sleep: d.p.sleep}
-	parts, err := quiet.loadShim(d.ctx, d.path("shim.yaml"), "")
+	parts, err := quiet.loadShim(d.ctx, d.path("shim.yaml"), "", quiet.shimEngine)
 	if err != nil {
 		return err
 	}

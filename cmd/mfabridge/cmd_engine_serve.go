@@ -104,7 +104,12 @@ func (p *program) engineServe(c *cli.Context) (err error) {
 
 // openServer opens all that a configuration names, or nothing. It serves
 // nothing yet.
-func (p *program) openServer(ctx context.Context, path string) (_ *engineServer, err error) {
+func (p *program) openServer(ctx context.Context, path string) (*engineServer, error) {
+	return p.openServerAs(ctx, path, func(*config.Config) {})
+}
+
+// openServerAs is openServer of a configuration that is changed before.
+func (p *program) openServerAs(ctx context.Context, path string, change func(*config.Config)) (_ *engineServer, err error) {
 	s := &engineServer{p: p, path: path}
 	defer func() {
 		if err != nil {
@@ -114,6 +119,7 @@ func (p *program) openServer(ctx context.Context, path string) (_ *engineServer,
 	if s.conf, err = config.Load(path); err != nil {
 		return nil, &misconfigured{err}
 	}
+	change(s.conf)
 	for _, line := range s.conf.Warnings {
 		p.logger().Warn("configuration", "warning", line)
 	}
@@ -367,7 +373,7 @@ func (p *program) attend(ctx context.Context, s *engineServer, hangup <-chan os.
 			m.reloading()
 			said := "configuration and certificates were read again"
 			now := status(said, "")
-			if err := p.reload(s); err != nil {
+			if err := p.reload(ctx, s); err != nil {
 				said = "configuration and certificates were not read again; those before stay"
 				now = status(said, "the journal says why")
 				p.logger().Error(said, "err", err, "hint", hint.Of(err))
@@ -380,7 +386,7 @@ func (p *program) attend(ctx context.Context, s *engineServer, hangup <-chan os.
 }
 
 // reload takes the configuration as its file is now, or nothing of it.
-func (p *program) reload(s *engineServer) error {
+func (p *program) reload(ctx context.Context, s *engineServer) error {
 	next, err := config.Load(s.path)
 	if err != nil {
 		return err
@@ -397,7 +403,7 @@ func (p *program) reload(s *engineServer) error {
 			return err
 		}
 	}
-	if err := p.renew(s, next); err != nil {
+	if err := p.renew(ctx, s, next); err != nil {
 		return err
 	}
 	for name, cert := range certs {

@@ -2,13 +2,9 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"maps"
-	"net"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -20,8 +16,6 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	engineconfig "mfabridge/cloud/engine/config"
-	"mfabridge/internal/hint"
 	"mfabridge/shim"
 	"mfabridge/shim/accounting"
 	"mfabridge/shim/bypass"
@@ -79,6 +73,7 @@ type shimParts struct {
 	records   *journal.Journal // of accounting
 	desk      *accounting.Desk
 	log       *slog.Logger
+	taken     *taking // the configuration
 }
 
 func (s *shimParts) Close() error {
@@ -113,11 +108,19 @@ func (p *program) shimCheck(c *cli.Context) (err error) {
 		return err
 	}
 	p.tellUndelivered(conf, c.String("engine-key"))
-	state, err := addressesFree(conf)
+	engine, err := engineServed(&conf.Engine)
 	if err != nil {
 		return err
 	}
-	if err := p.checkCertificates(conf); err != nil {
+	sockets := socketsOf(conf, engine)
+	if err := distinct(sockets); err != nil {
+		return err
+	}
+	state, err := addressesFree(sockets)
+	if err != nil {
+		return err
+	}
+	if err := p.checkCertificates(conf, engine); err != nil {
 		return err
 	}
 	first, err := p.primaries(conf)
@@ -125,7 +128,7 @@ func (p *program) shimCheck(c *cli.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, first.close()) }()
-	if err := first.check(c.Context, p.out); err != nil {
+	if err := errors.Join(first.check(c.Context, p.out, ""), p.askInside(c.Context, engine)); err != nil {
 		return err
 	}
 	p.adviseObserved(p.out, conf)
@@ -148,86 +151,6 @@ func (p *program) tellUndelivered(conf *config.Config, key string) {
 	}
 }
 
-// renewal is how long before its end a certificate should have a successor.
-const renewal = 14 * 24 * time.Hour
-
-// checkCertificates says of the certificates that the shim shows when they end;
-// one that has ended is an error, since nobody takes it.
-func (p *program) checkCertificates(conf *config.Config) error {
-	var problems []error
-	look := func(at string, c tls.Certificate) {
-		if c.Leaf == nil {
-			return
-		}
-		switch end := c.Leaf.NotAfter.UTC(); {
-		case !p.now().Before(end):
-			problems = append(problems, hint.New(fmt.Sprintf("%s: the certificate ended %s", at, end.Format(time.DateTime)), "renew it; SIGHUP has a running shim take the new one"))
-		case p.now().Before(c.Leaf.NotBefore):
-			problems = append(problems, hint.New(fmt.Sprintf("%s: the certificate begins only %s", at, c.Leaf.NotBefore.UTC().Format(time.DateTime)), "is the clock of this host right?"))
-		case end.Sub(p.now()) < renewal:
-			fmt.Fprintf(p.out, "%s: the certificate ends %s\n", at, end.Format(time.DateTime))
-		}
-	}
-	if r := conf.RADIUS.RadSec; r != nil {
-		look("radius.radsec.cert", r.Certificate)
-	}
-	for _, name := range slices.Sorted(maps.Keys(conf.Primaries)) {
-		for i, s := range conf.Primaries[name].Servers {
-			if s.TLS != nil {
-				look(fmt.Sprintf("primaries.%s.servers[%d].tls.cert", name, i), s.TLS.Certificate)
-			}
-		}
-	}
-	return errors.Join(problems...)
-}
-
-// addressesFree says whether the shim could listen where it is told to, and the
-// engine that it serves.
-func addressesFree(conf *config.Config) (state string, err error) {
-	state = "the addresses are free"
-	try := func(address string, listen func() (io.Closer, error)) {
-		conn, failed := listen()
-		switch {
-		case errors.Is(failed, syscall.EADDRINUSE):
-			state = address + " is in use, perhaps by the shim that this configuration is for"
-		case failed != nil:
-			err = errors.Join(err, failed)
-		default:
-			err = errors.Join(err, conn.Close())
-		}
-	}
-	for _, a := range slices.Concat(conf.RADIUS.Addresses, conf.RADIUS.AccountingAddresses) {
-		try(a.String(), func() (io.Closer, error) { return shim.Listen(a) })
-	}
-	var connections []string
-	if r := conf.RADIUS.RadSec; r != nil {
-		for _, a := range r.Addresses {
-			connections = append(connections, a.String())
-		}
-	}
-	if conf.Ops != "" {
-		connections = append(connections, conf.Ops)
-	}
-	for _, a := range connections {
-		try(a, func() (io.Closer, error) { return net.Listen("tcp", a) })
-	}
-	if conf.Engine.Config == "" {
-		return state, err
-	}
-	engine, failed := engineconfig.Load(conf.Engine.Config)
-	if failed != nil {
-		return "", errors.Join(err, inEngine(failed))
-	}
-	doors := listenersOf(engine)
-	for _, name := range slices.Sorted(maps.Keys(doors)) {
-		try(doors[name].Address.String(), func() (io.Closer, error) {
-			conn, err := openDoor(name, doors[name])
-			return conn, inEngine(err)
-		})
-	}
-	return state, err
-}
-
 // shimGCPercent is how much garbage a shim leaves at most, in percent of what
 // lives: the replies that it keeps are many and live for half a minute.
 const shimGCPercent = 60
@@ -239,7 +162,7 @@ func (p *program) shimServe(c *cli.Context) (err error) {
 	if os.Getenv("GOGC") == "" {
 		defer debug.SetGCPercent(debug.SetGCPercent(shimGCPercent))
 	}
-	parts, err := p.loadShim(c.Context, c.String("config"), c.String("engine-key"))
+	parts, err := p.loadShim(c.Context, c.String("config"), c.String("engine-key"), p.shimEngine)
 	if err != nil {
 		return err
 	}
@@ -249,6 +172,7 @@ func (p *program) shimServe(c *cli.Context) (err error) {
 		return err
 	}
 	all.manager = serviceManager()
+	p.warnOfCertificates(parts.config, parts.log)
 	beside, stop := context.WithCancel(c.Context)
 	var others sync.WaitGroup
 	others.Go(func() { p.keepObserved(beside, parts.observed) })
@@ -264,10 +188,16 @@ func (p *program) shimServe(c *cli.Context) (err error) {
 	return err
 }
 
+// openEngine opens the engine that a shim's configuration names.
+type openEngine func(ctx context.Context, conf *config.Engine, key string) (shimEngine, error)
+
 // loadShim opens what a configuration names.
-func (p *program) loadShim(ctx context.Context, path, key string) (*shimParts, error) {
+func (p *program) loadShim(ctx context.Context, path, key string, engine openEngine) (*shimParts, error) {
 	conf, err := p.shimConfig(path)
 	if err != nil {
+		return nil, err
+	}
+	if err := tellApart(conf); err != nil {
 		return nil, err
 	}
 	if err := conf.MakeKeys(); err != nil {
@@ -277,7 +207,7 @@ func (p *program) loadShim(ctx context.Context, path, key string) (*shimParts, e
 	if err != nil {
 		return nil, err
 	}
-	e, err := p.shimEngine(ctx, &conf.Engine, key)
+	e, err := engine(ctx, &conf.Engine, key)
 	if err != nil {
 		return nil, errors.Join(err, endLog())
 	}
@@ -290,7 +220,7 @@ func (p *program) loadShim(ctx context.Context, path, key string) (*shimParts, e
 		return nil, errors.Join(err, e.Close(), endLog(), first.close())
 	}
 	desk := accounting.New(records, first.relays(), p.now)
-	return &shimParts{config: conf, engine: e, primaries: first, endLog: endLog, log: log, records: records, desk: desk}, nil
+	return &shimParts{config: conf, engine: e, primaries: first, endLog: endLog, log: log, records: records, desk: desk, taken: newTaking(p.now())}, nil
 }
 
 // listen makes the server and opens all its ports, or none.

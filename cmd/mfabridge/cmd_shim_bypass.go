@@ -46,6 +46,9 @@ func (p *program) shimBypass(c *cli.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	if c.Bool("end") {
+		return p.endBypass(c, by)
+	}
 	conf, err := p.shimConfig(c.String("config"))
 	if err != nil {
 		return err

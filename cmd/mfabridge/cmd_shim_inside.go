@@ -96,9 +96,12 @@ func (i *inside) exchange(b []byte, patience time.Duration) (p radius.Packet, an
 	return p, true, i.secret.VerifyReply(p, request)
 }
 
-// clientOf finds a client of a configuration.
+// clientOf finds a client of a configuration: by its very name, else in any case.
 func clientOf(conf *config.Config, name string) (config.Client, error) {
-	at := slices.IndexFunc(conf.RADIUS.Clients, func(c config.Client) bool { return strings.EqualFold(c.Name, name) })
+	at := slices.IndexFunc(conf.RADIUS.Clients, func(c config.Client) bool { return c.Name == name })
+	if at < 0 {
+		at = slices.IndexFunc(conf.RADIUS.Clients, func(c config.Client) bool { return strings.EqualFold(c.Name, name) })
+	}
 	if at < 0 {
 		return config.Client{}, hint.New(fmt.Sprintf("there is no client %q", name), "mfabridge shim check lists them")
 	}
@@ -123,7 +126,7 @@ func (p *program) shimTest(c *cli.Context) (err error) {
 	if c.String("user") == "" || c.String("client") == "" {
 		return usage("--user and --client are needed", "mfabridge shim test --user ada@contoso.example --client vpn")
 	}
-	parts, err := p.loadShim(c.Context, c.String("config"), c.String("engine-key"))
+	parts, err := p.loadShim(c.Context, c.String("config"), c.String("engine-key"), p.engineBeside)
 	if err != nil {
 		return err
 	}

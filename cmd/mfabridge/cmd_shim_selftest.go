@@ -27,7 +27,7 @@ func (p *program) shimSelftest(c *cli.Context) (err error) {
 	if _, err := args(c); err != nil {
 		return err
 	}
-	parts, err := p.loadShim(c.Context, c.String("config"), c.String("engine-key"))
+	parts, err := p.loadShim(c.Context, c.String("config"), c.String("engine-key"), p.engineBeside)
 	if err != nil {
 		return err
 	}

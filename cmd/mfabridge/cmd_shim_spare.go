@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -16,25 +18,34 @@ import (
 	"mfabridge/shim/config"
 )
 
-// bypassClient puts the second factor of a client aside for a while, or ends
-// that before its time, also for a client that the configuration no longer
-// names.
-func (p *program) bypassClient(c *cli.Context, conf *config.Config, by engine.Actor) error {
-	book, name := bypass.Open(conf.Data, p.now), c.String("client")
-	client, err := clientOf(conf, name)
-	if c.Bool("end") {
-		if err == nil {
-			name = client.Name
-		}
-		err := book.End(name, by.Who, by.Reason)
-		if errors.Is(err, fs.ErrNotExist) {
-			return hint.New(fmt.Sprintf("client %s has no bypass", migrate.Plain(name)), "mfabridge shim check lists those that there are")
-		}
-		if err == nil {
-			fmt.Fprintf(p.out, "client %s asks for the second factor again\n", migrate.Plain(name))
-		}
-		return err
+// endBypass ends the bypass of a client before its time, also of one that the
+// configuration no longer names, or with a configuration that cannot be used.
+func (p *program) endBypass(c *cli.Context, by engine.Actor) error {
+	data, err := config.Data(c.String("config"))
+	if err != nil {
+		return &misconfigured{err}
 	}
+	book, name := bypass.Open(data, p.now), c.String("client")
+	all, _ := book.All() // that one cannot be read keeps no other from being ended
+	if _, there := book.Of(name); !there {
+		if at := slices.IndexFunc(all, func(x bypass.Bypass) bool { return strings.EqualFold(x.Client, name) }); at >= 0 {
+			name = all[at].Client
+		}
+	}
+	err = book.End(name, by.Who, by.Reason)
+	if errors.Is(err, fs.ErrNotExist) {
+		return hint.New(fmt.Sprintf("client %s has no bypass", migrate.Plain(name)), "mfabridge shim check lists those that there are")
+	}
+	if err == nil {
+		fmt.Fprintf(p.out, "client %s asks for the second factor again\n", migrate.Plain(name))
+	}
+	return err
+}
+
+// bypassClient puts the second factor of a client aside for a while.
+func (p *program) bypassClient(c *cli.Context, conf *config.Config, by engine.Actor) error {
+	book := bypass.Open(conf.Data, p.now)
+	client, err := clientOf(conf, c.String("client"))
 	if err != nil {
 		return err
 	}

@@ -34,18 +34,25 @@ func (w *swapper) attend(ctx context.Context, hangup <-chan os.Signal) {
 		case <-hangup:
 			w.ports.manager.reloading()
 			now := status("configuration swapped", "")
-			if err := w.swap(); err != nil {
-				w.parts.log.Error("configuration is refused; the one before it goes on", "error", err.Error(), "hint", hint.Of(err))
+			err := w.swap(ctx)
+			if ctx.Err() != nil {
+				return // the shim ends, and asks nobody any more
+			}
+			w.parts.taken.note(w.p.now(), err)
+			if err != nil {
 				now = status("a new configuration is refused; the one before it goes on", "the journal says why")
+				for _, one := range problems(err) {
+					w.parts.log.Error("configuration is refused; the one before it goes on", "error", one.Error(), "hint", hint.Of(one))
+				}
 			}
 			w.ports.manager.tell("READY=1", now)
 		}
 	}
 }
 
-// swap reads the configuration, checks it whole, and puts it in the place of
-// the one before it, or leaves everything as it was.
-func (w *swapper) swap() error {
+// swap reads the configuration, checks it whole, asks what is new in it, and
+// puts it in the place of the one before it, or leaves everything as it was.
+func (w *swapper) swap(ctx context.Context) error {
 	next, warnings, err := config.Load(w.path)
 	for _, line := range warnings {
 		w.parts.log.Warn("configuration", "warning", line)
@@ -57,17 +64,22 @@ func (w *swapper) swap() error {
 	if fixed := config.NeedsRestart(before, next); len(fixed) > 0 {
 		return hint.New(strings.Join(fixed, ", ")+" cannot be changed while the shim runs", "restart it for that: it answers what it has read, and clients ask again")
 	}
-	if err := next.MakeKeys(); err != nil {
-		return err
-	}
-	diff := config.Diff(before, next)
-	made, err := w.ports.openNew(next)
-	if err != nil {
+	if err := distinct(socketsOf(next, engineInside(w.parts.engine))); err != nil {
 		return err
 	}
 	first, gone, err := w.p.renewPrimaries(w.parts.primaries, before, next)
 	if err != nil {
-		return errors.Join(err, closeAll(made))
+		return err
+	}
+	made, err := w.prepare(ctx, next, first)
+	if err != nil {
+		return errors.Join(err, first.without(w.parts.primaries).close())
+	}
+	diff := config.Diff(before, next)
+	if inside, ok := w.parts.engine.(*servedEngine); ok {
+		if err := w.p.reload(ctx, inside.engineServer); err != nil {
+			return errors.Join(inEngine(err), first.without(w.parts.primaries).close(), closeAll(made))
+		}
 	}
 	if err := w.ports.server.Swap(next, first.byName); err != nil {
 		return errors.Join(err, first.without(w.parts.primaries).close(), closeAll(made))
@@ -87,6 +99,17 @@ func (w *swapper) swap() error {
 	}
 	w.parts.log.Info("configuration swapped", slog.Int("changes", len(diff)))
 	return nil
+}
+
+// prepare asks what is new of a configuration, and opens its ports.
+func (w *swapper) prepare(ctx context.Context, next *config.Config, first *primaries) (made []*port, err error) {
+	if err := w.askNew(ctx, next, first); err != nil {
+		return nil, err
+	}
+	if err := next.MakeKeys(); err != nil {
+		return nil, err
+	}
+	return w.ports.openNew(next)
 }
 
 // renewPrimaries are the primaries of a new configuration: those that mean the

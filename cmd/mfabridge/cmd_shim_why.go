@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/netip"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -29,7 +30,7 @@ const (
 // maxAnswers is how many events `shim why` shows: the latest.
 const maxAnswers = 50
 
-func eventFolder(conf *config.Config) string { return filepath.Join(conf.Data, "events") }
+func eventFolder(data string) string { return filepath.Join(data, "events") }
 
 // gathering is how long a line of the shim's log may wait for others. A crash
 // loses what it held; the audit is not in it.
@@ -39,7 +40,7 @@ const gathering = 5 * time.Millisecond
 // files that `shim why` reads. What it returns first writes what waits, and
 // closes the files.
 func (p *program) shimLog(conf *config.Config) (func() error, *slog.Logger, error) {
-	events, err := journal.Open(journal.Options{Folder: eventFolder(conf), MaxFile: eventFile, Keep: eventFiles, Now: p.now})
+	events, err := journal.Open(journal.Options{Folder: eventFolder(conf.Data), MaxFile: eventFile, Keep: eventFiles, Now: p.now})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -73,11 +74,11 @@ func (p *program) shimWhy(c *cli.Context) error {
 	if format != "text" && format != "json" {
 		return usage(fmt.Sprintf("--format %s is not known", format), "write text or json")
 	}
-	conf, _, err := config.Load(c.String("config")) // what is odd about it is no answer to this question
+	data, err := config.Data(c.String("config")) // what else is wrong with it is no answer to this question
 	if err != nil {
 		return &misconfigured{err}
 	}
-	events, err := why(eventFolder(conf), names[0])
+	events, err := why(eventFolder(data), names[0])
 	if err != nil {
 		return err
 	}
@@ -162,11 +163,21 @@ func (e event) names(name string) bool {
 		switch {
 		case s == "":
 		case strings.EqualFold(s, name), key == "challenge" && len(s) >= 16 && strings.HasPrefix(name, s),
-			key == "from" && strings.HasPrefix(s, name+":"):
+			key == "from" && isFrom(s, name):
 			return true
 		}
 	}
 	return false
+}
+
+// isFrom tells whether an address with a port is of an address without.
+func isFrom(from, address string) bool {
+	a, err := netip.ParseAddr(strings.Trim(address, "[]"))
+	if err != nil {
+		return false
+	}
+	f, err := netip.ParseAddrPort(from)
+	return err == nil && f.Addr().Unmap() == a.Unmap()
 }
 
 // tell writes an event for people: what happened, why, and the numbers.

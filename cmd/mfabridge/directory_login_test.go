@@ -52,11 +52,20 @@ func TestPasswordOfADirectoryThenCode(t *testing.T) {
 		{"example\nusernames", "example\n    filter: (objectClass=account)\nusernames"}: "nobody below dc=corp,dc=example can be seen whom the filter meets",
 		{"dc=corp,dc=example\nusernames", "dc=crop,dc=example\nusernames"}:              "check base_dn: letter by letter",
 		{"bind_dn: \"", "bind_dn: \"cn=somebody,"}:                                      "check bind_dn and bind_password",
+		{"file:bind.secret", "file:vpn.secret"}:                                         "check bind_dn and bind_password",
 		{slapd.CAFile, ldaptest.NewAuthority(t).File(t, t.TempDir())}:                   "check ca",
 	} {
 		if r := mfabridge(t, "shim", "check", "--config", s.write(t, "wrong.yaml", strings.Replace(text, change[0], change[1], 1))); r.code == exitDone || !strings.Contains(r.err, want) {
 			t.Errorf("%q: exit code %d, want %q in\n%s", change[1], r.code, want, r.err)
+		} else if asked := strings.Count(r.out, "the bind to the directory is refused"); strings.Contains(want, "bind_dn") && (asked != 1 || !strings.Contains(r.out, "each server would count that")) {
+			t.Errorf("%q: %d servers were asked with what is wrong:\n%s", change[1], asked, r.out)
 		}
+	}
+	grouped := strings.Replace(text, "primary: corp}", `primary: corp, reply: {groups: {"cn=vpn,dc=corp,dc=example": {Class: vpn}}}}`, 1)
+	must(t, exitDone, "shim", "check", "--config", s.write(t, "grouped.yaml", grouped))
+	grouped = strings.Replace(grouped, "example\nusernames", "example\n    group_base: ou=none,dc=corp,dc=example\nusernames", 1)
+	if r := must(t, exitFailed, "shim", "check", "--config", s.write(t, "grouped.yaml", grouped)); !strings.Contains(r.err, "groups cannot be looked up") || !strings.Contains(r.err, "check group_base") {
+		t.Errorf("groups that are nowhere:\n%s", r.err)
 	}
 	shim := startShim(t, yaml)
 	password := `User-Password = "correct horse"`

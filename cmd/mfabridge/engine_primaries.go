@@ -85,14 +85,26 @@ func (s *engineServer) usePrimaries(made *primaries, conf *config.Config) error 
 	return s.SetPrimaries(provers, conf.SignIn)
 }
 
-// renew takes the primaries of a new configuration. Those that mean the same
-// go on with what they remember; those that are gone end a while later.
-func (p *program) renew(s *engineServer, next *config.Config) error {
+// renew takes the primaries of a new configuration, once those that are new or
+// changed have been asked. Those that mean the same go on with what they
+// remember; those that are gone end a while later.
+func (p *program) renew(ctx context.Context, s *engineServer, next *config.Config) error {
 	made, gone, err := p.renewPrimaries(s.primaries, firstFactors(s.conf), firstFactors(next))
 	if err != nil {
 		return err
 	}
-	if err := s.usePrimaries(made, next); err != nil {
+	loses := func(ctx context.Context, name string) string {
+		limit, cancel := context.WithTimeout(ctx, askPatience)
+		defer cancel()
+		if before := s.primaries.byName[name]; before == nil || before.Ready(limit) != nil {
+			return ""
+		}
+		return "its servers of before can be asked"
+	}
+	if err = made.without(s.primaries).takeable(ctx, s.log, loses); err == nil {
+		err = s.usePrimaries(made, next)
+	}
+	if err != nil {
 		return errors.Join(err, made.without(s.primaries).close())
 	}
 	s.primaries = made

@@ -147,6 +147,18 @@ func TestEngineAsksPrimaries(t *testing.T) {
 	if got := says("corp", `KORP\ada`, "correct horse"); !strings.Contains(got, `"ok":true`) {
 		t.Errorf("after SIGHUP by a domain that is new: %s", got)
 	}
+
+	// What a directory refuses is not taken.
+	s.write(t, "bind.secret", "not the password of anybody")
+	if err := e.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	if line := e.wait(t, "were not read again"); !strings.Contains(line, "check bind_dn and bind_password") || strings.Contains(line, "not the password") {
+		t.Errorf("the log says %s", line)
+	}
+	if got := says("corp", `KORP\ada`, "correct horse"); !strings.Contains(got, `"ok":true`) {
+		t.Errorf("after a SIGHUP that was refused: %s", got)
+	}
 }
 
 // On the public listener behind a proxy limits count by whom the proxy names.

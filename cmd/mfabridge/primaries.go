@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"sync"
 
 	"mfabridge/internal/hint"
 	"mfabridge/internal/ldapconn"
@@ -66,7 +67,7 @@ func (m *primaries) ask(name string, c *config.Primary, p *program) error {
 	var takers []upstream.Home
 	for _, s := range c.Servers {
 		if s.Accounting != "" {
-			takers = append(takers, upstream.Home{Address: s.Accounting, Secret: s.SharedSecret,
+			takers = append(takers, upstream.Home{Address: s.Accounting, Secret: s.SharedSecret, Observe: s.MessageAuthenticator == config.Observe,
 				NoStatus: s.StatusCheck == config.NoStatusCheck, TLS: s.TLS.Client()})
 		}
 	}
@@ -86,13 +87,17 @@ func (m *primaries) bind(name string, c *config.Primary, names config.Usernames,
 	m.directories[name], m.settings[name] = client, c
 	var groups func(context.Context, string) ([]string, error)
 	if c.WantGroups {
-		in := ldapconn.Groups{Base: cmp.Or(c.GroupBase, c.BaseDN), Class: c.GroupClass, Member: c.MemberAttribute}
-		groups = func(ctx context.Context, dn string) ([]string, error) { return in.Of(ctx, client, dn) }
+		groups = func(ctx context.Context, dn string) ([]string, error) { return groupsOf(c).Of(ctx, client, dn) }
 	}
 	m.byName[name], err = primary.NewLDAP(primary.LDAPOptions{GroupsOf: groups, Directory: client, Base: c.BaseDN, Filter: c.Filter,
 		Account: c.AccountAttribute, UPN: c.UPNAttribute, SID: c.SIDAttribute, Domains: names.Parsed,
 		MaxFailures: c.Failures, Window: c.Window, Now: p.now})
 	return err
+}
+
+// groupsOf says how groups stand in a directory.
+func groupsOf(c *config.Primary) ldapconn.Groups {
+	return ldapconn.Groups{Base: cmp.Or(c.GroupBase, c.BaseDN), Class: c.GroupClass, Member: c.MemberAttribute}
 }
 
 // relays are those who take accounting.
@@ -119,23 +124,57 @@ func (m *primaries) close() error {
 }
 
 // check asks every primary and says what came of it; one that cannot be used
-// is an error.
-func (m *primaries) check(ctx context.Context, w io.Writer) error {
+// is an error. Whose they are stands in front; empty: the shim's own.
+func (m *primaries) check(ctx context.Context, w io.Writer, whose string) error {
 	var problems []error
-	for _, name := range slices.Sorted(maps.Keys(m.homes)) {
-		problems = append(problems, m.checkHomes(ctx, w, name))
-	}
-	for _, name := range slices.Sorted(maps.Keys(m.directories)) {
-		problems = append(problems, m.checkDirectory(ctx, w, name))
+	for _, name := range slices.Concat(slices.Sorted(maps.Keys(m.homes)), slices.Sorted(maps.Keys(m.directories))) {
+		err := m.look(ctx, name, func(_ bool, line string) { fmt.Fprintln(w, whose+line) })
+		if err != nil && whose != "" {
+			err = hint.Wrap(fmt.Errorf("%s%w", whose, err), hint.Of(err))
+		}
+		problems = append(problems, err)
 	}
 	return errors.Join(problems...)
 }
 
-// checkHomes asks each server of a primary of type radius by Status-Server, where
+// look asks one primary as its logins would, says what came of each server, and
+// whether that is good. The error is why it cannot be used.
+func (m *primaries) look(ctx context.Context, name string, say func(good bool, line string)) error {
+	if m.homes[name] != nil {
+		return m.askHomes(ctx, name, say)
+	}
+	return m.askDirectory(ctx, name, say)
+}
+
+// unusable says that no server of a primary can be used. Its causes have been
+// told, each for itself.
+type unusable struct {
+	text   string
+	causes error
+}
+
+func (u *unusable) Error() string { return u.text }
+func (u *unusable) Unwrap() error { return u.causes }
+
+// errNobody is that of a directory in which nobody is found.
+var errNobody = errors.New("nobody can be found")
+
+// saysNo tells whether a primary is there, or somebody in its place, and is
+// not to be used as it is configured; else it may just be away.
+func saysNo(err error) bool {
+	switch ldapconn.KindOf(err) {
+	case ldapconn.Untrusted, ldapconn.Denied, ldapconn.Missing, ldapconn.Elsewhere:
+		return true
+	}
+	return upstream.Refused(err) || errors.Is(err, errNobody)
+}
+
+// askHomes asks each server of a primary of type radius by Status-Server, where
 // it answers that.
-func (m *primaries) checkHomes(ctx context.Context, w io.Writer, name string) error {
+func (m *primaries) askHomes(ctx context.Context, name string, say func(bool, string)) error {
 	answers := m.homes[name].Check(ctx)
 	there := 0
+	var causes []error
 	for _, s := range m.settings[name].Servers {
 		err, asked := answers[s.Address]
 		state := "answers Status-Server"
@@ -144,34 +183,53 @@ func (m *primaries) checkHomes(ctx context.Context, w io.Writer, name string) er
 			state = "is not asked (status_check: none): a login shows whether it answers, mfabridge shim test"
 		case err != nil:
 			state = fmt.Sprintf("does not answer Status-Server (%v)", err)
+			causes = append(causes, err)
 		}
 		if err == nil {
 			there++
 		}
-		fmt.Fprintf(w, "primary %s: %s %s\n", name, s.Address, state)
+		say(err == nil, fmt.Sprintf("primary %s: %s %s", name, s.Address, state))
 	}
+	m.askAccounts(ctx, name, say)
 	if there > 0 {
 		return nil
 	}
-	return hint.New(fmt.Sprintf("no server of primary %s answers", name),
+	return hint.Wrap(&unusable{fmt.Sprintf("no server of primary %s answers", name), errors.Join(causes...)},
 		"check address, port and shared secret, over TLS ca, cert, key and name, that this host is a client there, and that Status-Server is answered (status_server in FreeRADIUS); for one that answers none, as NPS, write status_check: none")
 }
 
-// checkDirectory asks each server of a directory for itself, so that the one
-// which others stand in for is missed before it is needed, and then for people.
-func (m *primaries) checkDirectory(ctx context.Context, w io.Writer, name string) error {
-	c := m.settings[name]
-	var failed []error
-	for _, url := range c.URLs {
-		if err := lookAt(ctx, c, url); err != nil {
-			failed = append(failed, err)
-			fmt.Fprintf(w, "primary %s: %s cannot be asked (%v)\n", name, url, err)
-			continue
-		}
-		fmt.Fprintf(w, "primary %s: %s answers, and its base is there\n", name, url)
+// askAccounts asks those who take accounting. That one does not answer is no error:
+// not everybody answers Status-Server there.
+func (m *primaries) askAccounts(ctx context.Context, name string, say func(bool, string)) {
+	relay := m.accounts[name]
+	if relay == nil {
+		return
 	}
-	if len(failed) == len(c.URLs) {
-		return hint.Wrap(fmt.Errorf("no server of primary %s can be asked: %w", name, failed[0]), cmp.Or(hint.Of(failed[0]), directoryAdvice(failed[0])))
+	answers := relay.Check(ctx)
+	for _, address := range slices.Sorted(maps.Keys(answers)) {
+		state := "answers Status-Server"
+		if err := answers[address]; err != nil {
+			state = fmt.Sprintf("does not answer Status-Server (%v)", err)
+		}
+		say(answers[address] == nil, fmt.Sprintf("primary %s: %s (accounting) %s", name, address, state))
+	}
+}
+
+// askDirectory asks each server of a directory for itself, so that the one
+// which others stand in for is missed before it is needed, and then for people.
+func (m *primaries) askDirectory(ctx context.Context, name string, say func(bool, string)) error {
+	c := m.settings[name]
+	failed := lookAtEach(ctx, c)
+	for i, url := range c.URLs {
+		line := "answers, and its base is there"
+		if failed[i] != nil {
+			line = fmt.Sprintf("cannot be asked (%v)", failed[i])
+		}
+		say(failed[i] == nil, fmt.Sprintf("primary %s: %s %s", name, url, line))
+	}
+	if !slices.Contains(failed, nil) {
+		why := failed[max(0, slices.IndexFunc(failed, saysNo))] // what mending it needs says more than that others are away
+		return hint.Wrap(fmt.Errorf("no server of primary %s can be asked: %w", name, why), cmp.Or(hint.Of(why), directoryAdvice(why)))
 	}
 	people, ok := m.byName[name].(*primary.LDAP)
 	if !ok {
@@ -182,10 +240,50 @@ func (m *primaries) checkDirectory(ctx context.Context, w io.Writer, name string
 	case err != nil:
 		return hint.Wrap(fmt.Errorf("primary %s: nobody can be looked up: %w", name, err), cmp.Or(hint.Of(err), directoryAdvice(err)))
 	case !some:
-		return hint.New(fmt.Sprintf("primary %s: nobody below %s can be seen whom the filter meets", name, c.BaseDN),
+		return hint.Wrap(&unusable{fmt.Sprintf("primary %s: nobody below %s can be seen whom the filter meets", name, c.BaseDN), errNobody},
 			"check base_dn, and what bind_dn may read; where the directory is not Active Directory, say filter, account_attribute, upn_attribute and sid_attribute (docs/shim.md has an example)")
+	case c.WantGroups:
+		_, err := groupsOf(c).Of(ctx, m.directories[name], c.BaseDN)
+		return hint.Wrap(asOf(name, "groups cannot be looked up, and without them nobody's login is judged", err), "check group_base, and what bind_dn may read there")
 	}
 	return nil
+}
+
+// asOf says of which primary an error is; nil stays nil.
+func asOf(name, what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("primary %s: %s: %w", name, what, err)
+}
+
+// errSpared is that of a server which is not asked, since another one has refused
+// the bind: each would count a wrong password, until the account that searches
+// is locked for the shim that runs as well.
+var errSpared = errors.New("it is not asked, since the bind was refused elsewhere, and each server would count that")
+
+// lookAtEach looks at all servers of a directory: one after the other until one
+// has taken the bind, then at the rest at once.
+func lookAtEach(ctx context.Context, c *config.Primary) []error {
+	failed := make([]error, len(c.URLs))
+	for i, url := range c.URLs {
+		failed[i] = lookAt(ctx, c, url)
+		switch {
+		case failed[i] == nil:
+			var rest sync.WaitGroup
+			for k := i + 1; k < len(c.URLs); k++ {
+				rest.Go(func() { failed[k] = lookAt(ctx, c, c.URLs[k]) })
+			}
+			rest.Wait()
+			return failed
+		case ldapconn.KindOf(failed[i]) == ldapconn.Denied:
+			for k := i + 1; k < len(c.URLs); k++ {
+				failed[k] = errSpared
+			}
+			return failed
+		}
+	}
+	return failed
 }
 
 // lookAt reads the base of a directory at one of its servers.

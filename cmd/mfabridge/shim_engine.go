@@ -5,9 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
+	"sync"
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine/channel"
+	engineconfig "mfabridge/cloud/engine/config"
 	"mfabridge/cloud/engine/store/sqlite"
 	"mfabridge/cloud/remote"
 	"mfabridge/internal/hint"
@@ -24,6 +27,7 @@ type shimEngine interface {
 var (
 	_ shimEngine = (*storeEngine)(nil)
 	_ shimEngine = (*servedEngine)(nil)
+	_ shimEngine = (*quietEngine)(nil)
 	_ shimEngine = (*remote.Client)(nil)
 )
 
@@ -70,11 +74,18 @@ func (p *program) storeEngine(ctx context.Context, conf *config.Engine, key stri
 	return &storeEngine{embedded: e, outbox: outbox}, nil
 }
 
-// servedEngine is an engine in this process that answers others as well.
-type servedEngine struct{ *engineServer }
+// servedEngine is an engine in this process that answers others as well, and
+// does all that engine serve does.
+type servedEngine struct {
+	*engineServer
+	stop   context.CancelFunc
+	beside sync.WaitGroup
+}
 
 // Close implements shimEngine: requests that were read are answered first.
 func (e *servedEngine) Close() error {
+	e.stop()
+	e.beside.Wait()
 	return errors.Join(e.drain(context.Background()), e.engineServer.Close())
 }
 
@@ -84,7 +95,65 @@ func (p *program) servedEngine(ctx context.Context, conf *config.Engine) (*serve
 		return nil, inEngine(err)
 	}
 	fmt.Fprintf(p.err, "mfabridge: engine is listening on %s\n", s.start())
-	return &servedEngine{s}, nil
+	e := &servedEngine{engineServer: s}
+	ctx, e.stop = context.WithCancel(context.WithoutCancel(ctx)) // logins that are drained need it
+	s.waker.start(ctx)
+	e.beside.Go(func() { s.keepAudit(ctx, s.log) })
+	e.beside.Go(func() {
+		select {
+		case err := <-s.group.Failed():
+			s.log.Error("a listener of the engine has ended: restart the shim", "err", err)
+		case <-ctx.Done():
+		}
+	})
+	return e, nil
+}
+
+// quietEngine is an engine in this process that answers nobody else.
+type quietEngine struct{ *engineServer }
+
+// Close implements shimEngine.
+func (e *quietEngine) Close() error {
+	return errors.Join(e.drain(context.Background()), e.engineServer.Close())
+}
+
+// engineBeside opens the engine that a shim's configuration names, for a program
+// that may run beside that shim: it leaves the engine's own listeners alone.
+func (p *program) engineBeside(ctx context.Context, conf *config.Engine, key string) (shimEngine, error) {
+	if conf.Config == "" {
+		return p.shimEngine(ctx, conf, key)
+	}
+	s, err := p.openServerAs(ctx, conf.Config, func(c *engineconfig.Config) {
+		c.Listeners = engineconfig.Listeners{API: &engineconfig.Listener{Address: netip.MustParseAddrPort("127.0.0.1:0")}}
+	})
+	if err != nil {
+		return nil, inEngine(err)
+	}
+	s.waker.start(ctx) // devices are to hear of a push
+	return &quietEngine{s}, nil
+}
+
+// engineInside is the configuration of an engine that answers others as well;
+// nil: it is none.
+func engineInside(e shimEngine) *engineconfig.Config {
+	if served, ok := e.(*servedEngine); ok {
+		return served.conf
+	}
+	return nil
+}
+
+// askInside asks the first factors of an engine that a shim serves, as shim
+// check asks the shim's own.
+func (p *program) askInside(ctx context.Context, engine *engineconfig.Config) (err error) {
+	if engine == nil {
+		return nil
+	}
+	first, err := p.primaries(firstFactors(engine))
+	if err != nil {
+		return inEngine(err)
+	}
+	defer func() { err = errors.Join(err, first.close()) }()
+	return first.check(ctx, p.out, "engine.config: ")
 }
 
 // inEngine says of an error that the file at engine.config is its place.

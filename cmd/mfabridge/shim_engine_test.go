@@ -2,13 +2,16 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"mfabridge/fixtures"
 	"mfabridge/internal/peer"
@@ -143,5 +146,40 @@ func TestShimCheckTriesTheListenersOfItsEngine(t *testing.T) {
 	m.write(t, "engine.yaml", "store: sqlite:cloud.db\nlisteners:\n  api: {listen: \"127.0.0.1:0\"}\n  ops: {listen: \"192.0.2.1:9813\", tls: {cert: none.crt, key: none.key}}\n")
 	if r := must(t, exitFailed, "shim", "check", "--config", path); !strings.Contains(r.err, "engine.config: listeners.ops: ") || !strings.Contains(r.err, "hint: another program has that address, or this machine has not") {
 		t.Errorf("an address that this machine has not:\n%s", r.err)
+	}
+}
+
+// A shim that serves its engine does for it what engine serve does: devices whose
+// page is closed are woken, and the audit is signed. Its tests leave the
+// listeners to it.
+func TestShimDoesForItsEngineWhatEngineServeDoes(t *testing.T) {
+	m := moved(t)
+	m.write(t, "vpn.secret", sharedSecret)
+	m.write(t, "engine.yaml", "store: sqlite:cloud.db\npush: {subject: \"mailto:it@contoso.example\"}\nlisteners:\n  api: {listen: \"127.0.0.1:"+peer.FreePort(t)+"\"}\n  pages: {listen: \"127.0.0.1:0\"}\n")
+	path := m.write(t, "shim.yaml", strings.Replace(radclientYAML, "store: sqlite:cloud.db", "config: engine.yaml", 1))
+	p := &program{streams: streams{in: strings.NewReader(""), out: io.Discard, err: io.Discard}, now: time.Now}
+	parts, err := p.loadShim(t.Context(), path, "", p.shimEngine)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := parts.engine.(*servedEngine)
+	if e.waker == nil || e.waker.stop == nil {
+		t.Error("nobody sends to push services")
+	}
+	for signed := false; !signed; {
+		all, err := e.Checkpoints(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		signed = len(all) > 0
+		runtime.Gosched()
+	}
+	r := mfabridgeIn(t, "000000\n", "shim", "test", "--config", path, "--user", fixtures.Ada, "--client", "vpn")
+	if !strings.Contains(r.out, "< Access-Challenge") {
+		t.Errorf("shim test beside a shim that runs:\n%s%s", r.out, r.err)
+	}
+	must(t, exitDone, "shim", "selftest", "--config", path)
+	if err := parts.Close(); err != nil {
+		t.Error(err)
 	}
 }

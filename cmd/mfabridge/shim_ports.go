@@ -143,6 +143,11 @@ func (w *ports) take(conf *config.Config, made []*port) (err error) {
 		kept = append(kept, one)
 	}
 	w.open = append(kept, made...)
+	for one := range w.gone { // what came in there lives by what is said now
+		if one.renew != nil {
+			one.renew(conf)
+		}
+	}
 	if w.serving {
 		for _, one := range made {
 			go w.run(one)

@@ -45,7 +45,7 @@ func TestHomeServerOverTLS(t *testing.T) {
 	path := s.write(t, "shim.yaml", fmt.Sprintf(overTLSYAML, home, "127.0.0.1"))
 	for tries := 0; ; tries++ { // until it listens
 		if r := mfabridge(t, "shim", "check", "--config", path); r.code == exitDone {
-			if !strings.Contains(r.out, home+" answers Status-Server") || !strings.Contains(r.out, "primaries.old.servers[0].tls.cert: the certificate ends ") {
+			if !strings.Contains(r.out, home+" answers Status-Server") || !strings.Contains(r.out, home+" (accounting) answers Status-Server") || !strings.Contains(r.out, "primaries.old.servers[0].tls.cert: the certificate ends ") {
 				t.Errorf("check says\n%s", r.out)
 			}
 			break
@@ -99,7 +99,7 @@ func TestCheckLooksAtTheDatesOfCertificates(t *testing.T) {
 		var out bytes.Buffer
 		p := &program{streams: streams{out: &out}, now: func() time.Time { return pair.Leaf.NotAfter.Add(after) }}
 		pair.Leaf.NotBefore = pair.Leaf.NotAfter.Add(-30 * 24 * time.Hour)
-		err := p.checkCertificates(conf)
+		err := p.checkCertificates(conf, nil)
 		said := out.String()
 		if err != nil {
 			said += err.Error()
