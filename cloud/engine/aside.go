@@ -21,6 +21,8 @@ type aside struct {
 
 	Activation *activation `json:"activation,omitempty"` // the code that was given out last
 	Confirming *confirming `json:"confirming,omitempty"` // the code that was sent last to prove the address of mail
+
+	SignedOut time.Time `json:"signed_out,omitzero"` // tokens of the owner from until then let nobody in, see RemoveDevice
 }
 
 // pushed is a push that was begun.
@@ -46,7 +48,7 @@ func decodeAside(u *User) (a aside, err error) {
 
 // setAside writes it back; the user is to be stored.
 func setAside(u *User, a aside) error {
-	if a.Bypass == nil && len(a.Passes) == 0 && len(a.Pushes) == 0 && a.Activation == nil && !a.PIN && a.Number == "" && a.Confirming == nil {
+	if a.Bypass == nil && len(a.Passes) == 0 && len(a.Pushes) == 0 && a.Activation == nil && !a.PIN && a.Number == "" && a.Confirming == nil && a.SignedOut.IsZero() {
 		u.Aside = nil
 		return nil
 	}

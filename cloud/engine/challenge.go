@@ -293,12 +293,7 @@ func (b *beginning) question() (q Question, may Allowed, err error) {
 	if q.Tokens, err = b.e.usableTokens(b.tx, b.user.ID); err != nil {
 		return q, may, err
 	}
-	if b.user.SignsInByNumber() { // the telephone is a first factor: it is no second one
-		q.Texts = false
-		q.Calls = slices.DeleteFunc(q.Calls, func(way cloud.Preference) bool {
-			return signInNumber(b.user.number(way)) == signInNumber(b.user.Mobile)
-		})
-	}
+	q.leaveOutNumber(b.user)
 	devices, err := devicesOf(b.tx, b.user)
 	if err != nil {
 		return q, may, err
@@ -309,6 +304,18 @@ func (b *beginning) question() (q Question, may Allowed, err error) {
 	}
 	may, err = b.e.allowed(b.tx, b.user.ID)
 	return q, may, err
+}
+
+// leaveOutNumber takes out of a question what a user signs in with: a telephone
+// that is a first factor is no second one.
+func (q *Question) leaveOutNumber(u *User) {
+	if !u.SignsInByNumber() {
+		return
+	}
+	q.Texts = false
+	q.Calls = slices.DeleteFunc(q.Calls, func(way cloud.Preference) bool {
+		return signInNumber(u.number(way)) == signInNumber(u.Mobile)
+	})
 }
 
 // askBy asks in one way, or checks the code that came along; false: a limit

@@ -45,7 +45,9 @@
 // password with a second factor that is there already or by a pass of the
 // helpdesk, is given a code ([Engine.SignIn], [Engine.ProveCode],
 // [Engine.ProvePass]); a device takes it once, with a key of its own
-// ([Engine.Enrol]), and signs its answers to pushes ([Engine.Press]).
+// ([Engine.Enrol]), and signs its answers to pushes ([Engine.Press]). Its owner
+// removes it ([Engine.DismissDevice]), or a helpdesk does ([Engine.RemoveDevice]):
+// each call looks at the device as it stands, so that it does nothing from then on.
 //
 // # Messages
 //

@@ -53,7 +53,8 @@ func (e *Engine) ownerMAC(user cloud.UserID, until string) []byte {
 }
 
 // AuthenticateOwner says who a token of an owner was given to. It lets in for ten
-// minutes, and only whoever is neither disabled nor blocked at this moment.
+// minutes, only whoever is neither disabled nor blocked at this moment, and not
+// where an administrator has taken an authenticator away since it was given.
 // Denied: it does not let in.
 func (e *Engine) AuthenticateOwner(ctx context.Context, token string) (user cloud.UserID, err error) {
 	denied := because(cloud.Ended, cloud.Denied, "the sign-in is over: sign in again")
@@ -74,7 +75,14 @@ func (e *Engine) AuthenticateOwner(ctx context.Context, token string) (user clou
 	}
 	err = e.store.View(ctx, func(r Reader) error {
 		u, err := r.User(user)
-		if err == nil && usable(u, e.now()) != "" {
+		if err != nil {
+			return err
+		}
+		if usable(u, e.now()) != "" {
+			return denied
+		}
+		a, err := readAside(u)
+		if err == nil && !time.Unix(until, 0).Add(-ownerLife).After(a.SignedOut) { // to the second: one of the same second is out, too
 			err = denied
 		}
 		return err
@@ -132,12 +140,31 @@ func (e *Engine) Owned(ctx context.Context, user cloud.UserID) (o Owned, err err
 			}
 		}
 		o.Settings.Select = slices.DeleteFunc(o.Settings.Select, func(p cloud.Preference) bool { return !slices.Contains(o.Methods, p) })
-		return o.show(d.devices)
+		o.Devices, err = shownDevices(d.devices)
+		return err
 	})
 	return o, asError(err)
 }
 
-func (o *Owned) show(devices []Device) error {
+// Authenticators are the active ones of a user, oldest first, for who
+// administers. NotFound: there is no such user.
+func (e *Engine) Authenticators(ctx context.Context, user cloud.UserID) (all []OwnedDevice, err error) {
+	err = e.store.View(ctx, func(r Reader) error {
+		if _, err := findUser(r, user); err != nil {
+			return err
+		}
+		devices, err := r.Devices(user)
+		if err != nil {
+			return err
+		}
+		all, err = shownDevices(devices)
+		return err
+	})
+	return all, asError(err)
+}
+
+// shownDevices are the active ones of some.
+func shownDevices(devices []Device) (all []OwnedDevice, err error) {
 	for i := range devices {
 		d := &devices[i]
 		if d.State != deviceActive {
@@ -145,12 +172,12 @@ func (o *Owned) show(devices []Device) error {
 		}
 		a, err := d.aside()
 		if err != nil {
-			return err
+			return nil, err
 		}
-		o.Devices = append(o.Devices, OwnedDevice{ID: d.ID, Name: d.Name, Created: d.Created, Used: a.Used, Push: a.Push != nil,
+		all = append(all, OwnedDevice{ID: d.ID, Name: d.Name, Created: d.Created, Used: a.Used, Push: a.Push != nil,
 			PIN: a.PIN != nil, Locked: a.PIN != nil && a.PIN.Tries <= 0})
 	}
-	return nil
+	return all, nil
 }
 
 // Owner is who looks after authenticators of their own.
@@ -227,66 +254,6 @@ func ownedDevice(r Reader, user cloud.UserID, device string) (*Device, error) {
 		return nil, refuse(cloud.NotFound, "there is no such authenticator")
 	}
 	return d, err
-}
-
-// DismissDevice removes an authenticator of the user's own, its key and its
-// codes at once; lost: somebody else may have it. Conflict: it is the last thing
-// that verifies the user, and not lost.
-func (e *Engine) DismissDevice(ctx context.Context, o Owner, device string, lost bool) error {
-	var u *User
-	var name string
-	err := e.store.Update(ctx, func(tx Tx) (err error) {
-		if u, err = o.may(tx, e.now()); err != nil {
-			return err
-		}
-		v, err := ownedDevice(tx, o.User, device)
-		if err != nil {
-			return err
-		}
-		name = v.Name
-		w := writing{e: e, tx: tx, now: e.now(), byID: map[cloud.UserID]*draft{}, byUPN: map[string]*draft{}}
-		d, err := w.load(u)
-		if err != nil {
-			return err
-		}
-		left, err := d.without(device)
-		if err != nil {
-			return err
-		}
-		if left == "" && !lost {
-			return because(cloud.LastMethod, cloud.Conflict, "it is the last way to prove yourself: activate another authenticator first, or report this one as lost")
-		}
-		if d.user.Default == cloud.Push || d.user.Default == cloud.OATHCode {
-			d.user.Default, d.changed = left, true
-		}
-		if err := d.dismiss(&w, cloud.Change{User: o.User, Op: cloud.Remove, Method: cloud.Authenticator, ID: device}); err != nil {
-			return err
-		}
-		action := "device.remove"
-		if lost {
-			action = "device.lost"
-		}
-		return errors.Join(tx.PutUser(&d.user), tx.Append(Entry{Time: w.now, Node: e.node, Actor: o.actor(), Action: action, Subject: string(o.User), Detail: "device=" + device}))
-	})
-	if err != nil {
-		return asError(err)
-	}
-	e.announce(ctx, u, "The authenticator "+quotedName(name)+" of "+u.UPN+" was removed. If that was not you, call your helpdesk.")
-	return nil
-}
-
-// without is how the user is asked once a device has gone: as before where that
-// needs none, else the most secure way that is left; empty: none is.
-func (d *draft) without(device string) (cloud.Preference, error) {
-	rest := &draft{user: d.user}
-	rest.devices = slices.DeleteFunc(slices.Clone(d.devices), func(v Device) bool { return v.ID == device })
-	rest.tokens = slices.DeleteFunc(slices.Clone(d.tokens), func(t Token) bool { return t.ID == device })
-	for _, method := range append([]cloud.Preference{d.user.Default}, Selectable()...) {
-		if method != "" && rest.has(method) {
-			return method, nil
-		}
-	}
-	return "", nil
 }
 
 // SetDefault makes one of a user's methods the one that they are asked by.
