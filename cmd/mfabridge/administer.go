@@ -42,6 +42,8 @@ type administrator interface {
 	RevokeInvitation(ctx context.Context, by engine.Actor, id cloud.UserID, device string) error
 	MailInvitation(ctx context.Context, by engine.Actor, id cloud.UserID) error
 	RequirePIN(ctx context.Context, by engine.Actor, id cloud.UserID, required, reset bool) error
+	Authenticators(ctx context.Context, id cloud.UserID) ([]engine.OwnedDevice, error)
+	RemoveDevice(ctx context.Context, by engine.Actor, id cloud.UserID, device string) (engine.Dismissed, error)
 	Settings(ctx context.Context) (engine.Settings, error)
 	ChangeSettings(ctx context.Context, by engine.Actor, edit func(*engine.Settings)) (engine.Settings, error)
 	Capabilities(ctx context.Context) (cloud.Capabilities, error)

@@ -69,7 +69,7 @@ func mailConfigFlag() cli.Flag {
 // administerSending is administer for what sends something.
 func (p *program) administerSending(c *cli.Context, use func(administrator) error) error {
 	t, err := parseTarget("to", c.String("store"), c.String("engine-key"))
-	if err != nil || t.url != "" {
+	if err != nil || t.url != "" || !t.exists() { // what is wrong is said there, before a folder is made
 		return p.administer(c, use)
 	}
 	outbox, err := channel.OpenOutbox(t.outbox(), cloud.EmailCode)

@@ -78,7 +78,7 @@ func (p *program) userCommand() *cli.Command {
 					}
 					return e.SetPassword(c.Context, by, u.ID, word)
 				}),
-		}, p.exceptionCommands(change), p.emailCommands(change), p.numberCommands(change), p.personCommands()),
+		}, p.deviceCommands(), p.exceptionCommands(change), p.emailCommands(change), p.numberCommands(change), p.personCommands()),
 	}
 }
 
@@ -138,6 +138,8 @@ type userForm struct {
 	Methods      []methodForm     `json:"methods"`
 	Default      cloud.Preference `json:"default_method"`
 	BlockedUntil *time.Time       `json:"blocked_until"`
+
+	Authenticators *[]authenticatorForm `json:"authenticators,omitempty"` // of one who is shown, not of a list
 }
 
 type methodForm struct {
@@ -194,7 +196,7 @@ func (p *program) listUsers(c *cli.Context) error {
 				return err
 			}
 			if asJSON {
-				err = p.userJSON(u)
+				err = p.userJSON(u, nil)
 			} else {
 				err = p.userLine(table, u)
 			}
@@ -206,11 +208,12 @@ func (p *program) listUsers(c *cli.Context) error {
 	})
 }
 
-func (p *program) userJSON(u cloud.User) error {
+func (p *program) userJSON(u cloud.User, authenticators *[]authenticatorForm) error {
 	form, err := formOf(u)
 	if err != nil {
 		return err
 	}
+	form.Authenticators = authenticators
 	line, err := json.Marshal(form)
 	if err != nil {
 		return err
@@ -264,14 +267,18 @@ func (p *program) showUser(c *cli.Context) error {
 		if err != nil {
 			return err
 		}
-		if asJSON {
-			return p.userJSON(u)
+		devices, err := e.Authenticators(c.Context, u.ID)
+		if err != nil {
+			return err
 		}
-		return p.printUser(c, e, u)
+		if asJSON {
+			return p.userJSON(u, authenticatorForms(devices))
+		}
+		return p.printUser(c, e, u, devices)
 	})
 }
 
-func (p *program) printUser(c *cli.Context, e administrator, u cloud.User) error {
+func (p *program) printUser(c *cli.Context, e administrator, u cloud.User, devices []engine.OwnedDevice) error {
 	t := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "user\t%s\nid\t%s\nname\t%s\nalso\t%s\nsid\t%s\nstate\t%s\n", migrate.Plain(u.UPN), u.ID,
 		orNone(migrate.Plain(u.DisplayName)), orNone(migrate.Plain(strings.Join(u.Aliases, ", "))), orNone(u.SID), p.state(u))
@@ -307,16 +314,7 @@ func (p *program) printUser(c *cli.Context, e administrator, u cloud.User) error
 			return err
 		}
 	}
-	for _, a := range u.Authenticators {
-		text := a.State
-		if a.Name != "" {
-			text += fmt.Sprintf(" %q", migrate.Plain(a.Name))
-		}
-		if a.Until.After(p.now()) {
-			text += " until " + a.Until.UTC().Format(time.RFC3339)
-		}
-		fmt.Fprintf(t, "%s\t%s\n", cloud.Authenticator, text)
-	}
+	p.printAuthenticators(t, u, devices)
 	for i := range u.OATH {
 		if err := line(u.OATH[i].Method, cloud.Value{OATH: &u.OATH[i].OATH}); err != nil {
 			return err

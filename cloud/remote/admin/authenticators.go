@@ -43,6 +43,25 @@ func (c Client) RequirePIN(ctx context.Context, a engine.Actor, id cloud.UserID,
 	return c.change(ctx, "pin", wire.UserRequest{By: by(a), ID: string(id), Required: required, Reset: reset})
 }
 
+// Authenticators is [engine.Engine.Authenticators].
+func (c Client) Authenticators(ctx context.Context, id cloud.UserID) (all []engine.OwnedDevice, err error) {
+	var answer wire.DevicesAnswer
+	if err := c.Post(ctx, wire.PathAdmin+"/users/devices/show", wire.WhoRequest{ID: string(id)}, &answer); err != nil {
+		return nil, err
+	}
+	for _, d := range answer.Devices {
+		all = append(all, engine.OwnedDevice{ID: d.ID, Name: d.Name, Created: d.Created, Used: d.Used, Push: d.Push, PIN: d.PIN, Locked: d.Locked})
+	}
+	return all, nil
+}
+
+// RemoveDevice is [engine.Engine.RemoveDevice].
+func (c Client) RemoveDevice(ctx context.Context, a engine.Actor, id cloud.UserID, device string) (engine.Dismissed, error) {
+	var answer wire.RemovedAnswer
+	err := c.Post(ctx, wire.PathAdmin+"/users/devices/remove", wire.UserRequest{By: by(a), ID: string(id), Device: device}, &answer)
+	return engine.Dismissed{Name: answer.Name, Left: answer.Left, Ended: answer.Ended}, err
+}
+
 // Settings is [engine.Engine.Settings].
 func (c Client) Settings(ctx context.Context) (engine.Settings, error) {
 	var answer wire.Settings

@@ -6,10 +6,10 @@
 // it says that it did ("ada via desk"). The engine believes the application
 // about the person: who can show one of its tokens is trusted that far.
 //
-// The role helpdesk may look one user up, block and unblock, allow a bypass and
-// send an invitation, but not for who has an administrative role: the engine
-// checks that within the transaction that changes the user. Everything else is
-// for admin; auditor may read, the audit too.
+// The role helpdesk may look one user up, block and unblock, allow a bypass,
+// send an invitation and take an authenticator away, but not for who has an
+// administrative role: the engine checks that within the transaction that
+// changes the user. Everything else is for admin; auditor may read, the audit too.
 package admin
 
 import (
@@ -46,6 +46,8 @@ type Core interface {
 	RevokeInvitation(ctx context.Context, by engine.Actor, id cloud.UserID, device string) error
 	MailInvitation(ctx context.Context, by engine.Actor, id cloud.UserID) error
 	RequirePIN(ctx context.Context, by engine.Actor, id cloud.UserID, required, reset bool) error
+	Authenticators(ctx context.Context, id cloud.UserID) ([]engine.OwnedDevice, error)
+	RemoveDevice(ctx context.Context, by engine.Actor, id cloud.UserID, device string) (engine.Dismissed, error)
 	Settings(ctx context.Context) (engine.Settings, error)
 	ChangeSettings(ctx context.Context, by engine.Actor, edit func(*engine.Settings)) (engine.Settings, error)
 	AllowBypass(ctx context.Context, by engine.Actor, id cloud.UserID, app string, until time.Time) error
@@ -118,6 +120,8 @@ func (f *Face) Routes() []serve.Route {
 		post("/users/invite/mail", desk, f.change(f.mailInvitation)),
 		post("/users/invitations/show", show, f.invitations),
 		post("/users/pin", desk, f.change(f.pin)),
+		post("/users/devices/show", show, f.devices),
+		post("/users/devices/remove", desk, f.removeDevice),
 		get("/settings", f.settings),
 		post("/settings", all, f.setSettings),
 		post("/users/number/open", all, f.change(f.openNumber)),

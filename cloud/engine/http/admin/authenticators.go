@@ -60,6 +60,49 @@ func (f *Face) pin(ctx context.Context, by engine.Actor, id cloud.UserID, body *
 	return f.core.RequirePIN(ctx, by, id, body.Required, body.Reset)
 }
 
+// devices shows the authenticators of a user.
+func (f *Face) devices(w http.ResponseWriter, r *http.Request) error {
+	var body wire.WhoRequest
+	if err := serve.Read(r, &body); err != nil {
+		return err
+	}
+	id, err := f.named(r.Context(), &wire.UserRequest{ID: body.ID, Name: body.Name})
+	if err != nil {
+		return err
+	}
+	all, err := f.core.Authenticators(r.Context(), id)
+	if err != nil {
+		return err
+	}
+	answer := wire.DevicesAnswer{User: id, Devices: []wire.Device{}}
+	for _, d := range all {
+		answer.Devices = append(answer.Devices, wire.Device{ID: d.ID, Name: d.Name, Created: d.Created.UTC(), Used: d.Used, Push: d.Push, PIN: d.PIN, Locked: d.Locked})
+	}
+	return serve.Answer(w, http.StatusOK, answer)
+}
+
+// removeDevice takes an authenticator away, also if the caller goes away
+// meanwhile: its user is told.
+func (f *Face) removeDevice(w http.ResponseWriter, r *http.Request) error {
+	var body wire.UserRequest
+	by, err := read(r, &body, &body.By)
+	if err != nil {
+		return err
+	}
+	if body.Device == "" {
+		return &cloud.Error{Kind: cloud.Invalid, Message: "device is missing: the id of the authenticator"}
+	}
+	id, err := f.named(r.Context(), &body)
+	if err != nil {
+		return err
+	}
+	did, err := f.core.RemoveDevice(context.WithoutCancel(r.Context()), by, id, body.Device)
+	if err != nil {
+		return err
+	}
+	return serve.Answer(w, http.StatusOK, wire.RemovedAnswer{Device: body.Device, Name: did.Name, Left: did.Left, Ended: did.Ended})
+}
+
 func (f *Face) settings(w http.ResponseWriter, r *http.Request) error {
 	s, err := f.core.Settings(r.Context())
 	if err != nil {

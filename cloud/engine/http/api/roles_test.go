@@ -86,6 +86,8 @@ var allowed = map[string]string{
 	"api POST /admin/v1/users/invite/mail":               "helpdesk admin",
 	"api POST /admin/v1/users/invitations/show":          "helpdesk auditor admin",
 	"api POST /admin/v1/users/pin":                       "helpdesk admin",
+	"api POST /admin/v1/users/devices/show":              "helpdesk auditor admin",
+	"api POST /admin/v1/users/devices/remove":            "helpdesk admin",
 	"api GET /admin/v1/settings":                         "auditor admin",
 	"api POST /admin/v1/settings":                        "admin",
 	"pages GET /authenticator/v1/about":                  "anybody",

@@ -38,8 +38,8 @@ func (f *Face) me(w http.ResponseWriter, r *http.Request) error {
 	answer.Methods = append(answer.Methods, me.Methods...)
 	answer.MaySelect = append(answer.MaySelect, me.Settings.Select...)
 	for _, d := range me.Devices {
-		answer.Devices = append(answer.Devices, wire.OwnDevice{ID: d.ID, Name: d.Name, Created: d.Created.UTC(), Used: d.Used, Push: d.Push,
-			PIN: d.PIN, Locked: d.Locked, This: d.ID == o.Device})
+		answer.Devices = append(answer.Devices, wire.OwnDevice{Device: wire.Device{ID: d.ID, Name: d.Name, Created: d.Created.UTC(), Used: d.Used, Push: d.Push,
+			PIN: d.PIN, Locked: d.Locked}, This: d.ID == o.Device})
 	}
 	return serve.Answer(w, http.StatusOK, answer)
 }

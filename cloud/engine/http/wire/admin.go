@@ -28,7 +28,7 @@ type (
 		Until time.Time `json:"until,omitzero"`
 		// App is the application that a bypass is for; empty: any.
 		App string `json:"app,omitempty"`
-		// Device is the invitation that is meant, by its id.
+		// Device is the invitation or the authenticator that is meant, by its id.
 		Device string `json:"device,omitempty"`
 		// Required: the user approves with a PIN. Reset: the PINs of all their
 		// devices are taken away.
@@ -56,6 +56,20 @@ type (
 	InvitationsAnswer struct {
 		User        cloud.UserID `json:"user_id"`
 		Invitations []Invitation `json:"invitations"`
+	}
+	// DevicesAnswer are the authenticators of a user, oldest first.
+	DevicesAnswer struct {
+		User    cloud.UserID `json:"user_id"`
+		Devices []Device     `json:"devices"`
+	}
+	// RemovedAnswer says how a user stands without an authenticator: how they are
+	// asked from now on (nothing: no second factor is left), and how many sign-ins
+	// that waited for an approval were ended.
+	RemovedAnswer struct {
+		Device string           `json:"device"`
+		Name   string           `json:"name"`
+		Left   cloud.Preference `json:"asked_by,omitempty"`
+		Ended  int              `json:"ended"`
 	}
 	// Settings are what people may do with authenticators. In a request what is
 	// left out stays as it is.

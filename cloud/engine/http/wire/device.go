@@ -173,8 +173,8 @@ type (
 		Limit     int                `json:"device_limit"`
 		Devices   []OwnDevice        `json:"devices"`
 	}
-	// OwnDevice is one of them.
-	OwnDevice struct {
+	// Device is an authenticator; Used is its last answer.
+	Device struct {
 		ID      string    `json:"id"`
 		Name    string    `json:"name"`
 		Created time.Time `json:"created_at"`
@@ -182,7 +182,11 @@ type (
 		Push    bool      `json:"push"`
 		PIN     bool      `json:"pin"`
 		Locked  bool      `json:"locked"`
-		This    bool      `json:"this"` // it asks
+	}
+	// OwnDevice is one of those of who asks.
+	OwnDevice struct {
+		Device
+		This bool `json:"this"` // it asks
 	}
 	// RenameRequest is the body of POST devices/{id}/rename.
 	RenameRequest struct {
