@@ -216,6 +216,33 @@ func TestPIN(t *testing.T) {
 	b.quiet()
 }
 
+// What a PIN must be is what the organisation wants of it now, also on a device
+// that never saw its list.
+func TestPINAsTheOrganisationWantsIt(t *testing.T) {
+	t.Parallel()
+	h := build(t)
+	b := open(t, h.url)
+	h.activated(t, b)
+	if _, err := h.engine.ChangeSettings(t.Context(), operator, func(s *engine.Settings) { s.PIN, s.Length, s.WeakPINs = true, 6, true }); err != nil {
+		t.Fatal(err)
+	}
+	c := h.ask(t, false)
+	b.want(`document.querySelector("dialog .hint")?.innerText === "At least 6 digits."`)
+	b.settled()
+	b.fill("New PIN", "1111")
+	b.fill("New PIN again", "1111")
+	b.click("Approve")
+	b.want(`document.querySelector("dialog .wrong").innerText === "At least 6 digits."`)
+	b.fill("New PIN", "111111")
+	b.fill("New PIN again", "111111")
+	b.click("Approve")
+	b.sees("You can go on")
+	if d := h.stands(t, c); d.State != cloud.Approved {
+		t.Errorf("%+v", d)
+	}
+	b.quiet()
+}
+
 // unlocks has Ada sign in and unlock the device, which asks for a new PIN then.
 func (h *house) unlocks(t testing.TB, b *tab) {
 	t.Helper()

@@ -34,7 +34,7 @@ const pale = `(() => {
     if (!e.labels?.length) { bad.push("no label: " + e.outerHTML.slice(0, 80)); }
   }
   for (const e of front.querySelectorAll("a[aria-label], button[aria-label]")) { // what is seen is said by whoever speaks to the page (WCAG 2, 2.5.3)
-    const seen = e.innerText?.trim() ?? "";
+    const seen = e.checkVisibility() && e.innerText?.trim() || "";
     if (/\p{L}/u.test(seen) && !e.getAttribute("aria-label").includes(seen)) { bad.push("another name: " + seen + ", " + e.getAttribute("aria-label")); }
   }
   if (!/^(\(\d+\) )?(.+ – )?Authenticator$/.test(document.title) || location.hash.length > 1 && !document.title.includes(document.querySelector("main h1").textContent)) { bad.push("title: " + document.title); }

@@ -170,8 +170,10 @@ func TestRefusalOfSomethingElseEndsNoDevice(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.sees("No longer active")
+	b.want(`!document.querySelector(".card-code").checkVisibility()`) // its codes have ended with it
 	b.click("Details of " + ada)
 	b.sees("Your organisation does not know this device any more")
+	b.sees("Not good any more")
 	b.inspect("removed")
 	b.quiet()
 }

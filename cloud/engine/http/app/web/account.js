@@ -1,12 +1,11 @@
 // One account: how it stands, its names, and its end on this device.
-import { busy, field, h, mark, notice, say } from "./dom.js";
+import { busy, field, h, mark, notice, parts, say } from "./dom.js";
 import { confirm } from "./confirm.js";
 import { asOwner } from "./engine.js";
 import { own } from "./owner.js";
 import { reach } from "./reach.js";
-import { stateOf } from "./home.js";
+import { removed, stateOf } from "./home.js";
 import { account as find, change, remove } from "./vault.js";
-import { known } from "./watch.js";
 import { t } from "./words.js";
 
 export async function accountPage(query) {
@@ -14,16 +13,17 @@ export async function accountPage(query) {
   if (!account || account.draft) {
     return h("div", { class: "page narrow" }, h("h1", {}, t("account.none")), h("p", {}, h("a", { href: "#" }, t("home.title"))));
   }
-  const removed = known.get(account.id)?.state === "removed"; // the engine answers it nothing
-  return h("div", { class: "page narrow" }, h("h1", {}, account.label || account.issuer || t("home.nameless")),
-    account.device ? standing(account, removed) : names(account), ...account.device && !removed ? [reach(account), await own(account)] : [], ending(account));
+  const gone = removed(account); // the engine answers it nothing
+  return h("div", { class: "page narrow" }, h("h1", {}, parts(account.label || account.issuer || t("home.nameless"))),
+    account.device ? standing(account, gone) : names(account), ...account.device && !gone ? [reach(account), await own(account)] : [], ending(account));
 }
 
-function standing(account, removed) {
+function standing(account, gone) {
   const row = (name, value) => [h("dt", {}, name), h("dd", {}, value)];
-  return h("div", {}, removed ? notice("warning", t("account.removed")) : null,
-    h("dl", { class: "facts" }, row(t("account.state"), h("span", { "data-state": account.id }, stateOf(account))),
-      row(t("account.device"), account.name), row(t("account.codes"), t(account.oath ? "account.codes.yes" : "account.codes.no"))));
+  const codes = !account.oath ? "account.codes.no" : gone ? "account.codes.ended" : "account.codes.yes";
+  return h("div", {}, gone ? notice("warning", t("account.removed")) : null,
+    h("dl", { class: "facts" }, gone ? null : row(t("account.state"), h("span", { "data-state": account.id }, stateOf(account))),
+      row(t("account.device"), account.name), row(t("account.codes"), t(codes))));
 }
 
 // The names of an account of codes are its owner's.

@@ -53,11 +53,11 @@ function activation(given, ...fields) {
   const name = deviceName(t("device"), usualName(), t("device.hint"));
   const place = h("div", {});
   let pin = null;
-  const ask = (length) => {
-    pin = newPIN(length);
+  const ask = () => {
+    pin = newPIN();
     place.replaceChildren(h("p", {}, t("pin.first")), pin.element);
   };
-  about().then((known) => known.pin && ask(known.pin_length)).catch(() => {}); // told when the form is sent
+  about().then((known) => known.pin && ask()).catch(() => {}); // told when the form is sent
   return form(t("activate.go"), async () => {
     const called = name.value(), known = given();
     const chosen = pin?.value();
@@ -66,7 +66,7 @@ function activation(given, ...fields) {
     }
     const made = await enrol(known.user, known.code, called, chosen).catch(told("wrong_code", "activate.denied"));
     if (made.needs) {
-      ask(made.pin_length);
+      ask();
       place.querySelector("input").focus();
     } else {
       go(`ready?id=${made.id}`);
@@ -97,13 +97,13 @@ export const invitePage = (query) => signInPage({ purpose: "activate", title: t(
 // Whoever has proven to be the user activates here, or carries the code on.
 function proven(made) {
   const link = made.url ?? `${location.origin}${location.pathname}#${new URLSearchParams({ user: made.user, code: made.activation_code })}`;
-  const place = h("div", {}, h("h2", {}, t("invite.here")),
+  const place = h("div", {}, notice("good", t("invite.proven", { user: made.user })), h("h2", {}, t("invite.here")),
     activation(() => ({ user: made.user, code: made.activation_code })),
     h("details", {}, h("summary", {}, t("invite.there")), h("p", {}, t(made.qr ? "invite.there.qr" : "invite.there.text", { until: clock(new Date(made.until)) })),
       made.qr ? drawn(made.qr) : null, h("p", { class: "big mono" }, made.activation_code), h("p", { class: "address mono" }, link)));
   setTimeout(() => place.replaceChildren(notice("warning", t("invite.over")),
     h("div", { class: "buttons" }, h("button", { type: "button", onclick: () => location.reload() }, t("again")))), Date.parse(made.until) - now());
-  return [notice("good", t("invite.proven", { user: made.user })), place];
+  return [place];
 }
 
 // A QR code of rows of 0 and 1, with the margin that readers need.

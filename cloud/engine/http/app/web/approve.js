@@ -1,6 +1,6 @@
 // The sheet on which somebody approves or denies a sign-in.
 import { plain } from "./base.js";
-import { busy, field, h, mark, notice } from "./dom.js";
+import { busy, field, h, mark, notice, parts } from "./dom.js";
 import { now, press, setPIN } from "./engine.js";
 import { explained } from "./form.js";
 import { newPIN, pinInput, wrongPIN } from "./pin.js";
@@ -130,14 +130,14 @@ function facts({ account, push }) {
     row(t("approve.application"), h("strong", {}, plain(push.application))),
     row(t("approve.from"), plain(push.from) || t("approve.unknown")),
     row(t("approve.time"), `${clock(begun)} (${ago((now() - begun) / 1000)})`),
-    row(t("approve.account"), account.label));
+    row(t("approve.account"), parts(account.label)));
 }
 
 function ask() {
   const { push, account } = shown;
   const number = push.number ? h("input", { class: "digits", inputmode: "numeric", autocomplete: "off", maxlength: "2", required: true, "data-first": true }) : null;
   const pin = push.pin && account.pin ? pinInput({ "data-first": number ? null : true }) : null;
-  const fresh = push.pin && !account.pin ? newPIN(account.pinLength) : null;
+  const fresh = push.pin && !account.pin ? newPIN() : null;
   const approve = h("button", { class: "main", type: "submit" }, t("approve.yes"));
   const complete = () => {
     if (number) {

@@ -8,7 +8,7 @@ export default {
   "home.title": "Ihre Konten", "home.welcome": "Willkommen", "home.add": "Konto hinzufügen", "home.nameless": "Konto",
   "home.empty": "Diese App bestätigt Ihre Anmeldungen und zeigt Codes. Fügen Sie zuerst ein Konto hinzu.",
   "home.more": "Einzelheiten zu {name}", "home.copy": "Code {code} von {name} kopieren", "home.copied": "Der Code ist kopiert.", "home.copied.short": "Kopiert",
-  "home.next": "Nächster Code von {name}", "home.broken": "nicht lesbar", "home.waits": "Anmeldung bei {application} wartet", "home.review": "Ansehen",
+  "home.next": "Nächster Code von {name}", "home.unshown": "Von {name} wird noch kein Code gezeigt", "home.broken": "nicht lesbar", "home.waits": "Anmeldung bei {application} wartet", "home.review": "Ansehen",
   "state.begin": "Verbindung wird aufgebaut …", "state.ok": "Bereit für Anmeldungen", "state.offline": "Keine Verbindung: Codes gehen weiterhin", "state.removed": "Nicht mehr aktiv: siehe Einzelheiten",
   "clock.off": "Die Uhr dieses Geräts geht um {minutes} Min. falsch. Die Seite rechnet so lange mit der richtigen Zeit; ohne Netz kann sie das nicht. Bitte stellen Sie die Uhr.",
   "notice.device_added": "Der Authenticator „{name}“ kann von jetzt an Ihre Anmeldungen bestätigen.", "notice.open": "Öffnen Sie den Authenticator, um sie zu bestätigen oder abzulehnen.", "notice.test": "Ein Test: Anfragen erreichen dieses Gerät.",
@@ -51,7 +51,7 @@ export default {
   "scan.none": "In diesem Bild ist kein lesbarer QR-Code. Schneiden Sie das Bild enger um den Code und versuchen Sie es noch einmal.", "scan.picture": "Diese Datei ist kein Bild.", "scan.large": "Dieses Bild ist zu groß.",
 
   "account.none": "Dieses Konto ist nicht auf diesem Gerät.", "account.state": "Zustand", "account.codes": "Codes", "account.device": "Gerät", "account.codes.yes": "Auf der ersten Seite, auch ohne Netz",
-  "account.codes.no": "Von Ihrer Organisation nicht erlaubt", "account.removed": "Ihre Organisation kennt dieses Gerät nicht mehr. Entfernen Sie es hier und aktivieren Sie neu, wenn Sie eingeladen sind.",
+  "account.codes.no": "Von Ihrer Organisation nicht erlaubt", "account.codes.ended": "Gelten nicht mehr", "account.removed": "Ihre Organisation kennt dieses Gerät nicht mehr. Entfernen Sie es hier und aktivieren Sie neu, wenn Sie eingeladen sind.",
   "account.end": "Von diesem Gerät entfernen", "account.end.device": "Dieses Gerät kann dann Ihre Anmeldungen nicht mehr bestätigen. Um es wieder zu benutzen, brauchen Sie eine neue Einladung.",
   "account.end.codes": "Die Codes sind dann endgültig weg. Stellen Sie vorher sicher, dass Sie sich bei dem Dienst anders anmelden können.", "account.end.yes": "Entfernen", "account.end.sure": "{name} entfernen?",
   "account.last": "Es ist Ihre letzte Möglichkeit, sich auszuweisen. Ohne sie können Sie sich nicht anmelden, bis der Helpdesk Ihnen hilft.", "account.untold": "Der Server ist gerade nicht zu erreichen und rechnet weiter mit diesem Gerät. Entfernen Sie es später auch aus der Liste Ihrer Geräte.", "account.end.anyway": "Trotzdem entfernen",
@@ -66,7 +66,7 @@ export default {
 
   "insecure": "Diese Adresse ist nicht sicher: Sie beginnt mit http. Öffnen Sie die Seite mit https.", "unexpected": "Auf dieser Seite ist etwas schiefgegangen. Laden Sie sie neu.", "retry": "Noch einmal versuchen", "home.seen": "Verstanden",
   "pin": "PIN", "pin.title": "PIN dieses Geräts", "pin.new": "Neue PIN", "pin.repeat": "Neue PIN noch einmal", "pin.old": "Bisherige PIN", "pin.change": "PIN ändern", "pin.set": "PIN wählen",
-  "pin.first": "Ihre Organisation verlangt bei jeder Bestätigung eine PIN. Wählen Sie eine für dieses Gerät.", "pin.rule": "Mindestens {length} Ziffern, nicht alle gleich und nicht der Reihe nach.",
+  "pin.first": "Ihre Organisation verlangt bei jeder Bestätigung eine PIN. Wählen Sie eine für dieses Gerät.", "pin.rule": "Mindestens {length} Ziffern, nicht alle gleich und nicht der Reihe nach.", "pin.digits": "Mindestens {length} Ziffern.",
   "pin.wrong.last": "Das ist nicht die PIN. Sie haben noch einen Versuch.",
   "pin.differs": "Die beiden sind nicht gleich.", "pin.wrong": "Das ist nicht die PIN. Sie haben noch {left} Versuche.",
   "pin.there": "Dieses Gerät hat schon eine PIN. Geben Sie sie ein.", "pin.done": "Ab jetzt gilt die neue PIN.",

@@ -20,6 +20,9 @@ export function h(tag, attributes, ...children) {
   return element;
 }
 
+// A name or address, which is broken between its parts rather than inside one.
+export const parts = (name) => name.split(/(?<=[@._-])/).flatMap((part, n) => n ? [h("wbr"), part] : [part]);
+
 // Says a text to screen readers.
 export function say(text) {
   const place = document.getElementById("said");

@@ -8,7 +8,7 @@ export default {
   "home.title": "Your accounts", "home.welcome": "Welcome", "home.add": "Add an account", "home.nameless": "Account",
   "home.empty": "This app approves your sign-ins and shows codes. Add an account to begin.",
   "home.more": "Details of {name}", "home.copy": "Copy the code {code} of {name}", "home.copied": "The code was copied.", "home.copied.short": "Copied",
-  "home.next": "Next code of {name}", "home.broken": "cannot be read", "home.waits": "Sign-in to {application} waits", "home.review": "Look at it",
+  "home.next": "Next code of {name}", "home.unshown": "No code of {name} is shown yet", "home.broken": "cannot be read", "home.waits": "Sign-in to {application} waits", "home.review": "Look at it",
   "state.begin": "Connecting …", "state.ok": "Ready to approve sign-ins", "state.offline": "No connection: codes still work", "state.removed": "No longer active: see the details",
   "clock.off": "The clock of this device is off by {minutes} min. The page works by the right time meanwhile; without a network it cannot. Please set the clock.",
   "notice.device_added": "The authenticator “{name}” can approve your sign-ins from now on.", "notice.open": "Open the Authenticator to approve or deny it.", "notice.test": "A test: requests reach this device.",
@@ -51,7 +51,7 @@ export default {
   "scan.none": "There is no QR code in this picture that can be read. Cut the picture closer to the code, and try again.", "scan.picture": "This file is not a picture.", "scan.large": "This picture is too large.",
 
   "account.none": "This account is not on this device.", "account.state": "State", "account.codes": "Codes", "account.device": "Device", "account.codes.yes": "Shown on the first page, also without a network",
-  "account.codes.no": "Not allowed by your organisation", "account.removed": "Your organisation does not know this device any more. Remove it here, and activate again if you are invited.",
+  "account.codes.no": "Not allowed by your organisation", "account.codes.ended": "Not good any more", "account.removed": "Your organisation does not know this device any more. Remove it here, and activate again if you are invited.",
   "account.end": "Remove from this device", "account.end.device": "This device can then no longer approve your sign-ins. To use it again you need a new invitation.",
   "account.end.codes": "The codes are gone for good. Make sure first that you can sign in to the service in another way.", "account.end.yes": "Remove", "account.end.sure": "Remove {name}?",
   "account.last": "It is your last way to prove who you are. Without it you cannot sign in until the helpdesk helps you.", "account.untold": "The server cannot be told now, so it goes on counting on this device. Remove it later from the list of your devices, too.", "account.end.anyway": "Remove anyway",
@@ -66,7 +66,7 @@ export default {
 
   "insecure": "This address is not safe: it begins with http. Open the page by https.", "unexpected": "Something went wrong on this page. Load it again.", "retry": "Try again", "home.seen": "I know",
   "pin": "PIN", "pin.title": "PIN of this device", "pin.new": "New PIN", "pin.repeat": "New PIN again", "pin.old": "Present PIN", "pin.change": "Change the PIN", "pin.set": "Choose a PIN",
-  "pin.first": "Your organisation asks for a PIN with every approval. Choose one for this device.", "pin.rule": "At least {length} digits, not all alike and not in a row.",
+  "pin.first": "Your organisation asks for a PIN with every approval. Choose one for this device.", "pin.rule": "At least {length} digits, not all alike and not in a row.", "pin.digits": "At least {length} digits.",
   "pin.wrong.last": "That is not the PIN. You can try once more.",
   "pin.differs": "The two are not the same.", "pin.wrong": "That is not the PIN. You can try {left} more times.",
   "pin.there": "This device has a PIN already. Type it.", "pin.done": "The new PIN counts from now on.",

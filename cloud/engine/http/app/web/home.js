@@ -1,6 +1,6 @@
 // The accounts of this device, each with its code.
 import { plain } from "./base.js";
-import { busy, h, icon, notice, say } from "./dom.js";
+import { busy, h, icon, notice, parts, say } from "./dom.js";
 import { asDevice, clockError, now } from "./engine.js";
 import { codeOf, stepOf } from "./otp.js";
 import { accounts, change, codeKey } from "./vault.js";
@@ -70,15 +70,21 @@ export async function drawPending(place) {
 }
 
 async function card(account) {
-  const names = h("div", { class: "names" }, h("strong", {}, account.issuer || account.label || t("home.nameless")),
-    account.issuer && account.label ? h("span", {}, account.label) : null, account.device ? h("span", { class: "state", "data-state": account.id }, stateOf(account)) : null);
+  const names = h("div", { class: "names" }, h("strong", {}, parts(account.issuer || account.label || t("home.nameless"))),
+    account.issuer && account.label ? h("span", {}, parts(account.label)) : null, account.device ? h("span", { class: "state", "data-state": account.id }, stateOf(account)) : null);
   const head = h("div", { class: "card-head" }, names, h("a", { class: "more", href: `#account?id=${account.id}`, "aria-label": t("home.more", { name: account.label }) }, "⋯"));
   if (!account.oath) {
     return { element: h("li", { class: "card" }, head), tick() {} };
   }
   const maker = account.oath.type === "hotp" ? counted(account) : timed(account);
-  return { element: h("li", { class: "card" }, head, maker.element), tick: maker.tick };
+  return { element: h("li", { class: "card" }, head, maker.element), tick() {
+    maker.element.hidden = Boolean(account.device) && removed(account); // its codes have ended with it
+    return maker.tick();
+  } };
 }
+
+// Whether the engine knows the device of an account no more.
+export const removed = (account) => known.get(account.id)?.state === "removed";
 
 // How the engine and an account stand, in words.
 export function stateOf(account) {
@@ -93,7 +99,7 @@ const halves = (code) => `${code.slice(0, code.length / 2)} ${code.slice(code.le
 function shownCode(account) {
   const text = h("span", { class: "code" }, "––– –––");
   let code = "";
-  const button = h("button", { class: "plain copy", type: "button", onclick: async () => {
+  const button = h("button", { class: "plain copy", type: "button", "aria-label": t("home.unshown", { name: account.label }), onclick: async () => {
     if (code && await navigator.clipboard.writeText(code).then(() => true, () => false)) {
       say(t("home.copied"));
       button.classList.add("copied");

@@ -21,8 +21,8 @@ export async function own(who) {
     try {
       const [me, { approvals }] = await Promise.all([asOwner(who, "GET", "me"), asOwner(who, "GET", "approvals")]);
       if (who.id) {
-        [who.pinLength, who.pin] = [me.pin_length, me.devices.find((one) => one.this)?.pin ?? who.pin];
-        await change(who.id, (now) => { [now.pinLength, now.pin] = [who.pinLength, who.pin]; }, true);
+        who.pin = me.devices.find((one) => one.this)?.pin ?? who.pin;
+        await change(who.id, (now) => { now.pin = who.pin; }, true);
       }
       const pressed = place.contains(document.activeElement);
       place.replaceChildren(told ?? "", devices(who, me, draw), ...ways(who, me, draw), ...pin(who, me, draw), recent(who, approvals, draw));
@@ -103,7 +103,7 @@ function pin(who, me, draw) {
   if (!who.id || here?.locked || !here?.pin && !me.pin_required) {
     return [];
   }
-  const old = here.pin ? pinInput() : null, fresh = newPIN(me.pin_length);
+  const old = here.pin ? pinInput() : null, fresh = newPIN();
   return [h("section", {}, h("h2", {}, t("pin.title")), h("details", { class: "small" }, h("summary", {}, t(here.pin ? "pin.change" : "pin.set")), form(t("save"), async () => {
     const chosen = fresh.value();
     if (chosen === null) {
