@@ -34,7 +34,7 @@ type RADIUS struct {
 func stays(t radius.Type, value []byte) bool {
 	switch t {
 	case radius.UserPassword, radius.CHAPPassword, radius.CHAPChallenge, radius.State, radius.EAPMessage,
-		radius.MessageAuthenticator, radius.ProxyState, radius.ReplyMessage, radius.TunnelPassword:
+		radius.MessageAuthenticator, radius.ProxyState, radius.ReplyMessage, radius.SessionTimeout, radius.TunnelPassword:
 		return true
 	case radius.VendorSpecific:
 		vendor, first, ok := radius.Vendor(value)
@@ -101,7 +101,7 @@ func accepted(l shim.Login, reply radius.Packet) (shim.Proof, error) {
 			names++
 			proof.Subject.Value = string(value)
 		}
-		if stays(t, value) {
+		if stays(t, value) && t != radius.SessionTimeout { // which bounds the session there
 			continue
 		}
 		var err error

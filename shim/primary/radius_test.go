@@ -56,7 +56,7 @@ var foreign = []struct {
 	t     radius.Type
 	value []byte
 }{
-	{radius.CHAPChallenge, []byte("8 octets")}, {radius.EAPMessage, []byte{2, 1, 0, 5, 1}}, {radius.SessionTimeout, []byte{0, 0, 0, 9}},
+	{radius.CHAPChallenge, []byte("8 octets")}, {radius.EAPMessage, []byte{2, 1, 0, 5, 1}},
 	{radius.VendorSpecific, []byte{0, 0, 1, 55, 7, 3, 1, 12, 3, 1}}, // keys behind something harmless
 	{radius.VendorSpecific, []byte{0, 0, 1, 55, 7, 3, 1, 16}},       // and what is none to its end
 	{radius.VendorSpecific, []byte{0, 0, 1}},
@@ -74,6 +74,7 @@ func login(t *testing.T) shim.Login {
 	w.Add(radius.ProxyState, []byte("theirs"))
 	w.Add(radius.VendorSpecific, []byte{0, 0, 0, 9, 1, 5, 'a', 'v', 'p'})
 	w.Add(radius.VendorSpecific, []byte{0, 0, 1, 55, 25, 5, 'm', 's', '2'})
+	w.AddUint32(radius.SessionTimeout, 9)
 	for _, of := range foreign {
 		w.Add(of.t, of.value)
 	}
