@@ -52,7 +52,9 @@ type DirectoryReader interface {
 	// Read returns the users with all their methods, in the order asked; for
 	// an id that does not exist, a User with an empty ID. It sees every Write
 	// that has returned (on targets of delayed visibility: see
-	// Capabilities.Delayed). Secrets are never returned.
+	// Capabilities.Delayed). Secrets are never returned. Where single users
+	// cannot be read and others can, it returns the others and an
+	// *[UnreadError].
 	Read(ctx context.Context, ids []UserID) ([]User, error)
 }
 
@@ -97,6 +99,14 @@ type GroupReader interface {
 	Members(ctx context.Context, group string) iter.Seq2[UserID, error]
 }
 
+// Restorer is what a [DirectoryReader] has besides if a user who was deleted can
+// come back for a while, with all methods that they had.
+type Restorer interface {
+	// Restorable tells for each id whether the user was deleted and can still be
+	// restored, in the order asked. Errors are *[Error].
+	Restorable(ctx context.Context, ids []UserID) ([]bool, error)
+}
+
 // Preflighter is what a [DirectoryReader] has besides if it can tell before a
 // plan whether it would take one.
 type Preflighter interface {
@@ -113,6 +123,11 @@ const (
 	CheckBlocker CheckResult = "blocker" // an apply would fail
 	CheckUnknown CheckResult = "unknown" // the target does not let us look
 )
+
+// CheckEligible is the name of the check whether those count as administrators
+// who may take a role on for a while. Whatever does not pass leaves them among
+// the ordinary users.
+const CheckEligible = "roles.eligible"
 
 // Check is one thing that was looked at before a plan.
 type Check struct {

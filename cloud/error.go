@@ -2,6 +2,9 @@ package cloud
 
 import (
 	"errors"
+	"fmt"
+	"maps"
+	"slices"
 	"time"
 )
 
@@ -101,4 +104,40 @@ func ReasonOf(err error) Reason {
 		return e.Reason
 	}
 	return ""
+}
+
+// UnreadError is what a Read returns beside its users if some of them cannot
+// be read and others can: the place of each who is named here holds nothing.
+// It is for those who go on with the others; everybody else takes it for the
+// error that it is, whose kind is that of one of the users.
+type UnreadError struct {
+	Users map[UserID]*Error // never empty
+}
+
+func (e *UnreadError) first() *Error {
+	ids := slices.Sorted(maps.Keys(e.Users))
+	if len(ids) == 0 {
+		return nil
+	}
+	return e.Users[ids[0]]
+}
+
+// Error tells of one of them, and how many there are.
+func (e *UnreadError) Error() string {
+	if n := len(e.Users); n > 1 {
+		return fmt.Sprintf("%v, and %d more", e.first(), n-1)
+	}
+	return fmt.Sprint(e.first())
+}
+
+// Unwrap returns why one of them cannot be read.
+func (e *UnreadError) Unwrap() error { return e.first() }
+
+// Unread splits the error of a Read: into who cannot be read while the others
+// can, and an error that is about all of them.
+func Unread(err error) (map[UserID]*Error, error) {
+	if e, ok := errors.AsType[*UnreadError](err); ok {
+		return e.Users, nil
+	}
+	return nil, err
 }

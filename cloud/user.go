@@ -147,7 +147,7 @@ type User struct {
 	Profile
 	Guest          bool // user type Guest
 	External       bool // belongs to another organisation, as most guests do
-	Privileged     bool // has an administrative role
+	Privileged     bool // has an administrative role, or may take one on
 	GlobalAdmin    bool // has the role above all others; implies Privileged
 	SMSSignIn      bool // policy lets a mobile phone of this user sign in without a password
 	Mobile         string

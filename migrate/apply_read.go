@@ -2,7 +2,6 @@ package migrate
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
@@ -31,72 +30,40 @@ func (a *applier) preflight(ctx context.Context, tasks []*task) error {
 		}
 	}
 	for _, t := range tasks {
-		a.refuse(t)
+		if t.unread == nil {
+			a.refuse(t)
+		}
 	}
 	return nil
 }
 
-// compare reads the users of tasks and compares. What the target refuses as a
-// whole is asked for one by one, so that only who cannot be read fails. If that
-// is everybody, or one to whom an earlier run may have written, it is no matter
-// of users, and ends the run.
+// compare reads the users of tasks and compares. Who cannot be read fails; one
+// to whom an earlier run may have written keeps that intent besides. Where a
+// Read may miss a Write, users whose changes an earlier run may have made get
+// some time to be seen.
 func (a *applier) compare(ctx context.Context, tasks []*task) error {
-	whole := a.compareAll(ctx, tasks)
-	if whole == nil || outage(whole) || ctx.Err() != nil {
-		return whole
-	}
-	refused := map[*task]error{}
-	for _, t := range tasks {
-		err := whole
-		if len(tasks) > 1 {
-			err = a.compareAll(ctx, []*task{t})
-		}
-		switch {
-		case err == nil:
-		case outage(err) || ctx.Err() != nil:
-			return err
-		case t.intended:
-			return whole
-		default:
-			refused[t] = err
-		}
-	}
-	if len(refused) == len(tasks) && !a.stillReads(ctx) {
-		return whole
-	}
-	for t, err := range refused {
-		t.settleOpen(0, cloud.Failed, err)
-	}
-	return nil
-}
-
-// stillReads tells whether the target still shows a user that it has shown to
-// this run.
-func (a *applier) stillReads(ctx context.Context) bool {
-	if a.shown == "" {
-		return false
-	}
-	_, err := a.dir.Read(ctx, []cloud.UserID{a.shown})
-	return err == nil
-}
-
-// compareAll is compare of users who can be read together. Where a Read may
-// miss a Write, users whose changes an earlier run may have made get some time
-// to be seen.
-func (a *applier) compareAll(ctx context.Context, tasks []*task) error {
 	wait := lateWait
 	for try := 1; ; try++ {
-		users, err := a.read(ctx, tasks)
+		ids := make([]cloud.UserID, len(tasks))
+		for i, t := range tasks {
+			ids[i] = t.d.Target
+		}
+		users, refused, err := a.reader.read(ctx, ids)
 		if err != nil {
 			return err
 		}
 		var late []*task
 		for i, t := range tasks {
-			if a.delayed && t.touched && try < lateReads && t.stale(&users[i]) {
+			switch {
+			case refused[i] != nil && t.intended:
+				t.unread = refused[i]
+			case refused[i] != nil:
+				t.settleOpen(0, cloud.Failed, refused[i])
+			case a.delayed && t.touched && try < lateReads && t.stale(&users[i]):
 				late = append(late, t)
-				continue
+			default:
+				t.compare(&users[i])
 			}
-			t.compare(&users[i])
 		}
 		if len(late) == 0 {
 			return nil
@@ -106,28 +73,6 @@ func (a *applier) compareAll(ctx context.Context, tasks []*task) error {
 		}
 		tasks, wait = late, 2*wait
 	}
-}
-
-// read reads the users of tasks, in their order.
-func (a *applier) read(ctx context.Context, tasks []*task) (users []cloud.User, err error) {
-	ids := make([]cloud.UserID, len(tasks))
-	for i, t := range tasks {
-		ids[i] = t.d.Target
-	}
-	err = a.retry.do(ctx, func() (err error) {
-		users, err = a.dir.Read(ctx, ids)
-		if err != nil && passing(err) {
-			a.pace.refused(cloud.KindOf(err) == cloud.Throttled)
-		}
-		return err
-	})
-	if err == nil && len(users) != len(ids) {
-		err = &cloud.Error{Kind: cloud.Internal, Message: fmt.Sprintf("the target was asked for %d users and returned %d", len(ids), len(users))}
-	}
-	if err == nil && len(ids) > 0 {
-		a.shown = ids[0]
-	}
-	return users, err
 }
 
 // stale tells whether comparing with u would leave a change out as stale.

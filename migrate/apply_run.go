@@ -16,19 +16,19 @@ type applier struct {
 	journal Journal
 	dir     cloud.Directory
 	opts    ApplyOptions
+	reader  reader
 	retry   retry
 	pace    *pacer
 	batch   int  // most changes in one Write, and users in one Read
 	delayed bool // a Read may miss a Write for a while
 
 	result   ApplyResult
-	failures int          // users that failed in this run
-	removals int          // methods removed in this run
-	shown    cloud.UserID // somebody whom the target has shown to this run
-	passed   WaveEnd      // the wave before this one, for its gate
-	gated    bool         // the gate of this wave is yet to be asked
-	begins   WaveEvent    // that is told once the gate is passed
-	wave     string       // that is being applied
+	failures int       // users that failed in this run
+	removals int       // methods removed in this run
+	passed   WaveEnd   // the wave before this one, for its gate
+	gated    bool      // the gate of this wave is yet to be asked
+	begins   WaveEvent // that is told once the gate is passed
+	wave     string    // that is being applied
 }
 
 // admit refuses the target or the whole plan before anything is written.
@@ -40,6 +40,11 @@ func (a *applier) admit(caps cloud.Capabilities) error {
 	a.batch, a.delayed = max(caps.Batch, 1), caps.Delayed
 	a.pace = newPacer(a.opts, a.batch, caps.Pace)
 	a.retry = a.telling(newRetry(a.opts))
+	a.reader = reader{dir: a.dir, retry: a.retry, fails: func(err error) {
+		if passing(err) {
+			a.pace.refused(cloud.KindOf(err) == cloud.Throttled)
+		}
+	}}
 	return nil
 }
 

@@ -3,6 +3,7 @@ package migrate
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 
 	"mfabridge/cloud"
@@ -27,7 +28,7 @@ func (a *applier) refuse(t *task) {
 func (a *applier) countRemovals(tasks []*task) error {
 	for _, t := range tasks {
 		for seq, r := range t.results {
-			if r.Outcome == "" && t.d.Changes[seq].Op == cloud.Remove {
+			if r.Outcome == "" && t.unread == nil && t.d.Changes[seq].Op == cloud.Remove {
 				a.removals++
 			}
 		}
@@ -51,7 +52,7 @@ func (a *applier) write(ctx context.Context, tasks []*task) (changes int, err er
 	var items []item
 	var intents []JournalEntry
 	for _, t := range tasks {
-		if !t.open() {
+		if !t.open() || t.unread != nil {
 			continue
 		}
 		intents = append(intents, t.entry())
@@ -246,6 +247,9 @@ func (a *applier) settle(ctx context.Context, tasks []*task) error {
 	var entries []JournalEntry
 	var settled []*task
 	for _, t := range tasks {
+		if err := a.leave(t); err != nil {
+			return err
+		}
 		if !t.open() {
 			entries = append(entries, t.entry())
 			settled = append(settled, t)
@@ -267,6 +271,21 @@ func (a *applier) settle(ctx context.Context, tasks []*task) error {
 		}
 	}
 	return nil
+}
+
+// leave counts a user who cannot be read, and tells what is not known: the
+// journal keeps that an earlier run may have written.
+func (a *applier) leave(t *task) error {
+	if t.unread == nil {
+		return nil
+	}
+	kind, message := describe(t.unread)
+	told := *t
+	told.results = slices.Clone(t.results)
+	told.settleOpen(0, cloud.Failed, &cloud.Error{Kind: kind, Message: message + "; whether an earlier run has written is looked at by the next one"})
+	a.count(&told)
+	a.failures++
+	return a.tell(&told)
 }
 
 // tell reports what this run has settled for a user.

@@ -6,6 +6,7 @@ import "slices"
 const (
 	// About the match with the target's users.
 	UserUnmatched      Code = "USER_UNMATCHED"
+	UserUnreadable     Code = "USER_UNREADABLE"
 	UserMatchConflict  Code = "USER_MATCH_CONFLICT"
 	UserAmbiguous      Code = "USER_AMBIGUOUS"
 	UserMatchShared    Code = "USER_MATCH_SHARED"
@@ -118,6 +119,7 @@ const (
 	WaveEmpty         Code = "WAVE_EMPTY"
 	WaveOverlap       Code = "WAVE_OVERLAP"
 	TargetNotReady    Code = "TARGET_NOT_READY"
+	EligibleNotSeen   Code = "ELIGIBLE_NOT_SEEN"
 )
 
 // Entry says what a code stands for.
@@ -139,6 +141,8 @@ func matchEntries() []Entry {
 	return []Entry{
 		{UserUnmatched, SeverityError, "No user of the target matches the row, or none can be created for it.",
 			"Create the user in the target, correct UserPrincipalName or Sid in the export, or plan with --create-users where the target allows it."},
+		{UserUnreadable, SeverityError, "The target has the user and does not tell what the user has registered; nothing is planned for the user.",
+			"Find out why by the status and the request-id in the detail: a restricted administrative unit, or a fault of the service; then plan again, or have the user register in person."},
 		{UserMatchConflict, SeverityError, "The row's keys lead to different users of the target or different people in the directory, or the Sid contradicts the one that the matched user has.",
 			"Find out whose row it is and correct UserPrincipalName, Username or Sid, or say who it is in a file for --match-file."},
 		{UserAmbiguous, SeverityError, "One key of the row leads to several users of the target, or to several people in the directory.",
@@ -151,9 +155,9 @@ func matchEntries() []Entry {
 			"Check that row and user are the same person before applying."},
 		{MatchFileUnused, SeverityWarning, "A row of the match file names a user who is not in the export.",
 			"Check how its Username is written: case does not count, everything else does."},
-		{UserPrivileged, SeverityError, "The user has an administrative role in the target; methods of administrators are not written from an export.",
+		{UserPrivileged, SeverityError, "The user has an administrative role in the target, or may take one on; methods of administrators are not written from an export.",
 			"Let the administrator register in person, or name the user in the file of --include-privileged."},
-		{PrivilegedIncluded, SeverityWarning, "The user has an administrative role in the target and is moved all the same, because the file of --include-privileged names the user.",
+		{PrivilegedIncluded, SeverityWarning, "The user has an administrative role in the target, or may take one on, and is moved all the same, because the file of --include-privileged names the user.",
 			"Check with the administrator that the row's numbers and tokens are theirs."},
 		{CloudUserDisabled, SeverityWarning, "The user is disabled in the target. The methods move, and cannot be used until the user is enabled.",
 			"Enable the user in the target if the account is still wanted."},
@@ -354,5 +358,7 @@ func exportEntries() []Entry {
 			"Nothing, if that is meant; else put the waves into another order."},
 		{TargetNotReady, SeverityError, "The target said before the plan that an apply would fail.",
 			"Do what the detail says; mfabridge preflight asks again."},
+		{EligibleNotSeen, SeverityWarning, "The target does not tell who may take an administrative role on for a while (Privileged Identity Management); they move like everybody else.",
+			"Do what the detail says and plan again, or leave those people out by --scope."},
 	}
 }

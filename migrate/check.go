@@ -84,7 +84,7 @@ func (r CheckResult) Different() bool { return r.Users[Missing]+r.Users[Extra]+r
 // not made for. Where a Read may miss a Write, users to whom apply has written
 // are looked at again for half a minute in all before they count as different.
 func Check(ctx context.Context, p PlanReader, j JournalReader, d cloud.DirectoryReader, o CheckOptions) (CheckResult, error) {
-	c := &checker{journal: j, dir: d, opts: o, retry: newRetry(ApplyOptions{Tries: o.Tries, Sleep: o.Sleep}), result: CheckResult{Users: map[Symbol]int{}}}
+	c := &checker{journal: j, opts: o, reader: reader{dir: d, retry: newRetry(ApplyOptions{Tries: o.Tries, Sleep: o.Sleep})}, result: CheckResult{Users: map[Symbol]int{}}}
 	caps, err := d.Capabilities(ctx)
 	if err != nil {
 		return c.result, err
@@ -119,10 +119,9 @@ func Check(ctx context.Context, p PlanReader, j JournalReader, d cloud.Directory
 }
 
 type checker struct {
+	reader
 	journal JournalReader
-	dir     cloud.DirectoryReader
 	opts    CheckOptions
-	retry   retry
 	pauses  []time.Duration // left, before what seems to differ is believed
 	result  CheckResult
 }
@@ -154,7 +153,7 @@ func (c *checker) page(ctx context.Context, page []Decision) error {
 	if err := c.find(ctx, users); err != nil {
 		return err
 	}
-	found, err := c.read(ctx, users)
+	found, err := c.readDue(ctx, users)
 	if err != nil {
 		return err
 	}
@@ -204,7 +203,7 @@ func (c *checker) lookAgain(ctx context.Context, users []due, checks []UserCheck
 		for k, i := range late {
 			again[k] = users[i]
 		}
-		found, err := c.read(ctx, again)
+		found, err := c.readDue(ctx, again)
 		if err != nil {
 			return err
 		}
@@ -295,10 +294,9 @@ func (c *checker) find(ctx context.Context, users []due) error {
 	return nil
 }
 
-// read returns the target's users in the order of users; one without an ID
-// where there is none. What the target refuses as a whole is asked for one by
-// one, so that only those are unknown who cannot be read.
-func (c *checker) read(ctx context.Context, users []due) ([]cloud.User, error) {
+// readDue returns the target's users in the order of users; one without an ID
+// where there is none, or where the user's own err says why not.
+func (c *checker) readDue(ctx context.Context, users []due) ([]cloud.User, error) {
 	found := make([]cloud.User, len(users))
 	var ids []cloud.UserID
 	var at []int
@@ -307,42 +305,14 @@ func (c *checker) read(ctx context.Context, users []due) ([]cloud.User, error) {
 			ids, at = append(ids, u.id), append(at, i)
 		}
 	}
-	if len(ids) == 0 {
-		return found, nil
-	}
-	all, err := c.readIDs(ctx, ids)
-	switch {
-	case err == nil:
-		for k, u := range all {
-			found[at[k]] = u
-		}
-		return found, nil
-	case outage(err) || ctx.Err() != nil:
+	all, refused, err := c.read(ctx, ids)
+	if err != nil {
 		return nil, err
 	}
-	for k, id := range ids {
-		one, err := c.readIDs(ctx, []cloud.UserID{id})
-		switch {
-		case err == nil:
-			found[at[k]] = one[0]
-		case outage(err) || ctx.Err() != nil:
-			return nil, err
-		default:
-			users[at[k]].err = err
-		}
+	for k, i := range at {
+		found[i], users[i].err = all[k], refused[k]
 	}
 	return found, nil
-}
-
-func (c *checker) readIDs(ctx context.Context, ids []cloud.UserID) (users []cloud.User, err error) {
-	err = c.retry.do(ctx, func() (err error) {
-		users, err = c.dir.Read(ctx, ids)
-		return err
-	})
-	if err == nil && len(users) != len(ids) {
-		err = &cloud.Error{Kind: cloud.Internal, Message: "the target did not answer for every user"}
-	}
-	return users, err
 }
 
 // check compares one user with the plan.

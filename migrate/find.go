@@ -11,7 +11,7 @@ import (
 // finder looks the users of an export up in a target, in batches that the
 // target takes.
 type finder struct {
-	dir  cloud.DirectoryReader
+	reader
 	caps cloud.Capabilities
 	opt  Options
 
@@ -164,7 +164,11 @@ func (f *finder) find(ctx context.Context, keys []cloud.Key) ([][]cloud.UserID, 
 	hits := make([][]cloud.UserID, 0, len(keys))
 	for len(keys) > 0 {
 		part := keys[:min(len(keys), f.batch())]
-		found, err := f.dir.Find(ctx, part)
+		var found [][]cloud.UserID
+		err := f.reader.retry.do(ctx, func() (err error) {
+			found, err = f.reader.dir.Find(ctx, part)
+			return err
+		})
 		if err != nil {
 			return nil, fmt.Errorf("users cannot be looked up in the target: %w", err)
 		}
@@ -177,7 +181,8 @@ func (f *finder) find(ctx context.Context, keys []cloud.Key) ([][]cloud.UserID, 
 	return hits, nil
 }
 
-// read fills in the users that were found.
+// read fills in the users that were found. Of one who cannot be read nothing is
+// planned; the others are.
 func (f *finder) read(ctx context.Context, users []legacy.User, ids []cloud.UserID, matches []Match) error {
 	var wanted []cloud.UserID
 	var rows []int
@@ -188,16 +193,19 @@ func (f *finder) read(ctx context.Context, users []legacy.User, ids []cloud.User
 	}
 	for len(wanted) > 0 {
 		part := wanted[:min(len(wanted), f.batch())]
-		found, err := f.dir.Read(ctx, part)
+		refused := make([]error, len(part))
+		found, err := f.reader.some(ctx, part, refused) // what is about all of them ends the plan
 		if err != nil {
 			return fmt.Errorf("users cannot be read from the target: %w", err)
 		}
-		if len(found) != len(part) {
-			return fmt.Errorf("the target returned %d of %d users", len(found), len(part))
-		}
 		for j, user := range found {
 			i := rows[j]
-			if user.ID != "" && user.ID != part[j] {
+			switch {
+			case refused[j] != nil:
+				_, why := describe(refused[j])
+				matches[i].Problem, matches[i].Detail = UserUnreadable, "the target does not tell what the user has: "+why
+				continue
+			case user.ID != "" && user.ID != part[j]:
 				return fmt.Errorf("the target returned another user than was asked for")
 			}
 			matches[i] = matches[i].settle(users[i], user)

@@ -191,9 +191,9 @@ func (d *draft) admit() bool {
 	}
 	switch {
 	case d.now.Privileged && !d.includesPrivileged():
-		return d.skip(UserPrivileged, "UserPrincipalName", "the user has an administrative role in the target")
+		return d.skip(UserPrivileged, "UserPrincipalName", "the user has an administrative role in the target, or may take one on")
 	case d.now.Privileged:
-		d.find(PrivilegedIncluded, "UserPrincipalName", "the user has an administrative role in the target, and is moved since --include-privileged names the user")
+		d.find(PrivilegedIncluded, "UserPrincipalName", "the user has an administrative role in the target, or may take one on, and is moved since --include-privileged names the user")
 	}
 	if d.u.SID != "" && sidOf(d.u) == "" {
 		d.find(SIDInvalid, "Sid", "Sid is not written S-1-…")

@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"time"
@@ -82,6 +83,10 @@ type Options struct {
 	ExportTime time.Time // when the export was made; zero: not known
 
 	TempDir string // for sorting; empty: the system's folder for temporary files
+
+	Tries   int                                        // as in ApplyOptions
+	Sleep   func(context.Context, time.Duration) error // likewise
+	Waiting func(cause error, pause time.Duration)     // likewise
 }
 
 // Validate tells what is wrong with the options, or fills in nothing and

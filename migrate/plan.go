@@ -47,6 +47,10 @@ var errChanged = errors.New("the export changed while it was read")
 // the first pass, in batches of Capabilities.Batch; what it answered waits,
 // sealed, in a temporary file. Memory does not grow with the export.
 //
+// A user whom the target does not tell of is skipped with a finding. Where it
+// tells of nobody the plan ends; a call that it cannot serve just now is made
+// again.
+//
 // Errors of the target are *[cloud.Error] in the chain, those of ctx, src and
 // out are returned as they are.
 func Plan(ctx context.Context, src Source, dir cloud.DirectoryReader, opt Options, out Sink) (Summary, error) {
@@ -58,7 +62,8 @@ func Plan(ctx context.Context, src Source, dir cloud.DirectoryReader, opt Option
 	if err != nil {
 		return Summary{}, err
 	}
-	return run(ctx, src, &finder{dir: dir, caps: caps, opt: opt, scope: scope}, out)
+	asks := reader{dir: dir, retry: newRetry(ApplyOptions{Tries: opt.Tries, Sleep: opt.Sleep, Waiting: opt.Waiting})}
+	return run(ctx, src, &finder{reader: asks, caps: caps, opt: opt, scope: scope}, out)
 }
 
 func run(ctx context.Context, src Source, f *finder, out Sink) (sum Summary, err error) {
@@ -127,7 +132,7 @@ func (p *planner) others(src Source, out Sink) error {
 		p.sum.addFinding(finding)
 		return out.Problem(finding)
 	}
-	if err := p.mapper.findings.blockers(p.opt.Preflight, tell); err != nil {
+	if err := p.mapper.findings.checks(p.opt.Preflight, tell); err != nil {
 		return err
 	}
 	return p.finder.scope.findings(p.mapper.findings, tell)
@@ -194,7 +199,11 @@ func (p *planner) note(ctx context.Context, users []legacy.User) error {
 		if err := p.matches.Add(p.buf); err != nil {
 			return err
 		}
-		if err := p.conflicts.add(p.mapper.claimsOf(u, matches[i])); err != nil {
+		claims := matches[i]
+		if claims.Problem == UserUnreadable { // as if it moved: nobody knows what the user has
+			claims = Match{Create: true, UPN: cmp.Or(u.UPN, u.Username), Claims: claims.Claims}
+		}
+		if err := p.conflicts.add(p.mapper.claimsOf(u, claims)); err != nil {
 			return err
 		}
 	}

@@ -53,6 +53,9 @@ type directory struct {
 	caps  cloud.Capabilities
 	users []*cloud.User
 	err   error
+
+	unread map[cloud.UserID]*cloud.Error // who cannot be read by himself
+	down   func() error                  // of a whole Read; may be nil
 }
 
 func (d *directory) Capabilities(context.Context) (cloud.Capabilities, error) { return d.caps, nil }
@@ -93,12 +96,31 @@ func (d *directory) Read(_ context.Context, ids []cloud.UserID) ([]cloud.User, e
 	users := make([]cloud.User, len(ids))
 	for i, id := range ids {
 		for _, u := range d.users {
-			if u.ID == id {
+			if u.ID == id && d.unread[id] == nil {
 				users[i] = *u
 			}
 		}
 	}
-	return users, nil
+	if d.down != nil {
+		if err := d.down(); err != nil {
+			return nil, err
+		}
+	}
+	return users, unreadOf(d.unread, ids)
+}
+
+// unreadOf is the error about those of some users who cannot be read.
+func unreadOf(unread map[cloud.UserID]*cloud.Error, ids []cloud.UserID) error {
+	here := map[cloud.UserID]*cloud.Error{}
+	for _, id := range ids {
+		if e := unread[id]; e != nil {
+			here[id] = e
+		}
+	}
+	if len(here) == 0 {
+		return nil
+	}
+	return &cloud.UnreadError{Users: here}
 }
 
 // sheet is a Sink that keeps everything.

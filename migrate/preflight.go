@@ -43,10 +43,19 @@ func CheckText(c cloud.Check) string {
 	return Plain(text)
 }
 
-// blockers makes findings of the checks that block.
-func (f findings) blockers(checks []cloud.Check, tell func(Finding) error) error {
-	for _, c := range Blockers(checks) {
-		if err := tell(f.of(TargetNotReady, c.Name, c.Detail+" "+c.Action)); err != nil {
+// checks makes findings of the checks that block, and of administrators whom
+// nobody could tell from other users.
+func (f findings) checks(all []cloud.Check, tell func(Finding) error) error {
+	for _, c := range all {
+		code := TargetNotReady
+		switch {
+		case c.Result == cloud.CheckBlocker:
+		case c.Name == cloud.CheckEligible && c.Result != cloud.CheckPassed:
+			code = EligibleNotSeen
+		default:
+			continue
+		}
+		if err := tell(f.of(code, c.Name, c.Detail+". "+c.Action)); err != nil {
 			return err
 		}
 	}

@@ -106,7 +106,7 @@ type undoer struct {
 func newUndoer(p PlanReader, j JournalReader, d cloud.DirectoryReader, o UndoOptions) *undoer {
 	o.ApplyOptions = o.filled()
 	u := &undoer{plan: p, entries: j, opts: o, through: -1, result: UndoResult{Changes: map[cloud.Outcome]int{}}}
-	u.reader = checker{dir: d, retry: newRetry(o.ApplyOptions)}
+	u.reader = checker{reader: reader{dir: d, retry: newRetry(o.ApplyOptions)}}
 	u.writer = applier{plan: p, opts: o.ApplyOptions, retry: u.reader.retry}
 	u.writer.dir, _ = d.(cloud.Directory)
 	return u

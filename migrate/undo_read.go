@@ -50,8 +50,11 @@ func (u *undoer) compareOnce(ctx context.Context, tasks []*undoTask) error {
 	if err := u.reader.find(ctx, users); err != nil {
 		return err
 	}
-	found, err := u.reader.read(ctx, users)
+	found, err := u.reader.readDue(ctx, users)
 	if err != nil {
+		return err
+	}
+	if err := u.mayComeBack(ctx, open, users, found); err != nil {
 		return err
 	}
 	for i, t := range open {
@@ -62,6 +65,38 @@ func (u *undoer) compareOnce(ctx context.Context, tasks []*undoTask) error {
 		t.address(users[i].id)
 		t.compare(&found[i], u.opts.AllowIrreversible)
 		t.last(&found[i])
+	}
+	return nil
+}
+
+// mayComeBack marks the tasks of users who are not there and can be restored:
+// what the plan gave them is only out of sight. Where the target does not let us
+// look, they can.
+func (u *undoer) mayComeBack(ctx context.Context, tasks []*undoTask, users []due, found []cloud.User) error {
+	bin, ok := u.reader.dir.(cloud.Restorer)
+	if !ok {
+		return nil
+	}
+	var gone []*undoTask
+	var ids []cloud.UserID
+	for i, t := range tasks {
+		if found[i].ID == "" && users[i].err == nil && users[i].id != "" {
+			gone, ids = append(gone, t), append(ids, users[i].id)
+		}
+	}
+	if len(gone) == 0 {
+		return nil
+	}
+	var can []bool
+	err := u.reader.retry.do(ctx, func() (err error) {
+		can, err = bin.Restorable(ctx, ids)
+		return err
+	})
+	if err != nil && (outage(err) || ctx.Err() != nil) {
+		return err
+	}
+	for i, t := range gone {
+		t.back = err != nil || can[i]
 	}
 	return nil
 }
@@ -117,7 +152,7 @@ func (u *undoer) lookOnce(ctx context.Context, tasks []*undoTask) (stuck bool, e
 	if len(users) == 0 {
 		return false, nil
 	}
-	found, err := u.reader.read(ctx, users)
+	found, err := u.reader.readDue(ctx, users)
 	if err != nil {
 		return true, err
 	}

@@ -14,6 +14,7 @@ type undoTask struct {
 	seqs  []int        // for each change of d the place of the plan's
 	sure  []bool       // for each change of d: the journal says that it was made
 	whose cloud.UserID // who was made or changed; empty: to be found by name
+	back  bool         // the user was deleted, and may come back with the methods
 }
 
 // inverse turns round what the plan has made of a user, in the order in which
@@ -102,6 +103,10 @@ func (t *undoTask) compare(u *cloud.User, allow bool) {
 		}
 		if u.ID == "" && !c.After.IsZero() {
 			t.leave(i, "the target does not have this user any more")
+			continue
+		}
+		if u.ID == "" && t.back {
+			t.leave(i, "the user was deleted, and whoever restores the user brings it back: undo again then, or when the user is gone for good")
 			continue
 		}
 		now := found(u, &c.Change)

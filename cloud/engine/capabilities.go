@@ -67,8 +67,11 @@ func entraCapabilities(c *cloud.Capabilities, a Assumptions) {
 		Digits: []int{6}, Periods: []int{30, 60}, Activates: a.Activates, MinSecret: minSecret, MaxSecret: maxSecretEntra, MaxDrift: maxDriftEntra}
 	c.Telephony = []cloud.Preference{cloud.SMS, cloud.VoiceAlternateMobile, cloud.VoiceMobile, cloud.VoiceOffice}
 	c.RetiresTelephony, c.Cloud = true, a.Cloud
-	if c.Cloud == "" {
+	switch c.Cloud {
+	case "":
 		c.Cloud = "global"
+	case "china": // has no interface for hardware OATH
+		delete(c.Methods, cloud.HardwareOATH)
 	}
 	// Graph takes 3,000 writes in 150 seconds from one application in one
 	// tenant; half of that leaves room for others. The unit is one write. A read

@@ -58,6 +58,9 @@ func (h *Hardware) oath(key secret.Bytes) cloud.OATH {
 // AddHardware puts a device into the inventory. Conflict: its serial number is
 // there. A User in d is assigned it at once.
 func (e *Engine) AddHardware(ctx context.Context, actor string, d Hardware, key secret.Bytes) (Hardware, error) {
+	if !e.caps.Methods[cloud.HardwareOATH].Create {
+		return Hardware{}, refuse(cloud.Unsupported, "this target has no hardware tokens")
+	}
 	id, err := uuid.NewRandom()
 	if err != nil {
 		return Hardware{}, fmt.Errorf("no id can be made: %w", err)

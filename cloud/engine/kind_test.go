@@ -42,6 +42,22 @@ func TestRehearsalSaysWhatGraphTakes(t *testing.T) {
 	}
 }
 
+// The cloud in China has no interface for hardware tokens, so none are taken.
+func TestRehearsalOfACloudWithoutTokens(t *testing.T) {
+	h := rehearsal(t, engine.Assumptions{Cloud: "china"})
+	c, err := h.Capabilities(t.Context())
+	if _, has := c.Methods[cloud.HardwareOATH]; err != nil || has || c.Cloud != "china" {
+		t.Errorf("capabilities: %+v, %v", c.Methods, err)
+	}
+	add := cloud.Change{User: h.user(t, 1), Op: cloud.Add, Method: cloud.HardwareOATH, After: cloud.Value{OATH: hardware(1)}}
+	if r := h.Write(t.Context(), []cloud.Change{add})[0]; r.Outcome != cloud.Failed || cloud.KindOf(r.Err) != cloud.Unsupported {
+		t.Errorf("a token is taken: %+v", r)
+	}
+	if _, err := h.AddHardware(t.Context(), "test", engine.Hardware{Serial: "S1", Manufacturer: "Acme", Model: "T1", Algorithm: cloud.SHA1, Period: 30}, hardware(1).Secret); cloud.KindOf(err) != cloud.Unsupported {
+		t.Errorf("the inventory takes a token: %v", err)
+	}
+}
+
 // Each line of the capabilities that says no is a no.
 func TestRehearsalRefusesWhatGraphDoes(t *testing.T) {
 	h := rehearsal(t, engine.Assumptions{})

@@ -24,6 +24,7 @@ type item struct {
 
 	answered bool
 	answer   answer
+	whole    bool  // the answer is that to the batch
 	err      error // nothing is known of what became of it
 }
 
@@ -139,11 +140,11 @@ func (c *client) settle(ctx context.Context, version string, items []*item, s se
 			return ctx.Err()
 		}
 		var rest []*item
-		asked := retryAfter(h, c.o.Now())
+		asked := retryAfter(h, c.serverTime())
 		for _, i := range items {
 			if s.goesOn(i) {
 				rest = append(rest, i)
-				asked = max(asked, retryAfter(i.answer.header, c.o.Now()))
+				asked = max(asked, retryAfter(i.answer.header, c.serverTime()))
 			}
 		}
 		if items = rest; len(items) == 0 || try == maxTries-1 || isCredential(items[0].err) {
@@ -191,7 +192,7 @@ func (c *client) send(ctx context.Context, version string, items []*item) http.H
 			requests[n].Headers = map[string]string{"ConsistencyLevel": "eventual"}
 		}
 		units += max(i.units, 1)
-		i.answered, i.answer, i.err = false, answer{}, nil
+		i.answered, i.answer, i.whole, i.err = false, answer{}, false, nil
 	}
 	fail := func(err error) {
 		for _, i := range items {
@@ -216,7 +217,7 @@ func (c *client) send(ctx context.Context, version string, items []*item) http.H
 		fail(&cloud.Error{Kind: cloud.Unavailable, Message: "Graph cannot be reached, or its answer was lost", Err: err})
 	case a.status != http.StatusOK:
 		for _, i := range items {
-			i.answered, i.answer = true, answer{status: a.status, header: a.header, body: a.body}
+			i.answered, i.whole, i.answer = true, true, answer{status: a.status, header: a.header, body: a.body}
 		}
 	default:
 		if err := take(items, a.body); err != nil {

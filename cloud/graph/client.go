@@ -228,7 +228,7 @@ func backoff(try int, asked time.Duration) time.Duration {
 // wait pauses before another try. That nobody answers is told: it may go on for
 // a minute.
 func (c *client) wait(ctx context.Context, try int, h http.Header, unreached error) error {
-	pause := backoff(try, retryAfter(h, c.o.Now()))
+	pause := backoff(try, retryAfter(h, c.serverTime()))
 	if unreached != nil {
 		c.o.Log.WarnContext(ctx, "Graph or the authority before it cannot be reached; it is tried again", "try", try+1, "of", maxTries, "pause", pause.Round(time.Millisecond).String(), "error", unreached)
 	}
@@ -238,13 +238,17 @@ func (c *client) wait(ctx context.Context, try int, h http.Header, unreached err
 	return c.o.Sleep(ctx, pause)
 }
 
-// retryAfter reads Retry-After: seconds, or a date. 0: not said.
+// retryAfter reads Retry-After: seconds, or a date by the server's clock, which
+// now is if the answer has none; zero: not known. 0: not said.
 func retryAfter(h http.Header, now time.Time) time.Duration {
 	text := h.Get("Retry-After")
 	if seconds, err := strconv.Atoi(text); err == nil && seconds >= 0 {
 		return time.Duration(seconds) * time.Second
 	}
-	if at, err := http.ParseTime(text); err == nil && at.After(now) {
+	if sent, err := http.ParseTime(h.Get("Date")); err == nil {
+		now = sent
+	}
+	if at, err := http.ParseTime(text); err == nil && !now.IsZero() && at.After(now) {
 		return at.Sub(now)
 	}
 	return 0

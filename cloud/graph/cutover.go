@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"mfabridge/cloud"
 )
 
 // MFABehavior says who does multifactor authentication for the users of a
@@ -134,7 +136,7 @@ func all[T any](ctx context.Context, c *client, version, path string, header htt
 		}
 		path = p.Next
 	}
-	return nil, fmt.Errorf("the list has more than %d pages", maxPages)
+	return nil, &cloud.Error{Kind: cloud.Internal, Message: fmt.Sprintf("the list has more than %d pages", maxPages)}
 }
 
 // URL is where a path of v1.0 is, for people who change something by hand.

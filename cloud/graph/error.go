@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"time"
 
 	"mfabridge/cloud"
 )
@@ -44,8 +45,7 @@ func (a answer) failed() *cloud.Error {
 	}
 	if a.header != nil {
 		if kind == cloud.Throttled {
-			now, _ := http.ParseTime(a.header.Get("Date"))
-			e.RetryAfter = retryAfter(a.header, now)
+			e.RetryAfter = retryAfter(a.header, time.Time{})
 		}
 		if id := plain(a.header.Get("request-id")); id != "" {
 			e.Message += " (request-id " + id + ")"

@@ -6,6 +6,7 @@ import (
 	"iter"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"mfabridge/cloud"
@@ -24,7 +25,7 @@ func (d *Directory) Find(ctx context.Context, keys []cloud.Key) ([][]cloud.UserI
 		if p == "" {
 			return nil, &cloud.Error{Kind: cloud.Unsupported, Message: fmt.Sprintf("users cannot be looked up by %q", string(k.Kind))}
 		}
-		if isAskable(k.Value) {
+		if isAskable(k.Value) && (k.Kind != cloud.ByID || isGUID(k.Value)) { // nobody has another id
 			values[p] = append(values[p], k.Value)
 		}
 	}
@@ -43,8 +44,9 @@ func (d *Directory) Find(ctx context.Context, keys []cloud.Key) ([][]cloud.UserI
 	return out, nil
 }
 
-// maxKey is the longest value that anybody is looked up by.
-const maxKey = 1024
+// maxKey is the longest value that anybody is looked up by; Entra's names have
+// less than the half.
+const maxKey = 256
 
 // isAskable leaves out what nobody has, and what no filter could hold.
 func isAskable(value string) bool {
@@ -55,46 +57,63 @@ func isAskable(value string) bool {
 // The answer is by the value in lower case.
 func (d *Directory) lookUp(ctx context.Context, property string, values []string) (map[string][]cloud.UserID, error) {
 	var items []*item
-	for len(values) > 0 {
-		part := values[:min(len(values), inLimit)]
-		values = values[len(part):]
-		quoted := make([]string, len(part))
-		for i, v := range part {
-			quoted[i] = "'" + strings.ReplaceAll(v, "'", "''") + "'"
-		}
-		query := url.Values{"$filter": {property + " in (" + strings.Join(quoted, ",") + ")"}, "$select": {"id,userPrincipalName,onPremisesSecurityIdentifier"}}
-		items = append(items, &item{method: http.MethodGet, path: "/users?" + encode(query)})
+	asked := slices.Collect(slices.Chunk(values, inLimit))
+	for _, part := range asked {
+		items = append(items, usersWith(property, part))
 	}
 	if err := d.client.reads(ctx, v1, items); err != nil {
 		return nil, err
 	}
 	found := map[string][]cloud.UserID{}
-	for _, i := range items {
-		var list page[user]
-		if err := i.into(&list); err != nil {
+	for n, i := range items {
+		list, err := whole[user](ctx, d.client, i)
+		switch {
+		case err == nil:
+		case cloud.KindOf(err) != cloud.Invalid:
 			return nil, fmt.Errorf("users cannot be looked up: %w", err)
+		case len(asked[n]) > 1:
+			if list, err = d.oneByOne(ctx, property, asked[n]); err != nil {
+				return nil, err
+			}
 		}
-		for pages := 1; ; pages++ {
-			for _, u := range list.Value {
-				value := map[string]string{"id": u.ID, "userPrincipalName": u.UserPrincipalName, "onPremisesSecurityIdentifier": u.SID}[property]
-				if key := strings.ToLower(value); u.ID != "" {
-					found[key] = append(found[key], cloud.UserID(u.ID))
-				}
-			}
-			if list.Next == "" {
-				break
-			}
-			if pages == maxPages {
-				return nil, &cloud.Error{Kind: cloud.Internal, Message: fmt.Sprintf("users cannot be looked up: the answer has more than %d pages", maxPages)}
-			}
-			next := list.Next
-			list = page[user]{}
-			if err := d.client.get(ctx, v1, next, &list); err != nil {
-				return nil, fmt.Errorf("users cannot be looked up: %w", err)
+		for _, u := range list {
+			value := map[string]string{"id": u.ID, "userPrincipalName": u.UserPrincipalName, "onPremisesSecurityIdentifier": u.SID}[property]
+			if key, id := strings.ToLower(value), cloud.UserID(u.ID); id != "" && !slices.Contains(found[key], id) {
+				found[key] = append(found[key], id) // one who is told of twice is one
 			}
 		}
 	}
 	return found, nil
+}
+
+// oneByOne asks for each value by itself: one that Graph finds wrong is
+// nobody's, and keeps nobody from finding the others.
+func (d *Directory) oneByOne(ctx context.Context, property string, values []string) (users []user, err error) {
+	var items []*item
+	for _, v := range values {
+		items = append(items, usersWith(property, []string{v}))
+	}
+	if err := d.client.reads(ctx, v1, items); err != nil {
+		return nil, err
+	}
+	for _, i := range items {
+		list, err := whole[user](ctx, d.client, i)
+		if err != nil && cloud.KindOf(err) != cloud.Invalid {
+			return nil, fmt.Errorf("users cannot be looked up: %w", err)
+		}
+		users = append(users, list...)
+	}
+	return users, nil
+}
+
+// usersWith asks for the users who have one of some values.
+func usersWith(property string, values []string) *item {
+	quoted := make([]string, len(values))
+	for i, v := range values {
+		quoted[i] = "'" + strings.ReplaceAll(v, "'", "''") + "'"
+	}
+	query := url.Values{"$filter": {property + " in (" + strings.Join(quoted, ",") + ")"}, "$select": {"id,userPrincipalName,onPremisesSecurityIdentifier"}}
+	return &item{method: http.MethodGet, path: "/users?" + encode(query)}
 }
 
 // encode is a query with blanks as %20: a plus sign means itself in a filter.
@@ -148,15 +167,15 @@ func (d *Directory) Group(ctx context.Context, group string) (string, error) {
 		return "", &cloud.Error{Kind: cloud.NotFound, Message: "there is no such group"}
 	}
 	query := url.Values{"$filter": {property + " eq '" + strings.ReplaceAll(group, "'", "''") + "'"}, "$select": {"id"}}
-	var list page[user]
-	if err := d.client.get(ctx, v1, "/groups?"+encode(query), &list); err != nil {
+	list, err := all[user](ctx, d.client, v1, "/groups?"+encode(query), nil)
+	if err != nil {
 		return "", fmt.Errorf("group %s cannot be looked up: %w", group, err)
 	}
-	switch len(list.Value) {
+	switch len(list) {
 	case 0:
 		return "", &cloud.Error{Kind: cloud.NotFound, Message: "there is no group " + group}
 	case 1:
-		return list.Value[0].ID, nil
+		return list[0].ID, nil
 	}
 	return "", &cloud.Error{Kind: cloud.Conflict, Message: "several groups are called " + group + "; name one by its id"}
 }

@@ -132,17 +132,17 @@ func checkToken(o *cloud.OATH) error {
 // device finds a token of the inventory by its serial number; nil: none.
 func (d *Directory) device(ctx context.Context, serial string) (*oathDevice, error) {
 	query := url.Values{"$filter": {"serialNumber eq '" + strings.ReplaceAll(serial, "'", "''") + "'"}}
-	var list page[oathDevice]
-	if err := d.client.get(ctx, beta, devicesPath+"?"+encode(query), &list); err != nil {
+	list, err := all[oathDevice](ctx, d.client, beta, devicesPath+"?"+encode(query), nil)
+	if err != nil {
 		return nil, fmt.Errorf("the inventory of tokens cannot be read: %w", err)
 	}
 	var found *oathDevice
-	for i := range list.Value {
-		if strings.EqualFold(list.Value[i].SerialNumber, serial) {
+	for i := range list {
+		if strings.EqualFold(list[i].SerialNumber, serial) {
 			if found != nil {
 				return nil, &cloud.Error{Kind: cloud.Conflict, Message: "the inventory has several tokens with this serial number"}
 			}
-			found = &list.Value[i]
+			found = &list[i]
 		}
 	}
 	return found, nil

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
@@ -72,15 +73,19 @@ type Options struct {
 	Writes    float64 // a second; 0: a half of what is published
 }
 
-// Directory is a tenant. It implements [cloud.Directory], [cloud.GroupReader]
-// and [cloud.Preflighter]. All methods may be called concurrently.
+// Directory is a tenant. It implements [cloud.Directory], [cloud.GroupReader],
+// [cloud.Restorer] and [cloud.Preflighter]. All methods may be called concurrently.
 type Directory struct {
 	o      Options
 	client *client
 	tenant organization
 
-	mu     sync.Mutex
-	policy *policy // as read once
+	policy   kept[*policy]
+	eligible kept[*eligibility]
+	told     atomic.Pointer[cloud.UserID] // somebody whom Graph has told of
+
+	mu      sync.Mutex
+	failing map[cloud.UserID]bool // whom the service has failed at
 
 	roles     sync.Mutex
 	rolesSeen time.Time // until when a token lasts that lets us see who has which role
@@ -90,6 +95,7 @@ var (
 	_ cloud.Directory   = (*Directory)(nil)
 	_ cloud.GroupReader = (*Directory)(nil)
 	_ cloud.Preflighter = (*Directory)(nil)
+	_ cloud.Restorer    = (*Directory)(nil)
 )
 
 // Open asks the tenant who it is. A tenant for customers (B2C) is refused with
@@ -110,7 +116,7 @@ func Open(ctx context.Context, o Options) (*Directory, error) {
 	if err != nil || root.Host == "" || root.Scheme != "https" && !(root.Scheme == "http" && isLoopback(root.Hostname())) {
 		return nil, hint.New(fmt.Sprintf("%q is no address of Graph", o.Cloud.Root), "use https://, or http:// on loopback")
 	}
-	d := &Directory{o: o, client: newClient(o)}
+	d := &Directory{o: o, client: newClient(o), failing: map[cloud.UserID]bool{}}
 	var list page[organization]
 	if err := d.client.get(ctx, v1, "/organization?$select=id,displayName,tenantType,verifiedDomains", &list); err != nil {
 		err = fmt.Errorf("tenant %s cannot be asked who it is: %w", o.Tenant, err)

@@ -132,9 +132,10 @@ func (d *Directory) mayHavePass(ctx context.Context, id cloud.UserID, p *PassPol
 	case !u.Enabled:
 		return &cloud.Error{Kind: cloud.Denied, Message: "the user is disabled"}
 	}
-	var groups, member []string
+	var groups []string
+	member := []string{string(u.ID)}
 	for _, t := range slices.Concat(p.include, p.exclude) {
-		if isGUID(t.ID) && !slices.Contains(groups, t.ID) {
+		if t.isGroup() && !slices.Contains(groups, t.ID) {
 			groups = append(groups, t.ID)
 		}
 	}
@@ -176,7 +177,7 @@ func (d *Directory) makePass(ctx context.Context, id cloud.UserID, life time.Dur
 		if err = i.failed(); !i.repeatable() || try == len(visible)-1 {
 			return made, err
 		}
-		if err := d.o.Sleep(ctx, max(visible[try], retryAfter(i.answer.header, d.o.Now()))); err != nil {
+		if err := d.o.Sleep(ctx, max(visible[try], retryAfter(i.answer.header, d.client.serverTime()))); err != nil {
 			return made, err
 		}
 	}

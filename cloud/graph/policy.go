@@ -47,6 +47,12 @@ type target struct {
 	UsableForID bool   `json:"isUsableForSignIn"`
 }
 
+// isGroup tells a target whose members have to be asked for. One for a single
+// user is compared with the user's own id.
+func (t target) isGroup() bool {
+	return t.ID != everybody && isGUID(t.ID) && !strings.EqualFold(t.Type, "user")
+}
+
 // everybody is the id of the target that means all users.
 const everybody = "all_users"
 
@@ -62,19 +68,15 @@ const (
 	maxPolicyGroups = 20 // groups in one checkMemberGroups
 )
 
-// methodsPolicy reads the policy once.
+// methodsPolicy reads the policy, anew every few minutes.
 func (d *Directory) methodsPolicy(ctx context.Context) (*policy, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.policy != nil {
-		return d.policy, nil
-	}
-	var p policy
-	if err := d.client.get(ctx, beta, "/policies/authenticationMethodsPolicy", &p); err != nil {
-		return nil, fmt.Errorf("the methods policy cannot be read: %w", err)
-	}
-	d.policy = &p
-	return d.policy, nil
+	return d.policy.get(d.o.Now, func() (*policy, error) {
+		var p policy
+		if err := d.client.get(ctx, beta, "/policies/authenticationMethodsPolicy", &p); err != nil {
+			return nil, fmt.Errorf("the methods policy cannot be read: %w", err)
+		}
+		return &p, nil
+	})
 }
 
 // find returns a method's configuration; nil: the tenant has none.
@@ -92,7 +94,7 @@ func (p *policy) groups() []string {
 	var ids []string
 	for _, c := range p.Configurations {
 		for _, t := range slices.Concat(c.Include, c.Exclude) {
-			if t.ID != everybody && isGUID(t.ID) && !slices.Contains(ids, t.ID) {
+			if t.isGroup() && !slices.Contains(ids, t.ID) {
 				ids = append(ids, t.ID)
 			}
 		}
@@ -100,13 +102,15 @@ func (p *policy) groups() []string {
 	return ids
 }
 
-// allows tells whether a user in these groups may use the method, and whether
-// a telephone of theirs is a way to sign in.
-func (c *configuration) allows(groups []string) (allowed, signIn bool) {
+// allows tells whether a user of one of these ids, of groups and their own, may
+// use the method, and whether a telephone of theirs is a way to sign in.
+func (c *configuration) allows(ids []string) (allowed, signIn bool) {
 	if c == nil || !strings.EqualFold(c.State, "enabled") {
 		return false, false
 	}
-	in := func(t target) bool { return t.ID == everybody || slices.Contains(groups, t.ID) }
+	in := func(t target) bool {
+		return t.ID == everybody || slices.ContainsFunc(ids, func(id string) bool { return strings.EqualFold(id, t.ID) })
+	}
 	if slices.ContainsFunc(c.Exclude, in) {
 		return false, false
 	}
@@ -121,14 +125,14 @@ func (c *configuration) allows(groups []string) (allowed, signIn bool) {
 // judge fills in what the policy forbids a user. While a tenant still honours
 // its former settings (preMigration, migrationInProgress) those may allow more:
 // then nothing counts as forbidden.
-func (p *policy) judge(u *cloud.User, groups []string) {
-	sms, signIn := p.find(smsPolicy).allows(groups)
+func (p *policy) judge(u *cloud.User, ids []string) {
+	sms, signIn := p.find(smsPolicy).allows(ids)
 	u.SMSSignIn = u.SMSSignIn || signIn
 	if p.State != "" && !strings.EqualFold(p.State, "migrationComplete") {
 		return
 	}
 	voice := p.find(voicePolicy)
-	call, _ := voice.allows(groups)
+	call, _ := voice.allows(ids)
 	forbid := func(allowed bool, methods ...cloud.Method) {
 		if !allowed {
 			u.Forbidden = append(u.Forbidden, methods...)
@@ -144,7 +148,7 @@ func (p *policy) judge(u *cloud.User, groups []string) {
 	forbid(call, cloud.AlternateMobile)
 	forbid(call && voice.OfficeAllowed != nil && *voice.OfficeAllowed, cloud.Office)
 	for id, method := range map[string]cloud.Method{hardwarePolicy: cloud.HardwareOATH, softwarePolicy: cloud.SoftwareOATH, appPolicy: cloud.Authenticator, emailPolicy: cloud.Email} {
-		allowed, _ := p.find(id).allows(groups)
+		allowed, _ := p.find(id).allows(ids)
 		forbid(allowed, method)
 	}
 	slices.Sort(u.Forbidden)

@@ -74,7 +74,7 @@ func (d *Directory) Preflight(ctx context.Context) ([]cloud.Check, error) {
 		return checks, nil
 	}
 	checks = append(checks, p.checks()...)
-	checks = append(checks, d.checkActivation(), d.checkLoad(), cloud.Check{Name: "telephony", Result: cloud.CheckWarning,
+	checks = append(checks, d.checkEligible(ctx), d.checkActivation(), d.checkLoad(), cloud.Check{Name: "telephony", Result: cloud.CheckWarning,
 		Detail: "Microsoft ends its own texts and calls", Action: "Plan for another method, or for a provider of your own."})
 	return checks, nil
 }

@@ -3,6 +3,7 @@ package graph
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -21,6 +22,12 @@ type reading struct {
 	user, roles, phones, email, apps, software *item
 	hardware, preferences, assigned            *item // beta
 	groups                                     []*item
+
+	tokens    []oathMethod // of hardware
+	tokensErr error
+	devices   []*item // of the inventory, for tokens of which the user's side does not tell enough; beta
+
+	masked bool // numbers are shown in part
 }
 
 func userPath(id cloud.UserID) string { return "/users/" + url.PathEscape(string(id)) }
@@ -70,65 +77,185 @@ func (d *Directory) Read(ctx context.Context, ids []cloud.UserID) ([]cloud.User,
 	if err := d.seesRoles(ctx); err != nil {
 		return nil, err
 	}
-	p, err := d.methodsPolicy(ctx)
+	g, err := d.ground(ctx)
 	if err != nil {
 		return nil, err
 	}
-	groups := p.groups()
-	readings := make([]*reading, len(ids))
-	var first, second []*item
-	for i, id := range ids {
-		if !isGUID(string(id)) {
-			continue // no user has such an id
-		}
-		readings[i] = newReading(id, groups, !d.o.Tokenless)
-		first, second = append(first, readings[i].first()...), append(second, readings[i].second()...)
+	users, refused, err := d.readSome(ctx, ids, g)
+	if err == nil && len(refused) > 0 {
+		err = d.blame(ctx, users, refused, g)
 	}
-	if err := d.client.readAll(ctx, wanted{v1, first}, wanted{beta, second}); err != nil {
+	if err != nil {
 		return nil, err
 	}
-	users := make([]cloud.User, len(ids))
-	for i, r := range readings {
-		if r == nil {
-			continue
-		}
-		if err := d.wholly(ctx, ids[i], r, &users[i], p); err != nil {
-			return nil, fmt.Errorf("user %s cannot be read: %w", ids[i], err)
-		}
-		if users[i].ID != "" && !strings.EqualFold(string(users[i].ID), string(ids[i])) {
-			return nil, &cloud.Error{Kind: cloud.Internal, Message: fmt.Sprintf("user %s cannot be read: Graph tells of another one", ids[i])}
-		}
+	if i := slices.IndexFunc(users, isThere); i >= 0 {
+		id := users[i].ID
+		d.told.Store(&id)
+	}
+	if len(refused) > 0 {
+		return users, &cloud.UnreadError{Users: refused}
 	}
 	return users, nil
 }
 
-// wholly makes a user of the answers. Where a part of one who is there is not
-// (404), the user was deleted in between, or one copy of the directory knows a
-// new user before another: they are asked for again.
-func (d *Directory) wholly(ctx context.Context, id cloud.UserID, r *reading, u *cloud.User, p *policy) error {
-	for _, pause := range visible[1:] {
-		err := d.assemble(ctx, r, u, p)
-		if err == nil || cloud.KindOf(err) != cloud.NotFound {
-			return err
+// readSome reads users, and tells apart who cannot be read by himself. Where a
+// part of one who is there is not (404), the user was deleted in between, or one
+// copy of the directory knows a new user before another: they are asked for
+// again. The error is about all.
+func (d *Directory) readSome(ctx context.Context, ids []cloud.UserID, g *ground) (users []cloud.User, refused map[cloud.UserID]*cloud.Error, err error) {
+	users, refused = make([]cloud.User, len(ids)), map[cloud.UserID]*cloud.Error{}
+	var open []int
+	for i, id := range ids {
+		if isGUID(string(id)) { // no user has another id
+			open = append(open, i)
 		}
-		*u = cloud.User{}
+	}
+	for _, pause := range visible {
+		if len(open) == 0 {
+			break
+		}
 		if err := d.o.Sleep(ctx, pause); err != nil {
-			return err
+			return nil, nil, err
 		}
-		r = newReading(id, p.groups(), !d.o.Tokenless)
-		if err := d.client.readAll(ctx, wanted{v1, r.first()}, wanted{beta, r.second()}); err != nil {
-			return err
+		if open, err = d.readOnce(ctx, ids, open, users, refused, g); err != nil {
+			return nil, nil, err
 		}
 	}
-	err := d.assemble(ctx, r, u, p)
-	if err != nil && cloud.KindOf(err) == cloud.NotFound {
-		err = &cloud.Error{Kind: cloud.Unavailable, Message: "Graph knows the user, and not what the user has", Err: err}
+	for _, i := range open {
+		refused[ids[i]] = &cloud.Error{Kind: cloud.Unavailable, Message: fmt.Sprintf("user %s cannot be read: Graph knows the user, and not what the user has", ids[i])}
 	}
-	return err
+	return users, refused, nil
+}
+
+// readOnce reads the users at some places, and returns those of whom a part was
+// not there.
+func (d *Directory) readOnce(ctx context.Context, ids []cloud.UserID, at []int, users []cloud.User, refused map[cloud.UserID]*cloud.Error, g *ground) (again []int, err error) {
+	readings := make([]*reading, len(at))
+	var first, second []*item
+	for k, i := range at {
+		readings[k] = newReading(ids[i], g.groups, !d.o.Tokenless)
+		first, second = append(first, readings[k].first()...), append(second, readings[k].second()...)
+	}
+	if err := d.client.readAll(ctx, wanted{v1, first}, wanted{beta, second}); err != nil {
+		return nil, err
+	}
+	if err := d.readDevices(ctx, readings); err != nil {
+		return nil, err
+	}
+	for k, i := range at {
+		var u cloud.User
+		err := d.assemble(ctx, readings[k], &u, g)
+		if err == nil && u.ID != "" && !strings.EqualFold(string(u.ID), string(ids[i])) {
+			err = &cloud.Error{Kind: cloud.Internal, Message: "Graph tells of another one"}
+		}
+		e, ok := errors.AsType[*cloud.Error](err)
+		switch {
+		case err == nil:
+			users[i] = u
+		case !ok || ctx.Err() != nil:
+			return nil, err
+		case e.Kind == cloud.NotFound:
+			again = append(again, i)
+		default:
+			err = fmt.Errorf("user %s cannot be read: %w", ids[i], err)
+			if e.Kind == cloud.Throttled || readings[k].everybodys() {
+				return nil, err
+			}
+			refused[ids[i]] = &cloud.Error{Kind: e.Kind, Message: err.Error()}
+		}
+	}
+	return again, nil
+}
+
+// everybodys tells a trouble that is not of one user: no connection, a batch
+// that was refused as such, no leave to call at all, a limit, numbers that are
+// shown in part.
+func (r *reading) everybodys() bool {
+	return r.masked || slices.ContainsFunc(slices.Concat(r.first(), r.second(), r.devices), func(i *item) bool {
+		return i.err != nil || i.whole || i.answered && (i.answer.status == http.StatusUnauthorized || i.answer.status == http.StatusTooManyRequests)
+	})
+}
+
+// maxFailing is how many users of a run the service may fail at (5xx, or a part
+// of them is nowhere) before it counts as out of order: each costs half a minute.
+const maxFailing = 20
+
+// blame says whether it is these users that Graph does not tell of, or that it
+// tells of nobody: an error then. Whoever was read in the same breath proves the
+// former; where there is nobody, and where the service fails, somebody else is
+// read, whom Graph has told before or whom the tenant has.
+func (d *Directory) blame(ctx context.Context, users []cloud.User, refused map[cloud.UserID]*cloud.Error, g *ground) error {
+	cause := errors.Unwrap(&cloud.UnreadError{Users: refused})
+	var failing []cloud.UserID
+	for id, e := range refused {
+		if e.Kind == cloud.Unavailable {
+			cause, failing = e, append(failing, id)
+		}
+	}
+	if len(failing) == 0 && slices.ContainsFunc(users, isThere) {
+		return nil
+	}
+	others, err := d.tellsOthers(ctx, users, refused, g)
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil || !others:
+		return cause
+	case d.failsAtMany(failing):
+		return fmt.Errorf("the service fails at more than %d users, one of them: %w", maxFailing, cause)
+	}
+	return nil
+}
+
+// failsAtMany remembers whom the service failed at.
+func (d *Directory) failsAtMany(failing []cloud.UserID) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, id := range failing {
+		d.failing[id] = true
+	}
+	return len(d.failing) > maxFailing
+}
+
+// tellsOthers tells whether Graph shows anybody now but those whom it refused.
+func (d *Directory) tellsOthers(ctx context.Context, users []cloud.User, but map[cloud.UserID]*cloud.Error, g *ground) (bool, error) {
+	var known []cloud.UserID
+	if id := d.told.Load(); id != nil {
+		known = append(known, *id)
+	}
+	if i := slices.IndexFunc(users, isThere); i >= 0 {
+		known = append(known, users[i].ID)
+	}
+	for _, who := range []func(context.Context) ([]cloud.UserID, error){func(context.Context) ([]cloud.UserID, error) { return known, nil }, d.anybody} {
+		ids, err := who(ctx)
+		if err != nil {
+			return false, err
+		}
+		ids = slices.DeleteFunc(ids, func(id cloud.UserID) bool { return but[id] != nil })
+		shown, _, err := d.readSome(ctx, ids, g)
+		if err != nil || slices.ContainsFunc(shown, isThere) {
+			return err == nil, err
+		}
+	}
+	return false, nil
+}
+
+func isThere(u cloud.User) bool { return u.ID != "" }
+
+// anybody are some users of the tenant.
+func (d *Directory) anybody(ctx context.Context) (ids []cloud.UserID, err error) {
+	var list page[user]
+	if err := d.client.get(ctx, v1, "/users?$select=id&$top="+strconv.Itoa(batchLimit), &list); err != nil {
+		return nil, err
+	}
+	for _, u := range list.Value[:min(len(list.Value), batchLimit)] {
+		ids = append(ids, cloud.UserID(u.ID))
+	}
+	return ids, nil
 }
 
 // assemble makes a user of the answers. One who is not there stays empty.
-func (d *Directory) assemble(ctx context.Context, r *reading, u *cloud.User, p *policy) error {
+func (d *Directory) assemble(ctx context.Context, r *reading, u *cloud.User, g *ground) error {
 	if r.user.missing() {
 		return nil
 	}
@@ -140,28 +267,37 @@ func (d *Directory) assemble(ctx context.Context, r *reading, u *cloud.User, p *
 		Enabled: who.AccountEnabled == nil || *who.AccountEnabled}
 	u.Guest = strings.EqualFold(who.UserType, "Guest")
 	u.External = strings.EqualFold(who.CreationType, "Invitation") || strings.Contains(strings.ToUpper(who.UserPrincipalName), "#EXT#@")
-	for _, fill := range []func(*reading, *cloud.User) error{fillRoles, fillPhones, fillEmail, fillApps, fillPreferences} {
-		if err := fill(r, u); err != nil {
+	for _, fill := range []func(context.Context, *reading, *cloud.User) error{d.fillRoles, d.fillPhones, d.fillEmail, d.fillApps, d.fillPreferences, d.fillHardware} {
+		if err := fill(ctx, r, u); err != nil {
 			return err
 		}
 	}
-	if err := d.fillHardware(ctx, r, u); err != nil {
-		return err
-	}
-	var member []string
+	member := []string{who.ID} // single users may be named where groups are
 	for _, i := range r.groups {
-		var in page[string]
-		if err := i.into(&in); err != nil {
+		in, err := whole[string](ctx, d.client, i)
+		if err != nil {
 			return err
 		}
-		member = append(member, in.Value...)
+		member = append(member, in...)
 	}
-	p.judge(u, member)
+	g.policy.judge(u, member)
+	u.Privileged = u.Privileged || g.eligible.names(member)
 	u.ID = cloud.UserID(who.ID)
 	return nil
 }
 
-func fillRoles(r *reading, u *cloud.User) error {
+// whole is a list that an item of a batch has begun, to its end: a page may be
+// empty and go on.
+func whole[T any](ctx context.Context, c *client, i *item) ([]T, error) {
+	var p page[T]
+	if err := i.into(&p); err != nil || p.Next == "" {
+		return p.Value, err
+	}
+	rest, err := all[T](ctx, c, v1, p.Next, nil)
+	return append(p.Value, rest...), err
+}
+
+func (d *Directory) fillRoles(_ context.Context, r *reading, u *cloud.User) error {
 	var roles page[role]
 	var assigned page[assignment]
 	if err := r.roles.into(&roles); err != nil {
@@ -180,27 +316,37 @@ func fillRoles(r *reading, u *cloud.User) error {
 	return nil
 }
 
-func fillPhones(r *reading, u *cloud.User) error {
-	var phones page[phoneMethod]
-	if err := r.phones.into(&phones); err != nil {
+// fillPhones puts numbers into their slots. Whoever has two of a kind is not
+// told: nobody knows which one would be replaced.
+func (d *Directory) fillPhones(ctx context.Context, r *reading, u *cloud.User) error {
+	phones, err := whole[phoneMethod](ctx, d.client, r.phones)
+	if err != nil {
 		return err
 	}
-	for _, p := range phones.Value {
+	slots := map[string]*string{mobileID: &u.Mobile, alternateID: &u.Alternate, officeID: &u.Office}
+	for _, p := range phones {
 		if isMasked(p.PhoneNumber) {
+			r.masked = true
 			return &cloud.Error{Kind: cloud.Denied, Message: "Graph shows telephone numbers masked to this application, so nothing can be compared: it needs UserAuthenticationMethod.ReadWrite.All as an application permission"}
 		}
-		switch p.ID {
-		case mobileID:
-			u.Mobile = p.PhoneNumber
-			u.SMSSignIn = u.SMSSignIn || p.SMSSignInState == "ready"
-		case alternateID:
-			u.Alternate = p.PhoneNumber
-		case officeID:
-			u.Office = p.PhoneNumber
+		slot := slots[strings.ToLower(p.ID)]
+		if slot == nil {
+			slot = slots[slotIDs[phoneTypes[strings.ToLower(p.PhoneType)]]]
 		}
+		switch {
+		case slot == nil:
+			continue
+		case *slot != "" && digits(*slot) != digits(p.PhoneNumber):
+			return &cloud.Error{Kind: cloud.Conflict, Message: "Graph tells of two telephones of one kind"}
+		}
+		*slot = p.PhoneNumber
+		u.SMSSignIn = u.SMSSignIn || slot == &u.Mobile && p.SMSSignInState == "ready"
 	}
 	return nil
 }
+
+// phoneTypes are the slots by their names in lower case.
+var phoneTypes = map[string]cloud.Method{"mobile": cloud.Mobile, "alternatemobile": cloud.AlternateMobile, "office": cloud.Office}
 
 // isMasked tells a number of which Graph shows a part only, as it does to
 // weaker roles: "+X XXXXXXXX34".
@@ -208,36 +354,37 @@ func isMasked(number string) bool {
 	return strings.Contains(number, "XX") || strings.HasPrefix(number, "+X") || strings.Contains(number, "*")
 }
 
-func fillEmail(r *reading, u *cloud.User) error {
-	var addresses page[emailMethod]
-	if err := r.email.into(&addresses); err != nil {
+func (d *Directory) fillEmail(ctx context.Context, r *reading, u *cloud.User) error {
+	addresses, err := whole[emailMethod](ctx, d.client, r.email)
+	if err != nil {
 		return err
 	}
-	if len(addresses.Value) > 0 {
-		u.Email = addresses.Value[0].EmailAddress
+	if len(addresses) > 0 {
+		u.Email = addresses[0].EmailAddress
 	}
 	return nil
 }
 
-func fillApps(r *reading, u *cloud.User) error {
-	var apps, tokens page[appMethod]
-	if err := r.apps.into(&apps); err != nil {
+func (d *Directory) fillApps(ctx context.Context, r *reading, u *cloud.User) error {
+	apps, err := whole[appMethod](ctx, d.client, r.apps)
+	if err != nil {
 		return err
 	}
-	if err := r.software.into(&tokens); err != nil {
+	tokens, err := whole[appMethod](ctx, d.client, r.software)
+	if err != nil {
 		return err
 	}
-	for _, a := range apps.Value {
+	for _, a := range apps {
 		u.Authenticators = append(u.Authenticators, cloud.AuthenticatorEntry{ID: a.ID, Name: a.DisplayName, State: "active"})
 	}
-	for _, t := range tokens.Value {
+	for _, t := range tokens {
 		u.OATH = append(u.OATH, cloud.OATHEntry{ID: t.ID, Method: cloud.SoftwareOATH, OATH: cloud.OATH{Name: t.DisplayName, Serial: t.ID,
 			Algorithm: cloud.SHA1, Digits: 6, Period: 30}})
 	}
 	return nil
 }
 
-func fillPreferences(r *reading, u *cloud.User) error {
+func (d *Directory) fillPreferences(_ context.Context, r *reading, u *cloud.User) error {
 	var p preferences
 	if r.preferences.missing() {
 		return nil
@@ -251,26 +398,34 @@ func fillPreferences(r *reading, u *cloud.User) error {
 	return nil
 }
 
-// fillHardware reads the user's tokens. What the user's side leaves out of a
-// token is looked up in the inventory.
-func (d *Directory) fillHardware(ctx context.Context, r *reading, u *cloud.User) error {
-	if r.hardware == nil {
-		return nil
-	}
-	var tokens page[oathMethod]
-	if err := r.hardware.into(&tokens); err != nil {
-		return err
-	}
+// readDevices looks up in the inventory what users' sides leave out of their
+// tokens, of all users together.
+func (d *Directory) readDevices(ctx context.Context, readings []*reading) error {
 	var items []*item
-	for _, t := range tokens.Value {
-		if t.Device == nil || t.Device.SerialNumber == "" {
-			items = append(items, &item{method: http.MethodGet, path: devicesPath + "/" + url.PathEscape(t.ID)})
+	for _, r := range readings {
+		if r.hardware == nil {
+			continue
 		}
+		if r.tokens, r.tokensErr = whole[oathMethod](ctx, d.client, r.hardware); ctx.Err() != nil {
+			return ctx.Err()
+		}
+		for _, t := range r.tokens {
+			if t.Device == nil || t.Device.SerialNumber == "" {
+				r.devices = append(r.devices, &item{method: http.MethodGet, path: devicesPath + "/" + url.PathEscape(t.ID)})
+			}
+		}
+		items = append(items, r.devices...)
 	}
-	if err := d.client.reads(ctx, beta, items); err != nil {
-		return err
+	return d.client.reads(ctx, beta, items)
+}
+
+// fillHardware puts the user's tokens together from both sides.
+func (d *Directory) fillHardware(_ context.Context, r *reading, u *cloud.User) error {
+	if r.tokensErr != nil {
+		return r.tokensErr
 	}
-	for _, t := range tokens.Value {
+	items := r.devices
+	for _, t := range r.tokens {
 		device := oathDevice{}
 		if t.Device != nil && t.Device.SerialNumber != "" {
 			device = *t.Device

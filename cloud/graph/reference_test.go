@@ -96,6 +96,10 @@ func (r *reference) look(method, version, path string, body []byte) {
 			if m := filterProperty.FindStringSubmatch(value); m == nil || !slices.Contains(selectable, m[1]) {
 				fault("filters by %s", value)
 			}
+		case "$expand":
+			if value != "principal" || !strings.HasSuffix(at, "/roleEligibilityScheduleInstances") {
+				fault("expands %s", value)
+			}
 		case "$top", "$count":
 		default:
 			fault("asks %s", name)
@@ -186,6 +190,8 @@ func TestRequestsAreThoseOfTheReference(t *testing.T) {
 	for _, err := range d.Members(t.Context(), "pilot") {
 		check(t, err)
 	}
+	_, err = d.Restorable(t.Context(), ids[:1])
+	check(t, err)
 	pass, err := d.IssuePass(t.Context(), ids[1], time.Hour)
 	check(t, err)
 	check(t, d.RevokePass(t.Context(), ids[1], pass.ID))

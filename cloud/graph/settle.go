@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"mfabridge/cloud"
@@ -14,6 +15,11 @@ import (
 // be seen later. A longer Retry-After counts.
 var visible = [...]time.Duration{0, 2 * time.Second, 5 * time.Second, 15 * time.Second}
 
+// looksAtRefusals is how often a user is looked at whose change Graph found
+// wrong (400) at once. It has stored nothing then; somebody else may have, a
+// moment ago.
+const looksAtRefusals = 2
+
 // look settles steps that Graph did not answer with success: what the user has
 // now is the answer. A refusal that is certain needs no look, except where the
 // reference says that the method may have been stored all the same. What the
@@ -21,7 +27,13 @@ var visible = [...]time.Duration{0, 2 * time.Second, 5 * time.Second, 15 * time.
 // user has just been seen as the change expects: it cannot be made twice.
 func (w *writing) look(ctx context.Context, version string, steps []*step) {
 	open := w.judge(steps)
-	for _, pause := range visible {
+	for _, s := range open {
+		s.wrong = s.item.refused()
+	}
+	for n, pause := range visible {
+		if n == looksAtRefusals {
+			open = slices.DeleteFunc(open, func(s *step) bool { return s.wrong })
+		}
 		if len(open) == 0 {
 			return
 		}
@@ -98,7 +110,7 @@ func (w *writing) asked(open []*step) time.Duration {
 	var pause time.Duration
 	for _, s := range open {
 		if s.item.answered && s.item.repeatable() {
-			pause = max(pause, retryAfter(s.item.answer.header, w.d.o.Now()))
+			pause = max(pause, retryAfter(s.item.answer.header, w.d.client.serverTime()))
 		}
 	}
 	return pause
@@ -112,11 +124,16 @@ func (w *writing) still(ctx context.Context, open []*step) ([]*step, error) {
 		ids[k] = s.user.ID
 	}
 	users, err := w.d.Read(ctx, ids)
+	refused, err := cloud.Unread(err)
 	if err != nil {
 		return nil, err
 	}
 	var rest []*step
 	for k, s := range open {
+		if e := refused[ids[k]]; e != nil {
+			w.fail(s.index, isUnknown(e))
+			continue
+		}
 		c := s.change
 		before := users[k].Value(c.Method, c.ID, c.Before)
 		now := before
@@ -144,6 +161,9 @@ func (w *writing) still(ctx context.Context, open []*step) ([]*step, error) {
 func (i *item) repeatable() bool {
 	return !i.answered && !isCredential(i.err) || i.answered && i.answer.status >= http.StatusInternalServerError
 }
+
+// refused tells whether Graph found a request wrong.
+func (i *item) refused() bool { return i.answered && i.answer.status == http.StatusBadRequest }
 
 // certain tells whether an answer leaves no doubt that nothing was written.
 func (i *item) certain() bool {

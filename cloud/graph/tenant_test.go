@@ -28,14 +28,17 @@ type tenant struct {
 	people  map[string]*person // by id
 	devices []map[string]any
 	policy  string
-	kind    string // tenantType
-	date    func() time.Time
-	fault   func(method, path string, n int) (int, http.Header) // status 0: none; -1: the answer is lost
-	calls   map[string]int
-	batches int
-	waits   []time.Duration
-	sizes   []int
-	accept  func(code string) bool // of an activation
+
+	eligible []map[string]any // who may take a role on
+	deleted  []string         // ids of users who can be restored
+	kind     string           // tenantType
+	date     func() time.Time
+	fault    func(method, path string, n int) (int, http.Header) // status 0: none; -1: the answer is lost
+	calls    map[string]int
+	batches  int
+	waits    []time.Duration
+	sizes    []int
+	accept   func(code string) bool // of an activation
 }
 
 // person is a user of the tenant.
@@ -211,6 +214,13 @@ func (x *tenant) handle(method, version, path string, body []byte) (int, any) {
 			}
 		}
 		return 200, list(all...)
+	case strings.HasPrefix(path, "/roleManagement/directory/roleEligibilityScheduleInstances"):
+		return 200, list(toAny(x.eligible)...)
+	case strings.HasPrefix(path, "/directory/deletedItems/"):
+		if id, _, _ := strings.Cut(strings.TrimPrefix(path, "/directory/deletedItems/"), "?"); !slices.Contains(x.deleted, id) {
+			return failure(404, "Request_ResourceNotFound")
+		}
+		return 200, map[string]string{"id": "x"}
 	case strings.HasPrefix(path, "/directory/"):
 		if version != "beta" {
 			return failure(400, "BadRequest")

@@ -92,20 +92,32 @@ func (w *writing) begin(ctx context.Context) error {
 	}
 	w.read = w.d.o.Now()
 	users, err := w.d.Read(ctx, ids)
+	refused, err := cloud.Unread(err)
 	if err != nil {
 		return err
 	}
 	for k, id := range ids {
 		if users[k].ID == "" {
-			for _, i := range w.next[id] {
-				w.absent(i)
-			}
-			delete(w.next, id)
+			w.leave(id, refused[id])
 			continue
 		}
 		w.users[id] = &users[k]
 	}
 	return nil
+}
+
+// leave answers all that is still to be made of a user who is not there, or who
+// cannot be read. Each answer has an error of its own: it is not about the call.
+func (w *writing) leave(id cloud.UserID, refused *cloud.Error) {
+	for _, i := range w.next[id] {
+		if refused == nil {
+			w.absent(i)
+			continue
+		}
+		own := *refused
+		w.fail(i, &own)
+	}
+	delete(w.next, id)
 }
 
 // absent answers for a user who is not there: nothing of them is, and nobody is
@@ -159,17 +171,17 @@ func (w *writing) again(ctx context.Context) {
 	}
 	w.read = w.d.o.Now()
 	users, err := w.d.Read(ctx, ids)
+	refused, err := cloud.Unread(err)
 	for k, id := range ids {
-		for _, i := range w.next[id] {
-			switch {
-			case err != nil:
+		if err != nil {
+			for _, i := range w.next[id] {
 				w.fail(i, err)
-			case users[k].ID == "":
-				w.absent(i)
 			}
+			delete(w.next, id)
+			continue
 		}
-		if err != nil || users[k].ID == "" {
-			w.next[id] = nil
+		if users[k].ID == "" {
+			w.leave(id, refused[id])
 			continue
 		}
 		for _, m := range w.made[id] {
@@ -206,6 +218,7 @@ type step struct {
 	change  cloud.Change
 	version string
 	item    *item // nil: a token, which takes several
+	wrong   bool  // Graph refused it as such, the first time
 
 	tokenless bool
 }

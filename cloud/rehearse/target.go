@@ -107,8 +107,8 @@ func (t *target) Read(ctx context.Context, ids []cloud.UserID) ([]cloud.User, er
 		return nil, err
 	}
 	users, err := t.inner.Read(ctx, ids)
-	if err != nil {
-		return nil, err
+	if len(users) != len(ids) {
+		return users, err
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -117,7 +117,16 @@ func (t *target) Read(ctx context.Context, ids []cloud.UserID) ([]cloud.User, er
 			users[i] = old
 		}
 	}
-	return users, nil
+	return users, err
+}
+
+// Restorable implements [cloud.Restorer]. Where nobody can come back, nobody
+// is told to.
+func (t *target) Restorable(ctx context.Context, ids []cloud.UserID) ([]bool, error) {
+	if r, ok := t.inner.(cloud.Restorer); ok {
+		return r.Restorable(ctx, ids)
+	}
+	return make([]bool, len(ids)), nil
 }
 
 // Write implements [cloud.Directory].

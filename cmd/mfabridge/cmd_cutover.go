@@ -11,6 +11,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"mfabridge/cloud"
 	"mfabridge/cloud/graph"
 	"mfabridge/migrate"
 	"mfabridge/migrate/planfile"
@@ -81,6 +82,7 @@ type cutover struct {
 	plan  string // its file; empty: none was given
 	waves []migrate.WaveStanding
 	group map[string]string // id of the group of a wave that was chosen as one
+	lost  map[string]error  // why there is none for such a wave: the group went, or another has its name
 	old   []oldPath
 }
 
@@ -113,7 +115,7 @@ func (s *cutover) readPlan(c *cli.Context, path string, d *graph.Directory) (err
 	}
 	defer func() { err = errors.Join(err, end()) }()
 	list := c.Bool("users")
-	s.plan, s.group = path, map[string]string{}
+	s.plan, s.group, s.lost = path, map[string]string{}, map[string]error{}
 	s.waves, err = migrate.Stand(c.Context, plan, journal, func(d migrate.Decision, standing migrate.Standing) error {
 		if list && standing.Old() {
 			s.old = append(s.old, oldPath{d.Username, d.Wave, standing})
@@ -125,7 +127,13 @@ func (s *cutover) readPlan(c *cli.Context, path string, d *graph.Directory) (err
 	}
 	for _, w := range s.waves {
 		if name, is := strings.CutPrefix(w.Given, "group:"); is {
-			if s.group[w.Wave], err = d.Group(c.Context, name); err != nil {
+			id, err := d.Group(c.Context, name)
+			switch {
+			case err == nil:
+				s.group[w.Wave] = id
+			case slices.Contains([]cloud.Kind{cloud.NotFound, cloud.Conflict}, cloud.KindOf(err)):
+				s.lost[w.Wave] = err
+			default:
 				return err
 			}
 		}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -245,6 +246,10 @@ func (p *program) writePlan(c *cli.Context, export *legacy.Export, target *planT
 	}
 	defer w.Abort()
 	bar := p.progress("planning", int64(export.Summary().Users))
+	opt.Sleep = p.sleep
+	opt.Waiting = func(cause error, pause time.Duration) {
+		bar.note(fmt.Sprintf("the target cannot go on just now: %v; trying again in %v", cause, pause.Round(time.Millisecond)))
+	}
 	sink := &counted{Sink: w, tell: func(n int64) { bar.at(n, 0) }}
 	summary, err := migrate.Plan(c.Context, export, target.DirectoryReader, opt, sink)
 	bar.end()

@@ -193,6 +193,9 @@ func (i *issuing) one(ctx context.Context, p *program, name string) error {
 		if err := i.note(line); err != nil {
 			return errors.Join(err, i.takeBack(ctx))
 		}
+		if alone, _ := cloud.Unread(refused); alone != nil && ctx.Err() == nil {
+			return nil
+		}
 		if kind := cloud.KindOf(refused); ctx.Err() != nil || kind == cloud.Unavailable || kind == cloud.Throttled {
 			return refused
 		}

@@ -97,8 +97,14 @@ func (s *cutover) textSteps(w io.Writer) error {
 	for _, u := range s.old {
 		fmt.Fprintf(out, "  %-8s %s\n", u.standing, migrate.Plain(u.username))
 	}
+	for _, w := range s.waves {
+		if err := s.lost[w.Wave]; err != nil {
+			fmt.Fprintf(out, "wave %s cannot be put into staged rollout: %s\n", migrate.Plain(w.Wave), migrate.Plain(err.Error()))
+		}
+	}
 	steps := s.steps()
 	switch {
+	case len(steps) == 0 && len(s.lost) > 0:
 	case len(steps) == 0 && s.unreadable != nil:
 		fmt.Fprint(out, "nothing else is known to be left to change in the tenant: staged rollout could not be read\n")
 	case len(steps) == 0:
@@ -148,7 +154,11 @@ func (s *cutover) json(w io.Writer) error {
 		for _, standing := range migrate.Standings {
 			users[standing] = w.Users[standing]
 		}
-		say(map[string]any{"type": "wave", "name": w.Wave, "members": w.Given, "users": users})
+		line := map[string]any{"type": "wave", "name": w.Wave, "members": w.Given, "users": users}
+		if lost := s.lost[w.Wave]; lost != nil {
+			line["group_unknown"] = lost.Error()
+		}
+		say(line)
 	}
 	for _, u := range s.old {
 		say(map[string]any{"type": "user", "username": u.username, "wave": u.wave, "standing": u.standing})

@@ -58,6 +58,15 @@ func TestCutoverStatus(t *testing.T) {
 		t.Errorf("it was not taken back:\n%s", again)
 	}
 
+	// A wave whose group is not there any more is said to be, and ends nothing.
+	must(t, exitDone, "engine", "group", "remove", "vpn-pilot", "--store", r.store, "--reason", "the pilot is over")
+	if out := status().out; !strings.Contains(out, "wave pilot cannot be put into staged rollout: there is no group vpn-pilot") || !strings.Contains(out, "rest") {
+		t.Errorf("a group that is gone:\n%s", out)
+	}
+	if out := status("--format", "json").out; !strings.Contains(out, `"group_unknown":"there is no group vpn-pilot"`) {
+		t.Errorf("a group that is gone:\n%s", out)
+	}
+
 	// Who may not read staged rollout is told so, and the rest all the same.
 	if out := must(t, exitDone, r.to("cutover", "status", "--to", "entra:contoso.example")...).out; !strings.Contains(out, "not known: ") || !strings.Contains(out, "contoso.example") {
 		t.Errorf("the application of the migration is shown\n%s", out)

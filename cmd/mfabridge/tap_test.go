@@ -133,3 +133,17 @@ func TestCanary(t *testing.T) {
 		}
 	})
 }
+
+// One at whom Graph fails gets no pass, and the others do.
+func TestPassesBehindOneWhoIsNotTold(t *testing.T) {
+	r := hurried(t, nil, []string{"pass=once", "unreadable=tim@contoso.example/500"})
+	who, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := r.write(t, "who.txt", "tim@contoso.example\nada@contoso.example\n")
+	got := r.must(t, exitPartly, r.to("tap", "issue", "--users", file, "--tenant", "entra:contoso.example", "--to", "age:"+who.Recipient().String(), "--reason", "r")...)
+	if !regexp.MustCompile(`tim@contoso\.example: user \S+ cannot be read: Graph answers 500`).MatchString(got.err) || !strings.Contains(got.out, ": 1 pass,") {
+		t.Errorf("%s%s", got.out, got.err)
+	}
+}

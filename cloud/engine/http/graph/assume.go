@@ -36,6 +36,9 @@ type Assumptions struct {
 	Preferred    string        // state of systemCredentialPreferences: "default" (also empty), "enabled", "disabled"
 	Pass         string        // temporary access passes: "no" (also empty), "once", "any"
 	Campaign     string        // state of the registration campaign: "default" (also empty), "enabled", "disabled"
+	Eligible     []string      // who may take a role on for a while: user principal names, and names or ids of groups
+	NoPremium    bool          // the tenant has no licence for that
+	Unreadable   []string      // users whose methods are not told: UPN, or UPN/STATUS; 403
 	Federated    []string      // domains of another server: DOMAIN, or DOMAIN/BEHAVIOR as federatedIdpMfaBehavior has it
 }
 
@@ -72,6 +75,9 @@ func Switches() []Switch {
 		{"system-preferred", "default|enabled|disabled", "the system chooses the method by itself", "beta resources/authenticationmethodspolicy"},
 		{"pass", "no|once|any", "temporary access passes are allowed to nobody, to everybody for one use, or for any number of uses", "resources/temporaryaccesspassauthenticationmethodconfiguration: off until an administrator enables it"},
 		{"campaign", "default|enabled|disabled", "registration campaign", "resources/authenticationmethodsregistrationcampaign"},
+		{"eligible", "PRINCIPAL", "a user (UPN) or group who may take a role on for a while; may repeat", "rbacapplication-list-roleeligibilityscheduleinstances"},
+		{"premium", "yes|no", "the tenant has the licence for roles that are taken on for a while", "code AadPremiumLicenseRequired: seen in issues; for Graph itself assumed"},
+		{"unreadable", "UPN[/STATUS]", "a user whose methods are answered STATUS (403); may repeat", "microsoftgraph/msgraph-sdk-powershell issue 2602: accessDenied for some users"},
 		{"federated", "DOMAIN[/BEHAVIOR]", "a federated domain and its federatedIdpMfaBehavior; may repeat", "resources/internaldomainfederation"},
 	}
 }
@@ -103,6 +109,7 @@ func (a *Assumptions) set(name, value string) (err error) {
 	word := map[string]*string{"retry-after": &a.RetryAfter, "limits": &a.Limits, "phone-taken": &a.PhoneTaken, "tenant": &a.Tenant,
 		"policy-migration": &a.Migration, "office-phones": &a.OfficePhones, "system-preferred": &a.Preferred, "campaign": &a.Campaign, "pass": &a.Pass}
 	yes := map[string]*bool{"masked": &a.Masked, "leak": &a.Leak}
+	many := map[string]*[]string{"without": &a.Without, "eligible": &a.Eligible}
 	switch {
 	case number[name] != nil:
 		if *number[name], err = strconv.Atoi(value); err != nil || *number[name] < 1 || *number[name] > 100_000 {
@@ -126,8 +133,15 @@ func (a *Assumptions) set(name, value string) (err error) {
 			return fmt.Errorf("it takes DOMAIN/BEHAVIOR with one of %s", strings.Join(behaviors(), ", "))
 		}
 		a.Federated = append(a.Federated, value)
-	case name == "without" && value != "":
-		a.Without = append(a.Without, value)
+	case name == "premium":
+		a.NoPremium = value == "no"
+	case name == "unreadable":
+		if _, status := parseUnreadable(value); status == 0 {
+			return fmt.Errorf("it takes UPN/STATUS with a status of 400 to 599")
+		}
+		a.Unreadable = append(a.Unreadable, value)
+	case many[name] != nil && value != "":
+		*many[name] = append(*many[name], value)
 	default:
 		return fmt.Errorf("it takes %s", Switches()[at].Values)
 	}

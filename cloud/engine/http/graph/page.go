@@ -41,7 +41,7 @@ func (f *Face) after(c *call) (string, error) {
 func (f *Face) next(c *call, last string) string {
 	token := append(f.mac("page " + c.path + " " + last)[:16:16], last...)
 	var query []string
-	for _, name := range []string{"select", "filter", "top", "count", "search", "orderby"} {
+	for _, name := range []string{"select", "filter", "top", "count", "search", "orderby", "expand"} {
 		if c.query.Has(name) {
 			query = append(query, "$"+name+"="+url.QueryEscape(c.query.Get(name)))
 		}

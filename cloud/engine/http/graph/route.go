@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -26,6 +27,7 @@ var (
 	readGroups   = []string{permGroups, permGroupsRead, permDirectory}
 	readMembers  = []string{permUsers, permGroups, permDirectory}
 	readRoles    = []string{permRoles, permDirectory}
+	readEligible = []string{permRoles, permEligible}
 	readDomains  = []string{permDomains, permDomainsWrite, permDirectory}
 	readRollout  = []string{permDirectory, permDirectoryAll}
 	writeRollout = []string{permDirectoryAll}
@@ -120,6 +122,8 @@ func routes() []route {
 		{get, "groups/*/transitiveMembers/*", false, readGroups, 5, (*Face).members},
 		{get, "directoryRoles", false, readRoles, 0, (*Face).directoryRoles},
 		{get, "roleManagement/directory/transitiveRoleAssignments", true, readRoles, 0, (*Face).roleAssignments},
+		{get, "roleManagement/directory/roleEligibilityScheduleInstances", false, readEligible, 0, (*Face).eligible},
+		{get, "directory/deletedItems/*", false, readUsers, 0, (*Face).deleted},
 
 		{get, "reports/authenticationMethods/userRegistrationDetails", false, []string{permAudit}, 0, (*Face).registrations},
 		{post, "$batch", false, nil, 0, (*Face).batch},
@@ -133,7 +137,7 @@ func (f *Face) find(c *call) (*route, error) {
 	best := (*route)(nil)
 	for _, r := range f.rows {
 		vars, ok := match(r.path, c.segments)
-		if !ok || r.beta && c.version != "beta" {
+		if !ok || r.beta && c.version != "beta" || f.tokenless && strings.Contains(r.path, "hardwareOath") {
 			continue
 		}
 		if r.method != c.method {
@@ -208,7 +212,7 @@ func (f *Face) dispatch(c *call) (answer, error) {
 		}
 		return answer{}, fail(http.StatusForbidden, "Authorization_RequestDenied", "Insufficient privileges to complete the operation.")
 	}
-	if err := f.fault(); err != nil {
+	if err := errors.Join(f.fault(), f.unreadable(c)); err != nil {
 		return answer{}, err
 	}
 	header, err := f.spend(c, r)

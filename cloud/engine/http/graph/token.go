@@ -34,6 +34,7 @@ const (
 	permGroupsRead   = "Group.Read.All"
 	permDirectory    = "Directory.Read.All"
 	permRoles        = "RoleManagement.Read.Directory"
+	permEligible     = "RoleEligibilitySchedule.Read.Directory"
 	permOrganization = "Organization.Read.All"
 	permAudit        = "AuditLog.Read.All"
 	permDomains      = "Domain.Read.All"
