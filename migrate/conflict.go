@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"iter"
+	"slices"
 
 	"mfabridge/internal/spill"
 )
@@ -253,6 +254,9 @@ func readShared(rec []byte) (shared, error) {
 
 // Of implements [Conflicts].
 func (u userConflicts) Of(kind ConflictKind, key string) (Conflict, bool) {
+	if !slices.ContainsFunc(u.shared, func(s shared) bool { return s.kind == kind }) {
+		return Conflict{}, false
+	}
 	s := u.hash.sum(kind, key)
 	for i := range u.shared {
 		if u.shared[i].kind == kind && u.shared[i].sum == s {

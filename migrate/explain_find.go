@@ -22,7 +22,7 @@ func findDecision(ctx context.Context, p PlanReader, name string) (Decision, err
 	if p.Sealed() {
 		view = Revealed
 	}
-	wanted, alike := legacy.Fold(name), fold(name)
+	wanted := legacy.Fold(name)
 	var same *Decision  // whom a target would know by this name
 	var bare []Decision // whose name without a domain is meant; at most mostNear
 	near := nearNames{wanted: []rune(bareName(wanted))}
@@ -34,7 +34,7 @@ func findDecision(ctx context.Context, p PlanReader, name string) (Decision, err
 		if username == wanted || upn == wanted && upn != "" {
 			return d, nil
 		}
-		if fold(d.Username) == alike || d.UPN != "" && fold(d.UPN) == alike {
+		if alike(d.Username, name) || d.UPN != "" && alike(d.UPN, name) {
 			same = &d
 			continue
 		}

@@ -244,7 +244,7 @@ func (f *finder) names(ctx context.Context, users []legacy.User, matches []Match
 		m := &matches[q.row]
 		switch {
 		case len(hits[j]) == 0, m.User != nil && len(hits[j]) == 1 && hits[j][0] == m.User.ID:
-		case m.Create && fold(q.name) == fold(m.UPN):
+		case m.Create && alike(q.name, m.UPN):
 			*m = Match{Problem: UserMatchConflict, Detail: "the name that the user would be created with is a login name of another user of the target"}
 		default:
 			m.Taken = append(m.Taken, fold(q.name))

@@ -120,8 +120,9 @@ type draft struct {
 
 // What most users have at most; a few have more.
 const (
-	usualChanges = 4
-	usualClaims  = 6
+	usualChanges  = 4
+	usualClaims   = 6
+	usualFindings = 4
 )
 
 // draft runs the rules in their order. The order matters: what is skipped is
@@ -130,8 +131,7 @@ func (m *Mapper) draft(u legacy.User, c Conflicts, match Match) *draft {
 	return (&draft{Mapper: m, u: u, match: match, shared: c}).decide()
 }
 
-// claimsOf is a draft that is made for its claims alone: its findings have
-// codes, and no words.
+// claimsOf is a draft that is made for its claims alone, without findings.
 func (m *Mapper) claimsOf(u legacy.User, match Match) *draft {
 	return (&draft{Mapper: m, u: u, match: match, claiming: true}).decide()
 }
@@ -271,8 +271,10 @@ func (d *draft) find(code Code, field, detail string) {
 // findAt adds a finding about a row of another table, or about part of one.
 func (d *draft) findAt(place legacy.Place, code Code, field, detail string) {
 	if d.claiming {
-		d.Findings = append(d.Findings, Finding{Code: code})
 		return
+	}
+	if d.Findings == nil {
+		d.Findings = make([]Finding, 0, usualFindings)
 	}
 	f := d.findings.of(code, field, detail)
 	f.Place = place.String()

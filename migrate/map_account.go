@@ -86,7 +86,7 @@ func (d *draft) account() (PlannedChange, bool) {
 	slices.Sort(profile.Aliases)
 	if profile.SID == "" && d.caps.Aliases {
 		profile.SID = sidOf(d.u)
-		if profile.SID == "" && fold(d.match.Known) == fold(d.UPN) { // the directory means this very user
+		if profile.SID == "" && alike(d.match.Known, d.UPN) { // the directory means this very user
 			profile.SID = d.match.SID
 		}
 	}
@@ -158,7 +158,10 @@ func (d *draft) emailRule() {
 	if address == "" {
 		return
 	}
-	have, masked := d.now.Email, MaskEmail(address)
+	have, masked := d.now.Email, ""
+	if !d.claiming {
+		masked = MaskEmail(address)
+	}
 	switch {
 	case d.email == EmailOff:
 		d.find(EmailSkipped, "EmailAddress", "addresses are not moved by this plan")
@@ -168,7 +171,7 @@ func (d *draft) emailRule() {
 		d.find(EmailSkipped, "EmailAddress", masked+" is not moved: the target does not know the organisation's domains, so that no address is known to be outside")
 	case d.email == EmailExternal && d.internal(address):
 		d.find(EmailSkipped, "EmailAddress", masked+" is in a domain of the organisation")
-	case fold(have) == fold(address):
+	case alike(have, address):
 		d.brings(cloud.Email)
 	case have == "" && d.caps.Methods[cloud.Email].Create:
 		d.brings(cloud.Email)
@@ -189,8 +192,35 @@ func (d *draft) emailRule() {
 // isMailbox tells whether s is the bare address of one mailbox (RFC 5322
 // addr-spec), without a display name or a comment.
 func isMailbox(s string) bool {
+	if isPlainMailbox(s) {
+		return true
+	}
 	a, err := mail.ParseAddress(s)
 	return err == nil && a.Address == s && !strings.ContainsAny(s, ` "\`) && strings.Contains(s[strings.LastIndexByte(s, '@')+1:], ".")
+}
+
+// isPlainMailbox tells the addresses that most people have: words of letters,
+// digits, _ + and - with single points between them, on both sides of one @,
+// and a point on its right.
+func isPlainMailbox(s string) bool {
+	at, points, begins := 0, 0, true
+	for i := range len(s) {
+		switch c := s[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '_', c == '+', c == '-':
+			begins = false
+			continue
+		case begins:
+			return false
+		case c == '@':
+			at, points = at+1, 0
+		case c == '.':
+			points++
+		default:
+			return false
+		}
+		begins = true
+	}
+	return at == 1 && points > 0 && !begins
 }
 
 // internal tells whether an address is in a domain of the organisation, or in

@@ -31,9 +31,18 @@ type generator struct {
 	ownSerial bool   // the export gives it a serial number
 	field     string // column of findings
 	place     legacy.Place
-	label     string // for findings: `token "1234"`
+	kind      string // for findings: "token", "app"
+	called    string // what the export calls it; may be empty
 	reason    string
 	codes     generatorCodes
+}
+
+// label is what findings call the generator: `token "1234"`.
+func (g *generator) label() string {
+	if g.called == "" {
+		return "the " + g.kind
+	}
+	return fmt.Sprintf("%s %q", g.kind, g.called)
 }
 
 // generatorCodes are the findings that tokens and devices have each of their own.
@@ -64,9 +73,9 @@ func (d *draft) tokenRules() {
 		twin := twins[fold(t.Serial)]
 		switch {
 		case t.Seed.State == legacy.SeedMissing && twin.usable > 0:
-			d.findAt(g.place, TokenDuplicate, g.field, g.label+" stands twice, once without its secret")
+			d.findAt(g.place, TokenDuplicate, g.field, g.label()+" stands twice, once without its secret")
 		case twin.differ && t.Seed.State == legacy.SeedOK:
-			d.refuse(g, g.label+" stands with two different secrets")
+			d.refuse(g, g.label()+" stands with two different secrets")
 		case d.usable(&g, t.Seed):
 			d.place(g)
 			d.tokens = append(d.tokens, g.oath.Fingerprint)
@@ -103,7 +112,7 @@ func serialsOf(tokens []legacy.Token) map[string]twin {
 
 func (d *draft) token(t legacy.Token) generator {
 	g := generator{method: cloud.HardwareOATH, field: "OathTokenSecretKey", place: t.Place, codes: tokenCodes, reason: "OATH token",
-		label: "the token", oath: d.parameters(t.Seed, t.Generator)}
+		kind: "token", called: t.Serial, oath: d.parameters(t.Seed, t.Generator)}
 	g.oath.Manufacturer, g.oath.Model = label(t.Manufacturer), label(t.Model)
 	g.oath.Name = label(t.Manufacturer + " " + t.Model)
 	g.named = g.oath.Name != ""
@@ -114,7 +123,6 @@ func (d *draft) token(t legacy.Token) generator {
 		// Targets that keep an inventory of tokens want to know who made each.
 		g.oath.Manufacturer, g.oath.Model = cmp.Or(g.oath.Manufacturer, unknownMaker), cmp.Or(g.oath.Model, modelToken)
 		g.oath.Serial, g.ownSerial = t.Serial, true
-		g.label = fmt.Sprintf("token %q", t.Serial)
 	} else {
 		g.oath.Serial = serialPrefix + g.oath.Fingerprint
 		g.oath.Manufacturer, g.oath.Model = ownManufacturer, modelToken
@@ -133,13 +141,13 @@ func (d *draft) deviceRules() {
 		d.claimGenerator(g)
 		if name := fold(device.Name); name != "" {
 			if slices.Contains(seen, name) {
-				d.findAt(g.place, DeviceSuperseded, "DeviceName", g.label+" was activated again later")
+				d.findAt(g.place, DeviceSuperseded, "DeviceName", g.label()+" was activated again later")
 				continue
 			}
 			seen = append(seen, name)
 		}
 		if deadPlatform(device.NotificationType) {
-			d.findAt(g.place, DevicePlatformDead, "NotificationType", g.label+" gets its pushes by "+device.NotificationType+", which has ended")
+			d.findAt(g.place, DevicePlatformDead, "NotificationType", g.label()+" gets its pushes by "+device.NotificationType+", which has ended")
 		}
 		if d.usable(&g, device.Seed) {
 			d.place(g)
@@ -149,14 +157,14 @@ func (d *draft) deviceRules() {
 
 func (d *draft) device(device legacy.Device) generator {
 	g := generator{method: cloud.SoftwareOATH, field: "OathTokenSecretKey", place: device.Place, codes: deviceCodes, reason: "code of the mobile app",
-		label: "the app", oath: d.parameters(device.Seed, device.Generator)}
+		kind: "app", oath: d.parameters(device.Seed, device.Generator)}
 	g.oath.Serial = serialPrefix + g.oath.Fingerprint
 	g.oath.Manufacturer, g.oath.Model = ownManufacturer, modelApp
 	g.oath.Name = label(device.Name)
 	if g.named = g.oath.Name != ""; !g.named {
 		g.oath.Name = "Mobile app"
 	} else {
-		g.label = fmt.Sprintf("app %q", device.Name)
+		g.called = device.Name
 	}
 	if !d.caps.Methods[cloud.SoftwareOATH].Create && d.caps.Methods[cloud.HardwareOATH].Create {
 		g.method = cloud.HardwareOATH
@@ -170,6 +178,9 @@ const maxLabel = 128
 // label makes a name that is only for people fit for any target: printable
 // text on one line, not too long.
 func label(s string) string {
+	if isLabel(s) {
+		return s
+	}
 	s = strings.Join(strings.FieldsFunc(strings.ToValidUTF8(s, ""), func(r rune) bool { return r == ' ' || !unicode.IsPrint(r) }), " ")
 	if len(s) <= maxLabel {
 		return s
@@ -179,6 +190,19 @@ func label(s string) string {
 		end--
 	}
 	return strings.TrimSpace(s[:end])
+}
+
+// isLabel tells the texts that are as label makes them, most of all.
+func isLabel(s string) bool {
+	space := true // before the first word
+	for i := range len(s) {
+		c := s[i]
+		if c < ' ' || c > '~' || c == ' ' && space {
+			return false
+		}
+		space = c == ' '
+	}
+	return len(s) <= maxLabel && (s == "" || !space)
 }
 
 // newestFirst orders by Activated, then LastUsed; without a date is oldest.
@@ -217,19 +241,19 @@ func (d *draft) usable(g *generator, seed legacy.Seed) bool {
 	limits, o := d.caps.OATH, g.oath
 	switch size := seed.Key.Len(); {
 	case seed.State == legacy.SeedMissing:
-		d.findAt(g.place, g.codes.missing, g.field, "the export holds no secret of "+g.label)
+		d.findAt(g.place, g.codes.missing, g.field, "the export holds no secret of "+g.label())
 	case seed.State == legacy.SeedAmbiguous:
-		d.findAt(g.place, SecretAmbiguous, g.field, "the secret of "+g.label+": "+seed.Problem)
+		d.findAt(g.place, SecretAmbiguous, g.field, "the secret of "+g.label()+": "+seed.Problem)
 	case seed.State != legacy.SeedOK:
-		d.findAt(g.place, g.codes.invalid, g.field, "the secret of "+g.label+": "+seed.Problem)
+		d.findAt(g.place, g.codes.invalid, g.field, "the secret of "+g.label()+": "+seed.Problem)
 	case !d.caps.Methods[g.method].Create:
-		d.findAt(g.place, MethodUnsupported, g.field, "the target takes no "+string(g.method)+"; "+g.label+" is left out")
+		d.findAt(g.place, MethodUnsupported, g.field, "the target takes no "+string(g.method)+"; "+g.label()+" is left out")
 	case size == 0 || size < limits.MinSecret || limits.MaxSecret > 0 && size > limits.MaxSecret:
-		d.findAt(g.place, g.codes.invalid, g.field, fmt.Sprintf("the secret of %s has %d bytes; the target takes %d to %d", g.label, size, limits.MinSecret, limits.MaxSecret))
+		d.findAt(g.place, g.codes.invalid, g.field, fmt.Sprintf("the secret of %s has %d bytes; the target takes %d to %d", g.label(), size, limits.MinSecret, limits.MaxSecret))
 	case !slices.Contains(limits.Periods, o.Period):
-		d.findAt(g.place, g.codes.interval, "OathTokenTimeInterval", fmt.Sprintf("the codes of %s change every %d seconds", g.label, o.Period))
+		d.findAt(g.place, g.codes.interval, "OathTokenTimeInterval", fmt.Sprintf("the codes of %s change every %d seconds", g.label(), o.Period))
 	case !slices.Contains(limits.Digits, o.Digits) || !slices.Contains(limits.Algorithms, o.Algorithm):
-		d.findAt(g.place, g.codes.unsupported, g.field, fmt.Sprintf("the codes of %s have %d digits by %s", g.label, o.Digits, o.Algorithm))
+		d.findAt(g.place, g.codes.unsupported, g.field, fmt.Sprintf("the codes of %s have %d digits by %s", g.label(), o.Digits, o.Algorithm))
 	default:
 		return true
 	}
@@ -240,7 +264,7 @@ func (d *draft) usable(g *generator, seed legacy.Seed) bool {
 // somebody else's, or new.
 func (d *draft) place(g generator) {
 	if slices.Contains(d.refused, g.oath.Fingerprint) {
-		d.refuse(g, g.label+" is the same generator as another of this user that may be somebody else's")
+		d.refuse(g, g.label()+" is the same generator as another of this user that may be somebody else's")
 		return
 	}
 	i := d.same(g)
@@ -251,7 +275,7 @@ func (d *draft) place(g generator) {
 		d.duplicate(g)
 	case d.now.OATH[i].Fingerprint != "" && d.now.OATH[i].Fingerprint != g.oath.Fingerprint:
 		d.brings(d.now.OATH[i].Method)
-		d.findAt(g.place, MethodDiffersInCloud, g.field, "the target has another secret for "+g.label)
+		d.findAt(g.place, MethodDiffersInCloud, g.field, "the target has another secret for "+g.label())
 	default:
 		d.refresh(i, g)
 	}
@@ -278,7 +302,7 @@ func (d *draft) duplicate(g generator) {
 	if slices.Contains(d.tokens, g.oath.Fingerprint) {
 		code = TokenDuplicate
 	}
-	d.findAt(g.place, code, g.field, g.label+" is the same generator as another of this user")
+	d.findAt(g.place, code, g.field, g.label()+" is the same generator as another of this user")
 }
 
 // refresh brings name and parameters of an entry that is there up to date.
@@ -290,7 +314,7 @@ func (d *draft) refresh(i int, g generator) {
 	have := d.now.OATH[i]
 	d.brings(have.Method)
 	if have.Fingerprint == "" && g.ownSerial {
-		d.findAt(g.place, SecretNotCompared, g.field, g.label+" is taken for the one that is there by its serial number, name and interval")
+		d.findAt(g.place, SecretNotCompared, g.field, g.label()+" is taken for the one that is there by its serial number, name and interval")
 	}
 	want := have.OATH
 	if g.named {
@@ -309,7 +333,7 @@ func (d *draft) refresh(i int, g generator) {
 	case have.Name == "" && want.Period == have.Period && want.Digits == have.Digits && want.Algorithm == have.Algorithm:
 		// The target tells no name, and might have this one.
 	default:
-		d.findAt(g.place, MethodDiffersInCloud, g.field, "the target has another name, interval or kind of code for "+g.label+", and cannot change it")
+		d.findAt(g.place, MethodDiffersInCloud, g.field, "the target has another name, interval or kind of code for "+g.label()+", and cannot change it")
 	}
 }
 
@@ -338,28 +362,28 @@ func (d *draft) claimGenerator(g generator) {
 func (d *draft) register(g generator) {
 	if !d.room() {
 		d.brought = true
-		d.findAt(g.place, g.codes.limit, g.field, d.noRoom(g.label))
+		d.findAt(g.place, g.codes.limit, g.field, d.noRoom(g.label()))
 		return
 	}
 	if c, ok := d.conflict(SharedSecret, g.oath.Fingerprint); ok {
-		d.refuse(g, "the secret of "+g.label+" also stands with "+others(c))
+		d.refuse(g, "the secret of "+g.label()+" also stands with "+others(c))
 		return
 	}
 	if c, ok := d.conflict(SharedSerial, fold(g.oath.Serial)); ok && g.ownSerial {
-		d.refuse(g, "the serial number of "+g.label+" also stands with "+others(c))
+		d.refuse(g, "the serial number of "+g.label()+" also stands with "+others(c))
 		return
 	}
 	d.brings(g.method)
 	o := g.oath
 	if most := d.caps.OATH.MaxDrift; o.Drift < -most || o.Drift > most {
 		d.findAt(g.place, ClockOff, g.field, fmt.Sprintf("the clock of %s was off by %s of %d seconds, and the target makes up for %d",
-			g.label, Number(max(o.Drift, -o.Drift), "step", "steps"), o.Period, most))
+			g.label(), Number(max(o.Drift, -o.Drift), "step", "steps"), o.Period, most))
 		o.Drift, d.off = 0, append(d.off, o.Fingerprint)
 	}
 	d.after.OATH = append(d.after.OATH, cloud.OATHEntry{Method: g.method, OATH: o})
 	d.change(cloud.Change{Op: cloud.Add, Method: g.method, After: cloud.Value{OATH: &o}}, g.reason)
 	if !d.caps.OATH.Activates {
-		d.findAt(g.place, TokenNotActivated, g.field, g.label+" is registered, and gives no valid code before somebody activates it in the target")
+		d.findAt(g.place, TokenNotActivated, g.field, g.label()+" is registered, and gives no valid code before somebody activates it in the target")
 	}
 }
 

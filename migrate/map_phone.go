@@ -84,6 +84,8 @@ func (d *draft) readPhone(field string, in legacy.PhoneFields, bare bool) (phone
 	case !r.OK:
 		d.find(PhoneInvalid, field, r.Problem)
 		return phone.Number{}, false
+	case d.claiming:
+		return n, true
 	case r.Notes.Has(phone.ExtensionPauseDropped):
 		d.find(ExtensionPauseDropped, field, n.Masked()+" moves without the pauses before its extension")
 	}

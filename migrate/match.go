@@ -46,6 +46,9 @@ type Match struct {
 // space around them.
 func fold(name string) string { return casefold.String(strings.TrimSpace(name)) }
 
+// alike tells whether two names are one to a target.
+func alike(a, b string) bool { return a == b || fold(a) == fold(b) }
+
 // isAddress tells whether s could be a user principal name: one @ between
 // something and something, no spaces, no backslash.
 func isAddress(s string) bool {
@@ -107,7 +110,7 @@ func rowKeys(u legacy.User) []rowKey {
 	if u.UPN != "" {
 		keys = append(keys, rowKey{by: MatchedByUPN, key: cloud.Key{Kind: cloud.ByUPN, Value: u.UPN}})
 	}
-	if strings.Contains(u.Username, "@") && fold(u.Username) != fold(u.UPN) {
+	if strings.Contains(u.Username, "@") && !alike(u.Username, u.UPN) {
 		keys = append(keys, rowKey{by: MatchedByUsername, key: cloud.Key{Kind: cloud.ByUPN, Value: u.Username}})
 	}
 	if sid := sidOf(u); sid != "" {
@@ -166,7 +169,7 @@ func (m Match) settle(u legacy.User, user cloud.User) Match {
 	case contradicts(m.SID, user.SID):
 		return Match{Problem: UserMatchConflict,
 			Detail: keyColumn(m.By) + " leads to a user of the target who has another Sid than the person in the directory"}
-	case sidOf(u) != "" && user.SID != "" && fold(u.SID) != fold(user.SID):
+	case sidOf(u) != "" && user.SID != "" && !alike(u.SID, user.SID):
 		return Match{Problem: UserMatchConflict,
 			Detail: keyColumn(m.By) + " leads to a user of the target who has another Sid"}
 	}
@@ -186,7 +189,7 @@ func create(u legacy.User, k evidence, opt Options, caps cloud.Capabilities) Mat
 	case !opt.CreateUsers:
 		return Match{Detail: "no user of the target matches; --create-users would create one"}
 	case name != "":
-		return Match{Create: true, UPN: name, Weak: k.weak && fold(u.UPN) != fold(name)}
+		return Match{Create: true, UPN: name, Weak: k.weak && !alike(u.UPN, name)}
 	case u.UPN != "" && !isAddress(u.UPN):
 		return Match{Detail: "no user of the target matches, and UserPrincipalName is no name that one could be created with"}
 	case u.UPN != "":
@@ -204,11 +207,11 @@ func create(u legacy.User, k evidence, opt Options, caps cloud.Capabilities) Mat
 func (m Match) wantedNames(u legacy.User, upn string) []string {
 	var names []string
 	add := func(name string) {
-		if name == "" || fold(name) == fold(upn) {
+		if name == "" || alike(name, upn) {
 			return
 		}
 		for _, have := range names {
-			if fold(have) == fold(name) {
+			if alike(have, name) {
 				return
 			}
 		}
@@ -218,7 +221,7 @@ func (m Match) wantedNames(u legacy.User, upn string) []string {
 	if domain, sam, ok := strings.Cut(u.Username, `\`); ok && domain != "" {
 		add(sam)
 	}
-	if fold(m.Known) == fold(upn) { // the directory means this very user
+	if alike(m.Known, upn) { // the directory means this very user
 		for _, name := range m.Logins {
 			add(name)
 		}
@@ -245,7 +248,7 @@ func (m Match) newNames(u legacy.User) []string {
 
 func hasName(names []string, name string) bool {
 	for _, have := range names {
-		if fold(have) == fold(name) {
+		if alike(have, name) {
 			return true
 		}
 	}

@@ -30,7 +30,7 @@ func personKeys(u legacy.User) []PersonKey {
 	var keys []PersonKey
 	add := func(kind PersonKind, domain, value string) {
 		for _, k := range keys {
-			if k.Kind == kind && k.Domain == domain && fold(k.Value) == fold(value) {
+			if k.Kind == kind && k.Domain == domain && alike(k.Value, value) {
 				return
 			}
 		}
@@ -65,7 +65,7 @@ func (k PersonKey) proves(p Person) bool {
 	case PersonByMail:
 		return false
 	case PersonByAccount:
-		return p.Domain != "" && (k.Domain == "" || fold(k.Domain) == fold(p.Domain))
+		return p.Domain != "" && (k.Domain == "" || alike(k.Domain, p.Domain))
 	default:
 		return true
 	}
@@ -92,7 +92,7 @@ func know(u legacy.User, keys []PersonKey, hits []PersonHits) evidence {
 		} else if k.weak && proof {
 			k.by, k.weak = by, false
 		}
-		k.named = k.named || key.Kind == PersonByUPN && fold(key.Value) == fold(u.UPN)
+		k.named = k.named || key.Kind == PersonByUPN && alike(key.Value, u.UPN)
 	}
 	if k.person != nil && contradicts(sidOf(u), k.person.SID) {
 		return evidence{problem: UserMatchConflict, detail: keyColumn(k.by) + " leads to a person in the directory who has another Sid"}
@@ -100,7 +100,7 @@ func know(u legacy.User, keys []PersonKey, hits []PersonHits) evidence {
 	return k
 }
 
-func contradicts(a, b string) bool { return a != "" && b != "" && fold(a) != fold(b) }
+func contradicts(a, b string) bool { return a != "" && b != "" && !alike(a, b) }
 
 // rowKeys are the ways from the person to a user of the target.
 func (k evidence) rowKeys() []rowKey {
@@ -124,7 +124,7 @@ func (k evidence) name(u legacy.User, opt Options) (string, Match) {
 	switch {
 	case k.person == nil || !isAddress(k.person.Name):
 		return "", Match{}
-	case fold(u.UPN) == fold(k.person.Name):
+	case alike(u.UPN, k.person.Name):
 		return k.person.Name, Match{}
 	case k.weak && !opt.AllowWeakMatch:
 		return "", weakly(k.by)

@@ -34,5 +34,5 @@ func equalBesideAliases(a, b cloud.Profile) bool {
 }
 
 func hasAlias(names []string, name string) bool {
-	return slices.ContainsFunc(names, func(n string) bool { return fold(n) == fold(name) })
+	return slices.ContainsFunc(names, func(n string) bool { return alike(n, name) })
 }

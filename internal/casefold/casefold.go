@@ -16,10 +16,16 @@ import (
 // full-width letters, stay different; nothing is trimmed. What is folded
 // already stays as it is.
 func String(s string) string {
+	upper := false
 	for i := range len(s) {
-		if s[i] >= utf8.RuneSelf {
+		c := s[i]
+		if c >= utf8.RuneSelf {
 			return norm.NFC.String(capitals(cases.Fold().String(norm.NFC.String(s))))
 		}
+		upper = upper || 'A' <= c && c <= 'Z'
+	}
+	if !upper {
+		return s
 	}
 	return strings.ToLower(s)
 }
