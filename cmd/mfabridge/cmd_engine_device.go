@@ -64,7 +64,7 @@ func (p *program) sayRemoved(u cloud.User, did engine.Dismissed) {
 	case "":
 		fmt.Fprintf(p.out, "%s has no second factor left: invite them with mfabridge engine user invite, and issue a pass with mfabridge engine user pass issue\n", name)
 	case cloud.SMS, cloud.VoiceMobile:
-		fmt.Fprintf(p.out, "%s is asked by %s from now on: if the telephone with that number was stolen, block them until its card is\n", name, did.Left)
+		fmt.Fprintf(p.out, "%s is asked by %s from now on: if that number was in the telephone that is gone, block them (mfabridge engine user block) until its card is locked\n", name, did.Left)
 	default:
 		fmt.Fprintf(p.out, "%s is asked by %s from now on\n", name, did.Left)
 	}
