@@ -58,7 +58,7 @@ export default {
   "account.ended": "{name} wurde entfernt.",
   "settings.title": "Einstellungen", "settings.language": "Sprache", "settings.notices": "Mitteilungen", "settings.notices.ask": "Mitteilungen erlauben",
   "settings.notices.default": "Wenn Sie es erlauben, meldet dieses Gerät, dass eine Anmeldung wartet.", "settings.notices.granted": "Dieses Gerät meldet, wenn eine Anmeldung wartet.",
-  "settings.notices.denied": "Mitteilungen sind aus. Erlauben Sie sie für diese Seite in den Einstellungen Ihres Browsers.", "settings.notices.none": "Dieser Browser kennt keine Mitteilungen. Öffnen Sie die Seite, wenn Sie sich anmelden.",
+  "settings.notices.denied": "Mitteilungen sind aus: Öffnen Sie die Seite, wenn Sie sich anmelden. Sie können sie für diese Seite in den Einstellungen Ihres Browsers erlauben.", "settings.notices.none": "Dieser Browser kennt keine Mitteilungen. Öffnen Sie die Seite, wenn Sie sich anmelden.",
   "settings.install": "Installieren", "settings.install.done": "Der Authenticator ist auf diesem Gerät installiert.",
   "settings.install.text": "Installiert öffnet sich der Authenticator wie eine App. Wählen Sie „Installieren“ oder „Zum Startbildschirm“ im Menü Ihres Browsers.",
   "settings.install.apple": "Tippen Sie auf „Teilen“, dann auf „Zum Home-Bildschirm“. Erst dann kann dieses Gerät Ihnen etwas melden.", "settings.install.go": "Jetzt installieren",

@@ -58,7 +58,7 @@ export default {
   "account.ended": "{name} was removed.",
   "settings.title": "Settings", "settings.language": "Language", "settings.notices": "Notifications", "settings.notices.ask": "Allow notifications",
   "settings.notices.default": "With your leave, this device tells you when a sign-in waits.", "settings.notices.granted": "This device tells you when a sign-in waits.",
-  "settings.notices.denied": "Notifications are off. Allow them for this page in the settings of your browser.", "settings.notices.none": "This browser has no notifications. Open the page when you sign in.",
+  "settings.notices.denied": "Notifications are off: open the page when you sign in. You can allow them for this page in the settings of your browser.", "settings.notices.none": "This browser has no notifications. Open the page when you sign in.",
   "settings.install": "Install", "settings.install.done": "The Authenticator is installed on this device.",
   "settings.install.text": "Installed, the Authenticator opens like an app. Choose “Install” or “Add to home screen” in the menu of your browser.",
   "settings.install.apple": "Tap the share button, then “Add to Home Screen”. Only then can this device notify you.", "settings.install.go": "Install now",
