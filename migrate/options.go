@@ -87,6 +87,8 @@ type Options struct {
 	Tries   int                                        // as in ApplyOptions
 	Sleep   func(context.Context, time.Duration) error // likewise
 	Waiting func(cause error, pause time.Duration)     // likewise
+
+	Asked func(rows int) // told of how many rows the target has been asked; may be nil
 }
 
 // Validate tells what is wrong with the options, or fills in nothing and

@@ -187,6 +187,9 @@ func (p *planner) note(ctx context.Context, users []legacy.User) error {
 	if err != nil {
 		return err
 	}
+	if p.opt.Asked != nil {
+		p.opt.Asked(p.rows)
+	}
 	for i, u := range users {
 		if matches[i].Outside {
 			if err := p.leaveOut(u); err != nil {

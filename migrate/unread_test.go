@@ -86,6 +86,18 @@ func TestPlanWaitsForItsTarget(t *testing.T) {
 	}
 }
 
+// The first pass may take an hour where the target is far: it tells how far it is.
+func TestPlanTellsOfHowManyItHasAsked(t *testing.T) {
+	var rows []legacy.User
+	for n := range 20 {
+		rows = append(rows, row(fmt.Sprintf("user%d@contoso.example", n), n))
+	}
+	var told []int
+	if _, _, err := planAgainst(t, &directory{caps: engine()}, migrate.Options{Asked: func(rows int) { told = append(told, rows) }}, rows...); err != nil || !slices.Equal(told, []int{7, 14, 20}) {
+		t.Errorf("%v, %v", told, err)
+	}
+}
+
 // That nobody knows who may take a role on is said once, in the plan.
 func TestPlanSaysThatAdministratorsAreNotAllSeen(t *testing.T) {
 	for result, want := range map[cloud.CheckResult]int{cloud.CheckUnknown: 1, cloud.CheckWarning: 1, cloud.CheckPassed: 0} {

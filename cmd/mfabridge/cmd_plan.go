@@ -245,13 +245,20 @@ func (p *program) writePlan(c *cli.Context, export *legacy.Export, target *planT
 		return migrate.Summary{}, err
 	}
 	defer w.Abort()
-	bar := p.progress("planning", int64(export.Summary().Users))
+	users := int64(export.Summary().Users)
+	asking, bar := p.progress("asking the target", users), p.progress("planning", users)
 	opt.Sleep = p.sleep
 	opt.Waiting = func(cause error, pause time.Duration) {
-		bar.note(fmt.Sprintf("the target cannot go on just now: %v; trying again in %v", cause, pause.Round(time.Millisecond)))
+		asking.note(fmt.Sprintf("the target cannot go on just now: %v; trying again in %v", cause, pause.Round(time.Millisecond)))
+	}
+	opt.Asked = func(rows int) {
+		if asking.at(int64(rows), 0); int64(rows) == users {
+			asking.end()
+		}
 	}
 	sink := &counted{Sink: w, tell: func(n int64) { bar.at(n, 0) }}
 	summary, err := migrate.Plan(c.Context, export, target.DirectoryReader, opt, sink)
+	asking.end()
 	bar.end()
 	if err != nil {
 		return migrate.Summary{}, err

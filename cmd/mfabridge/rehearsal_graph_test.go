@@ -139,4 +139,8 @@ func TestContosoWithSomebodyWhoIsNotTold(t *testing.T) {
 	if got := r.listing(t); !maps.Equal(got, before) {
 		t.Errorf("undo leaves: %s", firstDifference(got, before))
 	}
+	again := r.must(t, exitDone, r.to("plan", r.path("export"), "-o", r.path("again.plan"), "--default-country", "US", "--to", "entra:contoso.example")...)
+	if !strings.Contains(again.err, "asking the target: ") { // it waits for who is not told
+		t.Errorf("a plan that takes long says nothing meanwhile: %s", again.err)
+	}
 }
