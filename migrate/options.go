@@ -78,6 +78,7 @@ type Options struct {
 	Settings legacy.Settings // of the old server; what of it no target takes becomes findings, and Defaults count where a row says nothing
 	Activity bool            // the export says who logged in: users who did not are named
 	Accepted *Accepted       // findings that count against no gate; nil: none
+	Unread   int             // rows of users that the export has and cannot yield, for the summary
 
 	Now        time.Time // when the plan is made; required
 	ExportTime time.Time // when the export was made; zero: not known

@@ -49,6 +49,15 @@ func WriteOutlook(w io.Writer, s Summary) {
 	fmt.Fprintln(w)
 }
 
+// UnreadText says that the outlook is not about all rows of the export; empty
+// where it is.
+func UnreadText(s Summary) string {
+	if s.Unread == 0 {
+		return ""
+	}
+	return Number(s.Unread, "row of users stands", "rows of users stand") + " in no group: what cannot be read, or has a Username that another row has, is left out"
+}
+
 // WriteText writes the overview for people.
 func (o Overview) WriteText(w io.Writer) {
 	WriteOutlook(w, o.Summary)

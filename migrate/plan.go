@@ -92,6 +92,7 @@ func run(ctx context.Context, src Source, f *finder, out Sink) (sum Summary, err
 	if !f.imaginary {
 		p.sum.estimate(&f.caps)
 	}
+	p.sum.Unread = f.opt.Unread
 	return p.sum, nil
 }
 

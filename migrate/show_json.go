@@ -32,6 +32,7 @@ type summaryForm struct {
 	Findings  map[Code]int     `json:"findings"`
 	Deadlines map[string]int   `json:"deadlines"` // users by the date that ends what they use
 	Estimate  estimateForm     `json:"estimate"`
+	Unread    int              `json:"unread"` // rows of users in no group of the outlook
 	Devices   devicesForm      `json:"devices"`
 	Digest    string           `json:"digest"`
 	Seal      string           `json:"seal"`
@@ -83,7 +84,7 @@ func ShowJSON(ctx context.Context, w io.Writer, p PlanReader, reveal bool) error
 	}
 	s := p.Summary()
 	err := r.line(summaryForm{"summary", counted(s.Outlook), counted(s.Users), counted(s.Changes), counted(s.Findings),
-		counted(s.Deadlines), s.Estimate.form(), devicesForm{s.Devices, s.DevicesWithSecret}, p.Digest(), seal(p), acceptanceForms(p.Header().Accepted), waveForms(p), planFormOf(p)})
+		counted(s.Deadlines), s.Estimate.form(), s.Unread, devicesForm{s.Devices, s.DevicesWithSecret}, p.Digest(), seal(p), acceptanceForms(p.Header().Accepted), waveForms(p), planFormOf(p)})
 	if err != nil {
 		return err
 	}

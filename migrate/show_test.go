@@ -44,7 +44,7 @@ func TestShowJSON(t *testing.T) {
 		`{"op":"add","method":"authenticator","id":"","before":null,"after":{"state":"invited"},"reason":"sample"}],` +
 		`"findings":[{"code":"PHONE_INVALID","severity":"warning","field":"BackupPhone","detail":"too short","action":"Ask the user."}]}
 {"type":"user","username":"eve","upn":"","target_id":"","matched_by":"","wave":"","action":"skip","changes":[],"findings":[]}
-{"type":"summary","outlook":{},"users":{"skip":1,"update":1},"changes":{"add":2,"remove":1,"set":1,"update":1},"findings":{},"deadlines":{},"estimate":{"seconds":null,"requests":0},"devices":{"total":0,"with_secret":0},"digest":"d","seal":"holds","accepted":[],"waves":[],"plan":{"id":"p","created":"0001-01-01T00:00:00Z","tool_version":"","target":{"given":"fake:","instance":"i-1","product":"fake","existed":false,"kind":"","assumed":[]},"inputs":[],"options":{},"phone_metadata":"","preflight":null,"scope":{"given":"all","left_out":0}}}
+{"type":"summary","outlook":{},"users":{"skip":1,"update":1},"changes":{"add":2,"remove":1,"set":1,"update":1},"findings":{},"deadlines":{},"estimate":{"seconds":null,"requests":0},"unread":0,"devices":{"total":0,"with_secret":0},"digest":"d","seal":"holds","accepted":[],"waves":[],"plan":{"id":"p","created":"0001-01-01T00:00:00Z","tool_version":"","target":{"given":"fake:","instance":"i-1","product":"fake","existed":false,"kind":"","assumed":[]},"inputs":[],"options":{},"phone_metadata":"","preflight":null,"scope":{"given":"all","left_out":0}}}
 `
 	if diff := cmp.Diff(want, b.String()); diff != "" {
 		t.Error(diff)

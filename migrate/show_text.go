@@ -78,6 +78,9 @@ func (t *text) head(p PlanReader) {
 	for _, o := range Outlooks {
 		t.printf("  %-14s %d\n", words(o), s.Outlook[o])
 	}
+	if unread := UnreadText(s); unread != "" {
+		t.printf("  %s\n", unread)
+	}
 	t.printf("\nplan %s\n", Plain(h.PlanID))
 	t.basis(p)
 	for _, a := range h.Accepted[:min(len(h.Accepted), maxAcceptances)] {

@@ -30,6 +30,7 @@ type Summary struct {
 	ChangesOf map[cloud.Method]int // changes by method
 	Waves     map[string]*Summary  // of the users of each wave, findings that belong to no user excluded
 	LeftOut   int                  // rows out of scope; they count nowhere else
+	Unread    int                  // rows of users that the export could not yield; likewise
 	Estimate  Estimate             // of an apply of all of this
 	Deadlines map[string]int       // users whom only texts and calls verify, by the date "2027-02-01" that ends them; "unknown" where none is published
 }

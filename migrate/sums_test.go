@@ -80,6 +80,7 @@ func TestNumbersAddUp(t *testing.T) {
 			}
 			opt.Waves = append(opt.Waves, w)
 		}
+		opt.Unread = int(number)
 		var out sheet
 		sum, err := migrate.Plan(t.Context(), src, dir, opt, &out)
 		if err != nil {
@@ -168,14 +169,18 @@ func sameEverywhere(t *testing.T, p *shown) {
 	if n := strings.Count(text, "\n  ! "); n != own {
 		t.Errorf("%d lines of findings in the text, want %d", n, own)
 	}
+	if n := p.sum.Unread; !strings.Contains(text, migrate.UnreadText(p.sum)) || strings.Contains(text, "in no group") != (n > 0) {
+		t.Errorf("%d rows stand in no group, and the text says:\n%.600s", n, text)
+	}
 	var last struct {
 		Outlook map[migrate.Outlook]int
 		Users   map[migrate.Action]int
+		Unread  int
 	}
 	if err := json.Unmarshal([]byte(lines[strings.LastIndex(lines[:len(lines)-1], "\n")+1:]), &last); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(p.sum.Outlook, last.Outlook) + cmp.Diff(p.sum.Users, last.Users); diff != "" {
+	if diff := cmp.Diff(p.sum.Outlook, last.Outlook) + cmp.Diff(p.sum.Users, last.Users) + cmp.Diff(p.sum.Unread, last.Unread); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -268,6 +268,9 @@ func (p *program) writePlan(c *cli.Context, export *legacy.Export, target *planT
 		return migrate.Summary{}, err
 	}
 	migrate.WriteOutlook(p.out, summary)
+	if unread := migrate.UnreadText(summary); unread != "" {
+		fmt.Fprintf(p.out, "%s (show lists them)\n\n", unread)
+	}
 	key := planfile.KeyPath(out)
 	if len(recipients) > 0 {
 		key = planfile.SealedKeyPath(out)

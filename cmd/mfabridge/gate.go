@@ -69,6 +69,7 @@ func (g gate) rules(opt *migrate.Options, export *legacy.Export) {
 	opt.ExportTime = e.Created
 	opt.CompanyMode = settings.Defaults.Mode
 	opt.Settings = settings
+	opt.Unread = int(e.SkippedOwn + e.DuplicateRows())
 	opt.Activity = e.Activity.Attempts > 0
 	opt.Accepted = g.accepted
 }

@@ -89,7 +89,7 @@ func newView(p migrate.PlanReader, t *tally, o Options) *view {
 	}
 	v.head(h, s)
 	v.schedule(p, t)
-	v.outlook(t)
+	v.outlook(t, s)
 	v.decide(h, s.Accepted, t)
 	v.moves(t, s)
 	v.findings(t)

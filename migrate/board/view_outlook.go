@@ -29,7 +29,7 @@ type cause struct {
 	n       int
 }
 
-func (v *view) outlook(t *tally) {
+func (v *view) outlook(t *tally, s migrate.Summary) {
 	at := 0.0
 	numbers, entries := codeNumbers(t), codesOf(t)
 	for i, g := range groups() {
@@ -49,6 +49,9 @@ func (v *view) outlook(t *tally) {
 		v.Groups = append(v.Groups, row)
 	}
 	v.Verdict = verdict(t)
+	if unread := migrate.UnreadText(s); unread != "" {
+		v.Verdict += " " + unread + "."
+	}
 }
 
 // causesOf are the findings that put users into a group, the most frequent

@@ -42,6 +42,10 @@ func TestPageSaysWhatABoardAsks(t *testing.T) {
 		t.Error("nothing says that the page is about one wave")
 	}
 	p := plan(10)
+	p.summary.Unread = 2
+	if text := page(t, p, board.Options{}); !strings.Contains(text, " 2 rows of users stand in no group: ") {
+		t.Error("nothing says that rows stand in no group")
+	}
 	p.unsealed = true
 	if text := page(t, p, board.Options{}); !strings.Contains(text, "The seal was not checked.") {
 		t.Error("nothing says that the seal was not checked")
