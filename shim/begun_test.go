@@ -37,6 +37,7 @@ func TestChallengesOfALoginBefore(t *testing.T) {
 		{cloud.VoiceMobile, cloud.Refused, cloud.WrongCode, false},
 		{cloud.OATHCode, "", "", false},
 		{"unheard of", cloud.Pending, "", false},
+		{cloud.EmailCode, cloud.Pending, "", true},
 	} {
 		for _, from := range []string{askClient, fullClient} {
 			synctest.Test(t, func(t *testing.T) {
@@ -88,4 +89,93 @@ func TestOtherNameIsForWhomTheEngineDoesNotKnow(t *testing.T) {
 			t.Errorf("asked of %v", got)
 		}
 	})
+}
+
+// Only an approval lets anybody in past the second factor, whatever else the
+// engine says of a challenge.
+func TestBypassThatIsNoApproval(t *testing.T) {
+	for _, c := range []struct {
+		state    cloud.State
+		why      cloud.Reason
+		bypassed bool
+		by, own  radius.Code // at a client whose second factor is put aside, and at another
+	}{
+		{cloud.Approved, "", true, radius.AccessAccept, radius.AccessAccept},
+		{cloud.Refused, cloud.UserBlocked, true, radius.AccessReject, radius.AccessReject},
+		{cloud.Expired, cloud.NotAllowed, true, radius.AccessReject, radius.AccessReject},
+		{cloud.Approved, "", false, radius.AccessReject, radius.AccessReject},
+		{cloud.Refused, cloud.NoMethod, false, radius.AccessAccept, radius.AccessReject},
+	} {
+		for _, from := range []string{homeClient, fullClient} {
+			synctest.Test(t, func(t *testing.T) {
+				r, _ := bypassing(t)
+				defer r.close()
+				r.engine.hook = func(b *cloud.Challenge, _ *cloud.Decision) {
+					if b.Method == cloud.OATHCode { // of whoever is to type nothing
+						b.Method, b.State, b.Reason, b.Bypassed = cloud.Push, c.state, c.why, c.bypassed
+					}
+					if c.state == cloud.Approved && !c.bypassed {
+						b.Method, b.State = cloud.OATHCode, cloud.Approved // used up, time and again
+					}
+				}
+				wanted := c.own
+				if from == homeClient {
+					wanted = c.by
+				}
+				if p := r.login(ask{from: from, user: "ada", password: "correct horse", station: "laptop"}); p.Code() != wanted {
+					t.Errorf("%s %s, bypassed %t, from %s: answered by %v", c.state, c.why, c.bypassed, from, p.Code())
+				}
+			})
+		}
+	}
+}
+
+// What takes the place of a push that nobody has answered is a code that is to
+// be typed from a token or an app, and nothing that would be sent.
+func TestFallbackToAnotherMethodIsNone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := holding(t)
+		defer r.close()
+		request := r.start(ask{from: fall, user: "both", password: "pw", station: "laptop"})
+		r.engine.set(func() {
+			r.engine.hook = func(b *cloud.Challenge, _ *cloud.Decision) {
+				if b != nil {
+					b.Method = cloud.SMS
+				}
+			}
+		})
+		r.engine.person("id-both", cloud.Expired, cloud.TimedOut)
+		want(t, r.checked(r.receive(), request), radius.AccessReject)
+	})
+}
+
+// A home server that has accepted a protocol in which nothing can be typed has
+// not accepted a login whose second factor would have to be.
+func TestNothingThatWouldBeTypedIsAsked(t *testing.T) {
+	for _, c := range []struct {
+		method cloud.Preference
+		state  cloud.State
+		why    cloud.Reason
+	}{
+		{cloud.SMS, cloud.Pending, ""}, {cloud.OATHCode, cloud.Approved, ""}, {cloud.OATHCode, cloud.Refused, cloud.WrongCode}, {cloud.Push, cloud.Refused, cloud.UserDenied},
+		{cloud.Push, cloud.Refused, cloud.NotAllowed}, {"", cloud.Refused, cloud.NoMethod}, {cloud.Push, cloud.Expired, cloud.NoMethod},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			r, _ := relaying(t)
+			defer r.close()
+			begun := 0
+			r.engine.hook = func(b *cloud.Challenge, _ *cloud.Decision) {
+				begun++
+				b.Method, b.State, b.Reason = c.method, c.state, c.why
+			}
+			q := chap("push", 1)
+			request := r.start(q)
+			if p := r.checked(r.receive(), request); p.Code() != radius.AccessReject {
+				t.Errorf("%s %s %s: answered by %v", c.method, c.state, c.why, p.Code())
+			}
+			if tries := map[bool]int{true: 2, false: 1}[c.state == cloud.Refused && c.why == cloud.NoMethod]; begun != tries {
+				t.Errorf("%s %s %s: %d ways were tried", c.method, c.state, c.why, begun)
+			}
+		})
+	}
 }

@@ -283,14 +283,16 @@ func TestAttributesThatProveNothing(t *testing.T) {
 // A calling station that is no text is the engine's to tell apart, and no
 // reader's of the log to stumble over.
 func TestStationThatIsNoText(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t)
-		defer r.close()
-		want(t, r.login(ask{user: "ada", password: "123456", station: "lap\x1btop\xff"}), radius.AccessAccept)
-		if got := r.engine.asked[0].Station; got != "0x6c61701b746f70ff" {
-			t.Errorf("the engine is told of %q", got)
-		}
-	})
+	for station, told := range map[string]string{"lap\x1btop\xff": "0x6c61701b746f70ff", "lap\x1btop": "0x6c61701b746f70", "lap\xfftop": "0x6c6170ff746f70", "l\u00e4ptop": "l\u00e4ptop"} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(t)
+			defer r.close()
+			want(t, r.login(ask{user: "ada", password: "123456", station: station}), radius.AccessAccept)
+			if got := r.engine.asked[0].Station; got != told {
+				t.Errorf("the engine is told of %q", got)
+			}
+		})
+	}
 }
 
 func TestUserNamesAreComposedAndElsePassedOnAsTyped(t *testing.T) {

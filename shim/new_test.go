@@ -56,6 +56,18 @@ func TestNewRefusesWhatLacksAFactor(t *testing.T) {
 		"cache without stations": func(o *shim.Options) {
 			o.Config.RADIUS.Clients[2].Cache.Life, o.Config.RADIUS.Clients[2].CallingStation = time.Hour, config.Unreliable
 		},
+		"a factor that is done": func(o *shim.Options) { o.Config.RADIUS.Clients[2].PrimaryDoneByClient = true },
+		"no password to check":  func(o *shim.Options) { o.Config.RADIUS.Clients[2].WithoutPassword = true },
+		"strangers with codes":  func(o *shim.Options) { o.Config.RADIUS.Clients[0].Unmatched = config.PrimaryOnly },
+		"shared certificate": func(o *shim.Options) {
+			for i := range 2 {
+				o.Config.RADIUS.Clients[i].Certificates = []string{"vpn.example"}
+			}
+		},
+		"no secret for a network": func(o *shim.Options) {
+			c := &o.Config.RADIUS.Clients[0]
+			c.SharedSecret, c.Certificates = secret.Bytes{}, []string{"vpn.example"}
+		},
 		"shared network": func(o *shim.Options) { o.Config.RADIUS.Clients[0].Prefixes = o.Config.RADIUS.Clients[1].Prefixes },
 	} {
 		e := newFakeEngine()

@@ -1,6 +1,9 @@
 package shim_test
 
 import (
+	"errors"
+	"io"
+	"net"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -91,6 +94,66 @@ func TestOthersAreNotObserved(t *testing.T) {
 		r.silent("a client that must send it")
 		if n := r.server.Counters().Dropped["no_message_authenticator"]; n != 1 {
 			t.Errorf("%d dropped", n)
+		}
+	})
+}
+
+// Over TLS a request may come without Message-Authenticator, but for those that
+// never may: with EAP, and Status-Server.
+func TestUnsignedRequestsOverAStream(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := holding(t, func(o *shim.Options) {
+			for i := range o.Config.RADIUS.Clients {
+				if c := &o.Config.RADIUS.Clients[i]; c.Name == "none" {
+					c.Certificates = []string{"none.example"}
+				}
+			}
+		})
+		defer r.close()
+		ours, theirs := net.Pipe()
+		served := make(chan error, 1)
+		go func() { served <- r.server.ServeStream(ours, []string{"none.example"}) }()
+		secret := radius.NewSecret([]byte("radsec"))
+		sends := func(code radius.Code, id byte, fill func(*radius.Builder)) (request []byte) {
+			w := radius.NewRequest(nil, code, id, [16]byte{id + 1})
+			fill(&w)
+			b, err := secret.SealRequest(&w)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b = unsigned(b)
+			if _, err := theirs.Write(b); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			return b
+		}
+		login := func(w *radius.Builder) {
+			w.Add(radius.UserName, []byte("ada"))
+			w.AddPassword(secret, []byte("x"))
+		}
+		sends(radius.StatusServer, 1, func(*radius.Builder) {})
+		sends(radius.AccessRequest, 2, func(w *radius.Builder) {
+			w.Add(radius.UserName, []byte("ada"))
+			w.AddEncoded(radius.AppendEAP(nil, identity("ada")))
+		})
+		if got := r.server.Counters().Dropped; got["no_message_authenticator"] != 1 || got["unsigned_eap"] != 1 || r.engine.calls() != [3]int{} {
+			t.Errorf("dropped %v, calls %v", got, r.engine.calls())
+		}
+		for id, fill := range map[byte]func(*radius.Builder){3: login, 4: func(w *radius.Builder) { login(w); w.Add(radius.ProxyState, []byte("x")) }} {
+			request := sends(radius.AccessRequest, id, fill)
+			reply := make([]byte, radius.MaxLength)
+			n, err := theirs.Read(reply)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want(t, checkReply(t, secret, reply[:n], request), radius.AccessChallenge)
+		}
+		if err := theirs.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-served; err != nil && !errors.Is(err, io.ErrClosedPipe) {
+			t.Error(err)
 		}
 	})
 }

@@ -49,8 +49,8 @@ func (p *pins) find(a attempt, now time.Time) (pin, bool) {
 	m := p.mark(a, a.state)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	found, ok := p.kept[m]
-	return found, ok && now.Before(found.until)
+	found := p.kept[m] // what is not there was over long ago
+	return found, now.Before(found.until)
 }
 
 // put remembers a State that is about to go to a client.

@@ -244,6 +244,22 @@ func TestRelayRefusals(t *testing.T) {
 		{"chap_malformed", add(bare, func(w *radius.Builder) { w.Add(radius.CHAPPassword, make([]byte, 16)) })},
 		{"chap_malformed", add(bare, func(w *radius.Builder) { vsa(w, radius.MSCHAP2Response, 50) })},
 		{"chap_malformed", add(bare, func(w *radius.Builder) { vsa(w, radius.MSCHAPChallenge, 16); vsa(w, radius.MSCHAP2Response, 49) })},
+		{"chap_malformed", add(bare, func(w *radius.Builder) { vsa(w, radius.MSCHAPChallenge, 15); vsa(w, radius.MSCHAP2Response, 50) })},
+		{"chap_malformed", add(bare, func(w *radius.Builder) {
+			vsa(w, radius.MSCHAPChallenge, 15)
+			w.Add(radius.VendorSpecific, []byte{0, 0, 1, 55, radius.MSCHAP2Response, 3, 1, 9}) // no attribute to its end
+		})},
+		{"chap_malformed", add(mschap("push", 1), func(w *radius.Builder) {
+			w.Add(radius.VendorSpecific, []byte{0, 0, 1, 55, radius.MSCHAP2Response, 3, 1, 9})
+		})},
+		{"chap_malformed", add(mschap("push", 1), func(w *radius.Builder) {
+			w.Add(radius.VendorSpecific, []byte{0, 0, 1, 55, radius.MSCHAPChallenge, 3, 1, 9})
+		})},
+		{"attribute_twice", add(mschap("push", 1), func(w *radius.Builder) { vsa(w, radius.MSCHAPChallenge, 16) })},
+		{"attribute_twice", add(chap("push", 1), func(w *radius.Builder) {
+			w.Add(radius.CHAPChallenge, make([]byte, 16))
+			w.Add(radius.CHAPChallenge, make([]byte, 16))
+		})},
 		{"eap_malformed", add(bare, func(w *radius.Builder) { w.AddEncoded([]byte{79, 6, 2, 1, 0, 9}) })},
 		{"eap_malformed", eap("push", 1, nil, radius.EAP{1, 1, 0, 5, 4})}, // a request
 		{"eap_malformed", eap("push", 1, nil, radius.EAP{3, 1, 0, 4})},    // a success

@@ -339,6 +339,52 @@ func TestCacheSparesOnlyTheSecondFactor(t *testing.T) {
 	}
 }
 
+// Without a station there is no place of one's own, and what the engine says of a
+// user spares nothing unless it says that the user may verify.
+func TestCacheThatSparesNothing(t *testing.T) {
+	for name, test := range map[string]struct {
+		station  string
+		state    cloud.State
+		why      cloud.Reason
+		bypassed bool
+		spared   bool
+	}{
+		"no method":           {"laptop", cloud.Refused, cloud.NoMethod, false, true},
+		"none that may":       {"laptop", cloud.Refused, cloud.NotAllowed, false, true},
+		"a bypass":            {"laptop", cloud.Approved, "", true, true},
+		"no station":          {"", cloud.Refused, cloud.NoMethod, false, false},
+		"an approval of old":  {"laptop", cloud.Approved, "", false, false},
+		"blocked":             {"laptop", cloud.Refused, cloud.UserBlocked, true, false},
+		"over, and no method": {"laptop", cloud.Expired, cloud.NoMethod, false, false},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			r, _ := holding(t)
+			defer r.close()
+			q := ask{from: keeps, user: "push", password: "pw", station: test.station}
+			for n := range 2 {
+				q.id++
+				request := r.start(q)
+				if n == 0 || !test.spared {
+					r.waitingFor(1)
+					r.engine.person("id-push", cloud.Approved, "")
+				}
+				want(t, r.checked(r.receive(), request), radius.AccessAccept)
+				r.engine.set(func() {
+					r.engine.hook = func(b *cloud.Challenge, _ *cloud.Decision) {
+						if b.Method == cloud.OATHCode {
+							b.State, b.Reason, b.Bypassed = test.state, test.why, test.bypassed
+						}
+					}
+				})
+				time.Sleep(cloud.RepeatWindow + time.Second)
+			}
+			if got := r.server.Counters().Spared["cache"]; (got == 1) != test.spared || r.engine.pushes == 1 != test.spared {
+				t.Errorf("%s: %d spared, %d pushes", name, got, r.engine.pushes)
+			}
+		})
+	}
+}
+
 // Who is unknown to the engine comes in by the first factor alone only where
 // the configuration says so and a directory has said who it is.
 // A code spares the next one as an approval does, and a refusal ends what was
@@ -360,7 +406,7 @@ func TestCacheHoldsForCodesAndEndsWithARefusal(t *testing.T) {
 			state cloud.State
 		}{{"id-push", cloud.Approved}, {"id-both", cloud.Refused}, {"id-push", cloud.Approved}} {
 			r.engine.set(func() { r.engine.people["push"].id = step.id }) // somebody else has the name for a while
-			time.Sleep(11 * time.Second)
+			time.Sleep(cloud.RepeatWindow + time.Second)                  // what was begun for the one is not repeated for the other
 			q.id++
 			request := r.start(q)
 			r.waitingFor(1)

@@ -95,7 +95,7 @@ func (f *failures) forget(now time.Time) {
 			oldest, at = key, c.touched
 		}
 	}
-	if len(f.counts) >= maxCounted && oldest != "" {
+	if len(f.counts) >= maxCounted {
 		delete(f.counts, oldest)
 	}
 }
