@@ -283,11 +283,15 @@ func TestStreamsAreApart(t *testing.T) {
 	}
 	begin("shim-1")
 	mine := begin("shim-2")
+	heard := false
 	for d, err := range stream {
-		if err != nil || d.Challenge != mine {
+		if heard = true; err != nil || d.Challenge != mine {
 			t.Errorf("%+v, %v; want %s", d, err, mine)
 		}
 		break
+	}
+	if !heard {
+		t.Error("nothing is told")
 	}
 }
 

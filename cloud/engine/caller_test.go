@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/rsa"
+	"math/big"
 	"strings"
 	"testing"
 	"time"
@@ -134,4 +135,81 @@ func TestAppKeys(t *testing.T) {
 	if app, keys, err := h.AppKeys(t.Context(), "vpn"); err != nil || app.Name == "" || len(keys) != 0 {
 		t.Errorf("a new application has keys of its forerunner: %v, %v", keys, err)
 	}
+}
+
+// An application has a few keys that are long enough, each once, and none once it
+// has ended.
+func TestAppKeysAreBounded(t *testing.T) {
+	h := build(t)
+	if _, err := h.AddApp(t.Context(), operator, "vpn", engine.RoleShim, h.Now().Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	for name, until := range map[string]time.Time{"over": h.Now(), "before": h.Now().Add(-time.Hour)} {
+		if _, err := h.AddApp(t.Context(), operator, name, engine.RoleShim, until); cloud.KindOf(err) != cloud.Invalid {
+			t.Errorf("an application that ends at once: %v", err)
+		}
+	}
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	add := func(by engine.Actor, key *rsa.PublicKey, id string) error {
+		_, err := h.AddAppKey(t.Context(), by, "vpn", key, id, time.Time{})
+		return err
+	}
+	long := &rsa.PublicKey{N: new(big.Int).Lsh(key.N, 8192), E: key.E}
+	for what, err := range map[string]error{"nobody adds": add(engine.Actor{}, &key.PublicKey, "k"), "no key": add(operator, nil, "k"), "too long": add(operator, long, "k"),
+		"an odd id": add(operator, &key.PublicKey, "a\nb")} {
+		if cloud.KindOf(err) != cloud.Invalid {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	for n := range 9 {
+		if err := add(operator, &key.PublicKey, string(rune('a'+n))); (err == nil) != (n < 8) || n == 8 && cloud.KindOf(err) != cloud.Conflict {
+			t.Errorf("key %d: %v", n+1, err)
+		}
+		if n == 0 {
+			if last := h.lastEntry(t); last.Action != "app.key" || last.Detail != "kid=a" {
+				t.Errorf("the audit says %+v", last)
+			}
+			if err := add(operator, &key.PublicKey, "a"); cloud.KindOf(err) != cloud.Conflict {
+				t.Errorf("the same: %v", err)
+			}
+		}
+	}
+	word, err := h.AddApp(t.Context(), operator, "other", engine.RoleShim, h.Now().Add(time.Minute))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, left := range []time.Duration{time.Minute - 1, 1} {
+		if a, err := h.Authenticate(t.Context(), "other", word); err != nil || a.Name != "other" {
+			t.Errorf("%+v, %v", a, err)
+		}
+		h.Advance(left)
+	}
+	_, err = h.Authenticate(t.Context(), "other", word)
+	denied(t, "one that has ended", err)
+	h.Advance(time.Hour)
+	if a, keys, err := h.AppKeys(t.Context(), "vpn"); err != nil || a.Name != "" || len(keys) != 0 {
+		t.Errorf("of one that has ended: %+v, %v, %v", a, keys, err)
+	}
+	if a, keys, err := h.AppKeys(t.Context(), "nobody"); err != nil || a.Name != "" || len(keys) != 0 {
+		t.Errorf("of nobody: %+v, %v, %v", a, keys, err)
+	}
+}
+
+// An assertion is remembered for as long as it is good, and no longer.
+func TestAssertionsAreForgotten(t *testing.T) {
+	h := build(t)
+	use := func(want cloud.Kind) {
+		t.Helper()
+		if err := h.UseAssertion(t.Context(), "vpn", "a1", h.Now(), h.Now().Add(time.Minute)); cloud.KindOf(err) != want {
+			t.Errorf("%v", err)
+		}
+	}
+	use(cloud.KindOf(nil))
+	h.Advance(time.Minute)
+	use(cloud.Denied)
+	h.Advance(2 * time.Second)
+	use(cloud.KindOf(nil))
 }

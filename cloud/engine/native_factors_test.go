@@ -3,6 +3,7 @@ package engine_test
 import (
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -262,6 +263,44 @@ func TestWhatCanBeRegistered(t *testing.T) {
 	}
 	if len(h.messages(t)) != 0 {
 		t.Errorf("%d messages", len(h.messages(t)))
+	}
+}
+
+// The address that a sign-up has proven is a second factor once it is registered,
+// and no telephone.
+func TestProvenAddressIsRegistered(t *testing.T) {
+	h := build(t)
+	app := h.shopOf(t, func(a *engine.NativeApp) { a.Enrol = true })
+	f, err := h.BeginSignUp(t.Context(), app, "ada@contoso.example", secret.FromString(blueHeron), nil, can)
+	if err == nil {
+		f, _, err = h.AskSignUp(t.Context(), app, f, somewhere)
+	}
+	if err == nil {
+		f, err = h.AnswerSignUp(t.Context(), app, f, h.lastSent(t), somewhere)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := h.Finish(t.Context(), app, f, somewhere, engine.Wish{})
+	if err != nil || out.Kind != engine.OutEnrol {
+		t.Fatalf("%+v, %v", out, err)
+	}
+	f, asked, err := h.AskEnrol(t.Context(), app, out.Flow, "email", "ADA@contoso.example", somewhere)
+	if err != nil || !asked.Known {
+		t.Fatalf("%+v, %v", asked, err)
+	}
+	if f, err = h.EnrolKnown(t.Context(), app, f, somewhere); err != nil {
+		t.Fatal(err)
+	}
+	if last := h.lastEntry(t); last.Action != "native.enrol" || last.Subject != string(f.User) || !strings.Contains(last.Detail, "method=email") {
+		t.Errorf("the audit says %+v", last)
+	}
+	if u := h.read(t, f.User); u.Mobile != "" || u.Email != "ada@contoso.example" || u.Default != "" {
+		t.Errorf("%+v", u)
+	}
+	out, err = h.Finish(t.Context(), app, f, somewhere, engine.Wish{Scopes: []string{"openid"}})
+	if err != nil || out.Granted == nil || !out.Granted.Second || !slices.Equal(out.Granted.Ways, []string{engine.WayPassword, engine.WayEmail}) {
+		t.Errorf("%+v, %v", out, err)
 	}
 }
 

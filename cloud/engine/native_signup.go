@@ -309,7 +309,7 @@ func callingCode(digits string) int {
 			return n
 		}
 	}
-	if digits[0] == '0' || len(digits) < 3 {
+	if digits[0] == '0' {
 		return 0
 	}
 	return 3
