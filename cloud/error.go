@@ -70,6 +70,7 @@ type Error struct {
 	Message    string
 	RetryAfter time.Duration // with Throttled; zero: not said
 	Lasting    bool          // with Unavailable: waiting alone does not mend it, as a full disk
+	Alone      bool          // with Unavailable, of one Result: the target serves others, and fails at this user each time
 	Err        error         // the cause, may be nil
 }
 

@@ -16,7 +16,7 @@ type task struct {
 	intended bool           // an earlier run may have written without saying so
 	recorded int            // the run whose results these replace; 0: none
 	touched  bool           // an earlier run has written, or may have
-	unread   error          // the user cannot be read, and the intent of an earlier run stands
+	unread   error          // the user cannot be read, or not be served, and the intent stands
 }
 
 // resume takes over what an earlier run has settled. What failed is open

@@ -2,6 +2,7 @@ package migrate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -164,6 +165,10 @@ func settleCall(call []item, results []cloud.Result) (again []item, err error) {
 		return call, err
 	}
 	for i, r := range results {
+		if isAlone(r) {
+			call[i].t.unread = r.Err // the others go on
+			continue
+		}
 		if !tryAgain(r) && !waits(call[i], r, again) {
 			call[i].settle(r)
 			continue
@@ -174,6 +179,16 @@ func settleCall(call []item, results []cloud.Result) (again []item, err error) {
 		}
 	}
 	return again, err
+}
+
+// isAlone tells a change that the target fails at each time while it serves
+// others: whether it was made is not known.
+func isAlone(r cloud.Result) bool {
+	if r.Outcome != cloud.Failed || r.Err == nil {
+		return false
+	}
+	e, ok := errors.AsType[*cloud.Error](r.Err)
+	return ok && e.Alone
 }
 
 // tryAgain tells a change that the target could not serve just now.
@@ -273,8 +288,8 @@ func (a *applier) settle(ctx context.Context, tasks []*task) error {
 	return nil
 }
 
-// leave counts a user who cannot be read, and tells what is not known: the
-// journal keeps that an earlier run may have written.
+// leave counts a user who cannot be read or served, and tells what is not known:
+// the journal keeps the intent.
 func (a *applier) leave(t *task) error {
 	if t.unread == nil {
 		return nil
@@ -282,7 +297,7 @@ func (a *applier) leave(t *task) error {
 	kind, message := describe(t.unread)
 	told := *t
 	told.results = slices.Clone(t.results)
-	told.settleOpen(0, cloud.Failed, &cloud.Error{Kind: kind, Message: message + "; whether an earlier run has written is looked at by the next one"})
+	told.settleOpen(0, cloud.Failed, &cloud.Error{Kind: kind, Message: message + "; whether it was written is looked at by the next run"})
 	a.count(&told)
 	a.failures++
 	return a.tell(&told)

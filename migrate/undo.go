@@ -271,6 +271,11 @@ func (u *undoer) write(ctx context.Context, tasks []*undoTask) error {
 	}
 	u.writer.journal = undoIntents{u.journal, standing}
 	_, err := u.writer.write(ctx, plain)
+	for _, t := range tasks {
+		if t.unread != nil {
+			t.settleOpen(0, cloud.Failed, t.unread) // it stands, and the next run tries again
+		}
+	}
 	return err
 }
 

@@ -246,3 +246,41 @@ func TestUndoOfWhoCanBeRestored(t *testing.T) {
 		t.Errorf("away: %v", err)
 	}
 }
+
+// One user at whose changes the service fails each time keeps the intent and
+// counts as failed; the run goes on, and so does undo.
+func TestOneUserWhomTheServiceCannotServe(t *testing.T) {
+	d, j := newDirectory(), newJournal()
+	p := sampleUsers(d, 9)
+	who := p.decisions[1].Target
+	failing := func(c cloud.Change) error {
+		if c.User == who && c.Method == cloud.Mobile {
+			return &cloud.Error{Kind: cloud.Unavailable, Alone: true, Message: "Graph answers 500"}
+		}
+		return nil
+	}
+	d.fail = failing
+	naps := &sleeper{}
+	opt := migrate.ApplyOptions{Sleep: naps.sleep}
+	for range 2 { // again and again
+		if r, err := migrate.Apply(t.Context(), p, j, d, opt); err != nil || r.Failed != 1 || r.Done != 8 || r.Verdict() != migrate.SomeLeft || len(naps.slept) > 0 {
+			t.Errorf("apply: %+v, %v, waited %v", r, err, naps.slept)
+		}
+		if entries, err := j.Entries(t.Context(), p.decisions[1].Ordinal, p.decisions[1].Ordinal); err != nil || len(entries) != 1 || !entries[0].Intended() {
+			t.Errorf("the journal has %+v, %v", entries, err)
+		}
+	}
+	d.fail = nil
+	if r := applyOK(t, p, j, d, opt); r.Done != 9 {
+		t.Errorf("served again: %+v", r)
+	}
+	d.fail = failing
+	u, said := undo(t, p, j, d, migrate.UndoOptions{})
+	if u.Failed != 1 || u.Done != 8 || !strings.Contains(said["user01 mobile"], "500") {
+		t.Errorf("undo: %+v, %v", u, said)
+	}
+	d.fail = nil
+	if u, _ := undo(t, p, j, d, migrate.UndoOptions{}); u.Done != 1 || u.Failed+u.Kept != 0 || d.users[who].Mobile != "" {
+		t.Errorf("undo goes on: %+v", u)
+	}
+}

@@ -46,8 +46,12 @@ func (d *Directory) token(ctx context.Context, s *step) cloud.Result {
 		if !ok {
 			e = &cloud.Error{Kind: cloud.Unavailable, Message: "a token was begun and not finished", Err: err}
 		}
+		answered := e.Err == nil
 		if whole := strings.ReplaceAll(err.Error(), "\n", "; "); ok && whole != e.Error() { // at which step, and what stays
 			e = &cloud.Error{Kind: e.Kind, RetryAfter: e.RetryAfter, Lasting: e.Lasting, Message: whole}
+		}
+		if answered {
+			e = d.alone(s.user.ID, e)
 		}
 		return cloud.Result{Outcome: cloud.Failed, Err: e}
 	}

@@ -68,6 +68,19 @@ func (w *writing) look(ctx context.Context, version string, steps []*step) {
 		}
 		open = w.judge(rest)
 	}
+	for _, s := range open {
+		if s.item.answered && s.item.repeatable() {
+			w.fail(s.index, w.d.alone(s.user.ID, s.item.answer.failed()))
+		}
+	}
+}
+
+// alone marks an error that the service gave each time for a change of a user
+// who can be read: the others need not wait for that one. At many users it is
+// the service that is out of order.
+func (d *Directory) alone(id cloud.UserID, e *cloud.Error) *cloud.Error {
+	e.Alone = e.Kind == cloud.Unavailable && !d.failsAtMany([]cloud.UserID{id})
+	return e
 }
 
 // unknown answers steps of which nobody can tell what became of them: whoever

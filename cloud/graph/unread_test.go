@@ -240,3 +240,56 @@ func TestRehearsalOfACloudWithoutTokens(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// A change that the service fails at each time, of a user who can be read, is
+// that user's: the others need not wait. Where it fails at many it is the service.
+func TestOneUserWhomTheServiceFailsAt(t *testing.T) {
+	alone := func(r cloud.Result) bool {
+		e, ok := r.Err.(*cloud.Error)
+		return ok && e.Kind == cloud.Unavailable && e.Alone
+	}
+	for name, c := range map[string]cloud.Change{"number": change(adaID, cloud.Add, cloud.Mobile, "", "+1 4255550101"), "token": addToken(token("CT-1"))} {
+		x := newTenant(t)
+		x.fault = func(method, path string, _ int) (int, http.Header) {
+			if method == "POST" && (strings.HasSuffix(path, adaID+"/authentication/phoneMethods") || strings.HasSuffix(path, "/hardwareOathMethods")) {
+				return 500, nil
+			}
+			return 0, nil
+		}
+		results := x.open().Write(t.Context(), []cloud.Change{c, change(bobID, cloud.Add, cloud.Mobile, "", "+1 4255550102")})
+		if got := outcomes(results); got != "failed unavailable, done" || !alone(results[0]) {
+			t.Errorf("%s: %s, %+v", name, got, results[0])
+		}
+	}
+	x := newTenant(t)
+	x.fault = func(method, path string, _ int) (int, http.Header) {
+		if method == "POST" && strings.HasSuffix(path, "/phoneMethods") {
+			return 503, nil
+		}
+		return 0, nil
+	}
+	d, left := x.open(), 0
+	for n := range 24 {
+		id := fmt.Sprintf("33333333-3333-4333-8333-%012d", n)
+		x.people[id] = &person{id: id, upn: id, phones: map[string]string{}}
+		if r := d.Write(t.Context(), []cloud.Change{change(cloud.UserID(id), cloud.Add, cloud.Mobile, "", "+1 4255550101")})[0]; !alone(r) {
+			left++
+		}
+	}
+	if left != 4 {
+		t.Errorf("%d of 24 are told to be the service's fault", left)
+	}
+	// Nobody knows what became of a change that was lost each time.
+	x = newTenant(t)
+	d = x.open(func(o *graph.Options) {
+		o.Transport = mutate(x, func(_ *http.Request, body []byte) (*http.Response, error) {
+			if writes(body) {
+				return nil, errors.New("connection reset by peer")
+			}
+			return nil, nil
+		})
+	})
+	if r := d.Write(t.Context(), []cloud.Change{change(adaID, cloud.Add, cloud.Mobile, "", "+1 4255550101")})[0]; alone(r) || cloud.KindOf(r.Err) != cloud.Unavailable {
+		t.Errorf("lost: %+v", r)
+	}
+}
