@@ -160,6 +160,9 @@ func chosen(c Chosen) string {
 func optionsText(options map[string]string) string {
 	var parts []string
 	for _, name := range slices.Sorted(maps.Keys(options)) {
+		if options["ldap"] == "" && strings.HasPrefix(name, "ldap-") {
+			continue // no directory was asked
+		}
 		switch v := options[name]; v {
 		case "", "false":
 		case "true":
