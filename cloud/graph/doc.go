@@ -24,6 +24,10 @@
 // with a code that is computed for the clock of the server. Activation proves
 // that the inventory's secret is ours.
 //
+// One user whom Graph does not tell of, or at whom it fails each time, is nobody
+// else's trouble ([cloud.UnreadError], [cloud.Error.Alone]): somebody who can be
+// read has to prove that it is the user.
+//
 // [Directory.IssuePass] makes a temporary access pass, and [Directory.Canary]
 // tries a migration's writes on a test user and takes them back.
 //
