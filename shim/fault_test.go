@@ -249,8 +249,8 @@ func TestLoginsThatWaitedTooLongAtAClerk(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 		r.silent("the third")
-		if got := r.server.Counters(); got.Dropped["overload"] != 1 || r.engine.calls()[0] != 2 {
-			t.Errorf("dropped %v, calls %v", got.Dropped, r.engine.calls())
+		if got := r.server.Counters(); got.Dropped["overload"] != 1 || got.Panics != 0 || r.engine.calls()[0] != 2 {
+			t.Errorf("dropped %v, %d faults, calls %v", got.Dropped, got.Panics, r.engine.calls())
 		}
 	})
 }
