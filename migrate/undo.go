@@ -302,6 +302,7 @@ func (u *undoer) settle(ctx context.Context, tasks []*undoTask) error {
 	for _, t := range tasks {
 		if u.journal == nil {
 			t.settleOpen(0, Pending, nil)
+			t.foresee()
 		}
 		if !t.open() {
 			settled = append(settled, t)

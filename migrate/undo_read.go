@@ -145,7 +145,7 @@ func (u *undoer) lookOnce(ctx context.Context, tasks []*undoTask) (stuck bool, e
 	var users []due
 	var of []*undoTask
 	for _, t := range tasks {
-		if t.stuckDefault() >= 0 {
+		if t.stuckDefault(cloud.Done) >= 0 {
 			users, of = append(users, due{d: t.d, id: t.d.Target}), append(of, t)
 		}
 	}
@@ -157,7 +157,7 @@ func (u *undoer) lookOnce(ctx context.Context, tasks []*undoTask) (stuck bool, e
 		return true, err
 	}
 	for k, t := range of {
-		i := t.stuckDefault()
+		i := t.stuckDefault(cloud.Done)
 		if users[k].err == nil && found[k].ID != "" && found[k].Value(cloud.DefaultMethod, "", cloud.Value{}).Equal(t.d.Changes[i].After) {
 			t.set(i, cloud.Done, "", nil)
 			continue
@@ -168,14 +168,14 @@ func (u *undoer) lookOnce(ctx context.Context, tasks []*undoTask) (stuck bool, e
 }
 
 // stuckDefault is the place of a default method that cannot be put back by
-// itself, while something else was; -1: there is none.
-func (t *undoTask) stuckDefault() int {
+// itself, while something else has the outcome given; -1: there is none.
+func (t *undoTask) stuckDefault(of cloud.Outcome) int {
 	at, back := -1, false
 	for i, r := range t.results {
 		if t.d.Changes[i].Method == cloud.DefaultMethod && stays(r) {
 			at = i
 		}
-		back = back || r.Outcome == cloud.Done
+		back = back || r.Outcome == of
 	}
 	if !back {
 		return -1

@@ -15,6 +15,7 @@ type undoTask struct {
 	sure  []bool       // for each change of d: the journal says that it was made
 	whose cloud.UserID // who was made or changed; empty: to be found by name
 	back  bool         // the user was deleted, and may come back with the methods
+	bare  bool         // no method that could be the default is left to the user behind this run
 }
 
 // inverse turns round what the plan has made of a user, in the order in which
@@ -133,6 +134,7 @@ func (t *undoTask) compare(u *cloud.User, allow bool) {
 			c.Before = now // what may have passed by itself: an invitation that has expired
 		}
 	}
+	t.bare = !t.keeps(u, cloud.Mobile, cloud.AlternateMobile, cloud.Office)
 }
 
 // identify finds out which method is meant where the journal does not know its
@@ -240,7 +242,13 @@ func (t *undoTask) hasMore(u *cloud.User) bool {
 			return true
 		}
 	}
-	for _, m := range []cloud.Method{cloud.Mobile, cloud.AlternateMobile, cloud.Office, cloud.Email, cloud.DefaultMethod, cloud.Blocked} {
+	return t.keeps(u, cloud.Mobile, cloud.AlternateMobile, cloud.Office, cloud.Email, cloud.DefaultMethod, cloud.Blocked)
+}
+
+// keeps tells whether the user has a generator, an authenticator or one of some
+// single methods that this run does not take away.
+func (t *undoTask) keeps(u *cloud.User, single ...cloud.Method) bool {
+	for _, m := range single {
 		if !u.Value(m, "", cloud.Value{}).IsZero() && !t.goes(m, "") {
 			return true
 		}
@@ -314,6 +322,14 @@ func (t *undoTask) intent() JournalEntry {
 		}
 	}
 	return e
+}
+
+// foresee says in a preview that a default goes which nobody can put back: there
+// was none, and all methods that could be one go. A run looks again behind them.
+func (t *undoTask) foresee() {
+	if i := t.stuckDefault(Pending); i >= 0 && t.bare && t.d.Changes[i].After.IsZero() {
+		t.set(i, Pending, "", nil)
+	}
 }
 
 // stood is what the journal has of a change that is not put back: made, or,

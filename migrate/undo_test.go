@@ -331,6 +331,15 @@ func TestUndoDefaultGoesWithItsMethod(t *testing.T) {
 	}
 	before := d.state()
 	applyOK(t, p, j, d, migrate.ApplyOptions{})
+	if r, err := migrate.PreviewUndo(t.Context(), p, j, d, migrate.UndoOptions{}); err != nil || r.Open != 2 || r.Kept+r.Failed != 0 {
+		t.Errorf("preview: %+v, %v", r, err)
+	}
+	second := d.users[p.decisions[1].Target]
+	second.Office = "+1 4255550177" // which the target would choose then
+	if r, err := migrate.PreviewUndo(t.Context(), p, j, d, migrate.UndoOptions{}); err != nil || r.Open != 1 || r.Kept != 1 {
+		t.Errorf("preview with another number: %+v, %v", r, err)
+	}
+	second.Office = ""
 	r, said := undo(t, p, j, d, migrate.UndoOptions{})
 	if diff := cmp.Diff(before, d.state()); diff != "" || r.Done != 2 || len(j.entries) != 0 {
 		t.Errorf("%+v %v\n%s", r, said, diff)
