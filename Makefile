@@ -7,7 +7,7 @@ export CGO_ENABLED = 1
 # count no memory. What is built without these does the same.
 export CGO_CFLAGS = -O2 -g -DHAVE_FDATASYNC=1 -DSQLITE_DEFAULT_MEMSTATUS=0 -DSQLITE_MAX_EXPR_DEPTH=0 -DSQLITE_USE_ALLOCA
 
-.PHONY: help demo test race-first race-rest bench build lint soak clean
+.PHONY: help demo test bench build lint soak clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1	/' | expand -t 16
@@ -21,20 +21,11 @@ build: ## the program, as bin/mfabridge (the first time compiles SQLite: a minut
 test: ## everything that CI checks; installs the Debian packages it needs where it may
 	@scripts/peers.sh install
 	@$(MAKE) --no-print-directory lint
-	$(GO) test -race -timeout 30m $$($(GO) list ./... | grep -v '/cmd/mfabridge$$')
-	@# Tests of the program take turns, since each has the process to itself: two processes share them.
-	$(GO) test -race -c -o bin/race.test ./cmd/mfabridge
-	@$(MAKE) --no-print-directory -j 2 -O race-first race-rest
+	$(GO) test -race -timeout 30m ./...
 	@# A million and a half telephone numbers, which is too much for the race detector.
 	MFABRIDGE_SOAK=1 $(GO) test -run TestLibraryEquality ./legacy/phone
 	@scripts/fuzz.sh $(FUZZTIME)
 	@scripts/peers.sh report
-
-race-first:
-	cd cmd/mfabridge && ../../bin/race.test -test.timeout 30m -test.run '^Test[A-O]'
-
-race-rest:
-	cd cmd/mfabridge && ../../bin/race.test -test.timeout 30m -test.skip '^Test[A-O]'
 
 lint: ## gofmt, go vet, staticcheck
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go' 2>/dev/null || find . -name '*.go')); \
