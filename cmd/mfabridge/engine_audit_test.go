@@ -69,22 +69,6 @@ func readFile(t testing.TB, path string) string {
 	return string(text)
 }
 
-// A shim on a store signs its audit: perhaps nobody else does.
-func TestShimOnAStoreSignsTheAudit(t *testing.T) {
-	s := moved(t)
-	verify := func() string { return must(t, exitDone, "engine", "audit", "verify", "--store", s.store).out }
-	if out := verify(); !strings.Contains(out, "none signed") {
-		t.Fatalf("it is signed before: %s", out)
-	}
-	s.write(t, "vpn.secret", sharedSecret)
-	startShim(t, s.write(t, "shim.yaml", radclientYAML))
-	for begun := time.Now(); strings.Contains(verify(), "none signed"); {
-		if time.Since(begun) > time.Minute {
-			t.Fatal("the shim has not signed the audit in a minute")
-		}
-	}
-}
-
 // The route says what it takes, and pages on by the number of the last entry.
 func TestAuditRoute(t *testing.T) {
 	s := moved(t)
@@ -128,7 +112,7 @@ func TestServedEngineKeepsItsAuditForATime(t *testing.T) {
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan struct{})
-	go func() { e.upkeep(slog.New(slog.DiscardHandler)).run(ctx); close(ended) }()
+	go func() { e.keepAudit(ctx, slog.New(slog.DiscardHandler)); close(ended) }()
 	for gone := false; !gone; {
 		for entry, err := range e.Audit(t.Context(), 0) {
 			if err != nil {

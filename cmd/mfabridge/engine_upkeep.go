@@ -33,32 +33,23 @@ func (s *engineServer) measure() {
 // pruneEvery is how often a running engine removes what is too old.
 const pruneEvery = 24 * time.Hour
 
-// upkeep is what a program that runs for long does for the engine that it has
-// open.
-type upkeep struct {
-	*engine.Engine
-	now  func() time.Time
-	keep time.Duration // of entries of the audit; 0: for good
-	log  *slog.Logger
-}
-
-// run signs the audit now and then, until ctx ends, and removes what is older
-// than it is to be kept. What is not as it was written is told in the log each
-// time, and stays. Slips and challenges that have ended go too.
-func (u upkeep) run(ctx context.Context) {
+// keepAudit signs the audit now and then, until ctx ends, and removes what is
+// older than it is to be kept. What is not as it was written is told in the log
+// each time, and stays. Slips and challenges that have ended go too.
+func (s *engineServer) keepAudit(ctx context.Context, log *slog.Logger) {
 	ticker := time.NewTicker(checkpointEvery)
 	defer ticker.Stop()
-	pruned := time.Time{}
+	keep, pruned := s.conf.Audit.KeepTime, time.Time{}
 	for {
-		if _, err := u.Checkpoint(ctx); err != nil && ctx.Err() == nil {
-			u.log.Error("the audit was not signed", "err", err)
+		if _, err := s.Checkpoint(ctx); err != nil && ctx.Err() == nil {
+			log.Error("the audit was not signed", "err", err)
 		}
-		if err := u.Tidy(ctx); err != nil && ctx.Err() == nil {
-			u.log.Error("what is old was not removed", "err", err)
+		if err := s.Tidy(ctx); err != nil && ctx.Err() == nil {
+			log.Error("what is old was not removed", "err", err)
 		}
-		if now := u.now(); u.keep > 0 && now.Sub(pruned) >= pruneEvery {
+		if now := s.p.now(); keep > 0 && now.Sub(pruned) >= pruneEvery {
 			pruned = now
-			u.prune(ctx)
+			s.pruneAudit(ctx, keep, log)
 		}
 		select {
 		case <-ctx.Done():
@@ -68,20 +59,15 @@ func (u upkeep) run(ctx context.Context) {
 	}
 }
 
-func (u upkeep) prune(ctx context.Context) {
-	by := engine.Actor{Who: "engine serve", Reason: "audit.keep: " + u.keep.String()}
-	n, err := u.PruneAudit(ctx, by, u.now().Add(-u.keep))
+func (s *engineServer) pruneAudit(ctx context.Context, keep time.Duration, log *slog.Logger) {
+	by := engine.Actor{Who: "engine serve", Reason: "audit.keep: " + keep.String()}
+	n, err := s.PruneAudit(ctx, by, s.p.now().Add(-keep))
 	switch {
 	case err != nil && ctx.Err() == nil:
-		u.log.Error("nothing was removed from the audit", "err", err)
+		log.Error("nothing was removed from the audit", "err", err)
 	case n > 0:
-		u.log.Info("entries of the audit were too old and were removed", "entries", n)
+		log.Info("entries of the audit were too old and were removed", "entries", n)
 	}
-}
-
-// upkeep is of an engine that serves.
-func (s *engineServer) upkeep(log *slog.Logger) upkeep {
-	return upkeep{Engine: s.Engine, now: s.p.now, keep: s.conf.Audit.KeepTime, log: log}
 }
 
 // openOps starts the listener for health apart from the others: while they

@@ -98,7 +98,7 @@ func (p *program) servedEngine(ctx context.Context, conf *config.Engine) (*serve
 	e := &servedEngine{engineServer: s}
 	ctx, e.stop = context.WithCancel(context.WithoutCancel(ctx)) // logins that are drained need it
 	s.waker.start(ctx)
-	e.beside.Go(func() { s.upkeep(s.log).run(ctx) })
+	e.beside.Go(func() { s.keepAudit(ctx, s.log) })
 	e.beside.Go(func() {
 		select {
 		case err := <-s.group.Failed():
