@@ -10,13 +10,18 @@ import (
 	"mfabridge/cloud/engine/http/wire"
 )
 
-// invitations shows what became of a user's invitations.
-func (f *Face) invitations(w http.ResponseWriter, r *http.Request) error {
+// askedFor is the user whom a request that only shows something names.
+func (f *Face) askedFor(r *http.Request) (cloud.UserID, error) {
 	var body wire.WhoRequest
 	if err := serve.Read(r, &body); err != nil {
-		return err
+		return "", err
 	}
-	id, err := f.named(r.Context(), &wire.UserRequest{ID: body.ID, Name: body.Name})
+	return f.named(r.Context(), &wire.UserRequest{ID: body.ID, Name: body.Name})
+}
+
+// invitations shows what became of a user's invitations.
+func (f *Face) invitations(w http.ResponseWriter, r *http.Request) error {
+	id, err := f.askedFor(r)
 	if err != nil {
 		return err
 	}
@@ -62,11 +67,7 @@ func (f *Face) pin(ctx context.Context, by engine.Actor, id cloud.UserID, body *
 
 // devices shows the authenticators of a user.
 func (f *Face) devices(w http.ResponseWriter, r *http.Request) error {
-	var body wire.WhoRequest
-	if err := serve.Read(r, &body); err != nil {
-		return err
-	}
-	id, err := f.named(r.Context(), &wire.UserRequest{ID: body.ID, Name: body.Name})
+	id, err := f.askedFor(r)
 	if err != nil {
 		return err
 	}
