@@ -60,6 +60,7 @@ func TestAuthenticatorTestThatDoesNotArrive(t *testing.T) {
 					_ = http.NewResponseController(w).Flush()
 				}
 				<-r.Context().Done()
+				panic(http.ErrAbortHandler) // to return is to end the stream, or to answer 200
 			}))
 			defer server.Close()
 			path := device(t, server.URL)
