@@ -103,7 +103,7 @@ var outside = map[string][]string{
 	"github.com/wneessen/go-mail":                      {"cloud/engine/channel"},
 	"github.com/prometheus":                            {"shim/metrics", "internal/meter"},
 	"log":                                              {},
-	"testing":                                          {"cloud/cloudtest", "cloud/session/sessiontest", "cloud/engine/enginetest", "cloud/engine/store/storetest", "internal/peer", "internal/ldapconn/ldaptest", "cloud/engine/channel/smpp/smpptest", "cloud/engine/channel/rcs/rcstest", "cloud/engine/channel/carrier/carriertest"},
+	"testing":                                          {"cloud/cloudtest", "cloud/session/sessiontest", "cloud/engine/enginetest", "cloud/engine/store/storetest", "internal/peer", "internal/ldapconn/ldaptest", "cloud/engine/channel/smpp/smpptest", "cloud/engine/channel/rcs/rcstest", "cloud/engine/channel/carrier/carriertest", "cloud/engine/channel/webpush/webpushtest"},
 }
 
 func read(t *testing.T) map[string]*house.Package {

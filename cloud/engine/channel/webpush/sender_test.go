@@ -2,7 +2,6 @@ package webpush_test
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -16,13 +15,21 @@ import (
 	"mfabridge/cloud/engine"
 	"mfabridge/cloud/engine/channel"
 	"mfabridge/cloud/engine/channel/webpush"
+	"mfabridge/cloud/engine/channel/webpush/webpushtest"
 	"mfabridge/cloud/engine/enginetest"
 )
 
-var (
-	b64      = base64.RawURLEncoding
-	operator = engine.Actor{Who: "operator", Reason: "test"}
-)
+// subject is whom push services may write to.
+const subject = "mailto:it@contoso.example"
+
+var operator = engine.Actor{Who: "operator", Reason: "test"}
+
+// subscription is one of a browser.
+func subscription(b *webpushtest.Browser, endpoint string) *engine.Subscription {
+	s := &engine.Subscription{Endpoint: endpoint}
+	s.P256DH, s.Auth = b.Keys()
+	return s
+}
 
 // house is an engine with a user who has an active authenticator.
 type house struct {
@@ -75,17 +82,17 @@ func begin(t testing.TB, e *engine.Engine, user cloud.UserID, app string) cloud.
 }
 
 // run sends until the test ends, on a client that may call this machine.
-func (h *house) run(t testing.TB, private bool, services ...*service) *webpush.Sender {
+func (h *house) run(t testing.TB, private bool, services ...*webpushtest.Service) *webpush.Sender {
 	t.Helper()
 	var hosts []string
 	for _, s := range services {
-		hosts = append(hosts, s.host())
+		hosts = append(hosts, s.Host())
 	}
-	client, err := channel.Outward(2*time.Second, private, services[0].ca)
+	client, err := channel.Outward(2*time.Second, private, services[0].CA)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := webpush.New(webpush.Options{Core: h.Engine, Client: client, Hosts: hosts, Subject: "mailto:it@contoso.example"})
+	s, err := webpush.New(webpush.Options{Core: h.Engine, Client: client, Hosts: hosts, Subject: subject})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,15 +109,15 @@ func (h *house) run(t testing.TB, private bool, services ...*service) *webpush.S
 }
 
 func TestPushReachesTheBrowserThatSubscribed(t *testing.T) {
-	h, b := build(t), newBrowser(t)
-	s := serve(t, created)
-	h.subscribe(t, h.device, b.subscription(s.URL+"/send/1"))
+	h, b := build(t), webpushtest.NewBrowser(t)
+	s := webpushtest.Serve(t, webpushtest.Created)
+	h.subscribe(t, h.device, subscription(b, s.URL+"/send/1"))
 	sender := h.run(t, true, s)
 	another, _ := enginetest.Open(t, h.path, engine.Config{}) // as another process on the store would
 	c := begin(t, another, h.user, "VPN")
-	r := s.got(t)
+	r := s.Got(t)
 	body, _ := io.ReadAll(r.Body)
-	text, err := b.open(body)
+	text, err := b.Open(body)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,25 +133,27 @@ func TestPushReachesTheBrowserThatSubscribed(t *testing.T) {
 	if err := json.Unmarshal(text, &fields); err != nil || len(fields) != 6 { // the number that is to be matched is in none
 		t.Errorf("%s", text)
 	}
-	if _, err := newBrowser(t).open(body); err == nil {
+	if _, err := webpushtest.NewBrowser(t).Open(body); err == nil {
 		t.Error("another browser reads it")
 	}
 	ttl, err := strconv.Atoi(r.Header.Get("TTL"))
 	if err != nil || ttl <= 0 || ttl > 180 || r.Header.Get("Urgency") != "high" || r.Header.Get("Topic") == "" || r.Header.Get("Content-Encoding") != "aes128gcm" || r.URL.Path != "/send/1" {
 		t.Errorf("%+v", r.Header)
 	}
-	isSigned(t, r.Header.Get("Authorization"), sender.Key(), s.URL)
+	if err := s.Signed(r, sender.Key(), subject); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestPendingPushIsSentAfterARestart(t *testing.T) {
-	h, b := build(t), newBrowser(t)
-	s := serve(t, created)
-	h.subscribe(t, h.device, b.subscription(s.URL))
+	h, b := build(t), webpushtest.NewBrowser(t)
+	s := webpushtest.Serve(t, webpushtest.Created)
+	h.subscribe(t, h.device, subscription(b, s.URL))
 	begin(t, h.Engine, h.user, "VPN")
 	h.Engine, _ = enginetest.Open(t, h.path, engine.Config{})
 	h.run(t, true, s)
-	body, _ := io.ReadAll(s.got(t).Body)
-	if _, err := b.open(body); err != nil {
+	body, _ := io.ReadAll(s.Got(t).Body)
+	if _, err := b.Open(body); err != nil {
 		t.Error(err)
 	}
 }
@@ -152,11 +161,11 @@ func TestPendingPushIsSentAfterARestart(t *testing.T) {
 func TestSubscriptionThatIsGoneIsForgotten(t *testing.T) {
 	for _, status := range []int{http.StatusGone, http.StatusNotFound} {
 		h := build(t)
-		s := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
-		h.subscribe(t, h.device, newBrowser(t).subscription(s.URL))
+		s := webpushtest.Serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
+		h.subscribe(t, h.device, subscription(webpushtest.NewBrowser(t), s.URL))
 		h.run(t, true, s)
 		begin(t, h.Engine, h.user, "VPN")
-		s.got(t)
+		s.Got(t)
 		for end := time.Now().Add(10 * time.Second); ; {
 			o, err := h.Owned(t.Context(), h.user)
 			if err != nil {
@@ -174,28 +183,28 @@ func TestSubscriptionThatIsGoneIsForgotten(t *testing.T) {
 
 func TestNothingIsSentIntoTheHouse(t *testing.T) {
 	h := build(t)
-	aim := serve(t, created)
-	aside := serve(t, func(w http.ResponseWriter, _ *http.Request) { // a push service that sends us on
+	aim := webpushtest.Serve(t, webpushtest.Created)
+	aside := webpushtest.Serve(t, func(w http.ResponseWriter, _ *http.Request) { // a push service that sends us on
 		w.Header().Set("Location", aim.URL)
 		w.WriteHeader(http.StatusTemporaryRedirect)
 	})
-	last := serve(t, created)
-	h.subscribe(t, h.device, newBrowser(t).subscription(aside.URL))
-	h.subscribe(t, h.another(t), newBrowser(t).subscription(last.URL))
+	last := webpushtest.Serve(t, webpushtest.Created)
+	h.subscribe(t, h.device, subscription(webpushtest.NewBrowser(t), aside.URL))
+	h.subscribe(t, h.another(t), subscription(webpushtest.NewBrowser(t), last.URL))
 	h.run(t, true, aside, last)
 	begin(t, h.Engine, h.user, "VPN")
-	aside.got(t)
-	last.got(t)
+	aside.Got(t)
+	last.Got(t)
 	select {
-	case <-aim.came:
+	case <-aim.Came:
 		t.Error("a redirect was followed")
 	default:
 	}
 
 	// The same without leave to call private addresses: nothing comes at all.
 	inner := build(t)
-	inner.subscribe(t, inner.device, newBrowser(t).subscription(last.URL))
-	closed, err := channel.Outward(2*time.Second, false, last.ca)
+	inner.subscribe(t, inner.device, subscription(webpushtest.NewBrowser(t), last.URL))
+	closed, err := channel.Outward(2*time.Second, false, last.CA)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -206,7 +215,7 @@ func TestNothingIsSentIntoTheHouse(t *testing.T) {
 
 func TestWhichEndpointsAreCalled(t *testing.T) {
 	h := build(t)
-	s, err := webpush.New(webpush.Options{Core: h.Engine, Client: http.DefaultClient, Subject: "mailto:it@contoso.example"})
+	s, err := webpush.New(webpush.Options{Core: h.Engine, Client: http.DefaultClient, Subject: subject})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -243,25 +252,25 @@ func TestWhichEndpointsAreCalled(t *testing.T) {
 
 // A push service that does not answer holds up neither another one nor the login.
 func TestSlowPushServiceDelaysNobody(t *testing.T) {
-	h, b := build(t), newBrowser(t)
+	h, b := build(t), webpushtest.NewBrowser(t)
 	over := make(chan struct{})
-	slow := serve(t, func(_ http.ResponseWriter, r *http.Request) {
+	slow := webpushtest.Serve(t, func(_ http.ResponseWriter, r *http.Request) {
 		select {
 		case <-over:
 		case <-r.Context().Done():
 		}
 		panic(http.ErrAbortHandler) // to return is to answer 200
 	})
-	fast := serve(t, created)
+	fast := webpushtest.Serve(t, webpushtest.Created)
 	defer close(over)
-	h.subscribe(t, h.device, newBrowser(t).subscription(slow.URL))
-	h.subscribe(t, h.another(t), b.subscription(fast.URL))
+	h.subscribe(t, h.device, subscription(webpushtest.NewBrowser(t), slow.URL))
+	h.subscribe(t, h.another(t), subscription(b, fast.URL))
 	h.run(t, true, slow, fast)
 	for _, app := range []string{"one", "two"} {
 		begin(t, h.Engine, h.user, app)
-		slow.got(t) // it has this one and answers never
-		body, _ := io.ReadAll(fast.got(t).Body)
-		if text, err := b.open(body); err != nil || !strings.Contains(string(text), app) {
+		slow.Got(t) // it has this one and answers never
+		body, _ := io.ReadAll(fast.Got(t).Body)
+		if text, err := b.Open(body); err != nil || !strings.Contains(string(text), app) {
 			t.Errorf("%s, %v", text, err)
 		}
 	}
@@ -270,9 +279,9 @@ func TestSlowPushServiceDelaysNobody(t *testing.T) {
 // Each of several engines on one store wakes a device, of one topic: a push
 // service keeps the last of them, and a browser shows one.
 func TestSeveralEnginesWakeForOneThing(t *testing.T) {
-	h, b := build(t), newBrowser(t)
-	s := serve(t, created)
-	h.subscribe(t, h.device, b.subscription(s.URL))
+	h, b := build(t), webpushtest.NewBrowser(t)
+	s := webpushtest.Serve(t, webpushtest.Created)
+	h.subscribe(t, h.device, subscription(b, s.URL))
 	h.run(t, true, s)
 	again, _ := enginetest.Open(t, h.path, engine.Config{})
 	other := &house{Engine: again, path: h.path, user: h.user, device: h.device}
@@ -280,9 +289,9 @@ func TestSeveralEnginesWakeForOneThing(t *testing.T) {
 	c := begin(t, h.Engine, h.user, "VPN")
 	topics, said := map[string]bool{}, map[string]bool{}
 	for range 2 {
-		r := s.got(t)
+		r := s.Got(t)
 		body, _ := io.ReadAll(r.Body)
-		text, err := b.open(body)
+		text, err := b.Open(body)
 		if err != nil || !strings.Contains(string(text), string(c.ID)) {
 			t.Fatalf("%s, %v", text, err)
 		}
@@ -296,22 +305,24 @@ func TestSeveralEnginesWakeForOneThing(t *testing.T) {
 // A test is sent like a push, says nothing of anybody, and what became of it is
 // told.
 func TestTryTellsWhatBecameOfIt(t *testing.T) {
-	h, b := build(t), newBrowser(t)
+	h, b := build(t), webpushtest.NewBrowser(t)
 	status := http.StatusCreated
-	s := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
-	h.subscribe(t, h.device, b.subscription(s.URL+"/send/1"))
+	s := webpushtest.Serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
+	h.subscribe(t, h.device, subscription(b, s.URL+"/send/1"))
 	sender := h.run(t, true, s)
-	w := engine.Wake{User: h.user, Device: h.device, Subscription: *b.subscription(s.URL + "/send/1"), Test: "a-B_9"}
+	w := engine.Wake{User: h.user, Device: h.device, Subscription: *subscription(b, s.URL+"/send/1"), Test: "a-B_9"}
 	if got := sender.Try(t.Context(), w); got != engine.WokenSent {
 		t.Errorf("%s", got)
 	}
-	r := s.got(t)
+	r := s.Got(t)
 	body, _ := io.ReadAll(r.Body)
-	text, err := b.open(body)
+	text, err := b.Open(body)
 	if err != nil || string(text) != `{"type":"test","id":"a-B_9"}` || r.Header.Get("TTL") != "60" || r.Header.Get("Topic") == "" {
 		t.Errorf("%s, %v, %v", text, err, r.Header)
 	}
-	isSigned(t, r.Header.Get("Authorization"), sender.Key(), s.URL)
+	if err := s.Signed(r, sender.Key(), subject); err != nil {
+		t.Error(err)
+	}
 	status = http.StatusInternalServerError
 	if got := sender.Try(t.Context(), w); got != engine.WokenFailed {
 		t.Errorf("refused: %s", got)
