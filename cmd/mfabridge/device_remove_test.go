@@ -2,15 +2,22 @@ package main
 
 import (
 	"bytes"
+	"encoding/pem"
+	"fmt"
 	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"filippo.io/age"
+
+	"mfabridge/fixtures"
 )
 
 const adaUPN = "ada@contoso.example"
@@ -131,5 +138,59 @@ func TestHelpdeskRemovesAnAuthenticator(t *testing.T) {
 	}
 	if n := strings.Count(audit, "device.remove"); n != 2 {
 		t.Errorf("%d removals in the audit", n)
+	}
+}
+
+// Whoever loses an authenticator hears of it by the provider of --engine-config;
+// that nobody delivers the message is said, and keeps no stolen telephone alive.
+func TestRemovalIsToldByTheChannelsOfTheEngine(t *testing.T) {
+	const number = "442079460103"
+	texts := make(chan [2]string, 10)
+	var refuses atomic.Bool
+	gateway := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		texts <- [2]string{r.FormValue("To"), r.FormValue("Body")}
+		if refuses.Load() {
+			w.WriteHeader(http.StatusBadRequest)
+			fmt.Fprint(w, `{"code": 21610, "message": "CANARY: the number +`+number+` has unsubscribed"}`)
+			return
+		}
+		w.WriteHeader(http.StatusCreated)
+		fmt.Fprint(w, `{"sid": "SM1", "status": "queued", "error_code": null}`)
+	}))
+	defer gateway.Close()
+	m := moved(t)
+	m.write(t, "gateway.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: gateway.Certificate().Raw})))
+	m.write(t, "gateway.secret", "CANARY-WORD")
+	config := m.write(t, "engine.yaml", fmt.Sprintf(`store: sqlite:cloud.db
+listeners:
+  api: {listen: "127.0.0.1:0"}
+channels:
+  text:
+    providers:
+      - name: main
+        mode: live
+        http: {profile: twilio, url: "%s/Accounts/<$account$>/Messages.json", vars: {account: AC1, from: "+14255550100"}, basic: {password: "file:gateway.secret"}, ca: gateway.pem, allow_private: true}
+`, gateway.URL))
+	for _, refuse := range []bool{false, true} {
+		refuses.Store(refuse)
+		device := newHandset(t, m, fixtures.Tim).device
+		r := must(t, exitDone, "engine", "user", "device-remove", fixtures.Tim, device, "--store", m.store, "--engine-config", config, "--reason", "test")
+		if len(texts) == 0 {
+			t.Fatalf("nobody was told:\n%s", r.err)
+		}
+		got := <-texts
+		if got[0] != "+"+number || !strings.HasSuffix(got[1], "was removed by your organisation. If you did not ask for that, call your helpdesk.") || strings.Contains(got[1], device) {
+			t.Errorf("the text is %q", got)
+		}
+		if !strings.Contains(r.out, "approves nothing more") || strings.Contains(r.err, "the user was not told") != refuse || strings.Contains(r.out+r.err, number[2:]) || strings.Contains(r.err, "CANARY") {
+			t.Errorf("refused: %t, and it says\n%s%s", refuse, r.out, r.err)
+		}
+		if left, _ := filepath.Glob(m.path("cloud.db.outbox/*")); len(left) != 0 || len(texts) != 0 {
+			t.Errorf("%d more texts, the outbox holds %v", len(texts), left)
+		}
+	}
+	shown := must(t, exitDone, "engine", "user", "show", fixtures.Tim, "--store", m.store).out
+	if strings.Contains(shown, "authenticator") && strings.Contains(shown, "active") {
+		t.Errorf("an authenticator is left:\n%s", shown)
 	}
 }
