@@ -85,6 +85,15 @@ func TestTwoShimsAskOneEngine(t *testing.T) {
 	if r := must(t, exitFailed, "shim", "check", "--config", path); !strings.Contains(r.err, "engine.url: the engine does not let the application cluster in") {
 		t.Errorf("check says:\n%s", r.err)
 	}
+	authority, err := os.ReadFile(m.path("engine.crt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.write(t, "engine.crt", string(authority)+string(authority))
+	if err := syscall.Kill(one.pid, syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	awaitLog(t, one, "what engine.ca holds cannot be changed while the shim runs")
 	if log := one.stop(); !strings.Contains(log, `"reason":"outage"`) || strings.Contains(log, code) {
 		t.Errorf("the log is\n%s", log)
 	}

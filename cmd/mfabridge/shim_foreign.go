@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/http"
@@ -82,10 +83,7 @@ func (p *program) connectorEngine(conf *config.Entra) (*foreignEngine, error) {
 }
 
 func (p *program) connector(conf *config.Entra) (*connector.Service, func(), error) {
-	client, end, err := foreignClient(conf.CA)
-	if err != nil {
-		return nil, nil, err
-	}
+	client, end := foreignClient(conf.Authorities)
 	credential, err := connectorCredential(conf, client)
 	if err != nil {
 		return nil, nil, err
@@ -136,10 +134,7 @@ func (e *externalID) Close() error {
 }
 
 func (p *program) externalEngine(conf *config.External) (*externalID, error) {
-	client, end, err := foreignClient(conf.CA)
-	if err != nil {
-		return nil, err
-	}
+	client, end := foreignClient(conf.Authorities)
 	v, err := nativeauth.New(nativeauth.Options{Base: conf.URL, ClientID: conf.ClientID, Client: client, Now: p.now, Log: p.logger().With("engine", "native")})
 	if err != nil {
 		return nil, fmt.Errorf("engine.native: %w", err)
@@ -148,14 +143,10 @@ func (p *program) externalEngine(conf *config.External) (*externalID, error) {
 }
 
 // foreignClient calls services of others.
-func foreignClient(ca string) (*http.Client, func(), error) {
-	roots, err := loadCA(ca)
-	if err != nil {
-		return nil, nil, err
-	}
+func foreignClient(roots *x509.CertPool) (*http.Client, func()) {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}
-	return &http.Client{Transport: transport, Timeout: foreignPatience}, transport.CloseIdleConnections, nil
+	return &http.Client{Transport: transport, Timeout: foreignPatience}, transport.CloseIdleConnections
 }
 
 // checkExternal asks for nobody: what is refused tells whether the application

@@ -89,9 +89,11 @@ type Engine struct {
 	// Native asks Microsoft Entra External ID for both factors.
 	Native *External `yaml:"native"`
 
-	// Secret and Authorities are ClientSecret and CA, loaded.
+	// Secret and Authorities are ClientSecret and CA, loaded; Roots is what CA
+	// holds.
 	Secret      secret.Bytes   `yaml:"-" says:"client_secret"`
 	Authorities *x509.CertPool `yaml:"-"`
+	Roots       PEM            `yaml:"-" says:"ca"`
 }
 
 // Place is where the engine is, for people.
@@ -232,11 +234,12 @@ type ServerTLS struct {
 	// has to have among its alternative names. Default: that of the address.
 	Name string `yaml:"name"`
 
-	// Authorities and Certificate are what the keys above say, loaded; Content
-	// is what CA and Cert hold.
+	// Authorities and Certificate are what the keys above say, loaded; Chain and
+	// Roots are what the files hold.
 	Authorities *x509.CertPool  `yaml:"-"`
 	Certificate tls.Certificate `yaml:"-"`
-	Content     PEM             `yaml:"-" says:"ca and cert"`
+	Chain       PEM             `yaml:"-" says:"cert"`
+	Roots       PEM             `yaml:"-" says:"ca"`
 }
 
 // RADIUS says where the shim listens and to whom.

@@ -27,7 +27,7 @@ func Diff(before, after *Config) []string {
 		case had && has && was == is:
 		case strings.HasSuffix(key, hiddenMark):
 			if had && has {
-				lines = append(lines, strings.TrimSuffix(key, hiddenMark)+": what it holds has changed")
+				lines = append(lines, strings.TrimSuffix(key, hiddenMark)+heldElse)
 			}
 		case !had:
 			lines = append(lines, fmt.Sprintf("%s: %s (new)", key, is))
@@ -58,6 +58,9 @@ func SamePrimary(before, after *Config, name string) bool {
 	}
 	return maps.Equal(one, other)
 }
+
+// heldElse is said of a file, or a variable, that kept its name.
+const heldElse = ": what it holds has changed"
 
 // hiddenMark ends the keys of what is compared but never shown.
 const hiddenMark = "\x00"
@@ -132,16 +135,21 @@ func flattenList(at string, v reflect.Value, out map[string]string) {
 }
 
 // NeedsRestart names what is different and cannot be changed while the shim
-// runs; empty: everything can.
+// runs, e.g. "engine.url" or, of a file that kept its name, "what engine.ca
+// holds"; empty: everything can.
 func NeedsRestart(before, after *Config) []string {
 	var keys []string
 	for _, line := range Diff(before, after) {
 		key, _, _ := strings.Cut(line, ":")
 		for _, fixed := range []string{"engine", "data"} {
-			if key == fixed || strings.HasPrefix(key, fixed+".") {
-				keys = append(keys, key)
-				break
+			if key != fixed && !strings.HasPrefix(key, fixed+".") {
+				continue
 			}
+			if strings.HasSuffix(line, heldElse) {
+				key = "what " + key + " holds"
+			}
+			keys = append(keys, key)
+			break
 		}
 	}
 	return keys

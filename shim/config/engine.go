@@ -3,11 +3,9 @@ package config
 import (
 	"cmp"
 	"fmt"
-	"os"
 	"strings"
 
 	"mfabridge/internal/hint"
-	"mfabridge/internal/ldapconn"
 	"mfabridge/internal/secret"
 )
 
@@ -81,15 +79,5 @@ func (k *check) elsewhere(e *Engine) {
 				cmp.Or(hint.Of(err), "name the file that mfabridge engine app add --secret-out wrote, readable by you alone")))
 		}
 	}
-	if e.CA == "" {
-		return
-	}
-	e.CA = strings.TrimPrefix(resolve("file:"+e.CA, "file", k.folder), "file:")
-	pem, err := os.ReadFile(e.CA)
-	if err == nil {
-		e.Authorities, err = ldapconn.ReadCA(pem)
-	}
-	if err != nil {
-		k.problems = append(k.problems, hint.Wrap(fmt.Errorf("engine.ca: %w", err), cmp.Or(hint.Of(err), "name a PEM file with the authority's certificate")))
-	}
+	e.Authorities, e.Roots = k.trusted(&e.CA, "engine")
 }

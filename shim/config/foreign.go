@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"crypto/x509"
 	"fmt"
 	"strings"
 	"time"
@@ -63,9 +64,12 @@ type Entra struct {
 	// Poll is how often a push or call is asked about. Default: 5s.
 	Poll string `yaml:"poll"`
 
-	// Word is ClientSecret or ClientCertificate, and Pause is Poll, loaded.
-	Word  secret.Bytes  `yaml:"-" says:"client_secret or client_certificate"`
-	Pause time.Duration `yaml:"-"`
+	// Word is ClientSecret or ClientCertificate, Authorities is CA, and Pause is
+	// Poll, loaded; Roots is what CA holds.
+	Word        secret.Bytes   `yaml:"-" says:"client_secret or client_certificate"`
+	Authorities *x509.CertPool `yaml:"-"`
+	Roots       PEM            `yaml:"-" says:"ca"`
+	Pause       time.Duration  `yaml:"-"`
 }
 
 // External asks Microsoft Entra External ID for both factors by its native
@@ -78,6 +82,10 @@ type External struct {
 
 	// CA is a PEM file with the authorities of URL. Default: the system's.
 	CA string `yaml:"ca"`
+
+	// Authorities is CA, loaded; Roots is what it holds.
+	Authorities *x509.CertPool `yaml:"-"`
+	Roots       PEM            `yaml:"-" says:"ca"`
 }
 
 // maxSettle leaves a login time to be answered: all that it asks has to come
@@ -133,9 +141,7 @@ func (k *check) entra(e *Entra) {
 		e.Word = k.load(e.ClientSecret+e.ClientCertificate, "engine.entra")
 	}
 	k.word("engine.entra", "cloud", &e.Cloud, []string{"global", "usgov", "china"})
-	if e.CA != "" {
-		e.CA = strings.TrimPrefix(resolve("file:"+e.CA, "file", k.folder), "file:")
-	}
+	e.Authorities, e.Roots = k.trusted(&e.CA, "engine.entra")
 	for key, address := range map[string]string{"url": e.URL, "authority": e.Authority} {
 		if address != "" && !strings.HasPrefix(address, "https://") {
 			k.refuse("write https://HOST/…", "engine.entra: %s: %q does not begin with https://", key, address)
@@ -155,9 +161,7 @@ func (k *check) external(e *External) {
 	if e.ClientID == "" {
 		k.refuse("write client_id: and the id of the application", "engine.native has no client_id")
 	}
-	if e.CA != "" {
-		e.CA = strings.TrimPrefix(resolve("file:"+e.CA, "file", k.folder), "file:")
-	}
+	e.Authorities, e.Roots = k.trusted(&e.CA, "engine.native")
 	for _, c := range k.RADIUS.Clients {
 		if entry := oneOf(c.CodeEntry, Append, Only); entry != "" {
 			k.refuse("use code_entry: challenge", "client %s: code_entry: %s cannot be with engine.native: a code is sent only after the password", c.Name, entry)

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -37,17 +36,7 @@ func (k *check) directory(p *Primary, at string) {
 	} else if p.BindPassword != "" {
 		p.Password = k.password(p.BindPassword, at)
 	}
-	if p.CA != "" {
-		p.CA = strings.TrimPrefix(resolve("file:"+p.CA, "file", k.folder), "file:")
-		pem, err := os.ReadFile(p.CA)
-		if err == nil {
-			p.Certificate = pem
-			p.Authorities, err = ldapconn.ReadCA(pem)
-		}
-		if err != nil {
-			k.problems = append(k.problems, hint.Wrap(fmt.Errorf("%s: ca: %w", at, err), cmp.Or(hint.Of(err), "name a PEM file with the authority's certificate")))
-		}
-	}
+	p.Authorities, p.Certificate = k.trusted(&p.CA, at)
 	for _, attribute := range []string{p.AccountAttribute, p.UPNAttribute, p.SIDAttribute, p.MemberAttribute} {
 		if err := ldapconn.CheckAttribute(attribute); attribute != "" && err != nil {
 			k.problems = append(k.problems, hint.Wrap(fmt.Errorf("%s: %w", at, err), hint.Of(err)))

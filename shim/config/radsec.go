@@ -34,10 +34,7 @@ func (k *check) radsec() {
 	if r.MaxConnections < 4 || r.MaxConnections > 1<<16 {
 		k.refuse("write 4 to 65536", "radius.radsec.max_connections: %d is out of bounds", r.MaxConnections)
 	}
-	r.Certificate = k.pair(r.Cert, r.Key, "radius.radsec")
-	for _, der := range r.Certificate.Certificate {
-		r.Chain = append(r.Chain, der...)
-	}
+	r.Certificate, r.Chain = k.pair(r.Cert, r.Key, "radius.radsec")
 	r.Authorities, r.Roots = k.authorities(r.CA, "radius.radsec", "name a PEM file with the authorities of the clients' certificates")
 }
 
@@ -46,15 +43,18 @@ func (k *check) file(path string) string {
 	return strings.TrimPrefix(resolve("file:"+path, "file", k.folder), "file:")
 }
 
-// pair loads a certificate with its key.
-func (k *check) pair(cert, key, at string) tls.Certificate {
+// pair loads a certificate with its key; chain is what tells it from another.
+func (k *check) pair(cert, key, at string) (pair tls.Certificate, chain PEM) {
 	pair, err := tls.LoadX509KeyPair(k.file(cert), k.file(key))
 	if err != nil {
 		k.problems = append(k.problems, hint.Wrap(fmt.Errorf("%s.cert: %w", at, err), "name the PEM files of the certificate with its chain, and of its key"))
 	} else if info, err := os.Stat(k.file(key)); err == nil && info.Mode().Perm()&0o077 != 0 {
 		k.refuse("chmod 600 it", "%s.key: %s may be read by others", at, key)
 	}
-	return pair
+	for _, der := range pair.Certificate {
+		chain = append(chain, der...)
+	}
+	return pair, chain
 }
 
 // authorities loads the certificates of those who sign others.
@@ -68,6 +68,15 @@ func (k *check) authorities(ca, at, advice string) (*x509.CertPool, PEM) {
 		k.problems = append(k.problems, hint.Wrap(fmt.Errorf("%s.ca: %w", at, err), cmp.Or(hint.Of(err), advice)))
 	}
 	return pool, pem
+}
+
+// trusted loads those whom a ca names, if it names any, and completes its path.
+func (k *check) trusted(ca *string, at string) (*x509.CertPool, PEM) {
+	if *ca == "" {
+		return nil, nil
+	}
+	*ca = k.file(*ca)
+	return k.authorities(*ca, at, "name a PEM file with the authority's certificate")
 }
 
 // serverTLS checks how a RADIUS server is asked over TLS.
@@ -88,11 +97,8 @@ func (k *check) serverTLS(s *Server, host, at string) {
 	if t.Name = cmp.Or(t.Name, host); strings.ContainsAny(t.Name, "*/ :") && net.ParseIP(t.Name) == nil {
 		k.refuse("write the DNS name in the server's certificate", "%s.name: %q is no name of a certificate", at, t.Name)
 	}
-	t.Certificate = k.pair(t.Cert, t.Key, at)
-	t.Authorities, t.Content = k.authorities(t.CA, at, "name a PEM file with the authority of the server's certificate")
-	for _, der := range t.Certificate.Certificate {
-		t.Content = append(t.Content, der...)
-	}
+	t.Certificate, t.Chain = k.pair(t.Cert, t.Key, at)
+	t.Authorities, t.Roots = k.authorities(t.CA, at, "name a PEM file with the authority of the server's certificate")
 }
 
 // Client says how to be a client of the server: TLS 1.2 or later, and nobody
