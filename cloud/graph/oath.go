@@ -92,9 +92,12 @@ func (d *Directory) addToken(ctx context.Context, s *step) (string, error) {
 			return "", err
 		}
 	}
+	free := device.AssignedTo == nil || device.AssignedTo.ID == ""
 	switch {
-	case device.AssignedTo != nil && device.AssignedTo.ID != "" && device.AssignedTo.ID != string(s.user.ID):
+	case !free && device.AssignedTo.ID != string(s.user.ID):
 		return "", &cloud.Error{Kind: cloud.Conflict, Message: "the token with this serial number is another user's"}
+	case free && device.Status != statusAvailable && device.Status != "":
+		return "", &cloud.Error{Kind: cloud.Conflict, Message: "the token with this serial number is in use, and the inventory does not tell by whom"}
 	case device.Status == statusActivated:
 		return device.ID, nil
 	case device.Status == statusAvailable || device.Status == "":

@@ -144,11 +144,11 @@ func (d *Directory) mayHavePass(ctx context.Context, id cloud.UserID, p *PassPol
 		if err := d.client.reads(ctx, v1, []*item{i}); err != nil {
 			return err
 		}
-		var in page[string]
-		if err := i.into(&in); err != nil {
+		in, err := whole[string](ctx, d.client, i)
+		if err != nil {
 			return err
 		}
-		member = append(member, in.Value...)
+		member = append(member, in...)
 	}
 	c := configuration{State: "enabled", Include: p.include, Exclude: p.exclude}
 	if allowed, _ := c.allows(member); !allowed {

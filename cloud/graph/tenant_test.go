@@ -45,11 +45,16 @@ type tenant struct {
 type person struct {
 	id, upn, sid string
 	guest        bool
+	creation     string // "Invitation": of another organisation
+	disabled     bool
 	roles        []string
 	assigned     []string          // roles of a part of the tenant
 	phones       map[string]string // by type
 	email        string
 	tokens       []string // ids of devices
+	software     []string // ids of software tokens
+	apps         []string // ids of Authenticator apps
+	texts        bool     // signs in by texts
 	preferred    string
 	groups       []string
 }
@@ -258,8 +263,8 @@ func (x *tenant) user(p *person) map[string]any {
 	if p.guest {
 		kind = "Guest"
 	}
-	return map[string]any{"id": p.id, "userPrincipalName": p.upn, "displayName": "Somebody", "accountEnabled": true, "userType": kind,
-		"onPremisesSecurityIdentifier": p.sid}
+	return map[string]any{"id": p.id, "userPrincipalName": p.upn, "displayName": "Somebody", "accountEnabled": !p.disabled, "userType": kind,
+		"creationType": p.creation, "onPremisesSecurityIdentifier": p.sid}
 }
 
 func (x *tenant) ofUser(p *person, method, version, what string, body []byte) (int, any) {
@@ -300,6 +305,10 @@ func (x *tenant) ofUser(p *person, method, version, what string, body []byte) (i
 		return 200, list(map[string]string{"id": "3ddfcfc8-9383-446f-83cc-3ab9be4be18f", "emailAddress": p.email})
 	case kind == "hardwareOathMethods":
 		return x.tokens(p, method, rest, in)
+	case kind == "softwareOathMethods":
+		return named(&p.software, method, rest)
+	case kind == "microsoftAuthenticatorMethods":
+		return named(&p.apps, method, rest)
 	case what == "signInPreferences":
 		if method == "PATCH" {
 			p.preferred = in["userPreferredMethodForSecondaryAuthentication"].(string)
@@ -309,6 +318,19 @@ func (x *tenant) ofUser(p *person, method, version, what string, body []byte) (i
 	default:
 		return 200, list()
 	}
+}
+
+// named lists methods that have an id each, or takes one away.
+func named(all *[]string, method, id string) (int, any) {
+	if method == "DELETE" {
+		*all = slices.DeleteFunc(*all, func(one string) bool { return one == id })
+		return 204, nil
+	}
+	var out []any
+	for _, one := range *all {
+		out = append(out, map[string]string{"id": one})
+	}
+	return 200, list(out...)
 }
 
 func (x *tenant) phones(p *person, method, id string, in map[string]any) (int, any) {
@@ -332,8 +354,9 @@ func (x *tenant) phones(p *person, method, id string, in map[string]any) (int, a
 		return 204, nil
 	}
 	var out []any
+	state := map[bool]string{true: "ready", false: "notEnabled"}[p.texts]
 	for kind, number := range p.phones {
-		out = append(out, map[string]string{"id": slots[kind], "phoneType": kind, "phoneNumber": number, "smsSignInState": "notEnabled"})
+		out = append(out, map[string]string{"id": slots[kind], "phoneType": kind, "phoneNumber": number, "smsSignInState": state})
 	}
 	return 200, list(out...)
 }
@@ -357,7 +380,7 @@ func (x *tenant) tokens(p *person, method, rest string, in map[string]any) (int,
 		}
 		return 200, list(out...)
 	case method == "DELETE":
-		p.tokens = nil
+		p.tokens = slices.DeleteFunc(p.tokens, func(one string) bool { return one == id })
 		d := x.device(id)
 		d["status"] = "available"
 		delete(d, "assignedTo")

@@ -190,6 +190,17 @@ func toAny(all []map[string]any) (out []any) {
 // turnPages answers a batch as the tenant does, but some lists by an empty page
 // that goes on.
 func turnPages(x *tenant, r *http.Request, body []byte, first map[string]string) (*http.Response, error) {
+	return retold(x, r, body, func(path string) any {
+		if at := first[path[strings.LastIndexByte(path, '/')+1:]]; at != "" {
+			return map[string]any{"value": []any{}, "@odata.nextLink": root + at}
+		}
+		return nil
+	})
+}
+
+// retold answers a batch as the tenant does, but some of its requests by a body
+// of their own; with gives nil for the others.
+func retold(x *tenant, r *http.Request, body []byte, with func(path string) any) (*http.Response, error) {
 	resp, err := x.RoundTrip(r)
 	if err != nil {
 		return nil, err
@@ -207,10 +218,10 @@ func turnPages(x *tenant, r *http.Request, body []byte, first map[string]string)
 		return nil, err
 	}
 	for _, q := range asked.Requests {
-		at := first[q.URL[strings.LastIndexByte(q.URL, '/')+1:]]
+		other := with(q.URL)
 		for _, a := range said.Responses {
-			if at != "" && a["id"] == q.ID {
-				a["body"] = map[string]any{"value": []any{}, "@odata.nextLink": root + at}
+			if other != nil && a["id"] == q.ID {
+				a["body"] = other
 			}
 		}
 	}
