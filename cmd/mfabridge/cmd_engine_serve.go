@@ -387,6 +387,7 @@ func (p *program) attend(ctx context.Context, s *engineServer, hangup <-chan os.
 
 // reload takes the configuration as its file is now, or nothing of it.
 func (p *program) reload(ctx context.Context, s *engineServer) error {
+	p.binds.TryAgain()
 	next, err := config.Load(s.path)
 	if err != nil {
 		return err

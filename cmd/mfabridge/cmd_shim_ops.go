@@ -40,7 +40,7 @@ func (p *program) openOps(conf *config.Config, parts *shimParts, server *shim.Se
 		}
 		return until
 	}
-	o.Configuration = parts.taken.state
+	o.Configuration, o.AccountsRefused = parts.taken.state, p.binds.Refused
 	var ends atomic.Int64 // RadSec's certificate, in Unix seconds
 	renew := func(c *config.Config) { ends.Store(certificateEnd(c.RADIUS.RadSec)) }
 	renew(conf)

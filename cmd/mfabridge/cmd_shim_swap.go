@@ -33,6 +33,7 @@ func (w *swapper) attend(ctx context.Context, hangup <-chan os.Signal) {
 			return
 		case <-hangup:
 			w.ports.manager.reloading()
+			w.p.binds.TryAgain()
 			now := status("configuration swapped", "")
 			err := w.swap(ctx)
 			if ctx.Err() != nil {

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"mfabridge/internal/hint"
 	"mfabridge/internal/ldapconn"
@@ -80,7 +81,13 @@ func (m *primaries) ask(name string, c *config.Primary, p *program) error {
 
 // bind makes a primary of an LDAP directory.
 func (m *primaries) bind(name string, c *config.Primary, names config.Usernames, p *program) error {
-	client, err := ldapconn.New(c.LDAP())
+	settings, log := c.LDAP(), p.logger().With("primary", name)
+	settings.Accounts, settings.Now = &p.binds, p.now
+	settings.Refused = func(err error, until time.Time) {
+		log.Error("the directory refuses the account that searches; it is tried again after growing pauses, so that it is not locked, and until then nobody's password can be checked there",
+			"account", c.BindDN, "cause", err.Error(), "next", until.UTC().Format(time.RFC3339), "hint", "put the right bind_password into its file, or mend the account, and reload (SIGHUP), which tries at once")
+	}
+	client, err := ldapconn.New(settings)
 	if err != nil {
 		return err
 	}

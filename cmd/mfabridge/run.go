@@ -15,6 +15,7 @@ import (
 	"golang.org/x/term"
 
 	"mfabridge/internal/hint"
+	"mfabridge/internal/ldapconn"
 )
 
 // streams are what a run of the program is connected to.
@@ -31,6 +32,7 @@ type program struct {
 	sleep func(context.Context, time.Duration) error
 	every time.Duration // between two lines of progress where there is no terminal
 	color bool
+	binds ldapconn.Accounts // that search directories
 }
 
 // run executes one command line and returns its exit code. Results go to

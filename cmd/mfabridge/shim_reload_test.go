@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"os"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -247,4 +248,44 @@ func TestRetiredPortsHearOfLaterConfigurations(t *testing.T) {
 	if got := strings.Count(strings.Join(renewed, "\n"), "radsec"); got != 2 || len(w.open) != 1 {
 		t.Errorf("%v, %d open", renewed, len(w.open))
 	}
+}
+
+// A password of the account that searches that is wrong is tried once, however
+// many log in, so that the directory does not lock it: it is silence meanwhile,
+// as in an outage, and a reload with the right one is all that mends it.
+func TestWrongBindPasswordLocksNobody(t *testing.T) {
+	peer.Path(t, "radclient", "freeradius-utils")
+	s := moved(t)
+	const policy = "dn: cn=policy,dc=corp,dc=example\nobjectClass: person\nobjectClass: pwdPolicy\ncn: policy\nsn: policy\npwdAttribute: userPassword\npwdLockout: TRUE\npwdMaxFailure: 5\n\n"
+	slapd := ldaptest.Start(t, ldaptest.Options{Overlay: "overlay ppolicy\nppolicy_default cn=policy,dc=corp,dc=example\n",
+		LDIF: policy + directoryEntry("shim", "shim@corp.example", "") + directoryEntry("ada", fixtures.Ada, "")})
+	s.write(t, "bind.secret", "correct hose")
+	secretFile := s.write(t, "vpn.secret", sharedSecret)
+	yaml := strings.Replace(fmt.Sprintf(directoryYAML, slapd.LDAPS, slapd.LDAP, slapd.CAFile, "cn=shim,dc=corp,dc=example"), "radius:", "ops: \"127.0.0.1:0\"\nradius:", 1)
+	r := &reloads{s: s, shim: startShim(t, s.write(t, "shim.yaml", yaml))}
+	var address string
+	address, r.ops = r.shim.split(t)
+	var all sync.WaitGroup
+	for i := range 10 {
+		all.Go(func() {
+			if out := brief(t, address, secretFile, `User-Name = "ada"`, fmt.Sprintf("User-Password = \"synthetic %d\"", i)); strings.Contains(out, "Received") {
+				t.Errorf("not silent:\n%s", out)
+			}
+		})
+	}
+	all.Wait()
+	log := r.shim.log()
+	if strings.Count(log, "the directory refuses the account that searches") != 1 || !strings.Contains(log, `"hint":"put the right bind_password`) ||
+		!strings.Contains(log, "is left alone until") || strings.Count(log, `"reason":"outage"`) < 10 || strings.Contains(log, "correct hose") {
+		t.Errorf("the log says\n%s", log)
+	}
+	if m := scrape(t, r.ops); !strings.Contains(m, "mfabridge_shim_directory_accounts_refused 1\n") {
+		t.Errorf("metrics say\n%s", m)
+	}
+	s.write(t, "bind.secret", "correct horse")
+	r.try(t, yaml, true)
+	if out := radclient(t, address, secretFile, `User-Name = "ada"`, `User-Password = "correct horse"`); !strings.Contains(out, "Received Access-Challenge") {
+		t.Errorf("the account is locked, or the right password is not tried:\n%s", out)
+	}
+	r.shim.stop()
 }

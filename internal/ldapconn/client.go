@@ -14,6 +14,7 @@ import (
 type Client struct {
 	cfg     Config
 	servers []server
+	account *account // who searches; nil: binds have no pace
 
 	mu       sync.Mutex
 	first    int     // the server that answered last
@@ -29,7 +30,7 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Client{cfg: cfg.withDefaults(), servers: servers}, nil
+	return &Client{cfg: cfg.withDefaults(), servers: servers, account: cfg.Accounts.of(cfg)}, nil
 }
 
 // Close ends all idle connections; those in use end when they are done.
@@ -44,12 +45,12 @@ func (c *Client) Close() error {
 	return nil
 }
 
-// use calls f with a connection that ready has prepared: an idle one, else one
-// to the first server that can be reached. If the connection fails f is called
+// use calls f with a connection that ready has prepared: an idle one, else, if
+// may has nothing against it, one to the first server that can be reached. If the connection fails f is called
 // again with the next; f must not keep what it got before. A server that has
 // used up a call's time is the next call's last: else one that swallows what
 // it is sent would keep all others from being asked.
-func (c *Client) use(ctx context.Context, idle *[]*link, ready func(*link) error, f func(*link) error) error {
+func (c *Client) use(ctx context.Context, idle *[]*link, may func() error, ready, f func(*link) error) error {
 	if l := c.take(idle); l != nil {
 		err := c.call(ctx, l, idle, f)
 		switch {
@@ -61,6 +62,9 @@ func (c *Client) use(ctx context.Context, idle *[]*link, ready func(*link) error
 			return err
 		}
 		c.forget(idle) // the server has ended them, as it does after some idle minutes
+	}
+	if err := may(); err != nil {
+		return err
 	}
 	var failures []error
 	for _, i := range c.order() {
@@ -178,18 +182,36 @@ func (c *Client) prefer(i int) {
 	c.first = i
 }
 
-// bind makes the connection that of Config.
-func (c *Client) bind(l *link) error {
+// bind makes the connection that of Config, unless somebody has just learned
+// that it would be refused.
+func (c *Client) bind(ctx context.Context, l *link) error {
 	if c.cfg.BindDN == "" {
 		return nil
 	}
-	err := l.Bind(c.cfg.BindDN, string(c.cfg.Password.Reveal()))
+	done, err := c.account.turn(ctx, l.server.address, c.cfg.Timeout)
+	if err != nil {
+		return err
+	}
+	defer done()
+	if err := c.mayBind(); err != nil {
+		return err
+	}
+	err = l.Bind(c.cfg.BindDN, string(c.cfg.Password.Reveal()))
 	if err == nil {
+		c.account.took()
 		return nil
 	}
 	failed := classify(l.server, err)
-	if code, ok := resultCode(err); ok && code == ldap.LDAPResultInvalidCredentials {
+	switch code, _ := resultCode(err); code {
+	case ldap.LDAPResultInvalidCredentials, ldap.LDAPResultConstraintViolation: // the second of 389 Directory Server, after too many
 		failed.Kind, failed.Message = Denied, "the bind to the directory is refused"
+		if until, first := c.account.refuse(c.cfg.Now()); first {
+			c.cfg.Refused(failed, until)
+		}
 	}
 	return failed
 }
+
+// mayBind says why the account that searches is left alone just now; nil: it is
+// not.
+func (c *Client) mayBind() error { return c.account.admit(c.cfg.Now()) }

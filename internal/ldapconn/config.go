@@ -40,6 +40,13 @@ type Config struct {
 	BindDN   string
 	Password secret.Bytes
 
+	// Accounts keep the account of BindDN from being locked; nil: a refused bind
+	// is tried again with each search. Refused is told the first refusal in a row,
+	// and until when the account is left alone.
+	Accounts *Accounts
+	Refused  func(err error, until time.Time)
+	Now      func() time.Time // of Accounts; nil: time.Now
+
 	Timeout time.Duration // of connecting, and of each answer; 0: ten seconds
 	Page    int           // entries in one page of an answer; 0: 500
 	Entries int           // most entries in one answer; 0: 10,000
@@ -62,6 +69,12 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Entries == 0 {
 		c.Entries = defaultEntries
+	}
+	if c.Refused == nil {
+		c.Refused = func(error, time.Time) {}
+	}
+	if c.Now == nil {
+		c.Now = time.Now
 	}
 	return c
 }

@@ -17,5 +17,7 @@
 //   - Servers are tried in their order; what one of them refuses is not asked
 //     again elsewhere, so that a wrong password counts once towards a lockout.
 //
-// All failures are *[Error]. A [Client] may be used concurrently.
+// All failures are *[Error]. A [Client] may be used concurrently. Clients that
+// run for long share [Accounts], so that a wrong password of who searches does
+// not lock that account.
 package ldapconn

@@ -63,7 +63,7 @@ func All(filters ...string) string { return "(&" + strings.Join(filters, "") + "
 // and none: see the package's promises.
 func (c *Client) Search(ctx context.Context, q Query) ([]Entry, error) {
 	var found []Entry
-	err := c.use(ctx, &c.searcher, c.bind, func(l *link) error {
+	err := c.use(ctx, &c.searcher, c.mayBind, func(l *link) error { return c.bind(ctx, l) }, func(l *link) error {
 		var err error
 		found, err = c.pages(ctx, l, q)
 		return err

@@ -33,6 +33,9 @@ type Options struct {
 	// Configuration returns since when the configuration that counts has
 	// counted, and whether a later one was refused; nil: nobody knows.
 	Configuration func() (since time.Time, refused bool)
+	// AccountsRefused returns how many accounts that search a directory are refused
+	// by it; nil: nobody counts.
+	AccountsRefused func() int
 }
 
 // Handler answers /metrics, /healthz and /readyz.
@@ -101,6 +104,9 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 		for client, until := range c.o.Bypasses() {
 			c.gauge(out, "client_bypass_until_seconds", "Until when a client asks for no second factor, in Unix seconds.", float64(until.Unix()), prometheus.Labels{"client": client})
 		}
+	}
+	if c.o.AccountsRefused != nil {
+		c.gauge(out, "directory_accounts_refused", "Accounts that search a directory and are refused by it.", float64(c.o.AccountsRefused()), nil)
 	}
 	c.configuration(out)
 	for _, r := range c.book.Reports() {

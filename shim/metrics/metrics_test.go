@@ -33,12 +33,12 @@ func TestCountersAreShown(t *testing.T) {
 	h := metrics.Handler(fixed{Received: 7, Logins: map[string]uint64{"accept": 2}, Reasons: map[string]uint64{"wrong_code": 1}, Spared: map[string]uint64{"cache": 4}, Dropped: map[string]uint64{"malformed": 3}},
 		book, metrics.Options{Certificate: func() time.Time { return time.Unix(2e9, 0) }, Now: func() time.Time { return begin.Add(8 * 24 * time.Hour) }, Ready: func() error { return away },
 			Bypasses:      func() map[string]time.Time { return map[string]time.Time{"vpn": time.Unix(3e9, 0)} },
-			Configuration: func() (time.Time, bool) { return time.Unix(4e9, 0), true }})
+			Configuration: func() (time.Time, bool) { return time.Unix(4e9, 0), true }, AccountsRefused: func() int { return 5 }})
 	code, text := get(t, h, "/metrics")
 	for _, want := range []string{"mfabridge_shim_packets_received_total 7", `mfabridge_shim_logins_total{outcome="accept"} 2`, `mfabridge_shim_refusals_total{reason="wrong_code"} 1`,
 		`mfabridge_shim_packets_dropped_total{why="malformed"} 3`, `mfabridge_shim_message_authenticator_total{client="odd \"name\"",kind="signed"} 1`,
 		`mfabridge_shim_message_authenticator_require_safe{client="odd \"name\""} 1`, `mfabridge_shim_second_factor_spared_total{by="cache"} 4`, `mfabridge_shim_client_bypass_until_seconds{client="vpn"} 3e+09`, "mfabridge_shim_radsec_certificate_not_after_seconds 2e+09",
-		"mfabridge_shim_configuration_since_seconds 4e+09", "mfabridge_shim_configuration_refused 1"} {
+		"mfabridge_shim_configuration_since_seconds 4e+09", "mfabridge_shim_configuration_refused 1", "mfabridge_shim_directory_accounts_refused 5"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %s in\n%s", want, text)
 		}
