@@ -40,6 +40,9 @@ func TestBypassEndsByItself(t *testing.T) {
 	if _, ok := b.Of("vpn"); ok {
 		t.Error("there is one from the start")
 	}
+	if all, err := b.All(); err != nil || len(all) != 0 {
+		t.Errorf("from the start all are %v, %v", all, err)
+	}
 	if err := b.Allow(c.hours(1)); err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +97,7 @@ func TestBypassIsEndedAndAudited(t *testing.T) {
 		lines = append(lines, string(line))
 	}
 	if len(lines) != 2 || !strings.Contains(lines[0], `"msg":"bypass allowed","client":"vpn","by":"ada","reason":"ticket 4711"`) ||
-		!strings.Contains(lines[1], `"msg":"bypass ended","client":"vpn","by":"bob","reason":"over"`) {
+		!strings.Contains(lines[1], `"msg":"bypass ended","client":"vpn","by":"bob","reason":"over","from":"2026-03-01T12:00:00Z","until":"2026-03-01T12:00:00Z"`) {
 		t.Errorf("the audit says %q", lines)
 	}
 }
@@ -105,7 +108,8 @@ func TestBypassIsRefused(t *testing.T) {
 		"too long": func(x *bypass.Bypass) { x.Until = x.Until.Add(time.Nanosecond) }, "over": func(x *bypass.Bypass) { x.Until = c.at },
 		"past": func(x *bypass.Bypass) { x.Until = c.at.Add(-time.Hour) }, "no reason": func(x *bypass.Bypass) { x.Reason = " " },
 		"nobody": func(x *bypass.Bypass) { x.By = "" }, "no client": func(x *bypass.Bypass) { x.Client = "" },
-		"long reason": func(x *bypass.Bypass) { x.Reason = strings.Repeat("x", 1025) },
+		"long reason": func(x *bypass.Bypass) { x.Reason = strings.Repeat("x", 1025) }, "long name": func(x *bypass.Bypass) { x.By = strings.Repeat("x", 1025) },
+		"long client": func(x *bypass.Bypass) { x.Client = strings.Repeat("x", 1025) },
 	} {
 		x := c.hours(4)
 		change(&x)
@@ -115,6 +119,17 @@ func TestBypassIsRefused(t *testing.T) {
 		if _, ok := b.Of(x.Client); ok {
 			t.Errorf("%s: it runs", name)
 		}
+	}
+	if _, err := os.Stat(filepath.Join(data, "audit")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the audit has what was refused: %v", err)
+	}
+	longest := c.hours(1)
+	longest.By, longest.Reason = strings.Repeat("x", 1024), strings.Repeat("x", 1024)
+	if err := b.Allow(longest); err != nil {
+		t.Errorf("texts of 1024 octets: %v", err)
+	}
+	if err := errors.Join(b.End("vpn", "ada", "over"), os.RemoveAll(filepath.Join(data, "audit"))); err != nil {
+		t.Fatal(err)
 	}
 	// Without an audit there is none.
 	if err := os.WriteFile(filepath.Join(data, "audit"), nil, 0o600); err != nil {
@@ -146,6 +161,7 @@ func TestFilesThatAreNoBypass(t *testing.T) {
 		"torn": string(good[:len(good)/2]), "empty": "", "another client": fmt.Sprintf(whole, "citrix"), "five hours": strings.Replace(fmt.Sprintf(whole, "vpn"), "T13", "T17", 1),
 		"unknown key": strings.Replace(fmt.Sprintf(whole, "vpn"), "{", `{"forever":true,`, 1), "two": fmt.Sprintf(whole, "vpn") + "{}",
 		"large": fmt.Sprintf(whole, "vpn") + strings.Repeat(" ", 8<<10), "no end": `{"client":"vpn","by":"x","reason":"y","from":"` + from + `"}`,
+		"nobody": strings.Replace(fmt.Sprintf(whole, "vpn"), `"by":"x",`, "", 1), "no reason": strings.Replace(fmt.Sprintf(whole, "vpn"), `"reason":"y",`, "", 1),
 	} {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -171,6 +187,34 @@ func TestFilesThatAreNoBypass(t *testing.T) {
 	}
 	if err := b.End("vpn", "bob", "over"); err != nil {
 		t.Errorf("it cannot be ended: %v", err)
+	}
+	if err := os.WriteFile(fileOf(data, ""), []byte(fmt.Sprintf(whole, "")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := b.Of(""); ok {
+		t.Error("a client without a name has one")
+	}
+}
+
+// What lies beside the bypasses, or goes away meanwhile, is none and harms none.
+func TestAllAreByClient(t *testing.T) {
+	b, c, data := book(t)
+	for _, client := range []string{"vpn", "citrix"} {
+		x := c.hours(1)
+		x.Client = client
+		if err := b.Allow(x); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(fileOf(data, "web")+".new-1", []byte("half"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("away", fileOf(data, "gone")); err != nil {
+		t.Fatal(err)
+	}
+	all, err := b.All()
+	if err != nil || len(all) != 2 || all[0].Client != "citrix" || all[1].Client != "vpn" {
+		t.Errorf("all are %v, %v", all, err)
 	}
 }
 

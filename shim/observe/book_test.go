@@ -27,7 +27,11 @@ func TestRequireIsSafeOnlyAfterAQuietWeek(t *testing.T) {
 	}{
 		{"nothing seen", func(*observe.Count) {}, begin.Add(9 * day), false, "no request has been seen yet"},
 		{"watched for too short", func(c *observe.Count) { c.Add(observe.Signed, from, begin) }, begin.Add(6 * day), false, "look again after 2026-11-08"},
-		{"a good week", func(c *observe.Count) { c.Add(observe.Signed, from, begin) }, begin.Add(7 * day), true, "require is safe"},
+		{"a good week", func(c *observe.Count) { c.Add(observe.Signed, from, begin) }, begin.Add(7 * day), true, "none without for 7 days"},
+		{"a good week to its end", func(c *observe.Count) { // what require takes, or drops as well, puts nothing off
+			c.Add(observe.Signed, from, begin.Add(6*day))
+			c.Add(observe.Wrong, from, begin.Add(6*day))
+		}, begin.Add(7 * day), true, "require is safe: 1 requests"},
 		{"one without", func(c *observe.Count) {
 			c.Add(observe.Signed, from, begin)
 			c.Add(observe.Unsigned, from, begin.Add(3*day))
@@ -48,6 +52,9 @@ func TestRequireIsSafeOnlyAfterAQuietWeek(t *testing.T) {
 		r := count.Report("vpn")
 		if r.Safe(c.at) != c.safe || !strings.Contains(r.Advice(c.at), c.says) {
 			t.Errorf("%s: safe %v, says %q", c.name, r.Safe(c.at), r.Advice(c.at))
+		}
+		if (r.Without() > 0) != (r.From == "192.0.2.7") || (r.Without() == 0) != (r.From == "") {
+			t.Errorf("%s: %d without, the last from %q", c.name, r.Without(), r.From)
 		}
 	}
 }
@@ -78,13 +85,22 @@ func TestCountsOutliveARestart(t *testing.T) {
 
 func TestAForeignFileIsRefused(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "observe.json")
-	for _, text := range []string{"", "x", `{"client":"a"}`, `[] []`, `[{"client":"vpn","counts":{"signed":7}}]`} {
+	for _, text := range []string{"", "x", `{"client":"a"}`, `[] []`, `[{"client":"vpn","counts":{"signed":7}}]`, "[]" + strings.Repeat(" ", 4<<20)} {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := observe.Open(path); err == nil {
-			t.Errorf("%q was read", text)
+			t.Errorf("%.40q was read", text)
 		}
+	}
+	if err := os.WriteFile(path, []byte("[]"+strings.Repeat(" ", 4<<20-2)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := observe.Open(path); err != nil {
+		t.Errorf("as large as can be: %v", err)
+	}
+	if err := observe.New().Save(); err != nil {
+		t.Errorf("counts of no file: %v", err)
 	}
 }
 
