@@ -47,21 +47,22 @@ func TestCopiesAreEqualAndFurtherAndFurtherApart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake()
 		f.answer = func(p radius.Packet, n int) [][]byte {
-			if n < 3 {
+			if n < 7 {
 				return nil
 			}
 			return [][]byte{f.reply(t, radius.AccessAccept, p, "")}
 		}
-		c := clientOf(t, func(o *upstream.Options) { o.Patience = 30 * time.Second }, f)
+		c := clientOf(t, func(o *upstream.Options) { o.Patience = 90 * time.Second }, f)
 		defer c.Close()
 		if _, err := c.Exchange(t.Context(), login()); err != nil {
 			t.Fatal(err)
 		}
 		seen, at := f.datagrams()
-		if len(seen) != 4 {
-			t.Fatalf("%d copies, want 4", len(seen))
+		if len(seen) != 8 {
+			t.Fatalf("%d copies, want 8", len(seen))
 		}
-		for i, want := range []time.Duration{time.Second, 2 * time.Second, 4 * time.Second} {
+		for i, seconds := range []time.Duration{1, 2, 4, 8, 16, 16, 16} {
+			want := seconds * time.Second
 			if !bytes.Equal(seen[i], seen[i+1]) {
 				t.Errorf("copy %d differs from the one before", i+1)
 			}
@@ -108,9 +109,7 @@ func TestSilentServerIsLeftUntilItAnswersStatusServer(t *testing.T) {
 		if len(probes) < 2 || probes[0].Identifier() == probes[1].Identifier() && bytes.Equal(probes[0].Authenticator(), probes[1].Authenticator()) {
 			t.Fatalf("%d probes, each has to be new", len(probes))
 		}
-		first.mu.Lock()
-		first.answer = func(p radius.Packet, _ int) [][]byte { return [][]byte{first.reply(t, radius.AccessAccept, p, "")} }
-		first.mu.Unlock()
+		first.becomes(func(p radius.Packet, _ int) [][]byte { return [][]byte{first.reply(t, radius.AccessAccept, p, "")} })
 		time.Sleep(25 * time.Second)
 		if r, err := c.Exchange(t.Context(), login()); err != nil || r.Server != "home0:1812" {
 			t.Errorf("after its answer %q is asked, %v", r.Server, err)
@@ -144,6 +143,11 @@ func TestNobodyAnswers(t *testing.T) {
 		}
 		if took := time.Since(start); took != 2*upstream.DefaultPatience {
 			t.Errorf("gave up after %v", took)
+		}
+		for _, got := range c.Counters() {
+			if got.Lost != 1 || !got.Down {
+				t.Errorf("counted %+v", got)
+			}
 		}
 		if c.Ready(t.Context()) == nil {
 			t.Error("both servers are silent, and one counts as up")
@@ -200,7 +204,7 @@ func TestForgedAnswersAreDropped(t *testing.T) {
 				if err != nil || r.Packet.Code() != radius.AccessReject {
 					t.Fatalf("the forgery counted: %v, %v", r.Packet.Code(), err)
 				}
-				if got := c.Counters()[0]; got.Dropped != 1 || got.Answered != 1 {
+				if got := c.Counters()[0]; got.Dropped != 1 || got.Answered != 1 || got.Unsigned != 0 {
 					t.Errorf("counted %+v", got)
 				}
 			})
@@ -339,9 +343,10 @@ func TestWhatCannotBeSent(t *testing.T) {
 		c := clientOf(t, func(o *upstream.Options) { o.Homes[0].NoStatus = true }, f)
 		defer c.Close()
 		for name, r := range map[string]upstream.Request{
-			"password over 128 octets": {Password: secret.FromString(strings.Repeat("a", 129))},
-			"own User-Password":        {Attributes: []upstream.Attribute{{Type: radius.UserPassword, Value: []byte("clear")}}},
-			"attribute too long":       {Attributes: []upstream.Attribute{{Type: radius.UserName, Value: make([]byte, 254)}}},
+			"password over 128 octets":  {Password: secret.FromString(strings.Repeat("a", 129))},
+			"own User-Password":         {Attributes: []upstream.Attribute{{Type: radius.UserPassword, Value: []byte("clear")}}},
+			"own Message-Authenticator": {Attributes: []upstream.Attribute{{Type: radius.MessageAuthenticator, Value: make([]byte, 16)}}},
+			"attribute too long":        {Attributes: []upstream.Attribute{{Type: radius.UserName, Value: make([]byte, 254)}}},
 		} {
 			if _, err := c.Exchange(t.Context(), r); cloud.KindOf(err) != cloud.Invalid {
 				t.Errorf("%s: got %v", name, err)
@@ -377,6 +382,7 @@ func TestNewRefuses(t *testing.T) {
 	for name, homes := range map[string][]upstream.Home{
 		"none":      nil,
 		"no port":   {{Address: "10.0.0.1", Secret: key}},
+		"half port": {{Address: "10.0.0.1:", Secret: key}},
 		"no secret": {{Address: "10.0.0.1:1812"}},
 		"twice":     {{Address: "10.0.0.1:1812", Secret: key}, {Address: "10.0.0.1:1812", Secret: key}},
 	} {
@@ -418,9 +424,7 @@ func TestReadyAsksWhoHasAnsweredNothingYet(t *testing.T) {
 		if err := c.Ready(t.Context()); err == nil || time.Since(start) != 0 {
 			t.Errorf("once more: %v after %v", err, time.Since(start))
 		}
-		other.mu.Lock()
-		other.answer = func(p radius.Packet, _ int) [][]byte { return [][]byte{other.reply(t, radius.AccessAccept, p, "")} }
-		other.mu.Unlock()
+		other.becomes(func(p radius.Packet, _ int) [][]byte { return [][]byte{other.reply(t, radius.AccessAccept, p, "")} })
 		time.Sleep(2 * upstream.DefaultProbe) // of the bubble
 		if err := c.Ready(t.Context()); err != nil {
 			t.Errorf("one of them is back: %v", err)
@@ -464,7 +468,11 @@ func TestServerWithoutStatusServer(t *testing.T) {
 		if c.Ready(t.Context()) == nil {
 			t.Error("it counts as up after a login that was lost")
 		}
-		time.Sleep(upstream.DefaultRevive + upstream.DefaultRevive/5) // of the bubble
+		time.Sleep(upstream.DefaultRevive / 2) // of the bubble
+		if c.Ready(t.Context()) == nil {
+			t.Error("it counts as up too early")
+		}
+		time.Sleep(upstream.DefaultRevive)
 		if err := c.Ready(t.Context()); err != nil {
 			t.Errorf("after a while: %v", err)
 		}

@@ -18,15 +18,25 @@ type fake struct {
 	secret secret.Bytes
 	answer func(request radius.Packet, n int) [][]byte // n: of datagrams before this one
 
-	mu   sync.Mutex
-	seen [][]byte
-	at   []time.Time
+	mu     sync.Mutex
+	seen   [][]byte
+	at     []time.Time
+	opened int
+	closed int
 }
 
 // dial opens one more pipe to the server.
 func (f *fake) dial(context.Context, string) (net.Conn, error) {
 	ours, theirs := net.Pipe()
+	f.mu.Lock()
+	f.opened++
+	f.mu.Unlock()
 	go func() {
+		defer func() {
+			f.mu.Lock()
+			f.closed++
+			f.mu.Unlock()
+		}()
 		buf := make([]byte, radius.MaxLength)
 		for {
 			n, err := theirs.Read(buf)
@@ -48,6 +58,20 @@ func (f *fake) dial(context.Context, string) (net.Conn, error) {
 		}
 	}()
 	return ours, nil
+}
+
+// sockets are how many have been opened to it, and how many of them closed.
+func (f *fake) sockets() (opened, closed int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.opened, f.closed
+}
+
+// becomes changes how it answers.
+func (f *fake) becomes(answer func(radius.Packet, int) [][]byte) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.answer = answer
 }
 
 func (f *fake) datagrams() ([][]byte, []time.Time) {
@@ -106,6 +130,8 @@ func clientOf(t *testing.T, change func(*upstream.Options), fakes ...*fake) *ups
 	return c
 }
 
-func login() upstream.Request {
-	return upstream.Request{Password: secret.FromString("pa55"), Attributes: []upstream.Attribute{{Type: radius.UserName, Value: []byte("ada")}}}
+func login() upstream.Request { return loginOf("ada") }
+
+func loginOf(user string) upstream.Request {
+	return upstream.Request{Password: secret.FromString("pa55"), Attributes: []upstream.Attribute{{Type: radius.UserName, Value: []byte(user)}}}
 }

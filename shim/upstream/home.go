@@ -26,7 +26,6 @@ type home struct {
 	sockets []*socket
 	line    line
 	down    bool
-	closed  bool
 	last    time.Time // of the last authentic answer
 	beside  sync.WaitGroup
 
@@ -56,7 +55,7 @@ func (h *home) health() health {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	switch {
-	case h.down || h.closed:
+	case h.down || h.closed():
 		return down
 	case h.last.IsZero() && !h.NoStatus:
 		return unknown
@@ -69,10 +68,14 @@ func (h *home) meet(ctx context.Context) error {
 	start := h.client.opt.Now()
 	_, err := h.exchange(ctx, h.client.opt.Patience, radius.StatusServer, Request{})
 	if err != nil && ctx.Err() == nil {
-		h.missed(start)
+		h.missed(ctx, start)
 	}
 	return err
 }
+
+// closed tells whether the client has been closed. Who holds mu, and is told no,
+// may leave behind what close will end.
+func (h *home) closed() bool { return h.client.ctx.Err() != nil }
 
 func (h *home) isDown() bool {
 	h.mu.Lock()
@@ -102,7 +105,7 @@ func (h *home) exchange(ctx context.Context, patience time.Duration, code radius
 	w := &call{reply: make(chan Reply, 1)}
 	s, err := h.reserve(ctx, w)
 	if err != nil {
-		h.missed(start)
+		h.missed(ctx, start)
 		return Reply{}, err
 	}
 	defer s.release(w)
@@ -113,8 +116,8 @@ func (h *home) exchange(ctx context.Context, patience time.Duration, code radius
 	switch {
 	case err == nil:
 		h.heard()
-	case code != radius.StatusServer && cloud.KindOf(err) != cloud.Invalid:
-		h.missed(start)
+	case code != radius.StatusServer:
+		h.missed(ctx, start)
 	}
 	return reply, err
 }
@@ -216,11 +219,12 @@ func (h *home) heard() {
 
 // missed notes a request of start that was given up: unless others had an
 // answer meanwhile the server is down now, and asked whether it is back. Its
-// sockets are left behind: its name may lead to another address by then.
-func (h *home) missed(start time.Time) {
+// sockets are left behind: its name may lead to another address by then. A
+// caller that has left (ctx), or closed the client, says nothing of a server.
+func (h *home) missed(ctx context.Context, start time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.down || h.closed || h.last.After(start) {
+	if h.down || h.closed() || errors.Is(ctx.Err(), context.Canceled) || h.last.After(start) {
 		return
 	}
 	h.down = true
@@ -268,10 +272,10 @@ func (h *home) revive() {
 	h.client.opt.Log.Info("RADIUS server is tried again", "server", h.Address)
 }
 
-// close shuts the sockets and waits for their readers.
+// close shuts the sockets and waits for their readers; the client's context has
+// ended before.
 func (h *home) close() {
 	h.mu.Lock()
-	h.closed = true
 	for _, s := range h.sockets {
 		s.retire()
 	}

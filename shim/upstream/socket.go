@@ -82,7 +82,7 @@ func (h *home) reserve(ctx context.Context, w *call) (*socket, error) {
 	s.take(w)
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.closed {
+	if h.closed() {
 		s.retire()
 		s.release(w)
 		return nil, h.gone()
@@ -96,7 +96,7 @@ func (h *home) reserve(ctx context.Context, w *call) (*socket, error) {
 func (h *home) open(w *call) (*socket, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.closed {
+	if h.closed() {
 		return nil, h.gone()
 	}
 	for _, s := range h.sockets {

@@ -115,7 +115,7 @@ func (h *home) reserveStream(ctx context.Context, w *call) (*socket, error) {
 	s.take(w)
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.closed {
+	if h.closed() {
 		s.retire()
 		s.release(w)
 		return nil, h.gone()
@@ -148,7 +148,7 @@ func (h *home) watch(s *socket) {
 		}
 		if _, err := h.exchange(h.client.ctx, o.Patience, radius.StatusServer, Request{}); err != nil && s.stream.heard().Before(start) {
 			s.stream.fail(fmt.Errorf("the connection is dead: %w", err))
-			h.missed(start)
+			h.missed(h.client.ctx, start)
 			return
 		}
 	}

@@ -1,0 +1,285 @@
+package upstream_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"mfabridge/internal/secret"
+	"mfabridge/shim/radius"
+	"mfabridge/shim/upstream"
+)
+
+// only answers one user, some time after the test began.
+func (f *fake) only(t *testing.T, user string, after time.Duration) func(radius.Packet, int) [][]byte {
+	start := time.Now()
+	return func(p radius.Packet, _ int) [][]byte {
+		if string(userOf(p)) != user || time.Since(start) < after {
+			return nil
+		}
+		return [][]byte{f.reply(t, radius.AccessAccept, p, "")}
+	}
+}
+
+// A login that is lost says nothing of a server that answered another one
+// meanwhile.
+func TestServerThatAnswersOthersIsUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		f.answer = f.only(t, "bob", 0)
+		c := clientOf(t, nil, f)
+		lost := make(chan error, 1)
+		go func() {
+			_, err := c.Exchange(t.Context(), login())
+			lost <- err
+		}()
+		time.Sleep(time.Second) // of the bubble
+		if _, err := c.Exchange(t.Context(), loginOf("bob")); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-lost; err == nil {
+			t.Fatal("who is not answered is let in")
+		}
+		if got := c.Counters()[0]; got.Down || got.Lost != 1 || got.Answered != 1 {
+			t.Errorf("counted %+v", got)
+		}
+	})
+}
+
+// The socket of a server that is down is left to the logins that wait on it,
+// and closed with the last of them.
+func TestLoginsOutliveTheHealthOfTheirServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		f.answer = f.only(t, "bob", 4500*time.Millisecond)
+		c := clientOf(t, nil, f)
+		late := make(chan error, 1)
+		go func() {
+			time.Sleep(2 * time.Second) // of the bubble
+			_, err := c.Exchange(t.Context(), loginOf("bob"))
+			late <- err
+		}()
+		if _, err := c.Exchange(t.Context(), login()); err == nil {
+			t.Fatal("who is not answered is let in")
+		}
+		synctest.Wait()
+		if _, closed := f.sockets(); closed != 0 || !c.Counters()[0].Down {
+			t.Errorf("%d sockets are closed, counted %+v", closed, c.Counters()[0])
+		}
+		if err := <-late; err != nil {
+			t.Errorf("the login that waited on: %v", err)
+		}
+		synctest.Wait()
+		if opened, closed := f.sockets(); opened != 1 || closed != 1 || c.Counters()[0].Down {
+			t.Errorf("%d of %d sockets are closed, counted %+v", closed, opened, c.Counters()[0])
+		}
+		if _, err := c.Exchange(t.Context(), loginOf("bob")); err != nil {
+			t.Errorf("over a new socket: %v", err)
+		}
+	})
+}
+
+// flawed is a socket of which some reads fail.
+type flawed struct {
+	net.Conn
+	reads  *atomic.Int64   // of all sockets
+	faults map[int64]error // by the number of the read, from 1
+}
+
+func (f *flawed) Read(b []byte) (int, error) {
+	if err := f.faults[f.reads.Add(1)]; err != nil {
+		return 0, err
+	}
+	return f.Conn.Read(b)
+}
+
+// What a host says of a port (ICMP) ends no socket: anybody can say it. A socket
+// that cannot be read any more is not asked over again.
+func TestSocketThatCannotBeRead(t *testing.T) {
+	for name, test := range map[string]struct {
+		faults map[int64]error
+		opened int
+	}{
+		"refused": {map[int64]error{1: &net.OpError{Op: "read", Err: syscall.ECONNREFUSED}}, 1},
+		"ended":   {map[int64]error{2: io.EOF}, 2},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFake()
+			f.always(t, radius.AccessAccept)
+			var reads atomic.Int64
+			c := clientOf(t, func(o *upstream.Options) {
+				o.Dial = func(ctx context.Context, address string) (net.Conn, error) {
+					conn, err := f.dial(ctx, address)
+					return &flawed{Conn: conn, reads: &reads, faults: test.faults}, err
+				}
+			}, f)
+			for range 2 {
+				mustAccept(t, c)
+				synctest.Wait()
+			}
+			if opened, closed := f.sockets(); opened != test.opened || closed != opened-1 {
+				t.Errorf("%s: %d of %d sockets are closed", name, closed, opened)
+			}
+		})
+	}
+}
+
+// Without a way to it a server is down.
+func TestServerThatCannotBeDialed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := clientOf(t, func(o *upstream.Options) {
+			o.Dial = func(context.Context, string) (net.Conn, error) { return nil, errors.New("no such host") }
+		}, newFake())
+		mustFail(t, c, "no such host")
+		if !c.Counters()[0].Down {
+			t.Error("it counts as up")
+		}
+	})
+}
+
+// A socket that was being opened when the client closed is closed as well, and
+// afterwards none is opened.
+func TestCloseWhileASocketIsOpened(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, gate, done := newFake(), make(chan struct{}), make(chan error, 1)
+		c := clientOf(t, func(o *upstream.Options) {
+			o.Dial = func(ctx context.Context, address string) (net.Conn, error) {
+				<-gate
+				return f.dial(ctx, address)
+			}
+		}, f)
+		go func() {
+			_, err := c.Exchange(t.Context(), login())
+			done <- err
+		}()
+		synctest.Wait()
+		c.Close()
+		close(gate)
+		if err := <-done; !errors.Is(err, net.ErrClosed) {
+			t.Errorf("the login that waited: %v", err)
+		}
+		if _, err := c.Exchange(t.Context(), login()); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("a login afterwards: %v", err)
+		}
+		synctest.Wait()
+		if opened, closed := f.sockets(); opened != 1 || closed != 1 {
+			t.Errorf("%d of %d sockets are closed", closed, opened)
+		}
+	})
+}
+
+// A server is not down since whoever asked it has left, or has been closed.
+func TestWhoLeavesMarksNobodyDown(t *testing.T) {
+	for name, leave := range map[string]func(*upstream.Client, context.CancelFunc){
+		"the caller": func(_ *upstream.Client, cancel context.CancelFunc) { cancel() },
+		"the client": func(c *upstream.Client, _ context.CancelFunc) { c.Close() },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			first, second := newFake(), newFake()
+			c := clientOf(t, nil, first, second)
+			ctx, cancel := context.WithCancel(t.Context())
+			done := make(chan error, 1)
+			go func() {
+				_, err := c.Exchange(ctx, login())
+				done <- err
+			}()
+			synctest.Wait()
+			leave(c, cancel)
+			if err := <-done; err == nil || ctx.Err() != nil && !errors.Is(err, context.Canceled) {
+				t.Errorf("%s: %v", name, err)
+			}
+			for _, got := range c.Counters() {
+				if got.Down {
+					t.Errorf("%s: counted %+v", name, got)
+				}
+			}
+			if seen, _ := second.datagrams(); len(seen) != 0 {
+				t.Errorf("%s: the second server was asked", name)
+			}
+			cancel()
+		})
+	}
+}
+
+// A server that has answered once is not asked whether it is there; a closed
+// client has none.
+func TestReadyAsksOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		f.always(t, radius.AccessAccept)
+		c := clientOf(t, nil, f)
+		for range 3 {
+			if err := c.Ready(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}
+		if n := len(probesOf(t, f)); n != 1 {
+			t.Errorf("%d Status-Server were sent", n)
+		}
+		c.Close()
+		if c.Ready(t.Context()) == nil {
+			t.Error("a closed client has a server")
+		}
+	})
+}
+
+// Once a login was answered nobody goes on asking whether the server is back.
+func TestAnsweredLoginEndsTheProbes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		c := clientOf(t, nil, f)
+		mustFail(t, c, "does not answer")
+		f.becomes(f.only(t, "ada", 0)) // and no Status-Server
+		mustAccept(t, c)
+		time.Sleep(time.Minute) // of the bubble
+		if n := len(probesOf(t, f)); n != 0 {
+			t.Errorf("%d Status-Server were sent", n)
+		}
+	})
+}
+
+// Only a right Accounting-Response is an answer to Accounting-Request; it needs
+// no Message-Authenticator, for what it says opens nothing.
+func TestAccounting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		f.answer = func(p radius.Packet, n int) [][]byte {
+			if err := radius.NewSecret(f.secret.Reveal()).VerifyAccounting(p); err != nil || p.Code() != radius.AccountingRequest {
+				t.Errorf("%v came in: %v", p.Code(), err)
+			}
+			switch n {
+			case 0:
+				return [][]byte{unsigned(&fake{secret: secret.FromString("another secret")}, radius.AccountingResponse, p, nil)}
+			case 1:
+				return [][]byte{f.reply(t, radius.AccessAccept, p, "")}
+			}
+			return [][]byte{unsigned(f, radius.AccountingResponse, p, nil)}
+		}
+		c := clientOf(t, nil, f)
+		if err := c.Account(t.Context(), []upstream.Attribute{{Type: 40, Value: []byte{0, 0, 0, 1}}}); err != nil {
+			t.Fatal(err)
+		}
+		if got := c.Counters()[0]; got.Sent != 3 || got.Dropped != 2 || got.Answered != 1 || got.Unsigned != 0 {
+			t.Errorf("counted %+v", got)
+		}
+	})
+}
+
+// A port for accounting answers Status-Server its own way (RFC 5997 section 4.2).
+func TestAccountingPortAnswersStatusServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		f.answer = func(p radius.Packet, _ int) [][]byte {
+			return [][]byte{unsigned(f, radius.AccountingResponse, p, nil)}
+		}
+		if err := clientOf(t, nil, f).Check(t.Context())["home0:1812"]; err != nil {
+			t.Error(err)
+		}
+	})
+}
