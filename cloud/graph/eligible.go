@@ -37,7 +37,8 @@ func (e *eligibility) names(ids []string) bool {
 }
 
 // mayTakeRoles reads who may take a role on, anew every few minutes. That Graph
-// does not tell this application is no error, but a check.
+// does not tell this application is no error, but a check. That it has told
+// before and does not any more is one: the check was made by then.
 func (d *Directory) mayTakeRoles(ctx context.Context) (*eligibility, error) {
 	return d.eligible.get(d.o.Now, func() (*eligibility, error) {
 		list, err := all[struct {
@@ -47,11 +48,12 @@ func (d *Directory) mayTakeRoles(ctx context.Context) (*eligibility, error) {
 			} `json:"principal"`
 		}](ctx, d.client, v1, eligiblePath, nil)
 		var e eligibility
+		told := d.eligible.value != nil && d.eligible.value.hidden == ""
 		switch refused, ok := errors.AsType[*cloud.Error](err); {
 		case err == nil:
 		case ok && refused.Kind == cloud.Invalid && strings.Contains(refused.Message, " "+noPremium):
 			e.none = true
-		case ok && slices.Contains([]cloud.Kind{cloud.Denied, cloud.Invalid, cloud.NotFound, cloud.Unsupported}, refused.Kind) && !isCredential(err):
+		case ok && slices.Contains([]cloud.Kind{cloud.Denied, cloud.Invalid, cloud.NotFound, cloud.Unsupported}, refused.Kind) && !isCredential(err) && !told:
 			e.hidden = refused.Message
 		default:
 			return nil, fmt.Errorf("who may take a role on cannot be read: %w", err)

@@ -71,7 +71,7 @@ func (d *Directory) lookUp(ctx context.Context, property string, values []string
 		case err == nil:
 		case cloud.KindOf(err) != cloud.Invalid:
 			return nil, fmt.Errorf("users cannot be looked up: %w", err)
-		case len(asked[n]) > 1:
+		default:
 			if list, err = d.oneByOne(ctx, property, asked[n]); err != nil {
 				return nil, err
 			}
@@ -86,22 +86,30 @@ func (d *Directory) lookUp(ctx context.Context, property string, values []string
 	return found, nil
 }
 
+// wellFormed are values that nobody has, and that are written as they should be.
+var wellFormed = map[string]string{"id": "00000000-0000-4000-8000-000000000000", "userPrincipalName": "nobody@contoso.example",
+	"onPremisesSecurityIdentifier": "S-1-5-21-0-0-0-0"}
+
 // oneByOne asks for each value by itself: one that Graph finds wrong is
-// nobody's, and keeps nobody from finding the others.
+// nobody's, and keeps nobody from finding the others. One that is not wrong is
+// asked for besides: where Graph refuses that, too, it takes no such question,
+// and it is not known whose any of them is.
 func (d *Directory) oneByOne(ctx context.Context, property string, values []string) (users []user, err error) {
 	var items []*item
-	for _, v := range values {
+	for _, v := range append(slices.Clone(values), wellFormed[property]) {
 		items = append(items, usersWith(property, []string{v}))
 	}
 	if err := d.client.reads(ctx, v1, items); err != nil {
 		return nil, err
 	}
-	for _, i := range items {
+	for n, i := range items {
 		list, err := whole[user](ctx, d.client, i)
-		if err != nil && cloud.KindOf(err) != cloud.Invalid {
-			return nil, fmt.Errorf("users cannot be looked up: %w", err)
+		switch {
+		case err == nil:
+			users = append(users, list...)
+		case n == len(values), len(list) > 0, cloud.KindOf(err) != cloud.Invalid:
+			return nil, fmt.Errorf("users cannot be looked up by %s: %w", property, err)
 		}
-		users = append(users, list...)
 	}
 	return users, nil
 }

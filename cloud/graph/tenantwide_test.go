@@ -75,6 +75,29 @@ func TestWhoMayTakeARoleOn(t *testing.T) {
 	}
 }
 
+// Who has been told who may take a role on, and is not any more, does not go on
+// as if nobody might: preflight has said that it is known.
+func TestWhoMayTakeARoleOnIsHiddenMeanwhile(t *testing.T) {
+	for name, before := range map[string]int{"told before": 0, "never told": 403} {
+		x := newTenant(t)
+		now, status := time.Now(), before
+		d := x.open(func(o *graph.Options) { o.Now = func() time.Time { return now } })
+		x.fault = func(_, path string, _ int) (int, http.Header) {
+			if strings.Contains(path, "roleEligibility") {
+				return status, nil
+			}
+			return 0, nil
+		}
+		_, err := d.Read(t.Context(), []cloud.UserID{adaID})
+		check(t, err)
+		now, status = now.Add(11*time.Minute), 403
+		users, err := d.Read(t.Context(), []cloud.UserID{adaID})
+		if before == 0 && cloud.KindOf(err) != cloud.Denied || before != 0 && (err != nil || users[0].ID != adaID) {
+			t.Errorf("%s: %+v, %v", name, users, err)
+		}
+	}
+}
+
 // The same over the rehearsal, which asks for a permission for it.
 func TestRehearsalOfWhoMayTakeARoleOn(t *testing.T) {
 	r := rehearse(t, engine.Assumptions{}, time.Now, "limits=none", "page=1", "eligible=user2@contoso.example", "eligible=helpers")

@@ -190,6 +190,30 @@ func TestAKeyThatGraphFindsWrong(t *testing.T) {
 	}
 }
 
+// That Graph takes no such question at all is no matter of the keys: else nobody
+// would be anybody, and a plan would say so of each.
+func TestAQuestionThatGraphDoesNotTake(t *testing.T) {
+	sid := func(n int) cloud.Key { return cloud.Key{Kind: cloud.BySID, Value: fmt.Sprintf("S-1-5-21-1-2-3-%d", n)} }
+	for name, fault := range map[string]func(method, path string) bool{
+		"by this property": func(_, path string) bool { return strings.Contains(path, "filter=onPremisesSecurityIdentifier") },
+		"a batch":          func(_, path string) bool { return path == "/$batch" },
+	} {
+		for _, keys := range [][]cloud.Key{{sid(1101)}, {sid(1101), sid(1102), {Kind: cloud.ByUPN, Value: "ada@contoso.example"}}} {
+			x := newTenant(t)
+			d := x.open()
+			x.fault = func(method, path string, _ int) (int, http.Header) {
+				if fault(method, path) {
+					return 400, nil
+				}
+				return 0, nil
+			}
+			if found, err := d.Find(t.Context(), keys); cloud.KindOf(err) != cloud.Invalid {
+				t.Errorf("%s, %d keys: %v, %v", name, len(keys), found, err)
+			}
+		}
+	}
+}
+
 // Who was deleted can be restored for a while; where Graph does not say, that is
 // an error.
 func TestRestorable(t *testing.T) {
