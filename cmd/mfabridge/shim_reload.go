@@ -66,29 +66,34 @@ func (m *primaries) takeable(ctx context.Context, log *slog.Logger, loses func(c
 	names := slices.Sorted(maps.Keys(m.byName))
 	problems, all := make([]error, len(names)), new(sync.WaitGroup)
 	for i, name := range names {
-		all.Go(func() {
-			limit, cancel := context.WithTimeout(ctx, askPatience)
-			defer cancel()
-			problems[i] = m.look(limit, name, func(good bool, line string) {
-				if !good {
-					log.Warn("asked in vain before a reload", "cause", line)
-				}
-			})
-		})
+		all.Go(func() { problems[i] = m.refuses(ctx, name, log, loses) })
 	}
 	all.Wait()
-	for i, err := range problems {
-		if err == nil || saysNo(err) {
-			continue
-		}
-		if lost := loses(ctx, names[i]); lost != "" {
-			problems[i] = hint.Wrap(fmt.Errorf("%w, and %s", err, lost), cmp.Or(hint.Of(err), "mend it")+"; or leave it as it was for now")
-			continue
-		}
-		log.Warn("a primary cannot be asked just now; the configuration is taken all the same", "primary", names[i], "cause", err.Error(), "hint", hint.Of(err))
-		problems[i] = nil
+	if ctx.Err() != nil { // nobody was asked to the end
+		return fmt.Errorf("what is new was not asked: %w", ctx.Err())
 	}
 	return errors.Join(problems...)
+}
+
+// refuses asks one primary. The error is why it is not to be taken.
+func (m *primaries) refuses(ctx context.Context, name string, log *slog.Logger, loses func(ctx context.Context, name string) string) error {
+	limit, cancel := context.WithTimeout(ctx, askPatience)
+	defer cancel()
+	err := m.look(limit, name, func(good bool, line string) {
+		if !good {
+			log.Warn("asked in vain before a reload", "cause", line)
+		}
+	})
+	if err == nil || saysNo(err) {
+		return err
+	}
+	if lost := loses(ctx, name); lost != "" {
+		return hint.Wrap(fmt.Errorf("%w, and %s", err, lost), cmp.Or(hint.Of(err), "mend it")+"; or leave it as it was for now")
+	}
+	if ctx.Err() == nil {
+		log.Warn("a primary cannot be asked just now; the configuration is taken all the same", "primary", name, "cause", err.Error(), "hint", hint.Of(err))
+	}
+	return nil
 }
 
 // loses says which client's first factor is to be a primary from now on, and is

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"mfabridge/internal/ldapconn/ldaptest"
+	"mfabridge/shim/config"
+)
+
+// away are primaries whose servers do not answer.
+func away(t *testing.T, names ...string) *primaries {
+	t.Helper()
+	p := &program{streams: streams{in: strings.NewReader(""), out: io.Discard, err: io.Discard}, now: time.Now}
+	made := newPrimaries()
+	for _, name := range names {
+		c := &config.Primary{URLs: []string{ldaptest.Dead(t)}, BaseDN: "dc=corp,dc=example", Patience: time.Second, Failures: 3, Window: time.Minute}
+		if err := made.bind(name, c, config.Usernames{}, p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Cleanup(func() {
+		if err := made.close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return made
+}
+
+// A shim or an engine that is stopped while it asks takes nothing: what nobody
+// was asked about is not merely away.
+func TestReloadThatIsCutShortTakesNothing(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	loses := func(context.Context, string) string { return "" }
+	for _, first := range []*primaries{away(t, "corp"), newPrimaries()} {
+		if err := first.takeable(ctx, slog.New(slog.DiscardHandler), loses); !errors.Is(err, context.Canceled) {
+			t.Errorf("%d primaries: %v", len(first.byName), err)
+		}
+	}
+}
+
+// However many primaries are away, who would lose by it is asked at once: a
+// reload asks for twenty seconds at the most.
+func TestReloadAsksAtOnceWhoWouldLose(t *testing.T) {
+	first := away(t, "corp", "old", "third")
+	var all sync.WaitGroup
+	all.Add(len(first.byName))
+	loses := func(ctx context.Context, name string) string {
+		all.Done()
+		met := make(chan struct{})
+		go func() { all.Wait(); close(met) }()
+		select {
+		case <-met:
+			return "client " + name + " would lose"
+		case <-time.After(10 * time.Second):
+			return "nobody else is asked meanwhile"
+		}
+	}
+	err := first.takeable(t.Context(), slog.New(slog.DiscardHandler), loses)
+	for name := range first.byName {
+		if err == nil || !strings.Contains(err.Error(), "client "+name+" would lose") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
