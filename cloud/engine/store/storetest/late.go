@@ -157,6 +157,7 @@ func inItsOrder(t *testing.T, p Place) {
 		clock(tx, 3)
 		return errors.Join(append(errs, tx.SetClock("id-1", "no such token", engine.Clock{Last: 4}))...)
 	})
+	viewed(t, s, func(r engine.Reader) error { return clockStands(r, 3) })
 	update(t, s, func(tx engine.Tx) error {
 		errs := []error{tx.SetClock("id-1", "token-1", engine.Clock{Last: 5}), tx.SetClock("id-1", "token-1", engine.Clock{Last: 6})}
 		clock(tx, 6)
@@ -166,6 +167,7 @@ func inItsOrder(t *testing.T, p Place) {
 		clock(tx, 7)
 		return errors.Join(errs...)
 	})
+	viewed(t, s, func(r engine.Reader) error { return clockStands(r, 7) })
 	update(t, s, func(tx engine.Tx) error {
 		c := sampleChallenge()
 		errs := []error{tx.PutChallenge(c)}
@@ -195,5 +197,83 @@ func inItsOrder(t *testing.T, p Place) {
 	})
 	if err != nil {
 		t.Error(err)
+	}
+}
+
+// viewed reads what is there.
+func viewed(t *testing.T, s engine.Store, read func(engine.Reader) error) {
+	t.Helper()
+	if err := s.View(t.Context(), read); err != nil {
+		t.Error(err)
+	}
+}
+
+// clockStands checks which step of the sample's generator was used last.
+func clockStands(r engine.Reader, want int64) error {
+	tokens, err := r.Tokens("id-1")
+	if err != nil || len(tokens) != 1 || tokens[0].Last != want {
+		return fmt.Errorf("the step that was used last: %+v, %v; not %d", tokens, err, want)
+	}
+	return nil
+}
+
+// apartFromOthers has several rows of a kind wait together, and after the first
+// of them one that may not: each is found by all that names it, within the
+// update and after it, and what is set last stands.
+func apartFromOthers(t *testing.T, p Place) {
+	s := p.opens(t)
+	token := sampleToken()
+	update(t, s, func(tx engine.Tx) error {
+		other := token
+		other.ID, other.Serial, other.Fingerprint = "token-2", "s2", "f2"
+		return errors.Join(tx.PutToken(&token), tx.PutToken(&other))
+	})
+	look := func(r engine.Reader) error {
+		for id, tries := range map[string]int{"0001 a": 1, "0001 b": 2, "0002 a": 3, "0002 b": 0, "0003 a": 0} {
+			a, err := r.Attempt(cloud.ChallengeID(id[:4]), id[5:])
+			if err != nil || (a != nil) != (tries > 0) || a != nil && a.Tries != tries {
+				return fmt.Errorf("attempt %s: %+v, %v", id, a, err)
+			}
+		}
+		for n, id := range []cloud.ChallengeID{"0001", "0002"} {
+			c, err := r.Challenge(id)
+			if err != nil || c == nil || c.ID != id || c.Tries != n {
+				return fmt.Errorf("challenge %s: %+v, %v", id, c, err)
+			}
+		}
+		if c, err := r.Challenge("0003"); c != nil || err != nil {
+			return fmt.Errorf("a challenge that nobody put: %+v, %v", c, err)
+		}
+		tokens, err := r.Tokens("id-1")
+		if err != nil || len(tokens) != 2 || tokens[0].Last != 8 || tokens[1].Last != 9 {
+			return fmt.Errorf("clocks: %+v, %v", tokens, err)
+		}
+		return nil
+	}
+	for _, waits := range []bool{true, false} {
+		update(t, s, func(tx engine.Tx) error {
+			var errs []error
+			for n, id := range []cloud.ChallengeID{"0001", "0002"} {
+				c := sampleChallenge()
+				c.ID, c.Key, c.Tries = id, "", 9
+				errs = append(errs, tx.PutChallenge(c))
+				if c.Tries = n; !waits {
+					errs = append(errs, tx.SetMeta("n", []byte("1")))
+				}
+				errs = append(errs, tx.PutChallenge(c))
+			}
+			for _, a := range []engine.Attempt{{Challenge: "0001", Key: "a", Tries: 9, At: epoch}, {Challenge: "0001", Key: "a", Tries: 1, At: epoch}, {Challenge: "0001", Key: "b", Tries: 2, At: epoch}, {Challenge: "0002", Key: "a", Tries: 3, At: epoch}} {
+				errs = append(errs, tx.PutAttempt(&a))
+			}
+			for _, k := range []struct {
+				id   string
+				last int64
+			}{{"token-1", 7}, {"token-2", 9}, {"token-1", 8}} {
+				errs = append(errs, tx.SetClock("id-1", k.id, engine.Clock{Last: k.last}))
+			}
+			errs = append(errs, tx.SetClock("id-2", "token-1", engine.Clock{Last: 99}))
+			return errors.Join(append(errs, look(tx))...)
+		})
+		viewed(t, s, look)
 	}
 }

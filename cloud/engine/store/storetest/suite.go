@@ -19,6 +19,7 @@ func Suite(t *testing.T, open func(t *testing.T) Place) {
 		"updates at once are serial":            updatesAtOnce,
 		"updates at random":                     updatesAtRandom,
 		"rows keep their order":                 inItsOrder,
+		"rows are told apart":                   apartFromOthers,
 		"what was sent is forgotten":            sentIsForgotten,
 		"slips end":                             slipsEnd,
 		"values go":                             valuesGo,
