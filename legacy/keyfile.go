@@ -143,11 +143,7 @@ func keyFileError(name string, err error) error {
 	case errors.Is(err, pskc.ErrKey):
 		return hint.Wrap(fmt.Errorf("%s: %w", name, err), "give the key or the pass phrase that came with this very file")
 	}
-	advice := hint.Of(err)
-	if advice == "" {
-		advice = "ask the token's vendor for the file again, or take it out of the export"
-	}
-	return hint.Wrap(fmt.Errorf("%s cannot be read: %w", name, err), advice)
+	return hint.Default(fmt.Errorf("%s cannot be read: %w", name, err), "ask the token's vendor for the file again, or take it out of the export")
 }
 
 // isName tells whether a container's user may be a Username or a

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -196,7 +195,7 @@ func stoppedRun(err error, begun bool) error {
 		return &exit{code: exitStale, err: err}
 	}
 	if _, ok := errors.AsType[*migrate.LimitError](err); ok {
-		return &exit{code: exitNotNow, err: hint.Wrap(err, cmp.Or(hint.Of(err), goOn))}
+		return &exit{code: exitNotNow, err: hint.Default(err, goOn)}
 	}
 	if _, ok := errors.AsType[*migrate.QuietError](err); ok {
 		return &exit{code: exitNotNow, err: err}
@@ -206,9 +205,9 @@ func stoppedRun(err error, begun bool) error {
 	}
 	switch exitCode(err) {
 	case exitInterrupted, exitUnavailable:
-		return hint.Wrap(err, cmp.Or(hint.Of(err), goOn))
+		return hint.Default(err, goOn)
 	case exitNotNow:
-		return hint.Wrap(err, cmp.Or(hint.Of(err), "wait until the other run has ended, then run the same command again"))
+		return hint.Default(err, "wait until the other run has ended, then run the same command again")
 	}
 	return err
 }

@@ -188,7 +188,7 @@ func (p *program) restoreFile(ctx context.Context, t place, from string, ids []a
 		return r, err
 	}
 	if err := sqlite.Intact(ctx, temp); err != nil {
-		return r, hint.Wrap(fmt.Errorf("backup %s: %w", from, err), hint.Of(err))
+		return r, fmt.Errorf("backup %s: %w", from, err)
 	}
 	s, err := sqlite.Open(ctx, temp, sqlite.Options{})
 	if err != nil {

@@ -85,7 +85,7 @@ func (p *program) invite(c *cli.Context) error {
 		var errs []error
 		for i := range users {
 			if err := reinvite(c, e, by, &users[i]); err != nil {
-				errs = append(errs, hint.Wrap(fmt.Errorf("%s: %w", migrate.Plain(users[i].user.UPN), err), hint.Of(err)))
+				errs = append(errs, fmt.Errorf("%s: %w", migrate.Plain(users[i].user.UPN), err))
 			}
 		}
 		if c.Bool("mail") {

@@ -163,7 +163,7 @@ func (p *program) onStoreOf(c *cli.Context, conf *config.Config, use func(*embed
 	}
 	e, err := p.open(c.Context, t, sqlite.Options{})
 	if err != nil {
-		return hint.Wrap(fmt.Errorf("store: %w", err), hint.Of(err))
+		return fmt.Errorf("store: %w", err)
 	}
 	defer func() { err = errors.Join(err, e.Close()) }()
 	return use(e)
@@ -231,7 +231,7 @@ func (p *program) number(ref string) (string, error) {
 	}
 	word, err := p.secretText(ref)
 	if err != nil {
-		return "", hint.Wrap(fmt.Errorf("--number: %w", err), hint.Of(err))
+		return "", fmt.Errorf("--number: %w", err)
 	}
 	return string(bytes.TrimSpace(word.Reveal())), nil
 }

@@ -135,7 +135,7 @@ func (p *program) openServerAs(ctx context.Context, path string, change func(*co
 		return nil, err
 	}
 	if s.embedded, err = p.openWith(ctx, t, sqlite.Options{}, s.delivery); err != nil {
-		return nil, hint.Wrap(fmt.Errorf("store: %w", err), hint.Of(err))
+		return nil, fmt.Errorf("store: %w", err)
 	}
 	if err := s.delivery.attach(ctx, s.Engine); err != nil {
 		return nil, err
@@ -197,7 +197,7 @@ func (p *program) checkServer(ctx context.Context, path string) (*embedded, erro
 	}
 	d, err := openDelivery(conf.Channels, conf.PublicURL, nil, p.now, p.logger()) // its secrets can be read
 	if err := errors.Join(err, d.Close()); err != nil {
-		return nil, hint.Wrap(err, hint.Of(err))
+		return nil, err
 	}
 	return p.open(ctx, t, sqlite.Options{})
 }
@@ -274,7 +274,7 @@ func (p *program) certificate(name serve.Listener, files *config.TLS, log *slog.
 		log.Error("the certificate was not read again; the one before stays", "listener", name, "err", err)
 	})
 	if err != nil {
-		return nil, hint.Wrap(fmt.Errorf("listeners.%s.tls: %w", name, err), hint.Of(err))
+		return nil, fmt.Errorf("listeners.%s.tls: %w", name, err)
 	}
 	return cert, nil
 }

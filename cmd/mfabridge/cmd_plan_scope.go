@@ -9,7 +9,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"mfabridge/cloud"
-	"mfabridge/internal/hint"
 	"mfabridge/migrate"
 )
 
@@ -32,7 +31,7 @@ func selections(c *cli.Context, opt *migrate.Options) error {
 	}
 	var err error
 	if opt.Scope, err = migrate.ParseSelection(c.String("scope"), open); err != nil {
-		return &exit{code: exitUsage, err: hint.Wrap(fmt.Errorf("--scope: %w", err), hint.Of(err))}
+		return &exit{code: exitUsage, err: fmt.Errorf("--scope: %w", err)}
 	}
 	if opt.Scope.Share > 0 {
 		return usage("--scope cannot be a share", "make a wave of it: --wave pilot="+opt.Scope.Given)
@@ -40,12 +39,12 @@ func selections(c *cli.Context, opt *migrate.Options) error {
 	for _, given := range c.StringSlice("wave") {
 		w, err := migrate.ParseWave(given, open)
 		if err != nil {
-			return &exit{code: exitUsage, err: hint.Wrap(fmt.Errorf("--wave: %w", err), hint.Of(err))}
+			return &exit{code: exitUsage, err: fmt.Errorf("--wave: %w", err)}
 		}
 		opt.Waves = append(opt.Waves, w)
 	}
 	if err := migrate.CheckWaves(opt.Waves); err != nil {
-		return &exit{code: exitUsage, err: hint.Wrap(fmt.Errorf("--wave: %w", err), hint.Of(err))}
+		return &exit{code: exitUsage, err: fmt.Errorf("--wave: %w", err)}
 	}
 	return nil
 }

@@ -138,7 +138,7 @@ func (p *program) shimTest(c *cli.Context) (err error) {
 	var password secret.Bytes
 	if ref := c.String("password"); ref != "" {
 		if password, err = secret.Load(ref); err != nil {
-			return hint.Wrap(fmt.Errorf("--password: %w", err), hint.Of(err))
+			return fmt.Errorf("--password: %w", err)
 		}
 	}
 	in, err := p.openInside(parts, client, slog.New(slog.NewJSONHandler(eventPrinter{p}, nil)))

@@ -104,7 +104,7 @@ func ldapClient(c *cli.Context) (*ldapconn.Client, error) {
 			return nil, hint.Wrap(fmt.Errorf("--ldap-ca cannot be read: %w", err), "name a PEM file with the authority's certificate")
 		}
 		if cfg.CA, err = ldapconn.ReadCA(text); err != nil {
-			return nil, hint.Wrap(fmt.Errorf("--ldap-ca %s: %w", path, err), hint.Of(err))
+			return nil, fmt.Errorf("--ldap-ca %s: %w", path, err)
 		}
 	}
 	if ref := c.String("ldap-password"); ref != "" {

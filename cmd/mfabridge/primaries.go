@@ -137,7 +137,7 @@ func (m *primaries) check(ctx context.Context, w io.Writer, whose string) error 
 	for _, name := range slices.Concat(slices.Sorted(maps.Keys(m.homes)), slices.Sorted(maps.Keys(m.directories))) {
 		err := m.look(ctx, name, func(_ bool, line string) { fmt.Fprintln(w, whose+line) })
 		if err != nil && whose != "" {
-			err = hint.Wrap(fmt.Errorf("%s%w", whose, err), hint.Of(err))
+			err = fmt.Errorf("%s%w", whose, err)
 		}
 		problems = append(problems, err)
 	}
@@ -236,7 +236,7 @@ func (m *primaries) askDirectory(ctx context.Context, name string, say func(bool
 	}
 	if !slices.Contains(failed, nil) {
 		why := failed[max(0, slices.IndexFunc(failed, saysNo))] // what mending it needs says more than that others are away
-		return hint.Wrap(fmt.Errorf("no server of primary %s can be asked: %w", name, why), cmp.Or(hint.Of(why), directoryAdvice(why)))
+		return hint.Default(fmt.Errorf("no server of primary %s can be asked: %w", name, why), directoryAdvice(why))
 	}
 	people, ok := m.byName[name].(*primary.LDAP)
 	if !ok {
@@ -245,7 +245,7 @@ func (m *primaries) askDirectory(ctx context.Context, name string, say func(bool
 	some, err := people.Peopled(ctx)
 	switch {
 	case err != nil:
-		return hint.Wrap(fmt.Errorf("primary %s: nobody can be looked up: %w", name, err), cmp.Or(hint.Of(err), directoryAdvice(err)))
+		return hint.Default(fmt.Errorf("primary %s: nobody can be looked up: %w", name, err), directoryAdvice(err))
 	case !some:
 		return hint.Wrap(&unusable{fmt.Sprintf("primary %s: nobody below %s can be seen whom the filter meets", name, c.BaseDN), errNobody},
 			"check base_dn, and what bind_dn may read; where the directory is not Active Directory, say filter, account_attribute, upn_attribute and sid_attribute (docs/shim.md has an example)")

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -161,14 +160,14 @@ func inEngine(err error) error {
 	if err == nil {
 		return nil
 	}
-	return hint.Wrap(fmt.Errorf("engine.config: %w", err), hint.Of(err))
+	return fmt.Errorf("engine.config: %w", err)
 }
 
 // farEngine is an engine elsewhere.
 func (p *program) farEngine(conf *config.Engine) (*remote.Client, error) {
 	c, err := remote.New(remote.Options{URL: conf.URL, ClientID: conf.ClientID, Secret: conf.Secret, CA: conf.Authorities, Now: p.now})
 	if err != nil {
-		return nil, hint.Wrap(fmt.Errorf("engine.url: %w", err), hint.Of(err))
+		return nil, fmt.Errorf("engine.url: %w", err)
 	}
 	return c, nil
 }
@@ -187,8 +186,7 @@ func (p *program) checkShimEngine(ctx context.Context, conf *config.Engine, key 
 		// An empty look proves address, certificate, secret and role.
 		_, err = far.Look(ctx, nil)
 		if err = errors.Join(err, far.Close()); err != nil {
-			return "", hint.Wrap(fmt.Errorf("engine.url: %w", err), cmp.Or(hint.Of(err),
-				"check url, ca, client_id and client_secret, and that the application has the role shim"))
+			return "", hint.Default(fmt.Errorf("engine.url: %w", err), "check url, ca, client_id and client_secret, and that the application has the role shim")
 		}
 		return "the engine lets this shim in", nil
 	}
@@ -204,7 +202,7 @@ func (p *program) checkShimEngine(ctx context.Context, conf *config.Engine, key 
 		}
 	}
 	if err != nil {
-		return "", hint.Wrap(fmt.Errorf("%s: %w", at, err), hint.Of(err))
+		return "", fmt.Errorf("%s: %w", at, err)
 	}
 	return opened, e.Close()
 }

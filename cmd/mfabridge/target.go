@@ -199,7 +199,7 @@ func (p *program) create(ctx context.Context, t place, with engine.Setup) error 
 	if err == nil {
 		t.clearLeftovers()
 	}
-	return hint.Wrap(err, cmp.Or(hint.Of(err), "the folder must be writable and have room"))
+	return hint.Default(err, "the folder must be writable and have room")
 }
 
 // fill makes the store, and its key unless there is one.

@@ -139,14 +139,14 @@ func entraCredential(c *cli.Context, id string, where graph.Environment, transpo
 	if word != "" {
 		key, err := secret.Load(word)
 		if err != nil {
-			return nil, hint.Wrap(fmt.Errorf("the secret of application %s: %w", app, err), hint.Of(err))
+			return nil, fmt.Errorf("the secret of application %s: %w", app, err)
 		}
 		return azidentity.NewClientSecretCredential(id, app, string(key.Reveal()),
 			&azidentity.ClientSecretCredentialOptions{ClientOptions: options, DisableInstanceDiscovery: own})
 	}
 	data, err := secret.Load(certificate)
 	if err != nil {
-		return nil, hint.Wrap(fmt.Errorf("the certificate of application %s: %w", app, err), hint.Of(err))
+		return nil, fmt.Errorf("the certificate of application %s: %w", app, err)
 	}
 	certificates, key, err := azidentity.ParseCertificates(data.Reveal(), nil)
 	if err != nil {

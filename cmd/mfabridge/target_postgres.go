@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -68,7 +67,7 @@ func (p *program) createDatabase(ctx context.Context, t place, with engine.Setup
 	if err != nil && made != "" {
 		err = errors.Join(err, os.Remove(made))
 	}
-	return hint.Wrap(err, cmp.Or(hint.Of(err), "see whether the address and the database's user are right"))
+	return hint.Default(err, "see whether the address and the database's user are right")
 }
 
 // keyOrNew is the store's key. Where it is to be in a file that does not exist,

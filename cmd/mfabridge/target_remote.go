@@ -65,7 +65,7 @@ func (p *program) far(c *cli.Context, t place) (*remote.Client, error) {
 func (p *program) dial(url, id, ref, ca string) (*remote.Client, error) {
 	word, err := secret.Load(ref)
 	if err != nil {
-		return nil, hint.Wrap(fmt.Errorf("the secret of application %s: %w", id, err), hint.Of(err))
+		return nil, fmt.Errorf("the secret of application %s: %w", id, err)
 	}
 	pool, err := loadCA(ca)
 	if err != nil {

@@ -1,6 +1,7 @@
 // Package hint attaches advice to an error: what the person who reads it can
 // do next. The advice is not part of the error's text; the command prints it
-// on a line of its own ("mfabridge: hint: …").
+// on a line of its own ("mfabridge: hint: …"). It survives wrapping with %w, so
+// that nobody needs to hand it on.
 package hint
 
 import "errors"
@@ -19,6 +20,15 @@ func Wrap(err error, advice string) error {
 		return nil
 	}
 	return &hinted{err: err, advice: advice}
+}
+
+// Default adds advice to err unless err has some: who was nearer to the cause
+// knows better. A nil err stays nil.
+func Default(err error, advice string) error {
+	if Of(err) != "" {
+		return err
+	}
+	return Wrap(err, advice)
 }
 
 // New makes an error with advice.

@@ -20,4 +20,10 @@ func TestHint(t *testing.T) {
 	if hint.Wrap(nil, "x") != nil || hint.Of(cause) != "" || hint.Of(nil) != "" {
 		t.Error("advice out of nothing")
 	}
+	if got := hint.Of(hint.Default(err, "x")); got != "free some space" {
+		t.Errorf("Default put %q over advice that was there", got)
+	}
+	if got := hint.Of(hint.Default(cause, "x")); got != "x" || hint.Default(nil, "x") != nil {
+		t.Errorf("Default gave %q where there was none, or made an error of nil", got)
+	}
 }

@@ -71,7 +71,7 @@ func open(path string, getKey func() (key, error)) (*Plan, error) {
 }
 
 func (p *Plan) unusable(err error) error {
-	return hint.Wrap(fmt.Errorf("plan file %s cannot be used: %w", p.path, err), p.advice(err))
+	return hint.Default(fmt.Errorf("plan file %s cannot be used: %w", p.path, err), "make a new plan, or take the file from where it was made")
 }
 
 // absent is os.ErrNotExist with a sentence of its own.
@@ -87,13 +87,6 @@ func reason(err error) error {
 		return e.Err
 	}
 	return err
-}
-
-func (p *Plan) advice(err error) string {
-	if h := hint.Of(err); h != "" {
-		return h
-	}
-	return "make a new plan, or take the file from where it was made"
 }
 
 // load checks all of the file and reads what there is once.

@@ -1,7 +1,6 @@
 package planfile
 
 import (
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -121,7 +120,7 @@ func isPlan(path string) bool {
 const roomAdvice = "the folder must exist, be writable and have room"
 
 func (w *Writer) failed(err error) error {
-	return hint.Wrap(fmt.Errorf("plan file %s cannot be written: %w", w.path, err), cmp.Or(hint.Of(err), roomAdvice))
+	return hint.Default(fmt.Errorf("plan file %s cannot be written: %w", w.path, err), roomAdvice)
 }
 
 func taken(path string) error {

@@ -275,11 +275,7 @@ func (k *check) secret(ref, at string) secret.Bytes {
 	}
 	key, err := secret.Load(resolve(ref, "file", k.folder))
 	if err != nil {
-		err = fmt.Errorf("%s: secret: %w", at, err)
-		if hint.Of(err) == "" {
-			err = hint.Wrap(err, "write the shared secret on one line of that file, readable by you alone")
-		}
-		k.problems = append(k.problems, err)
+		k.problems = append(k.problems, hint.Default(fmt.Errorf("%s: secret: %w", at, err), "write the shared secret on one line of that file, readable by you alone"))
 		return secret.Bytes{}
 	}
 	if key.Len() < MinSecret {

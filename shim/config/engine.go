@@ -1,7 +1,6 @@
 package config
 
 import (
-	"cmp"
 	"fmt"
 	"strings"
 
@@ -75,8 +74,7 @@ func (k *check) elsewhere(e *Engine) {
 	} else {
 		var err error
 		if e.Secret, err = secret.Load(resolve(e.ClientSecret, "file", k.folder)); err != nil {
-			k.problems = append(k.problems, hint.Wrap(fmt.Errorf("engine.client_secret: %w", err),
-				cmp.Or(hint.Of(err), "name the file that mfabridge engine app add --secret-out wrote, readable by you alone")))
+			k.problems = append(k.problems, hint.Default(fmt.Errorf("engine.client_secret: %w", err), "name the file that mfabridge engine app add --secret-out wrote, readable by you alone"))
 		}
 	}
 	e.Authorities, e.Roots = k.trusted(&e.CA, "engine")

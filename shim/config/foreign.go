@@ -1,7 +1,6 @@
 package config
 
 import (
-	"cmp"
 	"crypto/x509"
 	"fmt"
 	"strings"
@@ -212,7 +211,7 @@ func (k *check) cacheless(c *Client, engine string) {
 func (k *check) load(ref, at string) secret.Bytes {
 	word, err := secret.Load(resolve(ref, "file", k.folder))
 	if err != nil {
-		k.problems = append(k.problems, hint.Wrap(fmt.Errorf("%s: %w", at, err), cmp.Or(hint.Of(err), "write file:PATH of a file readable by you alone, or env:NAME")))
+		k.problems = append(k.problems, hint.Default(fmt.Errorf("%s: %w", at, err), "write file:PATH of a file readable by you alone, or env:NAME"))
 	}
 	return word
 }

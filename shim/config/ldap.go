@@ -39,18 +39,18 @@ func (k *check) directory(p *Primary, at string) {
 	p.Authorities, p.Certificate = k.trusted(&p.CA, at)
 	for _, attribute := range []string{p.AccountAttribute, p.UPNAttribute, p.SIDAttribute, p.MemberAttribute} {
 		if err := ldapconn.CheckAttribute(attribute); attribute != "" && err != nil {
-			k.problems = append(k.problems, hint.Wrap(fmt.Errorf("%s: %w", at, err), hint.Of(err)))
+			k.problems = append(k.problems, fmt.Errorf("%s: %w", at, err))
 		}
 	}
 	if err := ldapconn.CheckFilter(p.Filter); p.Filter != "" && err != nil {
-		k.problems = append(k.problems, hint.Wrap(fmt.Errorf("%s: filter: %w", at, err), hint.Of(err)))
+		k.problems = append(k.problems, fmt.Errorf("%s: filter: %w", at, err))
 	}
 	k.bounds(p, at)
 	if p.BindPassword != "" && p.Password.IsZero() {
 		return // it has been said; what follows from it would hide it
 	}
 	if client, err := ldapconn.New(p.LDAP()); err != nil {
-		k.problems = append(k.problems, hint.Wrap(fmt.Errorf("%s: %w", at, err), hint.Of(err)))
+		k.problems = append(k.problems, fmt.Errorf("%s: %w", at, err))
 	} else if err := client.Close(); err != nil {
 		k.problems = append(k.problems, err)
 	}
@@ -75,8 +75,7 @@ func (k *check) bounds(p *Primary, at string) {
 func (k *check) password(ref, at string) secret.Bytes {
 	key, err := secret.Load(resolve(ref, "file", k.folder))
 	if err != nil {
-		k.problems = append(k.problems, hint.Wrap(fmt.Errorf("%s: bind_password: %w", at, err),
-			cmp.Or(hint.Of(err), "write the password on one line of that file, readable by you alone")))
+		k.problems = append(k.problems, hint.Default(fmt.Errorf("%s: bind_password: %w", at, err), "write the password on one line of that file, readable by you alone"))
 	}
 	k.spaces(key, at+": bind_password")
 	return key

@@ -65,7 +65,7 @@ func (k *check) authorities(ca, at, advice string) (*x509.CertPool, PEM) {
 		pool, err = ldapconn.ReadCA(pem)
 	}
 	if err != nil {
-		k.problems = append(k.problems, hint.Wrap(fmt.Errorf("%s.ca: %w", at, err), cmp.Or(hint.Of(err), advice)))
+		k.problems = append(k.problems, hint.Default(fmt.Errorf("%s.ca: %w", at, err), advice))
 	}
 	return pool, pem
 }

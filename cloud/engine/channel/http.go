@@ -110,7 +110,7 @@ func load(at string, from map[string]string) (map[string]secret.Bytes, error) {
 			err = errors.New("it has more than one line")
 		}
 		if err != nil {
-			return nil, hint.Wrap(fmt.Errorf("%s.%s: %w", at, name, err), hint.Of(err))
+			return nil, fmt.Errorf("%s.%s: %w", at, name, err)
 		}
 		all[name] = word
 	}

@@ -13,7 +13,6 @@ import (
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
 	"mfabridge/cloud/engine/channel/carrier"
-	"mfabridge/internal/hint"
 )
 
 // errNobody is what a line says that has nobody to ask for a user: no provider
@@ -78,7 +77,7 @@ func openLine(name, at string, providers []Provider, o *Options, atOnce int) (*l
 		}
 		driver, err := p.open(name, o)
 		if err != nil {
-			return nil, errors.Join(hint.Wrap(fmt.Errorf("%s.providers.%s: %w", at, p.Name, err), hint.Of(err)), l.Close())
+			return nil, errors.Join(fmt.Errorf("%s.providers.%s: %w", at, p.Name, err), l.Close())
 		}
 		l.ways = append(l.ways, &way{Provider: p, Driver: driver})
 	}

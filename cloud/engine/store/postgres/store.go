@@ -195,17 +195,10 @@ func migrate(ctx context.Context, pg *pgconn.PgConn, schema string, steps []stri
 	}
 	if err != nil {
 		_ = run("ROLLBACK")
-		return hint.Wrap(&cloud.Error{Kind: cloud.KindOf(err), Message: "the store could not be brought to this version", Err: err},
-			hintOr(err, "the schema has to be empty or a store, and its user may create tables"))
+		return hint.Default(&cloud.Error{Kind: cloud.KindOf(err), Message: "the store could not be brought to this version", Err: err},
+			"the schema has to be empty or a store, and its user may create tables")
 	}
 	return nil
-}
-
-func hintOr(err error, advice string) string {
-	if h := hint.Of(err); h != "" {
-		return h
-	}
-	return advice
 }
 
 // versionOf is the version of the schema, up to the one that is known; 0: there is no store in it.
