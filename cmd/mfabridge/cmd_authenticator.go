@@ -91,20 +91,32 @@ func (p *program) authenticatorCommand() *cli.Command {
 }
 
 // deviceAdvice is what to do about a refusal of the engine, by its reason.
-var deviceAdvice = map[cloud.Reason]string{
-	cloud.NoInvitation: "ask the helpdesk for an invitation",
-	cloud.DeviceLimit:  "remove one that you do not need: on the engine's page, under Settings, Look after my devices",
-	cloud.MethodLimit:  "remove an authenticator that you do not need, or ask the helpdesk to remove an old app or token",
-	cloud.LastMethod:   "add --lost if it is lost",
-	cloud.NotActive:    "it was removed: activate again, if you are invited",
-	cloud.NeedNextCode: "wait until the app or token shows the next code, and give that one",
-	cloud.WrongClock:   "set the clock of this machine",
-	cloud.WeakPIN:      "choose another PIN",
+func deviceAdvice(why cloud.Reason) string {
+	switch why {
+	case cloud.NoInvitation:
+		return "ask the helpdesk for an invitation"
+	case cloud.DeviceLimit:
+		return "remove one that you do not need: on the engine's page, under Settings, Look after my devices"
+	case cloud.MethodLimit:
+		return "remove an authenticator that you do not need, or ask the helpdesk to remove an old app or token"
+	case cloud.LastMethod:
+		return "add --lost if it is lost"
+	case cloud.NotActive:
+		return "it was removed: activate again, if you are invited"
+	case cloud.NeedNextCode:
+		return "wait until the app or token shows the next code, and give that one"
+	case cloud.WrongClock:
+		return "set the clock of this machine"
+	case cloud.WeakPIN:
+		return "choose another PIN"
+	}
+	return ""
 }
 
+// advised adds deviceAdvice to an error that has none.
 func advised(err error) error {
-	if advice := deviceAdvice[cloud.ReasonOf(err)]; err != nil && advice != "" && hint.Of(err) == "" {
-		return hint.Wrap(err, advice)
+	if advice := deviceAdvice(cloud.ReasonOf(err)); advice != "" {
+		return hint.Default(err, advice)
 	}
 	return err
 }
