@@ -79,19 +79,15 @@ func needed(findings []Finding) string {
 // cells makes texts fit for a spreadsheet.
 func cells(texts ...string) []string {
 	for i, s := range texts {
-		texts[i] = cell(s)
+		texts[i] = Cell(s)
 	}
 	return texts
 }
 
 // Cell is a text as it stands in a CSV file for people: nothing that a
-// terminal obeys, and nothing that a spreadsheet would take for a formula.
-func Cell(s string) string { return cell(s) }
-
-// cell makes one text harmless: nothing that a terminal obeys, and nothing
-// that a spreadsheet would take for a formula, which begins with one of these
-// characters, also behind spaces.
-func cell(s string) string {
+// terminal obeys, and nothing that a spreadsheet would take for a formula,
+// which begins with one of these characters, also behind spaces.
+func Cell(s string) string {
 	s = Plain(s)
 	if first := strings.TrimLeft(s, " \u00a0\u3000"); first != "" && strings.ContainsRune("=+-@＝＋－＠|%", []rune(first)[0]) {
 		return "'" + s

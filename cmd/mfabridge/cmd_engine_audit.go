@@ -301,7 +301,7 @@ func auditCSV(w io.Writer, entries iter.Seq2[engine.Entry, error]) error {
 		row := []string{strconv.FormatInt(e.Seq, 10), e.Time.UTC().Format(time.RFC3339Nano), e.Node, strconv.FormatInt(e.Number, 10),
 			e.Actor, e.Action, e.Subject, e.Detail, e.Reason, base64.StdEncoding.EncodeToString(e.Link)}
 		for i, cell := range row {
-			row[i] = calm(cell)
+			row[i] = migrate.Cell(cell)
 		}
 		if err := table.Write(row); err != nil {
 			return err
@@ -309,14 +309,6 @@ func auditCSV(w io.Writer, entries iter.Seq2[engine.Entry, error]) error {
 	}
 	table.Flush()
 	return table.Error()
-}
-
-// calm keeps a spreadsheet from taking a cell for a formula.
-func calm(cell string) string {
-	if cell != "" && bytes.ContainsRune([]byte("=+-@\t\r"), rune(cell[0])) {
-		return "'" + cell
-	}
-	return cell
 }
 
 func (p *program) auditCheckpoint(c *cli.Context) error {
