@@ -170,7 +170,7 @@ func (p *program) authenticatorActivate(c *cli.Context) (err error) {
 		return err
 	}
 	d.CA = authority
-	if err := keepDevice(unnamed{f.File, path}, d); err != nil {
+	if err := keepDevice(f, d); err != nil {
 		return err
 	}
 	if err := f.publish(); err != nil {

@@ -393,7 +393,7 @@ func (p *program) toFile(path string, write func(io.Writer) error) (err error) {
 		return err
 	}
 	defer func() { err = part.end(err) }()
-	if err := write(unnamed{part.File, path}); err != nil {
+	if err := write(part); err != nil {
 		return err
 	}
 	return part.publish()

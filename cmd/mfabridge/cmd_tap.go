@@ -147,7 +147,7 @@ func (i *issuing) run(ctx context.Context, p *program, names *migrate.Names, to 
 		return hint.Wrap(fmt.Errorf("the record of passes cannot be written: %w", err), "name a file in a folder that you may write to")
 	}
 	defer func() { err = errors.Join(err, i.record.Close()) }()
-	sealed, err := age.Encrypt(unnamed{f.File, out}, to...)
+	sealed, err := age.Encrypt(f, to...)
 	if err != nil {
 		return fmt.Errorf("the hand-out cannot be encrypted: %w", err)
 	}

@@ -11,23 +11,40 @@ import (
 	"mfabridge/internal/hint"
 )
 
-// part is a file that is being written beside its place, with mode 0600.
+// part is a file that is being written beside its place, with mode 0600: at its
+// place it is there whole or not at all.
 type part struct {
 	*os.File
-	path string
-	done bool
+	path    string
+	replace bool // what is at its place goes
+	done    bool
 }
 
 // newPart begins a new file. A path that exists is refused.
 func newPart(path string) (*part, error) {
 	if _, err := os.Lstat(path); err == nil {
-		return nil, hint.New(path+" exists already", "choose another file: none is replaced")
+		return nil, hint.Wrap(taken(path), "choose another file: none is replaced")
 	}
+	return newPartOver(path, false)
+}
+
+// newPartOver begins a file; with replace it takes the place of one that is
+// there.
+func newPartOver(path string, replace bool) (*part, error) {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".new-*")
 	if err != nil {
 		return nil, hint.Wrap(fmt.Errorf("%s cannot be written: %w", path, err), "name a file in a folder that you may write to")
 	}
-	return &part{File: f, path: path}, nil
+	return &part{File: f, path: path, replace: replace}, nil
+}
+
+// Write names the file as it was asked for when it cannot be written.
+func (f *part) Write(b []byte) (int, error) {
+	n, err := f.File.Write(b)
+	if err != nil {
+		err = called(err, f.path)
+	}
+	return n, err
 }
 
 // publish gives the file its name, once it is on the disk.
@@ -36,10 +53,12 @@ func (f *part) publish() error {
 		return called(err, f.path)
 	}
 	f.done = true
-	if err := rename(f.Name(), f.path, false); err != nil {
-		return err
+	if err := rename(f.Name(), f.path, f.replace); err != nil {
+		return hint.Default(err, "choose another file")
 	}
-	sweep(f.path)
+	if !f.replace { // else another run may still write its own
+		sweep(f.path)
+	}
 	return nil
 }
 
@@ -68,3 +87,28 @@ func (f *part) end(err error) error {
 	}
 	return err
 }
+
+// called tells why a file cannot be written by the name that was asked for.
+func called(err error, path string) error {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		err = e.Err
+	}
+	return hint.Wrap(fmt.Errorf("%s cannot be written: %w", path, err), "make room on the disk, or name a file elsewhere")
+}
+
+// rename gives a file its name, and takes none that is taken unless it may.
+func rename(from, to string, replace bool) error {
+	if replace {
+		return os.Rename(from, to)
+	}
+	switch err := os.Link(from, to); {
+	case err == nil:
+		return os.Remove(from)
+	case errors.Is(err, os.ErrExist):
+		return taken(to)
+	default: // no hard links in this folder; nobody was there a moment ago
+		return os.Rename(from, to)
+	}
+}
+
+func taken(path string) error { return errors.New(path + " exists already") }
