@@ -207,6 +207,64 @@ func TestWhoLeavesMarksNobodyDown(t *testing.T) {
 	}
 }
 
+// What the options say counts, not what they default to.
+func TestOptionsCount(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		asked, revived := newFake(), newFake()
+		c := clientOf(t, func(o *upstream.Options) {
+			o.Patience, o.First, o.Probe, o.Revive = 5*time.Second, 2*time.Second, time.Minute, time.Hour
+			o.Homes[1].NoStatus = true
+		}, asked, revived)
+		mustFail(t, c, "does not answer")
+		for _, got := range c.Counters() {
+			if got.Sent != 2 { // the third copy would go out after six seconds
+				t.Errorf("%d copies of a login", got.Sent)
+			}
+		}
+		time.Sleep(45 * time.Second) // of the bubble
+		if n := len(probesOf(t, asked)); n != 0 {
+			t.Errorf("%d Status-Server before the time", n)
+		}
+		time.Sleep(45 * time.Second)
+		if n := len(probesOf(t, asked)); n != 1 {
+			t.Errorf("%d Status-Server after the time", n)
+		}
+		time.Sleep(45 * time.Minute)
+		if !c.Counters()[1].Down {
+			t.Error("it counts as up too early")
+		}
+		time.Sleep(45 * time.Minute)
+		if c.Counters()[1].Down {
+			t.Error("it counts as down for good")
+		}
+	})
+}
+
+// An identifier that is free again is used after all others, so that a late
+// answer meets nobody, and one that is taken is passed over.
+func TestIdentifiersComeRound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		f.answer = f.only(t, "bob", 0)
+		c := clientOf(t, func(o *upstream.Options) { o.Patience, o.First, o.Sockets = time.Hour, time.Hour, 1 }, f)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go func() { _, _ = c.Exchange(ctx, login()) }()
+		synctest.Wait()
+		for range 600 {
+			if _, err := c.Exchange(t.Context(), loginOf("bob")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		seen, _ := f.datagrams()
+		for i, b := range seen[1:] {
+			if want := byte(i%255 + 1); b[1] != want {
+				t.Fatalf("login %d has the identifier %d, want %d", i, b[1], want)
+			}
+		}
+	})
+}
+
 // A server that has answered once is not asked whether it is there; a closed
 // client has none.
 func TestReadyAsksOnce(t *testing.T) {

@@ -83,8 +83,8 @@ func TestStuckConnectionsEnd(t *testing.T) {
 			c, _ := piped(t, func(o *upstream.Options) { o.Patience = time.Minute }, func(far net.Conn, conf *tls.Config, _ int64) { test.serve(t, far, conf) })
 			start := time.Now()
 			_, err := c.Exchange(t.Context(), login())
-			if took := time.Since(start); err == nil || took != test.after || !strings.Contains(cause(err), test.says) {
-				t.Errorf("%s: after %v: %v", name, took, err)
+			if took := time.Since(start); err == nil || took != test.after || !strings.Contains(cause(err), test.says) || upstream.Refused(err) {
+				t.Errorf("%s: after %v, refused %v: %v", name, took, upstream.Refused(err), err)
 			}
 		})
 	}

@@ -73,17 +73,12 @@ func rotated(keys []key, now time.Time, period time.Duration, make func(from tim
 	for len(kept) > 1 && !now.Before(kept[1].From.Add(lead)) {
 		kept, changed = kept[1:], true
 	}
-	var from time.Time
-	switch {
-	case len(kept) == 0:
-		from = now
-	case !now.Before(kept[len(kept)-1].From.Add(period - lead)):
-		from = kept[len(kept)-1].From.Add(period)
-		if soonest := now.Add(lead); from.Before(soonest) {
-			from = soonest
+	from := now
+	if len(kept) > 0 {
+		if now.Before(kept[len(kept)-1].From.Add(period - lead)) {
+			return kept, changed, nil
 		}
-	default:
-		return kept, changed, nil
+		from = now.Add(lead) // others hear of it before it signs
 	}
 	k, err := make(from)
 	return append(kept, k), true, err

@@ -87,6 +87,9 @@ func (h *house) keys(t testing.TB) *jose.JSONWebKeySet {
 	t.Helper()
 	w := httptest.NewRecorder()
 	h.table.Handler(serve.API).ServeHTTP(w, httptest.NewRequest("GET", "/oauth2/jwks", nil))
+	if age := w.Header().Get("Cache-Control"); age != "public, max-age=300" {
+		t.Errorf("keys may be remembered: %q", age)
+	}
 	var set jose.JSONWebKeySet
 	if err := json.Unmarshal(w.Body.Bytes(), &set); err != nil || w.Code != 200 {
 		t.Fatalf("no keys: %d %s", w.Code, w.Body)
@@ -231,7 +234,13 @@ func TestWhoGetsNoToken(t *testing.T) {
 		"in the address":    {edit: func(r *http.Request) { r.URL.RawQuery = "client_id=vpn" }, status: 400, code: "invalid_request"},
 		"JSON":              {edit: func(r *http.Request) { r.Header.Set("Content-Type", "application/json") }, status: 400, code: "invalid_request"},
 		"no proof":          {form: func(v url.Values) { v.Del("client_secret") }, status: 400, code: "invalid_request"},
-		"too large":         {form: func(v url.Values) { v.Set("x", strings.Repeat("x", 20<<10)) }, status: 413, code: "invalid"},
+		"another header":    {edit: func(r *http.Request) { r.Header.Set("Authorization", "Bearer x") }, status: 400, code: "invalid_request"},
+		"not encoded":       {form: func(v url.Values) { v.Del("client_secret") }, edit: func(r *http.Request) { r.SetBasicAuth("vpn", "%zz") }, status: 400, code: "invalid_request"},
+		"another id": {form: func(v url.Values) { v.Del("client_secret"); v.Set("client_id", "other") },
+			edit: func(r *http.Request) { r.SetBasicAuth("vpn", h.secret) }, status: 400, code: "invalid_request"},
+		"too large": {form: func(v url.Values) { v.Set("x", strings.Repeat("x", 20<<10)) }, status: 413, code: "invalid"},
+		"too large, and unannounced": {form: func(v url.Values) { v.Set("x", strings.Repeat("x", 20<<10)) },
+			edit: func(r *http.Request) { r.ContentLength = -1 }, status: 413, code: "invalid"},
 	} {
 		form, edit := good(), c.edit
 		if c.form != nil {
@@ -244,8 +253,11 @@ func TestWhoGetsNoToken(t *testing.T) {
 		if w.Code != c.status || !strings.Contains(w.Body.String(), `"`+c.code+`"`) || strings.Contains(w.Body.String(), h.secret) {
 			t.Errorf("%s: %d %s", name, w.Code, w.Body)
 		}
+		if asks := w.Header().Get("WWW-Authenticate") != ""; asks != (w.Code == 401) {
+			t.Errorf("%s: WWW-Authenticate is %q", name, w.Header().Get("WWW-Authenticate"))
+		}
 	}
-	basic := h.post(url.Values{"grant_type": {"client_credentials"}}, func(r *http.Request) { r.SetBasicAuth("vpn", h.secret) })
+	basic := h.post(url.Values{"grant_type": {"client_credentials"}, "client_id": {"vpn"}, "scope": {"shim"}}, func(r *http.Request) { r.SetBasicAuth("vpn", h.secret) })
 	if basic.Code != 200 {
 		t.Errorf("in the header: %d %s", basic.Code, basic.Body)
 	}
