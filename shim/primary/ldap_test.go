@@ -373,3 +373,56 @@ func TestGroupsComeWithTheProofOrNoProofComes(t *testing.T) {
 	}
 	s.Stop()
 }
+
+// counted is a directory that holds nobody, and counts who asks.
+type counted struct {
+	asked int
+	err   error
+}
+
+func (c *counted) Search(context.Context, ldapconn.Query) ([]ldapconn.Entry, error) {
+	c.asked++
+	return nil, c.err
+}
+
+func (c *counted) Authenticate(context.Context, string, secret.Bytes) error {
+	return errors.New("nobody is here")
+}
+
+// What was seen of the directory holds for five seconds, and not until a clock
+// that was put back has caught up.
+func TestReadyAsksNowAndThen(t *testing.T) {
+	now, d := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), &counted{}
+	p, err := primary.NewLDAP(primary.LDAPOptions{Directory: d, Base: base, Now: func() time.Time { return now }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, c := range []struct {
+		later time.Duration
+		err   error
+		asked int
+		ready bool
+	}{
+		{0, nil, 1, true}, {4 * time.Second, errors.New("gone"), 1, true}, {time.Second, errors.New("gone"), 2, false},
+		{4 * time.Second, nil, 2, false}, {-time.Hour, nil, 3, true}, {-time.Second, errors.New("gone"), 4, false},
+	} {
+		now, d.err = now.Add(c.later), c.err
+		if err := p.Ready(t.Context()); (err == nil) != c.ready || d.asked != c.asked {
+			t.Errorf("step %d: asked %d times, %v", i, d.asked, err)
+		}
+	}
+}
+
+// A name that stands for nobody is not looked up.
+func TestNamesThatAskNothing(t *testing.T) {
+	d := &counted{}
+	p, err := primary.NewLDAP(primary.LDAPOptions{Directory: d, Base: base, Domains: map[string]ldapconn.Domain{"CORP": {}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{`CORP\`, `ELSE\ada`, `\ada`} {
+		if _, err := p.Prove(t.Context(), typed(name, password)); cloud.KindOf(err) != cloud.NotFound || d.asked != 0 {
+			t.Errorf("%s: asked %d times, %v", name, d.asked, err)
+		}
+	}
+}

@@ -178,3 +178,15 @@ func TestPasswordTooLongIsNoOutage(t *testing.T) {
 		}
 	})
 }
+
+// Status-Server says no while no home server answers.
+func TestReadyIsThatOfTheHomeServers(t *testing.T) {
+	c, err := upstream.New(upstream.Options{Homes: []upstream.Home{{Address: "home:1812", Secret: secret.FromString(key)}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+	if err := (primary.RADIUS{Client: c}).Ready(t.Context()); cloud.KindOf(err) != cloud.Unavailable {
+		t.Errorf("got %v", err)
+	}
+}

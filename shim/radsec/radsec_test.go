@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"errors"
 	"fmt"
 	"io"
@@ -91,18 +92,23 @@ func start(t *testing.T) *rig {
 	return r
 }
 
-// dial opens a connection with a certificate, or without one.
-func (r *rig) dial(t *testing.T, file string) *tls.Conn {
-	t.Helper()
+// connect opens a connection with a certificate, or without one.
+func (r *rig) connect(file string) (*tls.Conn, error) {
 	c := &tls.Config{ServerName: "shim.example", RootCAs: r.conf.RADIUS.RadSec.Authorities}
 	if file != "" {
 		pair, err := tls.LoadX509KeyPair(file, file+".key")
 		if err != nil {
-			t.Fatal(err)
+			return nil, err
 		}
 		c.Certificates = []tls.Certificate{pair}
 	}
-	conn, err := tls.Dial("tcp", r.address, c)
+	return tls.Dial("tcp", r.address, c)
+}
+
+// dial opens one that has to succeed.
+func (r *rig) dial(t *testing.T, file string) *tls.Conn {
+	t.Helper()
+	conn, err := r.connect(file)
 	if err != nil {
 		t.Fatal(err) // with TLS 1.3 a refused certificate shows at the first read
 	}
@@ -234,10 +240,17 @@ func TestABadPacketEndsTheConnection(t *testing.T) {
 }
 
 func TestConnectionsAreBounded(t *testing.T) {
-	r := start(t)
+	var r *rig
+	t.Cleanup(func() { // nobody writes any more
+		if !strings.Contains(r.log.String(), "too many RadSec connections") {
+			t.Errorf("the log does not say it:\n%s", r.log)
+		}
+	})
+	r = start(t)
 	file := r.ours.issue("gate.example", time.Hour)
+	var last *tls.Conn
 	for range 4 { // a quarter of 16
-		r.dial(t, file)
+		last = r.dial(t, file)
 	}
 	raw, err := net.Dial("tcp", r.address)
 	if err != nil {
@@ -248,6 +261,43 @@ func TestConnectionsAreBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	ended(t, raw)
+	// Where one has ended there is room for another.
+	if err := last.Close(); err != nil {
+		t.Fatal(err)
+	}
+	limit := time.After(10 * time.Second)
+	for {
+		c, err := r.connect(file)
+		if err == nil {
+			defer func() { _ = c.Close() }()
+			if err := c.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+				t.Fatal(err)
+			}
+			if p := asked(t, c, 1); p.Code() != radius.AccessAccept {
+				t.Errorf("answered by %v", p.Code())
+			}
+			return
+		}
+		select {
+		case <-limit:
+			t.Fatalf("nobody gets the place of who has gone: %v", err)
+		case <-time.After(10 * time.Millisecond): // the other side has yet to see that it has ended
+		}
+	}
+}
+
+// The common name of a certificate counts only where it has no other.
+func TestNamesOfACertificate(t *testing.T) {
+	for want, c := range map[string]*x509.Certificate{
+		"gate.example,web.example": {DNSNames: []string{"Gate.example", "web.EXAMPLE"}, Subject: pkix.Name{CommonName: "vpn.example"}},
+		"vpn.example":              {Subject: pkix.Name{CommonName: "VPN.example"}},
+		"":                         {},
+	} {
+		names := radsec.Names(c)
+		if got := strings.Join(names[1:], ","); got != want || !strings.HasPrefix(names[0], "sha256:e3b0c442") {
+			t.Errorf("%q, want %q", names, want)
+		}
+	}
 }
 
 func TestAClientThatIsRemovedIsServedNoLonger(t *testing.T) {
