@@ -30,7 +30,7 @@ func (p *program) inspectCommand() *cli.Command {
 			&cli.StringFlag{Name: "format", EnvVars: env("format"), Value: "text", Usage: "text; json: one object a line; or html: one page"},
 			&cli.BoolFlag{Name: "all", EnvVars: env("all"), Usage: fmt.Sprintf("list all findings, not the first %d of each code", listedText)},
 			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, EnvVars: env("out"), Usage: "write the report to `FILE`, not to the standard output"},
-			&cli.BoolFlag{Name: "overwrite", EnvVars: env("overwrite"), Usage: "replace FILE if it is there"},
+			&cli.BoolFlag{Name: "overwrite", EnvVars: env("overwrite"), Usage: "replace FILE if it is a report"},
 		}),
 		Action: p.inspect,
 	}

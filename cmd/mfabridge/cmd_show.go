@@ -25,7 +25,7 @@ func (p *program) showCommand() *cli.Command {
 			&cli.StringFlag{Name: "wave", EnvVars: env("wave"), Usage: "only the users of the wave `NAME`, and their counts"},
 			planKeyFlag(),
 			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, EnvVars: env("out"), Usage: "write the report to `FILE`, not to the standard output"},
-			&cli.BoolFlag{Name: "overwrite", EnvVars: env("overwrite"), Usage: "replace FILE if it is there"},
+			&cli.BoolFlag{Name: "overwrite", EnvVars: env("overwrite"), Usage: "replace FILE if it is a report"},
 			&cli.BoolFlag{Name: "reveal", EnvVars: env("reveal"), Usage: "show telephone numbers and addresses in full; needs the plan's key"},
 		},
 		Action: p.show,

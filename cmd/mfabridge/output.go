@@ -1,8 +1,11 @@
 package main
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 
 	"github.com/urfave/cli/v2"
@@ -19,8 +22,13 @@ func (p *program) report(c *cli.Context, write func(io.Writer) (migrate.Summary,
 	if path == "" {
 		return write(p.out)
 	}
-	if _, err := os.Lstat(path); err == nil && !replace {
-		return s, hint.Wrap(taken(path), "choose another file, or say --overwrite")
+	if info, err := os.Lstat(path); err == nil {
+		switch {
+		case !replace:
+			return s, hint.Wrap(taken(path), "choose another file, or say --overwrite")
+		case !isReport(path, info):
+			return s, hint.New(path+" is there, and is no report", "choose another file; --overwrite replaces reports only")
+		}
 	}
 	f, err := newPartOver(path, replace)
 	if err != nil {
@@ -35,4 +43,31 @@ func (p *program) report(c *cli.Context, write func(io.Writer) (migrate.Summary,
 	}
 	fmt.Fprintf(p.err, "mfabridge: report written to %s\n", path)
 	return s, nil
+}
+
+// isReport reports whether a file begins as a report does. A plan, its key or
+// its journal, or a table of the export, is written over by no slip of the
+// hand, nor by a variable that was meant for another command.
+func isReport(path string, info fs.FileInfo) bool {
+	if !info.Mode().IsRegular() {
+		return false
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	begin := make([]byte, 64)
+	n, err := io.ReadFull(f, begin)
+	if err := f.Close(); err != nil || n == 0 {
+		return err == nil
+	}
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return false
+	}
+	for _, first := range []string{"devices with a usable code secret: ", `{"type":"`, "<!DOCTYPE html>", "wave,username,upn,"} {
+		if bytes.HasPrefix(begin[:n], []byte(first)) {
+			return true
+		}
+	}
+	return false
 }
