@@ -21,8 +21,8 @@ import (
 func runFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "expect", EnvVars: env("expect"), Usage: "go on only if the plan's digest is `DIGEST`"},
-		&cli.IntFlag{Name: "max-users", EnvVars: env("max-users"), Usage: "stop after `N` users"},
-		&cli.IntFlag{Name: "max-failures", EnvVars: env("max-failures"), Usage: "stop when `N` users have failed"},
+		&cli.IntFlag{Name: "max-users", EnvVars: env("max-users"), DefaultText: "no limit", Usage: "stop after `N` users"},
+		&cli.IntFlag{Name: "max-failures", EnvVars: env("max-failures"), DefaultText: "no limit", Usage: "stop when `N` users have failed"},
 		&cli.StringFlag{Name: "rate", EnvVars: env("rate"), Usage: "make at most `N` changes a second (N/s), or a minute (N/m)"},
 		&cli.IntFlag{Name: "concurrency", EnvVars: env("concurrency"), Value: 1, Usage: "make `N` calls to the target at a time; a store gains nothing by it"},
 		&cli.StringFlag{Name: "quiet-hours", EnvVars: env("quiet-hours"), Usage: "write nothing in `FROM-TO[,DAYS][,ZONE]`, e.g. 08:00-18:00,mon-fri; several with ; between them"},
@@ -55,10 +55,15 @@ func (p *program) applyOptions(c *cli.Context) (migrate.ApplyOptions, error) {
 		Now:               p.now,
 		Sleep:             p.sleep,
 	}
-	for _, limit := range []string{"max-users", "max-failures", "max-removals"} {
-		if c.Int(limit) < 0 {
-			return opt, usage("--"+limit+" cannot be negative", "leave it out for no limit; --max-removals is 0 then")
+	// To the runs 0 is no limit. Whoever says it means the opposite: that nobody
+	// be touched, or no failure be borne.
+	for _, limit := range []string{"max-users", "max-failures"} {
+		if c.IsSet(limit) && c.Int(limit) < 1 {
+			return opt, usage(fmt.Sprintf("--%s cannot be %d", limit, c.Int(limit)), "it is 1 or more; leave it out for no limit")
 		}
+	}
+	if opt.MaxRemovals < 0 {
+		return opt, usage("--max-removals cannot be negative", "leave it out to have nothing removed")
 	}
 	if n := opt.Concurrency; n < 1 || n > maxConcurrency {
 		return opt, usage(fmt.Sprintf("--concurrency cannot be %d", n), fmt.Sprintf("it is from 1 to %d", maxConcurrency))

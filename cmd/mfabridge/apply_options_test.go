@@ -17,7 +17,7 @@ func TestApplyOptionsRefused(t *testing.T) {
 	for _, args := range [][]string{
 		{"--rate", "0"}, {"--rate", "fast"}, {"--rate", "10/h"}, {"--rate", "10/"}, {"--rate", "-1"}, {"--rate", "NaN"}, {"--concurrency", "0"}, {"--concurrency", "65"},
 		{"--quiet-hours", "8-18"}, {"--quiet-hours", "08:00-18:00;"}, {"--gate", "  "}, {"--gate", "'open"}, {"--gate", "true", "--wave", "pilot"},
-		{"--rehearse-faults", "explode"}, {"--max-failures", "-1"},
+		{"--rehearse-faults", "explode"}, {"--max-failures", "-1"}, {"--max-failures", "0"}, {"--max-users", "0"}, {"--max-removals", "-1"},
 	} {
 		r := mfabridge(t, append([]string{"apply", s.plan}, args...)...)
 		if r.code != exitUsage || !strings.Contains(r.err, "mfabridge: hint: ") {

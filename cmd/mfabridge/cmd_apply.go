@@ -121,7 +121,11 @@ func (p *program) runApply(c *cli.Context, plan *planfile.Plan, journal *planfil
 		err = errors.Join(err, report.ApplySummary(result, plan.Digest()), report.Flush())
 	case result.Run > 0:
 		p.printApplied(result, plan.Digest())
-		if err == nil && result.Written == 0 && result.Verdict() == migrate.AllDone {
+		switch {
+		case err != nil:
+		case result.Total == 0:
+			fmt.Fprintln(p.err, "mfabridge: there was nothing to do: no user has changes")
+		case result.Written == 0 && result.Verdict() == migrate.AllDone:
 			fmt.Fprintln(p.err, "mfabridge: nothing was left to do; the counts are those of earlier runs")
 		}
 	}
