@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
@@ -218,6 +219,11 @@ func reachable(path string) error {
 	case errors.Is(err, fs.ErrNotExist):
 		return hint.Wrap(&cloud.Error{Kind: cloud.NotFound, Message: "there is no store at " + path},
 			"make one with: mfabridge engine init")
+	case errors.Is(err, fs.ErrPermission):
+		return hint.Wrap(&cloud.Error{Kind: cloud.Denied, Message: "the store cannot be looked at", Err: err},
+			"run as the user who owns the store, or correct the path")
+	case errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.ENAMETOOLONG), errors.Is(err, syscall.ELOOP):
+		return hint.Wrap(&cloud.Error{Kind: cloud.Invalid, Message: "no store can be there", Err: err}, "correct the path")
 	case err != nil:
 		return unavailable("the store cannot be looked at", err)
 	case !info.Mode().IsRegular():
