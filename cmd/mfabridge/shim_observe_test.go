@@ -28,7 +28,7 @@ func TestDamagedCountsKeepNoShimFromStarting(t *testing.T) {
 	if text, err := os.ReadFile(m.path("observe.json.damaged")); err != nil || string(text) != damaged {
 		t.Errorf("aside lies %q, %v", text, err)
 	}
-	if r := must(t, exitDone, "shim", "check", "--config", path); !strings.Contains(r.out, "client vpn is observed: no request has been seen yet") || strings.Contains(r.err, "counts") {
+	if r := must(t, exitDone, "shim", "check", "--config", path); !strings.Contains(r.out, "client vpn is observed: no request has been written down yet") || strings.Contains(r.err, "counts") {
 		t.Errorf("check says:\n%s%s", r.out, r.err)
 	}
 }

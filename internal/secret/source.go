@@ -32,7 +32,7 @@ func Load(ref string) (Bytes, error) {
 		return FromString(value), nil
 	default:
 		return Bytes{}, hint.New("a secret must be given as file:PATH or env:NAME, never as itself",
-			"put it into a file that only you can read and write file:PATH")
+			"put it into a file that only you can read, and give file:PATH")
 	}
 }
 

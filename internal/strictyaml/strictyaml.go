@@ -30,7 +30,7 @@ const MaxFile = 1 << 20
 type Kind struct {
 	Name   string // "shim configuration"
 	Empty  string // advice where it is empty
-	Manual string // "the documentation of the shim's configuration"
+	Manual string // "docs/shim.md": where its keys and an example stand
 }
 
 // Read reads a file whole and tells its folder.
@@ -38,7 +38,7 @@ func (k Kind) Read(path string) (text []byte, folder string, err error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, "", hint.Wrap(fmt.Errorf("%s cannot be opened: %w", k.Name, err),
-			"give the path of a YAML file, see docs for an example")
+			"name a YAML file that you may read; "+k.Manual+" has an example")
 	}
 	defer f.Close()
 	text, err = io.ReadAll(io.LimitReader(f, MaxFile+1))

@@ -12,7 +12,7 @@ const MaxFile = strictyaml.MaxFile
 
 // file is what is said of the file where it is wrong.
 func file() strictyaml.Kind {
-	return strictyaml.Kind{Name: "shim configuration", Manual: "the documentation of the shim's configuration",
+	return strictyaml.Kind{Name: "shim configuration", Manual: "docs/shim.md",
 		Empty: "it needs at least engine, radius.listen and one of radius.clients"}
 }
 

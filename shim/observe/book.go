@@ -120,7 +120,7 @@ func (r Report) Advice(now time.Time) string {
 	signed, without := r.Counts[Signed.String()], r.Without()
 	switch {
 	case signed+without == 0:
-		return "no request has been seen yet"
+		return "no request has been written down yet, which a running shim does once a minute"
 	case r.Safe(now):
 		return fmt.Sprintf("require is safe: %d requests with Message-Authenticator, none without for %d days", signed, int(Period.Hours())/24)
 	case without > 0 && (now.Before(r.LastUnsigned) || now.Sub(r.LastUnsigned) < Period):

@@ -25,7 +25,7 @@ func TestRequireIsSafeOnlyAfterAQuietWeek(t *testing.T) {
 		safe bool
 		says string
 	}{
-		{"nothing seen", func(*observe.Count) {}, begin.Add(9 * day), false, "no request has been seen yet"},
+		{"nothing seen", func(*observe.Count) {}, begin.Add(9 * day), false, "no request has been written down yet, which a running shim does once a minute"},
 		{"watched for too short", func(c *observe.Count) { c.Add(observe.Signed, from, begin) }, begin.Add(6 * day), false, "look again after 2026-11-08"},
 		{"a good week", func(c *observe.Count) { c.Add(observe.Signed, from, begin) }, begin.Add(7 * day), true, "none without for 7 days"},
 		{"a good week to its end", func(c *observe.Count) { // what require takes, or drops as well, puts nothing off
@@ -41,7 +41,7 @@ func TestRequireIsSafeOnlyAfterAQuietWeek(t *testing.T) {
 			c.Add(observe.UnsignedProxyState, from, begin.Add(3*day))
 		}, begin.Add(10 * day), true, "require is safe"},
 		{"only ever without", func(c *observe.Count) { c.Add(observe.Unsigned, from, begin) }, begin.Add(20 * day), false, "no request with"},
-		{"wrong ones say nothing", func(c *observe.Count) { c.Add(observe.Wrong, from, begin) }, begin.Add(20 * day), false, "no request has been seen yet"},
+		{"wrong ones say nothing", func(c *observe.Count) { c.Add(observe.Wrong, from, begin) }, begin.Add(20 * day), false, "no request has been written down yet, which a running shim does once a minute"},
 		{"the clock went back", func(c *observe.Count) {
 			c.Add(observe.Signed, from, begin)
 			c.Add(observe.Unsigned, from, begin.Add(30*day))
