@@ -47,11 +47,11 @@ func (p *program) authenticatorPIN(c *cli.Context) error {
 		return err
 	}
 	return p.withDevice(func(c *cli.Context, client *device.Client, d *device.Device) error {
-		old, err := p.wordIf(c.String("old"))
+		old, err := p.wordIf(c.Context, c.String("old"))
 		if err != nil {
 			return err
 		}
-		pin, err := p.word(c.String("pin"))
+		pin, err := p.word(c.Context, "New PIN: ", c.String("pin"))
 		if err != nil {
 			return err
 		}

@@ -218,13 +218,13 @@ func (p *program) activated(c *cli.Context, client *device.Client) (*device.Devi
 	switch {
 	case c.String("pass") != "":
 		var pass secret.Bytes
-		if pass, err = p.word(c.String("pass")); err == nil {
+		if pass, err = p.word(ctx, "Pass: ", c.String("pass")); err == nil {
 			made, err = client.Pass(ctx, user, pass)
 		}
 	case c.String("password") != "":
 		made, err = p.proven(c, client)
 	default:
-		made.Code, err = p.word(c.String("code"))
+		made.Code, err = p.word(ctx, "Activation code: ", c.String("code"))
 	}
 	if err != nil {
 		return nil, err
@@ -232,7 +232,7 @@ func (p *program) activated(c *cli.Context, client *device.Client) (*device.Devi
 	d, err := client.Activate(ctx, made.User, made.Code, name, pin)
 	for errors.Is(err, device.ErrNeedsPIN) || cloud.ReasonOf(err) == cloud.WeakPIN {
 		fmt.Fprintf(p.err, "%v\n", err)
-		if pin, err = p.word(""); err != nil || pin.IsZero() {
+		if pin, err = p.word(ctx, "PIN: ", ""); err != nil || pin.IsZero() {
 			return nil, errors.Join(errors.New("no PIN was given, so nothing was activated"), err)
 		}
 		d, err = client.Activate(ctx, made.User, made.Code, name, pin)
@@ -242,7 +242,7 @@ func (p *program) activated(c *cli.Context, client *device.Client) (*device.Devi
 
 // pinAhead is the PIN that was given, if the engine takes one like it.
 func (p *program) pinAhead(c *cli.Context, client *device.Client) (secret.Bytes, error) {
-	pin, err := p.wordIf(c.String("pin"))
+	pin, err := p.wordIf(c.Context, c.String("pin"))
 	if err != nil || pin.IsZero() {
 		return pin, err
 	}
@@ -255,16 +255,16 @@ func (p *program) pinAhead(c *cli.Context, client *device.Client) (secret.Bytes,
 }
 
 // wordIf is word; zero where nothing says where it is.
-func (p *program) wordIf(ref string) (secret.Bytes, error) {
+func (p *program) wordIf(ctx context.Context, ref string) (secret.Bytes, error) {
 	if ref == "" {
 		return secret.Bytes{}, nil
 	}
-	return p.word(ref)
+	return p.word(ctx, "", ref)
 }
 
 // proven signs in with the password and the second factor that is there.
 func (p *program) proven(c *cli.Context, client *device.Client) (engine.Activation, error) {
-	password, err := p.word(c.String("password"))
+	password, err := p.word(c.Context, "Password: ", c.String("password"))
 	if err != nil {
 		return engine.Activation{}, err
 	}
@@ -273,7 +273,7 @@ func (p *program) proven(c *cli.Context, client *device.Client) (engine.Activati
 		return engine.Activation{}, err
 	}
 	fmt.Fprintf(p.err, "%s\n", migrate.Plain(asked.Prompt))
-	code, err := p.word(c.String("answer"))
+	code, err := p.word(c.Context, "Code: ", c.String("answer"))
 	if err != nil {
 		return engine.Activation{}, err
 	}
@@ -281,8 +281,8 @@ func (p *program) proven(c *cli.Context, client *device.Client) (engine.Activati
 }
 
 // word is a secret on one line.
-func (p *program) word(ref string) (secret.Bytes, error) {
-	text, err := p.secretText(ref)
+func (p *program) word(ctx context.Context, prompt, ref string) (secret.Bytes, error) {
+	text, err := p.secretText(ctx, prompt, ref)
 	return secret.FromString(strings.TrimSpace(string(text.Reveal()))), err
 }
 
@@ -344,7 +344,7 @@ func (p *program) press(c *cli.Context, answer engine.PushAnswer) (err error) {
 		if answer == engine.PushApprove && push.Number && c.String("number") == "" {
 			return usage("the login shows a number that has to be given", "add --number NN with the number that you see; deny it if you see none")
 		}
-		pin, err := p.pinFor(c.String("pin"), push, answer)
+		pin, err := p.pinFor(c.Context, c.String("pin"), push, answer)
 		if err != nil {
 			return err
 		}
@@ -375,11 +375,11 @@ type answered struct {
 }
 
 // pinFor is the PIN for an approval that needs one.
-func (p *program) pinFor(ref string, push push, answer engine.PushAnswer) (secret.Bytes, error) {
+func (p *program) pinFor(ctx context.Context, ref string, push push, answer engine.PushAnswer) (secret.Bytes, error) {
 	if !push.PIN || answer != engine.PushApprove {
 		return secret.Bytes{}, nil
 	}
-	return p.word(ref)
+	return p.word(ctx, "PIN: ", ref)
 }
 
 // answer presses a button and says what came of it.

@@ -33,7 +33,7 @@ func (p *program) emailCommands(change changer) []*cli.Command {
 		change("prove", "take the code as the user has read it: the address is confirmed", []cli.Flag{&cli.StringFlag{Name: "code", EnvVars: env("code"),
 			Usage: "where it is: `file:PATH`, env:NAME, or - for standard input (default: a prompt)"}},
 			func(c *cli.Context, e administrator, by engine.Actor, u cloud.User) error {
-				code, err := p.secretText(c.String("code"))
+				code, err := p.secretText(c.Context, "Code: ", c.String("code"))
 				if err != nil {
 					return err
 				}

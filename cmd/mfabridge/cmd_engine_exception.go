@@ -88,7 +88,7 @@ func (p *program) changeInStore(c *cli.Context, do func(*cli.Context, *embedded,
 }
 
 func (p *program) resync(c *cli.Context, e *embedded, by engine.Actor, u cloud.User) error {
-	text, err := p.secretText(c.String("codes"))
+	text, err := p.secretText(c.Context, "Two codes, divided by a space: ", c.String("codes"))
 	if err != nil {
 		return err
 	}

@@ -2,17 +2,16 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"math/big"
-	"os"
 	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/urfave/cli/v2"
-	"golang.org/x/term"
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
@@ -138,7 +137,7 @@ func (p *program) testProvider(c *cli.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
-	to, err := p.number(c.String("number"))
+	to, err := p.number(c.Context, c.String("number"))
 	if err != nil {
 		return err
 	}
@@ -224,12 +223,12 @@ func wayTo(to string) cloud.Preference {
 }
 
 // number reads where a test goes.
-func (p *program) number(ref string) (string, error) {
-	if stdin, isFile := p.in.(*os.File); ref == "" && isFile && term.IsTerminal(int(stdin.Fd())) {
+func (p *program) number(ctx context.Context, ref string) (string, error) {
+	if ref == "" && p.keyboard() != nil {
 		fmt.Fprint(p.err, "Number, +CC NNN, or address: ")
 		ref = "-"
 	}
-	word, err := p.secretText(ref)
+	word, err := p.secretText(ctx, "", ref)
 	if err != nil {
 		return "", fmt.Errorf("--number: %w", err)
 	}

@@ -2,18 +2,17 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/urfave/cli/v2"
-	"golang.org/x/term"
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
@@ -72,7 +71,7 @@ func (p *program) userCommand() *cli.Command {
 			change("password", "give a user a password for logins whose first factor the engine checks", []cli.Flag{&cli.StringFlag{Name: "password",
 				EnvVars: env("password"), Usage: "where it is: `file:PATH`, env:NAME, or - for standard input (default: a prompt)"}},
 				func(c *cli.Context, e administrator, by engine.Actor, u cloud.User) error {
-					word, err := p.password(c.String("password"))
+					word, err := p.password(c.Context, c.String("password"))
 					if err != nil {
 						return err
 					}
@@ -345,21 +344,18 @@ func words(methods []cloud.Method) (list []string) {
 }
 
 // password reads a new password, asked for twice on a terminal.
-func (p *program) password(ref string) (secret.Bytes, error) {
-	stdin, isFile := p.in.(*os.File)
-	if ref != "" || !isFile || !term.IsTerminal(int(stdin.Fd())) {
-		word, err := p.secretText(ref)
+func (p *program) password(ctx context.Context, ref string) (secret.Bytes, error) {
+	stdin := p.keyboard()
+	if ref != "" || stdin == nil {
+		word, err := p.secretText(ctx, "", ref)
 		return secret.New(bytes.TrimRight(word.Reveal(), "\r\n")), err
 	}
 	var words [2]secret.Bytes
 	for i, prompt := range []string{"New password: ", "Once more: "} {
-		fmt.Fprint(p.err, prompt)
-		word, err := term.ReadPassword(int(stdin.Fd()))
-		fmt.Fprintln(p.err)
-		if err != nil {
+		var err error
+		if words[i], err = p.hidden(ctx, stdin, prompt); err != nil {
 			return secret.Bytes{}, err
 		}
-		words[i] = secret.New(word)
 	}
 	if !words[0].Equal(words[1]) {
 		return secret.Bytes{}, errors.New("the two passwords differ; nothing was changed")

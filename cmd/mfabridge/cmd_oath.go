@@ -1,8 +1,8 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
+	"context"
 	"crypto/subtle"
 	"encoding/base32"
 	"errors"
@@ -20,7 +20,6 @@ import (
 	"github.com/pquerna/otp"
 	"github.com/pquerna/otp/hotp"
 	"github.com/urfave/cli/v2"
-	"golang.org/x/term"
 
 	"mfabridge/internal/hint"
 	"mfabridge/internal/secret"
@@ -97,15 +96,15 @@ func (p *program) generator(c *cli.Context) (generator, error) {
 		}
 		g.counter = uint64(at.Unix()) / g.period
 	}
-	key, err := p.seed(c.String("secret"), c.String("secret-format"))
+	key, err := p.seed(c.Context, c.String("secret"), c.String("secret-format"))
 	g.key = key
 	return g, err
 }
 
 // seed reads a secret from a file, the environment, standard input or a
 // prompt and decodes it.
-func (p *program) seed(ref, format string) (secret.Bytes, error) {
-	text, err := p.secretText(ref)
+func (p *program) seed(ctx context.Context, ref, format string) (secret.Bytes, error) {
+	text, err := p.secretText(ctx, "Secret: ", ref)
 	if err != nil {
 		return secret.Bytes{}, err
 	}
@@ -118,25 +117,6 @@ func (p *program) seed(ref, format string) (secret.Bytes, error) {
 		return secret.Bytes{}, hint.New("the secret cannot be used: "+problem, "say what it is with --secret-format base32, hex or base64")
 	}
 	return seed.Key, nil
-}
-
-func (p *program) secretText(ref string) (secret.Bytes, error) {
-	stdin, isFile := p.in.(*os.File)
-	switch {
-	case ref == "" && isFile && term.IsTerminal(int(stdin.Fd())):
-		fmt.Fprint(p.err, "Secret: ")
-		text, err := term.ReadPassword(int(stdin.Fd()))
-		fmt.Fprintln(p.err)
-		return secret.New(text), err
-	case ref == "" || ref == "-":
-		line, err := bufio.NewReader(io.LimitReader(p.in, secret.MaxFile)).ReadBytes('\n')
-		if err != nil && !errors.Is(err, io.EOF) {
-			return secret.Bytes{}, err
-		}
-		return secret.New(line), nil
-	default:
-		return secret.Load(ref)
-	}
 }
 
 // code computes the code of a counter or time step.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
@@ -11,7 +12,6 @@ import (
 	"strings"
 
 	"github.com/urfave/cli/v2"
-	"golang.org/x/term"
 
 	"mfabridge/internal/hint"
 	"mfabridge/internal/secret"
@@ -133,7 +133,7 @@ func (p *program) sdkConfig(c *cli.Context) (config pfsdk.Config, err error) {
 		if config.User == "" {
 			return config, usage("--password is given without --user", "say whose password it is")
 		}
-		if config.Password, err = p.sdkPassword(ref, config.User); err != nil {
+		if config.Password, err = p.sdkPassword(c.Context, ref, config.User); err != nil {
 			return config, err
 		}
 	}
@@ -154,21 +154,19 @@ func (p *program) sdkConfig(c *cli.Context) (config pfsdk.Config, err error) {
 }
 
 // sdkPassword reads one from where ref says, or asks for it.
-func (p *program) sdkPassword(ref, user string) (secret.Bytes, error) {
+func (p *program) sdkPassword(ctx context.Context, ref, user string) (secret.Bytes, error) {
 	if ref != "prompt" {
 		return secret.Load(ref)
 	}
-	in, ok := p.in.(*os.File)
-	if !ok || !isTerminal(in) {
+	in := p.keyboard()
+	if in == nil {
 		return secret.Bytes{}, usage("there is no terminal to ask for the password on", "use --password file:PATH or env:NAME")
 	}
-	fmt.Fprintf(p.err, "Password of %s: ", migrate.Plain(user))
-	b, err := term.ReadPassword(int(in.Fd()))
-	fmt.Fprintln(p.err)
+	word, err := p.hidden(ctx, in, "Password of "+migrate.Plain(user)+": ")
 	if err != nil {
 		return secret.Bytes{}, fmt.Errorf("the password cannot be read: %w", err)
 	}
-	return secret.New(b), nil
+	return word, nil
 }
 
 func clientCertificate(certFile, keyFile string) (*tls.Certificate, error) {

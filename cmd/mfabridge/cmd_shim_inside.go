@@ -1,12 +1,13 @@
 package main
 
 import (
-	"bufio"
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -71,17 +72,18 @@ func (p *program) openInside(parts *shimParts, client config.Client, log *slog.L
 
 // exchange sends a datagram and waits for the answer; none in time is the zero
 // Packet and no error.
-func (i *inside) exchange(b []byte, patience time.Duration) (p radius.Packet, answered bool, err error) {
+func (i *inside) exchange(ctx context.Context, b []byte, patience time.Duration) (p radius.Packet, answered bool, err error) {
 	if _, err := i.asker.Write(b); err != nil {
 		return p, false, err
 	}
 	if err := i.asker.SetReadDeadline(time.Now().Add(patience)); err != nil {
 		return p, false, err
 	}
+	defer context.AfterFunc(ctx, func() { _ = i.asker.SetReadDeadline(time.Now()) })()
 	in := make([]byte, radius.MaxLength)
 	n, err := i.asker.Read(in)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return p, false, nil
+		return p, false, ctx.Err()
 	}
 	if err != nil {
 		return p, false, err
@@ -147,13 +149,12 @@ func (p *program) shimTest(c *cli.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, in.stop()) }()
 	fmt.Fprintf(p.out, "a login of %s at client %s (first factor: %s, code: %s)\n", c.String("user"), client.Name, client.Primary, client.CodeEntry)
-	return p.testLogin(in, client, c.String("user"), password)
+	return p.testLogin(c.Context, in, client, c.String("user"), password)
 }
 
 // testLogin goes through a login step by step, asking for codes on the
 // standard input.
-func (p *program) testLogin(in *inside, client config.Client, user string, password secret.Bytes) error {
-	lines := bufio.NewScanner(p.in)
+func (p *program) testLogin(ctx context.Context, in *inside, client config.Client, user string, password secret.Bytes) error {
 	var state []byte
 	for id := byte(0); id < 8; id++ {
 		var authenticator [16]byte
@@ -172,7 +173,7 @@ func (p *program) testLogin(in *inside, client config.Client, user string, passw
 			return err
 		}
 		fmt.Fprintf(p.out, "> Access-Request %d\n", id+1)
-		reply, answered, err := in.exchange(b, client.Hold+shim.DefaultCallTimeout+time.Second)
+		reply, answered, err := in.exchange(ctx, b, client.Hold+shim.DefaultCallTimeout+time.Second)
 		if err != nil {
 			return err
 		}
@@ -189,10 +190,14 @@ func (p *program) testLogin(in *inside, client config.Client, user string, passw
 		}
 		state, _ = reply.Lookup(radius.State)
 		fmt.Fprint(p.err, "code: ")
-		if !lines.Scan() {
+		line, err := p.line(ctx)
+		if errors.Is(err, io.EOF) {
 			return hint.New("the login asks for a code, and the standard input has none", "type it, or pipe it in")
 		}
-		password = secret.FromString(strings.TrimSpace(lines.Text()))
+		if err != nil {
+			return err
+		}
+		password = secret.New(bytes.TrimSpace(line))
 	}
 	return errors.New("the login asks for more and more")
 }

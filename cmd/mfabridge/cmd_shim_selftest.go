@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -38,7 +39,7 @@ func (p *program) shimSelftest(c *cli.Context) (err error) {
 		if err != nil {
 			return err
 		}
-		wrong, err := p.playTrials(in, client.Name)
+		wrong, err := p.playTrials(c.Context, in, client.Name)
 		if err := errors.Join(err, in.stop()); err != nil {
 			return err
 		}
@@ -53,21 +54,24 @@ func (p *program) shimSelftest(c *cli.Context) (err error) {
 
 // playTrials plays all trials at one client, and a good packet behind each:
 // what is dropped must not take anybody else with it.
-func (p *program) playTrials(in *inside, client string) (wrong int, err error) {
+func (p *program) playTrials(ctx context.Context, in *inside, client string) (wrong int, err error) {
 	trials, err := in.trials()
 	if err != nil {
 		return 0, err
 	}
 	for _, t := range trials {
-		reply, answered, err := in.exchange(t.packet, map[bool]time.Duration{true: selftestPatience, false: 5 * time.Second}[t.want == 0])
+		reply, answered, err := in.exchange(ctx, t.packet, map[bool]time.Duration{true: selftestPatience, false: 5 * time.Second}[t.want == 0])
 		good := err == nil && answered == (t.want != 0) && (!answered || reply.Code() == t.want)
 		if good && t.want == 0 {
 			status, bad := in.request(radius.StatusServer, nil)
 			if bad != nil {
 				return wrong, bad
 			}
-			reply, answered, bad = in.exchange(status, 5*time.Second)
+			reply, answered, bad = in.exchange(ctx, status, 5*time.Second)
 			good = bad == nil && answered && reply.Code() == radius.AccessAccept
+		}
+		if ctx.Err() != nil {
+			return wrong, ctx.Err()
 		}
 		verdict := "ok  "
 		if !good {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -33,6 +34,7 @@ type program struct {
 	every time.Duration // between two lines of progress where there is no terminal
 	color bool
 	binds ldapconn.Accounts // that search directories
+	lines *bufio.Reader     // of what is piped in, once a line of it was asked for
 }
 
 // run executes one command line and returns its exit code. Results go to

@@ -97,7 +97,7 @@ func TestSelftestSaysNo(t *testing.T) {
 	var out bytes.Buffer
 	p := &program{streams: streams{out: &out}}
 	in := &inside{asker: asker, secret: radius.NewSecret([]byte(sharedSecret))}
-	wrong, err := p.playTrials(in, "vpn")
+	wrong, err := p.playTrials(t.Context(), in, "vpn")
 	if trials := strings.Count(out.String(), "\n"); err != nil || wrong != trials || trials < 20 {
 		t.Errorf("%d of %d trials failed, %v\n%s", wrong, trials, err, out.String())
 	}

@@ -155,3 +155,42 @@ func TestSecondInterruptEndsAtOnce(t *testing.T) {
 	}
 	m.goesOnFrom(t)
 }
+
+// Ctrl-C where a secret is asked for ends the command, and the terminal shows
+// again what is typed.
+func TestInterruptWhereASecretIsAskedFor(t *testing.T) {
+	screen, shown := terminal(t)
+	echo := func() bool {
+		state, err := unix.IoctlGetTermios(int(screen.Fd()), unix.TCGETS)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return state.Lflag&unix.ECHO != 0
+	}
+	if !echo() {
+		t.Fatal("the terminal shows nothing to begin with")
+	}
+	cmd := child(t.Context(), "oath", "code")
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = screen, screen, screen
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	every := time.NewTicker(5 * time.Millisecond)
+	defer every.Stop()
+	for asked := false; !asked; asked = !echo() {
+		select {
+		case <-ended:
+			t.Fatalf("it ended by itself: %s", shown())
+		case <-every.C:
+		}
+	}
+	_ = cmd.Process.Signal(syscall.SIGINT)
+	<-ended
+	again := echo()
+	text := shown()
+	if code := cmd.ProcessState.ExitCode(); code != exitInterrupted || !strings.Contains(text, "error: interrupted") || !again {
+		t.Errorf("exit code %d, typed text is shown: %v, said %q", code, again, text)
+	}
+}
