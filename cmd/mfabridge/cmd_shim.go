@@ -176,6 +176,9 @@ func (p *program) shimServe(c *cli.Context) (err error) {
 	beside, stop := context.WithCancel(c.Context)
 	var others sync.WaitGroup
 	others.Go(func() { p.keepObserved(beside, parts.observed) })
+	if e, ok := parts.engine.(*storeEngine); ok {
+		others.Go(func() { keepTidy(beside, e.Engine, parts.log) })
+	}
 	swap := &swapper{p: p, path: c.String("config"), parts: parts, ports: all}
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP) // before anybody is told that the shim is ready

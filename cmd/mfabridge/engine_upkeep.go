@@ -10,7 +10,8 @@ import (
 	"mfabridge/cloud/engine/store/sqlite"
 )
 
-// checkpointEvery is how often a running engine signs its audit.
+// checkpointEvery is how often a running engine signs its audit, and clears away
+// what has ended.
 const checkpointEvery = 10 * time.Minute
 
 // measure adds what the program knows to the engine's metrics.
@@ -50,6 +51,23 @@ func (s *engineServer) keepAudit(ctx context.Context, log *slog.Logger) {
 		if now := s.p.now(); keep > 0 && now.Sub(pruned) >= pruneEvery {
 			pruned = now
 			s.pruneAudit(ctx, keep, log)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+// keepTidy clears what has ended out of a store now and then, until ctx ends: for
+// a program that signs no audit, and may be the only one on the store.
+func keepTidy(ctx context.Context, e *engine.Engine, log *slog.Logger) {
+	ticker := time.NewTicker(checkpointEvery)
+	defer ticker.Stop()
+	for {
+		if err := e.Tidy(ctx); err != nil && ctx.Err() == nil {
+			log.Error("what is old was not removed", "err", err)
 		}
 		select {
 		case <-ctx.Done():
