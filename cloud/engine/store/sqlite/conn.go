@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/mattn/go-sqlite3"
 
@@ -65,6 +66,21 @@ func dial(path, mode, journal string, patience int) (*conn, error) {
 		return nil, errors.Join(err, c.close())
 	}
 	return c, nil
+}
+
+// busyPause is how long is waited where SQLite does not wait by itself.
+const busyPause = 10 * time.Millisecond
+
+// toLog has the file written through a log (WAL) from now on, as it mostly is
+// already. Where it is not, whoever else opens it just then reads it, too: SQLite
+// refuses both at once, since neither could ever wait for the other.
+func (c *conn) toLog() error {
+	for begun := time.Now(); ; time.Sleep(busyPause) {
+		err := c.script("PRAGMA journal_mode=WAL")
+		if e, ok := errors.AsType[sqlite3.Error](err); !ok || e.Code != sqlite3.ErrBusy || time.Since(begun) > busyTimeout*time.Millisecond {
+			return err
+		}
+	}
 }
 
 // script runs statements without arguments.

@@ -56,6 +56,30 @@ func userVersion(t *testing.T, path string) (n int) {
 	return n
 }
 
+// A store that is no log yet becomes one although somebody else is about to write
+// just then.
+func TestOpenWaitsForWhoHoldsAStoreThatIsNoLogYet(t *testing.T) {
+	path := made(t)
+	db, err := sql.Open("sqlite3", "file:"+path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	db.SetMaxOpenConns(1)
+	if _, err := db.Exec("PRAGMA journal_mode=DELETE; BEGIN IMMEDIATE"); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	time.AfterFunc(100*time.Millisecond, func() {
+		_, err := db.Exec("COMMIT")
+		ended <- err
+	})
+	opens(t, path)
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
 func TestVersion1IsBroughtForward(t *testing.T) {
 	path := version1(t)
 	if n := userVersion(t, path); n != 1 {

@@ -204,8 +204,10 @@ func openWriter(path string, o Options) (*conn, error) {
 	if o.Cache <= 0 {
 		o.Cache = 12 << 10
 	}
-	err = w.script(fmt.Sprintf("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=%d; "+
-		"PRAGMA journal_size_limit=67108864; PRAGMA secure_delete=FAST; PRAGMA cache_size=-%d; BEGIN IMMEDIATE; COMMIT", maxLog, o.Cache))
+	if err = w.toLog(); err == nil {
+		err = w.script(fmt.Sprintf("PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=%d; "+
+			"PRAGMA journal_size_limit=67108864; PRAGMA secure_delete=FAST; PRAGMA cache_size=-%d; BEGIN IMMEDIATE; COMMIT", maxLog, o.Cache))
+	}
 	if err != nil {
 		return nil, errors.Join(broken(path, err), w.close())
 	}
