@@ -95,7 +95,8 @@ func (s *Store) committed() {
 func (s *Store) closeConns() error {
 	var errs []error
 	for range s.count {
-		errs = append(errs, (<-s.readers).close())
+		<-s.readers.free
+		errs = append(errs, s.readers.take().close())
 	}
 	if s.keeper != nil {
 		errs = append(errs, s.keeper.close())

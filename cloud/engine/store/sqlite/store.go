@@ -74,7 +74,7 @@ type Store struct {
 	written chan struct{} // something was committed
 	rest    chan struct{} // the writer is to make a checkpoint of the rest
 	tended  chan struct{} // closed when tend has ended
-	readers chan *conn
+	readers *pool
 	count   int // of readers
 	closed  error
 
@@ -167,14 +167,14 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{path: path, writer: w, queue: queue.New(maxGroup), peeks: make(chan peek),
-		readers: make(chan *conn, maxReaders),
+		readers: newPool(maxReaders),
 		written: make(chan struct{}, 1), rest: make(chan struct{}), tended: make(chan struct{})}
 	for range maxReaders {
 		r, err := dial(path, "ro", "", busyTimeout)
 		if err != nil {
 			return nil, errors.Join(broken(path, err), s.closeConns())
 		}
-		s.readers <- r
+		s.readers.give(r)
 		s.count++
 	}
 	if s.keeper, err = dial(path, "rw", "", busyTimeout); err == nil {

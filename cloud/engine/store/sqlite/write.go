@@ -149,15 +149,15 @@ func (s *Store) Update(ctx context.Context, fn func(engine.Tx) error) error {
 
 // View implements [engine.Store].
 func (s *Store) View(ctx context.Context, fn func(engine.Reader) error) (err error) {
-	var c *conn
 	select {
 	case <-s.queue.Closing():
 		return queue.Closed()
 	case <-ctx.Done():
 		return unavailable("the store was busy", ctx.Err())
-	case c = <-s.readers:
+	case <-s.readers.free:
 	}
-	defer func() { s.readers <- c }()
+	c := s.readers.take()
+	defer s.readers.give(c)
 	if err := c.do("BEGIN"); err != nil {
 		return failure(err)
 	}
