@@ -25,7 +25,7 @@ const (
 const maxCheckpoints = 5
 
 // pruneBatch is how many entries one transaction removes.
-const pruneBatch = 5000
+const pruneBatch = 1000
 
 // AuditPublic is the key that checks signed checkpoints.
 func (e *Engine) AuditPublic() ed25519.PublicKey { return e.audit.Public() }

@@ -117,6 +117,7 @@ func (t tx) PruneAudit(through int64, limit int) (int, error) {
 }
 
 func (r reader) Audit(after int64, limit int) ([]engine.Entry, error) {
+	r.c.walks = true
 	return r.entries(sqlAudit, after, int64(limit))
 }
 

@@ -28,6 +28,7 @@ type conn struct {
 	stmts map[string]*sqlite3.SQLiteStmt
 	row   []driver.Value // reused by query
 	args  []driver.NamedValue
+	walks bool              // rows of the audit were read: see tidyUp
 	heads *heads            // of the audit, by the writer; nil: to be read
 	meta  map[string][]byte // what this transaction has read of meta, by the writer
 
@@ -181,6 +182,17 @@ func (c *conn) query(text string, columns int, scan func([]driver.Value) error, 
 			return err
 		}
 	}
+}
+
+// tidyUp empties the page cache of who has read rows of the audit. It is walked
+// through from one end to the other, and no page of it is read again soon: kept,
+// they would fill the cache, and push out what logins read.
+func (c *conn) tidyUp() error {
+	if !c.walks {
+		return nil
+	}
+	c.walks = false
+	return c.script("PRAGMA shrink_memory")
 }
 
 // number reads one integer.

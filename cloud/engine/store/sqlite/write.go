@@ -165,5 +165,5 @@ func (s *Store) View(ctx context.Context, fn func(engine.Reader) error) (err err
 	if end := c.do(sqlRollback); end != nil {
 		return errors.Join(err, failure(end))
 	}
-	return err
+	return errors.Join(err, failure(c.tidyUp()))
 }
