@@ -394,6 +394,28 @@ func TestPushedMessagesInGerman(t *testing.T) {
 	b.quiet()
 }
 
+// A language that is chosen in one tab is that of the others, once nothing is
+// being typed there.
+func TestLanguageOfAllTabs(t *testing.T) {
+	t.Parallel()
+	h := build(t)
+	a := open(t, h.url)
+	b, typing := a.beside(), a.beside()
+	typing.visit("#activate")
+	typing.fill("User name", "ada@contoso.example")
+	a.speaks("de", "Einstellungen")
+	b.sees("Konto hinzufügen")
+	b.want(`document.documentElement.lang === "de"`)
+	typing.sees("Activate this device")
+	if got := get[string](typing, `document.querySelector("input").value + " " + document.documentElement.lang`); got != "ada@contoso.example en" {
+		t.Errorf("where somebody types it says %s", got)
+	}
+	typing.want(`(location.hash = "#add", document.documentElement.lang === "de")`)
+	typing.sees("Konto hinzufügen")
+	b.speaks("en", "Settings")
+	a.sees("Settings")
+}
+
 // speaks chooses a language on the page of settings.
 func (b *tab) speaks(language, title string) {
 	b.t.Helper()

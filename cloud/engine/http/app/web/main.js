@@ -12,12 +12,15 @@ import { renew, subscribed } from "./notify.js";
 import { readyPage, settingsPage } from "./settings.js";
 import { accounts, onChange, open, tidy } from "./vault.js";
 import { begin as watch } from "./watch.js";
-import { begin as speak, t } from "./words.js";
+import { adopt, begin as speak, follow, t } from "./words.js";
 
 const pages = {
   "": home, add: choices, activate: activatePage, invite: invitePage, import: importPage, account: accountPage, manage: managePage,
   settings: () => settingsPage(draw), ready: () => readyPage(draw),
 };
+
+// Pages on which nothing is typed: they may be drawn anew at any time.
+const idle = ["", "add", "account", "settings", "ready"];
 
 let drawn = 0;
 
@@ -48,6 +51,7 @@ async function made({ name, given }) {
 
 async function draw() {
   const turn = ++drawn;
+  adopt();
   const view = await made(current);
   if (turn === drawn) {
     document.getElementById("bar").replaceChildren(...bar(current.name));
@@ -149,6 +153,7 @@ async function begin() {
   addEventListener("online", online);
   addEventListener("offline", online);
   await draw();
+  follow(() => idle.includes(current.name) && draw());
   let before = await shape();
   onChange(async () => {
     const now = await shape();

@@ -7,6 +7,7 @@ const kept = "mfabridge-language";
 const shared = new URL("language", import.meta.url); // in the cache from which the service worker takes it
 export const languages = { en: "English", de: "Deutsch" };
 export let language = "en";
+let elsewhere = null; // chosen in another tab, and not spoken here yet
 
 // Takes the language that was chosen, else the first of the browser's that we have.
 export function begin() {
@@ -27,6 +28,23 @@ export function choose(tag) {
   use(tag);
 }
 
+// Calls back when another language was chosen in another tab. It is spoken from
+// the next page on, which adopt begins: what stands here is not mixed with it.
+export function follow(chosen) {
+  addEventListener("storage", ({ key, newValue }) => {
+    if (key === kept && Object.hasOwn(dictionaries, newValue ?? "")) {
+      elsewhere = newValue;
+      chosen();
+    }
+  });
+}
+
+export function adopt() {
+  if (elsewhere) {
+    use(elsewhere);
+  }
+}
+
 // Tells the service worker, which has no other storage and may be started anew
 // at any time.
 function share(tag) {
@@ -42,7 +60,7 @@ function remembered() {
 }
 
 function use(tag) {
-  language = tag;
+  [language, elsewhere] = [tag, null];
   document.documentElement.lang = tag;
 }
 
