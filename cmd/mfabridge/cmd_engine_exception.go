@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -208,20 +209,24 @@ func (p *program) listPasses(c *cli.Context) error {
 	})
 }
 
-// printBypass shows a bypass that waits; an engine elsewhere does not tell.
-func printBypass(c *cli.Context, e administrator, id cloud.UserID, t *tabwriter.Writer) error {
+// waitingBypass is a bypass that waits, or nil; an engine elsewhere does not
+// tell.
+func waitingBypass(c *cli.Context, e administrator, id cloud.UserID) (*engine.Bypass, error) {
 	here, ok := e.(*embedded)
 	if !ok {
-		return nil
+		return nil, nil
 	}
 	x, err := here.Exceptions(c.Context, id)
-	if err != nil || x.Bypass == nil {
-		return err
+	return x.Bypass, err
+}
+
+func printBypass(w io.Writer, waits *engine.Bypass) {
+	if waits == nil {
+		return
 	}
 	at := "anywhere"
-	if x.Bypass.App != "" {
-		at = "at " + migrate.Plain(x.Bypass.App)
+	if waits.App != "" {
+		at = "at " + migrate.Plain(waits.App)
 	}
-	fmt.Fprintf(t, "bypass\tone login %s until %s, by %s\n", at, x.Bypass.Until.UTC().Format(time.RFC3339), migrate.Plain(x.Bypass.By))
-	return nil
+	fmt.Fprintf(w, "bypass\tone login %s until %s, by %s\n", at, waits.Until.UTC().Format(time.RFC3339), migrate.Plain(waits.By))
 }

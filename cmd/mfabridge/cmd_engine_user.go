@@ -49,7 +49,12 @@ func (p *program) userCommand() *cli.Command {
 			}),
 			change("block", "block a user for a time; holds for the next login", []cli.Flag{&cli.DurationFlag{Name: "for", EnvVars: env("for"),
 				Value: 90 * 24 * time.Hour, Usage: "`TIME`, e.g. 24h"}}, func(c *cli.Context, e administrator, by engine.Actor, u cloud.User) error {
-				return e.Block(c.Context, by, u.ID, p.now().Add(c.Duration("for")))
+				until := p.now().Add(c.Duration("for"))
+				if err := e.Block(c.Context, by, u.ID, until); err != nil {
+					return err
+				}
+				fmt.Fprintf(p.out, "blocked until %s\n", until.UTC().Format(time.RFC3339))
+				return nil
 			}),
 			change("unblock", "end a block", nil, func(c *cli.Context, e administrator, by engine.Actor, u cloud.User) error {
 				return e.Unblock(c.Context, by, u.ID)
@@ -89,12 +94,25 @@ func (p *program) addUser(c *cli.Context) error {
 	return p.administer(c, func(e administrator) error {
 		id, err := e.AddUser(c.Context, by, cloud.Profile{UPN: name, DisplayName: c.String("display-name"),
 			Aliases: c.StringSlice("alias"), SID: c.String("sid"), Enabled: !c.Bool("disabled")})
+		if cloud.KindOf(err) == cloud.Conflict {
+			return whoHas(c, e, err, append(c.StringSlice("alias"), name))
+		}
 		if err != nil {
 			return err
 		}
 		fmt.Fprintf(p.out, "made user %s, id %s\n", migrate.Plain(name), id)
 		return nil
 	})
+}
+
+// whoHas names in err's advice whoever has one of these names already.
+func whoHas(c *cli.Context, e administrator, err error, names []string) error {
+	for _, name := range names {
+		if u, missing := e.Show(c.Context, name); missing == nil {
+			return hint.Wrap(err, fmt.Sprintf("%s leads to %s already; mfabridge engine user show %s says more", migrate.Plain(name), migrate.Plain(u.UPN), migrate.Plain(u.UPN)))
+		}
+	}
+	return err
 }
 
 func (p *program) changeUser(c *cli.Context, do func(*cli.Context, administrator, engine.Actor, cloud.User) error) error {
@@ -137,42 +155,66 @@ type userForm struct {
 	Methods      []methodForm     `json:"methods"`
 	Default      cloud.Preference `json:"default_method"`
 	BlockedUntil *time.Time       `json:"blocked_until"`
+	Class        []string         `json:"class"`
+	MayNotUse    []cloud.Method   `json:"may_not_use"` // by the method policy
 
-	Authenticators *[]authenticatorForm `json:"authenticators,omitempty"` // of one who is shown, not of a list
+	// Of one who is shown, not of a list.
+	Authenticators *[]authenticatorForm `json:"authenticators,omitempty"`
+	Bypass         *bypassForm          `json:"bypass,omitempty"` // that waits; an engine elsewhere does not tell
+}
+
+type bypassForm struct {
+	Until time.Time `json:"until"`
+	App   string    `json:"app"` // empty: anywhere
+	By    string    `json:"by"`
 }
 
 type methodForm struct {
-	Method cloud.Method    `json:"method"`
-	ID     string          `json:"id,omitempty"`
-	Value  json.RawMessage `json:"value"`
+	Method    cloud.Method    `json:"method"`
+	ID        string          `json:"id,omitempty"`
+	Value     json.RawMessage `json:"value"`
+	Confirmed *bool           `json:"confirmed,omitempty"` // of an email address: a code may go there
+	SignIn    bool            `json:"sign_in,omitempty"`   // of a mobile: the user signs in with it, and it is no second factor
+	Until     *time.Time      `json:"until,omitempty"`     // of an authenticator: when its invitation ends
 }
 
 func formOf(u cloud.User) (userForm, error) {
 	form := userForm{Type: "user", ID: u.ID, UPN: u.UPN, DisplayName: u.DisplayName, Aliases: slices.Clone(u.Aliases), SID: u.SID,
-		Enabled: u.Enabled, Methods: []methodForm{}, Default: u.Default}
+		Enabled: u.Enabled, Methods: []methodForm{}, Default: u.Default, Class: classOf(u), MayNotUse: u.Forbidden}
 	if form.Aliases == nil {
 		form.Aliases = []string{}
+	}
+	if form.MayNotUse == nil {
+		form.MayNotUse = []cloud.Method{}
 	}
 	if !u.BlockedUntil.IsZero() {
 		form.BlockedUntil = &u.BlockedUntil
 	}
-	add := func(m cloud.Method, id string, v cloud.Value) error {
+	add := func(as methodForm, v cloud.Value) (err error) {
 		if v.IsZero() {
 			return nil
 		}
-		value, err := migrate.ValueJSON(m, migrate.MaskValue(m, v))
-		form.Methods = append(form.Methods, methodForm{m, id, value})
+		as.Value, err = migrate.ValueJSON(as.Method, migrate.MaskValue(as.Method, v))
+		form.Methods = append(form.Methods, as)
 		return err
 	}
 	var errs []error
 	for _, m := range []cloud.Method{cloud.Mobile, cloud.AlternateMobile, cloud.Office, cloud.Email} {
-		errs = append(errs, add(m, "", u.Value(m, "", cloud.Value{})))
+		as := methodForm{Method: m, SignIn: m == cloud.Mobile && u.NumberSignIn}
+		if m == cloud.Email {
+			as.Confirmed = &u.EmailConfirmed
+		}
+		errs = append(errs, add(as, u.Value(m, "", cloud.Value{})))
 	}
 	for _, a := range u.Authenticators {
-		errs = append(errs, add(cloud.Authenticator, a.ID, cloud.Value{State: a.State}))
+		as := methodForm{Method: cloud.Authenticator, ID: a.ID}
+		if !a.Until.IsZero() {
+			as.Until = &a.Until
+		}
+		errs = append(errs, add(as, cloud.Value{State: a.State}))
 	}
 	for i := range u.OATH {
-		errs = append(errs, add(u.OATH[i].Method, u.OATH[i].ID, cloud.Value{OATH: &u.OATH[i].OATH}))
+		errs = append(errs, add(methodForm{Method: u.OATH[i].Method, ID: u.OATH[i].ID}, cloud.Value{OATH: &u.OATH[i].OATH}))
 	}
 	return form, errors.Join(errs...)
 }
@@ -195,7 +237,7 @@ func (p *program) listUsers(c *cli.Context) error {
 				return err
 			}
 			if asJSON {
-				err = p.userJSON(u, nil)
+				err = p.userJSON(u, nil, nil)
 			} else {
 				err = p.userLine(table, u)
 			}
@@ -207,12 +249,15 @@ func (p *program) listUsers(c *cli.Context) error {
 	})
 }
 
-func (p *program) userJSON(u cloud.User, authenticators *[]authenticatorForm) error {
+func (p *program) userJSON(u cloud.User, authenticators *[]authenticatorForm, waits *engine.Bypass) error {
 	form, err := formOf(u)
 	if err != nil {
 		return err
 	}
 	form.Authenticators = authenticators
+	if waits != nil {
+		form.Bypass = &bypassForm{waits.Until, waits.App, waits.By}
+	}
 	line, err := json.Marshal(form)
 	if err != nil {
 		return err
@@ -270,26 +315,28 @@ func (p *program) showUser(c *cli.Context) error {
 		if err != nil {
 			return err
 		}
-		if asJSON {
-			return p.userJSON(u, authenticatorForms(devices))
+		waits, err := waitingBypass(c, e, u.ID)
+		if err != nil {
+			return err
 		}
-		return p.printUser(c, e, u, devices)
+		if asJSON {
+			return p.userJSON(u, authenticatorForms(devices), waits)
+		}
+		return p.printUser(u, devices, waits)
 	})
 }
 
-func (p *program) printUser(c *cli.Context, e administrator, u cloud.User, devices []engine.OwnedDevice) error {
+func (p *program) printUser(u cloud.User, devices []engine.OwnedDevice, waits *engine.Bypass) error {
 	t := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "user\t%s\nid\t%s\nname\t%s\nalso\t%s\nsid\t%s\nstate\t%s\n", migrate.Plain(u.UPN), u.ID,
 		orNone(migrate.Plain(u.DisplayName)), orNone(migrate.Plain(strings.Join(u.Aliases, ", "))), orNone(u.SID), p.state(u))
 	if u.BlockedUntil.After(p.now()) {
 		fmt.Fprintf(t, "until\t%s\n", u.BlockedUntil.UTC().Format(time.RFC3339))
 	}
-	if err := printBypass(c, e, u.ID, t); err != nil {
-		return err
-	}
+	printBypass(t, waits)
 	fmt.Fprintf(t, "asked by\t%s\n", orNone(string(u.Default)))
-	if class := classOf(u); class != "" {
-		fmt.Fprintf(t, "class\t%s\n", class)
+	if class := classOf(u); len(class) > 0 {
+		fmt.Fprintf(t, "class\t%s\n", strings.Join(class, ", "))
 	}
 	if len(u.Forbidden) > 0 {
 		fmt.Fprintf(t, "may not use\t%s\n", strings.Join(words(u.Forbidden), " "))
@@ -323,8 +370,8 @@ func (p *program) printUser(c *cli.Context, e administrator, u cloud.User, devic
 }
 
 // classOf says what is particular about who the user is.
-func classOf(u cloud.User) string {
-	var class []string
+func classOf(u cloud.User) []string {
+	class := []string{}
 	for _, is := range []struct {
 		so   bool
 		word string
@@ -333,7 +380,7 @@ func classOf(u cloud.User) string {
 			class = append(class, is.word)
 		}
 	}
-	return strings.Join(class, ", ")
+	return class
 }
 
 func words(methods []cloud.Method) (list []string) {

@@ -9,6 +9,8 @@ import (
 	"log/slog"
 	"os"
 	"runtime/debug"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -167,10 +169,40 @@ func (p *program) noCommand(c *cli.Context) error {
 	return cli.ShowSubcommandHelp(c)
 }
 
+// mistaken is the option, and its value, that an error of urfave/cli is about:
+// a value that the option's kind cannot be. It says so in words of Go.
+func mistaken(err error) (option, value string, ok bool) {
+	text, found := strings.CutPrefix(err.Error(), "invalid value ")
+	quoted, quoteErr := strconv.QuotedPrefix(text)
+	rest, named := strings.CutPrefix(strings.TrimPrefix(text, quoted), " for flag -")
+	option, _, ended := strings.Cut(rest, ": ")
+	value, unquoteErr := strconv.Unquote(quoted)
+	return option, value, found && quoteErr == nil && named && ended && unquoteErr == nil
+}
+
+// wanted says what an option takes; empty: its help has to say it.
+func wanted(f cli.Flag) string {
+	switch f.(type) {
+	case *cli.DurationFlag:
+		return "it is a time with its unit, s, m or h, e.g. 90s, 30m or 24h"
+	case *cli.IntFlag, *cli.Int64Flag, *cli.UintFlag, *cli.Uint64Flag:
+		return "it is a whole number"
+	default:
+		return ""
+	}
+}
+
 func onUsageError(c *cli.Context, err error, _ bool) error {
 	name := c.App.Name
 	if c.Command != nil && c.Command.HelpName != "" {
 		name = c.Command.HelpName
+	}
+	if option, value, ok := mistaken(err); ok && c.Command != nil {
+		for _, f := range c.Command.Flags {
+			if advice := wanted(f); advice != "" && slices.Contains(f.Names(), option) {
+				return usage(fmt.Sprintf("--%s cannot be %q", option, value), advice)
+			}
+		}
 	}
 	return usage(err.Error(), name+" --help lists the options")
 }
