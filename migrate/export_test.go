@@ -8,3 +8,11 @@ var (
 	IsMailbox = isMailbox
 	Label     = label
 )
+
+// For tests of rules that a plan of samples meets on a few of their sides only.
+var (
+	SIDOf        = sidOf
+	IsAddress    = isAddress
+	SamePhone    = samePhone
+	Irreversible = irreversible
+)
