@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -370,13 +371,9 @@ func TestCertificatesAreRenewed(t *testing.T) {
 // than RadSec itself.
 func TestConnectionsEndWithTheirCertificate(t *testing.T) {
 	r := start(t)
-	short, long := r.dial(t, r.ours.issue("gate.example", 3*time.Second)), r.dial(t, r.ours.issue("gate.example", time.Hour))
-	for i, c := range []net.Conn{short, long} {
-		if p := asked(t, c, byte(i)); p.Code() != radius.AccessAccept {
-			t.Errorf("answered by %v", p.Code())
-		}
-	}
+	long, short := r.dial(t, r.ours.issue("gate.example", time.Hour)), r.shortLived(t)
 	ended(t, short)
+	_ = long.SetDeadline(time.Now().Add(10 * time.Second))
 	if p := asked(t, long, 2); p.Code() != radius.AccessAccept {
 		t.Errorf("the other one is answered by %v", p.Code())
 	}
@@ -384,12 +381,43 @@ func TestConnectionsEndWithTheirCertificate(t *testing.T) {
 	ended(t, long)
 }
 
+// shortLived is a connection that was answered, with a certificate that is about
+// to end: where it ended before, on a host that is busy, one that lives longer.
+func (r *rig) shortLived(t *testing.T) net.Conn {
+	t.Helper()
+	var err error
+	for life := 3 * time.Second; life < time.Minute; life *= 2 {
+		var c *tls.Conn
+		if c, err = r.connect(r.ours.issue("gate.example", life)); err != nil {
+			continue
+		}
+		t.Cleanup(func() { _ = c.Close() })
+		_ = c.SetDeadline(time.Now().Add(life + 10*time.Second))
+		answer := make([]byte, radius.MaxLength)
+		if _, err = c.Write(request(t, 1, "123456")); err == nil {
+			_, err = io.ReadFull(c, answer[:radius.HeaderLength])
+		}
+		if err != nil {
+			continue
+		}
+		if rest := answer[radius.HeaderLength:binary.BigEndian.Uint16(answer[2:])]; answer[0] != byte(radius.AccessAccept) {
+			t.Errorf("answered by %d", answer[0])
+		} else if _, err = io.ReadFull(c, rest); err == nil {
+			return c
+		}
+	}
+	t.Fatalf("no connection is answered: %v", err)
+	return nil
+}
+
 // Whoever connects and proves nothing writes one line a second, not one each.
 func TestHandshakesThatFailDoNotFillTheLog(t *testing.T) {
 	var r *rig
+	begun := time.Now()
 	t.Cleanup(func() { // nobody writes any more
-		if n := strings.Count(r.log.String(), "RadSec handshake failed"); n == 0 || n > 3 {
-			t.Errorf("%d lines:\n%s", n, r.log)
+		seconds := int(time.Since(begun) / time.Second)
+		if n := strings.Count(r.log.String(), "RadSec handshake failed"); n == 0 || n > seconds+1 {
+			t.Errorf("%d lines in %d seconds:\n%s", n, seconds, r.log)
 		}
 	})
 	r = start(t)

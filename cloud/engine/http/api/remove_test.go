@@ -23,7 +23,7 @@ func TestDeskRemovesADevice(t *testing.T) {
 	second := newPhone(t, h)
 	server := httptest.NewServer(h.Handler(serve.Pages))
 	defer server.Close()
-	ctx, stop := context.WithTimeout(t.Context(), 10*time.Second) // a stream beats after as much as 25: it is not that which ends it
+	ctx, stop := context.WithTimeout(t.Context(), 20*time.Second) // a stream beats after as much as 25: it is not that which ends it
 	defer stop()
 	r, err := http.NewRequestWithContext(ctx, "GET", server.URL+base+"/events", nil)
 	if err != nil {
