@@ -15,8 +15,11 @@ func SlowTexts(d carrier.Driver, atOnce int) *Texts {
 	return &Texts{Channels: c, conf: &Text{}, byName: map[string]*line{engine.ChannelSMS: l}}
 }
 
-// OnlyPrivate is what may be called without TLS.
-var OnlyPrivate = onlyPrivate
+// OnlyPrivate is what may be called without TLS, MayDial what may be called at all.
+var (
+	OnlyPrivate = onlyPrivate
+	MayDial     = mayDial
+)
 
 // OpenDriver opens the driver of one provider of a configuration that was checked,
 // as [Open] does.

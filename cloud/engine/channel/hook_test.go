@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/engine/channel"
 	"mfabridge/cloud/engine/channel/carrier"
 	"mfabridge/internal/secret"
 )
@@ -158,6 +159,93 @@ func TestWhatsAppIsBelievedOnlySigned(t *testing.T) {
 			Header: func(string) string { return "" }})
 		if string(reply.Body) != c.want || (err == nil) != (c.want != "") {
 			t.Errorf("%q: %q, %v", c.token, reply.Body, err)
+		}
+	}
+}
+
+// Whom the webhook is set up for is asked once, and what comes back is nothing
+// that a page could be made of. Without secrets nobody is believed, though an
+// empty one signs, too.
+func TestWhatsAppIsMet(t *testing.T) {
+	folder := t.TempDir()
+	write(t, filepath.Join(folder, "token"), aSecret)
+	write(t, filepath.Join(folder, "verify"), "CANARY-VERIFY")
+	closed := channel.WhatsApp{URL: "https://127.0.0.1/v23.0", Number: "1066", Template: "code", Language: "en_US", Token: "file:" + filepath.Join(folder, "token"), Timeout: "1s"}
+	open := closed
+	open.VerifyToken = "file:" + filepath.Join(folder, "verify")
+	meet := func(w channel.WhatsApp, change func(url.Values)) (string, error) {
+		m, err := channel.NewMessenger(&w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer m.Close()
+		q := url.Values{"hub.mode": {"subscribe"}, "hub.verify_token": {"CANARY-VERIFY"}, "hub.challenge": {strings.Repeat("4", 64)}}
+		change(q)
+		reply, err := m.Call(bg(), carrier.Call{Method: "GET", Query: q, Header: func(string) string { return "" }})
+		return string(reply.Body), err
+	}
+	if said, err := meet(open, func(url.Values) {}); err != nil || len(said) != 64 {
+		t.Errorf("it says %q, %v", said, err)
+	}
+	for name, change := range map[string]func(url.Values){
+		"another mode": func(q url.Values) { q.Set("hub.mode", "unsubscribe") }, "no mode": func(q url.Values) { q.Del("hub.mode") },
+		"another token": func(q url.Values) { q.Set("hub.verify_token", "CANARY-VERIFY2") },
+		"no challenge":  func(q url.Values) { q.Del("hub.challenge") }, "a long challenge": func(q url.Values) { q.Set("hub.challenge", strings.Repeat("4", 65)) },
+		"a page": func(q url.Values) { q.Set("hub.challenge", "<script>alert(1)</script>") },
+	} {
+		if said, err := meet(open, change); !errors.Is(err, carrier.ErrForged) || said != "" {
+			t.Errorf("%s: it says %q, %v", name, said, err)
+		}
+	}
+	if said, err := meet(closed, func(q url.Values) { q.Del("hub.verify_token") }); !errors.Is(err, carrier.ErrForged) || said != "" {
+		t.Errorf("without a token: it says %q, %v", said, err)
+	}
+	m, err := channel.NewMessenger(&closed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	body := statusOf("wamid.A", "failed", 131026)
+	if reply, err := m.Call(bg(), *posted("https://mfa.contoso.example/delivery/v1/wa", "application/json", body, "X-Hub-Signature-256", signature("", body))); !errors.Is(err, carrier.ErrForged) {
+		t.Errorf("without a secret: %+v, %v", reply, err)
+	}
+}
+
+// Of a call of the provider only what can be a receipt is one.
+func TestWhatsAppTellsWhatIsNoReceipt(t *testing.T) {
+	folder := t.TempDir()
+	write(t, filepath.Join(folder, "word"), "CANARY-APP")
+	m, err := channel.NewMessenger(&channel.WhatsApp{URL: "https://127.0.0.1/v23.0", Number: "1066", Token: "file:" + filepath.Join(folder, "word"),
+		AppSecret: "file:" + filepath.Join(folder, "word"), Unreachable: []int{131026}, Timeout: "1s"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	one := statusOf("wamid.A", "failed", 7)
+	status := one[strings.Index(one, `{"id":"wamid`) : strings.LastIndex(one, "}]}}")+1]
+	for name, c := range map[string]struct {
+		body string
+		want int
+	}{
+		"one":               {one, 1},
+		"without a number":  {strings.Replace(one, `"phone_number_id":"1066"`, "", 1), 1},
+		"of another number": {strings.Replace(one, "1066", "1067", 1), 0},
+		"without an id":     {strings.Replace(one, "wamid.A", "", 1), 0},
+		"of a long id":      {strings.Replace(one, "wamid.A", strings.Repeat("w", 257), 1), 0},
+		"of the longest id": {strings.Replace(one, "wamid.A", strings.Repeat("w", 256), 1), 1},
+		"of another status": {strings.Replace(one, `"failed"`, `"eaten"`, 1), 0},
+		"too many":          {strings.Replace(one, status, strings.Repeat(status+",", 1000)+status, 1), 1000},
+		"something else":    {`{"object":"page"}`, 0},
+		"no JSON":           {"hello", 0},
+	} {
+		reply, err := m.Call(bg(), *posted("https://mfa.contoso.example/delivery/v1/wa", "application/json", c.body, "X-Hub-Signature-256", signature("CANARY-APP", c.body)))
+		if err != nil || len(reply.Receipts) != c.want {
+			t.Errorf("%s: %d receipts, %v", name, len(reply.Receipts), err)
+		}
+		for _, r := range reply.Receipts {
+			if r.Status != carrier.Failed || !r.At.Equal(time.Unix(1793610000, 0)) {
+				t.Errorf("%s: %+v", name, r)
+			}
 		}
 	}
 }

@@ -150,9 +150,10 @@ func mayDial(private bool) func(network, address string, _ syscall.RawConn) erro
 
 // closed are networks that are not public though netip calls them global: "this"
 // network, carriers' NAT (RFC 6598), protocol assignments, benchmarks,
-// reserved ones, and what carries an IPv4 address inside (RFC 6052, 3056, 4380).
+// reserved ones, and what carries an IPv4 address inside (RFC 4291 section
+// 2.5.5.1, RFC 6052, 3056, 4380).
 var closed = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("192.0.0.0/24"),
-	netip.MustParsePrefix("198.18.0.0/15"), netip.MustParsePrefix("240.0.0.0/4"), netip.MustParsePrefix("64:ff9b::/96"), netip.MustParsePrefix("64:ff9b:1::/48"),
+	netip.MustParsePrefix("198.18.0.0/15"), netip.MustParsePrefix("240.0.0.0/4"), netip.MustParsePrefix("::/96"), netip.MustParsePrefix("64:ff9b::/96"), netip.MustParsePrefix("64:ff9b:1::/48"),
 	netip.MustParsePrefix("2002::/16"), netip.MustParsePrefix("2001::/32"), netip.MustParsePrefix("fec0::/10")}
 
 func isPublic(a netip.Addr) bool {

@@ -5,6 +5,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -232,6 +233,31 @@ func silent(r *http.Request) {
 	_, _ = io.Copy(io.Discard, r.Body)
 	<-r.Context().Done()
 	panic(http.ErrAbortHandler) // to return is to answer 200
+}
+
+// No name leads into a private network or to this machine, in whatever way the
+// address is written; where that is wanted every address is called.
+func TestAddressesThatMayBeCalled(t *testing.T) {
+	for address, want := range map[string]bool{
+		"8.8.8.8": true, "192.0.1.1": true, "100.63.255.255": true, "100.128.0.1": true, "172.32.0.1": true, "198.20.0.1": true, "2606:4700::1111": true, "::ffff:8.8.8.8": true,
+		"127.0.0.1": false, "127.1.2.3": false, "10.0.0.1": false, "172.16.0.1": false, "192.168.1.1": false, "169.254.169.254": false, "0.0.0.0": false, "0.1.2.3": false,
+		"100.64.0.1": false, "192.0.0.8": false, "198.18.0.1": false, "198.19.255.255": false, "224.0.0.1": false, "240.0.0.1": false, "255.255.255.255": false,
+		"::": false, "::1": false, "fe80::1": false, "fe80::1%eth0": false, "fc00::1": false, "fd00::1": false, "fd00::1%eth0": false, "fec0::1": false, "ff02::1": false,
+		"::ffff:127.0.0.1": false, "::ffff:10.0.0.1": false, "::127.0.0.1": false, "64:ff9b::7f00:1": false, "64:ff9b:1::7f00:1": false, "2002:7f00:1::1": false, "2001:0:1::1": false,
+	} {
+		at := net.JoinHostPort(address, "443")
+		if err := channel.MayDial(false)("tcp", at, nil); (err == nil) != want {
+			t.Errorf("%s: %v", address, err)
+		}
+		if err := channel.MayDial(true)("tcp", at, nil); err != nil {
+			t.Errorf("%s, where private ones may be called: %v", address, err)
+		}
+	}
+	for _, private := range []bool{false, true} {
+		if channel.MayDial(private)("tcp", "sms.contoso.example:443", nil) == nil {
+			t.Error("a name that was not looked up is called")
+		}
+	}
 }
 
 func TestSecretsOfProvidersAreNeeded(t *testing.T) {
