@@ -250,6 +250,29 @@ func TestWhatsAppTellsWhatIsNoReceipt(t *testing.T) {
 	}
 }
 
+// A text that has failed goes on, also if that was told before its number was.
+func TestWhatsAppTellsOfAFailure(t *testing.T) {
+	failed := statusOf("wamid.A", "failed", 1)
+	for name, early := range map[string]bool{"in time": false, "before the answer": true} {
+		o, p := newCompanyOffice(t)
+		tell := func() {
+			if err := told(o, failed, signature("CANARY-APP", failed)); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		if answer := p.answer; early {
+			p.answer = func(w http.ResponseWriter) { tell(); answer(w) }
+		}
+		o.ask(t, o.user(t, "asha", "+91 9812345678"), cloud.SMS)
+		if !early {
+			tell()
+		}
+		if due, err := o.DueFlights(t.Context(), 10); err != nil || len(due) != 1 {
+			t.Errorf("%s: %d are due, %v", name, len(due), err)
+		}
+	}
+}
+
 // What WhatsApp says of a number at once, or that it fails, leads to SMS.
 func TestWhatsAppSaysNo(t *testing.T) {
 	for name, answer := range map[string]func(http.ResponseWriter){

@@ -32,13 +32,17 @@ func TestFiles(t *testing.T) {
 	if strings.Contains(policy, "unsafe") || strings.Contains(policy, "http") || strings.Contains(policy, "*") {
 		t.Errorf("the policy is weak: %s", policy)
 	}
+	if h := page.Header(); h.Get("Cross-Origin-Opener-Policy") != "same-origin" || h.Get("Permissions-Policy") != "camera=(self), geolocation=(), microphone=()" {
+		t.Errorf("other pages may do more than they should: %v", h)
+	}
 	if body := page.Body.String(); strings.Contains(body, "<style") || strings.Contains(body, " style=") || strings.Contains(body, "<script>") || strings.Contains(body, "://") {
 		t.Error("something stands inline in the page, or comes from elsewhere")
 	}
 	for path, kind := range map[string]string{"/authenticator": "text/html; charset=utf-8", "/authenticator/main.js": "text/javascript; charset=utf-8", "/authenticator/style.css": "text/css; charset=utf-8",
-		"/authenticator/manifest.webmanifest": "application/manifest+json", "/authenticator/icon.svg": "image/svg+xml", "/authenticator/sw.js": "text/javascript; charset=utf-8"} {
+		"/authenticator/manifest.webmanifest": "application/manifest+json", "/authenticator/icon.svg": "image/svg+xml", "/authenticator/icon-192.png": "image/png", "/authenticator/sw.js": "text/javascript; charset=utf-8"} {
 		w := ask(path)
 		if w.Code != http.StatusOK || w.Header().Get("Content-Type") != kind || w.Header().Get("X-Content-Type-Options") != "nosniff" || w.Header().Get("Referrer-Policy") != "no-referrer" ||
+			w.Header().Get("Cache-Control") != "no-cache" || w.Header().Get("Cross-Origin-Resource-Policy") != "same-origin" ||
 			!strings.Contains(w.Header().Get("Content-Security-Policy"), "frame-ancestors 'none'") {
 			t.Errorf("%s: %d %v", path, w.Code, w.Header())
 		}
@@ -60,6 +64,9 @@ func TestFiles(t *testing.T) {
 		if w := ask(path, "Accept-Encoding", "gzip", "If-None-Match", w.Header().Get("Etag")); w.Code != http.StatusNotModified || w.Body.Len() > 0 {
 			t.Errorf("%s by gzip again: %d", path, w.Code)
 		}
+	}
+	if w := ask("/authenticator/icon-192.png", "Accept-Encoding", "gzip"); w.Header().Get("Content-Encoding") == "" && !strings.HasPrefix(w.Body.String(), "\x89PNG") {
+		t.Errorf("an image that gzip makes no smaller: %v, %d octets", w.Header(), w.Body.Len())
 	}
 	for _, name := range []string{"main.js", "en.js", "qrdata.js"} {
 		if !strings.Contains(page.Body.String(), `<link rel="modulepreload" href="authenticator/`+name+`">`) {

@@ -1,6 +1,9 @@
 package app_test
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -114,11 +117,27 @@ func reasons(t *testing.T) map[string]bool {
 	return all
 }
 
-// The service worker has the words of all languages, each once.
+// The service worker has the words of all languages, each once, and a version that
+// is of every file: it is asked for anew when one has changed.
 func TestWorkerHasTheWords(t *testing.T) {
 	h := build(t)
 	w := httptest.NewRecorder()
 	h.handler.ServeHTTP(w, httptest.NewRequest("GET", "/authenticator/sw.js", nil))
+	files, err := os.ReadDir("web")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := sha256.New()
+	for _, f := range files {
+		text, err := os.ReadFile(filepath.Join("web", f.Name()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = fmt.Fprintf(sum, "%s\x00%s", f.Name(), text)
+	}
+	if version := base64.RawURLEncoding.EncodeToString(sum.Sum(nil)[:12]); !strings.Contains(w.Body.String(), `"version":"`+version+`"`) || strings.Contains(w.Body.String(), ": ,\n") {
+		t.Errorf("the worker is not of version %s: %.200s", version, w.Body)
+	}
 	for _, language := range engine.Languages() {
 		text, err := os.ReadFile(filepath.Join("web", language+".js"))
 		if err != nil {
