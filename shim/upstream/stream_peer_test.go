@@ -156,7 +156,8 @@ func TestPeersOverTLS(t *testing.T) {
 					}
 				}
 			}
-			if got := c.Counters()[0]; got.Answered != made+6 || got.Dropped != 0 || got.Down {
+			// A probe that was on its way when the server was found to be there is one more.
+			if got := c.Counters()[0]; got.Answered < made+6 || got.Answered > made+7 || got.Dropped != 0 || got.Down {
 				t.Errorf("counted %+v", got)
 			}
 			for name, cert := range map[string]tls.Certificate{"foreign": theirs.issue("shim.example", time.Hour, nil),
