@@ -88,10 +88,22 @@ func (l *logins) recent(at time.Time) bool {
 // own first factor.
 func (l *logins) settled(a attempt, h *held, d cloud.Decision) verdict {
 	v := judge(d.State, d.Reason)
+	if err := l.outage(h.challenge); d.State == cloud.Expired && err != nil {
+		v = fault(a.client, err, challengeUnknown)
+	}
 	v.method, v.challenge, v.person = h.method, h.challenge, h.proof.Name
 	v.grant(h.proof)
 	l.pass(a, v, d.User)
 	return v
+}
+
+// outage says why nobody decided a challenge in its time, but for the person who
+// answered nothing; nil: nothing else is known.
+func (l *logins) outage(id cloud.ChallengeID) error {
+	if w, ok := l.verifier.(watched); ok {
+		return w.Outage(id)
+	}
+	return nil
 }
 
 // fallback asks for the code of a token or an app, if the client's

@@ -59,6 +59,18 @@ func newLogins(o Options) *logins {
 // challenge for a code without asking the person by whatever way is theirs.
 type loud interface{ Loud() bool }
 
+// watched is what a Verifier has besides if it can tell a person who answers
+// nothing from somebody who was to ask that person, and is not there.
+type watched interface {
+	// Outage says why a challenge that nobody has decided was perhaps lost; nil:
+	// nothing speaks for that. It asks nobody, and returns at once.
+	Outage(id cloud.ChallengeID) error
+
+	// Ready says why nobody could be asked just now; nil: nothing is known
+	// against it.
+	Ready(ctx context.Context) error
+}
+
 // keys are those of now.
 func (l *logins) keys() *keyring { return l.ring.Load() }
 

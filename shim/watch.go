@@ -152,12 +152,16 @@ func (s *Server) times() {
 }
 
 // expire ends a leg that nobody has answered in time: that is a decision, if
-// the engine can be asked at all.
+// the engine can be asked at all, and whoever it has ask people is there.
 func (s *Server) expire(g *leg) {
 	v := deny(reason(cloud.TimedOut))
+	err := s.logins.outage(g.held.challenge)
+	if s.blind.Load() {
+		err = &cloud.Error{Kind: cloud.Unavailable, Message: "the engine could not be asked while the login waited"}
+	}
 	switch {
-	case s.blind.Load():
-		v = fault(g.who.client, &cloud.Error{Kind: cloud.Unavailable, Message: "the engine could not be asked while the login waited"}, challengeUnknown)
+	case err != nil:
+		v = fault(g.who.client, err, challengeUnknown)
 	case s.again(g, v.reason):
 		return
 	}

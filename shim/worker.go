@@ -139,6 +139,9 @@ func (s *Server) engineThere(ctx context.Context) error {
 	if _, err := s.logins.verifier.Begin(ctx, nobody); err != nil && cloud.KindOf(err) != cloud.NotFound {
 		return err
 	}
+	if w, ok := s.logins.verifier.(watched); ok {
+		return w.Ready(ctx)
+	}
 	return nil
 }
 

@@ -80,6 +80,9 @@ func (v *Verifier) repeats(c *challenge) bool {
 	if isHeld(c.method) {
 		window = cloud.JoinWindow
 	}
+	if c.state == cloud.Expired && v.away(c) != nil {
+		return false // nobody was asked, or nobody was heard: it begins anew
+	}
 	if c.state == cloud.Pending {
 		return now.Before(c.expires) && !now.Before(c.expires.Add(-maxLife))
 	}

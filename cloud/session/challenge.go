@@ -82,7 +82,7 @@ func (v *Verifier) decide(c *challenge, state cloud.State, reason cloud.Reason, 
 	if v.pushes[c.login] == c {
 		delete(v.pushes, c.login)
 	}
-	if state == cloud.Approved {
+	if state == cloud.Approved || state == cloud.Expired && v.away(c) != nil {
 		v.bothers.end(c.bother)
 	}
 	v.enqueue(c, now.Add(keepDecided))

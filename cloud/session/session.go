@@ -71,6 +71,18 @@ type Service interface {
 	Look(ctx context.Context, handle any) (Turn, error)
 }
 
+// Watched is a Service that may know whether whoever it has ask people is there.
+type Watched interface {
+	// Away says why a session that nobody has decided may have been lost rather
+	// than left unanswered by a person; nil: nothing speaks for that. It asks
+	// nobody, and returns at once.
+	Away(handle any) error
+
+	// Ready says why nobody could be asked just now; nil: nothing is known
+	// against it.
+	Ready(ctx context.Context) error
+}
+
 // Options are what a Verifier is made of.
 type Options struct {
 	Service Service
@@ -156,6 +168,35 @@ func New(o Options) *Verifier {
 
 // Loud tells whether Begin asks a person whatever is wished for.
 func (v *Verifier) Loud() bool { return v.o.Loud }
+
+// Ready says why nobody could be asked just now, where the service can tell.
+func (v *Verifier) Ready(ctx context.Context) error {
+	if w, ok := v.o.Service.(Watched); ok {
+		return w.Ready(ctx)
+	}
+	return nil
+}
+
+// Outage says why a challenge whose time is over, or that is waited for no
+// longer, was decided by nobody: who was to ask the person is not there, for all
+// that the service can tell. nil: nothing speaks for that. It asks nobody.
+func (v *Verifier) Outage(id cloud.ChallengeID) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if c := v.byID[id]; c != nil {
+		return v.away(c)
+	}
+	return nil
+}
+
+// away is Outage of a challenge. A person who has decided was asked.
+func (v *Verifier) away(c *challenge) error {
+	w, ok := v.o.Service.(Watched)
+	if !ok || c.handle == nil || !isHeld(c.method) || c.state != cloud.Pending && c.state != cloud.Expired {
+		return nil
+	}
+	return w.Away(c.handle)
+}
 
 // Close ends all streams. What is pending is forgotten.
 func (v *Verifier) Close() error {

@@ -51,7 +51,7 @@ func (p *program) npsEngine(conf *config.NPS) (*foreignEngine, error) {
 	if err != nil {
 		return nil, err
 	}
-	service := nps.New(nps.Options{Client: client, Password: conf.Word, NASIdentifier: conf.NASIdentifier, Settle: conf.Wait})
+	service := nps.New(nps.Options{Client: client, Password: conf.Word, NASIdentifier: conf.NASIdentifier, Settle: conf.Wait, Now: p.now})
 	v := session.New(session.Options{Service: service, Who: session.ByName, Loud: true, Now: p.now, Log: p.logger().With("engine", "radius")})
 	return &foreignEngine{v, client.Close}, nil
 }
@@ -59,7 +59,7 @@ func (p *program) npsEngine(conf *config.NPS) (*foreignEngine, error) {
 // npsClient gives a server the whole life of a login to answer: the next one
 // would ask the same person again.
 func (p *program) npsClient(conf *config.NPS) (*upstream.Client, error) {
-	o := upstream.Options{Log: p.logger().With("engine", "radius"), Now: p.now, Patience: nps.Life, First: npsCopy}
+	o := upstream.Options{Log: p.logger().With("engine", "radius"), Now: p.now, Patience: nps.Life, First: npsCopy, Vigil: npsVigil}
 	for _, s := range conf.Servers {
 		o.Homes = append(o.Homes, upstream.Home{Address: s.Address, Secret: s.SharedSecret,
 			Observe: s.MessageAuthenticator == config.Observe, NoStatus: s.StatusCheck == config.NoStatusCheck, TLS: s.TLS.Client()})
@@ -70,6 +70,10 @@ func (p *program) npsClient(conf *config.NPS) (*upstream.Client, error) {
 // npsCopy is when a request is sent again for the first time; the server drops
 // copies of what it is working on.
 const npsCopy = 5 * time.Second
+
+// npsVigil is how long a login waits before its server is asked whether it lives,
+// where it answers Status-Server.
+const npsVigil = 5 * time.Second
 
 // connectorEngine asks the private service.
 func (p *program) connectorEngine(conf *config.Entra) (*foreignEngine, error) {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 
 	"mfabridge/fixtures"
@@ -163,5 +164,38 @@ func TestFactorsFromNativeAuthentication(t *testing.T) {
 	}
 	if out := login(func() string { return texted(t, s.path("cloud.db.outbox")) }); !strings.Contains(out, "Received Access-Accept") {
 		t.Errorf("the right code:\n%s", out)
+	}
+}
+
+// A server that is there and has a person who does not answer is a refusal once
+// push_wait is over; one that is gone is silence, whatever the person does.
+func TestNPSServerThatIsGoneIsAnOutage(t *testing.T) {
+	peer.Path(t, "radclient", "freeradius-utils")
+	s := moved(t)
+	secretFile := s.write(t, "vpn.secret", sharedSecret)
+	waits := peer.HomeServer(t, sharedSecret, fmt.Sprintf("%s Auth-Type := Accept, Response-Packet-Type := Do-Not-Respond\n", fixtures.Ada))
+	awaitStatus(t, waits, secretFile)
+	login := func(server string) (shim shimProcess, ask func() string) {
+		yaml := strings.Replace(foreignYAML, "primary: none", "push_wait: 3s, primary: none", 1)
+		yaml = strings.Replace(yaml, "data: front", "data: "+t.TempDir()+"\nops: \"127.0.0.1:0\"", 1)
+		shim = startShim(t, s.write(t, "front.yaml", fmt.Sprintf(yaml, fmt.Sprintf(`{radius: {servers: [{address: %q, secret: "file:vpn.secret"}], settle: 200ms, password: "file:vpn.secret"}}`, server))))
+		address, _ := shim.split(t)
+		return shim, func() string {
+			return radclient(t, address, secretFile, fmt.Sprintf("User-Name = %q", fixtures.Ada), `User-Password = "x"`)
+		}
+	}
+	there, askThere := login(waits)
+	gone, askGone := login(udpPort(t))
+	var both sync.WaitGroup
+	both.Go(func() { askThere() })
+	if out := askGone(); strings.Contains(out, "Received") {
+		t.Errorf("a server that is gone:\n%s", out)
+	}
+	both.Wait()
+	awaitLog(t, there, `"outcome":"reject","reason":"timed_out"`)
+	awaitLog(t, gone, `"outcome":"silent","reason":"outage"`)
+	there.stop()
+	if log := gone.stop(); !strings.Contains(log, "nobody listens at the address of the RADIUS server") || strings.Contains(log, `"reason":"timed_out"`) {
+		t.Errorf("the log is\n%s", log)
 	}
 }

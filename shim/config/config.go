@@ -211,7 +211,7 @@ type Server struct {
 	// StatusCheck: status_server (default), the server answers Status-Server, by
 	// which it is found to be there; none, it does not, as NPS does not. Then it
 	// counts as there until it lets a login go unanswered, and half a minute
-	// after that again. For engine.radius none is the default.
+	// after that one login tries it again. For engine.radius none is the default.
 	StatusCheck string `yaml:"status_check"`
 
 	// TLS has the server asked over TLS (RFC 6614), usually at port 2083, for

@@ -18,13 +18,20 @@
 // to a second server after the first has begun to ask would ask twice; so the
 // servers are given the whole life of a login to answer.
 //
+// A server that a person keeps waiting and one that is gone are both silent.
+// [Service.Away] tells them apart as far as it can be told: by what the server
+// has answered to others, by Status-Server where it answers that, by requests
+// that it left unanswered for a whole life of a login, and by what ICMP says.
+//
 // It was tried against a server written from what Microsoft publishes about the
 // extension, never against a genuine one.
 package nps
 
 import (
 	"context"
+	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"mfabridge/cloud"
@@ -44,6 +51,8 @@ const (
 // Exchanger sends a request to the servers; [upstream.Client] is one.
 type Exchanger interface {
 	Exchange(ctx context.Context, r upstream.Request) (upstream.Reply, error)
+	Doubt(server string, since time.Time) error
+	Ready(ctx context.Context) error
 }
 
 // Options are how the servers are asked.
@@ -62,6 +71,8 @@ type Options struct {
 	// [DefaultSettle]. A challenge that comes later than that is lost.
 	Settle time.Duration
 
+	Now func() time.Time // as of Client; nil: time.Now
+
 	Life time.Duration // of a login; default [Life]
 	Most int           // logins that wait at once; default 2,000
 }
@@ -73,6 +84,11 @@ type Service struct {
 	o      Options
 	places chan struct{}
 }
+
+var (
+	_ session.Watched = (*Service)(nil)
+	_ Exchanger       = (*upstream.Client)(nil)
+)
 
 // New fills in defaults.
 func New(o Options) *Service {
@@ -88,6 +104,9 @@ func New(o Options) *Service {
 	if o.Most == 0 {
 		o.Most = defaultMost
 	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
 	return &Service{o: o, places: make(chan struct{}, o.Most)}
 }
 
@@ -95,6 +114,8 @@ func New(o Options) *Service {
 type login struct {
 	upn     string
 	station string
+	began   time.Time
+	asked   atomic.Value // the server that was asked last, a string
 
 	mu    sync.Mutex
 	done  chan struct{} // closed with reply or err
@@ -114,7 +135,7 @@ func (s *Service) Begin(ctx context.Context, a session.Ask) (session.Turn, error
 	default:
 		return session.Turn{}, &cloud.Error{Kind: cloud.Throttled, Message: "too many logins wait for the NPS servers"}
 	}
-	l := &login{upn: a.UPN, station: a.Client.Station, done: make(chan struct{})}
+	l := &login{upn: a.UPN, station: a.Client.Station, began: s.o.Now(), done: make(chan struct{})}
 	// The person has more time than the call that began it.
 	held, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.o.Life)
 	go func() {
@@ -145,7 +166,7 @@ func (s *Service) Begin(ctx context.Context, a session.Ask) (session.Turn, error
 
 // request is what a login sends; state goes on with a challenge.
 func (s *Service) request(l *login, password secret.Bytes, state []byte) upstream.Request {
-	r := upstream.Request{Password: password, Attributes: []upstream.Attribute{
+	r := upstream.Request{Password: password, Asking: func(server string) { l.asked.Store(server) }, Attributes: []upstream.Attribute{
 		{Type: radius.UserName, Value: []byte(l.upn)}, {Type: radius.NASIdentifier, Value: []byte(s.o.NASIdentifier)}}}
 	if l.station != "" && len(l.station) < 254 {
 		r.Attributes = append(r.Attributes, upstream.Attribute{Type: radius.CallingStationID, Value: []byte(l.station)})
@@ -175,6 +196,27 @@ func (s *Service) Look(_ context.Context, handle any) (session.Turn, error) {
 	}
 	return t, err
 }
+
+// Away implements [session.Watched]: no server is left, or nothing shows that the
+// one that was asked last lives, and something that it does not.
+func (s *Service) Away(handle any) error {
+	l := handle.(*login)
+	select {
+	case <-l.done:
+		if l.err == nil {
+			return nil
+		}
+		if !errors.Is(l.err, context.DeadlineExceeded) { // else its time was over
+			return l.err
+		}
+	default:
+	}
+	server, _ := l.asked.Load().(string)
+	return s.o.Client.Doubt(server, l.began)
+}
+
+// Ready implements [session.Watched].
+func (s *Service) Ready(ctx context.Context) error { return s.o.Client.Ready(ctx) }
 
 // Code implements [session.Service].
 func (s *Service) Code(ctx context.Context, handle any, code secret.Bytes) (session.Turn, error) {

@@ -53,7 +53,8 @@ type Options struct {
 	Patience time.Duration // how long one server is waited for; 0: DefaultPatience
 	First    time.Duration // until the first retransmission; 0: DefaultFirst
 	Probe    time.Duration // between two Status-Server to one that is down; 0: DefaultProbe
-	Revive   time.Duration // after which one that is down, and answers no Status-Server, counts as up again; 0: DefaultRevive
+	Revive   time.Duration // after which one that is down, and answers no Status-Server, is tried by a login again; 0: DefaultRevive
+	Vigil    time.Duration // how long a login over UDP may wait before its server is asked whether it lives; 0: it is not asked
 	Sockets  int           // most sockets a server, over TLS always one; 0: DefaultSockets
 	Watchdog time.Duration // how long a connection over TLS may say nothing before it is asked; 0: DefaultWatchdog
 
@@ -100,6 +101,9 @@ func New(o Options) (*Client, error) {
 	return c, nil
 }
 
+// soon is how long a Status-Server is waited for, which asks no person.
+func (o *Options) soon() time.Duration { return min(o.Patience, DefaultPatience) }
+
 func (o *Options) fill() {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -143,6 +147,9 @@ type Request struct {
 	// Server is the only one to ask, because a State of its own is among the
 	// attributes; empty: whichever answers first in their order.
 	Server string
+
+	// Asking is told each server that is asked, before it is; nil: nobody is.
+	Asking func(server string)
 }
 
 // Reply is an authentic answer.
@@ -175,6 +182,9 @@ func (c *Client) send(ctx context.Context, code radius.Code, r Request) (Reply, 
 	}
 	var causes []error
 	for _, h := range homes {
+		if r.Asking != nil {
+			r.Asking(h.Address)
+		}
 		reply, err := h.exchange(ctx, c.opt.Patience, code, r)
 		switch {
 		case err == nil:
@@ -203,7 +213,7 @@ func (c *Client) candidates(only string) ([]*home, error) {
 	for _, h := range c.homes {
 		switch {
 		case only != "" && h.Address != only:
-		case h.isDown():
+		case h.leftAlone():
 			down = append(down, h)
 		default:
 			up = append(up, h)
@@ -226,7 +236,7 @@ func (c *Client) Check(ctx context.Context) map[string]error {
 			continue
 		}
 		all.Go(func() {
-			_, err := h.exchange(ctx, c.opt.Patience, radius.StatusServer, Request{})
+			_, err := h.exchange(ctx, c.opt.soon(), radius.StatusServer, Request{})
 			mu.Lock()
 			defer mu.Unlock()
 			out[h.Address] = err
@@ -262,6 +272,19 @@ func (c *Client) Ready(ctx context.Context) error {
 	return &cloud.Error{Kind: cloud.Unavailable, Message: "no RADIUS server answers", Err: errors.Join(causes...)}
 }
 
+// Doubt says why a login that one server was asked about at some time, and that
+// has no answer, may have been lost with it: it does not live, for all that is
+// known. nil: nothing is known against it, as of one that has answered somebody
+// since. Doubt asks nobody.
+func (c *Client) Doubt(server string, since time.Time) error {
+	for _, h := range c.homes {
+		if h.Address == server {
+			return h.doubt(since)
+		}
+	}
+	return nil
+}
+
 // Counters of one server, since the start.
 type Counters struct {
 	Address  string
@@ -278,7 +301,7 @@ func (c *Client) Counters() []Counters {
 	out := make([]Counters, 0, len(c.homes))
 	for _, h := range c.homes {
 		out = append(out, Counters{Address: h.Address, Down: h.isDown(), Sent: h.sent.Load(), Answered: h.answered.Load(),
-			Unsigned: h.unsigned.Load(), Lost: h.lost.Load(), Dropped: h.dropped.Load()})
+			Unsigned: h.unsigned.Load(), Lost: h.given.Load(), Dropped: h.dropped.Load()})
 	}
 	return out
 }

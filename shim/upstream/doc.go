@@ -9,8 +9,9 @@
 // Servers are asked in their order. One that lets requests go unanswered is
 // down until it answers again; while it is down it is asked by Status-Server
 // (RFC 5997), each time anew, and by logins only when every other server is
-// down too. One that answers no Status-Server is tried by logins again after a
-// while. Any answer is final: a server that says no is never overruled by
+// down too. One that answers no Status-Server is tried again after a while, by
+// one login. Where logins wait for people (Options.Vigil) a server is asked for a
+// sign of life meanwhile, and left for the next one if it gives none. Any answer is final: a server that says no is never overruled by
 // asking the next one, which would count a mistyped password twice.
 //
 // A request goes out with Message-Authenticator first. It is sent again with

@@ -9,6 +9,7 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"mfabridge/cloud"
@@ -26,10 +27,14 @@ type home struct {
 	sockets []*socket
 	line    line
 	down    bool
-	last    time.Time // of the last authentic answer
+	last    time.Time     // of the last authentic answer
+	lost    bool          // a request was given up since then
+	refused time.Time     // when a datagram came back last
+	trial   time.Time     // when the next login may find out whether it is back; NoStatus only
+	fell    chan struct{} // closed when it is found dead while logins wait for it
 	beside  sync.WaitGroup
 
-	sent, answered, unsigned, lost, dropped atomic.Int64
+	sent, answered, unsigned, given, dropped atomic.Int64
 }
 
 func newHome(c *Client, h Home) *home {
@@ -37,8 +42,11 @@ func newHome(c *Client, h Home) *home {
 	if h.TLS != nil {
 		sockets = 1
 	}
-	out := &home{Home: h, client: c, free: make(chan struct{}, sockets*identifiers), line: line{turn: make(chan struct{}, 1)}}
+	out := &home{Home: h, client: c, free: make(chan struct{}, sockets*identifiers), line: line{turn: make(chan struct{}, 1)}, fell: make(chan struct{})}
 	out.secrets.New = func() any { return radius.NewSecret(h.Secret.Reveal()) }
+	if c.opt.Vigil > 0 && h.TLS == nil && !h.NoStatus {
+		out.beside.Go(out.keepVigil)
+	}
 	return out
 }
 
@@ -55,7 +63,7 @@ func (h *home) health() health {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	switch {
-	case h.down || h.closed():
+	case h.closed() || h.down && !h.onTrial():
 		return down
 	case h.last.IsZero() && !h.NoStatus:
 		return unknown
@@ -66,7 +74,7 @@ func (h *home) health() health {
 // meet asks a server for the first time; one that does not answer is down.
 func (h *home) meet(ctx context.Context) error {
 	start := h.client.opt.Now()
-	_, err := h.exchange(ctx, h.client.opt.Patience, radius.StatusServer, Request{})
+	_, err := h.exchange(ctx, h.client.opt.soon(), radius.StatusServer, Request{})
 	if err != nil && ctx.Err() == nil {
 		h.missed(ctx, start)
 	}
@@ -80,7 +88,49 @@ func (h *home) closed() bool { return h.client.ctx.Err() != nil }
 func (h *home) isDown() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.down
+	return h.down && !h.onTrial()
+}
+
+// onTrial tells whether one that is down may be asked all the same, to find out
+// whether it is back. The caller holds mu.
+func (h *home) onTrial() bool { return h.NoStatus && !h.client.opt.Now().Before(h.trial) }
+
+// leftAlone tells whether a login goes to others first. Of one that is down and
+// cannot be asked by Status-Server a login finds out from time to time whether
+// it is back: one, since that one may wait in vain.
+func (h *home) leftAlone() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	switch {
+	case !h.down:
+		return false
+	case !h.onTrial():
+		return true
+	}
+	h.trial = h.client.opt.Now().Add(h.client.opt.Patience + h.client.opt.Revive)
+	h.client.opt.Log.Info("RADIUS server is tried again", "server", h.Address)
+	return false
+}
+
+// doubt is [Client.Doubt].
+func (h *home) doubt(since time.Time) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	switch {
+	case h.lost:
+		return &cloud.Error{Kind: cloud.Unavailable, Message: fmt.Sprintf("the RADIUS server %s has answered nothing since a request to it was given up", h.Address)}
+	case !h.refused.IsZero() && !h.refused.Before(since):
+		return &cloud.Error{Kind: cloud.Unavailable, Message: fmt.Sprintf("nobody listens at the address of the RADIUS server %s", h.Address)}
+	}
+	return nil
+}
+
+// cameBack notes a datagram that nobody was there for, as ICMP says. Anybody can
+// say so: it ends no login, but it is no sign of life either.
+func (h *home) cameBack() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.refused = h.client.opt.Now()
 }
 
 // count adds authentic answers.
@@ -161,10 +211,14 @@ func (h *home) build(w *call, code radius.Code, r Request) error {
 func (h *home) await(ctx context.Context, s *socket, w *call) (Reply, error) {
 	pause := h.client.opt.First
 	var broken error
+	fell := h.fallen()
 	for {
 		h.sent.Add(1)
 		if _, err := s.conn.Write(w.packet.Bytes()); err != nil {
 			broken = err // over UDP a refusal that came back; the next copy may get through
+			if errors.Is(err, syscall.ECONNREFUSED) {
+				h.cameBack()
+			}
 		}
 		wait := time.NewTimer(jitter(pause))
 		if w.packet.Code() == radius.StatusServer || s.stream != nil {
@@ -174,9 +228,13 @@ func (h *home) await(ctx context.Context, s *socket, w *call) (Reply, error) {
 		case reply := <-w.reply:
 			wait.Stop()
 			return reply, nil
+		case <-fell:
+			wait.Stop()
+			h.given.Add(1)
+			return Reply{}, fmt.Errorf("%s does not live: it answers no Status-Server while logins wait for it", h.Address)
 		case <-ctx.Done():
 			wait.Stop()
-			h.lost.Add(1)
+			h.given.Add(1)
 			if why := w.refused(); why != nil {
 				return Reply{}, fmt.Errorf("%s: %w", h.Address, why)
 			}
@@ -188,7 +246,7 @@ func (h *home) await(ctx context.Context, s *socket, w *call) (Reply, error) {
 				return reply, nil
 			default:
 			}
-			h.lost.Add(1)
+			h.given.Add(1)
 			return Reply{}, fmt.Errorf("%s: %w", h.Address, s.stream.err())
 		case <-h.client.ctx.Done():
 			wait.Stop()
@@ -210,6 +268,7 @@ func (h *home) heard() {
 	h.mu.Lock()
 	was := h.down
 	h.down, h.last = false, h.client.opt.Now()
+	h.lost, h.refused = false, time.Time{}
 	h.line.tries, h.line.before = 0, time.Time{}
 	h.mu.Unlock()
 	if was {
@@ -224,52 +283,48 @@ func (h *home) heard() {
 func (h *home) missed(ctx context.Context, start time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.down || h.closed() || errors.Is(ctx.Err(), context.Canceled) || h.last.After(start) {
+	if !errors.Is(ctx.Err(), context.Canceled) {
+		h.miss(start)
+	}
+}
+
+// miss is missed, for who holds mu.
+func (h *home) miss(start time.Time) {
+	if h.closed() || h.last.After(start) {
 		return
 	}
-	h.down = true
+	h.lost = true
+	if h.down {
+		return
+	}
+	h.down, h.trial = true, h.client.opt.Now().Add(h.client.opt.Revive)
 	for _, s := range h.sockets {
 		s.retire()
 	}
 	h.sockets = nil
 	h.client.opt.Log.Warn("RADIUS server does not answer", "server", h.Address)
-	h.beside.Go(h.probe)
+	if !h.NoStatus {
+		h.beside.Go(h.probe)
+	}
 }
 
 // probe asks a server that is down until it answers, or until a login did get
-// an answer. One that cannot be asked counts as up after a while, so that the
-// next login finds out.
+// an answer.
 func (h *home) probe() {
 	o := h.client.opt
-	pause := o.Probe
-	if h.NoStatus {
-		pause = o.Revive
-	}
 	for {
 		select {
-		case <-time.After(jitter(pause)):
+		case <-time.After(jitter(o.Probe)):
 		case <-h.client.ctx.Done():
 			return
 		}
 		if !h.isDown() {
 			return
 		}
-		if h.NoStatus {
-			h.revive()
-			return
-		}
-		if _, err := h.exchange(h.client.ctx, o.Patience, radius.StatusServer, Request{}); err == nil {
+		if _, err := h.exchange(h.client.ctx, o.soon(), radius.StatusServer, Request{}); err == nil {
 			return
 		}
 	}
-}
-
-// revive has a server asked by logins again.
-func (h *home) revive() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.down = false
-	h.client.opt.Log.Info("RADIUS server is tried again", "server", h.Address)
 }
 
 // close shuts the sockets and waits for their readers; the client's context has

@@ -170,6 +170,7 @@ func (h *home) read(s *socket) {
 		n, err := s.conn.Read(buf)
 		switch {
 		case errors.Is(err, syscall.ECONNREFUSED):
+			h.cameBack()
 			continue // ICMP says so, which anybody can; one error for each datagram sent
 		case err != nil:
 			h.ended(s, err)
