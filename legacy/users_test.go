@@ -163,6 +163,33 @@ func TestDevicesAndTokensAreJoined(t *testing.T) {
 	}
 }
 
+// Names are joined as the old server compares them: capitals aside, letter by
+// letter. What belongs to a name that is written in another way is given to
+// nobody, and is told.
+func TestNamesWrittenInAnotherWayAreNotJoined(t *testing.T) {
+	e := open(t, files{
+		"users.csv":   "Username,UserPrincipalName\nstraße,strasse@contoso.example\njos\u00e9,\nJÜRGEN,\n",
+		"devices.csv": "Username\nSTRASSE\njose\u0301\njürgen\nStraße\n",
+		"tokens.csv":  "upn,username\nstraße@contoso.example,\n,strasse\n",
+	}.write(t), legacy.Options{})
+	var joined []string
+	for _, u := range users(t, e) {
+		joined = append(joined, fmt.Sprintf("%s %d %d", u.Username, len(u.Devices), len(u.Tokens)))
+	}
+	if diff := cmp.Diff([]string{"straße 1 0", "jos\u00e9 0 0", "JÜRGEN 1 0"}, joined); diff != "" {
+		t.Error(diff)
+	}
+	want := []string{
+		"devices.csv:2 ORPHAN_DEVICE STRASSE||the device belongs to a user that is not in the export",
+		"devices.csv:3 ORPHAN_DEVICE jose\u0301||the device belongs to a user that is not in the export",
+		"tokens.csv:2 ORPHAN_TOKEN straße@contoso.example||the token belongs to a user that is not in the export",
+		"tokens.csv:3 ORPHAN_TOKEN strasse||the token belongs to a user that is not in the export",
+	}
+	if diff := cmp.Diff(want, problems(t, e)); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // Neither row of a duplicate is yielded, and nothing that belongs to them: not
 // even by their UserPrincipalName, and not where one of the rows is unreadable.
 func TestDuplicates(t *testing.T) {
