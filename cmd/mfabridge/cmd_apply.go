@@ -12,6 +12,7 @@ import (
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
 	"mfabridge/cloud/engine/store/sqlite"
+	"mfabridge/cloud/rehearse"
 	"mfabridge/internal/hint"
 	"mfabridge/migrate"
 	"mfabridge/migrate/planfile"
@@ -87,11 +88,7 @@ func (p *program) apply(c *cli.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, target.Close()) }()
-	if keepsRate(target) {
-		opt.Rate = 0
-	}
-	opt.Holder = fmt.Sprintf("%s, apply of %.12s, process %d", operator(), plan.Digest(), os.Getpid())
-	dir, err := p.misbehave(target, faults)
+	dir, err := p.writable(target, faults, migrate.PhaseApply, plan, &opt)
 	if err != nil {
 		return err
 	}
@@ -105,11 +102,7 @@ func (p *program) runApply(c *cli.Context, plan *planfile.Plan, journal *planfil
 	bar := p.progress("applying", int64(summary.Users[migrate.Create]+summary.Users[migrate.Modify]))
 	opt.Progress = func(g migrate.Progress) { bar.of(int64(g.Users), int64(g.Total), int64(g.Failures), int64(g.Earlier)) }
 	opt.Each = p.eachChange(report, asJSON)
-	opt.Waiting = func(cause error, pause time.Duration) {
-		bar.note(fmt.Sprintf("the target cannot go on just now: %v; trying again in %v", cause, pause.Round(time.Millisecond)))
-	}
-	opt.Notify = p.happened(bar, report, asJSON)
-	stop := p.pauses(&opt)
+	stop := p.follow(&opt, bar, report, asJSON)
 	defer stop()
 	if err := p.gates(c, plan, &opt); err != nil {
 		return err
@@ -130,6 +123,32 @@ func (p *program) runApply(c *cli.Context, plan *planfile.Plan, journal *planfil
 		}
 	}
 	return applied(result, err)
+}
+
+// writable is a target as a run of apply or undo writes to it: with the faults
+// of a rehearsal, at the rate that one of the two sides keeps, and under a name
+// by which others know whose lock it is.
+func (p *program) writable(target openTarget, faults *rehearse.Faults, phase migrate.Phase, plan *planfile.Plan, opt *migrate.ApplyOptions) (cloud.Directory, error) {
+	if keepsRate(target) {
+		opt.Rate = 0
+	}
+	opt.Holder = fmt.Sprintf("%s, %s of %.12s, process %d", operator(), phase, plan.Digest(), os.Getpid())
+	return p.misbehave(target, faults)
+}
+
+// follow has a run tell what happens to it, and wait and go on by signals until
+// stop is called.
+func (p *program) follow(opt *migrate.ApplyOptions, bar *progress, report *migrate.Report, asJSON bool) (stop func()) {
+	opt.Waiting = waiting(bar)
+	opt.Notify = p.happened(bar, report, asJSON)
+	return p.pauses(opt)
+}
+
+// waiting tells people why a job stands still.
+func waiting(bar *progress) func(cause error, pause time.Duration) {
+	return func(cause error, pause time.Duration) {
+		bar.note(fmt.Sprintf("the target cannot go on just now: %v; trying again in %v", cause, pause.Round(time.Millisecond)))
+	}
 }
 
 // happened tells of events of a run, people and programs.

@@ -85,10 +85,17 @@ func wavePart(c *cli.Context, plan *planfile.Plan) (migrate.PlanReader, error) {
 	return plan, nil
 }
 
+// wasApplied tells by the path of its journal whether a plan was ever applied
+// from here.
+func wasApplied(journal string) bool {
+	_, err := os.Lstat(journal)
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
 // readJournal opens the journal of a plan, or returns nil where it was never
 // applied.
 func readJournal(plan *planfile.Plan, path string) (migrate.JournalReader, func() error, error) {
-	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+	if !wasApplied(path) {
 		return nil, func() error { return nil }, nil
 	}
 	j, err := planfile.ReadJournal(plan, path)

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -248,9 +247,7 @@ func (p *program) writePlan(c *cli.Context, export *legacy.Export, target *planT
 	users := int64(export.Summary().Users)
 	asking, bar := p.progress("asking the target", users), p.progress("planning", users)
 	opt.Sleep = p.sleep
-	opt.Waiting = func(cause error, pause time.Duration) {
-		asking.note(fmt.Sprintf("the target cannot go on just now: %v; trying again in %v", cause, pause.Round(time.Millisecond)))
-	}
+	opt.Waiting = waiting(asking)
 	opt.Asked = func(rows int) {
 		if asking.at(int64(rows), 0); int64(rows) == users {
 			asking.end()

@@ -3,9 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 	"slices"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -68,17 +66,10 @@ func (p *program) undo(c *cli.Context) (err error) {
 		return err
 	}
 	path := planfile.JournalPath(given[0])
-	never, end, err := readJournal(plan, path)
-	if err != nil {
-		return err
-	}
-	if err := end(); err != nil {
-		return err
-	}
-	if never == nil {
+	switch {
+	case !wasApplied(path):
 		return p.nothingToUndo(asJSON, plan.Digest(), path)
-	}
-	if c.Bool("show") {
+	case c.Bool("show"):
 		return p.previewUndo(c, plan, part, path, opt, asJSON)
 	}
 	journal, err := planfile.OpenJournal(plan, path)
@@ -91,14 +82,10 @@ func (p *program) undo(c *cli.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, target.Close()) }()
-	dir, err := p.misbehave(target, faults)
+	dir, err := p.writable(target, faults, migrate.PhaseUndo, plan, &opt.ApplyOptions)
 	if err != nil {
 		return err
 	}
-	if keepsRate(target) {
-		opt.Rate = 0
-	}
-	opt.Holder = fmt.Sprintf("%s, undo of %.12s, process %d", operator(), plan.Digest(), os.Getpid())
 	return p.runUndo(part, opt, asJSON, false, func(o migrate.UndoOptions) (migrate.UndoResult, error) {
 		return migrate.Undo(c.Context, part, journal, dir, o)
 	})
@@ -128,11 +115,7 @@ func (p *program) runUndo(plan migrate.PlanReader, opt migrate.UndoOptions, asJS
 	bar := p.progress("undoing", int64(summary.Users[migrate.Create]+summary.Users[migrate.Modify]))
 	opt.Progress = func(g migrate.Progress) { bar.at(int64(g.Users), int64(g.Failures)) }
 	opt.Each = p.eachUndone(report, asJSON)
-	opt.Waiting = func(cause error, pause time.Duration) {
-		bar.note(fmt.Sprintf("the target cannot go on just now: %v; trying again in %v", cause, pause.Round(time.Millisecond)))
-	}
-	opt.Notify = p.happened(bar, report, asJSON)
-	stop := p.pauses(&opt.ApplyOptions)
+	stop := p.follow(&opt.ApplyOptions, bar, report, asJSON)
 	defer stop()
 	result, err := work(opt)
 	bar.end()
