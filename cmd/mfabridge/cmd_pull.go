@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -140,7 +139,7 @@ func (p *program) sdkConfig(c *cli.Context) (config pfsdk.Config, err error) {
 	if config.Certificate, err = clientCertificate(c.String("client-cert"), c.String("client-key")); err != nil {
 		return config, err
 	}
-	if config.CA, err = authorities(c.String("ca")); err != nil {
+	if config.CA, err = loadCA(c.String("ca")); err != nil {
 		return config, err
 	}
 	if proxy := c.String("proxy"); proxy != "" {
@@ -190,21 +189,6 @@ func clientCertificate(certFile, keyFile string) (*tls.Certificate, error) {
 		return nil, hint.New("the client certificate and its key do not fit each other, or are not PEM", "convert a .pfx with: openssl pkcs12 -in FILE.pfx -out FILE.pem")
 	}
 	return &pair, nil
-}
-
-func authorities(file string) (*x509.CertPool, error) {
-	if file == "" {
-		return nil, nil
-	}
-	b, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("the authorities cannot be read: %w", err)
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(b) {
-		return nil, hint.New(file+" holds no certificate", "give a PEM file, with -----BEGIN CERTIFICATE-----")
-	}
-	return pool, nil
 }
 
 // pulling shows the progress: first of the lists, then of the users.

@@ -98,17 +98,11 @@ func ldapClient(c *cli.Context) (*ldapconn.Client, error) {
 	if cfg.Timeout <= 0 {
 		return nil, usage("--ldap-timeout must be longer than nothing", "e.g. 10s")
 	}
-	if path := c.String("ldap-ca"); path != "" {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			return nil, hint.Wrap(fmt.Errorf("--ldap-ca cannot be read: %w", err), "name a PEM file with the authority's certificate")
-		}
-		if cfg.CA, err = ldapconn.ReadCA(text); err != nil {
-			return nil, fmt.Errorf("--ldap-ca %s: %w", path, err)
-		}
+	var err error
+	if cfg.CA, err = loadCA(c.String("ldap-ca")); err != nil {
+		return nil, fmt.Errorf("--ldap-ca: %w", err)
 	}
 	if ref := c.String("ldap-password"); ref != "" {
-		var err error
 		if cfg.Password, err = secret.Load(ref); err != nil {
 			return nil, fmt.Errorf("--ldap-password: %w", err)
 		}
