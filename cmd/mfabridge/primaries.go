@@ -52,12 +52,17 @@ func (p *program) primaries(conf *config.Config) (*primaries, error) {
 	return made, nil
 }
 
+// homeAt is a server of a configuration at one of its addresses.
+func homeAt(address string, s config.Server) upstream.Home {
+	return upstream.Home{Address: address, Secret: s.SharedSecret, TLS: s.TLS.Client(),
+		Observe: s.MessageAuthenticator == config.Observe, NoStatus: s.StatusCheck == config.NoStatusCheck}
+}
+
 // ask makes a primary of RADIUS servers.
 func (m *primaries) ask(name string, c *config.Primary, p *program) error {
 	o := upstream.Options{Log: p.logger().With("primary", name), Now: p.now}
 	for _, s := range c.Servers {
-		o.Homes = append(o.Homes, upstream.Home{Address: s.Address, Secret: s.SharedSecret,
-			Observe: s.MessageAuthenticator == config.Observe, NoStatus: s.StatusCheck == config.NoStatusCheck, TLS: s.TLS.Client()})
+		o.Homes = append(o.Homes, homeAt(s.Address, s))
 	}
 	client, err := upstream.New(o)
 	if err != nil {
@@ -68,8 +73,7 @@ func (m *primaries) ask(name string, c *config.Primary, p *program) error {
 	var takers []upstream.Home
 	for _, s := range c.Servers {
 		if s.Accounting != "" {
-			takers = append(takers, upstream.Home{Address: s.Accounting, Secret: s.SharedSecret, Observe: s.MessageAuthenticator == config.Observe,
-				NoStatus: s.StatusCheck == config.NoStatusCheck, TLS: s.TLS.Client()})
+			takers = append(takers, homeAt(s.Accounting, s))
 		}
 	}
 	if len(takers) > 0 {

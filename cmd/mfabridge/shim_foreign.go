@@ -61,8 +61,7 @@ func (p *program) npsEngine(conf *config.NPS) (*foreignEngine, error) {
 func (p *program) npsClient(conf *config.NPS) (*upstream.Client, error) {
 	o := upstream.Options{Log: p.logger().With("engine", "radius"), Now: p.now, Patience: nps.Life, First: npsCopy, Vigil: npsVigil}
 	for _, s := range conf.Servers {
-		o.Homes = append(o.Homes, upstream.Home{Address: s.Address, Secret: s.SharedSecret,
-			Observe: s.MessageAuthenticator == config.Observe, NoStatus: s.StatusCheck == config.NoStatusCheck, TLS: s.TLS.Client()})
+		o.Homes = append(o.Homes, homeAt(s.Address, s))
 	}
 	return upstream.New(o)
 }
