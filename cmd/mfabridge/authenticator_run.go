@@ -134,7 +134,7 @@ func (r *running) one(ctx context.Context, d *device.Device) error {
 			if pause == retryFirst {
 				fmt.Fprintf(r.p.err, "mfabridge: %s: %v; trying again\n", migrate.Plain(d.UPN), err)
 			}
-			rest(ctx, pause)
+			_ = r.p.sleep(ctx, pause) // where ctx ended meanwhile the loop does, too
 			pause = min(2*pause, retryMost)
 			continue
 		case err != nil:
@@ -152,16 +152,6 @@ func (r *running) one(ctx context.Context, d *device.Device) error {
 		seen = now
 	}
 	return nil
-}
-
-// rest waits, or until ctx is done.
-func rest(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
 }
 
 // describe is what a person needs to know before pressing a button.

@@ -90,11 +90,7 @@ func (w *swapper) swap(ctx context.Context) error {
 	}
 	w.parts.desk.Swap(first.relays())
 	w.parts.config, w.parts.primaries = next, first
-	time.AfterFunc(primaryRest, func() {
-		if err := gone.close(); err != nil {
-			w.parts.log.Warn("a primary that is no longer named cannot be closed", "error", err)
-		}
-	})
+	gone.closeLater(w.parts.log)
 	for _, line := range diff {
 		w.parts.log.Info("configuration changed", "change", line)
 	}
@@ -133,6 +129,16 @@ func (p *program) renewPrimaries(before *primaries, old, next *config.Config) (m
 		made.take(name, kept)
 	}
 	return made, before.without(made), nil
+}
+
+// closeLater closes primaries that nobody names any more once logins that began
+// with them have ended. A process that ends before needs nothing of it.
+func (m *primaries) closeLater(log *slog.Logger) {
+	time.AfterFunc(primaryRest, func() {
+		if err := m.close(); err != nil {
+			log.Warn("a primary that is no longer named cannot be closed", "error", err)
+		}
+	})
 }
 
 // take adds one of another set.

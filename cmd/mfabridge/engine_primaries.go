@@ -108,10 +108,6 @@ func (p *program) renew(ctx context.Context, s *engineServer, next *config.Confi
 		return errors.Join(err, made.without(s.primaries).close())
 	}
 	s.primaries = made
-	time.AfterFunc(primaryRest, func() {
-		if err := gone.close(); err != nil {
-			s.log.Warn("a primary that is no longer named cannot be closed", "error", err)
-		}
-	})
+	gone.closeLater(s.log)
 	return nil
 }
