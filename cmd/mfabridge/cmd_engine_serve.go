@@ -161,7 +161,7 @@ func (p *program) openServerAs(ctx context.Context, path string, change func(*co
 	s.group, s.log = &serve.Group{Connections: limits.Connections, Log: log}, log
 	s.measure()
 	if s.conf.Listeners.Graph != nil {
-		if s.graph, err = p.rehearsal(s, log); err != nil {
+		if s.graph, err = p.graphFace(s, log); err != nil {
 			return nil, err
 		}
 	}
@@ -171,8 +171,8 @@ func (p *program) openServerAs(ctx context.Context, path string, change func(*co
 // graphDoor is the listener that answers in Graph's place.
 const graphDoor serve.Listener = "graph"
 
-// rehearsal is what answers in Graph's place.
-func (p *program) rehearsal(s *engineServer, log *slog.Logger) (*graph.Face, error) {
+// graphFace is what answers in Graph's place.
+func (p *program) graphFace(s *engineServer, log *slog.Logger) (*graph.Face, error) {
 	assumed, err := graph.ParseAssumptions(s.conf.Listeners.Graph.Assume)
 	if err != nil {
 		return nil, hint.Wrap(fmt.Errorf("listeners.graph.assume: %w", err), "docs/entra.md lists the switches")

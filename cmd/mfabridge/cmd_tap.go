@@ -160,17 +160,17 @@ func (i *issuing) run(ctx context.Context, p *program, names *migrate.Names, to 
 		return i.one(ctx, p, name)
 	})
 	if len(i.made) == 0 {
-		return errors.Join(stopped, without(i.failed, total))
+		return errors.Join(stopped, passless(i.failed, total))
 	}
 	if err := errors.Join(sealed.Close(), f.publish()); err != nil {
 		return errors.Join(err, i.takeBack(ctx))
 	}
 	fmt.Fprintf(p.out, "%s: %s, for one use within %v; the record is %s\n", out, migrate.Number(len(i.made), "pass", "passes"), i.life, out+".record.jsonl")
-	return errors.Join(stopped, without(i.failed, total))
+	return errors.Join(stopped, passless(i.failed, total))
 }
 
-// without is what users come to who got no pass.
-func without(failed, total int) error {
+// passless is the end of a run in which some users got no pass; nil: all did.
+func passless(failed, total int) error {
 	switch {
 	case failed == 0:
 		return nil

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -46,13 +45,21 @@ var (
 	authorityNumber = regexp.MustCompile(`\bAADSTS[0-9]{4,9}\b`)
 )
 
-// advice is what to do about the numbers that a first day meets.
-var advice = map[string]string{
-	"AADSTS90002":   "check the tenant's name or id, and --cloud",
-	"AADSTS700016":  "check --client-id, and that the application is registered in this tenant",
-	"AADSTS7000215": "check the secret: its value, not its id",
-	"AADSTS7000222": "the secret has expired: make another one, or use a certificate",
-	"AADSTS700027":  "check that the certificate that was uploaded is the one given, and that it has not expired",
+// numberAdvice is what to do about the numbers that a first day meets.
+func numberAdvice(number string) string {
+	switch number {
+	case "AADSTS90002":
+		return "check the tenant's name or id, and --cloud"
+	case "AADSTS700016":
+		return "check --client-id, and that the application is registered in this tenant"
+	case "AADSTS7000215":
+		return "check the secret: its value, not its id"
+	case "AADSTS7000222":
+		return "the secret has expired: make another one, or use a certificate"
+	case "AADSTS700027":
+		return "check that the certificate that was uploaded is the one given, and that it has not expired"
+	}
+	return "check tenant, client id, and secret or certificate"
 }
 
 // tokenFault is the library's error in our words.
@@ -87,5 +94,5 @@ func authorityAnswer(status int, text string) error {
 	case status >= http.StatusInternalServerError:
 		return &cloud.Error{Kind: cloud.Unavailable, Message: said + " to the request for an access token"}
 	}
-	return refusedToken{hint.New(said, cmp.Or(advice[number], "check tenant, client id, and secret or certificate"))}
+	return refusedToken{hint.New(said, numberAdvice(number))}
 }

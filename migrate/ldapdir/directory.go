@@ -198,14 +198,24 @@ func generalizedTime(s string) time.Time {
 	return time.Time{}
 }
 
-// advice is what to do about a failure.
-var advice = map[ldapconn.Kind]string{
-	ldapconn.Unavailable: "see that a server of --ldap can be reached and run it again; several may be named",
-	ldapconn.Untrusted:   "name the certificate of the directory's authority with --ldap-ca, and the server as its certificate does",
-	ldapconn.Denied:      "check --ldap-bind and --ldap-password, and that this account may read the people below --ldap-base",
-	ldapconn.TooMuch:     "raise the server's size limit for this account, or narrow --ldap-base or --ldap-filter",
-	ldapconn.Elsewhere:   "name a server that holds --ldap-base itself, or a global catalog (port 3269)",
-	ldapconn.Missing:     "correct --ldap-base",
+// adviceOn is what to do about a failure of the directory; empty: nothing is
+// known.
+func adviceOn(kind ldapconn.Kind) string {
+	switch kind {
+	case ldapconn.Unavailable:
+		return "see that a server of --ldap can be reached and run it again; several may be named"
+	case ldapconn.Untrusted:
+		return "name the certificate of the directory's authority with --ldap-ca, and the server as its certificate does"
+	case ldapconn.Denied:
+		return "check --ldap-bind and --ldap-password, and that this account may read the people below --ldap-base"
+	case ldapconn.TooMuch:
+		return "raise the server's size limit for this account, or narrow --ldap-base or --ldap-filter"
+	case ldapconn.Elsewhere:
+		return "name a server that holds --ldap-base itself, or a global catalog (port 3269)"
+	case ldapconn.Missing:
+		return "correct --ldap-base"
+	}
+	return ""
 }
 
 // domainError says in the contract's words what went wrong.
@@ -223,8 +233,8 @@ func domainError(ctx context.Context, err error) error {
 	case ldapconn.Missing:
 		out.Kind = cloud.NotFound
 	}
-	if text := advice[kind]; text != "" {
-		return hint.Wrap(out, text)
+	if advice := adviceOn(kind); advice != "" {
+		return hint.Wrap(out, advice)
 	}
 	return out
 }
