@@ -26,7 +26,7 @@ func (e *Engine) AddApp(ctx context.Context, by Actor, name string, role Role, u
 	}
 	now := e.now()
 	switch {
-	case !slices.Contains([]Role{RoleMigrate, RoleShim, RoleHelpdesk, RoleAuditor, RoleAdmin}, role):
+	case !slices.Contains(Roles(), role):
 		return secret.Bytes{}, refuse(cloud.Invalid, "a role must be migrate, shim, helpdesk, auditor or admin")
 	case !until.IsZero() && !until.After(now):
 		return secret.Bytes{}, refuse(cloud.Invalid, "an application must end in the future")

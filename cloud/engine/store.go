@@ -332,6 +332,9 @@ const (
 	RoleOwner  Role = "owner"  // somebody who has just signed in to look after theirs
 )
 
+// Roles are those that an application can have.
+func Roles() []Role { return []Role{RoleMigrate, RoleShim, RoleHelpdesk, RoleAuditor, RoleAdmin} }
+
 // App is a program that may call the engine's API.
 type App struct {
 	Name     string

@@ -34,8 +34,6 @@ func (p *program) appCommand() *cli.Command {
 	}
 }
 
-var roles = []engine.Role{engine.RoleMigrate, engine.RoleShim, engine.RoleHelpdesk, engine.RoleAuditor, engine.RoleAdmin}
-
 func (p *program) addApp(c *cli.Context) error {
 	name, by, err := named(c, "NAME")
 	if err != nil {
@@ -46,7 +44,7 @@ func (p *program) addApp(c *cli.Context) error {
 		return usage("--secret-out is missing", "the secret is written into a file, never printed")
 	}
 	role := engine.Role(c.String("role"))
-	if !slices.Contains(roles, role) {
+	if !slices.Contains(engine.Roles(), role) {
 		return usage(fmt.Sprintf("--role cannot be %q", role), "use migrate, shim, helpdesk, auditor or admin")
 	}
 	if role == engine.RoleMigrate && c.Duration("for") <= 0 {

@@ -249,7 +249,7 @@ func (f *Face) discovery(w http.ResponseWriter, _ *http.Request) error {
 		ResponseTypes: []string{}, GrantTypes: []string{"client_credentials"},
 		AuthMethods: []string{"client_secret_basic", "client_secret_post", "private_key_jwt"},
 		AuthAlgs:    []string{string(jose.RS256), string(jose.PS256)}}
-	for _, role := range []engine.Role{engine.RoleMigrate, engine.RoleShim, engine.RoleHelpdesk, engine.RoleAuditor, engine.RoleAdmin} {
+	for _, role := range engine.Roles() {
 		m.Scopes = append(m.Scopes, string(role))
 	}
 	return serve.Answer(w, http.StatusOK, m)
