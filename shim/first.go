@@ -134,14 +134,25 @@ func (l *logins) spare(ctx context.Context, a attempt, proof Proof, key string) 
 		return verdict{}, false
 	}
 	c, _, err := l.begin(ctx, proof, cloud.Request{Client: a.asker(), Method: cloud.OATHCode, Tries: 1, Key: l.keys().name("cache", key)})
-	switch {
-	case err != nil || c.User != before.user:
+	if err != nil || c.User != before.user || !mayVerify(c) {
 		return verdict{}, false
-	case c.State == cloud.Pending, c.State == cloud.Approved && c.Bypassed,
-		c.State == cloud.Refused && (c.Reason == cloud.NoMethod || c.Reason == cloud.NotAllowed):
-		v = verdict{code: radius.AccessAccept, by: byCache, method: c.Method, challenge: c.ID}
-		v.grant(proof)
-		return v, true
 	}
-	return verdict{}, false
+	v = verdict{code: radius.AccessAccept, by: byCache, method: c.Method, challenge: c.ID}
+	v.grant(proof)
+	return v, true
+}
+
+// mayVerify tells by a challenge for a code, which was begun to find this out and
+// is left alone, whether its user is one whom the engine lets verify: neither
+// blocked nor disabled. That there is no code to ask for is no such reason.
+func mayVerify(c cloud.Challenge) bool {
+	switch c.State {
+	case cloud.Pending:
+		return true
+	case cloud.Approved:
+		return c.Bypassed
+	case cloud.Refused:
+		return c.Reason == cloud.NoMethod || c.Reason == cloud.NotAllowed
+	}
+	return false
 }

@@ -58,11 +58,8 @@ func (l *logins) bypassed(ctx context.Context, a attempt, proof Proof, key strin
 	case cloud.KindOf(err) == cloud.Unavailable, errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:
 		v.cause = err
 		return v, true
-	case err != nil:
+	case err != nil || !mayVerify(c):
 		return verdict{}, false
-	case c.State == cloud.Pending, c.State == cloud.Approved && c.Bypassed,
-		c.State == cloud.Refused && (c.Reason == cloud.NoMethod || c.Reason == cloud.NotAllowed):
-		return v, true
 	}
-	return verdict{}, false
+	return v, true
 }
