@@ -60,21 +60,8 @@ func newClientTable(clients []config.Client, primaries map[string]Primary, seen 
 	t := clientTable{owner: make(map[netip.Prefix]*client), holders: make(map[string]*client)}
 	for _, c := range clients {
 		primary := primaries[c.Primary]
-		switch {
-		case c.SharedSecret.IsZero() && (len(c.Prefixes) > 0 || len(c.Certificates) == 0):
-			return t, fmt.Errorf("client %s has no shared secret", c.Name)
-		case c.Unmatched == config.PrimaryOnly && (c.Primary == config.None || c.Primary == config.Native || c.CodeEntry == config.Only),
-			c.Cache.Life > 0 && (c.Primary == config.None || c.CallingStation == config.Unreliable):
-			return t, fmt.Errorf("client %s would let logins through with no factor checked here", c.Name)
-		case c.WithoutPassword && c.Primary != config.None:
-			return t, fmt.Errorf("client %s would let logins through with no factor checked here", c.Name)
-		case c.Primary == config.None && c.PrimaryDoneByClient && c.CodeEntry != config.Append:
-		case primary != nil && !c.PrimaryDoneByClient && c.CodeEntry != config.Only:
-		case c.Primary == config.Native && primary == nil:
-			return t, hint.New(fmt.Sprintf("client %s has primary: engine, but this engine checks no passwords", c.Name),
-				"let the client check the password and set primary: none with primary_done_by_client: true")
-		default:
-			return t, fmt.Errorf("client %s would let logins through with a factor missing", c.Name)
+		if err := checkFactors(c, primary); err != nil {
+			return t, err
 		}
 		made := newClient(c, primary, seen(c.Name))
 		for _, name := range c.Certificates {
@@ -101,6 +88,27 @@ func newClientTable(clients []config.Client, primaries map[string]Primary, seen 
 		slices.SortFunc(lengths, func(a, b int) int { return b - a })
 	}
 	return t, nil
+}
+
+// checkFactors refuses a client whose logins could pass with less than their
+// factors.
+func checkFactors(c config.Client, primary Primary) error {
+	switch {
+	case c.SharedSecret.IsZero() && (len(c.Prefixes) > 0 || len(c.Certificates) == 0):
+		return fmt.Errorf("client %s has no shared secret", c.Name)
+	case c.Unmatched == config.PrimaryOnly && (c.Primary == config.None || c.Primary == config.Native || c.CodeEntry == config.Only),
+		c.Cache.Life > 0 && (c.Primary == config.None || c.CallingStation == config.Unreliable),
+		c.WithoutPassword && c.Primary != config.None:
+		return fmt.Errorf("client %s would let logins through with no factor checked here", c.Name)
+	case c.Primary == config.None && c.PrimaryDoneByClient && c.CodeEntry != config.Append:
+		return nil
+	case primary != nil && !c.PrimaryDoneByClient && c.CodeEntry != config.Only:
+		return nil
+	case c.Primary == config.Native && primary == nil:
+		return hint.New(fmt.Sprintf("client %s has primary: engine, but this engine checks no passwords", c.Name),
+			"let the client check the password and set primary: none with primary_done_by_client: true")
+	}
+	return fmt.Errorf("client %s would let logins through with a factor missing", c.Name)
 }
 
 // holder returns the client whom the first of these certificate names that is

@@ -41,13 +41,12 @@ func (l *logins) prove(ctx context.Context, a attempt, password secret.Bytes) (P
 	if password.IsZero() {
 		return Proof{}, deny(emptyPassword)
 	}
-	fields := []string{a.client.Primary, a.folded, string(password.Reveal())}
-	name := mark(mac(l.local, fields...))
+	factor := l.factor(a.client.Primary, a.folded, string(password.Reveal()))
 	for ctx.Err() == nil {
 		mine := false
-		got, _, _ := l.flight.Do("prove "+string(name[:]), func() (any, error) {
+		got, _, _ := l.flight.Do("prove "+string(factor.name[:]), func() (any, error) {
 			mine = true
-			return l.proveOnce(ctx, a, password, name, l.keys().name(append(fields, "wrong")...)), nil
+			return l.proveOnce(ctx, a, password, factor), nil
 		})
 		if p := got.(proven); mine || !p.proof.OK {
 			return p.proof, p.v
@@ -56,22 +55,17 @@ func (l *logins) prove(ctx context.Context, a attempt, password secret.Bytes) (P
 	return Proof{}, fault(a.client, &cloud.Error{Kind: cloud.Unavailable, Message: "the first factor took too long", Err: ctx.Err()}, userUnknown)
 }
 
-// proveOnce asks the primary, unless it is known here or on another node that
-// it has just refused this password.
-func (l *logins) proveOnce(ctx context.Context, a attempt, password secret.Bytes, name mark, notice string) proven {
-	if _, refused := l.wrong.knows(name, l.now()); refused {
-		return proven{v: deny(reason(cloud.WrongPassword))}
-	}
-	t, v, mine := l.turn(ctx, a.client, notice)
-	if !mine {
+// proveOnce asks the primary, unless this password has just been refused.
+func (l *logins) proveOnce(ctx context.Context, a attempt, password secret.Bytes, f factor) proven {
+	var proof Proof
+	var err error
+	v, tried, cause := l.tryOnce(ctx, a.client, f, func() bool {
+		proof, err = a.client.primary.Prove(ctx, a.login(password))
+		return err == nil && !proof.OK && proof.Reason == cloud.WrongPassword
+	})
+	if !tried {
 		return proven{v: v}
 	}
-	proof, err := a.client.primary.Prove(ctx, a.login(password))
-	wrong := err == nil && !proof.OK && proof.Reason == cloud.WrongPassword
-	if wrong {
-		l.wrong.remember(name, "", l.now(), wrongLife)
-	}
-	cause := t.end(ctx, wrong)
 	switch {
 	case err != nil:
 		return proven{v: fault(a.client, err, userUnknown)}

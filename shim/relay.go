@@ -101,29 +101,23 @@ func (l *logins) relay(ctx context.Context, a attempt) verdict {
 	return l.relayed(ctx, a, at, answer)
 }
 
-// relayOnce passes a request on, unless it is known here or on another node
-// that the same proof has just been refused: then v has that reason. No two
-// packets of an EAP conversation are the same proof.
+// relayOnce passes a request on, unless the same proof has just been refused:
+// then v has that reason. No two packets of an EAP conversation are the same
+// proof.
 func (l *logins) relayOnce(ctx context.Context, a attempt, r Relayed) (answer Answer, v verdict, err error) {
 	if a.protocol == EAP {
 		answer, err = a.client.relayer.Relay(ctx, r)
 		return answer, verdict{}, err
 	}
 	fields := append([]string{"relay", a.client.Primary, a.user}, a.proofOf()...)
-	name := mark(mac(l.local, fields...))
-	if _, refused := l.wrong.knows(name, l.now()); refused {
-		return Answer{}, deny(reason(cloud.WrongPassword)), nil
-	}
-	t, v, mine := l.turn(ctx, a.client, l.keys().name(append(fields, "wrong")...))
-	if !mine {
+	v, tried, cause := l.tryOnce(ctx, a.client, l.factor(fields...), func() bool {
+		answer, err = a.client.relayer.Relay(ctx, r)
+		return err == nil && !answer.OK && !answer.Challenge && answer.Reason == cloud.WrongPassword
+	})
+	if !tried {
 		return Answer{}, v, nil
 	}
-	answer, err = a.client.relayer.Relay(ctx, r)
-	wrong := err == nil && !answer.OK && !answer.Challenge && answer.Reason == cloud.WrongPassword
-	if wrong {
-		l.wrong.remember(name, "", l.now(), wrongLife)
-	}
-	return answer, verdict{cause: t.end(ctx, wrong)}, err
+	return answer, verdict{cause: cause}, err
 }
 
 // goOn passes a challenge of the home server on. Only EAP has any: elsewhere

@@ -87,3 +87,34 @@ func (t turn) end(ctx context.Context, wrong bool) error {
 	}
 	return nil
 }
+
+// factor names one first factor of one person, so that the very same is not
+// tried again while it is known to be wrong.
+type factor struct {
+	name  mark   // in the memory of this process
+	wrong string // the notice that it was refused, for other nodes
+}
+
+// factor names what these fields say, whose it is among them.
+func (l *logins) factor(fields ...string) factor {
+	return factor{name: mark(mac(l.local, fields...)), wrong: l.keys().name(append(fields, "wrong")...)}
+}
+
+// tryOnce has a first factor judged, unless it is known here or on another node
+// that it has just been refused: then it is not tried, and v says so. Each try
+// counts at who judges it, until the account is locked out. try tells whether it
+// was wrong. cause is why other nodes could not be told; for the log.
+func (l *logins) tryOnce(ctx context.Context, c *client, f factor, try func() (wrong bool)) (v verdict, tried bool, cause error) {
+	if _, refused := l.wrong.knows(f.name, l.now()); refused {
+		return deny(reason(cloud.WrongPassword)), false, nil
+	}
+	t, v, mine := l.turn(ctx, c, f.wrong)
+	if !mine {
+		return v, false, nil
+	}
+	wrong := try()
+	if wrong {
+		l.wrong.remember(f.name, "", l.now(), wrongLife)
+	}
+	return verdict{}, true, t.end(ctx, wrong)
+}
