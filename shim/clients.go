@@ -17,13 +17,13 @@ import (
 // client is a configured client as the packet path needs it.
 type client struct {
 	config.Client
-	primary Primary    // nil: the client has checked the first factor itself
-	who     Identifier // nil: the typed name stands for itself
-	relayer Relayer    // nil: PAP alone can be judged
-	secrets sync.Pool  // of *radius.Secret, for workers
-	seen    *observe.Count
-	places  chan struct{} // at work with this primary; nil: any number may be
-	ready   atomic.Int64  // when all that a login needs was last found there, in Unix nanoseconds; see status
+	primary   Primary    // nil: the client has checked the first factor itself
+	who       Identifier // nil: the typed name stands for itself
+	relayer   Relayer    // nil: PAP alone can be judged
+	secrets   sync.Pool  // of *radius.Secret, for workers
+	seen      *observe.Count
+	atPrimary chan struct{} // a token for each worker at this primary; nil: any number may be
+	ready     atomic.Int64  // when all that a login needs was last found there, in Unix nanoseconds; see status
 }
 
 func newClient(c config.Client, primary Primary, seen *observe.Count) *client {

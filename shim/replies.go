@@ -43,9 +43,9 @@ const (
 	answered               // its reply is there
 )
 
-// place is a source as a slot keeps it. Nothing in a slot points anywhere: there
+// slotSource is a source as a slot keeps it. Nothing in a slot points anywhere: there
 // are tens of thousands, and whoever collects garbage would look at each.
-type place struct {
+type slotSource struct {
 	address    [16]byte
 	zone       uint64 // its hash
 	port       uint16
@@ -54,7 +54,7 @@ type place struct {
 }
 
 type replySlot struct {
-	from          place
+	from          slotSource
 	authenticator [16]byte
 	generation    uint64 // 0: empty
 	expires       int64  // nanoseconds; 0: the request is at work
@@ -75,7 +75,7 @@ type replyCache struct {
 	turn       int
 	freed      []int32 // slots that were forgotten, and may have been taken since
 	seed       maphash.Seed
-	index      map[uint64]int32 // slots, by the hash of their place
+	index      map[uint64]int32 // slots, by the hash of their source
 	generation uint64
 
 	ring []byte // made for the first reply
@@ -88,10 +88,10 @@ func newReplyCache(size, ready int) *replyCache {
 	return &replyCache{max: size, slots: make([]replySlot, 0, ready), seed: maphash.MakeSeed(), index: make(map[uint64]int32)}
 }
 
-// place is where a source is found.
-func (c *replyCache) place(s source) place {
+// slotSource is a source in the form in which slots keep it.
+func (c *replyCache) slotSource(s source) slotSource {
 	a := s.from.Addr()
-	p := place{address: a.As16(), port: s.from.Port(), identifier: s.identifier, four: a.Is4()}
+	p := slotSource{address: a.As16(), port: s.from.Port(), identifier: s.identifier, four: a.Is4()}
 	if zone := a.Zone(); zone != "" {
 		p.zone = maphash.String(c.seed, zone)
 	}
@@ -129,7 +129,7 @@ func (c *replyCache) kept(s *replySlot) (reply []byte, ok bool) {
 func (c *replyCache) begin(from source, authenticator []byte, now time.Time) (repeat, []byte, ticket) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	where := c.place(from)
+	where := c.slotSource(from)
 	name := maphash.Comparable(c.seed, where)
 	at, found := c.index[name]
 	if found = found && c.slots[at].from == where; found {

@@ -165,7 +165,7 @@ func (s *Server) Swap(c *config.Config, primaries map[string]Primary) error {
 		return err
 	}
 	s.logins.ring.Store(keys)
-	clients.share(s.number)
+	clients.bulkhead(s.number)
 	s.clients.Store(&clients)
 	return nil
 }
