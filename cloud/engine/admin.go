@@ -5,6 +5,7 @@ import (
 	"errors"
 	"iter"
 	"slices"
+	"strings"
 	"time"
 
 	"mfabridge/cloud"
@@ -84,11 +85,17 @@ func (e *Engine) AddUser(ctx context.Context, by Actor, p cloud.Profile) (cloud.
 	return id, asError(err)
 }
 
-// Show returns the user that somebody would type at a login, with methods.
+const idLength = 36 // of a UUID
+
+// Show returns the user that somebody would type at a login, with methods; or
+// else the one whose id it is, as the audit and the log write it.
 func (e *Engine) Show(ctx context.Context, name string) (cloud.User, error) {
 	var shown cloud.User
 	err := e.store.View(ctx, func(r Reader) error {
 		u, err := lookUp(r, cloud.Key{Kind: cloud.ByName, Value: name})
+		if err == nil && u == nil && len(name) == idLength && strings.Trim(name, "0123456789abcdef-") == "" {
+			u, err = r.User(cloud.UserID(name))
+		}
 		if err != nil {
 			return err
 		}

@@ -139,6 +139,15 @@ func TestUsersAreListed(t *testing.T) {
 	if u, err := h.Show(t.Context(), strings.ToUpper(changes[5].UPN)); err != nil || u.UPN != changes[5].UPN {
 		t.Errorf("Show: %q, %v", u.UPN, err)
 	}
+	for id := range seen {
+		if u, err := h.Show(t.Context(), string(id)); err != nil || u.ID != id {
+			t.Errorf("Show of an id: %q, %v", u.UPN, err)
+		}
+		if _, err := h.Show(t.Context(), strings.Replace(string(id), "-", "0", 1)); cloud.KindOf(err) != cloud.NotFound {
+			t.Errorf("Show of no id: %v", err)
+		}
+		break
+	}
 	if _, err := h.Show(t.Context(), "nobody"); err == nil || cloud.KindOf(err) != cloud.NotFound {
 		t.Errorf("Show of nobody: %v", err)
 	}

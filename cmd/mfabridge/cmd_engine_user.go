@@ -39,7 +39,7 @@ func (p *program) userCommand() *cli.Command {
 			}), Action: p.addUser},
 			p.importCommand(),
 			{Name: "list", Usage: "list all users", Flags: append(adminFlags(), formatFlag()), Action: p.listUsers},
-			{Name: "show", Usage: "show one user, by any name that a login may use", ArgsUsage: "USER",
+			{Name: "show", Usage: "show one user, by any name that a login may use, or by id", ArgsUsage: "USER",
 				Flags: append(adminFlags(), formatFlag()), Action: p.showUser},
 			change("enable", "let a user verify again", nil, func(c *cli.Context, e administrator, by engine.Actor, u cloud.User) error {
 				return e.SetEnabled(c.Context, by, u.ID, true)

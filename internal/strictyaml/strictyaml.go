@@ -38,7 +38,7 @@ func (k Kind) Read(path string) (text []byte, folder string, err error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, "", hint.Wrap(fmt.Errorf("%s cannot be opened: %w", k.Name, err),
-			"name a YAML file that you may read; "+k.Manual+" has an example")
+			"name a YAML file that you may read; "+k.Manual+" says what stands in it")
 	}
 	defer f.Close()
 	text, err = io.ReadAll(io.LimitReader(f, MaxFile+1))
