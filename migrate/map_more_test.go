@@ -54,6 +54,11 @@ func TestDefaultMethod(t *testing.T) {
 			changes: []string{mobile1, bySMS}, findings: []migrate.Code{migrate.DefaultMethodIgnored}},
 		{name: "cannot be set", given: func(w *world) { w.caps.DefaultMethod = cloud.Access{} },
 			changes: []string{mobile1}, findings: []migrate.Code{migrate.DefaultMethodIgnored}},
+		{name: "cannot be changed", given: func(w *world) {
+			w.user.Default, w.opt.DefaultMethod, w.caps.DefaultMethod = cloud.VoiceMobile, migrate.DefaultAlways, cloud.Access{Create: true}
+		}, changes: []string{mobile1}, findings: []migrate.Code{migrate.DefaultMethodIgnored}},
+		{name: "cannot be set the first time", given: func(w *world) { w.caps.DefaultMethod = cloud.Access{Update: true} },
+			changes: []string{mobile1}, findings: []migrate.Code{migrate.DefaultMethodIgnored}},
 		{name: "preference unknown to the target", given: func(w *world) { w.caps.Preferences = []cloud.Preference{cloud.VoiceMobile} },
 			changes: []string{mobile1, "set defaultMethod none -> voiceMobile"}, findings: []migrate.Code{migrate.DefaultMethodChanged}},
 	})
@@ -145,6 +150,7 @@ func TestEmail(t *testing.T) {
 	skipped := []migrate.Code{migrate.EmailSkipped}
 	run(t, []rule{
 		{name: "external by default", given: with("ada@home.example", nil), changes: added},
+		{name: "off by default where the target sends no codes to it", given: with("ada@home.example", func(w *world) { w.caps.EmailVerifies = false }), changes: plain, findings: skipped},
 		{name: "own domain", given: with("ada@contoso.example", nil), changes: plain, findings: skipped},
 		{name: "below the own domain", given: with("ada@Mail.Contoso.example", nil), changes: plain, findings: skipped},
 		{name: "own domain as an ending only", given: with("ada@notcontoso.example", nil),
@@ -173,6 +179,8 @@ func TestAccount(t *testing.T) {
 			changes: []string{`add user none -> ada@contoso.example+CONTOSO\ada+ada`, mobile1, bySMS}},
 		{name: "names and Sid added", given: func(w *world) { w.row.Username, w.row.SID = `CONTOSO\ada`, "S-1-5-21-1" },
 			changes: []string{`update user ada@contoso.example -> ada@contoso.example+CONTOSO\ada+ada S-1-5-21-1`, mobile1, bySMS}},
+		{name: "a Sid that is there already", given: func(w *world) { w.user.SID = "S-1-5-21-1" }, changes: []string{mobile1, bySMS}},
+		{name: "a Sid where the target keeps none of ours", given: func(w *world) { w.row.SID, w.caps.Aliases = "S-1-5-21-1", false }, changes: []string{mobile1, bySMS}},
 		{name: "a Sid that is none", given: func(w *world) { w.row.SID = "1101" },
 			changes: []string{mobile1, bySMS}, findings: []migrate.Code{migrate.SIDInvalid}},
 		{name: "names there", given: func(w *world) { w.row.Username, w.user.Aliases = `CONTOSO\ada`, []string{"ADA", `contoso\ADA`} },

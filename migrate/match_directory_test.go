@@ -49,6 +49,7 @@ func TestDirectoryMatching(t *testing.T) {
 		{migrate.Person{ID: "cn=two", Domain: "CORP", Name: "b@contoso.example"}, "twin", "", "ada.mail2@contoso.example"},
 		{migrate.Person{ID: "cn=new", Domain: "CORP", Name: "new@contoso.example", SID: "S-1-5-7"}, "new", "new@corp.example", "new.mail@contoso.example"},
 		{migrate.Person{ID: "cn=bare", Domain: "CORP"}, "bare", "", ""},
+		{migrate.Person{ID: "cn=odd", Domain: "CORP", Name: `CORP\odd`}, "odd", "", ""},
 		{migrate.Person{ID: "cn=liar", Domain: "CORP", Name: "a@contoso.example", SID: "S-1-5-8"}, "liar", "", ""},
 	}}
 	r := func(username, upn, sid, mail string) legacy.User {
@@ -84,17 +85,22 @@ func TestDirectoryMatching(t *testing.T) {
 		{"own key and mail disagree", r("x", "a@contoso.example", "", "ben.mail@contoso.example"), false, "", "", migrate.UserMatchConflict},
 		{"the person has another Sid", r("ada", "", "S-1-5-9", ""), false, "", "", migrate.UserMatchConflict},
 		{"the person has another Sid than the target's user", r("liar", "", "", ""), false, "", "", migrate.UserMatchConflict},
+		{"the person who would be created has another Sid", r("new", "", "S-1-5-9", ""), false, "", "", migrate.UserMatchConflict},
+		{"an account of no domain", r(`\ada`, "", "", ""), false, "", "", migrate.UserUnmatched},
 		{"an accent is another name", r("adá", "", "", ""), false, "", "", migrate.UserUnmatched},
 		{"created under the directory's name", r("new", "", "", ""), false, "", "created", ""},
 		{"created under the directory's name, not under its own", r("x", "new@corp.example", "", ""), false, "", "created", ""},
 		{"not created by mail", r("x", "", "", "new.mail@contoso.example"), false, "", "", migrate.MatchWeak},
 		{"created by mail, allowed", r("x", "", "", "new.mail@contoso.example"), true, "", "created", migrate.MatchWeakAllowed},
 		{"not created under a name that contradicts", r("new", "else@contoso.example", "", ""), false, "", "", migrate.UserMatchConflict},
+		{"not though Username is that person's", r("new@corp.example", "else@contoso.example", "", ""), false, "", "", migrate.UserMatchConflict},
+		{"not though its mail is that name", r("x", "new.mail@contoso.example", "", "new.mail@contoso.example"), true, "", "", migrate.UserMatchConflict},
+		{"a person whose name in the cloud is none", r("odd", "", "", ""), false, "", "", migrate.UserUnmatched},
 		{"a person without a name in the cloud", r("bare", "", "", ""), false, "", "", migrate.UserUnmatched},
 		{"nobody knows", r("nobody", "", "", ""), false, "", "", migrate.UserUnmatched},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			out := planWith(t, migrate.Options{CreateUsers: true, People: dir, AllowWeakMatch: c.weak, Email: migrate.EmailAll}, []legacy.User{c.row}, a, b)
+			out := planWith(t, migrate.Options{CreateUsers: true, People: dir, AllowWeakMatch: c.weak, Email: migrate.EmailAll}, []legacy.User{c.row}, a, b, person("C", "c@contoso.example", ""))
 			d := out.decisions[0]
 			if d.Target != c.id || d.MatchedBy != c.by {
 				t.Errorf("matched %q by %q, want %q by %q: %v", d.Target, d.MatchedBy, c.id, c.by, d.Findings)

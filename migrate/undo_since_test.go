@@ -120,6 +120,22 @@ func TestUndoKnowsItsInvitation(t *testing.T) {
 	}
 }
 
+// An undo that was killed knows its invitation as well as the one before it.
+func TestKilledUndoKnowsItsInvitation(t *testing.T) {
+	d, j := newDirectory(), newJournal()
+	u, p := lone(d, nil, adds(cloud.Authenticator, cloud.Value{State: "invited"}))
+	applyOK(t, p, j, d, migrate.ApplyOptions{})
+	u.Authenticators = append(u.Authenticators, cloud.AuthenticatorEntry{ID: "own", State: "invited"})
+	j.fuse = &fuse{at: 2} // its intent is durable
+	if !crashes(func() { undo(t, p, j, d, migrate.UndoOptions{}) }) {
+		t.Fatal("undo was not killed")
+	}
+	j.fuse, d.fuse, d.locked = &fuse{}, &fuse{}, false
+	if r, said := undo(t, p, j, d, migrate.UndoOptions{}); r.Done != 1 || len(u.Authenticators) != 1 || u.Authenticators[0].ID != "own" || len(j.entries) != 0 {
+		t.Errorf("%+v, %v: %v", r, said, u.Authenticators)
+	}
+}
+
 // A generator that a killed apply did not come to make is none of those that
 // the user has.
 func TestUndoTakesNoOtherGenerator(t *testing.T) {
