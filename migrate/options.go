@@ -92,8 +92,8 @@ type Options struct {
 	Asked func(rows int) // told of how many rows the target has been asked; may be nil
 }
 
-// Validate tells what is wrong with the options, or fills in nothing and
-// returns nil. DefaultCountry is judged by [NewMapper].
+// Validate tells what is wrong with the options. DefaultCountry is judged by
+// [NewMapper].
 func (o Options) Validate() error {
 	checks := []struct {
 		ok            bool
@@ -113,7 +113,7 @@ func (o Options) Validate() error {
 	}
 	for _, c := range checks {
 		if !c.ok {
-			return hint.New(fmt.Sprintf("%s cannot be %q", c.option, c.value), "It is one of "+c.allowed+".")
+			return hint.New(fmt.Sprintf("%s cannot be %q", c.option, c.value), "use "+c.allowed)
 		}
 	}
 	if o.Now.IsZero() {

@@ -1,9 +1,9 @@
 package migrate
 
 import (
-	"fmt"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // Plain makes a text from outside harmless on a terminal: control characters
@@ -17,16 +17,15 @@ func Plain(s string) string {
 	if strings.IndexFunc(s[i:], harmful) < 0 {
 		return s
 	}
-	var b strings.Builder
-	b.Grow(len(s) + 16)
+	b := make([]byte, 0, len(s)+16)
 	for _, r := range s {
 		if harmful(r) {
-			writeEscape(&b, r)
+			b = appendHex(b, r) // as JSON does, so that the same escape serves in both
 		} else {
-			b.WriteRune(r)
+			b = utf8.AppendRune(b, r)
 		}
 	}
-	return b.String()
+	return string(b)
 }
 
 // harmful tells the characters that a terminal obeys instead of showing: all
@@ -38,14 +37,4 @@ func harmful(r rune) bool {
 	}
 	return r == unicode.ReplacementChar || r == '\u2028' || r == '\u2029' ||
 		unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co)
-}
-
-// writeEscape writes r as JSON does, so that the same escape serves in both.
-func writeEscape(b *strings.Builder, r rune) {
-	if r > 0xffff {
-		r -= 0x10000
-		fmt.Fprintf(b, `\u%04x\u%04x`, 0xd800+r>>10, 0xdc00+r&0x3ff)
-		return
-	}
-	fmt.Fprintf(b, `\u%04x`, r)
 }

@@ -98,45 +98,44 @@ func run(ctx context.Context, src Source, f *finder, out Sink) (sum Summary, err
 
 // others hands on the findings that belong to no user.
 func (p *planner) others(src Source, out Sink) error {
+	findings, scope := p.mapper.findings, p.finder.scope
 	for problem, err := range src.Problems() {
 		if err != nil {
 			return err
 		}
-		finding := p.mapper.findings.problem(problem)
-		p.opt.Accepted.mark(&finding, cmp.Or(problem.Username, finding.Place))
-		p.sum.addFinding(finding)
-		if err := out.Problem(finding); err != nil {
+		finding := findings.problem(problem)
+		if err := p.problem(out, finding, cmp.Or(problem.Username, finding.Place)); err != nil {
 			return err
 		}
 	}
 	for name, place := range p.opt.MatchFile.unused {
-		finding := p.mapper.findings.of(MatchFileUnused, "Username", Plain(name)+" is not in the export")
+		finding := findings.of(MatchFileUnused, "Username", Plain(name)+" is not in the export")
 		finding.Place = place.String()
-		p.opt.Accepted.mark(&finding, name)
-		p.sum.addFinding(finding)
-		if err := out.Problem(finding); err != nil {
+		if err := p.problem(out, finding, name); err != nil {
 			return err
 		}
 	}
-	for finding, name := range p.mapper.findings.settings(p.opt.Settings) {
-		p.opt.Accepted.mark(&finding, name)
-		p.sum.addFinding(finding)
-		if err := out.Problem(finding); err != nil {
+	for finding, name := range findings.settings(p.opt.Settings) {
+		if err := p.problem(out, finding, name); err != nil {
 			return err
 		}
 	}
-	if p.finder.scope == nil {
+	if scope == nil {
 		return nil
 	}
-	tell := func(finding Finding) error {
-		p.opt.Accepted.mark(&finding, cmp.Or(finding.Place, finding.Field))
-		p.sum.addFinding(finding)
-		return out.Problem(finding)
-	}
-	if err := p.mapper.findings.checks(p.opt.Preflight, tell); err != nil {
+	tell := func(finding Finding) error { return p.problem(out, finding, cmp.Or(finding.Place, finding.Field)) }
+	if err := findings.checks(p.opt.Preflight, tell); err != nil {
 		return err
 	}
-	return p.finder.scope.findings(p.mapper.findings, tell)
+	return scope.findings(findings, tell)
+}
+
+// problem counts a finding that belongs to no user, and hands it on. name is
+// what an acceptance calls it.
+func (p *planner) problem(out Sink, f Finding, name string) error {
+	p.opt.Accepted.mark(&f, name)
+	p.sum.addFinding(f)
+	return out.Problem(f)
 }
 
 // outside tells whether a row is out of scope.
@@ -264,18 +263,7 @@ func (p *planner) decide(ctx context.Context, src Source, out Sink) error {
 			shared = waiting
 			waiting, conflictErr, more = nextConflict()
 		}
-		d := p.mapper.draft(u, shared, match)
-		if p.finder.scope != nil {
-			d.Wave = p.finder.scope.waveOf(d)
-		}
-		if p.opt.Privileged != nil {
-			p.opt.Privileged.has(d.Username, d.u.UPN, d.UPN)
-		}
-		for i := range d.Findings {
-			p.opt.Accepted.mark(&d.Findings[i], d.Username)
-		}
-		p.sum.add(d)
-		if err := out.Add(d.Decision); err != nil {
+		if err := p.add(out, p.mapper.draft(u, shared, match)); err != nil {
 			return err
 		}
 	}
@@ -286,4 +274,19 @@ func (p *planner) decide(ctx context.Context, src Source, out Sink) error {
 		return errChanged
 	}
 	return ctx.Err()
+}
+
+// add counts a decision, and hands it on.
+func (p *planner) add(out Sink, d *draft) error {
+	if p.finder.scope != nil {
+		d.Wave = p.finder.scope.waveOf(d)
+	}
+	if p.opt.Privileged != nil {
+		p.opt.Privileged.has(d.Username, d.u.UPN, d.UPN) // which notes that these names were met
+	}
+	for i := range d.Findings {
+		p.opt.Accepted.mark(&d.Findings[i], d.Username)
+	}
+	p.sum.add(d)
+	return out.Add(d.Decision)
 }
