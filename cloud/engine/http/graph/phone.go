@@ -7,7 +7,6 @@ import (
 	"unicode"
 
 	"mfabridge/cloud"
-	"mfabridge/cloud/engine"
 )
 
 // Ids of the single slots (resources/phoneauthenticationmethod,
@@ -315,26 +314,21 @@ func (f *Face) readNumbers() {
 	if known {
 		return
 	}
-	var all []engine.Person
-	for last := cloud.UserID(""); ; {
-		some, err := f.core.PersonsAfter(context.Background(), last, 500)
+	mobile := map[cloud.UserID]string{}
+	for p, err := range f.everybody(context.Background()) { // for all requests to come, whoever leaves this one
 		if err != nil {
 			f.log.Warn("rehearsal of Graph: numbers of users were not read", "err", err)
 			return
 		}
-		all = append(all, some...)
-		if len(some) < 500 {
-			break
+		if p.Mobile != "" {
+			mobile[p.ID] = p.Mobile
 		}
-		last = some[len(some)-1].ID
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.numbers = map[string]map[cloud.UserID]bool{}
-	for i := range all {
-		if all[i].Mobile != "" {
-			f.holds(all[i].ID, all[i].Mobile)
-		}
+	for user, number := range mobile {
+		f.holds(user, number)
 	}
 }
 

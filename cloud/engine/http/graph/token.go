@@ -126,7 +126,7 @@ func (f *Face) token(r *http.Request, tenant string, c *call) answer {
 	}
 	life := f.assume.TokenLife
 	return answer{status: http.StatusOK, body: object{"token_type": "Bearer", "expires_in": int(life / time.Second),
-		"ext_expires_in": int(life / time.Second), "access_token": f.sign(&app, c, life)}}
+		"ext_expires_in": int(life / time.Second), "access_token": f.sign(&app, life)}}
 }
 
 // claims are what an access token says.
@@ -145,7 +145,8 @@ type claims struct {
 	Since    int64    `json:"xms_since"` // when the application was registered
 }
 
-func (f *Face) sign(app *engine.App, c *call, life time.Duration) string {
+// sign makes an access token of an application.
+func (f *Face) sign(app *engine.App, life time.Duration) string {
 	now := f.now()
 	b, err := json.Marshal(claims{Audience: "https://graph.microsoft.com", Issuer: "https://sts.windows.net/" + f.core.Instance() + "/",
 		Issued: now.Unix(), Not: now.Unix(), Expires: now.Add(life).Unix(), App: app.Name, Kind: "app", Tenant: f.core.Instance(),

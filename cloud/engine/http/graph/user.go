@@ -1,6 +1,8 @@
 package graph
 
 import (
+	"context"
+	"iter"
 	"net/http"
 	"slices"
 	"strings"
@@ -156,18 +158,37 @@ func (f *Face) usersBy(c *call, kind cloud.KeyKind, keys []string) (answer, erro
 // total counts the users that pass.
 func (f *Face) total(c *call, keep func(object) bool) (int, error) {
 	n := 0
-	for last := cloud.UserID(""); ; {
-		some, err := f.core.PersonsAfter(c.ctx, last, 500)
+	for p, err := range f.everybody(c.ctx) {
 		if err != nil {
 			return 0, err
 		}
-		for i := range some {
-			if last = some[i].ID; keep(showUser(&some[i])) {
-				n++
-			}
+		if keep(showUser(&p)) {
+			n++
 		}
-		if len(some) < 500 {
-			return n, nil
+	}
+	return n, nil
+}
+
+// personsAtOnce is how many users are read from the store at a time.
+const personsAtOnce = 500
+
+// everybody yields all users; an error ends it.
+func (f *Face) everybody(ctx context.Context) iter.Seq2[engine.Person, error] {
+	return func(yield func(engine.Person, error) bool) {
+		for last := cloud.UserID(""); ; {
+			some, err := f.core.PersonsAfter(ctx, last, personsAtOnce)
+			if err != nil {
+				yield(engine.Person{}, err)
+				return
+			}
+			for _, p := range some {
+				if last = p.ID; !yield(p, nil) {
+					return
+				}
+			}
+			if len(some) < personsAtOnce {
+				return
+			}
 		}
 	}
 }

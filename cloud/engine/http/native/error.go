@@ -117,20 +117,20 @@ func told(err error, no refusal) *refused {
 
 // shownError is an error as it is sent.
 type shownError struct {
-	Error         string   `json:"error"`
-	Description   string   `json:"error_description"`
-	Codes         []int    `json:"error_codes"`
-	Timestamp     string   `json:"timestamp"`
-	TraceID       string   `json:"trace_id"`
-	CorrelationID string   `json:"correlation_id"`
-	Suberror      string   `json:"suberror,omitempty"`
-	Token         string   `json:"continuation_token,omitempty"`
-	Required      []shown1 `json:"required_attributes,omitempty"`
-	Invalid       []shown1 `json:"invalid_attributes,omitempty"`
+	Error         string           `json:"error"`
+	Description   string           `json:"error_description"`
+	Codes         []int            `json:"error_codes"`
+	Timestamp     string           `json:"timestamp"`
+	TraceID       string           `json:"trace_id"`
+	CorrelationID string           `json:"correlation_id"`
+	Suberror      string           `json:"suberror,omitempty"`
+	Token         string           `json:"continuation_token,omitempty"`
+	Required      []shownAttribute `json:"required_attributes,omitempty"`
+	Invalid       []shownAttribute `json:"invalid_attributes,omitempty"`
 }
 
-// shown1 is an attribute in an error.
-type shown1 struct {
+// shownAttribute is an attribute in an error.
+type shownAttribute struct {
 	Name     string `json:"name"`
 	Type     string `json:"type,omitempty"`
 	Required bool   `json:"required,omitempty"`
@@ -142,9 +142,9 @@ func (r *refused) shown(trace, correlation string, now time.Time) shownError {
 		Description: fmt.Sprintf("AADSTS%d: %s. Trace ID: %s Correlation ID: %s Timestamp: %s", r.code, r.words, trace, correlation, at)}
 	for _, name := range r.attributes {
 		if r.err == needMore.err {
-			e.Required = append(e.Required, shown1{Name: name, Type: "string", Required: true})
+			e.Required = append(e.Required, shownAttribute{Name: name, Type: "string", Required: true})
 		} else {
-			e.Invalid = append(e.Invalid, shown1{Name: name})
+			e.Invalid = append(e.Invalid, shownAttribute{Name: name})
 		}
 	}
 	return e
