@@ -151,6 +151,8 @@ func TestProviderFaults(t *testing.T) {
 		"taken, a number":  {say(200, `{"messages": [{"status": 0}]}`), rule, ""},
 		"taken, null":      {say(200, `{"messages": [{"status": null}]}`), rule, ""},
 		"another status":   {say(204, ``), rule, "answered 204"},
+		"its status alone": {say(201, ""), func(h *channel.HTTP) { h.Success = channel.Success{Status: []int{201}} }, ""},
+		"not its status":   {say(200, ""), func(h *channel.HTTP) { h.Success = channel.Success{Status: []int{201}} }, "answered 200"},
 		"not taken":        {say(201, `{"messages": [{"status": "`+echo+`"}]}`), rule, "has not taken"},
 		"an object":        {say(201, `{"messages": [{"status": {}}]}`), rule, "without the field"},
 		"no field":         {say(201, `{"messages": []}`), rule, "without the field"},
@@ -206,6 +208,61 @@ func TestProviderFaults(t *testing.T) {
 	}
 	if followed {
 		t.Error("a redirect was followed")
+	}
+}
+
+// A message is known by the id that its provider gave, if receipts may come for
+// it; where the status says it all an answer that cannot be read is none the less
+// one. The provider hears where to tell what became of it.
+func TestIDsOfMessages(t *testing.T) {
+	const hook = "https://mfa.contoso.example/delivery/v1/a"
+	receipts := func(h *channel.HTTP) *channel.Receipts {
+		return &channel.Receipts{Signature: "body-sha256", Key: h.Bearer, ID: "id", Status: "s", Map: map[string][]string{"read": {"x"}}}
+	}
+	var callbacks []string
+	for name, c := range map[string]struct {
+		answer   string
+		receipts bool
+		hook     string
+		want     string
+	}{
+		"named":            {`{"m": [{"id": "x1"}]}`, true, hook, "x1"},
+		"without receipts": {`{"m": [{"id": "x1"}]}`, false, hook, ""},
+		"without a hook":   {`{"m": [{"id": "x1"}]}`, true, "", "x1"},
+		"the longest":      {`{"m": [{"id": "` + strings.Repeat("x", 256) + `"}]}`, true, hook, strings.Repeat("x", 256)},
+		"too long":         {`{"m": [{"id": "` + strings.Repeat("x", 257) + `"}]}`, true, hook, ""},
+		"nameless":         {`{"m": []}`, true, hook, ""},
+		"a flag":           {`{"m": [{"id": true}]}`, true, hook, "true"},
+		"no JSON":          {`queued`, true, hook, ""},
+		"a long answer":    {`{"m": [{"id": "x1"}], "x": "` + strings.Repeat("x", 64<<10) + `"}`, true, hook, ""},
+	} {
+		h := gateway(t, func(w http.ResponseWriter, r *http.Request) {
+			if err := r.ParseForm(); err != nil {
+				t.Error(err)
+			}
+			callbacks = r.PostForm["tell"]
+			fmt.Fprint(w, c.answer)
+		})
+		h.Form["tell"], h.ID = "<$callback$>", "m.0.id"
+		if c.receipts {
+			h.Receipts = receipts(h)
+		}
+		conf := &channel.Config{Text: &channel.Text{Providers: []channel.Provider{{Name: "a", Mode: channel.Live, HTTP: h}}}}
+		for _, err := range conf.Check("/") {
+			t.Fatal(err)
+		}
+		opened, err := channel.NewCaller(h, c.hook)
+		if err != nil {
+			t.Fatal(err)
+		}
+		taken, err := opened.Send(t.Context(), note)
+		if err != nil || taken.ID != c.want {
+			t.Errorf("%s: %+v, %v", name, taken, err)
+		}
+		if told := len(callbacks) == 1 && callbacks[0] == hook+"?message="+note.Public; told != (c.receipts && c.hook != "") || !told && len(callbacks) > 0 {
+			t.Errorf("%s: it is to tell %q", name, callbacks)
+		}
+		_ = opened.Close()
 	}
 }
 

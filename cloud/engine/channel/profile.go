@@ -1,6 +1,7 @@
 package channel
 
 import (
+	"cmp"
 	_ "embed"
 	"fmt"
 	"maps"
@@ -75,7 +76,12 @@ func (h *HTTP) fill(channel string) error {
 		h.ID = p.HTTP.ID
 	}
 	if r, known := h.Receipts, p.HTTP.Receipts; r != nil && known != nil && r.Signature == "" {
-		h.Receipts = &Receipts{Signature: known.Signature, Key: r.Key, ID: known.ID, Status: known.Status, Map: known.Map}
+		filled := *r // what is written stays, and is refused where it means nothing
+		filled.Signature, filled.ID, filled.Status = known.Signature, cmp.Or(r.ID, known.ID), cmp.Or(r.Status, known.Status)
+		if r.Map == nil {
+			filled.Map = known.Map
+		}
+		h.Receipts = &filled
 	}
 	if len(h.Success.Status) == 0 && h.Success.Field == "" {
 		h.Success = p.HTTP.Success
