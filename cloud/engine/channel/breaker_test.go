@@ -2,6 +2,7 @@ package channel_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,12 +22,15 @@ func (*waits) Close() error { return nil }
 
 // ill is a provider that fails until it is well.
 type ill struct {
-	asked int
-	err   error
+	asked  int
+	err    error
+	before func() // it answers; nil: nothing
 }
 
 func (p *ill) Send(context.Context, carrier.Note) (carrier.Taken, error) {
-	p.asked++
+	if p.asked++; p.before != nil {
+		p.before()
+	}
 	return carrier.Taken{}, p.err
 }
 func (*ill) Close() error { return nil }
@@ -63,5 +67,32 @@ func TestProviderRests(t *testing.T) {
 		if p.asked != 31 {
 			t.Errorf("asked %d times for numbers that it cannot reach", p.asked)
 		}
+		p.err = carrier.ErrUnknown
+		send(20)
+		if p.asked != 36 {
+			t.Errorf("asked %d times while nobody knows what it does", p.asked)
+		}
 	})
+}
+
+// A number that one provider says is not there is asked for of no other, and once
+// the caller has left nobody is asked.
+func TestWhenTheNextProviderIsAsked(t *testing.T) {
+	for name, c := range map[string]struct {
+		err  error
+		next int
+	}{
+		"unwell": {carrier.ErrUnwell, 1}, "unknown": {carrier.ErrUnknown, 1}, "some other": {errors.New("no"), 1}, "unreachable": {carrier.ErrUnreachable, 0}, "it has left": {context.Canceled, 0},
+	} {
+		ctx, leave := context.WithCancel(t.Context())
+		first, second := &ill{err: c.err}, &ill{}
+		if errors.Is(c.err, context.Canceled) {
+			first.before = leave
+		}
+		err := channel.TextsBy(first, second).Send(ctx, to("x"))
+		if first.asked != 1 || second.asked != c.next || (err == nil) != (c.next == 1) {
+			t.Errorf("%s: asked %d and %d times, %v", name, first.asked, second.asked, err)
+		}
+		leave()
+	}
 }

@@ -15,6 +15,17 @@ func SlowTexts(d carrier.Driver, atOnce int) *Texts {
 	return &Texts{Channels: c, conf: &Text{}, byName: map[string]*line{engine.ChannelSMS: l}}
 }
 
+// TextsBy are texts by drivers, which are asked one after the other.
+func TextsBy(drivers ...carrier.Driver) *Texts {
+	t := SlowTexts(nil, 1)
+	l := t.byName[engine.ChannelSMS]
+	l.ways = nil
+	for _, d := range drivers {
+		l.ways = append(l.ways, &way{Provider: &Provider{Name: "one of them", Mode: Live, Percent: 100}, Driver: d})
+	}
+	return t
+}
+
 // OnlyPrivate is what may be called without TLS, MayDial what may be called at all.
 var (
 	OnlyPrivate = onlyPrivate

@@ -250,6 +250,87 @@ func TestWhatsAppTellsWhatIsNoReceipt(t *testing.T) {
 	}
 }
 
+// What WhatsApp answers is one of: taken, not there, or nobody knows; a code that no
+// template takes is not sent, and the template is that of the language.
+func TestWhatsAppAnswers(t *testing.T) {
+	p, folder := newPhoneCompany(t), t.TempDir()
+	write(t, filepath.Join(folder, "word"), "CANARY-APP")
+	m, err := channel.NewMessenger(&channel.WhatsApp{URL: p.URL, Number: "1066", Template: "code", Language: "en_US", Languages: map[string]string{"de": "de_AT"}, AllowPrivate: true,
+		Token: "file:" + filepath.Join(folder, "word"), AppSecret: "file:" + filepath.Join(folder, "word"), Unreachable: []int{131026}, Timeout: "8s"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	for name, c := range map[string]struct {
+		status     int
+		body       string
+		code, lang string
+		id         string // empty: an error
+		kind       error
+		says       string // in the request; empty: nothing is asked
+	}{
+		"taken":            {200, `{"messages":[{"id":"w"}]}`, aCode, "", "w", nil, `"code":"en_US"`},
+		"its language":     {200, `{"messages":[{"id":"w"}]}`, aCode, "de", "w", nil, `"code":"de_AT"`},
+		"another language": {200, `{"messages":[{"id":"w"}]}`, aCode, "fr", "w", nil, `"code":"en_US"`},
+		"a long code":      {200, `{"messages":[{"id":"w"}]}`, strings.Repeat("1", 15), "", "w", nil, "111111111111111"},
+		"too long a code":  {200, `{"messages":[{"id":"w"}]}`, strings.Repeat("1", 16), "", "", nil, ""},
+		"no code":          {200, `{"messages":[{"id":"w"}]}`, "", "", "", nil, ""},
+		"a long id":        {200, `{"messages":[{"id":"` + strings.Repeat("w", 256) + `"}]}`, aCode, "", strings.Repeat("w", 256), nil, aCode},
+		"too long an id":   {200, `{"messages":[{"id":"` + strings.Repeat("w", 257) + `"}]}`, aCode, "", "", carrier.ErrUnknown, aCode},
+		"an empty id":      {200, `{"messages":[{"id":""}]}`, aCode, "", "", carrier.ErrUnknown, aCode},
+		"no id":            {200, `{}`, aCode, "", "", carrier.ErrUnknown, aCode},
+		"not there":        {400, `{"error":{"code":131026}}`, aCode, "", "", carrier.ErrUnreachable, aCode},
+		"not allowed":      {401, `{"error":{"code":190}}`, aCode, "", "", carrier.ErrUnwell, aCode},
+		"no error":         {500, `{}`, aCode, "", "", carrier.ErrUnwell, aCode},
+	} {
+		p.bodies, p.answer = nil, func(w http.ResponseWriter) { w.WriteHeader(c.status); fmt.Fprint(w, c.body) }
+		n := note
+		n.Code, n.Language = c.code, c.lang
+		taken, err := m.Send(t.Context(), n)
+		if taken.ID != c.id || (err == nil) != (c.id != "") || c.kind != nil && !errors.Is(err, c.kind) || c.kind != carrier.ErrUnreachable && errors.Is(err, carrier.ErrUnreachable) {
+			t.Errorf("%s: %+v, %v", name, taken, err)
+		}
+		if asked := len(p.bodies) == 1 && strings.Contains(p.bodies[0], c.says); asked != (c.says != "") || len(p.bodies) > 1 {
+			t.Errorf("%s: it was asked %q", name, p.bodies)
+		}
+	}
+}
+
+// Of a call of a gateway only what can be a receipt is one; the address names the
+// message before the provider does.
+func TestGatewayTells(t *testing.T) {
+	h := gateway(t, func(http.ResponseWriter, *http.Request) {})
+	h.Receipts = &channel.Receipts{Signature: "body-sha256", Key: h.Bearer, ID: "id", Status: "s", Map: map[string][]string{"read": {"R"}, "failed": {"F", "G"}}}
+	c := caller(t, h)
+	const json = "application/json"
+	for name, q := range map[string]struct {
+		media, body, message string
+		want                 carrier.Receipt // none: nothing is told
+	}{
+		"one":              {json, `{"id":"a","s":"R"}`, "", carrier.Receipt{ID: "a", Status: carrier.Read}},
+		"the second word":  {json, `{"id":"a","s":"G"}`, "", carrier.Receipt{ID: "a", Status: carrier.Failed}},
+		"a form":           {formMedia + "; charset=utf-8", `id=a&s=R`, "", carrier.Receipt{ID: "a", Status: carrier.Read}},
+		"by the address":   {json, `{"id":"a","s":"R"}`, "0011", carrier.Receipt{ID: "0011", Status: carrier.Read, ByNote: true}},
+		"by that alone":    {json, `{"s":"R"}`, "0011", carrier.Receipt{ID: "0011", Status: carrier.Read, ByNote: true}},
+		"of nobody":        {json, `{"s":"R"}`, "", carrier.Receipt{}},
+		"of a strange way": {json, `{"id":"a","s":"X"}`, "", carrier.Receipt{}},
+		"of no way":        {json, `{"id":"a"}`, "", carrier.Receipt{}},
+		"of the longest":   {json, `{"id":"` + strings.Repeat("a", 256) + `","s":"R"}`, "", carrier.Receipt{ID: strings.Repeat("a", 256), Status: carrier.Read}},
+		"of too long a id": {json, `{"id":"` + strings.Repeat("a", 257) + `","s":"R"}`, "", carrier.Receipt{}},
+		"no JSON":          {json, `hello`, "", carrier.Receipt{}},
+	} {
+		call := posted("https://mfa.contoso.example/delivery/v1/a?message="+q.message, q.media, q.body, "X-Signature-256", signature(aSecret, q.body))
+		reply, err := c.Call(bg(), *call)
+		if err != nil || len(reply.Receipts) > 1 || len(reply.Receipts) == 1 && reply.Receipts[0] != q.want || len(reply.Receipts) == 0 && q.want.ID != "" {
+			t.Errorf("%s: %+v, %v", name, reply, err)
+		}
+	}
+	h.Receipts = nil
+	if reply, err := caller(t, h).Call(bg(), *posted("https://mfa.contoso.example/delivery/v1/a", json, `{}`, "X-Signature-256", signature("", "{}"))); !errors.Is(err, carrier.ErrForged) {
+		t.Errorf("without receipts: %+v, %v", reply, err)
+	}
+}
+
 // A text that has failed goes on, also if that was told before its number was.
 func TestWhatsAppTellsOfAFailure(t *testing.T) {
 	failed := statusOf("wamid.A", "failed", 1)

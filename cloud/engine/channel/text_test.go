@@ -3,6 +3,7 @@ package channel_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -102,6 +103,79 @@ func TestTextsGoOneWayAfterTheOther(t *testing.T) {
 			leaks(t, "the log", log.String())
 			leaks(t, "the error", fmt.Sprint(err))
 		})
+	}
+}
+
+// settings are a ledger that knows how providers are to be used, and no more.
+type settings struct {
+	channel.Ledger
+	are map[string]engine.ProviderState
+	err error
+}
+
+func (s *settings) Providers(context.Context) (map[string]engine.ProviderState, error) {
+	return s.are, s.err
+}
+
+// What an administrator says of a provider counts in place of the configuration,
+// until nothing is said any more.
+func TestProvidersAreUsedAsAdministratorsSay(t *testing.T) {
+	one, first := counting(t, 200)
+	two, second := counting(t, 200)
+	conf := &channel.Config{Text: &channel.Text{Providers: []channel.Provider{{Name: "one", Mode: "live", HTTP: one}, {Name: "two", Mode: "evaluate", HTTP: two}}}}
+	for _, err := range conf.Check("/") {
+		t.Fatal(err)
+	}
+	outbox, log := new(kept), new(bytes.Buffer)
+	c, err := channel.Open(channel.Options{Config: conf, Outbox: outbox, Log: slog.New(slog.NewTextHandler(log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	live, off := engine.ProviderState{Mode: "live", Percent: 100}, engine.ProviderState{Mode: "off", Percent: 100}
+	said := &settings{}
+	for i, step := range []struct {
+		one, two *engine.ProviderState
+		want     string // who has the message
+		delivers bool
+		told     int // changes
+	}{
+		{nil, nil, "one", true, 0},
+		{&off, &live, "two", true, 2},
+		{&off, &live, "two", true, 0},
+		{&off, &off, "outbox", false, 1},
+		{&engine.ProviderState{Mode: "evaluate", Percent: 100}, &off, "outbox", false, 1},
+		{&engine.ProviderState{Mode: "live", Percent: 1}, nil, "outbox", false, 2},
+		{&live, &live, "one", true, 2},
+		{nil, nil, "one", true, 1},
+	} {
+		said.are = map[string]engine.ProviderState{}
+		for name, s := range map[string]*engine.ProviderState{"one": step.one, "two": step.two} {
+			if s != nil {
+				said.are[name] = *s
+			}
+		}
+		log.Reset()
+		if err := c.Attach(t.Context(), said); err != nil {
+			t.Fatal(err)
+		}
+		told := strings.Count(log.String(), "used otherwise")
+		was := map[string]int{"one": len(*first), "two": len(*second), "outbox": len(*outbox)}
+		if err := c.Texts.Send(t.Context(), to("somebody")); err != nil {
+			t.Fatal(err)
+		}
+		for name, n := range map[string]int{"one": len(*first), "two": len(*second), "outbox": len(*outbox)} {
+			if (n > was[name]) != (name == step.want) {
+				t.Errorf("step %d: %s has %d messages after %d", i, name, n, was[name])
+			}
+		}
+		if c.Texts.Delivers() != step.delivers || told != step.told {
+			t.Errorf("step %d: delivers %v, %d changes were told", i, c.Texts.Delivers(), told)
+		}
+	}
+	said.err = errors.New("the store is closed")
+	if err := c.Attach(t.Context(), said); !errors.Is(err, said.err) {
+		t.Errorf("without a store: %v", err)
 	}
 }
 
