@@ -276,6 +276,15 @@ func TestSealBindsTheUser(t *testing.T) {
 		{"exchanged", `UPDATE users SET sealed = (SELECT sealed FROM users WHERE ordinal = 0) WHERE ordinal = 3`},
 		{"lost", `UPDATE users SET sealed = NULL WHERE ordinal = 3`},
 		{"fewer", `DELETE FROM changes WHERE ordinal = 0 AND seq = 3`},
+		{"another operation", `UPDATE changes SET op = 'add' WHERE ordinal = 3 AND seq = 0`},
+		{"another id of a method", `UPDATE changes SET id = 'a2' WHERE ordinal = 3 AND seq = 3`},
+		{"what is for good", `UPDATE changes SET irreversible = 0 WHERE ordinal = 3 AND seq = 3`},
+		{"another name in the old server", `UPDATE users SET username = 'mallory' WHERE ordinal = 3`},
+		{"another user of the target", `UPDATE users SET target = 'id-mallory' WHERE ordinal = 3`},
+		{"another action", `UPDATE users SET action = 'modify' WHERE ordinal = 0`},
+		{"a change of who has none", `INSERT INTO changes VALUES (4, 0, 'remove', 'mobile', '', NULL, NULL, '', 0)`},
+		{"a fact of who has none", `UPDATE users SET facts = '["upn"]' WHERE ordinal = 4`},
+		{"values of who has none", `UPDATE users SET sealed = (SELECT sealed FROM users WHERE ordinal = 0) WHERE ordinal = 4`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			path, _ := makePlan(t)
@@ -302,6 +311,28 @@ func TestSealBindsTheUser(t *testing.T) {
 				t.Error("the sealed values were taken for what they are not")
 			}
 		})
+	}
+}
+
+// A plan whose name stands for another file since it was checked is neither read
+// nor applied, be it as good as the one before.
+func TestReplacedPlan(t *testing.T) {
+	path, _ := makePlan(t)
+	p := open(t, path)
+	other := filepath.Join(t.TempDir(), "other")
+	write(t, other, read(t, path))
+	if err := os.Rename(other, path); err != nil {
+		t.Fatal(err)
+	}
+	var failed error
+	for _, err := range p.Users(t.Context(), migrate.Revealed) {
+		failed = err
+	}
+	if failed == nil || !strings.Contains(failed.Error(), "was replaced") {
+		t.Errorf("read: %v", failed)
+	}
+	if j, err := planfile.OpenJournal(p, planfile.JournalPath(path)); err == nil || !strings.Contains(err.Error(), "was replaced") {
+		t.Errorf("a journal for it: %v, %v", j, err)
 	}
 }
 
