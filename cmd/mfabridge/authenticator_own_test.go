@@ -29,7 +29,7 @@ func TestAuthenticatorWithAPINLooksAfterItself(t *testing.T) {
 		t.Fatalf("%d %s %s", r.code, r.out, r.err)
 	}
 	held := d.login(t, "correct horse,push", "")
-	if r := do(exitFailed, "approve", "--wait", "15s", "--pin", wrong); !strings.Contains(r.err, "4 more can be tried") {
+	if r := do(exitFailed, "approve", "--wait", "60s", "--pin", wrong); !strings.Contains(r.err, "4 more can be tried") {
 		t.Errorf("a wrong PIN: %s", r.err)
 	}
 	if r := do(exitDone, "approve", "--pin", pin); !strings.Contains(r.out, "approved") {
@@ -82,6 +82,9 @@ func TestAuthenticatorTest(t *testing.T) {
 	if r := must(t, exitDone, at...); !regexp.MustCompile(`^a request reaches this authenticator, in \d+ ms\n$`).MatchString(r.out) {
 		t.Errorf("%s%s", r.out, r.err)
 	}
+	ops := strings.TrimPrefix(d.engine.ops, "http://")
+	await(t, func() bool { return strings.Contains(scrape(t, ops), `mfabridge_engine_in_flight{kind="streams"} 0`) },
+		func() string { return "the stream of the first test never ends" })
 	if r := must(t, exitDone, append(at, "--format", "json")...); !regexp.MustCompile(`^{"arrived":true,"milliseconds":[\d.]+,"streams":1,"push_service":"none"}\n$`).MatchString(r.out) {
 		t.Errorf("%s%s", r.out, r.err)
 	}

@@ -40,13 +40,14 @@ func TestAuthenticatorTestThatDoesNotArrive(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name, answer, says string
+		wait               string
 		holds              bool
 		code               int
 		out                string
 	}{
-		{name: "a stream that nobody knows", answer: `{"streams":0,"push_service":"none"}`, says: "knows of no stream", code: exitFailed, out: `{"arrived":false,"streams":0,"push_service":"none"}`},
-		{name: "events that are held back", answer: `{"streams":1,"push_service":"none"}`, says: "without buffering", code: exitFailed, out: `{"arrived":false,"streams":1,"push_service":"none"}`},
-		{name: "a stream that is held back", holds: true, says: "opens no stream", code: exitUnavailable},
+		{name: "a stream that nobody knows", answer: `{"streams":0,"push_service":"none"}`, says: "knows of no stream", wait: "3s", code: exitFailed, out: `{"arrived":false,"streams":0,"push_service":"none"}`},
+		{name: "events that are held back", answer: `{"streams":1,"push_service":"none"}`, says: "without buffering", wait: "3s", code: exitFailed, out: `{"arrived":false,"streams":1,"push_service":"none"}`},
+		{name: "a stream that is held back", holds: true, wait: "300ms", says: "opens no stream", code: exitUnavailable},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -64,7 +65,7 @@ func TestAuthenticatorTestThatDoesNotArrive(t *testing.T) {
 			}))
 			defer server.Close()
 			path := device(t, server.URL)
-			if r := must(t, c.code, "authenticator", "test", "--device", path, "--wait", "300ms", "--format", "json"); strings.TrimSpace(r.out) != c.out || !strings.Contains(r.err, c.says) {
+			if r := must(t, c.code, "authenticator", "test", "--device", path, "--wait", c.wait, "--format", "json"); strings.TrimSpace(r.out) != c.out || !strings.Contains(r.err, c.says) {
 				t.Errorf("%s%s", r.out, r.err)
 			}
 		})

@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
-	"time"
 
 	"mfabridge/fixtures"
 	"mfabridge/internal/ldapconn/ldaptest"
@@ -36,7 +35,7 @@ func newDesk(t *testing.T, number string) desk {
 	s.write(t, "cluster.key", "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=")
 	d := desk{story: s, secret: s.write(t, "vpn.secret", sharedSecret), engine: serveStore(t, s.folder)}
 	yaml := fmt.Sprintf(pushYAML, slapd.LDAPS, slapd.CAFile, ldaptest.Root)
-	shim := startShim(t, s.write(t, "shim.yaml", strings.Replace(yaml, "push_wait: 20s", "push_wait: 20s"+number, 1)))
+	shim := startShim(t, s.write(t, "shim.yaml", strings.Replace(yaml, "push_wait: 60s", "push_wait: 60s"+number, 1)))
 	d.shim, d.reasons = shim.address, shim.stop
 	return d
 }
@@ -62,9 +61,9 @@ func (d desk) activate(t *testing.T, file, code string) {
 func (d desk) login(t *testing.T, password, more string) chan string {
 	t.Helper()
 	answered := make(chan string, 1)
-	ctx, cancel := context.WithTimeout(t.Context(), 40*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), giveUp)
 	t.Cleanup(cancel)
-	cmd := exec.CommandContext(ctx, peer.Path(t, "radclient", "freeradius-utils"), "-x", "-t", "30", "-r", "1", "-S", d.secret, d.shim, "auth")
+	cmd := exec.CommandContext(ctx, peer.Path(t, "radclient", "freeradius-utils"), "-x", "-t", "120", "-r", "1", "-S", d.secret, d.shim, "auth")
 	cmd.Stdin = strings.NewReader(fmt.Sprintf("User-Name = \"grace\", User-Password = %q, Calling-Station-Id = \"198.51.100.7\", %sMessage-Authenticator = 0x00\n", password, more))
 	go func() {
 		out, _ := cmd.CombinedOutput()
@@ -91,14 +90,14 @@ func TestAuthenticatorApprovesRADIUSLogins(t *testing.T) {
 	}
 
 	held := d.login(t, "correct horse", "")
-	if r := d.press(t, exitDone, "approve", "one.json", "--wait", "15s"); !strings.Contains(r.out, "grace@contoso.example signs in to vpn from 198.51.100.7") || !strings.Contains(r.out, "approved") {
+	if r := d.press(t, exitDone, "approve", "one.json", "--wait", "60s"); !strings.Contains(r.out, "grace@contoso.example signs in to vpn from 198.51.100.7") || !strings.Contains(r.out, "approved") {
 		t.Errorf("approve says %s", r.out)
 	}
 	if out := <-held; !strings.Contains(out, "Received Access-Accept") {
 		t.Errorf("an approved login:\n%s", out)
 	}
 	held = d.login(t, "correct horse,push", "")
-	d.press(t, exitDone, "deny", "one.json", "--wait", "15s")
+	d.press(t, exitDone, "deny", "one.json", "--wait", "60s")
 	if out := <-held; !strings.Contains(out, "Received Access-Reject") {
 		t.Errorf("a denied login:\n%s", out)
 	}
@@ -107,7 +106,7 @@ func TestAuthenticatorApprovesRADIUSLogins(t *testing.T) {
 		t.Errorf("a code of the new app:\n%s", out)
 	}
 	held = d.login(t, "correct horse,PUSH", "")
-	if r := d.press(t, exitDone, "deny", "one.json", "--fraud", "--wait", "15s"); !strings.Contains(r.out, "denied and reported") {
+	if r := d.press(t, exitDone, "deny", "one.json", "--fraud", "--wait", "60s"); !strings.Contains(r.out, "denied and reported") {
 		t.Errorf("a report says %s", r.out)
 	}
 	if out := <-held; !strings.Contains(out, "Received Access-Reject") {

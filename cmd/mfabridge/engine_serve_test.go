@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"mfabridge/fixtures"
+	"mfabridge/internal/peer"
 )
 
 // certify writes a certificate for 127.0.0.1 that signs itself.
@@ -74,7 +75,7 @@ func serveStore(t testing.TB, dir string) *served {
 	t.Helper()
 	certify(t, dir, 1)
 	s := &served{dir: dir}
-	s.start(t, "127.0.0.1:0")
+	s.start(t, "127.0.0.1:"+peer.FreePort(t)) // it may come back there
 	t.Cleanup(s.kill)
 	return s
 }
@@ -83,7 +84,7 @@ func serveStore(t testing.TB, dir string) *served {
 func (s *served) start(t testing.TB, address string) {
 	t.Helper()
 	config := "store: sqlite:cloud.db\nlisteners:\n  api: {listen: \"" + address + "\", tls: {cert: engine.crt, key: engine.key}}\n" +
-		"  ops: {listen: \"127.0.0.1:0\"}\n  pages: {listen: \"127.0.0.1:0\", tls: {cert: engine.crt, key: engine.key}}\n"
+		"  ops: {listen: \"127.0.0.1:0\"}\n  pages: {listen: \"127.0.0.1:" + peer.FreePort(t) + "\", tls: {cert: engine.crt, key: engine.key}}\n"
 	if err := os.WriteFile(filepath.Join(s.dir, "engine.yaml"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -133,7 +134,7 @@ func listening(t testing.TB, line, name string) string {
 func (s *served) wait(t testing.TB, text string) string {
 	t.Helper()
 	var seen []string
-	timeout := time.After(30 * time.Second)
+	timeout := time.After(giveUp)
 	for {
 		select {
 		case line, ok := <-s.lines:
@@ -153,7 +154,7 @@ func (s *served) wait(t testing.TB, text string) string {
 func (s *served) app(t testing.TB, name, role string) []string {
 	t.Helper()
 	file := filepath.Join(s.dir, name+".secret")
-	must(t, exitDone, "engine", "app", "add", name, "--role", role, "--for", "1h", "--secret-out", file,
+	must(t, exitDone, "engine", "app", "add", name, "--role", role, "--for", "720h", "--secret-out", file, // a hurried clock goes far
 		"--store", "sqlite:"+filepath.Join(s.dir, "cloud.db"), "--reason", "test")
 	return []string{"--client-id", name, "--client-secret", "file:" + file, "--ca", filepath.Join(s.dir, "engine.crt")}
 }

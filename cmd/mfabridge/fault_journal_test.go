@@ -8,7 +8,6 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // A journal that is gone costs nothing but its memory: what is made is found.
@@ -22,7 +21,7 @@ func TestApplyJournals(t *testing.T) {
 	m.whole(t, "already", must(t, exitDone, "apply", m.plan, "--format", "json").out)
 
 	m.reset(t) // and in the middle
-	if r := stopped(t, time.Minute, syscall.SIGKILL, "apply", m.plan, "--rehearse-faults", "die-after@2"); !r.killed {
+	if r := stopped(t, giveUp, syscall.SIGKILL, "apply", m.plan, "--rehearse-faults", "die-after@2"); !r.killed {
 		t.Fatalf("%+v", r)
 	}
 	for _, suffix := range []string{"", "-wal", "-shm"} {
@@ -71,7 +70,7 @@ func TestApplyTwoMachines(t *testing.T) {
 	var running sync.WaitGroup
 	for i, dir := range machines {
 		running.Go(func() {
-			ends[i] = stopped(t, time.Minute, syscall.SIGKILL, "apply", filepath.Join(dir, "move.plan"), "--rehearse-faults", "slow:5ms", "--rate", "20000")
+			ends[i] = stopped(t, giveUp, syscall.SIGKILL, "apply", filepath.Join(dir, "move.plan"), "--rehearse-faults", "slow:5ms", "--rate", "20000")
 		})
 	}
 	running.Wait()
@@ -102,7 +101,7 @@ func TestApplyTwoMachines(t *testing.T) {
 				_ = os.Remove(filepath.Join(dir, "move.plan.journal"+suffix))
 			}
 		}
-		r := stopped(t, time.Minute, syscall.SIGKILL, "apply", filepath.Join(machines[0], "move.plan"), "--rehearse-faults", "die-after@3")
+		r := stopped(t, giveUp, syscall.SIGKILL, "apply", filepath.Join(machines[0], "move.plan"), "--rehearse-faults", "die-after@3")
 		if !r.killed {
 			t.Fatalf("%+v", r)
 		}

@@ -15,7 +15,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"mfabridge/fixtures/gen"
 	"mfabridge/migrate"
@@ -164,7 +163,7 @@ func TestApplyFaults(t *testing.T) {
 	} {
 		t.Run(test.faults, func(t *testing.T) {
 			m.reset(t)
-			r := stopped(t, time.Minute, syscall.SIGKILL, "apply", m.plan, "--rehearse-faults", test.faults)
+			r := stopped(t, giveUp, syscall.SIGKILL, "apply", m.plan, "--rehearse-faults", test.faults)
 			if !slices.Contains(test.codes, r.code) {
 				t.Fatalf("exit code %d, want one of %v\n%s", r.code, test.codes, r.err)
 			}
@@ -192,7 +191,7 @@ func TestApplyWaitsWithoutRetryAfter(t *testing.T) {
 func TestApplyTargetGone(t *testing.T) {
 	m := mixedStore(t)
 	m.reset(t)
-	if r := stopped(t, time.Minute, syscall.SIGKILL, "apply", m.plan, "--rehearse-faults", "die-after@2"); !r.killed {
+	if r := stopped(t, giveUp, syscall.SIGKILL, "apply", m.plan, "--rehearse-faults", "die-after@2"); !r.killed {
 		t.Fatalf("%+v", r)
 	}
 	away := m.path("away")
@@ -246,7 +245,7 @@ func TestApplyFullDiskInTheMiddle(t *testing.T) {
 	m := mixedStore(t)
 	for _, kib := range []string{"400", "1000"} {
 		m.reset(t)
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		ctx, cancel := context.WithTimeout(t.Context(), giveUp)
 		defer cancel()
 		cmd := exec.CommandContext(ctx, "sh", "-c", `ulimit -f "$0"; exec "$@"`, kib, os.Args[0], "apply", m.plan)
 		cmd.Env = append(os.Environ(), runMain+"=1")

@@ -62,7 +62,7 @@ func TestStatusServerWithoutAHomeServer(t *testing.T) {
 	for check, answers := range map[string]bool{"status_server": false, "none": true} {
 		text := strings.Replace(fmt.Sprintf(homeYAML, nobody), "message_authenticator", "status_check: "+check+", message_authenticator", 1)
 		shim := startShim(t, s.write(t, "shim.yaml", text))
-		cmd := exec.CommandContext(t.Context(), client, "-t", "6", "-r", "1", "-S", secretFile, shim.address, "status")
+		cmd := exec.CommandContext(t.Context(), client, "-t", map[bool]string{true: "60", false: "6"}[answers], "-r", "1", "-S", secretFile, shim.address, "status")
 		cmd.Stdin = strings.NewReader("Message-Authenticator = 0x00\n")
 		if out, err := cmd.CombinedOutput(); strings.Contains(string(out), "Received Access-Accept") != answers {
 			t.Errorf("status_check: %s: %v\n%s", check, err, out)
@@ -74,7 +74,7 @@ func TestStatusServerWithoutAHomeServer(t *testing.T) {
 // awaitStatus waits until a RADIUS server answers Status-Server.
 func awaitStatus(t *testing.T, address, secretFile string) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), peer.Path(t, "radclient", "freeradius-utils"), "-t", "1", "-r", "20", "-S", secretFile, address, "status")
+	cmd := exec.CommandContext(t.Context(), peer.Path(t, "radclient", "freeradius-utils"), "-t", "1", "-r", "120", "-S", secretFile, address, "status")
 	cmd.Stdin = strings.NewReader("Message-Authenticator = 0x00\n")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)

@@ -137,7 +137,7 @@ func TestApplySurvivesKills(t *testing.T) {
 				if !s.applyKilled(t, time.Duration(random.Int64N(int64(whole)))) {
 					break
 				}
-			} else if !s.applyKilled(t, time.Minute, "--rehearse-faults", fmt.Sprintf("die-after@%d", 1+random.IntN(5))) {
+			} else if !s.applyKilled(t, giveUp, "--rehearse-faults", fmt.Sprintf("die-after@%d", 1+random.IntN(5))) {
 				break
 			}
 			done++
@@ -154,7 +154,7 @@ func TestApplySurvivesKills(t *testing.T) {
 // Of two runs at once one works and the other says who does.
 func TestTwoRunsAtOnce(t *testing.T) {
 	s := generated(t, killUsers)
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), giveUp)
 	defer cancel()
 	type end struct {
 		code int

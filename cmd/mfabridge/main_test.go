@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -36,6 +37,23 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	testscript.Main(m, map[string]func(){"mfabridge": main})
+}
+
+// giveUp is how long a test waits for what is sure to come, on a machine that is
+// busy, too: it is there to end what hangs, and says nothing of how fast a thing
+// has to be.
+const giveUp = 5 * time.Minute
+
+// await waits until something is so, and looks again and again.
+func await(t testing.TB, is func() bool, orElse func() string) {
+	t.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(giveUp); !is(); <-tick.C {
+		if time.Now().After(end) {
+			t.Fatal(orElse())
+		}
+	}
 }
 
 // child returns the program as a process of its own.

@@ -77,7 +77,7 @@ func (c *nodes) callers(t *testing.T, name, role string) (all []*remote.Client) 
 		t.Fatal(err)
 	}
 	for _, s := range c.all {
-		client, err := remote.New(remote.Options{URL: s.api, ClientID: name, Secret: word, Timeout: 10 * time.Second})
+		client, err := remote.New(remote.Options{URL: s.api, ClientID: name, Secret: word, Timeout: time.Minute})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -171,16 +171,18 @@ func behaveAsOne(t *testing.T, c *nodes, node string) {
 			}
 		}
 	}()
+	// The codes are those of one moment: another step's is another code.
+	first, second := codeNow(0), codeNow(1)
 	made := begin(shims[0], about(0, ""))
 	if n := approvals(t, shims, func(at *remote.Client) (cloud.State, error) {
-		d, err := at.Answer(t.Context(), cloud.Answer{Challenge: made.ID, Code: secret.FromString(codeNow(0))})
+		d, err := at.Answer(t.Context(), cloud.Answer{Challenge: made.ID, Code: secret.FromString(first)})
 		return d.State, err
 	}); n != 1 {
 		t.Errorf("one challenge and one code at two nodes: %d approvals", n)
 	}
 	if n := approvals(t, shims, func(at *remote.Client) (cloud.State, error) {
 		r := about(1, "")
-		r.Code = secret.FromString(codeNow(1))
+		r.Code = secret.FromString(second)
 		d, err := at.Begin(t.Context(), r)
 		return d.State, err
 	}); n != 1 {
@@ -201,7 +203,7 @@ func behaveAsOne(t *testing.T, c *nodes, node string) {
 	if d, err := shims[1].Answer(t.Context(), cloud.Answer{Challenge: elsewhere.ID, Code: secret.FromString(codeNow(3))}); err != nil || d.State != cloud.Approved {
 		t.Errorf("begun on one node and answered on another: %s %s, %v", d.State, d.Reason, err)
 	}
-	for late, heard := time.After(20*time.Second), false; !heard; {
+	for late, heard := time.After(giveUp), false; !heard; {
 		select {
 		case id := <-told:
 			heard = id == elsewhere.ID

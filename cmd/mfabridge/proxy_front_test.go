@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -116,14 +117,15 @@ func TestLoginThroughAProxy(t *testing.T) {
 	if out := answer(t, front, secretFile, fixtures.Ada, "code", func() string { return "000000" }); !strings.Contains(out, "Received Access-Reject") {
 		t.Errorf("a wrong code:\n%s", out)
 	}
-	right := func() string { return oathtool(t, fixtures.CanaryTokenBase32) }
+	code := oathtool(t, fixtures.CanaryTokenBase32) // another one would be good once more
+	right := func() string { return code }
 	if out := answer(t, front, secretFile, fixtures.Ada, "code", right); !strings.Contains(out, "Received Access-Accept") {
 		t.Errorf("the right code:\n%s\n%s", out, shim.log())
 	}
 	if out := answer(t, front, secretFile, fixtures.Ada, "code", right); !strings.Contains(out, "Received Access-Reject") {
 		t.Errorf("the same code once more:\n%s", out)
 	}
-	cmd := exec.Command(peer.Path(t, "radclient", "freeradius-utils"), "-x", "-t", "2", "-r", "1", "-S", secretFile, front, "auth")
+	cmd := exec.Command(peer.Path(t, "radclient", "freeradius-utils"), "-x", "-t", strconv.Itoa(longEnough), "-r", "1", "-S", secretFile, front, "auth")
 	cmd.Stdin = strings.NewReader(fmt.Sprintf("User-Name = %q, User-Password = \"x\"\n", fixtures.Ada))
 	if out, _ := cmd.CombinedOutput(); !strings.Contains(string(out), "Received Access-Challenge") { // a challenge is exit code 1
 		t.Errorf("a client that sends no Message-Authenticator:\n%s", out)

@@ -7,7 +7,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
@@ -32,7 +31,7 @@ primaries:
 radius:
   listen: ["127.0.0.1:0"]
   clients:
-    - {name: vpn, networks: ["127.0.0.1/32"], secret: "file:vpn.secret", primary: corp, code_entry: append, factor_delimiter: ",", push_wait: 20s}
+    - {name: vpn, networks: ["127.0.0.1/32"], secret: "file:vpn.secret", primary: corp, code_entry: append, factor_delimiter: ",", push_wait: 60s}
 `
 
 // handset is Ada's authenticator, in a process that is neither shim.
@@ -58,9 +57,8 @@ func newHandset(t *testing.T, s story, upn string) handset {
 // press answers the one push that comes, and fails if there are several.
 func (p handset) press(t *testing.T, answer engine.PushAnswer, number string) {
 	t.Helper()
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for end := time.After(10 * time.Second); ; {
+	var push engine.Push
+	await(t, func() bool {
 		waiting, _, err := p.e.Pushes(t.Context(), p.user, p.device)
 		if err != nil {
 			t.Fatal(err)
@@ -69,19 +67,15 @@ func (p handset) press(t *testing.T, answer engine.PushAnswer, number string) {
 			t.Fatalf("%d pushes wait", len(waiting))
 		}
 		if len(waiting) == 1 {
-			if waiting[0].App != "vpn" || !strings.HasSuffix(waiting[0].From, "198.51.100.7") && !p.anywhere {
-				t.Errorf("the push says %+v", waiting[0])
-			}
-			if _, err := p.e.Respond(t.Context(), engine.Response{User: p.user, Device: p.device, Challenge: waiting[0].Challenge, Answer: answer, Number: number}); err != nil {
-				t.Fatal(err)
-			}
-			return
+			push = waiting[0]
 		}
-		select {
-		case <-tick.C:
-		case <-end:
-			t.Fatal("no push came")
-		}
+		return len(waiting) == 1
+	}, func() string { return "no push came" })
+	if push.App != "vpn" || !strings.HasSuffix(push.From, "198.51.100.7") && !p.anywhere {
+		t.Errorf("the push says %+v", push)
+	}
+	if _, err := p.e.Respond(t.Context(), engine.Response{User: p.user, Device: p.device, Challenge: push.Challenge, Answer: answer, Number: number}); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -103,9 +97,9 @@ func TestPushOverTwoShims(t *testing.T) {
 	one, two := startShim(t, yaml), startShim(t, yaml)
 	login := func(shim shimProcess, password string, more ...string) chan string {
 		answered := make(chan string, 1)
-		ctx, cancel := context.WithTimeout(t.Context(), 40*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), giveUp)
 		t.Cleanup(cancel)
-		cmd := exec.CommandContext(ctx, peer.Path(t, "radclient", "freeradius-utils"), "-x", "-t", "8", "-r", "3", "-S", secretFile, shim.address, "auth")
+		cmd := exec.CommandContext(ctx, peer.Path(t, "radclient", "freeradius-utils"), "-x", "-t", "8", "-r", "30", "-S", secretFile, shim.address, "auth")
 		cmd.Stdin = strings.NewReader(fmt.Sprintf("User-Name = %q, User-Password = %q, Calling-Station-Id = \"198.51.100.7\", %sMessage-Authenticator = 0x00\n", "ada", password, strings.Join(more, "")))
 		go func() {
 			out, _ := cmd.CombinedOutput()
@@ -130,7 +124,7 @@ func TestPushOverTwoShims(t *testing.T) {
 	}
 	// The shim shows the number that the phone wants; it may be another shim that
 	// waits for it.
-	numbers := s.write(t, "numbers.yaml", strings.Replace(fmt.Sprintf(pushYAML, slapd.LDAPS, slapd.CAFile, ldaptest.Root), "push_wait: 20s", "push_wait: 20s, push_number: true", 1))
+	numbers := s.write(t, "numbers.yaml", strings.Replace(fmt.Sprintf(pushYAML, slapd.LDAPS, slapd.CAFile, ldaptest.Root), "push_wait: 60s", "push_wait: 60s, push_number: true", 1))
 	three := startShim(t, numbers)
 	shown := <-login(three, "correct horse,PUSH") // another login than the one that was approved just now
 	number, state := shownNumber.FindStringSubmatch(shown), stateOf.FindStringSubmatch(shown)

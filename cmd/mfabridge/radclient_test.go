@@ -11,11 +11,11 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
-	"time"
 
 	"mfabridge/fixtures"
 	"mfabridge/internal/peer"
@@ -60,7 +60,7 @@ func (r *record) String() string {
 
 func startShim(t *testing.T, config string) shimProcess {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*giveUp)
 	t.Cleanup(cancel)
 	cmd := child(ctx, "shim", "serve", "--config", config)
 	stderr, err := cmd.StderrPipe()
@@ -99,10 +99,14 @@ func startShim(t *testing.T, config string) shimProcess {
 	}
 }
 
+// longEnough are the seconds in which whoever is asked answers, on a machine that
+// is busy, too: much longer than a shim waits for anybody.
+const longEnough = 60
+
 // radclient asks and returns what it printed of the exchange.
 func radclient(t *testing.T, address, secretFile string, attributes ...string) string {
 	t.Helper()
-	cmd := exec.Command(peer.Path(t, "radclient", "freeradius-utils"), "-x", "-t", "5", "-r", "1", "-S", secretFile, address, "auth")
+	cmd := exec.Command(peer.Path(t, "radclient", "freeradius-utils"), "-x", "-t", strconv.Itoa(longEnough), "-r", "1", "-S", secretFile, address, "auth")
 	cmd.Stdin = strings.NewReader(strings.Join(append(attributes, "Message-Authenticator = 0x00"), ", ") + "\n")
 	out, _ := cmd.CombinedOutput() // its exit code tells Accept from the rest; the text tells more
 	return string(out)
@@ -178,7 +182,7 @@ func TestRadclientDrivesEachLogin(t *testing.T) {
 	if out := radclient(t, shim.address, secretFile, `User-Name = "nobody@contoso.example"`, `User-Password = "x"`); !strings.Contains(out, "Received Access-Reject") {
 		t.Errorf("an unknown user was not refused:\n%s", out)
 	}
-	status := exec.Command(peer.Path(t, "radclient", "freeradius-utils"), "-x", "-t", "5", "-r", "1", "-S", secretFile, shim.address, "status")
+	status := exec.Command(peer.Path(t, "radclient", "freeradius-utils"), "-x", "-t", strconv.Itoa(longEnough), "-r", "1", "-S", secretFile, shim.address, "status")
 	status.Stdin = strings.NewReader("Message-Authenticator = 0x00\n")
 	if out, err := status.CombinedOutput(); err != nil || !strings.Contains(string(out), "Received Access-Accept") {
 		t.Errorf("Status-Server: %v\n%s", err, out)

@@ -35,7 +35,7 @@ func service(t *testing.T, args ...string) *told {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = manager.Close() })
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*giveUp)
 	cmd := child(ctx, args...)
 	cmd.Env = append(cmd.Env, "NOTIFY_SOCKET="+socket, "WATCHDOG_USEC=200000")
 	if err := cmd.Start(); err != nil {
@@ -51,7 +51,7 @@ func service(t *testing.T, args ...string) *told {
 // hear waits until it is told that.
 func (s *told) hear(want string) {
 	s.t.Helper()
-	if err := s.manager.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
+	if err := s.manager.SetReadDeadline(time.Now().Add(giveUp)); err != nil {
 		s.t.Fatal(err)
 	}
 	for b := make([]byte, 4096); ; {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -22,20 +23,20 @@ func TestAccountingFromRadclientIsKept(t *testing.T) {
 	login, account, _ := strings.Cut(shim.address, ", ")
 	account, ops, _ := strings.Cut(account, " (accounting), ")
 	ops = strings.TrimSuffix(ops, " (ops)")
-	send := func(address, kind, attributes string) string {
-		cmd := exec.Command(program, "-x", "-t", "1", "-r", "1", "-S", secretFile, address, kind)
+	send := func(address, kind, attributes string, seconds int) string {
+		cmd := exec.Command(program, "-x", "-t", strconv.Itoa(seconds), "-r", "1", "-S", secretFile, address, kind)
 		cmd.Stdin = strings.NewReader(attributes + "\n")
 		out, _ := cmd.CombinedOutput() // the text tells more
 		return string(out)
 	}
 	start := `User-Name = "ada@contoso.example", Acct-Status-Type = Start, Acct-Session-Id = "s1"`
-	if out := send(account, "acct", start); !strings.Contains(out, "Received Accounting-Response") {
+	if out := send(account, "acct", start, longEnough); !strings.Contains(out, "Received Accounting-Response") {
 		t.Errorf("not answered:\n%s", out)
 	}
-	if out := send(account, "status", "Message-Authenticator = 0x00"); !strings.Contains(out, "Received Accounting-Response") {
+	if out := send(account, "status", "Message-Authenticator = 0x00", longEnough); !strings.Contains(out, "Received Accounting-Response") {
 		t.Errorf("Status-Server at the accounting port:\n%s", out)
 	}
-	if out := send(login, "acct", start); strings.Contains(out, "Received") {
+	if out := send(login, "acct", start, 1); strings.Contains(out, "Received") {
 		t.Errorf("taken at the login's port:\n%s", out)
 	}
 	for path, want := range map[string]string{"metrics": "mfabridge_shim_accounting_taken_total 1", "readyz": "ok", "healthz": "ok"} {

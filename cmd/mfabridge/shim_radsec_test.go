@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -43,16 +44,13 @@ func TestHomeServerOverTLS(t *testing.T) {
 	home := peer.HomeServerOverTLS(t, s.folder, fmt.Sprintf("%s Cleartext-Password := \"pa55\"\n", fixtures.Ada))
 	secretFile := s.write(t, "vpn.secret", sharedSecret)
 	path := s.write(t, "shim.yaml", fmt.Sprintf(overTLSYAML, home, "127.0.0.1"))
-	for tries := 0; ; tries++ { // until it listens
-		if r := mfabridge(t, "shim", "check", "--config", path); r.code == exitDone {
-			if !strings.Contains(r.out, home+" answers Status-Server") || !strings.Contains(r.out, home+" (accounting) answers Status-Server") || !strings.Contains(r.out, "primaries.old.servers[0].tls.cert: the certificate ends ") {
-				t.Errorf("check says\n%s", r.out)
-			}
-			break
-		} else if tries == 100 {
-			t.Fatalf("check says\n%s%s", r.out, r.err)
-		}
-		<-time.After(100 * time.Millisecond)
+	var r result
+	await(t, func() bool { // until it listens
+		r = mfabridge(t, "shim", "check", "--config", path)
+		return r.code == exitDone
+	}, func() string { return "check says\n" + r.out + r.err })
+	if !strings.Contains(r.out, home+" answers Status-Server") || !strings.Contains(r.out, home+" (accounting) answers Status-Server") || !strings.Contains(r.out, "primaries.old.servers[0].tls.cert: the certificate ends ") {
+		t.Errorf("check says\n%s", r.out)
 	}
 	shim := startShim(t, path)
 	login, account, _ := strings.Cut(shim.address, ", ")
@@ -69,7 +67,7 @@ func TestHomeServerOverTLS(t *testing.T) {
 	if !strings.Contains(last, "Received Access-Accept") {
 		t.Errorf("not accepted:\n%s", last)
 	}
-	cmd := exec.Command(radclientProgram, "-x", "-t", "5", "-r", "1", "-S", secretFile, strings.TrimSuffix(account, " (accounting)"), "acct")
+	cmd := exec.Command(radclientProgram, "-x", "-t", strconv.Itoa(longEnough), "-r", "1", "-S", secretFile, strings.TrimSuffix(account, " (accounting)"), "acct")
 	cmd.Stdin = strings.NewReader(`User-Name = "ada", Acct-Status-Type = Start, Acct-Session-Id = "over-tls"` + "\n")
 	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "Received Accounting-Response") {
 		t.Errorf("accounting: %v\n%s", err, out)

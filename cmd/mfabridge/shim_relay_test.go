@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"strings"
@@ -86,31 +85,24 @@ func TestAccountingIsRelayedToFreeRADIUS(t *testing.T) {
 	m := moved(t)
 	secretFile := m.write(t, "vpn.secret", sharedSecret)
 	old := m.write(t, "old.secret", "a secret of the home server")
-	pc, err := net.ListenPacket("udp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := pc.LocalAddr().String()
-	if err := pc.Close(); err != nil {
-		t.Fatal(err)
-	}
-	_, port, _ := net.SplitHostPort(address)
+	port := peer.FreePort(t)
+	address := "127.0.0.1:" + port
 	home := story{folder: t.TempDir()}
 	stop := taker(t, home, port)
 	awaitStatus(t, address, old)
 	shim := startShim(t, m.write(t, "shim.yaml", fmt.Sprintf(relayYAML, address)))
 	_, account, _ := strings.Cut(shim.address, ", ")
 	account = strings.TrimSuffix(account, " (accounting)")
-	send := func(session, kind string) string {
+	send := func(session, kind string, seconds int) string {
 		t.Helper()
-		cmd := exec.Command(program, "-x", "-t", "3", "-r", "1", "-S", secretFile, account, "acct")
+		cmd := exec.Command(program, "-x", "-t", fmt.Sprint(seconds), "-r", "1", "-S", secretFile, account, "acct")
 		cmd.Stdin = strings.NewReader(fmt.Sprintf("User-Name = \"ada@contoso.example\", Acct-Status-Type = %s, Acct-Session-Id = %q, Acct-Session-Time = 77, NAS-IP-Address = 192.0.2.7, "+
 			"Proxy-State = 0x31, Class = 0x7374616666\n", kind, session))
 		out, _ := cmd.CombinedOutput() // the text tells more
 		return string(out)
 	}
 	for _, kind := range []string{"Start", "Interim-Update", "Stop"} {
-		if out := send("session-1", kind); !strings.Contains(out, "Received Accounting-Response") || !strings.Contains(out, "Proxy-State = 0x31") {
+		if out := send("session-1", kind, longEnough); !strings.Contains(out, "Received Accounting-Response") || !strings.Contains(out, "Proxy-State = 0x31") {
 			t.Errorf("%s is not answered, or without Proxy-State:\n%s", kind, out)
 		}
 	}
@@ -129,12 +121,12 @@ func TestAccountingIsRelayedToFreeRADIUS(t *testing.T) {
 		}
 	}
 	stop() // and nobody takes it
-	if out := send("session-2", "Start"); strings.Contains(out, "Received") {
+	if out := send("session-2", "Start", 3); strings.Contains(out, "Received") {
 		t.Errorf("answered though nobody took it:\n%s", out)
 	}
 	taker(t, home, port)
 	awaitStatus(t, address, old)
-	if out := send("session-2", "Start"); !strings.Contains(out, "Received Accounting-Response") {
+	if out := send("session-2", "Start", longEnough); !strings.Contains(out, "Received Accounting-Response") {
 		t.Errorf("not answered once the server is back:\n%s", out)
 	}
 	if !strings.Contains(detail(), `Acct-Session-Id = "session-2"`) {

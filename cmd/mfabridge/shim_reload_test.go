@@ -8,7 +8,6 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"time"
 
 	"mfabridge/fixtures"
 	"mfabridge/internal/ldapconn/ldaptest"
@@ -31,30 +30,20 @@ func (r *reloads) try(t *testing.T, yaml string, taken bool) string {
 	if err := syscall.Kill(r.shim.pid, syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for range 1500 {
-		said := r.shim.log()[r.seen:]
-		swapped, refused := strings.Contains(said, `"configuration swapped"`), strings.Contains(said, `"configuration is refused;`)
-		if !swapped && !refused || !strings.HasSuffix(said, "\n") {
-			<-tick.C
-			continue
-		}
-		r.seen += len(said)
-		if swapped != taken {
-			t.Errorf("taken: %v, the log says\n%s", swapped, said)
-		}
-		gauge := map[bool]string{true: "mfabridge_shim_configuration_refused 0\n", false: "mfabridge_shim_configuration_refused 1\n"}[swapped]
-		for tries := 0; !strings.Contains(scrape(t, r.ops), gauge); tries++ { // it is set once the log has been told
-			if tries == 100 {
-				t.Fatalf("metrics never say %s", gauge)
-			}
-			<-tick.C
-		}
-		return said
+	said, swapped := "", false
+	await(t, func() bool {
+		said = r.shim.log()[r.seen:]
+		swapped = strings.Contains(said, `"configuration swapped"`)
+		return (swapped || strings.Contains(said, `"configuration is refused;`)) && strings.HasSuffix(said, "\n")
+	}, func() string { return "nothing came of it:\n" + said })
+	r.seen += len(said)
+	if swapped != taken {
+		t.Errorf("taken: %v, the log says\n%s", swapped, said)
 	}
-	t.Fatalf("nothing came of it:\n%s", r.shim.log()[r.seen:])
-	return ""
+	gauge := map[bool]string{true: "mfabridge_shim_configuration_refused 0\n", false: "mfabridge_shim_configuration_refused 1\n"}[swapped]
+	await(t, func() bool { return strings.Contains(scrape(t, r.ops), gauge) }, // it is set once the log has been told
+		func() string { return "metrics never say " + gauge })
+	return said
 }
 
 // A reload asks what is new in it: what a directory refuses is not taken, and
@@ -136,14 +125,11 @@ func TestReloadAsksARADIUSServerThatIsNew(t *testing.T) {
 	}
 	overTLS := peer.HomeServerOverTLS(t, s.folder, fmt.Sprintf("%s Cleartext-Password := \"pa55\"\n", fixtures.Ada))
 	misnamed := strings.Replace(good, "radius:\n", fmt.Sprintf("  tls: {type: radius, servers: [{address: %q, tls: {ca: ca.pem, cert: server.pem, key: server.key, name: home.example}}]}\nradius:\n", overTLS), 1)
-	for tries := 0; ; tries++ { // until it listens
-		if r := mfabridge(t, "shim", "check", "--config", s.write(t, "tls.yaml", misnamed)); strings.Contains(r.out, "wanted to match home.example") {
-			break
-		} else if tries == 100 {
-			t.Fatalf("check says\n%s%s", r.out, r.err)
-		}
-		<-time.After(100 * time.Millisecond)
-	}
+	var checked result
+	await(t, func() bool { // until it listens
+		checked = mfabridge(t, "shim", "check", "--config", s.write(t, "tls.yaml", misnamed))
+		return strings.Contains(checked.out, "wanted to match home.example")
+	}, func() string { return "check says\n" + checked.out + checked.err })
 	if said := r.try(t, misnamed, false); !strings.Contains(said, "no server of primary tls answers") || !strings.Contains(said, "wanted to match home.example") {
 		t.Errorf("a certificate of another name:\n%s", said)
 	}

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"mfabridge/fixtures"
 	"mfabridge/internal/peer"
@@ -17,17 +16,12 @@ import (
 // awaitEvent looks into a shim's events until a line has a text.
 func awaitEvent(t *testing.T, config, name, text string) string {
 	t.Helper()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
 	var r result
-	for range 500 {
-		if r = mfabridge(t, "shim", "why", "--config", config, "--format", "json", name); strings.Contains(r.out, text) {
-			return r.out
-		}
-		<-tick.C
-	}
-	t.Fatalf("no event of %s with %q:\n%s%s", name, text, r.out, r.err)
-	return ""
+	await(t, func() bool {
+		r = mfabridge(t, "shim", "why", "--config", config, "--format", "json", name)
+		return strings.Contains(r.out, text)
+	}, func() string { return fmt.Sprintf("no event of %s with %q:\n%s%s", name, text, r.out, r.err) })
+	return r.out
 }
 
 func TestConfigurationIsSwappedWholeOrNotAtAll(t *testing.T) {
@@ -93,32 +87,7 @@ func TestConfigurationIsSwappedWholeOrNotAtAll(t *testing.T) {
 // awaitLog waits until the shim has logged a text.
 func awaitLog(t *testing.T, s shimProcess, text string) {
 	t.Helper()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for range 500 {
-		if strings.Contains(s.log(), text) {
-			return
-		}
-		<-tick.C
-	}
-	t.Fatalf("the log never says %q:\n%s", text, s.log())
-}
-
-// udpPort is one of the loopback that nobody has just now, for datagrams and
-// for connections.
-func udpPort(t *testing.T) string {
-	t.Helper()
-	pc, err := net.ListenPacket("udp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer pc.Close()
-	l, err := net.Listen("tcp4", pc.LocalAddr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
+	await(t, func() bool { return strings.Contains(s.log(), text) }, func() string { return fmt.Sprintf("the log never says %q:\n%s", text, s.log()) })
 }
 
 // TestPortsAndClusterKeysAreSwapped: a running shim moves to other ports and
@@ -130,7 +99,7 @@ func TestPortsAndClusterKeysAreSwapped(t *testing.T) {
 	secretFile := m.write(t, "vpn.secret", sharedSecret)
 	m.write(t, "first.key", "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=")
 	m.write(t, "second.key", "MTEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=")
-	before, after, ops := udpPort(t), udpPort(t), udpPort(t)
+	before, after, ops := "127.0.0.1:"+peer.FreePort(t), "127.0.0.1:"+peer.FreePort(t), "127.0.0.1:"+peer.FreePort(t)
 	configure := func(listen, keys, more string) string {
 		return m.write(t, "shim.yaml", strings.Replace(radclientYAML, "radius:\n  listen: [\"127.0.0.1:0\"]\n",
 			fmt.Sprintf("cluster_keys: [%s]\n%sradius:\n  listen: [%q]\n", keys, more, listen), 1))
@@ -192,28 +161,16 @@ func TestPortsAndClusterKeysAreSwapped(t *testing.T) {
 // awaitEnd waits until a port is free.
 func awaitEnd(t *testing.T, address string) {
 	t.Helper()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for range 500 {
-		if pc, err := net.ListenPacket("udp4", address); err == nil {
-			_ = pc.Close() // it was only to see
-			return
-		}
-		<-tick.C
-	}
-	t.Fatalf("%s is never given back", address)
+	await(t, func() bool {
+		pc, err := net.ListenPacket("udp4", address)
+		return err == nil && pc.Close() == nil // it was only to see
+	}, func() string { return address + " is never given back" })
 }
 
 // awaitCount waits until the shim has logged a text so many times.
 func awaitCount(t *testing.T, s shimProcess, text string, n int) {
 	t.Helper()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for range 500 {
-		if strings.Count(s.log(), text) >= n {
-			return
-		}
-		<-tick.C
-	}
-	t.Fatalf("the log says %q fewer than %d times:\n%s", text, n, s.log())
+	await(t, func() bool { return strings.Count(s.log(), text) >= n }, func() string {
+		return fmt.Sprintf("the log says %q fewer than %d times:\n%s", text, n, s.log())
+	})
 }

@@ -117,16 +117,13 @@ func launch(t testing.TB, cmd *exec.Cmd, port, said string) loaded {
 	s := loaded{address: netip.MustParseAddrPort("127.0.0.1:" + port), pid: cmd.Process.Pid}
 	c := newCaller(t, fromOnly, s.address)
 	defer c.conn.Close()
-	again := time.NewTicker(50 * time.Millisecond)
-	defer again.Stop()
-	for range 200 { // nobody listens yet: an error at once
-		if _, err := c.exchange(c.request(radius.StatusServer, "", "", nil, ""), 200*time.Millisecond); err == nil {
-			return s
-		}
-		<-again.C
-	}
-	text, _ := os.ReadFile(said)
-	t.Fatalf("%s does not answer:\n%s", cmd.Path, text[max(0, len(text)-4000):])
+	await(t, func() bool { // nobody listens yet: an error at once
+		_, err := c.exchange(c.request(radius.StatusServer, "", "", nil, ""), time.Second)
+		return err == nil
+	}, func() string {
+		text, _ := os.ReadFile(said)
+		return fmt.Sprintf("%s does not answer:\n%s", cmd.Path, text[max(0, len(text)-4000):])
+	})
 	return s
 }
 
@@ -238,7 +235,7 @@ func (c *caller) exchange(request []byte, patience time.Duration) (radius.Packet
 // went as it should.
 type work func(c *caller, n int) (bool, error)
 
-const patience = 10 * time.Second
+const patience = longEnough * time.Second
 
 // accepted is a login in one exchange: prefix and code in the password field.
 func accepted(prefix string) work {

@@ -110,7 +110,7 @@ func withoutInvitations(listing map[string]string) map[string]string {
 func TestUndoAndApplyAtOnce(t *testing.T) {
 	s, before := onto(t, killUsers)
 	must(t, exitDone, "apply", s.plan)
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), giveUp)
 	defer cancel()
 	codes := make(chan int, 2)
 	for range 2 {
@@ -178,7 +178,7 @@ func TestUndoKeepsWhatUsersDid(t *testing.T) {
 func TestExplainBesideRuns(t *testing.T) {
 	s, _ := onto(t, killUsers)
 	for _, command := range []string{"apply", "undo"} {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		ctx, cancel := context.WithTimeout(context.Background(), giveUp)
 		cmd := child(ctx, command, s.plan)
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)

@@ -30,7 +30,7 @@ func killed(t *testing.T, rounds int, whole time.Duration, args []string, left f
 func took(t *testing.T, args ...string) time.Duration {
 	t.Helper()
 	begun := time.Now()
-	if r := stopped(t, time.Minute, syscall.SIGKILL, args...); r.code != exitDone {
+	if r := stopped(t, giveUp, syscall.SIGKILL, args...); r.code != exitDone {
 		t.Fatalf("%v: exit code %d: %s", args, r.code, r.err)
 	}
 	return time.Since(begun)

@@ -42,7 +42,7 @@ func TestOneMistypedPasswordIsOneToTheDirectory(t *testing.T) {
 		t.Fatal(err)
 	}
 	root, err := ldapconn.New(ldapconn.Config{Servers: []string{slapd.LDAPS}, CA: pool, BindDN: ldaptest.Root,
-		Password: secret.FromString(ldaptest.RootPassword), Timeout: 5 * time.Second})
+		Password: secret.FromString(ldaptest.RootPassword), Timeout: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
