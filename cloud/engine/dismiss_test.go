@@ -246,7 +246,7 @@ func TestLostDeviceEndsWhatWaits(t *testing.T) {
 			waits := h.ask(t, id, nil)
 			h.invite(t, id)
 			made := h.opened(t, id)
-			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			stream := h.Decisions(ctx)
 			if err := c.remove(ctx, h, id, lost.got.Device, other.got.Device); err != nil {

@@ -19,7 +19,7 @@ func TestListenersHearOfPushes(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer ear.Leave()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	hears := func(what string) {
 		t.Helper()
@@ -55,7 +55,7 @@ func TestListenersHearOfOtherProcesses(t *testing.T) {
 		return ear.Rung()
 	}
 	adas, bobs := listen(ada), listen(bob)
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	hears := func(changed <-chan struct{}, what string) {
 		t.Helper()
@@ -112,7 +112,7 @@ func TestListenersHearOfLatePushes(t *testing.T) {
 		t.Helper()
 		select {
 		case <-ear.Rung():
-		case <-time.After(15 * time.Second):
+		case <-time.After(time.Minute):
 			t.Fatalf("nothing was heard of %s", what)
 		}
 	}

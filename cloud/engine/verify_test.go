@@ -300,7 +300,7 @@ func (h *house) lastEntry(t *testing.T) (last engine.Entry) {
 func TestRefusalsAreStreamed(t *testing.T) {
 	h := build(t)
 	id := h.coded(t, 1)
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	stream := h.Decisions(ctx)
 	h.ask(t, id, func(r *cloud.Request) { r.Code = secret.FromString("x") }) // tries are left

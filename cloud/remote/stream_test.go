@@ -49,7 +49,7 @@ func approve(t *testing.T, v cloud.Verifier, id cloud.UserID, n int, at time.Tim
 func TestStreamGoesOn(t *testing.T) {
 	h := build(t)
 	ids := []cloud.UserID{h.enrol(t, 1), h.enrol(t, 2), h.enrol(t, 3)}
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	stream := h.Decisions(ctx)
 	var want []cloud.ChallengeID
@@ -79,7 +79,7 @@ func TestStreamGoesOn(t *testing.T) {
 func TestNodesHearTheSame(t *testing.T) {
 	h := build(t)
 	ids := []cloud.UserID{h.enrol(t, 1), h.enrol(t, 2)}
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	one, two := h.client(t, "all", h.secret), h.client(t, "all", h.secret)
 	streams := []iter.Seq2[cloud.Decision, error]{one.Decisions(ctx), two.Decisions(ctx)}
@@ -103,7 +103,7 @@ func TestNodesHearTheSame(t *testing.T) {
 // After a restart of the engine nobody knows what was missed: the stream says so.
 func TestStreamAfterRestart(t *testing.T) {
 	h := build(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	var handler atomic.Value
 	handler.Store(h.api.Handler(serve.API))

@@ -181,11 +181,11 @@ func TestNPSServerThatIsGoneIsAnOutage(t *testing.T) {
 		shim = startShim(t, s.write(t, "front.yaml", fmt.Sprintf(yaml, fmt.Sprintf(`{radius: {servers: [{address: %q, secret: "file:vpn.secret"}], settle: 200ms, password: "file:vpn.secret"}}`, server))))
 		address, _ := shim.split(t)
 		return shim, func() string {
-			return radclient(t, address, secretFile, fmt.Sprintf("User-Name = %q", fixtures.Ada), `User-Password = "x"`)
+			return brief(t, address, secretFile, fmt.Sprintf("User-Name = %q", fixtures.Ada), `User-Password = "x"`)
 		}
 	}
 	there, askThere := login(waits)
-	gone, askGone := login(udpPort(t))
+	gone, askGone := login("127.0.0.1:" + peer.FreePort(t))
 	var both sync.WaitGroup
 	both.Go(func() { askThere() })
 	if out := askGone(); strings.Contains(out, "Received") {

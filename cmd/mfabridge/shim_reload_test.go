@@ -260,13 +260,8 @@ func TestWrongBindPasswordLocksNobody(t *testing.T) {
 		})
 	}
 	all.Wait()
+	await(t, func() bool { return strings.Count(r.shim.log(), `"reason":"outage"`) >= 10 }, r.shim.log)
 	log := r.shim.log()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for tries := 0; tries < 500 && strings.Count(log, `"reason":"outage"`) < 10; tries++ {
-		<-tick.C
-		log = r.shim.log()
-	}
 	if strings.Count(log, "the directory refuses the account that searches") != 1 || !strings.Contains(log, `"hint":"put the right bind_password`) ||
 		!strings.Contains(log, "is left alone until") || strings.Count(log, `"reason":"outage"`) < 10 || strings.Contains(log, "correct hose") {
 		t.Errorf("the log says\n%s", log)

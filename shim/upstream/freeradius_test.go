@@ -22,8 +22,14 @@ func TestFreeRADIUSAsHomeServer(t *testing.T) {
 	Class := "staff", Filter-Id := "vpn", Reply-Message := "hello ada"
 long Cleartext-Password := %q
 `, long))
+	look, err := upstream.New(upstream.Options{Patience: time.Second, Homes: []upstream.Home{{Address: address, Secret: secret.FromString(key), Observe: true}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer look.Close()
+	ready(t, look, address)
 	dead := "127.0.0.1:" + peer.FreePort(t)
-	c, err := upstream.New(upstream.Options{Patience: 2 * time.Second, First: 200 * time.Millisecond, Homes: []upstream.Home{
+	c, err := upstream.New(upstream.Options{Patience: 5 * time.Second, First: 200 * time.Millisecond, Homes: []upstream.Home{
 		{Address: dead, Secret: secret.FromString(key)},
 		{Address: address, Secret: secret.FromString(key), Observe: true},
 	}})
@@ -31,8 +37,6 @@ long Cleartext-Password := %q
 		t.Fatal(err)
 	}
 	defer c.Close()
-	ready(t, c, address)
-
 	for _, try := range []struct {
 		user, password string
 		want           radius.Code
@@ -58,7 +62,7 @@ long Cleartext-Password := %q
 // ready waits for the server by asking it: it answers once it listens.
 func ready(t *testing.T, c *upstream.Client, address string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	for {
 		err := c.Check(ctx)[address]

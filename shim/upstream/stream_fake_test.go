@@ -156,7 +156,7 @@ func (s *signer) config(name string, cert tls.Certificate) *tls.Config {
 // overTLS makes a client of home servers.
 func overTLS(t *testing.T, change func(*upstream.Options), homes ...*tlsHome) *upstream.Client {
 	t.Helper()
-	o := upstream.Options{Patience: 5 * time.Second}
+	o := upstream.Options{Patience: time.Minute}
 	for _, h := range homes {
 		o.Homes = append(o.Homes, upstream.Home{Address: h.address, Observe: true, TLS: h.ours.config("home.example", h.ours.issue("shim.example", time.Hour, nil))})
 	}

@@ -175,7 +175,7 @@ func TestHalfOpenConnectionIsFoundByTheWatchdog(t *testing.T) {
 			asked <- p.Code()
 		}
 	})
-	c := overTLS(t, func(o *upstream.Options) { o.Watchdog, o.Patience = 50*time.Millisecond, 200*time.Millisecond }, h)
+	c := overTLS(t, func(o *upstream.Options) { o.Watchdog, o.Patience = 50*time.Millisecond, 4*time.Second }, h)
 	mustAccept(t, c)
 	if code := <-asked; code != radius.StatusServer {
 		t.Errorf("asked by %v", code)

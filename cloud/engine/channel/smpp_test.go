@@ -41,7 +41,7 @@ func bySMPP(t *testing.T, c *smpptest.Centre, more string) string {
 func TestTextBySMPP(t *testing.T) {
 	c, ca := centreTLS(t)
 	c.Receipts = "DELIVRD"
-	o := newOffice(t, bySMPP(t, c, "timeout: 2s, allow_private: true, ca: "+ca))
+	o := newOffice(t, bySMPP(t, c, "timeout: 4s, allow_private: true, ca: "+ca))
 	id := o.user(t, "tim", "+1 4255550100")
 	asked := o.ask(t, id, "")
 	texts := c.Texts()
@@ -80,9 +80,9 @@ func TestCentreThatCannotBeUsed(t *testing.T) {
 		centre     *smpptest.Centre
 		more, want string
 	}{
-		"private":          {secure, "timeout: 1s, ca: " + ca, "allow_private is not set"},
-		"unknown":          {secure, "timeout: 1s, allow_private: true", "certificate of the provider cannot be trusted"},
-		"a wrong password": {strict, "timeout: 2s, allow_private: true, ca: " + strictCA, "ESME_RINVPASWD"},
+		"private":          {secure, "timeout: 4s, ca: " + ca, "allow_private is not set"},
+		"unknown":          {secure, "timeout: 4s, allow_private: true", "certificate of the provider cannot be trusted"},
+		"a wrong password": {strict, "timeout: 4s, allow_private: true, ca: " + strictCA, "ESME_RINVPASWD"},
 		"no TLS there":     {open, "allow_private: true, timeout: 800ms", "could not be reached in time"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -100,7 +100,7 @@ func TestCentreThatCannotBeUsed(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%v, want %q", err, c.want)
 			}
-			if time.Since(begun) > 8*time.Second {
+			if time.Since(begun) > time.Minute {
 				t.Errorf("it took %v", time.Since(begun))
 			}
 			leaks(t, "the error", err.Error()+smpptestLeak(err))

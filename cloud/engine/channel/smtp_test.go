@@ -161,18 +161,19 @@ func TestMailSaysNo(t *testing.T) {
 // A server that is silent, or that never ends its answer, holds nobody.
 func TestMailServerThatDoesNotEnd(t *testing.T) {
 	for name, c := range map[string]struct {
-		say  func(conn net.Conn)
-		want string
+		say     func(conn net.Conn)
+		timeout string
+		want    string
 	}{
-		"silence": {func(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) }, "in time"},
+		"silence": {func(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) }, "600ms", "in time"},
 		"endless answer": {func(conn net.Conn) {
 			for {
 				if _, err := fmt.Fprint(conn, "220-"+aNumber+strings.Repeat("x", 900)+"\r\n"); err != nil {
 					return
 				}
 			}
-		}, "says too much"},
-		"nonsense": {func(conn net.Conn) { fmt.Fprint(conn, aNumber+"\r\n"); _ = conn.Close() }, "connection failed"},
+		}, "8s", "says too much"},
+		"nonsense": {func(conn net.Conn) { fmt.Fprint(conn, aNumber+"\r\n"); _ = conn.Close() }, "8s", "connection failed"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -187,7 +188,7 @@ func TestMailServerThatDoesNotEnd(t *testing.T) {
 					_ = conn.Close()
 				}
 			}()
-			s := &channel.SMTP{Host: "127.0.0.1", Port: l.Addr().(*net.TCPAddr).Port, TLS: "none", From: "a@contoso.example", To: "<$digits$>@sms.contoso.example", Timeout: "600ms"}
+			s := &channel.SMTP{Host: "127.0.0.1", Port: l.Addr().(*net.TCPAddr).Port, TLS: "none", From: "a@contoso.example", To: "<$digits$>@sms.contoso.example", Timeout: c.timeout}
 			_, err = mailer(t, s).Send(t.Context(), note)
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Fatalf("%v, want %q", err, c.want)

@@ -23,7 +23,7 @@ func TestCallerLikeTwilio(t *testing.T) {
 	t.Parallel()
 	carriertest.Driver(t, func(t *testing.T) *carriertest.Peer {
 		s := &subject{channel: "text", folder: t.TempDir(), conf: `http: {profile: twilio, url: "URL/Accounts/<$account$>/Messages.json", vars: {account: AC1, from: "+14255550100"}, ` +
-			`basic: {password: "file:FOLDER/word"}, receipts: {key: "file:FOLDER/key"}, ca: FOLDER/ca, timeout: 1s, allow_private: true}`}
+			`basic: {password: "file:FOLDER/word"}, receipts: {key: "file:FOLDER/key"}, ca: FOLDER/ca, timeout: 4s, allow_private: true}`}
 		c := &company{number: ofForm("To"), accept: func(w http.ResponseWriter, r *http.Request) {
 			w.WriteHeader(http.StatusCreated)
 			fmt.Fprintf(w, `{"sid": "SM%s", "status": "queued"}`, ofForm("To")(r))
@@ -48,7 +48,7 @@ func TestCallerOfOwnShape(t *testing.T) {
 	t.Parallel()
 	carriertest.Driver(t, func(t *testing.T) *carriertest.Peer {
 		s := &subject{channel: "text", folder: t.TempDir(), conf: `http: {url: "URL/v2/messages", headers: {X-Api-Key: "file:FOLDER/word"}, json: {messages: [{destination: "<$digits$>", body: "<$text$>"}]}, id: messages.0.id, ` +
-			`receipts: {signature: body-sha256, time: X-Timestamp, key: "file:FOLDER/key", id: id, status: state, map: {delivered: [DELIVRD], failed: [UNDELIV], unreachable: [ABSENT]}}, ca: FOLDER/ca, timeout: 1s, allow_private: true}`}
+			`receipts: {signature: body-sha256, time: X-Timestamp, key: "file:FOLDER/key", id: id, status: state, map: {delivered: [DELIVRD], failed: [UNDELIV], unreachable: [ABSENT]}}, ca: FOLDER/ca, timeout: 4s, allow_private: true}`}
 		number := func(r *http.Request) string {
 			var b struct {
 				Messages []struct{ Destination string }
@@ -88,7 +88,7 @@ func TestMessenger(t *testing.T) {
 	t.Parallel()
 	carriertest.Driver(t, func(t *testing.T) *carriertest.Peer {
 		s := &subject{channel: "whatsapp", folder: t.TempDir(), conf: `whatsapp: {url: "URL/v23.0", number: "1066", template: code, token: "file:FOLDER/word", app_secret: "file:FOLDER/key", ` +
-			`verify_token: "file:FOLDER/key", ca: FOLDER/ca, timeout: 1s, allow_private: true}`}
+			`verify_token: "file:FOLDER/key", ca: FOLDER/ca, timeout: 4s, allow_private: true}`}
 		number := func(r *http.Request) string {
 			var b struct{ To string }
 			body, _ := io.ReadAll(r.Body)
@@ -122,7 +122,7 @@ func TestPhone(t *testing.T) {
 	t.Parallel()
 	carriertest.Driver(t, func(t *testing.T) *carriertest.Peer {
 		s := &subject{channel: "voice", folder: t.TempDir(), conf: `http: {profile: twilio-voice, url: "URL/Accounts/<$account$>/Calls.json", vars: {account: AC1, from: "+14255550100"}, ` +
-			`basic: {password: "file:FOLDER/word"}, receipts: {key: "file:FOLDER/key"}, ca: FOLDER/ca, timeout: 1s, allow_private: true}`}
+			`basic: {password: "file:FOLDER/word"}, receipts: {key: "file:FOLDER/key"}, ca: FOLDER/ca, timeout: 4s, allow_private: true}`}
 		c := &company{number: ofForm("To"), accept: func(w http.ResponseWriter, r *http.Request) {
 			w.WriteHeader(http.StatusCreated)
 			fmt.Fprintf(w, `{"sid": "CA%s", "status": "queued"}`, ofForm("To")(r))

@@ -21,7 +21,7 @@ func TestAgent(t *testing.T) {
 	t.Parallel()
 	service := rcstest.New(t)
 	carriertest.Driver(t, func(t *testing.T) *carriertest.Peer {
-		s := &subject{channel: "rcs", folder: t.TempDir(), conf: `rcs: {url: "URL", agent: ` + rcstest.Agent + `, account: "file:FOLDER/account", token: "file:FOLDER/key", ca: FOLDER/ca, timeout: 1s, allow_private: true}`}
+		s := &subject{channel: "rcs", folder: t.TempDir(), conf: `rcs: {url: "URL", agent: ` + rcstest.Agent + `, account: "file:FOLDER/account", token: "file:FOLDER/key", ca: FOLDER/ca, timeout: 4s, allow_private: true}`}
 		var seen sync.Map
 		c := &company{only: "/agentMessages", accept: service.Config.Handler.ServeHTTP,
 			number: func(r *http.Request) string {

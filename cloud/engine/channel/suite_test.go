@@ -60,9 +60,14 @@ func (s *subject) open(t *testing.T, changes ...string) carrier.Driver {
 func (s *subject) peer(t *testing.T, p *carriertest.Peer) *carriertest.Peer {
 	p.Driver = s.open(t)
 	p.Reopen = func(t *testing.T) carrier.Driver { return s.open(t) }
-	p.Nowhere = func(t *testing.T) carrier.Driver { return s.open(t, "URL", "https://127.0.0.1:1", "PORT", "1") }
-	p.Inside = func(t *testing.T) carrier.Driver { return s.open(t, ", allow_private: true", "") }
-	p.Patient = func(t *testing.T) carrier.Driver { return s.open(t, "timeout: 1s", "timeout: 4s") }
+	p.Nowhere = func(t *testing.T) carrier.Driver {
+		return s.open(t, "URL", "https://127.0.0.1:1", "PORT", "1", "timeout: 4s", "timeout: 2s")
+	}
+	p.Inside = func(t *testing.T) carrier.Driver {
+		return s.open(t, ", allow_private: true", "", "timeout: 4s", "timeout: 2s")
+	}
+	p.Hasty = func(t *testing.T) carrier.Driver { return s.open(t, "timeout: 4s", "timeout: 2s") }
+	p.Patient = func(t *testing.T) carrier.Driver { return s.open(t, "timeout: 4s", "timeout: 8s") }
 	p.Stranger = func(t *testing.T) carrier.Driver { return s.open(t, "FOLDER/key", "FOLDER/other") }
 	p.Secrets = append(p.Secrets, aSecret, hookKey)
 	return p

@@ -50,7 +50,7 @@ func TestCentre(t *testing.T) {
 		t.Cleanup(certified.Close)
 		c := smpptest.Listen(t, &tls.Config{Certificates: certified.TLS.Certificates})
 		s := &subject{channel: "text", folder: t.TempDir(), port: strconv.Itoa(int(c.Address.Port())),
-			conf: `smpp: {host: 127.0.0.1, port: PORT, system_id: contoso, password: "file:FOLDER/word", from: Contoso, ca: FOLDER/ca, timeout: 1s, allow_private: true}`}
+			conf: `smpp: {host: 127.0.0.1, port: PORT, system_id: contoso, password: "file:FOLDER/word", from: Contoso, ca: FOLDER/ca, timeout: 4s, allow_private: true}`}
 		write(t, filepath.Join(s.folder, "ca"), string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certified.Certificate().Raw})))
 		write(t, filepath.Join(s.folder, "word"), smpptest.Password+"\n")
 		words := map[carrier.Status]string{carrier.Delivered: "DELIVRD", carrier.Failed: "UNDELIV"}
@@ -148,7 +148,7 @@ func TestMailer(t *testing.T) {
 		t.Run(channel, func(t *testing.T) {
 			carriertest.Driver(t, func(t *testing.T) *carriertest.Peer {
 				s := &subject{channel: channel, folder: folder, port: port,
-					conf: `smtp: {host: 127.0.0.1, port: PORT, ca: FOLDER/ca, user: codes, password: "file:FOLDER/word", from: codes@contoso.example` + to + `, timeout: 1s}`}
+					conf: `smtp: {host: 127.0.0.1, port: PORT, ca: FOLDER/ca, user: codes, password: "file:FOLDER/word", from: codes@contoso.example` + to + `, timeout: 4s}`}
 				write(t, filepath.Join(folder, "had"), "")
 				p := &carriertest.Peer{Provider: mailServerAsPeer{t, folder}, Lacks: lacks(noReceipts, "receipts", "receipts late and in their order", "forged receipts")}
 				if to == "" {

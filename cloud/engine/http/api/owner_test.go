@@ -193,7 +193,7 @@ func TestEventsOfADevice(t *testing.T) {
 	h := build(t)
 	server := httptest.NewServer(h.Handler(serve.Pages))
 	defer server.Close()
-	ctx, stop := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
 	defer stop()
 	r, err := http.NewRequestWithContext(ctx, "GET", server.URL+base+"/events", nil)
 	if err != nil {

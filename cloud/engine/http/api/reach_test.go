@@ -83,7 +83,7 @@ func heard(t *testing.T, came <-chan string) string {
 	select {
 	case e := <-came:
 		return e
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("nothing came")
 		return ""
 	}

@@ -70,17 +70,17 @@ func table(t *testing.T, limits serve.Limits, handled *atomic.Int64, hold chan s
 	return made
 }
 
-// start serves on loopback with short timeouts.
-func start(t *testing.T, h http.Handler) string {
+// start serves on loopback.
+func start(t *testing.T, h http.Handler, timeouts serve.Timeouts) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := &serve.Group{Timeouts: serve.Timeouts{Header: 200 * time.Millisecond, Read: 300 * time.Millisecond}, Connections: 8}
+	g := &serve.Group{Timeouts: timeouts, Connections: 8}
 	g.Start(l, h, nil)
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		if err := g.Shutdown(ctx); err != nil {
 			t.Error(err)
@@ -98,7 +98,7 @@ func exchange(t *testing.T, address, text string, half bool) string {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	_, _ = io.WriteString(conn, text) // the server may hang up before all is said
@@ -116,28 +116,32 @@ func exchange(t *testing.T, address, text string, half bool) string {
 
 func TestHostileConnections(t *testing.T) {
 	var handled atomic.Int64
-	address := start(t, table(t, serve.Limits{}, &handled, nil).Handler(serve.API))
+	api := table(t, serve.Limits{}, &handled, nil).Handler(serve.API)
+	patient := serve.Timeouts{Header: time.Minute, Read: time.Minute}
+	noHeader := serve.Timeouts{Header: 200 * time.Millisecond, Read: time.Minute}
+	noBody := serve.Timeouts{Header: time.Minute, Read: 300 * time.Millisecond}
 	head := "POST /x HTTP/1.1\r\nHost: engine\r\nAuthorization: Bearer good\r\nContent-Type: application/json\r\n"
 	for name, c := range map[string]struct {
-		text string
-		half bool
-		want string // status, empty: closed without an answer or with one
+		timeouts serve.Timeouts
+		text     string
+		half     bool
+		want     string // status, empty: closed without an answer or with one
 	}{
-		"nothing at all":           {"", false, ""},
-		"half a header":            {"POST /x HTTP/1.1\r\nHost: eng", false, ""},
-		"half a header, then FIN":  {"POST /x HTTP/1.1\r\nHost: eng", true, ""},
-		"a slow body":              {head + "Content-Length: 20\r\n\r\n{\"Text\"", false, "400"},
-		"half a body, then FIN":    {head + "Content-Length: 20\r\n\r\n{\"Text\"", true, "400"},
-		"a body announced too big": {head + "Content-Length: 101\r\n\r\n", false, "413"},
-		"a chunked body too big":   {head + "Transfer-Encoding: chunked\r\n\r\n80\r\n" + strings.Repeat(" ", 128) + "\r\n0\r\n\r\n", false, "413"},
-		"a huge header":            {"POST /x HTTP/1.1\r\nHost: e\r\nX: " + strings.Repeat("x", 40<<10) + "\r\n\r\n", true, "431"},
-		"two lengths":              {head + "Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}", true, "400"},
-		"length and chunks":        {head + "Content-Length: 2\r\nTransfer-Encoding: x\r\n\r\n{}", true, "501"},
-		"no HTTP":                  {"\x16\x03\x01\x00", true, "400"},
+		"nothing at all":           {noHeader, "", false, ""},
+		"half a header":            {noHeader, "POST /x HTTP/1.1\r\nHost: eng", false, ""},
+		"half a header, then FIN":  {patient, "POST /x HTTP/1.1\r\nHost: eng", true, ""},
+		"a slow body":              {noBody, head + "Content-Length: 20\r\n\r\n{\"Text\"", false, "400"},
+		"half a body, then FIN":    {patient, head + "Content-Length: 20\r\n\r\n{\"Text\"", true, "400"},
+		"a body announced too big": {patient, head + "Content-Length: 101\r\n\r\n", true, "413"},
+		"a chunked body too big":   {patient, head + "Transfer-Encoding: chunked\r\n\r\n80\r\n" + strings.Repeat(" ", 128) + "\r\n0\r\n\r\n", true, "413"},
+		"a huge header":            {patient, "POST /x HTTP/1.1\r\nHost: e\r\nX: " + strings.Repeat("x", 40<<10) + "\r\n\r\n", true, "431"},
+		"two lengths":              {patient, head + "Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}", true, "400"},
+		"length and chunks":        {patient, head + "Content-Length: 2\r\nTransfer-Encoding: x\r\n\r\n{}", true, "501"},
+		"no HTTP":                  {patient, "\x16\x03\x01\x00", true, "400"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			answer := exchange(t, address, c.text, c.half)
+			answer := exchange(t, start(t, api, c.timeouts), c.text, c.half)
 			if !strings.HasPrefix(answer, "HTTP/1.1 "+c.want) && (c.want != "" || answer != "") {
 				t.Errorf("answered %q, want %s", answer, c.want)
 			}

@@ -169,7 +169,7 @@ func (n *nodes) heard() int {
 // wait returns when the nodes have said so much more.
 func (n *nodes) wait(more int) {
 	n.t.Helper()
-	want, limit := n.heard()+more, time.After(time.Minute)
+	want, limit := n.heard()+more, time.After(5*time.Minute)
 	for n.heard() < want {
 		select {
 		case <-limit:

@@ -2,9 +2,9 @@ package sqlite
 
 import "mfabridge/cloud/engine"
 
-// Impatient makes the store's writer give up at once where another process
-// holds the file.
-func Impatient(s *Store) error { return s.writer.script("PRAGMA busy_timeout=20") }
+// Impatient makes the store's writer give up after a fifth of a second where
+// another process holds the file.
+func Impatient(s *Store) error { return s.writer.script("PRAGMA busy_timeout=200") }
 
 // RollBack ends a transaction from within, as SQLite does by itself on a disk
 // that fails.

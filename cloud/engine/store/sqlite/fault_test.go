@@ -87,7 +87,7 @@ func TestHeldStoreTellsAllWhoWait(t *testing.T) {
 	if ran > 0 {
 		t.Errorf("%d updates ran", ran)
 	}
-	if took := time.Since(begun); took > 100*20*time.Millisecond { // one by one: 200 times
+	if took := time.Since(begun); took > 100*200*time.Millisecond { // one by one: 200 times
 		t.Errorf("they waited for each other: %v", took)
 	}
 	if err := held.Rollback(); err != nil {

@@ -207,7 +207,7 @@ func (c *Centre) Drop() {
 // Say sends something to who has bound last. While nobody has, it waits.
 func (c *Centre) Say(u Unit) {
 	c.Lock()
-	const patience = 5 * time.Second
+	const patience = time.Minute
 	late := time.AfterFunc(patience, c.binding.Broadcast)
 	for end := time.Now().Add(patience); len(c.bound) == 0 && time.Now().Before(end); {
 		c.binding.Wait()
