@@ -211,7 +211,7 @@ func (e *Engine) ProvePass(ctx context.Context, name string, pass secret.Bytes, 
 	case err != nil:
 		return Activation{}, err
 	case reason != "":
-		return Activation{}, because(cloud.WrongCode, cloud.Denied, "the name or the pass is wrong, or was tried too often")
+		return Activation{}, because(cloud.WrongCode, cloud.Denied, "the name or the pass is wrong, or the pass was used or has ended, or it was tried too often")
 	}
 	return made, nil
 }

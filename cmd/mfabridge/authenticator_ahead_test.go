@@ -29,7 +29,10 @@ func TestActivateUsesUpNoPassInVain(t *testing.T) {
 		case "/authenticator/v1/about":
 			fmt.Fprint(w, `{"account":"Contoso","pin":false,"pin_length":6,"weak_pins":false,"self_enrolment":false,"sign_in":true,"pass":true}`)
 		case "/authenticator/v1/pass":
-			passes++
+			if passes++; passes > 1 {
+				refused(w, http.StatusForbidden, `{"error":{"code":"denied","reason":"wrong_code","message":"the pass was used"}}`)
+				return
+			}
 			fmt.Fprint(w, `{"user":"ada@contoso.example","activation_code":"abcd-efgh-jkmn","until":"2026-11-22T09:10:00Z"}`)
 		case "/authenticator/v1/activate":
 			weak++
@@ -60,6 +63,10 @@ func TestActivateUsesUpNoPassInVain(t *testing.T) {
 	// One that is refused after all is asked for once more, as long as somebody answers.
 	if r := activate("273914\n", "--pin", write("pin", "273914\n")); passes != 1 || weak != 2 || !strings.Contains(r.err, "another one, please") || !strings.Contains(r.err, "no PIN was given") {
 		t.Errorf("%d passes, %d tries: %s", passes, weak, r.err)
+	}
+	// It is used up then, and the way on is told.
+	if r := activate(""); !strings.Contains(r.err, "the pass was used\n") || !strings.Contains(r.err, "ask the helpdesk for another one then") {
+		t.Errorf("once more: %s", r.err)
 	}
 }
 

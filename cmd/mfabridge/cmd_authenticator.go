@@ -221,6 +221,9 @@ func (p *program) activated(c *cli.Context, client *device.Client) (*device.Devi
 		if pass, err = p.word(ctx, "Pass: ", c.String("pass")); err == nil {
 			made, err = client.Pass(ctx, user, pass)
 		}
+		if cloud.ReasonOf(err) == cloud.WrongCode {
+			err = hint.Wrap(err, "a pass for one use is used up once it was taken, also where nothing was activated after: ask the helpdesk for another one then")
+		}
 	case c.String("password") != "":
 		made, err = p.proven(c, client)
 	default:

@@ -140,6 +140,10 @@ func TestRefusalsSayWhatToDo(t *testing.T) {
 	b.inspect("over")
 	b.click("Start again")
 	b.sees("Sign in to activate")
+	b.click("I have a pass of the helpdesk")
+	b.fill("Pass", pass)
+	b.click("Next")
+	b.sees("ask the helpdesk for another one")
 	b.quiet()
 }
 

@@ -35,7 +35,7 @@ export default {
   "activate.denied": "Der Code ist falsch, schon benutzt oder zu alt. Holen Sie sich einen neuen.",
   "invite.title": "Anmelden und aktivieren", "invite.lead": "Melden Sie sich wie bei der Arbeit an. Danach kann dieses Gerät Ihre Anmeldungen bestätigen.", "invite.pass": "Ich habe einen Pass vom Helpdesk",
   "invite.password": "Mit meinem Kennwort", "invite.pass.lead": "Tippen Sie den befristeten Pass ein, den der Helpdesk Ihnen gegeben hat.", "invite.pass.label": "Pass", "invite.code": "Code",
-  "invite.pass.denied": "Name oder Pass ist falsch, oder der Pass ist benutzt oder abgelaufen. Nach mehreren Versuchen müssen Sie einige Minuten warten.",
+  "invite.pass.denied": "Name oder Pass ist falsch, oder der Pass ist benutzt oder abgelaufen: bitten Sie dann den Helpdesk um einen neuen. Nach mehreren Versuchen müssen Sie einige Minuten warten.",
   "invite.second.oath": "Tippen Sie den Code ein, den Ihre bisherige App oder Ihr Token zeigt.", "invite.second.sms": "Wir haben einen Code an Ihr Telefon geschickt. Tippen Sie ihn hier ein.",
   "invite.proven": "Sie sind angemeldet als {user}.", "invite.here": "Dieses Gerät verwenden", "invite.there": "Ein anderes Gerät verwenden",
   "invite.there.text": "Öffnen Sie diese Seite auf dem anderen Gerät und tippen Sie dort diesen Code ein. Er gilt bis {until}.",

@@ -35,7 +35,7 @@ export default {
   "activate.denied": "The code is not right, was used, or is too old. Get a new one.",
   "invite.title": "Sign in to activate", "invite.lead": "Sign in as you do at work. Then this device can approve your sign-ins.", "invite.pass": "I have a pass of the helpdesk",
   "invite.password": "Use my password", "invite.pass.lead": "Type the temporary pass that the helpdesk gave you.", "invite.pass.label": "Pass", "invite.code": "Code",
-  "invite.pass.denied": "The name or the pass is wrong, or the pass was used or has ended. After several tries you have to wait a few minutes.",
+  "invite.pass.denied": "The name or the pass is wrong, or the pass was used or has ended: ask the helpdesk for another one then. After several tries you have to wait a few minutes.",
   "invite.second.oath": "Type the code that your present app or token shows.", "invite.second.sms": "We have sent a code to your telephone. Type it here.",
   "invite.proven": "You are signed in as {user}.", "invite.here": "Use this device", "invite.there": "Use another device",
   "invite.there.text": "Open this page on the other device and type this code. It is good until {until}.",
