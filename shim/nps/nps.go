@@ -71,7 +71,8 @@ type Options struct {
 	// [DefaultSettle]. A challenge that comes later than that is lost.
 	Settle time.Duration
 
-	Now func() time.Time // as of Client; nil: time.Now
+	Now   func() time.Time                     // as of Client; nil: time.Now
+	After func(time.Duration) <-chan time.Time // of Settle; nil: time.After
 
 	Life time.Duration // of a login; default [Life]
 	Most int           // logins that wait at once; default 2,000
@@ -107,6 +108,9 @@ func New(o Options) *Service {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.After == nil {
+		o.After = time.After
+	}
 	return &Service{o: o, places: make(chan struct{}, o.Most)}
 }
 
@@ -138,6 +142,7 @@ func (s *Service) Begin(ctx context.Context, a session.Ask) (session.Turn, error
 	l := &login{upn: a.UPN, station: a.Client.Station, began: s.o.Now(), done: make(chan struct{})}
 	// The person has more time than the call that began it.
 	held, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.o.Life)
+	settled := s.o.After(s.o.Settle)
 	go func() {
 		defer func() { <-s.places }()
 		defer cancel()
@@ -147,8 +152,6 @@ func (s *Service) Begin(ctx context.Context, a session.Ask) (session.Turn, error
 			a.Changed()
 		}
 	}()
-	settle := time.NewTimer(s.o.Settle)
-	defer settle.Stop()
 	select {
 	case <-l.done:
 		t, err := s.turn(l, l.reply, l.err)
@@ -156,7 +159,7 @@ func (s *Service) Begin(ctx context.Context, a session.Ask) (session.Turn, error
 			t.Reason = cloud.NotAllowed
 		}
 		return t, err
-	case <-settle.C:
+	case <-settled:
 	case <-ctx.Done():
 		cancel()
 		return session.Turn{}, ctx.Err()
