@@ -98,6 +98,10 @@ func ofRCS(setting, want string) wrong {
 	return wrong{"text:\n", "rcs: {providers: [{name: x, mode: live, rcs: {account: \"env:A\", " + setting + "}}]}\ntext:\n", want}
 }
 
+func ofEmail(domain, want string) wrong {
+	return wrong{"text:\n", "email: {templates: {default: \"Code <$otp$>\", de: \"Code <$otp$>\"}, languages: {\"" + domain + "\": de}, providers: [{name: x, mode: live, outbox: {folder: f}}]}\ntext:\n", want}
+}
+
 func ofReceipts(settings, want string) wrong {
 	return wrong{"profile: twilio", "profile: form\n        url: https://a.example/\n        receipts: {signature: body-sha256, key: env:K, " + settings + "}", want}
 }
@@ -106,9 +110,10 @@ func ofReceipts(settings, want string) wrong {
 func TestRightChannels(t *testing.T) {
 	for _, c := range []wrong{ofWhatsApp(`url: "https://a.example/v1"`, ""), ofWhatsApp(`url: "http://127.0.0.1/", allow_private: true`, ""), ofWhatsApp("template: "+strings.Repeat("z", 512), ""),
 		ofWhatsApp("at_once: 1", ""), ofWhatsApp("at_once: 1024", ""), ofRCS("at_once: 1", ""), ofRCS("at_once: 1024", ""), ofRCS("agent: "+strings.Repeat("a", 128), ""),
+		ofEmail("contoso.example", ""), {"  budget:", "  at_once: 4096\n  budget:", ""}, {"day: 2000", "day: 10000000", ""}, {"others: 10", "others: 0, alarm: 100", ""}, {`"+44": 500`, `"+1234567": 10000000`, ""},
 		ofReceipts("header: X-Sign, time: X-Time, status: s, map: {read: [x]}", "")} {
 		_, err := parse(t, strings.Replace(good, c.old, c.new, 1))
-		if err != nil && (strings.Contains(err.Error(), ".providers.x.") || strings.Contains(err.Error(), "receipts")) {
+		if err != nil && (strings.Contains(err.Error(), ".providers.x.") || strings.Contains(err.Error(), "receipts") || strings.Contains(err.Error(), "budget") || strings.Contains(err.Error(), "at_once") || strings.Contains(err.Error(), "languages")) {
 			t.Errorf("%s: %v", c.new, err)
 		}
 	}

@@ -60,14 +60,15 @@ voice:
       http: {profile: twilio-voice, url: "URL/Accounts/<$account$>/Calls.json", vars: {account: AC1, from: "+14255550100"}, basic: {password: "file:FOLDER/token"}, receipts: {key: "file:FOLDER/token"}, allow_private: true}
 `
 
-func newCompanyOffice(t *testing.T) (*office, *phoneCompany) {
+// newCompanyOffice opens them; change is what stands in place of what.
+func newCompanyOffice(t *testing.T, change ...string) (*office, *phoneCompany) {
 	t.Helper()
 	p := newPhoneCompany(t)
 	folder := t.TempDir()
 	for name, word := range map[string]string{"token": aSecret, "app": "CANARY-APP", "verify": "CANARY-VERIFY"} {
 		write(t, filepath.Join(folder, name), word)
 	}
-	text := strings.NewReplacer("URL", p.URL, "file:FOLDER", "file:"+folder).Replace(companies)
+	text := strings.NewReplacer("URL", p.URL, "file:FOLDER", "file:"+folder).Replace(strings.NewReplacer(change...).Replace(companies))
 	return newOffice(t, text), p
 }
 
@@ -462,6 +463,68 @@ func TestCallsAreAnsweredByKeys(t *testing.T) {
 			}
 			o.stands(t, ch.ID, c.state, c.reason)
 		})
+	}
+}
+
+// A fraud code of two keys is both of them, and no key is none. A call speaks the
+// language of its country.
+func TestFraudCodeOfTwoKeys(t *testing.T) {
+	for name, c := range map[string]struct {
+		keys   []string
+		state  cloud.State
+		reason cloud.Reason
+		said   string
+	}{
+		"both":           {[]string{"0", "7", "#"}, cloud.Refused, cloud.UserDenied, "Hangup"},
+		"half":           {[]string{"0", "#"}, cloud.Pending, "", "Gather"},
+		"half and again": {[]string{"0", "#", "#"}, cloud.Approved, "", "Hangup"},
+		"the second":     {[]string{"7", "#"}, cloud.Approved, "", "Hangup"},
+		"none":           {[]string{"", "", ""}, cloud.Refused, cloud.TimedOut, "Hangup"},
+		"both at once":   {[]string{"07", "#"}, cloud.Approved, "", "Hangup"},
+		"half twice":     {[]string{"0", "0", "#"}, cloud.Approved, "", "Hangup"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o, p := newCompanyOffice(t, `countries: ["+44"]`, `countries: ["+44"]`+"\n  fraud_code: \"07\"\n  languages: {\"+44\": de-DE}")
+			ch, form, action := called(t, o, p, o.user(t, "tim", "+44 2079460123"), cloud.VoiceMobile)
+			if twiml := form.Get("Twiml"); !strings.Contains(twiml, "de-DE") || strings.Contains(twiml, "en-US") {
+				t.Errorf("it says %s", twiml)
+			}
+			said := ""
+			for _, key := range c.keys {
+				var err error
+				if said, err = keyed(o, action, url.Values{"Digits": {key}, "CallSid": {"CA1"}}, aSecret); err != nil {
+					t.Fatal(err)
+				}
+				if _, next, more := strings.Cut(said, `action="`); more {
+					action, _, _ = strings.Cut(strings.ReplaceAll(next, "&amp;", "&"), `"`)
+				}
+			}
+			if !strings.Contains(said, c.said) || strings.Contains(said, "en-US") {
+				t.Errorf("said: %s", said)
+			}
+			o.stands(t, ch.ID, c.state, c.reason)
+		})
+	}
+}
+
+// A call that was handed over leaves its place, none goes to a country that is
+// closed, and one that brings a code says it and asks nothing.
+func TestCallsAreHandedOver(t *testing.T) {
+	o, p := newCompanyOffice(t)
+	p.answer = func(w http.ResponseWriter) { w.WriteHeader(201); fmt.Fprint(w, `{"sid":"CA1","status":"queued"}`) }
+	m := to("x")
+	for i := range 40 { // more than may be on their way at once
+		if err := o.channels.Calls.Send(t.Context(), m); err != nil {
+			t.Fatalf("call %d: %v", i, err)
+		}
+	}
+	form, err := url.ParseQuery(p.bodies[0][strings.LastIndex(p.bodies[0], " ")+1:])
+	if err != nil || strings.Contains(form.Get("Twiml"), "Gather") || !strings.Contains(form.Get("Twiml"), "4") {
+		t.Errorf("it says %s, %v", form.Get("Twiml"), err)
+	}
+	m.To = "+34 600000000"
+	if err := o.channels.Calls.Send(t.Context(), m); err == nil || !strings.Contains(err.Error(), "closed") || len(p.bodies) != 40 {
+		t.Errorf("a closed country: %v, %d calls", err, len(p.bodies))
 	}
 }
 

@@ -179,6 +179,41 @@ func TestProvidersAreUsedAsAdministratorsSay(t *testing.T) {
 	}
 }
 
+// A letter that was handed over leaves its place; one that no server is live for
+// lies in the outbox, in the language of its domain.
+func TestMailsAreHandedOver(t *testing.T) {
+	conf, err := parse(t, strings.ReplaceAll(`email:
+  providers: [{name: box, mode: live, outbox: {folder: "FOLDER/mail"}}]
+  templates: {default: "Code <$otp$>", de: "Ihr Code: <$otp$>"}
+  languages: {"contoso.example": de}
+`, "FOLDER", t.TempDir()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	outbox := new(kept)
+	c, err := channel.Open(channel.Options{Config: conf, Outbox: outbox, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	m := to("somebody")
+	m.To = "ada@contoso.example"
+	for i := range 100 { // more than may be on their way at once
+		if err := c.Mails.Send(t.Context(), m); err != nil {
+			t.Fatalf("letter %d: %v", i, err)
+		}
+	}
+	if len(*outbox) > 0 {
+		t.Errorf("what was taken lies in the outbox: %q", *outbox)
+	}
+	if err := c.Attach(t.Context(), &settings{are: map[string]engine.ProviderState{"box": {Mode: "off", Percent: 100}}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Mails.Send(t.Context(), m); err != nil || len(*outbox) != 1 || (*outbox)[0] != "Ihr Code: "+aCode {
+		t.Errorf("in the outbox: %q, %v", *outbox, err)
+	}
+}
+
 // A share of all users is as large as it says, and who is in it stays in it
 // while it grows.
 func TestShareOfUsersIsStable(t *testing.T) {
