@@ -85,6 +85,25 @@ func (s *engineServer) usePrimaries(made *primaries, conf *config.Config) error 
 	return s.SetPrimaries(provers, conf.SignIn)
 }
 
+// loses says who is asked in the place of a primary now and can be had, so that
+// it would be missed: those of the same name, or, where people are to sign in by
+// it, those by whom they do; empty: nobody.
+func (s *engineServer) loses(ctx context.Context, next *config.Config, name string) string {
+	limit, cancel := context.WithTimeout(ctx, askPatience)
+	defer cancel()
+	before := s.primaries.byName[name]
+	if before != nil && before.Ready(limit) == nil {
+		return "its servers of before can be asked"
+	}
+	if next.SignIn != name || s.conf.SignIn == name {
+		return ""
+	}
+	if before = s.primaries.byName[s.conf.SignIn]; before == nil || before.Ready(limit) == nil { // none of who has it from the engine
+		return "people sign in by " + s.conf.SignIn + " now, which can be asked"
+	}
+	return ""
+}
+
 // renew takes the primaries of a new configuration, once those that are new or
 // changed have been asked. Those that mean the same go on with what they
 // remember; those that are gone end a while later.
@@ -93,14 +112,7 @@ func (p *program) renew(ctx context.Context, s *engineServer, next *config.Confi
 	if err != nil {
 		return err
 	}
-	loses := func(ctx context.Context, name string) string {
-		limit, cancel := context.WithTimeout(ctx, askPatience)
-		defer cancel()
-		if before := s.primaries.byName[name]; before == nil || before.Ready(limit) != nil {
-			return ""
-		}
-		return "its servers of before can be asked"
-	}
+	loses := func(ctx context.Context, name string) string { return s.loses(ctx, next, name) }
 	if err = made.without(s.primaries).takeable(ctx, s.log, loses); err == nil {
 		err = s.usePrimaries(made, next)
 	}

@@ -10,7 +10,10 @@ import (
 	"testing"
 	"time"
 
+	"mfabridge/cloud/engine"
+	engineconfig "mfabridge/cloud/engine/config"
 	"mfabridge/internal/ldapconn/ldaptest"
+	"mfabridge/shim"
 	"mfabridge/shim/config"
 )
 
@@ -67,6 +70,39 @@ func TestReloadAsksAtOnceWhoWouldLose(t *testing.T) {
 	for name := range first.byName {
 		if err == nil || !strings.Contains(err.Error(), "client "+name+" would lose") {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// there is a primary that answers, or does not.
+type there struct {
+	shim.Primary
+	err error
+}
+
+func (p there) Ready(context.Context) error { return p.err }
+
+// An engine whose people sign in by somebody who can be asked does not have them
+// sign in by somebody who cannot.
+func TestEngineKeepsWhomPeopleSignInBy(t *testing.T) {
+	up, down := there{}, there{err: errors.New("away")}
+	for name, c := range map[string]struct {
+		primaries    map[string]shim.Primary
+		before, next string
+		want         string
+	}{
+		"the same, which is there":        {map[string]shim.Primary{"corp": up}, "corp", "corp", "its servers of before"},
+		"the same, which is away":         {map[string]shim.Primary{"corp": down}, "corp", "corp", ""},
+		"new, and asked for by name":      {map[string]shim.Primary{"old": up}, "old", "old", ""},
+		"new, for one that is there":      {map[string]shim.Primary{"old": up}, "old", "corp", "people sign in by old now"},
+		"new, for one that is away":       {map[string]shim.Primary{"old": down}, "old", "corp", ""},
+		"new, for the engine":             {nil, engine.OwnPasswords, "corp", "people sign in by engine now"},
+		"away, for one that is there":     {map[string]shim.Primary{"old": up, "corp": down}, "old", "corp", "people sign in by old now"},
+		"away, with nobody signing in so": {map[string]shim.Primary{"corp": down}, engine.OwnPasswords, engine.OwnPasswords, ""},
+	} {
+		s := &engineServer{primaries: &primaries{byName: c.primaries}, conf: &engineconfig.Config{SignIn: c.before}}
+		if got := s.loses(t.Context(), &engineconfig.Config{SignIn: c.next}, "corp"); !strings.HasPrefix(got, c.want) || (got == "") != (c.want == "") {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}
 	}
 }
