@@ -16,6 +16,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"mfabridge/internal/hint"
 	"mfabridge/shim"
 	"mfabridge/shim/accounting"
 	"mfabridge/shim/bypass"
@@ -120,7 +121,7 @@ func (p *program) shimCheck(c *cli.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := p.checkCertificates(conf, engine); err != nil {
+	if err := errors.Join(p.checkCertificates(conf, engine), dataUsable(conf.Data)); err != nil {
 		return err
 	}
 	first, err := p.primaries(conf)
@@ -173,6 +174,9 @@ func (p *program) shimServe(c *cli.Context) (err error) {
 	}
 	all.manager = serviceManager()
 	p.warnOfCertificates(parts.config, parts.log)
+	if err := dataUsable(parts.config.Data); err != nil { // logins go on; what became of them is not kept
+		parts.log.Warn("not all can be kept under data", "error", err.Error(), "hint", hint.Of(err))
+	}
 	beside, stop := context.WithCancel(c.Context)
 	var others sync.WaitGroup
 	others.Go(func() { p.keepObserved(beside, parts.observed) })

@@ -55,7 +55,7 @@ func MakeKey(path string) error {
 	key := make([]byte, KeyLength)
 	_, _ = rand.Read(key) // never fails, see crypto/rand
 	if err := durable.Create(path, []byte(base64.StdEncoding.EncodeToString(key)+"\n")); err != nil {
-		return fmt.Errorf("cluster key cannot be made: %w", err)
+		return hint.Wrap(fmt.Errorf("cluster key cannot be made: %w", err), "the data folder must be there and writable for the user whom the shim runs as")
 	}
 	return nil
 }
