@@ -543,6 +543,7 @@ func TestDataOfAConfigurationThatCannotBeUsed(t *testing.T) {
 		"engine: {store: sqlite:cloud.db}\nradius: {listen: [\"127.0.0.1:1812\"], clients: [{name: vpn, networks: [10.0.0.1], secret: file:gone, primary: nobody}]}": dir,
 		"data: kept\n":      filepath.Join(dir, "kept"),
 		"data: /srv/kept\n": "/srv/kept",
+		"data: kept\nradiuss: {listen: []}\nengine: none\nradius: [{}]\n": filepath.Join(dir, "kept"),
 	} {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -551,11 +552,14 @@ func TestDataOfAConfigurationThatCannotBeUsed(t *testing.T) {
 			t.Errorf("%s: %q, %v", text, got, err)
 		}
 	}
-	if err := os.WriteFile(path, []byte("data: [\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if got, err := config.Data(path); err == nil {
-		t.Errorf("a file that is no YAML: %q", got)
+	for name, text := range map[string]string{"no YAML": "data: [\n", "data mistyped": "dat: kept\n", "no text": "data: {kept: 1}\n", "below another key": "radius:\n  data: kept\n",
+		"two documents": "data: kept\n---\ndata: lost\n"} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := config.Data(path); err == nil {
+			t.Errorf("%s: %q", name, got)
+		}
 	}
 }
 

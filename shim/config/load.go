@@ -50,7 +50,14 @@ func Data(path string) (string, error) {
 	}
 	c := new(Config)
 	if err := file().Decode(text, filepath.Base(path), c); err != nil {
-		return "", err
+		var all map[string]any // a key that nobody knows, say; where that may have been meant for data, nothing is known
+		c.Data = ""
+		if file().Decode(text, filepath.Base(path), &all) == nil {
+			c.Data, _ = all["data"].(string)
+		}
+		if c.Data == "" {
+			return "", err
+		}
 	}
 	return c.folder(folder), nil
 }
