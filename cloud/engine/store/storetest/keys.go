@@ -123,3 +123,21 @@ func keysElsewhere(t *testing.T, p Place) {
 		}
 	}
 }
+
+// keysInTurn has two handles begin one after the other: what the one has begun
+// the other finds each time, also where it had looked before.
+func keysInTurn(t *testing.T, p Place) {
+	stores := []engine.Store{p.opens(t), p.opens(t)}
+	for n := range 6 {
+		id := cloud.ChallengeID(fmt.Sprintf("%04d", n))
+		created := epoch.Add(time.Duration(n) * time.Second)
+		put(t, stores[n%2], nil, keyed("a"+id, fmt.Sprint("key", n), created), keyed("b"+id, "same", created))
+		for _, s := range stores {
+			for m := range n + 1 {
+				leads(t, s, fmt.Sprint("key", m), cloud.ChallengeID(fmt.Sprintf("a%04d", m)))
+			}
+			leads(t, s, "same", "b"+id)
+			leads(t, s, fmt.Sprint("key", n+1), "")
+		}
+	}
+}

@@ -27,6 +27,7 @@ func Suite(t *testing.T, open func(t *testing.T) Place) {
 		"the audit is one chain for each node":  auditChains,
 		"a key leads to its latest challenge":   keysLead,
 		"keys are known to all who write":       keysElsewhere,
+		"keys are known in turn":                keysInTurn,
 		"a closed store refuses":                closed,
 		"a caller who has left is not served":   left,
 		"a lock keeps others out, and ends":     locks,
