@@ -88,7 +88,8 @@ func (p *program) engineServe(c *cli.Context) (err error) {
 	s.waker.start(c.Context)
 	signing, stop := context.WithCancel(c.Context)
 	var beside sync.WaitGroup
-	beside.Go(func() { s.keepAudit(signing, s.log) })
+	keep := s.conf.Audit.KeepTime // before a reload puts another configuration there
+	beside.Go(func() { s.keepAudit(signing, keep, s.log) })
 	beside.Go(func() { m.live(signing, func() { s.look(signing) }) })
 	m.tell("READY=1", status(listening, ""))
 	failed := p.attend(c.Context, s, hangup, m)

@@ -112,7 +112,7 @@ func TestServedEngineKeepsItsAuditForATime(t *testing.T) {
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan struct{})
-	go func() { e.keepAudit(ctx, slog.New(slog.DiscardHandler)); close(ended) }()
+	go func() { e.keepAudit(ctx, e.conf.Audit.KeepTime, slog.New(slog.DiscardHandler)); close(ended) }()
 	for gone := false; !gone; {
 		for entry, err := range e.Audit(t.Context(), 0) {
 			if err != nil {

@@ -35,12 +35,12 @@ func (s *engineServer) measure() {
 const pruneEvery = 24 * time.Hour
 
 // keepAudit signs the audit now and then, until ctx ends, and removes what is
-// older than it is to be kept. What is not as it was written is told in the log
+// older than it is to be kept; 0: nothing. What is not as it was written is told in the log
 // each time, and stays. Slips and challenges that have ended go too.
-func (s *engineServer) keepAudit(ctx context.Context, log *slog.Logger) {
+func (s *engineServer) keepAudit(ctx context.Context, keep time.Duration, log *slog.Logger) {
 	ticker := time.NewTicker(checkpointEvery)
 	defer ticker.Stop()
-	keep, pruned := s.conf.Audit.KeepTime, time.Time{}
+	pruned := time.Time{}
 	for {
 		if _, err := s.Checkpoint(ctx); err != nil && ctx.Err() == nil {
 			log.Error("the audit was not signed", "err", err)

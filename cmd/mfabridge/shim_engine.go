@@ -97,7 +97,8 @@ func (p *program) servedEngine(ctx context.Context, conf *config.Engine) (*serve
 	e := &servedEngine{engineServer: s}
 	ctx, e.stop = context.WithCancel(context.WithoutCancel(ctx)) // logins that are drained need it
 	s.waker.start(ctx)
-	e.beside.Go(func() { s.keepAudit(ctx, s.log) })
+	keep := s.conf.Audit.KeepTime // before a reload puts another configuration there
+	e.beside.Go(func() { s.keepAudit(ctx, keep, s.log) })
 	e.beside.Go(func() {
 		select {
 		case err := <-s.group.Failed():
