@@ -65,30 +65,15 @@ func (p *program) plan(c *cli.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	out := c.String("out")
-	if out == "" {
-		return usage("--out is missing", "say where the plan goes, e.g. -o move.plan")
-	}
-	to, err := parseTarget("to", c.String("to"), c.String("engine-key"))
+	out, to, err := planPlaces(c)
 	if err != nil {
 		return err
-	}
-	to.activates = c.Bool("oath-activation")
-	if filepath.Clean(out) == filepath.Clean(to.path) {
-		return usage("--out and --to name the same file", "the plan stands beside the store, e.g. -o move.plan")
 	}
 	gate, err := p.parseGate(c)
 	if err != nil {
 		return err
 	}
-	opt, err := p.rules(c)
-	if err != nil {
-		return err
-	}
-	if err := selections(c, &opt); err != nil {
-		return err
-	}
-	closeDirectory, err := matching(c, &opt)
+	opt, closeDirectory, err := p.planOptions(c)
 	if err != nil {
 		return err
 	}
@@ -126,6 +111,34 @@ func (p *program) plan(c *cli.Context) (err error) {
 		return &exit{code: exitPending}
 	}
 	return nil
+}
+
+// planPlaces reads where a plan goes, and what it is for.
+func planPlaces(c *cli.Context) (out string, to place, err error) {
+	if out = c.String("out"); out == "" {
+		return "", to, usage("--out is missing", "say where the plan goes, e.g. -o move.plan")
+	}
+	if to, err = parseTarget("to", c.String("to"), c.String("engine-key")); err != nil {
+		return "", to, err
+	}
+	to.activates = c.Bool("oath-activation")
+	if filepath.Clean(out) == filepath.Clean(to.path) {
+		return "", to, usage("--out and --to name the same file", "the plan stands beside the store, e.g. -o move.plan")
+	}
+	return out, to, nil
+}
+
+// planOptions reads what decides about users: the rules, whom the plan is about,
+// and how they are matched. end closes the directory that they are matched by.
+func (p *program) planOptions(c *cli.Context) (opt migrate.Options, end func() error, err error) {
+	if opt, err = p.rules(c); err != nil {
+		return opt, nil, err
+	}
+	if err := selections(c, &opt); err != nil {
+		return opt, nil, err
+	}
+	end, err = matching(c, &opt)
+	return opt, end, err
 }
 
 // planTarget is what a plan looks at.
@@ -213,30 +226,18 @@ func sameKind(c *cli.Context, with engine.Setup, t openTarget) error {
 	return nil
 }
 
+// writePlan makes the plan file, and says what stands in it.
 func (p *program) writePlan(c *cli.Context, export *legacy.Export, target *planTarget, opt migrate.Options, out string) (migrate.Summary, error) {
 	caps, err := target.Capabilities(c.Context)
 	if err != nil {
 		return migrate.Summary{}, err
 	}
-	var inputs []migrate.Input
-	for _, f := range export.Summary().Files {
-		inputs = append(inputs, migrate.Input{Name: f.Name, SHA256: f.SHA256})
-	}
-	if opt.Privileged != nil {
-		inputs = append(inputs, migrate.Input{Name: opt.Privileged.File, SHA256: opt.Privileged.SHA256})
-	}
-	if opt.Deadlines != nil {
-		inputs = append(inputs, migrate.Input{Name: opt.Deadlines.File, SHA256: opt.Deadlines.SHA256})
-	}
 	recipients, err := sealTo(c)
 	if err != nil {
 		return migrate.Summary{}, err
 	}
-	if opt.MatchFile != nil {
-		inputs = append(inputs, opt.MatchFile.Input())
-	}
 	w, err := planfile.Create(out, migrate.Header{
-		ToolVersion: version(), Created: p.now(), Target: target.Target, Inputs: inputs, Options: inForce(c),
+		ToolVersion: version(), Created: p.now(), Target: target.Target, Inputs: planInputs(export, opt), Options: inForce(c),
 		Capabilities: caps, PhoneMetadata: phone.MetadataVersion(), Accepted: opt.Accepted.Entries(),
 		Scope: opt.Scope.Chosen(""), Waves: chosen(opt.Waves), Preflight: opt.Preflight,
 	}, planfile.Options{Overwrite: c.Bool("overwrite"), Recipients: recipients})
@@ -244,19 +245,7 @@ func (p *program) writePlan(c *cli.Context, export *legacy.Export, target *planT
 		return migrate.Summary{}, err
 	}
 	defer w.Abort()
-	users := int64(export.Summary().Users)
-	asking, bar := p.progress("asking the target", users), p.progress("planning", users)
-	opt.Sleep = p.sleep
-	opt.Waiting = waiting(asking)
-	opt.Asked = func(rows int) {
-		if asking.at(int64(rows), 0); int64(rows) == users {
-			asking.end()
-		}
-	}
-	sink := &counted{Sink: w, tell: func(n int64) { bar.at(n, 0) }}
-	summary, err := migrate.Plan(c.Context, export, target.DirectoryReader, opt, sink)
-	asking.end()
-	bar.end()
+	summary, err := p.decide(c.Context, export, target, opt, w)
 	if err != nil {
 		return migrate.Summary{}, err
 	}
@@ -274,6 +263,39 @@ func (p *program) writePlan(c *cli.Context, export *legacy.Export, target *planT
 	}
 	fmt.Fprintf(p.out, "plan written to %s, key in %s\ndigest %s\nnext: mfabridge show %s\n", out, key, digest, out)
 	return summary, nil
+}
+
+// planInputs are the files that a plan is made from.
+func planInputs(export *legacy.Export, opt migrate.Options) (inputs []migrate.Input) {
+	for _, f := range export.Summary().Files {
+		inputs = append(inputs, migrate.Input{Name: f.Name, SHA256: f.SHA256})
+	}
+	if opt.Privileged != nil {
+		inputs = append(inputs, migrate.Input{Name: opt.Privileged.File, SHA256: opt.Privileged.SHA256})
+	}
+	if opt.Deadlines != nil {
+		inputs = append(inputs, migrate.Input{Name: opt.Deadlines.File, SHA256: opt.Deadlines.SHA256})
+	}
+	if opt.MatchFile != nil {
+		inputs = append(inputs, opt.MatchFile.Input())
+	}
+	return inputs
+}
+
+// decide decides on every user, and shows how far that is.
+func (p *program) decide(ctx context.Context, export *legacy.Export, target *planTarget, opt migrate.Options, out migrate.Sink) (migrate.Summary, error) {
+	users := int64(export.Summary().Users)
+	asking, bar := p.progress("asking the target", users), p.progress("planning", users)
+	defer bar.end()
+	defer asking.end()
+	opt.Sleep, opt.Waiting = p.sleep, waiting(asking)
+	opt.Asked = func(rows int) {
+		if asking.at(int64(rows), 0); int64(rows) == users {
+			asking.end()
+		}
+	}
+	sink := &counted{Sink: out, tell: func(n int64) { bar.at(n, 0) }}
+	return migrate.Plan(ctx, export, target.DirectoryReader, opt, sink)
 }
 
 // counted tells how many decisions have gone by.
