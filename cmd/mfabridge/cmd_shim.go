@@ -33,7 +33,6 @@ const accountingFile = 64 << 20
 
 func (p *program) shimCommand() *cli.Command {
 	configFlag := &cli.StringFlag{Name: "config", Aliases: []string{"c"}, EnvVars: env("config"), Value: "shim.yaml", Usage: "`FILE` with the shim's configuration"}
-	formatFlag := &cli.StringFlag{Name: "format", EnvVars: env("format"), Value: "text", Usage: "`FORMAT` of the output: text or json"}
 	return &cli.Command{
 		Name:  "shim",
 		Usage: "answer RADIUS in the old server's place",
@@ -59,7 +58,7 @@ func (p *program) shimCommand() *cli.Command {
 				Description: "Reads the events that a shim keeps under data, and shows the latest of a user, request, challenge, calling\n" +
 					"station, address or client with the reason in words. A request is known by the first octets of its\n" +
 					"authenticator, which every log line and every packet capture has.",
-				Flags: []cli.Flag{configFlag, formatFlag}, Action: p.shimWhy},
+				Flags: []cli.Flag{configFlag, formatFlag()}, Action: p.shimWhy},
 		},
 	}
 }

@@ -70,9 +70,9 @@ func (p *program) shimWhy(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	format := c.String("format")
-	if format != "text" && format != "json" {
-		return usage(fmt.Sprintf("--format %s is not known", format), "write text or json")
+	asJSON, err := format(c)
+	if err != nil {
+		return err
 	}
 	data, err := config.Data(c.String("config")) // what else is wrong with it is no answer to this question
 	if err != nil {
@@ -87,7 +87,7 @@ func (p *program) shimWhy(c *cli.Context) error {
 			"give the user, or the request, challenge, station, address or client as a log line has it; each node has its own events, the oldest are gone, and packets that were dropped may have no line each")
 	}
 	for _, e := range events {
-		if format == "json" {
+		if asJSON {
 			fmt.Fprintf(p.out, "%s\n", e.raw)
 			continue
 		}
