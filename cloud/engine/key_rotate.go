@@ -37,60 +37,77 @@ func (u *KeyUse) Of(id KeyID) int { return u.Generators[id] + u.Passwords[id] + 
 // CheckKeys opens every secret in the store and counts them by key.
 func (e *Engine) CheckKeys(ctx context.Context) (KeyUse, error) {
 	e.key.ring.refresh()
-	use := KeyUse{Primary: e.key.ring.current.Load().primary, Generators: map[KeyID]int{}, Passwords: map[KeyID]int{}, Others: map[KeyID]int{}}
-	look := func(counts map[KeyID]int, what string, sealed []byte, binding string) {
-		value, err := e.key.open(sealed, binding)
-		if err != nil {
-			if use.Failed++; len(use.Unopened) < maxUnopened {
-				use.Unopened = append(use.Unopened, what)
-			}
-			return
-		}
-		value.Wipe()
-		counts[sealedBy(sealed)]++
-	}
-	err := e.store.View(ctx, func(r Reader) error {
-		all, err := e.sealedValues(r)
-		for name, v := range all {
-			look(use.Others, name, v.sealed, v.binding)
-		}
-		return err
-	})
+	c := keyCheck{e: e, use: KeyUse{Primary: e.key.ring.current.Load().primary, Generators: map[KeyID]int{}, Passwords: map[KeyID]int{}, Others: map[KeyID]int{}}}
+	err := e.store.View(ctx, c.values)
 	if err == nil {
-		err = e.store.View(ctx, func(r Reader) error {
-			waiting, err := waitingFlights(r, e.now())
-			for _, w := range waiting {
-				look(use.Others, "message "+string(w.row.ID), w.state.Sealed, bindingFlight(w.row.ID))
-			}
+		err = e.store.View(ctx, c.messages)
+	}
+	for n := pageSize; err == nil && n == pageSize; {
+		err = e.store.View(ctx, func(r Reader) (err error) {
+			n, err = c.users(r)
 			return err
 		})
 	}
-	for last := cloud.UserID(""); err == nil; {
-		n := 0
-		err = e.store.View(ctx, func(r Reader) error {
-			users, err := r.UsersAfter(last, pageSize)
-			if n = len(users); err != nil {
-				return err
-			}
-			for _, u := range users {
-				if last = u.ID; u.Password != nil {
-					look(use.Passwords, "password of user "+string(u.ID), u.Password, passwordBinding(u.ID))
-				}
-				tokens, err := r.Tokens(u.ID)
-				if err != nil {
-					return err
-				}
-				for i := range tokens {
-					look(use.Generators, "generator "+tokens[i].ID, tokens[i].Sealed, tokenBinding(&tokens[i]))
-				}
-			}
-			return nil
-		})
-		if n < pageSize {
-			break
+	return c.use, asError(err)
+}
+
+// keyCheck is one run of CheckKeys.
+type keyCheck struct {
+	e    *Engine
+	use  KeyUse
+	last cloud.UserID // whom the last page of users ended with
+}
+
+// look opens one secret, and counts it. what names it if it does not open.
+func (c *keyCheck) look(counts map[KeyID]int, what string, sealed []byte, binding string) {
+	value, err := c.e.key.open(sealed, binding)
+	if err != nil {
+		if c.use.Failed++; len(c.use.Unopened) < maxUnopened {
+			c.use.Unopened = append(c.use.Unopened, what)
+		}
+		return
+	}
+	value.Wipe()
+	counts[sealedBy(sealed)]++
+}
+
+// values looks at the keys of the store itself and of its faces.
+func (c *keyCheck) values(r Reader) error {
+	all, err := c.e.sealedValues(r)
+	for name, v := range all {
+		c.look(c.use.Others, name, v.sealed, v.binding)
+	}
+	return err
+}
+
+// messages looks at those that wait for their next channel.
+func (c *keyCheck) messages(r Reader) error {
+	waiting, err := waitingFlights(r, c.e.now())
+	for _, w := range waiting {
+		c.look(c.use.Others, "message "+string(w.row.ID), w.state.Sealed, bindingFlight(w.row.ID))
+	}
+	return err
+}
+
+// users looks at the next page of users, and returns how many these are.
+func (c *keyCheck) users(r Reader) (n int, err error) {
+	users, err := r.UsersAfter(c.last, pageSize)
+	if err != nil {
+		return len(users), err
+	}
+	for _, u := range users {
+		if c.last = u.ID; u.Password != nil {
+			c.look(c.use.Passwords, "password of user "+string(u.ID), u.Password, passwordBinding(u.ID))
+		}
+		tokens, err := r.Tokens(u.ID)
+		if err != nil {
+			return len(users), err
+		}
+		for i := range tokens {
+			c.look(c.use.Generators, "generator "+tokens[i].ID, tokens[i].Sealed, tokenBinding(&tokens[i]))
 		}
 	}
-	return use, asError(err)
+	return len(users), nil
 }
 
 // sealedValue is a sealed Meta value and what it is bound to.

@@ -79,9 +79,7 @@ func (e *Engine) enrolAt(r Reader, app *NativeApp, f *Flow) (*User, []NativeMeth
 // Refusals: see [RefusedTarget].
 func (e *Engine) AskEnrol(ctx context.Context, app NativeApp, f Flow, channel, target string, client NativeClient) (Flow, Asked, error) {
 	if channel == "" {
-		if channel = channelText; strings.Contains(target, "@") {
-			channel = channelMail
-		}
+		channel = channelTo(target)
 	}
 	var u *User
 	err := e.store.View(ctx, func(r Reader) error {
@@ -127,6 +125,35 @@ func (e *Engine) EnrolKnown(ctx context.Context, app NativeApp, f Flow, client N
 	})
 }
 
+// channelTo is how a number or an address is reached.
+func channelTo(target string) string {
+	if strings.Contains(target, "@") {
+		return channelMail
+	}
+	return channelText
+}
+
+// takeTarget makes a proven number or address the user's, who has still to be
+// put, and returns by what it was proven.
+func (e *Engine) takeTarget(tx Tx, u *User, target string) (way string, err error) {
+	if channelTo(target) == channelMail {
+		if Fold(target) != Fold(e.confirmedMail(u)) {
+			u.Email = target
+			e.confirm(u)
+		}
+		return WayEmail, nil
+	}
+	if err := closeNumber(tx, u); err != nil {
+		return "", err
+	}
+	u.Mobile = target
+	if u.Default == "" {
+		u.Default = cloud.SMS
+	}
+	return WaySMS, nil
+}
+
+// enrolled registers what proven finds proven, and goes on with the flow.
 func (e *Engine) enrolled(ctx context.Context, app NativeApp, f Flow, client NativeClient, proven func(Tx) (bool, error)) (Flow, error) {
 	right := false
 	next := f
@@ -137,31 +164,16 @@ func (e *Engine) enrolled(ctx context.Context, app NativeApp, f Flow, client Nat
 		if err != nil {
 			return err
 		}
-		channel := channelText
-		if strings.Contains(f.Target, "@") {
-			channel = channelMail
-		}
+		channel := channelTo(f.Target)
 		if !slices.ContainsFunc(all, func(m NativeMethod) bool { return m.Channel == channel }) || channel == channelText && !app.TextsTo(f.Target) {
 			return refuse(cloud.Denied, "that cannot be registered any more")
 		}
 		if right, err = proven(tx); err != nil || !right {
 			return err
 		}
-		way := WaySMS
-		if strings.Contains(f.Target, "@") {
-			way = WayEmail
-			if Fold(f.Target) != Fold(e.confirmedMail(u)) {
-				u.Email = f.Target
-				e.confirm(u)
-			}
-		} else {
-			if err := closeNumber(tx, u); err != nil {
-				return err
-			}
-			u.Mobile = f.Target
-			if u.Default == "" {
-				u.Default = cloud.SMS
-			}
+		way, err := e.takeTarget(tx, u, f.Target)
+		if err != nil {
+			return err
 		}
 		told = u
 		next.Ways = append(slices.Clone(f.Ways), way)
