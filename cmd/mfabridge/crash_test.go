@@ -116,7 +116,7 @@ func TestMakingTheTargetSurvivesKills(t *testing.T) {
 		}
 		must(t, exitDone, "apply", s.plan)
 		if got := s.listing(t); !maps.Equal(got, want) {
-			t.Errorf("round %d: the store differs", round)
+			t.Errorf("round %d: the store differs: %s", round, firstDifference(got, want))
 		}
 		must(t, exitDone, "check", s.plan, "--all")
 	}
