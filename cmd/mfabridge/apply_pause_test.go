@@ -54,7 +54,7 @@ cat
 func TestApplyPause(t *testing.T) {
 	m := mixedStore(t)
 	m.reset(t)
-	cmd := child(t.Context(), "apply", m.plan, "--format", "json", "--rate", "2000")
+	cmd := child(t.Context(), "apply", m.plan, "--format", "json", "--rate", "1000")
 	reader, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 )
@@ -144,16 +145,25 @@ func TestPullSurvivesKills(t *testing.T) {
 	for i := range 200 {
 		users = append(users, fmt.Sprintf("user%03d", i))
 	}
+	const rounds = 3
 	var settings atomic.Int32
-	kill := make(chan struct{}, 1000)
+	var gate sync.RWMutex // closed by a server that waits for the kill
+	kill := make(chan struct{}, rounds)
 	url, ca := oldServerOf(t, users, 0, func(operation string) {
-		if operation == "GetUserSettings_3" && settings.Add(1)%60 == 0 {
+		n := int32(1)
+		gate.RLock()
+		if operation == "GetUserSettings_3" {
+			n = settings.Add(1)
+		}
+		gate.RUnlock()
+		if n%60 == 0 && n <= 60*rounds {
+			gate.Lock()
 			kill <- struct{}{}
 		}
 	})
 	out := filepath.Join(t.TempDir(), "export")
 	kills := 0
-	for range 3 {
+	for range rounds {
 		cmd := child(t.Context(), pullArgs(t, url, ca, out)...)
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
@@ -162,7 +172,9 @@ func TestPullSurvivesKills(t *testing.T) {
 		if err := cmd.Process.Kill(); err != nil {
 			t.Fatal(err)
 		}
-		if err := cmd.Wait(); err == nil {
+		err := cmd.Wait()
+		gate.Unlock()
+		if err == nil {
 			t.Fatal("the pull ended before it was killed")
 		}
 		kills++

@@ -144,7 +144,7 @@ func TestSecondInterruptEndsAtOnce(t *testing.T) {
 		case <-ended:
 			running = false
 		case <-every.C:
-			if sent++; sent > 100 {
+			if sent++; sent > int(giveUp/(100*time.Millisecond)) {
 				t.Fatal("the process does not end")
 			}
 			_ = cmd.Process.Signal(syscall.SIGINT)
