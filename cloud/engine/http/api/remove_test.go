@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -86,5 +87,38 @@ func TestDeskRemovesADevice(t *testing.T) {
 	last := read[wire.RemovedAnswer](t, ask("remove", remove(h.phone.got.Device)))
 	if last.Left != "" || last.Ended != 0 {
 		t.Errorf("the last one: %+v", last)
+	}
+}
+
+// leaving is a body whose sender goes away once it has been read.
+type leaving struct {
+	io.Reader
+	leave func()
+}
+
+func (b leaving) Read(p []byte) (n int, err error) {
+	if n, err = b.Reader.Read(p); err != nil {
+		b.leave()
+	}
+	return n, err
+}
+
+// What a helpdesk has asked for is done, and told to the user, though the
+// helpdesk does not wait for the answer.
+func TestRemovalOutlivesItsCaller(t *testing.T) {
+	h := build(t)
+	ctx, leave := context.WithCancel(t.Context())
+	defer leave()
+	body := fmt.Sprintf(`{"id":"%s","device":"%s","person":"grace","reason":"ticket 4711"}`, h.user, h.phone.got.Device)
+	r := httptest.NewRequestWithContext(ctx, "POST", "/admin/v1/users/devices/remove", leaving{strings.NewReader(body), leave})
+	r.Header.Set("Authorization", "Bearer "+h.tokens[engine.RoleHelpdesk])
+	r.Header.Set("Content-Type", "application/json")
+	w := httptest.NewRecorder()
+	h.Handler(serve.API).ServeHTTP(w, r)
+	if ctx.Err() == nil {
+		t.Fatal("the caller has not left")
+	}
+	if all, err := h.engine.Authenticators(t.Context(), h.user); err != nil || len(all) != 0 {
+		t.Errorf("%d %s: %+v, %v", w.Code, w.Body, all, err)
 	}
 }
