@@ -85,11 +85,12 @@ func (s *server) answer(ctx context.Context, w layeh.ResponseWriter, r *layeh.Re
 	c, err := s.h.Begin(ctx, cloud.Request{Subject: cloud.Key{Kind: cloud.ByUPN, Value: rfc2865.UserName_GetString(r.Packet)}, Tries: 1,
 		Client: cloud.Client{App: rfc2865.NASIdentifier_GetString(r.Packet), Station: rfc2865.CallingStationID_GetString(r.Packet)}})
 	s.h.Begun(c.ID)
+	settled := s.next()
 	switch {
 	case err != nil || c.State == cloud.Refused:
 		_ = w.Write(r.Response(layeh.CodeAccessReject))
 	case c.Method == cloud.Push:
-		s.hold(ctx, w, r, c.ID)
+		s.hold(ctx, w, r, c.ID, settled)
 	default:
 		challenge := r.Response(layeh.CodeAccessChallenge)
 		_ = rfc2865.State_SetString(challenge, string(c.ID))
@@ -99,15 +100,12 @@ func (s *server) answer(ctx context.Context, w layeh.ResponseWriter, r *layeh.Re
 }
 
 // hold waits for the person.
-func (s *server) hold(ctx context.Context, w layeh.ResponseWriter, r *layeh.Request, id cloud.ChallengeID) {
+func (s *server) hold(ctx context.Context, w layeh.ResponseWriter, r *layeh.Request, id cloud.ChallengeID, settled chan time.Time) {
 	answered := make(chan struct{})
 	s.mu.Lock()
 	s.held[id] = answered
-	for _, settled := range s.settling {
-		close(settled)
-	}
-	s.settling = nil
 	s.mu.Unlock()
+	close(settled)
 	look := time.NewTicker(5 * time.Millisecond)
 	defer look.Stop()
 	for {
@@ -130,14 +128,22 @@ func (s *server) hold(ctx context.Context, w layeh.ResponseWriter, r *layeh.Requ
 }
 
 // settled is when a login counts as one that a person answers elsewhere: here
-// once one is held, however busy the machine is. No test begins logins with codes
-// and pushes at once.
+// once one is held, however busy the machine is. Of several at once each counts by
+// a request of its own; no test begins logins with codes and pushes at once.
 func (s *server) settled(time.Duration) <-chan time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := make(chan time.Time)
 	s.settling = append(s.settling, c)
 	return c
+}
+
+// next is the login that has waited longest to learn what comes.
+func (s *server) next() (settled chan time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	settled, s.settling = s.settling[0], s.settling[1:]
+	return settled
 }
 
 func (s *server) verifier(t *testing.T) *session.Verifier {
