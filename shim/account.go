@@ -39,9 +39,7 @@ func (l *loop) account(p radius.Packet, c *client) {
 			l.drop(wrongMessageAuthenticator, c, err)
 			return
 		}
-		w := radius.NewAccountingResponse(l.out[:0], p)
-		w.AddProxyStates(p)
-		b, err := secret.SealAccountingResponse(&w, p)
+		b, err := accountingResponse(l.out[:0], p, secret)
 		if err == nil {
 			err = l.conn.write(b, &l.path)
 		}
@@ -81,13 +79,19 @@ func (s *Server) account(j *job, p radius.Packet, out []byte) (replied bool) {
 	}
 	secret := j.client.secrets.Get().(*radius.Secret)
 	defer j.client.secrets.Put(secret)
-	w := radius.NewAccountingResponse(out, p)
-	w.AddProxyStates(p)
-	b, err := secret.SealAccountingResponse(&w, p)
+	b, err := accountingResponse(out, p, secret)
 	if err != nil {
 		s.count.dropped[malformed].Add(1)
 		return false
 	}
 	s.count.accounted.Add(1)
 	return s.reply(j, b)
+}
+
+// accountingResponse builds the answer at an accounting port in out, to
+// Accounting-Request and to Status-Server alike.
+func accountingResponse(out []byte, p radius.Packet, secret *radius.Secret) ([]byte, error) {
+	w := radius.NewAccountingResponse(out, p)
+	w.AddProxyStates(p)
+	return secret.SealAccountingResponse(&w, p)
 }

@@ -215,9 +215,7 @@ func (l *loop) status(p radius.Packet, secret *radius.Secret, c *client) {
 		}
 		return
 	}
-	w := radius.NewReply(l.out[:0], radius.AccessAccept, p)
-	w.AddProxyStates(p)
-	b, err := secret.SealReply(&w, p)
+	b, err := statusReply(l.out[:0], p, secret)
 	if err != nil {
 		l.drop(malformed, c, err)
 		return
@@ -227,6 +225,13 @@ func (l *loop) status(p radius.Packet, secret *radius.Secret, c *client) {
 		return
 	}
 	l.s.count.statusServer.Add(1)
+}
+
+// statusReply builds the answer to Status-Server in out.
+func statusReply(out []byte, p radius.Packet, secret *radius.Secret) ([]byte, error) {
+	w := radius.NewReply(out, radius.AccessAccept, p)
+	w.AddProxyStates(p)
+	return secret.SealReply(&w, p)
 }
 
 // request answers a retransmission, or hands a fresh request to the workers.

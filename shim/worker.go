@@ -163,9 +163,7 @@ func (s *Server) probe(j *job, p radius.Packet, out []byte) {
 	j.client.ready.Store(s.now().UnixNano())
 	secret := j.client.secrets.Get().(*radius.Secret)
 	defer j.client.secrets.Put(secret)
-	w := radius.NewReply(out, radius.AccessAccept, p)
-	w.AddProxyStates(p)
-	b, err := secret.SealReply(&w, p)
+	b, err := statusReply(out, p, secret)
 	if err == nil {
 		err = j.loop.conn.write(b, &j.path)
 	}

@@ -2,6 +2,7 @@ package graph
 
 import (
 	"errors"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -225,24 +226,23 @@ func (f *Face) dispatch(c *call) (answer, error) {
 	a, err := r.answer(f, c)
 	if err != nil {
 		t := asTrouble(err)
-		for name, values := range header {
-			if t.header == nil {
-				t.header = http.Header{}
-			}
-			t.header[name] = values
-		}
+		t.header = withHeader(t.header, header)
 		return answer{}, t
 	}
-	if a.header == nil {
-		a.header = http.Header{}
-	}
-	for name, values := range header {
-		a.header[name] = values
-	}
+	a.header = withHeader(a.header, header)
 	if c.method != http.MethodGet && f.loses() {
 		a.lost = true
 	}
 	return a, nil
+}
+
+// withHeader is a header with more of it; both may be nil.
+func withHeader(h, more http.Header) http.Header {
+	if h == nil {
+		h = http.Header{}
+	}
+	maps.Copy(h, more)
+	return h
 }
 
 // okay is an answer with a body.
