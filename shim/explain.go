@@ -8,7 +8,7 @@ func Explain(why string) string {
 	if text, ok := explanations()[why]; ok {
 		return text
 	}
-	return "no explanation is known; the reference of this version has the word"
+	return "this version knows no explanation of the word"
 }
 
 func explanations() map[string]string {
@@ -36,6 +36,7 @@ func explanations() map[string]string {
 		string(userUnknown):          "nobody has this name: the first factor knows none, or the engine; the cause says who. Look at aliases (mfabridge explain F USER)",
 		string(userAmbiguous):        "the name stands for several people, or the directory's entry contradicts the engine's user",
 		string(challengeUnknown):     "the engine has forgotten this challenge",
+		string(methodNotBuilt):       "the engine asks in a way that RADIUS cannot show: neither by a code nor by a push nor by a call",
 		string(notDecided):           "the code did not settle it",
 		string(requestInvalid):       "the engine or the first factor could not understand the request; the cause says why",
 		string(byBypass):             "an administrator let this login in without a second factor",
@@ -43,10 +44,12 @@ func explanations() map[string]string {
 		string(byCache):              "no second factor was asked for: one was given from here a while ago",
 		string(byPrimary):            "no second factor was asked for: the engine does not know this person, and unmatched lets them in",
 		string(outage):               "the engine or the first factor could not be asked; the cause says which",
+		string(stopped):              "the shim was stopped before the person had answered; the client asks another server",
+		string(tooManyHeld):          "more logins wait for a push or a call than may; the client asks another server",
 		string(replyTooLong):         "the answer does not fit a packet: too many attributes",
 		unknownClient.String():       "no client has this address, or over TLS this certificate; add it to radius.clients",
 		malformed.String():           "this is no RADIUS packet",
-		unexpectedCode.String():      "neither Access-Request nor Status-Server; a reply or an accounting request at the wrong port",
+		unexpectedCode.String():      "a packet that this port does not take: a reply, or a login at the port for accounting, or the other way round",
 
 		noMessageAuthenticator.String():    "the client sends no Message-Authenticator; switch it on there, or set message_authenticator: observe for a while",
 		wrongMessageAuthenticator.String(): "the shared secret differs on the two sides, or somebody altered the packet",
@@ -55,6 +58,10 @@ func explanations() map[string]string {
 		wrongRequestAuthenticator.String(): "the shared secret differs on the two sides, or somebody altered the packet",
 		accountNotTaken.String():           "what was to be recorded could not be made safe, or the server it is relayed to does not answer; the client sends it again",
 		primaryBusy.String():               "the first factor of this client is slow or away, and its logins have all workers that they may have; clients send again",
+		readFailed.String():                "the socket could not be read; the cause says why",
+		sendFailed.String():                "the answer could not be sent; the cause says why",
+		engineAway.String():                "Status-Server is not answered while the engine cannot be asked, so that clients go on to another server",
+		primaryAway.String():               "Status-Server is not answered while the first factor of the client cannot be asked, so that it goes on to another server",
 		overload.String():                  "more requests than workers could take; clients send again",
 
 		string(cloud.WrongCode):     "the code is wrong",
