@@ -46,9 +46,9 @@ func readReference(t *testing.T) *reference {
 
 // selectable are the properties that the driver may ask for, and filter by.
 var selectable = []string{"id", "displayName", "tenantType", "verifiedDomains", "userPrincipalName", "accountEnabled", "userType", "creationType",
-	"onPremisesSecurityIdentifier", "roleTemplateId", "serialNumber", "principalId"}
+	"onPremisesSecurityIdentifier", "roleTemplateId", "serialNumber", "principalId", "groupId", "isAssignableToRole"}
 
-var filterProperty = regexp.MustCompile(`^(\w+) (?:eq '|in \()`)
+var filterProperty = regexp.MustCompile(`^(\w+) (?:eq '|eq true$|in \()`)
 
 // index checks that a request which needs an advanced query is one
 // (concepts/aad-advanced-queries): casts, and every list of role assignments.
@@ -97,7 +97,7 @@ func (r *reference) look(method, version, path string, body []byte) {
 				fault("filters by %s", value)
 			}
 		case "$expand":
-			if value != "principal" || !strings.HasSuffix(at, "/roleEligibilityScheduleInstances") {
+			if value != "principal" || !strings.HasSuffix(strings.ToLower(at), "eligibilityscheduleinstances") {
 				fault("expands %s", value)
 			}
 		case "$top", "$count":
@@ -157,7 +157,7 @@ func (r *reference) watch(next http.RoundTripper) tripper {
 // Whatever the driver asks and writes has the names of the published reference.
 func TestRequestsAreThoseOfTheReference(t *testing.T) {
 	ref := readReference(t)
-	r := rehearse(t, engine.Assumptions{Activates: true}, time.Now, "pass=once", "limits=none")
+	r := rehearse(t, engine.Assumptions{Activates: true}, time.Now, "pass=once", "limits=none", "may-join=pilot/pilot")
 	ids := r.people(t, 3)
 	by := engine.Actor{Who: "test", Reason: "test"}
 	group, err := r.engine.AddGroup(t.Context(), by, "pilot")

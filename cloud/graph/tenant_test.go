@@ -29,9 +29,10 @@ type tenant struct {
 	devices []map[string]any
 	policy  string
 
-	eligible []map[string]any // who may take a role on
-	deleted  []string         // ids of users who can be restored
-	kind     string           // tenantType
+	eligible []map[string]any            // who may take a role on
+	joins    map[string][]map[string]any // who may join a group that can have roles, by its id
+	deleted  []string                    // ids of users who can be restored
+	kind     string                      // tenantType
 	date     func() time.Time
 	fault    func(method, path string, n int) (int, http.Header) // status 0: none; -1: the answer is lost
 	calls    map[string]int
@@ -221,6 +222,14 @@ func (x *tenant) handle(method, version, path string, body []byte) (int, any) {
 		return 200, list(all...)
 	case strings.HasPrefix(path, "/roleManagement/directory/roleEligibilityScheduleInstances"):
 		return 200, list(toAny(x.eligible)...)
+	case strings.HasPrefix(path, "/groups?"):
+		groups := []any{}
+		for id := range x.joins {
+			groups = append(groups, map[string]string{"id": id})
+		}
+		return 200, list(groups...)
+	case strings.HasPrefix(path, "/identityGovernance/"):
+		return 200, list(toAny(x.joins[strings.Trim(strings.TrimPrefix(query.Get("$filter"), "groupId eq "), "'")])...)
 	case strings.HasPrefix(path, "/directory/deletedItems/"):
 		if id, _, _ := strings.Cut(strings.TrimPrefix(path, "/directory/deletedItems/"), "?"); !slices.Contains(x.deleted, id) {
 			return failure(404, "Request_ResourceNotFound")

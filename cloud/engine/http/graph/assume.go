@@ -37,6 +37,7 @@ type Assumptions struct {
 	Pass         string        // temporary access passes: "no" (also empty), "once", "any"
 	Campaign     string        // state of the registration campaign: "default" (also empty), "enabled", "disabled"
 	Eligible     []string      // who may take a role on for a while: user principal names, and names or ids of groups
+	MayJoin      []string      // GROUP/PRINCIPAL: who may join a group for a while, which roles can be given to
 	NoPremium    bool          // the tenant has no licence for that
 	Unreadable   []string      // users whose methods are not told: UPN, or UPN/STATUS; 403
 	Federated    []string      // domains of another server: DOMAIN, or DOMAIN/BEHAVIOR as federatedIdpMfaBehavior has it
@@ -76,6 +77,7 @@ func Switches() []Switch {
 		{"pass", "no|once|any", "temporary access passes are allowed to nobody, to everybody for one use, or for any number of uses", "resources/temporaryaccesspassauthenticationmethodconfiguration: off until an administrator enables it"},
 		{"campaign", "default|enabled|disabled", "registration campaign", "resources/authenticationmethodsregistrationcampaign"},
 		{"eligible", "PRINCIPAL", "a user (UPN) or group who may take a role on for a while; may repeat", "rbacapplication-list-roleeligibilityscheduleinstances"},
+		{"may-join", "GROUP/PRINCIPAL", "a user (UPN) or group who may join a group for a while, to which roles can be given; may repeat", "privilegedaccessgroup-list-eligibilityscheduleinstances"},
 		{"premium", "yes|no", "the tenant has the licence for roles that are taken on for a while", "code AadPremiumLicenseRequired: seen in issues; for Graph itself assumed"},
 		{"unreadable", "UPN[/STATUS]", "a user whose methods are answered STATUS (403); may repeat", "microsoftgraph/msgraph-sdk-powershell issue 2602: accessDenied for some users"},
 		{"federated", "DOMAIN[/BEHAVIOR]", "a federated domain and its federatedIdpMfaBehavior; may repeat", "resources/internaldomainfederation"},
@@ -133,6 +135,11 @@ func (a *Assumptions) set(name, value string) (err error) {
 			return fmt.Errorf("it takes DOMAIN/BEHAVIOR with one of %s", strings.Join(behaviors(), ", "))
 		}
 		a.Federated = append(a.Federated, value)
+	case name == "may-join":
+		if group, who, _ := strings.Cut(value, "/"); group == "" || who == "" {
+			return fmt.Errorf("it takes GROUP/PRINCIPAL")
+		}
+		a.MayJoin = append(a.MayJoin, value)
 	case name == "premium":
 		a.NoPremium = value == "no"
 	case name == "unreadable":

@@ -12,12 +12,9 @@ import (
 // eligible lists who may take a role on for a while, each by one role
 // (api/rbacapplication-list-roleeligibilityscheduleinstances).
 func (f *Face) eligible(c *call) (answer, error) {
-	if f.assume.NoPremium {
-		return answer{}, fail(http.StatusBadRequest, "AadPremiumLicenseRequired", "The tenant needs to have Microsoft Entra ID P2 or Microsoft Entra ID Governance license.")
-	}
-	expand := c.query.Get("expand")
-	if expand != "" && expand != "principal" {
-		return answer{}, fail(http.StatusBadRequest, "Request_UnsupportedQuery", "The rehearsal expands principal only.")
+	expand, err := f.governed(c)
+	if err != nil {
+		return answer{}, err
 	}
 	all := []object{}
 	for _, name := range f.assume.Eligible {
@@ -28,12 +25,64 @@ func (f *Face) eligible(c *call) (answer, error) {
 		sum := sha256.Sum256([]byte("eligible " + id))
 		o := object{"id": asUUID(sum[:]), "principalId": id, "roleDefinitionId": globalAdministrator, "directoryScopeId": "/", "appScopeId": nil,
 			"startDateTime": "2026-01-01T00:00:00Z", "endDateTime": nil, "memberType": "Direct", "roleEligibilityScheduleId": asUUID(sum[16:])}
-		if expand != "" {
+		if expand {
 			o["principal"] = object{"@odata.type": "#" + kind, "id": id}
 		}
 		all = append(all, o)
 	}
 	return f.list(c, "roleManagement/directory/roleEligibilityScheduleInstances", slicePages(all), nil)
+}
+
+// governed tells whether principals are to be expanded, or why the tenant does not
+// govern who has roles for a while.
+func (f *Face) governed(c *call) (expand bool, err error) {
+	given := c.query.Get("expand")
+	switch {
+	case f.assume.NoPremium:
+		return false, fail(http.StatusBadRequest, "AadPremiumLicenseRequired", "The tenant needs to have Microsoft Entra ID P2 or Microsoft Entra ID Governance license.")
+	case given != "" && given != "principal":
+		return false, fail(http.StatusBadRequest, "Request_UnsupportedQuery", "The rehearsal expands principal only.")
+	}
+	return given != "", nil
+}
+
+// joiners lists who may join a group for a while, of one group or one principal
+// (api/privilegedaccessgroup-list-eligibilityscheduleinstances).
+func (f *Face) joiners(c *call) (answer, error) {
+	expand, err := f.governed(c)
+	if err != nil {
+		return answer{}, err
+	}
+	if !c.query.Has("filter") {
+		return answer{}, fail(http.StatusBadRequest, "Request_UnsupportedQuery", "$filter has to name a groupId or a principalId.")
+	}
+	asked, err := parseFilter(c.query.Get("filter"))
+	if err == nil {
+		err = asked.allowed(map[string]string{"groupid": "eq", "principalid": "eq"}, false)
+	}
+	if err != nil {
+		return answer{}, err
+	}
+	all := []object{}
+	for _, given := range f.assume.MayJoin {
+		name, who, _ := strings.Cut(given, "/")
+		g, err := f.core.FindGroup(c.ctx, name)
+		if err != nil {
+			return answer{}, err
+		}
+		id, kind, err := f.principal(c, who)
+		if err != nil {
+			return answer{}, err
+		}
+		sum := sha256.Sum256([]byte("joins " + g.ID + id))
+		o := object{"id": asUUID(sum[:]), "groupId": g.ID, "principalId": id, "accessId": "member", "memberType": "direct",
+			"startDateTime": "2026-01-01T00:00:00Z", "endDateTime": nil, "eligibilityScheduleId": asUUID(sum[16:])}
+		if expand {
+			o["principal"] = object{"@odata.type": "#" + kind, "id": id}
+		}
+		all = append(all, o)
+	}
+	return f.list(c, "identityGovernance/privilegedAccess/group/eligibilityScheduleInstances", slicePages(all), func(o object) bool { return asked.holds(folded(o)) })
 }
 
 // principal is the id and the type of a user or a group.

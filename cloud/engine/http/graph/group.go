@@ -24,8 +24,19 @@ func showGroup(g *engine.Group) object {
 		"isAssignableToRole": nil, "visibility": nil}
 }
 
+// showGroup is a group as this tenant has it.
+func (f *Face) showGroup(g *engine.Group) object {
+	o := showGroup(g)
+	for _, given := range f.assume.MayJoin {
+		if name, _, _ := strings.Cut(given, "/"); name == g.ID || strings.EqualFold(name, g.Name) {
+			o["isAssignableToRole"] = true
+		}
+	}
+	return o
+}
+
 func (f *Face) groups(c *call) (answer, error) {
-	can := map[string]string{"id": "eq in", "displayname": "eq ge le in startswith|ne endswith", "securityenabled": "eq in", "mailenabled": "eq in"}
+	can := map[string]string{"id": "eq in", "displayname": "eq ge le in startswith|ne endswith", "securityenabled": "eq in", "mailenabled": "eq in", "isassignabletorole": "eq"}
 	t, err := c.filter(can)
 	if err != nil {
 		return answer{}, err
@@ -38,7 +49,7 @@ func (f *Face) groups(c *call) (answer, error) {
 		some, err := f.core.GroupsAfter(c.ctx, after, limit)
 		entries := make([]entry, len(some))
 		for i := range some {
-			entries[i] = entry{some[i].ID, showGroup(&some[i])}
+			entries[i] = entry{some[i].ID, f.showGroup(&some[i])}
 		}
 		return entries, err
 	}
@@ -69,7 +80,8 @@ func (f *Face) group(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	o, err := c.selected(showGroup(&g), keys(showGroup(&g)), typeGroup)
+	shown := f.showGroup(&g)
+	o, err := c.selected(shown, keys(shown), typeGroup)
 	if err != nil {
 		return answer{}, err
 	}

@@ -29,6 +29,7 @@ var (
 	readMembers  = []string{permUsers, permGroups, permDirectory}
 	readRoles    = []string{permRoles, permDirectory}
 	readEligible = []string{permRoles, permEligible}
+	readJoiners  = []string{permJoiners}
 	readDomains  = []string{permDomains, permDomainsWrite, permDirectory}
 	readRollout  = []string{permDirectory, permDirectoryAll}
 	writeRollout = []string{permDirectoryAll}
@@ -124,6 +125,7 @@ func routes() []route {
 		{get, "directoryRoles", false, readRoles, 0, (*Face).directoryRoles},
 		{get, "roleManagement/directory/transitiveRoleAssignments", true, readRoles, 0, (*Face).roleAssignments},
 		{get, "roleManagement/directory/roleEligibilityScheduleInstances", false, readEligible, 0, (*Face).eligible},
+		{get, "identityGovernance/privilegedAccess/group/eligibilityScheduleInstances", false, readJoiners, 0, (*Face).joiners},
 		{get, "directory/deletedItems/*", false, readUsers, 0, (*Face).deleted},
 
 		{get, "reports/authenticationMethods/userRegistrationDetails", false, []string{permAudit}, 0, (*Face).registrations},

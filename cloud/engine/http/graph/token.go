@@ -35,6 +35,7 @@ const (
 	permDirectory    = "Directory.Read.All"
 	permRoles        = "RoleManagement.Read.Directory"
 	permEligible     = "RoleEligibilitySchedule.Read.Directory"
+	permJoiners      = "PrivilegedEligibilitySchedule.Read.AzureADGroup"
 	permOrganization = "Organization.Read.All"
 	permAudit        = "AuditLog.Read.All"
 	permDomains      = "Domain.Read.All"
@@ -47,7 +48,7 @@ func (f *Face) permissions(role engine.Role) []string {
 	var all []string
 	switch role {
 	case engine.RoleMigrate:
-		all = []string{permMethods, permPolicy, permUsers, permGroups, permRoles, permAudit, permDomains, permOrganization}
+		all = []string{permMethods, permPolicy, permUsers, permGroups, permRoles, permJoiners, permAudit, permDomains, permOrganization}
 	case engine.RoleAdmin: // who changes the tenant itself, by hand
 		all = []string{permMethods, permPolicy, permUsers, permGroups, permRoles, permAudit, permDomainsWrite, permDirectoryAll}
 	case engine.RoleAuditor:
