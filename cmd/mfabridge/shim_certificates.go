@@ -94,12 +94,13 @@ func (p *program) warnOfCertificates(conf *config.Config, log *slog.Logger) {
 }
 
 // newCertificates refuses certificates that nobody takes now, and that were not
-// there before.
+// there before, wherever.
 func (p *program) newCertificates(before, next *config.Config) error {
 	old, now := certificatesOf(before), certificatesOf(next)
 	var problems []error
 	for _, at := range slices.Sorted(maps.Keys(now)) {
-		if c, had := old[at]; !had || !bytes.Equal(c.Leaf.Raw, now[at].Leaf.Raw) {
+		had := slices.ContainsFunc(slices.Collect(maps.Values(old)), func(c tls.Certificate) bool { return bytes.Equal(c.Leaf.Raw, now[at].Leaf.Raw) })
+		if !had {
 			problems = append(problems, p.outOfDate(at, now[at]))
 		}
 	}

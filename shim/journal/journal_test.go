@@ -104,6 +104,23 @@ func TestRestartsTakeNoHistoryAway(t *testing.T) {
 	}
 }
 
+// But it does not fill the folder with files, however little is in each.
+func TestRestartsLeaveSoManyFiles(t *testing.T) {
+	dir := t.TempDir()
+	for n := range 140 {
+		j := open(t, journal.Options{Folder: dir, MaxFile: 1 << 20, Keep: 2})
+		if _, err := fmt.Fprintf(j, "{\"n\":%3d}\n", n); err != nil {
+			t.Fatal(err)
+		}
+		if err := j.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := all(t, dir); len(got) != 128 || got[0] != `{"n": 12}` || got[127] != `{"n":139}` {
+		t.Errorf("%d lines are left, from %q to %q", len(got), got[0], got[len(got)-1])
+	}
+}
+
 func TestAClockThatGoesBackLosesNothing(t *testing.T) {
 	dir, now := t.TempDir(), time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC)
 	j := open(t, journal.Options{Folder: dir, MaxFile: 20, Keep: 2, Now: func() time.Time { return now }})
