@@ -175,7 +175,7 @@ type methodForm struct {
 	Value     json.RawMessage `json:"value"`
 	Confirmed *bool           `json:"confirmed,omitempty"` // of an email address: a code may go there
 	SignIn    bool            `json:"sign_in,omitempty"`   // of a mobile: the user signs in with it, and it is no second factor
-	Until     *time.Time      `json:"until,omitempty"`     // of an authenticator: when its invitation ends
+	Until     *time.Time      `json:"until,omitempty"`     // of an authenticator of one who is shown: when its invitation ends
 }
 
 func formOf(u cloud.User) (userForm, error) {
@@ -207,11 +207,7 @@ func formOf(u cloud.User) (userForm, error) {
 		errs = append(errs, add(as, u.Value(m, "", cloud.Value{})))
 	}
 	for _, a := range u.Authenticators {
-		as := methodForm{Method: cloud.Authenticator, ID: a.ID}
-		if !a.Until.IsZero() {
-			as.Until = &a.Until
-		}
-		errs = append(errs, add(as, cloud.Value{State: a.State}))
+		errs = append(errs, add(methodForm{Method: cloud.Authenticator, ID: a.ID}, cloud.Value{State: a.State}))
 	}
 	for i := range u.OATH {
 		errs = append(errs, add(methodForm{Method: u.OATH[i].Method, ID: u.OATH[i].ID}, cloud.Value{OATH: &u.OATH[i].OATH}))
@@ -255,6 +251,12 @@ func (p *program) userJSON(u cloud.User, authenticators *[]authenticatorForm, wa
 		return err
 	}
 	form.Authenticators = authenticators
+	for _, a := range u.Authenticators {
+		i := slices.IndexFunc(form.Methods, func(m methodForm) bool { return m.Method == cloud.Authenticator && m.ID == a.ID })
+		if i >= 0 && authenticators != nil && !a.Until.IsZero() {
+			form.Methods[i].Until = &a.Until
+		}
+	}
 	if waits != nil {
 		form.Bypass = &bypassForm{waits.Until, waits.App, waits.By}
 	}
