@@ -59,7 +59,7 @@ func await(t testing.TB, is func() bool, orElse func() string) {
 // child returns the program as a process of its own.
 func child(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, os.Args[0], args...)
-	cmd.Env = append(os.Environ(), runMain+"=1")
+	cmd.Env = append(os.Environ(), runMain+"=1", "TERM=xterm")
 	return cmd
 }
 

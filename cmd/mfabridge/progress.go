@@ -33,7 +33,7 @@ type progress struct {
 
 func (p *program) progress(what string, total int64) *progress {
 	g := &progress{out: p.err, what: what, total: total, now: p.now, every: p.every, last: p.now()}
-	if isTerminal(p.err) {
+	if moves(p.err) {
 		size := total
 		if size == 0 {
 			size = -1

@@ -155,7 +155,7 @@ func (p *program) documented(commands []*cli.Command) []*cli.Command {
 }
 
 func (p *program) before(c *cli.Context) error {
-	p.color = !c.Bool("no-color") && os.Getenv("NO_COLOR") == "" && isTerminal(p.out)
+	p.color = !c.Bool("no-color") && os.Getenv("NO_COLOR") == "" && moves(p.out)
 	return nil
 }
 
@@ -232,6 +232,10 @@ func isTerminal(w any) bool {
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }
+
+// moves reports whether w is a terminal on which more can be done than write
+// line below line.
+func moves(w any) bool { return isTerminal(w) && os.Getenv("TERM") != "dumb" }
 
 func version() string {
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {

@@ -194,3 +194,31 @@ func TestInterruptWhereASecretIsAskedFor(t *testing.T) {
 		t.Errorf("exit code %d, typed text is shown: %v, said %q", code, again, text)
 	}
 }
+
+// A terminal that can do no more than write lines, as that of an editor, gets no
+// escape sequences: neither colours nor a bar.
+func TestDumbTerminal(t *testing.T) {
+	s := planned(t)
+	for kind, drawn := range map[string]bool{"xterm": true, "dumb": false} {
+		screen, shown := terminal(t)
+		cmd := child(t.Context(), "show", s.plan)
+		cmd.Env = append(cmd.Env, "TERM="+kind)
+		cmd.Stdout, cmd.Stderr = screen, screen
+		if err := cmd.Run(); err != nil {
+			t.Fatal(err)
+		}
+		if text := shown(); strings.Contains(text, "\x1b") != drawn || !strings.Contains(text, "outlook") {
+			t.Errorf("%s: %q", kind, text)
+		}
+	}
+	screen, shown := terminal(t)
+	cmd := child(t.Context(), "apply", s.plan)
+	cmd.Env = append(cmd.Env, "TERM=dumb")
+	cmd.Stdout, cmd.Stderr = screen, screen
+	if err := cmd.Run(); err != nil {
+		t.Fatal(err)
+	}
+	if text := shown(); strings.Contains(text, "\x1b") || !strings.Contains(text, " done, 0 failed") {
+		t.Errorf("%q", text)
+	}
+}
