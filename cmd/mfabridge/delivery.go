@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"strings"
 	"sync"
@@ -102,8 +101,5 @@ func (d *delivery) halt() {
 // Close gives back what was opened, but for the outbox.
 func (d *delivery) Close() error {
 	d.halt()
-	if d.channels == nil {
-		return nil
-	}
-	return errors.Join(d.channels.Close())
+	return d.channels.Close()
 }

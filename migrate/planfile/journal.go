@@ -186,7 +186,7 @@ func (j *Journal) connect(p *Plan, path string, setup ...string) error {
 		return err
 	}
 	j.db.limit(maxCell)
-	if err := checkFormat(j.db, "it", journalSchema[:]); err != nil {
+	if err := checkFormat(j.db, journalSchema[:]); err != nil {
 		return err
 	}
 	about, err := j.db.texts(`SELECT name, value FROM about`)

@@ -132,14 +132,14 @@ func (p *Plan) connect() (*db, error) {
 		return nil, err
 	}
 	d.limit(maxCell)
-	if err := checkFormat(d, "it", schema[:]); err != nil {
+	if err := checkFormat(d, schema[:]); err != nil {
 		return nil, errors.Join(err, d.close())
 	}
 	return d, nil
 }
 
 // checkFormat checks whose database this is, which version, and the schema.
-func checkFormat(d *db, what string, want []string) error {
+func checkFormat(d *db, want []string) error {
 	id, err := d.number(`PRAGMA application_id`)
 	if err != nil {
 		return err
@@ -152,7 +152,7 @@ func checkFormat(d *db, what string, want []string) error {
 		return err
 	}
 	if version > Version {
-		return tooNew(what, version)
+		return tooNew("it", version)
 	}
 	if version != Version {
 		return fmt.Errorf("it has the unknown format %d", version)
