@@ -62,6 +62,47 @@ func TestSomebodyComesInBetweenTwoChanges(t *testing.T) {
 	}
 }
 
+// Who cannot be looked at again before the second change, or is not there any
+// more, gets no second change.
+func TestNobodyCanLookBetweenTwoChanges(t *testing.T) {
+	for name, c := range map[string]struct {
+		meanwhile func(x *tenant)
+		status    int // of looking again
+		want      string
+	}{
+		"refused":        {nil, 403, "done, failed denied"},
+		"the user alone": {nil, 409, "done, failed conflict"},
+		"deleted":        {func(x *tenant) { delete(x.people, adaID) }, 0, "done, failed not found"},
+		"as before":      {nil, 0, "done, done"},
+	} {
+		x := newTenant(t)
+		ada, now, slow := x.people[adaID], time.Now(), false
+		x.fault = func(method, path string, _ int) (int, http.Header) {
+			switch {
+			case slow && c.status != 0 && (c.status == 403 || strings.Contains(path, adaID)) && (method == "GET" || strings.Contains(path, "checkMember")):
+				return c.status, nil
+			case method == "PATCH" && strings.Contains(path, "signInPreferences"):
+				now, slow = now.Add(5*time.Minute), true // the answer takes its time
+			}
+			return 0, nil
+		}
+		d := x.open(func(o *graph.Options) {
+			o.Now = func() time.Time { return now }
+			o.Transport = mutate(x, func(r *http.Request, body []byte) (*http.Response, error) {
+				resp, err := x.RoundTrip(r)
+				if slow && c.meanwhile != nil {
+					c.meanwhile(x)
+				}
+				return resp, err
+			})
+		})
+		got := outcomes(d.Write(t.Context(), []cloud.Change{change(adaID, cloud.Set, cloud.DefaultMethod, "", "sms"), change(adaID, cloud.Add, cloud.Email, "", "ada@home.example")}))
+		if got != c.want || (ada.email != "") != (name == "as before") {
+			t.Errorf("%s: %s, the user has %q", name, got, ada.email)
+		}
+	}
+}
+
 // Of several items of a batch that say when to come back the longest counts.
 func TestTheLongestWaitCounts(t *testing.T) {
 	x := newTenant(t)

@@ -76,6 +76,24 @@ func TestRemovalOfAppsAndSoftwareTokens(t *testing.T) {
 	}
 }
 
+// What is to be another app or software token is not taken away for it.
+func TestAppsAndSoftwareTokensAreNotChanged(t *testing.T) {
+	soft := func(name string) cloud.Value {
+		return cloud.Value{OATH: &cloud.OATH{Name: name, Serial: "s1", Algorithm: cloud.SHA1, Digits: 6, Period: 30}}
+	}
+	for _, c := range []cloud.Change{
+		{User: adaID, Op: cloud.Update, Method: cloud.Authenticator, ID: "a1", Before: cloud.Value{State: "active"}, After: cloud.Value{State: "invited"}},
+		{User: adaID, Op: cloud.Update, Method: cloud.SoftwareOATH, ID: "s1", Before: soft(""), After: soft("renamed")},
+	} {
+		x := newTenant(t)
+		ada := x.people[adaID]
+		ada.apps, ada.software = []string{"a1"}, []string{"s1"}
+		if got := outcomes(x.open().Write(t.Context(), []cloud.Change{c})); got != "failed unsupported" || len(ada.apps) != 1 || len(ada.software) != 1 {
+			t.Errorf("%s: %s, the user has %v and %v", c.Method, got, ada.apps, ada.software)
+		}
+	}
+}
+
 // A token of the inventory is taken for the user's only where it says so: one
 // that is in use and whose user it does not tell is somebody's.
 func TestTokenThatIsInUse(t *testing.T) {
@@ -160,6 +178,22 @@ func TestAssignmentThatFails(t *testing.T) {
 		if got != c.want || len(x.devices) != c.devices || c.sent > 0 && x.calls[assign] != c.sent {
 			t.Errorf("%s: %s after %d requests, %v", name, got, x.calls[assign], x.devices)
 		}
+	}
+}
+
+// A token that somebody else gets while it is being assigned is theirs.
+func TestTokenThatAnotherGetsMeanwhile(t *testing.T) {
+	x := newTenant(t)
+	x.devices = []map[string]any{{"id": "device-1", "serialNumber": "CT-1", "status": "available"}}
+	x.fault = func(method, path string, _ int) (int, http.Header) {
+		if method == "POST" && strings.HasSuffix(path, "/hardwareOathMethods") {
+			x.devices[0]["status"], x.devices[0]["assignedTo"] = "assigned", map[string]string{"id": bobID}
+			return 409, nil
+		}
+		return 0, nil
+	}
+	if got := outcomes(x.open().Write(t.Context(), []cloud.Change{addToken(token("CT-1"))})); got != "failed conflict" || len(x.devices) != 1 {
+		t.Errorf("%s, %v", got, x.devices)
 	}
 }
 
