@@ -74,58 +74,65 @@ func compose(rules config.ReplyRules, passed []byte, groups []string) ([]byte, e
 	if rules.PassAll && len(mine) == 0 && len(rules.Static) == 0 {
 		return passed, nil
 	}
-	var out []byte
-	set := make(map[dictionary.Key]bool)
-	seen := make(map[string]bool)
-	add := func(attributes []byte, may func([]dictionary.Key, bool) bool) error {
-		for rest := attributes; len(rest) > 0; rest = rest[rest[1]:] {
-			if len(rest) < 2 || rest[1] < 2 || int(rest[1]) > len(rest) {
-				return &cloud.Error{Kind: cloud.Invalid, Message: "attributes of a reply are malformed"}
-			}
-			one := rest[:rest[1]]
-			if keys, ok := dictionary.Keys(one[0], one[2:]); may(keys, ok) && !seen[string(one)] {
-				seen[string(one)] = true
-				out = append(out, one...)
-			}
-		}
-		return nil
-	}
-	// From the strongest to the weakest; what one sets the next leaves alone.
-	var sources [][]byte
+	c := composition{seen: make(map[string]bool), set: make(map[dictionary.Key]bool)}
 	for _, name := range slices.Sorted(maps.Keys(mine)) {
-		sources = append(sources, rules.Groups[name])
-	}
-	everything := func([]dictionary.Key, bool) bool { return true }
-	free := func(keys []dictionary.Key, _ bool) bool {
-		return !slices.ContainsFunc(keys, func(k dictionary.Key) bool { return set[k] })
-	}
-	passes := func(keys []dictionary.Key, ok bool) bool {
-		named := ok && !slices.ContainsFunc(keys, func(k dictionary.Key) bool { return !rules.Pass[k] })
-		return (rules.PassAll || named) && free(keys, ok)
-	}
-	for _, step := range []struct {
-		sources [][]byte
-		may     func([]dictionary.Key, bool) bool
-	}{{sources, everything}, {[][]byte{rules.Static}, free}, {[][]byte{passed}, passes}} {
-		for _, attributes := range step.sources {
-			if err := add(attributes, step.may); err != nil {
-				return nil, err
-			}
+		if err := c.add(rules.Groups[name], func([]dictionary.Key, bool) bool { return true }); err != nil {
+			return nil, err
 		}
-		note(set, out)
 	}
-	if len(out) > radius.MaxLength {
-		return nil, &cloud.Error{Kind: cloud.Invalid, Message: fmt.Sprintf("attributes of a reply have %d octets", len(out))}
+	c.settle()
+	if err := c.add(rules.Static, c.free); err != nil {
+		return nil, err
 	}
-	return out, nil
+	c.settle()
+	mayPass := func(keys []dictionary.Key, known bool) bool {
+		named := known && !slices.ContainsFunc(keys, func(k dictionary.Key) bool { return !rules.Pass[k] })
+		return (rules.PassAll || named) && c.free(keys, known)
+	}
+	if err := c.add(passed, mayPass); err != nil {
+		return nil, err
+	}
+	if len(c.out) > radius.MaxLength {
+		return nil, &cloud.Error{Kind: cloud.Invalid, Message: fmt.Sprintf("attributes of a reply have %d octets", len(c.out))}
+	}
+	return c.out, nil
 }
 
-// note enters which attributes are there.
-func note(set map[dictionary.Key]bool, attributes []byte) {
+// composition is a reply in the making, from the strongest source of attributes
+// to the weakest.
+type composition struct {
+	out  []byte
+	seen map[string]bool         // attributes that are in out
+	set  map[dictionary.Key]bool // what stronger sources have set, and weaker ones leave alone
+}
+
+// add adds those attributes of a source that may be there. known is false for
+// one of which the dictionary cannot tell the keys.
+func (c *composition) add(attributes []byte, may func(keys []dictionary.Key, known bool) bool) error {
 	for rest := attributes; len(rest) > 0; rest = rest[rest[1]:] {
+		if len(rest) < 2 || rest[1] < 2 || int(rest[1]) > len(rest) {
+			return &cloud.Error{Kind: cloud.Invalid, Message: "attributes of a reply are malformed"}
+		}
+		one := rest[:rest[1]]
+		if keys, known := dictionary.Keys(one[0], one[2:]); may(keys, known) && !c.seen[string(one)] {
+			c.seen[string(one)] = true
+			c.out = append(c.out, one...)
+		}
+	}
+	return nil
+}
+
+// free tells whether no stronger source has set any of these.
+func (c *composition) free(keys []dictionary.Key, _ bool) bool {
+	return !slices.ContainsFunc(keys, func(k dictionary.Key) bool { return c.set[k] })
+}
+
+// settle ends what sources of one strength say: what is there now is set.
+func (c *composition) settle() {
+	for rest := c.out; len(rest) > 0; rest = rest[rest[1]:] {
 		keys, _ := dictionary.Keys(rest[0], rest[2:rest[1]])
 		for _, k := range keys {
-			set[k] = true
+			c.set[k] = true
 		}
 	}
 }
