@@ -136,7 +136,7 @@ func TestShimServesItsEngine(t *testing.T) {
 func TestShimCheckTriesTheListenersOfItsEngine(t *testing.T) {
 	m := moved(t)
 	m.write(t, "vpn.secret", sharedSecret)
-	taken, err := net.Listen("tcp4", "127.0.0.1:0")
+	taken, err := net.Listen("tcp4", "127.0.0.1:"+peer.FreePort(t)) // nobody else has it when it is free again
 	if err != nil {
 		t.Fatal(err)
 	}
