@@ -23,7 +23,7 @@ import (
 // else: WhatsApp, calls and pushes go on, through the interface of an engine in a
 // process of its own.
 func TestSlowProviderHoldsNobodyElse(t *testing.T) {
-	const many, places, bearable = 160, 128, 5 * time.Second // which hang for 6
+	const many, places, bearable = 40, 16, 5 * time.Second // which hang for 6
 	var hanging, chats, calls atomic.Int64
 	provider := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
@@ -54,6 +54,7 @@ listeners:
   pages: {listen: "127.0.0.1:0", tls: {cert: engine.crt, key: engine.key}}
 channels:
   text:
+    at_once: 16
     providers: [{name: sms, mode: live, http: {profile: json, url: "%[1]s/sms", vars: {from: Contoso}, bearer: "file:word", timeout: 6s, at_once: 500, ca: provider.pem, allow_private: true}}]
   whatsapp:
     providers: [{name: wa, mode: live, whatsapp: {url: "%[1]s/v23.0", number: "1066", template: code, token: "file:word", ca: provider.pem, allow_private: true}}]
