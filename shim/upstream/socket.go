@@ -78,15 +78,14 @@ func (h *home) reserve(ctx context.Context, w *call) (*socket, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s cannot be reached: %w", h.Address, err)
 	}
-	s := &socket{conn: conn}
-	s.take(w)
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.closed() {
-		s.retire()
-		s.release(w)
-		return nil, h.gone()
+	if s, err := h.vacant(w); s != nil || err != nil {
+		_ = conn.Close() // who asked at the same moment has opened one, or there is nothing to ask any more
+		return s, err
 	}
+	s := &socket{conn: conn}
+	s.take(w)
 	h.sockets = append(slices.DeleteFunc(h.sockets, (*socket).isRetired), s)
 	h.beside.Go(func() { h.read(s) })
 	return s, nil
@@ -96,6 +95,11 @@ func (h *home) reserve(ctx context.Context, w *call) (*socket, error) {
 func (h *home) open(w *call) (*socket, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	return h.vacant(w)
+}
+
+// vacant is open for who holds mu.
+func (h *home) vacant(w *call) (*socket, error) {
 	if h.closed() {
 		return nil, h.gone()
 	}
