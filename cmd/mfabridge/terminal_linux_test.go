@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"os"
+	"os/signal"
 	"regexp"
 	"strings"
 	"sync"
@@ -119,6 +120,9 @@ func (m mixed) goesOnFrom(t *testing.T) {
 // The first Ctrl-C waits for the batch that is being written, however long
 // that takes; the second ends the process at once, and costs nothing.
 func TestSecondInterruptEndsAtOnce(t *testing.T) {
+	heard := make(chan os.Signal, 1)
+	signal.Notify(heard, os.Interrupt) // what is ignored here, as in a script's background, the process would ignore too
+	defer signal.Stop(heard)
 	m := mixedStore(t)
 	m.reset(t)
 	cmd := child(t.Context(), "apply", m.plan, "--format", "json", "--rehearse-faults", "slow@2:1h")
