@@ -52,6 +52,33 @@ func TestPolicyForbidsActivation(t *testing.T) {
 	}
 }
 
+// A code opens an invitation that is there and not over, and nothing else: no
+// authenticator that the user has.
+func TestWhatACodeOpens(t *testing.T) {
+	h := build(t)
+	id := h.user(t, 1)
+	a := h.enrolled(t, id, "phone")
+	opens := func() cloud.Reason {
+		t.Helper()
+		_, word := h.pass(t, id, true)
+		_, err := h.ProvePass(t.Context(), h.read(t, id).UPN, word, engine.ForActivation, cloud.Client{Station: "home"})
+		return refusedAs(err)
+	}
+	if got := opens(); got != cloud.NoInvitation {
+		t.Errorf("an authenticator of the user's: %q", got)
+	}
+	h.invite(t, id)
+	h.Advance(15 * 24 * time.Hour)
+	if got := opens(); got != cloud.NoInvitation {
+		t.Errorf("an invitation that is over: %q", got)
+	}
+	if c := h.ask(t, id, nil); c.Method != cloud.Push {
+		t.Errorf("the authenticator is as it was: %+v", c)
+	} else if d, err := h.Press(t.Context(), a.answer(t, c.ID, engine.PushApprove, "", h.Now())); err != nil || d.State != cloud.Approved {
+		t.Errorf("approved by it: %+v, %v", d, err)
+	}
+}
+
 // An authenticator brings no generator where the policy forbids those.
 func TestActivationWithoutCodes(t *testing.T) {
 	h := build(t)
