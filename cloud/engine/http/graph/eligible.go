@@ -56,10 +56,7 @@ func (f *Face) joiners(c *call) (answer, error) {
 	if !c.query.Has("filter") {
 		return answer{}, fail(http.StatusBadRequest, "Request_UnsupportedQuery", "$filter has to name a groupId or a principalId.")
 	}
-	asked, err := parseFilter(c.query.Get("filter"))
-	if err == nil {
-		err = asked.allowed(map[string]string{"groupid": "eq", "principalid": "eq"}, false)
-	}
+	asked, err := c.asked(map[string]string{"groupid": "eq", "principalid": "eq"}, false)
 	if err != nil {
 		return answer{}, err
 	}

@@ -75,11 +75,17 @@ func (c *call) filter(can map[string]string) (*test, error) {
 	if !c.query.Has("filter") {
 		return nil, nil
 	}
+	return c.asked(can, c.advanced())
+}
+
+// asked reads a $filter that is there, of properties with the operators that
+// each can have.
+func (c *call) asked(can map[string]string, advanced bool) (*test, error) {
 	t, err := parseFilter(c.query.Get("filter"))
 	if err != nil {
 		return nil, err
 	}
-	return t, t.allowed(can, c.advanced())
+	return t, t.allowed(can, advanced)
 }
 
 func (f *Face) users(c *call) (answer, error) {
