@@ -70,7 +70,7 @@ func (e *Engine) SpendCodes(t testing.TB, channel string, most int, of func(i in
 	err := e.store.Update(t.Context(), func(tx Tx) error {
 		for n = 0; n < most; n++ {
 			to, from := of(n)
-			say, err := e.spendIn(tx, channel, to, NativeClient{Address: from}, true)
+			say, err := e.spendIn(tx, channel, to, NativeClient{Address: from})
 			if err != nil || say != "" {
 				return err
 			}

@@ -6,6 +6,7 @@ import (
 	"crypto/subtle"
 	"fmt"
 	"math/big"
+	"strconv"
 	"strings"
 	"time"
 
@@ -56,9 +57,17 @@ type posting struct {
 	to      string
 	step    Step // that follows
 	client  NativeClient
-	proven  bool // a first factor was
-	nobody  bool // nothing is sent: nobody is to learn that there is no such user
+	hides   bool // nothing is proven, and nobody is to learn who there is: the answer is the same where nothing is sent
+	nobody  bool // there is no such user: nothing is sent
 	notice  string
+}
+
+// typed is what whoever asks has typed, by which is counted what they are told.
+func (p *posting) typed() string {
+	if p.hides {
+		return p.f.Name
+	}
+	return p.to
 }
 
 // post sends a code, and ends the one before.
@@ -79,18 +88,18 @@ func (e *Engine) post(ctx context.Context, p posting) (Flow, Asked, error) {
 	now := e.now()
 	next := p.f.on(p.step, now)
 	var say string
+	withheld := false
 	err = e.store.Update(ctx, func(tx Tx) error {
 		st, err := flowAt(tx, &p.f)
 		if err != nil {
 			return err
 		}
-		if say, err = e.spendIn(tx, p.channel, p.to, p.client, p.proven); say != "" || err != nil {
+		if say, withheld, err = e.mayPost(tx, &p, now); say != "" || err != nil {
 			return err
 		}
-		if say, err = e.mayText(tx, e.quotasOf(&p, now), now); say != "" || err != nil {
-			return err
+		if !withheld {
+			st.Code, st.Tries, st.Until = e.sentMAC(cloud.ChallengeID(slipFlow+p.f.ID), p.to, []byte(code)), nativeTries, now.UTC().Add(waitText)
 		}
-		st.Code, st.Tries, st.Until = e.sentMAC(cloud.ChallengeID(slipFlow+p.f.ID), p.to, []byte(code)), nativeTries, now.UTC().Add(waitText)
 		return putFlow(tx, &next, st)
 	})
 	switch {
@@ -100,7 +109,7 @@ func (e *Engine) post(ctx context.Context, p posting) (Flow, Asked, error) {
 		return p.f, asked, refuseAs(RefusedReputation)
 	case say != "":
 		return p.f, asked, &cloud.Error{Kind: cloud.Throttled, Message: say, RetryAfter: time.Minute}
-	case p.nobody:
+	case p.nobody, withheld:
 		return next, asked, nil
 	}
 	m := e.letter(&p, way, code)
@@ -112,10 +121,36 @@ func (e *Engine) post(ctx context.Context, p posting) (Flow, Asked, error) {
 	return next, asked, nil
 }
 
+// mayPost counts a posting, or says what whoever asks is told instead. Where
+// nobody is to learn who there is, that depends on what was typed and from where
+// alone; beyond what a user or a mailbox may get nothing is sent, and it is not
+// told: withheld.
+func (e *Engine) mayPost(tx Tx, p *posting, now time.Time) (say string, withheld bool, err error) {
+	from := place(cloud.Client{Address: p.client.Address})
+	if say, err = e.spendIn(tx, p.channel, p.typed()+"\x00"+from, p.client); say != "" || err != nil {
+		return say, false, err
+	}
+	if !p.hides {
+		say, err = e.mayText(tx, e.quotasOf(p, from, now), now)
+		return say, false, err
+	}
+	window := "mh" + strconv.FormatInt(now.Unix()/3600, 10) + " " + from
+	asked := quota{counter: Counter{User: "?" + digest("native-asked/"+Fold(p.typed())), Way: wayTexts, Place: window}, limit: e.limits.Texts.Unproven, say: sayMails}
+	if say, err = e.mayText(tx, []quota{asked}, now); say != "" || err != nil || p.nobody {
+		return say, false, err
+	}
+	quiet, err := e.mayText(tx, e.quotasOf(p, from, now), now)
+	if p.app.Reveal {
+		return quiet, false, err
+	}
+	return "", quiet != "", err
+}
+
 // quotasOf are the limits on texts and mails that a posting counts in. Who is
-// nobody yet counts by the number or address.
-func (e *Engine) quotasOf(p *posting, now time.Time) []quota {
-	user, from := p.f.User, place(cloud.Client{Address: p.client.Address})
+// nobody yet counts by the number or address. Of what one may get at all half is
+// left to whoever has it: that it is theirs is still to be proven.
+func (e *Engine) quotasOf(p *posting, from string, now time.Time) (all []quota) {
+	user := p.f.User
 	if user == "" {
 		to := dialled(p.to)
 		if p.channel == channelMail {
@@ -124,9 +159,18 @@ func (e *Engine) quotasOf(p *posting, now time.Time) []quota {
 		user = cloud.UserID("?" + digest("native/"+Fold(to)))
 	}
 	if p.channel == channelMail {
-		return e.mailQuotas(user, p.to, from, p.proven, now)
+		all = e.mailQuotas(user, p.to, from, false, now)
+	} else {
+		all = e.quotas(user, p.to, from, false, now)
 	}
-	return e.quotas(user, p.to, from, p.proven, now)
+	for _, q := range all {
+		if strings.HasPrefix(q.counter.User, "#") {
+			q.counter.Place += " posted"
+			q.limit = max(1, q.limit/2)
+			all = append(all, q)
+		}
+	}
+	return all
 }
 
 // letter is the message of a posting.

@@ -101,7 +101,7 @@ func (e *Engine) AskEnrol(ctx context.Context, app NativeApp, f Flow, channel, t
 		if f.Mail && Fold(target) == Fold(e.confirmedMail(u)) {
 			return f.on(AtKnown, e.now()), Asked{Known: true, Channel: channel, Label: maskMail(target)}, nil
 		}
-		return e.post(ctx, posting{app: &app, f: f, channel: channel, to: target, step: AtEnrolling, client: client, proven: true})
+		return e.post(ctx, posting{app: &app, f: f, channel: channel, to: target, step: AtEnrolling, client: client})
 	}
 	if f.Target = plainNumber(target); f.Target == "" {
 		return f, Asked{}, refuseAs(RefusedTarget)
@@ -109,7 +109,7 @@ func (e *Engine) AskEnrol(ctx context.Context, app NativeApp, f Flow, channel, t
 	if !app.TextsTo(f.Target) {
 		return f, Asked{}, refuseAs(RefusedRegion)
 	}
-	return e.post(ctx, posting{app: &app, f: f, channel: channel, to: f.Target, step: AtEnrolling, client: client, proven: true})
+	return e.post(ctx, posting{app: &app, f: f, channel: channel, to: f.Target, step: AtEnrolling, client: client})
 }
 
 // AnswerEnrol takes the code: the number or address is the user's from then on.

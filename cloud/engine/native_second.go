@@ -108,7 +108,7 @@ func (e *Engine) AskSecond(ctx context.Context, app NativeApp, f Flow, id string
 		return f, Asked{}, asError(err)
 	}
 	asked := Asked{Channel: m.Channel, Label: m.Label, Digits: sentDigits}
-	if asked.Redirect, err = e.spendCodes(ctx, m.Channel, to, client, true); err != nil || asked.Redirect != "" {
+	if asked.Redirect, err = e.spendCodes(ctx, m.Channel, to, client); err != nil || asked.Redirect != "" {
 		return f, asked, err
 	}
 	if err := e.dropCode(ctx, &f); err != nil {
@@ -143,19 +143,20 @@ var codeLimits = []struct {
 	{"all", 15 * time.Minute, 500}, {"all", time.Hour, 1500}, {"all", 24 * time.Hour, 5000},
 }
 
-// spendCodes counts one more code, or says what people are told instead. proven:
-// whoever asks has proven a first factor. Who has not uses codes of an address
-// up for the place that asks, and for nobody else; what all places may have sent
-// to one address is for [Engine.mailQuotas] to say.
-func (e *Engine) spendCodes(ctx context.Context, channel, to string, client NativeClient, proven bool) (say string, err error) {
+// spendCodes counts one more code, or says what people are told instead. by is
+// whom it counts for: a number or address, and beside it the place that asks
+// where no first factor was proven, since who has not uses codes of an address up
+// for the place that asks, and for nobody else. What all places may have sent to
+// one address is for [Engine.mailQuotas] to say.
+func (e *Engine) spendCodes(ctx context.Context, channel, by string, client NativeClient) (say string, err error) {
 	err = e.store.Update(ctx, func(tx Tx) error {
-		say, err = e.spendIn(tx, channel, to, client, proven)
+		say, err = e.spendIn(tx, channel, by, client)
 		return err
 	})
 	return say, asError(err)
 }
 
-func (e *Engine) spendIn(tx Tx, channel, to string, client NativeClient, proven bool) (say string, err error) {
+func (e *Engine) spendIn(tx Tx, channel, by string, client NativeClient) (say string, err error) {
 	now := e.now()
 	var spent []Slip
 	for _, l := range codeLimits {
@@ -167,11 +168,7 @@ func (e *Engine) spendIn(tx Tx, channel, to string, client NativeClient, proven 
 		case "ip":
 			of = "ip/" + place(cloud.Client{Address: client.Address})
 		case "to":
-			of = Fold(to)
-			if !proven {
-				of += "\x00" + place(cloud.Client{Address: client.Address})
-			}
-			of = "to/" + digest(string(e.sentMAC("native-to", of, nil)))
+			of = "to/" + digest(string(e.sentMAC("native-to", Fold(by), nil)))
 		}
 		window := now.Unix() / int64(l.window/time.Second)
 		id := fmt.Sprintf("codes/%s/%d/%d/%s", channel, int(l.window/time.Minute), window, of)

@@ -106,7 +106,7 @@ func (e *Engine) AskFirst(ctx context.Context, app NativeApp, f Flow, client Nat
 	before := f
 	f.Challenge = ""
 	next := f.on(AtCode, e.now())
-	said, err := e.spendCodes(ctx, channelMail, f.Name, client, false)
+	said, err := e.spendCodes(ctx, channelMail, f.Name+"\x00"+place(client.as(&app)), client)
 	if err != nil || said != "" || f.User == "" { // nobody is to learn that there is no such user
 		return next, asked, err
 	}

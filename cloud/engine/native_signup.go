@@ -99,7 +99,7 @@ func (a *NativeApp) takes(attributes map[string]string) error {
 // AskSignUp sends the code that proves the address. Where there is an account
 // already its owner is told so, and nobody else.
 func (e *Engine) AskSignUp(ctx context.Context, app NativeApp, f Flow, client NativeClient) (Flow, Asked, error) {
-	p := posting{app: &app, f: f, channel: channelMail, to: f.Name, step: AtSignCode, client: client}
+	p := posting{app: &app, f: f, channel: channelMail, to: f.Name, step: AtSignCode, client: client, hides: true}
 	if f.Want == wantTaken {
 		p.notice = "Somebody tried to make an account at " + app.Name + " with this address, which has one already. Sign in with it, or ignore this message."
 	}
