@@ -128,10 +128,7 @@ func (e *Engine) checkpoint(ctx context.Context) (made []Checkpoint, err error) 
 	}
 	old := a.wanted
 	a.wanted = nil
-	from := int64(0)
-	if f.Seq == 0 || len(old) > 0 {
-		from = resume(a, old, f)
-	}
+	from := resume(a, old, f)
 	for entry, err := range e.Audit(ctx, max(from, f.Seq)) {
 		if err != nil {
 			return nil, err
@@ -158,8 +155,9 @@ func (e *Engine) checkpoint(ctx context.Context) (made []Checkpoint, err error) 
 				break
 			}
 		}
+		a.lookFor(old)
 		if flaws := a.result.Flaws; len(flaws) > 0 {
-			return hint.Wrap(refuse(cloud.Conflict, fmt.Sprintf("the audit is not signed: entry %d %s", flaws[0].Seq, flaws[0].What)),
+			return hint.Wrap(refuse(cloud.Conflict, "the audit is not signed: "+flaws[0].String()),
 				"look at all of it with: mfabridge engine audit verify")
 		}
 		made, err = e.sign(tx, a, old, from)
@@ -246,7 +244,7 @@ func (e *Engine) PruneAudit(ctx context.Context, by Actor, before time.Time) (re
 		return 0, err
 	}
 	f, err := e.lower(ctx, before)
-	if err != nil || f == nil {
+	if err != nil {
 		return 0, asError(err)
 	}
 	text, err := json.Marshal(f)
@@ -254,6 +252,10 @@ func (e *Engine) PruneAudit(ctx context.Context, by Actor, before time.Time) (re
 		return 0, asError(err)
 	}
 	err = e.store.Update(ctx, func(tx Tx) error {
+		// Another process may have been quicker, and the floor never sinks.
+		if now, err := e.floor(tx); err != nil || now.Seq >= f.Seq {
+			return err
+		}
 		if err := tx.SetMeta(metaFloor, text); err != nil {
 			return err
 		}
@@ -272,7 +274,7 @@ func (e *Engine) PruneAudit(ctx context.Context, by Actor, before time.Time) (re
 	return removed, asError(err)
 }
 
-// lower finds where the floor can be, and signs it; nil: where it is.
+// lower finds where the floor can be, and signs it. It may be where it was.
 func (e *Engine) lower(ctx context.Context, before time.Time) (*floor, error) {
 	a, old, err := e.auditor(ctx, nil)
 	if err != nil {
@@ -295,11 +297,11 @@ func (e *Engine) lower(ctx context.Context, before time.Time) (*floor, error) {
 		f.Seq = entry.Seq
 	}
 	if len(a.result.Flaws) > 0 {
-		return nil, hint.Wrap(refuse(cloud.Conflict, fmt.Sprintf("nothing is removed: entry %d %s", a.result.Flaws[0].Seq, a.result.Flaws[0].What)),
+		return nil, hint.Wrap(refuse(cloud.Conflict, "nothing is removed: "+a.result.Flaws[0].String()),
 			"look at all of it with: mfabridge engine audit verify")
 	}
 	if f.Seq == old.Seq {
-		return nil, nil
+		return old, nil
 	}
 	for node, c := range a.chains {
 		f.Heads[node] = ended{c.To, c.hash}

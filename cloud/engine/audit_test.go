@@ -137,6 +137,25 @@ func TestAuditCannotBeForged(t *testing.T) {
 	}
 }
 
+// Whoever takes the end of the audit away, with the checkpoint in it, is not
+// covered by the next checkpoint: entries that came since would look as if they
+// had been the next ones.
+func TestMissingEndIsNotSigned(t *testing.T) {
+	h := audited(t)
+	byHand(t, h.path, "DELETE FROM audit WHERE seq >= 5")
+	for _, name := range []string{"finn", "gil"} {
+		if _, err := h.AddUser(t.Context(), operator, cloud.Profile{UPN: name + "@contoso.example", Enabled: true}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if made, err := h.Checkpoint(t.Context()); cloud.KindOf(err) != cloud.Conflict || !strings.Contains(err.Error(), "the end is missing") {
+		t.Errorf("signed: %+v, %v", made, err)
+	}
+	if r := verified(t, h); len(r.Flaws) != 1 || !strings.Contains(r.Flaws[0].What, "the end is missing") {
+		t.Errorf("%+v", r.Flaws)
+	}
+}
+
 // A checkpoint that was kept elsewhere tells when the store was set back whole.
 func TestKeptCheckpoint(t *testing.T) {
 	h := audited(t)
@@ -183,6 +202,68 @@ func TestPrunedAuditIsVerified(t *testing.T) {
 	byHand(t, h.path, `UPDATE meta SET value = CAST(replace(CAST(value AS TEXT), '"seq":7', '"seq":8') AS BLOB) WHERE name = 'audit-removed'`)
 	if _, err := h.VerifyAudit(t.Context()); err == nil {
 		t.Error("a floor that nobody signed was taken")
+	}
+}
+
+// slower is a store on which something else happens before the next update.
+type slower struct {
+	engine.Store
+	before func()
+}
+
+func (s *slower) Update(ctx context.Context, fn func(engine.Tx) error) error {
+	if do := s.before; do != nil {
+		s.before = nil
+		do()
+	}
+	return s.Store.Update(ctx, fn)
+}
+
+// Two processes that remove what is old at the same time leave an audit that can
+// be verified, and what one of them has begun is finished by the next.
+func TestTwoPrune(t *testing.T) {
+	h := audited(t)
+	early := h.Now().Add(time.Hour)
+	h.Advance(48 * time.Hour)
+	for _, name := range []string{"fay", "gus"} {
+		if _, err := h.AddUser(t.Context(), operator, cloud.Profile{UPN: name + "@contoso.example", Enabled: true}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	store := &slower{Store: h.store}
+	e, err := engine.Open(t.Context(), engine.Config{Store: store, Key: enginetest.Key(t, h.path), Now: h.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	store.before = func() { // the update of the checkpoint
+		store.before = func() { // that of the floor
+			if n, err := h.PruneAudit(t.Context(), operator, h.Now().Add(time.Hour)); err != nil || n != 9 {
+				t.Errorf("the other one: %d removed, %v", n, err)
+			}
+		}
+	}
+	if n, err := e.PruneAudit(t.Context(), operator, early); err != nil || n != 0 {
+		t.Errorf("%d removed, %v", n, err)
+	}
+	if r := verified(t, h); len(r.Flaws) != 0 || r.Floor != 9 {
+		t.Errorf("%+v", r)
+	}
+
+	ctx, cancel := context.WithCancel(t.Context())
+	h.Advance(48 * time.Hour)
+	store.before = func() { // the checkpoint
+		store.before = func() { // the floor
+			store.before = cancel // what is removed first
+		}
+	}
+	if n, err := e.PruneAudit(ctx, operator, h.Now()); err == nil {
+		t.Fatalf("%d removed although it was stopped", n)
+	}
+	if n, err := h.PruneAudit(t.Context(), operator, h.Now()); err != nil || n != 2 {
+		t.Errorf("%d removed of what was begun, %v", n, err)
+	}
+	if r := verified(t, h); len(r.Flaws) != 0 {
+		t.Errorf("%+v", r)
 	}
 }
 

@@ -79,6 +79,14 @@ type Flaw struct {
 	What   string `json:"what"`
 }
 
+// String is the flaw in one line.
+func (f Flaw) String() string {
+	if f.Seq == 0 {
+		return f.What
+	}
+	return fmt.Sprintf("entry %d %s", f.Seq, f.What)
+}
+
 // Chained is what was found of one node.
 type Chained struct {
 	Node   string    `json:"node"`
@@ -242,17 +250,23 @@ func (a *Auditor) checkpoint(e *Entry) {
 	a.found[string(p.Signature)] = true
 }
 
-// Finish returns what came out.
-func (a *Auditor) Finish() Audited {
-	for i := range a.wanted {
-		p := &a.wanted[i]
+// lookFor finds checkpoints again that were kept. Each stands in the audit right
+// behind what it signs.
+func (a *Auditor) lookFor(kept []Checkpoint) {
+	for i := range kept {
+		p := &kept[i]
 		switch of := (&Entry{Node: p.Node, Number: p.Number}); {
 		case !p.Holds(a.public):
 			a.flaw(of, "a checkpoint that was kept is not signed by this store")
-		case !a.found[string(p.Signature)] && p.Seq > a.result.Floor:
+		case !a.found[string(p.Signature)] && p.Seq >= a.result.Floor:
 			a.flaw(of, "the end is missing: a checkpoint of %s signed entry %d, and is not there", p.Time.UTC().Format(time.RFC3339), p.Number)
 		}
 	}
+}
+
+// Finish returns what came out.
+func (a *Auditor) Finish() Audited {
+	a.lookFor(a.wanted)
 	for subject, n := range a.blanked {
 		if said := a.erasures[subject]; n > said || n < said && a.result.Floor == 0 {
 			a.flaw(&Entry{}, "%d entries say that they were erased as %s, and the erasure says %d", n, subject, said)
