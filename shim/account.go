@@ -74,7 +74,7 @@ func (s *Server) account(j *job, p radius.Packet, out []byte) (replied bool) {
 	defer cancel()
 	if err := s.options.Accountant.Account(ctx, Account{Client: j.client.Client, From: j.path.from, Request: p}); err != nil {
 		s.count.dropped[accountNotTaken].Add(1)
-		s.log.Warn("accounting is not answered", "client", j.client.Name, "from", j.path.from.String(), "request", requestName(j.packet), "cause", err.Error())
+		s.log.Warn("accounting is not answered", "client", j.client.Name, "from", j.path.from.String(), "request", requestName(j.packet), "err", err.Error())
 		return false
 	}
 	secret := j.client.secrets.Get().(*radius.Secret)

@@ -55,15 +55,15 @@ func newLoop(s *Server, pc net.PacketConn) *loop {
 	log := s.log.With("listen", pc.LocalAddr().String())
 	var err error
 	if l.conn, err = newConn(pc); err != nil {
-		log.Warn("answers may leave from another address than was asked", "error", err)
+		log.Warn("answers may leave from another address than was asked", "err", err)
 	}
 	if u, ok := pc.(*net.UDPConn); ok {
 		if err := u.SetReadBuffer(ReceiveBuffer); err != nil {
-			log.Warn("receive buffer cannot be set", "error", err)
+			log.Warn("receive buffer cannot be set", "err", err)
 		}
 		granted, err := grantedBuffer(u)
 		if err != nil {
-			log.Warn("receive buffer is unknown", "error", err)
+			log.Warn("receive buffer is unknown", "err", err)
 		}
 		log.Info("listening", "receive_buffer_asked", ReceiveBuffer, "receive_buffer_kernel", granted)
 	}
@@ -290,7 +290,7 @@ func (l *loop) drop(d drop, c *client, cause error) {
 		attributes = append(attributes, slog.String("client", c.Name))
 	}
 	if cause != nil {
-		attributes = append(attributes, slog.Any("cause", cause))
+		attributes = append(attributes, slog.Any("err", cause))
 	}
 	l.s.log.LogAttrs(context.Background(), slog.LevelWarn, "packet dropped", attributes...)
 }

@@ -67,7 +67,7 @@ func (s *Server) listen() {
 		for d, err := range stream {
 			if err != nil {
 				if s.calls.Err() == nil { // else it was to end
-					s.log.Warn("stream of decisions broke", "cause", err)
+					s.log.Warn("stream of decisions broke", "err", err)
 				}
 				break
 			}
@@ -108,7 +108,7 @@ func (s *Server) lookUp(ids []cloud.ChallengeID) {
 	ds, err := s.logins.verifier.Look(ctx, ids)
 	s.blind.Store(err != nil)
 	if err != nil {
-		s.log.Warn("logins that wait cannot be looked at", "challenges", len(ids), "cause", err)
+		s.log.Warn("logins that wait cannot be looked at", "challenges", len(ids), "err", err)
 		return
 	}
 	for _, d := range ds {

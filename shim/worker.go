@@ -205,7 +205,7 @@ func (s *Server) reply(j *job, b []byte) (kept bool) {
 	}
 	if err := j.loop.conn.write(b, &j.path); err != nil {
 		s.count.dropped[sendFailed].Add(1)
-		s.log.Warn("answer cannot be sent", "client", j.client.Name, "to", j.path.from.String(), "error", err)
+		s.log.Warn("answer cannot be sent", "client", j.client.Name, "to", j.path.from.String(), "err", err)
 	}
 	return true
 }
@@ -256,7 +256,7 @@ func (s *Server) logLogin(j *job, a attempt, v verdict, took time.Duration) {
 	add("challenge", string(v.challenge[:min(16, len(v.challenge))]))
 	attributes = append(attributes, slog.Bool("repeated", v.repeated), slog.Float64("ms", float64(took.Microseconds())/1000))
 	if v.cause != nil {
-		attributes = append(attributes, slog.String("cause", v.cause.Error()))
+		attributes = append(attributes, slog.String("err", v.cause.Error()))
 	}
 	s.log.LogAttrs(ctx, level, "login", attributes...)
 }

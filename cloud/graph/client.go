@@ -109,7 +109,7 @@ func (c *client) once(ctx context.Context, method, url string, header http.Heade
 	start := c.o.Now()
 	response, err := c.pipeline.Do(request)
 	if err != nil {
-		c.o.Log.DebugContext(ctx, "graph", "method", method, "url", url, "client-request-id", id, "error", err)
+		c.o.Log.DebugContext(ctx, "graph", "method", method, "url", url, "client-request-id", id, "err", err)
 		return answer{}, err
 	}
 	defer response.Body.Close()
@@ -230,7 +230,7 @@ func backoff(try int, asked time.Duration) time.Duration {
 func (c *client) wait(ctx context.Context, try int, h http.Header, unreached error) error {
 	pause := backoff(try, retryAfter(h, c.serverTime()))
 	if unreached != nil {
-		c.o.Log.WarnContext(ctx, "Graph or the authority before it cannot be reached; it is tried again", "try", try+1, "of", maxTries, "pause", pause.Round(time.Millisecond).String(), "error", unreached)
+		c.o.Log.WarnContext(ctx, "Graph or the authority before it cannot be reached; it is tried again", "try", try+1, "of", maxTries, "pause", pause.Round(time.Millisecond).String(), "err", unreached)
 	}
 	if pause > longest {
 		return &cloud.Error{Kind: cloud.Throttled, Message: fmt.Sprintf("Graph asks to wait for %v", pause.Round(time.Second))}

@@ -174,7 +174,7 @@ func (p *program) shimServe(c *cli.Context) (err error) {
 	all.manager = serviceManager()
 	p.warnOfCertificates(parts.config, parts.log)
 	if err := dataUsable(parts.config.Data); err != nil { // logins go on; what became of them is not kept
-		parts.log.Warn("not all can be kept under data", "error", err.Error(), "hint", hint.Of(err))
+		parts.log.Warn("not all can be kept under data", "err", err.Error(), "hint", hint.Of(err))
 	}
 	beside, stop := context.WithCancel(c.Context)
 	var others sync.WaitGroup

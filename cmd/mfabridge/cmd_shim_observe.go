@@ -24,7 +24,7 @@ func observedFile(conf *config.Config) string { return filepath.Join(conf.Data, 
 func observed(conf *config.Config, log *slog.Logger) *observe.Book {
 	book, lost := observe.Recover(observedFile(conf))
 	if lost != nil {
-		log.Warn("counts of Message-Authenticator begin anew", "error", lost.Error(),
+		log.Warn("counts of Message-Authenticator begin anew", "err", lost.Error(),
 			"hint", fmt.Sprintf("leave message_authenticator: observe as it is for %d days more; nothing else needs the file", int(observe.Period.Hours())/24))
 	}
 	return book

@@ -43,7 +43,7 @@ func (w *swapper) attend(ctx context.Context, hangup <-chan os.Signal) {
 			if err != nil {
 				now = status("a new configuration is refused; the one before it goes on", "the journal says why")
 				for _, one := range problems(err) {
-					w.parts.log.Error("configuration is refused; the one before it goes on", "error", one.Error(), "hint", hint.Of(one))
+					w.parts.log.Error("configuration is refused; the one before it goes on", "err", one.Error(), "hint", hint.Of(one))
 				}
 			}
 			w.ports.manager.tell("READY=1", now)
@@ -86,7 +86,7 @@ func (w *swapper) swap(ctx context.Context) error {
 		return errors.Join(err, first.without(w.parts.primaries).close(), closeAll(made))
 	}
 	if err := w.ports.take(next, made); err != nil {
-		w.parts.log.Warn("a port that is no longer named cannot be closed", "error", err)
+		w.parts.log.Warn("a port that is no longer named cannot be closed", "err", err)
 	}
 	w.parts.desk.Swap(first.relays())
 	w.parts.config, w.parts.primaries = next, first
@@ -136,7 +136,7 @@ func (p *program) renewPrimaries(before *primaries, old, next *config.Config) (m
 func (m *primaries) closeLater(log *slog.Logger) {
 	time.AfterFunc(primaryRest, func() {
 		if err := m.close(); err != nil {
-			log.Warn("a primary that is no longer named cannot be closed", "error", err)
+			log.Warn("a primary that is no longer named cannot be closed", "err", err)
 		}
 	})
 }

@@ -204,10 +204,8 @@ func (e event) tell(w io.Writer) {
 			fmt.Fprintf(w, "    %s: %s\n", word, shim.Explain(word))
 		}
 	}
-	for _, key := range []string{"cause", "error"} {
-		if said := e.text(key); said != "" {
-			fmt.Fprintf(w, "    cause: %s\n", onOneLine(said))
-		}
+	if said := e.text("err"); said != "" {
+		fmt.Fprintf(w, "    cause: %s\n", onOneLine(said))
 	}
 }
 

@@ -88,7 +88,7 @@ func (p *program) warnOfCertificates(conf *config.Config, log *slog.Logger) {
 	all := certificatesOf(conf)
 	for _, at := range slices.Sorted(maps.Keys(all)) {
 		if err := p.outOfDate(at, all[at]); err != nil {
-			log.Warn("certificate", "cause", err.Error(), "hint", hint.Of(err))
+			log.Warn("certificate", "err", err.Error(), "hint", hint.Of(err))
 		}
 	}
 }

@@ -81,7 +81,7 @@ func (m *primaries) refuses(ctx context.Context, name string, log *slog.Logger, 
 	defer cancel()
 	err := m.look(limit, name, func(good bool, line string) {
 		if !good {
-			log.Warn("asked in vain before a reload", "cause", line)
+			log.Warn("asked in vain before a reload", "err", line)
 		}
 	})
 	if err == nil || saysNo(err) {
@@ -91,7 +91,7 @@ func (m *primaries) refuses(ctx context.Context, name string, log *slog.Logger, 
 		return hint.Wrap(fmt.Errorf("%w, and %s", err, lost), cmp.Or(hint.Of(err), "mend it")+"; or leave it as it was for now")
 	}
 	if ctx.Err() == nil {
-		log.Warn("a primary cannot be asked just now; the configuration is taken all the same", "primary", name, "cause", err.Error(), "hint", hint.Of(err))
+		log.Warn("a primary cannot be asked just now; the configuration is taken all the same", "primary", name, "err", err.Error(), "hint", hint.Of(err))
 	}
 	return nil
 }

@@ -209,7 +209,7 @@ func (l *Listener) one(s Server, raw net.Conn, settings *tls.Config) {
 	})
 	defer end.Stop()
 	if err := s.ServeStream(c, names); err != nil && !errors.Is(err, shim.ErrServerClosed) {
-		log.Warn("RadSec connection has ended", "error", err)
+		log.Warn("RadSec connection has ended", "err", err)
 		return
 	}
 	log.Info("RadSec connection has ended")
@@ -234,7 +234,7 @@ func (l *Listener) warn(what, from string, err error) {
 		attributes = append(attributes, "from", from)
 	}
 	if err != nil {
-		attributes = append(attributes, "error", err)
+		attributes = append(attributes, "err", err)
 	}
 	l.log.Warn(what, attributes...)
 }

@@ -244,7 +244,7 @@ func (s *socket) isLost() bool {
 // ended leaves a socket behind that cannot be read any more.
 func (h *home) ended(s *socket, why error) {
 	if s.stream != nil && !s.isRetired() {
-		h.client.opt.Log.Info("connection to RADIUS server has ended", "server", h.Address, "cause", why)
+		h.client.opt.Log.Info("connection to RADIUS server has ended", "server", h.Address, "err", why)
 	}
 	s.retire()
 	if s.stream != nil {

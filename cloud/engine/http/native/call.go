@@ -58,7 +58,7 @@ func (f *Face) answer(w http.ResponseWriter, r *http.Request, path string) error
 	if said.err == broken.err {
 		f.log.ErrorContext(r.Context(), "native authentication failed", "path", path, "trace", trace, "err", err)
 	} else {
-		f.log.InfoContext(r.Context(), "native authentication refused", "path", path, "trace", trace, "app", c.app.ID, "error", said.err, "suberror", said.sub, "from", c.client.Address)
+		f.log.InfoContext(r.Context(), "native authentication refused", "path", path, "trace", trace, "app", c.app.ID, "answer", said.err, "suberror", said.sub, "from", c.client.Address)
 	}
 	if said.wait > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int((said.wait+time.Second-1)/time.Second)))
