@@ -2,6 +2,7 @@ package primary
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -259,12 +260,17 @@ func (p *LDAP) Peopled(ctx context.Context) (bool, error) {
 }
 
 // Ready implements [shim.Primary]: it reads the base, not more often than
-// every few seconds.
+// every few seconds. A caller who gave up says nothing of the directory to
+// those who come after.
 func (p *LDAP) Ready(ctx context.Context) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if now := p.o.Now(); p.looked.IsZero() || now.Sub(p.looked) >= healthy || now.Before(p.looked) {
+		given := ctx.Err() // it had no time left before anybody was asked
 		_, err := p.o.Directory.Search(ctx, ldapconn.Query{Base: p.o.Base, BaseOnly: true, Filter: "(objectClass=*)", Attributes: []string{"1.1"}})
+		if err != nil && (given != nil || errors.Is(ctx.Err(), context.Canceled)) {
+			return away(ctx, err)
+		}
 		if p.looked, p.state = now, nil; err != nil {
 			p.state = away(ctx, err)
 		}

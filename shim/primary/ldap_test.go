@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"mfabridge/cloud"
@@ -417,6 +418,52 @@ func TestReadyAsksNowAndThen(t *testing.T) {
 			t.Errorf("step %d: asked %d times, %v", i, d.asked, err)
 		}
 	}
+}
+
+// Whoever gives up while the directory is asked, or came without any time left,
+// leaves no word on the directory behind. That it took all of somebody's time is one.
+func TestReadyForgetsWhoGaveUp(t *testing.T) {
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	late, end := context.WithDeadline(t.Context(), time.Unix(1, 0))
+	defer end()
+	for name, ctx := range map[string]context.Context{"gave up": gone, "no time": late} {
+		d := &counted{err: ctx.Err()}
+		p, err := primary.NewLDAP(primary.LDAPOptions{Directory: d, Base: base})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := p.Ready(ctx); cloud.KindOf(err) != cloud.Unavailable {
+			t.Errorf("%s: %v", name, err)
+		}
+		d.err = nil
+		if err := p.Ready(t.Context()); err != nil || d.asked != 2 {
+			t.Errorf("%s: after %d questions the next one hears %v", name, d.asked, err)
+		}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		d := &slow{}
+		p, err := primary.NewLDAP(primary.LDAPOptions{Directory: d, Base: base})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			if err := p.Ready(ctx); cloud.KindOf(err) != cloud.Unavailable || d.asked != 1 {
+				t.Errorf("slow: after %d questions: %v", d.asked, err)
+			}
+			cancel()
+		}
+	})
+}
+
+// slow is a directory that never answers.
+type slow struct{ counted }
+
+func (s *slow) Search(ctx context.Context, _ ldapconn.Query) ([]ldapconn.Entry, error) {
+	s.asked++
+	<-ctx.Done()
+	return nil, ctx.Err()
 }
 
 // A name that stands for nobody is not looked up.
