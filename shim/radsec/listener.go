@@ -208,11 +208,32 @@ func (l *Listener) one(s Server, raw net.Conn, settings *tls.Config) {
 		_ = raw.Close() // whoever reads from it says so
 	})
 	defer end.Stop()
-	if err := s.ServeStream(c, names); err != nil && !errors.Is(err, shim.ErrServerClosed) {
+	if err := s.ServeStream(&dated{Conn: c, end: leaf.NotAfter, now: time.Now}, names); err != nil && !errors.Is(err, shim.ErrServerClosed) {
 		log.Warn("RadSec connection has ended", "err", err)
 		return
 	}
 	log.Info("RadSec connection has ended")
+}
+
+// errEnded is what a connection reads once its certificate has ended.
+var errEnded = errors.New("the certificate of the other side has ended")
+
+// dated is a connection from which nothing is read after its end, by the clock
+// on the wall. A timer alone would not do: it stands still while the machine is
+// paused.
+type dated struct {
+	net.Conn
+	end time.Time
+	now func() time.Time
+}
+
+// Read reads, and takes nothing that has come too late.
+func (d *dated) Read(b []byte) (int, error) {
+	n, err := d.Conn.Read(b)
+	if !d.now().Before(d.end) {
+		return 0, errEnded
+	}
+	return n, err
 }
 
 // warn tells the log of what anybody can bring about, of each kind once in a

@@ -109,3 +109,24 @@ func TestPortThatCannotBeRead(t *testing.T) {
 		})
 	}
 }
+
+// After the end of its certificate nothing is read from a connection, whatever
+// its timer thinks of the time: on a machine that was paused it is late.
+func TestNothingIsReadAfterTheEnd(t *testing.T) {
+	near, far := net.Pipe()
+	defer near.Close()
+	defer far.Close()
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	d := &dated{Conn: near, end: now.Add(time.Minute), now: func() time.Time { return now }}
+	b := make([]byte, 1)
+	for _, step := range []struct {
+		later time.Duration
+		want  error
+	}{{59 * time.Second, nil}, {time.Second, errEnded}, {time.Hour, errEnded}} {
+		now = now.Add(step.later)
+		go func() { _, _ = far.Write([]byte{1}) }()
+		if n, err := d.Read(b); !errors.Is(err, step.want) || (n == 1) != (err == nil) {
+			t.Errorf("at %v: read %d, %v", now, n, err)
+		}
+	}
+}
