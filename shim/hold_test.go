@@ -3,10 +3,12 @@ package shim_test
 import (
 	"bytes"
 	"context"
+	"iter"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -438,6 +440,36 @@ func TestReplyThatFitsNoPacketIsANo(t *testing.T) {
 		}
 		if log := r.log.String(); !strings.Contains(log, `"reason":"reply_too_long"`) || !strings.Contains(log, `"method":"push"`) {
 			t.Errorf("the log is\n%s", log)
+		}
+	})
+}
+
+// leaving is an engine whose stream takes a moment to end.
+type leaving struct {
+	*fakeEngine
+	left *atomic.Bool
+}
+
+func (l leaving) Decisions(ctx context.Context) iter.Seq2[cloud.Decision, error] {
+	stream := l.fakeEngine.Decisions(ctx)
+	return func(yield func(cloud.Decision, error) bool) {
+		stream(yield)
+		time.Sleep(time.Second)
+		l.left.Store(true)
+	}
+}
+
+// Once Shutdown is back nothing of the server runs any more: what it asks may be
+// closed.
+func TestShutdownWaitsForTheStream(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var left atomic.Bool
+		r, _ := holding(t, func(o *shim.Options) { o.Verifier = leaving{o.Passwords.(*fakeEngine), &left} })
+		r.start(pushLogin)
+		r.waitingFor(1)
+		r.close()
+		if !left.Load() {
+			t.Error("the stream of decisions is still being read")
 		}
 	})
 }

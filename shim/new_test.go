@@ -5,12 +5,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"mfabridge/cloud"
 	"mfabridge/internal/secret"
 	"mfabridge/shim"
 	"mfabridge/shim/config"
+	"mfabridge/shim/radius"
 )
 
 func TestLongestPrefixFindsTheClient(t *testing.T) {
@@ -79,4 +81,29 @@ func TestNewRefusesWhatLacksAFactor(t *testing.T) {
 			t.Errorf("%s: error shows a secret", name)
 		}
 	}
+}
+
+// What is only prepared changes nothing yet; what cannot be put in place is
+// refused before anything changes.
+func TestPrepareChangesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, h := holding(t)
+		defer r.close()
+		q := ask{from: "127.0.2.1", user: "ada", password: "wrong", station: "laptop"}
+		next := configured(t, strings.ReplaceAll(heldClients, "127.0.1.1]", "127.0.2.1]"))
+		primaries := map[string]shim.Primary{"old": h}
+		swap, err := r.server.Prepare(next, primaries)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request := r.build(q)
+		r.send(request, q.source())
+		r.silent("before the swap")
+		swap()
+		r.send(request, q.source())
+		want(t, r.checked(r.receive(), request), radius.AccessReject)
+		if _, err := r.server.Prepare(next, nil); err == nil {
+			t.Error("a configuration without its primary is prepared")
+		}
+	})
 }

@@ -102,6 +102,7 @@ type Server struct {
 	loops   sync.WaitGroup
 	workers sync.WaitGroup
 	clerks  sync.WaitGroup
+	watches sync.WaitGroup // end with calls
 
 	mu      sync.Mutex
 	conns   map[endpoint]struct{}
@@ -148,26 +149,37 @@ func New(o Options) (*Server, error) {
 // those are answered; a State that was sealed by a key that is left out is
 // refused. Nothing else of the configuration is looked at.
 func (s *Server) Swap(c *config.Config, primaries map[string]Primary) error {
+	swap, err := s.Prepare(c, primaries)
+	if err == nil {
+		swap()
+	}
+	return err
+}
+
+// Prepare is Swap up to the point where something changes: whatever is wrong
+// with the configuration, it says so. Calling swap then cannot fail.
+func (s *Server) Prepare(c *config.Config, primaries map[string]Primary) (swap func(), err error) {
 	o := s.options
 	o.Config, o.Primaries = c, primaries
 	clients, err := newClientTable(c.RADIUS.Clients, o.primaries(), func(name string) *observe.Count { return o.Observed.Of(name, o.Now()) })
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, client := range c.RADIUS.Clients {
 		if client.CodeEntry == config.Append && s.logins.matcher == nil {
-			return hint.New(fmt.Sprintf("client %s has code_entry: append, but this engine cannot tell a code without using it up", client.Name),
+			return nil, hint.New(fmt.Sprintf("client %s has code_entry: append, but this engine cannot tell a code without using it up", client.Name),
 				"use code_entry: challenge")
 		}
 	}
 	keys, err := newKeyring(c.Keys)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	s.logins.ring.Store(keys)
 	clients.bulkhead(s.number)
-	s.clients.Store(&clients)
-	return nil
+	return func() {
+		s.logins.ring.Store(keys)
+		s.clients.Store(&clients)
+	}, nil
 }
 
 func (o *Options) fill() {
@@ -228,7 +240,7 @@ func (s *Server) serve(l *loop, pc endpoint) error {
 			s.clerks.Go(newClerk(s).work)
 		}
 		for _, watch := range []func(){s.listen, s.look, s.times} {
-			go watch() // ends with s.calls
+			s.watches.Go(watch)
 		}
 	}
 	s.loops.Add(1)
@@ -239,7 +251,7 @@ func (s *Server) serve(l *loop, pc endpoint) error {
 	}
 	err := l.run()
 	if errors.Is(err, ErrRetired) {
-		go s.bury(l) // ends with what was read from it, or with s.calls
+		s.watches.Go(func() { s.bury(l) })
 	}
 	return err
 }
@@ -278,6 +290,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	for _, g := range s.waiting.all() {
 		s.release(g, verdict{reason: stopped, method: g.held.method, challenge: g.held.challenge})
 	}
+	s.watches.Wait() // they may be answering what they took
 	for pc := range s.conns {
 		_ = pc.Close()
 	}

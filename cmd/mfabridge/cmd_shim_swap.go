@@ -76,15 +76,17 @@ func (w *swapper) swap(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(err, first.without(w.parts.primaries).close())
 	}
+	take, err := w.ports.server.Prepare(next, first.byName)
+	if err != nil {
+		return errors.Join(err, first.without(w.parts.primaries).close(), closeAll(made))
+	}
 	diff := config.Diff(before, next)
 	if inside, ok := w.parts.engine.(*servedEngine); ok {
 		if err := w.p.reload(ctx, inside.engineServer); err != nil {
 			return errors.Join(inEngine(err), first.without(w.parts.primaries).close(), closeAll(made))
 		}
 	}
-	if err := w.ports.server.Swap(next, first.byName); err != nil {
-		return errors.Join(err, first.without(w.parts.primaries).close(), closeAll(made))
-	}
+	take()
 	if err := w.ports.take(next, made); err != nil {
 		w.parts.log.Warn("a port that is no longer named cannot be closed", "err", err)
 	}
