@@ -28,11 +28,20 @@ type item struct {
 	err      error // nothing is known of what became of it
 }
 
-// ok tells whether the item was answered with success.
-func (i *item) ok() bool { return i.answered && i.answer.status/100 == 2 }
+// ok tells whether the item was answered with a success that the reference has.
+// Any other one, as 202, is no word that something was done.
+func (i *item) ok() bool {
+	switch i.answer.status {
+	case http.StatusOK, http.StatusCreated, http.StatusNoContent:
+		return i.answered && !i.whole
+	}
+	return false
+}
 
 // missing tells whether there is nothing at the item's path.
-func (i *item) missing() bool { return i.answered && i.answer.status == http.StatusNotFound }
+func (i *item) missing() bool {
+	return i.answered && !i.whole && i.answer.status == http.StatusNotFound
+}
 
 // failed is why the item did not succeed, or nil.
 func (i *item) failed() error {
@@ -44,7 +53,11 @@ func (i *item) failed() error {
 	case !i.answered:
 		return &cloud.Error{Kind: cloud.Unavailable, Message: "Graph left a request of a batch unanswered"}
 	}
-	return i.answer.failed()
+	e := i.answer.failed()
+	if i.whole && e.Kind == cloud.NotFound {
+		e.Kind = cloud.Unavailable // it is the batch that is not there
+	}
+	return e
 }
 
 // into decodes the answer of an item that succeeded.
@@ -248,6 +261,9 @@ func take(items []*item, body []byte) error {
 		items[n-1].answer = answer{status: r.Status, header: header, body: r.Body}
 	}
 	if len(errs) > 0 {
+		for _, i := range items {
+			i.answered = false // which of them are right nobody can tell
+		}
 		return &cloud.Error{Kind: cloud.Internal, Message: "the answer to a batch does not fit it", Err: errors.Join(errs...)}
 	}
 	return nil

@@ -206,14 +206,13 @@ func isCredential(err error) bool {
 	return ok
 }
 
-// again tells whether a status says that nothing was done, or that reading
-// might work later.
-func again(status int) bool {
-	switch status {
-	case http.StatusTooManyRequests, http.StatusServiceUnavailable, http.StatusBadGateway, http.StatusGatewayTimeout, http.StatusInternalServerError:
-		return true
-	}
-	return false
+// again tells whether a status says that reading might work later.
+func again(status int) bool { return status == http.StatusTooManyRequests || passes(status) }
+
+// passes tells a status of which nobody knows what became of the request, and
+// that another try may not meet.
+func passes(status int) bool {
+	return status == http.StatusRequestTimeout || status == http.StatusLocked || status >= http.StatusInternalServerError
 }
 
 // backoff is a pause as the answer asks for, else longer each time, with jitter.

@@ -9,7 +9,9 @@ import (
 	"mfabridge/cloud"
 )
 
-// kinds is the one table from statuses of Graph to the kinds of the contract.
+// kinds is the one table from statuses of Graph to the kinds of the contract. Of
+// those that [passes] or that say nothing (below 400) it is Unavailable, of any other
+// one Internal.
 var kinds = map[int]cloud.Kind{
 	http.StatusBadRequest:           cloud.Invalid,
 	http.StatusUnauthorized:         cloud.Denied,
@@ -19,10 +21,6 @@ var kinds = map[int]cloud.Kind{
 	http.StatusConflict:             cloud.Conflict,
 	http.StatusPreconditionFailed:   cloud.Stale,
 	http.StatusTooManyRequests:      cloud.Throttled,
-	http.StatusBadGateway:           cloud.Unavailable,
-	http.StatusServiceUnavailable:   cloud.Unavailable,
-	http.StatusGatewayTimeout:       cloud.Unavailable,
-	http.StatusInternalServerError:  cloud.Unavailable,
 	http.StatusUnprocessableEntity:  cloud.Invalid,
 	http.StatusUnsupportedMediaType: cloud.Internal,
 }
@@ -31,7 +29,7 @@ var kinds = map[int]cloud.Kind{
 // quote what was sent: only its code and status are told.
 func (a answer) failed() *cloud.Error {
 	kind, ok := kinds[a.status]
-	if !ok && a.status >= http.StatusInternalServerError {
+	if !ok && (a.status < http.StatusBadRequest || passes(a.status)) {
 		kind = cloud.Unavailable
 	}
 	var f failure

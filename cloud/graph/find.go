@@ -78,7 +78,7 @@ func (d *Directory) lookUp(ctx context.Context, property string, values []string
 		}
 		for _, u := range list {
 			value := map[string]string{"id": u.ID, "userPrincipalName": u.UserPrincipalName, "onPremisesSecurityIdentifier": u.SID}[property]
-			if key, id := strings.ToLower(value), cloud.UserID(u.ID); id != "" && !slices.Contains(found[key], id) {
+			if key, id := strings.ToLower(value), cloud.UserID(u.ID); key != "" && id != "" && !slices.Contains(found[key], id) {
 				found[key] = append(found[key], id) // one who is told of twice is one
 			}
 		}
@@ -150,7 +150,10 @@ func (d *Directory) Members(ctx context.Context, group string) iter.Seq2[cloud.U
 				return
 			}
 			for _, u := range list.Value {
-				empty = 0
+				if empty = 0; u.ID == "" {
+					yield("", &cloud.Error{Kind: cloud.Internal, Message: "a member of a group has no id"})
+					return
+				}
 				if !yield(cloud.UserID(u.ID), nil) {
 					return
 				}

@@ -70,7 +70,7 @@ func TestWhoGetsAPass(t *testing.T) {
 		"another is left out":    {passesFor("all_users", another), nil, ""},
 		"all are left out":       {passesFor("all_users", "all_users"), nil, "denied"},
 		"switched off":           {strings.Replace(passesFor("all_users", ""), "enabled", "disabled", 1), nil, "denied"},
-		"not spoken of":          {`{"policyMigrationState":"migrationComplete"}`, nil, "denied"},
+		"not spoken of":          {`{"policyMigrationState":"migrationComplete","authenticationMethodConfigurations":[]}`, nil, "denied"},
 		"an administrator":       {passesFor("all_users", ""), func(p *person) { p.roles = []string{"729827e3-9c14-49f7-bb1b-9608f156bbb8"} }, "denied"},
 		"of a part":              {passesFor("all_users", ""), func(p *person) { p.assigned = []string{"729827e3-9c14-49f7-bb1b-9608f156bbb8"} }, "denied"},
 		"a guest":                {passesFor("all_users", ""), func(p *person) { p.guest = true }, "denied"},

@@ -75,6 +75,9 @@ func (d *Directory) methodsPolicy(ctx context.Context) (*policy, error) {
 		if err := d.client.get(ctx, beta, "/policies/authenticationMethodsPolicy", &p); err != nil {
 			return nil, fmt.Errorf("the methods policy cannot be read: %w", err)
 		}
+		if p.Configurations == nil {
+			return nil, &cloud.Error{Kind: cloud.Internal, Message: "the methods policy cannot be read: it names no method"}
+		}
 		return &p, nil
 	})
 }

@@ -145,7 +145,7 @@ func (d *Directory) readOnce(ctx context.Context, ids []cloud.UserID, at []int, 
 	for k, i := range at {
 		var u cloud.User
 		err := d.assemble(ctx, readings[k], &u, g)
-		if err == nil && u.ID != "" && !strings.EqualFold(string(u.ID), string(ids[i])) {
+		if err == nil && isThere(u) && !strings.EqualFold(string(u.ID), string(ids[i])) {
 			err = &cloud.Error{Kind: cloud.Internal, Message: "Graph tells of another one"}
 		}
 		e, ok := errors.AsType[*cloud.Error](err)
@@ -184,6 +184,9 @@ func (d *Directory) assemble(ctx context.Context, r *reading, u *cloud.User, g *
 	var who user
 	if err := r.user.into(&who); err != nil {
 		return err
+	}
+	if who.ID == "" { // nobody is told, which is not to say that nobody is there
+		return &cloud.Error{Kind: cloud.Internal, Message: "an answer of Graph tells of nobody"}
 	}
 	u.Profile = cloud.Profile{UPN: who.UserPrincipalName, DisplayName: who.DisplayName, SID: who.SID,
 		Enabled: who.AccountEnabled == nil || *who.AccountEnabled}

@@ -170,9 +170,13 @@ func (w *writing) still(ctx context.Context, open []*step) ([]*step, error) {
 }
 
 // repeatable tells whether the service failed at a request, or nothing is known
-// of it: then it may be sent again after a look.
+// of it, as behind a success of another kind or a redirection: then it may be
+// sent again after a look.
 func (i *item) repeatable() bool {
-	return !i.answered && !isCredential(i.err) || i.answered && i.answer.status >= http.StatusInternalServerError
+	if !i.answered {
+		return !isCredential(i.err)
+	}
+	return !i.ok() && (i.answer.status < http.StatusBadRequest || passes(i.answer.status))
 }
 
 // refused tells whether Graph found a request wrong.
@@ -188,7 +192,7 @@ func (i *item) certain() bool {
 		http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType:
 		return true
 	case http.StatusNotFound:
-		return i.method != http.MethodDelete // one that is gone is what was wanted
+		return i.method != http.MethodDelete && !i.whole // one that is gone is what was wanted
 	}
 	return false
 }

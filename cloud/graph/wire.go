@@ -1,6 +1,9 @@
 package graph
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"errors"
+)
 
 // The JSON of Graph, as far as it is used. Field names are those of the
 // reference; what is not named here is ignored.
@@ -9,6 +12,22 @@ import "encoding/json"
 type page[T any] struct {
 	Value []T    `json:"value"`
 	Next  string `json:"@odata.nextLink"`
+}
+
+// UnmarshalJSON refuses a list that has no values: that is not an empty one.
+func (p *page[T]) UnmarshalJSON(b []byte) error {
+	var list struct {
+		Value *[]T   `json:"value"`
+		Next  string `json:"@odata.nextLink"`
+	}
+	if err := json.Unmarshal(b, &list); err != nil {
+		return err
+	}
+	if list.Value == nil {
+		return errors.New("a list without its values")
+	}
+	p.Value, p.Next = *list.Value, list.Next
+	return nil
 }
 
 // organization is the tenant itself (v1.0).
