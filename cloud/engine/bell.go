@@ -66,10 +66,18 @@ func (b *bell) addAll() (ch chan cloud.UserID, leave func()) {
 	}
 }
 
+// maxEars is how many streams and waits of one user there are at once: some for
+// each device and tab, and far from all that there is room for.
+const maxEars = 32
+
+// add is nil where a user has enough of them.
 func (b *bell) add(user cloud.UserID, device string) *Ear {
 	ear := &Ear{bell: b, user: user, device: device, ch: make(chan struct{}, 1)}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if len(b.waiting[user]) >= maxEars {
+		return nil
+	}
 	if b.waiting == nil {
 		b.waiting = map[cloud.UserID]map[*Ear]struct{}{}
 	}
@@ -112,7 +120,8 @@ func (b *bell) take(stop func()) error {
 }
 
 // Listen returns what signals when the pushes of a user may have changed, also by
-// another process on the store; whoever takes it leaves it.
+// another process on the store; whoever takes it leaves it. Throttled: a user has
+// enough of them, and is to leave room for others.
 func (e *Engine) Listen(ctx context.Context, user cloud.UserID) (*Ear, error) {
 	return e.Attend(ctx, user, "")
 }
@@ -120,6 +129,9 @@ func (e *Engine) Listen(ctx context.Context, user cloud.UserID) (*Ear, error) {
 // Attend is Listen for a stream of a device, which hears its test events too.
 func (e *Engine) Attend(ctx context.Context, user cloud.UserID, device string) (*Ear, error) {
 	ear := e.bell.add(user, device)
+	if ear == nil {
+		return nil, &cloud.Error{Kind: cloud.Throttled, Message: "the user waits for pushes in too many places at once", RetryAfter: 30 * time.Second}
+	}
 	if err := e.hearOthers(ctx); err != nil {
 		ear.Leave()
 		return nil, asError(err)

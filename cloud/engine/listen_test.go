@@ -37,6 +37,40 @@ func TestListenersHearOfPushes(t *testing.T) {
 	hears("its verdict")
 }
 
+// One user takes a part of the places where people wait, whatever their devices
+// open, and nobody else's.
+func TestListenersOfOneUserAreBounded(t *testing.T) {
+	h := build(t)
+	ada, bob := h.user(t, 1), h.user(t, 2)
+	var ears []*engine.Ear
+	for {
+		ear, err := h.Attend(t.Context(), ada, "phone")
+		if err != nil {
+			if cloud.KindOf(err) != cloud.Throttled {
+				t.Error(err)
+			}
+			break
+		}
+		if ears = append(ears, ear); len(ears) > 100 {
+			t.Fatal("one user waits in as many places as they like")
+		}
+	}
+	if len(ears) < 16 {
+		t.Errorf("%d are few for several devices", len(ears))
+	}
+	for _, user := range []cloud.UserID{bob, ada} {
+		ear, err := h.Listen(t.Context(), user)
+		if err != nil {
+			t.Fatalf("%s: %v", user, err)
+		}
+		ear.Leave()
+		ears[0].Leave() // makes room for the next
+	}
+	for _, ear := range ears[1:] {
+		ear.Leave()
+	}
+}
+
 // What another process on the store begins and decides is heard too, however
 // long the one comes after the other; and each is heard once.
 func TestListenersHearOfOtherProcesses(t *testing.T) {

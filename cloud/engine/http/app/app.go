@@ -169,14 +169,14 @@ func encode(sum []byte) string { return base64.RawURLEncoding.EncodeToString(sum
 // Routes are the face's rows: the page, and the files that it loads.
 func (f *Face) Routes() []serve.Route {
 	return []serve.Route{
-		{Listener: serve.Pages, Method: http.MethodGet, Path: Path, Open: true, Handler: func(w http.ResponseWriter, r *http.Request) error {
+		{Listener: serve.Pages, Method: http.MethodGet, Path: Path, Open: true, File: true, Handler: func(w http.ResponseWriter, r *http.Request) error {
 			h := w.Header()
 			h.Set("Content-Security-Policy", policy)
 			h.Set("Cross-Origin-Opener-Policy", "same-origin")
 			h.Set("Permissions-Policy", "camera=(self), geolocation=(), microphone=()")
 			return f.page.send(w, r)
 		}},
-		{Listener: serve.Pages, Method: http.MethodGet, Path: Path + "/{file}", Open: true, Handler: f.part},
+		{Listener: serve.Pages, Method: http.MethodGet, Path: Path + "/{file}", Open: true, File: true, Handler: f.part},
 		// People type a slash behind it; browsers keep the fragment. The address is
 		// relative, since a proxy may serve all of this below another one.
 		{Listener: serve.Pages, Method: http.MethodGet, Path: Path + "/{$}", Open: true, Handler: func(w http.ResponseWriter, _ *http.Request) error {

@@ -18,6 +18,9 @@ import (
 // maxToken is the longest bearer token that is looked at, in bytes.
 const maxToken = 4 << 10
 
+// fileLimit is how long somebody may take to take a file, which is small.
+const fileLimit = 20 * time.Second
+
 type callerKey struct{}
 
 type againKey struct{}
@@ -43,10 +46,10 @@ func (t *Table) guard(route Route) http.Handler {
 	places := t.held(&route)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx := t.addressed(r, route.Listener)
-		// Whoever sends slowly and has proven nothing holds no place meanwhile
-		// that somebody needs who has.
-		if route.Open {
-			if err := t.gather(w, r, route.Body); err != nil {
+		// Whoever sends slowly holds no place meanwhile that somebody else needs:
+		// neither who has proven nothing, nor anybody who has a device.
+		if route.Open || route.Listener == Pages {
+			if err := t.gather(w, r, &route); err != nil {
 				t.refuse(w, r, err)
 				return
 			}
@@ -85,6 +88,9 @@ func (t *Table) guard(route Route) http.Handler {
 			// The time to read a request is over by now and does not count on.
 			_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
 		}
+		if route.File {
+			_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(fileLimit))
+		}
 		if err := bounded(w, r, route.Body); err != nil {
 			t.refuse(w, r, err)
 			return
@@ -104,6 +110,8 @@ func (t *Table) held(route *Route) []chan struct{} {
 		return nil
 	case route.Streams:
 		return []chan struct{}{p.streams}
+	case route.File:
+		return []chan struct{}{p.files}
 	case route.Heavy:
 		return []chan struct{}{p.short, p.heavy}
 	}
@@ -149,13 +157,14 @@ func bounded(w http.ResponseWriter, r *http.Request, limit int64) error {
 }
 
 // gather reads a whole body within the limit, in place of what reads it later.
-func (t *Table) gather(w http.ResponseWriter, r *http.Request, limit int64) error {
-	if err := bounded(w, r, limit); err != nil || limit == 0 {
+func (t *Table) gather(w http.ResponseWriter, r *http.Request, route *Route) error {
+	if err := bounded(w, r, route.Body); err != nil || route.Body == 0 {
 		return err
 	}
+	gathered := t.places[route.Listener].gathered
 	select {
-	case t.gathered <- struct{}{}:
-		defer func() { <-t.gathered }()
+	case gathered <- struct{}{}:
+		defer func() { <-gathered }()
 	default:
 		return &cloud.Error{Kind: cloud.Unavailable, Message: "too many requests are being read", RetryAfter: time.Second}
 	}

@@ -59,34 +59,35 @@ type Route struct {
 	Body     int64         // bytes of the largest body; 0: none is taken
 	Heavy    bool          // may hold much memory: few at once
 	Streams  bool          // lasts: counted apart from short requests
+	File     bool          // the same for everybody, out of memory: counted apart, since whoever takes it slowly is to hold nothing else
 	Handler  Handler
 }
 
 // Limits bound what all requests of one listener take together: whoever fills
 // the public one leaves that of programs alone. Zero fields are defaults.
 type Limits struct {
-	InFlight int // short requests at once; 512: all that may wait for providers of codes, and a few
+	InFlight int // short requests at once; 512: all that may wait for providers of codes, and a few. As many files
+	Gathered int // bodies that are being read of who holds no place yet: one connection may carry many; 4096
 	Heavy    int // of them with large bodies; 8
 	Streams  int // open streams and waits; 1024
 }
 
 func (l Limits) filled() Limits {
 	l.InFlight = cmp.Or(l.InFlight, 512)
+	l.Gathered = cmp.Or(l.Gathered, 4096)
 	l.Heavy = cmp.Or(l.Heavy, 8)
 	l.Streams = cmp.Or(l.Streams, 1024)
 	return l
 }
 
-// places are what requests of one listener hold while they are answered.
-type places struct{ short, heavy, streams chan struct{} }
+// places are what requests of one listener hold while they are answered, and
+// bodies while they are gathered.
+type places struct{ short, files, heavy, streams, gathered chan struct{} }
 
 func (l Limits) places() places {
-	return places{short: make(chan struct{}, l.InFlight), heavy: make(chan struct{}, l.Heavy), streams: make(chan struct{}, l.Streams)}
+	return places{short: make(chan struct{}, l.InFlight), files: make(chan struct{}, l.InFlight), heavy: make(chan struct{}, l.Heavy),
+		streams: make(chan struct{}, l.Streams), gathered: make(chan struct{}, l.Gathered)}
 }
-
-// maxGathered bounds how many bodies of open routes are being read at once: one
-// connection may carry many.
-const maxGathered = 4096
 
 // Options are what a table is made with.
 type Options struct {
@@ -104,7 +105,6 @@ type Table struct {
 	auth     Authenticator
 	log      *slog.Logger
 	places   map[Listener]places
-	gathered chan struct{} // bodies that are being read of open routes
 	number   atomic.Uint64 // of requests that failed, for the log
 	byDoor   map[Listener]http.Handler
 	proxies  map[Listener]Proxies
@@ -114,7 +114,7 @@ type Table struct {
 func New(o Options) (*Table, error) {
 	limits := o.Limits.filled()
 	t := &Table{routes: o.Routes, auth: o.Auth, log: o.Log, byDoor: map[Listener]http.Handler{},
-		places: map[Listener]places{}, gathered: make(chan struct{}, maxGathered), proxies: o.Proxies}
+		places: map[Listener]places{}, proxies: o.Proxies}
 	if t.log == nil {
 		t.log = slog.New(slog.DiscardHandler)
 	}
@@ -150,7 +150,7 @@ func (r *Route) check(auth Authenticator) error {
 // with large bodies, and streams.
 func (t *Table) InFlight() (short, heavy, streams int) {
 	for _, p := range t.places {
-		short, heavy, streams = short+len(p.short), heavy+len(p.heavy), streams+len(p.streams)
+		short, heavy, streams = short+len(p.short)+len(p.files), heavy+len(p.heavy), streams+len(p.streams)
 	}
 	return short, heavy, streams
 }

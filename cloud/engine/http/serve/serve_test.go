@@ -288,6 +288,99 @@ func TestPlacesAreKeptFree(t *testing.T) {
 	}
 }
 
+// stuck is somebody who takes nothing of an answer.
+type stuck struct {
+	http.ResponseWriter
+	asked chan struct{} // closed when something is written
+	hold  chan struct{}
+}
+
+func (s *stuck) Write(b []byte) (int, error) {
+	close(s.asked)
+	<-s.hold
+	return len(b), nil
+}
+
+// Whoever does not take a file keeps nobody from anything but files.
+func TestFilesHoldNoPlaceOfOthers(t *testing.T) {
+	file := func(w http.ResponseWriter, r *http.Request) error {
+		_, _ = io.WriteString(w, "file")
+		return nil
+	}
+	made, err := serve.New(serve.Options{Limits: serve.Limits{InFlight: 1}, Routes: []serve.Route{
+		{Listener: serve.Pages, Method: "GET", Path: "/file", Open: true, File: true, Handler: file},
+		{Listener: serve.Pages, Method: "GET", Path: "/about", Open: true, Handler: file},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	get := func(w http.ResponseWriter, path string) {
+		made.Handler(serve.Pages).ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+	}
+	slow := &stuck{ResponseWriter: httptest.NewRecorder(), asked: make(chan struct{}), hold: make(chan struct{})}
+	done := make(chan struct{})
+	go func() { defer close(done); get(slow, "/file") }()
+	<-slow.asked
+	for path, want := range map[string]int{"/about": http.StatusOK, "/file": http.StatusServiceUnavailable} {
+		w := httptest.NewRecorder()
+		if get(w, path); w.Code != want {
+			t.Errorf("%s beside who takes nothing: %d, want %d", path, w.Code, want)
+		}
+	}
+	close(slow.hold)
+	<-done
+	w := httptest.NewRecorder()
+	if get(w, "/file"); w.Code != http.StatusOK {
+		t.Errorf("afterwards: %d", w.Code)
+	}
+}
+
+// Bodies that come slowly at one listener leave those of another alone, and on
+// the public one they hold no place, whoever sends them.
+func TestSlowBodiesAreOfTheirListener(t *testing.T) {
+	read := func(w http.ResponseWriter, r *http.Request) error {
+		if _, err := io.ReadAll(r.Body); err != nil {
+			return err
+		}
+		return serve.Answer(w, http.StatusOK, "ok")
+	}
+	admin := []engine.Role{engine.RoleAdmin}
+	made, err := serve.New(serve.Options{Auth: guards{}, Limits: serve.Limits{InFlight: 1, Gathered: 1}, Routes: []serve.Route{
+		{Listener: serve.API, Method: "POST", Path: "/token", Open: true, Body: 100, Handler: read},
+		{Listener: serve.Pages, Method: "POST", Path: "/page", Open: true, Body: 100, Handler: read},
+		{Listener: serve.Pages, Method: "POST", Path: "/device", Roles: admin, Body: 100, Handler: read},
+		{Listener: serve.Pages, Method: "GET", Path: "/me", Roles: admin, Handler: read},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask := func(l serve.Listener, method, path string, body io.Reader) int {
+		w, r := httptest.NewRecorder(), httptest.NewRequest(method, path, body)
+		r.Header.Set("Authorization", "Bearer good")
+		made.Handler(l).ServeHTTP(w, r)
+		return w.Code
+	}
+	slow, rest := io.Pipe()
+	code := make(chan int)
+	go func() { code <- ask(serve.Pages, "POST", "/device", slow) }()
+	if _, err := io.WriteString(rest, "x"); err != nil { // it is being read
+		t.Fatal(err)
+	}
+	if got := ask(serve.Pages, "GET", "/me", nil); got != http.StatusOK {
+		t.Errorf("beside the slow body of a device: %d", got)
+	}
+	if got := ask(serve.Pages, "POST", "/page", strings.NewReader("x")); got != http.StatusServiceUnavailable {
+		t.Errorf("one body more than is read at once: %d", got)
+	}
+	if got := ask(serve.API, "POST", "/token", strings.NewReader("x")); got != http.StatusOK {
+		t.Errorf("at another listener: %d", got)
+	}
+	rest.Close()
+	if got := <-code; got != http.StatusOK {
+		t.Errorf("the slow one: %d", got)
+	}
+}
+
 // Programs read JSON where nothing is, and people a page that leads somewhere.
 func TestNobodyIsLost(t *testing.T) {
 	t.Parallel()
