@@ -152,6 +152,31 @@ func TestVendorFiles(t *testing.T) {
 	}
 }
 
+// A serial number that a spreadsheet has rounded says nothing about whose token
+// it is, even where only one user has it.
+func TestRoundedSerialNumbersLeadToNobody(t *testing.T) {
+	e := open(t, files{"users.csv": "Username,OathTokenSerialNumber\nada,1.23457E+11\n",
+		"tokens.csv": "serial number,secret key\n1.23457E+11,gezdgnbv\n"}.write(t), legacy.Options{})
+	if diff := cmp.Diff([]string{"ada 1.23457E+11 users.csv 30 "}, tokens(t, e)); diff != "" {
+		t.Error(diff)
+	}
+	want := []string{"tokens.csv:2 ROW_INVALID ||the token names no user, and its serial number is one that a spreadsheet has rounded; the row is left out"}
+	if diff := cmp.Diff(want, problems(t, e)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestRounded(t *testing.T) {
+	for s, want := range map[string]bool{
+		"1.23457E+11": true, "1,23457E+11": true, "1.2e+9": true, "4E+12": true,
+		"": false, "12E45": false, "1.23E11": false, "1.E+11": false, "12.3E+11": false, "1.2.3E+11": false, "E+11": false, "1.23E+": false, "1.2E+1x": false, "C200-1": false, "1,2,3E+9": false,
+	} {
+		if got := legacy.Rounded(s); got != want {
+			t.Errorf("%q is rounded: %t", s, got)
+		}
+	}
+}
+
 func FuzzKeyFile(f *testing.F) {
 	fuzzForm(f, "x.xml", keys(f, pskc.Protection{Plain: true}, pskc.Key{Serial: "1"}, pskc.Key{Serial: "2", UserID: "ada"}), "<KeyContainer/>")
 }

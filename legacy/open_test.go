@@ -84,6 +84,8 @@ func TestOpenRefuses(t *testing.T) {
 		"UTF-16 broken":       {files{"users.csv": "\xfe\xffU\x00s"}, legacy.Options{}, "no readable header: line 1, column 1: the value is not UTF-16", "first line"},
 		"UTF-16 without mark": {files{"users.csv": "U\x00s\x00"}, legacy.Options{}, "holds a NUL byte", "first line"},
 		"unknown encoding":    {files{"users.csv": user}, legacy.Options{Encoding: "latin1"}, `encoding "latin1" is unknown`, "windows-1252"},
+		"CR alone, large":     {files{"users.csv": "Username,Phone\r" + strings.Repeat("ada,1\r", legacy.MaxRow/6+1)}, legacy.Options{}, "lines end with CR alone", "line ends"},
+		"CR alone, quoted":    {files{"users.csv": "\"Username\",\"Phone\"\r\"ada\",\"1\"\r"}, legacy.Options{}, "lines end with CR alone", "line ends"},
 		"CR alone":            {files{"users.csv": "Username,Phone\rada,1\r"}, legacy.Options{}, "lines end with CR alone", "line ends"},
 		"lines, empty":        {files{"users.jsonl": ""}, legacy.Options{}, "users.jsonl is empty", "JSON object"},
 		"lines, blank":        {files{"users.jsonl": "\n\n"}, legacy.Options{}, "users.jsonl holds no users", "export it again"},

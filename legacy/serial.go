@@ -1,6 +1,19 @@
 package legacy
 
-import "bytes"
+import (
+	"bytes"
+	"strings"
+)
+
+// Rounded tells whether a spreadsheet has written s for a long number, with
+// its last digits gone: "1.23457E+11", with a comma in some languages. What it
+// was nobody can tell, and several numbers may have become one.
+func Rounded(s string) bool {
+	digits := func(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
+	mantissa, exponent, ok := strings.Cut(strings.ToUpper(s), "E+")
+	whole, part, fraction := strings.Cut(strings.Replace(mantissa, ",", ".", 1), ".")
+	return ok && digits(exponent) && len(whole) == 1 && digits(whole) && (!fraction || digits(part))
+}
 
 // serialMark begins the key of a serial number among the names, which hold no
 // control characters.
@@ -13,7 +26,7 @@ const maxOwners = 5
 // serialKey returns the name that a serial number is joined by, or nil if it
 // cannot be joined.
 func serialKey(serial []byte) []byte {
-	if len(serial) == 0 || len(serial) > MaxName || bytes.IndexByte(serial, 0) >= 0 {
+	if len(serial) == 0 || len(serial) > MaxName || bytes.IndexByte(serial, 0) >= 0 || Rounded(string(serial)) {
 		return nil
 	}
 	return append([]byte{serialMark}, serial...)
@@ -37,6 +50,9 @@ func (l *loader) addSeed(a *attached) error {
 	name := serialKey(a.text[packedSerial])
 	if name == nil {
 		l.rec = a.pack(l.rec[:0])
+		if Rounded(string(a.text[packedSerial])) {
+			return l.reject("", l.rec, "the token names no user, and its serial number is one that a spreadsheet has rounded")
+		}
 		return l.reject("", l.rec, "the token names neither its user nor a serial number")
 	}
 	return l.names.Add(a.pack(key(l.rec[:0], name, roleToken, uint64(l.rows))))

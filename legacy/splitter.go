@@ -16,6 +16,9 @@ const (
 	readBuffer = 1 << 20
 )
 
+// endsWithCR is what is wrong with a file of old Macs, whatever else is.
+const endsWithCR = "its lines end with CR alone"
+
 // badRow says why a row cannot be read. Reading goes on after it.
 type badRow struct {
 	line, col int
@@ -79,6 +82,9 @@ func (s *splitter) next() (line int, fields []field, err error) {
 			what, bad = rowBad, s.cut.tooLong(line)
 		}
 		if what == rowBad {
+			if line == 1 && bytes.IndexByte(b, '\r') >= 0 && bytes.IndexByte(b, '\n') < 0 {
+				bad.text = endsWithCR
+			}
 			if err := s.skipLine(); err != nil {
 				return line, nil, err
 			}

@@ -100,7 +100,9 @@ type csvTable struct {
 func openCSV(r text, o reading) (*csvTable, error) {
 	t := &csvTable{split: newSplitter(r)}
 	_, fields, err := t.split.next()
-	if bad, ok := err.(*badRow); ok {
+	if bad, ok := err.(*badRow); ok && bad.text == endsWithCR {
+		return nil, crAlone(o.file)
+	} else if ok {
 		return nil, hint.New(fmt.Sprintf("%s has no readable header: line %d, column %d: %s", o.file, bad.line, bad.col, bad.text),
 			"the first line must name the columns, separated by commas; a file that is not UTF-8 needs a byte order mark or --encoding")
 	}
@@ -113,12 +115,17 @@ func openCSV(r text, o reading) (*csvTable, error) {
 	return t, t.bind(fields, o)
 }
 
+// crAlone refuses a file of which every line would be one.
+func crAlone(file string) error {
+	return hint.New(file+" has no readable header: "+endsWithCR, "save it with line ends as Windows or Unix have them")
+}
+
 // bind finds the columns of the schema in the header.
 func (t *csvTable) bind(fields []field, o reading) error {
 	at := make([]int, len(o.schema.columns)) // position from 1
 	for i, f := range fields {
 		if bytes.IndexByte(f.text, '\r') >= 0 {
-			return hint.New(o.file+" has no readable header: its lines end with CR alone", "save it with line ends as Windows or Unix have them")
+			return crAlone(o.file)
 		}
 		name := strings.TrimSpace(string(f.text))
 		column := o.column(name)

@@ -60,6 +60,7 @@ const (
 	// About third-party tokens.
 	TokenNoSecret            Code = "TOKEN_NO_SECRET"
 	TokenSecretInvalid       Code = "TOKEN_SECRET_INVALID"
+	TokenSerialRounded       Code = "TOKEN_SERIAL_ROUNDED"
 	TokenIntervalUnsupported Code = "TOKEN_INTERVAL_UNSUPPORTED"
 	TokenUnsupported         Code = "TOKEN_UNSUPPORTED"
 	TokenConflict            Code = "TOKEN_CONFLICT"
@@ -247,6 +248,8 @@ func tokenEntries() []Entry {
 			"Get the seed file from the token's vendor, or replace the token."},
 		{TokenSecretInvalid, SeverityWarning, "The token's secret cannot be decoded, or is of a length that the target does not take; it is not moved.",
 			"Check the format of the secret: Base32 is assumed; prefix it with hex: or base64: if it is that."},
+		{TokenSerialRounded, SeverityWarning, "The token's serial number is one that a spreadsheet has rounded (1.23457E+11): which token it is nobody can tell; it is not moved.",
+			"Take the serial number from the vendor's file or from the token itself, or export again and keep the table out of spreadsheets."},
 		{TokenIntervalUnsupported, SeverityWarning, "The token's codes change at an interval that the target does not take; it is not moved.",
 			"Replace the token."},
 		{TokenUnsupported, SeverityWarning, "The token's number of digits or its algorithm is none that the target takes; it is not moved.",

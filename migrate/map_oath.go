@@ -69,6 +69,10 @@ func (d *draft) tokenRules() {
 	twins := serialsOf(d.u.Tokens)
 	for _, t := range d.u.Tokens {
 		g := d.token(t)
+		if legacy.Rounded(t.Serial) {
+			d.findAt(g.place, TokenSerialRounded, "OathTokenSerialNumber", "the serial number of "+g.label()+" has lost its last digits")
+			continue
+		}
 		d.claimGenerator(g)
 		twin := twins[fold(t.Serial)]
 		switch {

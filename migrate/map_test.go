@@ -171,6 +171,8 @@ func TestTokens(t *testing.T) {
 		{name: "no secret", given: one(func(k *legacy.Token) { k.Seed = legacy.Seed{} }), findings: bad(migrate.TokenNoSecret)},
 		{name: "neither serial nor secret", given: func(w *world) { w.row.TokenExists = true }, changes: []string{mobile1, bySMS}, findings: []migrate.Code{migrate.TokenNoSecret}},
 		{name: "said to exist, and there", given: func(w *world) { one(nil)(w); w.row.TokenExists = true }, changes: []string{"add hardwareOath none -> S1/Acme T1", byOATH}},
+		{name: "serial rounded", given: one(func(k *legacy.Token) { k.Serial = "1.23457E+11" }), findings: bad(migrate.TokenSerialRounded)},
+		{name: "serial rounded, no secret", given: one(func(k *legacy.Token) { k.Serial, k.Seed = "1,2e+11", legacy.Seed{} }), findings: bad(migrate.TokenSerialRounded)},
 		{name: "secret invalid", given: one(func(k *legacy.Token) { k.Seed = legacy.Seed{State: legacy.SeedInvalid, Problem: "looks like hex"} }), findings: bad(migrate.TokenSecretInvalid)},
 		{name: "secret ambiguous", given: one(func(k *legacy.Token) { k.Seed = legacy.Seed{State: legacy.SeedAmbiguous, Problem: "is both"} }), findings: bad(migrate.SecretAmbiguous)},
 		{name: "secret too short", given: one(func(k *legacy.Token) { k.Seed = seed("short") }), findings: bad(migrate.TokenSecretInvalid)},

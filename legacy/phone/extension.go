@@ -62,6 +62,9 @@ func readEnd(s string) extension {
 	if c == '#' {
 		return announced(s[size:])
 	}
+	if i := strings.IndexAny(s, "eE"); i >= 0 && strings.HasPrefix(s[i+1:], "+") {
+		return extension{problem: "the number is one that a spreadsheet has rounded (E+), and its last digits are lost"}
+	}
 	if after, ok := cutLabel(strings.TrimLeft(s, ", ")); ok {
 		return announced(after)
 	}

@@ -63,6 +63,8 @@ func TestWriting(t *testing.T) {
 		{number: "+", problem: "does not start with digits"},
 		{number: "home", problem: "does not start with digits"},
 		{number: "*67 4255550100", problem: "does not start with digits"},
+		{number: "1.42556E+10", problem: "spreadsheet"},
+		{number: "1,42556e+10", problem: "spreadsheet"},
 		{number: "+1 800 FLOWERS", problem: "letters"},
 		{number: "+1 4255550100 home", problem: "letters"},
 		{number: "+1 425555010O", problem: "letters"},
