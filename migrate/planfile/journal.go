@@ -65,16 +65,22 @@ func OpenJournal(p *Plan, path string) (*Journal, error) {
 	return j, nil
 }
 
-// unusableJournal says what to do where it is the folder that is in the way:
-// SQLite writes beside a journal even to read it.
+// unusableJournal says what to do: about the folder where that is in the way,
+// for SQLite writes beside a journal even to read it; about the file where that
+// is no journal at all.
 func unusableJournal(path string, err error) error {
-	advice := hint.Of(err)
-	if e, ok := errors.AsType[sqlite3.Error](err); advice == "" && (errors.Is(err, fs.ErrPermission) ||
-		ok && slices.Contains([]sqlite3.ErrNo{sqlite3.ErrReadonly, sqlite3.ErrCantOpen, sqlite3.ErrFull, sqlite3.ErrIoErr, sqlite3.ErrPerm}, e.Code)) {
+	advice := ""
+	switch e, ok := errors.AsType[sqlite3.Error](err); {
+	case errors.Is(err, fs.ErrPermission),
+		ok && slices.Contains([]sqlite3.ErrNo{sqlite3.ErrReadonly, sqlite3.ErrCantOpen, sqlite3.ErrFull, sqlite3.ErrIoErr, sqlite3.ErrPerm}, e.Code):
 		advice = roomAdvice
+	case ok && e.Code == sqlite3.ErrNotADB:
+		advice = foreignAdvice
 	}
-	return hint.Wrap(fmt.Errorf("journal %s cannot be used: %w", path, reason(err)), advice)
+	return hint.Default(fmt.Errorf("journal %s cannot be used: %w", path, reason(err)), advice)
 }
+
+const foreignAdvice = "if this plan was applied before, put its own journal back; else move this file away"
 
 // ReadJournal opens the journal of p at path for reading, beside a run of
 // apply if there is one. Where there is no journal, or one that a run got no
@@ -113,7 +119,7 @@ func (j *Journal) open(p *Plan, path string) error {
 		if info, gone := os.Stat(path); gone == nil && info.Size() == 0 {
 			err = errors.Join(err, os.Remove(path))
 		}
-		return hint.Wrap(err, roomAdvice)
+		return err
 	}
 	if err := j.connect(p, path, `PRAGMA synchronous=FULL`); err != nil {
 		return err
@@ -186,7 +192,10 @@ func (j *Journal) connect(p *Plan, path string, setup ...string) error {
 		return err
 	}
 	j.db.limit(maxCell)
-	if err := checkFormat(j.db, journalSchema[:]); err != nil {
+	switch err := checkFormat(j.db, journalSchema[:]); {
+	case errors.Is(err, errNotOurs):
+		return hint.Wrap(err, foreignAdvice)
+	case err != nil:
 		return err
 	}
 	about, err := j.db.texts(`SELECT name, value FROM about`)

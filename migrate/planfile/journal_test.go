@@ -1,6 +1,7 @@
 package planfile_test
 
 import (
+	"bytes"
 	"database/sql"
 	"os"
 	"os/exec"
@@ -11,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"mfabridge/cloud"
+	"mfabridge/internal/hint"
 	"mfabridge/migrate"
 	"mfabridge/migrate/planfile"
 )
@@ -163,6 +165,31 @@ func TestJournalRefuses(t *testing.T) {
 		if _, err := planfile.OpenJournal(p, planfile.JournalPath(path)); err == nil {
 			t.Errorf("%s: opens", c.name)
 		}
+	}
+}
+
+// What is no journal of ours is not a matter of room on the disk.
+func TestJournalOfSomebodyElse(t *testing.T) {
+	path, _ := makePlan(t)
+	p := open(t, path)
+	journal := planfile.JournalPath(path)
+	if err := os.WriteFile(journal, bytes.Repeat([]byte("minutes of the change board\n"), 100), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, open := range map[string]func(*planfile.Plan, string) (*planfile.Journal, error){"run": planfile.OpenJournal, "reading": planfile.ReadJournal} {
+		_, err := open(p, journal)
+		if err == nil || !strings.Contains(err.Error(), "not a database") || !strings.Contains(hint.Of(err), "move this file away") {
+			t.Errorf("%s: %v (%s)", name, err, hint.Of(err))
+		}
+	}
+	if got, err := os.ReadFile(journal); err != nil || !bytes.HasPrefix(got, []byte("minutes")) {
+		t.Errorf("the file was altered: %v", err)
+	}
+	must(t, os.Remove(journal))
+	useJournal(t, p)
+	alterJournal(t, path, `PRAGMA application_id = 1`)
+	if _, err := planfile.OpenJournal(p, journal); err == nil || !strings.Contains(hint.Of(err), "move this file away") {
+		t.Errorf("another program's database: %v (%s)", err, hint.Of(err))
 	}
 }
 

@@ -138,6 +138,8 @@ func (p *Plan) connect() (*db, error) {
 	return d, nil
 }
 
+var errNotOurs = errors.New("it was not written by mfabridge")
+
 // checkFormat checks whose database this is, which version, and the schema.
 func checkFormat(d *db, want []string) error {
 	id, err := d.number(`PRAGMA application_id`)
@@ -145,7 +147,7 @@ func checkFormat(d *db, want []string) error {
 		return err
 	}
 	if id != applicationID {
-		return errors.New("it was not written by mfabridge")
+		return errNotOurs
 	}
 	version, err := d.number(`PRAGMA user_version`)
 	if err != nil {
