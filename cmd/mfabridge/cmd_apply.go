@@ -284,7 +284,7 @@ func (p *program) planned(c *cli.Context, plan *planfile.Plan, make bool) (openT
 		if err != nil {
 			return nil, err
 		}
-		fmt.Fprintf(p.err, "mfabridge: made the store %s, its key is %s\n", to.path, to.keyPath())
+		fmt.Fprintf(p.err, "mfabridge: made the store %s, its key is %s\n", to.path, to.keyCalled())
 	}
 	return p.connect(c, to, sqlite.Options{Cache: applyCache})
 }

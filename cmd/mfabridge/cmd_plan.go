@@ -165,7 +165,7 @@ func (p *program) planTarget(c *cli.Context, to place) (*planTarget, error) {
 			return nil, errors.Join(err, t.close())
 		}
 	} else {
-		if err := to.folder(); err != nil {
+		if err := to.makeable(); err != nil {
 			return nil, err
 		}
 		with.Domains = c.StringSlice("domain")

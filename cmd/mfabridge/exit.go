@@ -7,6 +7,7 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/internal/hint"
+	"mfabridge/internal/secret"
 )
 
 // Exit codes. They are an interface: scripts branch on them, every command's
@@ -74,6 +75,9 @@ func exitCode(err error) int {
 	}
 	if e, ok := errors.AsType[*exit](err); ok {
 		return e.code
+	}
+	if errors.Is(err, secret.ErrNoReference) {
+		return exitUsage
 	}
 	if errors.Is(err, context.Canceled) {
 		return exitInterrupted

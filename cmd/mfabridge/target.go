@@ -17,6 +17,7 @@ import (
 	"mfabridge/cloud/engine/store/sqlite"
 	"mfabridge/cloud/remote"
 	"mfabridge/internal/hint"
+	"mfabridge/internal/secret"
 )
 
 // targetFlags name a target and its key.
@@ -59,6 +60,8 @@ type place struct {
 func parseTarget(option, given, key string) (place, error) {
 	kind, rest, _ := strings.Cut(given, ":")
 	switch {
+	case key != "" && !secret.IsReference(key):
+		return place{}, hint.Wrap(fmt.Errorf("the store's key: %w", secret.ErrNoReference), "e.g. --engine-key file:cloud.db.key")
 	case given == "":
 		return place{}, usage("--"+option+" is missing", "name the target, e.g. --"+option+" sqlite:cloud.db")
 	case kind == "sqlite" && rest != "":
@@ -118,6 +121,19 @@ func (t place) folder() error {
 	}
 	return nil
 }
+
+// makeable says no where a store cannot be made later: its folder is missing,
+// or the key that it is to be sealed with.
+func (t place) makeable() error {
+	if err := t.folder(); err != nil || t.key == "" {
+		return err
+	}
+	_, err := t.loadKey()
+	return err
+}
+
+// keyCalled is the place of the store's key for people.
+func (t place) keyCalled() string { return cmp.Or(t.key, t.keyPath()) }
 
 func (t place) loadKey() (engine.Key, error) {
 	if t.key != "" {

@@ -31,9 +31,17 @@ func Load(ref string) (Bytes, error) {
 		}
 		return FromString(value), nil
 	default:
-		return Bytes{}, hint.New("a secret must be given as file:PATH or env:NAME, never as itself",
-			"put it into a file that only you can read, and give file:PATH")
+		return Bytes{}, hint.Wrap(ErrNoReference, "put it into a file that only you can read, and give file:PATH")
 	}
+}
+
+// ErrNoReference is what is wrong with a ref that does not say where a secret
+// is.
+var ErrNoReference = errors.New("a secret must be given as file:PATH or env:NAME, never as itself")
+
+// IsReference tells whether ref says where a secret is, be it there or not.
+func IsReference(ref string) bool {
+	return strings.HasPrefix(ref, "file:") || strings.HasPrefix(ref, "env:")
 }
 
 // ReadFile reads a secret from a file that nobody but its owner may read.
