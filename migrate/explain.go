@@ -69,3 +69,54 @@ func readNow(ctx context.Context, dir cloud.DirectoryReader, d *Decision) (*clou
 	}
 	return &users[0], nil
 }
+
+// standing says where the target stands about a change.
+type standing string
+
+const (
+	standsUnknown standing = ""
+	standsPlanned standing = "planned"
+	standsBefore  standing = "before"
+	standsElse    standing = "other"
+)
+
+// standing compares a change with the target as it is now. A plan that was
+// opened without its key has masked values, and they are compared as such.
+func (e *Explanation) standing(c *PlannedChange, reveal bool) (standing, cloud.Value) {
+	if e.NowErr != nil || e.Now == nil {
+		return standsUnknown, cloud.Value{}
+	}
+	now := found(e.Now, &c.Change)
+	as, comparable := c.Change, now
+	if !reveal {
+		as.Before, as.After, comparable = MaskValue(c.Method, c.Before), MaskValue(c.Method, c.After), MaskValue(c.Method, now)
+	}
+	switch {
+	case holds(&as, comparable):
+		return standsPlanned, now
+	case as.Before.Equal(comparable):
+		return standsBefore, now
+	}
+	return standsElse, now
+}
+
+// holding is one way that the target has to verify a user, or its opposite.
+type holding struct {
+	method cloud.Method
+	value  cloud.Value
+}
+
+func holdings(u *cloud.User) (all []holding) {
+	for _, m := range []cloud.Method{cloud.Mobile, cloud.AlternateMobile, cloud.Office, cloud.Email, cloud.DefaultMethod, cloud.Blocked} {
+		if v := u.Value(m, "", cloud.Value{}); !v.IsZero() {
+			all = append(all, holding{m, v})
+		}
+	}
+	for i := range u.OATH {
+		all = append(all, holding{u.OATH[i].Method, cloud.Value{OATH: &u.OATH[i].OATH}})
+	}
+	for _, a := range u.Authenticators {
+		all = append(all, holding{cloud.Authenticator, cloud.Value{State: a.State}})
+	}
+	return all
+}

@@ -154,16 +154,8 @@ func (t *explaining) holdings() {
 	if u == nil || t.e.NowErr != nil {
 		return
 	}
-	for _, m := range []cloud.Method{cloud.Mobile, cloud.AlternateMobile, cloud.Office, cloud.Email, cloud.DefaultMethod, cloud.Blocked} {
-		if v := u.Value(m, "", cloud.Value{}); !v.IsZero() {
-			t.line("  has", "%s %s", m, t.value(m, v))
-		}
-	}
-	for i := range u.OATH {
-		t.line("  has", "%s %s", u.OATH[i].Method, t.value(u.OATH[i].Method, cloud.Value{OATH: &u.OATH[i].OATH}))
-	}
-	for _, a := range u.Authenticators {
-		t.line("  has", "%s %s", cloud.Authenticator, t.value(cloud.Authenticator, cloud.Value{State: a.State}))
+	for _, h := range holdings(u) {
+		t.line("  has", "%s %s", h.method, t.value(h.method, h.value))
 	}
 	if len(u.Aliases) > 0 {
 		t.line("  has", "aliases %s", strings.Join(u.Aliases, ", "))
@@ -187,23 +179,12 @@ func (t *explaining) change(i int) {
 			}
 		}
 	}
-	if e.NowErr == nil && e.Now != nil {
-		fmt.Fprintf(&t.b, "      now: %s\n", Plain(t.state(c)))
+	switch standing, now := e.standing(c, t.reveal); standing {
+	case standsPlanned:
+		t.b.WriteString("      now: as planned\n")
+	case standsBefore:
+		t.b.WriteString("      now: as before the plan\n")
+	case standsElse:
+		fmt.Fprintf(&t.b, "      now: neither as before nor as planned: %s\n", Plain(t.value(c.Method, now)))
 	}
-}
-
-// state compares a change with the target as it is now.
-func (t *explaining) state(c *PlannedChange) string {
-	now := found(t.e.Now, &c.Change)
-	comparable, before, after := now, c.Before, c.After
-	if !t.reveal { // a plan opened without its key has masked values
-		comparable, before, after = MaskValue(c.Method, now), MaskValue(c.Method, before), MaskValue(c.Method, after)
-	}
-	switch {
-	case comparable.Equal(after):
-		return "as planned"
-	case comparable.Equal(before):
-		return "as before the plan"
-	}
-	return "neither as before nor as planned: " + t.value(c.Method, now)
 }

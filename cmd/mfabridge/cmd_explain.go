@@ -18,7 +18,7 @@ func (p *program) explainCommand() *cli.Command {
 		Description: "For the question \"why did Ada not get her phone?\". USER is the Username of the old server or the user\n" +
 			"principal name. Values are masked; the target is asked if it can be opened.",
 		Flags: append(reachFlags(),
-			planKeyFlag(), keyFlag(),
+			planKeyFlag(), keyFlag(), formatFlag(),
 			&cli.BoolFlag{Name: "reveal", EnvVars: env("reveal"), Usage: "show telephone numbers and addresses in full; needs the plan's key"},
 		),
 		Action: p.explain,
@@ -27,6 +27,10 @@ func (p *program) explainCommand() *cli.Command {
 
 func (p *program) explain(c *cli.Context) (err error) {
 	given, err := args(c, "F", "USER")
+	if err != nil {
+		return err
+	}
+	asJSON, err := format(c)
 	if err != nil {
 		return err
 	}
@@ -53,6 +57,10 @@ func (p *program) explain(c *cli.Context) (err error) {
 	notYet := !plan.Header().Target.Existed && unreachable != nil && cloud.KindOf(unreachable) == cloud.NotFound
 	if unreachable != nil && !notYet {
 		found.NowErr = unreachable
+	}
+	if asJSON {
+		report := migrate.NewReport(p.out, c.Bool("reveal"))
+		return errors.Join(report.Explained(&found), report.Flush())
 	}
 	return found.Text(p.out, migrate.ShowOptions{Reveal: c.Bool("reveal"), Color: p.color})
 }

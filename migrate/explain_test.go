@@ -1,0 +1,33 @@
+package migrate_test
+
+import (
+	"strings"
+	"testing"
+
+	"mfabridge/cloud"
+	"mfabridge/migrate"
+)
+
+// What check calls as planned, explain does: an invitation that was used, and
+// the default method that its use chose.
+func TestExplainKnowsAUsedInvitation(t *testing.T) {
+	changes := []migrate.PlannedChange{
+		{Change: cloud.Change{Op: cloud.Add, Method: cloud.Authenticator, After: cloud.Value{State: "invited"}}},
+		{Change: cloud.Change{Op: cloud.Set, Method: cloud.DefaultMethod, After: cloud.TextValue(string(cloud.OATHCode))}},
+	}
+	for state, want := range map[string]int{"active": 2, "invited": 2, "expired": 1} {
+		e := migrate.Explanation{Decision: migrate.Decision{Username: "ada", Changes: changes}, Now: &cloud.User{ID: "u1", Profile: cloud.Profile{Enabled: true},
+			Default: cloud.Push, Authenticators: []cloud.AuthenticatorEntry{{ID: "a1", State: state}}}}
+		var text, lines strings.Builder
+		if err := e.Text(&text, migrate.ShowOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		r := migrate.NewReport(&lines, false)
+		if err := r.Explained(&e); err != nil || r.Flush() != nil {
+			t.Fatal(err)
+		}
+		if n, m := strings.Count(text.String(), "now: as planned"), strings.Count(lines.String(), `"now":"planned"`); n != want || m != want {
+			t.Errorf("%s: %d and %d of 2 are as planned:\n%s\n%s", state, n, m, text.String(), lines.String())
+		}
+	}
+}
