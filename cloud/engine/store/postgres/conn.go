@@ -23,6 +23,7 @@ type conn struct {
 	stmts    map[string]*pgconn.StatementDescription
 	queue    []call
 	answered bool // the server has answered something since begin
+	warned   bool // the server has said something beside an answer
 	ctx      context.Context
 }
 
@@ -76,8 +77,12 @@ const maxDials = 3
 
 // flush sends what is queued and takes the answers. Where the connection turns
 // out to be broken before the server has answered anything in this
-// transaction, nothing has happened yet: it is sent again on a new one.
+// transaction, nothing has happened yet: it is sent again on a new one. After
+// that the transaction is lost, and nothing of it may run outside of one.
 func (c *conn) flush() error {
+	if c.answered && c.broken() {
+		return unavailable("the connection to the database broke", nil)
+	}
 	for try := 1; ; try++ {
 		if err := c.connect(); err != nil { // it has waited already
 			return failure(err)

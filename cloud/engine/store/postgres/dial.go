@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -24,8 +23,10 @@ const (
 	retryPause     = 100 * time.Millisecond
 )
 
-// connect makes the connection unless there is one. A server that is not there
-// or not ready is tried again until ctx ends or dialPatience is over.
+// connect makes the connection unless there is one. Servers that are not there
+// or not ready are tried again until ctx ends or dialPatience is over; each of
+// them has the time for it that its address gives it, also the last one of a
+// list whose first is gone.
 func (c *conn) connect() error {
 	if !c.broken() {
 		return nil
@@ -34,7 +35,9 @@ func (c *conn) connect() error {
 	limit, cancel := context.WithTimeout(c.ctx, dialPatience)
 	defer cancel()
 	for {
-		pg, err := c.place.dial(limit)
+		pg, err := c.place.dial(c.ctx, func(config *pgconn.Config) {
+			config.OnNotice = func(*pgconn.PgConn, *pgconn.Notice) { c.warned = true }
+		})
 		if err == nil {
 			c.pg, c.stmts = pg, map[string]*pgconn.StatementDescription{}
 			return nil
@@ -53,25 +56,37 @@ func (c *conn) connect() error {
 // dialPatience is how long a transaction waits for a server to come back.
 const dialPatience = 5 * time.Second
 
-// dial makes one connection and sets its session up.
-func (p place) dial(ctx context.Context) (*pgconn.PgConn, error) {
-	pg, err := pgconn.ConnectConfig(ctx, p.config)
+// dial makes one connection, of a configuration to which more is done, and sets
+// its session up.
+func (p place) dial(ctx context.Context, more ...func(*pgconn.Config)) (*pgconn.PgConn, error) {
+	config := p.fresh()
+	for _, do := range more {
+		do(config)
+	}
+	pg, err := pgconn.ConnectConfig(ctx, config)
 	if err != nil {
 		return nil, unreachable(err)
 	}
-	setup := fmt.Sprintf("SET search_path = %s, pg_temp; SET lock_timeout = %d; SET statement_timeout = %d; "+
-		"SET idle_in_transaction_session_timeout = %d; SET idle_session_timeout = 0; SET jit = off; SET enable_seqscan = off; "+
-		"SET default_transaction_isolation = 'read committed'; SET client_min_messages = warning; "+
-		"SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'",
-		p.schema, lockLimit.Milliseconds(), statementLimit.Milliseconds(), idleLimit.Milliseconds())
-	if pg.ParameterStatus("server_version") < "14" && !strings.HasPrefix(pg.ParameterStatus("server_version"), "14") {
-		setup = strings.Replace(setup, "SET idle_session_timeout = 0; ", "", 1)
-	}
-	if _, err := pg.Exec(ctx, setup).ReadAll(); err != nil {
+	if _, err := pg.Exec(ctx, p.setup()).ReadAll(); err != nil {
 		_ = pg.Close(ctx)
 		return nil, failure(err)
 	}
 	return pg, nil
+}
+
+// setup is what makes a session ours, whatever the database, its user or the
+// environment have for sessions. A client whose machine is gone loses its locks
+// by keepalives, which the server sends of itself only after hours; of the last
+// settings not every version has all.
+func (p place) setup() string {
+	return fmt.Sprintf("SET client_encoding = 'UTF8'; SET search_path = %s, pg_temp; SET lock_timeout = %d; SET statement_timeout = %d; "+
+		"SET idle_in_transaction_session_timeout = %d; SET jit = off; SET enable_seqscan = off; "+
+		"SET tcp_keepalives_idle = %d; SET tcp_keepalives_interval = %d; SET tcp_keepalives_count = 2; "+
+		"SET default_transaction_isolation = 'read committed'; SET client_min_messages = warning; "+
+		"SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'; "+
+		"SELECT set_config(name, '0', false) FROM unnest(ARRAY['idle_session_timeout', 'transaction_timeout']) AS name WHERE current_setting(name, true) IS NOT NULL",
+		p.schema, lockLimit.Milliseconds(), statementLimit.Milliseconds(), idleLimit.Milliseconds(),
+		int(idleLimit.Seconds()), int(idleLimit.Seconds())/2)
 }
 
 // suited says no to a server that would forget what it has confirmed, or

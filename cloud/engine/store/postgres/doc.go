@@ -32,8 +32,15 @@
 // committed. Only where no server can be reached for [resolvePatience] the
 // answer is an error of kind Internal, which promises nothing.
 //
+// A server that is told to wait for standbys, and stops waiting because of a
+// limit or an administrator, has committed all the same and says so in a
+// warning only. Nothing is answered then before a later commit of the same
+// process was confirmed, which confirms what came before it.
+//
 // A process that stands still while it holds the lock loses its connection
-// after [idleLimit]; one that dies loses it at once.
+// after [idleLimit]; one that dies loses it at once. A machine that is gone is
+// noticed by keepalives, by the server within half a minute, and by us within
+// [goneLimit].
 //
 // # Durability
 //
@@ -44,9 +51,10 @@
 // # The place
 //
 // A target is a URL, postgres://USER@HOST[:PORT]/DATABASE?…, or a list of
-// hosts, of which the one is used that takes writes. The password comes from
+// hosts, of which the one is used that takes writes; unless connect_timeout
+// says otherwise they share [dialPatience]. The password comes from
 // where libpq looks for it (PGPASSWORD, PGPASSFILE, ~/.pgpass), never from the
-// URL. Over a network the server's certificate is checked (sslmode=verify-full)
+// URL; it and certificates are read anew for each connection. Over a network the server's certificate is checked (sslmode=verify-full)
 // unless another sslmode says otherwise; those that may end up without TLS are
 // refused. Tables live in the schema "mfabridge", or in the one that
 // search_path names. A pooler in front has to keep sessions.

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"time"
 
 	"mfabridge/internal/hint"
 )
@@ -39,3 +40,21 @@ func Advice(err error) string { return hint.Of(err) }
 
 // Put is the statement that inserts or replaces.
 func Put(table, key, columns string) string { return put(table, key, columns) }
+
+// SetPatience is how long a store looks for the outcome of a commit, before
+// its first one.
+func SetPatience(s *Store, d time.Duration) { s.writer.patience = d }
+
+// Setting is what a session of ours has for a setting of the server's.
+func Setting(ctx context.Context, given, name string) (string, error) {
+	p, err := parse(given)
+	if err != nil {
+		return "", err
+	}
+	pg, err := p.dial(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = pg.Close(ctx) }()
+	return value(ctx, pg, "SHOW "+name)
+}

@@ -3,10 +3,12 @@ package postgres
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"os"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -22,8 +24,19 @@ var plainName = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,62}$`)
 
 // place is a database and the schema in it.
 type place struct {
+	given  string
 	config *pgconn.Config
 	schema string
+}
+
+// fresh is the configuration for a new connection, with passwords and
+// certificates as their files are now: they are changed while a process runs.
+// Files that are just being replaced are taken as they were.
+func (p place) fresh() *pgconn.Config {
+	if now, err := parse(p.given); err == nil {
+		return now.config
+	}
+	return p.config.Copy()
 }
 
 // Check says what is wrong with the text of a target, without connecting.
@@ -58,7 +71,7 @@ func parse(given string) (place, error) {
 	if err != nil {
 		return place{}, err
 	}
-	return place{config: config, schema: schema}, nil
+	return place{given: given, config: config, schema: schema}, nil
 }
 
 // configured lets the driver understand the URL, its service files, password
@@ -72,15 +85,16 @@ func configured(u *url.URL, q url.Values, mode string) (*pgconn.Config, error) {
 	if !q.Has("target_session_attrs") && os.Getenv("PGTARGETSESSIONATTRS") == "" {
 		q.Set("target_session_attrs", "read-write")
 	}
-	if !q.Has("connect_timeout") && os.Getenv("PGCONNECT_TIMEOUT") == "" {
-		q.Set("connect_timeout", "5")
-	}
 	with := *u
 	with.RawQuery = q.Encode()
 	config, err := pgconn.ParseConfig(with.String())
 	if err != nil {
 		return nil, invalid("the address of the database cannot be used: "+cause(err), "write postgres://USER@HOST/DATABASE")
 	}
+	if !q.Has("connect_timeout") && os.Getenv("PGCONNECT_TIMEOUT") == "" {
+		config.ConnectTimeout = max(dialPatience/time.Duration(hosts(config)), time.Second)
+	}
+	config.DialFunc = dialer().DialContext
 	local := isLocal(config.Host)
 	for _, f := range config.Fallbacks {
 		local = local && isLocal(f.Host)
@@ -100,6 +114,17 @@ func configured(u *url.URL, q url.Values, mode string) (*pgconn.Config, error) {
 	return config, nil
 }
 
+// hosts is how many servers there are to try.
+func hosts(config *pgconn.Config) int {
+	n, last := 1, fmt.Sprint(config.Host, config.Port)
+	for _, f := range config.Fallbacks { // with TLS and without it are one
+		if is := fmt.Sprint(f.Host, f.Port); is != last {
+			n, last = n+1, is
+		}
+	}
+	return n
+}
+
 // cause is an error of the driver's without the text that it could not parse.
 func cause(err error) string {
 	if e, ok := errors.AsType[*pgconn.ParseConfigError](err); ok {
@@ -113,7 +138,7 @@ func cause(err error) string {
 // isLocal tells whether a host is this machine: a folder of sockets, or the
 // loopback.
 func isLocal(host string) bool {
-	return strings.HasPrefix(host, "/") || strings.HasPrefix(host, "@") || host == "localhost" || host == "::1" || strings.HasPrefix(host, "127.")
+	return strings.HasPrefix(host, "/") || strings.HasPrefix(host, "@") || host == "localhost" || net.ParseIP(host).IsLoopback()
 }
 
 func invalid(message, advice string) error {

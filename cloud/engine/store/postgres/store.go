@@ -126,7 +126,7 @@ func open(ctx context.Context, given string, restored bool) (*Store, error) {
 	rand.Read(random)
 	s := &Store{place: p, origin: origin, keys: keys, id: hex.EncodeToString(random), queue: queue.New(maxGroup),
 		readers: make(chan *conn, maxReaders)}
-	s.writer = &writer{store: s, c: &conn{place: p}, end: &chainEnd{}}
+	s.writer = &writer{store: s, c: &conn{place: p}, end: &chainEnd{}, patience: resolvePatience}
 	for range maxReaders {
 		s.readers <- &conn{place: p}
 	}

@@ -32,15 +32,13 @@ type watcher struct {
 
 // listen makes the connection.
 func (w *watcher) listen(ctx context.Context) error {
-	p := w.store.place
-	config := p.config.Copy()
-	config.OnNotification = func(_ *pgconn.PgConn, n *pgconn.Notification) {
-		if n.Payload != w.store.id {
-			w.tell()
+	pg, err := w.store.place.dial(ctx, func(config *pgconn.Config) {
+		config.OnNotification = func(_ *pgconn.PgConn, n *pgconn.Notification) {
+			if n.Payload != w.store.id {
+				w.tell()
+			}
 		}
-	}
-	p.config = config
-	pg, err := p.dial(ctx)
+	})
 	if err != nil {
 		return err
 	}

@@ -50,8 +50,11 @@ type writer struct {
 	c     *conn
 	end   *chainEnd // of the audit, with everything that this transaction appends
 	turn  int64     // number of the last transaction that was to be committed
+	doubt bool      // it is not known whether that was, or whether every standby knows it
 	wrote bool      // this transaction has written something
 	seen  int64     // where the audit ended at the latest
+
+	patience time.Duration // resolvePatience
 }
 
 func (w *writer) run() {
@@ -178,7 +181,7 @@ func (w *writer) attempt(j *queue.Job) error {
 // commit makes durable what the transaction has written.
 func (w *writer) commit() error {
 	c := w.c
-	if !w.wrote {
+	if !w.wrote && !w.doubt {
 		c.abandon()
 		return nil
 	}
@@ -192,41 +195,56 @@ func (w *writer) commit() error {
 	if w.end.moved {
 		c.must(sqlSetAuditEnd, w.end.seq)
 	}
-	c.must(sqlTurn, w.store.id, w.turn, time.Now().Unix())
-	c.must(sqlNotify, w.store.keys.channel, w.store.id)
-	c.must(sqlCommit)
-	err := c.flush()
+	sure, err := w.confirm()
 	if err != nil {
 		w.end.forget()
 	}
 	switch {
-	case err == nil:
+	case sure:
 		w.seen = max(w.seen, w.end.seq)
 		return nil
-	case c.broken():
+	case err == nil || c.broken():
 		return w.resolve(err)
 	}
 	c.abandon()
 	return err
 }
 
+// confirm sends the number of the transaction and its commit. A server that
+// says something besides has committed, and not waited for its standbys until
+// they had heard of it: by its own limit, or because somebody told it so.
+func (w *writer) confirm() (sure bool, err error) {
+	c := w.c
+	c.must(sqlTurn, w.store.id, w.turn, time.Now().Unix())
+	c.must(sqlNotify, w.store.keys.channel, w.store.id)
+	c.must(sqlCommit)
+	c.warned = false
+	err = c.flush()
+	w.doubt = err != nil && c.broken() || c.warned
+	return err == nil && !w.doubt, err
+}
+
 // errUnknown promises nothing.
 var errUnknown = &cloud.Error{Kind: cloud.Internal, Message: "the connection to the database broke, and it is not known whether the store committed"}
 
 // resolve finds out whether the last transaction was committed, whose
-// connection broke. Whoever has the lock knows that it has ended.
+// connection broke or whose standbys were not heard. Whoever has the lock knows
+// that it has ended, and what is confirmed after it confirms it too.
 func (w *writer) resolve(cause error) error {
-	limit, cancel := context.WithTimeout(context.Background(), resolvePatience)
+	limit, cancel := context.WithTimeout(context.Background(), w.patience)
 	defer cancel()
 	for {
 		var turn int64
 		w.begin(limit)
 		err := w.c.query(sqlTurnOf, func(row [][]byte) error { turn = number(row[0]); return nil }, w.store.id)
+		if err == nil && turn == w.turn {
+			if sure, _ := w.confirm(); sure {
+				return nil
+			}
+		}
 		w.c.abandon()
-		switch {
-		case err == nil && turn == w.turn:
-			return nil
-		case err == nil:
+		if err == nil && turn != w.turn {
+			w.doubt = false
 			return unavailable("the store could not commit", cause)
 		}
 		select {

@@ -1,0 +1,174 @@
+package postgres_test
+
+import (
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"mfabridge/cloud"
+	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/store/postgres"
+	"mfabridge/internal/peer"
+)
+
+// vanishing is a server that refuses everybody at once, until its machine is
+// gone: then nobody hears anything of it.
+func vanishing(t *testing.T) (address string, gone *atomic.Bool) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	gone = &atomic.Bool{}
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			if !gone.Load() {
+				_ = c.Close()
+				continue
+			}
+			t.Cleanup(func() { _ = c.Close() })
+		}
+	}()
+	return l.Addr().String(), gone
+}
+
+// with is an address with one more parameter.
+func with(t *testing.T, address, name, value string) string {
+	t.Helper()
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := u.Query()
+	q.Set(name, value)
+	u.RawQuery = q.Encode()
+	return u.String()
+}
+
+// disconnect ends every connection of clients to the cluster.
+func disconnect(t *testing.T) {
+	t.Helper()
+	sql(t, "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE application_name = 'mfabridge'")
+}
+
+// Of several hosts the first may be a machine that is gone, of which nobody
+// hears: the next one is reached all the same, in the time that logins wait.
+func TestFirstHostIsGone(t *testing.T) {
+	peer.NeedCluster(t, cluster)
+	direct, _ := made(t)
+	first, gone := vanishing(t)
+	s := opens(t, strings.Replace(direct, "@", "@"+first+",", 1))
+	if err := s.Update(t.Context(), counting); err != nil {
+		t.Fatal(err)
+	}
+	gone.Store(true)
+	disconnect(t)
+	if err := s.Update(t.Context(), counting); err != nil {
+		t.Errorf("the second host was not reached: %v", err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// A look that loses its connection ends: what would be read afterwards is not
+// of the same state.
+func TestLookEndsWithItsConnection(t *testing.T) {
+	peer.NeedCluster(t, cluster)
+	address, _ := made(t)
+	s := opens(t, address)
+	count(t, s)
+	var lost, after error
+	_ = s.View(t.Context(), func(r engine.Reader) error {
+		if _, err := r.Meta("count"); err != nil {
+			return err
+		}
+		disconnect(t)
+		_, lost = r.Meta("count")
+		_, after = r.Meta("count")
+		return nil
+	})
+	if lost == nil || cloud.KindOf(after) != cloud.Unavailable {
+		t.Errorf("%v, and then %v", lost, after)
+	}
+	count(t, s)
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// A password that is changed while an engine runs is taken from its file when
+// the next connection is made.
+func TestPasswordIsChanged(t *testing.T) {
+	peer.NeedCluster(t, cluster)
+	address, _ := made(t)
+	address = role(t, address, "renewed", "ALTER ROLE renewed SUPERUSER")
+	access := sql(t, "SHOW hba_file")
+	rules, err := os.ReadFile(access)
+	if err != nil {
+		t.Fatal(err)
+	}
+	allow := func(rules []byte) {
+		t.Helper()
+		if err := os.WriteFile(access, rules, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		sql(t, "SELECT pg_reload_conf()")
+	}
+	t.Cleanup(func() { allow(rules) })
+	allow(append([]byte("host all renewed all scram-sha-256\n"), rules...))
+	file := filepath.Join(t.TempDir(), "pgpass")
+	t.Setenv("PGPASSFILE", file)
+	change := func(password string) {
+		t.Helper()
+		sql(t, "ALTER ROLE renewed PASSWORD '"+password+"'")
+		if err := os.WriteFile(file, []byte("*:*:*:renewed:"+password+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	change("one")
+	s := opens(t, address)
+	if err := s.Update(t.Context(), counting); err != nil {
+		t.Fatal(err)
+	}
+	change("two")
+	disconnect(t)
+	if err := s.Update(t.Context(), counting); err != nil {
+		t.Errorf("with the new password: %v", err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// A node whose machine is gone loses the lock of a run by keepalives within
+// half a minute; the server's own settings come to more than two hours.
+func TestServerNoticesMachinesThatAreGone(t *testing.T) {
+	peer.NeedCluster(t, cluster)
+	address, _ := cluster.Address(t)
+	for name, want := range map[string]string{"tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "2", "client_encoding": "UTF8"} {
+		if got, err := postgres.Setting(t.Context(), address, name); err != nil || got != want {
+			t.Errorf("%s is %s, %v", name, got, err)
+		}
+	}
+}
+
+// Only this machine does without TLS.
+func TestWhatIsLocal(t *testing.T) {
+	for host, local := range map[string]bool{"127.0.0.1": true, "127.8.0.1": true, "::1": true, "localhost": true, "/run/postgresql": true,
+		"127.contoso.example": false, "192.0.2.1": false, "db.contoso.example": false, "localhost,192.0.2.1": false} {
+		err := postgres.Check("postgres://engine@/engine?sslmode=disable&host=" + host)
+		if local != (err == nil) {
+			t.Errorf("%s: %v", host, err)
+		}
+	}
+}
