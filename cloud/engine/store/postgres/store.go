@@ -185,7 +185,7 @@ func migrate(ctx context.Context, pg *pgconn.PgConn, schema string, steps []stri
 		return err
 	}
 	if version, err = versionOf(ctx, pg, schema, len(steps)); err == nil && version == 0 {
-		err = run("CREATE SCHEMA IF NOT EXISTS " + schema)
+		err = makeSchema(ctx, pg, schema)
 	}
 	for ; err == nil && version < len(steps); version++ {
 		err = run(steps[version])
@@ -199,6 +199,17 @@ func migrate(ctx context.Context, pg *pgconn.PgConn, schema string, steps []stri
 			"the schema has to be empty or a store, and its user may create tables")
 	}
 	return nil
+}
+
+// makeSchema makes a schema unless it is there, which needs a right that one who
+// was given a schema need not have.
+func makeSchema(ctx context.Context, pg *pgconn.PgConn, schema string) error {
+	there, err := value(ctx, pg, "SELECT oid FROM pg_namespace WHERE nspname = '"+schema+"'")
+	if err != nil || there != "" {
+		return err
+	}
+	_, err = pg.Exec(ctx, "CREATE SCHEMA "+schema).ReadAll()
+	return failure(err)
 }
 
 // versionOf is the version of the schema, up to the one that is known; 0: there is no store in it.
