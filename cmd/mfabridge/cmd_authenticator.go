@@ -160,9 +160,9 @@ func (p *program) authenticatorActivate(c *cli.Context) (err error) {
 		return err
 	}
 	path := c.String("device")
-	f, err := newPart(path)
+	f, err := newPartFor("device", path, "the authenticator's file")
 	if err != nil {
-		return hint.Wrap(fmt.Errorf("the authenticator's file cannot be made: %w", err), "give --device a name that does not exist yet, in a folder that does")
+		return err
 	}
 	defer func() { err = f.end(err) }()
 	d, err := p.activated(c, client)

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"text/tabwriter"
 	"time"
@@ -54,17 +52,21 @@ func (p *program) addApp(c *cli.Context) error {
 	if d := c.Duration("for"); d > 0 {
 		until = p.now().Add(d)
 	}
-	return p.administer(c, func(e administrator) error {
-		f, err := os.OpenFile(out, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	return p.administer(c, func(e administrator) (err error) {
+		f, err := newPartFor("secret-out", out, "the secret's file")
 		if err != nil {
-			return hint.Wrap(fmt.Errorf("the secret's file cannot be made: %w", err), "give --secret-out a name that does not exist yet, in a folder that does")
+			return err
 		}
+		defer func() { err = f.end(err) }()
 		word, err := e.AddApp(c.Context, by, name, role, until)
-		if err == nil {
-			_, err = f.Write(append(word.Reveal(), '\n'))
+		if err != nil {
+			return err
 		}
-		if err = errors.Join(err, f.Close()); err != nil {
-			return errors.Join(err, os.Remove(out))
+		if _, err := f.Write(append(word.Reveal(), '\n')); err != nil {
+			return err
+		}
+		if err := f.publish(); err != nil {
+			return err
 		}
 		fmt.Fprintf(p.out, "registered %s, its secret is in %s\n", migrate.Plain(name), out)
 		return nil

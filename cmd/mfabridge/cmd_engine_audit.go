@@ -384,17 +384,9 @@ func (p *program) auditPrune(c *cli.Context) error {
 
 // toFile writes to the standard output, or into a new file that is there whole
 // or not at all, readable by its owner only.
-func (p *program) toFile(path string, write func(io.Writer) error) (err error) {
+func (p *program) toFile(path string, write func(io.Writer) error) error {
 	if path == "" {
 		return write(p.out)
 	}
-	part, err := newPart(path)
-	if err != nil {
-		return err
-	}
-	defer func() { err = part.end(err) }()
-	if err := write(part); err != nil {
-		return err
-	}
-	return part.publish()
+	return writePart(path, write)
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -16,7 +15,6 @@ import (
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
 	"mfabridge/cloud/remote"
-	"mfabridge/internal/hint"
 	"mfabridge/internal/secret"
 	"mfabridge/migrate"
 )
@@ -105,7 +103,7 @@ func (p *program) resync(c *cli.Context, e *embedded, by engine.Actor, u cloud.U
 }
 
 // handOutFile makes the file first: what nobody can be handed must not exist.
-func handOutFile(c *cli.Context) (*os.File, []age.Recipient, error) {
+func handOutFile(c *cli.Context) (*part, []age.Recipient, error) {
 	recipients, err := sealTo(c)
 	if err != nil {
 		return nil, nil, err
@@ -114,19 +112,15 @@ func handOutFile(c *cli.Context) (*os.File, []age.Recipient, error) {
 	if out == "" || len(recipients) == 0 {
 		return nil, nil, usage("--hand-out and --seal-to are needed", "it is never printed: it goes to a file that is encrypted to whom it is handed to")
 	}
-	f, err := os.OpenFile(out, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return nil, nil, hint.Wrap(fmt.Errorf("the hand-out cannot be made: %w", err), "give --hand-out a name that does not exist yet, in a folder that does")
-	}
-	return f, recipients, nil
+	f, err := newPartFor("hand-out", out, "the hand-out")
+	return f, recipients, err
 }
 
 // issueActivation hands out a code to activate an authenticator with. One whose
 // file could not be written is over in ten minutes, and is known to nobody.
-func (p *program) issueActivation(c *cli.Context, e *embedded, by engine.Actor, u cloud.User) error {
+func (p *program) issueActivation(c *cli.Context, e *embedded, by engine.Actor, u cloud.User) (err error) {
 	public := c.String("url")
 	if public != "" {
-		var err error
 		if public, err = remote.CheckURL(public); err != nil {
 			return err
 		}
@@ -135,6 +129,7 @@ func (p *program) issueActivation(c *cli.Context, e *embedded, by engine.Actor, 
 	if err != nil {
 		return err
 	}
+	defer func() { err = f.end(err) }()
 	made, err := e.IssueActivation(c.Context, by, u.ID)
 	var link secret.Bytes
 	if err == nil {
@@ -145,41 +140,46 @@ func (p *program) issueActivation(c *cli.Context, e *embedded, by engine.Actor, 
 	}
 	link.Wipe()
 	made.Code.Wipe()
-	if err = errors.Join(err, f.Close()); err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
+	if err != nil {
+		return err
 	}
-	fmt.Fprintf(p.out, "the activation code is in %s, valid until %s\n", f.Name(), made.Until.UTC().Format(time.RFC3339))
+	fmt.Fprintf(p.out, "the activation code is in %s, valid until %s\n", f.path, made.Until.UTC().Format(time.RFC3339))
 	return nil
 }
 
-func (p *program) issuePass(c *cli.Context, e *embedded, by engine.Actor, u cloud.User) error {
+func (p *program) issuePass(c *cli.Context, e *embedded, by engine.Actor, u cloud.User) (err error) {
 	f, recipients, err := handOutFile(c)
 	if err != nil {
 		return err
 	}
+	defer func() { err = f.end(err) }()
 	pass, word, err := e.IssuePass(c.Context, by, u.ID, c.Duration("for"), c.Bool("once"))
 	if err == nil {
 		err = handOut(f, recipients, u.UPN, "pass ", pass.Until, word, secret.Bytes{})
 	}
 	word.Wipe()
-	if err = errors.Join(err, f.Close()); err != nil {
+	if err != nil {
 		if pass.ID != "" { // nobody will ever read it
 			err = errors.Join(err, e.RevokePass(c.Context, by, u.ID, pass.ID))
 		}
-		return errors.Join(err, os.Remove(f.Name()))
+		return err
 	}
-	fmt.Fprintf(p.out, "pass %s is in %s, valid until %s\n", pass.ID, f.Name(), pass.Until.UTC().Format(time.RFC3339))
+	fmt.Fprintf(p.out, "pass %s is in %s, valid until %s\n", pass.ID, f.path, pass.Until.UTC().Format(time.RFC3339))
 	return nil
 }
 
-// handOut writes what somebody is handed, with more of it behind it.
-func handOut(f *os.File, to []age.Recipient, upn, what string, until time.Time, word, more secret.Bytes) error {
+// handOut writes and publishes what somebody is handed, with more of it behind
+// it.
+func handOut(f *part, to []age.Recipient, upn, what string, until time.Time, word, more secret.Bytes) error {
 	sealed, err := age.Encrypt(f, to...)
 	if err != nil {
 		return fmt.Errorf("the hand-out cannot be encrypted: %w", err)
 	}
 	_, err = fmt.Fprintf(sealed, "user  %s\n%s %s\nuntil %s\n%s", migrate.Plain(upn), what, word.Reveal(), until.UTC().Format(time.RFC3339), more.Reveal())
-	return errors.Join(err, sealed.Close(), f.Sync())
+	if err = errors.Join(err, sealed.Close()); err != nil {
+		return err
+	}
+	return f.publish()
 }
 
 func (p *program) listPasses(c *cli.Context) error {

@@ -5,12 +5,10 @@ import (
 	"context"
 	"crypto/subtle"
 	"encoding/base32"
-	"errors"
 	"fmt"
 	"image/png"
 	"io"
 	"net/url"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -251,12 +249,5 @@ func writeQR(path string, code barcode.Barcode) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return hint.Wrap(err, "give --out a name that does not exist yet")
-	}
-	if err := errors.Join(png.Encode(f, scaled), f.Close()); err != nil {
-		return errors.Join(err, os.Remove(path))
-	}
-	return nil
+	return writePart(path, func(w io.Writer) error { return png.Encode(w, scaled) })
 }

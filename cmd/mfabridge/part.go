@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -26,6 +27,28 @@ func newPart(path string) (*part, error) {
 		return nil, hint.Wrap(taken(path), "choose another file: none is replaced")
 	}
 	return newPartOver(path, false)
+}
+
+// newPartFor begins the new file that an option asks for.
+func newPartFor(option, path, what string) (*part, error) {
+	f, err := newPart(path)
+	if err != nil {
+		return nil, hint.Wrap(fmt.Errorf("%s cannot be made: %w", what, err), "give --"+option+" a name that does not exist yet, in a folder that does")
+	}
+	return f, nil
+}
+
+// writePart writes a new file.
+func writePart(path string, write func(io.Writer) error) (err error) {
+	f, err := newPart(path)
+	if err != nil {
+		return err
+	}
+	defer func() { err = f.end(err) }()
+	if err := write(f); err != nil {
+		return err
+	}
+	return f.publish()
 }
 
 // newPartOver begins a file; with replace it takes the place of one that is
