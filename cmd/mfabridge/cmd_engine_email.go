@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -66,8 +67,10 @@ func mailConfigFlag() cli.Flag {
 	return &cli.StringFlag{Name: "engine-config", EnvVars: env("engine-config"), Usage: "`FILE` with the engine's configuration, whose mail servers are used (with sqlite: and postgres:; default: the outbox)"}
 }
 
-// administerSending is administer for what sends something.
-func (p *program) administerSending(c *cli.Context, use func(administrator) error) error {
+// administerSending is administer for commands that send something. An engine
+// elsewhere sends by its own means; on a store, --engine-config and --url say
+// how this process does.
+func (p *program) administerSending(c *cli.Context, use func(administrator) error) (err error) {
 	t, err := parseTarget("to", c.String("store"), c.String("engine-key"))
 	if err != nil || t.url != "" || !t.exists() { // what is wrong is said there, before a folder is made
 		return p.administer(c, use)
@@ -76,7 +79,7 @@ func (p *program) administerSending(c *cli.Context, use func(administrator) erro
 	if err != nil {
 		return err
 	}
-	defer outbox.Close()
+	defer func() { err = errors.Join(err, outbox.Close()) }()
 	var conf config.Config
 	if path := c.String("engine-config"); path != "" {
 		read, err := config.Load(path)
@@ -92,11 +95,11 @@ func (p *program) administerSending(c *cli.Context, use func(administrator) erro
 	if err != nil {
 		return err
 	}
-	defer d.Close()
+	defer func() { err = errors.Join(err, d.Close()) }()
 	e, err := p.openWith(c.Context, t, sqlite.Options{}, d)
 	if err != nil {
 		return err
 	}
-	defer e.Close()
+	defer func() { err = errors.Join(err, e.Close()) }()
 	return use(e)
 }
