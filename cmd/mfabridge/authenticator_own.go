@@ -3,8 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"text/tabwriter"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -77,7 +75,7 @@ func (p *program) listOwnDevices(c *cli.Context, client *device.Client, d *devic
 	if err != nil {
 		return err
 	}
-	t := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
+	t := table(p.out)
 	fmt.Fprintln(t, "AUTHENTICATOR\tNAME\tSINCE\tLAST USED\tPIN")
 	for _, v := range me.Devices {
 		name, used, pin := migrate.Plain(v.Name), "never", "no"
@@ -85,7 +83,7 @@ func (p *program) listOwnDevices(c *cli.Context, client *device.Client, d *devic
 			name += " (this)"
 		}
 		if !v.Used.IsZero() {
-			used = v.Used.UTC().Format(time.RFC3339)
+			used = stamp(v.Used)
 		}
 		if v.PIN {
 			pin = "yes"
@@ -93,7 +91,7 @@ func (p *program) listOwnDevices(c *cli.Context, client *device.Client, d *devic
 		if v.Locked {
 			pin = "locked"
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", v.ID, name, v.Created.UTC().Format(time.RFC3339), used, pin)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", v.ID, name, stamp(v.Created), used, pin)
 	}
 	return t.Flush()
 }
@@ -130,14 +128,14 @@ func (p *program) listApprovals(c *cli.Context, client *device.Client, d *device
 	if err != nil {
 		return err
 	}
-	t := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
+	t := table(p.out)
 	fmt.Fprintln(t, "SIGN-IN\tAT\tTO\tFROM\tANSWER\tBY")
 	for _, a := range all {
 		answer := string(a.State)
 		if a.Reported {
 			answer += ", reported"
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", a.Challenge, a.At.UTC().Format(time.RFC3339), migrate.Plain(a.App), migrate.Plain(a.From), answer, migrate.Plain(a.Name))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", a.Challenge, stamp(a.At), migrate.Plain(a.App), migrate.Plain(a.From), answer, migrate.Plain(a.Name))
 	}
 	return t.Flush()
 }
@@ -153,7 +151,7 @@ func (p *program) reportApproval(c *cli.Context, client *device.Client, d *devic
 	}
 	fmt.Fprintln(p.out, "reported: tell your helpdesk, and change your password")
 	if got.Blocked {
-		fmt.Fprintf(p.out, "you are blocked until %s, so that nobody signs in as you\n", got.Until.Format(time.RFC3339))
+		fmt.Fprintf(p.out, "you are blocked until %s, so that nobody signs in as you\n", stamp(got.Until))
 	}
 	return nil
 }

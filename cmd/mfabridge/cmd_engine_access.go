@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/urfave/cli/v2"
 
@@ -71,7 +70,7 @@ func (p *program) listAccess(c *cli.Context) error {
 		if err != nil {
 			return err
 		}
-		t := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
+		t := table(p.out)
 		fmt.Fprintln(t, "RULE\tSTATE\tGRANT\tFOR")
 		for _, r := range rules {
 			fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", migrate.Plain(r.Name), r.State, r.Grant, ruleFor(&r, names))
@@ -288,7 +287,7 @@ func (p *program) explainAccess(u *cloud.User, app *engine.NativeApp, s engine.A
 		device = "new device"
 	}
 	fmt.Fprintf(p.out, "%s at %s from %s (country %s, %s, %d failures): %s\n", migrate.Plain(u.UPN), migrate.Plain(app.Name), address, s.Country, device, s.Failures, verdict)
-	t := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
+	t := table(p.out)
 	fmt.Fprintln(t, "RULE\tGRANT\tAPPLIES\tWHY")
 	for _, m := range v.Applied {
 		applies := "no"

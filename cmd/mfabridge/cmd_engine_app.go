@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"slices"
-	"text/tabwriter"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -82,12 +81,12 @@ func (p *program) listApps(c *cli.Context) error {
 		if err != nil {
 			return err
 		}
-		t := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
+		t := table(p.out)
 		fmt.Fprintln(t, "APPLICATION\tROLE\tUNTIL")
 		for _, app := range apps {
 			until := "without end"
 			if !app.Until.IsZero() {
-				until = app.Until.UTC().Format(time.RFC3339)
+				until = stamp(app.Until)
 			}
 			fmt.Fprintf(t, "%s\t%s\t%s\n", migrate.Plain(app.Name), app.Role, until)
 		}

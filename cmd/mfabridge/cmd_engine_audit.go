@@ -16,7 +16,6 @@ import (
 	"os"
 	"slices"
 	"strconv"
-	"text/tabwriter"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -206,11 +205,11 @@ func (p *program) auditedText(r engine.Audited) {
 			fmt.Fprintf(p.out, "! %s\n", migrate.Plain(f.What))
 		}
 	}
-	t := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
+	t := table(p.out)
 	for _, c := range r.Chains {
 		signed := "none signed"
 		if c.Signed > 0 {
-			signed = fmt.Sprintf("signed up to %d at %s", c.Signed, c.At.UTC().Format(time.RFC3339))
+			signed = fmt.Sprintf("signed up to %d at %s", c.Signed, stamp(c.At))
 		}
 		fmt.Fprintf(t, "node %s\tentries %d to %d\t%s\n", migrate.Plain(c.Node), c.From, c.To, signed)
 	}

@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"filippo.io/age"
 	"github.com/urfave/cli/v2"
@@ -86,7 +85,7 @@ func (p *program) engineBackup(c *cli.Context) error {
 		if err := out.publish(); err != nil {
 			return err
 		}
-		fmt.Fprintf(p.out, "backup of %s, %s: audit entries up to %d; the store's key is not in it\n", b.Time.Format(time.RFC3339), out.path, b.Audit)
+		fmt.Fprintf(p.out, "backup of %s, %s: audit entries up to %d; the store's key is not in it\n", stamp(b.Time), out.path, b.Audit)
 		return nil
 	})
 }
@@ -289,11 +288,11 @@ func (p *program) replaceOld(c *cli.Context, r engine.Restored, by engine.Actor)
 func (p *program) restored(t place, r engine.Restored) error {
 	what := "a store that was no marked backup"
 	if !r.Backup.Time.IsZero() {
-		what = "the backup of " + r.Backup.Time.Format(time.RFC3339)
+		what = "the backup of " + stamp(r.Backup.Time)
 	}
 	_, err := fmt.Fprintf(p.out, "%s holds %s; codes of before %s are void\n"+
 		"generators take codes again from %s, those never used here from %s\n"+
 		"not in it is what was done since: blocks, removed authenticators and applications, passwords, new users\n",
-		cmp.Or(t.path, t.given), what, r.Fenced.UTC().Format(time.RFC3339), r.Proven.UTC().Format(time.RFC3339), r.Unproven.UTC().Format(time.RFC3339))
+		cmp.Or(t.path, t.given), what, stamp(r.Fenced), stamp(r.Proven), stamp(r.Unproven))
 	return err
 }

@@ -102,7 +102,7 @@ func (p *program) printAuthenticators(w io.Writer, u cloud.User, devices []engin
 			text += fmt.Sprintf(" %q", migrate.Plain(a.Name))
 		}
 		if a.Until.After(p.now()) {
-			text += " until " + a.Until.UTC().Format(time.RFC3339)
+			text += " until " + stamp(a.Until)
 		}
 		if i := slices.IndexFunc(devices, func(d engine.OwnedDevice) bool { return d.ID == a.ID }); i >= 0 {
 			text += ", " + standing(devices[i])
@@ -115,7 +115,7 @@ func (p *program) printAuthenticators(w io.Writer, u cloud.User, devices []engin
 func standing(d engine.OwnedDevice) string {
 	text := "id " + d.ID + ", never used"
 	if !d.Used.IsZero() {
-		text = "id " + d.ID + ", last used " + d.Used.UTC().Format(time.RFC3339)
+		text = "id " + d.ID + ", last used " + stamp(d.Used)
 	}
 	if d.Locked {
 		text += ", locked for wrong PINs"

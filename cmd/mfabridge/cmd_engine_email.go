@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -58,7 +57,7 @@ func (p *program) emailCode(c *cli.Context) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(p.out, "a code is on its way to %s; take it with prove, until %s\n", migrate.MaskEmail(u.Email), until.UTC().Format(time.RFC3339))
+		fmt.Fprintf(p.out, "a code is on its way to %s; take it with prove, until %s\n", migrate.MaskEmail(u.Email), stamp(until))
 		return nil
 	})
 }

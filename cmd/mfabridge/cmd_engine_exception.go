@@ -6,7 +6,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"filippo.io/age"
@@ -143,7 +142,7 @@ func (p *program) issueActivation(c *cli.Context, e *embedded, by engine.Actor, 
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(p.out, "the activation code is in %s, valid until %s\n", f.path, made.Until.UTC().Format(time.RFC3339))
+	fmt.Fprintf(p.out, "the activation code is in %s, valid until %s\n", f.path, stamp(made.Until))
 	return nil
 }
 
@@ -164,7 +163,7 @@ func (p *program) issuePass(c *cli.Context, e *embedded, by engine.Actor, u clou
 		}
 		return err
 	}
-	fmt.Fprintf(p.out, "pass %s is in %s, valid until %s\n", pass.ID, f.path, pass.Until.UTC().Format(time.RFC3339))
+	fmt.Fprintf(p.out, "pass %s is in %s, valid until %s\n", pass.ID, f.path, stamp(pass.Until))
 	return nil
 }
 
@@ -175,7 +174,7 @@ func handOut(f *part, to []age.Recipient, upn, what string, until time.Time, wor
 	if err != nil {
 		return fmt.Errorf("the hand-out cannot be encrypted: %w", err)
 	}
-	_, err = fmt.Fprintf(sealed, "user  %s\n%s %s\nuntil %s\n%s", migrate.Plain(upn), what, word.Reveal(), until.UTC().Format(time.RFC3339), more.Reveal())
+	_, err = fmt.Fprintf(sealed, "user  %s\n%s %s\nuntil %s\n%s", migrate.Plain(upn), what, word.Reveal(), stamp(until), more.Reveal())
 	if err = errors.Join(err, sealed.Close()); err != nil {
 		return err
 	}
@@ -196,14 +195,14 @@ func (p *program) listPasses(c *cli.Context) error {
 		if err != nil {
 			return err
 		}
-		t := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
+		t := table(p.out)
 		fmt.Fprintln(t, "PASS\tSTATE\tUSES\tFROM\tUNTIL")
 		for _, pass := range slices.Backward(x.Passes) {
 			uses := "any"
 			if pass.Once {
 				uses = "one"
 			}
-			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", pass.ID, pass.State, uses, pass.From.UTC().Format(time.RFC3339), pass.Until.UTC().Format(time.RFC3339))
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", pass.ID, pass.State, uses, stamp(pass.From), stamp(pass.Until))
 		}
 		return t.Flush()
 	})
@@ -228,5 +227,5 @@ func printBypass(w io.Writer, waits *engine.Bypass) {
 	if waits.App != "" {
 		at = "at " + migrate.Plain(waits.App)
 	}
-	fmt.Fprintf(w, "bypass\tone login %s until %s, by %s\n", at, waits.Until.UTC().Format(time.RFC3339), migrate.Plain(waits.By))
+	fmt.Fprintf(w, "bypass\tone login %s until %s, by %s\n", at, stamp(waits.Until), migrate.Plain(waits.By))
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/urfave/cli/v2"
 
@@ -67,7 +66,7 @@ func (p *program) listGroups(c *cli.Context) error {
 		return err
 	}
 	return p.administer(c, func(e administrator) error {
-		t := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
+		t := table(p.out)
 		fmt.Fprintln(t, "GROUP\tID")
 		for g, err := range e.Groups(c.Context) {
 			if err != nil {
@@ -181,7 +180,7 @@ func (p *program) showPolicy(c *cli.Context) error {
 			}
 			return strings.Join(out, ", ")
 		}
-		t := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
+		t := table(p.out)
 		fmt.Fprintln(t, "METHOD\tSTATE\tFOR\tNOT FOR\tSIGN-IN")
 		for _, method := range engine.PolicyMethods() {
 			m := policy[method]

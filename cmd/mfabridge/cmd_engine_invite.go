@@ -7,8 +7,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"text/tabwriter"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -214,7 +212,7 @@ func (p *program) mailInvitees(c *cli.Context, e administrator, by engine.Actor,
 }
 
 func (p *program) listInvitees(users []invitee) error {
-	t := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
+	t := table(p.out)
 	fmt.Fprintln(t, "USER\tSTATE\tUNTIL")
 	for _, i := range users {
 		state, until := i.State, "-"
@@ -222,7 +220,7 @@ func (p *program) listInvitees(users []invitee) error {
 			state = "none"
 		}
 		if !i.Until.IsZero() {
-			until = i.Until.UTC().Format(time.RFC3339)
+			until = stamp(i.Until)
 		}
 		fmt.Fprintf(t, "%s\t%s\t%s\n", migrate.Plain(i.user.UPN), state, until)
 	}
@@ -240,7 +238,7 @@ func (p *program) mergeFile(c *cli.Context, users []invitee) error {
 		all := [][]string{{"upn", "display_name", "state", "until", "url"}}
 		for _, i := range users {
 			if i.open() {
-				all = append(all, []string{migrate.Cell(i.user.UPN), migrate.Cell(i.user.DisplayName), i.State, i.Until.UTC().Format(time.RFC3339), pages.Invitation(strings.TrimRight(c.String("url"), "/"), i.user.UPN)})
+				all = append(all, []string{migrate.Cell(i.user.UPN), migrate.Cell(i.user.DisplayName), i.State, stamp(i.Until), pages.Invitation(strings.TrimRight(c.String("url"), "/"), i.user.UPN)})
 			}
 		}
 		return rows.WriteAll(all)

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/urfave/cli/v2"
 
@@ -88,7 +87,7 @@ func (p *program) keyCheck(c *cli.Context) error {
 				ids[id] = true
 			}
 		}
-		t := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
+		t := table(p.out)
 		fmt.Fprintln(t, "KEY\tSEALS\tGENERATORS\tPASSWORDS\tOTHERS")
 		for _, id := range slices.Sorted(maps.Keys(ids)) {
 			fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%d\n", id, yesNo(id == use.Primary), use.Generators[id], use.Passwords[id], use.Others[id])

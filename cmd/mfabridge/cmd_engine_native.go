@@ -1,11 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -168,7 +168,7 @@ func (p *program) listNative(c *cli.Context) error {
 		if err != nil {
 			return err
 		}
-		t := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
+		t := table(p.out)
 		fmt.Fprintln(t, "CLIENT ID\tNAME\tFIRST FACTOR\tOFFERS\tSTATE")
 		for _, a := range all {
 			offers := []string{}
@@ -184,17 +184,10 @@ func (p *program) listNative(c *cli.Context) error {
 			if a.Disabled {
 				state = "disabled"
 			}
-			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", a.ID, migrate.Plain(a.Name), strings.Join(a.First, ", "), dash(strings.Join(offers, ", ")), state)
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", a.ID, migrate.Plain(a.Name), strings.Join(a.First, ", "), cmp.Or(strings.Join(offers, ", "), "-"), state)
 		}
 		return t.Flush()
 	})
-}
-
-func dash(s string) string {
-	if s == "" {
-		return "-"
-	}
-	return s
 }
 
 func (p *program) showNative(c *cli.Context) error {

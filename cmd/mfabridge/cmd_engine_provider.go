@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"math/big"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -90,7 +89,7 @@ func (p *program) listProviders(c *cli.Context) error {
 	}
 	conf := whole.Channels
 	conf.Apply(states)
-	t := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
+	t := table(p.out)
 	fmt.Fprintln(t, "CHANNEL\tPROVIDER\tKIND\tMODE\tUSERS\tHOST")
 	for name, providers := range conf.Lines() {
 		for i := range providers {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/urfave/cli/v2"
 
@@ -170,7 +169,7 @@ func (p *program) printSettings(s engine.Settings) error {
 	if len(methods) == 0 {
 		methods = []string{"none"}
 	}
-	t := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
+	t := table(p.out)
 	fmt.Fprintln(t, "SETTING\tVALUE\tMEANING")
 	fmt.Fprintf(t, "account\t%s\twhat authenticators show the account as\n", migrate.Plain(s.AccountName()))
 	fmt.Fprintf(t, "self-enrolment\t%s\twho proves who they are needs no invitation\n", word[s.Enrol])

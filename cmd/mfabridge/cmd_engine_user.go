@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,7 +10,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -53,7 +53,7 @@ func (p *program) userCommand() *cli.Command {
 				if err := e.Block(c.Context, by, u.ID, until); err != nil {
 					return err
 				}
-				fmt.Fprintf(p.out, "blocked until %s\n", until.UTC().Format(time.RFC3339))
+				fmt.Fprintf(p.out, "blocked until %s\n", stamp(until))
 				return nil
 			}),
 			change("unblock", "end a block", nil, func(c *cli.Context, e administrator, by engine.Actor, u cloud.User) error {
@@ -224,9 +224,9 @@ func (p *program) listUsers(c *cli.Context) error {
 		return err
 	}
 	return p.administer(c, func(e administrator) error {
-		table := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
+		t := table(p.out)
 		if !asJSON {
-			fmt.Fprintln(table, "USER\tSTATE\tDEFAULT\tMETHODS")
+			fmt.Fprintln(t, "USER\tSTATE\tDEFAULT\tMETHODS")
 		}
 		for u, err := range e.Users(c.Context) {
 			if err != nil {
@@ -235,13 +235,13 @@ func (p *program) listUsers(c *cli.Context) error {
 			if asJSON {
 				err = p.userJSON(u, nil, nil)
 			} else {
-				err = p.userLine(table, u)
+				err = p.userLine(t, u)
 			}
 			if err != nil {
 				return err
 			}
 		}
-		return table.Flush()
+		return t.Flush()
 	})
 }
 
@@ -277,7 +277,7 @@ func (p *program) userLine(w io.Writer, u cloud.User) error {
 	for _, m := range form.Methods {
 		methods = append(methods, string(m.Method))
 	}
-	_, err = fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", migrate.Plain(u.UPN), p.state(u), orNone(string(u.Default)), orNone(strings.Join(methods, " ")))
+	_, err = fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", migrate.Plain(u.UPN), p.state(u), cmp.Or(string(u.Default), "none"), cmp.Or(strings.Join(methods, " "), "none"))
 	return err
 }
 
@@ -290,13 +290,6 @@ func (p *program) state(u cloud.User) string {
 	default:
 		return "enabled"
 	}
-}
-
-func orNone(s string) string {
-	if s == "" {
-		return "none"
-	}
-	return s
 }
 
 func (p *program) showUser(c *cli.Context) error {
@@ -329,14 +322,14 @@ func (p *program) showUser(c *cli.Context) error {
 }
 
 func (p *program) printUser(u cloud.User, devices []engine.OwnedDevice, waits *engine.Bypass) error {
-	t := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
+	t := table(p.out)
 	fmt.Fprintf(t, "user\t%s\nid\t%s\nname\t%s\nalso\t%s\nsid\t%s\nstate\t%s\n", migrate.Plain(u.UPN), u.ID,
-		orNone(migrate.Plain(u.DisplayName)), orNone(migrate.Plain(strings.Join(u.Aliases, ", "))), orNone(u.SID), p.state(u))
+		cmp.Or(migrate.Plain(u.DisplayName), "none"), cmp.Or(migrate.Plain(strings.Join(u.Aliases, ", ")), "none"), cmp.Or(u.SID, "none"), p.state(u))
 	if u.BlockedUntil.After(p.now()) {
-		fmt.Fprintf(t, "until\t%s\n", u.BlockedUntil.UTC().Format(time.RFC3339))
+		fmt.Fprintf(t, "until\t%s\n", stamp(u.BlockedUntil))
 	}
 	printBypass(t, waits)
-	fmt.Fprintf(t, "asked by\t%s\n", orNone(string(u.Default)))
+	fmt.Fprintf(t, "asked by\t%s\n", cmp.Or(string(u.Default), "none"))
 	if class := classOf(u); len(class) > 0 {
 		fmt.Fprintf(t, "class\t%s\n", strings.Join(class, ", "))
 	}

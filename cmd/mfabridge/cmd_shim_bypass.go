@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -77,7 +76,7 @@ func (p *program) shimBypass(c *cli.Context) (err error) {
 	if err := e.AllowBypass(c.Context, by, u.ID, app, until); err != nil {
 		return err
 	}
-	fmt.Fprintf(p.out, "%s: one login at %s until %s\n", migrate.Plain(u.UPN), at, until.UTC().Format(time.RFC3339))
+	fmt.Fprintf(p.out, "%s: one login at %s until %s\n", migrate.Plain(u.UPN), at, stamp(until))
 	return nil
 }
 

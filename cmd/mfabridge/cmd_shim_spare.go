@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -58,7 +57,7 @@ func (p *program) bypassClient(c *cli.Context, conf *config.Config, by engine.Ac
 		return err
 	}
 	fmt.Fprintf(p.out, "client %s asks for no second factor until %s; each login needs the first, of primary %s\n",
-		client.Name, until.UTC().Format(time.RFC3339), client.Primary)
+		client.Name, stamp(until), client.Primary)
 	return nil
 }
 
@@ -67,7 +66,7 @@ func (p *program) tellBypasses(w io.Writer, conf *config.Config) error {
 	all, err := bypass.Open(conf.Data, p.now).All()
 	for _, x := range all {
 		fmt.Fprintf(w, "client %s asks for no second factor until %s: %s allowed that (%s); shim bypass --client %s --end ends it\n",
-			migrate.Plain(x.Client), x.Until.Format(time.RFC3339), migrate.Plain(x.By), migrate.Plain(x.Reason), migrate.Plain(x.Client))
+			migrate.Plain(x.Client), stamp(x.Until), migrate.Plain(x.By), migrate.Plain(x.Reason), migrate.Plain(x.Client))
 	}
 	if err != nil {
 		return hint.Wrap(err, "such a file opens nothing; remove it")

@@ -225,14 +225,14 @@ func (i *issuing) issue(ctx context.Context, name string, line *passLine) (graph
 		return graph.Pass{}, err
 	}
 	i.made = append(i.made, passOf{ids[0][0], pass.ID})
-	line.Pass, line.From, line.Until = pass.ID, pass.From.UTC().Format(time.RFC3339), pass.Until.UTC().Format(time.RFC3339)
+	line.Pass, line.From, line.Until = pass.ID, stamp(pass.From), stamp(pass.Until)
 	return pass, nil
 }
 
 // handOver writes a pass into the hand-out.
 func (i *issuing) handOver(name string, pass *graph.Pass) error {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "user  %s\npass  %s\nuntil %s\n\n", migrate.Plain(name), pass.Word.Reveal(), pass.Until.UTC().Format(time.RFC3339))
+	fmt.Fprintf(&b, "user  %s\npass  %s\nuntil %s\n\n", migrate.Plain(name), pass.Word.Reveal(), stamp(pass.Until))
 	_, err := i.hand.Write(b.Bytes())
 	clear(b.Bytes())
 	pass.Word.Wipe()

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 
 	"mfabridge/cloud/graph"
 	"mfabridge/migrate"
@@ -27,7 +26,7 @@ func meaning(b graph.MFABehavior) string {
 }
 
 func (s *cutover) text(w io.Writer) error {
-	out := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	out := table(w)
 	fmt.Fprintf(out, "tenant %s\n", migrate.Plain(s.tenant))
 	for _, d := range s.domains {
 		if !d.Federated {

@@ -7,12 +7,20 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"text/tabwriter"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
 	"mfabridge/internal/hint"
 	"mfabridge/migrate"
 )
+
+// table lines columns up, which tabs divide.
+func table(w io.Writer) *tabwriter.Writer { return tabwriter.NewWriter(w, 0, 0, 2, ' ', 0) }
+
+// stamp is a moment in what people read.
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 // report has write make a report: on the standard output, or in the file that
 // --out names. A file is there whole or not at all, and readable by its owner

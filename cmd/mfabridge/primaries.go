@@ -89,7 +89,7 @@ func (m *primaries) bind(name string, c *config.Primary, names config.Usernames,
 	settings.Accounts, settings.Now = &p.binds, p.now
 	settings.Refused = func(err error, until time.Time) {
 		log.Error("the directory refuses the account that searches; it is tried again after growing pauses, so that it is not locked, and until then nobody's password can be checked there",
-			"account", c.BindDN, "err", err.Error(), "next", until.UTC().Format(time.RFC3339), "hint", "put the right bind_password into its file, or mend the account, and reload (SIGHUP), which tries at once")
+			"account", c.BindDN, "err", err.Error(), "next", stamp(until), "hint", "put the right bind_password into its file, or mend the account, and reload (SIGHUP), which tries at once")
 	}
 	client, err := ldapconn.New(settings)
 	if err != nil {
