@@ -151,6 +151,9 @@ func Apply(ctx context.Context, p PlanReader, j Journal, d cloud.Directory, o Ap
 	if err := a.admit(caps); err != nil {
 		return a.result, err
 	}
+	if err := toldOfEligible(ctx, p.Header().Preflight, d); err != nil {
+		return a.result, err
+	}
 	if err := a.quiet(); err != nil {
 		return a.result, err
 	}

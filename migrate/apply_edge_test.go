@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"mfabridge/cloud"
+	"mfabridge/internal/hint"
 	"mfabridge/migrate"
 )
 
@@ -181,5 +183,43 @@ func TestUserWhoCannotBeRead(t *testing.T) {
 	}
 	if r, err := migrate.Apply(t.Context(), p, j, hides, migrate.ApplyOptions{}); cloud.KindOf(err) != cloud.Denied || r.Failed != 0 {
 		t.Errorf("nobody is told: %+v, %v", r, err)
+	}
+}
+
+// checking is a directory that says whether it is ready.
+type checking struct {
+	*fakeDirectory
+	checks []cloud.Check
+}
+
+func (c checking) Preflight(context.Context) ([]cloud.Check, error) { return c.checks, nil }
+
+// A run that is told less of administrators than the plan was writes nothing:
+// who became one since would look like everybody else.
+func TestApplyIsToldOfAdministratorsAsThePlanWas(t *testing.T) {
+	eligible := func(r cloud.CheckResult) []cloud.Check {
+		return []cloud.Check{{Name: cloud.CheckEligible, Result: r, Detail: "Graph does not tell who"}}
+	}
+	for name, c := range map[string]struct {
+		planned, now []cloud.Check
+		refused      bool
+	}{
+		"both":             {eligible(cloud.CheckPassed), eligible(cloud.CheckPassed), false},
+		"neither":          {eligible(cloud.CheckUnknown), eligible(cloud.CheckUnknown), false},
+		"now more":         {eligible(cloud.CheckUnknown), eligible(cloud.CheckPassed), false},
+		"nobody was asked": {nil, eligible(cloud.CheckUnknown), false},
+		"now less":         {eligible(cloud.CheckPassed), eligible(cloud.CheckUnknown), true},
+		"no such check":    {eligible(cloud.CheckPassed), nil, true},
+	} {
+		d, j := newDirectory(), newJournal()
+		p := sampleUsers(d, 3)
+		p.preflight = c.planned
+		r, err := migrate.Apply(t.Context(), p, j, checking{d, c.now}, migrate.ApplyOptions{})
+		if (err != nil) != c.refused || c.refused != (r.Done == 0) {
+			t.Errorf("%s: %v, %+v", name, err, r)
+		}
+		if c.refused && (!strings.Contains(err.Error(), "told less of administrators") || d.calls > 0 || j.runs > 0 || !strings.Contains(hint.Of(err), "plan again")) {
+			t.Errorf("%s: %v (%s), %d writes, %d runs", name, err, hint.Of(err), d.calls, j.runs)
+		}
 	}
 }

@@ -33,10 +33,11 @@ type fakePlan struct {
 	instance  string
 	accepted  []migrate.Acceptance
 	waves     []migrate.Chosen
+	preflight []cloud.Check
 }
 
 func (p *fakePlan) Header() migrate.Header {
-	return migrate.Header{PlanID: "p", Target: migrate.Target{Given: "fake:", Instance: p.instance, Product: "fake"}, Accepted: p.accepted, Waves: p.waves}
+	return migrate.Header{PlanID: "p", Target: migrate.Target{Given: "fake:", Instance: p.instance, Product: "fake"}, Accepted: p.accepted, Waves: p.waves, Preflight: p.preflight}
 }
 
 func (p *fakePlan) Summary() migrate.Summary {

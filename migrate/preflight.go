@@ -1,11 +1,14 @@
 package migrate
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
+	"slices"
 
 	"mfabridge/cloud"
+	"mfabridge/internal/hint"
 )
 
 // Preflight asks a target whether it would take a plan, and changes nothing. A
@@ -58,6 +61,31 @@ func (f findings) checks(all []cloud.Check, tell func(Finding) error) error {
 		if err := tell(f.of(code, c.Name, c.Detail+". "+c.Action)); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// toldOfEligible refuses a run that the target tells less of administrators
+// than the plan: who has become one since would be written to like everybody
+// else. A plan that was not told has said so ([EligibleNotSeen]).
+func toldOfEligible(ctx context.Context, planned []cloud.Check, dir cloud.DirectoryReader) error {
+	passed := func(all []cloud.Check) (cloud.Check, bool) {
+		i := slices.IndexFunc(all, func(c cloud.Check) bool { return c.Name == cloud.CheckEligible })
+		if i < 0 {
+			return cloud.Check{}, false
+		}
+		return all[i], all[i].Result == cloud.CheckPassed
+	}
+	if _, told := passed(planned); !told {
+		return nil
+	}
+	now, err := Preflight(ctx, dir)
+	if err != nil {
+		return err
+	}
+	if c, told := passed(now); !told {
+		return hint.New("this run is told less of administrators than the plan was: "+cmp.Or(c.Detail, "the target offers no such check"),
+			"let it run as the application that planned, or with the same permissions; or plan again as this one")
 	}
 	return nil
 }
