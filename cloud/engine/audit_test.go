@@ -64,6 +64,13 @@ func TestAuditIsVerified(t *testing.T) {
 	if r.Entries != 7 || len(r.Flaws) != 0 || len(r.Chains) != 1 || r.Chains[0].To != 7 || r.Chains[0].Signed != 4 {
 		t.Errorf("%+v", r)
 	}
+	salts := map[string]bool{} // so that nobody finds out by guessing what an erased entry said
+	for _, entry := range h.between(t, time.Time{}, time.Time{}) {
+		salts[string(entry.Link[48:])] = true
+	}
+	if len(salts) != 7 {
+		t.Errorf("%d salts in 7 entries", len(salts))
+	}
 	if again, err := h.Checkpoint(t.Context()); err != nil || again[0].Number != 7 {
 		t.Errorf("%+v, %v", again, err)
 	}
@@ -91,6 +98,8 @@ func TestAuditFlawsAreFound(t *testing.T) {
 		"end gone":           {"DELETE FROM audit WHERE seq >= 5", 0, "the end is missing"},
 		"checkpoint altered": {"UPDATE audit SET detail = replace(detail, '\"number\":4', '\"number\":3') WHERE seq = 5", 5, "signature does not hold"},
 		"blanked":            {"UPDATE audit SET subject = 'erased:x', link = CAST(substr(link, 1, 48) || zeroblob(32) AS BLOB) WHERE seq = 4", 4, "was altered"},
+		"the first unlinked": {"UPDATE audit SET link = x'' WHERE seq = 1", 1, "has no link"},
+		"not numbered":       {"UPDATE audit SET number = 0 WHERE seq = 1", 1, "was moved, or inserted"},
 		"link gone":          {"UPDATE audit SET link = x'00' WHERE seq = 4", 4, "has no link"},
 		"no entry at all":    {"DELETE FROM audit", 0, "the end is missing"},
 	} {
@@ -128,6 +137,10 @@ func TestAuditCannotBeForged(t *testing.T) {
 	r := verified(t, h)
 	if len(r.Flaws) != 1 || r.Flaws[0].Seq != 8 || r.Flaws[0].What != "was not written by this engine" {
 		t.Errorf("%+v", r.Flaws)
+	}
+	byHand(t, h.path, "UPDATE audit SET link = CAST(substr(link, 1, 32) || (SELECT substr(link, 33, 16) FROM audit WHERE seq = 7) || substr(link, 49) AS BLOB) WHERE seq = 8")
+	if r := verified(t, h); len(r.Flaws) != 1 || r.Flaws[0].What != "was not written by this engine" {
+		t.Errorf("with the MAC of another entry: %+v", r.Flaws)
 	}
 	if _, err := h.Checkpoint(t.Context()); cloud.KindOf(err) != cloud.Conflict {
 		t.Errorf("it was signed: %v", err)
@@ -178,6 +191,10 @@ func TestKeptCheckpoint(t *testing.T) {
 
 func TestPrunedAuditIsVerified(t *testing.T) {
 	h := audited(t)
+	kept, err := h.Checkpoints(t.Context()) // elsewhere
+	if err != nil || len(kept) != 1 {
+		t.Fatalf("%+v, %v", kept, err)
+	}
 	h.Advance(48 * time.Hour)
 	for _, name := range []string{"fay", "gus"} {
 		if _, err := h.AddUser(t.Context(), operator, cloud.Profile{UPN: name + "@contoso.example", Enabled: true}); err != nil {
@@ -188,12 +205,16 @@ func TestPrunedAuditIsVerified(t *testing.T) {
 	if err != nil || n != 7 {
 		t.Fatalf("%d removed, %v", n, err)
 	}
-	r := verified(t, h)
+	r := verified(t, h, kept...)
 	if len(r.Flaws) != 0 || r.Floor != 7 || r.Chains[0].From != 8 || r.Chains[0].To != 11 {
 		t.Errorf("%+v", r)
 	}
 	if n, err := h.PruneAudit(t.Context(), operator, h.Now().Add(-time.Hour)); err != nil || n != 0 {
 		t.Errorf("once more: %d, %v", n, err)
+	}
+	byHand(t, h.path, "UPDATE audit SET number = 0, link = x'' WHERE seq = 8")
+	if r := verified(t, h); len(r.Flaws) == 0 || r.Flaws[0].Seq != 8 || !strings.Contains(r.Flaws[0].What, "outside the chain") {
+		t.Errorf("%+v", r.Flaws)
 	}
 	byHand(t, h.path, "DELETE FROM audit WHERE seq = 8")
 	if r := verified(t, h); len(r.Flaws) != 1 || !strings.Contains(r.Flaws[0].What, "entry 8 is missing") {
@@ -203,20 +224,6 @@ func TestPrunedAuditIsVerified(t *testing.T) {
 	if _, err := h.VerifyAudit(t.Context()); err == nil {
 		t.Error("a floor that nobody signed was taken")
 	}
-}
-
-// slower is a store on which something else happens before the next update.
-type slower struct {
-	engine.Store
-	before func()
-}
-
-func (s *slower) Update(ctx context.Context, fn func(engine.Tx) error) error {
-	if do := s.before; do != nil {
-		s.before = nil
-		do()
-	}
-	return s.Store.Update(ctx, fn)
 }
 
 // Two processes that remove what is old at the same time leave an audit that can
