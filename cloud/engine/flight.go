@@ -234,7 +234,9 @@ func (e *Engine) Logged(ctx context.Context, l Leg) (next int, err error) {
 			f.Legs[f.At].Status = l.Status
 		}
 		var due time.Time
-		switch {
+		switch is := f.Legs[f.At].Status; {
+		case l.Status == LegTaken && (is == LegFailed || is == LegUnreachable):
+			due = now // whoever took it has said already that it did not arrive
 		case l.Status == LegTaken && (l.Wait == 0 || f.At == len(f.Legs)-1):
 		case l.Status == LegTaken:
 			due = now.Add(l.Wait)
