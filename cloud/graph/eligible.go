@@ -25,7 +25,7 @@ type eligibility struct {
 	groups []string
 	none   bool   // the tenant has no such thing
 	hidden string // why it is not known, or not all of it; empty: it is
-	closed string // the same of who may join a group that can have roles
+	closed string // the same of who is in a group that can have roles, owns it, or may join it
 	joins  bool   // of such groups it was told
 }
 
@@ -74,14 +74,13 @@ func (d *Directory) mayTakeRoles(ctx context.Context) (*eligibility, error) {
 		case err == nil:
 		case ok && refused.Kind == cloud.Invalid && strings.Contains(refused.Message, " "+noPremium):
 			e.none = true
-			return e, nil
 		case ok && isUntold(err) && (before == nil || before.hidden != ""):
 			e.hidden = refused.Message
 		default:
 			return nil, fmt.Errorf("who may take a role on cannot be read: %w", err)
 		}
 		e.add(list)
-		if err := d.readJoiners(ctx, e, before != nil && before.joins); err != nil {
+		if err := d.readRoleGroups(ctx, e, before != nil && before.joins); err != nil {
 			return nil, err
 		}
 		slices.Sort(e.ids)
@@ -116,8 +115,8 @@ func (e *eligibility) unknown() cloud.Check {
 		needed = append(needed, "RoleManagement.Read.Directory or RoleEligibilitySchedule.Read.Directory")
 	}
 	if e.closed != "" {
-		kept = append(kept, "who may join a group that can have roles ("+e.closed+")")
-		needed = append(needed, "PrivilegedEligibilitySchedule.Read.AzureADGroup")
+		kept = append(kept, "who is in a group that can have roles, owns it or may join it ("+e.closed+")")
+		needed = append(needed, "GroupMember.Read.All and PrivilegedEligibilitySchedule.Read.AzureADGroup")
 	}
 	return cloud.Check{Name: cloud.CheckEligible, Result: cloud.CheckUnknown,
 		Detail: "Graph does not tell " + strings.Join(kept, ", nor ") + ": they count as ordinary users",

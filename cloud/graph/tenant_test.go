@@ -31,6 +31,7 @@ type tenant struct {
 
 	eligible []map[string]any            // who may take a role on
 	joins    map[string][]map[string]any // who may join a group that can have roles, by its id
+	inside   map[string][]string         // who is in such a group, or owns it, by its id and "/members" or "/owners"
 	deleted  []string                    // ids of users who can be restored
 	kind     string                      // tenantType
 	date     func() time.Time
@@ -228,6 +229,13 @@ func (x *tenant) handle(method, version, path string, body []byte) (int, any) {
 			groups = append(groups, map[string]string{"id": id})
 		}
 		return 200, list(groups...)
+	case strings.HasPrefix(path, "/groups/"):
+		of, _, _ := strings.Cut(strings.TrimPrefix(path, "/groups/"), "?")
+		in := []any{}
+		for _, id := range x.inside[of] {
+			in = append(in, map[string]string{"@odata.type": "#microsoft.graph.user", "id": id})
+		}
+		return 200, list(in...)
 	case strings.HasPrefix(path, "/identityGovernance/"):
 		return 200, list(toAny(x.joins[strings.Trim(strings.TrimPrefix(query.Get("$filter"), "groupId eq "), "'")])...)
 	case strings.HasPrefix(path, "/directory/deletedItems/"):

@@ -30,6 +30,11 @@ func (p *page[T]) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
+// object is anything of the directory of which only the id is asked (v1.0).
+type object struct {
+	ID string `json:"id"`
+}
+
 // organization is the tenant itself (v1.0).
 type organization struct {
 	ID              string `json:"id"`

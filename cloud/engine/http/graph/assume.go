@@ -38,6 +38,7 @@ type Assumptions struct {
 	Campaign     string        // state of the registration campaign: "default" (also empty), "enabled", "disabled"
 	Eligible     []string      // who may take a role on for a while: user principal names, and names or ids of groups
 	MayJoin      []string      // GROUP/PRINCIPAL: who may join a group for a while, which roles can be given to
+	Owners       []string      // GROUP/PRINCIPAL: who owns a group, which roles can be given to
 	NoPremium    bool          // the tenant has no licence for that
 	Unreadable   []string      // users whose methods are not told: UPN, or UPN/STATUS; 403
 	Federated    []string      // domains of another server: DOMAIN, or DOMAIN/BEHAVIOR as federatedIdpMfaBehavior has it
@@ -78,6 +79,7 @@ func Switches() []Switch {
 		{"campaign", "default|enabled|disabled", "registration campaign", "resources/authenticationmethodsregistrationcampaign"},
 		{"eligible", "PRINCIPAL", "a user (UPN) or group who may take a role on for a while; may repeat", "rbacapplication-list-roleeligibilityscheduleinstances"},
 		{"may-join", "GROUP/PRINCIPAL", "a user (UPN) or group who may join a group for a while, to which roles can be given; may repeat", "privilegedaccessgroup-list-eligibilityscheduleinstances"},
+		{"owner", "GROUP/PRINCIPAL", "a user (UPN) who owns a group, to which roles can be given; may repeat", "group-list-owners; concepts of role-assignable groups"},
 		{"premium", "yes|no", "the tenant has the licence for roles that are taken on for a while", "code AadPremiumLicenseRequired: seen in issues; for Graph itself assumed"},
 		{"unreadable", "UPN[/STATUS]", "a user whose methods are answered STATUS (403); may repeat", "microsoftgraph/msgraph-sdk-powershell issue 2602: accessDenied for some users"},
 		{"federated", "DOMAIN[/BEHAVIOR]", "a federated domain and its federatedIdpMfaBehavior; may repeat", "resources/internaldomainfederation"},
@@ -112,6 +114,7 @@ func (a *Assumptions) set(name, value string) (err error) {
 		"policy-migration": &a.Migration, "office-phones": &a.OfficePhones, "system-preferred": &a.Preferred, "campaign": &a.Campaign, "pass": &a.Pass}
 	yes := map[string]*bool{"masked": &a.Masked, "leak": &a.Leak}
 	many := map[string]*[]string{"without": &a.Without, "eligible": &a.Eligible}
+	pairs := map[string]*[]string{"may-join": &a.MayJoin, "owner": &a.Owners}
 	switch {
 	case number[name] != nil:
 		if *number[name], err = strconv.Atoi(value); err != nil || *number[name] < 1 || *number[name] > 100_000 {
@@ -135,11 +138,11 @@ func (a *Assumptions) set(name, value string) (err error) {
 			return fmt.Errorf("it takes DOMAIN/BEHAVIOR with one of %s", strings.Join(behaviors(), ", "))
 		}
 		a.Federated = append(a.Federated, value)
-	case name == "may-join":
+	case pairs[name] != nil:
 		if group, who, _ := strings.Cut(value, "/"); group == "" || who == "" {
 			return fmt.Errorf("it takes GROUP/PRINCIPAL")
 		}
-		a.MayJoin = append(a.MayJoin, value)
+		*pairs[name] = append(*pairs[name], value)
 	case name == "premium":
 		a.NoPremium = value == "no"
 	case name == "unreadable":

@@ -39,7 +39,7 @@ func TestSwitchesAreDocumented(t *testing.T) {
 func TestSwitchesRefuse(t *testing.T) {
 	for _, bad := range []string{"", "=", "nonsense=yes", "retry-after", "retry-after=maybe", "throttle=1", "throttle=0", "throttle=-5", "throttle=x", "busy=1",
 		"late=5", "late=-5s", "late=48h", "second=200000", "second=404", "wrong-code=500", "without=", "page=0", "masked=1", "federated=", "federated=contoso", "federated=contoso.example/maybe", "federated=a b.c",
-		"eligible=", "may-join=", "may-join=admins", "may-join=/ada@contoso.example", "premium=maybe", "unreadable=", "unreadable=ada", "unreadable=ada@contoso.example/200", "unreadable=ada@contoso.example/x"} {
+		"eligible=", "may-join=", "may-join=admins", "may-join=/ada@contoso.example", "owner=admins", "owner=", "premium=maybe", "unreadable=", "unreadable=ada", "unreadable=ada@contoso.example/200", "unreadable=ada@contoso.example/x"} {
 		if _, err := graph.ParseAssumptions([]string{bad}); err == nil || cloud.KindOf(err) != cloud.Invalid {
 			t.Errorf("%q is taken: %v", bad, err)
 		}

@@ -82,6 +82,27 @@ func (f *Face) joiners(c *call) (answer, error) {
 	return f.list(c, "identityGovernance/privilegedAccess/group/eligibilityScheduleInstances", slicePages(all), func(o object) bool { return asked.holds(folded(o)) })
 }
 
+// owners lists who owns a group (api/group-list-owners).
+func (f *Face) owners(c *call) (answer, error) {
+	g, err := f.findGroup(c)
+	if err != nil {
+		return answer{}, err
+	}
+	all := []object{}
+	for _, given := range f.assume.Owners {
+		name, who, _ := strings.Cut(given, "/")
+		if name != g.ID && !strings.EqualFold(name, g.Name) {
+			continue
+		}
+		id, kind, err := f.principal(c, who)
+		if err != nil {
+			return answer{}, err
+		}
+		all = append(all, object{"@odata.type": "#" + kind, "id": id})
+	}
+	return f.list(c, "directoryObjects", slicePages(all), nil)
+}
+
 // principal is the id and the type of a user or a group.
 func (f *Face) principal(c *call, name string) (id, kind string, err error) {
 	p, err := f.core.PersonBy(c.ctx, cloud.Key{Kind: cloud.ByUPN, Value: name})

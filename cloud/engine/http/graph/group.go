@@ -27,7 +27,7 @@ func showGroup(g *engine.Group) object {
 // showGroup is a group as this tenant has it.
 func (f *Face) showGroup(g *engine.Group) object {
 	o := showGroup(g)
-	for _, given := range f.assume.MayJoin {
+	for _, given := range slices.Concat(f.assume.MayJoin, f.assume.Owners) {
 		if name, _, _ := strings.Cut(given, "/"); name == g.ID || strings.EqualFold(name, g.Name) {
 			o["isAssignableToRole"] = true
 		}

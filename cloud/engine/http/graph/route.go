@@ -120,6 +120,7 @@ func routes() []route {
 		{get, "groups/*", false, readGroups, 0, (*Face).group},
 		{get, "groups/*/members", false, readGroups, 3, (*Face).members},
 		{get, "groups/*/members/*", false, readGroups, 3, (*Face).members},
+		{get, "groups/*/owners", false, readGroups, 0, (*Face).owners},
 		{get, "groups/*/transitiveMembers", false, readGroups, 5, (*Face).members},
 		{get, "groups/*/transitiveMembers/*", false, readGroups, 5, (*Face).members},
 		{get, "directoryRoles", false, readRoles, 0, (*Face).directoryRoles},
