@@ -116,7 +116,7 @@ func (d *Directory) canaryToken(ctx context.Context, u *cloud.User) []cloud.Chec
 	rand.Read(random)
 	o := &cloud.OATH{Name: "mfabridge canary", Serial: ownSerial + "CANARY-" + base32.StdEncoding.EncodeToString(random[:5]), Manufacturer: "mfabridge", Model: "canary",
 		Algorithm: cloud.SHA1, Digits: 6, Period: 30, Secret: secret.New(random)}
-	device, err := d.createDevice(ctx, o)
+	device, _, err := d.createDevice(ctx, o)
 	if err != nil {
 		return []cloud.Check{blocked("canary.token", err.Error(), "Grant the application Policy.ReadWrite.AuthenticationMethod, or expect no tokens to move.")}
 	}
@@ -164,11 +164,8 @@ func (d *Directory) dropToken(ctx context.Context, method, device string) (err e
 		if err = d.o.Sleep(ctx, pause); err != nil {
 			return err
 		}
-		if err = d.one(ctx, http.MethodDelete, method, nil); err != nil && cloud.KindOf(err) != cloud.NotFound {
-			continue
-		}
-		if err = d.one(ctx, http.MethodDelete, devicesPath+"/"+url.PathEscape(device), nil); err == nil || cloud.KindOf(err) == cloud.NotFound {
-			return nil
+		if err = d.one(ctx, http.MethodDelete, method, nil); err == nil || cloud.KindOf(err) == cloud.NotFound {
+			return d.dropDevice(ctx, device)
 		}
 	}
 	return err

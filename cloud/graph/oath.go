@@ -86,17 +86,17 @@ func (d *Directory) addToken(ctx context.Context, s *step) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	ours := device == nil || strings.HasPrefix(o.Serial, ownSerial)
+	ours := false
 	if device == nil {
-		if device, err = d.createDevice(ctx, o); err != nil {
+		if device, ours, err = d.createDevice(ctx, o); err != nil {
 			return "", err
 		}
 	}
-	free := device.AssignedTo == nil || device.AssignedTo.ID == ""
+	ours = ours || strings.HasPrefix(o.Serial, ownSerial)
 	switch {
-	case !free && device.AssignedTo.ID != string(s.user.ID):
+	case !device.isFree() && !device.isOf(s.user.ID):
 		return "", &cloud.Error{Kind: cloud.Conflict, Message: "the token with this serial number is another user's"}
-	case free && device.Status != statusAvailable && device.Status != "":
+	case device.isFree() && device.Status != statusAvailable && device.Status != "":
 		return "", &cloud.Error{Kind: cloud.Conflict, Message: "the token with this serial number is in use, and the inventory does not tell by whom"}
 	case device.Status == statusActivated:
 		return device.ID, nil
@@ -155,7 +155,9 @@ func (d *Directory) device(ctx context.Context, serial string) (*oathDevice, err
 	return found, nil
 }
 
-func (d *Directory) createDevice(ctx context.Context, o *cloud.OATH) (*oathDevice, error) {
+// createDevice puts a token into the inventory. ours: nobody else has, a moment
+// before.
+func (d *Directory) createDevice(ctx context.Context, o *cloud.OATH) (device *oathDevice, ours bool, err error) {
 	hash := "hmacsha1"
 	if o.Algorithm == cloud.SHA256 {
 		hash = "hmacsha256"
@@ -164,26 +166,26 @@ func (d *Directory) createDevice(ctx context.Context, o *cloud.OATH) (*oathDevic
 		Model: o.Model, SecretKey: base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(o.Secret.Reveal()),
 		Interval: json.RawMessage(strconv.Itoa(o.Period)), HashFunction: hash}}
 	if err := d.client.changes(ctx, beta, []*item{i}); err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	var made oathDevice
-	err := i.into(&made)
+	err = i.into(&made)
 	if err == nil && made.ID != "" {
-		return &made, nil
+		return &made, true, nil
 	}
 	if i.certain() {
-		return nil, fmt.Errorf("the token cannot be put into the inventory: %w", err)
+		return nil, false, fmt.Errorf("the token cannot be put into the inventory: %w", err)
 	}
 	// Nothing is known, or it stands there in spite of the answer. It may be seen
 	// late, and a second one of the same number would be nobody's.
 	device, looked := d.lateDevice(ctx, o.Serial, func(v *oathDevice) bool { return v != nil })
 	switch {
 	case looked != nil:
-		return nil, isUnknown(looked)
+		return nil, false, isUnknown(looked)
 	case device != nil:
-		return device, nil
+		return device, i.ok() || i.repeatable(), nil
 	}
-	return nil, fmt.Errorf("the token cannot be put into the inventory: %w", errors.Join(err, ctx.Err()))
+	return nil, false, fmt.Errorf("the token cannot be put into the inventory: %w", errors.Join(err, ctx.Err()))
 }
 
 // lateDevice looks for a token until it is as expected, as long as what was
@@ -207,11 +209,27 @@ func (d *Directory) withdraw(ctx context.Context, device *oathDevice, cause erro
 	if fails(cause) || cloud.KindOf(cause) == cloud.Throttled || ctx.Err() != nil {
 		return cause // it is gone on with
 	}
-	err := d.one(ctx, http.MethodDelete, devicesPath+"/"+url.PathEscape(device.ID), nil)
-	if err != nil && cloud.KindOf(err) != cloud.NotFound {
+	if d.dropDevice(ctx, device.ID) != nil {
 		return fmt.Errorf("%w; it stays in the inventory, without a user", cause)
 	}
 	return cause
+}
+
+// dropDevice takes a token out of the inventory. That it was taken from its user a
+// moment ago may be seen late, and is refused until then.
+func (d *Directory) dropDevice(ctx context.Context, id string) (err error) {
+	for _, pause := range visible {
+		if err := d.o.Sleep(ctx, pause); err != nil {
+			return err
+		}
+		switch err = d.one(ctx, http.MethodDelete, devicesPath+"/"+url.PathEscape(id), nil); {
+		case err == nil || cloud.KindOf(err) == cloud.NotFound:
+			return nil
+		case cloud.KindOf(err) == cloud.Denied:
+			return err
+		}
+	}
+	return err
 }
 
 // giveBack takes a token from the user again that a plan put there and that
@@ -229,16 +247,13 @@ func (d *Directory) giveBack(ctx context.Context, s *step, device *oathDevice, c
 
 // settleAssignment looks whether a token is the user's in spite of the answer.
 func (d *Directory) settleAssignment(ctx context.Context, s *step, serial string, cause error) error {
-	its := func(v *oathDevice) bool {
-		return v != nil && v.AssignedTo != nil && v.AssignedTo.ID == string(s.user.ID)
-	}
 	k := cloud.KindOf(cause)
 	certain := k == cloud.Denied || k == cloud.Throttled
-	device, err := d.lateDevice(ctx, serial, func(v *oathDevice) bool { return certain || its(v) })
+	device, err := d.lateDevice(ctx, serial, func(v *oathDevice) bool { return certain || v.isOf(s.user.ID) })
 	if err != nil {
 		return isUnknown(err)
 	}
-	if !its(device) {
+	if !device.isOf(s.user.ID) {
 		return fmt.Errorf("the token cannot be assigned: %w", cause)
 	}
 	return nil
@@ -321,9 +336,8 @@ func (d *Directory) removeToken(ctx context.Context, s *step) (cloud.Outcome, er
 			return cloud.Failed, err
 		}
 		if device != nil {
-			assigned = device.AssignedTo != nil && device.AssignedTo.ID == string(s.user.ID)
-			free := device.AssignedTo == nil || device.AssignedTo.ID == ""
-			if assigned || free && strings.HasPrefix(device.SerialNumber, ownSerial) {
+			assigned = device.isOf(s.user.ID)
+			if assigned || device.isFree() && strings.HasPrefix(device.SerialNumber, ownSerial) {
 				id, serial = device.ID, device.SerialNumber
 			}
 		}
@@ -333,18 +347,33 @@ func (d *Directory) removeToken(ctx context.Context, s *step) (cloud.Outcome, er
 	}
 	if assigned {
 		err := d.one(ctx, http.MethodDelete, userPath(s.user.ID)+"/authentication/hardwareOathMethods/"+url.PathEscape(id), nil)
-		if err != nil && cloud.KindOf(err) != cloud.NotFound {
+		if err != nil && cloud.KindOf(err) == cloud.NotFound {
+			err = d.settleAbsence(ctx, s, serial)
+		}
+		if err != nil {
 			return cloud.Failed, err
 		}
 	}
 	if !strings.HasPrefix(serial, ownSerial) {
 		return cloud.Done, nil
 	}
-	err := d.one(ctx, http.MethodDelete, devicesPath+"/"+url.PathEscape(id), nil)
-	if err != nil && cloud.KindOf(err) != cloud.NotFound {
+	if err := d.dropDevice(ctx, id); err != nil {
 		return cloud.Failed, fmt.Errorf("the token is no longer the user's, but stays in the inventory: %w", err)
 	}
 	return cloud.Done, nil
+}
+
+// settleAbsence looks whether a token that Graph does not find is the user's all
+// the same: a user who was deleted meanwhile may come back with it.
+func (d *Directory) settleAbsence(ctx context.Context, s *step, serial string) error {
+	device, err := d.lateDevice(ctx, serial, func(v *oathDevice) bool { return !v.isOf(s.user.ID) })
+	switch {
+	case err != nil:
+		return isUnknown(err)
+	case device.isOf(s.user.ID):
+		return &cloud.Error{Kind: cloud.Unavailable, Message: "Graph does not find the token, and the inventory has it as the user's"}
+	}
+	return nil
 }
 
 // one makes one change of beta.

@@ -204,3 +204,78 @@ func TestBatchThatIsNotThere(t *testing.T) {
 		}
 	}
 }
+
+// removeToken takes a token of a plan from Ada.
+func removeToken(serial string) cloud.Change {
+	return cloud.Change{User: adaID, Op: cloud.Remove, Method: cloud.HardwareOATH, ID: "device-1",
+		Before: cloud.Value{OATH: &cloud.OATH{Serial: serial, Algorithm: cloud.SHA1, Digits: 6, Period: 30}}}
+}
+
+// adasToken is a tenant in which Ada has a token.
+func adasToken(t *testing.T, serial string) *tenant {
+	x := newTenant(t)
+	x.devices = []map[string]any{{"id": "device-1", "serialNumber": serial, "status": "activated", "assignedTo": map[string]string{"id": adaID}}}
+	x.people[adaID].tokens = []string{"device-1"}
+	return x
+}
+
+// A token that Graph says it does not find, while the inventory has it as the
+// user's, is not gone: the user may have been deleted meanwhile, and come back with it.
+func TestTokenThatIsNotFoundAndThere(t *testing.T) {
+	for serial, gone := range map[string]bool{"MFB-1": false, "CT-1": false, "CT-2": true} {
+		x := adasToken(t, serial)
+		x.fault = func(method, path string, n int) (int, http.Header) {
+			if method == "DELETE" && strings.Contains(path, "/hardwareOathMethods/") {
+				if gone { // it went, and the inventory tells so late
+					if n > 1 {
+						x.devices[0]["status"] = "available"
+						delete(x.devices[0], "assignedTo")
+					}
+				}
+				return 404, nil
+			}
+			return 0, nil
+		}
+		r := x.open().Write(t.Context(), []cloud.Change{removeToken(serial)})[0]
+		if got := outcomes([]cloud.Result{r}); !gone && (got != "failed unavailable" || len(x.devices) != 1) || gone && got != "done" {
+			t.Errorf("%s: %s %v", serial, got, r.Err)
+		}
+	}
+}
+
+// That a token was taken from its user may be seen late in the inventory, where it
+// can only go then.
+func TestTokenThatGoesLate(t *testing.T) {
+	for _, tries := range []int{2, 4, 99} {
+		x := adasToken(t, "MFB-1")
+		x.fault = func(method, path string, n int) (int, http.Header) {
+			if method == "DELETE" && strings.Contains(path, "/hardwareOathDevices/") && n < tries {
+				return 400, nil
+			}
+			return 0, nil
+		}
+		r := x.open().Write(t.Context(), []cloud.Change{removeToken("MFB-1")})[0]
+		if done := tries < 99; (r.Outcome == cloud.Done) != done || len(x.devices) == 0 != done || !done && !strings.Contains(r.Err.Error(), "stays in the inventory") {
+			t.Errorf("%d: %+v, %d in the inventory", tries, r, len(x.devices))
+		}
+	}
+}
+
+// A token whose creation is refused, and that is there all the same a moment later,
+// was somebody else's before: it is not withdrawn for a user who cannot have it.
+func TestTokenThatSomebodyElseHasJustMade(t *testing.T) {
+	x := newTenant(t)
+	x.fault = func(method, path string, _ int) (int, http.Header) {
+		switch {
+		case method == "POST" && strings.HasSuffix(path, "/hardwareOathDevices"):
+			x.devices = []map[string]any{{"id": "device-1", "serialNumber": "CT-1", "status": "available"}}
+			return 409, nil
+		case method == "POST" && strings.HasSuffix(path, "/hardwareOathMethods"):
+			return 403, nil
+		}
+		return 0, nil
+	}
+	if r := x.open().Write(t.Context(), []cloud.Change{addToken(token("CT-1"))})[0]; r.Outcome != cloud.Failed || len(x.devices) != 1 {
+		t.Errorf("%+v, %d in the inventory", r, len(x.devices))
+	}
+}

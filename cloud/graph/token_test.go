@@ -254,6 +254,8 @@ func TestRemovalOfATokenThatFails(t *testing.T) {
 				return 0, nil
 			case strings.HasPrefix(path, "/directory/"):
 				return c.stock, nil
+			case c.user == 404: // it is gone, and the inventory has it as nobody's
+				delete(x.devices[0], "assignedTo")
 			}
 			return c.user, nil
 		}

@@ -3,6 +3,9 @@ package graph
 import (
 	"encoding/json"
 	"errors"
+	"strings"
+
+	"mfabridge/cloud"
 )
 
 // The JSON of Graph, as far as it is used. Field names are those of the
@@ -123,6 +126,14 @@ type oathDevice struct {
 		ID string `json:"id"`
 	} `json:"assignedTo,omitempty"`
 }
+
+// isOf tells whether a token is assigned to a user.
+func (v *oathDevice) isOf(id cloud.UserID) bool {
+	return v != nil && v.AssignedTo != nil && strings.EqualFold(v.AssignedTo.ID, string(id))
+}
+
+// isFree tells whether a token is assigned to nobody.
+func (v *oathDevice) isFree() bool { return v.AssignedTo == nil || v.AssignedTo.ID == "" }
 
 // preferences are how a user is asked first (beta).
 type preferences struct {
