@@ -53,59 +53,29 @@ func (k *checking) provider(p *Provider) {
 	if p.Price < 0 {
 		k.refuse("write what one message costs", "%s.price cannot be less than nothing", at)
 	}
-	kinds := 0
-	for _, is := range []bool{p.HTTP != nil, p.SMTP != nil, p.WhatsApp != nil, p.SMPP != nil, p.RCS != nil, p.Outbox != nil} {
-		if is {
-			kinds++
+	var names, may []string
+	var given []kind
+	for _, one := range p.kinds() {
+		names = append(names, one.name)
+		if slices.Contains(one.channels, k.channel) {
+			may = append(may, one.name)
+		}
+		if one.has {
+			given = append(given, one)
 		}
 	}
-	if kinds != 1 {
-		k.refuse("write one of them", "%s needs http, smtp, smpp, whatsapp, rcs or outbox", at)
+	if len(given) != 1 {
+		k.refuse("write one of them", "%s needs one of %s", at, strings.Join(names, ", "))
 		return
 	}
-	if !slices.Contains(kindsOf(k.channel), kindOf(p)) {
-		k.refuse("use "+strings.Join(kindsOf(k.channel), " or "), "%s.%s is nothing for channels.%s", at, kindOf(p), k.channel)
+	if !slices.Contains(may, given[0].name) {
+		k.refuse("use "+strings.Join(may, " or "), "%s.%s is nothing for channels.%s", at, given[0].name, k.channel)
 		return
 	}
-	switch {
-	case p.HTTP != nil:
-		k.http(at+".http", p.HTTP)
-	case p.SMTP != nil:
-		k.smtp(at+".smtp", p.SMTP)
-	case p.WhatsApp != nil:
-		k.whatsapp(at+".whatsapp", p.WhatsApp)
-	case p.SMPP != nil:
-		k.smpp(at+".smpp", p.SMPP)
-	case p.RCS != nil:
-		k.rcs(at+".rcs", p.RCS)
-	default:
-		k.twin(at+".outbox", p.Outbox)
-	}
+	given[0].settings.check(k, at+"."+given[0].name)
 }
 
-func kindOf(p *Provider) string {
-	word, _, _ := strings.Cut(p.Kind(), " ")
-	return word
-}
-
-// kindsOf are the kinds of providers that a channel can have.
-func kindsOf(channel string) []string {
-	switch channel {
-	case "text":
-		return []string{"http", "smpp", "smtp", "outbox"}
-	case "whatsapp":
-		return []string{"whatsapp", "outbox"}
-	case "rcs":
-		return []string{"rcs", "outbox"}
-	case "voice":
-		return []string{"http", "outbox"}
-	case "email":
-		return []string{"smtp", "outbox"}
-	}
-	return []string{"outbox"}
-}
-
-func (k *checking) twin(at string, t *Twin) {
+func (t *Twin) check(k *checking, at string) {
 	if t.Folder == "" {
 		k.refuse("write folder: twins", "%s.folder is missing", at)
 	}
@@ -124,7 +94,7 @@ func (k *checking) twin(at string, t *Twin) {
 	}
 }
 
-func (k *checking) http(at string, h *HTTP) {
+func (h *HTTP) check(k *checking, at string) {
 	if err := h.fill(k.channel); err != nil {
 		k.problems = append(k.problems, hint.Wrap(wrapped(at, err), "docs/delivery.md has a recipe for each profile"))
 		return
@@ -152,12 +122,7 @@ func (k *checking) http(at string, h *HTTP) {
 	}
 	k.success(at, &h.Success)
 	k.receipts(at+".receipts", h.Receipts)
-	if h.AtOnce == 0 {
-		h.AtOnce = 64
-	}
-	if h.AtOnce < 1 || h.AtOnce > 1024 {
-		k.refuse("write 1 to 1024", "%s.at_once cannot be %d", at, h.AtOnce)
-	}
+	k.atOnce(at, &h.AtOnce, 64, 1024)
 	k.timeout(at, h.Timeout)
 	h.CA = k.path(h.CA)
 }
@@ -227,7 +192,7 @@ func (k *checking) success(at string, s *Success) {
 	}
 }
 
-func (k *checking) smtp(at string, s *SMTP) {
+func (s *SMTP) check(k *checking, at string) {
 	if s.Host == "" || strings.ContainsAny(s.Host, ":/@ <") && !isAddress(s.Host) {
 		k.refuse("write host: mail.contoso.example", "%s.host is no name of a host", at)
 	}
@@ -266,6 +231,16 @@ func (k *checking) smtp(at string, s *SMTP) {
 	}
 	k.timeout(at, s.Timeout)
 	s.CA = k.path(s.CA)
+}
+
+// atOnce completes a number of requests that are open at once.
+func (k *checking) atOnce(at string, n *int, normally, most int) {
+	if *n == 0 {
+		*n = normally
+	}
+	if *n < 1 || *n > most {
+		k.refuse(fmt.Sprintf("write 1 to %d", most), "%s.at_once cannot be %d", at, *n)
+	}
 }
 
 func (k *checking) timeout(at, text string) {

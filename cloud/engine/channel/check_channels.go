@@ -84,12 +84,7 @@ func (k *checking) text(t *Text) {
 	k.providers("text", t.Providers)
 	k.budget("channels.text", &t.Budget)
 	k.templates("channels.text", t.Templates, t.Languages, isPrefix, `{"+49": de}`)
-	if t.AtOnce == 0 {
-		t.AtOnce = 128
-	}
-	if t.AtOnce < 1 || t.AtOnce > 4096 {
-		k.refuse("write 1 to 4096", "channels.text.at_once cannot be %d", t.AtOnce)
-	}
+	k.atOnce("channels.text", &t.AtOnce, 128, 4096)
 }
 
 func (k *checking) chat(name string, c *Chat) {

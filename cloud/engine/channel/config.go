@@ -122,48 +122,6 @@ type Provider struct {
 	Outbox   *Twin     `yaml:"outbox"` // delivers nothing: a folder of files, for trials
 }
 
-// Kind says what a provider is: http, with its profile, smtp, whatsapp, smpp, rcs,
-// outbox.
-func (p *Provider) Kind() string {
-	switch {
-	case p.HTTP != nil && p.HTTP.Profile != "":
-		return "http (" + p.HTTP.Profile + ")"
-	case p.HTTP != nil:
-		return "http"
-	case p.SMTP != nil:
-		return "smtp"
-	case p.WhatsApp != nil:
-		return "whatsapp"
-	case p.SMPP != nil:
-		return "smpp"
-	case p.RCS != nil:
-		return "rcs"
-	}
-	return "outbox"
-}
-
-// Host is the host that is called; of an outbox the folder.
-func (p *Provider) Host() string {
-	at := ""
-	switch {
-	case p.SMTP != nil:
-		return p.SMTP.Host
-	case p.SMPP != nil:
-		return p.SMPP.Host
-	case p.Outbox != nil:
-		return p.Outbox.Folder
-	case p.HTTP != nil:
-		at = p.HTTP.URL
-	case p.WhatsApp != nil:
-		at = p.WhatsApp.URL
-	case p.RCS != nil:
-		at = p.RCS.URL
-	}
-	_, rest, _ := strings.Cut(at, "://")
-	host, _, _ := strings.Cut(rest, "/")
-	return host
-}
-
 // Twin is an outbox in a provider's place.
 type Twin struct {
 	Folder string `yaml:"folder"` // of files, one a message; made if it is not there
@@ -301,27 +259,24 @@ func (c *Config) Apply(states map[string]engine.ProviderState) {
 // in which people think of them.
 func (c *Config) Lines() iter.Seq2[string, []Provider] {
 	return func(yield func(string, []Provider) bool) {
-		all := []struct {
-			name      string
-			providers []Provider
-		}{{"text", nil}, {"whatsapp", nil}, {"rcs", nil}, {"voice", nil}, {"email", nil}}
+		given := map[string][]Provider{}
 		if c.Text != nil {
-			all[0].providers = c.Text.Providers
+			given["text"] = c.Text.Providers
 		}
 		if c.WhatsApp != nil {
-			all[1].providers = c.WhatsApp.Providers
+			given["whatsapp"] = c.WhatsApp.Providers
 		}
 		if c.RCS != nil {
-			all[2].providers = c.RCS.Providers
+			given["rcs"] = c.RCS.Providers
 		}
 		if c.Voice != nil {
-			all[3].providers = c.Voice.Providers
+			given["voice"] = c.Voice.Providers
 		}
 		if c.Email != nil {
-			all[4].providers = c.Email.Providers
+			given["email"] = c.Email.Providers
 		}
-		for _, l := range all {
-			if len(l.providers) > 0 && !yield(l.name, l.providers) {
+		for _, name := range []string{"text", "whatsapp", "rcs", "voice", "email"} {
+			if len(given[name]) > 0 && !yield(name, given[name]) {
 				return
 			}
 		}

@@ -221,7 +221,7 @@ func TestWrongChannels(t *testing.T) {
 		"RCS by HTTP":              {"text:\n", "rcs: {providers: [{name: x, mode: live, rcs: {agent: a, account: \"env:A\", url: \"http://a.example\"}}]}\ntext:\n", "must begin with https"},
 		"traffic of nobody":        {"text:\n", "rcs: {providers: [{name: x, mode: live, rcs: {agent: a, account: \"env:A\", traffic: \"a b\"}}]}\ntext:\n", "no type of traffic"},
 		"RCS without providers":    {"text:\n", "rcs: {}\ntext:\n", "channels.rcs has no providers"},
-		"two kinds":                {"percent: 20", "outbox: {folder: f}", "needs http, smtp, smpp"},
+		"two kinds":                {"percent: 20", "outbox: {folder: f}", "needs one of http, smpp, smtp"},
 		"an unsigned receipt":      {"headers:", "receipts: {signature: none, key: env:K}\n        headers:", "not signed is not believed"},
 		"a key in the open":        {"headers:", "receipts: {key: hunter2}\n        headers:", "key does not say where"},
 		"a strange receipt":        {"profile: twilio", "profile: form\n        url: https://a.example/\n        receipts: {signature: body-sha256, key: env:K, status: s, map: {eaten: [x]}}", "a key is no status"},

@@ -100,25 +100,13 @@ func (p *Provider) open(channel string, o *Options) (carrier.Driver, error) {
 	if o.PublicURL != "" {
 		hook = o.PublicURL + HookPath + p.Name
 	}
-	needsHook := p.HTTP != nil && p.HTTP.Receipts != nil || p.HTTP != nil && channel == "voice" || p.WhatsApp != nil && p.WhatsApp.AppSecret != "" || p.RCS != nil && p.RCS.Token != ""
-	if needsHook && hook == "" {
+	settings := p.kind().settings
+	if settings.callsUs(channel) && hook == "" {
 		return nil, hint.New("the provider is to call us, and nobody knows where", "set public_url, the address of the pages listener")
 	}
-	switch {
-	case p.HTTP != nil && channel == "voice":
-		return NewPhone(o.Config.Voice, p.HTTP, hook)
-	case p.HTTP != nil:
-		return NewCaller(p.HTTP, hook)
-	case p.SMTP != nil:
-		return NewMailer(p.SMTP, channel == "email")
-	case p.WhatsApp != nil:
-		return NewMessenger(p.WhatsApp)
-	case p.SMPP != nil:
-		return openCentre(p.SMPP, o.Log.With("channel", channel, "provider", p.Name))
-	case p.RCS != nil:
-		return newAgent(p.RCS, o.Now)
-	}
-	return newTwin(p.Outbox, channel, o.Now)
+	of := *o
+	of.Log = o.Log.With("channel", channel, "provider", p.Name)
+	return settings.open(channel, hook, &of)
 }
 
 // line opens the providers of one channel, and remembers it.

@@ -36,7 +36,7 @@ type RCS struct {
 
 const rcsTimeout = "3s"
 
-func (k *checking) rcs(at string, r *RCS) {
+func (r *RCS) check(k *checking, at string) {
 	if r.URL == "" {
 		r.URL = rcs.Base
 	}
@@ -59,12 +59,7 @@ func (k *checking) rcs(at string, r *RCS) {
 	if r.Timeout == "" {
 		r.Timeout = rcsTimeout
 	}
-	if r.AtOnce == 0 {
-		r.AtOnce = 64
-	}
-	if r.AtOnce < 1 || r.AtOnce > 1024 {
-		k.refuse("write 1 to 1024", "%s.at_once cannot be %d", at, r.AtOnce)
-	}
+	k.atOnce(at, &r.AtOnce, 64, 1024)
 	k.timeout(at, r.Timeout)
 	r.CA = k.path(r.CA)
 }

@@ -57,7 +57,7 @@ const (
 // Bounds of enquire.
 const enquireDefault, enquireLeast, enquireMost = 30 * time.Second, 5 * time.Second, 10 * time.Minute
 
-func (k *checking) smpp(at string, s *SMPP) {
+func (s *SMPP) check(k *checking, at string) {
 	if s.Host == "" || strings.ContainsAny(s.Host, ":/@ <") && !isAddress(s.Host) {
 		k.refuse("write host: smpp.example", "%s.host is no name of a host", at)
 	}

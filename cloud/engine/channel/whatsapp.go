@@ -56,7 +56,7 @@ const (
 	maxStatuses     = 1000 // of one call
 )
 
-func (k *checking) whatsapp(at string, w *WhatsApp) {
+func (w *WhatsApp) check(k *checking, at string) {
 	if w.URL == "" {
 		w.URL = whatsAppURL
 	}
@@ -98,12 +98,7 @@ func (k *checking) whatsapp(at string, w *WhatsApp) {
 	if w.Timeout == "" {
 		w.Timeout = whatsAppTimeout
 	}
-	if w.AtOnce == 0 {
-		w.AtOnce = 64
-	}
-	if w.AtOnce < 1 || w.AtOnce > 1024 {
-		k.refuse("write 1 to 1024", "%s.at_once cannot be %d", at, w.AtOnce)
-	}
+	k.atOnce(at, &w.AtOnce, 64, 1024)
 	k.timeout(at, w.Timeout)
 	w.CA = k.path(w.CA)
 }
