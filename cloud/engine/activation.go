@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"crypto/subtle"
 	"errors"
 	"fmt"
 	"slices"
@@ -33,6 +34,7 @@ type activation struct {
 	Device string    `json:"device"` // the invitation
 	MAC    []byte    `json:"mac"`
 	Until  time.Time `json:"until"`
+	Word   []byte    `json:"word,omitempty"` // stands for the password that was proven for it, see wordOf; empty: none was
 }
 
 // Purpose is what somebody proves who they are for.
@@ -85,6 +87,10 @@ func (e *Engine) SignIn(ctx context.Context, n SignIn) (cloud.Challenge, error) 
 		return cloud.Challenge{}, err
 	}
 	n.Client.App = appActivation
+	word, err := e.wordNow(ctx, n.Name) // before it is compared: another one is not what was proven
+	if err != nil {
+		return cloud.Challenge{}, err
+	}
 	user, err := e.primary(ctx, &n)
 	if err != nil {
 		return cloud.Challenge{}, err
@@ -94,11 +100,42 @@ func (e *Engine) SignIn(ctx context.Context, n SignIn) (cloud.Challenge, error) 
 			return cloud.Challenge{}, asError(err)
 		}
 	}
-	c, err := e.begin(ctx, owner, cloud.Request{Subject: cloud.Key{Kind: cloud.ByID, Value: string(user)}, Client: n.Client, Method: n.Method, Tries: 3})
+	c, err := e.begin(ctx, owner, cloud.Request{Subject: cloud.Key{Kind: cloud.ByID, Value: string(user)}, Client: n.Client, Method: n.Method, Tries: 3, Context: word})
 	if err == nil && c.State != cloud.Pending {
 		err = because(c.Reason, cloud.Denied, "there is no second factor to prove yourself by now ("+string(c.Reason)+"): ask the helpdesk for a pass")
 	}
 	return c, err
+}
+
+// wordNow stands for the password that somebody has at this moment, see wordOf.
+func (e *Engine) wordNow(ctx context.Context, name string) (word []byte, err error) {
+	err = e.store.View(ctx, func(r Reader) error {
+		u, err := lookUp(r, cloud.Key{Kind: cloud.ByName, Value: name})
+		if err == nil {
+			word, err = e.wordOf(u)
+		}
+		return err
+	})
+	return word, asError(err)
+}
+
+// hasWord tells whether the password that stands behind something is still the
+// user's; true where none does. Whoever changes a password has reason to think
+// that somebody else knows it: nothing that was begun with it goes on.
+func (e *Engine) hasWord(u *User, word []byte) (bool, error) {
+	if len(word) == 0 {
+		return true, nil
+	}
+	now, err := e.wordOf(u)
+	return subtle.ConstantTimeCompare(now, word) == 1, err
+}
+
+func (e *Engine) mustHaveWord(u *User, word []byte) error {
+	has, err := e.hasWord(u, word)
+	if err == nil && !has {
+		err = because(cloud.Ended, cloud.Denied, "the password was changed meanwhile: sign in again")
+	}
+	return err
 }
 
 // mayActivate tells whether a user who goes on proving who they are can activate
@@ -164,9 +201,9 @@ func (e *Engine) ProveCode(ctx context.Context, id cloud.ChallengeID, code secre
 	}
 	subject := cloud.Key{Kind: cloud.ByID, Value: string(d.User)}
 	if owner == ownerManagement {
-		return e.owned(ctx, subject, "method="+string(d.Method))
+		return e.owned(ctx, subject, "method="+string(d.Method), d.Context)
 	}
-	return e.openInvitation(ctx, opening{subject: subject, how: "method=" + string(d.Method)})
+	return e.openInvitation(ctx, opening{subject: subject, how: "method=" + string(d.Method), word: d.Context})
 }
 
 // beganBy is who began a challenge of a sign-in on a page.
@@ -201,7 +238,7 @@ func (e *Engine) ProvePass(ctx context.Context, name string, pass secret.Bytes, 
 	}
 	reason, err := e.passFor(ctx, subject, pass, client, func(tx Tx) (err error) {
 		if owner == ownerManagement {
-			made, err = e.ownedIn(tx, subject, "method=pass")
+			made, err = e.ownedIn(tx, subject, "method=pass", nil)
 		} else {
 			made, err = e.opened(tx, opening{subject: subject, how: "method=pass"}, word)
 		}
@@ -265,6 +302,7 @@ type opening struct {
 	subject cloud.Key
 	how     string
 	by      *Actor // of the helpdesk; nil: the user
+	word    []byte // stands for the password that was proven; empty: none was
 }
 
 // openInvitation makes the code for somebody who has proven to be the user. An
@@ -293,6 +331,9 @@ func (e *Engine) opened(tx Tx, o opening, word secret.Bytes) (made Activation, e
 	}
 	if found == nil {
 		return made, noSuchUser()
+	}
+	if err := e.mustHaveWord(found, o.word); err != nil {
+		return made, err
 	}
 	entry := Entry{Time: now, Node: e.node, Actor: appActivation, Action: "device.open", Subject: string(found.ID)}
 	if o.by != nil {
@@ -323,7 +364,7 @@ func (e *Engine) opened(tx Tx, o opening, word secret.Bytes) (made Activation, e
 	if d.Until.Before(made.Until) { // or its code would end before the time that is told
 		d.Until = made.Until
 	}
-	a.Activation = &activation{Device: d.ID, MAC: e.activationMAC(u.ID, d.ID, string(word.Reveal())), Until: made.Until}
+	a.Activation = &activation{Device: d.ID, MAC: e.activationMAC(u.ID, d.ID, string(word.Reveal())), Until: made.Until, Word: o.word}
 	if err := setAside(u, a); err != nil {
 		return made, err
 	}

@@ -189,7 +189,11 @@ func (s *enrolling) redeem() (device string, err error) {
 	}
 	c := a.Activation
 	right := subtle.ConstantTimeCompare(c.MAC, s.e.activationMAC(s.user.ID, c.Device, string(s.n.Code.Reveal()))) == 1
-	over := !s.now.Before(c.Until)
+	has, err := s.e.hasWord(s.user, c.Word)
+	if err != nil {
+		return "", err
+	}
+	over := !has || !s.now.Before(c.Until)
 	if !right && !over {
 		return "", nil
 	}

@@ -57,6 +57,7 @@ const MaxFlowToken = 8 << 10
 type Flow struct {
 	ID        string            `json:"i"`
 	App       string            `json:"a"`           // client id
+	Since     int64             `json:"r"`           // see NativeApp.since
 	Step      Step              `json:"s"`           //
 	Turn      int               `json:"t,omitempty"` // how often it went on for good
 	Name      string            `json:"n,omitempty"` // as it was typed
@@ -102,7 +103,7 @@ const (
 // newFlow begins a flow.
 func (e *Engine) newFlow(app *NativeApp, step Step, name string, offer Offer) Flow {
 	now := e.now().UTC()
-	return Flow{ID: rand.Text(), App: app.ID, Step: step, Name: name, Offer: offer, Begun: now, Until: now.Add(flowToken)}
+	return Flow{ID: rand.Text(), App: app.ID, Since: app.since(), Step: step, Name: name, Offer: offer, Begun: now, Until: now.Add(flowToken)}
 }
 
 // on is the flow after another answer.

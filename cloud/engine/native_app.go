@@ -143,6 +143,13 @@ func (a *NativeApp) RefreshLife() time.Duration {
 	return a.Refresh
 }
 
+// since tells one registration of an id from another: what was begun with an
+// application that was removed does not go on with the next one of its id.
+func (a *NativeApp) since() int64 { return a.Created.UnixNano() }
+
+// Began tells whether a flow was begun with this registration of the application.
+func (a *NativeApp) Began(f *Flow) bool { return f.App == a.ID && f.Since == a.since() }
+
 // metaNativeApp comes before a client id.
 const metaNativeApp = "native-app/"
 

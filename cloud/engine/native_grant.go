@@ -53,6 +53,7 @@ type refreshToken struct {
 // the last has number N.
 type grantState struct {
 	App     string    `json:"app"`
+	Since   int64     `json:"since"` // see NativeApp.since
 	N       int       `json:"n"`
 	Rotated time.Time `json:"rotated"`
 	At      time.Time `json:"at"`
@@ -90,7 +91,7 @@ func (e *Engine) grant(tx Tx, app *NativeApp, u *User, f *Flow, wish Wish, clien
 		if err != nil {
 			return nil, err
 		}
-		st := grantState{App: app.ID, N: 1, Rotated: now, At: now, Ways: f.Ways, Scopes: wish.Scopes, Epoch: epoch}
+		st := grantState{App: app.ID, Since: app.since(), N: 1, Rotated: now, At: now, Ways: f.Ways, Scopes: wish.Scopes, Epoch: epoch}
 		if err := putGrant(tx, g.ID, u.ID, st, now.Add(app.RefreshLife())); err != nil {
 			return nil, err
 		}
@@ -212,6 +213,9 @@ func (r *refreshing) mayGoOn() (why, err error) {
 	}
 	if app == nil || app.Disabled {
 		return refuse(cloud.Denied, "the application may not sign anybody in"), nil
+	}
+	if app.since() != r.st.Since {
+		return refuse(cloud.Denied, "the application was removed since"), nil
 	}
 	r.app = app
 	if r.user, err = r.tx.User(r.slip.User); err != nil {

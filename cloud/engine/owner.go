@@ -22,17 +22,17 @@ const OwnerTokenPrefix = "mfo1."
 const ownerLife = 10 * time.Minute
 
 // owned is what somebody gets who has proven who they are to look after their
-// authenticators.
-func (e *Engine) owned(ctx context.Context, subject cloud.Key, how string) (made Activation, err error) {
+// authenticators; word stands for the password that they did it with.
+func (e *Engine) owned(ctx context.Context, subject cloud.Key, how string, word []byte) (made Activation, err error) {
 	err = e.store.Update(ctx, func(tx Tx) (err error) {
-		made, err = e.ownedIn(tx, subject, how)
+		made, err = e.ownedIn(tx, subject, how, word)
 		return err
 	})
 	return made, asError(err)
 }
 
 // ownedIn is owned inside its transaction.
-func (e *Engine) ownedIn(tx Tx, subject cloud.Key, how string) (made Activation, err error) {
+func (e *Engine) ownedIn(tx Tx, subject cloud.Key, how string, word []byte) (made Activation, err error) {
 	now := e.now()
 	u, err := lookUp(tx, subject)
 	switch {
@@ -41,20 +41,30 @@ func (e *Engine) ownedIn(tx Tx, subject cloud.Key, how string) (made Activation,
 	case usable(u, now) != "":
 		return made, because(usable(u, now), cloud.Denied, "the user is disabled or blocked")
 	}
+	if err := e.mustHaveWord(u, word); err != nil {
+		return made, err
+	}
 	made = Activation{User: u.UPN, Until: now.UTC().Add(ownerLife)}
 	until := strconv.FormatInt(made.Until.Unix(), 10)
-	made.Token = secret.FromString(OwnerTokenPrefix + strings.Join([]string{string(u.ID), until,
-		base64.RawURLEncoding.EncodeToString(e.ownerMAC(u.ID, until))}, "."))
+	mac, err := e.ownerMAC(u, until)
+	if err != nil {
+		return made, err
+	}
+	made.Token = secret.FromString(OwnerTokenPrefix + strings.Join([]string{string(u.ID), until, base64.RawURLEncoding.EncodeToString(mac)}, "."))
 	return made, tx.Append(Entry{Time: now, Node: e.node, Actor: appActivation, Action: "owner.sign-in", Subject: string(u.ID), Detail: how})
 }
 
-func (e *Engine) ownerMAC(user cloud.UserID, until string) []byte {
-	return e.sentMAC("owner", string(user), []byte(until))
+// ownerMAC is over the password that the user has, too: with another one the
+// token is worth nothing.
+func (e *Engine) ownerMAC(u *User, until string) ([]byte, error) {
+	word, err := e.wordOf(u)
+	return e.sentMAC("owner", string(u.ID), append([]byte(until+"."), word...)), err
 }
 
 // AuthenticateOwner says who a token of an owner was given to. It lets in for ten
 // minutes, only whoever is neither disabled nor blocked at this moment, and not
-// where an administrator has taken an authenticator away since it was given.
+// where the password was changed, or an administrator has taken an authenticator
+// away, since it was given.
 // Denied: it does not let in.
 func (e *Engine) AuthenticateOwner(ctx context.Context, token string) (user cloud.UserID, err error) {
 	denied := because(cloud.Ended, cloud.Denied, "the sign-in is over: sign in again")
@@ -66,7 +76,7 @@ func (e *Engine) AuthenticateOwner(ctx context.Context, token string) (user clou
 	user = cloud.UserID(parts[0])
 	mac, err := base64.RawURLEncoding.DecodeString(parts[2])
 	until, err2 := strconv.ParseInt(parts[1], 10, 64)
-	if err != nil || err2 != nil || subtle.ConstantTimeCompare(mac, e.ownerMAC(user, parts[1])) != 1 {
+	if err != nil || err2 != nil {
 		return "", denied
 	}
 	left := time.Unix(until, 0).Sub(e.now())
@@ -78,7 +88,14 @@ func (e *Engine) AuthenticateOwner(ctx context.Context, token string) (user clou
 		if err != nil {
 			return err
 		}
-		if usable(u, e.now()) != "" {
+		if u == nil {
+			return denied
+		}
+		right, err := e.ownerMAC(u, parts[1])
+		if err != nil {
+			return err
+		}
+		if subtle.ConstantTimeCompare(mac, right) != 1 || usable(u, e.now()) != "" {
 			return denied
 		}
 		a, err := readAside(u)

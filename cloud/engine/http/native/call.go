@@ -115,9 +115,9 @@ func (c *call) open() (err error) {
 	switch {
 	case err != nil && cloud.KindOf(err) == cloud.NotFound:
 		return badToken
-	case err != nil && cloud.KindOf(err) == cloud.Stale && c.flow.App == c.app.ID:
+	case err != nil && cloud.KindOf(err) == cloud.Stale && c.app.Began(&c.flow):
 		return expired
-	case err != nil, c.flow.App != c.app.ID, !slices.Contains(c.step.from, c.flow.Step):
+	case err != nil, !c.app.Began(&c.flow), !slices.Contains(c.step.from, c.flow.Step):
 		return badToken
 	case c.form.Get("username") != "" && engine.Fold(c.form.Get("username")) != engine.Fold(c.flow.Name):
 		return badToken

@@ -188,6 +188,27 @@ func TestRefresh(t *testing.T) {
 	h.refresh(two).is(t, "after a used one", "invalid_grant", "")
 }
 
+// What was begun with an application that was removed does not go on when
+// another one is registered by its id.
+func TestTheNextApplicationOfAnID(t *testing.T) {
+	h := build(t)
+	refresh := h.signedIn(t, ada).text("refresh_token")
+	h.Advance(time.Minute)
+	half := h.second(t, ada)
+	if err := h.RemoveNativeApp(t.Context(), operator, h.app.ID); err != nil {
+		t.Fatal(err)
+	}
+	h.Advance(time.Minute)
+	if _, err := h.AddNativeApp(t.Context(), operator, h.app); err != nil {
+		t.Fatal(err)
+	}
+	h.refresh(refresh).is(t, "a refresh token of the one before", "invalid_grant", "")
+	h.call(introspect, "continuation_token", half.token(t)).is(t, "a continuation token of the one before", "invalid_request", "")
+	if a := h.refresh(h.signedIn(t, ada).text("refresh_token")); a.status != http.StatusOK {
+		t.Errorf("signed in to the next one: %d %s", a.status, a.raw)
+	}
+}
+
 // A refresh looks at everything anew.
 func TestRefreshLooksAgain(t *testing.T) {
 	for name, c := range map[string]struct {

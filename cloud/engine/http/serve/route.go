@@ -101,13 +101,13 @@ type Options struct {
 
 // Table answers for all listeners.
 type Table struct {
-	routes   []Route
-	auth     Authenticator
-	log      *slog.Logger
-	places   map[Listener]places
-	number   atomic.Uint64 // of requests that failed, for the log
-	byDoor   map[Listener]http.Handler
-	proxies  map[Listener]Proxies
+	routes  []Route
+	auth    Authenticator
+	log     *slog.Logger
+	places  map[Listener]places
+	number  atomic.Uint64 // of requests that failed, for the log
+	byDoor  map[Listener]http.Handler
+	proxies map[Listener]Proxies
 }
 
 // New makes the table, or says which row is wrong.
