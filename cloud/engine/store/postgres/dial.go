@@ -90,8 +90,8 @@ func (p place) setup() string {
 }
 
 // suited says no to a server that would forget what it has confirmed, or
-// cannot hold every text.
-func suited(ctx context.Context, pg *pgconn.PgConn) error {
+// cannot hold every text, and to a pooler that keeps no sessions.
+func (p place) suited(ctx context.Context, pg *pgconn.PgConn) error {
 	if encoding := pg.ParameterStatus("server_encoding"); encoding != "UTF8" {
 		return hint.Wrap(&cloud.Error{Kind: cloud.Unsupported, Message: "the database has the encoding " + encoding},
 			"make one with: createdb --encoding=UTF8 --template=template0")
@@ -104,8 +104,31 @@ func suited(ctx context.Context, pg *pgconn.PgConn) error {
 		return hint.Wrap(&cloud.Error{Kind: cloud.Unsupported, Message: "the database server does not flush to disk: after a crash a code could be used again"},
 			"set fsync = on in postgresql.conf")
 	}
-	return nil
+	return p.keeps(ctx, pg)
 }
+
+// keeps says no where two connections that are there at once end in one session
+// of the server: a lock that one of them has would be the other's too.
+func (p place) keeps(ctx context.Context, pg *pgconn.PgConn) error {
+	other, err := p.dial(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = other.Close(context.WithoutCancel(ctx)) }()
+	one, err := value(ctx, pg, sqlSession)
+	if err != nil {
+		return err
+	}
+	two, err := value(ctx, other, sqlSession)
+	if err != nil || two != one {
+		return err
+	}
+	return hint.Wrap(&cloud.Error{Kind: cloud.Unsupported, Message: "a pooler in front of the database keeps no sessions, to which locks belong"},
+		"have it keep them (PgBouncer: pool_mode=session), or connect to the server itself")
+}
+
+// sqlSession asks which session of the server's this is.
+const sqlSession = "SELECT pg_backend_pid()"
 
 // value is the one value that a statement returns, as text.
 func value(ctx context.Context, pg *pgconn.PgConn, statement string) (string, error) {

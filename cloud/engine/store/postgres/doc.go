@@ -57,7 +57,8 @@
 // URL; it and certificates are read anew for each connection. Over a network the server's certificate is checked (sslmode=verify-full)
 // unless another sslmode says otherwise; those that may end up without TLS are
 // refused. Tables live in the schema "mfabridge", or in the one that
-// search_path names. A pooler in front has to keep sessions.
+// search_path names. A pooler in front has to keep sessions; one
+// that is seen not to is refused.
 //
 // The schema's version is in the table store_version; a newer one is refused,
 // an older one is brought forward, under a lock, by whoever opens it first.

@@ -1,8 +1,14 @@
 package postgres_test
 
 import (
+	"bufio"
+	"encoding/binary"
+	"errors"
 	"fmt"
+	"io"
+	"net"
 	"strings"
+	"sync"
 	"testing"
 
 	"mfabridge/cloud"
@@ -58,5 +64,101 @@ func TestLeastPrivilege(t *testing.T) {
 	}
 	if err := postgres.MigrateWith(t.Context(), runner, "ALTER TABLE users ADD COLUMN more bigint"); cloud.KindOf(err) != cloud.Denied || !strings.Contains(postgres.Advice(err), "owns") {
 		t.Errorf("brought forward by who may not: %v; %s", err, postgres.Advice(err))
+	}
+}
+
+// pooler hands all its clients to one connection to the server, a query of one
+// and then one of another, as poolers do that keep no sessions.
+type pooler struct {
+	mu      sync.Mutex
+	server  *bufio.ReadWriter
+	welcome []byte // what the server said to the first client that came
+}
+
+func pool(t *testing.T, address string) string {
+	t.Helper()
+	from := strings.Index(address, "@") + 1
+	to := from + strings.Index(address[from:], "/")
+	server, err := net.Dial("tcp", address[from:to])
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _, _ = l.Close(), server.Close() })
+	p := &pooler{server: bufio.NewReadWriter(bufio.NewReader(server), bufio.NewWriter(server))}
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go p.serve(c)
+		}
+	}()
+	return address[:from] + l.Addr().String() + address[to:]
+}
+
+func (p *pooler) serve(c net.Conn) {
+	defer c.Close()
+	in := bufio.NewReader(c)
+	m, err := message(in, 0) // the first one has no kind
+	for first := true; err == nil && m[0] != 'X'; first = false {
+		var answer []byte
+		if answer, err = p.pass(m, first); err == nil {
+			_, err = c.Write(answer)
+		}
+		if err == nil {
+			m, err = message(in, 1)
+		}
+	}
+}
+
+// pass sends a message on and returns what the server says to it.
+func (p *pooler) pass(m []byte, first bool) (answer []byte, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if first && p.welcome != nil {
+		return p.welcome, nil
+	}
+	_, err = p.server.Write(m)
+	err = errors.Join(err, p.server.Flush())
+	for part := []byte(nil); err == nil && (part == nil || part[0] != 'Z'); { // ReadyForQuery
+		part, err = message(p.server.Reader, 1)
+		answer = append(answer, part...)
+	}
+	if first {
+		p.welcome = answer
+	}
+	return answer, err
+}
+
+// message is one of the protocol's, whose length stands behind its kind.
+func message(r *bufio.Reader, kind int) ([]byte, error) {
+	head, err := r.Peek(kind + 4)
+	if err != nil {
+		return nil, err
+	}
+	m := make([]byte, kind+int(binary.BigEndian.Uint32(head[kind:])))
+	_, err = io.ReadFull(r, m)
+	return m, err
+}
+
+// A pooler that gives a session to whoever asks next is refused, and nothing is
+// made behind it.
+func TestPoolerWithoutSessions(t *testing.T) {
+	peer.NeedCluster(t, cluster)
+	address, schema := cluster.Address(t)
+	if err := tryInit(t, pool(t, address)); cloud.KindOf(err) != cloud.Unsupported || postgres.Advice(err) == "" {
+		t.Errorf("made: %v", err)
+	}
+	if there := sql(t, "SELECT to_regnamespace('"+schema+"')"); there != "" {
+		t.Error("something was made")
+	}
+	initAt(t, address)
+	if s, err := postgres.Open(t.Context(), pool(t, address)); cloud.KindOf(err) != cloud.Unsupported {
+		t.Errorf("opened: %v, %v", s, err)
 	}
 }

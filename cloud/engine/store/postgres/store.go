@@ -68,7 +68,7 @@ func Init(ctx context.Context, given string, key engine.Key, with engine.Setup) 
 		return err
 	}
 	defer func() { _ = pg.Close(context.WithoutCancel(ctx)) }()
-	if err := suited(ctx, pg); err != nil {
+	if err := p.suited(ctx, pg); err != nil {
 		return err
 	}
 	if err := migrate(ctx, pg, p.schema, steps, true); err != nil {
@@ -105,7 +105,7 @@ func open(ctx context.Context, given string, restored bool) (*Store, error) {
 		return nil, err
 	}
 	defer func() { _ = pg.Close(context.WithoutCancel(ctx)) }()
-	if err := suited(ctx, pg); err != nil {
+	if err := p.suited(ctx, pg); err != nil {
 		return nil, err
 	}
 	if err := migrate(ctx, pg, p.schema, steps, false); err != nil {
