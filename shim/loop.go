@@ -237,7 +237,7 @@ func statusReply(out []byte, p radius.Packet, secret *radius.Secret) ([]byte, er
 // request answers a retransmission, or hands a fresh request to the workers.
 func (l *loop) request(p radius.Packet, c *client) {
 	now := l.s.now()
-	kind, reply, ticket := l.cache.begin(source{from: l.path.from, identifier: p.Identifier()}, p.Authenticator(), now)
+	kind, reply, ticket := l.cache.begin(source{from: l.path.from, identifier: p.Identifier()}, p.Bytes(), now)
 	switch kind {
 	case working:
 		l.s.count.inFlight.Add(1)

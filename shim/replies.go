@@ -21,14 +21,14 @@ const leastReplies = 1 << 16
 // Access-Accept takes half of it, an Access-Challenge a little more.
 const replyRoom = 160
 
-// source tells requests of one socket apart, together with the authenticator.
+// source tells requests of one socket apart, together with what they say.
 type source struct {
 	from       netip.AddrPort
 	identifier byte
 }
 
 // ticket is the right to answer a request. It lapses when the same source uses
-// the identifier with another authenticator.
+// the identifier for another request.
 type ticket struct {
 	slot       int32
 	generation uint64
@@ -54,12 +54,12 @@ type slotSource struct {
 }
 
 type replySlot struct {
-	from          slotSource
-	authenticator [16]byte
-	generation    uint64 // 0: empty
-	expires       int64  // nanoseconds; 0: the request is at work
-	at            uint64 // where its reply begins, counted from the first reply ever
-	length        int
+	from       slotSource
+	request    uint64 // hash of all of it
+	generation uint64 // 0: empty
+	expires    int64  // nanoseconds; 0: the request is at work
+	at         uint64 // where its reply begins, counted from the first reply ever
+	length     int
 }
 
 // replyCache holds the replies of one socket for retransmissions (RFC 5080
@@ -124,17 +124,19 @@ func (c *replyCache) kept(s *replySlot) (reply []byte, ok bool) {
 	return c.out, true
 }
 
-// begin says what a request is. The reply is valid until the next call of
-// begin; only the loop of the socket calls it.
-func (c *replyCache) begin(from source, authenticator []byte, now time.Time) (repeat, []byte, ticket) {
+// begin says what a request is. A copy has the very same bytes: where only the
+// authenticator is the same, as of a client whose random numbers repeat, somebody
+// else may be asking. The reply is valid until the next call of begin; only the
+// loop of the socket calls it.
+func (c *replyCache) begin(from source, request []byte, now time.Time) (repeat, []byte, ticket) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	where := c.slotSource(from)
-	name := maphash.Comparable(c.seed, where)
+	name, sum := maphash.Comparable(c.seed, where), maphash.Bytes(c.seed, request)
 	at, found := c.index[name]
 	if found = found && c.slots[at].from == where; found {
 		s := &c.slots[at]
-		same := s.authenticator == [16]byte(authenticator)
+		same := s.request == sum
 		switch {
 		case same && s.expires == 0:
 			return working, nil, ticket{}
@@ -148,7 +150,7 @@ func (c *replyCache) begin(from source, authenticator []byte, now time.Time) (re
 		c.index[name] = at // of two sources with one hash the later is known
 	}
 	c.generation++
-	c.slots[at] = replySlot{from: where, authenticator: [16]byte(authenticator), generation: c.generation}
+	c.slots[at] = replySlot{from: where, request: sum, generation: c.generation}
 	return fresh, nil, ticket{slot: at, generation: c.generation}
 }
 

@@ -85,6 +85,30 @@ func TestOtherAuthenticatorReplacesTheRequest(t *testing.T) {
 	})
 }
 
+// The authenticator alone is no name of a login: of a client whose random numbers
+// repeat another person's request may have the same, and must not get the first
+// one's Access-Accept.
+func TestSameAuthenticatorIsNoCopy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		defer r.close()
+		first := r.build(ask{user: "ada", password: "123456", id: 5})
+		r.serial--
+		second := r.build(ask{user: "bob", password: "000000", id: 5})
+		for range 2 {
+			r.send(first, ask{}.source())
+			want(t, r.checked(r.receive(), first), radius.AccessAccept)
+		}
+		for range 2 {
+			r.send(second, ask{}.source())
+			want(t, r.checked(r.receive(), second), radius.AccessReject)
+		}
+		if n := r.server.Counters().Repeated; n != 2 {
+			t.Errorf("%d repeats", n)
+		}
+	})
+}
+
 func TestBadMessageAuthenticatorTouchesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
