@@ -249,6 +249,29 @@ func TestObserveTakesAnswersWithoutMessageAuthenticatorAndCountsThem(t *testing.
 	})
 }
 
+// A server that is observed, and answers one kind of EAP packet without
+// Message-Authenticator, as FreeRADIUS 3.2.1 does EAP-Start, is there all the
+// same: else anybody could have it left alone, who needs no password for that.
+func TestUnsignedEAPDoesNotTakeAServerAway(t *testing.T) {
+	for observe, down := range map[bool]bool{true: false, false: true} {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFake()
+			f.answer = func(p radius.Packet, _ int) [][]byte {
+				return [][]byte{unsigned(f, radius.AccessChallenge, p, []byte{79, 7, 1, 0, 0, 5, 1})}
+			}
+			c := clientOf(t, func(o *upstream.Options) { o.Homes[0].Observe = observe }, f)
+			defer c.Close()
+			_, err := c.Exchange(t.Context(), upstream.Request{Attributes: []upstream.Attribute{{Type: radius.UserName, Value: []byte("ada")}, {Type: radius.EAPMessage}}})
+			if err == nil || !upstream.Refused(err) {
+				t.Errorf("observed %v: %v", observe, err)
+			}
+			if got := c.Counters()[0]; got.Down != down || got.Lost == 0 {
+				t.Errorf("observed %v: %+v", observe, got)
+			}
+		})
+	}
+}
+
 func TestManyRequestsShareNoIdentifier(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake()

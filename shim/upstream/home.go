@@ -141,7 +141,9 @@ func (h *home) count(signed bool, n int64) {
 	}
 }
 
-// exchange sends one request until it is answered or patience is over.
+// exchange sends one request until it is answered or patience is over. A server
+// whose other answers count without Message-Authenticator is there also if it
+// gave one that does not, as of EAP.
 func (h *home) exchange(ctx context.Context, patience time.Duration, code radius.Code, r Request) (Reply, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -166,7 +168,7 @@ func (h *home) exchange(ctx context.Context, patience time.Duration, code radius
 	switch {
 	case err == nil:
 		h.heard()
-	case code != radius.StatusServer:
+	case code != radius.StatusServer && !(h.Observe && errors.Is(err, errUnsigned)):
 		h.missed(ctx, start)
 	}
 	return reply, err
