@@ -72,14 +72,15 @@ func readAttempt(p radius.Packet, c *client, s *radius.Secret, from netip.Addr) 
 // readRelayed takes a request apart whose first factor is proven by another
 // protocol than PAP, and must not be judged as if it were PAP.
 func (a attempt) readRelayed(p radius.Packet, states int) (attempt, reason) {
-	if a.client.relayer == nil {
-		return a, protocolNotSupported
-	}
 	var why reason
-	if name, _ := p.Lookup(radius.UserName); string(name) != a.user {
-		return a, badUserName // it travels as it is, and the engine is asked of its NFC
-	}
-	if a.protocol, a.eap, why = readProtocol(p); why == "" && (a.protocol == PAP || states > 1) {
+	a.protocol, a.eap, why = readProtocol(p) // first: the protocol says how to refuse
+	name, _ := p.Lookup(radius.UserName)
+	switch {
+	case a.client.relayer == nil:
+		why = protocolNotSupported
+	case string(name) != a.user:
+		why = badUserName // it travels as it is, and the engine is asked of its NFC
+	case why == "" && (a.protocol == PAP || states > 1):
 		why = attributeTwice
 	}
 	return a, why

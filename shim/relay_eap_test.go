@@ -212,3 +212,16 @@ func TestCacheBehindATunnelIsOfThePersonInside(t *testing.T) {
 		}
 	})
 }
+
+// EAP ends with EAP-Failure also at a client where nobody relays it: the
+// supplicant is told at once that there is nothing to wait for.
+func TestEAPWhereItIsNotRelayedEndsWithFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		defer r.close()
+		want(t, r.round(ask{user: "ada", bare: true, fill: func(w *radius.Builder) { w.Add(radius.EAPMessage, identity("ada")) }}), radius.AccessReject)
+		if n := r.server.Counters().Reasons["protocol_not_supported"]; n != 1 {
+			t.Errorf("reasons %v", r.server.Counters().Reasons)
+		}
+	})
+}
