@@ -75,19 +75,24 @@ func (nowhere) Send(context.Context, engine.Message) error { return nil }
 
 func (nowhere) Delivers() bool { return true }
 
-// login registers the application of a role and gets its token.
+// login registers the application of a role, named as it, and gets its token.
 func (h *house) login(t testing.TB, role engine.Role) string {
 	t.Helper()
-	word, err := h.engine.AddApp(t.Context(), operator, string(role), role, h.Now().Add(24*time.Hour))
+	return h.loginAs(t, string(role), role)
+}
+
+func (h *house) loginAs(t testing.TB, name string, role engine.Role) string {
+	t.Helper()
+	word, err := h.engine.AddApp(t.Context(), operator, name, role, h.Now().Add(24*time.Hour))
 	if err != nil {
 		t.Fatal(err)
 	}
-	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {string(role)}, "client_secret": {string(word.Reveal())}}
+	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {name}, "client_secret": {string(word.Reveal())}}
 	w := h.do(serve.API, "POST", "/oauth2/token", form.Encode(), "Content-Type", "application/x-www-form-urlencoded")
 	_, rest, ok := strings.Cut(w.Body.String(), `"access_token":"`)
 	token, _, _ := strings.Cut(rest, `"`)
 	if w.Code != http.StatusOK || !ok {
-		t.Fatalf("no token for %s: %d %s", role, w.Code, w.Body)
+		t.Fatalf("no token for %s: %d %s", name, w.Code, w.Body)
 	}
 	return token
 }

@@ -64,8 +64,14 @@ func read[T any](t testing.TB, w *httptest.ResponseRecorder) (into T) {
 	return into
 }
 
-// newPhone activates one with a pass of the helpdesk.
+// newPhone activates one of the user with a pass of the helpdesk.
 func newPhone(t testing.TB, h *house) *phone {
+	t.Helper()
+	return newPhoneOf(t, h, "ada@contoso.example")
+}
+
+// newPhoneOf is newPhone for whoever is the user of the house now.
+func newPhoneOf(t testing.TB, h *house, upn string) *phone {
 	t.Helper()
 	if _, _, err := h.engine.Invite(t.Context(), operator, h.user); err != nil {
 		t.Fatal(err)
@@ -74,7 +80,7 @@ func newPhone(t testing.TB, h *house) *phone {
 	if err != nil {
 		t.Fatal(err)
 	}
-	made := read[wire.ActivationAnswer](t, h.post(t, "/pass", wire.PassRequest{User: "ada@contoso.example", Pass: string(word.Reveal())}))
+	made := read[wire.ActivationAnswer](t, h.post(t, "/pass", wire.PassRequest{User: upn, Pass: string(word.Reveal())}))
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)

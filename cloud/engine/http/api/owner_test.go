@@ -33,11 +33,16 @@ func mayPush(endpoint string) error {
 // owner is the token of the user after a fresh sign-in, by a pass.
 func (h *house) owner(t testing.TB) string {
 	t.Helper()
+	return h.ownerOf(t, "ada@contoso.example")
+}
+
+func (h *house) ownerOf(t testing.TB, upn string) string {
+	t.Helper()
 	_, word, err := h.engine.IssuePass(t.Context(), operator, h.user, time.Hour, true)
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := read[wire.ActivationAnswer](t, h.post(t, "/pass", wire.PassRequest{User: "ada@contoso.example", Pass: string(word.Reveal()), For: "manage"}))
+	got := read[wire.ActivationAnswer](t, h.post(t, "/pass", wire.PassRequest{User: upn, Pass: string(word.Reveal()), For: "manage"}))
 	if got.Code != "" || got.Token == "" {
 		t.Fatalf("a sign-in to manage gives %+v", got)
 	}
