@@ -40,8 +40,11 @@ func (p *program) keyboard() *os.File {
 	return nil
 }
 
-// hidden asks for what is not shown as it is typed. Whoever presses Ctrl-C
-// instead gets a terminal back that shows what is typed.
+// errNothingTyped tells that somebody who was asked ended the input (Ctrl-D).
+var errNothingTyped = errors.New("nothing was typed: the input has ended")
+
+// hidden asks for what is not shown as it is typed. Whoever presses Ctrl-C or
+// Ctrl-D instead gets a terminal back that shows what is typed.
 func (p *program) hidden(ctx context.Context, terminal *os.File, prompt string) (secret.Bytes, error) {
 	fd := int(terminal.Fd())
 	before, err := term.GetState(fd)
@@ -49,7 +52,7 @@ func (p *program) hidden(ctx context.Context, terminal *os.File, prompt string) 
 		return secret.Bytes{}, err
 	}
 	fmt.Fprint(p.err, prompt)
-	text, err := unlessEnded(ctx, func() ([]byte, error) { return term.ReadPassword(fd) })
+	text, err := unlessEnded(ctx, func() ([]byte, error) { return readHidden(terminal) })
 	if ctx.Err() != nil {
 		err = errors.Join(err, term.Restore(fd, before))
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"os"
+	"os/exec"
 	"os/signal"
 	"regexp"
 	"strings"
@@ -20,6 +21,13 @@ import (
 
 // terminal makes a pseudo-terminal and collects what is shown on it.
 func terminal(t *testing.T) (screen *os.File, shown func() string) {
+	t.Helper()
+	screen, _, shown = keyboard(t)
+	return screen, shown
+}
+
+// keyboard is terminal with the other side, into which somebody types.
+func keyboard(t *testing.T) (screen, keys *os.File, shown func() string) {
 	t.Helper()
 	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
@@ -40,7 +48,7 @@ func terminal(t *testing.T) (screen *os.File, shown func() string) {
 	var text bytes.Buffer
 	var reading sync.WaitGroup
 	reading.Go(func() { _, _ = io.Copy(&text, master) }) // ends with EIO when the last writer has gone
-	return screen, func() string {
+	return screen, master, func() string {
 		t.Helper()
 		_ = screen.Close()
 		reading.Wait()
@@ -160,10 +168,12 @@ func TestSecondInterruptEndsAtOnce(t *testing.T) {
 	m.goesOnFrom(t)
 }
 
-// Ctrl-C where a secret is asked for ends the command, and the terminal shows
+// asking starts a command that asks for a secret on a terminal, presses a key once
+// it does, and returns its exit code, what it said, and whether the terminal shows
 // again what is typed.
-func TestInterruptWhereASecretIsAskedFor(t *testing.T) {
-	screen, shown := terminal(t)
+func asking(t *testing.T, press func(cmd *exec.Cmd, screen, keys *os.File), args ...string) (code int, text string, again bool) {
+	t.Helper()
+	screen, keys, shown := keyboard(t)
 	echo := func() bool {
 		state, err := unix.IoctlGetTermios(int(screen.Fd()), unix.TCGETS)
 		if err != nil {
@@ -174,7 +184,7 @@ func TestInterruptWhereASecretIsAskedFor(t *testing.T) {
 	if !echo() {
 		t.Fatal("the terminal shows nothing to begin with")
 	}
-	cmd := child(t.Context(), "oath", "code")
+	cmd := child(t.Context(), args...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = screen, screen, screen
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -190,12 +200,40 @@ func TestInterruptWhereASecretIsAskedFor(t *testing.T) {
 		case <-every.C:
 		}
 	}
-	_ = cmd.Process.Signal(syscall.SIGINT)
+	press(cmd, screen, keys)
 	<-ended
-	again := echo()
-	text := shown()
-	if code := cmd.ProcessState.ExitCode(); code != exitInterrupted || !strings.Contains(text, "error: interrupted") || !again {
+	again = echo()
+	return cmd.ProcessState.ExitCode(), shown(), again
+}
+
+// Ctrl-C where a secret is asked for ends the command, and the terminal shows
+// again what is typed.
+func TestInterruptWhereASecretIsAskedFor(t *testing.T) {
+	code, text, again := asking(t, func(cmd *exec.Cmd, _, _ *os.File) { _ = cmd.Process.Signal(syscall.SIGINT) }, "oath", "code")
+	if code != exitInterrupted || !strings.Contains(text, "error: interrupted") || !again {
 		t.Errorf("exit code %d, typed text is shown: %v, said %q", code, again, text)
+	}
+}
+
+// Ctrl-D says that nothing comes: the command says so and ends. Behind some text
+// it ends that, as in any program that reads lines.
+func TestEndOfInputWhereASecretIsAskedFor(t *testing.T) {
+	typing := func(text string) func(*exec.Cmd, *os.File, *os.File) {
+		return func(_ *exec.Cmd, _, keys *os.File) {
+			if _, err := keys.WriteString(text); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	code, text, again := asking(t, typing("\x04"), "oath", "code")
+	if code != exitFailed || !strings.Contains(text, "nothing was typed") || !again {
+		t.Errorf("exit code %d, typed text is shown: %v, said %q", code, again, text)
+	}
+	for _, typed := range []string{"GEZDGNBVGY3TQOJQ\x04\x04", "GEZDGNBVGY3TQOJQX\b\n"} {
+		code, text, again = asking(t, typing(typed), "oath", "code", "--counter", "1")
+		if code != exitDone || !regexp.MustCompile(`(?m)^\d{6}\r?$`).MatchString(text) || strings.Contains(text, "GEZD") || !again {
+			t.Errorf("%q: exit code %d, typed text is shown: %v, said %q", typed, code, again, text)
+		}
 	}
 }
 
