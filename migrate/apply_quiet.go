@@ -33,7 +33,7 @@ var weekdays = [...]string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"}
 
 // ParseQuietHours reads "08:00-18:00", with days ("mon-fri", "sat") and the
 // name of a time zone behind it, each after a comma; without them every day
-// counts, in zone. Hours that end before they begin end on the next day;
+// counts, in zone; where that is nil, because it is not known, one has to be named. Hours that end before they begin end on the next day;
 // 00:00-24:00 is a whole day.
 func ParseQuietHours(text string, zone *time.Location) (QuietHours, error) {
 	q := QuietHours{zone: zone}
@@ -62,6 +62,9 @@ func ParseQuietHours(text string, zone *time.Location) (QuietHours, error) {
 			return q, hint.New(fmt.Sprintf("%q is neither a day nor a time zone", part), quietAdvice)
 		}
 		q.zone = place
+	}
+	if q.zone == nil {
+		return q, hint.New(fmt.Sprintf("%q names no time zone, and that of this machine is not known: its variable TZ is none", text), "name one behind the hours, e.g. 08:00-18:00,Europe/Berlin, or set TZ right")
 	}
 	if !days {
 		q.days = [7]bool{true, true, true, true, true, true, true}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -75,8 +76,9 @@ func (p *program) applyOptions(c *cli.Context) (migrate.ApplyOptions, error) {
 		}
 	}
 	if given := c.String("quiet-hours"); given != "" {
+		zone := ownZone(os.Getenv("TZ"))
 		for part := range strings.SplitSeq(given, ";") {
-			q, err := migrate.ParseQuietHours(part, time.Local)
+			q, err := migrate.ParseQuietHours(part, zone)
 			if err != nil {
 				return opt, usage("--quiet-hours: "+err.Error(), hint.Of(err))
 			}
@@ -84,6 +86,29 @@ func (p *program) applyOptions(c *cli.Context) (migrate.ApplyOptions, error) {
 		}
 	}
 	return opt, nil
+}
+
+// ownZone is the time zone of this machine, by its variable TZ. Nil: that names
+// none that is known, for which the time package takes UTC without a word.
+func ownZone(tz string) *time.Location {
+	switch tz = strings.TrimPrefix(tz, ":"); {
+	case tz == "":
+		return time.Local
+	case filepath.IsAbs(tz):
+		data, err := os.ReadFile(tz)
+		if err == nil {
+			_, err = time.LoadLocationFromTZData(tz, data)
+		}
+		if err != nil {
+			return nil
+		}
+		return time.Local
+	}
+	zone, err := time.LoadLocation(tz)
+	if err != nil {
+		return nil
+	}
+	return zone
 }
 
 // parseRate reads "10", "10/s" and "300/m" as changes a second.

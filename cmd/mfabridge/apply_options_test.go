@@ -31,6 +31,18 @@ func TestApplyOptionsRefused(t *testing.T) {
 	if quiet.code != exitNotNow || !strings.Contains(quiet.err, "quiet hours are on until") {
 		t.Errorf("quiet hours: exit code %d, %s", quiet.code, quiet.err)
 	}
+	// A zone of the machine that is none would be UTC without a word. One that is named holds.
+	for _, zone := range []string{"Mars/Olympus", "CET-1CEST", "/no/such/zone"} {
+		t.Setenv("TZ", zone)
+		if r := mfabridge(t, "apply", s.plan, "--quiet-hours", "00:00-24:00"); r.code != exitUsage || !strings.Contains(r.err, "TZ") {
+			t.Errorf("quiet hours where TZ is %s: exit code %d, %s", zone, r.code, r.err)
+		}
+		must(t, exitNotNow, "apply", s.plan, "--quiet-hours", "00:00-24:00,Europe/Berlin")
+	}
+	t.Setenv("TZ", ":Asia/Tokyo")
+	if r := mfabridge(t, "apply", s.plan, "--quiet-hours", "00:00-24:00"); r.code != exitNotNow || !strings.Contains(r.err, "JST") {
+		t.Errorf("quiet hours in Tokyo: exit code %d, %s", r.code, r.err)
+	}
 	if _, err := os.Stat(s.plan + ".journal"); err == nil {
 		t.Error("a run that did not begin left a journal")
 	}
