@@ -328,6 +328,28 @@ func TestInvitationsSayWhatBecameOfThem(t *testing.T) {
 	}
 }
 
+// Whoever is invited again, also after the end, has one invitation, and not a
+// second telephone's; who has used theirs gets another one.
+func TestInvitingTwiceMakesOneInvitation(t *testing.T) {
+	h := build(t)
+	id := h.user(t, 1)
+	first := h.invite(t, id)
+	for _, after := range []time.Duration{time.Hour, 15 * 24 * time.Hour} {
+		h.Advance(after)
+		again, until, err := h.Invite(t.Context(), operator, id)
+		if err != nil || again != first || until.Sub(h.Now()) != 14*24*time.Hour {
+			t.Errorf("after %v: %s until %v, %v; the first was %s", after, again, until, err, first)
+		}
+		if all, err := h.Invitations(t.Context(), id); err != nil || len(all) != 1 || !all[0].Until.Equal(until) || all[0].State != engine.InvitationPending {
+			t.Errorf("after %v: %+v, %v", after, all, err)
+		}
+	}
+	h.enrolled(t, id, "phone")
+	if second := h.invite(t, id); second == first {
+		t.Error("an authenticator is invited as if it were an invitation")
+	}
+}
+
 // Who has all five places taken, one of them by the invitation, can have it renewed.
 func TestInvitationIsRenewedAtTheLimit(t *testing.T) {
 	h := build(t)

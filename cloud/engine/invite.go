@@ -9,7 +9,9 @@ import (
 )
 
 // Invite makes an invitation to activate an authenticator, and returns its id
-// and its end. An invitation verifies nothing until it is used.
+// and its end. An invitation verifies nothing until it is used. Who has one that
+// nobody has used keeps that one, with its whole life again: whoever invites
+// twice, or was not told that it was done, means one authenticator.
 func (e *Engine) Invite(ctx context.Context, by Actor, user cloud.UserID) (id string, until time.Time, err error) {
 	if err := by.check(); err != nil {
 		return "", time.Time{}, err
@@ -30,6 +32,10 @@ func (e *Engine) Invite(ctx context.Context, by Actor, user cloud.UserID) (id st
 		if err := by.mayChange(&d.user); err != nil {
 			return err
 		}
+		c := c // the store may run this again
+		if v := d.unused(); v != nil {
+			c.Op, c.ID = cloud.Update, v.ID
+		}
 		if id, err = d.invite(&w, c); err != nil {
 			return err
 		}
@@ -40,6 +46,17 @@ func (e *Engine) Invite(ctx context.Context, by Actor, user cloud.UserID) (id st
 		return tx.Append(e.entry(by, "user.invite", string(user), "device="+id, w.now))
 	})
 	return id, until, asError(err)
+}
+
+// unused is the invitation that nobody has used, of several the one that ends
+// last; nil: there is none.
+func (d *draft) unused() (last *Device) {
+	for i := range d.devices {
+		if v := &d.devices[i]; v.State == deviceInvited && (last == nil || v.Until.After(last.Until)) {
+			last = v
+		}
+	}
+	return last
 }
 
 // States of an invitation, as they are shown.

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -26,6 +27,20 @@ func (p *program) withDevice(do func(*cli.Context, *device.Client, *device.Devic
 		}
 		defer func() { err = errors.Join(err, client.Close()) }()
 		return do(c, client, d)
+	}
+}
+
+// listing is withDevice for one that lists, as text or JSON.
+func (p *program) listing(list func(*cli.Context, *device.Client, *device.Device, bool) error) cli.ActionFunc {
+	return func(c *cli.Context) error {
+		if _, err := args(c); err != nil {
+			return err
+		}
+		asJSON, err := format(c)
+		if err != nil {
+			return err
+		}
+		return p.withDevice(func(c *cli.Context, client *device.Client, d *device.Device) error { return list(c, client, d, asJSON) })(c)
 	}
 }
 
@@ -67,23 +82,35 @@ func (p *program) authenticatorPIN(c *cli.Context) error {
 	})(c)
 }
 
-func (p *program) listOwnDevices(c *cli.Context, client *device.Client, d *device.Device) error {
-	if _, err := args(c); err != nil {
-		return err
-	}
+// ownForm is an authenticator of its owner in JSON.
+type ownForm struct {
+	Type     string     `json:"type"`
+	ID       string     `json:"id"`
+	Name     string     `json:"name"`
+	This     bool       `json:"this"` // it is the one that asks
+	Created  time.Time  `json:"created"`
+	LastUsed *time.Time `json:"last_used"`
+	PIN      bool       `json:"pin"`
+	Locked   bool       `json:"locked"`
+}
+
+func (p *program) listOwnDevices(c *cli.Context, client *device.Client, d *device.Device, asJSON bool) error {
 	me, err := client.Me(c.Context, d)
 	if err != nil {
 		return err
 	}
 	t := table(p.out)
-	fmt.Fprintln(t, "AUTHENTICATOR\tNAME\tSINCE\tLAST USED\tPIN")
+	if !asJSON {
+		fmt.Fprintln(t, "AUTHENTICATOR\tNAME\tSINCE\tLAST USED\tPIN")
+	}
 	for _, v := range me.Devices {
+		form := ownForm{Type: "authenticator", ID: v.ID, Name: v.Name, This: v.This, Created: v.Created.UTC(), PIN: v.PIN, Locked: v.Locked}
 		name, used, pin := migrate.Plain(v.Name), "never", "no"
 		if v.This {
 			name += " (this)"
 		}
-		if !v.Used.IsZero() {
-			used = stamp(v.Used)
+		if at := v.Used.UTC(); !v.Used.IsZero() {
+			form.LastUsed, used = &at, stamp(at)
 		}
 		if v.PIN {
 			pin = "yes"
@@ -91,7 +118,14 @@ func (p *program) listOwnDevices(c *cli.Context, client *device.Client, d *devic
 		if v.Locked {
 			pin = "locked"
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", v.ID, name, stamp(v.Created), used, pin)
+		if asJSON {
+			err = p.jsonLine(form)
+		} else {
+			_, err = fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", v.ID, name, stamp(v.Created), used, pin)
+		}
+		if err != nil {
+			return err
+		}
 	}
 	return t.Flush()
 }
@@ -120,22 +154,40 @@ func (p *program) removeOwnDevice(c *cli.Context, client *device.Client, d *devi
 	return nil
 }
 
-func (p *program) listApprovals(c *cli.Context, client *device.Client, d *device.Device) error {
-	if _, err := args(c); err != nil {
-		return err
-	}
+// approvalForm is a sign-in that was answered, in JSON.
+type approvalForm struct {
+	Type     string            `json:"type"`
+	ID       cloud.ChallengeID `json:"id"`
+	At       time.Time         `json:"at"`
+	App      string            `json:"app"`
+	From     string            `json:"from"`
+	Answer   string            `json:"answer"`
+	Reported bool              `json:"reported"`
+	By       string            `json:"by"` // the authenticator's name
+}
+
+func (p *program) listApprovals(c *cli.Context, client *device.Client, d *device.Device, asJSON bool) error {
 	all, err := client.Approvals(c.Context, d)
 	if err != nil {
 		return err
 	}
 	t := table(p.out)
-	fmt.Fprintln(t, "SIGN-IN\tAT\tTO\tFROM\tANSWER\tBY")
+	if !asJSON {
+		fmt.Fprintln(t, "SIGN-IN\tAT\tTO\tFROM\tANSWER\tBY")
+	}
 	for _, a := range all {
 		answer := string(a.State)
 		if a.Reported {
 			answer += ", reported"
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", a.Challenge, stamp(a.At), migrate.Plain(a.App), migrate.Plain(a.From), answer, migrate.Plain(a.Name))
+		if asJSON {
+			err = p.jsonLine(approvalForm{"approval", a.Challenge, a.At.UTC(), a.App, a.From, string(a.State), a.Reported, a.Name})
+		} else {
+			_, err = fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", a.Challenge, stamp(a.At), migrate.Plain(a.App), migrate.Plain(a.From), answer, migrate.Plain(a.Name))
+		}
+		if err != nil {
+			return err
+		}
 	}
 	return t.Flush()
 }

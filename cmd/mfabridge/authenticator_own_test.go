@@ -48,6 +48,10 @@ func TestAuthenticatorWithAPINLooksAfterItself(t *testing.T) {
 		t.Fatalf("devices:\n%s", list)
 	}
 	do(exitDone, "rename", id[1], "Desk")
+	if r := do(exitDone, "devices", "--format", "json"); !regexp.MustCompile(
+		`^{"type":"authenticator","id":"` + id[1] + `","name":"Desk","this":true,"created":"[\dT:.-]+Z","last_used":"[\dT:.-]+Z","pin":true,"locked":false}\n$`).MatchString(r.out) {
+		t.Errorf("devices: %s", r.out)
+	}
 	list = do(exitDone, "approvals").out
 	login := regexp.MustCompile(`(?m)^(\S+) .* approved +Desk$`).FindStringSubmatch(list)
 	if login == nil {
@@ -56,8 +60,24 @@ func TestAuthenticatorWithAPINLooksAfterItself(t *testing.T) {
 	if r := do(exitDone, "report", login[1]); !strings.Contains(r.out, "tell your helpdesk") {
 		t.Errorf("report: %s", r.out)
 	}
+	if r := do(exitDone, "approvals", "--format", "json"); !regexp.MustCompile(
+		`(?m)^{"type":"approval","id":"` + login[1] + `","at":"[\dT:.-]+Z","app":".+","from":".+","answer":"approved","reported":true,"by":"Desk"}$`).MatchString(r.out) {
+		t.Errorf("approvals: %s", r.out)
+	}
+	do(exitUsage, "devices", "--format", "xml")
 	if list := do(exitDone, "approvals").out; !strings.Contains(list, "approved, reported") {
 		t.Errorf("approvals:\n%s", list)
+	}
+	// An invitation that is open lets somebody in, also beside an authenticator: it is seen and revoked.
+	must(t, exitDone, "engine", "user", "invite", fixtures.Grace, "--store", d.store, "--reason", "second telephone")
+	if r := must(t, exitDone, "engine", "invite", fixtures.Grace, "--store", d.store); !strings.Contains(r.out, " pending ") {
+		t.Errorf("an invitation beside an authenticator: %s", r.out)
+	}
+	if r := must(t, exitDone, "engine", "invite", fixtures.Grace, "--store", d.store, "--revoke", "--reason", "not needed"); !regexp.MustCompile(` done +-\n`).MatchString(r.out) {
+		t.Errorf("after it was revoked: %s", r.out)
+	}
+	if r := must(t, exitDone, "engine", "user", "show", fixtures.Grace, "--store", d.store); strings.Contains(r.out, "invited") {
+		t.Errorf("it was not revoked: %s", r.out)
 	}
 	do(exitDone, "remove", id[1], "--lost")
 	do(exitFailed, "devices")
@@ -85,7 +105,7 @@ func TestAuthenticatorTest(t *testing.T) {
 	ops := strings.TrimPrefix(d.engine.ops, "http://")
 	await(t, func() bool { return strings.Contains(scrape(t, ops), `mfabridge_engine_in_flight{kind="streams"} 0`) },
 		func() string { return "the stream of the first test never ends" })
-	if r := must(t, exitDone, append(at, "--format", "json")...); !regexp.MustCompile(`^{"arrived":true,"milliseconds":[\d.]+,"streams":1,"push_service":"none"}\n$`).MatchString(r.out) {
+	if r := must(t, exitDone, append(at, "--format", "json")...); !regexp.MustCompile(`^{"type":"test","arrived":true,"milliseconds":[\d.]+,"streams":1,"push_service":"none"}\n$`).MatchString(r.out) {
 		t.Errorf("%s%s", r.out, r.err)
 	}
 	must(t, exitUsage, append(at, "--format", "csv")...)

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -26,9 +25,10 @@ const (
 
 // reached is how a test event went.
 type reached struct {
+	Type    string       `json:"type"`
 	Arrived bool         `json:"arrived"`
-	Millis  float64      `json:"milliseconds,omitempty"` // from the request to the event
-	Streams int          `json:"streams"`                // of this authenticator, also of other programs
+	Millis  *float64     `json:"milliseconds"` // from the request to the event; null: it has not arrived
+	Streams int          `json:"streams"`      // of this authenticator, also of other programs
 	Service engine.Woken `json:"push_service"`
 }
 
@@ -48,9 +48,10 @@ func (p *program) testDevice(c *cli.Context, client *device.Client, d *device.De
 		return err
 	}
 	if asJSON {
-		err = json.NewEncoder(p.out).Encode(got)
+		got.Type = "test"
+		err = p.jsonLine(got)
 	} else if got.Arrived {
-		_, err = fmt.Fprintf(p.out, "a request reaches this authenticator, in %.0f ms\n", got.Millis)
+		_, err = fmt.Fprintf(p.out, "a request reaches this authenticator, in %.0f ms\n", *got.Millis)
 	}
 	if err == nil && !got.Arrived {
 		err = notReached(got, c.Duration("wait"))
@@ -108,7 +109,8 @@ func tryOut(ctx context.Context, client *device.Client, d *device.Device, wait t
 	}
 	select {
 	case at := <-came:
-		got.Arrived, got.Millis = true, float64(at.Sub(start).Microseconds())/1000
+		millis := float64(at.Sub(start).Microseconds()) / 1000
+		got.Arrived, got.Millis = true, &millis
 	default:
 	}
 	return got, ctx.Err()

@@ -45,8 +45,8 @@ func TestAuthenticatorTestThatDoesNotArrive(t *testing.T) {
 		code               int
 		out                string
 	}{
-		{name: "a stream that nobody knows", answer: `{"streams":0,"push_service":"none"}`, says: "knows of no stream", wait: "3s", code: exitFailed, out: `{"arrived":false,"streams":0,"push_service":"none"}`},
-		{name: "events that are held back", answer: `{"streams":1,"push_service":"none"}`, says: "without buffering", wait: "3s", code: exitFailed, out: `{"arrived":false,"streams":1,"push_service":"none"}`},
+		{name: "a stream that nobody knows", answer: `{"streams":0,"push_service":"none"}`, says: "knows of no stream", wait: "3s", code: exitFailed, out: `{"type":"test","arrived":false,"milliseconds":null,"streams":0,"push_service":"none"}`},
+		{name: "events that are held back", answer: `{"streams":1,"push_service":"none"}`, says: "without buffering", wait: "3s", code: exitFailed, out: `{"type":"test","arrived":false,"milliseconds":null,"streams":1,"push_service":"none"}`},
 		{name: "a stream that is held back", holds: true, wait: "300ms", says: "opens no stream", code: exitUnavailable},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -75,11 +75,11 @@ func (p *program) authenticatorCommand() *cli.Command {
 				Flags: append(one, formatFlag(),
 					&cli.DurationFlag{Name: "wait", EnvVars: env("wait"), Value: testPatience, Usage: "wait at most this `TIME` for it to arrive"}),
 				Action: p.withDevice(p.testDevice)},
-			{Name: "devices", Usage: "list the authenticators of this user", Flags: one, Action: p.withDevice(p.listOwnDevices)},
+			{Name: "devices", Usage: "list the authenticators of this user", Flags: append(one, formatFlag()), Action: p.listing(p.listOwnDevices)},
 			{Name: "rename", Usage: "call an authenticator of this user something else", ArgsUsage: "ID NAME", Flags: one, Action: p.withDevice(p.renameOwnDevice)},
 			{Name: "remove", Usage: "remove an authenticator of this user: it approves nothing more, and its codes end", ArgsUsage: "ID", Flags: append(one,
 				&cli.BoolFlag{Name: "lost", EnvVars: env("lost"), Usage: "it was lost: also if it is the last one"}), Action: p.withDevice(p.removeOwnDevice)},
-			{Name: "approvals", Usage: "list the last sign-ins that this user has answered", Flags: one, Action: p.withDevice(p.listApprovals)},
+			{Name: "approvals", Usage: "list the last sign-ins that this user has answered", Flags: append(one, formatFlag()), Action: p.listing(p.listApprovals)},
 			{Name: "report", Usage: "say of a sign-in that was answered that it was somebody else's", ArgsUsage: "ID", Flags: one, Action: p.withDevice(p.reportApproval)},
 		},
 	}

@@ -45,25 +45,30 @@ func (p *program) inviteCommand() *cli.Command {
 type invitee struct {
 	user cloud.User
 	engine.Invitation
+	unused []string // invitations that are not done
 }
 
-// open tells whether the user has yet to activate.
-func (i *invitee) open() bool {
+// waits tells whether the user has yet to activate.
+func (i *invitee) waits() bool {
 	return i.State == engine.InvitationPending || i.State == engine.InvitationOpened
 }
 
-// invitation is the one of several that says most: one that is done, else one
-// that is open, else the last.
-func invitation(all []engine.Invitation) (best engine.Invitation) {
-	rank := func(i engine.Invitation) int {
-		return slices.Index([]string{"", engine.InvitationExpired, engine.InvitationPending, engine.InvitationOpened, engine.InvitationDone}, i.State)
+// counts has i.Invitation be the one of several that says most: one that can be
+// used, also of who has an authenticator already; else one that is done; else
+// the last.
+func (i *invitee) counts(all []engine.Invitation) {
+	i.Invitation, i.unused = engine.Invitation{}, nil
+	rank := func(v engine.Invitation) int {
+		return slices.Index([]string{"", engine.InvitationExpired, engine.InvitationDone, engine.InvitationPending, engine.InvitationOpened}, v.State)
 	}
-	for _, i := range all {
-		if rank(i) >= rank(best) {
-			best = i
+	for _, v := range all {
+		if v.State != engine.InvitationDone {
+			i.unused = append(i.unused, v.Device)
+		}
+		if rank(v) >= rank(i.Invitation) {
+			i.Invitation = v
 		}
 	}
-	return best
 }
 
 func (p *program) invite(c *cli.Context) error {
@@ -130,7 +135,9 @@ func (p *program) invitees(c *cli.Context, e administrator) (users []invitee, er
 			return err
 		}
 		all, err := e.Invitations(c.Context, u.ID)
-		users = append(users, invitee{u, invitation(all)})
+		i := invitee{user: u}
+		i.counts(all)
+		users = append(users, i)
 		return err
 	}
 	if c.NArg() == 1 {
@@ -173,10 +180,12 @@ func reinvite(c *cli.Context, e administrator, by engine.Actor, i *invitee) (err
 	switch {
 	case c.Bool("new") && i.State == "":
 		_, _, err = e.Invite(c.Context, by, i.user.ID)
-	case c.Bool("renew") && (i.open() || i.State == engine.InvitationExpired):
+	case c.Bool("renew") && (i.waits() || i.State == engine.InvitationExpired):
 		_, err = e.RenewInvitation(c.Context, by, i.user.ID, i.Device)
-	case c.Bool("revoke") && (i.open() || i.State == engine.InvitationExpired):
-		err = e.RevokeInvitation(c.Context, by, i.user.ID, i.Device)
+	case c.Bool("revoke") && len(i.unused) > 0: // all of them: one that is left lets somebody in
+		for _, device := range i.unused {
+			err = errors.Join(err, e.RevokeInvitation(c.Context, by, i.user.ID, device))
+		}
 	default:
 		changed = false
 	}
@@ -184,7 +193,7 @@ func reinvite(c *cli.Context, e administrator, by engine.Actor, i *invitee) (err
 		return err
 	}
 	all, err := e.Invitations(c.Context, i.user.ID)
-	i.Invitation = invitation(all)
+	i.counts(all)
 	return err
 }
 
@@ -193,7 +202,7 @@ func reinvite(c *cli.Context, e administrator, by engine.Actor, i *invitee) (err
 func (p *program) mailInvitees(c *cli.Context, e administrator, by engine.Actor, users []invitee) (errs []error) {
 	sent, before := 0, 0
 	for _, i := range users {
-		if !i.open() {
+		if !i.waits() {
 			continue
 		}
 		switch err := e.MailInvitation(c.Context, by, i.user.ID); {
@@ -237,7 +246,7 @@ func (p *program) mergeFile(c *cli.Context, users []invitee) error {
 		rows.UseCRLF = true
 		all := [][]string{{"upn", "display_name", "state", "until", "url"}}
 		for _, i := range users {
-			if i.open() {
+			if i.waits() {
 				all = append(all, []string{migrate.Cell(i.user.UPN), migrate.Cell(i.user.DisplayName), i.State, stamp(i.Until), pages.Invitation(strings.TrimRight(c.String("url"), "/"), i.user.UPN)})
 			}
 		}

@@ -60,7 +60,10 @@ func (p *program) userCommand() *cli.Command {
 				return e.Unblock(c.Context, by, u.ID)
 			}),
 			change("invite", "invite a user to activate an authenticator", nil, func(c *cli.Context, e administrator, by engine.Actor, u cloud.User) error {
-				_, _, err := e.Invite(c.Context, by, u.ID)
+				_, until, err := e.Invite(c.Context, by, u.ID)
+				if err == nil {
+					fmt.Fprintf(p.out, "invited until %s\n", until.UTC().Format(time.RFC3339))
+				}
 				return err
 			}),
 			change("pin", "have a user approve with a PIN, or take the PINs of their authenticators away", []cli.Flag{
@@ -260,12 +263,7 @@ func (p *program) userJSON(u cloud.User, authenticators *[]authenticatorForm, wa
 	if waits != nil {
 		form.Bypass = &bypassForm{waits.Until, waits.App, waits.By}
 	}
-	line, err := json.Marshal(form)
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintln(p.out, migrate.Plain(string(line)))
-	return err
+	return p.jsonLine(form)
 }
 
 func (p *program) userLine(w io.Writer, u cloud.User) error {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -78,4 +79,15 @@ func isReport(path string, info fs.FileInfo) bool {
 		}
 	}
 	return false
+}
+
+// jsonLine writes one object of --format json. Characters that a terminal obeys
+// are escaped, as in text.
+func (p *program) jsonLine(object any) error {
+	line, err := json.Marshal(object)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(p.out, migrate.Plain(string(line)))
+	return err
 }

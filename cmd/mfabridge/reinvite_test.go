@@ -2,10 +2,14 @@ package main
 
 import (
 	"database/sql"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
 	_ "github.com/mattn/go-sqlite3" // ages what the store holds
+
+	"mfabridge/cloud/engine"
 )
 
 // Invitations that have expired are renewed only where --reinvite asks for it,
@@ -41,4 +45,31 @@ func TestReinvite(t *testing.T) {
 	must(t, exitDone, "apply", s.path("again.plan"))
 	must(t, exitDone, "check", s.path("again.plan"))
 	must(t, exitDone, "undo", s.path("again.plan"))
+}
+
+// Of several invitations one that can be used counts first, and none of those
+// that are not done escapes a --revoke.
+func TestInvitationThatCounts(t *testing.T) {
+	of := func(states ...string) (all []engine.Invitation) {
+		for i, state := range states {
+			all = append(all, engine.Invitation{Device: strconv.Itoa(i), State: state})
+		}
+		return all
+	}
+	for _, c := range []struct {
+		states []string
+		counts string
+		unused []string
+	}{
+		{nil, "", nil},
+		{[]string{"expired"}, "expired", []string{"0"}},
+		{[]string{"done", "expired"}, "done", []string{"1"}},
+		{[]string{"pending", "done", "expired"}, "pending", []string{"0", "2"}},
+		{[]string{"pending", "opened", "pending"}, "opened", []string{"0", "1", "2"}},
+	} {
+		i := invitee{Invitation: engine.Invitation{Device: "old", State: "opened"}, unused: []string{"old"}}
+		if i.counts(of(c.states...)); i.State != c.counts || !slices.Equal(i.unused, c.unused) {
+			t.Errorf("of %v: %+v", c.states, i)
+		}
+	}
 }
