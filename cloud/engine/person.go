@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"mfabridge/cloud"
+	"mfabridge/internal/hint"
 )
 
 // record is what is kept about one user, as it is read for an export and for
@@ -26,6 +27,7 @@ type record struct {
 	slips      []Slip
 	flights    []*Flight
 	attributes map[string]string // given at a sign-up
+	rules      []string          // of access, that name the user
 }
 
 // record reads everything about a user but the audit.
@@ -66,6 +68,15 @@ func (e *Engine) record(r Reader, id cloud.UserID) (p record, err error) {
 	}
 	if p.attributes, err = attributesOf(r, id); err != nil {
 		return p, err
+	}
+	rules, err := accessRules(r)
+	if err != nil {
+		return p, err
+	}
+	for _, rule := range rules {
+		if slices.Contains(rule.Users, id) || slices.Contains(rule.NotUsers, id) {
+			p.rules = append(p.rules, rule.Name)
+		}
 	}
 	if p.slips, err = r.SlipsOf(id); err != nil {
 		return p, err
@@ -150,7 +161,8 @@ type Erased struct {
 // ErasePerson removes a user with everything that hangs on it, and takes out of
 // the audit what it says about the user: who did what when stays, and that it
 // was about one person, who has a random name of which nobody knows whose it
-// is. The chain of the audit holds. It cannot be undone.
+// is. The chain of the audit holds. It cannot be undone. Conflict: a rule of
+// access names the user.
 func (e *Engine) ErasePerson(ctx context.Context, by Actor, id cloud.UserID) (done Erased, err error) {
 	if err := by.check(); err != nil {
 		return Erased{}, err
@@ -173,6 +185,10 @@ func (e *Engine) ErasePerson(ctx context.Context, by Actor, id cloud.UserID) (do
 		p, err := e.record(tx, id)
 		if err != nil {
 			return err
+		}
+		if len(p.rules) > 0 { // one that names nobody any more would be a rule for everybody
+			return hint.Wrap(refuse(cloud.Conflict, fmt.Sprintf("the rule of access %q names the user", p.rules[0])),
+				"change the rule first, or remove it: mfabridge engine policy access")
 		}
 		seqs, err := concerning(tx, id, last)
 		if err != nil {

@@ -48,6 +48,9 @@ func (e *Engine) objects(p *record) (all []fields, err error) {
 	for _, g := range p.groups {
 		all = append(all, fields{"type": "group", "id": g.ID, "name": g.Name})
 	}
+	for _, name := range p.rules {
+		all = append(all, fields{"type": "access_rule", "name": name})
+	}
 	passing, err := p.passing()
 	return append(all, passing...), err
 }

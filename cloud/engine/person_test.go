@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/engine"
 )
 
 // known makes a user of whom the store knows all kinds of things.
@@ -122,4 +123,40 @@ func TestErasePerson(t *testing.T) {
 	if r := verified(t, h); len(r.Flaws) == 0 {
 		t.Error("an entry that was blanked by hand was not found")
 	}
+}
+
+// A rule of access that names a person is exported with them, and an erasure
+// does not leave it behind: without the name it could be a rule for everybody.
+func TestPersonInARule(t *testing.T) {
+	h := build(t)
+	ada, bob := h.user(t, 1), h.user(t, 2)
+	for _, rule := range []engine.AccessRule{
+		{Name: "not ada", State: engine.AccessOn, Grant: engine.GrantMFA, NotUsers: []cloud.UserID{ada}},
+		{Name: "both", State: engine.AccessReport, Grant: engine.GrantBlock, Users: []cloud.UserID{bob, ada}},
+	} {
+		if err := h.SetAccessRule(t.Context(), operator, rule); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var b bytes.Buffer
+	if err := h.ExportPerson(t.Context(), operator, ada, &b); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`{"name":"not ada","type":"access_rule"}`, `{"name":"both","type":"access_rule"}`} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("%s is not in it", want)
+		}
+	}
+	for _, name := range []string{"not ada", "both"} {
+		if _, err := h.ErasePerson(t.Context(), operator, ada); cloud.KindOf(err) != cloud.Conflict || !strings.Contains(err.Error(), name) {
+			t.Errorf("while %q names the person: %v", name, err)
+		}
+		if err := h.RemoveAccessRule(t.Context(), operator, name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := h.ErasePerson(t.Context(), operator, ada); err != nil {
+		t.Error(err)
+	}
+	h.leavesNothing(t, string(ada))
 }
