@@ -153,6 +153,41 @@ func TestUsersAreListed(t *testing.T) {
 	}
 }
 
+// Nothing is done for nobody, and nothing is left of the try.
+func TestNobodyAdministers(t *testing.T) {
+	h := build(t)
+	id := h.user(t, 1)
+	before := h.entries(t)
+	var nobody engine.Actor
+	for name, try := range map[string]func() error{
+		"a user": func() error {
+			_, err := h.AddUser(t.Context(), nobody, cloud.Profile{UPN: "a@contoso.example"})
+			return err
+		},
+		"a group":        func() error { _, err := h.AddGroup(t.Context(), nobody, "staff"); return err },
+		"an application": func() error { _, err := h.AddApp(t.Context(), nobody, "app", engine.RoleShim, time.Time{}); return err },
+		"a policy": func() error {
+			return h.SetPolicy(t.Context(), nobody, engine.PolicySMS, engine.MethodPolicy{})
+		},
+		"a device":      func() error { _, err := h.RemoveDevice(t.Context(), nobody, id, "x"); return err },
+		"an export":     func() error { return h.ExportPerson(t.Context(), nobody, id, new(bytes.Buffer)) },
+		"an erasure":    func() error { _, err := h.ErasePerson(t.Context(), nobody, id); return err },
+		"a prune":       func() error { _, err := h.PruneAudit(t.Context(), nobody, h.Now().Add(time.Hour)); return err },
+		"a backup":      func() error { return h.BeginBackup(t.Context(), nobody) },
+		"a replacement": func() error { return h.Replace(t.Context(), nobody, "x") },
+	} {
+		if err := try(); cloud.KindOf(err) != cloud.Invalid || err == nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if n := h.entries(t); n != before {
+		t.Errorf("%d entries more in the audit", n-before)
+	}
+	if _, err := h.Show(t.Context(), string(id)); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestApplications(t *testing.T) {
 	h := build(t)
 	word, err := h.AddApp(t.Context(), operator, "mover", engine.RoleMigrate, h.Now().Add(time.Hour))

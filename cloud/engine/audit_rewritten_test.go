@@ -186,8 +186,9 @@ func TestErasedEntriesAreCounted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if done, err = h.ErasePerson(t.Context(), operator, id); err != nil {
-		t.Fatal(err)
+	before := done.Pseudonym
+	if done, err = h.ErasePerson(t.Context(), operator, id); err != nil || done.Pseudonym == before {
+		t.Fatalf("%+v, %v", done, err)
 	}
 	first := h.between(t, time.Time{}, time.Time{})[0]
 	first.Erase(done.Pseudonym)

@@ -3,6 +3,7 @@ package engine_test
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -147,6 +148,13 @@ func TestRestoreAcceptsNoOldCode(t *testing.T) {
 		t.Errorf("the audit: %+v", found.Flaws)
 	}
 
+	if all := h.entriesOf(t, "engine.backup"); len(all) != 1 || all[0].Actor != operator.Who {
+		t.Errorf("the backup in the audit: %+v", all)
+	}
+	if all := h.entriesOf(t, "engine.restore"); len(all) != 1 || all[0].Reason != operator.Reason || !strings.Contains(all[0].Detail, "generation="+r.Generation) {
+		t.Errorf("the restore in the audit: %+v", all)
+	}
+
 	// The old store stops at its next login, in whatever process.
 	h.Engine = old
 	if err := h.Replace(t.Context(), operator, r.Generation); err != nil {
@@ -158,6 +166,59 @@ func TestRestoreAcceptsNoOldCode(t *testing.T) {
 	}
 	if _, err := old.CheckPassword(t.Context(), cloud.Key{Kind: cloud.ByID, Value: string(proven)}, secret.FromString("correct horse"), cloud.Client{}); cloud.KindOf(err) != cloud.Unavailable {
 		t.Errorf("it proves passwords: %v", err)
+	}
+	if all := h.entriesOf(t, "engine.replaced"); len(all) != 1 || all[0].Detail != "generation="+r.Generation {
+		t.Errorf("its end in the audit: %+v", all)
+	}
+	conf, _ = onStore(t, h, h.path)
+	if _, err := engine.Open(t.Context(), conf); cloud.KindOf(err) != cloud.Unavailable {
+		t.Errorf("it opens once more: %v", err)
+	}
+}
+
+// What is aside of a user asks for more, or makes a telephone no second factor: a
+// restore that cannot read it takes it for both.
+func TestRestoreAsksForNoLess(t *testing.T) {
+	h := build(t)
+	pin, number, neither := h.user(t, 1), h.fieldworker(t, 2, "+1 4255550100"), h.user(t, 3)
+	if err := h.RequirePIN(t.Context(), operator, pin, true, false); err != nil {
+		t.Fatal(err)
+	}
+	path := backedUp(t, h)
+	conf, s := onStore(t, h, path)
+	err := s.Update(t.Context(), func(tx engine.Tx) error {
+		for _, id := range []cloud.UserID{pin, number} {
+			u, err := tx.User(id)
+			if err != nil {
+				return err
+			}
+			if u.Aside = []byte("{"); id == pin {
+				u.Mobile = "+1 4255550100" // that the other one signs in with
+			}
+			if err := tx.PutUser(u); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.Advance(-time.Minute) // within what clocks differ
+	r, err := engine.Restore(t.Context(), conf, operator)
+	if err != nil || !r.Fenced.Equal(h.Now().Add(time.Minute)) {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	err = s.View(t.Context(), func(tx engine.Reader) error {
+		for id, want := range map[cloud.UserID]string{pin: `{"pin":true}`, number: `{"pin":true,"number":"+14255550100"}`, neither: ""} {
+			if u, err := tx.User(id); err != nil || string(u.Aside) != want {
+				t.Errorf("%s, %v, want %s", u.Aside, err, want)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
 	}
 }
 

@@ -3,6 +3,7 @@ package engine_test
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"mfabridge/cloud"
@@ -120,6 +121,98 @@ func TestGroupsRefuse(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.group(t, "inner") // the name is free
+}
+
+// A group that something names stays: a rule of access without its group would be
+// one for everybody, or for nobody. One that goes is in no other any more.
+func TestNamedGroupStays(t *testing.T) {
+	h := build(t)
+	a := h.user(t, 1)
+	outer, inner := h.group(t, "outer"), h.group(t, "inner")
+	h.within(t, outer, inner)
+	h.join(t, inner, a)
+	for name, rule := range map[string]engine.AccessRule{
+		"names":      {Name: "r", State: engine.AccessOn, Grant: engine.GrantMFA, Groups: []string{"inner"}},
+		"leaves out": {Name: "r", State: engine.AccessOn, Grant: engine.GrantBlock, NotGroups: []string{"inner"}},
+	} {
+		if err := h.SetAccessRule(t.Context(), operator, rule); err != nil {
+			t.Fatal(err)
+		}
+		if err := h.RemoveGroup(t.Context(), operator, "inner"); cloud.KindOf(err) != cloud.Conflict {
+			t.Errorf("a rule %s it: %v", name, err)
+		}
+	}
+	if err := h.RemoveAccessRule(t.Context(), operator, "r"); err != nil {
+		t.Fatal(err)
+	}
+	names := func(direct bool) (all []string) {
+		t.Helper()
+		groups, err := h.GroupsOf(t.Context(), a, direct)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, g := range groups {
+			all = append(all, g.Name)
+		}
+		return all
+	}
+	if direct, all := names(true), names(false); !slices.Equal(direct, []string{"inner"}) || !slices.Equal(all, []string{"inner", "outer"}) {
+		t.Errorf("in %v, and with those around %v", direct, all)
+	}
+	if err := h.RemoveGroup(t.Context(), operator, "inner"); err != nil {
+		t.Fatal(err)
+	}
+	if all := names(false); len(all) != 0 {
+		t.Errorf("in %v", all)
+	}
+	if ids, err := h.MembersAfter(t.Context(), outer, engine.MemberGroup, "", 10); err != nil || len(ids) != 0 {
+		t.Errorf("within the outer one: %v, %v", ids, err)
+	}
+	if _, err := h.FindGroup(t.Context(), inner); cloud.KindOf(err) != cloud.NotFound {
+		t.Errorf("it is there: %v", err)
+	}
+}
+
+// Nobody is in more groups, and nothing has more groups within it, than every
+// question about them reads.
+func TestLimitsOfGroups(t *testing.T) {
+	h := build(t)
+	a := h.user(t, 1)
+	last, outer := h.group(t, "last"), h.group(t, "outer")
+	err := h.store.Update(t.Context(), func(tx engine.Tx) error {
+		for n := range 1000 {
+			if _, err := tx.AddMember(fmt.Sprint("made up ", n), engine.MemberUser, string(a)); err != nil {
+				return err
+			}
+			if _, err := tx.AddMember(outer, engine.MemberGroup, fmt.Sprint("made up ", n)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := h.AddUserToGroup(t.Context(), operator, last, a); cloud.KindOf(err) != cloud.Invalid {
+		t.Errorf("in 1001 groups: %v", err)
+	}
+	for _, err := range h.Members(t.Context(), outer) {
+		if cloud.KindOf(err) != cloud.Invalid {
+			t.Errorf("1000 groups within one: %v", err)
+		}
+	}
+	if err := h.RemoveFromGroup(t.Context(), operator, "outer", engine.MemberGroup, strings.Repeat("x", 1<<20)); cloud.KindOf(err) != cloud.NotFound {
+		t.Errorf("a group of a long name: %v", err)
+	}
+	n := 0
+	for _, err := range h.Groups(t.Context()) {
+		if n++; err != nil || n > 2 {
+			t.Fatalf("%d groups, %v", n, err)
+		}
+	}
+	for range h.Groups(t.Context()) {
+		break // who stops listening is left alone
+	}
 }
 
 func secondOf(_ string, err error) error { return err }

@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -78,6 +79,19 @@ func TestLeaseOverNodes(t *testing.T) {
 	}
 	if err := one.Return(t.Context(), word); err != nil {
 		t.Errorf("returned by another node: %v", err)
+	}
+	if word, err = one.Lease(t.Context(), "the third run", time.Minute); err != nil {
+		t.Fatalf("after the lease was returned: %v", err)
+	}
+	for _, life := range []time.Duration{0, -time.Second, 25 * time.Hour} {
+		if err := one.Renew(t.Context(), word, life); cloud.KindOf(err) != cloud.Invalid {
+			t.Errorf("renewed for %v: %v", life, err)
+		}
+	}
+	for _, holder := range []string{"", strings.Repeat("x", 257)} {
+		if _, err := one.Lease(t.Context(), holder, time.Minute); cloud.KindOf(err) != cloud.Invalid {
+			t.Errorf("held by %d bytes: %v", len(holder), err)
+		}
 	}
 	if u := h.read(t, id); u.Mobile != "+1 4255550100" {
 		t.Errorf("the mobile is %q", u.Mobile)

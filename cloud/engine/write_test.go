@@ -1,0 +1,172 @@
+package engine_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"mfabridge/cloud"
+	"mfabridge/cloud/engine"
+)
+
+// Of the changes of one call each is refused for itself; only of a user whose
+// account could not be changed all that follow are. What was there already leaves
+// nothing in the audit.
+func TestChangesAreRefusedOneByOne(t *testing.T) {
+	h := build(t)
+	id := h.user(t, 1)
+	h.user(t, 2)
+	profile := func(upn string, aliases ...string) cloud.Value {
+		return cloud.Value{Profile: &cloud.Profile{UPN: upn, Aliases: aliases, Enabled: true}}
+	}
+	const third, fourth, nobody = "user3@contoso.example", "user4@contoso.example", "nobody@contoso.example"
+	mobile := cloud.Change{User: id, Op: cloud.Add, Method: cloud.Mobile, After: cloud.TextValue("+1 4255550100")}
+	steps := []struct {
+		change  cloud.Change
+		outcome cloud.Outcome
+		kind    cloud.Kind
+	}{
+		{cloud.Change{User: id, Op: cloud.Update, Method: cloud.Office, Before: cloud.TextValue("+1 4255550198"), After: cloud.TextValue("+1 4255550199")}, cloud.Outdated, cloud.Stale},
+		{cloud.Change{User: id, Op: cloud.Add, Method: cloud.Mobile, ID: "x", After: mobile.After}, cloud.Failed, cloud.NotFound},
+		{mobile, cloud.Done, 0},
+		{mobile, cloud.Already, 0},
+		{cloud.Change{UPN: third, Op: cloud.Add, Method: cloud.Account, After: profile(third, "user2@contoso.example")}, cloud.Failed, cloud.Conflict},
+		{cloud.Change{UPN: third, Op: cloud.Remove, Method: cloud.Mobile, Before: mobile.After}, cloud.Failed, cloud.Conflict},
+		{cloud.Change{UPN: fourth, Op: cloud.Add, Method: cloud.Account, After: profile("user5@contoso.example")}, cloud.Failed, cloud.Invalid},
+		{cloud.Change{User: "no such id", Op: cloud.Add, Method: cloud.Account, After: profile("user6@contoso.example")}, cloud.Failed, cloud.NotFound},
+		{cloud.Change{UPN: nobody, Op: cloud.Add, Method: cloud.Mobile, After: mobile.After}, cloud.Failed, cloud.NotFound},
+		{cloud.Change{UPN: nobody, Op: cloud.Remove, Method: cloud.Mobile, Before: mobile.After}, cloud.Already, 0},
+		{cloud.Change{UPN: nobody, Op: cloud.Update, Method: cloud.Account, Before: profile(nobody), After: profile(nobody, "nobody else")}, cloud.Outdated, cloud.Stale},
+		{cloud.Change{UPN: nobody, Op: cloud.Remove, Method: cloud.Mobile, Before: mobile.After}, cloud.Failed, cloud.Conflict},
+	}
+	var changes []cloud.Change
+	for _, s := range steps {
+		changes = append(changes, s.change)
+	}
+	for i, r := range h.Write(t.Context(), changes) {
+		if s := steps[i]; r.Outcome != s.outcome || s.kind != 0 && (r.Err == nil || cloud.KindOf(r.Err) != s.kind) {
+			t.Errorf("change %d: %s, %v; want %s, %s", i, r.Outcome, r.Err, s.outcome, s.kind)
+		}
+	}
+	if r := h.Write(t.Context(), []cloud.Change{mobile}); r[0].Outcome != cloud.Already {
+		t.Errorf("once more: %+v", r)
+	}
+	if all := h.entriesOf(t, "directory.write"); len(all) != 1 || all[0].Subject != string(id) || all[0].Detail != "add mobile" {
+		t.Errorf("the audit: %+v", all)
+	}
+	h.write(t, cloud.Change{User: id, Op: cloud.Update, Method: cloud.Account, Before: profile("user1@contoso.example"), After: profile("renamed@contoso.example")})
+	h.write(t, cloud.Change{UPN: fourth, Op: cloud.Add, Method: cloud.Account, After: profile(fourth, "user1@contoso.example")}) // the name is free
+	account := cloud.Change{User: id, Op: cloud.Remove, Method: cloud.Account, Before: profile("renamed@contoso.example")}
+	for _, m := range []cloud.Method{cloud.Mobile, cloud.Office, cloud.Email} {
+		v := cloud.TextValue("+1 4255550100")
+		if m == cloud.Email {
+			v = cloud.TextValue("ada@mail.example")
+		}
+		if m != cloud.Mobile {
+			h.write(t, cloud.Change{User: id, Op: cloud.Add, Method: m, After: v})
+		}
+		if r := h.Write(t.Context(), []cloud.Change{account})[0]; r.Outcome != cloud.Failed || cloud.KindOf(r.Err) != cloud.Conflict {
+			t.Errorf("an account with %s goes: %+v", m, r)
+		}
+		h.write(t, cloud.Change{User: id, Op: cloud.Remove, Method: m, Before: v})
+	}
+	h.write(t, account)
+	if found, err := h.Find(t.Context(), []cloud.Key{{Kind: cloud.ByName, Value: third}, {Kind: cloud.ByName, Value: "user6@contoso.example"},
+		{Kind: cloud.ByName, Value: strings.Repeat("x", 1<<20)}}); err != nil || len(found[0])+len(found[1])+len(found[2]) > 0 {
+		t.Errorf("%v, %v", found, err)
+	}
+}
+
+// An authenticator that the default method needs stays, whatever invitation is
+// beside it; one that goes takes its generator with it at once.
+func TestDefaultKeepsItsDevice(t *testing.T) {
+	h := build(t)
+	id := h.user(t, 1)
+	first := h.enrolled(t, id, "first")
+	invited := h.invite(t, id)
+	remove := func(device, state string) cloud.Change {
+		c := invitation(id, cloud.Remove, state, "")
+		c.ID = device
+		return c
+	}
+	set := func(before, after cloud.Preference) cloud.Change {
+		return cloud.Change{User: id, Op: cloud.Set, Method: cloud.DefaultMethod, Before: cloud.TextValue(string(before)), After: cloud.TextValue(string(after))}
+	}
+	stays := func(what string, c cloud.Change) {
+		t.Helper()
+		if r := h.Write(t.Context(), []cloud.Change{c})[0]; r.Outcome != cloud.Failed {
+			t.Errorf("%s: %+v", what, r)
+		}
+		if u := h.read(t, id); len(u.OATH) != 1 || len(u.Authenticators) != 2 {
+			t.Errorf("%s: %+v", what, u)
+		}
+	}
+	if u := h.read(t, id); u.Default != cloud.Push {
+		t.Fatalf("%+v", u)
+	}
+	stays("the last device", remove(first.got.Device, "active"))
+	h.write(t, set(cloud.Push, cloud.OATHCode))
+	stays("the last generator", remove(first.got.Device, "active"))
+	h.write(t, set(cloud.OATHCode, cloud.Push))
+	again := invitation(id, cloud.Update, "active", "invited")
+	again.ID = first.got.Device
+	stays("a device that is invited anew", again)
+	s := engine.Subscription{Endpoint: endpoint, P256DH: b64u(first.public), Auth: b64u(bytes.Repeat([]byte{7}, 16))}
+	denied(t, "an invitation that hears of pushes", h.Subscribe(t.Context(), id, invited, &s))
+
+	if err := h.Activate(t.Context(), id, invited, "second"); err != nil {
+		t.Fatal(err)
+	}
+	generator := cloud.Change{User: id, Op: cloud.Remove, Method: cloud.SoftwareOATH, ID: first.got.Device, Before: cloud.Value{OATH: &first.got.OATH}}
+	r := h.Write(t.Context(), []cloud.Change{remove(first.got.Device, "active"), remove(first.got.Device, "active"), generator})
+	if r[0].Outcome != cloud.Done || r[1].Outcome != cloud.Already || r[2].Outcome != cloud.Already {
+		t.Errorf("one of two: %+v", r)
+	}
+}
+
+// What a device keeps of its answers and its notices does not grow for ever.
+func TestDeviceKeepsTheNewest(t *testing.T) {
+	h := build(t)
+	id := h.coded(t, 1)
+	device := h.activate(t, id)
+	full := []byte(`{"answers":[` + strings.Repeat(`{"challenge":"old"},`, 10) + `{"challenge":"last"}],"notices":[` + strings.Repeat(`{"id":"old"},`, 5) + `{"id":"last"}]}`)
+	err := h.store.Update(t.Context(), func(tx engine.Tx) error {
+		devices, err := tx.Devices(id)
+		if err != nil {
+			return err
+		}
+		devices[0].Aside = full
+		return tx.PutDevice(&devices[0])
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := h.ask(t, id, nil)
+	if _, err := h.press(t, engine.Response{User: id, Device: device, Challenge: c.ID, Answer: engine.PushApprove}); err != nil {
+		t.Fatal(err)
+	}
+	err = h.store.View(t.Context(), func(r engine.Reader) error {
+		devices, err := r.Devices(id)
+		if err != nil {
+			return err
+		}
+		var kept struct {
+			Answers []struct {
+				Challenge cloud.ChallengeID
+			}
+			Notices []struct{ ID string }
+		}
+		if err := json.Unmarshal(devices[0].Aside, &kept); err != nil {
+			return err
+		}
+		if a, n := kept.Answers, kept.Notices; len(a) != 10 || a[9].Challenge != c.ID || a[8].Challenge != "last" || len(n) != 5 || n[4].ID != "last" {
+			return fmt.Errorf("%+v", kept)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
