@@ -215,7 +215,7 @@ func TestPullRefuses(t *testing.T) {
 		{"there is neither a user nor a client certificate", exitFailed, []string{"pull", "--sdk", url, "-o", out}},
 		{"asked over https only", exitFailed, pullArgs(t, "http://mfa.contoso.example/PfWsSdk.asmx", ca, out)},
 		{"may be read by others", exitFailed, []string{"pull", "--sdk", url, "-o", out, "--user", "a", "--password", "file:" + open}},
-		{"a secret must be given as file:PATH or env:NAME", exitFailed, []string{"pull", "--sdk", url, "-o", out, "--user", "a", "--password", "hunter two"}},
+		{"a secret must be given as file:PATH or env:NAME", exitUsage, []string{"pull", "--sdk", url, "-o", out, "--user", "a", "--password", "hunter two"}},
 		{"there is no terminal to ask for the password on", exitUsage, []string{"pull", "--sdk", url, "-o", out, "--user", "a", "--password", "prompt"}},
 		{"--password is given without --user", exitUsage, []string{"pull", "--sdk", url, "-o", out, "--password", "file:" + open}},
 		{"--client-cert and --client-key belong together", exitUsage, []string{"pull", "--sdk", url, "-o", out, "--client-cert", ca}},
