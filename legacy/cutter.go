@@ -1,6 +1,9 @@
 package legacy
 
-import "bytes"
+import (
+	"bytes"
+	"fmt"
+)
 
 // cutter finds where one row and its fields end, without changing anything: a
 // row of which more has to be read is simply cut again.
@@ -36,7 +39,7 @@ func (c *cutter) row(b []byte, last bool, line int) (outcome, *badRow) {
 	lineStart := 0
 	for i := 0; ; i++ {
 		if len(c.spans) == MaxColumns {
-			return rowBad, &badRow{line: line, col: i - lineStart + 1, position: -1, text: "the row has more fields than any that is read"}
+			return rowBad, &badRow{line: line, col: i - lineStart + 1, position: -1, text: fmt.Sprintf("the row has more than %d fields", MaxColumns)}
 		}
 		f := span{start: i, line: line, col: i - lineStart + 1}
 		if i < len(b) && b[i] == '"' {

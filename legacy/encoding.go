@@ -25,7 +25,7 @@ type text struct {
 }
 
 const (
-	wrongUTF8        = "the value is not UTF-8; if the file is in Windows-1252, say so with --encoding windows-1252"
+	wrongUTF8        = "the value is not UTF-8; if the file is in Windows-1252, say so with --encoding windows-1252, else save it as UTF-8"
 	wrongUTF16       = "the value is not UTF-16: a half of a character stands alone"
 	wrongWindows1252 = "the value holds a byte that Windows-1252 does not have"
 )

@@ -226,6 +226,9 @@ func (f *folder) check() error {
 		return nil
 	}
 	for _, name := range f.others {
+		if strings.HasSuffix(strings.ToLower(name), ".zip") {
+			return hint.New(fmt.Sprintf("%s holds no %s, but %q", f.path, usersFile, name), "unpack it first: no zip within another is read")
+		}
 		if lower := strings.ToLower(name); strings.HasPrefix(lower, "users.") {
 			return hint.New(fmt.Sprintf("%s holds no %s, and %q is not read", f.path, usersFile, name), "export the users as .csv, .jsonl or .xml")
 		}

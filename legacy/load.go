@@ -3,10 +3,12 @@ package legacy
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"slices"
+	"strings"
 
 	"mfabridge/internal/hint"
 	"mfabridge/internal/spill"
@@ -178,7 +180,18 @@ func (l *loader) readTable(i int, v *values, row func(line int) (*badRow, error)
 		return err
 	}
 	l.summary.Files = append(l.summary.Files, d)
-	return l.manifest.check(d)
+	return errors.Join(l.manifest.check(d), l.unended(t, p.name))
+}
+
+// unended reports a table that may have been cut off: all others have a line end
+// behind their last row. Nobody needs to wonder where a manifest has its sum.
+func (l *loader) unended(t table, name string) error {
+	csv, ok := t.(*csvTable)
+	if !ok || csv.split.unended == 0 || l.manifest.sums[strings.ToLower(name)] != "" {
+		return nil
+	}
+	return l.problems.add(Problem{Code: FileUnended, Place: Place{File: name, Line: csv.split.unended},
+		Detail: "no line end stands behind the last row, as where a file was not copied whole"})
 }
 
 // reading reports columns that nothing is read from.

@@ -28,10 +28,10 @@ func newValues(s schema) values {
 // read checks all values of the row that is in the cells.
 func (r *userRow) read(line int) *badRow {
 	r.line = line
-	if len(r.name(userName)) == 0 {
+	if len(r.whole(userName)) == 0 {
 		r.refuseEmpty(userName)
 	}
-	r.name(userUPN)
+	r.whole(userUPN)
 	r.user = User{
 		Place:                 Place{File: r.file, Line: line},
 		KeepPhoneSynchronized: r.flag(userKeepPhone, false),
@@ -178,7 +178,7 @@ func (r *attachedRow) read(line int) (user, upn []byte, bad *badRow) {
 }
 
 func (r *attachedRow) readDevice() (user []byte) {
-	if user = r.name(deviceUser); len(user) == 0 {
+	if user = r.whole(deviceUser); len(user) == 0 {
 		r.refuseEmpty(deviceUser)
 	}
 	for _, c := range []int{deviceID, deviceName, devicePushToken, deviceNotification, deviceVersion} {
@@ -193,7 +193,7 @@ func (r *attachedRow) readDevice() (user []byte) {
 
 // readToken returns Username and upn; where one is empty the other comes first.
 func (r *attachedRow) readToken() (user, upn []byte) {
-	user, upn = r.name(tokenUser), r.name(tokenUPN)
+	user, upn = r.whole(tokenUser), r.whole(tokenUPN)
 	if len(user) == 0 && len(upn) == 0 && len(r.cells[tokenSerial].text) == 0 {
 		r.refuseEmpty(tokenUPN, tokenUser, tokenSerial)
 	}

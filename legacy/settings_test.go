@@ -124,7 +124,7 @@ func TestSettingsBroken(t *testing.T) {
 		"{\n \"mobileApp\": {":             "settings.json cannot be read: line 2, column 16: this is not JSON: it ends before it is complete",
 		"{\n x":                            "settings.json cannot be read: line 2, column 2: this is not JSON: what stands here does not belong here",
 		"[]":                               "settings.json cannot be read: line 1, column 1: it must be an object, not a list",
-		"{\"a\":\n\"\xff\"}":               "settings.json cannot be read: line 2, column 2: the value is not UTF-8; if the file is in Windows-1252, say so with --encoding windows-1252",
+		"{\"a\":\n\"\xff\"}":               "settings.json cannot be read: line 2, column 2: the value is not UTF-8; if the file is in Windows-1252, say so with --encoding windows-1252, else save it as UTF-8",
 		`{"a":1,"a":2}`:                    `settings.json cannot be read: line 1, column 8: the key "a" stands twice`,
 		`{"a":` + strings.Repeat("[", 200): "settings.json cannot be read: line 1, column 206: this is not JSON: it ends before it is complete",
 		`{"a":` + strings.Repeat("[", 200) + strings.Repeat("]", 200) + "}": "settings.json cannot be read: line 1, column 37: values are nested more than 32 deep",

@@ -54,6 +54,8 @@ type splitter struct {
 
 	cut    cutter
 	fields []field
+
+	unended int // line of a last row without a line end; 0: there is none
 }
 
 func newSplitter(t text) *splitter {
@@ -92,6 +94,9 @@ func (s *splitter) next() (line int, fields []field, err error) {
 		}
 		s.pos += s.cut.size
 		s.line = s.cut.line
+		if b[max(s.cut.size, 1)-1] != '\n' {
+			s.unended = line
+		}
 		if what == rowBlank {
 			continue
 		}

@@ -72,7 +72,7 @@ func TestSplitBadRows(t *testing.T) {
 		"not UTF-8":               {"a,\xffb\nnext,x\n", "1:3", "not UTF-8"},
 		"not UTF-8, quoted":       {"a,\"b\n\xe9\"\nnext,x\n", "1:3", "not UTF-8"},
 		"NUL":                     {"a,b\x00\nnext,x\n", "1:3", "NUL"},
-		"too many fields":         {strings.Repeat(",", legacy.MaxColumns) + "\nnext,x\n", fmt.Sprintf("1:%d", legacy.MaxColumns+1), "more fields"},
+		"too many fields":         {strings.Repeat(",", legacy.MaxColumns) + "\nnext,x\n", fmt.Sprintf("1:%d", legacy.MaxColumns+1), "more than 512 fields"},
 		"too long":                {strings.Repeat("a", legacy.MaxRow) + "\nnext,x\n", "1:0", "longer"},
 		"far too long":            {strings.Repeat("a", 5<<20) + "\nnext,x\n", "1:0", "longer"},
 		"quote open for too long": {"a,\"" + strings.Repeat("b", legacy.MaxRow) + "\nnext,x\n", "1:3", "not closed within"},

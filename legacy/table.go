@@ -124,7 +124,7 @@ func crAlone(file string) error {
 func (t *csvTable) bind(fields []field, o reading) error {
 	at := make([]int, len(o.schema.columns)) // position from 1
 	for i, f := range fields {
-		if bytes.IndexByte(f.text, '\r') >= 0 {
+		if bytes.Count(f.text, []byte{'\r'}) > bytes.Count(f.text, []byte("\r\n")) {
 			return crAlone(o.file)
 		}
 		name := strings.TrimSpace(string(f.text))
@@ -164,7 +164,12 @@ func keyMissing(fields []field, o reading) error {
 		names = append(names, o.schema.columns[key].name)
 	}
 	advice := "the first line must name the columns; --map THEIRS=" + names[0] + " gives a column of yours that meaning"
-	if len(fields) == 1 {
+	switch first := foldHeader(string(fields[0].text[:min(len(fields[0].text), 64)])); {
+	case strings.HasPrefix(first, "#type"):
+		advice = "its first line is PowerShell's #TYPE: export again with -NoTypeInformation, or take that line out"
+	case strings.HasPrefix(first, "sep="):
+		advice = "its first line tells a spreadsheet what separates the columns: take that line out; they must be separated by commas"
+	case len(fields) == 1:
 		for _, s := range []struct{ is, name string }{{";", "semicolons"}, {"\t", "tabs"}, {"|", "bars"}} {
 			if bytes.Contains(fields[0].text, []byte(s.is)) {
 				advice = "columns must be separated by commas, and this header has " + s.name + "; docs/formats/users.md says how to convert it"

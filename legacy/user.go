@@ -153,6 +153,8 @@ const (
 	ColumnUnknown Code = "COLUMN_UNKNOWN" // a column that nothing is read from
 	FileNotRead   Code = "FILE_NOT_READ"  // a file of the export that this version does not read
 
+	FileUnended Code = "FILE_UNENDED" // a table ends within a line; more of it may be missing
+
 	TokenDates     Code = "TOKEN_DATES"            // a key of a PSKC file is valid for a time only; no target keeps such dates
 	NotVerified    Code = "SIGNATURE_NOT_VERIFIED" // a PSKC file is signed; signatures are not verified
 	SettingUnknown Code = "SETTING_UNKNOWN"        // a key of settings.json or manifest.json that nothing is read from

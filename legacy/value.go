@@ -1,6 +1,7 @@
 package legacy
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"strconv"
@@ -80,6 +81,17 @@ func (v *values) name(column int) []byte {
 			break
 		}
 		i += size
+	}
+	return text
+}
+
+// whole is name for the tables that say who moves: a letter that a conversion
+// has lost is refused, too. What stays of one is a question mark, which no
+// directory takes in a name.
+func (v *values) whole(column int) []byte {
+	text := v.name(column)
+	if bytes.IndexByte(text, '?') >= 0 || bytes.ContainsRune(text, utf8.RuneError) {
+		v.refuse(column, v.schema.columns[column].name+" has a question mark in place of a letter, as a program leaves that could not write it; export it again as UTF-8")
 	}
 	return text
 }

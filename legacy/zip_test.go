@@ -106,6 +106,7 @@ func TestZipRefuses(t *testing.T) {
 		"empty":         {nil, "the export is not a zip, or not a whole one"},
 		"cut off":       {pack(t, packed{name: "users.csv", text: table})[:60], "the export is not a zip, or not a whole one"},
 		"no users":      {pack(t, packed{name: "tokens.csv", text: "upn\n"}), "holds no users.csv"},
+		"a zip":         {pack(t, packed{name: "export.zip", text: "PK"}), `holds no users.csv, but "export.zip"`},
 		"two tops":      {pack(t, packed{name: "a/users.csv", text: table}, packed{name: "b/tokens.csv", text: table}), "holds no users.csv"},
 		"two levels":    {pack(t, packed{name: "a/b/users.csv", text: table}), "holds no users.csv"},
 		"upwards":       {pack(t, packed{name: "../users.csv", text: table}), `the zip holds "../users.csv", which is no plain name of a file`},

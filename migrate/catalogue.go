@@ -102,6 +102,7 @@ const (
 	OrphanToken   Code = "ORPHAN_TOKEN"
 	ColumnUnknown Code = "COLUMN_UNKNOWN"
 	FileNotRead   Code = "FILE_NOT_READ"
+	FileUnended   Code = "FILE_UNENDED"
 
 	TokenDates     Code = "TOKEN_DATES"
 	NotVerified    Code = "SIGNATURE_NOT_VERIFIED"
@@ -335,6 +336,8 @@ func exportEntries() []Entry {
 			"Name it with --map theirs=ours if it is a column that counts."},
 		{FileNotRead, SeverityWarning, "A file of the export is not read by this version.",
 			"Bring what it holds into a file that is read."},
+		{FileUnended, SeverityWarning, "A table ends within a line, as where a file was not copied whole: its last value may be cut off, and rows may be missing behind it.",
+			"Compare its last row, and the number of rows, with where it comes from, or copy it again."},
 		{TokenDates, SeverityWarning, "A token's key is valid for a time only, says its PSKC file. The token moves, and no target keeps the dates.",
 			"Replace tokens that are out of date before the cut-over."},
 		{NotVerified, SeverityInfo, "A PSKC file is signed. It is read, and its signature is not verified.",
