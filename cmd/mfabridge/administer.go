@@ -6,7 +6,6 @@ import (
 	"errors"
 	"iter"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -75,19 +74,13 @@ var (
 // adminFlags name the engine that is administered, and let a command into one
 // that is elsewhere.
 func adminFlags() []cli.Flag {
-	flags := targetFlags("store", "work on")
-	flags[0].(*cli.StringFlag).Usage = "work on `TARGET`: sqlite:PATH or postgres://USER@HOST/DATABASE, the store of an engine; https://HOST, an engine elsewhere, as an application of role admin"
-	return slices.Concat(flags, accessFlags())
+	return slices.Concat(targetFlags("store", "work on", engines), accessFlags())
 }
 
 // administer opens the engine that a command names, wherever it is, hands it
 // over, and closes it.
 func (p *program) administer(c *cli.Context, use func(administrator) error) (err error) {
-	option := "store"
-	if given := c.String("store"); strings.HasPrefix(given, "https:") || strings.HasPrefix(given, "http:") {
-		option = "to" // takes addresses too
-	}
-	t, err := parseTarget(option, c.String("store"), c.String("engine-key"))
+	t, err := parseTarget("--store", engines, c.String("store"), c.String("engine-key"))
 	if err != nil {
 		return err
 	}

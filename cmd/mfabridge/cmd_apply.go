@@ -261,7 +261,7 @@ func users(n int) string { return migrate.Number(n, "user", "users") }
 // that did not exist is made now, as the plan says.
 func (p *program) planned(c *cli.Context, plan *planfile.Plan, make bool) (openTarget, error) {
 	header := plan.Header()
-	to, err := parseTarget("to", header.Target.Given, c.String("engine-key"))
+	to, err := parseTarget("--to", clouds, header.Target.Given, c.String("engine-key"))
 	if err != nil {
 		return nil, err
 	}

@@ -27,7 +27,7 @@ func (p *program) cutoverCommand() *cli.Command {
 			ArgsUsage: "[F]",
 			Description: "Reads federated domains and staged rollout of the tenant, and how far the waves of the plan F have come.\n" +
 				"Prints each change that remains, exactly, with the one that takes it back. It makes none of them.",
-			Flags: slices.Concat(targetFlags("to", "read"), reachFlags(), []cli.Flag{
+			Flags: slices.Concat(targetFlags("to", "read", clouds), reachFlags(), []cli.Flag{
 				planKeyFlag(), formatFlag(),
 				&cli.BoolFlag{Name: "users", EnvVars: env("users"), Usage: "list the users of F who still depend on the old server"},
 			}),
@@ -44,7 +44,7 @@ func (p *program) cutoverStatus(c *cli.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	to, err := parseTarget("to", c.String("to"), c.String("engine-key"))
+	to, err := parseTarget("--to", clouds, c.String("to"), c.String("engine-key"))
 	if err != nil {
 		return err
 	}

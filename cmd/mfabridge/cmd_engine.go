@@ -48,7 +48,7 @@ func (p *program) engineCommand() *cli.Command {
 	}
 }
 
-func storeFlags() []cli.Flag { return targetFlags("store", "work on") }
+func storeFlags() []cli.Flag { return targetFlags("store", "work on", stores) }
 
 // kindFlags say what a new store is made as.
 func kindFlags() []cli.Flag {
@@ -105,7 +105,7 @@ func (p *program) engineInit(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	t, err := parseTarget("store", c.String("store"), c.String("engine-key"))
+	t, err := parseTarget("--store", stores, c.String("store"), c.String("engine-key"))
 	if err != nil {
 		return err
 	}
@@ -133,7 +133,7 @@ func (p *program) engineInit(c *cli.Context) error {
 // withEngine opens the store that a command names, hands the engine over, and
 // closes it.
 func (p *program) withEngine(c *cli.Context, use func(*embedded) error) (err error) {
-	t, err := parseTarget("store", c.String("store"), c.String("engine-key"))
+	t, err := parseTarget("--store", stores, c.String("store"), c.String("engine-key"))
 	if err != nil {
 		return err
 	}

@@ -139,7 +139,7 @@ func (p *program) engineRestore(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	t, err := parseTarget("store", c.String("store"), c.String("engine-key"))
+	t, err := parseTarget("--store", stores, c.String("store"), c.String("engine-key"))
 	if err != nil {
 		return err
 	}
@@ -266,7 +266,7 @@ func (p *program) replaceOld(c *cli.Context, r engine.Restored, by engine.Actor)
 	if c.String("old") == "" {
 		return nil
 	}
-	old, err := parseTarget("old", c.String("old"), c.String("engine-key"))
+	old, err := parseTarget("--old", stores, c.String("old"), c.String("engine-key"))
 	if err != nil {
 		return err
 	}

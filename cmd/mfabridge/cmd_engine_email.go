@@ -70,8 +70,11 @@ func mailConfigFlag() cli.Flag {
 // elsewhere sends by its own means; on a store, --engine-config and --url say
 // how this process does.
 func (p *program) administerSending(c *cli.Context, use func(administrator) error) (err error) {
-	t, err := parseTarget("to", c.String("store"), c.String("engine-key"))
-	if err != nil || t.url != "" || !t.exists() { // what is wrong is said there, before a folder is made
+	t, err := parseTarget("--store", engines, c.String("store"), c.String("engine-key"))
+	if err != nil {
+		return err
+	}
+	if t.url != "" || !t.exists() { // administer says what is missing, and no folder is made
 		return p.administer(c, use)
 	}
 	outbox, err := channel.OpenOutbox(t.outbox(), cloud.EmailCode)

@@ -23,10 +23,9 @@ func (p *program) importCommand() *cli.Command {
 		Description: "FILE is CSV with a header of these columns, in any order: UserPrincipalName (required), Sid, SamAccountName,\n" +
 			"DisplayName, Enabled, UserType (Member or Guest), Roles and Groups (several are divided by semicolons). Users who are\n" +
 			"there already are brought in line; aliases and groups are added and never taken away. Rows that say something wrong\n" +
-			"are named by line and column and left out. Run again, it changes nothing that is right already.",
-		Flags: slices.Concat([]cli.Flag{
-			&cli.StringFlag{Name: "to", EnvVars: env("to"), Usage: "fill `TARGET`: sqlite:PATH or postgres://USER@HOST/DATABASE, the store of an engine; https://HOST, an engine elsewhere, as an application of role admin"},
-			keyFlag(), reasonFlag()}, accessFlags()),
+			"are named by line and column and left out. Run again, it changes nothing that is right already.\n" +
+			"At https://HOST the application needs the role admin.",
+		Flags:  slices.Concat(targetFlags("to", "fill", engines), []cli.Flag{reasonFlag()}, accessFlags()),
 		Action: p.importUsers}
 }
 
@@ -35,7 +34,7 @@ func (p *program) importUsers(c *cli.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	to, err := parseTarget("to", c.String("to"), c.String("engine-key"))
+	to, err := parseTarget("--to", engines, c.String("to"), c.String("engine-key"))
 	if err != nil {
 		return err
 	}
@@ -75,10 +74,7 @@ type importer interface {
 }
 
 func (p *program) openImporter(c *cli.Context, to place) (importer, error) {
-	switch {
-	case to.tenant != "":
-		return nil, usage("--to names a tenant, and users are imported into an engine", "name its store, or https://HOST")
-	case to.url == "":
+	if to.url == "" {
 		return p.open(c.Context, to, sqlite.Options{Cache: applyCache})
 	}
 	client, err := p.far(c, to)

@@ -47,7 +47,7 @@ func (p *program) withKeyFile(c *cli.Context, use func(*embedded, *engine.KeyFil
 	if err != nil {
 		return err
 	}
-	t, err := parseTarget("store", c.String("store"), c.String("engine-key"))
+	t, err := parseTarget("--store", stores, c.String("store"), c.String("engine-key"))
 	if err != nil {
 		return err
 	}

@@ -155,7 +155,7 @@ func (p *program) testProvider(c *cli.Context) (err error) {
 
 // onStoreOf opens the engine of a configuration.
 func (p *program) onStoreOf(c *cli.Context, conf *config.Config, use func(*embedded) error) (err error) {
-	t, err := parseTarget("store", conf.Store, conf.Key)
+	t, err := parseTarget("store", stores, conf.Store, conf.Key)
 	if err != nil {
 		return err
 	}

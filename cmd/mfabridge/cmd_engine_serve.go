@@ -124,7 +124,7 @@ func (p *program) openServerAs(ctx context.Context, path string, change func(*co
 	for _, line := range s.conf.Warnings {
 		p.logger().Warn("configuration", "warning", line)
 	}
-	t, err := parseTarget("store", s.conf.Store, s.conf.Key)
+	t, err := parseTarget("store", stores, s.conf.Store, s.conf.Key)
 	if err != nil {
 		return nil, err
 	}
@@ -192,7 +192,7 @@ func (p *program) checkServer(ctx context.Context, path string) (*embedded, erro
 	if err != nil {
 		return nil, err
 	}
-	t, err := parseTarget("store", conf.Store, conf.Key)
+	t, err := parseTarget("store", stores, conf.Store, conf.Key)
 	if err != nil {
 		return nil, err
 	}

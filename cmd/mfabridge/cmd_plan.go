@@ -31,7 +31,7 @@ func (p *program) planCommand() *cli.Command {
 		Description: "Reads the export and what the target holds, and writes into the plan file what would be done for\n" +
 			"each user and why. Look at it with \"mfabridge show\", do it with \"mfabridge apply\".\n" +
 			"The plan file can be passed around; FILE.key, made beside it, must be kept private.",
-		Flags: slices.Concat(targetFlags("to", "plan for"), []cli.Flag{engineConfigFlag()}, reachFlags(), activationFlag(), kindFlags(), exportFlags(), ruleFlags(), matchFlags(), ldapFlags(), scopeFlags(), gateFlags(), []cli.Flag{
+		Flags: slices.Concat(targetFlags("to", "plan for", clouds), []cli.Flag{engineConfigFlag()}, reachFlags(), activationFlag(), kindFlags(), exportFlags(), ruleFlags(), matchFlags(), ldapFlags(), scopeFlags(), gateFlags(), []cli.Flag{
 			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, EnvVars: env("out"), Usage: "write the plan to `FILE`"},
 			sealFlag(),
 			&cli.BoolFlag{Name: "overwrite", EnvVars: env("overwrite"), Usage: "replace a plan that has not been applied"},
@@ -118,7 +118,7 @@ func planPlaces(c *cli.Context) (out string, to place, err error) {
 	if out = c.String("out"); out == "" {
 		return "", to, usage("--out is missing", "say where the plan goes, e.g. -o move.plan")
 	}
-	if to, err = parseTarget("to", c.String("to"), c.String("engine-key")); err != nil {
+	if to, err = parseTarget("--to", clouds, c.String("to"), c.String("engine-key")); err != nil {
 		return "", to, err
 	}
 	to.activates = c.Bool("oath-activation")

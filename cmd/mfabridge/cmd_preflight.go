@@ -21,7 +21,7 @@ func (p *program) preflightCommand() *cli.Command {
 		Description: "Looks at permissions, policy, capabilities and clock of the target. Ends with 8 if an apply would fail.\n" +
 			"Only --canary writes: to one test user, and takes it back.\n" +
 			"mfabridge plan does the same and keeps the answers in the plan.",
-		Flags: slices.Concat(targetFlags("to", "ask"), []cli.Flag{engineConfigFlag()}, reachFlags(), activationFlag(), []cli.Flag{formatFlag(),
+		Flags: slices.Concat(targetFlags("to", "ask", clouds), []cli.Flag{engineConfigFlag()}, reachFlags(), activationFlag(), []cli.Flag{formatFlag(),
 			&cli.StringFlag{Name: "canary", EnvVars: env("canary"), Usage: "write a telephone number and a token to the test user `UPN` of an entra: target, and take them back"}}),
 		Action: p.preflight,
 	}
@@ -35,7 +35,7 @@ func (p *program) preflight(c *cli.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	to, err := parseTarget("to", c.String("to"), c.String("engine-key"))
+	to, err := parseTarget("--to", clouds, c.String("to"), c.String("engine-key"))
 	if err != nil {
 		return err
 	}

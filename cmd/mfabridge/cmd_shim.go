@@ -146,7 +146,7 @@ func (p *program) tellUndelivered(conf *config.Config, key string) {
 	if conf.Engine.Store == "" || !slices.ContainsFunc(conf.RADIUS.Clients, asks) {
 		return
 	}
-	if t, err := parseTarget("engine.store", conf.Engine.Store, key); err == nil {
+	if t, err := parseTarget("engine.store", stores, conf.Engine.Store, key); err == nil {
 		fmt.Fprintf(p.out, "nobody delivers codes by text: they lie in %s; an engine at engine.config or engine.url has providers\n", t.outbox())
 	}
 }

@@ -89,7 +89,7 @@ func (p *program) engineOfShim(ctx context.Context, conf *config.Engine, key str
 	case conf.Config != "":
 		return p.checkServer(ctx, conf.Config)
 	}
-	t, err := parseTarget("engine.store", conf.Store, key)
+	t, err := parseTarget("engine.store", stores, conf.Store, key)
 	if err != nil {
 		return nil, err
 	}

@@ -81,7 +81,7 @@ func (p *program) issuePasses(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	t, err := parseTarget("to", c.String("tenant"), "")
+	t, err := parseTarget("--to", clouds, c.String("tenant"), "")
 	if err != nil || t.tenant == "" {
 		return usage("--tenant has to be an entra:TENANT", "e.g. --tenant entra:contoso.onmicrosoft.com; an engine makes passes with mfabridge engine user pass issue")
 	}

@@ -58,7 +58,7 @@ type storeEngine struct {
 func (e *storeEngine) Close() error { return errors.Join(e.embedded.Close(), e.outbox.Close()) }
 
 func (p *program) storeEngine(ctx context.Context, conf *config.Engine, key string) (*storeEngine, error) {
-	t, err := parseTarget("engine.store", conf.Store, key)
+	t, err := parseTarget("engine.store", stores, conf.Store, key)
 	if err != nil {
 		return nil, err
 	}
@@ -198,7 +198,7 @@ func (p *program) checkShimEngine(ctx context.Context, conf *config.Engine, key 
 		e, err = p.checkServer(ctx, conf.Config)
 	} else {
 		var t place
-		if t, err = parseTarget("engine.store", conf.Store, key); err == nil {
+		if t, err = parseTarget("engine.store", stores, conf.Store, key); err == nil {
 			e, err = p.open(ctx, t, sqlite.Options{})
 		}
 	}

@@ -20,20 +20,31 @@ import (
 	"mfabridge/internal/secret"
 )
 
-// targetFlags name a target and its key.
-func targetFlags(name, what string) []cli.Flag {
-	return []cli.Flag{
-		&cli.StringFlag{Name: name, EnvVars: env(name), Usage: what + " `TARGET`: " + targetKinds(name)},
-		keyFlag(),
-	}
+// targets are the kinds of target that an option takes: each of these takes
+// those before it, too.
+type targets int
+
+const (
+	stores  targets = iota // the store of an engine, which this process opens
+	engines                // an engine elsewhere
+	clouds                 // Microsoft Entra ID
+)
+
+// String is what is written for them.
+func (k targets) String() string {
+	return strings.Join([]string{
+		"sqlite:PATH or postgres://USER@HOST/DATABASE, the store of an engine",
+		"https://HOST, an engine elsewhere",
+		"entra:TENANT, Microsoft Entra ID",
+	}[:k+1], "; ")
 }
 
-// targetKinds are the words that an option takes.
-func targetKinds(name string) string {
-	if name == "to" {
-		return "sqlite:PATH or postgres://USER@HOST/DATABASE, the store of an engine; https://HOST, an engine elsewhere; entra:TENANT, Microsoft Entra ID"
+// targetFlags name a target and its key.
+func targetFlags(name, what string, takes targets) []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: name, EnvVars: env(name), Usage: what + " `TARGET`: " + takes.String()},
+		keyFlag(),
 	}
-	return "sqlite:PATH or postgres://USER@HOST/DATABASE, the store of an engine"
 }
 
 func keyFlag() cli.Flag {
@@ -55,36 +66,37 @@ type place struct {
 	key string // reference to the key; empty: PATH.key
 }
 
-// parseTarget understands TARGET. Words of other drivers are refused by name,
-// so that nobody takes a typing mistake for a file.
-func parseTarget(option, given, key string) (place, error) {
+// parseTarget understands the TARGET that stands at an option ("--to") or in a
+// configuration ("engine.store"). Kinds that are not taken there are refused by
+// name, so that nobody takes a typing mistake for a file.
+func parseTarget(at string, takes targets, given, key string) (place, error) {
 	kind, rest, _ := strings.Cut(given, ":")
 	switch {
 	case key != "" && !secret.IsReference(key):
 		return place{}, hint.Wrap(fmt.Errorf("the store's key: %w", secret.ErrNoReference), "e.g. --engine-key file:cloud.db.key")
 	case given == "":
-		return place{}, usage("--"+option+" is missing", "name the target, e.g. --"+option+" sqlite:cloud.db")
+		return place{}, usage(at+" is missing", "name the target, e.g. "+at+" sqlite:cloud.db")
 	case kind == "sqlite" && rest != "":
 		return place{given: given, path: rest, key: key}, nil
 	case kind == "sqlite":
 		return place{}, usage("sqlite: needs the path of a store", "e.g. sqlite:cloud.db")
-	case (kind == "http" || kind == "https") && option == "to":
+	case (kind == "http" || kind == "https") && takes < engines:
+		return place{}, usage(at+" works on the store itself, not over HTTP", "run it where the store is, with sqlite:PATH")
+	case kind == "http" || kind == "https":
 		if _, err := remote.CheckURL(given); err != nil {
 			return place{}, &exit{code: exitUsage, err: err}
 		}
 		return place{given: given, url: given}, nil
-	case kind == "http" || kind == "https":
-		return place{}, usage(fmt.Sprintf("--%s works on the store itself, not over HTTP", option), "run it where the store is, with sqlite:PATH")
-	case kind == "entra" && option == "to" && rest != "":
-		return place{given: given, tenant: rest}, nil
-	case kind == "entra" && option == "to":
+	case kind == "entra" && takes < clouds:
+		return place{}, usage(at+" works on an engine, not on Entra ID", "use "+takes.String())
+	case kind == "entra" && rest == "":
 		return place{}, usage("entra: needs the tenant", "e.g. entra:contoso.onmicrosoft.com, or its id")
+	case kind == "entra":
+		return place{given: given, tenant: rest}, nil
 	case kind == "postgres" || kind == "postgresql":
 		return databasePlace(given, key)
-	case kind == "entra":
-		return place{}, usage(fmt.Sprintf("targets of kind %q are not built into this version", kind), "use sqlite:PATH")
 	default:
-		return place{}, usage(fmt.Sprintf("%q is not a target", given), "use "+targetKinds(option))
+		return place{}, usage(fmt.Sprintf("%q is not a target", given), "use "+takes.String())
 	}
 }
 
