@@ -3,15 +3,11 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"maps"
-	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"mfabridge/fixtures"
 	"mfabridge/fixtures/gen"
@@ -39,25 +35,6 @@ func onto(t testing.TB, n int) (s story, before map[string]string) {
 	return s, s.listing(t)
 }
 
-// killed runs a command on the plan as a process of its own and kills it after
-// a while. It reports whether the kill came in time.
-func (s story) killed(t testing.TB, after time.Duration, args ...string) bool {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), after)
-	defer cancel()
-	cmd := child(ctx, args...) // CommandContext ends it by SIGKILL
-	out, err := cmd.CombinedOutput()
-	exited, ok := errors.AsType[*exec.ExitError](err)
-	switch {
-	case err == nil:
-		return false
-	case ok && !exited.Exited(), ctx.Err() != nil:
-		return true
-	}
-	t.Fatalf("%v: %v\n%s", args, err, out)
-	return false
-}
-
 // Undo is killed at random instants and run again until it is done; the store
 // then holds what it held before apply.
 func TestUndoSurvivesKills(t *testing.T) {
@@ -68,19 +45,18 @@ func TestUndoSurvivesKills(t *testing.T) {
 	s, before := onto(t, killUsers)
 	must(t, exitDone, "apply", s.plan)
 	after := s.listing(t)
-	begun := time.Now()
-	if s.killed(t, time.Hour, "undo", s.plan) {
-		t.Fatal("the undisturbed run was killed")
-	}
-	whole := time.Since(begun)
-	random := rand.New(rand.NewPCG(7, 8))
+	at := undisturbed(t, 7, "undo", s.plan)
 	for done := 0; done < kills; {
 		must(t, exitDone, "apply", s.plan)
 		if got := s.listing(t); !maps.Equal(withoutInvitations(got), withoutInvitations(after)) {
 			t.Fatalf("after %d kills apply ends otherwise: %d users, want %d", done, len(got), len(after))
 		}
-		for s.killed(t, time.Duration(random.Int64N(int64(whole))), "undo", s.plan) {
-			done++
+		for killed := true; killed; {
+			killed = cutShort(t, at.next(), "undo", s.plan)
+			at.told(killed)
+			if killed {
+				done++
+			}
 		}
 		if got := s.listing(t); !maps.Equal(got, before) {
 			t.Fatalf("after %d kills the store differs from before: %d users, want %d", done, len(got), len(before))

@@ -16,13 +16,11 @@ import (
 // takes undisturbed, and looks at what each kill has left.
 func killed(t *testing.T, rounds int, whole time.Duration, args []string, left func(done bool)) {
 	t.Helper()
-	random := rand.New(rand.NewPCG(7, uint64(len(args))))
+	at := moments{whole, rand.New(rand.NewPCG(7, uint64(len(args))))}
 	for range rounds {
-		r := stopped(t, time.Duration(random.Int64N(int64(whole))), syscall.SIGKILL, args...)
-		if !r.killed && r.code != exitDone {
-			t.Fatalf("%v: exit code %d: %s", args, r.code, r.err)
-		}
-		left(!r.killed)
+		killed := cutShort(t, at.next(), args...)
+		at.told(killed)
+		left(!killed)
 	}
 }
 
