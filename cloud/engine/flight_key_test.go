@@ -33,6 +33,7 @@ func TestMessagesSurviveKeyRotation(t *testing.T) {
 	if _, err := h.Logged(t.Context(), engine.Leg{Flight: c.ID, Status: engine.LegTaken, Wait: 20 * time.Second}); err != nil {
 		t.Fatal(err)
 	}
+	h.Advance(5 * time.Second)
 	file := promoted(t, h)
 	if before := keyUse(t, h.Engine); before.Of(file.Keys()[0]) < 3 {
 		t.Errorf("the message is not counted: %+v", before)

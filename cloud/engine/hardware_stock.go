@@ -125,6 +125,9 @@ func holds(tx Tx, user cloud.UserID, id string, has bool) error {
 	if has {
 		ids = append(ids, id)
 	}
+	if len(ids) == 0 { // the user may be gone, and nothing of them stays
+		return tx.RemoveMeta(hardwareUser + string(user))
+	}
 	return tx.SetMeta(hardwareUser+string(user), []byte(strings.Join(ids, " ")))
 }
 

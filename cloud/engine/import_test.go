@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -48,6 +49,12 @@ func TestImport(t *testing.T) {
 			ada, guest, bob := h.read(t, ids[0].ID), h.read(t, ids[1].ID), h.read(t, ids[2].ID)
 			if !ada.Privileged || !ada.GlobalAdmin || ada.Guest || !bob.Privileged || bob.GlobalAdmin || !guest.Guest || !guest.External || guest.Privileged {
 				t.Errorf("classes: %+v, %+v, %+v", ada, guest, bob)
+			}
+			for i, role := range []string{"global administrator", "Company Administrator", "62E90394-69F5-4237-9190-012177145E10", "Global Reader"} {
+				made := h.imports(t, engine.ImportMade, newcomer(fmt.Sprintf("admin%d@contoso.example", i), func(n *engine.Newcomer) { n.Roles = []string{role} }))
+				if u := h.read(t, made[0].ID); !u.Privileged || u.GlobalAdmin != (i < 3) {
+					t.Errorf("%s: %+v", role, u)
+				}
 			}
 			if (len(ada.Aliases) == 1) != (kind == engine.KindEngine) || ada.SID == "" {
 				t.Errorf("names: %+v", ada.Profile)

@@ -39,6 +39,9 @@ func TestLeaseOverNodes(t *testing.T) {
 	if r := two.WriteUnder(t.Context(), word, phone("+1 4255550100")); r[0].Outcome != cloud.Done {
 		t.Errorf("written at another node: %+v", r)
 	}
+	if all := h.entriesOf(t, "directory.write"); len(all) != 1 || all[0].Actor != "mover" {
+		t.Errorf("the audit: %+v", all)
+	}
 	locked := func(what string, err error) {
 		t.Helper()
 		if cloud.KindOf(err) != cloud.Locked || err == nil {
