@@ -126,7 +126,7 @@ func (t *task) compare(u *cloud.User) {
 		switch now := found(u, c); {
 		case holds(c, now):
 			t.set(seq, t.already(), c.ID, nil)
-		case !c.Before.Equal(now):
+		case !equal(c.Method, c.Before, now):
 			err := &cloud.Error{Kind: cloud.Stale, Message: "the target holds neither what the plan found nor what it wants"}
 			t.set(seq, cloud.Outdated, "", err)
 			if c.Method == cloud.Account {
@@ -168,12 +168,21 @@ func found(u *cloud.User, c *cloud.Change) cloud.Value {
 	return u.Value(c.Method, c.ID, want)
 }
 
+// equal compares values of a method. A target may write a number with other blanks
+// than it was given, and an address in other letters.
+func equal(m cloud.Method, a, b cloud.Value) bool {
+	if m.IsPhone() && samePhone(a.Text, b.Text) || m == cloud.Email && alike(a.Text, b.Text) {
+		a.Text = b.Text
+	}
+	return a.Equal(b)
+}
+
 // holds tells whether the target has what c wants. An invitation that was
 // used meanwhile is what was wanted, and so is what its use does to the default
 // method: the target asks by push from then on where it would have asked for a code.
 func holds(c *cloud.Change, found cloud.Value) bool {
 	switch {
-	case c.After.Equal(found):
+	case equal(c.Method, c.After, found):
 		return true
 	case c.Method == cloud.Authenticator:
 		return c.After.State == "invited" && found.State == "active"

@@ -94,7 +94,7 @@ func (e *Explanation) standing(c *PlannedChange, reveal bool) (standing, cloud.V
 	switch {
 	case holds(&as, comparable):
 		return standsPlanned, now
-	case as.Before.Equal(comparable):
+	case equal(c.Method, as.Before, comparable):
 		return standsBefore, now
 	}
 	return standsElse, now

@@ -115,7 +115,7 @@ func (t *undoTask) compare(u *cloud.User, allow bool) {
 		switch {
 		case now.IsZero() && t.mayBeHalfMade(i):
 			continue // the target knows what no user shows
-		case now.Equal(c.After):
+		case equal(c.Method, now, c.After):
 			t.set(i, cloud.Already, c.ID, nil)
 		case !beside && !standsYet(c, now):
 			t.leave(i, "it was changed since apply wrote it")
@@ -167,7 +167,7 @@ func (t *undoTask) mayBeHalfMade(i int) bool {
 // standsYet tells whether now is what apply left. An invitation that has
 // expired is still that invitation.
 func standsYet(c *PlannedChange, now cloud.Value) bool {
-	return now.Equal(c.Before) || c.Method == cloud.Authenticator && c.Before.State == "invited" && now.State == "expired"
+	return equal(c.Method, now, c.Before) || c.Method == cloud.Authenticator && c.Before.State == "invited" && now.State == "expired"
 }
 
 func (t *undoTask) leave(i int, why string) {
