@@ -26,12 +26,17 @@ var permissions = []struct {
 	use  string
 }{
 	{"permission.methods", []string{"UserAuthenticationMethod.ReadWrite.All"}, "writing methods of users"},
-	{"permission.policy", []string{"Policy.ReadWrite.AuthenticationMethod"}, "the inventory of hardware tokens, and reading the methods policy"},
+	{permissionPolicy, []string{"Policy.ReadWrite.AuthenticationMethod"}, "the inventory of hardware tokens, and reading the methods policy"},
 	{"permission.tenant", []string{"Organization.Read.All", "Organization.ReadWrite.All", "Directory.Read.All", "Directory.ReadWrite.All"}, "asking the tenant who it is"},
-	{"permission.users", []string{"User.Read.All", "User.ReadWrite.All", "Directory.Read.All"}, "finding users"},
-	{"permission.groups", []string{"GroupMember.Read.All", "Group.Read.All", "Directory.Read.All"}, "groups of waves and of the policy"},
+	{"permission.users", []string{"User.Read.All", "User.ReadWrite.All", "Directory.Read.All", "Directory.ReadWrite.All"}, "finding users"},
+	{"permission.groups", []string{"GroupMember.Read.All", "Group.Read.All", "GroupMember.ReadWrite.All", "Group.ReadWrite.All", "Directory.Read.All", "Directory.ReadWrite.All"}, "groups of waves and of the policy"},
 	{"permission.roles", rolePermissions, "knowing administrators"},
 }
+
+const permissionPolicy = "permission.policy"
+
+// readPolicy is what is enough where there is no inventory of tokens to write.
+var readPolicy = []string{"Policy.Read.AuthenticationMethod", "Policy.Read.All", "Policy.ReadWrite.AuthenticationMethod"}
 
 // rolePermissions let an application see who has which role.
 var rolePermissions = []string{"RoleManagement.Read.Directory", "Directory.Read.All", "RoleManagement.ReadWrite.Directory", "Directory.ReadWrite.All"}
@@ -137,6 +142,9 @@ func (d *Directory) checkPermissions(ctx context.Context) []cloud.Check {
 	}
 	var checks []cloud.Check
 	for _, p := range permissions {
+		if p.name == permissionPolicy && d.o.Tokenless {
+			p.any, p.use = readPolicy, "reading the methods policy"
+		}
 		if slices.ContainsFunc(p.any, func(name string) bool { return slices.Contains(roles, name) }) {
 			checks = append(checks, passed(p.name, "granted: "+p.use))
 			continue

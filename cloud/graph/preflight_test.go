@@ -205,3 +205,33 @@ func TestTenantOfCustomersIsRefused(t *testing.T) {
 		t.Errorf("opened: %v", err)
 	}
 }
+
+// A permission that holds another one is enough, and where no token is written
+// reading the policy is.
+func TestPermissionsThatHoldOthers(t *testing.T) {
+	few := []string{"UserAuthenticationMethod.ReadWrite.All", "Directory.ReadWrite.All"}
+	for name, c := range map[string]struct {
+		roles     []string
+		tokenless bool
+		missing   string
+	}{
+		"all of the directory": {append(few[:2:2], "Policy.ReadWrite.AuthenticationMethod"), false, ""},
+		"groups apart":         {append(everyRole()[:3:3], "Group.ReadWrite.All", "RoleManagement.Read.Directory", "Organization.Read.All"), false, ""},
+		"only read":            {append(few[:2:2], "Policy.Read.All"), false, "permission.policy"},
+		"only read, no tokens": {append(few[:2:2], "Policy.Read.AuthenticationMethod"), true, ""},
+		"nothing of policies":  {few, true, "permission.policy"},
+		"of numbers alone":     {append(everyRole()[1:], "UserAuthMethod-Phone.ReadWrite.All"), false, "permission.methods"},
+	} {
+		x := newTenant(t)
+		checks, err := x.open(func(o *graph.Options) { o.Credential, o.Tokenless = &application{roles: c.roles}, c.tokenless }).Preflight(t.Context())
+		var missing []string
+		for _, k := range checks {
+			if strings.HasPrefix(k.Name, "permission") && k.Result != cloud.CheckPassed {
+				missing = append(missing, k.Name)
+			}
+		}
+		if got := strings.Join(missing, " "); err != nil || got != c.missing {
+			t.Errorf("%s: lacks %q, %v", name, got, err)
+		}
+	}
+}

@@ -48,7 +48,7 @@ var (
 // numberAdvice is what to do about the numbers that a first day meets.
 func numberAdvice(number string) string {
 	switch number {
-	case "AADSTS90002":
+	case "AADSTS90002", "AADSTS900023":
 		return "check the tenant's name or id, and --cloud"
 	case "AADSTS700016":
 		return "check --client-id, and that the application is registered in this tenant"
@@ -58,6 +58,14 @@ func numberAdvice(number string) string {
 		return "the secret has expired: make another one, or use a certificate"
 	case "AADSTS700027":
 		return "check that the certificate that was uploaded is the one given, and that it has not expired"
+	case "AADSTS700024":
+		return "set the clock of this machine, e.g. by NTP: what is signed with the certificate is good for minutes"
+	case "AADSTS7000112":
+		return "the application is disabled in this tenant: have an administrator enable it"
+	case "AADSTS7000229":
+		return "the application is registered, and not yet in this tenant: have an administrator consent to its permissions"
+	case "AADSTS53003":
+		return "Conditional Access keeps the application out: allow it from this network, or run where it is allowed"
 	}
 	return "check tenant, client id, and secret or certificate"
 }

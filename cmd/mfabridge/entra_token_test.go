@@ -29,6 +29,9 @@ func TestWhyThereIsNoToken(t *testing.T) {
 	}{
 		"wrong secret":     {401, fmt.Sprintf(noise, "invalid_client", "7000215"), cloud.Internal, "the authority answers 401 invalid_client, AADSTS7000215", "its value"},
 		"unknown tenant":   {400, fmt.Sprintf(noise, "invalid_request", "90002"), cloud.Internal, "the authority answers 400 invalid_request, AADSTS90002", "tenant's name"},
+		"clock is off":     {401, fmt.Sprintf(noise, "invalid_client", "700024"), cloud.Internal, "the authority answers 401 invalid_client, AADSTS700024", "clock"},
+		"kept out":         {400, fmt.Sprintf(noise, "access_denied", "53003"), cloud.Internal, "the authority answers 400 access_denied, AADSTS53003", "Conditional Access"},
+		"disabled":         {401, fmt.Sprintf(noise, "unauthorized_client", "7000112"), cloud.Internal, "the authority answers 401 unauthorized_client, AADSTS7000112", "enable it"},
 		"another number":   {400, fmt.Sprintf(noise, "invalid_grant", "50059"), cloud.Internal, "the authority answers 400 invalid_grant, AADSTS50059", "check tenant"},
 		"a page":           {403, "<html>\x1b[31mproxy says no</html>", cloud.Internal, "the authority answers 403", "check tenant"},
 		"long words":       {400, fmt.Sprintf(noise, strings.Repeat("a", 4000), strings.Repeat("9", 4000)), cloud.Internal, "the authority answers 400", "check tenant"},
