@@ -125,3 +125,34 @@ func TestDatabaseInAnEarlierState(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A store is made safe however long that takes: with a million generators it is
+// longer than any other statement may run. The limit of others is back after it.
+func TestNoLimitOnMakingSafe(t *testing.T) {
+	peer.NeedCluster(t, cluster)
+	address, _ := made(t)
+	s := opens(t, address)
+	token := &engine.Token{User: "u", Sealed: []byte("x")}
+	token.ID, token.Serial, token.Period = "k", "s", 30
+	if err := s.Update(t.Context(), func(tx engine.Tx) error { return tx.PutToken(token) }); err != nil {
+		t.Fatal(err)
+	}
+	sql(t, "SET search_path = "+schemaOf(address)+"; CREATE FUNCTION noted() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "+
+		"NEW.name = current_setting('statement_timeout'); RETURN NEW; END $$; CREATE TRIGGER noted BEFORE UPDATE ON tokens FOR EACH ROW EXECUTE FUNCTION noted()")
+	limit := func(update func(engine.Tx) error) (is string) {
+		t.Helper()
+		if err := s.Update(t.Context(), update); err != nil {
+			t.Fatal(err)
+		}
+		return sql(t, "SELECT name FROM "+schemaOf(address)+".tokens")
+	}
+	if is := limit(func(tx engine.Tx) error { return tx.Fence(time.Now(), 1, 20) }); is != "0" {
+		t.Errorf("the limit is %s", is)
+	}
+	if is := limit(func(tx engine.Tx) error { return tx.SetClock("u", "k", engine.Clock{}) }); is != "30s" {
+		t.Errorf("the limit of others is %s", is)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+}

@@ -181,7 +181,7 @@ func migrate(ctx context.Context, pg *pgconn.PgConn, schema string, steps []stri
 		_, err := pg.Exec(ctx, script).ReadAll()
 		return failure(err)
 	}
-	if err := run(fmt.Sprintf("BEGIN; SELECT pg_advisory_xact_lock(%d)", lockKey(lockMake, 0))); err != nil {
+	if err := run(fmt.Sprintf("BEGIN; %s; SELECT pg_advisory_xact_lock(%d)", sqlUnhurried, lockKey(lockMake, 0))); err != nil {
 		return err
 	}
 	if version, err = versionOf(ctx, pg, schema, len(steps)); err == nil && version == 0 {

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"context"
 	"time"
 
 	"mfabridge/cloud"
@@ -26,6 +27,7 @@ const (
 	sqlFenceSent        = "DELETE FROM last_sent"
 	sqlFenceSlips       = "DELETE FROM slips"
 	sqlForgetSlips      = "DELETE FROM slips WHERE user_id = $1"
+	sqlUnhurried        = "SET LOCAL statement_timeout = 0"
 )
 
 // MetaNames implements [engine.Reader]. Names are ASCII.
@@ -58,8 +60,19 @@ func (t *tx) ForgetUser(user cloud.UserID) error {
 	return nil
 }
 
+// unhurried lifts the limits on time from the rest of the transaction: what is
+// to do grows with the store, and nobody logs in before it is done. A server
+// that is gone is noticed all the same.
+func (t *tx) unhurried() error {
+	t.c.ctx = context.WithoutCancel(t.c.ctx)
+	return t.do(sqlUnhurried)
+}
+
 func (t *tx) Fence(at time.Time, proven, unproven int) error {
 	second := at.Unix()
+	if err := t.unhurried(); err != nil {
+		return err
+	}
 	if err := t.SetMeta(metaOrigin, []byte(t.origin)); err != nil {
 		return err
 	}
