@@ -151,9 +151,12 @@ func unreachable(err error) error {
 			"check the user in the address, and the password in PGPASSFILE, ~/.pgpass or PGPASSWORD")
 	case ok && e.Code == "3D000":
 		return hint.Wrap(&cloud.Error{Kind: cloud.NotFound, Message: "there is no such database", Err: err}, "make it with: createdb --encoding=UTF8 NAME")
+	case ok && e.Code == "53300":
+		return hint.Wrap(&cloud.Error{Kind: cloud.Unavailable, Message: "the database has no connection left for us", Err: err},
+			fmt.Sprintf("raise max_connections, or the limit of the user: each process needs up to %d", maxReaders+3))
 	default:
 		return hint.Wrap(&cloud.Error{Kind: cloud.Unavailable, Message: "the database cannot be reached", Err: err},
-			"see whether the server runs and takes connections from here")
+			"see whether a server runs, takes connections from here, with TLS over a network, and is one that takes writes")
 	}
 }
 

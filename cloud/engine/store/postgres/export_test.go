@@ -2,7 +2,10 @@ package postgres
 
 import (
 	"context"
+	"crypto/tls"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"mfabridge/internal/hint"
 )
@@ -57,4 +60,25 @@ func Setting(ctx context.Context, given, name string) (string, error) {
 	}
 	defer func() { _ = pg.Close(ctx) }()
 	return value(ctx, pg, "SHOW "+name)
+}
+
+// Config is what an address comes to.
+type Config struct{ config *pgconn.Config }
+
+// Configured is the configuration of an address.
+func Configured(given string) (Config, error) {
+	p, err := parse(given)
+	return Config{p.config}, err
+}
+
+// Timeout is how long each host may take.
+func (c Config) Timeout() time.Duration { return c.config.ConnectTimeout }
+
+// TLS is how each way to a host is encrypted; nil: it is not.
+func (c Config) TLS() []*tls.Config {
+	all := []*tls.Config{c.config.TLSConfig}
+	for _, f := range c.config.Fallbacks {
+		all = append(all, f.TLSConfig)
+	}
+	return all
 }

@@ -162,3 +162,75 @@ func TestPoolerWithoutSessions(t *testing.T) {
 		t.Errorf("opened: %v, %v", s, err)
 	}
 }
+
+// A server that is not suited, and one that does not take us, is told with what
+// to do.
+func TestServersThatAreRefused(t *testing.T) {
+	peer.NeedCluster(t, cluster)
+	address, schema := cluster.Address(t)
+	initAt(t, address)
+	sql(t, "CREATE DATABASE narrow ENCODING 'LATIN1' TEMPLATE template0")
+	t.Cleanup(func() { sql(t, "DROP DATABASE narrow") })
+	nobody := func(name, grants string) string { return role(t, address, schema+name, grants) }
+	for name, c := range map[string]struct {
+		address string
+		kind    cloud.Kind
+		advice  string
+	}{
+		"another encoding":   {strings.Replace(address, "/postgres?", "/narrow?", 1), cloud.Unsupported, "UTF8"},
+		"no such database":   {strings.Replace(address, "/postgres?", "/none?", 1), cloud.NotFound, "createdb"},
+		"no such user":       {strings.Replace(address, "postgres@", "nobody@", 1), cloud.Denied, "PGPASSFILE"},
+		"no rights":          {nobody("_poor", ""), cloud.Denied, "owns"},
+		"no connection left": {nobody("_many", "ALTER ROLE "+schema+"_many CONNECTION LIMIT 0"), cloud.Unavailable, "max_connections"},
+		"takes no writes":    {nobody("_read", "ALTER ROLE "+schema+"_read SET default_transaction_read_only = on"), cloud.Unavailable, "takes writes"},
+	} {
+		s, err := postgres.Open(t.Context(), c.address)
+		if cloud.KindOf(err) != c.kind || !strings.Contains(postgres.Advice(err), c.advice) {
+			t.Errorf("%s: %v, %v; %s", name, s, err, postgres.Advice(err))
+		}
+	}
+	if _, err := postgres.Setting(t.Context(), with(t, nobody("_any", "ALTER ROLE "+schema+"_any SET default_transaction_read_only = on"), "target_session_attrs", "any"), "fsync"); err != nil {
+		t.Errorf("a server of any kind, as it was asked for: %v", err)
+	}
+}
+
+// A server that does not flush is refused, which forgets codes in a crash.
+func TestServerThatForgets(t *testing.T) {
+	peer.NeedCluster(t, cluster)
+	address, _ := cluster.Address(t)
+	initAt(t, address)
+	fsync := func(to string) {
+		t.Helper()
+		sql(t, "ALTER SYSTEM SET fsync = "+to)
+		for sql(t, "SELECT pg_reload_conf()"); sql(t, "SHOW fsync") != to; {
+		}
+	}
+	t.Cleanup(func() { fsync("on") })
+	fsync("off")
+	if s, err := postgres.Open(t.Context(), address); cloud.KindOf(err) != cloud.Unsupported || !strings.Contains(postgres.Advice(err), "fsync") {
+		t.Errorf("%v, %v", s, err)
+	}
+}
+
+// Who held the lock of a run on a connection that was lost hears so at the end,
+// and does not keep the next one from it.
+func TestLockIsLost(t *testing.T) {
+	peer.NeedCluster(t, cluster)
+	address, _ := made(t)
+	s := opens(t, address)
+	for _, lose := range []bool{false, true, false} {
+		unlock, err := s.Lock(t.Context(), "a run")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if lose {
+			disconnect(t)
+		}
+		if err := unlock(); lose != (err != nil) || lose && cloud.KindOf(err) != cloud.Unavailable {
+			t.Errorf("lost %v: %v", lose, err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"errors"
 	"slices"
 	"testing"
 
@@ -64,6 +65,25 @@ func membersGo(t *testing.T, p Place) {
 		h, more := r.Group("h")
 		if h == nil || more != nil {
 			t.Errorf("another one: %+v, %v", h, more)
+		}
+		return err
+	}); err != nil {
+		t.Error(err)
+	}
+}
+
+// failuresGo: a count that is put to nothing is gone, and no other.
+func failuresGo(t *testing.T, p Place) {
+	s := p.opens(t)
+	one, other := engine.Counter{User: "u", Way: "oath", Place: "here"}, engine.Counter{User: "u", Way: "oath"}
+	update(t, s, func(tx engine.Tx) error {
+		return errors.Join(tx.PutFailures(one, engine.Failures{Count: 1, Last: epoch}), tx.PutFailures(other, engine.Failures{Count: 2, Last: epoch}),
+			tx.PutFailures(one, engine.Failures{}))
+	})
+	if err := s.View(t.Context(), func(r engine.Reader) error {
+		left, err := r.FailuresOf("u")
+		if len(left) != 1 || left[other].Count != 2 {
+			t.Errorf("left: %v", left)
 		}
 		return err
 	}); err != nil {

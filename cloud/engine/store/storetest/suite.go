@@ -28,6 +28,7 @@ func Suite(t *testing.T, open func(t *testing.T) Place) {
 		"the audit keeps what it says":          auditKeeps,
 		"nothing of before is good":             fenced,
 		"members go":                            membersGo,
+		"counts go":                             failuresGo,
 		"applications go":                       appsGo,
 		"a key leads to its latest challenge":   keysLead,
 		"keys are known to all who write":       keysElsewhere,

@@ -124,19 +124,22 @@ func panicUndoesOne(t *testing.T, p Place) {
 
 func takenSerial(t *testing.T, p Place) {
 	s := p.opens(t)
-	put := func(tx engine.Tx, id string) error {
-		k := engine.Token{User: "u", Sealed: []byte("x")}
+	put := func(tx engine.Tx, user cloud.UserID, id string) error {
+		k := engine.Token{User: user, Sealed: []byte("x")}
 		k.ID, k.Serial = id, "SYN-1"
 		return tx.PutToken(&k)
 	}
 	update(t, s, func(tx engine.Tx) error {
-		if err := put(tx, "a"); err != nil {
+		if err := put(tx, "u", "a"); err != nil {
 			return err
 		}
-		if err := put(tx, "b"); !errors.Is(err, engine.ErrTaken) {
+		if err := put(tx, "u", "b"); !errors.Is(err, engine.ErrTaken) {
 			t.Errorf("the serial again: %v", err)
 		}
-		if err := put(tx, "a"); err != nil {
+		if err := put(tx, "v", "a"); !errors.Is(err, engine.ErrTaken) {
+			t.Errorf("the serial again, of somebody else: %v", err)
+		}
+		if err := put(tx, "u", "a"); err != nil {
 			t.Errorf("the same again: %v", err)
 		}
 		return tx.SetMeta("after", []byte("yes"))
