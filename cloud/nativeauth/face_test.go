@@ -40,7 +40,7 @@ func TestAgainstAnEnginesFace(t *testing.T) {
 	operator := engine.Actor{Who: "operator", Reason: "test"}
 	box := &office{}
 	e, _ := enginetest.Open(t, enginetest.Create(t, engine.Setup{}), engine.Config{Senders: map[cloud.Preference]engine.Sender{cloud.SMS: box}})
-	faces, err := api.New(api.Options{Engine: e, Issuer: "https://api.contoso.example", Public: "https://login.contoso.example", Native: native.Rate{Address: 10_000, All: 10_000}, Now: time.Now})
+	faces, err := api.New(api.Options{Engine: e, Issuer: "https://api.contoso.example", Public: "https://login.contoso.example", Native: serve.Rate{Address: 10_000, All: 10_000}, Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}

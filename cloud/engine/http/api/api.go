@@ -34,7 +34,7 @@ type Options struct {
 	Life   time.Duration // of a token
 	Period time.Duration // of a signing key
 	Public string        // address of the pages listener as people know it; empty: no native authentication
-	Native native.Rate
+	Native serve.Rate
 	Lease  time.Duration // of a lock
 	Limits serve.Limits
 

@@ -189,7 +189,7 @@ func (c *call) enrolKnown() error {
 
 // branding is how an application shows itself, for its own pages.
 func (f *Face) branding(w http.ResponseWriter, r *http.Request) error {
-	if !f.meter.take(from(r).Address) {
+	if !f.meter.Take(from(r).Address) {
 		return &cloud.Error{Kind: cloud.Throttled, Message: "there are too many requests", RetryAfter: time.Second}
 	}
 	app, err := f.core.NativeApp(r.Context(), r.URL.Query().Get("client_id"))

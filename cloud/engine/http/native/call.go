@@ -72,7 +72,7 @@ func (f *Face) answer(w http.ResponseWriter, r *http.Request, path string) error
 
 // read reads the request: who calls, what, and from which step.
 func (c *call) read(r *http.Request, path string) error {
-	if !c.meter.take(c.client.Address) {
+	if !c.meter.Take(c.client.Address) {
 		return &refused{refusal: tooMany, wait: time.Second}
 	}
 	var err error

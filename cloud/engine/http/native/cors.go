@@ -32,7 +32,7 @@ func (f *Face) preflight(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Add("Vary", "Origin")
 	w.Header().Add("Vary", "Access-Control-Request-Headers")
 	origins := r.Header.Values("Origin")
-	if !f.meter.take(from(r).Address) {
+	if !f.meter.Take(from(r).Address) {
 		w.WriteHeader(http.StatusTooManyRequests)
 		return nil
 	}

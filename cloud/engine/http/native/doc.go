@@ -23,11 +23,12 @@
 //
 // Anybody may: applications of this kind keep no secret. Web pages may where
 // their origin is one of the application's, exactly, without credentials
-// (cors.go). Requests are limited by address and for all together (limit.go),
+// (cors.go). Requests are limited by address and for all together ([serve.Meter]),
 // before anything is looked up.
 package native
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"log/slog"
@@ -53,6 +54,9 @@ const (
 	maxScope    = 2 << 10
 	maxExtra    = 4 << 10 // attributes, claims
 )
+
+// allRequests is how many there are in a second unless it is said otherwise.
+const allRequests = 200
 
 // DefaultLife is how long access tokens and ID tokens live.
 const DefaultLife = time.Hour
@@ -106,7 +110,7 @@ type Options struct {
 	Signer Signer
 	Public string        // address of the pages listener as people know it: https://login.example
 	Life   time.Duration // of access tokens and ID tokens; DefaultLife, at most an hour
-	Rate   Rate
+	Rate   serve.Rate    // by default 20 from one address, 200 in all
 	Now    func() time.Time
 	Log    *slog.Logger
 }
@@ -117,7 +121,7 @@ type Face struct {
 	signer Signer
 	base   string // public address with Base
 	life   time.Duration
-	meter  *meter
+	meter  *serve.Meter
 	now    func() time.Time
 	log    *slog.Logger
 }
@@ -134,7 +138,7 @@ func New(o Options) *Face {
 	if f.log == nil {
 		f.log = slog.New(slog.DiscardHandler)
 	}
-	f.meter = newMeter(o.Rate, f.now)
+	f.meter = serve.NewMeter(serve.Rate{Address: o.Rate.Address, All: cmp.Or(o.Rate.All, allRequests)}, f.now)
 	return f
 }
 

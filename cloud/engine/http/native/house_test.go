@@ -122,7 +122,7 @@ func (h *house) node(t testing.TB) (e *engine.Engine, pages, programs http.Handl
 	if err != nil {
 		t.Fatal(err)
 	}
-	faces, err := api.New(api.Options{Engine: e, Issuer: "https://api.contoso.example", Public: public, Native: native.Rate{Address: 10_000, All: 10_000}, Now: h.Now})
+	faces, err := api.New(api.Options{Engine: e, Issuer: "https://api.contoso.example", Public: public, Native: serve.Rate{Address: 10_000, All: 10_000}, Now: h.Now})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -77,18 +77,25 @@ type Options struct {
 	// Wake wakes a device through its push service and says what became of it;
 	// nil: nothing is sent.
 	Wake func(ctx context.Context, w engine.Wake) engine.Woken
+
+	Rate serve.Rate // of requests that need no token
+	Now  func() time.Time
 }
 
 // Face answers for /authenticator/v1.
 type Face struct {
 	core  Core
 	o     Options
+	meter *serve.Meter
 	ended <-chan struct{} // a server that ends keeps nobody waiting
 }
 
 // New makes a face; whoever waits is answered when ctx ends.
 func New(ctx context.Context, core Core, o Options) *Face {
-	return &Face{core: core, o: o, ended: ctx.Done()}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return &Face{core: core, o: o, meter: serve.NewMeter(o.Rate, o.Now), ended: ctx.Done()}
 }
 
 // Routes are the face's rows.
@@ -96,7 +103,7 @@ func (f *Face) Routes() []serve.Route {
 	device := []engine.Role{engine.RoleDevice}
 	both := []engine.Role{engine.RoleDevice, engine.RoleOwner}
 	open := func(path string, h serve.Handler) serve.Route {
-		return serve.Route{Listener: serve.Pages, Method: http.MethodPost, Path: wire.PathDevice + path, Body: maxBody, Open: true, Handler: h}
+		return serve.Route{Listener: serve.Pages, Method: http.MethodPost, Path: wire.PathDevice + path, Body: maxBody, Open: true, Handler: f.metered(h)}
 	}
 	post := func(path string, roles []engine.Role, h serve.Handler) serve.Route {
 		return serve.Route{Listener: serve.Pages, Method: http.MethodPost, Path: wire.PathDevice + path, Body: maxBody, Roles: roles, Handler: h}
@@ -122,6 +129,17 @@ func (f *Face) Routes() []serve.Route {
 			post("/notices/seen", device, f.seen),
 			post("/test", device, f.test),
 		})
+}
+
+// metered bounds what one address asks for that needs no token: whoever floods
+// it keeps nobody else from having a password checked.
+func (f *Face) metered(h serve.Handler) serve.Handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		if !f.meter.Take(serve.AddressOf(r.Context())) {
+			return &cloud.Error{Kind: cloud.Throttled, Message: "too many requests come from this address", RetryAfter: time.Second}
+		}
+		return h(w, r)
+	}
 }
 
 // Authenticate implements [serve.Authenticator] for tokens of devices and of

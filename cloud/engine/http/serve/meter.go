@@ -1,4 +1,4 @@
-package native
+package serve
 
 import (
 	"net/netip"
@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// Rate bounds requests in a second. Zero fields are defaults.
+// Rate bounds requests in a second.
 type Rate struct {
-	Address int // from one address, of IPv6 from one /64; 20
-	All     int // 200
+	Address int // from one address, of IPv6 from one /64; 0: 20
+	All     int // 0: no limit but those of addresses
 }
 
 // maxBuckets bounds the addresses that are remembered.
@@ -18,8 +18,9 @@ const maxBuckets = 10_000
 // burst is how many seconds' worth may come at once.
 const burst = 2
 
-// meter counts requests by address and altogether.
-type meter struct {
+// Meter counts requests by address and altogether. Its methods may be called
+// concurrently.
+type Meter struct {
 	rate Rate
 	now  func() time.Time
 
@@ -33,19 +34,17 @@ type bucket struct {
 	at   time.Time
 }
 
-func newMeter(r Rate, now func() time.Time) *meter {
+// NewMeter makes one.
+func NewMeter(r Rate, now func() time.Time) *Meter {
 	if r.Address <= 0 {
 		r.Address = 20
 	}
-	if r.All <= 0 {
-		r.All = 200
-	}
-	return &meter{rate: r, now: now, buckets: map[netip.Prefix]*bucket{}}
+	return &Meter{rate: r, now: now, buckets: map[netip.Prefix]*bucket{}}
 }
 
-// take counts a request, or tells that there are too many. What one address has
+// Take counts a request, or tells that there are too many. What one address has
 // too many of does not count for all.
-func (m *meter) take(from netip.Addr) bool {
+func (m *Meter) Take(from netip.Addr) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := m.now()
@@ -67,7 +66,7 @@ func (m *meter) take(from netip.Addr) bool {
 	}
 	b.fill(m.rate.Address, now)
 	m.all.fill(m.rate.All, now)
-	if b.left < 1 || m.all.left < 1 {
+	if b.left < 1 || m.rate.All > 0 && m.all.left < 1 {
 		return false
 	}
 	b.left--
