@@ -35,6 +35,7 @@ type activation struct {
 	MAC    []byte    `json:"mac"`
 	Until  time.Time `json:"until"`
 	Word   []byte    `json:"word,omitempty"` // stands for the password that was proven for it, see wordOf; empty: none was
+	Pass   bool      `json:"pass,omitempty"` // it was opened by a pass
 }
 
 // Purpose is what somebody proves who they are for.
@@ -146,7 +147,7 @@ func (e *Engine) mayActivate(r Reader, user cloud.UserID) error {
 	case err != nil:
 		return err
 	case !s.Activate:
-		return because(cloud.HelpdeskOnly, cloud.Denied, "authenticators are activated with a code or a pass of the helpdesk here")
+		return selfActivates()
 	}
 	u, open, err := e.invited(r, user, s.Enrol)
 	if err != nil || open != nil {
@@ -157,6 +158,11 @@ func (e *Engine) mayActivate(r Reader, user cloud.UserID) error {
 		return err
 	}
 	return d.roomForDevice(e, &s, 0)
+}
+
+// selfActivates refuses people to whom the settings do not leave it.
+func selfActivates() error {
+	return because(cloud.HelpdeskOnly, cloud.Denied, "authenticators are activated with a code or a pass of the helpdesk here")
 }
 
 // primary is who the name and the password prove somebody to be.
@@ -203,7 +209,7 @@ func (e *Engine) ProveCode(ctx context.Context, id cloud.ChallengeID, code secre
 	if owner == ownerManagement {
 		return e.owned(ctx, subject, "method="+string(d.Method), d.Context)
 	}
-	return e.openInvitation(ctx, opening{subject: subject, how: "method=" + string(d.Method), word: d.Context})
+	return e.openInvitation(ctx, opening{subject: subject, how: "method=" + string(d.Method), self: true, word: d.Context})
 }
 
 // beganBy is who began a challenge of a sign-in on a page.
@@ -240,7 +246,7 @@ func (e *Engine) ProvePass(ctx context.Context, name string, pass secret.Bytes, 
 		if owner == ownerManagement {
 			made, err = e.ownedIn(tx, subject, "method=pass", nil)
 		} else {
-			made, err = e.opened(tx, opening{subject: subject, how: "method=pass"}, word)
+			made, err = e.opened(tx, opening{subject: subject, how: "method=pass", pass: true}, word)
 		}
 		return err
 	})
@@ -302,6 +308,8 @@ type opening struct {
 	subject cloud.Key
 	how     string
 	by      *Actor // of the helpdesk; nil: the user
+	self    bool   // by password and second factor, and nobody of the helpdesk
+	pass    bool   // by a pass
 	word    []byte // stands for the password that was proven; empty: none was
 }
 
@@ -346,6 +354,9 @@ func (e *Engine) opened(tx Tx, o opening, word secret.Bytes) (made Activation, e
 	if err != nil {
 		return made, err
 	}
+	if o.self && !s.Activate {
+		return made, selfActivates()
+	}
 	u, d, err := e.invited(tx, found.ID, s.Enrol || o.by != nil)
 	if err != nil {
 		return made, err
@@ -364,7 +375,7 @@ func (e *Engine) opened(tx Tx, o opening, word secret.Bytes) (made Activation, e
 	if d.Until.Before(made.Until) { // or its code would end before the time that is told
 		d.Until = made.Until
 	}
-	a.Activation = &activation{Device: d.ID, MAC: e.activationMAC(u.ID, d.ID, string(word.Reveal())), Until: made.Until, Word: o.word}
+	a.Activation = &activation{Device: d.ID, MAC: e.activationMAC(u.ID, d.ID, string(word.Reveal())), Until: made.Until, Word: o.word, Pass: o.pass}
 	if err := setAside(u, a); err != nil {
 		return made, err
 	}

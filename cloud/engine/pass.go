@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math/big"
+	"slices"
 	"time"
 
 	"mfabridge/cloud"
@@ -120,21 +121,35 @@ func roomFor(passes []pass, now time.Time) ([]pass, error) {
 	return kept, nil
 }
 
-// RevokePass ends a pass. NotFound: there is none of that id that is valid.
+// RevokePass ends a pass, and what somebody may have begun with one: the code to
+// activate an authenticator with, and tokens of the owner. One that was used up a
+// moment ago is revoked for that. NotFound: there is none of that id that is valid.
 func (e *Engine) RevokePass(ctx context.Context, by Actor, id cloud.UserID, passID string) error {
 	return e.change(ctx, by, id, "user.pass-revoke", "pass="+clean(passID, 32), func(u *User) error {
 		a, err := readAside(u)
 		if err != nil {
 			return err
 		}
-		for i := range a.Passes {
-			if a.Passes[i].ID == passID && a.Passes[i].state(e.now()) == "valid" {
-				a.Passes[i].Revoked = true
-				return setAside(u, a)
+		now := e.now()
+		i := slices.IndexFunc(a.Passes, func(p pass) bool { return p.ID == passID && p.revocable(now) })
+		if i < 0 {
+			return refuse(cloud.NotFound, "the user has no valid pass of that id")
+		}
+		a.Passes[i].Revoked = true
+		if !a.Passes[i].Used.IsZero() {
+			a.SignedOut = now.UTC()
+			if a.Activation != nil && a.Activation.Pass {
+				a.Activation = nil
 			}
 		}
-		return refuse(cloud.NotFound, "the user has no valid pass of that id")
+		return setAside(u, a)
 	})
+}
+
+// revocable tells whether a pass is good, or what it was good for may still be.
+func (p *pass) revocable(now time.Time) bool {
+	state := p.state(now)
+	return state == "valid" || state == "used" && now.Before(p.Used.Add(activationLife))
 }
 
 // CheckPass verifies a user by a temporary access pass: for those who call
