@@ -14,9 +14,12 @@ import (
 )
 
 // withDevice is the action of a command that asks the engine as an
-// authenticator.
-func (p *program) withDevice(do func(*cli.Context, *device.Client, *device.Device) error) cli.ActionFunc {
+// authenticator. Its arguments are looked at first.
+func (p *program) withDevice(do func(*cli.Context, *device.Client, *device.Device) error, names ...string) cli.ActionFunc {
 	return func(c *cli.Context) (err error) {
+		if _, err := args(c, names...); err != nil {
+			return err
+		}
 		d, err := openDevice(c.String("device"))
 		if err != nil {
 			return err
@@ -33,9 +36,6 @@ func (p *program) withDevice(do func(*cli.Context, *device.Client, *device.Devic
 // listing is withDevice for one that lists, as text or JSON.
 func (p *program) listing(list func(*cli.Context, *device.Client, *device.Device, bool) error) cli.ActionFunc {
 	return func(c *cli.Context) error {
-		if _, err := args(c); err != nil {
-			return err
-		}
 		asJSON, err := format(c)
 		if err != nil {
 			return err
@@ -56,9 +56,6 @@ func pinRefused(state string, left int) error {
 }
 
 func (p *program) authenticatorPIN(c *cli.Context) error {
-	if _, err := args(c); err != nil {
-		return err
-	}
 	return p.withDevice(func(c *cli.Context, client *device.Client, d *device.Device) error {
 		old, err := p.wordIf(c.Context, c.String("old"))
 		if err != nil {
@@ -131,10 +128,7 @@ func (p *program) listOwnDevices(c *cli.Context, client *device.Client, d *devic
 }
 
 func (p *program) renameOwnDevice(c *cli.Context, client *device.Client, d *device.Device) error {
-	given, err := args(c, "ID", "NAME")
-	if err != nil {
-		return err
-	}
+	given := c.Args().Slice()
 	if err := client.Rename(c.Context, d, given[0], given[1]); err != nil {
 		return err
 	}
@@ -143,10 +137,7 @@ func (p *program) renameOwnDevice(c *cli.Context, client *device.Client, d *devi
 }
 
 func (p *program) removeOwnDevice(c *cli.Context, client *device.Client, d *device.Device) error {
-	given, err := args(c, "ID")
-	if err != nil {
-		return err
-	}
+	given := c.Args().Slice()
 	if err := client.Remove(c.Context, d, given[0], c.Bool("lost")); err != nil {
 		return err
 	}
@@ -193,10 +184,7 @@ func (p *program) listApprovals(c *cli.Context, client *device.Client, d *device
 }
 
 func (p *program) reportApproval(c *cli.Context, client *device.Client, d *device.Device) error {
-	given, err := args(c, "ID")
-	if err != nil {
-		return err
-	}
+	given := c.Args().Slice()
 	got, err := client.Report(c.Context, d, cloud.ChallengeID(given[0]))
 	if err != nil {
 		return err

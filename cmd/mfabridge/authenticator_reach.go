@@ -33,9 +33,6 @@ type reached struct {
 }
 
 func (p *program) testDevice(c *cli.Context, client *device.Client, d *device.Device) error {
-	if _, err := args(c); err != nil {
-		return err
-	}
 	asJSON, err := format(c)
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 	"time"
@@ -76,11 +77,11 @@ func (p *program) authenticatorCommand() *cli.Command {
 					&cli.DurationFlag{Name: "wait", EnvVars: env("wait"), Value: testPatience, Usage: "wait at most this `TIME` for it to arrive"}),
 				Action: p.withDevice(p.testDevice)},
 			{Name: "devices", Usage: "list the authenticators of this user", Flags: append(one, formatFlag()), Action: p.listing(p.listOwnDevices)},
-			{Name: "rename", Usage: "call an authenticator of this user something else", ArgsUsage: "ID NAME", Flags: one, Action: p.withDevice(p.renameOwnDevice)},
+			{Name: "rename", Usage: "call an authenticator of this user something else", ArgsUsage: "ID NAME", Flags: one, Action: p.withDevice(p.renameOwnDevice, "ID", "NAME")},
 			{Name: "remove", Usage: "remove an authenticator of this user: it approves nothing more, and its codes end", ArgsUsage: "ID", Flags: append(one,
-				&cli.BoolFlag{Name: "lost", EnvVars: env("lost"), Usage: "it was lost: also if it is the last one"}), Action: p.withDevice(p.removeOwnDevice)},
+				&cli.BoolFlag{Name: "lost", EnvVars: env("lost"), Usage: "it was lost: also if it is the last one"}), Action: p.withDevice(p.removeOwnDevice, "ID")},
 			{Name: "approvals", Usage: "list the last sign-ins that this user has answered", Flags: append(one, formatFlag()), Action: p.listing(p.listApprovals)},
-			{Name: "report", Usage: "say of a sign-in that was answered that it was somebody else's", ArgsUsage: "ID", Flags: one, Action: p.withDevice(p.reportApproval)},
+			{Name: "report", Usage: "say of a sign-in that was answered that it was somebody else's", ArgsUsage: "ID", Flags: one, Action: p.withDevice(p.reportApproval, "ID")},
 		},
 	}
 	for _, sub := range command.Subcommands {
@@ -291,8 +292,11 @@ func (p *program) word(ctx context.Context, prompt, ref string) (secret.Bytes, e
 
 func openDevice(path string) (*device.Device, error) {
 	content, err := secret.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, hint.New("there is no authenticator "+path, "mfabridge authenticator activate makes one; --device names another file")
+	}
 	if err != nil {
-		return nil, hint.Wrap(fmt.Errorf("authenticator: %w", err), hint.Of(err)+"; mfabridge authenticator activate makes one")
+		return nil, hint.Default(fmt.Errorf("authenticator: %w", err), "name the file that mfabridge authenticator activate made")
 	}
 	defer content.Wipe()
 	d, err := device.Parse(content)

@@ -187,7 +187,7 @@ func (p *program) restoreFile(ctx context.Context, t place, from string, ids []a
 		return r, err
 	}
 	if err := sqlite.Intact(ctx, temp); err != nil {
-		return r, fmt.Errorf("backup %s: %w", from, err)
+		return r, hint.New(fmt.Sprintf("the backup %s cannot be used: %s", from, strings.ReplaceAll(err.Error(), temp, "it")), "name a file of: mfabridge engine backup")
 	}
 	s, err := sqlite.Open(ctx, temp, sqlite.Options{})
 	if err != nil {
@@ -232,6 +232,9 @@ func copyBackup(to io.Writer, from string, ids []age.Identity) error {
 		return hint.Wrap(fmt.Errorf("the backup cannot be read: %w", err), "name a file of: mfabridge engine backup")
 	}
 	defer f.Close()
+	if info, err := f.Stat(); err == nil && info.IsDir() {
+		return hint.New("the backup "+from+" is a folder", "name a file of: mfabridge engine backup")
+	}
 	in := bufio.NewReader(f)
 	var plain io.Reader = in
 	if magic, _ := in.Peek(len(ageMagic)); string(magic) == ageMagic {

@@ -43,6 +43,9 @@ func (p *program) importUsers(c *cli.Context) (err error) {
 		return hint.Wrap(fmt.Errorf("the file cannot be read: %w", err), "name a CSV file")
 	}
 	defer func() { err = errors.Join(err, in.Close()) }()
+	if info, err := in.Stat(); err == nil && info.IsDir() {
+		return hint.New(name+" is a folder", "name a CSV file")
+	}
 	file, err := openImport(in)
 	if err != nil {
 		return hint.Wrap(fmt.Errorf("%s:%w", name, err), "the first line must name the columns: mfabridge engine user import --help")

@@ -8,7 +8,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"text/tabwriter"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -16,9 +15,6 @@ import (
 	"mfabridge/internal/hint"
 	"mfabridge/migrate"
 )
-
-// table lines columns up, which tabs divide.
-func table(w io.Writer) *tabwriter.Writer { return tabwriter.NewWriter(w, 0, 0, 2, ' ', 0) }
 
 // stamp is a moment in what people read.
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
