@@ -83,14 +83,14 @@ type Directory interface {
 	Write(ctx context.Context, changes []Change) []Result
 }
 
-// Locker is what a [Directory] has besides if it can keep two runs of apply
-// apart. Lock returns at once: with a kind Locked error naming the holder if
+// Locker is an optional interface of a [Directory] that can keep two runs of
+// apply apart. Lock returns at once: with a kind Locked error naming the holder if
 // another run has it. The lock ends with unlock or with its process.
 type Locker interface {
 	Lock(ctx context.Context, holder string) (unlock func() error, err error)
 }
 
-// GroupReader is what a [DirectoryReader] has besides if it knows groups.
+// GroupReader is an optional interface of a [DirectoryReader] that knows groups.
 type GroupReader interface {
 	// Members yields the users of a group, direct members and those of groups
 	// within it, each once, in no promised order. group is the target's id of
@@ -99,16 +99,16 @@ type GroupReader interface {
 	Members(ctx context.Context, group string) iter.Seq2[UserID, error]
 }
 
-// Restorer is what a [DirectoryReader] has besides if a user who was deleted can
-// come back for a while, with all methods that they had.
+// Restorer is an optional interface of a [DirectoryReader] whose deleted users
+// can be restored for a while, with all methods that they had.
 type Restorer interface {
 	// Restorable tells for each id whether the user was deleted and can still be
 	// restored, in the order asked. Errors are *[Error].
 	Restorable(ctx context.Context, ids []UserID) ([]bool, error)
 }
 
-// Preflighter is what a [DirectoryReader] has besides if it can tell before a
-// plan whether it would take one.
+// Preflighter is an optional interface of a [DirectoryReader] that can tell,
+// before a plan is made, whether it would take one.
 type Preflighter interface {
 	// Preflight looks at permissions, policy and clock, and changes nothing.
 	Preflight(ctx context.Context) ([]Check, error)
@@ -124,9 +124,9 @@ const (
 	CheckUnknown CheckResult = "unknown" // the target does not let us look
 )
 
-// CheckEligible is the name of the check whether those count as administrators
-// who may take a role on for a while. Whatever does not pass leaves them among
-// the ordinary users.
+// CheckEligible is the name of one check: whether people who may take an
+// administrative role on for a while can be seen, and so count as
+// administrators. Unless it passes, they count as ordinary users.
 const CheckEligible = "roles.eligible"
 
 // Check is one thing that was looked at before a plan.

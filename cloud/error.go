@@ -51,14 +51,14 @@ func (k Kind) String() string {
 const (
 	NoInvitation Reason = "no_invitation" // nobody has invited the user to activate an authenticator, or that is over
 	HelpdeskOnly Reason = "helpdesk_only" // people do not activate authenticators by themselves
-	DeviceLimit  Reason = "device_limit"  // the user has all authenticators that the settings allow
-	MethodLimit  Reason = "method_limit"  // the user has all OATH methods and apps that there can be
+	DeviceLimit  Reason = "device_limit"  // the user has as many authenticators as the settings allow
+	MethodLimit  Reason = "method_limit"  // the user has as many OATH methods and apps as a user can have
 	LastMethod   Reason = "last_method"   // nothing else verifies the user
 	WeakPIN      Reason = "weak_pin"      // too short, too long, or guessed first
 	Ended        Reason = "ended"         // the sign-in that this belongs to has had its verdict, or its time
-	NotActive    Reason = "not_active"    // the authenticator that asks is none, or none any more
+	NotActive    Reason = "not_active"    // the authenticator that asks does not exist, or was removed
 	WrongClock   Reason = "wrong_clock"   // what an authenticator signed is too old, or lies ahead
-	MailedBefore Reason = "mailed_before" // a moment ago
+	MailedBefore Reason = "mailed_before" // the user was sent such a mail a moment ago
 )
 
 // Error is the one error type of the contracts in this package. Message is a

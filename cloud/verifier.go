@@ -184,31 +184,31 @@ type Case struct {
 	Apart bool
 }
 
-// Settler is what a [Verifier] has besides if logins are cheaper by the dozen.
+// Settler is an optional interface of a [Verifier] that can take many logins
+// together for less than one by one.
 type Settler interface {
 	// Settle does for each case what Begin or Answer does, with all that they
-	// promise, and returns when all of it is durable. It waits for the store
-	// alone. The cases are one another's equals: none counts as made before
-	// another, and an error is that of its case only.
+	// promise, and returns when all of it is durable. It waits for the store and
+	// for nobody else. The cases have no order among themselves, and each has an
+	// error of its own.
 	Settle(ctx context.Context, cases []Case)
 }
 
-// CodeMatcher is what a [Verifier] has besides if it can tell whether a code is
-// right without using it up: where password and code come in one field, it has
-// to be known where one ends before the password is tried anywhere.
+// CodeMatcher is an optional interface of a [Verifier] that can tell whether a
+// code is right without using it up. Where password and code come in one field,
+// the caller has to find out where the password ends before it tries it anywhere.
 type CodeMatcher interface {
 	// MatchCode tells whether code is one that a generator of the subject takes
-	// now or has taken within RepeatWindow, or the code that was sent last: a
-	// code that was used up is still none of a password's letters. It changes
-	// nothing but the limits on failures, which it obeys: beyond them nothing
-	// matches. An unknown subject matches nothing. Errors as [Verifier].
+	// now or has taken within RepeatWindow, or the code that was sent last: also
+	// a code that was used up is no part of the password. It changes nothing but
+	// the counts of failures, and obeys their limits: beyond them nothing matches. An unknown subject matches nothing. Errors as [Verifier].
 	MatchCode(ctx context.Context, subject Key, code secret.Bytes, client Client) (bool, error)
 }
 
-// Noticeboard is what a [Verifier] has besides if its callers can leave each
-// other notes: what one node has learned need not be learned again by the next
-// one, at a price that somebody else pays. A notice is a hint. It may be lost,
-// and no verdict rests on it alone.
+// Noticeboard is an optional interface of a [Verifier] whose callers can leave
+// each other notes, so that what one node has found out (a password that is
+// wrong, say) is not tried again by the next one. A note is a hint. It may be
+// lost, and no verdict rests on it alone.
 type Noticeboard interface {
 	// Note puts key, of at most MaxIdempotencyKey bytes, up for a time of at
 	// most RepeatWindow twice. Errors as [Verifier].
