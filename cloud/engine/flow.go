@@ -24,22 +24,30 @@ type Step string
 
 // Steps of a flow.
 const (
-	AtBegun     Step = "begun"      // a name was given
-	AtPassword  Step = "password"   // the password is asked for
-	AtCode      Step = "code"       // a first factor's code was sent
-	AtSecond    Step = "second"     // the first factor is proven, a second one is needed
-	AtSent      Step = "sent"       // and its code was sent
-	AtEnrol     Step = "enrol"      // there is none: it is to be registered
-	AtEnrolling Step = "enrolling"  // and a code was sent to the new number or address
-	AtKnown     Step = "known"      // and the address is proven already
-	AtSignUp    Step = "signup"     // somebody wants an account
-	AtSignCode  Step = "signup-c"   // and a code was sent to the address
-	AtProven    Step = "signup-p"   // the address is proven, something is missing
+	// Of a sign-in.
+	AtBegun    Step = "begun"    // a name was given
+	AtPassword Step = "password" // the password is asked for
+	AtCode     Step = "code"     // a code was sent that is the first factor
+	AtSecond   Step = "second"   // the first factor is proven, a second one is needed
+	AtSent     Step = "sent"     // a code was sent that is the second factor
+
+	// Of a sign-in whose user has no second factor and has to register one.
+	AtEnrol     Step = "enrol"     // a number or an address is asked for
+	AtEnrolling Step = "enrolling" // a code was sent to it
+	AtKnown     Step = "known"     // it is the address that this flow has proven before: no code is needed
+
+	// Of a sign-up.
+	AtSignUp   Step = "signup"   // somebody wants an account
+	AtSignCode Step = "signup-c" // a code was sent to the address
+	AtProven   Step = "signup-p" // the address is proven; the password or an attribute is missing
+
+	// Of a reset of the password.
 	AtReset     Step = "reset"      // somebody forgot the password
-	AtResetCode Step = "reset-code" // and a code was sent to the address
+	AtResetCode Step = "reset-code" // a code was sent to the address
 	AtNewWord   Step = "reset-word" // the code was right: a new password is asked for
-	AtResetDone Step = "reset-done" // it was set
-	AtReady     Step = "ready"      // only tokens are missing
+	AtResetDone Step = "reset-done" // the new password is set
+
+	AtReady Step = "ready" // all is proven: only tokens are missing
 )
 
 // How long a flow and its tokens live.
@@ -52,14 +60,14 @@ const (
 const MaxFlowToken = 8 << 10
 
 // Flow is how far somebody has come, as it travels sealed in a continuation
-// token. The store knows of each flow how often it went on for good: a token
-// from before is worth nothing.
+// token. Some steps cannot be taken back; the store counts those of each flow
+// (Turn), so that a token from before the last of them is refused.
 type Flow struct {
 	ID        string            `json:"i"`
 	App       string            `json:"a"`           // client id
 	Since     int64             `json:"r"`           // see NativeApp.since
 	Step      Step              `json:"s"`           //
-	Turn      int               `json:"t,omitempty"` // how often it went on for good
+	Turn      int               `json:"t,omitempty"` // how many steps it took that cannot be taken back
 	Name      string            `json:"n,omitempty"` // as it was typed
 	User      cloud.UserID      `json:"u,omitempty"` // empty: nobody, and nobody is to learn that
 	Offer     Offer             `json:"o,omitzero"`
@@ -85,8 +93,8 @@ type Offer struct {
 	Enrol    bool `json:"r,omitempty"` // and have one registered
 }
 
-// second tells whether two factors are proven.
-func second(ways []string) bool {
+// isTwoFactors tells whether two factors are proven.
+func isTwoFactors(ways []string) bool {
 	first := slices.Contains(ways, WayPassword) || slices.Contains(ways, WayReset)
 	return first && slices.Contains(ways, WayEmail) || slices.Contains(ways, WaySMS) && len(ways) > 1
 }
@@ -162,12 +170,12 @@ func (e *Engine) openFor(purpose, token string, into any) bool {
 // purposeFlow is what continuation tokens are sealed for.
 const purposeFlow = "continuation"
 
-// hiddenRoom is more than the fields of a flow take up that tell whether there
-// is such a user.
+// hiddenRoom is more bytes than those fields of a flow take up together that are
+// filled for a user and empty for nobody.
 const hiddenRoom = 192
 
-// SealFlow is the continuation token of a flow. It is as long for nobody as for
-// somebody: the length would tell who there is.
+// SealFlow makes the continuation token of a flow. Its length is the same
+// whether there is such a user or not, and so does not tell.
 func (e *Engine) SealFlow(f Flow) (string, error) {
 	text, err := json.Marshal(f)
 	if err != nil {
@@ -198,8 +206,8 @@ func (e *Engine) OpenFlow(token string) (f Flow, err error) {
 	return f, nil
 }
 
-// flowState is what the store knows of a flow; nothing as long as it did not go
-// on for good and no code of its own was sent.
+// flowState is what the store knows of a flow. There is none until the flow took
+// a step that cannot be taken back, or a code of its own was sent.
 type flowState struct {
 	Turn int  `json:"turn,omitempty"`
 	Over bool `json:"over,omitempty"`
@@ -238,8 +246,8 @@ func putFlow(tx Tx, f *Flow, st flowState) error {
 	return tx.PutSlip(&Slip{ID: slipFlow + f.ID, User: f.User, Data: data, Until: f.Begun.Add(flowWhole)})
 }
 
-// goesOn moves a flow to a step for good: every token from before is worth
-// nothing.
+// goesOn moves a flow to a step that cannot be taken back: every token from
+// before is refused.
 func (e *Engine) goesOn(tx Tx, f *Flow, step Step) error {
 	f.Turn++
 	f.Challenge = ""

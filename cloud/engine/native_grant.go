@@ -85,7 +85,7 @@ func (e *Engine) epoch(u *User, ways []string) ([]byte, error) {
 // grant ends a flow with what its tokens will say.
 func (e *Engine) grant(tx Tx, app *NativeApp, u *User, f *Flow, wish Wish, client NativeClient) (*Granted, error) {
 	now := e.now().UTC()
-	g := &Granted{ID: rand.Text(), User: u.ID, UPN: u.UPN, Name: u.DisplayName, Mail: e.confirmedMail(u), Ways: f.Ways, Second: second(f.Ways), At: now, Scopes: wish.Scopes}
+	g := &Granted{ID: rand.Text(), User: u.ID, UPN: u.UPN, Name: u.DisplayName, Mail: e.confirmedMail(u), Ways: f.Ways, Second: isTwoFactors(f.Ways), At: now, Scopes: wish.Scopes}
 	if wish.Offline {
 		epoch, err := e.epoch(u, f.Ways)
 		if err != nil {
@@ -197,7 +197,7 @@ func (r *refreshing) run(scopes []string) (g *Granted, why, err error) {
 		}
 	}
 	g = &Granted{ID: r.t.Grant, User: r.user.ID, UPN: r.user.UPN, Name: r.user.DisplayName, Mail: r.e.confirmedMail(r.user), Ways: r.st.Ways,
-		Second: second(r.st.Ways), At: r.st.At, Scopes: scopes}
+		Second: isTwoFactors(r.st.Ways), At: r.st.At, Scopes: scopes}
 	g.Refresh, err = r.e.sealFor(purposeRefresh, refreshToken{Grant: r.t.Grant, App: r.app.ID, N: r.st.N})
 	if err == nil {
 		err = r.record("native.refreshed", "")
@@ -258,8 +258,8 @@ func (r *refreshing) mayGoOn() (why, err error) {
 // both tells whether the sign-in was proven by two factors that still are two:
 // mail beside a password is none once mail resets passwords.
 func (r *refreshing) both(may Allowed) (bool, error) {
-	if !second(r.st.Ways) || slices.Contains(r.st.Ways, WaySMS) {
-		return second(r.st.Ways), nil
+	if !isTwoFactors(r.st.Ways) || slices.Contains(r.st.Ways, WaySMS) {
+		return isTwoFactors(r.st.Ways), nil
 	}
 	return r.e.mailCounts(r.tx, may, &Flow{Ways: []string{WayPassword}})
 }

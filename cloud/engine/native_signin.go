@@ -364,7 +364,7 @@ func (s *settling) decide(e *Engine) (Outcome, error) {
 			return Outcome{}, err
 		}
 		return Outcome{Kind: OutBlocked}, s.record(e, "native.blocked", told)
-	case v.Grant == GrantMFA && !second(s.f.Ways):
+	case v.Grant == GrantMFA && !isTwoFactors(s.f.Ways):
 		out, err := s.more(e)
 		if err != nil {
 			return out, err
