@@ -371,6 +371,11 @@ func TestStatusServerIsSilentWhileTheEngineIsAway(t *testing.T) {
 		if got := r.engine.calls()[0]; got != 5 { // the login and four probes
 			t.Errorf("Begin was called %d times", got)
 		}
+		for _, key := range r.engine.keys[1:] {
+			if key == "" {
+				t.Error("an engine elsewhere may not be asked again where its answer was lost")
+			}
+		}
 		want(t, r.login(ask{user: "ada", password: "123456", id: 2}), radius.AccessAccept)
 	})
 }

@@ -133,9 +133,10 @@ func (s *Server) fell(c *client, fault any) {
 }
 
 // engineThere tells whether the engine can be asked. It asks for somebody who
-// cannot exist: an engine that says so has looked.
+// cannot exist: an engine that says so has looked. With a key that may be asked
+// twice, where a connection has just been closed.
 func (s *Server) engineThere(ctx context.Context) error {
-	nobody := cloud.Request{Subject: cloud.Key{Kind: cloud.ByID, Value: "nobody"}, Tries: 1}
+	nobody := cloud.Request{Subject: cloud.Key{Kind: cloud.ByID, Value: "nobody"}, Tries: 1, Key: "nobody"}
 	if _, err := s.logins.verifier.Begin(ctx, nobody); err != nil && cloud.KindOf(err) != cloud.NotFound {
 		return err
 	}
