@@ -26,6 +26,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"io"
 	"io/fs"
 	"net/http"
 	"path"
@@ -83,6 +84,10 @@ func New() (*Face, error) {
 	if err != nil {
 		return nil, err
 	}
+	zip, err := gzip.NewWriterLevel(io.Discard, gzip.BestCompression)
+	if err != nil {
+		return nil, err
+	}
 	f := &Face{files: map[string]file{}}
 	sum, kept, page, words := sha256.New(), []string{}, []byte(nil), []byte("const words = {\n")
 	for _, entry := range entries {
@@ -105,18 +110,18 @@ func New() (*Face, error) {
 			kept = append(kept, name)
 		}
 		words = append(words, dictionary(name, body)...)
-		if f.files[name], err = newFile(kind, body); err != nil {
+		if f.files[name], err = newFile(zip, kind, body); err != nil {
 			return nil, err
 		}
 	}
-	if f.page, err = newFile(types[".html"], bytes.Replace(page, []byte(modules), []byte(preloads(kept)), 1)); err != nil {
+	if f.page, err = newFile(zip, types[".html"], bytes.Replace(page, []byte(modules), []byte(preloads(kept)), 1)); err != nil {
 		return nil, err
 	}
 	head, err := json.Marshal(map[string]any{"version": encode(sum.Sum(nil)), "files": kept})
 	if err != nil {
 		return nil, err
 	}
-	f.files[workerFile], err = newFile(types[".js"], slices.Concat([]byte("const kept = "), head, []byte(";\n"), words, []byte("};\n"), f.files[workerFile].body))
+	f.files[workerFile], err = newFile(zip, types[".js"], slices.Concat([]byte("const kept = "), head, []byte(";\n"), words, []byte("};\n"), f.files[workerFile].body))
 	return f, err
 }
 
@@ -144,18 +149,17 @@ func preloads(names []string) string {
 	return strings.TrimSuffix(text.String(), "\n")
 }
 
-func newFile(kind string, body []byte) (file, error) {
+// newFile makes a file ready. The writer is used for one after the other: each
+// takes most of a mebibyte.
+func newFile(zip *gzip.Writer, kind string, body []byte) (file, error) {
 	sum := sha256.Sum256(body)
 	f := file{kind: kind, tag: encode(sum[:]), body: body}
 	var packed bytes.Buffer
-	to, err := gzip.NewWriterLevel(&packed, gzip.BestCompression)
-	if err != nil {
+	zip.Reset(&packed)
+	if _, err := zip.Write(body); err != nil {
 		return f, err
 	}
-	if _, err := to.Write(body); err != nil {
-		return f, err
-	}
-	if err := to.Close(); err != nil {
+	if err := zip.Close(); err != nil {
 		return f, err
 	}
 	if packed.Len() < len(body) {

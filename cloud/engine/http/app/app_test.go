@@ -5,8 +5,11 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"testing"
+
+	"mfabridge/cloud/engine/http/app"
 )
 
 // What is sent with the page, and what is not there.
@@ -87,5 +90,20 @@ func TestFiles(t *testing.T) {
 	}
 	if w := ask("/authenticator/"); w.Code != http.StatusPermanentRedirect || w.Header().Get("Location") != "../authenticator" {
 		t.Errorf("with a slash behind it: %d %v", w.Code, w.Header())
+	}
+}
+
+// Every process that holds an engine makes the page ready when it starts, whether
+// anybody opens it or not: that leaves little behind to be collected. It is not
+// parallel, so nobody else is at work meanwhile.
+func TestThePageIsMadeReadyWithLittle(t *testing.T) {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	if _, err := app.New(); err != nil {
+		t.Fatal(err)
+	}
+	runtime.ReadMemStats(&after)
+	if used := (after.TotalAlloc - before.TotalAlloc) >> 20; used > 4 {
+		t.Errorf("%d MiB were asked for", used)
 	}
 }
