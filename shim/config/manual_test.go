@@ -96,3 +96,44 @@ func TestExamplesOfTheManuals(t *testing.T) {
 		t.Errorf("only %d examples", count)
 	}
 }
+
+// What the recipes say in a line of text, a key with its value or an attribute to
+// reply with, is known too.
+func TestWordsOfTheRecipes(t *testing.T) {
+	recipes, err := filepath.Glob("../../docs/clients/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "a.secret"), []byte("a synthetic secret for tests\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	// Where a recipe leaves a group out there is one; what is of a primary, or of
+	// RadSec, has examples of its own.
+	spelt := strings.NewReplacer(`"CN=VPN,…"`, `"CN=VPN,DC=corp,DC=example"`, "{…:", `{"CN=VPN,DC=corp,DC=example":`)
+	elsewhere := regexp.MustCompile(`^(type|certificates|names_tunnel_user):`)
+	attribute := regexp.MustCompile(`^[A-Z]\w+(-\w+)+$`)
+	count := 0
+	for _, path := range recipes {
+		recipe, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, span := range regexp.MustCompile("`([a-z_]+: [^`]+|[A-Z][\\w-]+-\\w+)`").FindAllSubmatch(recipe, -1) {
+			said := string(span[1])
+			line := "      " + spelt.Replace(said) + "\n"
+			if attribute.MatchString(said) {
+				line = "      reply: {static: {" + said + ": 1}}\n"
+			} else if elsewhere.MatchString(said) {
+				continue
+			}
+			count++
+			if _, _, err := config.Parse([]byte(completed(aClient+line)), "shim.yaml", dir); err != nil {
+				t.Errorf("%s: %s: %v", path, said, err)
+			}
+		}
+	}
+	if count < 18 {
+		t.Errorf("only %d words", count)
+	}
+}
