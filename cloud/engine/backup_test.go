@@ -117,7 +117,8 @@ func TestRestoreAcceptsNoOldCode(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Instance != h.Instance() || r.Backup.Time.IsZero() || !r.Fenced.Equal(h.Now()) {
+	if r.Instance != h.Instance() || r.Backup.Time.IsZero() || r.Backup.Instance != h.Instance() || r.Backup.Audit == 0 ||
+		!r.Fenced.Equal(h.Now()) || !r.Proven.After(h.Now()) || !r.Unproven.After(r.Proven) {
 		t.Errorf("%+v", r)
 	}
 	e, err := engine.Open(t.Context(), conf)
@@ -243,6 +244,40 @@ func TestRestoreKnowsOfNoNewGenerator(t *testing.T) {
 	h.Advance(11 * time.Minute)
 	if state, reason := login(t, h, id, codeAt(t, h.Now())); state != cloud.Approved {
 		t.Errorf("a new code: %s", reason)
+	}
+}
+
+// Whoever is told that somebody has written into the audit can still take a
+// backup: as a proof, and because people go on to log in. It holds what was done.
+func TestBackupOfAFlawedAudit(t *testing.T) {
+	for name, c := range map[string]struct{ by, want string }{
+		"altered":        {"UPDATE audit SET subject = 'x' WHERE seq = 3", "was altered"},
+		"the end gone":   {"DELETE FROM audit WHERE seq >= 5", "the end is missing"},
+		"a forged floor": {`INSERT INTO meta (name, value) VALUES ('audit-removed', CAST('{"seq":3}' AS BLOB))`, ""},
+	} {
+		h := audited(t)
+		byHand(t, h.path, c.by)
+		path := backedUp(t, h)
+		if all := h.entriesOf(t, "engine.backup"); len(all) != 1 {
+			t.Errorf("%s: %d backups in the audit", name, len(all))
+		}
+		conf, s := onStore(t, h, path)
+		if _, err := engine.Restore(t.Context(), conf, operator); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		e, err := engine.Open(t.Context(), conf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.Engine, h.store = e, s
+		r, err := h.VerifyAudit(t.Context())
+		if c.want == "" {
+			if err == nil || !strings.Contains(err.Error(), "not signed by this store") {
+				t.Errorf("%s: %+v, %v", name, r, err)
+			}
+		} else if err != nil || len(r.Flaws) != 1 || !strings.Contains(r.Flaws[0].What, c.want) {
+			t.Errorf("%s: %+v, %v", name, r, err)
+		}
 	}
 }
 
