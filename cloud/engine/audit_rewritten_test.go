@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"slices"
@@ -47,6 +48,9 @@ func TestRewrittenExport(t *testing.T) {
 	for i := 2; i < len(rewritten); i++ {
 		rewritten[i].Chain(rewritten[i].Number, rewritten[i-1].Link)
 	}
+	relinked := slices.Clone(whole)
+	relinked[2].Subject = "somebody else"
+	relinked[2].Chain(3, relinked[1].Link) // and those behind it are as they were
 	altered := slices.Clone(whole)
 	altered[0].Actor = "somebody else"
 	unlinked := make([]engine.Entry, 150)
@@ -61,6 +65,7 @@ func TestRewrittenExport(t *testing.T) {
 		flaws   int // with those that are not listed
 	}{
 		"rewritten":        {auditor(), rewritten, 5, `is a checkpoint that signed another entry 4 of node "local" than is there`, 1},
+		"one of them":      {auditor(), relinked, 4, "was altered, or its link was", 1},
 		"the first one":    {auditor(), altered, 1, "was altered, or its link was", 1},
 		"no links":         {auditor(), unlinked, 1, "has no link to the entry before it", 150},
 		"an empty key":     {engine.NewAuditor(nil), slices.Clone(whole), 5, "is a checkpoint whose signature does not hold", 1},
@@ -197,6 +202,20 @@ func TestErasedEntriesAreCounted(t *testing.T) {
 	}
 	if r := verified(t, h); len(r.Flaws) != 1 || r.Flaws[0].What != "2 entries say that they were erased as "+done.Pseudonym+", and the erasure says 1" {
 		t.Errorf("blanked by hand: %+v", r.Flaws)
+	}
+}
+
+// Two entries that say the same do not look the same once they are erased: who
+// guesses what one said cannot see it by another.
+func TestErasedEntriesSayNothing(t *testing.T) {
+	one := engine.Entry{Node: "local", Action: "user.block", Subject: "ada", Detail: "until=2026"}
+	two := one
+	one.Chain(1, nil)
+	two.Chain(1, nil)
+	one.Erase("erased:1")
+	two.Erase("erased:1")
+	if bytes.Equal(one.Link[48:], two.Link[48:]) || !one.Erased() || one.Detail != "" || one.Subject != "erased:1" {
+		t.Errorf("%+v, %+v", one, two)
 	}
 }
 

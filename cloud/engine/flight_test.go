@@ -21,7 +21,7 @@ type router struct {
 }
 
 func (r *router) Send(_ context.Context, m engine.Message) error {
-	m.Code = secret.FromString(string(m.Code.Reveal())) // the engine wipes its own
+	m.Code, m.Text = secret.FromString(string(m.Code.Reveal())), secret.FromString(string(m.Text.Reveal())) // the engine wipes its own
 	r.sent = append(r.sent, m)
 	return nil
 }
@@ -118,8 +118,16 @@ func TestMessageGoesOnOnce(t *testing.T) {
 		!slices.Equal(b.Message.Legs, r.ways) || string(b.Message.Code.Reveal()) != string(r.sent[0].Code.Reveal()) {
 		t.Errorf("%+v, %t, %v", b, ok, err)
 	}
+	if m, first := b.Message, r.sent[0]; string(m.Text.Reveal()) != string(first.Text.Reveal()) || m.Text.IsZero() || m.To != first.To || m.User != id ||
+		!m.Time.Equal(first.Time) || m.Way != cloud.SMS || m.Application != first.Application {
+		t.Errorf("%+v, at first it was %+v", m, first)
+	}
 	if _, ok, err := h.Board(t.Context(), c, never); ok || err != nil {
 		t.Errorf("by another node, too: %t, %v", ok, err)
+	}
+	h.logged(t, engine.Leg{Flight: c, At: 2, Status: engine.LegTaken}, -1, false)
+	if _, ok, err := h.Board(t.Context(), c, never); ok || err != nil {
+		t.Errorf("while a receipt is waited for: %t, %v", ok, err)
 	}
 	h.logged(t, engine.Leg{Flight: c, At: 2, Status: engine.LegFailed}, -1, false)
 	h.logged(t, engine.Leg{Flight: c, At: 2, Status: engine.LegFailed}, -1, false)

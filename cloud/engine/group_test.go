@@ -54,6 +54,12 @@ func TestMembersOfNestedGroups(t *testing.T) {
 	h.within(t, staff, empty)
 	h.join(t, staff, a, b)
 	h.join(t, "OFFICE", b, c)
+	board := h.group(t, "Board") // the first of all is in the inner one
+	h.within(t, board, office)
+	h.join(t, board, c)
+	if got := h.members(t, "board"); !slices.Equal(got, []cloud.UserID{b, c}) {
+		t.Errorf("members of the board: %v", got)
+	}
 	if got := h.members(t, "staff"); !slices.Equal(got, []cloud.UserID{a, b, c}) {
 		t.Errorf("members of staff: %v", got)
 	}
@@ -159,8 +165,16 @@ func TestNamedGroupStays(t *testing.T) {
 	if direct, all := names(true), names(false); !slices.Equal(direct, []string{"inner"}) || !slices.Equal(all, []string{"inner", "outer"}) {
 		t.Errorf("in %v, and with those around %v", direct, all)
 	}
+	h.policy(t, engine.PolicySMS, engine.MethodPolicy{Enabled: true, Include: []string{outer}})
+	h.write(t, cloud.Change{User: a, Op: cloud.Add, Method: cloud.Mobile, After: cloud.TextValue("+1 4255550100")})
+	if c := h.ask(t, a, func(r *cloud.Request) { r.Method = cloud.SMS }); c.State != cloud.Pending {
+		t.Errorf("of those whom policy allows texts: %+v", c)
+	}
 	if err := h.RemoveGroup(t.Context(), operator, "inner"); err != nil {
 		t.Fatal(err)
+	}
+	if c := h.ask(t, a, func(r *cloud.Request) { r.Method = cloud.SMS }); c.State != cloud.Refused || c.Reason != cloud.NotAllowed {
+		t.Errorf("without the group: %+v", c)
 	}
 	if all := names(false); len(all) != 0 {
 		t.Errorf("in %v", all)

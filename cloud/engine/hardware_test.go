@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -116,8 +117,17 @@ func TestHardwareOfTheInventory(t *testing.T) {
 		h.is(t, "what is not there", err, cloud.NotFound)
 		h.is(t, "what is not there, assigned", h.AssignHardware(t.Context(), "desk", id, h.ada), cloud.NotFound)
 	}
-	if again := h.add(t, 1, ""); again.ID == d.ID {
+	again := h.add(t, 1, "")
+	if again.ID == d.ID {
 		t.Error("the id comes again")
+	}
+	for range 6 { // as often as a user can have methods, and once more: what was had does not count
+		if err := errors.Join(h.AssignHardware(t.Context(), "desk", again.ID, h.bob), h.UnassignHardware(t.Context(), "desk", again.ID, h.bob)); err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(h.AssignHardware(t.Context(), "desk", again.ID, h.ada), h.UnassignHardware(t.Context(), "desk", again.ID, h.ada)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if all := h.entriesOf(t, "hardware.activate"); len(all) != 2 || all[1].Actor != "desk" || all[1].Subject != string(h.ada) || all[1].Detail != "device="+d.ID+" stage=activated" {
 		t.Errorf("the audit: %+v", all)
@@ -135,6 +145,7 @@ func TestHardwareFollowsItsUser(t *testing.T) {
 	if _, err := h.ErasePerson(t.Context(), operator, h.bob); err != nil {
 		t.Fatal(err)
 	}
+	h.leavesNothing(t, "hardware-user/"+string(h.bob))
 	h.stands(t, active.ID, engine.HardwareAvailable, "")
 	h.stands(t, assigned.ID, engine.HardwareAvailable, "")
 	if err := h.AssignHardware(t.Context(), "desk", assigned.ID, h.ada); err != nil {

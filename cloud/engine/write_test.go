@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
@@ -55,6 +56,12 @@ func TestChangesAreRefusedOneByOne(t *testing.T) {
 	}
 	if all := h.entriesOf(t, "directory.write"); len(all) != 1 || all[0].Subject != string(id) || all[0].Detail != "add mobile" {
 		t.Errorf("the audit: %+v", all)
+	}
+	second := h.user(t, 7)
+	h.write(t, cloud.Change{UPN: "USER7@contoso.example", Op: cloud.Add, Method: cloud.Mobile, After: mobile.After},
+		cloud.Change{User: second, Op: cloud.Add, Method: cloud.Office, After: mobile.After}) // one user by two keys
+	if u := h.read(t, second); u.Mobile == "" || u.Office == "" {
+		t.Errorf("%+v", u)
 	}
 	h.write(t, cloud.Change{User: id, Op: cloud.Update, Method: cloud.Account, Before: profile("user1@contoso.example"), After: profile("renamed@contoso.example")})
 	h.write(t, cloud.Change{UPN: fourth, Op: cloud.Add, Method: cloud.Account, After: profile(fourth, "user1@contoso.example")}) // the name is free
@@ -168,5 +175,69 @@ func TestDeviceKeepsTheNewest(t *testing.T) {
 	})
 	if err != nil {
 		t.Error(err)
+	}
+}
+
+// A rename takes all of its names or none, and later changes of the call know the
+// user by the new one. A bypass does not outlive that somebody is disabled.
+func TestRenameInOneCall(t *testing.T) {
+	h := build(t)
+	id, other := h.user(t, 1), h.user(t, 2)
+	account := func(id cloud.UserID, edit func(*cloud.Profile)) cloud.Change {
+		before := h.read(t, id).Profile
+		after := before
+		edit(&after)
+		return cloud.Change{User: id, Op: cloud.Update, Method: cloud.Account, Before: cloud.Value{Profile: &before}, After: cloud.Value{Profile: &after}}
+	}
+	number := func(upn string, m cloud.Method) cloud.Change {
+		return cloud.Change{UPN: upn, Op: cloud.Add, Method: m, After: cloud.TextValue("+1 4255550100")}
+	}
+	r := h.Write(t.Context(), []cloud.Change{account(id, func(p *cloud.Profile) { p.UPN = "ada@contoso.example" }),
+		number("ADA@contoso.example", cloud.Mobile), number("user1@contoso.example", cloud.Office)})
+	if r[0].Outcome != cloud.Done || r[1].Outcome != cloud.Done || r[2].Outcome != cloud.Failed {
+		t.Errorf("%+v", r)
+	}
+	if u := h.read(t, id); u.UPN != "ada@contoso.example" || u.Mobile == "" || u.Office != "" {
+		t.Errorf("%+v", u)
+	}
+	taken := account(id, func(p *cloud.Profile) { p.Aliases = []string{"free", "user2@contoso.example"} })
+	if r := h.Write(t.Context(), []cloud.Change{taken})[0]; r.Outcome != cloud.Failed || cloud.KindOf(r.Err) != cloud.Conflict {
+		t.Errorf("a name of somebody else: %+v", r)
+	}
+	h.write(t, account(other, func(p *cloud.Profile) { p.Aliases = []string{"free"} }))
+
+	if err := h.AllowBypass(t.Context(), operator, id, "", h.Now().Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	h.write(t, account(id, func(p *cloud.Profile) { p.Enabled = false }))
+	h.write(t, account(id, func(p *cloud.Profile) { p.Enabled = true }))
+	if x, err := h.Exceptions(t.Context(), id); err != nil || x.Bypass != nil {
+		t.Errorf("%+v, %v", x, err)
+	}
+}
+
+// A number gives way to another one whatever hangs on it; the last method of a
+// default stays, and to sign in with a number ends with that number alone.
+func TestNumberIsReplaced(t *testing.T) {
+	h := build(t)
+	id := h.fieldworker(t, 1, "+1 4255550100")
+	change := func(op cloud.Op, m cloud.Method, before, after string) cloud.Change {
+		return cloud.Change{User: id, Op: op, Method: m, Before: cloud.TextValue(before), After: cloud.TextValue(after)}
+	}
+	h.write(t, change(cloud.Add, cloud.Office, "", "+1 4255550101"), change(cloud.Add, cloud.AlternateMobile, "", "+1 4255550102"))
+	if u := h.read(t, id); u.NumberSignIn != true {
+		t.Errorf("another number came: %+v", u)
+	}
+	h.write(t, change(cloud.Update, cloud.Mobile, "+1 4255550100", "+1 4255550103"))
+	if u := h.read(t, id); u.NumberSignIn || u.Mobile != "+1 4255550103" {
+		t.Errorf("the number went: %+v", u)
+	}
+	h.write(t, change(cloud.Remove, cloud.AlternateMobile, "+1 4255550102", ""), change(cloud.Remove, cloud.Office, "+1 4255550101", ""),
+		change(cloud.Set, cloud.DefaultMethod, "", string(cloud.SMS)), change(cloud.Update, cloud.Mobile, "+1 4255550103", "+1 4255550104"))
+	if r := h.Write(t.Context(), []cloud.Change{change(cloud.Remove, cloud.Mobile, "+1 4255550104", "")})[0]; r.Outcome != cloud.Failed {
+		t.Errorf("the number of the default went: %+v", r)
+	}
+	if u := h.read(t, id); u.Default != cloud.SMS || u.Mobile != "+1 4255550104" {
+		t.Errorf("%+v", u)
 	}
 }
