@@ -231,7 +231,7 @@ func (w *writing) change(c cloud.Change) (cloud.Result, error) {
 		return cloud.Result{}, err
 	}
 	if d.stuck {
-		return failed(cloud.Conflict, "the account of this user could not be changed before"), nil
+		return failed(cloud.Conflict, "it comes after a change of this user's account that was not made"), nil
 	}
 	result, err := d.change(w, c)
 	if err != nil {

@@ -56,8 +56,12 @@ func TestFolderOfSomebodyElse(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.Chmod(".", 0o755) })
-	for _, args := range [][]string{{"check", "f.plan"}, {"undo", "f.plan", "--show"}, {"undo", "f.plan"}, {"apply", "f.plan"}} {
-		if r := must(t, exitFailed, args...); !strings.Contains(r.err, "journal f.plan.journal cannot be used") || !strings.Contains(r.err, "hint: the folder must exist, be writable") {
+	for _, args := range [][]string{{"check", "f.plan"}, {"explain", "f.plan", "ada"}, {"undo", "f.plan", "--show"}, {"undo", "f.plan"}, {"apply", "f.plan"}} {
+		want := "hint: the folder must be writable, to read a journal too; or copy"
+		if len(args) == 2 && args[0] != "check" {
+			want = "hint: the folder must exist, be writable"
+		}
+		if r := must(t, exitFailed, args...); !strings.Contains(r.err, "journal f.plan.journal cannot be used") || !strings.Contains(r.err, want) {
 			t.Errorf("%v: %s", args, r.err)
 		}
 	}

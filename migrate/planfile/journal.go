@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/mattn/go-sqlite3"
@@ -60,25 +61,29 @@ func OpenJournal(p *Plan, path string) (*Journal, error) {
 	}
 	j := &Journal{lock: lock, path: path, now: time.Now}
 	if err := j.open(p, path); err != nil {
-		return nil, errors.Join(unusableJournal(path, err), j.Close())
+		return nil, errors.Join(unusableJournal(path, err, roomAdvice), j.Close())
 	}
 	return j, nil
 }
 
-// unusableJournal says what to do: about the folder where that is in the way,
-// for SQLite writes beside a journal even to read it; about the file where that
-// is no journal at all.
-func unusableJournal(path string, err error) error {
+// unusableJournal says what to do: what room says where the folder is in the
+// way; about the file where that is no journal at all.
+func unusableJournal(path string, err error, room string) error {
 	advice := ""
+	_, folder := errors.AsType[*fs.PathError](err)
 	switch e, ok := errors.AsType[sqlite3.Error](err); {
-	case errors.Is(err, fs.ErrPermission),
-		ok && slices.Contains([]sqlite3.ErrNo{sqlite3.ErrReadonly, sqlite3.ErrCantOpen, sqlite3.ErrFull, sqlite3.ErrIoErr, sqlite3.ErrPerm}, e.Code):
-		advice = roomAdvice
-	case ok && e.Code == sqlite3.ErrNotADB:
+	case ok && e.Code == sqlite3.ErrNotADB, errors.Is(err, syscall.EISDIR):
 		advice = foreignAdvice
+	case folder,
+		ok && slices.Contains([]sqlite3.ErrNo{sqlite3.ErrReadonly, sqlite3.ErrCantOpen, sqlite3.ErrFull, sqlite3.ErrIoErr, sqlite3.ErrPerm}, e.Code):
+		advice = room
 	}
 	return hint.Default(fmt.Errorf("journal %s cannot be used: %w", path, reason(err)), advice)
 }
+
+// readAdvice is for who only wants to read: SQLite writes beside a journal even
+// then.
+const readAdvice = "the folder must be writable, to read a journal too; or copy the plan, its journal and its key into a folder of your own"
 
 const foreignAdvice = "if this plan was applied before, put its own journal back; else move this file away"
 
@@ -91,7 +96,7 @@ func ReadJournal(p *Plan, path string) (*Journal, error) {
 	}
 	j := &Journal{}
 	if err := j.connect(p, path, `PRAGMA query_only=ON`); err != nil {
-		return nil, errors.Join(unusableJournal(path, err), j.Close())
+		return nil, errors.Join(unusableJournal(path, err, readAdvice), j.Close())
 	}
 	return j, nil
 }

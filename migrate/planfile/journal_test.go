@@ -193,6 +193,21 @@ func TestJournalOfSomebodyElse(t *testing.T) {
 	}
 }
 
+// What is wrong with the folder has advice about the folder.
+func TestJournalWithoutItsFolder(t *testing.T) {
+	path, _ := makePlan(t)
+	p := open(t, path)
+	none := filepath.Join(filepath.Dir(path), "none", "f.journal")
+	if _, err := planfile.OpenJournal(p, none); err == nil || !strings.Contains(hint.Of(err), "folder must exist") {
+		t.Errorf("no folder: %v (%s)", err, hint.Of(err))
+	}
+	journal := planfile.JournalPath(path)
+	must(t, os.Mkdir(journal, 0o700))
+	if _, err := planfile.OpenJournal(p, journal); err == nil || !strings.Contains(hint.Of(err), "move this file away") {
+		t.Errorf("a folder in its place: %v (%s)", err, hint.Of(err))
+	}
+}
+
 func TestJournalDamagedResults(t *testing.T) {
 	path, _ := makePlan(t)
 	p := open(t, path)
