@@ -115,7 +115,7 @@ func (t *task) compare(u *cloud.User) {
 		return
 	}
 	if name, changed := changedFact(t.d.Facts, u); changed {
-		t.settleOpen(0, cloud.Outdated, &cloud.Error{Kind: cloud.Stale, Message: name + " of the target's user is another than when the plan was made"})
+		t.settleOpen(0, cloud.Outdated, &cloud.Error{Kind: cloud.Stale, Message: factText(name) + " of the target's user is another than when the plan was made"})
 		return
 	}
 	for seq := range t.d.Changes {

@@ -168,7 +168,7 @@ func TestApplyStale(t *testing.T) {
 		message string
 	}{
 		{"another value", func(d *fakeDirectory) { d.users["id-user01"].Mobile = "+1 4255550199" }, 1, "neither"},
-		{"a fact", func(d *fakeDirectory) { d.users["id-user01"].Privileged = true }, 2, "privileged"},
+		{"a fact", func(d *fakeDirectory) { d.users["id-user01"].Privileged = true }, 2, "the administrative role of the target's user is another"},
 		{"gone", func(d *fakeDirectory) { delete(d.users, "id-user01") }, 2, "any more"},
 		{"created by somebody", func(d *fakeDirectory) {
 			d.users["x"] = &cloud.User{ID: "x", Profile: cloud.Profile{UPN: "user00@contoso.example", DisplayName: "Mallory"}}

@@ -31,3 +31,18 @@ func TestExplainKnowsAUsedInvitation(t *testing.T) {
 		}
 	}
 }
+
+// A user of whom every change was stale or failed was not written.
+func TestExplainSaysThatNothingWasWritten(t *testing.T) {
+	for outcome, want := range map[cloud.Outcome]string{cloud.Outdated: "run 1 made none of the changes", cloud.Failed: "run 1 made none of the changes",
+		cloud.Done: "written by run 1", cloud.Already: "written by run 1"} {
+		results := []migrate.ChangeResult{{Seq: 0, Outcome: outcome}}
+		e := migrate.Explanation{Decision: migrate.Decision{Username: "ada", Changes: make([]migrate.PlannedChange, 1)},
+			Journal: &migrate.JournalEntry{IntentRun: 1, ResultRun: 1, Results: results},
+			History: []migrate.JournalRun{{Run: 1, Phase: migrate.PhaseApply, Results: results}}}
+		var text strings.Builder
+		if err := e.Text(&text, migrate.ShowOptions{}); err != nil || !strings.Contains(text.String(), want) {
+			t.Errorf("%s: %v\n%s", outcome, err, text.String())
+		}
+	}
+}

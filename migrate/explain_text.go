@@ -3,6 +3,7 @@ package migrate
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"mfabridge/cloud"
@@ -110,6 +111,8 @@ func (e *Explanation) progress() string {
 		return fmt.Sprintf("run %d was about to write and did not come to say what came of it; run apply again", e.Journal.IntentRun)
 	case last.Phase == PhaseUndo:
 		return fmt.Sprintf("put back by run %d, but for what stands still", last.Run)
+	case !slices.ContainsFunc(e.Journal.Results, func(r ChangeResult) bool { return r.Outcome == cloud.Done || r.Outcome == cloud.Already }):
+		return fmt.Sprintf("run %d made none of the changes", e.Journal.ResultRun)
 	default:
 		return fmt.Sprintf("written by run %d", e.Journal.ResultRun)
 	}

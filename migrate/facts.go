@@ -29,3 +29,20 @@ func FactsOf(u *cloud.User) []Fact {
 		{Name: "forbidden", Value: strings.Join(forbidden, ",")},
 	}
 }
+
+// factText is what people call a fact.
+func factText(name string) string {
+	switch name {
+	case "upn":
+		return "the user principal name"
+	case "guest":
+		return "the kind, member or guest,"
+	case "privileged":
+		return "the administrative role"
+	case "sms_sign_in":
+		return "the sign-in by text"
+	case "forbidden":
+		return "the list of forbidden methods"
+	}
+	return name
+}
