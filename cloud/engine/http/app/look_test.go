@@ -12,7 +12,7 @@ import (
 )
 
 // pale finds texts that are too pale for their ground (WCAG 2, 1.4.3 AA: 4.5 to
-// 1), and what is too small to be touched (2.5.8 AA: 24 pixels; we want 40).
+// 1) or stand letter below letter, and what is too small to be touched (2.5.8 AA: 24 pixels; we want 40).
 const pale = `(() => {
   const rgb = (s) => { const m = s.match(/[\d.]+/g).map(Number); return m.length > 3 && m[3] === 0 ? null : m; };
   const light = (c) => [0.2126, 0.7152, 0.0722].reduce((sum, k, i) => { const v = c[i] / 255; return sum + k * (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4); }, 0);
@@ -24,6 +24,8 @@ const pale = `(() => {
       if (box.height < 40 || box.width < 40) { bad.push("small: " + Math.round(box.width) + "x" + Math.round(box.height) + " " + e.outerHTML.slice(0, 80)); }
     }
     if (!Array.from(e.childNodes).some((n) => n.nodeType === 3 && n.textContent.trim())) { continue; }
+    const size = parseFloat(getComputedStyle(e).fontSize), room = e.getBoundingClientRect();
+    if (room.width < 3 * size && room.height > 5 * size) { bad.push("squeezed: " + Math.round(room.width) + "x" + Math.round(room.height) + " " + e.textContent.slice(0, 40)); }
     let ground = null;
     for (let p = e; p && !ground; p = p.parentElement) { ground = rgb(getComputedStyle(p).backgroundColor); }
     const a = light(rgb(getComputedStyle(e).color)), b = light(ground ?? [255, 255, 255]);
