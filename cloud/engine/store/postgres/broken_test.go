@@ -2,11 +2,13 @@ package postgres_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"io"
 	"net"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"mfabridge/cloud/engine"
 	"mfabridge/internal/peer"
@@ -15,9 +17,11 @@ import (
 // cutter passes connections on to the database, and cuts one off around a
 // commit when it is told to.
 type cutter struct {
-	to    string
-	when  atomic.Int32 // one of the below
-	inner net.Listener
+	to      string
+	when    atomic.Int32 // one of the below
+	refuse  atomic.Int32 // so many connections are not passed on
+	refused chan time.Time
+	inner   net.Listener
 }
 
 const (
@@ -25,6 +29,9 @@ const (
 	before // the commit does not reach the server
 	after  // its answer does not reach the client
 )
+
+// cancelRequest is the code of a connection that only asks to cancel another one.
+const cancelRequest = 80877102
 
 func cut(t *testing.T, address string) (*cutter, string) {
 	t.Helper()
@@ -34,7 +41,7 @@ func cut(t *testing.T, address string) (*cutter, string) {
 	}
 	from := strings.Index(address, "@") + 1
 	to := from + strings.Index(address[from:], "/")
-	c := &cutter{to: address[from:to], inner: l}
+	c := &cutter{to: address[from:to], inner: l, refused: make(chan time.Time, 100)}
 	go func() {
 		for {
 			client, err := l.Accept()
@@ -49,6 +56,15 @@ func cut(t *testing.T, address string) (*cutter, string) {
 }
 
 func (c *cutter) pass(client net.Conn) {
+	if c.refuse.Load() > 0 {
+		defer client.Close()
+		var head [8]byte // of the first message; the driver asks to cancel what it gives up
+		if _, err := io.ReadFull(client, head[:]); err == nil && binary.BigEndian.Uint32(head[4:]) != cancelRequest {
+			c.refuse.Add(-1)
+			c.refused <- time.Now()
+		}
+		return
+	}
 	server, err := net.Dial("tcp", c.to)
 	if err != nil {
 		_ = client.Close()

@@ -44,6 +44,9 @@ func Advice(err error) string { return hint.Of(err) }
 // Put is the statement that inserts or replaces.
 func Put(table, key, columns string) string { return put(table, key, columns) }
 
+// RetryPause is how long is waited at first before a server is asked again.
+const RetryPause = retryPause
+
 // SetPatience is how long a store looks for the outcome of a commit, before
 // its first one.
 func SetPatience(s *Store, d time.Duration) { s.writer.patience = d }

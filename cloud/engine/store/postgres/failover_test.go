@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
@@ -159,5 +160,50 @@ func TestServerNoticesMachinesThatAreGone(t *testing.T) {
 		if got, err := postgres.Setting(t.Context(), address, name); err != nil || got != want {
 			t.Errorf("%s is %s, %v", name, got, err)
 		}
+	}
+}
+
+// Logins wait for a server that is away for a moment only.
+func TestServerIsSoonBack(t *testing.T) {
+	peer.NeedCluster(t, cluster)
+	direct, _ := made(t)
+	c, address := cut(t, direct)
+	s := opens(t, address)
+	if err := s.Update(t.Context(), counting); err != nil {
+		t.Fatal(err)
+	}
+	c.refuse.Store(3)
+	disconnect(t)
+	if err := s.Update(t.Context(), counting); err != nil || c.refuse.Load() != 0 {
+		t.Errorf("refused %d times less than it was to be: %v", c.refuse.Load(), err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// A watcher whom the server does not let in asks less and less often, and hears
+// again when it is let in.
+func TestWatcherAsksLessOften(t *testing.T) {
+	peer.NeedCluster(t, cluster)
+	direct, _ := made(t)
+	c, address := cut(t, direct)
+	s := opens(t, address)
+	heard, err := s.Watch(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.refuse.Store(5)
+	disconnect(t)
+	var asked []time.Time
+	for range 5 {
+		asked = append(asked, <-c.refused)
+	}
+	if gap := asked[4].Sub(asked[3]); gap < 7*postgres.RetryPause {
+		t.Errorf("asked again after %v, at the fifth time", gap)
+	}
+	<-heard
+	if err := s.Close(); err != nil {
+		t.Error(err)
 	}
 }

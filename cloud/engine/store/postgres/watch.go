@@ -13,7 +13,8 @@ import (
 const watchPulse = 30 * time.Second
 
 // Watch implements [engine.Store] by LISTEN. A connection that breaks is made
-// again, and its reader told that something may have happened meanwhile.
+// again, after growing pauses where it cannot be, and its reader told that
+// something may have happened meanwhile.
 func (s *Store) Watch(ctx context.Context) (<-chan struct{}, error) {
 	heard := make(chan struct{}, 1)
 	w := &watcher{store: s, heard: heard}
@@ -75,10 +76,10 @@ func (w *watcher) run(ctx context.Context) {
 			continue
 		}
 		w.close()
-		for ctx.Err() == nil && w.listen(ctx) != nil {
+		for pause := retryPause; ctx.Err() == nil && w.listen(ctx) != nil; pause = min(2*pause, dialPatience) {
 			select {
 			case <-ctx.Done():
-			case <-time.After(retryPause):
+			case <-time.After(pause):
 			}
 		}
 		w.tell()
