@@ -20,6 +20,18 @@ const (
 // Columns of an import, as docs/engine.md has them.
 var importColumns = [...]string{"UserPrincipalName", "Sid", "SamAccountName", "DisplayName", "Enabled", "UserType", "Roles", "Groups"}
 
+// Places in importColumns.
+const (
+	columnUPN = iota
+	columnSID
+	columnSam
+	columnDisplayName
+	columnEnabled
+	columnUserType
+	columnRoles
+	columnGroups
+)
+
 // importFile reads the users of an import, row by row.
 type importFile struct {
 	csv     *csv.Reader
@@ -83,7 +95,7 @@ func openImport(r io.Reader) (*importFile, error) {
 		}
 		f.columns = append(f.columns, at)
 	}
-	if !slices.Contains(f.columns, 0) {
+	if !slices.Contains(f.columns, columnUPN) {
 		return nil, &badRow{1, 1, "the column UserPrincipalName is missing"}
 	}
 	f.csv.FieldsPerRecord = len(header)
@@ -125,27 +137,27 @@ func (f *importFile) next() (engine.Newcomer, int, error) {
 		fields[at] = strings.Clone(row[i])
 		_, columns[at] = f.csv.FieldPos(i)
 	}
-	n := engine.Newcomer{Sam: fields[2], Roles: list(fields[6]), Groups: list(fields[7])}
-	n.Profile.UPN, n.Profile.SID, n.Profile.DisplayName = fields[0], fields[1], fields[3]
+	n := engine.Newcomer{Sam: fields[columnSam], Roles: list(fields[columnRoles]), Groups: list(fields[columnGroups])}
+	n.Profile.UPN, n.Profile.SID, n.Profile.DisplayName = fields[columnUPN], fields[columnSID], fields[columnDisplayName]
 	bad := func(column int, message string) (engine.Newcomer, int, error) {
 		return engine.Newcomer{}, line, &badRow{line, columns[column], message}
 	}
 	if n.Profile.UPN == "" {
-		return bad(0, "UserPrincipalName is empty")
+		return bad(columnUPN, "UserPrincipalName is empty")
 	}
-	switch strings.ToLower(fields[4]) {
+	switch strings.ToLower(fields[columnEnabled]) {
 	case "", "true", "yes", "1":
 		n.Profile.Enabled = true
 	case "false", "no", "0":
 	default:
-		return bad(4, "Enabled must be true or false")
+		return bad(columnEnabled, "Enabled must be true or false")
 	}
-	switch strings.ToLower(fields[5]) {
+	switch strings.ToLower(fields[columnUserType]) {
 	case "", "member":
 	case "guest":
 		n.Guest = true
 	default:
-		return bad(5, "UserType must be Member or Guest")
+		return bad(columnUserType, "UserType must be Member or Guest")
 	}
 	return n, line, nil
 }
