@@ -58,7 +58,7 @@ func otherNumber(t *testing.T, p *Peer) {
 		t.Log("this verifier sends no codes")
 		return
 	}
-	id := p.textUser(t, 1)
+	id := p.textUser(t)
 	c := p.begin(t, request(id, 3), cloud.Pending)
 	code := secret.FromString(p.SentCode(t, c.ID))
 	change := cloud.Change{User: id, Op: cloud.Update, Method: cloud.Mobile,

@@ -73,9 +73,9 @@ func algorithms(t *testing.T, p *Peer) {
 }
 
 // textUser makes a user with a mobile only.
-func (p *Peer) textUser(t *testing.T, n int) cloud.UserID {
+func (p *Peer) textUser(t *testing.T) cloud.UserID {
 	t.Helper()
-	id := addUser(t, p.Directory, n)
+	id := addUser(t, p.Directory, 1)
 	write(t, p.Directory, cloud.Done, addText(id, cloud.Mobile, "+44 2079460000"))
 	return id
 }
@@ -85,7 +85,7 @@ func sentCode(t *testing.T, p *Peer) {
 		t.Log("this verifier sends no codes")
 		return
 	}
-	id := p.textUser(t, 1)
+	id := p.textUser(t)
 	c := p.begin(t, request(id, 3), cloud.Pending)
 	if c.Method != cloud.SMS || c.Prompt != "Enter the code sent to +44 ********00" {
 		t.Fatalf("challenge: %+v", c)
@@ -109,7 +109,7 @@ func resend(t *testing.T, p *Peer) {
 		t.Log("this verifier sends no codes")
 		return
 	}
-	id := p.textUser(t, 1)
+	id := p.textUser(t)
 	first, second := p.begin(t, request(id, 3), cloud.Pending), p.begin(t, request(id, 3), cloud.Pending)
 	elsewhere := request(id, 3)
 	elsewhere.Client.Station = "station-2"

@@ -11,7 +11,7 @@ import (
 	"mfabridge/cloud"
 )
 
-// Reopener is what a Directory under test offers besides if it can lose
+// Reopener is an optional interface of a Directory under test that can lose
 // everything that is not durable and come back.
 type Reopener interface {
 	Reopen(t *testing.T) cloud.Directory
@@ -61,25 +61,24 @@ func capabilities(t *testing.T, d cloud.Directory) {
 }
 
 // everything is one change of each kind for a new user.
-func everything(n int) []cloud.Change {
-	p := person(n)
-	p.Aliases = []string{`CORP\user` + p.UPN[4:5], "short" + p.UPN[4:5]}
-	p.SID = "S-1-5-21-1-2-3-" + p.UPN[4:5]
-	hard := Generator(1000 + n)
+func everything() []cloud.Change {
+	p := person(1)
+	p.Aliases = []string{`CORP\user1`, "short1"}
+	p.SID = "S-1-5-21-1-2-3-1"
 	return []cloud.Change{
 		{UPN: p.UPN, Op: cloud.Add, Method: cloud.Account, After: cloud.Value{Profile: p}},
 		{UPN: p.UPN, Op: cloud.Add, Method: cloud.Mobile, After: cloud.TextValue("+1 4255550100")},
 		{UPN: p.UPN, Op: cloud.Add, Method: cloud.AlternateMobile, After: cloud.TextValue("+44 2079460000")},
 		{UPN: p.UPN, Op: cloud.Add, Method: cloud.Office, After: cloud.TextValue("+1 4255550101x55")},
 		{UPN: p.UPN, Op: cloud.Add, Method: cloud.Email, After: cloud.TextValue("user@fabrikam.example")},
-		{UPN: p.UPN, Op: cloud.Add, Method: cloud.SoftwareOATH, After: cloud.Value{OATH: Generator(n)}},
-		{UPN: p.UPN, Op: cloud.Add, Method: cloud.HardwareOATH, After: cloud.Value{OATH: hard}},
+		{UPN: p.UPN, Op: cloud.Add, Method: cloud.SoftwareOATH, After: cloud.Value{OATH: Generator(1)}},
+		{UPN: p.UPN, Op: cloud.Add, Method: cloud.HardwareOATH, After: cloud.Value{OATH: Generator(1001)}},
 		{UPN: p.UPN, Op: cloud.Set, Method: cloud.DefaultMethod, After: cloud.TextValue(string(cloud.SMS))},
 	}
 }
 
 func readBack(t *testing.T, d cloud.Directory) {
-	changes := everything(1)
+	changes := everything()
 	results := write(t, d, cloud.Done, changes...)
 	u := read(t, d, cloud.UserID(results[0].ID))
 	for i, c := range changes {
@@ -111,7 +110,7 @@ func readBack(t *testing.T, d cloud.Directory) {
 }
 
 func idempotent(t *testing.T, d cloud.Directory) {
-	changes := everything(1)
+	changes := everything()
 	id := cloud.UserID(write(t, d, cloud.Done, changes...)[0].ID)
 	before := read(t, d, id)
 	write(t, d, cloud.Already, changes...)
@@ -195,7 +194,7 @@ func independent(t *testing.T, d cloud.Directory) {
 }
 
 func find(t *testing.T, d cloud.Directory) {
-	changes := everything(1)
+	changes := everything()
 	changes[0].After.Profile.Aliases = append(changes[0].After.Profile.Aliases, "ÅSA")
 	id := cloud.UserID(write(t, d, cloud.Done, changes[0])[0].ID)
 	other := addUser(t, d, 2)
@@ -222,7 +221,7 @@ func find(t *testing.T, d cloud.Directory) {
 }
 
 func uniqueNames(t *testing.T, d cloud.Directory) {
-	write(t, d, cloud.Done, everything(1)[0])
+	write(t, d, cloud.Done, everything()[0])
 	for _, edit := range []func(*cloud.Profile){
 		func(p *cloud.Profile) { p.Aliases = []string{"free", `corp\USER1`} },
 		func(p *cloud.Profile) { p.UPN = "SHORT1" },
@@ -321,7 +320,7 @@ func invalid(t *testing.T, d cloud.Directory) {
 }
 
 func undo(t *testing.T, d cloud.Directory) {
-	changes := everything(1)
+	changes := everything()
 	results := write(t, d, cloud.Done, changes...)
 	id := cloud.UserID(results[0].ID)
 	refusedAs(t, d.Write(t.Context(), []cloud.Change{{User: id, Op: cloud.Remove, Method: cloud.Account, Before: changes[0].After}})[0],
@@ -400,7 +399,7 @@ func durable(t *testing.T, d cloud.Directory) {
 		t.Log("this directory cannot be reopened: durability is not checked")
 		return
 	}
-	changes := everything(1)
+	changes := everything()
 	id := cloud.UserID(write(t, d, cloud.Done, changes...)[0].ID)
 	before := read(t, d, id)
 	again := r.Reopen(t)

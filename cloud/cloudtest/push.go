@@ -19,10 +19,10 @@ type Telephone struct {
 	Press func(t *testing.T, user cloud.UserID, id cloud.ChallengeID, answer, number string)
 }
 
-// pushUser is user n with an authenticator and a generator.
-func (p *Peer) pushUser(t *testing.T, n int) cloud.UserID {
+// pushUser makes a user with an authenticator and a generator.
+func (p *Peer) pushUser(t *testing.T) cloud.UserID {
 	t.Helper()
-	id := p.enrol(t, n)
+	id := p.enrol(t, 1)
 	p.Telephone.Activate(t, id)
 	return id
 }
@@ -40,7 +40,7 @@ func pushes(t *testing.T, p *Peer) {
 		t.Log("this verifier asks nobody by push")
 		return
 	}
-	id := p.pushUser(t, 1)
+	id := p.pushUser(t)
 	c := p.begin(t, request(id, 3), cloud.Pending)
 	if c.Method != cloud.Push || c.Number != "" || c.Prompt == "" || !c.ExpiresAt.After(p.Now()) {
 		t.Fatalf("challenge: %+v", c)
@@ -66,7 +66,7 @@ func pushNumber(t *testing.T, p *Peer) {
 		t.Log("this verifier asks nobody by push")
 		return
 	}
-	id := p.pushUser(t, 1)
+	id := p.pushUser(t)
 	r := request(id, 3)
 	r.ShowsNumber, r.Key = true, "login"
 	c := p.begin(t, r, cloud.Pending)
@@ -93,7 +93,7 @@ func onePush(t *testing.T, p *Peer) {
 		t.Log("this verifier asks nobody by push")
 		return
 	}
-	id := p.pushUser(t, 1)
+	id := p.pushUser(t)
 	first, second := p.begin(t, request(id, 3), cloud.Pending), p.begin(t, request(id, 3), cloud.Pending)
 	p.stands(t, first.ID, cloud.Expired, cloud.TimedOut)
 	p.Telephone.Press(t, id, first.ID, "approve", "")
@@ -112,7 +112,7 @@ func tiredOfPushes(t *testing.T, p *Peer) {
 		t.Log("this verifier asks nobody by push")
 		return
 	}
-	id := p.pushUser(t, 1)
+	id := p.pushUser(t)
 	for range 3 {
 		p.Telephone.Press(t, id, p.begin(t, request(id, 3), cloud.Pending).ID, "deny", "")
 	}
@@ -136,7 +136,7 @@ func pushOfWhoMayNot(t *testing.T, p *Peer) {
 		t.Log("this verifier asks nobody by push")
 		return
 	}
-	id := p.pushUser(t, 1)
+	id := p.pushUser(t)
 	c := p.begin(t, request(id, 3), cloud.Pending)
 	write(t, p.Directory, cloud.Done, cloud.Change{User: id, Op: cloud.Set, Method: cloud.Blocked, After: cloud.Value{Until: p.Now().Add(time.Hour)}})
 	p.Telephone.Press(t, id, c.ID, "approve", "")
@@ -205,7 +205,7 @@ func matchingTexts(t *testing.T, p *Peer) {
 		t.Log("this verifier matches no codes that were sent")
 		return
 	}
-	id := p.textUser(t, 1)
+	id := p.textUser(t)
 	first, second := p.begin(t, request(id, 3), cloud.Pending), p.begin(t, request(id, 3), cloud.Pending)
 	for _, c := range []struct {
 		code    string

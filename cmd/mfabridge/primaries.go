@@ -254,18 +254,11 @@ func (m *primaries) askDirectory(ctx context.Context, name string, say func(bool
 		return hint.Wrap(&unusable{fmt.Sprintf("primary %s: nobody below %s can be seen whom the filter meets", name, c.BaseDN), errNobody},
 			"check base_dn, and what bind_dn may read; where the directory is not Active Directory, say filter, account_attribute, upn_attribute and sid_attribute (docs/shim.md has an example)")
 	case c.WantGroups:
-		_, err := groupsOf(c).Of(ctx, m.directories[name], c.BaseDN)
-		return hint.Wrap(asOf(name, "groups cannot be looked up, and without them nobody's login is judged", err), "check group_base, and what bind_dn may read there")
+		if _, err := groupsOf(c).Of(ctx, m.directories[name], c.BaseDN); err != nil {
+			return hint.Wrap(fmt.Errorf("primary %s: groups cannot be looked up, and without them nobody's login is judged: %w", name, err), "check group_base, and what bind_dn may read there")
+		}
 	}
 	return nil
-}
-
-// asOf says of which primary an error is; nil stays nil.
-func asOf(name, what string, err error) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("primary %s: %s: %w", name, what, err)
 }
 
 // errSpared is that of a server which is not asked, since another one has refused

@@ -50,11 +50,14 @@ func newEnvelope(s *SMTP, direct bool) (e envelope, err error) {
 	if e.subject, err = ParseTemplate(s.Subject, markApplication); err == nil && strings.ContainsFunc(s.Subject, isControl) {
 		err = errors.New("it is one line of printable characters")
 	}
-	if err != nil || direct {
-		if direct && s.To != "" {
+	if err != nil {
+		return e, wrapped("subject", err)
+	}
+	if direct {
+		if s.To != "" {
 			return e, errors.New("to is of texts that go by mail: here the address is the user's")
 		}
-		return e, wrappedAt("subject", err)
+		return e, nil
 	}
 	if e.to, err = ParseTemplate(s.To, markNumber, markDigits); err != nil {
 		return e, wrapped("to", err)
@@ -66,13 +69,6 @@ func newEnvelope(s *SMTP, direct bool) (e envelope, err error) {
 		return e, errors.New("a mark stands in the domain of to")
 	}
 	return e, nil
-}
-
-func wrappedAt(at string, err error) error {
-	if err == nil {
-		return nil
-	}
-	return wrapped(at, err)
 }
 
 // isMailbox tells whether s is an address and nothing else.
