@@ -22,9 +22,9 @@ var words = map[string]cloud.Preference{
 // codeLengths are those of codes that may stand behind a password.
 var codeLengths = [...]int{6, 8}
 
-// Identifier is what a [Primary] has besides if it knows whom a typed name
-// stands for before a password is tried. Where there is none, the typed name
-// stands for itself. Errors as [Primary].
+// Identifier is an optional interface of a [Primary] that knows whom a typed
+// name stands for before a password is tried. Of a Primary without it, the typed
+// name stands for itself. Errors as [Primary].
 type Identifier interface {
 	Identify(ctx context.Context, l Login) (subject, otherwise cloud.Key, err error)
 }

@@ -55,12 +55,12 @@ func newLogins(o Options) *logins {
 	return l
 }
 
-// loud is what a [cloud.Verifier] has besides that may not be able to begin a
-// challenge for a code without asking the person by whatever way is theirs.
+// loud is an optional interface of a [cloud.Verifier]. Loud tells whether
+// beginning a challenge for a code may also push to, text or call the person.
 type loud interface{ Loud() bool }
 
-// watched is what a Verifier has besides if it can tell a person who answers
-// nothing from somebody who was to ask that person, and is not there.
+// watched is an optional interface of a Verifier that can tell a person who
+// does not answer from a service that was to ask that person and is away.
 type watched interface {
 	// Outage says why a challenge that nobody has decided was perhaps lost; nil:
 	// nothing speaks for that. It asks nobody, and returns at once.

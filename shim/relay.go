@@ -13,8 +13,8 @@ import (
 	"mfabridge/shim/radius"
 )
 
-// Relayer is what a [Primary] has besides if it can pass on protocols whose
-// proof only a home server can judge: CHAP, MS-CHAPv2 and EAP.
+// Relayer is an optional interface of a [Primary] that can pass on protocols
+// whose proof only a home server can judge: CHAP, MS-CHAPv2 and EAP.
 type Relayer interface {
 	// Relay passes a request on and returns what came back. A definite no is a
 	// Proof that is not OK; errors as those of [Primary].Prove.
