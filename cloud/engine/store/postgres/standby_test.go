@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
@@ -80,6 +81,7 @@ func TestCommitThatNoStandbyHasConfirmed(t *testing.T) {
 	for _, end := range []string{"pg_cancel_backend", "pg_terminate_backend"} {
 		t.Run(end, func(t *testing.T) {
 			s := opens(t, address)
+			postgres.SetPatience(s, time.Hour)
 			who, answer := c.waiting(s)
 			for range 2 { // what is sent to make sure is not confirmed either
 				var told bool
