@@ -96,6 +96,12 @@ func TestReceiptBeforeItsRecord(t *testing.T) {
 // send it on.
 func TestMessageGoesOnOnce(t *testing.T) {
 	h, r, id := airport(t, engine.ChannelWhatsApp, engine.ChannelRCS, engine.ChannelSMS)
+	waits := h.departs(t, id)
+	h.logged(t, engine.Leg{Flight: waits, Status: engine.LegTaken}, -1, false) // and no receipt is waited for
+	if _, ok, err := h.Board(t.Context(), waits, never); ok || err != nil {
+		t.Errorf("what was taken: %t, %v", ok, err)
+	}
+	r.sent = nil
 	c := h.departs(t, id)
 	h.logged(t, engine.Leg{Flight: "none", Status: engine.LegFailed}, -1, false)
 	h.logged(t, engine.Leg{Flight: c, At: 1, Status: engine.LegFailed}, -1, false)

@@ -121,11 +121,10 @@ func TestHardwareOfTheInventory(t *testing.T) {
 	if again.ID == d.ID {
 		t.Error("the id comes again")
 	}
-	for range 6 { // as often as a user can have methods, and once more: what was had does not count
-		if err := errors.Join(h.AssignHardware(t.Context(), "desk", again.ID, h.bob), h.UnassignHardware(t.Context(), "desk", again.ID, h.bob)); err != nil {
-			t.Fatal(err)
-		}
-		if err := errors.Join(h.AssignHardware(t.Context(), "desk", again.ID, h.ada), h.UnassignHardware(t.Context(), "desk", again.ID, h.ada)); err != nil {
+	for n := range 6 { // one more than a user can have methods: what was had does not count
+		d := h.add(t, 10+n, h.bob)
+		if err := errors.Join(h.UnassignHardware(t.Context(), "desk", d.ID, h.bob), h.AssignHardware(t.Context(), "desk", d.ID, h.ada),
+			h.UnassignHardware(t.Context(), "desk", d.ID, h.ada)); err != nil {
 			t.Fatal(err)
 		}
 	}

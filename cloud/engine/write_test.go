@@ -192,7 +192,9 @@ func TestRenameInOneCall(t *testing.T) {
 	number := func(upn string, m cloud.Method) cloud.Change {
 		return cloud.Change{UPN: upn, Op: cloud.Add, Method: m, After: cloud.TextValue("+1 4255550100")}
 	}
-	r := h.Write(t.Context(), []cloud.Change{account(id, func(p *cloud.Profile) { p.UPN = "ada@contoso.example" }),
+	renamed := account(id, func(p *cloud.Profile) { p.UPN = "ada@contoso.example" })
+	renamed.User, renamed.UPN = "", "user1@contoso.example"
+	r := h.Write(t.Context(), []cloud.Change{renamed,
 		number("ADA@contoso.example", cloud.Mobile), number("user1@contoso.example", cloud.Office)})
 	if r[0].Outcome != cloud.Done || r[1].Outcome != cloud.Done || r[2].Outcome != cloud.Failed {
 		t.Errorf("%+v", r)
@@ -213,6 +215,10 @@ func TestRenameInOneCall(t *testing.T) {
 	h.write(t, account(id, func(p *cloud.Profile) { p.Enabled = true }))
 	if x, err := h.Exceptions(t.Context(), id); err != nil || x.Bypass != nil {
 		t.Errorf("%+v, %v", x, err)
+	}
+	if found, err := h.Find(t.Context(), []cloud.Key{{Kind: cloud.ByName, Value: "ada@contoso.example"}, {Kind: cloud.ByName, Value: "free"}}); err != nil ||
+		len(found[0]) != 1 || found[0][0] != id || len(found[1]) != 1 || found[1][0] != other {
+		t.Errorf("by names that stayed: %v, %v", found, err)
 	}
 }
 
