@@ -38,6 +38,9 @@ func (a answer) failed() *cloud.Error {
 		code = f.Error.Code
 	}
 	e := &cloud.Error{Kind: kind, Message: fmt.Sprintf("Graph answers %d", a.status)}
+	if a.status < http.StatusBadRequest {
+		e.Message += ", which does not say what was asked"
+	}
 	if code = plain(code); code != "" {
 		e.Message += " " + code
 	}

@@ -173,6 +173,9 @@ func TestOddEachTime(t *testing.T) {
 		if e, ok := r.Err.(*cloud.Error); !ok || r.Outcome != cloud.Failed || e.Kind != cloud.Unavailable || !e.Alone {
 			t.Errorf("%d: %+v", status, r)
 		}
+		if odd := status < 400; strings.Contains(r.Err.Error(), "does not say what was asked") != odd {
+			t.Errorf("%d: %v", status, r.Err)
+		}
 	}
 }
 
