@@ -115,8 +115,8 @@ func (p *Phone) pressed(q url.Values, ask int, key string) (carrier.Status, []by
 	return "", s.asking(s.say(lineAgain, "", "", p.conf.FraudCode), p.action(message, s.language, "", ask+1))
 }
 
-// ended says what the end of a call means for what was asked: where a key was
-// pressed before, that counts.
+// ended says what the end of a call means: it was declined, or it failed. Where a
+// key was pressed before, the call has its verdict, and this changes nothing.
 func ended(status string) carrier.Status {
 	switch status {
 	case "completed":

@@ -35,8 +35,9 @@ type Text struct {
 	Languages map[string]string `yaml:"languages"`
 
 	// AtOnce is how many logins may wait at once for providers of SMS, 1 to 4096;
-	// default 128; as many for those of WhatsApp and of RCS. Whoever comes then is told that nothing could be sent, so that
-	// slow providers never hold other logins.
+	// default 128. As many may wait for those of WhatsApp, and for those of RCS.
+	// Whoever comes beyond that is told that nothing could be sent, so that slow
+	// providers never hold up other logins.
 	AtOnce int `yaml:"at_once"`
 
 	// Speak lets a call say the code where no text could be handed over.

@@ -15,8 +15,7 @@ import (
 	"mfabridge/cloud/engine/channel/carrier"
 )
 
-// errNobody is what a line says that has nobody to ask for a user: no provider
-// is live for them.
+// errNobody is why a line asked nobody: no provider is live for the user.
 var errNobody = errors.New("no provider is live for this user")
 
 // errResting is why a provider was not asked.
@@ -47,15 +46,16 @@ type line struct {
 	now  func() time.Time
 	log  *slog.Logger
 
-	// places are of callers that wait for the providers of this channel: those of
-	// another one are no business of theirs.
+	// places bounds the callers that wait for the providers of this channel. Each
+	// channel has its own, so that a slow one holds up no other.
 	places chan struct{}
 }
 
 // errBusy is said where too many wait for a slow provider.
 var errBusy = errors.New("too many messages of this channel wait for their providers")
 
-// enter takes a place, if there is one; who has it leaves.
+// enter takes a place, and tells whether there was one. Whoever got it has to
+// leave.
 func (l *line) enter() bool {
 	select {
 	case l.places <- struct{}{}:
@@ -158,7 +158,7 @@ func told() []carrier.Status {
 	return []carrier.Status{carrier.Sent, carrier.Delivered, carrier.Read, carrier.Failed, carrier.Unreachable, carrier.Confirmed, carrier.Declined, carrier.Fraud}
 }
 
-// named is the open provider of that name, or nil.
+// named is the open provider of that name; nil: there is none.
 func (l *line) named(provider string) *way {
 	if l == nil {
 		return nil

@@ -34,8 +34,8 @@ type Channels struct {
 
 	lines   []*line
 	early   *early
-	strange forgeries     // calls of providers that there are not
-	telling chan struct{} // places of receipts
+	strange forgeries     // calls that name no provider of ours
+	telling chan struct{} // bounds the receipts that are being recorded
 	tellers sync.WaitGroup
 	now     func() time.Time
 	log     *slog.Logger
@@ -125,12 +125,12 @@ func (c *Channels) line(name, at string, providers []Provider, o *Options, atOnc
 	return l, nil
 }
 
-// toldAtOnce is how many receipts of drivers are being recorded at once. A driver
-// that has more waits: what it reads next is held up, and nothing is lost.
+// toldAtOnce is how many receipts of drivers are recorded at once. A driver with
+// more waits before it reads on, so that nothing is lost.
 const toldAtOnce = 64
 
-// told takes a receipt that came by a driver's own connection, and does not hold
-// that up.
+// told records a receipt that came by a driver's own connection. It waits for a
+// place only, not for the record.
 func (c *Channels) told(l *line, provider string, r carrier.Receipt) {
 	c.telling <- struct{}{}
 	c.tellers.Go(func() {
@@ -192,7 +192,7 @@ type Health struct {
 	Forged            uint64 // calls in its name that were not believed, since the start
 }
 
-// HealthOf tells of one.
+// HealthOf is the health of one provider; with State off where it is not open.
 func (c *Channels) HealthOf(channel, provider string) Health {
 	for _, h := range c.Health() {
 		if h.Channel == channel && h.Provider == provider {
@@ -202,7 +202,7 @@ func (c *Channels) HealthOf(channel, provider string) Health {
 	return Health{Channel: channel, Provider: provider, State: "off"}
 }
 
-// Health tells of all providers.
+// Health is the health of all open providers.
 func (c *Channels) Health() (all []Health) {
 	if c == nil {
 		return nil
@@ -221,8 +221,8 @@ func (c *Channels) Health() (all []Health) {
 	return all
 }
 
-// Strange is how many calls named a provider that is none, or that does not call
-// us, since the start.
+// Strange is how many calls since the start named a provider that we do not
+// have, or one that has no reason to call us.
 func (c *Channels) Strange() uint64 {
 	if c == nil {
 		return 0
@@ -237,7 +237,7 @@ type Told struct {
 	Count   uint64 // since the start
 }
 
-// Told tells of all channels and statuses, also of what never came.
+// Told counts by channel and status; what never came counts 0.
 func (c *Channels) Told() (all []Told) {
 	if c == nil {
 		return nil
@@ -250,7 +250,7 @@ func (c *Channels) Told() (all []Told) {
 	return all
 }
 
-// ToldOf is the count of one.
+// ToldOf is the count of one channel and status.
 func (c *Channels) ToldOf(channel, status string) uint64 {
 	for _, t := range c.Told() {
 		if t.Channel == channel && t.Status == status {

@@ -24,13 +24,13 @@ type Texts struct {
 	template  templates
 	announces map[string]string
 	outbox    engine.Sender
-	later     map[string]chan struct{} // places of messages that nobody waits for, by the channel that they go to
+	later     map[string]chan struct{} // by channel: bounds the messages on their way to it that nobody waits for
 }
 
 var _ engine.Router = (*Texts)(nil)
 
-// laterAtOnce is how many messages are being handed over at once that go to the
-// same next channel, and dueAtOnce how many that are due are looked at.
+// laterAtOnce is how many messages that nobody waits for are handed over at once
+// to one channel; dueAtOnce is how many due messages are read at a time.
 const (
 	laterAtOnce = 32
 	dueAtOnce   = 16 * laterAtOnce
@@ -101,8 +101,9 @@ func (t *Texts) Send(ctx context.Context, m engine.Message) error {
 	return t.fly(ctx, m, 0, "", t.handNow)
 }
 
-// fly asks the channels of a message from one on. Once one has taken it, those that
-// may have it too call it back; late is one of them.
+// fly hands a message to its channels one after the other, beginning at the leg
+// at, until one has taken it. Then it is called back from those channels of which
+// nobody knows whether they took it, too; late is one from an earlier try.
 func (t *Texts) fly(ctx context.Context, m engine.Message, at int, late string, hand hands) error {
 	var failures []error
 	var lates []string
@@ -229,8 +230,8 @@ func (t *Texts) Run(ctx context.Context) {
 	}
 }
 
-// goOn takes what is due. A channel whose places are taken holds no message of
-// another one.
+// goOn sends on what is due. A channel without a free place does not hold up the
+// messages of others.
 func (t *Texts) goOn(ctx context.Context) {
 	flights, err := t.book.DueFlights(ctx, dueAtOnce)
 	if err != nil {
@@ -310,7 +311,8 @@ func (t *Texts) revoke(ctx context.Context, m engine.Message, channel string) {
 	}
 }
 
-// repeats tells whether every provider of a channel tells a repeat.
+// repeats tells whether every provider of a channel recognises a message that it
+// was sent before, so that it may be sent again.
 func (t *Texts) repeats(channel string) bool {
 	l := t.byName[channel]
 	return l != nil && !slices.ContainsFunc(l.ways, func(w *way) bool {
