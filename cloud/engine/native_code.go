@@ -147,8 +147,8 @@ func (e *Engine) mayPost(tx Tx, p *posting, now time.Time) (say string, withheld
 }
 
 // quotasOf are the limits on texts and mails that a posting counts in. Who is
-// nobody yet counts by the number or address. Of what one may get at all half is
-// left to whoever has it: that it is theirs is still to be proven.
+// nobody yet counts by the number or address. Of what one number or address, a
+// country and all may get, half is left to those who have proven theirs.
 func (e *Engine) quotasOf(p *posting, from string, now time.Time) (all []quota) {
 	user := p.f.User
 	if user == "" {
@@ -164,11 +164,15 @@ func (e *Engine) quotasOf(p *posting, from string, now time.Time) (all []quota) 
 		all = e.quotas(user, p.to, from, false, now)
 	}
 	for _, q := range all {
-		if strings.HasPrefix(q.counter.User, "#") {
-			q.counter.Place += " posted"
-			q.limit = max(1, q.limit/2)
-			all = append(all, q)
+		if q.counter.User == string(user) {
+			continue
 		}
+		q.counter.Place += " posted"
+		q.limit = max(1, q.limit/2)
+		if q.budget != "" {
+			q.budget += ", of newcomers"
+		}
+		all = append(all, q)
 	}
 	return all
 }

@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -220,6 +221,31 @@ func TestRegistrationIsForWhoHasNothing(t *testing.T) {
 		if u := h.read(t, id); u.Mobile == "+1 4255550188" {
 			t.Errorf("%s: %q was registered", name, u.Mobile)
 		}
+	}
+}
+
+// Whoever makes accounts and has numbers registered uses up half of all texts at
+// most: those who have a number are texted.
+func TestNewcomersLeaveTexts(t *testing.T) {
+	h := build(t)
+	h.limits.Texts = engine.Texts{TenantHour: 20}
+	h.Reopen(t)
+	app := h.shopOf(t, func(a *engine.NativeApp) { a.Enrol = true })
+	owner := h.texted(t, 900, "+44 2079460900")
+	h.twoFactors(t, true)
+	sent := 0
+	for n := range 14 { // each of them may have one
+		id := h.worded(t, n)
+		out := h.byWord(t, app, h.read(t, id).UPN, can)
+		if _, _, err := h.AskEnrol(t.Context(), app, out.Flow, "sms", fmt.Sprintf("+1 425 555 %04d", 100+n), somewhere); err == nil {
+			sent++
+		}
+	}
+	if sent != 10 {
+		t.Errorf("newcomers had %d texts of 20", sent)
+	}
+	if c := h.ask(t, owner, nil); c.State != cloud.Pending || c.Method != cloud.SMS {
+		t.Errorf("who has a number: %+v", c)
 	}
 }
 

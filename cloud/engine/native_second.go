@@ -167,6 +167,10 @@ func (e *Engine) spendIn(tx Tx, channel, by string, client NativeClient) (say st
 		switch of {
 		case "ip":
 			of = "ip/" + place(cloud.Client{Address: client.Address})
+		case "all":
+			if strings.ContainsRune(by, 0) { // who has proven nothing, or no number yet, uses nothing up for who has
+				of = "newcomers"
+			}
 		case "to":
 			of = "to/" + digest(string(e.sentMAC("native-to", Fold(by), nil)))
 		}
