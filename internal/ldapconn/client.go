@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/go-ldap/ldap/v3"
 )
@@ -52,6 +53,7 @@ func (c *Client) Close() error {
 // it is sent would keep all others from being asked.
 func (c *Client) use(ctx context.Context, idle *[]*link, may func() error, ready, f func(*link) error) error {
 	if l := c.take(idle); l != nil {
+		asked := time.Now()
 		err := c.call(ctx, l, idle, f)
 		switch {
 		case ctx.Err() != nil:
@@ -62,12 +64,16 @@ func (c *Client) use(ctx context.Context, idle *[]*link, may func() error, ready
 			return err
 		}
 		c.forget(idle) // the server has ended them, as it does after some idle minutes
+		if time.Since(asked) >= c.cfg.Timeout {
+			c.leave(l.server)
+		}
 	}
 	if err := may(); err != nil {
 		return err
 	}
 	var failures []error
 	for _, i := range c.order() {
+		asked := time.Now()
 		l, err := dial(ctx, c.cfg, c.servers[i])
 		if err == nil {
 			if err = c.call(ctx, l, nil, ready); err == nil {
@@ -84,7 +90,9 @@ func (c *Client) use(ctx context.Context, idle *[]*link, may func() error, ready
 			c.prefer(i)
 			return err
 		}
-		failures = append(failures, err)
+		if failures = append(failures, err); time.Since(asked) >= c.cfg.Timeout {
+			c.leave(c.servers[i])
+		}
 	}
 	return together(failures)
 }
@@ -173,6 +181,22 @@ func (c *Client) avoid(s server) {
 			c.prefer((i + 1) % len(c.servers))
 			return
 		}
+	}
+}
+
+// leave has whatever is asked next begin with another server than one that has
+// said nothing: what is kept of its connections would be waited for as long.
+func (c *Client) leave(s server) {
+	c.avoid(s)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, idle := range []*[]*link{&c.searcher, &c.binder} {
+		*idle = slices.DeleteFunc(*idle, func(l *link) bool {
+			if l.server == s {
+				l.close()
+			}
+			return l.server == s
+		})
 	}
 }
 

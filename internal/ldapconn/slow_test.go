@@ -92,6 +92,36 @@ func TestDirectoryThatOutlastsTheCallIsAvoided(t *testing.T) {
 	}
 }
 
+// A server that falls silent is waited for once: neither a new connection nor
+// those that were kept for binds are tried, where another server is there.
+func TestServerThatFallsSilentIsWaitedForOnce(t *testing.T) {
+	t.Parallel() // it waits
+	var hangs atomic.Bool
+	first := ldaptest.Script(t, func(ldaptest.Request) ldaptest.Reply { return ldaptest.Reply{Hang: hangs.Load()} })
+	other := ldaptest.Script(t, func(ldaptest.Request) ldaptest.Reply { return ldaptest.Reply{} })
+	c := client(t, ldapconn.Config{Servers: []string{first.URL, other.URL}, Plain: true, Timeout: soon})
+	login := func() {
+		t.Helper()
+		if _, err := c.Search(t.Context(), ldapconn.Query{Base: "dc=corp", Filter: "(cn=ada)"}); err != nil {
+			t.Error(err)
+		}
+		if err := c.Authenticate(t.Context(), "cn=ada", secret.FromString("correct horse")); err != nil {
+			t.Error(err)
+		}
+	}
+	login()
+	before := len(first.Requests())
+	hangs.Store(true)
+	login()
+	login()
+	if n := len(first.Requests()) - before; n != 1 {
+		t.Errorf("it was asked %d times after it had fallen silent", n)
+	}
+	if n := passwords(other); n != 2 {
+		t.Errorf("the other one was sent %d passwords", n)
+	}
+}
+
 // A connection that is kept may be half open: the other side, or a firewall
 // between, has forgotten it without a word. Nothing that matters is sent on it.
 func TestHalfOpenConnectionCostsNoPassword(t *testing.T) {
