@@ -94,7 +94,7 @@ func (r *Report) Explained(e *Explanation) error {
 		form.Runs = append(form.Runs, runFormOf(d, run))
 	}
 	if e.NowErr != nil {
-		_, form.TargetError = describe(e.NowErr)
+		form.TargetError = e.NowErr.Error() // as the text has it
 	}
 	var err error
 	if form.Now, err = r.now(e); err != nil {
