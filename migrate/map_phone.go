@@ -96,9 +96,24 @@ func (d *draft) readPhone(field string, in legacy.PhoneFields, bare bool) (phone
 		d.find(PhoneCountryAssumed, field, n.Masked()+" got its calling code from --default-country")
 	}
 	if r.Notes.Has(phone.Unverified) {
-		d.find(PhoneUnverified, field, n.Masked()+" is possible, but assigned to nobody by its country's numbering plan")
+		d.find(PhoneUnverified, field, n.Masked()+" is possible, but assigned to nobody by its country's numbering plan"+d.codeTwice(n))
 	}
 	return n, true
+}
+
+// codeTwice says of a number that nobody has whether somebody would without
+// what may be its calling code once more, as where CountryCode and Phone both
+// begin with it.
+func (d *draft) codeTwice(n phone.Number) string {
+	rest, ok := strings.CutPrefix(n.National, n.CallingCode)
+	if !ok {
+		return ""
+	}
+	r := d.phones.Parse(phone.Input{CountryCode: n.CallingCode, Number: rest})
+	if !r.OK || r.Notes.Has(phone.Unverified) {
+		return ""
+	}
+	return "; its calling code may stand in it twice: without the second " + n.CallingCode + " it would be assigned"
 }
 
 // putPhone writes a number to a slot unless the user has it already, and

@@ -120,6 +120,25 @@ func TestBackupPhone(t *testing.T) {
 	})
 }
 
+// A number that has its calling code in both columns moves as it is written, and
+// the finding says what may be wrong.
+func TestCallingCodeTwice(t *testing.T) {
+	for _, c := range []struct {
+		code, number, moves string
+		twice               bool
+	}{
+		{"49", "49 30 1234567", "+49 49301234567", true},
+		{"81", "81-3-1234-5678", "+81 81312345678", true},
+		{"44", "6579460001", "+44 6579460001", false},
+	} {
+		d := rule{given: func(w *world) { w.row.Phone = legacy.PhoneFields{CountryCode: c.code, Number: c.number} }}.decide(t)
+		if len(d.Changes) == 0 || d.Changes[0].After.Text != c.moves || len(d.Findings) != 1 || d.Findings[0].Code != migrate.PhoneUnverified ||
+			strings.Contains(d.Findings[0].Detail, "without the second "+c.code) != c.twice || strings.Contains(d.Findings[0].Detail, "12345") {
+			t.Errorf("%s: %+v, %+v", c.number, d.Changes, d.Findings)
+		}
+	}
+}
+
 func TestExistingPhones(t *testing.T) {
 	run(t, []rule{
 		{name: "equal in its own slot", given: func(w *world) { w.user.Mobile, w.user.Default = "+44 2079460001", cloud.SMS }, action: migrate.Keep, outlook: migrate.Works},
