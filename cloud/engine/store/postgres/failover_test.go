@@ -146,6 +146,10 @@ func TestPasswordIsChanged(t *testing.T) {
 	if err := s.Update(t.Context(), counting); err != nil {
 		t.Errorf("with the new password: %v", err)
 	}
+	sql(t, "ALTER ROLE renewed PASSWORD 'three'")
+	if s, err := postgres.Open(t.Context(), address); cloud.KindOf(err) != cloud.Denied || !strings.Contains(postgres.Advice(err), "PGPASSFILE") {
+		t.Errorf("with an old password: %v, %v", s, err)
+	}
 	if err := s.Close(); err != nil {
 		t.Error(err)
 	}

@@ -171,6 +171,8 @@ func TestServersThatAreRefused(t *testing.T) {
 	initAt(t, address)
 	sql(t, "CREATE DATABASE narrow ENCODING 'LATIN1' TEMPLATE template0")
 	t.Cleanup(func() { sql(t, "DROP DATABASE narrow") })
+	sql(t, "CREATE DATABASE shut ALLOW_CONNECTIONS false")
+	t.Cleanup(func() { sql(t, "DROP DATABASE shut") })
 	nobody := func(name, grants string) string { return role(t, address, schema+name, grants) }
 	for name, c := range map[string]struct {
 		address string
@@ -178,6 +180,7 @@ func TestServersThatAreRefused(t *testing.T) {
 		advice  string
 	}{
 		"another encoding":   {strings.Replace(address, "/postgres?", "/narrow?", 1), cloud.Unsupported, "UTF8"},
+		"lets nobody in":     {strings.Replace(address, "/postgres?", "/shut?", 1), cloud.Unavailable, "takes connections"},
 		"no such database":   {strings.Replace(address, "/postgres?", "/none?", 1), cloud.NotFound, "createdb"},
 		"no such user":       {strings.Replace(address, "postgres@", "nobody@", 1), cloud.Denied, "PGPASSFILE"},
 		"no rights":          {nobody("_poor", ""), cloud.Denied, "owns"},
