@@ -10,7 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/store/postgres"
 	"mfabridge/internal/peer"
 )
 
@@ -146,5 +148,33 @@ func TestBrokenCommit(t *testing.T) {
 		if err := s.Close(); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// After a commit of which nobody knows, the next update is confirmed even if it
+// only reads: what it has read may be what that one left.
+func TestUnknownCommitIsMadeSure(t *testing.T) {
+	peer.NeedCluster(t, cluster)
+	direct, _ := made(t)
+	c, address := cut(t, direct)
+	s := opens(t, address)
+	postgres.SetPatience(s, 0)
+	reads := func(tx engine.Tx) error { _, err := tx.Meta("count"); return err }
+	turns := func() string { t.Helper(); return sql(t, "SELECT sum(turn) FROM "+schemaOf(direct)+".writers") }
+	c.when.Store(after)
+	if err := s.Update(t.Context(), counting); cloud.KindOf(err) != cloud.Internal {
+		t.Errorf("nobody knows: %v", err)
+	}
+	for _, sure := range []bool{false, true} {
+		was := turns()
+		if err := s.Update(t.Context(), reads); err != nil {
+			t.Fatal(err)
+		}
+		if is := turns(); sure != (is == was) {
+			t.Errorf("known before %v: from %s to %s", sure, was, is)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
 	}
 }

@@ -31,8 +31,12 @@ func TestFullDisk(t *testing.T) {
 			if e, ok := errors.AsType[*cloud.Error](err); !ok || e.Kind != cloud.Unavailable || !e.Lasting || postgres.Advice(err) == "" {
 				t.Errorf("a full disk: %v", err)
 			}
-			if err := s.Update(t.Context(), func(tx engine.Tx) error { return tx.SetMeta("small", []byte("x")) }); err != nil {
+			small := func(tx engine.Tx) error { return tx.SetMeta("small", []byte("x")) }
+			if err := s.Update(t.Context(), small); err != nil {
 				t.Errorf("what still fits: %v", err)
+			}
+			if errs := s.UpdateEach(t.Context(), []func(engine.Tx) error{small, counting, small}); errs[0] != nil || errs[1] == nil || errs[2] != nil {
+				t.Errorf("what came at the same moment: %v", errs)
 			}
 			sql(t, in+"DROP TRIGGER full_disk ON meta")
 			count(t, s)

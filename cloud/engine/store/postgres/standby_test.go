@@ -59,17 +59,17 @@ func (c confirmed) stuck(not string, answers <-chan error) (who string, told boo
 }
 
 // waiting has a store update until an update waits for the standby; the answer
-// to that one is then still to come.
-func (c confirmed) waiting(s *postgres.Store) (who string, answer <-chan error) {
+// to that one is then still to come. It is the last of n.
+func (c confirmed) waiting(s *postgres.Store) (who string, answer <-chan error, n int) {
 	c.t.Helper()
 	c.standbys("nobody")
-	for told := true; told; {
+	for told := true; told; n++ {
 		answers := make(chan error, 1)
 		go func() { answers <- s.Update(c.t.Context(), counting) }()
 		who, told, _ = c.stuck("", answers)
 		answer = answers
 	}
-	return who, answer
+	return who, answer, n
 }
 
 // A commit that the standbys have not confirmed is not told as one that they
@@ -77,12 +77,12 @@ func (c confirmed) waiting(s *postgres.Store) (who string, answer <-chan error) 
 // administrator, or the end of the connection.
 func TestCommitThatNoStandbyHasConfirmed(t *testing.T) {
 	c := confirming(t)
-	address, _ := made(t)
 	for _, end := range []string{"pg_cancel_backend", "pg_terminate_backend"} {
 		t.Run(end, func(t *testing.T) {
+			address, _ := made(t)
 			s := opens(t, address)
 			postgres.SetPatience(s, time.Hour)
-			who, answer := c.waiting(s)
+			who, answer, n := c.waiting(s)
 			for range 2 { // what is sent to make sure is not confirmed either
 				var told bool
 				var err error
@@ -95,6 +95,9 @@ func TestCommitThatNoStandbyHasConfirmed(t *testing.T) {
 			c.standbys("")
 			if err := <-answer; err != nil {
 				t.Errorf("confirmed in the end: %v", err)
+			}
+			if is := len(sql(t, "SELECT convert_from(value, 'UTF8') FROM "+schemaOf(address)+".meta WHERE name = 'count'")); is != n {
+				t.Errorf("%d updates were made %d times", n, is)
 			}
 			if err := s.Close(); err != nil {
 				t.Error(err)
@@ -112,7 +115,7 @@ func TestCommitThatStaysUnconfirmed(t *testing.T) {
 		t.Run(end, func(t *testing.T) {
 			s := opens(t, address)
 			postgres.SetPatience(s, 0)
-			who, answer := c.waiting(s)
+			who, answer, _ := c.waiting(s)
 			pid, _, _ := strings.Cut(who, "@")
 			c.ask("SELECT " + end + "(" + pid + ")")
 			if err := <-answer; cloud.KindOf(err) != cloud.Internal {
