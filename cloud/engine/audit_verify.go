@@ -89,11 +89,10 @@ func (f Flaw) String() string {
 
 // Chained is what was found of one node.
 type Chained struct {
-	Node   string    `json:"node"`
-	From   int64     `json:"from"` // numbers of its first and last entry
-	To     int64     `json:"to"`
-	Signed int64     `json:"signed"` // the last one that a checkpoint covers
-	At     time.Time `json:"at"`     // of that checkpoint
+	Node     string
+	From, To int64     // numbers of its first and last entry
+	Signed   int64     // the last one that a checkpoint covers; 0: none
+	At       time.Time // of that checkpoint
 }
 
 // Audited is the result of a check. No Flaws: the audit is as it was written,

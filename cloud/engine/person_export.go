@@ -17,6 +17,14 @@ func at(t time.Time) any {
 	return t.UTC()
 }
 
+// listed is a list in an export, also where nothing is in it.
+func listed[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
+}
+
 // objects is everything in a record, without what is secret.
 func (e *Engine) objects(p *record) (all []fields, err error) {
 	u := p.user
@@ -24,8 +32,8 @@ func (e *Engine) objects(p *record) (all []fields, err error) {
 	if err != nil {
 		return nil, err
 	}
-	all = append(all, fields{"type": "user", "id": u.ID, "upn": u.UPN, "display_name": u.DisplayName, "aliases": u.Aliases, "sid": u.SID,
-		"enabled": u.Enabled, "guest": u.Guest, "external": u.External, "roles": u.Roles, "created": at(u.Created), "blocked_until": at(u.BlockedUntil),
+	all = append(all, fields{"type": "user", "id": u.ID, "upn": u.UPN, "display_name": u.DisplayName, "aliases": listed(u.Aliases), "sid": u.SID,
+		"enabled": u.Enabled, "guest": u.Guest, "external": u.External, "roles": listed(u.Roles), "created": at(u.Created), "blocked_until": at(u.BlockedUntil),
 		"mobile": u.Mobile, "alternate_mobile": u.Alternate, "office": u.Office, "email": u.Email, "email_confirmed": e.confirmed(u),
 		"default_method": u.Default, "has_password": u.Password != nil, "pin_required": a.PIN, "signs_in_with": a.Number, "signed_out": at(a.SignedOut)})
 	all = append(all, a.objects(e.now())...)

@@ -171,21 +171,17 @@ func verifyExport(ctx context.Context, path, key string, kept []engine.Checkpoin
 func (p *program) audited(r engine.Audited, asJSON bool) error {
 	if asJSON {
 		for _, f := range r.Flaws {
-			text, err := json.Marshal(struct {
+			if err := p.jsonLine(struct {
 				Type string `json:"type"`
 				engine.Flaw
-			}{"flaw", f})
-			if err != nil {
+			}{"flaw", f}); err != nil {
 				return err
 			}
-			fmt.Fprintln(p.out, string(text))
 		}
-		text, err := json.Marshal(map[string]any{"type": "summary", "entries": r.Entries, "unchained": r.Before, "erased": r.Erased,
-			"floor": r.Floor, "chains": r.Chains, "flaws": len(r.Flaws) + r.More})
-		if err != nil {
+		if err := p.jsonLine(map[string]any{"type": "summary", "entries": r.Entries, "unchained": r.Before, "erased": r.Erased,
+			"floor": r.Floor, "chains": chainForms(r.Chains), "flaws": len(r.Flaws) + r.More}); err != nil {
 			return err
 		}
-		fmt.Fprintln(p.out, string(text))
 	} else {
 		p.auditedText(r)
 	}
@@ -194,6 +190,27 @@ func (p *program) audited(r engine.Audited, asJSON bool) error {
 			"keep the store and its backups as they are, and find out who could write to the file")}
 	}
 	return nil
+}
+
+// chainForm is what was found of one node, in JSON.
+type chainForm struct {
+	Node   string     `json:"node"`
+	From   int64      `json:"from"`
+	To     int64      `json:"to"`
+	Signed int64      `json:"signed"` // the last entry that a checkpoint covers; 0: none
+	At     *time.Time `json:"at"`     // of that checkpoint
+}
+
+func chainForms(chains []engine.Chained) []chainForm {
+	forms := []chainForm{}
+	for _, c := range chains {
+		form := chainForm{c.Node, c.From, c.To, c.Signed, nil}
+		if at := c.At.UTC(); c.Signed > 0 {
+			form.At = &at
+		}
+		forms = append(forms, form)
+	}
+	return forms
 }
 
 func (p *program) auditedText(r engine.Audited) {
