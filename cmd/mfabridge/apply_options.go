@@ -21,13 +21,13 @@ import (
 // runFlags are what every run takes that writes to a target by a plan.
 func runFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "expect", EnvVars: env("expect"), Usage: "go on only if the plan's digest is `DIGEST`"},
-		&cli.IntFlag{Name: "max-users", EnvVars: env("max-users"), DefaultText: "no limit", Usage: "stop after `N` users"},
-		&cli.IntFlag{Name: "max-failures", EnvVars: env("max-failures"), DefaultText: "no limit", Usage: "stop when `N` users have failed"},
-		&cli.StringFlag{Name: "rate", EnvVars: env("rate"), Usage: "make at most `N` changes a second (N/s), or a minute (N/m)"},
-		&cli.IntFlag{Name: "concurrency", EnvVars: env("concurrency"), Value: 1, Usage: "make `N` calls to the target at a time; a store gains nothing by it"},
-		&cli.StringFlag{Name: "quiet-hours", EnvVars: env("quiet-hours"), Usage: "write nothing in `FROM-TO[,DAYS][,ZONE]`, e.g. 08:00-18:00,mon-fri; several with ; between them"},
-		&cli.StringFlag{Name: "rehearse-faults", EnvVars: env("rehearse-faults"), Usage: "let the store misbehave as `SPEC` says, to rehearse (docs/apply.md)"},
+		&cli.StringFlag{Name: "expect", Usage: "go on only if the plan's digest is `DIGEST`"},
+		&cli.IntFlag{Name: "max-users", DefaultText: "no limit", Usage: "stop after `N` users"},
+		&cli.IntFlag{Name: "max-failures", DefaultText: "no limit", Usage: "stop when `N` users have failed"},
+		&cli.StringFlag{Name: "rate", Usage: "make at most `N` changes a second (N/s), or a minute (N/m)"},
+		&cli.IntFlag{Name: "concurrency", Value: 1, Usage: "make `N` calls to the target at a time; a store gains nothing by it"},
+		&cli.StringFlag{Name: "quiet-hours", Usage: "write nothing in `FROM-TO[,DAYS][,ZONE]`, e.g. 08:00-18:00,mon-fri; several with ; between them"},
+		&cli.StringFlag{Name: "rehearse-faults", Usage: "let the store misbehave as `SPEC` says, to rehearse (docs/apply.md)"},
 	}
 }
 

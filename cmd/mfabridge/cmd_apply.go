@@ -32,10 +32,10 @@ func (p *program) applyCommand() *cli.Command {
 			"wait behind that batch, USR2 lets it go on.",
 		Flags: slices.Concat(reachFlags(), runFlags(), []cli.Flag{
 			planKeyFlag(), keyFlag(), formatFlag(),
-			&cli.IntFlag{Name: "max-removals", EnvVars: env("max-removals"), Usage: "allow `N` methods to be removed"},
-			&cli.BoolFlag{Name: "allow-irreversible", EnvVars: env("allow-irreversible"), Usage: "make changes as well that take from a user what nobody could give back"},
-			&cli.StringSliceFlag{Name: "wave", EnvVars: env("wave"), Usage: "apply only the wave `NAME`; several in the order given"},
-			&cli.StringFlag{Name: "gate", EnvVars: env("gate"), Usage: "run `CMD` between two waves, without a shell; it must end with 0"},
+			&cli.IntFlag{Name: "max-removals", Usage: "allow `N` methods to be removed"},
+			&cli.BoolFlag{Name: "allow-irreversible", Usage: "make changes as well that take from a user what nobody could give back"},
+			&cli.StringSliceFlag{Name: "wave", Usage: "apply only the wave `NAME`; several in the order given"},
+			&cli.StringFlag{Name: "gate", Usage: "run `CMD` between two waves, without a shell; it must end with 0"},
 		}),
 		Action: p.apply,
 	}

@@ -26,9 +26,9 @@ const maxKeptCA = 32 << 10
 
 func (p *program) authenticatorCommand() *cli.Command {
 	one := []cli.Flag{deviceFlag(), caFlag()}
-	pin := &cli.StringFlag{Name: "pin", EnvVars: env("pin"), Usage: "the PIN of this authenticator, where it has one: `file:PATH`, env:NAME, or - (default: a prompt)"}
-	number := &cli.StringFlag{Name: "number", EnvVars: env("number"), Usage: "the `NUMBER` that the login shows, where it shows one"}
-	patience := &cli.DurationFlag{Name: "wait", EnvVars: env("wait"), Usage: "wait this `TIME` for a push to come (default: it is there already)"}
+	pin := &cli.StringFlag{Name: "pin", Usage: "the PIN of this authenticator, where it has one: `file:PATH`, env:NAME, or - (default: a prompt)"}
+	number := &cli.StringFlag{Name: "number", Usage: "the `NUMBER` that the login shows, where it shows one"}
+	patience := &cli.DurationFlag{Name: "wait", Usage: "wait this `TIME` for a push to come (default: it is there already)"}
 	command := &cli.Command{
 		Name:  "authenticator",
 		Usage: "a terminal authenticator: activate it, approve sign-ins, show codes",
@@ -38,30 +38,30 @@ func (p *program) authenticatorCommand() *cli.Command {
 					"helpdesk (--pass), or for the password and the second factor that the user has already (--password, --answer).\n" +
 					"The new file holds the private key and the secret of the codes: whoever has it approves as this user.",
 				Flags: []cli.Flag{
-					&cli.StringFlag{Name: "url", EnvVars: env("url"), Usage: "`URL` of the engine's pages listener (required)"},
-					&cli.StringFlag{Name: "user", EnvVars: env("user"), Usage: "user `NAME` (required)"},
-					&cli.StringFlag{Name: "name", EnvVars: env("name"), Value: "Terminal", Usage: "what to call this authenticator, `TEXT`"},
-					&cli.StringFlag{Name: "code", EnvVars: env("code"), Usage: "the activation code: `file:PATH`, env:NAME, or - for standard input (default: a prompt)"},
-					&cli.StringFlag{Name: "pass", EnvVars: env("pass"), Usage: "a pass of the helpdesk: `file:PATH`, env:NAME, or -"},
-					&cli.StringFlag{Name: "password", EnvVars: env("password"), Usage: "the user's password: `file:PATH`, env:NAME, or -"},
-					&cli.StringFlag{Name: "answer", EnvVars: env("answer"), Usage: "with --password: the code of the second factor, `file:PATH`, env:NAME, or - (default: a prompt)"},
-					&cli.StringFlag{Name: "pin", EnvVars: env("pin"), Usage: "a PIN to approve with, from now on: `file:PATH`, env:NAME, or - (default: a prompt, where one is required)"},
+					&cli.StringFlag{Name: "url", Usage: "`URL` of the engine's pages listener (required)"},
+					&cli.StringFlag{Name: "user", Usage: "user `NAME` (required)"},
+					&cli.StringFlag{Name: "name", Value: "Terminal", Usage: "what to call this authenticator, `TEXT`"},
+					&cli.StringFlag{Name: "code", Usage: "the activation code: `file:PATH`, env:NAME, or - for standard input (default: a prompt)"},
+					&cli.StringFlag{Name: "pass", Usage: "a pass of the helpdesk: `file:PATH`, env:NAME, or -"},
+					&cli.StringFlag{Name: "password", Usage: "the user's password: `file:PATH`, env:NAME, or -"},
+					&cli.StringFlag{Name: "answer", Usage: "with --password: the code of the second factor, `file:PATH`, env:NAME, or - (default: a prompt)"},
+					&cli.StringFlag{Name: "pin", Usage: "a PIN to approve with, from now on: `file:PATH`, env:NAME, or - (default: a prompt, where one is required)"},
 					deviceFlag(), caFlag(),
 				}, Action: p.authenticatorActivate},
 			{Name: "run", Usage: "wait for sign-ins and ask what to answer, until stopped",
 				Description: "With --answer all are answered alike, for trials: one that asks for a number cannot be approved so, and is left.\n" +
 					"Several --device files are several authenticators at once.",
 				Flags: []cli.Flag{
-					&cli.StringSliceFlag{Name: "device", EnvVars: env("device"), Usage: "`FILE` of the authenticator; may be given several times (default: authenticator.json)"},
-					&cli.StringFlag{Name: "answer", EnvVars: env("answer"), Usage: "answer everything with `WORD`: approve, deny or fraud (default: ask)"},
-					&cli.IntFlag{Name: "count", EnvVars: env("count"), Usage: "end after `N` answers (default: go on)"},
+					&cli.StringSliceFlag{Name: "device", Usage: "`FILE` of the authenticator; may be given several times (default: authenticator.json)"},
+					&cli.StringFlag{Name: "answer", Usage: "answer everything with `WORD`: approve, deny or fraud (default: ask)"},
+					&cli.IntFlag{Name: "count", Usage: "end after `N` answers (default: go on)"},
 					caFlag(),
 				}, Action: p.authenticatorRun},
 			{Name: "code", Usage: "print the code of now; works offline", Flags: []cli.Flag{deviceFlag()}, Action: p.authenticatorCode},
 			{Name: "approve", Usage: "approve the sign-in that waits", Flags: append(one, number, pin, patience),
 				Action: func(c *cli.Context) error { return p.press(c, engine.PushApprove) }},
 			{Name: "deny", Usage: "deny the sign-in that waits", Flags: append(one, patience,
-				&cli.BoolFlag{Name: "fraud", EnvVars: env("fraud"), Usage: "report that it was somebody else's"}),
+				&cli.BoolFlag{Name: "fraud", Usage: "report that it was somebody else's"}),
 				Action: func(c *cli.Context) error {
 					if c.Bool("fraud") {
 						return p.press(c, engine.PushFraud)
@@ -69,17 +69,17 @@ func (p *program) authenticatorCommand() *cli.Command {
 					return p.press(c, engine.PushDeny)
 				}},
 			{Name: "pin", Usage: "set the PIN that this authenticator approves with, or another", Flags: append(one, pin,
-				&cli.StringFlag{Name: "old", EnvVars: env("old"), Usage: "the PIN of before, where there is one: `file:PATH`, env:NAME, or -"}), Action: p.authenticatorPIN},
+				&cli.StringFlag{Name: "old", Usage: "the PIN of before, where there is one: `file:PATH`, env:NAME, or -"}), Action: p.authenticatorPIN},
 			{Name: "test", Usage: "check that requests reach this authenticator",
 				Description: "Asks the engine for an empty event and waits for it on the way that sign-ins come. Nobody signs in by it,\n" +
 					"and nothing is kept of it. Six a minute at most.",
 				Flags: append(one, formatFlag(),
-					&cli.DurationFlag{Name: "wait", EnvVars: env("wait"), Value: testPatience, Usage: "wait at most this `TIME` for it to arrive"}),
+					&cli.DurationFlag{Name: "wait", Value: testPatience, Usage: "wait at most this `TIME` for it to arrive"}),
 				Action: p.withDevice(p.testDevice)},
 			{Name: "devices", Usage: "list the authenticators of this user", Flags: append(one, formatFlag()), Action: p.listing(p.listOwnDevices)},
 			{Name: "rename", Usage: "call an authenticator of this user something else", ArgsUsage: "ID NAME", Flags: one, Action: p.withDevice(p.renameOwnDevice, "ID", "NAME")},
 			{Name: "remove", Usage: "remove an authenticator of this user: it approves nothing more, and its codes end", ArgsUsage: "ID", Flags: append(one,
-				&cli.BoolFlag{Name: "lost", EnvVars: env("lost"), Usage: "it was lost: also if it is the last one"}), Action: p.withDevice(p.removeOwnDevice, "ID")},
+				&cli.BoolFlag{Name: "lost", Usage: "it was lost: also if it is the last one"}), Action: p.withDevice(p.removeOwnDevice, "ID")},
 			{Name: "approvals", Usage: "list the last sign-ins that this user has answered", Flags: append(one, formatFlag()), Action: p.listing(p.listApprovals)},
 			{Name: "report", Usage: "say of a sign-in that was answered that it was somebody else's", ArgsUsage: "ID", Flags: one, Action: p.withDevice(p.reportApproval, "ID")},
 		},
@@ -123,11 +123,11 @@ func advised(err error) error {
 }
 
 func deviceFlag() cli.Flag {
-	return &cli.StringFlag{Name: "device", EnvVars: env("device"), Value: "authenticator.json", Usage: "`FILE` of the authenticator, readable by you only"}
+	return &cli.StringFlag{Name: "device", Value: "authenticator.json", Usage: "`FILE` of the authenticator, readable by you only"}
 }
 
 func caFlag() cli.Flag {
-	return &cli.StringFlag{Name: "ca", EnvVars: env("ca"), Usage: "PEM `FILE` of the authority of the engine's certificate (default: the one that it was activated with, else the system's)"}
+	return &cli.StringFlag{Name: "ca", Usage: "PEM `FILE` of the authority of the engine's certificate (default: the one that it was activated with, else the system's)"}
 }
 
 // deviceClient makes a client of the engine of a device.

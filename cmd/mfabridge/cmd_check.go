@@ -23,9 +23,9 @@ func (p *program) checkCommand() *cli.Command {
 			"SYMBOLS\n   =  same        +  something is missing in the target\n   *  differs     -  something is there that should not be\n   !  error",
 		Flags: append(reachFlags(),
 			planKeyFlag(), keyFlag(), formatFlag(),
-			&cli.StringFlag{Name: "wave", EnvVars: env("wave"), Usage: "check only the users of the wave `NAME`"},
-			&cli.BoolFlag{Name: "all", EnvVars: env("all"), Usage: "check the whole plan, not only what was applied"},
-			&cli.BoolFlag{Name: "combined", EnvVars: env("combined"), Usage: "list every user with one symbol, those that are the same too"},
+			&cli.StringFlag{Name: "wave", Usage: "check only the users of the wave `NAME`"},
+			&cli.BoolFlag{Name: "all", Usage: "check the whole plan, not only what was applied"},
+			&cli.BoolFlag{Name: "combined", Usage: "list every user with one symbol, those that are the same too"},
 		),
 		Action: p.check,
 	}

@@ -29,7 +29,7 @@ func (p *program) cutoverCommand() *cli.Command {
 				"Prints each change that remains, exactly, with the one that takes it back. It makes none of them.",
 			Flags: slices.Concat(targetFlags("to", "read", clouds), reachFlags(), []cli.Flag{
 				planKeyFlag(), formatFlag(),
-				&cli.BoolFlag{Name: "users", EnvVars: env("users"), Usage: "list the users of F who still depend on the old server"},
+				&cli.BoolFlag{Name: "users", Usage: "list the users of F who still depend on the old server"},
 			}),
 			Action: p.cutoverStatus,
 		}},

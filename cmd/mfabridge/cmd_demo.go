@@ -26,7 +26,7 @@ func (p *program) demoCommand() *cli.Command {
 		Description: "Runs the real commands on a synthetic organisation: inspect, plan, show, apply, check, RADIUS logins against\n" +
 			"a shim on a free port of the loopback interface, and the move to Entra ID rehearsed and undone. Nothing is left\n" +
 			"behind unless --keep is given.",
-		Flags:  []cli.Flag{&cli.StringFlag{Name: "keep", EnvVars: env("keep"), Usage: "work in `FOLDER`, which must not exist, and leave it there"}},
+		Flags:  []cli.Flag{&cli.StringFlag{Name: "keep", Usage: "work in `FOLDER`, which must not exist, and leave it there"}},
 		Action: p.demo,
 	}
 }

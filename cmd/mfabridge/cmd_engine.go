@@ -26,8 +26,8 @@ func (p *program) engineCommand() *cli.Command {
 					"A store made --as entra rehearses Microsoft Entra ID: it takes what Graph can write and refuses the\n" +
 					"rest. What no public text settles about Entra ID is chosen with --assume; the default is the careful one.",
 				Flags: slices.Concat(storeFlags(), kindFlags(), []cli.Flag{
-					&cli.StringSliceFlag{Name: "domain", EnvVars: env("domain"), Usage: "mail `DOMAIN` of the organisation; addresses elsewhere are external"},
-					&cli.StringFlag{Name: "reason", EnvVars: env("reason"), Usage: "why, for the audit"},
+					&cli.StringSliceFlag{Name: "domain", Usage: "mail `DOMAIN` of the organisation; addresses elsewhere are external"},
+					&cli.StringFlag{Name: "reason", Usage: "why, for the audit"},
 				}),
 				Action: p.engineInit,
 			},
@@ -53,8 +53,8 @@ func storeFlags() []cli.Flag { return targetFlags("store", "work on", stores) }
 // kindFlags say what a new store is made as.
 func kindFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "as", EnvVars: env("as"), Usage: "`KIND` of a new store: engine (default), or entra to rehearse Microsoft Entra ID"},
-		&cli.StringSliceFlag{Name: "assume", EnvVars: env("assume"),
+		&cli.StringFlag{Name: "as", Usage: "`KIND` of a new store: engine (default), or entra to rehearse Microsoft Entra ID"},
+		&cli.StringSliceFlag{Name: "assume",
 			Usage: "with --as entra: `NAME=VALUE` of oath-activation=yes|no, delayed=yes|no, unset-default=yes|no, cloud=global|usgov|china"},
 	}
 }
@@ -75,7 +75,7 @@ func kindOf(c *cli.Context) (with engine.Setup, err error) {
 
 // reasonFlag is for what changes a store: who and why stand in the audit.
 func reasonFlag() cli.Flag {
-	return &cli.StringFlag{Name: "reason", EnvVars: env("reason"), Usage: "why, for the audit (required)"}
+	return &cli.StringFlag{Name: "reason", Usage: "why, for the audit (required)"}
 }
 
 // actor is who stands in the audit for this command.

@@ -19,7 +19,7 @@ import (
 // accessCommands are the rules for sign-ins by native authentication.
 func (p *program) accessCommands() []*cli.Command {
 	list := func(name, text string) cli.Flag {
-		return &cli.StringSliceFlag{Name: name, EnvVars: env(name), Usage: text}
+		return &cli.StringSliceFlag{Name: name, Usage: text}
 	}
 	return []*cli.Command{
 		{Name: "access", Usage: "which sign-ins by native authentication need a second factor, or are blocked", Subcommands: []*cli.Command{
@@ -29,15 +29,15 @@ func (p *program) accessCommands() []*cli.Command {
 					"apply a block decides, else a second factor is asked for if one of them says mfa. It holds for the next sign-in\n" +
 					"and the next refresh. As long as no rule was ever set there is one: everybody needs a second factor.",
 				Flags: slices.Concat(storeFlags(), []cli.Flag{
-					&cli.StringFlag{Name: "grant", EnvVars: env("grant"), Usage: "`WHAT` it asks for: mfa or block (required)"},
-					&cli.StringFlag{Name: "state", EnvVars: env("state"), Value: engine.AccessOn, Usage: "`STATE`: on, report (only recorded in the audit) or off"},
+					&cli.StringFlag{Name: "grant", Usage: "`WHAT` it asks for: mfa or block (required)"},
+					&cli.StringFlag{Name: "state", Value: engine.AccessOn, Usage: "`STATE`: on, report (only recorded in the audit) or off"},
 					list("user", "`USER` that it is for, by any name"), list("not-user", "`USER` that it is never for"),
 					list("group", "`GROUP` that it is for (name or id), with the groups within it"), list("not-group", "`GROUP` that it is never for"),
 					list("app", "`CLIENT-ID` of an application that it is for"), list("not-app", "`CLIENT-ID` that it is never for"),
 					list("network", "`NETWORK` that it is for: 192.0.2.0/24"), list("not-network", "`NETWORK` that it is never for"),
 					list("country", "`COUNTRY` that it is for: two letters, or unknown"), list("not-country", "`COUNTRY` that it is never for"),
-					&cli.BoolFlag{Name: "new-device", EnvVars: env("new-device"), Usage: "only where the user did not come from in the last 90 days"},
-					&cli.IntFlag{Name: "failures", EnvVars: env("failures"), Usage: "only after `N` failures in a row"},
+					&cli.BoolFlag{Name: "new-device", Usage: "only where the user did not come from in the last 90 days"},
+					&cli.IntFlag{Name: "failures", Usage: "only after `N` failures in a row"},
 					reasonFlag(),
 				}), Action: p.setAccess},
 			{Name: "remove", Usage: "take a rule away", ArgsUsage: "NAME", Flags: append(storeFlags(), reasonFlag()), Action: p.removeAccess},
@@ -47,12 +47,12 @@ func (p *program) accessCommands() []*cli.Command {
 				Flags: append(storeFlags(), reasonFlag()), Action: p.loadNetworks},
 		}},
 		{Name: "test", Usage: "say what the rules of access would ask of a sign-in, and why", Flags: slices.Concat(storeFlags(), []cli.Flag{
-			&cli.StringFlag{Name: "user", EnvVars: env("user"), Usage: "`USER`, by any name (required)"},
-			&cli.StringFlag{Name: "app", EnvVars: env("app"), Usage: "`CLIENT-ID` of the application (required)"},
-			&cli.StringFlag{Name: "from", EnvVars: env("from"), Usage: "`ADDRESS` that the sign-in comes from (default: none that is known)"},
-			&cli.StringFlag{Name: "country", EnvVars: env("country"), Usage: "as if the address were in that `COUNTRY`"},
-			&cli.BoolFlag{Name: "known-device", EnvVars: env("known-device"), Usage: "as if the user had come from there before"},
-			&cli.IntFlag{Name: "failures", EnvVars: env("failures"), Value: -1, Usage: "as if there had been `N` failures in a row (default: what there were)"},
+			&cli.StringFlag{Name: "user", Usage: "`USER`, by any name (required)"},
+			&cli.StringFlag{Name: "app", Usage: "`CLIENT-ID` of the application (required)"},
+			&cli.StringFlag{Name: "from", Usage: "`ADDRESS` that the sign-in comes from (default: none that is known)"},
+			&cli.StringFlag{Name: "country", Usage: "as if the address were in that `COUNTRY`"},
+			&cli.BoolFlag{Name: "known-device", Usage: "as if the user had come from there before"},
+			&cli.IntFlag{Name: "failures", Value: -1, Usage: "as if there had been `N` failures in a row (default: what there were)"},
 		}), Action: p.testAccess},
 	}
 }

@@ -18,9 +18,9 @@ func (p *program) appCommand() *cli.Command {
 		Usage: "administer the applications that may call the engine",
 		Subcommands: []*cli.Command{
 			{Name: "add", Usage: "register an application and write its secret into a new file", ArgsUsage: "NAME", Flags: slices.Concat(adminFlags(), []cli.Flag{
-				&cli.StringFlag{Name: "role", EnvVars: env("role"), Usage: "`ROLE`: migrate, shim, helpdesk, auditor or admin"},
-				&cli.DurationFlag{Name: "for", EnvVars: env("for"), Usage: "valid for this `TIME`, e.g. 720h (required for migrate; default: without end)"},
-				&cli.StringFlag{Name: "secret-out", EnvVars: env("secret-out"), Usage: "write the secret to `FILE` (mode 0600); it cannot be shown again"},
+				&cli.StringFlag{Name: "role", Usage: "`ROLE`: migrate, shim, helpdesk, auditor or admin"},
+				&cli.DurationFlag{Name: "for", Usage: "valid for this `TIME`, e.g. 720h (required for migrate; default: without end)"},
+				&cli.StringFlag{Name: "secret-out", Usage: "write the secret to `FILE` (mode 0600); it cannot be shown again"},
 				reasonFlag(),
 			}), Action: p.addApp},
 			p.appKeyCommand(),

@@ -20,8 +20,8 @@ func (p *program) appKeyCommand() *cli.Command {
 		Name: "key", Usage: "register a public key with which an application signs instead of showing its secret", ArgsUsage: "NAME",
 		Description: "The application then asks for tokens with a signed assertion (RFC 7523, RS256 or PS256) whose kid is the one printed.",
 		Flags: slices.Concat(adminFlags(), []cli.Flag{
-			&cli.StringFlag{Name: "public-key", EnvVars: env("public-key"), Usage: "PEM `FILE` with an RSA public key or a certificate (required)"},
-			&cli.StringFlag{Name: "kid", EnvVars: env("kid"), Usage: "`ID` of the key (default: made from the key)"},
+			&cli.StringFlag{Name: "public-key", Usage: "PEM `FILE` with an RSA public key or a certificate (required)"},
+			&cli.StringFlag{Name: "kid", Usage: "`ID` of the key (default: made from the key)"},
 			reasonFlag(),
 		}), Action: p.addAppKey,
 	}

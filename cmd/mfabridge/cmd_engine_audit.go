@@ -30,7 +30,7 @@ const maxAuditLine = 64 << 10
 
 func (p *program) auditCommand() *cli.Command {
 	out := func(what string) cli.Flag {
-		return &cli.StringFlag{Name: "out", Aliases: []string{"o"}, EnvVars: env("out"), Usage: "write " + what + " to a new `FILE`"}
+		return &cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "write " + what + " to a new `FILE`"}
 	}
 	return &cli.Command{
 		Name:  "audit",
@@ -41,14 +41,14 @@ func (p *program) auditCommand() *cli.Command {
 					"moved or appended by hand, and what is missing. Exit code 1 if there is any. That the newest entries were cut off\n" +
 					"together with all traces of them shows only against a checkpoint that was kept elsewhere (--checkpoint).",
 				Flags: slices.Concat(storeFlags(), []cli.Flag{
-					&cli.StringFlag{Name: "checkpoint", EnvVars: env("checkpoint"), Usage: "`FILE` of audit checkpoint: what it signed must be there"},
-					&cli.StringFlag{Name: "public-key", EnvVars: env("public-key"), Usage: "`FILE` of audit key: verify an export without the store"},
+					&cli.StringFlag{Name: "checkpoint", Usage: "`FILE` of audit checkpoint: what it signed must be there"},
+					&cli.StringFlag{Name: "public-key", Usage: "`FILE` of audit key: verify an export without the store"},
 					formatFlag(),
 				}), Action: p.auditVerify},
 			{Name: "export", Usage: "write entries as JSON or CSV, oldest first", Flags: slices.Concat(auditFlags(), []cli.Flag{
-				&cli.StringFlag{Name: "since", EnvVars: env("since"), Usage: "from this `TIME` on: 2006-01-02, RFC 3339, or 24h for that long ago"},
-				&cli.StringFlag{Name: "until", EnvVars: env("until"), Usage: "before this `TIME`"},
-				&cli.StringFlag{Name: "format", EnvVars: env("format"), Value: "jsonl", Usage: "jsonl, which can be verified, or csv"},
+				&cli.StringFlag{Name: "since", Usage: "from this `TIME` on: 2006-01-02, RFC 3339, or 24h for that long ago"},
+				&cli.StringFlag{Name: "until", Usage: "before this `TIME`"},
+				&cli.StringFlag{Name: "format", Value: "jsonl", Usage: "jsonl, which can be verified, or csv"},
 				out("it"),
 			}), Action: p.auditExport},
 			{Name: "checkpoint", Usage: "sign how far the audit has come; engine serve does so by itself",
@@ -56,7 +56,7 @@ func (p *program) auditCommand() *cli.Command {
 				Flags:       append(auditFlags(), out("the signed checkpoints")), Action: p.auditCheckpoint},
 			{Name: "key", Usage: "write the public key that verifies exports and checkpoints", Flags: append(auditFlags(), out("it")), Action: p.auditKey},
 			{Name: "prune", Usage: "remove old entries; what stays can still be verified", Flags: slices.Concat(storeFlags(), []cli.Flag{
-				&cli.StringFlag{Name: "before", EnvVars: env("before"), Usage: "remove what was written before this `TIME`, e.g. 8760h for a year ago (required)"},
+				&cli.StringFlag{Name: "before", Usage: "remove what was written before this `TIME`, e.g. 8760h for a year ago (required)"},
 				reasonFlag(),
 			}), Action: p.auditPrune},
 		},

@@ -31,8 +31,8 @@ func (p *program) backupCommand() *cli.Command {
 			"store: engine restore makes one of it that accepts no code that was used since. For PostgreSQL use its own tools\n" +
 			"(pg_dump, pg_basebackup) and engine restore --in-place on what is brought back, which does not open before; see docs/operations.md.",
 		Flags: slices.Concat(storeFlags(), []cli.Flag{
-			&cli.StringSliceFlag{Name: "recipient", EnvVars: env("recipient"), Usage: "encrypt it to this age `RECIPIENT` (age1…)"},
-			&cli.StringFlag{Name: "reason", EnvVars: env("reason"), Value: "backup", Usage: "why, for the audit"},
+			&cli.StringSliceFlag{Name: "recipient", Usage: "encrypt it to this age `RECIPIENT` (age1…)"},
+			&cli.StringFlag{Name: "reason", Value: "backup", Usage: "why, for the audit"},
 		}),
 		Action: p.engineBackup,
 	}
@@ -44,9 +44,9 @@ func (p *program) restoreCommand() *cli.Command {
 		Description: "--store must name a file that does not exist yet. Every code that could have been accepted until now is void, and so are\n" +
 			"open challenges, bypasses and passes. What was done since the backup is not in it: blocks, removed applications, passwords.",
 		Flags: slices.Concat(storeFlags(), []cli.Flag{
-			&cli.StringFlag{Name: "identity", EnvVars: env("identity"), Usage: "age identity that opens the backup: `file:PATH` or env:NAME"},
-			&cli.StringFlag{Name: "old", EnvVars: env("old"), Usage: "the store that is replaced, where it can still be opened: `sqlite:PATH`; who has it open refuses every login from then on"},
-			&cli.BoolFlag{Name: "in-place", EnvVars: env("in-place"), Usage: "no backup is read: --store was brought back by other means, and is made safe"},
+			&cli.StringFlag{Name: "identity", Usage: "age identity that opens the backup: `file:PATH` or env:NAME"},
+			&cli.StringFlag{Name: "old", Usage: "the store that is replaced, where it can still be opened: `sqlite:PATH`; who has it open refuses every login from then on"},
+			&cli.BoolFlag{Name: "in-place", Usage: "no backup is read: --store was brought back by other means, and is made safe"},
 			reasonFlag(),
 		}),
 		Action: p.engineRestore,

@@ -30,7 +30,7 @@ func (p *program) emailCommands(change changer) []*cli.Command {
 		{Name: "code", Usage: "send a code to the address, for its user to read out", ArgsUsage: "USER", Flags: slices.Concat(adminFlags(), []cli.Flag{
 			mailConfigFlag(),
 			reasonFlag()}), Action: p.emailCode},
-		change("prove", "take the code as the user has read it: the address is confirmed", []cli.Flag{&cli.StringFlag{Name: "code", EnvVars: env("code"),
+		change("prove", "take the code as the user has read it: the address is confirmed", []cli.Flag{&cli.StringFlag{Name: "code",
 			Usage: "where it is: `file:PATH`, env:NAME, or - for standard input (default: a prompt)"}},
 			func(c *cli.Context, e administrator, by engine.Actor, u cloud.User) error {
 				code, err := p.secretText(c.Context, "Code: ", c.String("code"))
@@ -63,7 +63,7 @@ func (p *program) emailCode(c *cli.Context) error {
 }
 
 func mailConfigFlag() cli.Flag {
-	return &cli.StringFlag{Name: "engine-config", EnvVars: env("engine-config"), Usage: "`FILE` with the engine's configuration, whose mail servers are used (with sqlite: and postgres:; default: the outbox)"}
+	return &cli.StringFlag{Name: "engine-config", Usage: "`FILE` with the engine's configuration, whose mail servers are used (with sqlite: and postgres:; default: the outbox)"}
 }
 
 // administerSending is administer for commands that send something. An engine

@@ -29,8 +29,8 @@ func (p *program) exceptionCommands(change changer) []*cli.Command {
 	}
 	return []*cli.Command{
 		change("bypass", "let the next login of a user pass without a second factor", []cli.Flag{
-			&cli.DurationFlag{Name: "for", EnvVars: env("for"), Usage: "for a login within this `TIME`, at most 4h (required)"},
-			&cli.StringFlag{Name: "app", EnvVars: env("app"), Usage: "only for a login at the application `NAME` (a client's name in shim.yaml)"},
+			&cli.DurationFlag{Name: "for", Usage: "for a login within this `TIME`, at most 4h (required)"},
+			&cli.StringFlag{Name: "app", Usage: "only for a login at the application `NAME` (a client's name in shim.yaml)"},
 		}, func(c *cli.Context, e administrator, by engine.Actor, u cloud.User) error {
 			if c.Duration("for") <= 0 {
 				return usage("--for is missing: a bypass needs an end", "e.g. --for 30m, at most 4h")
@@ -41,22 +41,22 @@ func (p *program) exceptionCommands(change changer) []*cli.Command {
 			return e.EndBypass(c.Context, by, u.ID)
 		}),
 		inStore("resync", "bring a code generator in line whose clock has drifted, by two codes that it shows one after the other", []cli.Flag{
-			&cli.StringFlag{Name: "codes", EnvVars: env("codes"), Usage: "both codes, divided by a space: `file:PATH`, env:NAME, or - for standard input (default: a prompt)"},
-			&cli.StringFlag{Name: "serial", EnvVars: env("serial"), Usage: "serial `NUMBER` of the generator (default: whichever shows these codes)"},
+			&cli.StringFlag{Name: "codes", Usage: "both codes, divided by a space: `file:PATH`, env:NAME, or - for standard input (default: a prompt)"},
+			&cli.StringFlag{Name: "serial", Usage: "serial `NUMBER` of the generator (default: whichever shows these codes)"},
 		}, p.resync),
 		inStore("activation", "make the code to activate an authenticator with, and write it to a file that only its recipient can open", []cli.Flag{
-			&cli.StringFlag{Name: "hand-out", EnvVars: env("hand-out"), Usage: "write the code to `FILE`, encrypted (required)"},
-			&cli.StringSliceFlag{Name: "seal-to", EnvVars: env("seal-to"), Usage: "encrypt it to the age recipient `age1…` (required)"},
-			&cli.StringFlag{Name: "url", EnvVars: env("url"), Usage: "add the link that activates, and its QR code for a terminal: `URL` of the engine's pages as users reach it, the public_url of engine.yaml"},
+			&cli.StringFlag{Name: "hand-out", Usage: "write the code to `FILE`, encrypted (required)"},
+			&cli.StringSliceFlag{Name: "seal-to", Usage: "encrypt it to the age recipient `age1…` (required)"},
+			&cli.StringFlag{Name: "url", Usage: "add the link that activates, and its QR code for a terminal: `URL` of the engine's pages as users reach it, the public_url of engine.yaml"},
 		}, p.issueActivation),
 		{Name: "pass", Usage: "temporary access passes, to register a method with; RADIUS does not take them", Subcommands: []*cli.Command{
 			inStore("issue", "make a pass and write it to a file that only its recipient can open", []cli.Flag{
-				&cli.DurationFlag{Name: "for", EnvVars: env("for"), Value: time.Hour, Usage: "valid for this `TIME`, 10m to 720h"},
-				&cli.BoolFlag{Name: "once", EnvVars: env("once"), Usage: "valid for one use"},
-				&cli.StringFlag{Name: "hand-out", EnvVars: env("hand-out"), Usage: "write the pass to `FILE`, encrypted (required)"},
-				&cli.StringSliceFlag{Name: "seal-to", EnvVars: env("seal-to"), Usage: "encrypt it to the age recipient `age1…` (required)"},
+				&cli.DurationFlag{Name: "for", Value: time.Hour, Usage: "valid for this `TIME`, 10m to 720h"},
+				&cli.BoolFlag{Name: "once", Usage: "valid for one use"},
+				&cli.StringFlag{Name: "hand-out", Usage: "write the pass to `FILE`, encrypted (required)"},
+				&cli.StringSliceFlag{Name: "seal-to", Usage: "encrypt it to the age recipient `age1…` (required)"},
 			}, p.issuePass),
-			inStore("revoke", "end a pass", []cli.Flag{&cli.StringFlag{Name: "pass", EnvVars: env("pass"), Usage: "its `ID`, as list shows it"}},
+			inStore("revoke", "end a pass", []cli.Flag{&cli.StringFlag{Name: "pass", Usage: "its `ID`, as list shows it"}},
 				func(c *cli.Context, e *embedded, by engine.Actor, u cloud.User) error {
 					return e.RevokePass(c.Context, by, u.ID, c.String("pass"))
 				}),

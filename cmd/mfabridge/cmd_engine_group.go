@@ -14,8 +14,8 @@ import (
 
 func (p *program) groupCommand() *cli.Command {
 	memberFlags := slices.Concat(adminFlags(), []cli.Flag{
-		&cli.StringFlag{Name: "user", EnvVars: env("user"), Usage: "`USER`, by any name that a login may use"},
-		&cli.StringFlag{Name: "group", EnvVars: env("group"), Usage: "another `GROUP`, by name or id"},
+		&cli.StringFlag{Name: "user", Usage: "`USER`, by any name that a login may use"},
+		&cli.StringFlag{Name: "group", Usage: "another `GROUP`, by name or id"},
 		reasonFlag()})
 	return &cli.Command{
 		Name:  "group",
@@ -144,10 +144,10 @@ func (p *program) policyCommand() *cli.Command {
 				Description: "METHOD is one of " + strings.Join(words, ", ") + ". What is not given is off: without --include everybody may\n" +
 					"use the method, without --sign-in nobody signs in by text. It holds for the next login.",
 				Flags: slices.Concat(adminFlags(), []cli.Flag{
-					&cli.StringFlag{Name: "state", EnvVars: env("state"), Usage: "`STATE`: enabled or disabled"},
-					&cli.StringSliceFlag{Name: "include", EnvVars: env("include"), Usage: "only for this `GROUP` (name or id) and the groups within it"},
-					&cli.StringSliceFlag{Name: "exclude", EnvVars: env("exclude"), Usage: "not for this `GROUP`, whatever else its members are in"},
-					&cli.BoolFlag{Name: "sign-in", EnvVars: env("sign-in"), Usage: "sms only: let people sign in with their mobile number instead of a password"},
+					&cli.StringFlag{Name: "state", Usage: "`STATE`: enabled or disabled"},
+					&cli.StringSliceFlag{Name: "include", Usage: "only for this `GROUP` (name or id) and the groups within it"},
+					&cli.StringSliceFlag{Name: "exclude", Usage: "not for this `GROUP`, whatever else its members are in"},
+					&cli.BoolFlag{Name: "sign-in", Usage: "sms only: let people sign in with their mobile number instead of a password"},
 					reasonFlag(),
 				}), Action: p.setPolicy},
 		}, p.accessCommands()...),

@@ -27,16 +27,16 @@ func (p *program) inviteCommand() *cli.Command {
 			"address of mail, or to their name where that is an address in a domain of the organisation (engine init --domain).\n" +
 			"At https://HOST the application needs the role helpdesk or admin; to list alone, auditor.",
 		Flags: slices.Concat(adminFlags(), []cli.Flag{
-			&cli.StringFlag{Name: "from", EnvVars: env("from"), Usage: "the plan `F`, in place of USER"},
-			&cli.StringFlag{Name: "wave", EnvVars: env("wave"), Usage: "only the users of the wave `NAME`"},
+			&cli.StringFlag{Name: "from", Usage: "the plan `F`, in place of USER"},
+			&cli.StringFlag{Name: "wave", Usage: "only the users of the wave `NAME`"},
 			planKeyFlag(),
-			&cli.BoolFlag{Name: "new", EnvVars: env("new"), Usage: "invite those who were not invited, and have no authenticator"},
-			&cli.BoolFlag{Name: "renew", EnvVars: env("renew"), Usage: "give invitations that are not done 14 days from now"},
-			&cli.BoolFlag{Name: "revoke", EnvVars: env("revoke"), Usage: "end invitations that are not done"},
-			&cli.BoolFlag{Name: "mail", EnvVars: env("mail"), Usage: "write to those who have yet to activate"},
+			&cli.BoolFlag{Name: "new", Usage: "invite those who were not invited, and have no authenticator"},
+			&cli.BoolFlag{Name: "renew", Usage: "give invitations that are not done 14 days from now"},
+			&cli.BoolFlag{Name: "revoke", Usage: "end invitations that are not done"},
+			&cli.BoolFlag{Name: "mail", Usage: "write to those who have yet to activate"},
 			mailConfigFlag(),
-			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, EnvVars: env("out"), Usage: "write the mail merge to the new `FILE`"},
-			&cli.StringFlag{Name: "url", EnvVars: env("url"), Usage: "with --out, or --mail without --engine-config: `URL` of the engine's pages as users reach it, the public_url of engine.yaml"},
+			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "write the mail merge to the new `FILE`"},
+			&cli.StringFlag{Name: "url", Usage: "with --out, or --mail without --engine-config: `URL` of the engine's pages as users reach it, the public_url of engine.yaml"},
 			reasonFlag(),
 		}), Action: p.invite}
 }

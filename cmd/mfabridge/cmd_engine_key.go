@@ -26,7 +26,7 @@ func (p *program) keyCommand() *cli.Command {
 					"by themselves. Where several machines have copies of the file: make the new key with --prepare, copy the file everywhere,\n" +
 					"and rotate then.",
 				Flags: slices.Concat(storeFlags(), []cli.Flag{
-					&cli.BoolFlag{Name: "prepare", EnvVars: env("prepare"), Usage: "only add the new key, so that copies of the file can be made first"},
+					&cli.BoolFlag{Name: "prepare", Usage: "only add the new key, so that copies of the file can be made first"},
 					reasonFlag(),
 				}), Action: p.keyRotate},
 			{Name: "reseal", Usage: "go on with a rotation that was interrupted", Flags: append(storeFlags(), reasonFlag()), Action: p.keyReseal},

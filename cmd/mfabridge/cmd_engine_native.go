@@ -24,12 +24,12 @@ func (p *program) nativeCommand() *cli.Command {
 			{Name: "add", Usage: "register an application; it has no secret", ArgsUsage: "NAME",
 				Description: "NAME is what users are shown. The command prints the client id that the application is configured with.\ndocs/native-auth.md says what each option leads to.",
 				Flags: slices.Concat(storeFlags(), []cli.Flag{
-					&cli.StringFlag{Name: "id", EnvVars: env("id"), Usage: "client `ID`, a UUID (default: a new one)"},
+					&cli.StringFlag{Name: "id", Usage: "client `ID`, a UUID (default: a new one)"},
 				}, nativeFlags(), []cli.Flag{reasonFlag()}), Action: p.addNative},
 			{Name: "set", Usage: "change an application: what is given replaces what was there", ArgsUsage: "CLIENT-ID",
 				Flags: slices.Concat(storeFlags(), []cli.Flag{
-					&cli.StringFlag{Name: "name", EnvVars: env("name"), Usage: "`NAME` that users are shown"},
-					&cli.BoolFlag{Name: "disabled", EnvVars: env("disabled"), Usage: "nobody signs in, and no refresh token is taken; --disabled=false ends that"},
+					&cli.StringFlag{Name: "name", Usage: "`NAME` that users are shown"},
+					&cli.BoolFlag{Name: "disabled", Usage: "nobody signs in, and no refresh token is taken; --disabled=false ends that"},
 				}, nativeFlags(), []cli.Flag{reasonFlag()}), Action: p.setNative},
 			{Name: "list", Usage: "list all applications", Flags: storeFlags(), Action: p.listNative},
 			{Name: "show", Usage: "show one application as JSON", ArgsUsage: "CLIENT-ID", Flags: storeFlags(), Action: p.showNative},
@@ -44,10 +44,10 @@ func (p *program) nativeCommand() *cli.Command {
 // nativeFlags are what an application can be set to.
 func nativeFlags() []cli.Flag {
 	list := func(name, text string) cli.Flag {
-		return &cli.StringSliceFlag{Name: name, EnvVars: env(name), Usage: text}
+		return &cli.StringSliceFlag{Name: name, Usage: text}
 	}
-	word := func(name, text string) cli.Flag { return &cli.StringFlag{Name: name, EnvVars: env(name), Usage: text} }
-	yes := func(name, text string) cli.Flag { return &cli.BoolFlag{Name: name, EnvVars: env(name), Usage: text} }
+	word := func(name, text string) cli.Flag { return &cli.StringFlag{Name: name, Usage: text} }
+	yes := func(name, text string) cli.Flag { return &cli.BoolFlag{Name: name, Usage: text} }
 	return []cli.Flag{
 		list("origin", "`ORIGIN` of a web page that may call: https://HOST[:PORT], or http:// for localhost"),
 		list("first", "first `FACTOR`: password or email (default: password)"),
@@ -58,7 +58,7 @@ func nativeFlags() []cli.Flag {
 		yes("reset", "let people set a new password by a code to their confirmed address; mail is no second factor to a password then"),
 		yes("enrol", "let people register a second factor who need one and have none at all"),
 		yes("reveal-users", "say who has an account (user_not_found, user_already_exists)"),
-		&cli.DurationFlag{Name: "refresh", EnvVars: env("refresh"), Usage: "how `LONG` a sign-in can be refreshed, 1h to 2160h (default: 24h)"},
+		&cli.DurationFlag{Name: "refresh", Usage: "how `LONG` a sign-in can be refreshed, 1h to 2160h (default: 24h)"},
 		list("region-open", "`PREFIX` of numbers that texts go to, such as +41"),
 		list("region-closed", "`PREFIX` of numbers that no text goes to"),
 		word("text", "`TEMPLATE` of code messages, with <$otp$> and <$application_name$>"),

@@ -19,7 +19,7 @@ func (p *program) personCommands() []*cli.Command {
 		{Name: "export", Usage: "write everything that is kept about a user, in the clear, into a new file", ArgsUsage: "USER",
 			Description: "One JSON object a line: the user, what hangs on it, and the entries of the audit that speak of the user. No secret is in it.",
 			Flags: slices.Concat(storeFlags(), []cli.Flag{
-				&cli.StringFlag{Name: "out", Aliases: []string{"o"}, EnvVars: env("out"), Usage: "the new `FILE`, readable by you only (required)"},
+				&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "the new `FILE`, readable by you only (required)"},
 				reasonFlag(),
 			}), Action: p.exportPerson},
 		{Name: "erase", Usage: "remove a user for good, and from the audit what it says about the user", ArgsUsage: "USER",

@@ -23,7 +23,7 @@ import (
 )
 
 func (p *program) providerCommand() *cli.Command {
-	from := &cli.StringFlag{Name: "config", Aliases: []string{"c"}, EnvVars: env("config"), Value: "engine.yaml", Usage: "`FILE` with the engine's configuration"}
+	from := &cli.StringFlag{Name: "config", Aliases: []string{"c"}, Value: "engine.yaml", Usage: "`FILE` with the engine's configuration"}
 	return &cli.Command{
 		Name:  "provider",
 		Usage: "look at the providers that deliver codes, and try them",
@@ -34,7 +34,7 @@ func (p *program) providerCommand() *cli.Command {
 				Description: "The message holds a code that verifies nothing. It is sent whatever the provider's mode is, but for off; no budget\n" +
 					"counts it. A centre of SMPP is bound once more for it. That the provider has taken it does not mean that it arrives: look at the telephone.",
 				Flags: []cli.Flag{from,
-					&cli.StringFlag{Name: "number", EnvVars: env("number"), Usage: "where the number (\"+CC NNN\"), or the address, is: `file:PATH`, env:NAME, or - for standard input (default: a prompt)"}},
+					&cli.StringFlag{Name: "number", Usage: "where the number (\"+CC NNN\"), or the address, is: `file:PATH`, env:NAME, or - for standard input (default: a prompt)"}},
 				Action: p.testProvider,
 			},
 			{
@@ -42,8 +42,8 @@ func (p *program) providerCommand() *cli.Command {
 				Description: "What is said here is kept in the store, stands in the audit, and goes before the mode and percent of engine.yaml; running engines\n" +
 					"follow within seconds. A provider whose mode is off in engine.yaml stays off.",
 				Flags: []cli.Flag{from,
-					&cli.IntFlag{Name: "percent", EnvVars: env("percent"), Value: 100, Usage: "`SHARE` of all users, 1 to 100: who is in stays in while it grows"},
-					&cli.BoolFlag{Name: "evaluate", EnvVars: env("evaluate"), Usage: "deliver nothing, and log what would be sent"},
+					&cli.IntFlag{Name: "percent", Value: 100, Usage: "`SHARE` of all users, 1 to 100: who is in stays in while it grows"},
+					&cli.BoolFlag{Name: "evaluate", Usage: "deliver nothing, and log what would be sent"},
 					reasonFlag()},
 				Action: func(c *cli.Context) error {
 					mode := channel.Live

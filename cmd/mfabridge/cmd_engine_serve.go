@@ -39,7 +39,7 @@ func (p *program) engineServeCommand() *cli.Command {
 		Description: "Reads engine.yaml (docs/engine.md). On SIGHUP it is read again and checked as a whole; certificates, tokens and primaries\n" +
 			"may differ then. Certificates are read again when their files change, too; one that cannot be used leaves the one before in place. The API is described in docs/api.md.",
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "config", Aliases: []string{"c"}, EnvVars: env("config"), Value: "engine.yaml", Usage: "`FILE` with the engine's configuration"},
+			&cli.StringFlag{Name: "config", Aliases: []string{"c"}, Value: "engine.yaml", Usage: "`FILE` with the engine's configuration"},
 		},
 		Action: serving(p.engineServe),
 	}

@@ -24,17 +24,17 @@ func (p *program) settingsCommand() *cli.Command {
 		Description: "Without an option that changes something it lists the settings. --from EXPORT takes them from the settings.json of the\n" +
 			"old server's export, as far as it says something; options beside it win. What was changed stands in the audit.",
 		Flags: slices.Concat(adminFlags(), []cli.Flag{
-			&cli.StringFlag{Name: "from", EnvVars: env("from"), Usage: "take them from the old server's `EXPORT`"},
-			&cli.StringFlag{Name: "account", EnvVars: env("account"), Usage: "`NAME` that authenticators show the account as"},
-			&cli.StringFlag{Name: "self-enrolment", EnvVars: env("self-enrolment"), Usage: "`YES|NO`: who proves who they are needs no invitation"},
-			&cli.StringFlag{Name: "self-activation", EnvVars: env("self-activation"), Usage: "`YES|NO`: people activate with their password and a second factor; no: with what the helpdesk gives only"},
-			&cli.StringFlag{Name: "may-select", EnvVars: env("may-select"), Usage: "`METHODS` that people may make their default, by comma: " + strings.Join(words, ",") + ", or none"},
-			&cli.IntFlag{Name: "device-limit", EnvVars: env("device-limit"), Usage: "authenticators that one user may have, `N` of 1 to 5"},
-			&cli.StringFlag{Name: "pin", EnvVars: env("pin"), Usage: "`YES|NO`: everybody approves with a PIN"},
-			&cli.IntFlag{Name: "pin-length", EnvVars: env("pin-length"), Usage: "least length of a PIN, `N` of 4 to 16 digits"},
-			&cli.StringFlag{Name: "weak-pins", EnvVars: env("weak-pins"), Usage: "`YES|NO`: PINs such as 1234 are taken"},
-			&cli.StringFlag{Name: "language", EnvVars: env("language"), Usage: "`LANGUAGE` of the mail of an invitation: " + strings.Join(engine.Languages(), " or ")},
-			&cli.StringFlag{Name: "reason", EnvVars: env("reason"), Usage: "why, for the audit (required for a change)"},
+			&cli.StringFlag{Name: "from", Usage: "take them from the old server's `EXPORT`"},
+			&cli.StringFlag{Name: "account", Usage: "`NAME` that authenticators show the account as"},
+			&cli.StringFlag{Name: "self-enrolment", Usage: "`YES|NO`: who proves who they are needs no invitation"},
+			&cli.StringFlag{Name: "self-activation", Usage: "`YES|NO`: people activate with their password and a second factor; no: with what the helpdesk gives only"},
+			&cli.StringFlag{Name: "may-select", Usage: "`METHODS` that people may make their default, by comma: " + strings.Join(words, ",") + ", or none"},
+			&cli.IntFlag{Name: "device-limit", Usage: "authenticators that one user may have, `N` of 1 to 5"},
+			&cli.StringFlag{Name: "pin", Usage: "`YES|NO`: everybody approves with a PIN"},
+			&cli.IntFlag{Name: "pin-length", Usage: "least length of a PIN, `N` of 4 to 16 digits"},
+			&cli.StringFlag{Name: "weak-pins", Usage: "`YES|NO`: PINs such as 1234 are taken"},
+			&cli.StringFlag{Name: "language", Usage: "`LANGUAGE` of the mail of an invitation: " + strings.Join(engine.Languages(), " or ")},
+			&cli.StringFlag{Name: "reason", Usage: "why, for the audit (required for a change)"},
 		}), Action: p.engineSettings}
 }
 

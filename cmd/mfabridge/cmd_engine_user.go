@@ -31,10 +31,10 @@ func (p *program) userCommand() *cli.Command {
 		Usage: "list users of a store and change them",
 		Subcommands: slices.Concat([]*cli.Command{
 			{Name: "add", Usage: "make a user without any method", ArgsUsage: "UPN", Flags: slices.Concat(adminFlags(), []cli.Flag{
-				&cli.StringFlag{Name: "display-name", EnvVars: env("display-name"), Usage: "`NAME` for people"},
-				&cli.StringSliceFlag{Name: "alias", EnvVars: env("alias"), Usage: "another `NAME` that a login may use"},
-				&cli.StringFlag{Name: "sid", EnvVars: env("sid"), Usage: "Windows security identifier"},
-				&cli.BoolFlag{Name: "disabled", EnvVars: env("disabled"), Usage: "make the user disabled"},
+				&cli.StringFlag{Name: "display-name", Usage: "`NAME` for people"},
+				&cli.StringSliceFlag{Name: "alias", Usage: "another `NAME` that a login may use"},
+				&cli.StringFlag{Name: "sid", Usage: "Windows security identifier"},
+				&cli.BoolFlag{Name: "disabled", Usage: "make the user disabled"},
 				reasonFlag(),
 			}), Action: p.addUser},
 			p.importCommand(),
@@ -47,7 +47,7 @@ func (p *program) userCommand() *cli.Command {
 			change("disable", "keep a user from verifying", nil, func(c *cli.Context, e administrator, by engine.Actor, u cloud.User) error {
 				return e.SetEnabled(c.Context, by, u.ID, false)
 			}),
-			change("block", "block a user for a time; holds for the next login", []cli.Flag{&cli.DurationFlag{Name: "for", EnvVars: env("for"),
+			change("block", "block a user for a time; holds for the next login", []cli.Flag{&cli.DurationFlag{Name: "for",
 				Value: 90 * 24 * time.Hour, Usage: "`TIME`, e.g. 24h"}}, func(c *cli.Context, e administrator, by engine.Actor, u cloud.User) error {
 				until := p.now().Add(c.Duration("for"))
 				if err := e.Block(c.Context, by, u.ID, until); err != nil {
@@ -67,8 +67,8 @@ func (p *program) userCommand() *cli.Command {
 				return err
 			}),
 			change("pin", "have a user approve with a PIN, or take the PINs of their authenticators away", []cli.Flag{
-				&cli.StringFlag{Name: "required", EnvVars: env("required"), Usage: "`YES|NO`: this user approves with a PIN, whatever engine settings says of all (required)"},
-				&cli.BoolFlag{Name: "reset", EnvVars: env("reset"), Usage: "take the PINs of all their authenticators away: each asks for a new one"},
+				&cli.StringFlag{Name: "required", Usage: "`YES|NO`: this user approves with a PIN, whatever engine settings says of all (required)"},
+				&cli.BoolFlag{Name: "reset", Usage: "take the PINs of all their authenticators away: each asks for a new one"},
 			}, func(c *cli.Context, e administrator, by engine.Actor, u cloud.User) error {
 				said, known := map[string]bool{"yes": true, "no": false}[c.String("required")]
 				if !known {
@@ -77,7 +77,7 @@ func (p *program) userCommand() *cli.Command {
 				return e.RequirePIN(c.Context, by, u.ID, said, c.Bool("reset"))
 			}),
 			change("password", "give a user a password for logins whose first factor the engine checks", []cli.Flag{&cli.StringFlag{Name: "password",
-				EnvVars: env("password"), Usage: "where it is: `file:PATH`, env:NAME, or - for standard input (default: a prompt)"}},
+				Usage: "where it is: `file:PATH`, env:NAME, or - for standard input (default: a prompt)"}},
 				func(c *cli.Context, e administrator, by engine.Actor, u cloud.User) error {
 					word, err := p.password(c.Context, c.String("password"))
 					if err != nil {

@@ -19,7 +19,7 @@ func (p *program) explainCommand() *cli.Command {
 			"principal name. Values are masked; the target is asked if it can be opened.",
 		Flags: append(reachFlags(),
 			planKeyFlag(), keyFlag(), formatFlag(),
-			&cli.BoolFlag{Name: "reveal", EnvVars: env("reveal"), Usage: "show telephone numbers and addresses in full; needs the plan's key"},
+			&cli.BoolFlag{Name: "reveal", Usage: "show telephone numbers and addresses in full; needs the plan's key"},
 		),
 		Action: p.explain,
 	}

@@ -27,10 +27,10 @@ func (p *program) inspectCommand() *cli.Command {
 			"any target: the outlook first, then counts, then the findings by severity, each with its place. Ends with 2 if\n" +
 			"there are findings of severity error that --accept does not name. docs/reports.md explains the report.",
 		Flags: slices.Concat(exportFlags(), inspectFlags(), gateFlags(), []cli.Flag{
-			&cli.StringFlag{Name: "format", EnvVars: env("format"), Value: "text", Usage: "text; json: one object a line; or html: one page"},
-			&cli.BoolFlag{Name: "all", EnvVars: env("all"), Usage: fmt.Sprintf("list all findings, not the first %d of each code", listedText)},
-			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, EnvVars: env("out"), Usage: "write the report to `FILE`, not to the standard output"},
-			&cli.BoolFlag{Name: "overwrite", EnvVars: env("overwrite"), Usage: "replace FILE if it is a report"},
+			&cli.StringFlag{Name: "format", Value: "text", Usage: "text; json: one object a line; or html: one page"},
+			&cli.BoolFlag{Name: "all", Usage: fmt.Sprintf("list all findings, not the first %d of each code", listedText)},
+			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "write the report to `FILE`, not to the standard output"},
+			&cli.BoolFlag{Name: "overwrite", Usage: "replace FILE if it is a report"},
 		}),
 		Action: p.inspect,
 	}
@@ -44,7 +44,7 @@ func inspectFlags() []cli.Flag {
 }
 
 func formatFlag() cli.Flag {
-	return &cli.StringFlag{Name: "format", EnvVars: env("format"), Value: "text", Usage: "text, or json: one object a line"}
+	return &cli.StringFlag{Name: "format", Value: "text", Usage: "text, or json: one object a line"}
 }
 
 // format tells whether JSON is wanted.

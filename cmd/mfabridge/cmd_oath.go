@@ -31,31 +31,31 @@ func (p *program) oathCommand() *cli.Command {
 		Subcommands: []*cli.Command{
 			{Name: "code", Usage: "print the code of now, or of --time or --counter", Flags: oathFlags(), Action: p.oathCode},
 			{Name: "verify", Usage: "tell whether CODE is right, and how far off its clock is", ArgsUsage: "CODE",
-				Flags: append(oathFlags(), &cli.IntFlag{Name: "window", EnvVars: env("window"), Value: 1,
+				Flags: append(oathFlags(), &cli.IntFlag{Name: "window", Value: 1,
 					Usage: "steps to try on either side"}), Action: p.oathVerify},
 			{Name: "uri", Usage: "print the otpauth:// link of a secret; it holds the secret", Flags: labelFlags(), Action: p.oathURI},
 			{Name: "qr", Usage: "draw the link as a QR code, on the terminal or as a PNG", Flags: append(labelFlags(),
-				&cli.StringFlag{Name: "out", Aliases: []string{"o"}, EnvVars: env("out"), Usage: "write a PNG to `FILE` (mode 0600)"}), Action: p.oathQR},
+				&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "write a PNG to `FILE` (mode 0600)"}), Action: p.oathQR},
 		},
 	}
 }
 
 func oathFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "secret", EnvVars: env("secret"), Usage: "where the secret is: `file:PATH`, env:NAME, or - for standard input (default: a prompt)"},
-		&cli.StringFlag{Name: "secret-format", EnvVars: env("secret-format"), Usage: "`FORMAT` of the secret: base32, hex or base64 (default: base32, or by prefix hex: or base64:)"},
-		&cli.StringFlag{Name: "algorithm", EnvVars: env("algorithm"), Value: "SHA1", Usage: "SHA1, SHA256 or SHA512"},
-		&cli.IntFlag{Name: "digits", EnvVars: env("digits"), Value: 6, Usage: "6 or 8"},
-		&cli.IntFlag{Name: "period", EnvVars: env("period"), Value: 30, Usage: "`SECONDS` of a time step"},
-		&cli.StringFlag{Name: "time", EnvVars: env("time"), Usage: "`TIME` to compute for, RFC 3339 (default: now)"},
-		&cli.Uint64Flag{Name: "counter", EnvVars: env("counter"), Usage: "use this counter `N` (HOTP) and no time"},
+		&cli.StringFlag{Name: "secret", Usage: "where the secret is: `file:PATH`, env:NAME, or - for standard input (default: a prompt)"},
+		&cli.StringFlag{Name: "secret-format", Usage: "`FORMAT` of the secret: base32, hex or base64 (default: base32, or by prefix hex: or base64:)"},
+		&cli.StringFlag{Name: "algorithm", Value: "SHA1", Usage: "SHA1, SHA256 or SHA512"},
+		&cli.IntFlag{Name: "digits", Value: 6, Usage: "6 or 8"},
+		&cli.IntFlag{Name: "period", Value: 30, Usage: "`SECONDS` of a time step"},
+		&cli.StringFlag{Name: "time", Usage: "`TIME` to compute for, RFC 3339 (default: now)"},
+		&cli.Uint64Flag{Name: "counter", Usage: "use this counter `N` (HOTP) and no time"},
 	}
 }
 
 func labelFlags() []cli.Flag {
 	return append(oathFlags(),
-		&cli.StringFlag{Name: "account", EnvVars: env("account"), Usage: "`NAME` of the account, e.g. a user principal name"},
-		&cli.StringFlag{Name: "issuer", EnvVars: env("issuer"), Usage: "`NAME` of the organisation"})
+		&cli.StringFlag{Name: "account", Usage: "`NAME` of the account, e.g. a user principal name"},
+		&cli.StringFlag{Name: "issuer", Usage: "`NAME` of the organisation"})
 }
 
 // generator is a secret with everything that a code of it depends on.

@@ -32,11 +32,11 @@ func (p *program) planCommand() *cli.Command {
 			"each user and why. Look at it with \"mfabridge show\", do it with \"mfabridge apply\".\n" +
 			"The plan file can be passed around; FILE.key, made beside it, must be kept private.",
 		Flags: slices.Concat(targetFlags("to", "plan for", clouds), []cli.Flag{engineConfigFlag()}, reachFlags(), activationFlag(), kindFlags(), exportFlags(), ruleFlags(), matchFlags(), ldapFlags(), scopeFlags(), gateFlags(), []cli.Flag{
-			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, EnvVars: env("out"), Usage: "write the plan to `FILE`"},
+			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "write the plan to `FILE`"},
 			sealFlag(),
-			&cli.BoolFlag{Name: "overwrite", EnvVars: env("overwrite"), Usage: "replace a plan that has not been applied"},
-			&cli.StringSliceFlag{Name: "domain", EnvVars: env("domain"), Usage: "mail `DOMAIN` of the organisation, for a target that does not exist yet"},
-			&cli.BoolFlag{Name: "detailed-exitcode", EnvVars: env("detailed-exitcode"), Usage: "end with 2 if there are changes to make"},
+			&cli.BoolFlag{Name: "overwrite", Usage: "replace a plan that has not been applied"},
+			&cli.StringSliceFlag{Name: "domain", Usage: "mail `DOMAIN` of the organisation, for a target that does not exist yet"},
+			&cli.BoolFlag{Name: "detailed-exitcode", Usage: "end with 2 if there are changes to make"},
 		}),
 		Action: p.plan,
 	}
@@ -45,17 +45,17 @@ func (p *program) planCommand() *cli.Command {
 // ruleFlags are the rules that decide what moves.
 func ruleFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.BoolFlag{Name: "create-users", EnvVars: env("create-users"), Usage: "create users that the target does not have"},
-		&cli.StringFlag{Name: "default-country", EnvVars: env("default-country"), Usage: "`COUNTRY` (GB or 44) of numbers that say none; unset: such numbers do not move"},
-		&cli.StringFlag{Name: "phone-validity", EnvVars: env("phone-validity"), Value: "possible", Usage: "possible, or strict: leave out numbers that are possible but not valid"},
-		&cli.StringFlag{Name: "existing", EnvVars: env("existing"), Value: string(migrate.ExistingKeep), Usage: "keep or replace what the target has in a slot"},
-		&cli.StringFlag{Name: "default-method", EnvVars: env("default-method"), Value: string(migrate.DefaultUnset), Usage: "set the default method: unset (only where there is none), always, or secure"},
-		&cli.StringFlag{Name: "email", EnvVars: env("email"), Usage: "move addresses: off, external or all (default: what fits the target)"},
-		&cli.BoolFlag{Name: "include-disabled", EnvVars: env("include-disabled"), Usage: "move disabled users, and keep them disabled where the target can"},
-		&cli.StringFlag{Name: "include-privileged", EnvVars: env("include-privileged"), Usage: "move the administrators that `FILE` names, a Username or user principal name a line"},
-		&cli.BoolFlag{Name: "reinvite", EnvVars: env("reinvite"), Usage: "renew invitations to activate an app that have expired"},
-		&cli.StringFlag{Name: "deadlines", EnvVars: env("deadlines"), Usage: "`FILE` (CSV: cloud,class,date,source) says when clouds end their own texts and calls"},
-		&cli.StringFlag{Name: "telephony-provider", EnvVars: env("telephony-provider"), Usage: "`sms,voice`: what a provider of your own will deliver when the cloud's own texts and calls end"},
+		&cli.BoolFlag{Name: "create-users", Usage: "create users that the target does not have"},
+		&cli.StringFlag{Name: "default-country", Usage: "`COUNTRY` (GB or 44) of numbers that say none; unset: such numbers do not move"},
+		&cli.StringFlag{Name: "phone-validity", Value: "possible", Usage: "possible, or strict: leave out numbers that are possible but not valid"},
+		&cli.StringFlag{Name: "existing", Value: string(migrate.ExistingKeep), Usage: "keep or replace what the target has in a slot"},
+		&cli.StringFlag{Name: "default-method", Value: string(migrate.DefaultUnset), Usage: "set the default method: unset (only where there is none), always, or secure"},
+		&cli.StringFlag{Name: "email", Usage: "move addresses: off, external or all (default: what fits the target)"},
+		&cli.BoolFlag{Name: "include-disabled", Usage: "move disabled users, and keep them disabled where the target can"},
+		&cli.StringFlag{Name: "include-privileged", Usage: "move the administrators that `FILE` names, a Username or user principal name a line"},
+		&cli.BoolFlag{Name: "reinvite", Usage: "renew invitations to activate an app that have expired"},
+		&cli.StringFlag{Name: "deadlines", Usage: "`FILE` (CSV: cloud,class,date,source) says when clouds end their own texts and calls"},
+		&cli.StringFlag{Name: "telephony-provider", Usage: "`sms,voice`: what a provider of your own will deliver when the cloud's own texts and calls end"},
 	}
 }
 

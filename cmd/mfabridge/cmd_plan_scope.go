@@ -15,8 +15,8 @@ import (
 // scopeFlags say whom a plan is about, and in which parts it is applied.
 func scopeFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "scope", EnvVars: env("scope"), Value: "all", Usage: "plan for all, users:`FILE` (a Username or UPN a line) or group:ID of the target"},
-		&cli.StringSliceFlag{Name: "wave", EnvVars: env("wave"), Usage: "a part to apply by itself: `NAME=WHO`, WHO being users:FILE, group:ID or N%; the first that names a user takes him"},
+		&cli.StringFlag{Name: "scope", Value: "all", Usage: "plan for all, users:`FILE` (a Username or UPN a line) or group:ID of the target"},
+		&cli.StringSliceFlag{Name: "wave", Usage: "a part to apply by itself: `NAME=WHO`, WHO being users:FILE, group:ID or N%; the first that names a user takes him"},
 	}
 }
 

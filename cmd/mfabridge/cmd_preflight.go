@@ -22,7 +22,7 @@ func (p *program) preflightCommand() *cli.Command {
 			"Only --canary writes: to one test user, and takes it back.\n" +
 			"mfabridge plan does the same and keeps the answers in the plan.",
 		Flags: slices.Concat(targetFlags("to", "ask", clouds), []cli.Flag{engineConfigFlag()}, reachFlags(), activationFlag(), []cli.Flag{formatFlag(),
-			&cli.StringFlag{Name: "canary", EnvVars: env("canary"), Usage: "write a telephone number and a token to the test user `UPN` of an entra: target, and take them back"}}),
+			&cli.StringFlag{Name: "canary", Usage: "write a telephone number and a token to the test user `UPN` of an entra: target, and take them back"}}),
 		Action: p.preflight,
 	}
 }

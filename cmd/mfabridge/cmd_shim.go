@@ -32,7 +32,7 @@ const drainLimit = 10 * time.Second
 const accountingFile = 64 << 20
 
 func (p *program) shimCommand() *cli.Command {
-	configFlag := &cli.StringFlag{Name: "config", Aliases: []string{"c"}, EnvVars: env("config"), Value: "shim.yaml", Usage: "`FILE` with the shim's configuration"}
+	configFlag := &cli.StringFlag{Name: "config", Aliases: []string{"c"}, Value: "shim.yaml", Usage: "`FILE` with the shim's configuration"}
 	return &cli.Command{
 		Name:  "shim",
 		Usage: "answer RADIUS in the old server's place",
@@ -45,9 +45,9 @@ func (p *program) shimCommand() *cli.Command {
 					"real first factor and the real engine, so that a push or a text goes out. The password comes from a file or the\n" +
 					"environment, codes are read from the standard input.",
 				Flags: []cli.Flag{configFlag, keyFlag(),
-					&cli.StringFlag{Name: "user", EnvVars: env("user"), Usage: "the `NAME` as a user types it"},
-					&cli.StringFlag{Name: "client", EnvVars: env("client"), Usage: "`NAME` of the client whose rules count"},
-					&cli.StringFlag{Name: "password", EnvVars: env("password"), Usage: "file:PATH or env:NAME with the first `PASSWORD`; left out: none"}},
+					&cli.StringFlag{Name: "user", Usage: "the `NAME` as a user types it"},
+					&cli.StringFlag{Name: "client", Usage: "`NAME` of the client whose rules count"},
+					&cli.StringFlag{Name: "password", Usage: "file:PATH or env:NAME with the first `PASSWORD`; left out: none"}},
 				Action: p.shimTest},
 			{Name: "selftest", Usage: "play hostile packets at a port of our own, as every client",
 				Description: "Starts the configuration on a port of its own on the loopback and plays broken, forged and misplaced packets at it, as\n" +

@@ -21,10 +21,10 @@ func (p *program) shimBypassCommand(configFlag cli.Flag) *cli.Command {
 			"This node keeps it under data, so that it holds through a restart, and every node needs its own; run it as the user\n" +
 			"whom the shim runs as. Never for a client with primary: none.",
 		Flags: []cli.Flag{configFlag, keyFlag(),
-			&cli.StringFlag{Name: "user", EnvVars: env("user"), Usage: "any `NAME` that the engine knows the user by"},
-			&cli.StringFlag{Name: "client", EnvVars: env("client"), Usage: "the client `NAME`: with --user only for a login there (default: at any), without for everybody there"},
-			&cli.DurationFlag{Name: "for", EnvVars: env("for"), Usage: "for a login within this `TIME`, at most 4h (required, but for --end)"},
-			&cli.BoolFlag{Name: "end", EnvVars: env("end"), Usage: "end a client's bypass now"},
+			&cli.StringFlag{Name: "user", Usage: "any `NAME` that the engine knows the user by"},
+			&cli.StringFlag{Name: "client", Usage: "the client `NAME`: with --user only for a login there (default: at any), without for everybody there"},
+			&cli.DurationFlag{Name: "for", Usage: "for a login within this `TIME`, at most 4h (required, but for --end)"},
+			&cli.BoolFlag{Name: "end", Usage: "end a client's bypass now"},
 			reasonFlag()},
 		Action: p.shimBypass}
 }

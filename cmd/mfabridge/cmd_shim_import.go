@@ -25,8 +25,8 @@ func (p *program) shimImportCommand() *cli.Command {
 			"there. What the export does not say is left empty, so that the shim refuses to start until somebody fills it in;\n" +
 			"what the shim does not do stands there as a comment with the code of its finding.",
 		Flags: append(exportFlags(),
-			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, EnvVars: env("out"), Value: ".", Usage: "`FOLDER` for the configuration and the secrets"},
-			&cli.StringFlag{Name: "store", EnvVars: env("store"), Value: "sqlite:cloud.db", Usage: "the engine's `STORE`, as engine.store has it"}),
+			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Value: ".", Usage: "`FOLDER` for the configuration and the secrets"},
+			&cli.StringFlag{Name: "store", Value: "sqlite:cloud.db", Usage: "the engine's `STORE`, as engine.store has it"}),
 		Action: p.shimImport,
 	}
 }

@@ -20,13 +20,13 @@ func (p *program) showCommand() *cli.Command {
 		Description: "Says for each user what the plan does and why. Telephone numbers and addresses are masked. Without\n" +
 			"the plan's key (F.key) the report can be read, but nothing tells whether F was altered.",
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "format", EnvVars: env("format"), Value: "text", Usage: "text; json: one object a line; csv: one row a finding; or html: one page for a change board"},
-			&cli.BoolFlag{Name: "users", EnvVars: env("users"), Usage: "with csv: one row a user, with what has to be done, for a mail merge"},
-			&cli.StringFlag{Name: "wave", EnvVars: env("wave"), Usage: "only the users of the wave `NAME`, and their counts"},
+			&cli.StringFlag{Name: "format", Value: "text", Usage: "text; json: one object a line; csv: one row a finding; or html: one page for a change board"},
+			&cli.BoolFlag{Name: "users", Usage: "with csv: one row a user, with what has to be done, for a mail merge"},
+			&cli.StringFlag{Name: "wave", Usage: "only the users of the wave `NAME`, and their counts"},
 			planKeyFlag(),
-			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, EnvVars: env("out"), Usage: "write the report to `FILE`, not to the standard output"},
-			&cli.BoolFlag{Name: "overwrite", EnvVars: env("overwrite"), Usage: "replace FILE if it is a report"},
-			&cli.BoolFlag{Name: "reveal", EnvVars: env("reveal"), Usage: "show telephone numbers and addresses in full; needs the plan's key"},
+			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "write the report to `FILE`, not to the standard output"},
+			&cli.BoolFlag{Name: "overwrite", Usage: "replace FILE if it is a report"},
+			&cli.BoolFlag{Name: "reveal", Usage: "show telephone numbers and addresses in full; needs the plan's key"},
 		},
 		Action: p.show,
 	}

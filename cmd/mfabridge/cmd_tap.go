@@ -33,11 +33,11 @@ func (p *program) tapCommand() *cli.Command {
 			"passes stand. FILE.record.jsonl beside it keeps who made which pass for whom, when and why, without the pass itself.\n" +
 			"Administrators, guests, disabled users and whom the methods policy allows no pass get none.",
 		Flags: append(reachFlags(),
-			&cli.StringFlag{Name: "tenant", EnvVars: env("tenant"), Usage: "make them in `entra:TENANT`"},
-			&cli.StringFlag{Name: "users", EnvVars: env("users"), Usage: "`FILE` with a user principal name a line"},
-			&cli.StringSliceFlag{Name: "to", EnvVars: env("to"), Usage: "encrypt the hand-out to `age:RECIPIENT` (age1…); may repeat"},
-			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, EnvVars: env("out"), Usage: "write the hand-out to the new `FILE` (default: that of --users with .passes.age)"},
-			&cli.DurationFlag{Name: "lifetime", EnvVars: env("lifetime"), Usage: "`DURATION` that a pass lives, within what the policy allows (default: 1h, or what the policy says)"},
+			&cli.StringFlag{Name: "tenant", Usage: "make them in `entra:TENANT`"},
+			&cli.StringFlag{Name: "users", Usage: "`FILE` with a user principal name a line"},
+			&cli.StringSliceFlag{Name: "to", Usage: "encrypt the hand-out to `age:RECIPIENT` (age1…); may repeat"},
+			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "write the hand-out to the new `FILE` (default: that of --users with .passes.age)"},
+			&cli.DurationFlag{Name: "lifetime", Usage: "`DURATION` that a pass lives, within what the policy allows (default: 1h, or what the policy says)"},
 			reasonFlag()),
 		Action: p.issuePasses}}}
 }

@@ -25,9 +25,9 @@ func (p *program) undoCommand() *cli.Command {
 			"Ends with 3 if something stays: it was changed since, nobody could put it back, or the target refused.",
 		Flags: slices.Concat(reachFlags(), runFlags(), []cli.Flag{
 			planKeyFlag(), keyFlag(), formatFlag(),
-			&cli.BoolFlag{Name: "show", EnvVars: env("show"), Usage: "list what would be put back, and change nothing"},
-			&cli.StringFlag{Name: "wave", EnvVars: env("wave"), Usage: "undo only the users of the wave `NAME`"},
-			&cli.BoolFlag{Name: "allow-irreversible", EnvVars: env("allow-irreversible"),
+			&cli.BoolFlag{Name: "show", Usage: "list what would be put back, and change nothing"},
+			&cli.StringFlag{Name: "wave", Usage: "undo only the users of the wave `NAME`"},
+			&cli.BoolFlag{Name: "allow-irreversible",
 				Usage: "take away as well what stands for something that nobody could put back"},
 		}),
 		Action: p.undo,

@@ -15,7 +15,7 @@ import (
 // engineConfigFlag names the configuration that says what an engine delivers
 // whose store is looked at.
 func engineConfigFlag() cli.Flag {
-	return &cli.StringFlag{Name: "engine-config", EnvVars: env("engine-config"),
+	return &cli.StringFlag{Name: "engine-config",
 		Usage: "`FILE` with the configuration of the engine whose store is named: what its providers deliver is not missed (default: none of them)"}
 }
 

@@ -20,26 +20,26 @@ import (
 // matchFlags say who users are, besides their own keys; they shape a plan.
 func matchFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "match-file", EnvVars: env("match-file"), Usage: "take users of the target from `FILE` (CSV: Username, UserPrincipalName or TargetId), before all other keys"},
-		&cli.BoolFlag{Name: "allow-weak-match", EnvVars: env("allow-weak-match"), Usage: "move users whom only an address, or an account name of an unknown domain, leads to"},
-		&cli.StringFlag{Name: "phones", EnvVars: env("phones"), Value: string(migrate.PhonesExport), Usage: "number of users with KeepPhoneSynchronized: that of the export, of the directory, or the newest"},
-		&cli.StringSliceFlag{Name: "ldap", EnvVars: env("ldap"), Usage: "match by the directory at `URL` too (ldaps://HOST, or ldap://HOST with StartTLS); several are tried in order"},
-		&cli.StringFlag{Name: "ldap-base", EnvVars: env("ldap-base"), Usage: "`DN` below which people are"},
-		&cli.StringFlag{Name: "ldap-filter", EnvVars: env("ldap-filter"), Value: ldapdir.DefaultFilter, Usage: "`FILTER` of people"},
-		&cli.StringSliceFlag{Name: "directory-domain", EnvVars: env("directory-domain"), Usage: "domain that is ours: `NAME=DOMAIN`, e.g. CORP=corp.example; NAME alone: all below --ldap-base"},
-		&cli.StringSliceFlag{Name: "directory-attribute", EnvVars: env("directory-attribute"), Usage: "read `WORD=ATTRIBUTE`: account, upn, sid, mail, cloud or changed; empty: none"},
-		&cli.StringSliceFlag{Name: "directory-phone", EnvVars: env("directory-phone"), Usage: "`ATTRIBUTE` of telephone numbers, the one that counts most first (default: mobile, telephoneNumber)"},
+		&cli.StringFlag{Name: "match-file", Usage: "take users of the target from `FILE` (CSV: Username, UserPrincipalName or TargetId), before all other keys"},
+		&cli.BoolFlag{Name: "allow-weak-match", Usage: "move users whom only an address, or an account name of an unknown domain, leads to"},
+		&cli.StringFlag{Name: "phones", Value: string(migrate.PhonesExport), Usage: "number of users with KeepPhoneSynchronized: that of the export, of the directory, or the newest"},
+		&cli.StringSliceFlag{Name: "ldap", Usage: "match by the directory at `URL` too (ldaps://HOST, or ldap://HOST with StartTLS); several are tried in order"},
+		&cli.StringFlag{Name: "ldap-base", Usage: "`DN` below which people are"},
+		&cli.StringFlag{Name: "ldap-filter", Value: ldapdir.DefaultFilter, Usage: "`FILTER` of people"},
+		&cli.StringSliceFlag{Name: "directory-domain", Usage: "domain that is ours: `NAME=DOMAIN`, e.g. CORP=corp.example; NAME alone: all below --ldap-base"},
+		&cli.StringSliceFlag{Name: "directory-attribute", Usage: "read `WORD=ATTRIBUTE`: account, upn, sid, mail, cloud or changed; empty: none"},
+		&cli.StringSliceFlag{Name: "directory-phone", Usage: "`ATTRIBUTE` of telephone numbers, the one that counts most first (default: mobile, telephoneNumber)"},
 	}
 }
 
 // ldapFlags say how the directory is asked; no decision depends on them.
 func ldapFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "ldap-bind", EnvVars: env("ldap-bind"), Usage: "`DN` or user principal name of the account that reads the directory"},
-		&cli.StringFlag{Name: "ldap-password", EnvVars: env("ldap-password"), Usage: "its password: `file:PATH` or env:NAME"},
-		&cli.StringFlag{Name: "ldap-ca", EnvVars: env("ldap-ca"), Usage: "PEM `FILE` of the authority of the servers' certificates (default: the system's)"},
-		&cli.BoolFlag{Name: "ldap-plain", EnvVars: env("ldap-plain"), Usage: "ask ldap:// on a loopback address without TLS"},
-		&cli.DurationFlag{Name: "ldap-timeout", EnvVars: env("ldap-timeout"), Value: 10 * time.Second, Usage: "longest wait for a connection and for an answer"},
+		&cli.StringFlag{Name: "ldap-bind", Usage: "`DN` or user principal name of the account that reads the directory"},
+		&cli.StringFlag{Name: "ldap-password", Usage: "its password: `file:PATH` or env:NAME"},
+		&cli.StringFlag{Name: "ldap-ca", Usage: "PEM `FILE` of the authority of the servers' certificates (default: the system's)"},
+		&cli.BoolFlag{Name: "ldap-plain", Usage: "ask ldap:// on a loopback address without TLS"},
+		&cli.DurationFlag{Name: "ldap-timeout", Value: 10 * time.Second, Usage: "longest wait for a connection and for an answer"},
 	}
 }
 

@@ -18,13 +18,13 @@ import (
 // exportFlags say how an export is to be read.
 func exportFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringSliceFlag{Name: "map", EnvVars: env("map"), Usage: "read column `THEIRS=OURS` of the export"},
-		&cli.StringFlag{Name: "encoding", EnvVars: env("encoding"), Usage: "`ENCODING` of tables without a byte order mark: utf-8, utf-16 or windows-1252 (default: utf-8)"},
-		&cli.StringFlag{Name: "secret-format", EnvVars: env("secret-format"), Usage: "`FORMAT` of the export's secrets: base32, hex or base64"},
-		&cli.StringFlag{Name: "identity", EnvVars: env("identity"), Usage: "age identity that opens a .zip.age: `file:PATH` or env:NAME"},
-		&cli.StringFlag{Name: "passphrase", EnvVars: env("passphrase"), Usage: "passphrase that opens a .zip.age: `file:PATH` or env:NAME"},
-		&cli.StringFlag{Name: "pskc-key", EnvVars: env("pskc-key"), Usage: "pre-shared key of PSKC files, in hexadecimal: `file:PATH` or env:NAME"},
-		&cli.StringFlag{Name: "pskc-passphrase", EnvVars: env("pskc-passphrase"), Usage: "passphrase of PSKC files: `file:PATH` or env:NAME"},
+		&cli.StringSliceFlag{Name: "map", Usage: "read column `THEIRS=OURS` of the export"},
+		&cli.StringFlag{Name: "encoding", Usage: "`ENCODING` of tables without a byte order mark: utf-8, utf-16 or windows-1252 (default: utf-8)"},
+		&cli.StringFlag{Name: "secret-format", Usage: "`FORMAT` of the export's secrets: base32, hex or base64"},
+		&cli.StringFlag{Name: "identity", Usage: "age identity that opens a .zip.age: `file:PATH` or env:NAME"},
+		&cli.StringFlag{Name: "passphrase", Usage: "passphrase that opens a .zip.age: `file:PATH` or env:NAME"},
+		&cli.StringFlag{Name: "pskc-key", Usage: "pre-shared key of PSKC files, in hexadecimal: `file:PATH` or env:NAME"},
+		&cli.StringFlag{Name: "pskc-passphrase", Usage: "passphrase of PSKC files: `file:PATH` or env:NAME"},
 	}
 }
 

@@ -17,9 +17,9 @@ import (
 // gateFlags turn findings into a refusal.
 func gateFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.BoolFlag{Name: "strict", EnvVars: env("strict"), Usage: "end with 8 if there are findings of severity error"},
-		&cli.StringFlag{Name: "strict-codes", EnvVars: env("strict-codes"), Usage: "end with 8 if there are findings of these `CODE,…`"},
-		&cli.StringFlag{Name: "accept", EnvVars: env("accept"), Usage: "count no finding that `FILE` (CSV: code,user,reason,approver) names"},
+		&cli.BoolFlag{Name: "strict", Usage: "end with 8 if there are findings of severity error"},
+		&cli.StringFlag{Name: "strict-codes", Usage: "end with 8 if there are findings of these `CODE,…`"},
+		&cli.StringFlag{Name: "accept", Usage: "count no finding that `FILE` (CSV: code,user,reason,approver) names"},
 	}
 }
 

@@ -14,12 +14,12 @@ import (
 )
 
 func planKeyFlag() cli.Flag {
-	return &cli.StringFlag{Name: "plan-key", EnvVars: env("plan-key"),
+	return &cli.StringFlag{Name: "plan-key",
 		Usage: "the plan's key is `file:PATH` (default: F.key), or F.key.age, opened with age:IDENTITYFILE"}
 }
 
 func sealFlag() cli.Flag {
-	return &cli.StringSliceFlag{Name: "seal-to", EnvVars: env("seal-to"),
+	return &cli.StringSliceFlag{Name: "seal-to",
 		Usage: "seal the plan's key to the age recipient `age1…`, to F.key.age, and write no F.key"}
 }
 

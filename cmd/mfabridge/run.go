@@ -139,6 +139,9 @@ func (p *program) documented(commands []*cli.Command) []*cli.Command {
 	for _, c := range commands {
 		c.OnUsageError = onUsageError
 		c.HideHelpCommand = true
+		for _, f := range c.Flags {
+			readEnv(f)
+		}
 		if len(c.Subcommands) > 0 {
 			p.documented(c.Subcommands)
 			if c.Action == nil {
@@ -220,9 +223,25 @@ func args(c *cli.Context, names ...string) ([]string, error) {
 	return got, nil
 }
 
-// env makes the list of environment variables of an option.
-func env(name string) []string {
-	return []string{"MFABRIDGE_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))}
+// readEnv has an option read its environment variable, which is named by it:
+// MFABRIDGE_ENGINE_KEY for --engine-key. An option of another kind than these
+// needs a case here, which a test asks for.
+func readEnv(f cli.Flag) {
+	vars := []string{"MFABRIDGE_" + strings.ToUpper(strings.ReplaceAll(f.Names()[0], "-", "_"))}
+	switch f := f.(type) {
+	case *cli.BoolFlag:
+		f.EnvVars = vars
+	case *cli.DurationFlag:
+		f.EnvVars = vars
+	case *cli.IntFlag:
+		f.EnvVars = vars
+	case *cli.StringFlag:
+		f.EnvVars = vars
+	case *cli.StringSliceFlag:
+		f.EnvVars = vars
+	case *cli.Uint64Flag:
+		f.EnvVars = vars
+	}
 }
 
 func isTerminal(w any) bool {

@@ -42,13 +42,13 @@ func (k targets) String() string {
 // targetFlags name a target and its key.
 func targetFlags(name, what string, takes targets) []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: name, EnvVars: env(name), Usage: what + " `TARGET`: " + takes.String()},
+		&cli.StringFlag{Name: name, Usage: what + " `TARGET`: " + takes.String()},
 		keyFlag(),
 	}
 }
 
 func keyFlag() cli.Flag {
-	return &cli.StringFlag{Name: "engine-key", EnvVars: env("engine-key"), Usage: "where the store's key is: `file:PATH` or env:NAME (default: PATH.key; needed with postgres:)"}
+	return &cli.StringFlag{Name: "engine-key", Usage: "where the store's key is: `file:PATH` or env:NAME (default: PATH.key; needed with postgres:)"}
 }
 
 // place is a target as a command line names it.

@@ -22,18 +22,18 @@ import (
 // entraFlags are what an entra: target needs besides accessFlags.
 func entraFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "client-certificate", EnvVars: env("client-certificate"), Usage: "certificate and key of the application at an entra: target, instead of a secret: `file:PATH` or env:NAME (PEM, or PKCS#12 without a password)"},
-		&cli.StringFlag{Name: "cloud", EnvVars: env("cloud"), Value: "global", Usage: "`NAME` of the cloud of an entra: target: global, usgov, usdod or china"},
-		&cli.BoolFlag{Name: "no-oath-tokens", EnvVars: env("no-oath-tokens"), Usage: "the cloud of an entra: target has no interface for hardware tokens, on which Microsoft's pages contradict each other for usgov and usdod: none is read or written"},
-		&cli.StringFlag{Name: "graph-url", EnvVars: env("graph-url"), Usage: "`URL` that answers in Graph's place for an entra: target, to rehearse"},
-		&cli.StringFlag{Name: "authority-url", EnvVars: env("authority-url"), Usage: "`URL` that gives tokens in the place of the cloud's own authority, to rehearse (https)"},
+		&cli.StringFlag{Name: "client-certificate", Usage: "certificate and key of the application at an entra: target, instead of a secret: `file:PATH` or env:NAME (PEM, or PKCS#12 without a password)"},
+		&cli.StringFlag{Name: "cloud", Value: "global", Usage: "`NAME` of the cloud of an entra: target: global, usgov, usdod or china"},
+		&cli.BoolFlag{Name: "no-oath-tokens", Usage: "the cloud of an entra: target has no interface for hardware tokens, on which Microsoft's pages contradict each other for usgov and usdod: none is read or written"},
+		&cli.StringFlag{Name: "graph-url", Usage: "`URL` that answers in Graph's place for an entra: target, to rehearse"},
+		&cli.StringFlag{Name: "authority-url", Usage: "`URL` that gives tokens in the place of the cloud's own authority, to rehearse (https)"},
 	}
 }
 
 // activationFlag states what the reference contradicts itself about. A plan
 // keeps it for apply.
 func activationFlag() []cli.Flag {
-	return []cli.Flag{&cli.BoolFlag{Name: "oath-activation", EnvVars: env("oath-activation"),
+	return []cli.Flag{&cli.BoolFlag{Name: "oath-activation",
 		Usage: "an application may activate hardware tokens of users of the entra: target (try one token of your own first)"}}
 }
 

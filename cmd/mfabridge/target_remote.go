@@ -33,9 +33,9 @@ var (
 // accessFlags let a command into an engine elsewhere.
 func accessFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "client-id", EnvVars: env("client-id"), Usage: "`NAME` of the application as which an https: target is called"},
-		&cli.StringFlag{Name: "client-secret", EnvVars: env("client-secret"), Usage: "its secret: `file:PATH` or env:NAME"},
-		&cli.StringFlag{Name: "ca", EnvVars: env("ca"), Usage: "PEM `FILE` of the authority of an https: target's certificate (default: the system's)"},
+		&cli.StringFlag{Name: "client-id", Usage: "`NAME` of the application as which an https: target is called"},
+		&cli.StringFlag{Name: "client-secret", Usage: "its secret: `file:PATH` or env:NAME"},
+		&cli.StringFlag{Name: "ca", Usage: "PEM `FILE` of the authority of an https: target's certificate (default: the system's)"},
 	}
 }
 
