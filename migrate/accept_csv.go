@@ -19,6 +19,9 @@ func csvRows(text string) iter.Seq2[csvRow, error] {
 	return func(yield func(csvRow, error) bool) {
 		s := csvText{rest: strings.TrimPrefix(text, "\ufeff"), line: 1}
 		for s.rest != "" {
+			if s.lineEnd() {
+				continue
+			}
 			row := csvRow{line: s.line}
 			for more := true; more; {
 				cell, another, err := s.cell()
@@ -29,8 +32,7 @@ func csvRows(text string) iter.Seq2[csvRow, error] {
 				row.cells = append(row.cells, cell)
 				more = another
 			}
-			blank := len(row.cells) == 1 && row.cells[0] == ""
-			if !blank && !yield(row, nil) {
+			if !yield(row, nil) {
 				return
 			}
 		}
@@ -41,6 +43,17 @@ func csvRows(text string) iter.Seq2[csvRow, error] {
 type csvText struct {
 	rest string
 	line int
+}
+
+// lineEnd takes the end of a line, if that is what comes next. At the begin of a
+// row it is an empty line; one of two quotes is not, it has an empty field.
+func (s *csvText) lineEnd() bool {
+	after, found := strings.CutPrefix(strings.TrimPrefix(s.rest, "\r"), "\n")
+	if found {
+		s.rest = after
+		s.line++
+	}
+	return found
 }
 
 // cell takes one cell and what ends it; another says that the row goes on.
@@ -66,12 +79,9 @@ func (s *csvText) cell() (cell string, another bool, err error) {
 		s.rest = s.rest[1:]
 		return cell, true, nil
 	}
-	after, ended := strings.CutPrefix(strings.TrimPrefix(s.rest, "\r"), "\n")
-	if !ended {
+	if !s.lineEnd() {
 		return "", false, errors.New("something stands between the end of a field and the comma or line end")
 	}
-	s.rest = after
-	s.line++
 	return cell, false, nil
 }
 

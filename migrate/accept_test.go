@@ -44,6 +44,7 @@ func TestReadAcceptedSaysNo(t *testing.T) {
 		{"no reason", head + "TOKEN_CONFLICT,ada, ,Dana\n", "accept.csv:2: reason is empty"},
 		{"no approver", head + "TOKEN_CONFLICT,ada,known,\n", "accept.csv:2: approver is empty"},
 		{"too few fields", head + "\nTOKEN_CONFLICT,ada,known\n", "accept.csv:3: the line has 3 fields, the header has 4"},
+		{"an empty field in quotes", head + "\n\"\"\n", "accept.csv:3: the line has 1 fields, the header has 4"},
 		{"too many fields", head + "TOKEN_CONFLICT,ada,known, twice,Dana\n", "accept.csv:2: the line has 5 fields, the header has 4"},
 		{"one finding twice", head + "TOKEN_CONFLICT,ada,known,Dana\ntoken_conflict,ADA,else,Eve\n",
 			"accept.csv:3: TOKEN_CONFLICT of ADA is accepted on line 2 already"},
@@ -171,7 +172,7 @@ func TestShowNamesAcceptances(t *testing.T) {
 func FuzzReadAccepted(f *testing.F) {
 	const head = "code,user,reason,approver\n"
 	for _, seed := range []string{"", head, head + "ROW_INVALID,a,b,c", head + "ROW_INVALID,\"a\"\"\",\"b,\",c\r\n\r\n",
-		head + "ROW_INVALID,a,b,\"c\r\n", "\ufeff" + head, head + "ROW_INVALID,\"a\"x,b,c"} {
+		head + "ROW_INVALID,a,b,\"c\r\n", "\ufeff" + head, head + "ROW_INVALID,\"a\"x,b,c", head + `""`} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
