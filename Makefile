@@ -21,7 +21,7 @@ build: ## the program, as bin/mfabridge (the first time compiles SQLite: a minut
 test: ## everything that CI checks; installs the Debian packages it needs where it may
 	@scripts/peers.sh install
 	@$(MAKE) --no-print-directory lint
-	$(GO) test -race -timeout 30m ./...
+	@scripts/test.sh
 	@# A million and a half telephone numbers, which is too much for the race detector.
 	MFABRIDGE_SOAK=1 $(GO) test -run TestLibraryEquality ./legacy/phone
 	@scripts/fuzz.sh $(FUZZTIME)
