@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -44,32 +46,48 @@ func (p *program) addApp(c *cli.Context) error {
 	if !slices.Contains(engine.Roles(), role) {
 		return usage(fmt.Sprintf("--role cannot be %q", role), "use migrate, shim, helpdesk, auditor or admin")
 	}
-	if role == engine.RoleMigrate && c.Duration("for") <= 0 {
+	var until time.Time
+	switch lasts := c.Duration("for"); {
+	case lasts > 0:
+		until = p.now().Add(lasts)
+	case c.IsSet("for"): // never for good because somebody reckoned wrong
+		return usage(fmt.Sprintf("--for cannot be %v", lasts), "say how long from now it is valid, e.g. 720h; left out it has no end")
+	case role == engine.RoleMigrate:
 		return usage("--for is missing: an application that may migrate needs an end", "e.g. --for 720h")
 	}
-	var until time.Time
-	if d := c.Duration("for"); d > 0 {
-		until = p.now().Add(d)
-	}
-	return p.administer(c, func(e administrator) (err error) {
-		f, err := newPartFor("secret-out", out, "the secret's file")
-		if err != nil {
-			return err
-		}
-		defer func() { err = f.end(err) }()
-		word, err := e.AddApp(c.Context, by, name, role, until)
-		if err != nil {
-			return err
-		}
-		if _, err := f.Write(append(word.Reveal(), '\n')); err != nil {
-			return err
-		}
-		if err := f.publish(); err != nil {
+	return p.administer(c, func(e administrator) error {
+		if err := registerApp(c.Context, e, by, engine.App{Name: name, Role: role, Until: until}, out); err != nil {
 			return err
 		}
 		fmt.Fprintf(p.out, "registered %s, its secret is in %s\n", migrate.Plain(name), out)
 		return nil
 	})
+}
+
+// registerApp registers an application and writes its secret into a new file.
+// One whose secret could not be kept is taken away again: nobody can call as it,
+// and its name would stay taken.
+func registerApp(ctx context.Context, e administrator, by engine.Actor, app engine.App, out string) (err error) {
+	f, err := newPartFor("secret-out", out, "the secret's file")
+	if err != nil {
+		return err
+	}
+	defer func() { err = f.end(err) }()
+	word, err := e.AddApp(ctx, by, app.Name, app.Role, app.Until)
+	if err != nil {
+		return err
+	}
+	defer word.Wipe()
+	if _, err = f.Write(append(word.Reveal(), '\n')); err == nil {
+		err = f.publish()
+	}
+	if err == nil {
+		return nil
+	}
+	if left := e.RemoveApp(context.WithoutCancel(ctx), by, app.Name); left != nil {
+		return errors.Join(err, hint.Wrap(fmt.Errorf("%s is registered all the same: %w", migrate.Plain(app.Name), left), "mfabridge engine app remove "+migrate.Plain(app.Name)))
+	}
+	return err
 }
 
 func (p *program) listApps(c *cli.Context) error {

@@ -46,7 +46,7 @@ func (p *program) auditCommand() *cli.Command {
 					formatFlag(),
 				}), Action: p.auditVerify},
 			{Name: "export", Usage: "write entries as JSON or CSV, oldest first", Flags: slices.Concat(auditFlags(), []cli.Flag{
-				&cli.StringFlag{Name: "since", Usage: "from this `TIME` on: 2006-01-02, RFC 3339, or 24h for that long ago"},
+				&cli.StringFlag{Name: "since", Usage: "from this `TIME` on: 2006-01-02 (UTC), RFC 3339, or 24h for that long ago"},
 				&cli.StringFlag{Name: "until", Usage: "before this `TIME`"},
 				&cli.StringFlag{Name: "format", Value: "jsonl", Usage: "jsonl, which can be verified, or csv"},
 				out("it"),
@@ -83,8 +83,8 @@ func (p *program) auditVerify(c *cli.Context) error {
 		}
 		return p.audited(result, asJSON)
 	}
-	if _, err := args(c); err != nil {
-		return err
+	if c.NArg() > 0 {
+		return usage("--public-key is missing", "an export is verified with the key that mfabridge engine audit key wrote; without an export the store's own audit is")
 	}
 	return p.withEngine(c, func(e *embedded) error {
 		result, err := e.VerifyAudit(c.Context, kept...)
@@ -270,6 +270,9 @@ func (p *program) auditExport(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	if !until.IsZero() && !since.Before(until) { // nothing would be written, as if nothing had been done
+		return usage(fmt.Sprintf("--since %s is not before --until %s", stamp(since), stamp(until)), "24h is a day ago, 48h two days: the longer one is --since")
+	}
 	form := c.String("format")
 	if form != "jsonl" && form != "csv" {
 		return usage(fmt.Sprintf("--format cannot be %q", form), "use jsonl or csv")
@@ -385,8 +388,11 @@ func (p *program) auditPrune(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if before.IsZero() {
+	switch {
+	case before.IsZero():
 		return usage("--before is missing", "e.g. --before 8760h: what is older than a year goes")
+	case before.After(p.now()): // a year mistyped would take the whole audit
+		return usage("--before cannot be in the future: "+stamp(before), "e.g. --before 8760h: what is older than a year goes")
 	}
 	return p.withEngine(c, func(e *embedded) error {
 		n, err := e.PruneAudit(c.Context, by, before)

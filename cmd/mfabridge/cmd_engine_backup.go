@@ -135,6 +135,14 @@ func encryptPart(out *part, to []age.Recipient) (err error) {
 }
 
 func (p *program) engineRestore(c *cli.Context) error {
+	names := []string{"BACKUP"}
+	if c.Bool("in-place") {
+		names = nil
+	}
+	given, err := args(c, names...)
+	if err != nil {
+		return err
+	}
 	by, err := actor(c)
 	if err != nil {
 		return err
@@ -144,14 +152,7 @@ func (p *program) engineRestore(c *cli.Context) error {
 		return err
 	}
 	if c.Bool("in-place") {
-		if _, err := args(c); err != nil {
-			return err
-		}
 		return p.restoreInPlace(c, t, by)
-	}
-	given, err := args(c, "BACKUP")
-	if err != nil {
-		return err
 	}
 	if t.database != "" {
 		return usage("a backup is not put into PostgreSQL by this command", "bring the database back by its own tools, and use --in-place")
@@ -234,6 +235,9 @@ func copyBackup(to io.Writer, from string, ids []age.Identity) error {
 	defer f.Close()
 	if info, err := f.Stat(); err == nil && info.IsDir() {
 		return hint.New("the backup "+from+" is a folder", "name a file of: mfabridge engine backup")
+	}
+	if log, err := os.Stat(from + "-wal"); err == nil && log.Size() > 0 { // blocks among them, perhaps
+		return hint.New(from+" is a store: what was changed in it last is in "+from+"-wal, and would be lost", "copy the store with: mfabridge engine backup")
 	}
 	in := bufio.NewReader(f)
 	var plain io.Reader = in

@@ -54,9 +54,12 @@ func writePart(path string, write func(io.Writer) error) (err error) {
 // newPartOver begins a file; with replace it takes the place of one that is
 // there.
 func newPartOver(path string, replace bool) (*part, error) {
+	if path == "-" {
+		return nil, usage("- is not the standard output here", "what can go there does so where no file is named; ./- is a file of that name")
+	}
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".new-*")
 	if err != nil {
-		return nil, hint.Wrap(fmt.Errorf("%s cannot be written: %w", path, err), "name a file in a folder that you may write to")
+		return nil, hint.Wrap(called(err, path), "name a file in a folder that you may write to")
 	}
 	return &part{File: f, path: path, replace: replace}, nil
 }
