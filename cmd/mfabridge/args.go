@@ -20,6 +20,7 @@ import (
 func inOrder(app *cli.App, args []string) ([]string, error) {
 	levels := []level{{commands: app.Commands, flags: app.Flags}}
 	var arguments []string
+	asked := false
 	for i := 0; i < len(args); i++ {
 		arg := args[i]
 		if arg == "--" {
@@ -48,11 +49,18 @@ func inOrder(app *cli.App, args []string) ([]string, error) {
 			continue
 		}
 		current := &levels[len(levels)-1]
+		if arg == "help" && len(current.commands) > 0 && len(arguments) == 0 { // of the commands behind it, as people ask elsewhere
+			asked = true
+			continue
+		}
 		if cmd := find(current.commands, arg); cmd != nil && len(arguments) == 0 {
 			levels = append(levels, level{name: arg, commands: cmd.Subcommands, flags: cmd.Flags})
 			continue
 		}
 		arguments = append(arguments, arg)
+	}
+	if asked {
+		levels[len(levels)-1].help = true
 	}
 	arguments = helped(levels, arguments)
 	if err := noneEmpty(levels); err != nil {

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/tls"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
@@ -250,23 +249,22 @@ func (p *program) printPulled(r pfsdk.PullResult, out string, asJSON bool) error
 }
 
 func (p *program) pulledJSON(r pfsdk.PullResult, out string) error {
-	e := json.NewEncoder(p.out)
 	for _, f := range r.Failures {
-		if err := e.Encode(map[string]any{"type": "failure", "username": f.Username, "error": f.Err.Error()}); err != nil {
+		if err := p.jsonLine(map[string]any{"type": "failure", "username": f.Username, "error": f.Err.Error()}); err != nil {
 			return err
 		}
 	}
 	for _, w := range r.Warnings {
-		if err := e.Encode(map[string]any{"type": "warning", "text": w}); err != nil {
+		if err := p.jsonLine(map[string]any{"type": "warning", "text": w}); err != nil {
 			return err
 		}
 	}
 	summary := map[string]any{"type": "summary", "written": r.Written, "resumed": r.Resumed, "users": r.Users, "blocked": r.Blocked, "gone": r.Gone,
-		"devices": r.Devices, "tokens": r.Tokens, "tokensWithSecret": r.TokensWithSecret, "failed": r.Failed}
+		"devices": r.Devices, "tokens": r.Tokens, "tokens_with_secret": r.TokensWithSecret, "failed": r.Failed, "export": nil}
 	if r.Written {
 		summary["export"] = out
 	}
-	return e.Encode(summary)
+	return p.jsonLine(summary)
 }
 
 // compareWSDL says how a server's own description differs.
@@ -280,11 +278,10 @@ func (p *program) compareWSDL(file, filterElement string, asJSON bool) (differs,
 	if err != nil {
 		return false, false, fmt.Errorf("%s cannot be read: %w", file, err)
 	}
-	e := json.NewEncoder(p.out)
 	for _, d := range differences {
 		breaks = breaks || d.Breaks
 		if asJSON {
-			err = e.Encode(map[string]any{"type": "difference", "line": d.Line, "breaks": d.Breaks, "text": d.Text})
+			err = p.jsonLine(map[string]any{"type": "difference", "line": d.Line, "breaks": d.Breaks, "text": d.Text})
 		} else {
 			_, err = fmt.Fprintln(p.out, differenceLine(d))
 		}

@@ -22,7 +22,6 @@ const (
 	exitUnavailable = 6
 	exitGate        = 8
 	exitUsage       = 64
-	exitConfig      = 78 // sysexits.h calls it EX_CONFIG, and so does systemd
 	exitInterrupted = 130
 )
 
@@ -35,8 +34,7 @@ const exitHelp = `EXIT CODES
    5   not now: a limit, the lock of another run, or quiet hours
    6   target throttled or unavailable; safe to run again
    8   a gate was not met (--strict, --strict-codes, --gate), or preflight found a blocker
-   64  wrong use of the command line
-   78  serve: the configuration cannot be used; starting again does not help
+   64  wrong use of the command line; serve: also of a configuration, where starting again does not help
    130 interrupted`
 
 // exit is an error that ends the program with a code of its own. A nil err

@@ -122,7 +122,7 @@ func TestPullGoesOnAfterAFailure(t *testing.T) {
 	url, ca := oldServer(t, 1)
 	out := filepath.Join(t.TempDir(), "export")
 	r := must(t, exitPartly, pullArgs(t, url, ca, out, "--format", "json")...)
-	if !strings.Contains(r.out, `"username":"bob@contoso.example"`) || !strings.Contains(r.out, `"written":false`) || !strings.Contains(r.err, "1 user could not be read") {
+	if !strings.Contains(r.out, `"username":"bob@contoso.example"`) || !strings.Contains(r.out, `"written":false`) || !strings.Contains(r.out, `"export":null`) || !strings.Contains(r.out, `"tokens_with_secret":`) || !strings.Contains(r.err, "1 user could not be read") {
 		t.Errorf("stdout: %s\nstderr: %s", r.out, r.err)
 	}
 	r = must(t, exitDone, pullArgs(t, url, ca, out, "--format", "json")...)

@@ -165,11 +165,19 @@ func (p *program) before(c *cli.Context) error {
 // noCommand answers a command line that names no command, or one that there
 // is not.
 func (p *program) noCommand(c *cli.Context) error {
-	if name := c.Args().First(); name != "" {
-		return usage(fmt.Sprintf("there is no command %q", strings.TrimSpace(c.Command.HelpName+" "+name)),
-			"mfabridge --help lists all commands")
+	name := c.Args().First()
+	if name == "" {
+		return cli.ShowSubcommandHelp(c)
 	}
-	return cli.ShowSubcommandHelp(c)
+	advice := c.Command.HelpName + " --help lists all commands"
+	var names []string
+	for _, known := range c.Command.Subcommands {
+		names = append(names, known.Name)
+	}
+	if near := nearest(name, names); near != "" {
+		advice = fmt.Sprintf("did you mean %s? %s", near, advice)
+	}
+	return usage(fmt.Sprintf("there is no command %q", c.Command.HelpName+" "+name), advice)
 }
 
 // mistaken is the option, and its value, that an error of urfave/cli is about:
@@ -207,7 +215,20 @@ func onUsageError(c *cli.Context, err error, _ bool) error {
 			}
 		}
 	}
-	return usage(err.Error(), name+" --help lists the options")
+	advice := name + " --help lists the options"
+	unknown, isUnknown := strings.CutPrefix(err.Error(), "flag provided but not defined: -")
+	if !isUnknown {
+		return usage(err.Error(), advice)
+	}
+	var names []string
+	for _, f := range c.Command.Flags {
+		names = append(names, f.Names()[0])
+	}
+	unknown = option{name: strings.TrimLeft(unknown, "-")}.written()
+	if near := nearest(strings.TrimLeft(unknown, "-"), names); near != "" {
+		advice = fmt.Sprintf("did you mean --%s? %s", near, advice)
+	}
+	return usage("there is no option "+unknown, advice)
 }
 
 // args returns exactly the arguments that a command names, or says which one

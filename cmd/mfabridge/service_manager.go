@@ -101,8 +101,8 @@ func (m *misconfigured) Unwrap() error { return m.err }
 
 // serving runs a command that a service manager may have started. Why it ended
 // is told to the manager as well, which shows it where the log is not at hand,
-// and a configuration that cannot be used has an exit code of its own: the
-// manager need not try again.
+// and a configuration that cannot be used ends as wrong use of the command line
+// does: the manager need not try again.
 func serving(action cli.ActionFunc) cli.ActionFunc {
 	return func(c *cli.Context) error {
 		err := action(c)
@@ -112,7 +112,7 @@ func serving(action cli.ActionFunc) cli.ActionFunc {
 		}
 		if _, ok := errors.AsType[*misconfigured](err); ok {
 			serviceManager().tell(status("the configuration cannot be used: the journal says why", ""))
-			return &exit{code: exitConfig, err: err}
+			return &exit{code: exitUsage, err: err}
 		}
 		serviceManager().tell(status(err.Error(), hint.Of(err)))
 		return err

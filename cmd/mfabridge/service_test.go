@@ -138,9 +138,9 @@ func TestServiceManagerIsToldWhy(t *testing.T) {
 		kind, file, says string
 		code             int
 	}{
-		{"shim", "wrong.yaml", "STATUS=the configuration cannot be used: the journal says why", exitConfig},
-		{"engine", "wrong.yaml", "STATUS=the configuration cannot be used: the journal says why", exitConfig},
-		{"shim", "missing.yaml", "STATUS=the configuration", exitConfig},
+		{"shim", "wrong.yaml", "STATUS=the configuration cannot be used: the journal says why", exitUsage},
+		{"engine", "wrong.yaml", "STATUS=the configuration cannot be used: the journal says why", exitUsage},
+		{"shim", "missing.yaml", "STATUS=the configuration", exitUsage},
 		{"shim", "nostore.yaml", "make one with: mfabridge engine init", exitFailed},
 		{"engine", "noengine.yaml", "make one with: mfabridge engine init", exitFailed},
 	} {

@@ -156,7 +156,7 @@ func TestAddressesThatAreAskedForTwice(t *testing.T) {
 		test[0] = strings.Replace(test[0], "radius:\n  listen: [\"0.0.0.0:"+port+"\"], accounting", "radius:\n  listen: [\"0.0.0.0:"+port+"\"]\n  accounting", 1)
 		s.write(t, "engine.yaml", test[1])
 		path := s.write(t, "shim.yaml", test[0])
-		for command, code := range map[string]int{"check": exitFailed, "serve": exitConfig} {
+		for command, code := range map[string]int{"check": exitFailed, "serve": exitUsage} {
 			if r := mfabridge(t, "shim", command, "--config", path); r.code != code || !strings.Contains(r.err, test[2]) || !strings.Contains(r.err, "hint: give one of them another port") {
 				t.Errorf("%s, %s: exit code %d\n%s", name, command, r.code, r.err)
 			}

@@ -44,7 +44,7 @@ func (k Kind) Read(path string) (text []byte, folder string, err error) {
 	text, err = io.ReadAll(io.LimitReader(f, MaxFile+1))
 	switch {
 	case err != nil:
-		return nil, "", fmt.Errorf("%s cannot be read: %w", k.Name, err)
+		return nil, "", hint.Wrap(fmt.Errorf("%s cannot be read: %w", k.Name, err), "name a YAML file; "+k.Manual+" says what stands in it")
 	case len(text) > MaxFile:
 		return nil, "", fmt.Errorf("%s %s is larger than %d bytes", k.Name, path, MaxFile)
 	}
