@@ -4,11 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
 	"strings"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -20,9 +17,6 @@ import (
 	"mfabridge/internal/secret"
 	"mfabridge/migrate"
 )
-
-// maxKeptCA is the largest authority that is kept with an authenticator, in bytes.
-const maxKeptCA = 32 << 10
 
 func (p *program) authenticatorCommand() *cli.Command {
 	one := []cli.Flag{deviceFlag(), caFlag()}
@@ -59,15 +53,17 @@ func (p *program) authenticatorCommand() *cli.Command {
 				}, Action: p.authenticatorRun},
 			{Name: "code", Usage: "print the code of now; works offline", Flags: []cli.Flag{deviceFlag()}, Action: p.authenticatorCode},
 			{Name: "approve", Usage: "approve the sign-in that waits", Flags: append(one, number, pin, patience),
-				Action: func(c *cli.Context) error { return p.press(c, engine.PushApprove) }},
+				Action: p.withDevice(func(c *cli.Context, client *device.Client, d *device.Device) error {
+					return p.press(c, client, d, engine.PushApprove)
+				})},
 			{Name: "deny", Usage: "deny the sign-in that waits", Flags: append(one, patience,
 				&cli.BoolFlag{Name: "fraud", Usage: "report that it was somebody else's"}),
-				Action: func(c *cli.Context) error {
+				Action: p.withDevice(func(c *cli.Context, client *device.Client, d *device.Device) error {
 					if c.Bool("fraud") {
-						return p.press(c, engine.PushFraud)
+						return p.press(c, client, d, engine.PushFraud)
 					}
-					return p.press(c, engine.PushDeny)
-				}},
+					return p.press(c, client, d, engine.PushDeny)
+				})},
 			{Name: "pin", Usage: "set the PIN that this authenticator approves with, or another", Flags: append(one, pin,
 				&cli.StringFlag{Name: "old", Usage: "the PIN of before, where there is one: `file:PATH`, env:NAME, or -"}), Action: p.authenticatorPIN},
 			{Name: "test", Usage: "check that requests reach this authenticator",
@@ -142,146 +138,12 @@ func (p *program) deviceClient(c *cli.Context, d *device.Device) (*device.Client
 	return device.New(device.Options{URL: d.URL, CA: pool, Now: p.now})
 }
 
-// authenticatorActivate begins the file first: what was activated and cannot be
-// kept would be an authenticator of nobody. It has its name once it is whole.
-func (p *program) authenticatorActivate(c *cli.Context) (err error) {
-	if _, err := args(c); err != nil {
-		return err
-	}
-	if c.String("url") == "" || c.String("user") == "" {
-		return usage("--url and --user are needed", "e.g. --url https://engine.contoso.example --user ada@contoso.example; both stand in the invitation")
-	}
-	client, err := p.deviceClient(c, &device.Device{URL: c.String("url")})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, client.Close()) }()
-	authority, err := keptCA(c.String("ca"))
-	if err != nil {
-		return err
-	}
-	path := c.String("device")
-	f, err := newPartFor("device", path, "the authenticator's file")
-	if err != nil {
-		return err
-	}
-	defer func() { err = f.end(err) }()
-	d, err := p.activated(c, client)
-	if err != nil {
-		return err
-	}
-	d.CA = authority
-	if err := keepDevice(f, d); err != nil {
-		return err
-	}
-	if err := f.publish(); err != nil {
-		return err
-	}
-	fmt.Fprintf(p.out, "%s is an authenticator of %s now; its file is %s: keep it private\n", migrate.Plain(d.Name), migrate.Plain(d.UPN), path)
-	return nil
-}
-
-// keptCA is the authority that is kept with an authenticator, so that nobody has
-// to name it again; one too large for its file is not.
-func keptCA(path string) ([]byte, error) {
-	if path == "" {
-		return nil, nil
-	}
-	pem, err := os.ReadFile(path)
-	if len(pem) > maxKeptCA {
-		pem = nil
-	}
-	return pem, err
-}
-
-func keepDevice(w io.Writer, d *device.Device) error {
-	content, err := d.Marshal()
-	if err != nil {
-		return err
-	}
-	defer content.Wipe()
-	_, err = w.Write(content.Reveal())
-	return err
-}
-
-// activated gets the activation code as the options say, and uses it. What can be
-// refused before is: a pass or a code of the old app is used up by then.
-func (p *program) activated(c *cli.Context, client *device.Client) (*device.Device, error) {
-	ctx, user, name := c.Context, c.String("user"), c.String("name")
-	if err := engine.CheckDeviceName(name); err != nil {
-		return nil, err
-	}
-	pin, err := p.pinAhead(c, client)
-	if err != nil {
-		return nil, err
-	}
-	made := engine.Activation{User: user}
-	switch {
-	case c.String("pass") != "":
-		var pass secret.Bytes
-		if pass, err = p.word(ctx, "Pass: ", c.String("pass")); err == nil {
-			made, err = client.Pass(ctx, user, pass)
-		}
-		if cloud.ReasonOf(err) == cloud.WrongCode {
-			err = hint.Wrap(err, "a pass for one use is used up once it was taken, also where nothing was activated after: ask the helpdesk for another one then")
-		}
-	case c.String("password") != "":
-		made, err = p.proven(c, client)
-	default:
-		made.Code, err = p.word(ctx, "Activation code: ", c.String("code"))
-	}
-	if err != nil {
-		return nil, err
-	}
-	d, err := client.Activate(ctx, made.User, made.Code, name, pin)
-	for errors.Is(err, device.ErrNeedsPIN) || cloud.ReasonOf(err) == cloud.WeakPIN {
-		fmt.Fprintf(p.err, "%v\n", err)
-		if pin, err = p.word(ctx, "PIN: ", ""); err != nil || pin.IsZero() {
-			return nil, errors.Join(errors.New("no PIN was given, so nothing was activated"), err)
-		}
-		d, err = client.Activate(ctx, made.User, made.Code, name, pin)
-	}
-	return d, err
-}
-
-// pinAhead is the PIN that was given, if the engine takes one like it.
-func (p *program) pinAhead(c *cli.Context, client *device.Client) (secret.Bytes, error) {
-	pin, err := p.wordIf(c.Context, c.String("pin"))
-	if err != nil || pin.IsZero() {
-		return pin, err
-	}
-	rules, err := client.About(c.Context)
-	if err != nil {
-		return pin, err
-	}
-	s := engine.Settings{Length: rules.PINLength, WeakPINs: rules.WeakPINs}
-	return pin, s.CheckPIN(pin)
-}
-
 // wordIf is word; zero where nothing says where it is.
 func (p *program) wordIf(ctx context.Context, ref string) (secret.Bytes, error) {
 	if ref == "" {
 		return secret.Bytes{}, nil
 	}
 	return p.word(ctx, "", ref)
-}
-
-// proven signs in with the password and the second factor that is there.
-func (p *program) proven(c *cli.Context, client *device.Client) (engine.Activation, error) {
-	password, err := p.word(c.Context, "Password: ", c.String("password"))
-	if err != nil {
-		return engine.Activation{}, err
-	}
-	asked, err := client.SignIn(c.Context, c.String("user"), password)
-	if err != nil {
-		return engine.Activation{}, err
-	}
-	fmt.Fprintf(p.err, "%s\n", migrate.Plain(asked.Prompt))
-	code, err := p.word(c.Context, "Code: ", c.String("answer"))
-	if err != nil {
-		return engine.Activation{}, err
-	}
-	return client.Code(c.Context, asked.Challenge, code)
 }
 
 // word is a secret on one line.
@@ -320,96 +182,5 @@ func (p *program) authenticatorCode(c *cli.Context) error {
 	}
 	fmt.Fprintln(p.out, code)
 	fmt.Fprintf(p.err, "of %s, for %s more\n", migrate.Plain(d.UPN), left)
-	return nil
-}
-
-// press answers the one push that waits.
-func (p *program) press(c *cli.Context, answer engine.PushAnswer) (err error) {
-	if _, err := args(c); err != nil {
-		return err
-	}
-	d, err := openDevice(c.String("device"))
-	if err != nil {
-		return err
-	}
-	client, err := p.deviceClient(c, d)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, client.Close()) }()
-	pushes, err := waitPushes(c.Context, client, d, p.now().Add(c.Duration("wait")), p.now)
-	switch {
-	case err != nil:
-		return err
-	case len(pushes) == 0:
-		return &exit{code: exitNotNow, err: errors.New("no sign-in waits for " + migrate.Plain(d.UPN))}
-	case len(pushes) > 1 && answer == engine.PushApprove:
-		return hint.New(fmt.Sprintf("%d sign-ins wait, and it cannot be told which one is meant", len(pushes)), "mfabridge authenticator run shows each of them")
-	}
-	for _, push := range pushes { // of several, all are denied
-		fmt.Fprintln(p.out, describe(d, push))
-		if answer == engine.PushApprove && push.Number && c.String("number") == "" {
-			return usage("the login shows a number that has to be given", "add --number NN with the number that you see; deny it if you see none")
-		}
-		pin, err := p.pinFor(c.Context, c.String("pin"), push, answer)
-		if err != nil {
-			return err
-		}
-		if err := p.answer(c.Context, client, d, push, answered{answer, c.String("number"), pin}); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// waitPushes asks until something waits or the time is over.
-func waitPushes(ctx context.Context, client *device.Client, d *device.Device, until time.Time, now func() time.Time) ([]push, error) {
-	got, err := client.Pushes(ctx, d, "", 0)
-	for err == nil && len(got.Pushes) == 0 && now().Before(until) {
-		got, err = client.Pushes(ctx, d, got.Version, until.Sub(now()))
-	}
-	return got.Pushes, err
-}
-
-// errTooLate says that a push has had its answer, or its end.
-var errTooLate = errors.New("too late: the sign-in has gone, or was answered on another device")
-
-// answered is what a person gives in answer to a push.
-type answered struct {
-	word   engine.PushAnswer
-	number string
-	pin    secret.Bytes
-}
-
-// pinFor is the PIN for an approval that needs one.
-func (p *program) pinFor(ctx context.Context, ref string, push push, answer engine.PushAnswer) (secret.Bytes, error) {
-	if !push.PIN || answer != engine.PushApprove {
-		return secret.Bytes{}, nil
-	}
-	return p.word(ctx, "PIN: ", ref)
-}
-
-// answer presses a button and says what came of it.
-func (p *program) answer(ctx context.Context, client *device.Client, d *device.Device, push push, a answered) error {
-	got, err := client.Press(ctx, d, push.Challenge, a.word, a.number, a.pin)
-	answer := a.word
-	switch {
-	case err != nil:
-		return err
-	case got.PIN != "":
-		return pinRefused(got.PIN, got.Left)
-	case got.Reason == cloud.RepeatRefused || got.State == cloud.Expired:
-		return errTooLate
-	case got.State == cloud.Approved:
-		fmt.Fprintln(p.out, "approved")
-	case got.Reason == cloud.WrongCode:
-		return hint.New("denied: that is not the number that the login shows", "if you see no number, somebody else signs in with your password: change it")
-	case answer == engine.PushApprove:
-		return fmt.Errorf("denied by the engine (%s)", got.Reason)
-	case answer == engine.PushFraud:
-		fmt.Fprintln(p.out, "denied and reported")
-	default:
-		fmt.Fprintln(p.out, "denied")
-	}
 	return nil
 }

@@ -249,11 +249,7 @@ func (p *program) testAccess(c *cli.Context) error {
 		}
 		client.Address = a
 	}
-	return p.withEngine(c, func(e *embedded) error {
-		u, err := findUser(c, e, c.String("user"))
-		if err != nil {
-			return err
-		}
+	return ofUser(c, p.withEngine, c.String("user"), func(e *embedded, u cloud.User) error {
 		app, err := e.NativeApp(c.Context, c.String("app"))
 		if err != nil {
 			return nativeHint(err)

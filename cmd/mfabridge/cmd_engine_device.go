@@ -35,11 +35,7 @@ func (p *program) removeDevice(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	return p.administerSending(c, func(e administrator) error {
-		u, err := findUser(c, e, given[0])
-		if err != nil {
-			return err
-		}
+	return ofUser(c, p.administerSending, given[0], func(e administrator, u cloud.User) error {
 		did, err := e.RemoveDevice(c.Context, by, u.ID, given[1])
 		switch {
 		case err == nil:

@@ -48,11 +48,7 @@ func (p *program) emailCode(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	return p.administerSending(c, func(e administrator) error {
-		u, err := findUser(c, e, name)
-		if err != nil {
-			return err
-		}
+	return ofUser(c, p.administerSending, name, func(e administrator, u cloud.User) error {
 		until, err := e.SendEmailCode(c.Context, by, u.ID)
 		if err != nil {
 			return err

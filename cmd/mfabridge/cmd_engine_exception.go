@@ -21,11 +21,12 @@ import (
 // changer makes a command that changes one user.
 type changer func(name, text string, flags []cli.Flag, do func(*cli.Context, administrator, engine.Actor, cloud.User) error) *cli.Command
 
-// exceptionCommands are what helps one user through one bad day.
+// exceptionCommands are what helps one user through one bad day. What hands out
+// secrets or takes codes works on a store in this process alone.
 func (p *program) exceptionCommands(change changer) []*cli.Command {
 	inStore := func(name, text string, flags []cli.Flag, do func(*cli.Context, *embedded, engine.Actor, cloud.User) error) *cli.Command {
 		return &cli.Command{Name: name, Usage: text, ArgsUsage: "USER", Flags: slices.Concat(storeFlags(), flags, []cli.Flag{reasonFlag()}),
-			Action: func(c *cli.Context) error { return p.changeInStore(c, do) }}
+			Action: func(c *cli.Context) error { return changeUser(p, c, p.withEngine, do) }}
 	}
 	return []*cli.Command{
 		change("bypass", "let the next login of a user pass without a second factor", []cli.Flag{
@@ -63,26 +64,6 @@ func (p *program) exceptionCommands(change changer) []*cli.Command {
 			{Name: "list", Usage: "list the passes of a user, never the passes themselves", ArgsUsage: "USER", Flags: storeFlags(), Action: p.listPasses},
 		}},
 	}
-}
-
-// changeInStore is changeUser for what only a store in this process takes:
-// secrets that are handed out, and codes.
-func (p *program) changeInStore(c *cli.Context, do func(*cli.Context, *embedded, engine.Actor, cloud.User) error) error {
-	name, by, err := named(c, "USER")
-	if err != nil {
-		return err
-	}
-	return p.withEngine(c, func(e *embedded) error {
-		u, err := findUser(c, e, name)
-		if err != nil {
-			return err
-		}
-		if err := do(c, e, by, u); err != nil {
-			return err
-		}
-		fmt.Fprintf(p.out, "%s: %s, done\n", migrate.Plain(u.UPN), c.Command.Name)
-		return nil
-	})
 }
 
 func (p *program) resync(c *cli.Context, e *embedded, by engine.Actor, u cloud.User) error {
@@ -186,11 +167,7 @@ func (p *program) listPasses(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	return p.withEngine(c, func(e *embedded) error {
-		u, err := findUser(c, e, given[0])
-		if err != nil {
-			return err
-		}
+	return ofUser(c, p.withEngine, given[0], func(e *embedded, u cloud.User) error {
 		x, err := e.Exceptions(c.Context, u.ID)
 		if err != nil {
 			return err

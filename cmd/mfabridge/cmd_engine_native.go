@@ -229,11 +229,7 @@ func (p *program) endNative(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	return p.withEngine(c, func(e *embedded) error {
-		u, err := findUser(c, e, name)
-		if err != nil {
-			return err
-		}
+	return ofUser(c, p.withEngine, name, func(e *embedded, u cloud.User) error {
 		n, err := e.EndSignIns(c.Context, by, u.ID)
 		if err != nil {
 			return err

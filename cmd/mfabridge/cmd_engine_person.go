@@ -8,6 +8,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"mfabridge/cloud"
 	"mfabridge/internal/hint"
 	"mfabridge/migrate"
 )
@@ -38,12 +39,8 @@ func (p *program) exportPerson(c *cli.Context) error {
 	if c.String("out") == "" {
 		return usage("--out is missing", "it holds numbers and addresses in the clear: name a new file, e.g. -o ada.jsonl")
 	}
-	return p.withEngine(c, func(e *embedded) error {
-		u, err := findUser(c, e, name)
-		if err != nil {
-			return err
-		}
-		err = p.toFile(c.String("out"), func(w io.Writer) error { return e.ExportPerson(c.Context, by, u.ID, w) })
+	return ofUser(c, p.withEngine, name, func(e *embedded, u cloud.User) error {
+		err := p.toFile(c.String("out"), func(w io.Writer) error { return e.ExportPerson(c.Context, by, u.ID, w) })
 		if err != nil {
 			return err
 		}
@@ -62,11 +59,7 @@ func (p *program) erasePerson(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	return p.withEngine(c, func(e *embedded) error {
-		u, err := findUser(c, e, name)
-		if err != nil {
-			return err
-		}
+	return ofUser(c, p.withEngine, name, func(e *embedded, u cloud.User) error {
 		done, err := e.ErasePerson(c.Context, by, u.ID)
 		if err != nil {
 			return err
