@@ -159,22 +159,13 @@ const seedProblem = 0
 func keyRow(part int, k *pskc.Key) *attached {
 	a := &attached{part: part, line: k.Line, text: [][]byte{packedSerial: []byte(k.Serial), packedManufacturer: []byte(k.Manufacturer), packedModel: []byte(k.Model)},
 		generator: Generator{Interval: k.Interval, Digits: k.Digits, Algorithm: k.Algorithm, Drift: k.Drift}}
-	if a.generator.Interval == 0 {
-		a.generator.Interval = defaultInterval
-	}
-	if a.generator.Digits == 0 {
-		a.generator.Digits = defaultDigits
-	}
-	if a.generator.Algorithm == "" {
-		a.generator.Algorithm = defaultAlgorithm
-	}
 	why := k.Problem
 	if why == "" && k.HOTP {
 		why = "its codes count events (HOTP) and not time"
 	}
 	switch {
 	case why != "":
-		a.secret, a.state = append([]byte{seedProblem}, why...), SeedInvalid
+		a.secret, a.state = append([]byte{seedProblem}, why...), SeedUnusable
 	case k.Secret.IsZero():
 	default:
 		a.secret = base64.StdEncoding.AppendEncode([]byte(FormatBase64+":"), k.Secret.Reveal())
@@ -188,7 +179,7 @@ func keyRow(part int, k *pskc.Key) *attached {
 // seedOf is DecodeSeed for what was packed.
 func seedOf(text []byte, format string) Seed {
 	if why, ok := bytes.CutPrefix(text, []byte{seedProblem}); ok {
-		return Seed{State: SeedInvalid, Problem: string(why)}
+		return Seed{State: SeedUnusable, Problem: string(why)}
 	}
 	return DecodeSeed(text, format)
 }

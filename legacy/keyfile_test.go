@@ -211,3 +211,32 @@ func TestKeyFileSaysWhatIsNotKept(t *testing.T) {
 		t.Errorf("%d tokens with a secret", s.TokensWithSecret)
 	}
 }
+
+// What one row of a token leaves out another one says: seconds that only the
+// user's row tells are not lost where a file of seeds is silent. Rows that
+// contradict each other are told as that.
+func TestRowsOfOneToken(t *testing.T) {
+	e := open(t, files{
+		"users.csv": "Username,OathTokenSerialNumber,OathTokenTimeInterval,OathTokenSecretKey\n" +
+			"ada,S-1,60,\nben,S-2,60,\neve,S-3,60,gezdgnbvgy3tqojq\nkim,S-4,60,\nlea,S-5,,gezdgnbvgy3tqojq\nmia,S-6,,\n",
+		"tokens.csv": "upn,serial number,secret key,time interval,digits,algorithm\n" +
+			",S-1,jbswy3dpehpk3pxp,,8,\nben,s-2,jbswy3dpehpk3pxp,,,SHA256\n,S-3,gezdgnbvgy3tqojq,,8,\n,S-4,jbswy3dpehpk3pxp,30,,\n" +
+			",S-5,gezdgnbvgy3tqojq,,8,\n,S-5,gezdgnbvgy3tqojq,,6,\n,S-6,gezdgnbvgy3tqojq,,,\n",
+	}.write(t), legacy.Options{})
+	var got []string
+	for _, u := range users(t, e) {
+		for _, k := range u.Tokens {
+			got = append(got, fmt.Sprintf("%s %d %d %s %s", k.Serial, k.Interval, k.Digits, k.Algorithm, k.Unclear))
+		}
+	}
+	want := []string{
+		"S-1 60 8 SHA1 ", "S-2 60 6 SHA256 ", "s-2 60 6 SHA256 ", "S-3 60 8 SHA1 ", "S-3 60 8 SHA1 ",
+		"S-4 30 6 SHA1 the interval is 30 in one row and 60 in another",
+	}
+	for range 3 {
+		want = append(want, "S-5 30 8 SHA1 the number of digits is 8 in one row and 6 in another")
+	}
+	if diff := cmp.Diff(append(want, "S-6 30 6 SHA1 "), got); diff != "" {
+		t.Error(diff)
+	}
+}

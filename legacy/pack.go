@@ -139,7 +139,7 @@ func (a *unpacked) device(file, format string) Device {
 		NotificationType: a.text[packedNotification],
 		AppVersion:       a.text[packedVersion],
 		Seed:             seedOf(a.secret, format),
-		Generator:        a.generator,
+		Generator:        a.generator.whole(),
 		Activated:        a.activated,
 		LastUsed:         a.lastUsed,
 	}

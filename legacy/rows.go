@@ -100,7 +100,7 @@ func (r *userRow) token(serial string) Token {
 		Place:     Place{File: r.file, Line: at.line, Column: at.col},
 		Serial:    serial,
 		Seed:      DecodeSeed(r.cells[userSecret].text, r.format),
-		Generator: Generator{Interval: r.interval, Digits: defaultDigits, Algorithm: defaultAlgorithm},
+		Generator: Generator{Interval: r.interval},
 	}
 }
 

@@ -114,10 +114,12 @@ type Token struct {
 	Model        string
 	Seed         Seed
 	Generator
+	Unclear string // how two rows of this serial number contradict each other about Generator; empty: they do not
 }
 
-// Generator are the parameters of a time-based code (RFC 6238), defaults
-// filled in: 30 seconds, 6 digits, SHA1, no drift.
+// Generator are the parameters of a time-based code (RFC 6238). What a user's
+// devices and tokens have is whole: 30 seconds, 6 digits, SHA1 and no drift
+// where nothing is said.
 type Generator struct {
 	Interval  int // seconds
 	Digits    int
@@ -129,7 +131,7 @@ type Generator struct {
 type Seed struct {
 	Key     secret.Bytes // zero unless State is SeedOK
 	State   SeedState
-	Problem string // with SeedInvalid and SeedAmbiguous: a phrase that does not quote the value
+	Problem string // with SeedInvalid, SeedAmbiguous and SeedUnusable: a phrase that does not quote the value
 }
 
 // SeedState says whether a secret can be used.
@@ -140,6 +142,7 @@ const (
 	SeedOK                         // decoded
 	SeedInvalid                    // not in the format that is said or assumed
 	SeedAmbiguous                  // valid both as hex and as Base32, and nothing says which
+	SeedUnusable                   // a key of a PSKC file that is not for time-based codes, or may not be used
 )
 
 // Code names a kind of Problem. The words are those of docs/findings.md.

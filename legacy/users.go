@@ -228,6 +228,7 @@ func (t *tail) attach(u *User) (skip bool, err error) {
 			return false, err
 		}
 	}
+	settleTokens(u.Tokens)
 	return skip, t.err
 }
 
@@ -248,7 +249,9 @@ func (t *tail) take(u *User) error {
 	case t.head.kind == kindDevice:
 		u.Devices = append(u.Devices, a.device(file, format))
 	case t.head.kind == kindRowToken && len(u.Tokens) > 0:
+		row := u.Tokens[0].Generator
 		u.Tokens[0] = a.token(file, format)
+		u.Tokens[0].Generator, u.Tokens[0].Unclear = u.Tokens[0].with(row)
 	default:
 		u.Tokens = append(u.Tokens, a.token(file, format))
 	}

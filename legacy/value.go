@@ -151,41 +151,29 @@ func (v *values) number(column, otherwise, low, high int) int {
 	return n
 }
 
-// generatorInterval reads the seconds of a time step. 0 is what an interface says where
-// there is no generator, and is nothing but that.
+// generatorInterval reads the seconds of a time step; empty is 0. 0 is what an interface
+// says where there is no generator, and is nothing but that.
 func (v *values) generatorInterval(column int, exists bool) int {
 	if !exists {
 		v.number(column, 0, 0, maxInterval)
-		return defaultInterval
+		return 0
 	}
-	return v.number(column, defaultInterval, 1, maxInterval)
+	return v.number(column, 0, 1, maxInterval)
 }
 
 // generatorDigits likewise.
 func (v *values) generatorDigits(column int, exists bool) int {
 	if !exists {
 		v.number(column, 0, 0, maxDigits)
-		return defaultDigits
+		return 0
 	}
-	return v.number(column, defaultDigits, minDigits, maxDigits)
+	return v.number(column, 0, minDigits, maxDigits)
 }
 
 // algorithm reads the hash of a generator.
 func (v *values) algorithm(column int) string {
-	switch w := v.word(column, "SHA1", "SHA256", "SHA512", "SHA-1", "SHA-256", "SHA-512"); w {
-	case "":
-		return defaultAlgorithm
-	default:
-		return strings.Replace(w, "-", "", 1)
-	}
+	return strings.Replace(v.word(column, "SHA1", "SHA256", "SHA512", "SHA-1", "SHA-256", "SHA-512"), "-", "", 1)
 }
-
-// Parameters of a generator that is silent about them.
-const (
-	defaultInterval  = 30
-	defaultDigits    = 6
-	defaultAlgorithm = "SHA1"
-)
 
 // zoneless is how SOAP writes a date whose zone it does not know.
 const zoneless = "2006-01-02T15:04:05"

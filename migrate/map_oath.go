@@ -80,6 +80,8 @@ func (d *draft) tokenRules() {
 			d.findAt(g.place, TokenDuplicate, g.field, g.label()+" stands twice, once without its secret")
 		case twin.differ && t.Seed.State == legacy.SeedOK:
 			d.refuse(g, g.label()+" stands with two different secrets")
+		case t.Unclear != "" && t.Seed.State == legacy.SeedOK:
+			d.refuse(g, g.label()+" stands twice, and "+t.Unclear)
 		case d.usable(&g, t.Seed):
 			d.place(g)
 			d.tokens = append(d.tokens, g.oath.Fingerprint)
@@ -248,6 +250,8 @@ func (d *draft) usable(g *generator, seed legacy.Seed) bool {
 		d.findAt(g.place, g.codes.missing, g.field, "the export holds no secret of "+g.label())
 	case seed.State == legacy.SeedAmbiguous:
 		d.findAt(g.place, SecretAmbiguous, g.field, "the secret of "+g.label()+": "+seed.Problem)
+	case seed.State == legacy.SeedUnusable:
+		d.findAt(g.place, g.codes.unsupported, g.field, "the key of "+g.label()+": "+seed.Problem)
 	case seed.State != legacy.SeedOK:
 		d.findAt(g.place, g.codes.invalid, g.field, "the secret of "+g.label()+": "+seed.Problem)
 	case !d.caps.Methods[g.method].Create:

@@ -198,6 +198,8 @@ func TestTokens(t *testing.T) {
 		{name: "secret too long", given: one(func(k *legacy.Token) { k.Seed = seed(strings.Repeat("x", 129)) }), findings: bad(migrate.TokenSecretInvalid)},
 		{name: "interval 60", given: one(func(k *legacy.Token) { k.Interval = 60 }), changes: []string{"add hardwareOath none -> S1/Acme T1", byOATH}},
 		{name: "interval 45", given: one(func(k *legacy.Token) { k.Interval = 45 }), findings: bad(migrate.TokenIntervalUnsupported)},
+		{name: "key unusable", given: one(func(k *legacy.Token) { k.Seed = legacy.Seed{State: legacy.SeedUnusable, Problem: "counts events"} }), findings: bad(migrate.TokenUnsupported)},
+		{name: "rows contradict", given: one(func(k *legacy.Token) { k.Unclear = "the interval is 30 in one row and 60 in another" }), findings: bad(migrate.TokenConflict)},
 		{name: "digits", given: one(func(k *legacy.Token) { k.Digits = 7 }), findings: bad(migrate.TokenUnsupported)},
 		{name: "algorithm", given: one(func(k *legacy.Token) { k.Algorithm = "SHA512" }), findings: bad(migrate.TokenUnsupported)},
 		{name: "target takes none", given: func(w *world) { one(nil)(w); delete(w.caps.Methods, cloud.HardwareOATH) }, findings: bad(migrate.MethodUnsupported)},

@@ -49,6 +49,9 @@ func (o *oracle) tokens(i int, v *verdict, company bool) []string {
 		case differ && t.Seed.State == legacy.SeedOK:
 			v.say("TOKEN_CONFLICT")
 			v.bad = append(v.bad, g.key)
+		case t.Unclear != "" && t.Seed.State == legacy.SeedOK:
+			v.say("TOKEN_CONFLICT")
+			v.bad = append(v.bad, g.key)
 		case o.good(v, g):
 			changes = append(changes, o.put(i, v, g, company)...)
 			v.tokenKeys = append(v.tokenKeys, g.key)
@@ -100,6 +103,8 @@ func (o *oracle) good(v *verdict, g gadget) bool {
 		v.say(g.kind + "_NO_SECRET")
 	case g.seed.State == legacy.SeedAmbiguous:
 		v.say("SECRET_AMBIGUOUS")
+	case g.seed.State == legacy.SeedUnusable:
+		v.say(g.kind + "_UNSUPPORTED")
 	case g.seed.State != legacy.SeedOK:
 		v.say(g.kind + "_SECRET_INVALID")
 	case !o.caps.Methods[g.method].Create:
