@@ -174,6 +174,7 @@ func (m *Mailer) letter(n carrier.Note) (*gomail.Msg, error) {
 
 func (m *Mailer) client(ctx context.Context) (*gomail.Client, error) {
 	options := []gomail.Option{gomail.WithPort(m.s.Port), gomail.WithTimeout(m.timeout + time.Second), gomail.WithTLSConfig(m.tls), gomail.WithoutNoop(),
+		gomail.WithoutRset(), // behind a letter that was taken; what it is answered would be told as the letter's
 		gomail.WithTLSPolicy(gomail.TLSMandatory), gomail.WithDialContextFunc(m.dial(ctx))}
 	switch m.s.TLS {
 	case implicitTLS:

@@ -197,3 +197,43 @@ func TestMailServerThatDoesNotEnd(t *testing.T) {
 		})
 	}
 }
+
+// What a server says once it has the message undoes nothing: it was sent, and is
+// not to be sent a second way. Many servers take one message a connection.
+func TestMailIsTakenWhateverComesThen(t *testing.T) {
+	for name, then := range map[string]string{"nothing": "", "goodbye": "421 4.3.2 one message a connection\r\n", "no": "503 5.5.1 no such command\r\n"} {
+		t.Run(name, func(t *testing.T) {
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			go func() {
+				conn, err := l.Accept()
+				if err != nil {
+					return
+				}
+				defer conn.Close()
+				fmt.Fprint(conn, "220 mail\r\n")
+				for lines := bufio.NewScanner(conn); lines.Scan(); {
+					switch line := lines.Text(); {
+					case line == "DATA":
+						fmt.Fprint(conn, "354 go on\r\n")
+						for lines.Scan() && lines.Text() != "." {
+						}
+						fmt.Fprint(conn, "250 it is mine\r\n")
+						lines.Scan() // whatever it is
+						fmt.Fprint(conn, then)
+						return
+					default:
+						fmt.Fprint(conn, "250 yes\r\n")
+					}
+				}
+			}()
+			s := &channel.SMTP{Host: "127.0.0.1", Port: l.Addr().(*net.TCPAddr).Port, TLS: "none", From: "a@contoso.example", To: "<$digits$>@sms.contoso.example", Timeout: "8s"}
+			if _, err := mailer(t, s).Send(t.Context(), note); err != nil {
+				t.Errorf("it was taken, and is told as: %v", err)
+			}
+		})
+	}
+}
