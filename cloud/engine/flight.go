@@ -47,7 +47,10 @@ const (
 
 var legRanks = []LegStatus{"", LegSending, LegTaken, LegSent, LegFailed, LegUnreachable, LegDelivered, LegRead}
 
-func (s LegStatus) rank() int { return slices.Index(legRanks, s) }
+// Outranks tells whether it is said of a leg of which o was said before.
+func (s LegStatus) Outranks(o LegStatus) bool {
+	return slices.Index(legRanks, s) > slices.Index(legRanks, o)
+}
 
 // How long it is remembered whether a number is on a channel.
 const (
@@ -230,7 +233,7 @@ func (e *Engine) Logged(ctx context.Context, l Leg) (next int, err error) {
 			}
 		}
 		now := e.now()
-		if f.Legs[f.At].Status.rank() < l.Status.rank() {
+		if l.Status.Outranks(f.Legs[f.At].Status) {
 			f.Legs[f.At].Status = l.Status
 		}
 		var due time.Time

@@ -42,7 +42,7 @@ func (e *Engine) land(tx Tx, row *Flight, name string, status LegStatus) (l Land
 		return l, err
 	}
 	i := slices.IndexFunc(f.Legs, func(g leg) bool { return channelOf(name) == g.Channel })
-	if i < 0 || status.rank() <= f.Legs[i].Status.rank() {
+	if i < 0 || !status.Outranks(f.Legs[i].Status) {
 		return l, nil
 	}
 	l.Flight, l.Channel = row.ID, f.Legs[i].Channel

@@ -31,3 +31,27 @@ func TestEarlyReceiptsAreBounded(t *testing.T) {
 		t.Errorf("%d and %d are kept after a minute", len(e.seen), len(e.at))
 	}
 }
+
+// Receipts come in any order before their message is known, too: that it was sent
+// does not undo that it has arrived.
+func TestEarlyReceiptThatOutranksStays(t *testing.T) {
+	for name, c := range map[string]struct {
+		told []carrier.Status
+		want carrier.Status
+	}{
+		"in order":                {[]carrier.Status{carrier.Sent, carrier.Delivered}, carrier.Delivered},
+		"sent behind delivered":   {[]carrier.Status{carrier.Delivered, carrier.Sent}, carrier.Delivered},
+		"sent behind failed":      {[]carrier.Status{carrier.Failed, carrier.Sent}, carrier.Failed},
+		"failed behind delivered": {[]carrier.Status{carrier.Delivered, carrier.Failed}, carrier.Delivered},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := newEarly()
+			for _, status := range c.told {
+				e.put("a", carrier.Receipt{Status: status}, time.Now())
+			}
+			if r, _ := e.take("a"); r.Status != c.want {
+				t.Errorf("%s is kept", r.Status)
+			}
+		})
+	}
+}

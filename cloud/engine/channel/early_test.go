@@ -44,3 +44,29 @@ func TestReceiptInTheMomentOfTheRecord(t *testing.T) {
 		t.Errorf("%+v, %d messages", c, len(p.bodies))
 	}
 }
+
+// What is kept of a message counts also where another receipt of it comes while
+// the message is being recorded.
+func TestReceiptsAroundTheRecord(t *testing.T) {
+	o, _ := newCompanyOffice(t)
+	n := &narrow{Ledger: o.Engine}
+	if err := o.channels.Attach(t.Context(), n); err != nil {
+		t.Fatal(err)
+	}
+	c := o.ask(t, o.user(t, "asha", "+91 9812345678"), cloud.SMS)
+	record := func() {
+		leg := engine.Leg{Flight: c.ID, Status: engine.LegTaken, Receipts: []string{engine.ReceiptName(engine.ChannelWhatsApp, "wa", "wamid.B")}}
+		if _, err := o.Logged(t.Context(), leg); err != nil {
+			t.Error(err)
+		}
+	}
+	for i, body := range []string{statusOf("wamid.B", "delivered", 0), statusOf("wamid.B", "sent", 0)} {
+		if i == 1 {
+			n.between = record
+		}
+		if err := told(o, body, signature("CANARY-APP", body)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	until(t, "the announcement, as the message has arrived", func() bool { return len(o.files(t, "sms")) == 1 })
+}

@@ -81,7 +81,8 @@ const (
 )
 
 // early are receipts of messages that nobody knows yet: a provider may tell of a
-// message before it has answered that it took it.
+// message before it has answered that it took it. Of several about one message
+// the one is kept that outranks the others.
 type early struct {
 	kick chan struct{} // something is due
 
@@ -105,7 +106,11 @@ func (e *early) put(name string, r carrier.Receipt, now time.Time) {
 			}
 		}
 	}
-	if len(e.seen) < maxEarly {
+	was, there := e.seen[name]
+	if there && !legStatus(r.Status).Outranks(legStatus(was.Status)) {
+		return
+	}
+	if there || len(e.seen) < maxEarly {
 		e.seen[name], e.at[name] = r, now
 	}
 }
@@ -130,7 +135,9 @@ func (e *early) due() {
 func (c *Channels) overtaken(ctx context.Context, names []string) {
 	for _, name := range names {
 		if r, there := c.early.take(name); there {
-			c.land(ctx, name, r)
+			if err := c.land(ctx, name, r); err != nil {
+				c.log.WarnContext(ctx, "a receipt was not taken", "err", err)
+			}
 		}
 	}
 }
@@ -226,7 +233,7 @@ func (c *Channels) land(ctx context.Context, name string, r carrier.Receipt) err
 		// may have been just now.
 		c.early.put(name, r, c.now())
 		if landing, known, err = c.book.Land(ctx, name, status); known {
-			c.early.take(name)
+			c.overtaken(ctx, []string{name}) // r, or what outranks it
 		}
 	}
 	switch {
