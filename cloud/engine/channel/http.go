@@ -177,7 +177,7 @@ func (c *Caller) send(ctx context.Context, n carrier.Note, script string) (carri
 	if err != nil {
 		return carrier.Taken{}, err
 	}
-	r, err := http.NewRequestWithContext(ctx, c.h.Method, c.address.Fill(v, url.PathEscape), bytes.NewReader(content))
+	r, err := http.NewRequestWithContext(ctx, c.h.Method, c.address.Fill(v, inAddress), bytes.NewReader(content))
 	if err != nil {
 		return carrier.Taken{}, errors.New("the address of the provider cannot be used")
 	}
@@ -201,6 +201,10 @@ func (c *Caller) send(ctx context.Context, n carrier.Note, script string) (carri
 	defer answer.Body.Close()
 	return c.judge(ctx, answer)
 }
+
+// inAddress is a value for the path of an address and for its query, where +
+// stands for a blank.
+func inAddress(s string) string { return strings.ReplaceAll(url.QueryEscape(s), "+", "%20") }
 
 // judge holds an answer against the rule of success.
 func (c *Caller) judge(ctx context.Context, answer *http.Response) (taken carrier.Taken, err error) {

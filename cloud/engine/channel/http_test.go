@@ -82,7 +82,7 @@ func TestRequests(t *testing.T) {
 	var got request
 	answer := func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
-		got = request{r.Method, r.URL.EscapedPath(), r.Header.Get("Content-Type"), r.Header.Get("Authorization"), r.Header.Get("X-Key"), string(body)}
+		got = request{r.Method, r.RequestURI, r.Header.Get("Content-Type"), r.Header.Get("Authorization"), r.Header.Get("X-Key"), string(body)}
 		w.WriteHeader(http.StatusCreated)
 		fmt.Fprint(w, `{"status": "queued"}`)
 	}
@@ -104,6 +104,10 @@ func TestRequests(t *testing.T) {
 			h.URL += "/<$v$>/<$digits$>"
 			h.Vars = map[string]string{"v": "../a?b#c"}
 		}, request{"POST", "/send/..%2Fa%3Fb%23c/442079460123", "application/x-www-form-urlencoded", "Bearer " + aSecret, "", form}},
+		"query": {func(h *channel.HTTP) { // + stands for a blank there
+			h.URL += "?to=<$number$>&v=<$v$>"
+			h.Vars = map[string]string{"v": "a b+c&to=x"}
+		}, request{"POST", "/send?to=" + url.QueryEscape(aNumber) + "&v=a%20b%2Bc%26to%3Dx", "application/x-www-form-urlencoded", "Bearer " + aSecret, "", form}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := gateway(t, answer)
