@@ -143,9 +143,32 @@ func TestReadPDURefusesLengths(t *testing.T) {
 }
 
 func TestRelative(t *testing.T) {
-	for d, want := range map[time.Duration]string{0: "", 5 * time.Minute: "000000000500000R", 90 * time.Second: "000000000130000R", 48 * time.Hour: "000000235959000R"} {
+	for d, want := range map[time.Duration]string{0: "", 5 * time.Minute: "000000000500000R", 90 * time.Second: "000000000130000R", 2*time.Hour + 61*time.Minute: "000000030100000R", 48 * time.Hour: "000000235959000R"} {
 		if got := relative(d); got != want {
 			t.Errorf("%v: %q", d, got)
+		}
+	}
+}
+
+// Who a text is from goes as its kind of address, or the network refuses it.
+func TestSource(t *testing.T) {
+	for source, want := range map[string]address{
+		"":                 {tonUnknown, npiUnknown, ""},
+		"+14255550142":     {tonInternational, npiISDN, "14255550142"},
+		"+123456789012345": {tonInternational, npiISDN, "123456789012345"},
+		"+12345":           {tonInternational, npiISDN, "12345"},
+		"12345":            {tonUnknown, npiISDN, "12345"},
+		"123456789012345":  {tonUnknown, npiISDN, "123456789012345"},
+		"Contoso":          {tonAlphanumeric, npiUnknown, "Contoso"},
+		"AZ az-09.Co":      {tonAlphanumeric, npiUnknown, "AZ az-09.Co"},
+	} {
+		if got, err := parseSource(source); got != want || err != nil {
+			t.Errorf("%q: %+v, %v", source, got, err)
+		}
+	}
+	for _, source := range []string{"+1234", "+1234567890123456", "+1425555O142", "1234567890123456", "Contoso Ltd.", "A<b>", "A/b", "A:b", "A@b", "A[b", "A`b", "A{b", "Bücher", "+Contoso"} {
+		if got, err := parseSource(source); err == nil {
+			t.Errorf("%q: %+v", source, got)
 		}
 	}
 }

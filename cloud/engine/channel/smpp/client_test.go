@@ -1,9 +1,12 @@
 package smpp_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"sync"
 	"testing"
@@ -136,8 +139,12 @@ func TestLostAnswerIsUnknownAndNeverSentTwice(t *testing.T) {
 				c := smpptest.Pipe(t)
 				lose(c)
 				client := open(t, c, nil)
+				began := time.Now()
 				if _, err := client.Send(t.Context(), message); !errors.Is(err, carrier.ErrUnknown) {
 					t.Fatalf("got %v", err)
+				}
+				if waited := time.Since(began); name == "connection" && waited > 0 {
+					t.Errorf("waited %v on a connection that is gone", waited)
 				}
 				time.Sleep(time.Minute)
 				if c.Count() != 1 {
@@ -180,6 +187,38 @@ func TestSilentCentreIsAskedForLifeAndLeft(t *testing.T) {
 	})
 }
 
+// A centre that reads nothing may have half of a message: whether it has it is not
+// known, and nothing more goes out by that connection.
+func TestCentreThatDoesNotRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, dials := smpptest.Pipe(t), 0
+		client := open(t, c, func(conf *smpp.Config) {
+			conf.Enquire = time.Hour
+			conf.Dial = func(ctx context.Context) (net.Conn, error) {
+				if dials++; dials > 1 {
+					return c.Dial(ctx)
+				}
+				ours, theirs := net.Pipe()
+				go func() {
+					_, _ = theirs.Read(make([]byte, 256))
+					_, _ = theirs.Write(unit{Command: 0x80000009, Sequence: 1}.Bytes())
+				}()
+				return ours, nil
+			}
+		})
+		if _, err := client.Send(t.Context(), message); !errors.Is(err, carrier.ErrUnknown) {
+			t.Fatalf("got %v", err)
+		}
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		if _, err := client.Send(ctx, message); err != nil || c.Count() != 1 {
+			t.Errorf("the next one: %v", err)
+		}
+		_ = client.Close()
+	})
+}
+
 func TestGoodbyeOfTheCentre(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := smpptest.Pipe(t)
@@ -199,6 +238,68 @@ func TestGoodbyeOfTheCentre(t *testing.T) {
 	})
 }
 
+// A centre that asks us for a sign of life gets it, or it would take us for gone;
+// and it hears of what nobody here understands.
+func TestCentreIsAnswered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := smpptest.Pipe(t)
+		client := open(t, c, nil)
+		for name, of := range map[string]struct{ asked, want unit }{
+			"a sign of life":        {unit{Command: 0x15, Sequence: 71}, unit{Command: 0x80000015, Sequence: 71}},
+			"an unknown command":    {unit{Command: 0x1234, Sequence: 72}, unit{Command: 0x80000000, Status: 3, Sequence: 72}},
+			"a receipt":             {smpptest.Receipt("m9", "DELIVRD"), unit{Command: 0x80000005, Sequence: 1000, Body: []byte{0}}},
+			"a receipt without end": {unit{Command: 5, Sequence: 73, Body: []byte("abc")}, unit{Command: 0x80000005, Status: 2, Sequence: 73, Body: []byte{0}}},
+		} {
+			synctest.Wait()
+			c.Lock()
+			c.Raw.Reset()
+			c.Unlock()
+			c.Say(of.asked)
+			synctest.Wait()
+			c.Lock()
+			if got := c.Raw.Bytes(); !bytes.Equal(got, of.want.Bytes()) {
+				t.Errorf("%s: answered %x, want %x", name, got, of.want.Bytes())
+			}
+			c.Unlock()
+		}
+		_ = client.Close()
+	})
+}
+
+// Only the answer to a bind, and a good one, makes a connection that is bound.
+func TestWhatIsNoBind(t *testing.T) {
+	for name, c := range map[string]struct {
+		given unit
+		want  string
+	}{
+		"a nack":             {unit{Command: 0x80000000, Sequence: 1}, "ESME_RINVCMDID"},
+		"a nack with a word": {unit{Command: 0x80000000, Status: 0x0d, Sequence: 1}, "ESME_RBINDFAIL"},
+		"another number":     {unit{Command: 0x80000009, Sequence: 2}, "something else"},
+		"another command":    {unit{Command: 0x80000004, Sequence: 1}, "something else"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				client := open(t, smpptest.Pipe(t), func(conf *smpp.Config) {
+					conf.Dial = func(context.Context) (net.Conn, error) {
+						ours, theirs := net.Pipe()
+						go func() {
+							_, _ = theirs.Read(make([]byte, 256))
+							_, _ = theirs.Write(c.given.Bytes())
+						}()
+						return ours, nil
+					}
+				})
+				ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+				defer cancel()
+				if _, err := client.Send(ctx, message); !errors.Is(err, smpp.ErrNotBound) || !strings.Contains(err.Error(), c.want) {
+					t.Errorf("got %v", err)
+				}
+				_ = client.Close()
+			})
+		})
+	}
+}
+
 func TestWindowBoundsWhatIsUnanswered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := smpptest.Pipe(t)
@@ -211,6 +312,16 @@ func TestWindowBoundsWhatIsUnanswered(t *testing.T) {
 		synctest.Wait()
 		if c.Count() != 3 {
 			t.Fatalf("%d messages without an answer", c.Count())
+		}
+		// Each has a number of its own, or one would get the answer of another.
+		numbers := map[uint32]bool{}
+		c.Lock()
+		for raw := c.Raw.Bytes(); len(raw) > 0; raw = raw[binary.BigEndian.Uint32(raw):] {
+			numbers[binary.BigEndian.Uint32(raw[12:])] = true
+		}
+		c.Unlock()
+		if len(numbers) != 4 { // of the bind, too
+			t.Errorf("the numbers are %v", numbers)
 		}
 		all.Wait()
 		_ = client.Close()
@@ -241,6 +352,8 @@ func TestConfigurationIsRefused(t *testing.T) {
 		"long password": {SystemID: "a", Password: secret.FromString("123456789")},
 		"long type":     {SystemID: "a", SystemType: strings.Repeat("x", 13)},
 		"window":        {SystemID: "a", Window: 1001},
+		"no window":     {SystemID: "a", Window: -1},
+		"ids":           {SystemID: "a", IDs: "octal"},
 		"alphabet":      {SystemID: "a", Alphabet: "ebcdic"},
 		"source":        {SystemID: "a", Source: "Contoso Limited"},
 		"source sign":   {SystemID: "a", Source: "A<b>"},

@@ -54,7 +54,8 @@ type Unit struct {
 	Body                      []byte
 }
 
-func (u Unit) bytes() []byte {
+// Bytes is how it travels.
+func (u Unit) Bytes() []byte {
 	b := make([]byte, 16, 16+len(u.Body))
 	binary.BigEndian.PutUint32(b[0:], uint32(16+len(u.Body)))
 	binary.BigEndian.PutUint32(b[4:], u.Command)
@@ -148,7 +149,7 @@ func (c *Centre) serve(conn net.Conn) {
 
 // give sends an answer. Nobody is told anything before they have bound.
 func (c *Centre) give(conn net.Conn, given Unit) error {
-	b := append(given.bytes(), c.receipt(given)...)
+	b := append(given.Bytes(), c.receipt(given)...)
 	if given.Command != 0x80000009 || given.Status != 0 {
 		_, err := conn.Write(b)
 		return err
@@ -220,7 +221,7 @@ func (c *Centre) Say(u Unit) {
 	}
 	conn := c.bound[len(c.bound)-1]
 	c.Unlock()
-	if _, err := conn.Write(u.bytes()); err != nil {
+	if _, err := conn.Write(u.Bytes()); err != nil {
 		c.t.Error(err)
 	}
 }
@@ -248,7 +249,7 @@ func (c *Centre) receipt(given Unit) []byte {
 	}
 	u := Receipt(string(given.Body[:len(given.Body)-1]), c.Receipts)
 	u.Sequence += given.Sequence
-	return u.bytes()
+	return u.Bytes()
 }
 
 // Receipt is a deliver_sm that tells what became of a message.
