@@ -36,7 +36,7 @@ func TestActivatesAndApproves(t *testing.T) {
 	}
 	b.fill("Number that the sign-in shows", c.Number)
 	b.do(chromedp.KeyEvent(kb.Enter))
-	b.sees("You can go on")
+	b.sees("You can continue")
 	if d := h.stands(t, c); d.State != cloud.Approved {
 		t.Errorf("approved in the browser, and the verdict is %+v", d)
 	}
@@ -59,11 +59,11 @@ func TestDeniesAndReports(t *testing.T) {
 	get[bool](b, `(document.querySelector("dialog form").requestSubmit(), true)`) // pressed before it could be read
 	b.do(chromedp.KeyEvent(kb.Escape))
 	b.want(`!document.querySelector("dialog")`)
-	b.sees("Sign-in to VPN waits")
+	b.sees("Sign-in to VPN is waiting")
 	if d := h.stands(t, c); d.State != cloud.Pending {
 		t.Errorf("put aside: %+v", d)
 	}
-	b.click("Look at it")
+	b.click("Review")
 	b.settled()
 	b.click("Deny")
 	b.sees("Nobody was let in")
@@ -106,6 +106,45 @@ func TestDeniesAndReports(t *testing.T) {
 	b.quiet()
 }
 
+// slow holds answers back until let is called.
+const slow = `(() => { const real = fetch; globalThis.fetch = (to, ...rest) => String(to.url ?? to).endsWith("/answer")
+  ? new Promise((go) => { globalThis.let_ = () => go(real(to, ...rest)); }) : real(to, ...rest); })()`
+
+// Who puts a sign-in aside while the answer to it is under way is shown the next
+// one, and what comes of the first is not said of that one. Of a sign-in one answer goes out.
+func TestAnswerUnderWay(t *testing.T) {
+	t.Parallel()
+	h := build(t)
+	b := open(t, h.url, slow)
+	h.activated(t, b)
+	first := h.ask(t, false)
+	b.sees("Are you signing in?")
+	b.settled()
+	b.click("Deny")
+	b.click("Approve") // too late: the answer is given
+	b.want(`!!globalThis.let_`)
+	b.do(chromedp.KeyEvent(kb.Escape))
+	b.want(`!document.querySelector("dialog")`)
+	second, err := h.engine.Begin(t.Context(), cloud.Request{Subject: cloud.Key{Kind: cloud.ByID, Value: string(h.user)}, Tries: 3, Client: cloud.Client{App: "Payroll"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.sees("Payroll")
+	get[bool](b, `(let_(), true)`)
+	b.want(`document.title.startsWith("(1)")`) // the first is answered, the second waits
+	b.settled()
+	if text := get[string](b, `document.querySelector("dialog").innerText`); !strings.Contains(text, "Payroll") || !strings.Contains(text, "Are you signing in?") {
+		t.Errorf("the second sign-in is not asked any more:\n%s", text)
+	}
+	if d := h.stands(t, first); d.Reason != cloud.UserDenied {
+		t.Errorf("denied: %+v", d)
+	}
+	if d := h.stands(t, second); d.State != cloud.Pending {
+		t.Errorf("not answered: %+v", d)
+	}
+	b.quiet()
+}
+
 // Of two tabs one answers, and the other says so; a login that is gone is too
 // late; accounts of one tab are those of the other.
 func TestTwoTabs(t *testing.T) {
@@ -120,8 +159,8 @@ func TestTwoTabs(t *testing.T) {
 	b.sees("Are you signing in?")
 	a.settled()
 	a.click("Approve")
-	a.sees("You can go on")
-	b.sees("You can go on") // it is the same device
+	a.sees("You can continue")
+	b.sees("You can continue") // it is the same device
 	b.click("Done")
 	if d := h.stands(t, c); d.State != cloud.Approved {
 		t.Errorf("%+v", d)
@@ -167,7 +206,7 @@ func TestPIN(t *testing.T) {
 	b.fill("New PIN", "2580")
 	b.fill("New PIN again", "2580")
 	b.click("Approve")
-	b.sees("You can go on")
+	b.sees("You can continue")
 	if d := h.stands(t, c); d.State != cloud.Approved {
 		t.Errorf("with a new PIN: %+v", d)
 	}
@@ -177,7 +216,7 @@ func TestPIN(t *testing.T) {
 	b.sees("Are you signing in?")
 	b.settled()
 	b.click("Approve")
-	b.sees("This is needed")
+	b.sees("Please fill this in")
 	b.fill("PIN", "1111")
 	b.click("Approve")
 	b.sees("You can try 4 more times")
@@ -209,7 +248,7 @@ func TestPIN(t *testing.T) {
 	b.fill("New PIN", "8520")
 	b.fill("New PIN again", "8520")
 	b.click("Approve")
-	b.sees("You can go on")
+	b.sees("You can continue")
 	if d := h.stands(t, c); d.State != cloud.Approved {
 		t.Errorf("after unlocking: %+v", d)
 	}
@@ -236,7 +275,7 @@ func TestPINAsTheOrganisationWantsIt(t *testing.T) {
 	b.fill("New PIN", "111111")
 	b.fill("New PIN again", "111111")
 	b.click("Approve")
-	b.sees("You can go on")
+	b.sees("You can continue")
 	if d := h.stands(t, c); d.State != cloud.Approved {
 		t.Errorf("%+v", d)
 	}
@@ -253,7 +292,7 @@ func (h *house) unlocks(t testing.TB, b *tab) {
 	b.click("Deny")
 	b.sees("Nobody was let in")
 	b.click("Done")
-	b.click("I have a pass of the helpdesk")
+	b.click("I have a pass from the helpdesk")
 	b.fill("User name", ada)
 	b.fill("Pass", pass)
 	b.click("Next")
@@ -284,7 +323,7 @@ func TestPINAtActivation(t *testing.T) {
 	b.settled()
 	b.fill("PIN", "258025")
 	b.click("Approve")
-	b.sees("You can go on")
+	b.sees("You can continue")
 	if d := h.stands(t, c); d.State != cloud.Approved {
 		t.Errorf("%+v", d)
 	}

@@ -94,7 +94,7 @@ func build(t testing.TB) *house {
 	return h
 }
 
-// pass is a pass of the helpdesk, for a user who is invited.
+// pass is a pass from the helpdesk, for a user who is invited.
 func (h *house) pass(t testing.TB) string {
 	t.Helper()
 	if _, _, err := h.engine.Invite(t.Context(), operator, h.user); err != nil {
@@ -134,7 +134,7 @@ func (h *house) approves(t testing.TB, b *tab, c cloud.Challenge) {
 	b.sees("Are you signing in?")
 	b.settled()
 	b.click("Approve")
-	b.sees("You can go on")
+	b.sees("You can continue")
 	if d := h.stands(t, c); d.State != cloud.Approved {
 		t.Fatalf("%+v", d)
 	}
@@ -155,7 +155,7 @@ func (h *house) activated(t testing.TB, b *tab) *tab {
 	t.Helper()
 	pass := h.pass(t)
 	b.visit("#user=" + ada)
-	b.click("I have a pass of the helpdesk")
+	b.click("I have a pass from the helpdesk")
 	b.fill("Pass", pass)
 	b.click("Next")
 	b.sees("You are signed in as " + ada)

@@ -114,7 +114,7 @@ func TestCodesWithoutANetwork(t *testing.T) {
 	b.sees("did not get through")
 	h.up(t)
 	b.click("Approve")
-	b.sees("You can go on")
+	b.sees("You can continue")
 	if d := h.stands(t, c); d.State != cloud.Approved {
 		t.Errorf("%+v", d)
 	}
@@ -171,7 +171,7 @@ func TestClockOfTheDevice(t *testing.T) {
 		c := h.ask(t, false)
 		h.approves(t, b, c)
 		b.click("Done")
-		b.sees(fmt.Sprintf("off by %d min", max(minutes, -minutes)))
+		b.sees(fmt.Sprintf("%d min off", max(minutes, -minutes)))
 		b.quiet()
 	}
 }
@@ -221,7 +221,7 @@ func TestNoStorage(t *testing.T) {
 	b.sees("This browser keeps nothing for this page")
 	b.quiet()
 	b = open(t, b.base, `Object.defineProperty(window, "isSecureContext", { value: false });`)
-	b.sees("Open the page by https")
+	b.sees("Open the page with https")
 	b.quiet()
 }
 
@@ -311,8 +311,8 @@ func TestActivationCodes(t *testing.T) {
 		"otpauth://totp/x":                                    "does not begin",
 		"otpauth://totp/x?secret=" + seed + "&digits=7":       "“digits”",
 		"otpauth://totp/x?secret=" + seed + "&period=0":       "“period”",
-		"otpauth://totp/x?secret=" + seed + "&algorithm=MD5":  "Codes by MD5",
-		"otpauth://totp/x?secret=" + seed + "&secret=" + seed: "says “secret” twice",
+		"otpauth://totp/x?secret=" + seed + "&algorithm=MD5":  "Codes made with MD5",
+		"otpauth://totp/x?secret=" + seed + "&secret=" + seed: "has “secret” twice",
 		"otpauth://totp/%E0?secret=" + seed:                   "is damaged",
 		"otpauth://hotp/x?secret=" + seed + "&counter=1e400":  "“counter”",
 	} {

@@ -51,7 +51,7 @@ func TestNamesOfAllKinds(t *testing.T) {
 	b.inspect("names-sheet")
 	b.settled()
 	b.click("Decide later")
-	b.sees("waits")
+	b.sees("is waiting")
 	b.inspect("names-aside")
 	b.quiet()
 }

@@ -99,7 +99,7 @@ func TestNoRoomForADevice(t *testing.T) {
 	}
 	b.expect = []string{"400"}
 	b.visit("#user=" + ada)
-	b.click("I have a pass of the helpdesk")
+	b.click("I have a pass from the helpdesk")
 	b.fill("Pass", string(word.Reveal()))
 	b.click("Next")
 	b.sees("You have as many devices as you may have")
@@ -128,7 +128,7 @@ func TestRefusalsSayWhatToDo(t *testing.T) {
 	pass := h.pass(t)
 	signIn("correct horse battery", "You have no second step yet")
 	b.visit("#user=" + ada)
-	b.click("I have a pass of the helpdesk")
+	b.click("I have a pass from the helpdesk")
 	b.fill("Pass", "aaaaaaaaaaaa")
 	b.click("Next")
 	b.sees("The name or the pass is wrong")
@@ -140,7 +140,7 @@ func TestRefusalsSayWhatToDo(t *testing.T) {
 	b.inspect("over")
 	b.click("Start again")
 	b.sees("Sign in to activate")
-	b.click("I have a pass of the helpdesk")
+	b.click("I have a pass from the helpdesk")
 	b.fill("Pass", pass)
 	b.click("Next")
 	b.sees("ask the helpdesk for another one")
@@ -177,7 +177,7 @@ func TestRefusalOfSomethingElseEndsNoDevice(t *testing.T) {
 	b.want(`!document.querySelector(".card-code").checkVisibility()`) // its codes have ended with it
 	b.click("Details of " + ada)
 	b.sees("Your organisation does not know this device any more")
-	b.sees("Not good any more")
+	b.sees("No longer valid")
 	b.inspect("removed")
 	b.quiet()
 }
@@ -208,7 +208,7 @@ func TestOwnersSignInEnds(t *testing.T) {
 	h.activated(t, b)
 	pass := h.pass(t)
 	b.visit("#manage")
-	b.click("I have a pass of the helpdesk")
+	b.click("I have a pass from the helpdesk")
 	b.fill("User name", ada)
 	b.fill("Pass", pass)
 	b.click("Next")
@@ -242,7 +242,7 @@ func TestOwnerChooses(t *testing.T) {
 	b.click("To your accounts")
 	b.click("Details of " + ada)
 	b.click("Change the PIN")
-	b.fill("Present PIN", "1111")
+	b.fill("Current PIN", "1111")
 	b.fill("New PIN", "8520")
 	b.fill("New PIN again", "8520")
 	save := func(section string) {
@@ -252,7 +252,7 @@ func TestOwnerChooses(t *testing.T) {
 	save("PIN of this device")
 	b.sees("You can try 4 more times")
 	b.click("Change the PIN")
-	b.fill("Present PIN", "2580")
+	b.fill("Current PIN", "2580")
 	b.fill("New PIN", "8520")
 	b.fill("New PIN again", "8520")
 	save("PIN of this device")
@@ -279,7 +279,7 @@ func TestRemovalEndsTheDevice(t *testing.T) {
 	h.down()
 	b.click("Remove")
 	b.click("Remove")
-	b.sees("The server cannot be told now")
+	b.sees("The server cannot be reached now")
 	b.click("Cancel")
 	h.up(t)
 	b.click("Remove")
@@ -351,15 +351,15 @@ func TestPushedMessages(t *testing.T) {
 	b.kept()
 	id := h.worker(b)
 	for data, says := range map[string]string{
-		`{"type":"push","challenge":"c1","application":"VPN","from":"198.51.100.7"}`: "Sign-in to VPN waits",
+		`{"type":"push","challenge":"c1","application":"VPN","from":"198.51.100.7"}`: "Sign-in to VPN is waiting",
 		`{"type":"notice","text":"A new device was activated."}`:                     "A new device was activated.",
 		`{"type":"notice","text":"Something else.","kind":"later"}`:                  "Something else.",
 		added:                      "The authenticator “Tablet” can approve",
 		`{"type":"test","id":"x"}`: "A test: requests reach this device.",
-		`{`:                        "Sign-in to ? waits",
-		`null`:                     "Sign-in to ? waits",
-		`{"type":"constructor"}`:   "Sign-in to ? waits",
-		`{"type":"push","application":{"a":1},"challenge":7}`: "Sign-in to [object Object] waits",
+		`{`:                        "Sign-in to ? is waiting",
+		`null`:                     "Sign-in to ? is waiting",
+		`{"type":"constructor"}`:   "Sign-in to ? is waiting",
+		`{"type":"push","application":{"a":1},"challenge":7}`: "Sign-in to [object Object] is waiting",
 	} {
 		h.delivers(b, id, data, says)
 	}
@@ -394,7 +394,7 @@ func TestPushedMessagesInGerman(t *testing.T) {
 	get[bool](b, `caches.open("mfabridge-of-before").then(() => navigator.serviceWorker.getRegistration("authenticator")).then((r) => r.update()).then(() => true)`)
 	told()
 	b.speaks("en", "Settings")
-	h.delivers(b, id, `{"type":"push","challenge":"c2","application":"Mail"}`, "Sign-in to Mail waits")
+	h.delivers(b, id, `{"type":"push","challenge":"c2","application":"Mail"}`, "Sign-in to Mail is waiting")
 	b.quiet()
 }
 

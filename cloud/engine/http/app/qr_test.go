@@ -130,7 +130,7 @@ func TestCodeCarriesOver(t *testing.T) {
 	h := build(t)
 	desktop, phone := open(t, h.url), open(t, h.url)
 	desktop.visit("#user=" + ada)
-	desktop.click("I have a pass of the helpdesk")
+	desktop.click("I have a pass from the helpdesk")
 	desktop.fill("Pass", h.pass(t))
 	desktop.click("Next")
 	desktop.click("Use another device")

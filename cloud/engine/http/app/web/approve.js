@@ -23,7 +23,7 @@ export function begin(aside) {
   tabs.addEventListener("message", ({ data: { challenge, result } }) => {
     answered.add(challenge);
     if (shown?.push.challenge === challenge && shown.stage !== "sending" && Object.hasOwn(marks, result)) {
-      finish(result);
+      finish(shown, result);
     }
   });
 }
@@ -50,7 +50,7 @@ export async function aside() {
 export async function update() {
   const all = await waiting();
   if (shown && shown.stage !== "done" && shown.stage !== "sending" && gone(all)) {
-    finish(fate());
+    finish(shown, fate(shown));
   }
   if (!shown) {
     const next = all.find(({ push }) => !later.has(push.challenge));
@@ -69,11 +69,11 @@ function gone(all) {
 
 // How a sign-in ended that has gone. An answer of ours may have arrived though
 // nobody told us so.
-function fate() {
-  if (ends.get(shown.push.challenge)?.state !== "approved") {
+function fate({ push, tried }) {
+  if (ends.get(push.challenge)?.state !== "approved") {
     return "late";
   }
-  return shown.tried === "approve" ? "approved" : "elsewhere";
+  return tried === "approve" ? "approved" : "elsewhere";
 }
 
 // Opens the sheet for a sign-in.
@@ -97,8 +97,14 @@ function putAside() {
   onAside();
 }
 
-function finish(result) {
-  answered.add(shown.push.challenge);
+// Ends a sign-in; what came of one that was put aside meanwhile is not shown
+// over another.
+function finish({ push }, result) {
+  answered.add(push.challenge);
+  if (shown?.push.challenge !== push.challenge) {
+    onAside();
+    return;
+  }
   shown.stage = "done";
   shown.result = result;
   draw();
@@ -174,39 +180,41 @@ function report() {
       h("button", { type: "button", onclick: () => { shown.stage = "ask"; draw(); } }, t("back")))];
 }
 
-// Sends an answer; what came of it is shown. given are number and PIN; fresh:
-// the PIN is a new one; control: where it was typed.
+// Sends an answer, one at a time; what came of it is shown. given are number and
+// PIN; fresh: the PIN is a new one; control: where it was typed.
 function send(button, answer, given = {}) {
-  if (performance.now() - shown.since < settle) {
+  const one = shown, from = one.stage, { account, push } = one;
+  if (from === "sending" || performance.now() - one.since < settle) {
     return null;
   }
-  const from = shown.stage, { account, push } = shown;
+  one.stage = "sending";
+  const again = () => { one.stage = from; return one === shown; }; // whether somebody still looks at it
   return busy(button, async () => {
-    shown.stage = "sending";
     try {
       if (given.fresh && !await choose(account, given.pin)) {
-        shown.stage = from;
-        draw();
-        trouble(t("pin.there"));
+        if (again()) {
+          draw();
+          trouble(t("pin.there"));
+        }
         return;
       }
       const got = await press(account, push.challenge, answer, given);
       if (got.pin) {
-        shown.stage = from;
-        await pinRefused(account, got, given.control);
+        await pinRefused(one, got, given.control, again());
       } else {
-        const result = resultOf(answer, got);
+        const result = resultOf(one, answer, got);
         tabs.postMessage({ challenge: push.challenge, result });
-        finish(result);
+        finish(one, result);
       }
     } catch (refusal) {
       if (refusal.key === "engine.not_found") {
-        finish("late");
+        finish(one, "late");
         return;
       }
-      shown.stage = from;
-      shown.tried = answer;
-      trouble(refusal.key === "engine.offline" ? t("approve.offline") : explained(refusal));
+      one.tried = answer;
+      if (again()) {
+        trouble(refusal.key === "engine.offline" ? t("approve.offline") : explained(refusal));
+      }
     }
   });
 }
@@ -229,21 +237,21 @@ async function remember(account, has) {
   await change(account.id, (now) => { now.pin = has; }, true);
 }
 
-async function pinRefused(account, { pin: state, tries_left: left }, control) {
+async function pinRefused(one, { pin: state, tries_left: left }, control, seen) {
   if (state === "locked") {
-    finish("locked");
+    finish(one, "locked");
   } else if (state === "needed") {
-    await remember(account, false); // its owner has unlocked the device
-    draw();
-  } else {
+    await remember(one.account, false); // its owner has unlocked the device
+    seen && draw();
+  } else if (seen) {
     control.value = "";
     mark(control, wrongPIN(left));
   }
 }
 
-function resultOf(answer, { state, reason }) {
+function resultOf(one, answer, { state, reason }) {
   if (reason === "repeat_refused" || state === "expired") {
-    return fate();
+    return fate(one);
   }
   if (state === "approved") {
     return "approved";

@@ -66,7 +66,7 @@ function device(who, one, draw) {
   const remove = (lost) => act(draw, async () => await confirm(t("devices.remove.sure", { name: one.name }), t(lost ? "devices.lost.text" : "devices.remove.text"), t("account.end.yes"))
     && (await asOwner(who, "POST", `${path}remove`, lost ? { lost } : {}), true), t("devices.removed", { name: one.name }));
   const unlock = one.locked && who.token ? h("button", { type: "button", onclick: act(draw, () => asOwner(who, "POST", `${path}unlock`, {}), t("devices.unlocked")) }, t("devices.unlock")) : null;
-  return h("div", {}, h("strong", {}, plain(one.name)), one.this ? h("span", { class: "tag" }, t("devices.this")) : null, one.locked ? h("span", { class: "tag danger" }, t("devices.locked")) : null,
+  return h("div", {}, h("strong", {}, plain(one.name)), " ", one.this ? h("span", { class: "tag" }, t("devices.this")) : null, " ", one.locked ? h("span", { class: "tag danger" }, t("devices.locked")) : null,
     h("p", { class: "hint" }, `${t("devices.since", { time: clock(new Date(one.created_at)) })} ${used}`),
     one.locked && !who.token ? h("p", { class: "hint" }, t("devices.locked.text")) : null, unlock && h("div", { class: "buttons" }, unlock),
     h("details", { class: "small" }, h("summary", {}, t(one.this ? "devices.rename" : "devices.change")),
@@ -115,7 +115,7 @@ function pin(who, me, draw) {
 }
 
 function recent(who, approvals, draw) {
-  const one = (a) => h("li", { class: "row" }, h("div", {}, h("strong", {}, plain(a.application)), h("span", { class: `tag ${a.state === "approved" ? "" : "danger"}` }, t(`recent.${a.state}`)),
+  const one = (a) => h("li", { class: "row" }, h("div", {}, h("strong", {}, plain(a.application)), " ", h("span", { class: `tag ${a.state === "approved" ? "" : "danger"}` }, t(`recent.${a.state}`)),
     h("p", { class: "hint" }, [clock(new Date(a.at)), plain(a.from), plain(a.name)].filter(Boolean).join(" · ")),
     a.reported ? h("p", { class: "hint" }, t("recent.reported"))
       : h("button", { type: "button", class: "plain danger flush", "aria-label": t("recent.report.label", { application: plain(a.application) }), onclick: act(draw,
