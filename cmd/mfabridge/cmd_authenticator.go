@@ -28,7 +28,7 @@ func (p *program) authenticatorCommand() *cli.Command {
 		Usage: "a terminal authenticator: activate it, approve sign-ins, show codes",
 		Subcommands: []*cli.Command{
 			{Name: "activate", Usage: "make this terminal an authenticator of a user who was invited",
-				Description: "Needs an activation code: one that was handed out (--code), or one that is fetched at once for a pass of the\n" +
+				Description: "Needs an activation code: one that was handed out (--code), or one that is fetched at once for a pass from the\n" +
 					"helpdesk (--pass), or for the password and the second factor that the user has already (--password, --answer).\n" +
 					"The new file holds the private key and the secret of the codes: whoever has it approves as this user.",
 				Flags: []cli.Flag{
@@ -36,7 +36,7 @@ func (p *program) authenticatorCommand() *cli.Command {
 					&cli.StringFlag{Name: "user", Usage: "user `NAME` (required)"},
 					&cli.StringFlag{Name: "name", Value: "Terminal", Usage: "what to call this authenticator, `TEXT`"},
 					&cli.StringFlag{Name: "code", Usage: "the activation code: `file:PATH`, env:NAME, or - for standard input (default: a prompt)"},
-					&cli.StringFlag{Name: "pass", Usage: "a pass of the helpdesk: `file:PATH`, env:NAME, or -"},
+					&cli.StringFlag{Name: "pass", Usage: "a pass from the helpdesk: `file:PATH`, env:NAME, or -"},
 					&cli.StringFlag{Name: "password", Usage: "the user's password: `file:PATH`, env:NAME, or -"},
 					&cli.StringFlag{Name: "answer", Usage: "with --password: the code of the second factor, `file:PATH`, env:NAME, or - (default: a prompt)"},
 					&cli.StringFlag{Name: "pin", Usage: "a PIN to approve with, from now on: `file:PATH`, env:NAME, or - (default: a prompt, where one is required)"},
@@ -93,7 +93,7 @@ func deviceAdvice(why cloud.Reason) string {
 	case cloud.NoInvitation:
 		return "ask the helpdesk for an invitation"
 	case cloud.DeviceLimit:
-		return "remove one that you do not need: on the engine's page, under Settings, Look after my devices"
+		return "remove one that you do not need: on the engine's page, under Settings, Manage my devices"
 	case cloud.MethodLimit:
 		return "remove an authenticator that you do not need, or ask the helpdesk to remove an old app or token"
 	case cloud.LastMethod:
