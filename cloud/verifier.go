@@ -165,7 +165,8 @@ type Verifier interface {
 	Decisions(ctx context.Context) iter.Seq2[Decision, error]
 
 	// Look returns where challenges stand, in the order asked; for an unknown
-	// or forgotten one a Decision with State Expired.
+	// or forgotten one a Decision with State Expired, and no approval if the
+	// user may no longer verify.
 	Look(ctx context.Context, ids []ChallengeID) ([]Decision, error)
 }
 

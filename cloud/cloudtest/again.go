@@ -9,7 +9,8 @@ import (
 )
 
 // blockAfter repeats logins that were approved before a block: the block holds
-// for the next call, also for one that asks for a recorded verdict.
+// for the next call, also for one that asks for a recorded verdict, or after a
+// push.
 func blockAfter(t *testing.T, p *Peer) {
 	id := p.enrol(t, 1)
 	c := p.begin(t, request(id, 1), cloud.Pending)
@@ -18,11 +19,21 @@ func blockAfter(t *testing.T, p *Peer) {
 	r := request(id, 1)
 	r.Code, r.Key = p.code(1, 1), "login"
 	p.begin(t, r, cloud.Approved)
+	var pushed cloud.ChallengeID
+	if p.Telephone != nil {
+		p.Telephone.Activate(t, id)
+		pushed = p.begin(t, request(id, 1), cloud.Pending).ID
+		p.Telephone.Press(t, id, pushed, "approve", "")
+		p.stands(t, pushed, cloud.Approved, "")
+	}
 	block := cloud.Change{User: id, Op: cloud.Set, Method: cloud.Blocked, After: cloud.Value{Until: p.Now().Add(time.Hour)}}
 	write(t, p.Directory, cloud.Done, block)
 	p.answer(t, a, cloud.Refused, cloud.UserBlocked)
 	if c := p.begin(t, r, cloud.Refused); c.Reason != cloud.UserBlocked {
 		t.Errorf("an approved request of a blocked user: %+v", c)
+	}
+	if pushed != "" {
+		p.stands(t, pushed, cloud.Refused, cloud.UserBlocked)
 	}
 	block.Before, block.After = block.After, cloud.Value{}
 	write(t, p.Directory, cloud.Done, block)

@@ -297,7 +297,9 @@ func (e *Engine) look(ctx context.Context, owner string, ids []cloud.ChallengeID
 			case c.State == cloud.Pending && !now.Before(c.Expires):
 				c.State, c.Reason = cloud.Expired, cloud.TimedOut
 			}
-			ds[i] = c.decision(c.State != cloud.Pending)
+			if ds[i], err = e.repeat(r, c.decision(c.State != cloud.Pending), now); err != nil {
+				return err
+			}
 		}
 		return nil
 	})
