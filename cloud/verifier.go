@@ -109,6 +109,7 @@ type Challenge struct {
 	Prompt    string // what to show the user who is to type a code; one line
 	Number    string // the number to show with a push, if it is matched
 	Bypassed  bool   // Approved by a bypass that an administrator allowed; nobody was asked
+	Repeated  bool   // an equal Request before this one began it
 	ExpiresAt time.Time
 }
 

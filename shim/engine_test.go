@@ -125,6 +125,7 @@ func (e *fakeEngine) Begin(ctx context.Context, r cloud.Request) (cloud.Challeng
 		if c.User != p.id {
 			return cloud.Challenge{}, &cloud.Error{Kind: cloud.Invalid, Message: "the key was used for another user"}
 		}
+		c.Repeated = true
 		return c, nil
 	}
 	c := &cloud.Challenge{ID: cloud.ChallengeID(fmt.Sprintf("challenge-%d", len(e.challenges)+1)), User: p.id, State: cloud.Pending,

@@ -127,7 +127,7 @@ func (l *logins) spare(ctx context.Context, a attempt, proof Proof, key string) 
 	if !fresh || l.now().Sub(before.at) >= a.client.Cache.Life {
 		return verdict{}, false
 	}
-	c, _, err := l.begin(ctx, proof, cloud.Request{Client: a.asker(), Method: cloud.OATHCode, Tries: 1, Key: l.keys().name("cache", key)})
+	c, err := l.begin(ctx, proof, cloud.Request{Client: a.asker(), Method: cloud.OATHCode, Tries: 1, Key: l.keys().name("cache", key)})
 	if err != nil || c.User != before.user || !mayVerify(c) {
 		return verdict{}, false
 	}

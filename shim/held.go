@@ -117,7 +117,7 @@ func (l *logins) fallback(ctx context.Context, a attempt, proof Proof, after clo
 	if err != nil {
 		return verdict{}, false
 	}
-	c, _, err := l.begin(ctx, proof, cloud.Request{Client: a.asker(), Method: cloud.OATHCode, Tries: 1, Context: kept,
+	c, err := l.begin(ctx, proof, cloud.Request{Client: a.asker(), Method: cloud.OATHCode, Tries: 1, Context: kept,
 		Key: l.keys().name("fallback", string(after), a.place)})
 	if err != nil || c.State != cloud.Pending || c.Method != cloud.OATHCode {
 		return verdict{}, false

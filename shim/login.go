@@ -165,8 +165,8 @@ func (l *logins) codeAtOnce(ctx context.Context, a attempt, proof Proof, code se
 	if code.IsZero() {
 		return deny(emptyPassword) // without a code Begin would ask for one
 	}
-	c, joined, err := l.begin(ctx, proof, l.withCode(a, code, key))
-	return l.coded(a, proof, c, joined, err)
+	c, err := l.begin(ctx, proof, l.withCode(a, code, key))
+	return l.coded(a, proof, c, err)
 }
 
 // withCode is what the engine is asked for a code that came with the first leg.
@@ -178,12 +178,12 @@ func (l *logins) withCode(a attempt, code secret.Bytes, key string) cloud.Reques
 }
 
 // coded is the verdict on a code that came with the first leg.
-func (l *logins) coded(a attempt, proof Proof, c cloud.Challenge, joined bool, err error) verdict {
+func (l *logins) coded(a attempt, proof Proof, c cloud.Challenge, err error) verdict {
 	if err != nil {
 		return l.unasked(a, proof, err)
 	}
 	v := judge(c.State, c.Reason)
-	v.method, v.challenge, v.repeated = c.Method, c.ID, joined
+	v.method, v.challenge, v.repeated = c.Method, c.ID, c.Repeated
 	v.grant(proof)
 	if c.Bypassed {
 		v.by = byBypass
@@ -212,13 +212,11 @@ func (l *logins) ask(ctx context.Context, a attempt, proof Proof, method cloud.P
 		return fault(a.client, err, userUnknown)
 	}
 	for range maxRestarts {
-		c, joined, err := l.begin(ctx, proof, r)
+		c, err := l.begin(ctx, proof, r)
 		if err != nil {
 			return l.unasked(a, proof, err)
 		}
-		v, final := l.begun(ctx, a, proof, c)
-		if final {
-			v.repeated = v.repeated || joined
+		if v, final := l.begun(ctx, a, proof, c); final {
 			return v
 		}
 		r.Key = l.keys().name("after", r.Key, string(c.ID))
@@ -235,6 +233,7 @@ func (l *logins) forCode(a attempt, proof Proof, method cloud.Preference, key st
 // begun says what a challenge means that Begin has returned for a first leg.
 // It is not final if the challenge is one of a login before.
 func (l *logins) begun(ctx context.Context, a attempt, proof Proof, c cloud.Challenge) (v verdict, final bool) {
+	defer func() { v.repeated = c.Repeated }()
 	switch {
 	case c.State == cloud.Pending && !waits(c.Method):
 		return l.challenge(c), true
@@ -261,7 +260,7 @@ func (l *logins) begun(ctx context.Context, a attempt, proof Proof, c cloud.Chal
 }
 
 // begin asks the engine for the second factor of whom the primary proved.
-func (l *logins) begin(ctx context.Context, p Proof, r cloud.Request) (c cloud.Challenge, joined bool, err error) {
+func (l *logins) begin(ctx context.Context, p Proof, r cloud.Request) (cloud.Challenge, error) {
 	r.Subject, r.SID = p.Subject, p.SID
 	leader := false
 	// Names that fold alike may be two people's: each asks for their own, and
@@ -276,7 +275,9 @@ func (l *logins) begin(ctx context.Context, p Proof, r cloud.Request) (c cloud.C
 		}
 		return c, err
 	})
-	return v.(cloud.Challenge), !leader, err
+	c := v.(cloud.Challenge)
+	c.Repeated = c.Repeated || !leader
+	return c, err
 }
 
 // usedUp tells whether a challenge had an answer or ended without one, as

@@ -2,6 +2,7 @@ package shim_test
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -82,10 +83,13 @@ func TestCopyOfARequestIsEqualOnAnotherNode(t *testing.T) {
 		r := newRig(t, func(o *shim.Options) { o.Config = c })
 		other := newRig(t, func(o *shim.Options) { o.Config, o.Verifier = c, r.engine })
 		request := r.build(ask{user: "ada", password: "123456"})
-		for _, node := range []*rig{r, other} {
+		for i, node := range []*rig{r, other} {
 			node.send(request, ask{}.source())
 			want(t, node.checked(node.receive(), request), radius.AccessAccept)
 			node.close()
+			if says := fmt.Sprintf(`"repeated":%t`, i == 1); !strings.Contains(node.log.String(), says) {
+				t.Errorf("the log does not say %s: %s", says, node.log)
+			}
 		}
 		if got := r.engine.calls(); got[0] != 2 {
 			t.Errorf("calls %v", got)

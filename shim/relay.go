@@ -169,7 +169,7 @@ func (l *logins) relayed(ctx context.Context, a attempt, at pin, answer Answer) 
 // text is sent that nobody could type.
 func (l *logins) press(ctx context.Context, a attempt, proof Proof, key string) verdict {
 	for _, way := range []cloud.Preference{cloud.Push, cloud.VoiceMobile} {
-		c, joined, err := l.begin(ctx, proof, cloud.Request{Client: a.asker(), Method: way, Tries: 1, Key: l.keys().name(key, string(way))})
+		c, err := l.begin(ctx, proof, cloud.Request{Client: a.asker(), Method: way, Tries: 1, Key: l.keys().name(key, string(way))})
 		switch {
 		case err != nil:
 			return l.unasked(a, proof, err)
@@ -182,7 +182,6 @@ func (l *logins) press(ctx context.Context, a attempt, proof Proof, key string) 
 		if !final {
 			return needsTyping(a, nil)
 		}
-		v.repeated = v.repeated || joined
 		return v
 	}
 	return needsTyping(a, nil)

@@ -73,7 +73,7 @@ func (l *logins) shared(e *entry, k *cloud.Case) {
 	case e.want == toAnswer:
 		e.v = l.answered(a, k.Answer.Challenge, k.Decision, k.Err)
 	case e.want == atOnce:
-		e.v = l.coded(a, typedName(a), k.Challenge, false, k.Err)
+		e.v = l.coded(a, typedName(a), k.Challenge, k.Err)
 	case k.Err != nil:
 		e.v = l.unasked(a, typedName(a), k.Err)
 	case k.Challenge.State == cloud.Pending && waits(k.Challenge.Method), usedUp(k.Challenge):

@@ -51,7 +51,7 @@ func (l *logins) bypassed(ctx context.Context, a attempt, proof Proof, key strin
 	}
 	limit, cancel := context.WithTimeout(ctx, bypassPatience)
 	defer cancel()
-	c, _, err := l.begin(limit, proof, cloud.Request{Client: a.asker(), Method: cloud.OATHCode, Tries: 1, Key: l.keys().name("client bypass", key)})
+	c, err := l.begin(limit, proof, cloud.Request{Client: a.asker(), Method: cloud.OATHCode, Tries: 1, Key: l.keys().name("client bypass", key)})
 	v = verdict{code: radius.AccessAccept, by: byClient, method: c.Method, challenge: c.ID}
 	v.grant(proof)
 	switch {

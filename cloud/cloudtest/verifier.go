@@ -224,8 +224,8 @@ func repeatRequest(t *testing.T, p *Peer) {
 	r.Key, r.Code = "login", p.code(1, 0)
 	c := p.begin(t, r, cloud.Approved)
 	p.Advance(cloud.RepeatWindow)
-	if again := p.begin(t, r, cloud.Approved); again.ID != c.ID {
-		t.Error("an equal request began another challenge")
+	if again := p.begin(t, r, cloud.Approved); again.ID != c.ID || c.Repeated || !again.Repeated {
+		t.Errorf("an equal request: %+v, after %+v", again, c)
 	}
 	p.Advance(time.Second)
 	if c = p.begin(t, r, cloud.Refused); c.Reason != cloud.UsedCode {
@@ -233,8 +233,8 @@ func repeatRequest(t *testing.T, p *Peer) {
 	}
 	r = request(id, 1)
 	r.Key = "challenge"
-	if a, b := p.begin(t, r, cloud.Pending), p.begin(t, r, cloud.Pending); a.ID != b.ID {
-		t.Error("an equal request began another challenge")
+	if a, b := p.begin(t, r, cloud.Pending), p.begin(t, r, cloud.Pending); a.ID != b.ID || a.Repeated || !b.Repeated {
+		t.Errorf("an equal request: %+v, after %+v", b, a)
 	}
 }
 

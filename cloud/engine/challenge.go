@@ -111,7 +111,9 @@ func (e *Engine) begun(ctx context.Context, b *beginning) (cloud.Challenge, erro
 	if b.decided {
 		e.publish(Verdict{b.c.Owner, b.c.decision(false)})
 	}
-	return e.asSeen(b.c), nil
+	c := e.asSeen(b.c)
+	c.Repeated = b.again
+	return c, nil
 }
 
 func checkRequest(r *cloud.Request) error {
@@ -163,6 +165,7 @@ type beginning struct {
 	apart   bool  // nobody is to be asked by a message, push or call
 	nobody  bool  // a code came with a name that is nobody's, see countNobody
 	c       *Challenge
+	again   bool     // an equal request before this one began it
 	decided bool     // the verdict was reached now
 	message *Message // to be sent once the challenge is durable
 	ended   *Verdict // on the challenge that this one replaces
@@ -208,7 +211,7 @@ func (b *beginning) repeated() (bool, error) {
 	if old.User != b.user.ID {
 		return false, refuse(cloud.Invalid, "the idempotency key was used for another user")
 	}
-	b.c = old
+	b.c, b.again = old, true
 	if old.State != cloud.Pending && old.State != cloud.Approved {
 		return true, nil
 	}

@@ -30,7 +30,9 @@ func (v *Verifier) Begin(ctx context.Context, r cloud.Request) (cloud.Challenge,
 		}
 		v.mu.Lock()
 		defer v.mu.Unlock()
-		return c.show(), c.err
+		again := c.show()
+		again.Repeated = true
+		return again, c.err
 	}
 	err = v.start(ctx, c, upn, &r)
 	v.mu.Lock()

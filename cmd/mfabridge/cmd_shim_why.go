@@ -196,7 +196,11 @@ func (e event) tell(w io.Writer) {
 		fmt.Fprintf(w, "  %.1fms", ms)
 	}
 	if again, _ := e.fields["repeated"].(bool); again {
-		fmt.Fprint(w, "  (the recorded verdict, once more)")
+		what := "recorded verdict"
+		if e.text("outcome") == "challenge" {
+			what = "same challenge"
+		}
+		fmt.Fprintf(w, "  (the %s, once more)", what)
 	}
 	fmt.Fprintln(w)
 	for _, key := range []string{"by", "reason"} {

@@ -99,19 +99,20 @@ type Challenge struct {
 	Prompt    string    `json:"prompt,omitempty"`
 	Number    string    `json:"number,omitempty"`
 	Bypassed  bool      `json:"bypassed,omitempty"`
+	Repeated  bool      `json:"repeated,omitempty"`
 	ExpiresAt time.Time `json:"expires_at,omitzero"`
 }
 
 // FromChallenge makes the answer.
 func FromChallenge(c *cloud.Challenge) Challenge {
 	return Challenge{ID: string(c.ID), User: string(c.User), State: string(c.State), Reason: string(c.Reason), Method: string(c.Method),
-		Prompt: c.Prompt, Number: c.Number, Bypassed: c.Bypassed, ExpiresAt: utc(c.ExpiresAt)}
+		Prompt: c.Prompt, Number: c.Number, Bypassed: c.Bypassed, Repeated: c.Repeated, ExpiresAt: utc(c.ExpiresAt)}
 }
 
 // Challenge turns it back.
 func (w *Challenge) Challenge() cloud.Challenge {
 	return cloud.Challenge{ID: cloud.ChallengeID(w.ID), User: cloud.UserID(w.User), State: cloud.State(w.State), Reason: cloud.Reason(w.Reason),
-		Method: cloud.Preference(w.Method), Prompt: w.Prompt, Number: w.Number, Bypassed: w.Bypassed, ExpiresAt: w.ExpiresAt}
+		Method: cloud.Preference(w.Method), Prompt: w.Prompt, Number: w.Number, Bypassed: w.Bypassed, Repeated: w.Repeated, ExpiresAt: w.ExpiresAt}
 }
 
 // Decision is where a challenge stands.
