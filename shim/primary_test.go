@@ -63,6 +63,7 @@ func TestPrimaryThatHangsLeavesWorkersForOthers(t *testing.T) {
 		defer r.close()
 		h.engine = r.engine
 		begun := stateOf(t, r.login(ask{from: homeClient, user: "ada", password: "correct horse", station: "laptop", id: 100}))
+		synctest.Wait() // its worker leaves the primary behind its answer
 		h.gate = make(chan struct{})
 		for n := range 24 {
 			r.send(r.build(ask{from: homeClient, user: "ada", password: fmt.Sprint("guess ", n), station: "laptop", id: byte(n)}), ask{from: homeClient}.source())
