@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 
@@ -273,6 +274,20 @@ func TestPageThatDoesNotLoad(t *testing.T) {
 	get[bool](b, `(document.getAnimations().forEach((a) => a.finish()), true)`)
 	b.sees("The page does not load.")
 	b.sees("Die Seite lädt nicht.")
+}
+
+// A browser without JavaScript says that, and not that the network is to blame.
+func TestPageWithoutJavaScript(t *testing.T) {
+	t.Parallel()
+	b := open(t, build(t).url)
+	if _, err := chromedp.Call(b.ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true}); err != nil {
+		t.Fatal(err)
+	}
+	b.do(chromedp.Navigate("about:blank"), chromedp.Navigate(b.base+"/authenticator"))
+	b.sees("needs JavaScript")
+	if get[string](b, `getComputedStyle(document.querySelector(".late")).display`) != "none" {
+		t.Error("the page will say that it does not load, too")
+	}
 }
 
 // Codes are used once, whatever way they come; what is refused says so.

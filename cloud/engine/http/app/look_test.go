@@ -171,5 +171,8 @@ func TestReadableOnEveryScreen(t *testing.T) {
 	c = h.ask(t, false)
 	b.sees("Choose one for this device")
 	b.inspect("new-pin")
+	if size := get[string](b, `(document.documentElement.style.fontSize = "200%", getComputedStyle(document.body).fontSize)`); size != "34px" {
+		t.Errorf("whoever has set larger letters in the browser reads %s", size)
+	}
 	b.quiet()
 }
