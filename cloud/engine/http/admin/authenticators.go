@@ -16,7 +16,7 @@ func (f *Face) askedFor(r *http.Request) (cloud.UserID, error) {
 	if err := serve.Read(r, &body); err != nil {
 		return "", err
 	}
-	return f.named(r.Context(), &wire.UserRequest{ID: body.ID, Name: body.Name})
+	return f.named(r.Context(), body.ID, body.Name)
 }
 
 // invitations shows what became of a user's invitations.
@@ -37,12 +37,7 @@ func (f *Face) invitations(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (f *Face) renew(w http.ResponseWriter, r *http.Request) error {
-	var body wire.UserRequest
-	by, err := read(r, &body, &body.By)
-	if err != nil {
-		return err
-	}
-	id, err := f.named(r.Context(), &body)
+	body, by, id, err := f.aboutUser(r)
 	if err != nil {
 		return err
 	}
@@ -85,17 +80,12 @@ func (f *Face) devices(w http.ResponseWriter, r *http.Request) error {
 // removeDevice takes an authenticator away, also if the caller goes away
 // meanwhile: its user is told.
 func (f *Face) removeDevice(w http.ResponseWriter, r *http.Request) error {
-	var body wire.UserRequest
-	by, err := read(r, &body, &body.By)
+	body, by, id, err := f.aboutUser(r)
 	if err != nil {
 		return err
 	}
 	if body.Device == "" {
 		return &cloud.Error{Kind: cloud.Invalid, Message: "device is missing: the id of the authenticator"}
-	}
-	id, err := f.named(r.Context(), &body)
-	if err != nil {
-		return err
 	}
 	did, err := f.core.RemoveDevice(context.WithoutCancel(r.Context()), by, id, body.Device)
 	if err != nil {

@@ -54,12 +54,7 @@ func (f *Face) addUser(w http.ResponseWriter, r *http.Request) error {
 // change is a route that changes one user.
 func (f *Face) change(do func(context.Context, engine.Actor, cloud.UserID, *wire.UserRequest) error) serve.Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		var body wire.UserRequest
-		by, err := read(r, &body, &body.By)
-		if err != nil {
-			return err
-		}
-		id, err := f.named(r.Context(), &body)
+		body, by, id, err := f.aboutUser(r)
 		if err != nil {
 			return err
 		}
@@ -67,15 +62,23 @@ func (f *Face) change(do func(context.Context, engine.Actor, cloud.UserID, *wire
 	}
 }
 
-// named is the user whom a request names.
-func (f *Face) named(ctx context.Context, body *wire.UserRequest) (cloud.UserID, error) {
-	switch {
-	case (body.ID == "") == (body.Name == ""):
-		return "", &cloud.Error{Kind: cloud.Invalid, Message: "exactly one of id and name must be given"}
-	case body.ID != "":
-		return cloud.UserID(body.ID), nil
+// aboutUser reads a request that changes one user: who asks, and about whom.
+func (f *Face) aboutUser(r *http.Request) (body wire.UserRequest, by engine.Actor, id cloud.UserID, err error) {
+	if by, err = read(r, &body, &body.By); err == nil {
+		id, err = f.named(r.Context(), body.ID, body.Name)
 	}
-	u, err := f.core.Show(ctx, body.Name)
+	return body, by, id, err
+}
+
+// named is the user whom a request names in one of two ways.
+func (f *Face) named(ctx context.Context, id, name string) (cloud.UserID, error) {
+	switch {
+	case (id == "") == (name == ""):
+		return "", &cloud.Error{Kind: cloud.Invalid, Message: "exactly one of id and name must be given"}
+	case id != "":
+		return cloud.UserID(id), nil
+	}
+	u, err := f.core.Show(ctx, name)
 	return u.ID, err
 }
 
@@ -113,12 +116,7 @@ func (f *Face) endBypass(ctx context.Context, by engine.Actor, id cloud.UserID, 
 }
 
 func (f *Face) invite(w http.ResponseWriter, r *http.Request) error {
-	var body wire.UserRequest
-	by, err := read(r, &body, &body.By)
-	if err != nil {
-		return err
-	}
-	id, err := f.named(r.Context(), &body)
+	_, by, id, err := f.aboutUser(r)
 	if err != nil {
 		return err
 	}
@@ -152,12 +150,7 @@ func (f *Face) proveEmail(ctx context.Context, by engine.Actor, id cloud.UserID,
 }
 
 func (f *Face) emailCode(w http.ResponseWriter, r *http.Request) error {
-	var body wire.UserRequest
-	by, err := read(r, &body, &body.By)
-	if err != nil {
-		return err
-	}
-	id, err := f.named(r.Context(), &body)
+	_, by, id, err := f.aboutUser(r)
 	if err != nil {
 		return err
 	}
