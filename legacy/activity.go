@@ -55,7 +55,6 @@ const (
 	activityMethod
 	activityType
 	activityApplication
-	activityColumns
 )
 
 func activitySchema() schema {

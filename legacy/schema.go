@@ -43,7 +43,6 @@ const (
 	userAppActivated
 	userLanguage
 	userChanged
-	userColumns
 )
 
 // usersSchema is quiet where a value may be a secret that went astray: a PIN
@@ -100,7 +99,6 @@ const (
 	deviceAlgorithm
 	deviceActivated
 	deviceLastUsed
-	deviceColumns
 )
 
 func devicesSchema() schema {
@@ -133,7 +131,6 @@ const (
 	tokenDrift
 	tokenDigits
 	tokenAlgorithm
-	tokenColumns
 )
 
 func tokensSchema() schema {

@@ -9,7 +9,6 @@ const (
 
 	soap11 = "http://schemas.xmlsoap.org/soap/envelope/"
 	soap12 = "http://www.w3.org/2003/05/soap-envelope"
-	xsi    = "http://www.w3.org/2001/XMLSchema-instance"
 )
 
 // family is what an operation is about, whatever its overload.

@@ -66,9 +66,6 @@ func Lookup(name string) (Attribute, error) {
 	return Attribute{}, fmt.Errorf("attribute %q is not known", name)
 }
 
-// All returns every attribute that has a name, by it in lower case.
-func All() (map[string]Attribute, error) { return load() }
-
 // Append appends the attribute with a value, in the form of a packet.
 func (a Attribute) Append(b []byte, value string) ([]byte, error) {
 	v, err := a.encode(value)

@@ -41,7 +41,6 @@ const (
 	maxSystemType = 12
 	maxAddress    = 20
 	maxMessageID  = 64
-	maxShort      = 254 // of sm_length
 )
 
 // pdu is one protocol data unit.

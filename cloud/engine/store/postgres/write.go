@@ -27,11 +27,10 @@ const (
 	sqlLockWrite = "SELECT pg_advisory_xact_lock($1)"
 	sqlTurn      = "INSERT INTO writers (id, turn, seen) VALUES ($1, $2, $3) " +
 		"ON CONFLICT (id) DO UPDATE SET turn = excluded.turn, seen = excluded.seen"
-	sqlTurnOf     = "SELECT turn FROM writers WHERE id = $1"
-	sqlOldWriters = "DELETE FROM writers WHERE seen < $1"
-	sqlNotify     = "SELECT pg_notify($1, $2)"
-	sqlCommit     = "COMMIT"
-	sqlRollback   = "ROLLBACK"
+	sqlTurnOf   = "SELECT turn FROM writers WHERE id = $1"
+	sqlNotify   = "SELECT pg_notify($1, $2)"
+	sqlCommit   = "COMMIT"
+	sqlRollback = "ROLLBACK"
 )
 
 // UpdateEach implements [engine.Store].

@@ -1,0 +1,4 @@
+package dictionary
+
+// All is every attribute that has a name, by it in lower case.
+var All = load
