@@ -13,12 +13,6 @@ import (
 	"mfabridge/internal/secret"
 )
 
-// Names of Meta values that stores know of.
-const (
-	MetaChain = "chain/"      // and a node: there is a chain of that name
-	MetaFloor = "audit-floor" // decimal: entries up to that Seq were removed
-)
-
 // metaAuditKey is the Meta value of the sealed seed of the audit's keys.
 const metaAuditKey = "audit-key"
 

@@ -1,9 +1,7 @@
 package postgres
 
 import (
-	"encoding/binary"
 	"maps"
-	"strconv"
 
 	"mfabridge/cloud/engine"
 )
@@ -27,19 +25,13 @@ const (
 type chainEnd struct {
 	seq    int64
 	moved  bool // by this transaction
-	byNode map[string]head
-}
-
-// head is the last entry of a node.
-type head struct {
-	number int64
-	link   []byte
+	byNode map[string]engine.ChainHead
 }
 
 // is hears where the audit ends.
 func (e *chainEnd) is(seq int64) {
 	if e.byNode == nil || e.seq != seq {
-		e.byNode = map[string]head{}
+		e.byNode = map[string]engine.ChainHead{}
 	}
 	e.seq, e.moved = seq, false
 }
@@ -63,19 +55,19 @@ func (t *tx) Append(e engine.Entry) error {
 		return err
 	}
 	if t.own == nil {
-		t.own = &chainEnd{seq: t.end.seq, byNode: map[string]head{}}
+		t.own = &chainEnd{seq: t.end.seq, byNode: map[string]engine.ChainHead{}}
 	}
 	e.Seq = t.own.seq + 1
-	e.Chain(prev.number+1, prev.link)
+	e.Chain(prev.Number+1, prev.Link)
 	if err := t.do(sqlAppend, e.Seq, nano(e.Time), e.Node, e.Actor, e.Action, e.Subject, e.Detail, e.Reason, e.Number, e.Link); err != nil {
 		return err
 	}
-	t.own.seq, t.own.byNode[e.Node] = e.Seq, head{e.Number, e.Link}
+	t.own.seq, t.own.byNode[e.Node] = e.Seq, engine.ChainHead{Number: e.Number, Link: e.Link}
 	return nil
 }
 
-// headOf is the end of a node's chain; the zero head: there is none yet.
-func (t *tx) headOf(node string) (head, error) {
+// headOf is the end of a node's chain; the zero one: there is none yet.
+func (t *tx) headOf(node string) (engine.ChainHead, error) {
 	if t.own != nil {
 		if h, ok := t.own.byNode[node]; ok {
 			return h, nil
@@ -89,19 +81,17 @@ func (t *tx) headOf(node string) (head, error) {
 	known, err := t.Meta(engine.MetaChain + node)
 	switch {
 	case err != nil:
-		return head{}, err
+		return engine.ChainHead{}, err
 	case known == nil: // the first entry of this node
-		return head{}, t.SetMeta(engine.MetaChain+node, nil)
+		return engine.ChainHead{}, t.SetMeta(engine.MetaChain+node, nil)
 	}
 	last, err := t.entries(sqlLastOf, node)
 	if err != nil {
-		return head{}, err
+		return engine.ChainHead{}, err
 	}
-	h := head{}
+	h := engine.ParseChainHead(known)
 	if len(last) > 0 {
-		h = head{last[0].Number, last[0].Link}
-	} else if len(known) > 8 {
-		h = head{int64(binary.BigEndian.Uint64(known)), known[8:]}
+		h = engine.ChainHead{Number: last[0].Number, Link: last[0].Link}
 	}
 	t.end.byNode[node] = h
 	return h, nil
@@ -111,30 +101,10 @@ func (t *tx) Redact(e *engine.Entry) error {
 	return t.do(sqlRedact, e.Subject, e.Detail, e.Reason, full(e.Link), e.Seq)
 }
 
-// PruneAudit moves the floor that the table's trigger looks at, and keeps the
-// ends of what goes.
+// PruneAudit implements [engine.Tx]. The table's trigger looks at the floor.
 func (t *tx) PruneAudit(through int64, limit int) (int, error) {
-	old, err := t.Audit(0, limit)
-	if err != nil {
-		return 0, err
-	}
-	ends := map[string]head{}
-	gone := 0
-	for ; gone < len(old) && old[gone].Seq <= through; gone++ {
-		if e := &old[gone]; e.Number > 0 {
-			ends[e.Node] = head{e.Number, e.Link}
-		}
-	}
-	if gone == 0 {
-		return 0, nil
-	}
-	for node, h := range ends {
-		if err := t.SetMeta(engine.MetaChain+node, append(binary.BigEndian.AppendUint64(nil, uint64(h.number)), h.link...)); err != nil {
-			return 0, err
-		}
-	}
-	floor := old[gone-1].Seq
-	if err := t.SetMeta(engine.MetaFloor, strconv.AppendInt(nil, floor, 10)); err != nil {
+	floor, gone, err := engine.MoveFloor(t, through, limit)
+	if err != nil || gone == 0 {
 		return 0, err
 	}
 	return gone, t.do(sqlPruneAt, floor)

@@ -2,8 +2,6 @@ package sqlite
 
 import (
 	"database/sql/driver"
-	"encoding/binary"
-	"strconv"
 
 	"mfabridge/cloud/engine"
 )
@@ -24,13 +22,7 @@ const (
 type heads struct {
 	version int64 // of the data
 	seq     int64
-	byNode  map[string]head
-}
-
-// head is the last entry of a node.
-type head struct {
-	number int64
-	link   []byte
+	byNode  map[string]engine.ChainHead
 }
 
 // Append implements [engine.Tx].
@@ -40,24 +32,24 @@ func (t tx) Append(e engine.Entry) error {
 		return err
 	}
 	e.Seq = t.c.heads.seq + 1
-	e.Chain(prev.number+1, prev.link)
-	t.c.heads.seq, t.c.heads.byNode[e.Node] = e.Seq, head{e.Number, e.Link}
+	e.Chain(prev.Number+1, prev.Link)
+	t.c.heads.seq, t.c.heads.byNode[e.Node] = e.Seq, engine.ChainHead{Number: e.Number, Link: e.Link}
 	t.c.late.entries = append(t.c.late.entries, e)
 	return t.lately()
 }
 
-// headOf is the end of a node's chain; the zero head: there is none yet.
-func (t tx) headOf(node string) (head, error) {
+// headOf is the end of a node's chain; the zero one: there is none yet.
+func (t tx) headOf(node string) (engine.ChainHead, error) {
 	version, err := t.c.dataVersion()
 	if err != nil {
-		return head{}, err
+		return engine.ChainHead{}, err
 	}
 	if t.c.heads == nil || t.c.heads.version != version {
 		seq, err := t.c.number(sqlLastSeq)
 		if err != nil {
-			return head{}, err
+			return engine.ChainHead{}, err
 		}
-		t.c.heads = &heads{version: version, seq: seq, byNode: map[string]head{}}
+		t.c.heads = &heads{version: version, seq: seq, byNode: map[string]engine.ChainHead{}}
 	}
 	if h, ok := t.c.heads.byNode[node]; ok {
 		return h, nil
@@ -65,19 +57,17 @@ func (t tx) headOf(node string) (head, error) {
 	known, err := t.Meta(engine.MetaChain + node)
 	switch {
 	case err != nil:
-		return head{}, err
+		return engine.ChainHead{}, err
 	case known == nil: // the first entry of this node
-		return head{}, t.SetMeta(engine.MetaChain+node, []byte{})
+		return engine.ChainHead{}, t.SetMeta(engine.MetaChain+node, []byte{})
 	}
 	last, err := t.entries(sqlLastOf, node)
 	if err != nil {
-		return head{}, err
+		return engine.ChainHead{}, err
 	}
-	h := head{}
+	h := engine.ParseChainHead(known)
 	if len(last) > 0 {
-		h = head{last[0].Number, last[0].Link}
-	} else if len(known) > 8 {
-		h = head{int64(binary.BigEndian.Uint64(known)), known[8:]}
+		h = engine.ChainHead{Number: last[0].Number, Link: last[0].Link}
 	}
 	t.c.heads.byNode[node] = h
 	return h, nil
@@ -87,30 +77,10 @@ func (t tx) Redact(e *engine.Entry) error {
 	return t.do(sqlRedact, e.Subject, e.Detail, e.Reason, e.Link, e.Seq)
 }
 
-// PruneAudit moves the floor that the table's trigger looks at, and keeps the
-// ends of what goes.
+// PruneAudit implements [engine.Tx]. The table's trigger looks at the floor.
 func (t tx) PruneAudit(through int64, limit int) (int, error) {
-	old, err := t.Audit(0, limit)
-	if err != nil {
-		return 0, err
-	}
-	ends := map[string]head{}
-	gone := 0
-	for ; gone < len(old) && old[gone].Seq <= through; gone++ {
-		if e := &old[gone]; e.Number > 0 {
-			ends[e.Node] = head{e.Number, e.Link}
-		}
-	}
-	if gone == 0 {
-		return 0, nil
-	}
-	for node, h := range ends {
-		if err := t.SetMeta(engine.MetaChain+node, append(binary.BigEndian.AppendUint64(nil, uint64(h.number)), h.link...)); err != nil {
-			return 0, err
-		}
-	}
-	floor := old[gone-1].Seq
-	if err := t.SetMeta(engine.MetaFloor, strconv.AppendInt(nil, floor, 10)); err != nil {
+	floor, gone, err := engine.MoveFloor(t, through, limit)
+	if err != nil || gone == 0 {
 		return 0, err
 	}
 	return gone, t.do(sqlPruneAt, floor)
