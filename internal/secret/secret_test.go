@@ -28,6 +28,9 @@ func TestSecretIsNeverPrinted(t *testing.T) {
 	var out bytes.Buffer
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%10v"} {
 		fmt.Fprintf(&out, verb+"\n", s)
+		if shown := fmt.Sprintf(verb, s); shown != "[redacted]" {
+			t.Errorf("%s shows %q", verb, shown)
+		}
 		fmt.Fprintf(&out, verb+"\n", &s)
 		fmt.Fprintf(&out, verb+"\n", nested)
 	}
@@ -60,6 +63,14 @@ func TestEqualAndZero(t *testing.T) {
 	a.Wipe()
 	if a.Reveal()[0] != 0 {
 		t.Error("Wipe left the value")
+	}
+}
+
+func TestIsReference(t *testing.T) {
+	for ref, want := range map[string]bool{"file:x": true, "env:X": true, "file": false, value: false, "x:" + value: false, "": false} {
+		if got := secret.IsReference(ref); got != want {
+			t.Errorf("%q: %v", ref, got)
+		}
 	}
 }
 

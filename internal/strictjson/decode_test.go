@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -59,6 +60,16 @@ func TestTaken(t *testing.T) {
 		_ = json.Unmarshal([]byte(text), &want)
 		if g, w := compact(t, got), compact(t, want); g != w {
 			t.Errorf("%s: %s, want %s", name, g, w)
+		}
+	}
+}
+
+// What is no JSON is refused by whoever sees it first.
+func TestNoJSON(t *testing.T) {
+	for _, text := range []string{`{"abc`, `{"`, `{"a\`, `{}"a"`, `{]"a"`, `}"a"`, `{"a":1}"b"`, `{"\x":1}`} {
+		var got any
+		if err := strictjson.Decode(slices.Clip([]byte(text)), &got); err == nil {
+			t.Errorf("%s: read as %v", text, got)
 		}
 	}
 }
