@@ -166,7 +166,7 @@ func TestSilentCentreIsAskedForLifeAndLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := smpptest.Pipe(t)
 		client := open(t, c, nil)
-		time.Sleep(2 * time.Minute)
+		time.Sleep(2*time.Minute + 5*time.Second) // and 25 seconds before the next one
 		if binds, probes := c.Seen(); binds != 1 || probes < 3 || !client.Bound() {
 			t.Fatalf("%d binds, %d signs of life", binds, probes)
 		}

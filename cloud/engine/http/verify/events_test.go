@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"math"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -87,6 +89,7 @@ type listener struct {
 	mu    sync.Mutex
 	seen  []string // "name data-challenge"
 	last  string
+	beats int
 	ended bool
 	leave context.CancelFunc
 }
@@ -118,6 +121,8 @@ func (r *rig) listen(t *testing.T, app, node, last string) *listener {
 				l.seen = append(l.seen, name)
 			case "id":
 				l.last = value
+			case ":":
+				l.beats++
 			case "data":
 				if _, rest, ok := strings.Cut(value, `"id":"`); ok {
 					id, _, _ := strings.Cut(rest, `"`)
@@ -190,6 +195,9 @@ func TestNodesGoOn(t *testing.T) {
 		expect(t, one, "open,decision c1,decision c2,decision c3", "node one")
 		again := r.listen(t, "a", "one", "")
 		expect(t, one, "open,decision c1,decision c2,decision c3,replaced,ended", "a stream whose node has come back")
+		if one.id() == "" {
+			t.Error("that it was replaced takes from a node where it was")
+		}
 		r.decide("a", 4, 1)
 		expect(t, again, "open,decision c4", "the stream in its place")
 	})
@@ -221,6 +229,68 @@ func TestNodesHearThatTheyMissed(t *testing.T) {
 	})
 }
 
+// What an application without a stream would have heard is kept for a while,
+// whoever else comes, and then forgotten.
+func TestWhoIsAwayIsForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := build(t)
+		one := r.listen(t, "a", "one", "")
+		r.decide("a", 1, 1)
+		one.leave()
+		synctest.Wait()
+		r.decide("a", 2, 1)
+		time.Sleep(verify.KeepFor)
+		r.listen(t, "b", "", "")
+		again := r.listen(t, "a", "one", one.id())
+		expect(t, again, "open,decision c2", "who was away for five minutes")
+		again.leave()
+		synctest.Wait()
+		r.decide("a", 3, 1)
+		time.Sleep(verify.KeepFor + time.Second)
+		r.listen(t, "b", "", "")
+		expect(t, r.listen(t, "a", "one", again.id()), "open,reset", "who was away for longer")
+	})
+}
+
+// An id that this process has not given out yet, or that another one has, is of
+// nobody.
+func TestIDsOfNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := build(t)
+		one := r.listen(t, "a", "one", "")
+		r.decide("a", 1, 1)
+		one.leave()
+		synctest.Wait()
+		epoch, digits, _ := strings.Cut(one.id(), "-")
+		n, err := strconv.ParseUint(digits, 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for id, want := range map[string]string{fmt.Sprintf("%s-%d", epoch, n-1): "open,decision c1", fmt.Sprintf("%s-%d", epoch, n): "open",
+			fmt.Sprintf("%s-%d", epoch, n+1): "open,reset", fmt.Sprintf("%s-%d", epoch, uint64(math.MaxUint64)): "open,reset", fmt.Sprintf("other-%d", n): "open,reset"} {
+			l := r.listen(t, "a", "two", id)
+			expect(t, l, want, id)
+			l.leave()
+			synctest.Wait()
+		}
+	})
+}
+
+func TestApplicationsAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := build(t)
+		for i := range verify.MaxFeeds {
+			l := r.listen(t, fmt.Sprint(i), "", "")
+			l.leave()
+			synctest.Wait()
+		}
+		expect(t, r.listen(t, "0", "", ""), "open", "one that is known")
+		expect(t, r.listen(t, "more", "", ""), ",ended", "one more")
+		time.Sleep(verify.KeepFor + time.Second)
+		expect(t, r.listen(t, "more", "", ""), "open", "one more, once the others are forgotten")
+	})
+}
+
 // A stream ends when its application may not call any more, and after an hour.
 func TestStreamsEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -228,6 +298,9 @@ func TestStreamsEnd(t *testing.T) {
 		l := r.listen(t, "a", "", "")
 		time.Sleep(verify.MaxStream - time.Second)
 		expect(t, l, "open", "within the hour")
+		if l.beats != int(verify.MaxStream/verify.Beat)-1 {
+			t.Errorf("%d beats in an hour", l.beats)
+		}
 		time.Sleep(2 * time.Second)
 		expect(t, l, "open,ended", "after an hour")
 		l = r.listen(t, "a", "", "")
@@ -240,8 +313,10 @@ func TestStreamsEnd(t *testing.T) {
 func TestStreamsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := build(t)
+		var last *listener
 		for i := range verify.MaxNodes {
-			expect(t, r.listen(t, "a", fmt.Sprint(i), ""), "open", "a node")
+			last = r.listen(t, "a", fmt.Sprintf("%064d", i), "")
+			expect(t, last, "open", "a node")
 		}
 		for path, want := range map[string]int{"?node=more": 503, "?node=" + strings.Repeat("n", 65): 400, "?node=a&node=b": 400, "?nodes=a": 400} {
 			q := httptest.NewRequest("GET", "/verify/v1/events"+path, nil)
@@ -254,6 +329,8 @@ func TestStreamsAreBounded(t *testing.T) {
 			}
 		}
 		expect(t, r.listen(t, "b", "one", ""), "open", "another application")
+		last.leave()
+		expect(t, r.listen(t, "a", "more", ""), "open", "a node in the place of one that has left")
 	})
 }
 

@@ -4,6 +4,7 @@ package verify
 const (
 	MaxBehind = maxBehind
 	MaxNodes  = maxNodes
+	MaxFeeds  = maxFeeds
 	KeepFor   = keepFor
 	Beat      = beat
 	MaxStream = maxStream

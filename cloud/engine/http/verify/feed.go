@@ -96,12 +96,9 @@ func (f *feeds) reset() {
 			delete(f.byApp, app)
 			continue
 		}
-		// A number is left out: a node that is away now and has all the others
+		// A number is left out: a node that has all the others, be it here or away,
 		// has missed something too.
 		q.ring, q.next = nil, q.next+1
-		for _, s := range q.streams {
-			s.at, s.reset = q.next, true
-		}
 		q.wake()
 	}
 	for key, chans := range f.waiters {
