@@ -7,12 +7,14 @@ import (
 	"hash/fnv"
 	"log/slog"
 	"slices"
+	"strconv"
 	"sync/atomic"
 	"time"
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
 	"mfabridge/cloud/engine/channel/carrier"
+	"mfabridge/cloud/engine/channel/smpp"
 )
 
 // errNobody is why a line asked nobody: no provider is live for the user.
@@ -102,7 +104,7 @@ func (l *line) send(ctx context.Context, m engine.Message, n carrier.Note) (hand
 		}
 		if use.Mode == Evaluate {
 			l.log.InfoContext(ctx, "message would be sent", "channel", l.name, "provider", w.Name, "message", m.ID, "to", m.Masked(),
-				"application", n.Application, "bytes", len(n.Text), "parts", parts(n.Text), "cost", w.cost(n.Text))
+				"application", n.Application, "bytes", len(n.Text), "parts", smpp.Parts(n.Text), "cost", w.cost(n.Text))
 			continue
 		}
 		taken, err := l.ask(ctx, w, n)
@@ -125,6 +127,14 @@ func (l *line) send(ctx context.Context, m engine.Message, n carrier.Note) (hand
 		return handed{}, failures[0]
 	}
 	return handed{}, fmt.Errorf("%w; %w", failures[0], failures[1])
+}
+
+// cost is what a text would cost, for a log; empty where no price is set.
+func (p *Provider) cost(text string) string {
+	if p.Price == 0 {
+		return ""
+	}
+	return strconv.FormatFloat(p.Price*float64(smpp.Parts(text)), 'f', -1, 64)
 }
 
 // ask asks one provider, unless it is resting.

@@ -64,7 +64,7 @@ func TestTextsGoOneWayAfterTheOther(t *testing.T) {
 		"the second takes it":     {modes: [2]string{"live", "live"}, status: [2]int{500, 200}, want: [2]int{1, 1}, delivers: true, log: "one: the provider answered 500"},
 		"nobody takes it":         {modes: [2]string{"live", "live"}, status: [2]int{500, 429}, want: [2]int{1, 1}, delivers: true, err: "one: the provider answered 500; two: the provider answered 429"},
 		"the only one fails":      {modes: [2]string{"live", "off"}, status: [2]int{500, 200}, want: [2]int{1, 0}, delivers: true, err: "answered 500"},
-		"evaluated":               {modes: [2]string{"evaluate", "off"}, status: [2]int{200, 200}, outbox: 1, log: "message would be sent"},
+		"evaluated":               {modes: [2]string{"evaluate", "off"}, status: [2]int{200, 200}, outbox: 1, log: `"parts":1,"cost":"0.05"`},
 		"evaluated beside a live": {modes: [2]string{"evaluate", "live"}, status: [2]int{200, 200}, want: [2]int{0, 1}, delivers: true, log: "message would be sent"},
 		"all off":                 {modes: [2]string{"off", "off"}, outbox: 1},
 		"outside":                 {modes: [2]string{"live", "off"}, percent: 1, outbox: 1},
@@ -74,7 +74,7 @@ func TestTextsGoOneWayAfterTheOther(t *testing.T) {
 			one, first := counting(t, c.status[0])
 			two, second := counting(t, c.status[1])
 			conf := &channel.Config{Text: &channel.Text{Providers: []channel.Provider{
-				{Name: "one", Mode: c.modes[0], Percent: c.percent, HTTP: one}, {Name: "two", Mode: c.modes[1], HTTP: two}}}}
+				{Name: "one", Mode: c.modes[0], Percent: c.percent, Price: 0.05, HTTP: one}, {Name: "two", Mode: c.modes[1], HTTP: two}}}}
 			for _, err := range conf.Check("/") {
 				t.Fatal(err)
 			}

@@ -56,18 +56,29 @@ const (
 	latinAlone, latinPart = 140, 134
 	ucsAlone, ucsPart     = 140, 134 // octets, two a unit
 	maxParts              = 4
-	maxTextOctets         = maxParts * gsmPart
 )
 
 // errLong is a text that no telephone gets whole.
 var errLong = errors.New("the text is longer than four messages")
 
+// Parts is how many messages a network makes of a text, and charges for, where its
+// centre has the default alphabet of GSM.
+func Parts(text string) int {
+	parts, _ := cut(text, GSM)
+	return len(parts)
+}
+
 // encode cuts a text into the short_message of one or more PDUs, without their
 // headers, and says how they are coded.
 func encode(text string, a Alphabet) (parts [][]byte, coding byte, err error) {
-	if len(text) > 4*maxTextOctets {
+	parts, coding = cut(text, a)
+	if len(parts) > maxParts {
 		return nil, 0, errLong
 	}
+	return parts, coding, nil
+}
+
+func cut(text string, a Alphabet) (parts [][]byte, coding byte) {
 	units, alone, part := []string(nil), 0, 0
 	switch {
 	case a == GSM && each(text, &units, gsmUnit):
@@ -79,13 +90,9 @@ func encode(text string, a Alphabet) (parts [][]byte, coding byte, err error) {
 		coding, alone, part = codingUCS2, ucsAlone, ucsPart
 	}
 	if whole := strings.Join(units, ""); len(whole) <= alone {
-		return [][]byte{[]byte(whole)}, coding, nil
+		return [][]byte{[]byte(whole)}, coding
 	}
-	parts = cut(units, part)
-	if len(parts) > maxParts {
-		return nil, 0, errLong
-	}
-	return parts, coding, nil
+	return fill(units, part), coding
 }
 
 // each turns characters into units that must not be cut, until one has none.
@@ -118,8 +125,8 @@ func ucsUnit(r rune) (string, bool) {
 	return string(b), true
 }
 
-// cut fills parts of at most limit octets with whole units.
-func cut(units []string, limit int) [][]byte {
+// fill fills parts of at most limit octets with whole units.
+func fill(units []string, limit int) [][]byte {
 	var parts [][]byte
 	var part []byte
 	for _, u := range units {

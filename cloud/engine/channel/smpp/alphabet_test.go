@@ -28,6 +28,12 @@ func TestEncode(t *testing.T) {
 		{"beyond the plane", "🔑", GSM, 8, []int{4}, "\xd8\x3d\xdd\x11"},
 		{"always", "A", UCS2, 8, []int{2}, "\x00A"},
 		{"160 fit", strings.Repeat("a", 160), GSM, 0, []int{160}, ""},
+		{"140 of latin fit", strings.Repeat("ü", 140), Latin1, 3, []int{140}, ""},
+		{"141 do not", strings.Repeat("ü", 141), Latin1, 3, []int{134, 7}, ""},
+		{"70 of others fit", strings.Repeat("б", 70), GSM, 8, []int{140}, ""},
+		{"71 do not", strings.Repeat("б", 71), GSM, 8, []int{134, 8}, ""},
+		{"the last of latin", "ÿ", Latin1, 3, []int{1}, "\xff"},
+		{"four are taken", strings.Repeat("a", 4*153), GSM, 0, []int{153, 153, 153, 153}, ""},
 		{"161 do not", strings.Repeat("a", 161), GSM, 0, []int{153, 8}, ""},
 		{"an escape is not cut", strings.Repeat("a", 152) + "€" + strings.Repeat("b", 20), GSM, 0, []int{152, 22}, ""},
 		{"a pair is not cut", strings.Repeat("б", 66) + "🔑" + strings.Repeat("б", 10), GSM, 8, []int{132, 24}, ""},
@@ -49,6 +55,19 @@ func TestEncode(t *testing.T) {
 	}
 	if _, _, err := encode(strings.Repeat("a", 4*153+1), GSM); err == nil {
 		t.Error("five messages are taken")
+	}
+}
+
+// What is charged for is counted, also where we would not send it.
+func TestParts(t *testing.T) {
+	for _, c := range []struct {
+		text string
+		want int
+	}{{"", 1}, {strings.Repeat("a", 160), 1}, {strings.Repeat("a", 161), 2}, {strings.Repeat("€", 80), 1}, {strings.Repeat("€", 81), 2}, {strings.Repeat("€", 153), 3},
+		{strings.Repeat("б", 70), 1}, {strings.Repeat("б", 71), 2}, {strings.Repeat("🔑", 35), 1}, {strings.Repeat("🔑", 67), 3}, {strings.Repeat("a", 900), 6}} {
+		if got := Parts(c.text); got != c.want {
+			t.Errorf("%.3s…, %d bytes: %d parts, want %d", c.text, len(c.text), got, c.want)
+		}
 	}
 }
 
