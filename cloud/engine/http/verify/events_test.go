@@ -22,12 +22,15 @@ import (
 	"mfabridge/cloud/engine"
 	"mfabridge/cloud/engine/http/serve"
 	"mfabridge/cloud/engine/http/verify"
+	"mfabridge/cloud/engine/http/wire"
 )
 
 // rig is the face with a core whose verdicts the test speaks. Its callers are
 // named by their tokens.
 type rig struct {
 	table    *serve.Table
+	face     *verify.Face
+	stop     context.CancelFunc
 	core     verify.Core
 	verdicts atomic.Pointer[chan engine.Verdict]
 	out      atomic.Bool // nobody is let in any more
@@ -76,9 +79,10 @@ func build(t *testing.T) *rig {
 	r := &rig{}
 	ctx, stop := context.WithCancel(t.Context())
 	t.Cleanup(func() { stop(); synctest.Wait() })
-	face := verify.New(ctx, verify.Options{Verdicts: r.stream, For: func(string) verify.Core { return r.core }})
+	r.stop = stop
+	r.face = verify.New(ctx, verify.Options{Verdicts: r.stream, For: func(string) verify.Core { return r.core }})
 	var err error
-	if r.table, err = serve.New(serve.Options{Routes: face.Routes(), Auth: r}); err != nil {
+	if r.table, err = serve.New(serve.Options{Routes: r.face.Routes(), Auth: r}); err != nil {
 		t.Fatal(err)
 	}
 	return r
@@ -330,6 +334,7 @@ func TestStreamsAreBounded(t *testing.T) {
 		}
 		expect(t, r.listen(t, "b", "one", ""), "open", "another application")
 		last.leave()
+		synctest.Wait()
 		expect(t, r.listen(t, "a", "more", ""), "open", "a node in the place of one that has left")
 	})
 }
@@ -344,6 +349,65 @@ func (c *oneChallenge) Look(context.Context, []cloud.ChallengeID) ([]cloud.Decis
 	return []cloud.Decision{{Challenge: "c1", User: "ada", State: c.state.Load().(cloud.State)}}, nil
 }
 
+// ask looks at c1, and says later what was answered and when.
+func (r *rig) ask(ctx context.Context, wait string) (answer *httptest.ResponseRecorder, took *time.Duration) {
+	q := httptest.NewRequestWithContext(ctx, "GET", "/verify/v1/challenges/c1?wait="+wait, nil)
+	q.Body, q.ContentLength = http.NoBody, 0
+	q.Header.Set("Authorization", "Bearer vpn")
+	begun, answer, took := time.Now(), httptest.NewRecorder(), new(time.Duration)
+	go func() {
+		r.table.Handler(serve.API).ServeHTTP(answer, q)
+		*took = time.Since(begun)
+	}()
+	synctest.Wait()
+	return answer, took
+}
+
+// A look waits as long as it says, for no longer than the caller and the server
+// are there, and leaves nothing behind.
+func TestLookEnds(t *testing.T) {
+	for name, c := range map[string]struct {
+		wait string
+		end  func(r *rig, hangUp func())
+		took time.Duration
+		says string
+	}{
+		"no verdict":            {"20s", nil, 20 * time.Second, "pending"},
+		"the longest wait":      {wire.MaxWait.String(), nil, wire.MaxWait, "pending"},
+		"no wait":               {"0s", nil, 0, "pending"},
+		"a longer wait":         {(wire.MaxWait + 1).String(), nil, 0, "wait must be"},
+		"the server ends":       {"20s", func(r *rig, _ func()) { r.stop() }, 5 * time.Second, "pending"},
+		"the caller hangs up":   {"20s", func(_ *rig, hangUp func()) { hangUp() }, 5 * time.Second, ""},
+		"a verdict":             {"20s", func(r *rig, _ func()) { r.core.(*oneChallenge).state.Store(cloud.Approved); r.decide("vpn", 1, 1) }, 5 * time.Second, "approved"},
+		"a verdict of another":  {"20s", func(r *rig, _ func()) { r.decide("wlan", 1, 1) }, 20 * time.Second, "pending"},
+		"a verdict on another":  {"20s", func(r *rig, _ func()) { r.decide("vpn", 2, 1) }, 20 * time.Second, "pending"},
+		"what is no time":       {"soon", nil, 0, "wait must be"},
+		"a time that has ended": {"-1s", nil, 0, "wait must be"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r, core := build(t), &oneChallenge{}
+				r.core = core
+				core.state.Store(cloud.Pending)
+				ctx, hangUp := context.WithCancel(t.Context())
+				defer hangUp()
+				answer, took := r.ask(ctx, c.wait)
+				time.Sleep(5 * time.Second)
+				if c.end != nil {
+					c.end(r, hangUp)
+				}
+				time.Sleep(time.Minute)
+				if *took != c.took || !strings.Contains(answer.Body.String(), c.says) {
+					t.Errorf("answered after %v: %s", *took, answer.Body)
+				}
+				if n := r.face.Waiters(); n != 0 {
+					t.Errorf("%d challenges are waited for", n)
+				}
+			})
+		})
+	}
+}
+
 // A look that waits hears of the verdict also where the core's stream broke
 // before.
 func TestLookWaitsOnAfterABreak(t *testing.T) {
@@ -351,24 +415,16 @@ func TestLookWaitsOnAfterABreak(t *testing.T) {
 		r, core := build(t), &oneChallenge{}
 		r.core = core
 		core.state.Store(cloud.Pending)
-		q := httptest.NewRequestWithContext(t.Context(), "GET", "/verify/v1/challenges/c1?wait=20s", nil)
-		q.Body, q.ContentLength = http.NoBody, 0
-		q.Header.Set("Authorization", "Bearer vpn")
-		begun, took, answer := time.Now(), time.Duration(0), httptest.NewRecorder()
-		go func() {
-			r.table.Handler(serve.API).ServeHTTP(answer, q)
-			took = time.Since(begun)
-		}()
-		synctest.Wait()
+		answer, took := r.ask(t.Context(), "20s")
 		close(*r.verdicts.Load())
 		time.Sleep(2 * time.Second) // of the bubble: the next stream is heard
-		if took != 0 {
+		if *took != 0 {
 			t.Fatalf("answered without a verdict: %s", answer.Body)
 		}
 		core.state.Store(cloud.Approved)
 		r.decide("vpn", 1, 1)
-		if took != 2*time.Second || !strings.Contains(answer.Body.String(), "approved") {
-			t.Errorf("answered after %v: %s", took, answer.Body)
+		if *took != 2*time.Second || !strings.Contains(answer.Body.String(), "approved") {
+			t.Errorf("answered after %v: %s", *took, answer.Body)
 		}
 		time.Sleep(time.Minute)
 	})

@@ -9,3 +9,10 @@ const (
 	Beat      = beat
 	MaxStream = maxStream
 )
+
+// Waiters is how many challenges somebody waits for.
+func (f *Face) Waiters() int {
+	f.feeds.mu.Lock()
+	defer f.feeds.mu.Unlock()
+	return len(f.feeds.waiters)
+}
