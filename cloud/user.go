@@ -128,8 +128,9 @@ func (p Profile) Equal(q Profile) bool {
 
 // OATHEntry is an OATH method as a target holds it.
 type OATHEntry struct {
-	ID     string // the target's id of the method
-	Method Method // SoftwareOATH or HardwareOATH
+	ID       string // the target's id of the method
+	Method   Method // SoftwareOATH or HardwareOATH
+	Inactive bool   // registered, and verifies nothing before somebody activates it; of targets that can tell
 	OATH
 }
 

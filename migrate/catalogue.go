@@ -261,7 +261,7 @@ func tokenEntries() []Entry {
 			"Nothing."},
 		{TokenLimit, SeverityWarning, "The user has as many code generators as the target takes; this token is not moved.",
 			"Remove one in the target that is not used any more."},
-		{TokenNotActivated, SeverityWarning, "The target registers the code generator without activating it; until somebody does, its codes verify nothing and it does not count.",
+		{TokenNotActivated, SeverityWarning, "The target registers the code generator without activating it, or has one that nobody has activated yet; until somebody does, its codes verify nothing and it does not count.",
 			"Have the user, or an administrator with a code of the generator, activate it in the target before the cut-over."},
 		{SecretNotCompared, SeverityInfo, "The target tells no secrets. A generator of the same serial number is taken for this one, and compared by name and interval.",
 			"Have one code of it tried in the target if you are not sure that its seed is the same."},

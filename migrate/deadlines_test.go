@@ -198,6 +198,15 @@ func TestTokensThatSomebodyHasToActivate(t *testing.T) {
 		{name: "one that is there counts", given: passive(func(w *world) {
 			w.user.OATH = []cloud.OATHEntry{entry("e1", "S1", "12345678901234567890")}
 		}), changes: []string{byOATH}, outlook: migrate.Works},
+		{name: "one that waits there does not", given: passive(func(w *world) {
+			w.user.OATH = []cloud.OATHEntry{entry("e1", "S1", "12345678901234567890")}
+			w.user.OATH[0].Inactive = true
+		}), findings: []migrate.Code{migrate.TokenNotActivated, migrate.NoFactorAfterApply}, outlook: migrate.LockedOut},
+		{name: "somebody else's that waits there does not", given: passive(func(w *world) {
+			w.row.Tokens = nil
+			w.user.OATH = []cloud.OATHEntry{entry("e1", "S1", "12345678901234567890")}
+			w.user.OATH[0].Inactive = true
+		}), findings: []migrate.Code{migrate.UserNothingToMove, migrate.NoFactorAfterApply}, outlook: migrate.LockedOut},
 	})
 }
 

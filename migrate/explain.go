@@ -102,21 +102,22 @@ func (e *Explanation) standing(c *PlannedChange, reveal bool) (standing, cloud.V
 
 // holding is one way that the target has to verify a user, or its opposite.
 type holding struct {
-	method cloud.Method
-	value  cloud.Value
+	method   cloud.Method
+	value    cloud.Value
+	inactive bool // a generator that somebody has yet to activate
 }
 
 func holdings(u *cloud.User) (all []holding) {
 	for _, m := range []cloud.Method{cloud.Mobile, cloud.AlternateMobile, cloud.Office, cloud.Email, cloud.DefaultMethod, cloud.Blocked} {
 		if v := u.Value(m, "", cloud.Value{}); !v.IsZero() {
-			all = append(all, holding{m, v})
+			all = append(all, holding{method: m, value: v})
 		}
 	}
 	for i := range u.OATH {
-		all = append(all, holding{u.OATH[i].Method, cloud.Value{OATH: &u.OATH[i].OATH}})
+		all = append(all, holding{u.OATH[i].Method, cloud.Value{OATH: &u.OATH[i].OATH}, u.OATH[i].Inactive})
 	}
 	for _, a := range u.Authenticators {
-		all = append(all, holding{cloud.Authenticator, cloud.Value{State: a.State}})
+		all = append(all, holding{method: cloud.Authenticator, value: cloud.Value{State: a.State}})
 	}
 	return all
 }

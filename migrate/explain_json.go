@@ -65,8 +65,9 @@ type nowForm struct {
 }
 
 type methodForm struct {
-	Method cloud.Method    `json:"method"`
-	Value  json.RawMessage `json:"value"`
+	Method   cloud.Method    `json:"method"`
+	Value    json.RawMessage `json:"value"`
+	Inactive bool            `json:"inactive,omitempty"` // a generator that somebody has yet to activate
 }
 
 // Explained writes an explanation as one object.
@@ -142,7 +143,7 @@ func (r *Report) now(e *Explanation) (*nowForm, error) {
 		if err != nil {
 			return nil, err
 		}
-		form.Methods = append(form.Methods, methodForm{h.method, value})
+		form.Methods = append(form.Methods, methodForm{h.method, value, h.inactive})
 	}
 	return form, nil
 }

@@ -158,7 +158,11 @@ func (t *explaining) holdings() {
 		return
 	}
 	for _, h := range holdings(u) {
-		t.line("  has", "%s %s", h.method, t.value(h.method, h.value))
+		note := ""
+		if h.inactive {
+			note = ", not activated"
+		}
+		t.line("  has", "%s %s%s", h.method, t.value(h.method, h.value), note)
 	}
 	if len(u.Aliases) > 0 {
 		t.line("  has", "aliases %s", strings.Join(u.Aliases, ", "))

@@ -182,11 +182,9 @@ func (d *draft) verifies(p cloud.Preference) bool {
 	case cloud.Push:
 		return d.pushActive() && d.allowed(cloud.Authenticator)
 	case cloud.OATHCode:
-		works := d.after.OATH
-		if !d.caps.OATH.Activates {
-			works = works[:len(d.now.OATH)]
-		}
-		return slices.ContainsFunc(works, func(e cloud.OATHEntry) bool { return d.allowed(e.Method) && !slices.Contains(d.off, e.Fingerprint) })
+		return slices.ContainsFunc(d.after.OATH, func(e cloud.OATHEntry) bool {
+			return !e.Inactive && d.allowed(e.Method) && !slices.Contains(d.off, e.Fingerprint)
+		})
 	case cloud.SMS, cloud.VoiceMobile:
 		return d.after.Mobile != "" && d.allowed(cloud.Mobile)
 	case cloud.VoiceAlternateMobile:

@@ -321,6 +321,7 @@ func (d *draft) refresh(i int, g generator) {
 	d.used[i] = true
 	have := d.now.OATH[i]
 	d.brings(have.Method)
+	d.tellInactive(have.Inactive, g)
 	if have.Fingerprint == "" && g.ownSerial {
 		d.findAt(g.place, SecretNotCompared, g.field, g.label()+" is taken for the one that is there by its serial number, name and interval")
 	}
@@ -343,6 +344,7 @@ func (d *draft) refresh(i int, g generator) {
 	default:
 		d.findAt(g.place, MethodDiffersInCloud, g.field, "the target has another name, interval or kind of code for "+g.label()+", and cannot change it")
 	}
+	d.after.OATH[i].Fingerprint = g.oath.Fingerprint // the target may hide it: a second one with this secret is the same
 }
 
 // known is what a value should be: as the export says, where the target tells
@@ -388,9 +390,15 @@ func (d *draft) register(g generator) {
 			g.label(), Number(max(o.Drift, -o.Drift), "step", "steps"), o.Period, most))
 		o.Drift, d.off = 0, append(d.off, o.Fingerprint)
 	}
-	d.after.OATH = append(d.after.OATH, cloud.OATHEntry{Method: g.method, OATH: o})
+	inactive := !d.caps.OATH.Activates
+	d.after.OATH = append(d.after.OATH, cloud.OATHEntry{Method: g.method, Inactive: inactive, OATH: o})
 	d.change(cloud.Change{Op: cloud.Add, Method: g.method, After: cloud.Value{OATH: &o}}, g.reason)
-	if !d.caps.OATH.Activates {
+	d.tellInactive(inactive, g)
+}
+
+// tellInactive says of a generator that it verifies nothing yet.
+func (d *draft) tellInactive(inactive bool, g generator) {
+	if inactive {
 		d.findAt(g.place, TokenNotActivated, g.field, g.label()+" is registered, and gives no valid code before somebody activates it in the target")
 	}
 }

@@ -225,6 +225,13 @@ func TestTokens(t *testing.T) {
 			w.row.Tokens, w.row.Devices = []legacy.Token{token("S1", key)}, []legacy.Device{device("Phone", key, 0)}
 			w.user.Authenticators = []cloud.AuthenticatorEntry{{ID: "a", State: "active"}}
 		}, changes: []string{"add hardwareOath none -> S1/Acme T1", byOATH}, findings: []migrate.Code{migrate.TokenDuplicate}},
+		{name: "the same secret as a device, the token being there and its secret hidden", given: func(w *world) {
+			tokenRow(w)
+			w.row.Tokens, w.row.Devices = []legacy.Token{token("S1", key)}, []legacy.Device{device("Phone", key, 0)}
+			w.user.Authenticators = []cloud.AuthenticatorEntry{{ID: "a", State: "active"}}
+			w.user.OATH = []cloud.OATHEntry{entry("e1", "S1", key)}
+			w.user.OATH[0].Fingerprint = ""
+		}, changes: []string{byOATH}, findings: []migrate.Code{migrate.SecretNotCompared, migrate.TokenDuplicate}},
 		{name: "the same secret as a device, the token being somebody else's", given: func(w *world) {
 			tokenRow(w)
 			w.row.Tokens, w.row.Devices = []legacy.Token{token("S1", key)}, []legacy.Device{device("Phone", key, 0)}

@@ -147,7 +147,7 @@ func (o *oracle) ways(v *verdict) []string {
 		ways = append(ways, "push")
 	}
 	for i, e := range v.user.OATH {
-		if allowed(e.Method) && (i < len(v.was.OATH) || o.caps.OATH.Activates && !slices.Contains(v.off, e.Fingerprint)) {
+		if allowed(e.Method) && (i < len(v.was.OATH) && !e.Inactive || i >= len(v.was.OATH) && o.caps.OATH.Activates && !slices.Contains(v.off, e.Fingerprint)) {
 			ways = append(ways, "oath")
 			break
 		}

@@ -189,6 +189,10 @@ func (o *oracle) there(v *verdict, g gadget, at int) []string {
 	}
 	v.seen[at] = true
 	v.has(e.Method)
+	v.user.OATH[at].Fingerprint = g.key
+	if e.Inactive {
+		v.say("TOKEN_NOT_ACTIVATED")
+	}
 	if e.Fingerprint == "" && g.own {
 		v.say("SECRET_NOT_COMPARED")
 	}

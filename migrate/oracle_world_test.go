@@ -139,6 +139,7 @@ func nastyEntries(m made, row legacy.User, caps cloud.Capabilities) []cloud.OATH
 	add := func(name, serial string, key secret.Bytes) {
 		e := cloud.OATHEntry{ID: fmt.Sprint("e", len(list)), Method: cloud.Method(m.one("softwareOath", "hardwareOath")), OATH: cloud.OATH{
 			Name: m.one(name, "old name", ""), Serial: serial, Algorithm: cloud.SHA1, Digits: 6, Period: []int{30, 30, 60, 0}[m.IntN(4)]}}
+		e.Inactive = e.Method == cloud.HardwareOATH && !caps.OATH.Activates && m.maybe()
 		if caps.OATH.Fingerprints {
 			e.Fingerprint = cloud.Fingerprint(caps.Instance, key)
 		}

@@ -120,6 +120,7 @@ func (p *packer) user(u *cloud.User) {
 }
 
 func (p *packer) oath(e *cloud.OATHEntry) {
+	p.flag(e.Inactive)
 	for _, s := range []string{e.ID, string(e.Method), e.Name, e.Serial, e.Manufacturer, e.Model, string(e.Algorithm), e.Fingerprint} {
 		p.text(s)
 	}
@@ -214,7 +215,7 @@ func (p *unpacker) user() *cloud.User {
 }
 
 func (p *unpacker) oath() cloud.OATHEntry {
-	e := cloud.OATHEntry{ID: p.text(), Method: cloud.Method(p.text())}
+	e := cloud.OATHEntry{Inactive: p.flag(), ID: p.text(), Method: cloud.Method(p.text())}
 	for _, s := range []*string{&e.Name, &e.Serial, &e.Manufacturer, &e.Model} {
 		*s = p.text()
 	}

@@ -166,6 +166,7 @@ func (e *Engine) shown(tokens []Token) []cloud.OATHEntry {
 		if !e.caps.OATH.Fingerprints {
 			t.Fingerprint = ""
 		}
+		t.Inactive = t.Method == cloud.HardwareOATH && !e.caps.OATH.Activates
 		entries = append(entries, t.OATHEntry)
 	}
 	return entries

@@ -201,12 +201,16 @@ func (e *Engine) HardwareOf(ctx context.Context, user cloud.UserID) (all []Hardw
 				all = append(all, d.Hardware)
 			}
 		}
+		stage := HardwareActivated
+		if !e.caps.OATH.Activates {
+			stage = HardwareAssigned
+		}
 		tokens, err := r.Tokens(user)
 		for _, t := range tokens {
 			known := slices.ContainsFunc(all, func(h Hardware) bool { return h.ID == t.ID })
 			if t.Method == cloud.HardwareOATH && !known {
 				all = append(all, Hardware{ID: t.ID, Serial: t.Serial, Manufacturer: t.Manufacturer, Model: t.Model, Name: t.Name,
-					Algorithm: t.Algorithm, Period: t.Period, User: user, Stage: HardwareActivated})
+					Algorithm: t.Algorithm, Period: t.Period, User: user, Stage: stage})
 			}
 		}
 		return err

@@ -320,6 +320,43 @@ func TestHalfMadeTokens(t *testing.T) {
 	}
 }
 
+func TestTokenThatNobodyHasActivated(t *testing.T) {
+	ada := func(t *testing.T, d *graph.Directory) cloud.User {
+		users, err := d.Read(t.Context(), []cloud.UserID{adaID})
+		check(t, err)
+		return users[0]
+	}
+	for status, inactive := range map[string]bool{"activated": false, "": false, "assigned": true, "failedActivation": true, "available": true} {
+		t.Run(status, func(t *testing.T) {
+			x := newTenant(t)
+			device := map[string]any{"id": "device-1", "serialNumber": "CT-1", "assignedTo": map[string]string{"id": adaID}}
+			if status != "" { // it is not told
+				device["status"] = status
+			}
+			x.devices, x.people[adaID].tokens = []map[string]any{device}, []string{"device-1"}
+			u := ada(t, x.open())
+			if len(u.OATH) != 1 || u.OATH[0].Inactive != inactive {
+				t.Errorf("shown as %+v", u.OATH)
+			}
+			d := x.open(func(o *graph.Options) { o.Activates = true })
+			if u = ada(t, d); (len(u.OATH) == 0) != inactive {
+				t.Errorf("where an application activates: %+v", u.OATH)
+			}
+			want := cloud.Already
+			if inactive {
+				want = cloud.Done
+			}
+			o := token("CT-1")
+			if !inactive {
+				o = &u.OATH[0].OATH
+			}
+			if r := d.Write(t.Context(), []cloud.Change{addToken(o)})[0]; r.Outcome != want || inactive && device["status"] != "activated" {
+				t.Errorf("written: %+v, now %v", r, device["status"])
+			}
+		})
+	}
+}
+
 func TestTokenOfAnotherIsLeftAlone(t *testing.T) {
 	x := newTenant(t)
 	x.devices = append(x.devices, map[string]any{"id": "device-9", "serialNumber": "CT-1", "status": "activated", "assignedTo": map[string]string{"id": bobID}})

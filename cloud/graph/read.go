@@ -335,7 +335,7 @@ func (d *Directory) readDevices(ctx context.Context, readings []*reading) error 
 			return ctx.Err()
 		}
 		for _, t := range r.tokens {
-			if t.Device == nil || t.Device.SerialNumber == "" {
+			if !t.told() {
 				r.devices = append(r.devices, &item{method: http.MethodGet, path: devicesPath + "/" + url.PathEscape(t.ID)})
 			}
 		}
@@ -352,7 +352,7 @@ func (d *Directory) fillHardware(_ context.Context, r *reading, u *cloud.User) e
 	items := r.devices
 	for _, t := range r.tokens {
 		device := oathDevice{}
-		if t.Device != nil && t.Device.SerialNumber != "" {
+		if t.told() {
 			device = *t.Device
 		} else {
 			found := items[0]
@@ -363,10 +363,11 @@ func (d *Directory) fillHardware(_ context.Context, r *reading, u *cloud.User) e
 				return err
 			}
 		}
-		if d.o.Activates && device.Status == statusAssigned {
+		inactive := device.Status != "" && device.Status != statusActivated
+		if d.o.Activates && inactive {
 			continue // half made; Write goes on with it
 		}
-		u.OATH = append(u.OATH, cloud.OATHEntry{ID: t.ID, Method: cloud.HardwareOATH, OATH: device.oath()})
+		u.OATH = append(u.OATH, cloud.OATHEntry{ID: t.ID, Method: cloud.HardwareOATH, Inactive: inactive, OATH: device.oath()})
 	}
 	return nil
 }

@@ -111,6 +111,11 @@ type oathMethod struct {
 	Device *oathDevice `json:"device"`
 }
 
+// told tells whether the user's side says of a token what there is to know.
+func (m oathMethod) told() bool {
+	return m.Device != nil && m.Device.SerialNumber != "" && m.Device.Status != ""
+}
+
 // oathDevice is a hardware token of the inventory (beta).
 type oathDevice struct {
 	ID           string          `json:"id,omitempty"`

@@ -9,8 +9,9 @@ import (
 
 // OATH is a code generator.
 type OATH struct {
-	ID           string `json:"id,omitempty"`     // in a user
-	Method       string `json:"method,omitempty"` // in a user
+	ID           string `json:"id,omitempty"`       // in a user
+	Method       string `json:"method,omitempty"`   // in a user
+	Inactive     bool   `json:"inactive,omitempty"` // in a user
 	Name         string `json:"name"`
 	Serial       string `json:"serial"`
 	Manufacturer string `json:"manufacturer,omitempty"`
@@ -103,7 +104,7 @@ func FromUser(u *cloud.User) User {
 		Email: u.Email, NumberSignIn: u.NumberSignIn, EmailConfirmed: u.EmailConfirmed, Default: string(u.Default), BlockedUntil: utc(u.BlockedUntil), Forbidden: u.Forbidden, ForbiddenWays: u.ForbiddenWays}
 	for i := range u.OATH {
 		o := fromOATH(&u.OATH[i].OATH)
-		o.ID, o.Method = u.OATH[i].ID, string(u.OATH[i].Method)
+		o.ID, o.Method, o.Inactive = u.OATH[i].ID, string(u.OATH[i].Method), u.OATH[i].Inactive
 		w.OATH = append(w.OATH, *o)
 	}
 	for _, a := range u.Authenticators {
@@ -119,7 +120,7 @@ func (w *User) User() cloud.User {
 		Office: w.Office, Email: w.Email, NumberSignIn: w.NumberSignIn, EmailConfirmed: w.EmailConfirmed, Default: cloud.Preference(w.Default), BlockedUntil: w.BlockedUntil, Forbidden: w.Forbidden, ForbiddenWays: w.ForbiddenWays}
 	for i := range w.OATH {
 		o := &w.OATH[i]
-		u.OATH = append(u.OATH, cloud.OATHEntry{ID: o.ID, Method: cloud.Method(o.Method), OATH: *o.oath()})
+		u.OATH = append(u.OATH, cloud.OATHEntry{ID: o.ID, Method: cloud.Method(o.Method), Inactive: o.Inactive, OATH: *o.oath()})
 	}
 	for _, a := range w.Authenticators {
 		u.Authenticators = append(u.Authenticators, cloud.AuthenticatorEntry(a))
