@@ -171,6 +171,11 @@ func (u *undoer) page(ctx context.Context, page []Decision) error {
 	if err := u.compare(ctx, tasks); err != nil {
 		return err
 	}
+	if u.journal != nil {
+		for _, t := range tasks {
+			t.lookBehind()
+		}
+	}
 	for len(tasks) > 0 {
 		if u.journal != nil {
 			if err := u.writer.mayGoOn(ctx); err != nil {

@@ -130,3 +130,20 @@ func TestUndoOfATokenThatMayBeHalfMade(t *testing.T) {
 		t.Errorf("given %+v, %d left in the journal", w.removed, len(j.entries))
 	}
 }
+
+// A token that its user has not any more may stay in the target's inventory.
+func TestUndoOfATokenThatItsUserGaveBack(t *testing.T) {
+	d, j := newDirectory(), newJournal()
+	w := &watched{fakeDirectory: d}
+	u := &cloud.User{ID: "id-1", Profile: cloud.Profile{UPN: "one@contoso.example", Enabled: true}}
+	d.users[u.ID] = u
+	one := migrate.Decision{Ordinal: 1, Username: "one", UPN: u.UPN, Target: u.ID, Action: migrate.Modify, Facts: migrate.FactsOf(u)}
+	one.Changes = append(one.Changes, planned(&one, cloud.Add, cloud.HardwareOATH, cloud.Value{}, cloud.Value{OATH: generator("MFB-1")}))
+	p := &fakePlan{instance: "i-1", decisions: []migrate.Decision{one}}
+	applyOK(t, p, j, d, migrate.ApplyOptions{})
+	d.users[u.ID].OATH = nil
+	r, err := migrate.Undo(t.Context(), p, j, w, migrate.UndoOptions{})
+	if err != nil || r.Failed+r.Kept > 0 || len(w.removed) != 1 || w.removed[0].Before.OATH.Serial != "MFB-1" {
+		t.Errorf("%+v, %v, given %+v", r, err, w.removed)
+	}
+}

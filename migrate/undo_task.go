@@ -164,6 +164,17 @@ func (t *undoTask) mayBeHalfMade(i int) bool {
 	return !t.sure[i] && c.Method == cloud.HardwareOATH && c.Op == cloud.Remove
 }
 
+// lookBehind has the target asked to remove hardware tokens that their users have
+// not any more: one that a run has taken from its user, and no further, or that
+// the user gave back, may stay in the target's inventory with its secret.
+func (t *undoTask) lookBehind() {
+	for i, r := range t.results {
+		if c := &t.d.Changes[i]; r.Outcome == cloud.Already && c.Method == cloud.HardwareOATH && c.Op == cloud.Remove {
+			t.results[i] = ChangeResult{}
+		}
+	}
+}
+
 // standsYet tells whether now is what apply left. An invitation that has
 // expired is still that invitation.
 func standsYet(c *PlannedChange, now cloud.Value) bool {

@@ -114,13 +114,18 @@ func (d *Directory) oneByOne(ctx context.Context, property string, values []stri
 	return users, nil
 }
 
-// usersWith asks for the users who have one of some values.
+// usersWith asks for the users who have one of some values. One is asked for by
+// eq, which every property takes.
 func usersWith(property string, values []string) *item {
 	quoted := make([]string, len(values))
 	for i, v := range values {
 		quoted[i] = "'" + strings.ReplaceAll(v, "'", "''") + "'"
 	}
-	query := url.Values{"$filter": {property + " in (" + strings.Join(quoted, ",") + ")"}, "$select": {"id,userPrincipalName,onPremisesSecurityIdentifier"}}
+	filter := property + " eq " + quoted[0]
+	if len(values) > 1 {
+		filter = property + " in (" + strings.Join(quoted, ",") + ")"
+	}
+	query := url.Values{"$filter": {filter}, "$select": {"id,userPrincipalName,onPremisesSecurityIdentifier"}}
 	return &item{method: http.MethodGet, path: "/users?" + encode(query)}
 }
 

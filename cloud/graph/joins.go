@@ -28,7 +28,7 @@ func joinersItem(group string) *item {
 func insideItems(group string) []*item {
 	var items []*item
 	for _, part := range []string{"/members", "/owners"} {
-		items = append(items, &item{method: http.MethodGet, units: 3, path: "/groups/" + url.PathEscape(group) + part + "?$select=id"})
+		items = append(items, &item{method: http.MethodGet, units: 3, path: "/groups/" + url.PathEscape(group) + part + "?$select=id&$top=999"})
 	}
 	return items
 }

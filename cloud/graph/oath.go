@@ -358,7 +358,7 @@ func (d *Directory) removeToken(ctx context.Context, s *step) (cloud.Outcome, er
 		return cloud.Done, nil
 	}
 	if err := d.dropDevice(ctx, id); err != nil {
-		return cloud.Failed, fmt.Errorf("the token is no longer the user's, but stays in the inventory: %w", err)
+		return cloud.Failed, fmt.Errorf("the token is no longer the user's, but stays in the inventory as %s: %w", serial, err)
 	}
 	return cloud.Done, nil
 }

@@ -159,5 +159,5 @@ func (p *policy) judge(u *cloud.User, ids []string) {
 
 // memberItem asks which of the policy's groups a user is in.
 func memberItem(id cloud.UserID, groups []string) *item {
-	return &item{method: http.MethodPost, path: userPath(id) + "/checkMemberGroups", body: map[string][]string{"groupIds": groups}}
+	return &item{method: http.MethodPost, path: userPath(id) + "/checkMemberGroups", units: 4, body: map[string][]string{"groupIds": groups}}
 }

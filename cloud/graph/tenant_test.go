@@ -261,7 +261,10 @@ func (x *tenant) handle(method, version, path string, body []byte) (int, any) {
 }
 
 func (x *tenant) find(filter string) any {
-	property, values, _ := strings.Cut(filter, " in (")
+	property, values, many := strings.Cut(filter, " in (")
+	if !many {
+		property, values, _ = strings.Cut(filter, " eq ")
+	}
 	var found []any
 	for _, v := range strings.Split(strings.TrimSuffix(values, ")"), "','") {
 		v = strings.ReplaceAll(strings.Trim(v, "'"), "''", "'")

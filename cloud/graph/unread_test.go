@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -218,11 +219,19 @@ func TestAQuestionThatGraphDoesNotTake(t *testing.T) {
 // an error.
 func TestRestorable(t *testing.T) {
 	x := newTenant(t)
+	const gone, restored = "33333333-3333-4333-8333-333333333333", "44444444-4444-4444-8444-444444444444"
 	x.deleted = []string{bobID}
-	d := x.open()
-	can, err := d.Restorable(t.Context(), []cloud.UserID{adaID, bobID})
-	if err != nil || can[0] || !can[1] {
-		t.Errorf("%v, %v", can, err)
+	d := x.open(func(o *graph.Options) {
+		o.Sleep = func(_ context.Context, pause time.Duration) error {
+			if pause > 0 { // in neither place before
+				x.people[restored] = &person{id: restored, upn: "late@contoso.example"}
+			}
+			return nil
+		}
+	})
+	can, err := d.Restorable(t.Context(), []cloud.UserID{gone, bobID, restored})
+	if want := []bool{false, true, true}; err != nil || !slices.Equal(can, want) {
+		t.Errorf("%v, %v, want %v", can, err, want)
 	}
 	x.fault = func(_, path string, _ int) (int, http.Header) {
 		if strings.Contains(path, "deletedItems") {
