@@ -6,10 +6,13 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
 	"net/url"
+	"reflect"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -204,9 +207,21 @@ func readBody(r *http.Request) ([]byte, error) {
 	return b, nil
 }
 
-// decode reads the body of a call into a struct; what the struct does not have
-// is ignored, above all @odata.type.
+// decode reads the body of a call into a struct, which has all properties that
+// the type of the body has. Annotations, above all @odata.type, are ignored.
 func (c *call) decode(into any) error {
+	if err := c.decodePart(into); err != nil {
+		return err
+	}
+	if name := unknownMember(c.body, reflect.TypeOf(into)); name != "" {
+		return bad("The property '%s' does not exist on the type of the request, whose names are told apart by case.", clip(name))
+	}
+	return nil
+}
+
+// decodePart is decode into a struct that has a part of the properties: what it
+// does not have is ignored.
+func (c *call) decodePart(into any) error {
 	media, _, err := mime.ParseMediaType(c.header.Get("Content-Type"))
 	switch {
 	case len(c.body) == 0:
@@ -222,6 +237,43 @@ func (c *call) decode(into any) error {
 		return bad("Unable to read JSON request payload.")
 	}
 	return nil
+}
+
+// unknownMember is the first property of a text that its type does not have.
+// encoding/json would take names in any case.
+func unknownMember(text []byte, t reflect.Type) string {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if reflect.PointerTo(t).Implements(reflect.TypeFor[json.Unmarshaler]()) {
+		return "" // it reads itself
+	}
+	switch t.Kind() {
+	case reflect.Slice:
+		var all []json.RawMessage
+		_ = json.Unmarshal(text, &all) // null has none
+		for _, one := range all {
+			if name := unknownMember(one, t.Elem()); name != "" {
+				return name
+			}
+		}
+	case reflect.Struct:
+		var members map[string]json.RawMessage
+		_ = json.Unmarshal(text, &members)
+		for field := range t.Fields() {
+			name := field.Tag.Get("json")
+			if unknown := unknownMember(members[name], field.Type); unknown != "" {
+				return unknown
+			}
+			delete(members, name)
+		}
+		for _, name := range slices.Sorted(maps.Keys(members)) {
+			if !strings.Contains(name, "@") {
+				return name
+			}
+		}
+	}
+	return ""
 }
 
 func (f *Face) write(w http.ResponseWriter, a answer) {

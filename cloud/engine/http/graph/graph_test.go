@@ -424,3 +424,45 @@ func TestPasses(t *testing.T) {
 	closed := open(t, engine.Assumptions{})
 	closed.want(t, 400, "POST", "/v1.0/users/"+closed.ann+"/authentication/temporaryAccessPassMethods", "")
 }
+
+// Graph takes no property that the type of a body does not have, and tells names
+// apart by case; annotations are no properties.
+func TestBodiesAreOfTheirType(t *testing.T) {
+	r := open(t, engine.Assumptions{})
+	user := "/users/" + r.ann + "/authentication/"
+	const devices = "/beta/directory/authenticationMethodDevices/hardwareOathDevices"
+	device := `"serialNumber":"T-1","manufacturer":"Acme","model":"T1","secretKey":"` + seed + `","timeIntervalInSeconds":30`
+	for _, c := range []struct{ method, path, body string }{
+		{"POST", "/v1.0" + user + "phoneMethods", `{"PhoneNumber":"+1 4255550101","phoneType":"mobile"}`},
+		{"POST", "/v1.0" + user + "phoneMethods", `{"phoneNumber":"+1 4255550101","phoneType":"mobile","number":"+1 4255550101"}`},
+		{"POST", "/v1.0" + user + "emailMethods", `{"emailAddress":"ann@home.example","address":"x"}`},
+		{"PATCH", "/beta" + user + "signInPreferences", `{"preferredMethod":"sms"}`},
+		{"PATCH", "/beta" + user + "signInPreferences", `{"isSystemPreferredAuthenticationMethodEnabled":false}`},
+		{"PATCH", "/beta" + user + "requirements", `{"perUserMFAState":"enabled"}`},
+		{"POST", devices, `{` + device + `,"interval":30}`},
+		{"PATCH", devices, `{"@context":"#$delta","value":[{"@contentId":"1",` + device + `,"algorithm":"x"}]}`},
+		{"POST", "/beta" + user + "hardwareOathMethods", `{"device":{"id":"1","serial":"T-1"}}`},
+		{"POST", "/v1.0" + user + "temporaryAccessPassMethods", `{"lifetime":60}`},
+		{"POST", "/v1.0/users/" + r.ann + "/checkMemberGroups", `{"groups":["x"]}`},
+	} {
+		if got := r.want(t, 400, c.method, c.path, c.body); !strings.Contains(got.text("error", "message"), "does not") {
+			t.Errorf("%s %s: %s", c.path, c.body, got.raw)
+		}
+	}
+	r.want(t, 201, "POST", "/v1.0"+user+"phoneMethods", `{"@odata.type":"#microsoft.graph.phoneAuthenticationMethod","phoneNumber":"+1 4255550101","phoneType":"mobile"}`)
+	r.want(t, 201, "PATCH", devices, `{"@context":"#$delta","value":[{"@contentId":"1",`+device+`}]}`)
+}
+
+// A question about memberships is no write, and costs what the page says.
+func TestCostOfMemberships(t *testing.T) {
+	r := open(t, engine.Assumptions{})
+	for path, want := range map[string]string{"checkMemberGroups": "4", "getMemberGroups": "2"} {
+		body := map[string]string{"checkMemberGroups": `{"groupIds":["11111111-1111-4111-8111-111111111111"]}`, "getMemberGroups": `{"securityEnabledOnly":false}`}[path]
+		if got := r.want(t, 200, "POST", "/v1.0/users/"+r.ann+"/"+path, body).header.Get("x-ms-resource-unit"); got != want {
+			t.Errorf("%s costs %s, want %s", path, got, want)
+		}
+	}
+	if got := r.want(t, 200, "GET", "/v1.0/users/"+r.ann+"/transitiveMemberOf", "").header.Get("x-ms-resource-unit"); got != "2" {
+		t.Errorf("transitiveMemberOf costs %s", got)
+	}
+}

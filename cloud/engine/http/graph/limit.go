@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -51,6 +52,9 @@ func (r *route) cost(c *call) int {
 	return max(units, 1)
 }
 
+// asks tells a POST that changes nothing, and is no write.
+func (r *route) asks() bool { return strings.HasSuffix(r.path, "MemberGroups") }
+
 // spend takes what a call costs, or answers 429. The headers go with whatever
 // is answered.
 func (f *Face) spend(c *call, r *route) (http.Header, error) {
@@ -74,7 +78,7 @@ func (f *Face) spend(c *call, r *route) (http.Header, error) {
 	}
 	b.fill(now)
 	write := 0.0
-	if c.method != http.MethodGet {
+	if c.method != http.MethodGet && !r.asks() {
 		write = 1
 	}
 	switch {

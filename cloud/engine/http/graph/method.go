@@ -184,6 +184,7 @@ func (f *Face) preferences(c *call) (answer, error) {
 
 func (f *Face) setPreferences(c *call) (answer, error) {
 	var in struct {
+		System    *bool           `json:"isSystemPreferredAuthenticationMethodEnabled"`
 		Preferred json.RawMessage `json:"userPreferredMethodForSecondaryAuthentication"`
 	}
 	if err := c.decode(&in); err != nil {
@@ -198,6 +199,8 @@ func (f *Face) setPreferences(c *call) (answer, error) {
 		return answer{}, bad("userPreferredMethodForSecondaryAuthentication must be a text.")
 	}
 	switch {
+	case in.System != nil:
+		return answer{}, bad("The rehearsal does not set isSystemPreferredAuthenticationMethodEnabled.")
 	case len(in.Preferred) == 0:
 		return done()
 	case word == nil:

@@ -168,7 +168,7 @@ func (f *Face) setMethodsPolicy(c *call) (answer, error) {
 			State *string `json:"state"`
 		} `json:"systemCredentialPreferences"`
 	}
-	if err := c.decode(&in); err != nil {
+	if err := c.decodePart(&in); err != nil {
 		return answer{}, err
 	}
 	onOff := []string{"default", "enabled", "disabled"}
@@ -250,7 +250,7 @@ func (f *Face) setConfiguration(c *call) (answer, error) {
 		return answer{}, err
 	}
 	var in lineBody
-	if err := c.decode(&in); err != nil {
+	if err := c.decodePart(&in); err != nil {
 		return answer{}, err
 	}
 	switch {

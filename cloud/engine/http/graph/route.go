@@ -47,12 +47,12 @@ func routes() []route {
 		{get, "users", false, readUsers, 2, (*Face).users},
 		{get, "users/$count", false, readUsers, 0, (*Face).countUsers},
 		{get, "users/*", false, readUsers, 1, (*Face).user},
-		{post, "users/*/checkMemberGroups", false, readMembers, 0, (*Face).checkMemberGroups},
-		{post, "users/*/getMemberGroups", false, readMembers, 0, (*Face).memberGroups},
-		{get, "users/*/memberOf", false, readMembers, 0, (*Face).memberOf},
-		{get, "users/*/memberOf/*", false, readMembers, 0, (*Face).memberOf},
-		{get, "users/*/transitiveMemberOf", false, readMembers, 0, (*Face).memberOf},
-		{get, "users/*/transitiveMemberOf/*", false, readMembers, 0, (*Face).memberOf},
+		{post, "users/*/checkMemberGroups", false, readMembers, 4, (*Face).checkMemberGroups},
+		{post, "users/*/getMemberGroups", false, readMembers, 2, (*Face).memberGroups},
+		{get, "users/*/memberOf", false, readMembers, 2, (*Face).memberOf},
+		{get, "users/*/memberOf/*", false, readMembers, 2, (*Face).memberOf},
+		{get, "users/*/transitiveMemberOf", false, readMembers, 2, (*Face).memberOf},
+		{get, "users/*/transitiveMemberOf/*", false, readMembers, 2, (*Face).memberOf},
 
 		{get, m + "methods", false, readMethods, 0, (*Face).methods},
 		{get, m + "methods/*", false, readMethods, 0, (*Face).method},
@@ -233,7 +233,7 @@ func (f *Face) dispatch(c *call) (answer, error) {
 		return answer{}, t
 	}
 	a.header = withHeader(a.header, header)
-	if c.method != http.MethodGet && f.loses() {
+	if c.method != http.MethodGet && !r.asks() && f.loses() {
 		a.lost = true
 	}
 	return a, nil
