@@ -1,9 +1,8 @@
 // Package cloudtest is the conformance suite of the contracts in package
 // cloud: [Directory] and [Verifier] check, promise by promise, what the
 // comments of cloud.Directory and cloud.Verifier say; [Existing] does so for a
-// Directory that makes no users; [Limited] checks that a
-// target keeps to its own capabilities. Every implementation's
-// tests run it; nothing else imports it.
+// Directory that makes no users; [Limited] checks that a target keeps to its own
+// capabilities. Every implementation's tests run it; nothing else imports it.
 //
 // An implementation that can be closed and opened again hands Reopen over, and
 // its durability is checked too. Codes of generators are computed here, apart

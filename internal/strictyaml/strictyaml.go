@@ -1,9 +1,11 @@
 // Package strictyaml reads configuration files: YAML without its surprises.
-// Unknown keys are refused with line and excerpt, a file holds one document,
-// and what a configuration has no use for (anchors, aliases, merge keys, tags,
-// directives, keys that are not words) is refused before the parser sees it,
-// as are shapes that would cost it its square in time and memory. An excerpt
-// never shows the value of a key that may hold a secret.
+// Unknown keys are refused with line and excerpt, and a file holds one document.
+//
+// What a configuration has no use for (anchors, aliases, merge keys, tags,
+// directives, keys that are not words) is refused before the parser sees it. So
+// are shapes on which the parser would spend time and memory that grow with the
+// square of the file. An excerpt never shows the value of a key that may hold a
+// secret.
 package strictyaml
 
 import (

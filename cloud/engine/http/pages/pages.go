@@ -5,11 +5,11 @@
 //
 // Five routes are open, because who calls has nothing yet: about tells what
 // anybody may know; sign-in and code, or pass, end in an activation code or in
-// the token of an owner; activate takes the code. All that use something up are
-// POST, so that no link that is only looked at does, and the core limits each by
-// user and address. The others are for the roles device, whose token is no
-// application's: the device signs it, and it lets in for two minutes; and owner,
-// who has just signed in.
+// the token of an owner; activate takes the code. Whatever uses something up is a
+// POST, so that a program that only looks at links uses up nothing, and the core
+// limits each by user and address. The others are for two roles: a device signs
+// its token itself, and is let in by it for two minutes; an owner has just signed
+// in.
 //
 // Nothing here decides: what was signed, by whom and when is the core's.
 package pages

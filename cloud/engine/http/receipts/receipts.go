@@ -3,8 +3,8 @@
 // next. docs/delivery.md is its manual.
 //
 // The routes are open, as no provider has a token of ours: each driver checks
-// that a call is signed by its provider before it believes anything. Nothing is
-// answered to others but that they are not believed.
+// that a call is signed by its provider before it believes anything. Others are
+// told that they are not believed, and nothing else.
 package receipts
 
 import (

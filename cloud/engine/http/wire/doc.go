@@ -1,7 +1,8 @@
 // Package wire is what travels between the engine's HTTP API and its callers:
 // the JSON of /directory/v1, /verify/v1, /admin/v1 and /authenticator/v1, and the
-// one table from the kinds of [cloud.Error] to HTTP statuses. Server and client share it, so that they
-// cannot drift apart; docs/api.md describes it for everybody else.
+// one table from the kinds of [cloud.Error] to HTTP statuses. Server and client
+// share it, so that they cannot drift apart; docs/api.md describes it for
+// everybody else.
 //
 // Times are RFC 3339 in UTC and left out where there is none. Secrets stand in
 // requests only: no function that makes an answer fills them. Unknown fields

@@ -52,13 +52,13 @@
 //
 // A target is a URL, postgres://USER@HOST[:PORT]/DATABASE?…, or a list of
 // hosts, of which the one is used that takes writes; unless connect_timeout
-// says otherwise they share [dialPatience]. The password comes from
-// where libpq looks for it (PGPASSWORD, PGPASSFILE, ~/.pgpass), never from the
-// URL; it and certificates are read anew for each connection. Over a network the server's certificate is checked (sslmode=verify-full)
-// unless another sslmode says otherwise; those that may end up without TLS are
-// refused. Tables live in the schema "mfabridge", or in the one that
-// search_path names. A pooler in front has to keep sessions; one
-// that is seen not to is refused.
+// says otherwise they share [dialPatience]. The password comes from where libpq
+// looks for it (PGPASSWORD, PGPASSFILE, ~/.pgpass), never from the URL; it and
+// certificates are read anew for each connection. Over a network the server's
+// certificate is checked (sslmode=verify-full) unless another sslmode says
+// otherwise; those that may end up without TLS are refused. Tables live in the
+// schema "mfabridge", or in the one that search_path names. A pooler in front
+// has to keep sessions; one that is seen not to is refused.
 //
 // The schema's version is in the table store_version; a newer one is refused,
 // an older one is brought forward, under a lock, by whoever opens it first.
