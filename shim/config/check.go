@@ -93,6 +93,8 @@ func (k *check) addresses(key string, list []string, taken []netip.AddrPort) (ou
 		case err != nil:
 			k.refuse(`write an address and a port: "127.0.0.1:1812", "0.0.0.0:1812" or "[::]:1812"`,
 				"%s[%d]: %q is not an address with a port", key, i, s)
+		case a.Addr().Is4In6():
+			k.refuse("write "+netip.AddrPortFrom(a.Addr().Unmap(), a.Port()).String(), "%s[%d]: %s is IPv4 inside IPv6", key, i, s)
 		case (slices.Contains(out, a) || slices.Contains(taken, a)) && a.Port() != 0:
 			k.refuse("remove one of them", "%s[%d]: %s stands there twice", key, i, s)
 		default:

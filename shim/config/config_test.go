@@ -296,7 +296,8 @@ func TestRefusals(t *testing.T) {
 		{"empty secret", client("name: vpn\nnetworks: [10.0.0.1]\nsecret: file:empty.secret\nprimary: engine"), "is empty"},
 		{"open secret", client("name: vpn\nnetworks: [10.0.0.1]\nsecret: file:open.secret\nprimary: engine"), "may be read by others"},
 		{"missing secret", client("name: vpn\nnetworks: [10.0.0.1]\nsecret: file:none.secret\nprimary: engine"), "cannot be opened"},
-		{"bad cluster key", "cluster_keys: [file:bad.key]\n" + client(base+"primary: engine"), "not 32 octets in base64"},
+		{"bad cluster key", "cluster_keys: [file:bad.key]\n" + client(base+"primary: engine"), "bad.key is not 32 octets in base64"},
+		{"listener of IPv4 in IPv6", strings.Replace(client(base+"primary: engine"), "127.0.0.1:1812", "[::ffff:127.0.0.1]:1812", 1), "[::ffff:127.0.0.1]:1812 is IPv4 inside IPv6"},
 		{"same name", client(base+"primary: engine") + strings.Split(client(strings.Replace(base, "0.1", "0.2", 1)+"primary: engine"), "clients:\n")[1], "two clients have this name"},
 		{"equal networks", client(base+"primary: engine") + strings.Split(client(strings.Replace(base, "vpn\n", "rdg\n", 1)+"primary: engine"), "clients:\n")[1], "belongs to client vpn and to client rdg"},
 	} {

@@ -69,8 +69,8 @@ func loadKey(ref string) (secret.Bytes, error) {
 	key := make([]byte, base64.StdEncoding.DecodedLen(text.Len()))
 	n, err := base64.StdEncoding.Decode(key, text.Reveal())
 	if err != nil || n != KeyLength {
-		return secret.Bytes{}, hint.New("a cluster key is not 32 octets in base64",
-			"remove cluster_keys to have one made, or make one: head -c 32 /dev/urandom | base64 > cluster.key")
+		return secret.Bytes{}, hint.New(fmt.Sprintf("the cluster key of %s is not %d octets in base64", ref, KeyLength),
+			"put back a copy of it, or make one: head -c 32 /dev/urandom | base64 > cluster.key")
 	}
 	return secret.New(key[:n]), nil
 }
