@@ -24,7 +24,7 @@ const maxNode = 64
 
 // events streams the verdicts on the caller's challenges (server-sent events),
 // one stream for each node that the caller names. The caller's token is looked
-// at when the stream begins and at every beat.
+// at when the stream begins, at every beat, and before anything is told.
 func (f *Face) events(w http.ResponseWriter, r *http.Request) error {
 	app := serve.CallerOf(r.Context()).App
 	node, err := parameter(r, "node")
@@ -48,6 +48,9 @@ func (f *Face) events(w http.ResponseWriter, r *http.Request) error {
 	for out.flush() {
 		select {
 		case <-s.wake:
+			if serve.Again(r.Context()) != nil {
+				return nil
+			}
 			f.send(out, app, node, s)
 		case <-s.replaced:
 			out.event(wire.EventReplaced, "", nil)

@@ -311,6 +311,11 @@ func TestStreamsEnd(t *testing.T) {
 		r.out.Store(true)
 		time.Sleep(verify.Beat + time.Second)
 		expect(t, l, "open,ended", "an application that was removed")
+		r.out.Store(false)
+		l = r.listen(t, "a", "", "")
+		r.out.Store(true)
+		r.decide("a", 1, 1)
+		expect(t, l, "open,ended", "a verdict for an application that was removed")
 	})
 }
 
