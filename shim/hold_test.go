@@ -22,7 +22,7 @@ import (
 // held are clients that wait for a person: "vpn" holds for the default time,
 // "other" is like it, "show" shows numbers, "fall" falls back to a code,
 // "rough" has no stations, "words" and "append" read more in the password
-// field, "keep" has a cache. All have the primary "old".
+// field, "keep" and "too" have a cache. All have the primary "old".
 const heldClients = `
 engine: {store: sqlite:unused.db}
 primaries:
@@ -38,6 +38,7 @@ radius:
     - {name: words, networks: [127.0.1.6], secret: file:s, primary: old, factor_delimiter: ","}
     - {name: append, networks: [127.0.1.7], secret: file:s, primary: old, code_entry: append}
     - {name: keep, networks: [127.0.1.8], secret: file:s, primary: old, cache: {for: 1h}}
+    - {name: too, networks: [127.0.1.15], secret: file:s, primary: old, cache: {for: 1h}}
     - {name: none, networks: [127.0.1.9], secret: file:s, primary: none, primary_done_by_client: true, push_wait: 10s}
     - {name: bare, networks: [127.0.1.14], secret: file:s, primary: none, primary_done_by_client: true, without_password: true, push_wait: 10s, calling_station: unreliable}
     - {name: both, networks: [127.0.1.10], secret: file:s, primary: old, code_entry: append, factor_delimiter: "::"}
@@ -49,7 +50,7 @@ radius:
 const (
 	vpn, other, show, fall, rough, wordy = "127.0.1.1", "127.0.1.2", "127.0.1.3", "127.0.1.4", "127.0.1.5", "127.0.1.6"
 	appended, keeps, nobody, bothWays    = "127.0.1.7", "127.0.1.8", "127.0.1.9", "127.0.1.10"
-	rejects, showfall, crowd             = "127.0.1.11", "127.0.1.12", "127.0.1.13"
+	rejects, showfall, crowd, keepsToo   = "127.0.1.11", "127.0.1.12", "127.0.1.13", "127.0.1.15"
 )
 
 // configured loads clients and makes a cluster key.

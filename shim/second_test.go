@@ -318,7 +318,8 @@ func TestCacheSparesOnlyTheSecondFactor(t *testing.T) {
 		{"another station", func(q *ask) { q.station = "phone" }, nil, 2, radius.AccessAccept},
 		{"no station", func(q *ask) { q.station = "" }, nil, 2, radius.AccessAccept},
 		{"another user", func(q *ask) { q.user = "both" }, nil, 2, radius.AccessAccept},
-		{"another client", func(q *ask) { q.from = vpn }, nil, 2, radius.AccessAccept},
+		{"another client", func(q *ask) { q.from = keepsToo }, nil, 2, radius.AccessAccept},
+		{"a client without a cache", func(q *ask) { q.from = vpn }, nil, 2, radius.AccessAccept},
 		{"blocked since", same, func(r *rig) { r.engine.set(func() { r.engine.people["push"].refused = cloud.UserBlocked }) }, 1, radius.AccessReject},
 		{"somebody else has the name now", same, func(r *rig) { r.engine.set(func() { r.engine.people["push"].id = "id-both" }) }, 2, radius.AccessAccept},
 	} {
