@@ -21,7 +21,7 @@ func databasePlace(given, key string) (place, error) {
 		return place{}, &exit{code: exitUsage, err: err}
 	}
 	if key == "" {
-		return place{}, usage("a store in PostgreSQL needs --engine-key", "name the file of its key, e.g. --engine-key file:engine.key; engine init makes it")
+		return place{}, usage("a store in PostgreSQL needs --engine-key", "name the file of its key, e.g. --engine-key file:store.key; engine init makes it")
 	}
 	return place{given: given, database: given, key: key}, nil
 }

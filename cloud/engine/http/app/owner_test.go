@@ -225,6 +225,25 @@ func TestOwnersSignInEnds(t *testing.T) {
 	b.quiet()
 }
 
+// Who has lost the telephone and is asked for its code is told of other ways.
+func TestCodeOfALostTelephone(t *testing.T) {
+	t.Parallel()
+	h := build(t)
+	h.activated(t, open(t, h.url))
+	if err := h.engine.SetPassword(t.Context(), operator, h.user, secret.FromString("correct horse battery")); err != nil {
+		t.Fatal(err)
+	}
+	b := open(t, h.url)
+	b.visit("#manage")
+	b.fill("User name", ada)
+	b.fill("Password", "correct horse battery")
+	b.click("Next")
+	b.sees("Type the code that your current app or token shows")
+	b.click("Start again, or choose another second step")
+	b.sees("Text message") // the ways stand open
+	b.quiet()
+}
+
 // Where the organisation lets people choose, they choose how they are asked;
 // and a PIN of their own.
 func TestOwnerChooses(t *testing.T) {

@@ -48,7 +48,7 @@ export function signInPage({ purpose, title, lead, user: known, proven }) {
         await done(await proveCode(asked.challenge, code.value.trim()));
       }
     }, field(t("invite.code"), code)),
-    h("button", { class: "plain flush", type: "button", onclick: () => byPassword(asked.method) }, t("again")));
+    h("button", { class: "plain flush", type: "button", onclick: () => byPassword(asked.method) }, t("signin.again")));
   };
   byPassword();
   about().then((known) => known.sign_in || byPass()).catch(() => {}); // told when the form is sent
