@@ -219,6 +219,33 @@ func TestCentreThatDoesNotRead(t *testing.T) {
 	})
 }
 
+// A centre that ends each connection at once is not stormed; one that was bound for
+// long is bound again at once, whatever was before.
+func TestWaitsBetweenConnections(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := smpptest.Pipe(t)
+		client := open(t, c, nil)
+		for range 120 {
+			time.Sleep(time.Second)
+			c.Drop()
+		}
+		binds, _ := c.Seen()
+		if binds < 4 || binds > 12 {
+			t.Errorf("%d binds in two minutes", binds)
+		}
+		time.Sleep(2 * time.Minute)
+		if !client.Bound() {
+			t.Fatal("it is not bound")
+		}
+		c.Drop()
+		time.Sleep(time.Second)
+		if !client.Bound() {
+			t.Error("a centre that was there for two minutes is left alone for longer than a second")
+		}
+		_ = client.Close()
+	})
+}
+
 func TestGoodbyeOfTheCentre(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := smpptest.Pipe(t)
