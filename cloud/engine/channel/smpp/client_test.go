@@ -411,6 +411,62 @@ func TestIDsInDecimal(t *testing.T) {
 	})
 }
 
+// Telephones join the parts of one reference: each long text has its own.
+func TestLongTextsHaveReferences(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := smpptest.Pipe(t)
+		client := open(t, c, nil)
+		long := message
+		long.Text = strings.Repeat("a", 200)
+		for range 2 {
+			if taken, err := client.Send(t.Context(), long); err != nil || taken.ID != fmt.Sprintf("m%d", c.Count()) {
+				t.Fatalf("%+v, %v", taken, err)
+			}
+		}
+		var headers []string
+		for _, text := range c.Texts() {
+			headers = append(headers, text.Text[:6])
+		}
+		if len(headers) != 4 || headers[0][3] != headers[1][3] || headers[2][3] != headers[3][3] || headers[0][3] == headers[2][3] {
+			t.Errorf("the headers are %x", headers)
+		}
+		long.Text = strings.Repeat("a", 700)
+		if _, err := client.Send(t.Context(), long); err == nil || c.Count() != 4 {
+			t.Errorf("%d parts were sent, %v", c.Count(), err)
+		}
+		_ = client.Close()
+	})
+}
+
+// Who found no place in the window has sent nothing, and knows it; who was taken
+// under a name that cannot be read does not know.
+func TestWhetherItWasSentIsKnown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := smpptest.Pipe(t)
+		c.Answer = func(int) (uint32, bool) { return 0, false }
+		client := open(t, c, func(conf *smpp.Config) { conf.Window = 1 })
+		var first sync.WaitGroup
+		first.Go(func() { _, _ = client.Send(t.Context(), message) })
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := client.Send(ctx, message); !errors.Is(err, smpp.ErrNotBound) || errors.Is(err, carrier.ErrUnknown) || c.Count() != 1 {
+			t.Errorf("without a place: %v", err)
+		}
+		first.Wait()
+		c.Lock()
+		c.Answer, c.Name = nil, strings.Repeat("x", 65)
+		c.Unlock()
+		if taken, err := client.Send(t.Context(), message); !errors.Is(err, carrier.ErrUnknown) || taken.ID != "" {
+			t.Errorf("under a name without end: %+v, %v", taken, err)
+		}
+		_ = client.Close()
+		if _, err := client.Send(t.Context(), message); !errors.Is(err, smpp.ErrClosed) {
+			t.Errorf("a client that was closed: %v", err)
+		}
+	})
+}
+
 // What the centre refuses for reasons of its own says so, and why no connection is
 // bound is told to who waits for one.
 func TestWhoseFaultItIs(t *testing.T) {

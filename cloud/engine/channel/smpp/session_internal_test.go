@@ -95,3 +95,27 @@ func TestParseReceipt(t *testing.T) {
 		t.Error("parameters without end are read")
 	}
 }
+
+// The name of an answer and that of its receipt become the same, and stay what
+// they are where nothing was said of hexadecimal.
+func TestIDs(t *testing.T) {
+	for _, c := range []struct {
+		ids              IDs
+		answer, named    string
+		receipt, toldNow string
+	}{
+		{SameIDs, "1aF0", "1aF0", "1aF0", "1aF0"},
+		{SameIDs, "0012", "0012", "0012", "0012"},
+		{DecimalIDs, "1aF0", "6896", "0000006896", "6896"},
+		{DecimalIDs, "00000012", "18", "18", "18"},
+		{DecimalIDs, "no-number", "no-number", "0no-number", "0no-number"},
+		{DecimalIDs, "0", "0", "000", "000"},
+	} {
+		if got := c.ids.name(c.answer); got != c.named {
+			t.Errorf("%s: the answer %s names %s", c.ids, c.answer, got)
+		}
+		if got := c.ids.told(c.receipt); got != c.toldNow {
+			t.Errorf("%s: the receipt %s tells of %s", c.ids, c.receipt, got)
+		}
+	}
+}
