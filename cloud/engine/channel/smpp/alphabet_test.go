@@ -153,11 +153,11 @@ func FuzzReadPDU(f *testing.F) {
 
 func TestReadPDURefusesLengths(t *testing.T) {
 	for _, length := range []byte{0, 15} {
-		if _, err := readPDU(bytes.NewReader([]byte{0, 0, 0, length, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 1})); err == nil {
+		if _, err := readPDU(bytes.NewReader([]byte{0, 0, 0, length, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 1})); err != errLength {
 			t.Errorf("a length of %d is taken", length)
 		}
 	}
-	if _, err := readPDU(bytes.NewReader([]byte{0, 1, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 1})); err == nil {
+	if _, err := readPDU(bytes.NewReader([]byte{0, 1, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 1})); err != errLength {
 		t.Error("a length of 65536 is taken")
 	}
 }
