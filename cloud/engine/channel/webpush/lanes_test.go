@@ -1,9 +1,12 @@
 package webpush
 
 import (
+	"cmp"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"mfabridge/cloud/engine"
@@ -42,6 +45,47 @@ func TestLanesAreFair(t *testing.T) {
 	}
 }
 
+// One that waits behind a slow host begins at once, and all hosts together have no
+// more than their places.
+func TestLanesBegin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l lanes
+		stop, ran := make(chan struct{}), map[string]*atomic.Int64{}
+		put := func(host string, n int) {
+			ran[host] = new(atomic.Int64)
+			for range n {
+				if !l.run(host, func() { ran[host].Add(1); <-stop }) {
+					t.Fatalf("no room for %s", host)
+				}
+			}
+			synctest.Wait()
+		}
+		put("slow", maxForHost+1)
+		put("one", 1)
+		if ran["one"].Load() != 1 {
+			t.Error("a host waits behind one that is slow")
+		}
+		all := int64(maxForHost + 1)
+		for i := range 10 {
+			put(strconv.Itoa(i), 5)
+			all += ran[strconv.Itoa(i)].Load()
+		}
+		if all != maxSending {
+			t.Errorf("%d at once, want %d", all, maxSending)
+		}
+		close(stop)
+		l.close()
+		for host, n := range ran {
+			if want := map[string]int64{"slow": maxForHost + 1, "one": 1}[host]; n.Load() != cmp.Or(want, 5) {
+				t.Errorf("%s: %d ran", host, n.Load())
+			}
+		}
+		if l.busy != 0 || len(l.byHost) != 0 || len(l.order) != 0 {
+			t.Errorf("%d busy, %d hosts, %d in order", l.busy, len(l.byHost), len(l.order))
+		}
+	})
+}
+
 func TestNobodyIsWokenTwice(t *testing.T) {
 	now := time.Date(2026, 11, 2, 9, 0, 0, 0, time.UTC)
 	s := &Sender{o: Options{Now: func() time.Time { return now }}, told: map[string]time.Time{}}
@@ -52,8 +96,34 @@ func TestNobodyIsWokenTwice(t *testing.T) {
 	if other := (&engine.Wake{Device: "e", Notice: w.Notice}); !s.once(other) {
 		t.Error("another device is told too")
 	}
+	if other := (&engine.Wake{Device: "d", Notice: &engine.Notice{ID: "m", At: now}}); !s.once(other) {
+		t.Error("another notice is told too")
+	}
+	if push := (&engine.Wake{Device: "d", Push: &engine.Push{Challenge: "c"}}); !s.once(push) || s.once(push) {
+		t.Error("a push is told once")
+	}
 	if now = now.Add(toldFor); s.once(w) {
 		t.Error("a notice that was not seen wakes again")
+	}
+}
+
+// What was told is remembered within bounds; what does not fit is told.
+func TestMemoryIsBounded(t *testing.T) {
+	now := time.Date(2026, 11, 2, 9, 0, 0, 0, time.UTC)
+	s := &Sender{o: Options{Now: func() time.Time { return now }}, told: map[string]time.Time{}}
+	push := func(device string) bool {
+		return s.once(&engine.Wake{Device: device, Push: &engine.Push{Challenge: "c"}})
+	}
+	for i := range maxTold + 1 {
+		if !push(strconv.Itoa(i)) {
+			t.Fatalf("device %d is not woken", i)
+		}
+	}
+	if len(s.told) != maxTold || push("7") {
+		t.Errorf("%d are remembered", len(s.told))
+	}
+	if now = now.Add(toldFor); !push("7") || push("7") || len(s.told) != 1 {
+		t.Errorf("after five minutes: %d are remembered", len(s.told))
 	}
 }
 
