@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -299,6 +300,29 @@ func TestSeveralEnginesWakeForOneThing(t *testing.T) {
 	}
 	if len(topics) != 1 || len(said) != 1 {
 		t.Errorf("topics %v, messages %v", topics, said)
+	}
+}
+
+// A subscription that was taken under another configuration is not called, by a
+// push or by a try, though its host can be reached.
+func TestHostThatIsKnownNoMoreIsNotCalled(t *testing.T) {
+	h, b := build(t), webpushtest.NewBrowser(t)
+	var calls atomic.Int64
+	other := webpushtest.Serve(t, func(w http.ResponseWriter, _ *http.Request) { calls.Add(1); w.WriteHeader(http.StatusCreated) })
+	known := webpushtest.Serve(t, webpushtest.Created)
+	w := engine.Wake{User: h.user, Device: h.device, Subscription: *subscription(b, other.URL+"/send/1"), Test: "a"}
+	h.subscribe(t, h.device, &w.Subscription)
+	h.subscribe(t, h.another(t), subscription(b, known.URL+"/send/2"))
+	t.Cleanup(func() { // once all that was being sent has ended
+		if n := calls.Load(); n != 0 {
+			t.Errorf("%d calls", n)
+		}
+	})
+	sender := h.run(t, true, known)
+	begin(t, h.Engine, h.user, "VPN")
+	known.Got(t)
+	if got := sender.Try(t.Context(), w); got != engine.WokenFailed {
+		t.Errorf("%s", got)
 	}
 }
 
