@@ -12,6 +12,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -242,4 +243,88 @@ func FuzzCall(f *testing.F) {
 			t.Fatalf("%+v, %v", reply, err)
 		}
 	})
+}
+
+// road answers some requests in place of the service, and counts the messages that
+// go out.
+type road struct {
+	http.RoundTripper
+	instead  func(r *http.Request) *http.Response // nil: the service is asked
+	messages int
+}
+
+func (w *road) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/agentMessages") {
+		w.messages++
+	}
+	if answer := w.instead(r); answer != nil {
+		answer.Request = r
+		return answer, nil
+	}
+	return w.RoundTripper.RoundTrip(r)
+}
+
+func says(status int, body string) *http.Response {
+	return &http.Response{StatusCode: status, Header: http.Header{"Location": {"/elsewhere"}}, Body: io.NopCloser(strings.NewReader(body))}
+}
+
+// Without an access token, or where the telephone has no RCS, nothing goes out, and
+// that is known.
+func TestNothingGoesOut(t *testing.T) {
+	token := func(status int, body string) func(*http.Request) *http.Response {
+		return func(r *http.Request) *http.Response {
+			if r.URL.Path != "/token" {
+				return nil
+			}
+			return says(status, body)
+		}
+	}
+	asked := func(status int) func(*http.Request) *http.Response {
+		return func(r *http.Request) *http.Response {
+			if !strings.HasSuffix(r.URL.Path, "/capabilities") {
+				return nil
+			}
+			return says(status, "{}")
+		}
+	}
+	s := rcstest.New(t)
+	const good = `{"access_token":"t1","expires_in":3600}`
+	for name, c := range map[string]struct {
+		instead func(*http.Request) *http.Response
+		want    error
+	}{
+		"a token that is refused":    {token(400, `{"error":"invalid_grant"}`), carrier.ErrUnwell},
+		"a token behind a refusal":   {token(403, good), carrier.ErrUnwell},
+		"a token elsewhere":          {token(307, ""), carrier.ErrUnwell},
+		"no JSON":                    {token(200, "<html>"), nil},
+		"no token":                   {token(200, `{"expires_in":3600}`), nil},
+		"a token that ends a header": {token(200, `{"access_token":"t1\r\nX: y"}`), nil},
+		"a number without RCS":       {asked(404), carrier.ErrUnreachable},
+		"a question elsewhere":       {asked(302), carrier.ErrUnwell},
+		"a question that fails":      {asked(503), carrier.ErrUnwell},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := &road{RoundTripper: s.Client().Transport, instead: c.instead}
+			d := driver(t, s, func(conf *rcs.Config) { conf.Client, conf.Ask = &http.Client{Transport: w}, true })
+			_, err := d.Send(t.Context(), note)
+			if err == nil || c.want != nil && !errors.Is(err, c.want) || errors.Is(err, carrier.ErrUnknown) || w.messages != 0 {
+				t.Errorf("%v, %d messages", err, w.messages)
+			}
+		})
+	}
+}
+
+// A message that could not be called back is told as that.
+func TestRevokeThatFails(t *testing.T) {
+	s := rcstest.New(t)
+	w := &road{RoundTripper: s.Client().Transport, instead: func(r *http.Request) *http.Response {
+		if r.Method != http.MethodDelete {
+			return nil
+		}
+		return says(500, "")
+	}}
+	d := driver(t, s, func(conf *rcs.Config) { conf.Client = &http.Client{Transport: w} })
+	if err := d.Revoke(t.Context(), note, carrier.Taken{}); err == nil || errors.Is(err, rcs.ErrDelivered) {
+		t.Errorf("%v", err)
+	}
 }
