@@ -113,6 +113,26 @@ type suspicion struct {
 	after     cloud.State // what it had been answered; empty: it had not
 }
 
+// suspected is the login of a challenge.
+func suspected(c *Challenge, actor string) suspicion {
+	s := suspicion{user: c.User, challenge: c.ID, app: c.App, from: c.Place, actor: actor}
+	if c.State != cloud.Pending {
+		s.after = c.State
+	}
+	return s
+}
+
+// fraudOnce is fraudulent for a challenge that no device remembers to have
+// answered: the first report of it; nil: it was reported before.
+func (e *Engine) fraudOnce(tx Tx, c *Challenge, actor string, now time.Time) (*FraudReport, error) {
+	old, err := tx.Attempt(c.ID, lateFraud)
+	if err != nil || old != nil {
+		return nil, err
+	}
+	report, err := e.fraudulent(tx, suspected(c, actor), now)
+	return report, firstOf(err, tx.PutAttempt(&Attempt{Challenge: c.ID, Key: lateFraud, State: c.State, Reason: c.Reason, At: now}))
+}
+
 // fraudulent records a report of fraud, and blocks the user where that is set.
 func (e *Engine) fraudulent(tx Tx, s suspicion, now time.Time) (*FraudReport, error) {
 	report := &FraudReport{User: s.user, App: s.app, From: s.from, At: now}

@@ -234,6 +234,36 @@ func TestForbiddenBetweenQuestionAndAnswer(t *testing.T) {
 	}
 }
 
+// A call that rings at a number which the user has not any more is answered by
+// somebody else, as a text that went there is.
+func TestCallToANumberThatWasChanged(t *testing.T) {
+	for name, c := range map[string]struct {
+		change cloud.Change
+		state  cloud.State
+	}{
+		"the number that rings": {cloud.Change{Op: cloud.Update, Method: cloud.Mobile, Before: cloud.TextValue("+1 4255550142"), After: cloud.TextValue("+1 4255550143")}, cloud.Refused},
+		"no number":             {cloud.Change{Op: cloud.Remove, Method: cloud.Mobile, Before: cloud.TextValue("+1 4255550142")}, cloud.Refused},
+		"another number":        {cloud.Change{Op: cloud.Add, Method: cloud.Office, After: cloud.TextValue("+1 4255550144")}, cloud.Approved},
+	} {
+		h := build(t)
+		e, _ := enginetest.Open(t, h.path, engine.Config{Now: h.Now, Senders: map[cloud.Preference]engine.Sender{cloud.VoiceMobile: swallowing{}}})
+		id := h.texted(t, 1, "+1 4255550142")
+		begun, err := e.Begin(t.Context(), cloud.Request{Subject: cloud.Key{Kind: cloud.ByID, Value: string(id)}, Tries: 3, Method: cloud.VoiceMobile})
+		if err != nil || begun.State != cloud.Pending {
+			t.Fatalf("%s: %+v, %v", name, begun, err)
+		}
+		c.change.User = id
+		h.write(t, cloud.Change{User: id, Op: cloud.Set, Method: cloud.DefaultMethod, Before: cloud.TextValue(string(h.read(t, id).Default))}, c.change)
+		if known, err := e.Keyed(t.Context(), engine.NoteName(engine.ChannelVoice, engine.PublicID(string(begun.ID))), engine.CallConfirmed); err != nil || !known {
+			t.Fatalf("%s: %t, %v", name, known, err)
+		}
+		ds, err := e.Look(t.Context(), []cloud.ChallengeID{begun.ID})
+		if err != nil || ds[0].State != c.state {
+			t.Errorf("%s was changed: %+v, %v", name, ds, err)
+		}
+	}
+}
+
 // An answer that was given is given again, but for an approval of somebody who
 // may not verify any more.
 func TestRecordedAnswers(t *testing.T) {

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"crypto/sha256"
+	"crypto/subtle"
 	"encoding/hex"
 	"errors"
 	"strings"
@@ -91,6 +92,7 @@ func (b *beginning) prepareCall(way cloud.Preference) error {
 	}
 	to := b.user.number(way)
 	b.c.Prompt = "Answer the call to " + maskPhone(to) + " and press #"
+	b.c.Sent = b.e.sentMAC(b.c.ID, to, nil)
 	app := b.c.App
 	if app == "" {
 		app = "your sign-in"
@@ -156,9 +158,9 @@ type keyed struct {
 	fraud   *FraudReport
 }
 
-func (s *keyed) run(key CallKey) error {
+func (s *keyed) run(key CallKey) (err error) {
 	if key == CallFraud {
-		if err := s.report(); err != nil {
+		if s.fraud, err = s.e.fraudOnce(s.tx, s.c, "call", s.now); err != nil {
 			return err
 		}
 	}
@@ -166,6 +168,9 @@ func (s *keyed) run(key CallKey) error {
 		return nil
 	}
 	reason, err := s.e.mayStill(s.tx, s.c.User, s.c.Method, s.now)
+	if err == nil && reason == "" {
+		reason, err = s.isTheirs()
+	}
 	switch {
 	case err != nil:
 		return err
@@ -188,18 +193,12 @@ func (s *keyed) run(key CallKey) error {
 	return errors.Join(s.tx.PutChallenge(s.c), s.e.auditVerdict(s.tx, s.c, s.now))
 }
 
-// report takes a report of fraud, once for each call.
-func (s *keyed) report() error {
-	old, err := s.tx.Attempt(s.c.ID, lateFraud)
-	if err != nil || old != nil {
-		return err
+// isTheirs says why a call has rung at a telephone that is not the user's any
+// more, or "".
+func (s *keyed) isTheirs() (cloud.Reason, error) {
+	u, err := findUser(s.tx, s.c.User)
+	if err == nil && subtle.ConstantTimeCompare(s.c.Sent, s.e.sentMAC(s.c.ID, u.number(s.c.Method), nil)) != 1 {
+		return cloud.NoMethod, nil
 	}
-	from := suspicion{user: s.c.User, challenge: s.c.ID, app: s.c.App, from: s.c.Place, actor: "call"}
-	if s.c.State != cloud.Pending {
-		from.after = s.c.State
-	}
-	if s.fraud, err = s.e.fraudulent(s.tx, from, s.now); err != nil {
-		return err
-	}
-	return s.tx.PutAttempt(&Attempt{Challenge: s.c.ID, Key: lateFraud, State: s.c.State, Reason: s.c.Reason, At: s.now})
+	return "", err
 }

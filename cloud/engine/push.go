@@ -304,24 +304,33 @@ func (s *responding) run() (err error) {
 	return s.e.auditVerdict(s.tx, s.c, s.now)
 }
 
-// lateFraud is where it is kept that fraud was reported on a push that has ended:
-// among its answers, of which a push has no others.
+// lateFraud is where it is kept that fraud was reported on a push or call that no
+// device has answered: among its answers, of which it has no others.
 const lateFraud = "\x1ffraud"
 
-// late takes a report of fraud on a push that has ended without an answer, once:
-// another login that is tried at once ends the push that a user has before them.
+// late takes a report of fraud on a push that has ended, once: another login that
+// is tried at once ends the push that a user has before them, and so does whoever
+// answers it by another device of theirs.
 func (s *responding) late() error {
-	if s.r.Answer != PushFraud || s.c.State != cloud.Expired {
+	if s.r.Answer != PushFraud {
 		return nil
 	}
-	old, err := s.tx.Attempt(s.c.ID, lateFraud)
-	if err != nil || old != nil {
+	devices, err := s.tx.Devices(s.c.User)
+	if err != nil {
 		return err
 	}
-	if err := s.report(); err != nil {
+	d, a, i, err := answerTo(devices, s.c.ID)
+	switch {
+	case err != nil:
 		return err
+	case d == nil:
+		s.fraud, err = s.e.fraudOnce(s.tx, s.c, s.actor(), s.now)
+		return err
+	case a.Answers[i].Reported:
+		return nil
 	}
-	return s.tx.PutAttempt(&Attempt{Challenge: s.c.ID, Key: lateFraud, State: s.d.State, Reason: s.d.Reason, At: s.now})
+	a.Answers[i].Reported = true
+	return firstOf(d.setAside(*a), s.tx.PutDevice(d), s.report())
 }
 
 // judge gives the push its verdict. A report of fraud counts also when it comes
@@ -381,9 +390,11 @@ func (s *responding) remember() error {
 
 // report records a fraudulent login, and blocks the user where that is set.
 func (s *responding) report() (err error) {
-	s.fraud, err = s.e.fraudulent(s.tx, suspicion{user: s.c.User, challenge: s.c.ID, app: s.c.App, from: s.c.Place, actor: "device " + s.r.Device}, s.now)
+	s.fraud, err = s.e.fraudulent(s.tx, suspected(s.c, s.actor()), s.now)
 	return err
 }
+
+func (s *responding) actor() string { return Owner{User: s.r.User, Device: s.r.Device}.actor() }
 
 // Activate turns an invitation into an active authenticator; it asks by push
 // from then on where the user's default was a code of an app, or nothing.

@@ -255,6 +255,38 @@ func TestFraudReportOnAPushThatWasReplaced(t *testing.T) {
 	}
 }
 
+// Who has an authenticator of somebody else's, or has activated one as them, is
+// quicker than they are: the report of the owner, from another device, counts all
+// the same, once.
+func TestFraudReportOnAPushThatAnotherDeviceAnswered(t *testing.T) {
+	for _, answer := range []engine.PushAnswer{engine.PushApprove, engine.PushDeny} {
+		h := build(t)
+		var reports []engine.FraudReport
+		h.SetFraud(engine.Fraud{Block: time.Hour, Notify: func(_ context.Context, r engine.FraudReport) { reports = append(reports, r) }})
+		id := h.coded(t, 1)
+		foreign, own := h.enrolled(t, id, "foreign").got.Device, h.enrolled(t, id, "own").got.Device
+		c := h.ask(t, id, nil)
+		if _, err := h.press(t, engine.Response{User: id, Device: foreign, Challenge: c.ID, Answer: answer}); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			d, err := h.press(t, engine.Response{User: id, Device: own, Challenge: c.ID, Answer: engine.PushFraud})
+			if err != nil || d.State != cloud.Refused || d.Reason != cloud.RepeatRefused {
+				t.Fatalf("%s: %+v, %v", answer, d, err)
+			}
+		}
+		if len(reports) != 1 || reports[0].Blocked.IsZero() {
+			t.Errorf("%s: reports %+v", answer, reports)
+		}
+		if all := h.entriesOf(t, "user.fraud"); len(all) != 1 || strings.Contains(all[0].Detail, "after=approved") != (answer == engine.PushApprove) {
+			t.Errorf("%s: the audit says %+v", answer, all)
+		}
+		if got := h.ask(t, id, nil); got.Reason != cloud.UserBlocked {
+			t.Errorf("%s: the next login: %+v", answer, got)
+		}
+	}
+}
+
 func TestActivateSaysNo(t *testing.T) {
 	h := build(t)
 	id := h.user(t, 1)

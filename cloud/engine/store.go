@@ -258,7 +258,7 @@ type Challenge struct {
 	Owner   string // the application that began it; empty: a process on this store
 	Place   string // see place
 	Tries   int    // wrong codes that are left
-	Sent    []byte // HMAC of a sent code, nil: none was sent
+	Sent    []byte // HMAC of a sent code, of a push's number, or of whom a call goes to; nil: there is none
 	Context []byte
 	Created time.Time
 	Expires time.Time
