@@ -165,6 +165,7 @@ func (r *AccessRule) holds(s AccessSigns) (bool, string) {
 const (
 	maxAccessRules = 200
 	maxAccessList  = 1000
+	maxAccessRule  = 40 << 10 // bytes of one as JSON: an entry of the audit holds it, and a line of an export that
 )
 
 // check says what is wrong with a rule.
@@ -172,12 +173,10 @@ func (r *AccessRule) check() error {
 	if err := checkText("the name of a rule", r.Name, 64); err != nil {
 		return err
 	}
-	switch {
-	case !slices.Contains([]string{AccessOn, AccessReport, AccessOff}, r.State):
-		return refuse(cloud.Invalid, "the state of a rule must be on, report or off")
-	case r.Grant != GrantMFA && r.Grant != GrantBlock:
-		return refuse(cloud.Invalid, "a rule grants mfa or block")
-	case r.Failures < 0 || r.Failures > 1000:
+	if err := r.checkWords(); err != nil {
+		return err
+	}
+	if r.Failures < 0 || r.Failures > 1000 {
 		return refuse(cloud.Invalid, "a number of failures must be 0 to 1000")
 	}
 	for _, n := range []int{len(r.Users), len(r.NotUsers), len(r.Groups), len(r.NotGroups), len(r.Apps), len(r.NotApps), len(r.Networks), len(r.NotNetworks),
@@ -195,6 +194,17 @@ func (r *AccessRule) check() error {
 		if !p.IsValid() || p != p.Masked() || p.Addr().Is4In6() {
 			return refuse(cloud.Invalid, "a network must be written as its first address and its length, such as 192.0.2.0/24")
 		}
+	}
+	return nil
+}
+
+// checkWords refuses a state or grant that nothing here knows.
+func (r *AccessRule) checkWords() error {
+	switch {
+	case !slices.Contains([]string{AccessOn, AccessReport, AccessOff}, r.State):
+		return refuse(cloud.Invalid, "the state of a rule must be on, report or off")
+	case r.Grant != GrantMFA && r.Grant != GrantBlock:
+		return refuse(cloud.Invalid, "a rule grants mfa or block")
 	}
 	return nil
 }

@@ -44,8 +44,12 @@ func accessRules(r Reader) (rules []AccessRule, err error) {
 	if len(value) == 0 {
 		return DefaultAccess(), nil
 	}
-	if err := json.Unmarshal(value, &rules); err != nil {
-		return nil, refuse(cloud.Internal, "the rules of access cannot be read")
+	err = json.Unmarshal(value, &rules)
+	for i := 0; i < len(rules) && err == nil; i++ {
+		err = rules[i].checkWords() // one that is not understood is not left out
+	}
+	if err != nil {
+		return nil, &cloud.Error{Kind: cloud.Internal, Message: "the rules of access cannot be read", Err: err}
 	}
 	return rules, nil
 }
@@ -59,6 +63,9 @@ func (e *Engine) SetAccessRule(ctx context.Context, by Actor, rule AccessRule) e
 	return e.changeAccess(ctx, by, "access.set", rule.Name, func(tx Tx, rules []AccessRule) ([]AccessRule, error) {
 		set := rule // fn may run twice
 		var err error
+		if text, err := json.Marshal(set); err != nil || len(text) > maxAccessRule {
+			return nil, refuse(cloud.Invalid, fmt.Sprintf("a rule must be at most %d bytes as JSON: name a group in place of its users, or make two rules", maxAccessRule))
+		}
 		if set.Groups, err = groupIDs(tx, rule.Groups); err != nil {
 			return nil, err
 		}
@@ -103,6 +110,8 @@ func (e *Engine) RemoveAccessRule(ctx context.Context, by Actor, name string) er
 	})
 }
 
+// changeAccess changes the rule of a name. What it is now, or was before it was
+// removed, stands in the audit, all of it: nobody hides a change behind a long list.
 func (e *Engine) changeAccess(ctx context.Context, by Actor, action, name string, edit func(Tx, []AccessRule) ([]AccessRule, error)) error {
 	if err := by.check(); err != nil {
 		return err
@@ -112,8 +121,16 @@ func (e *Engine) changeAccess(ctx context.Context, by Actor, action, name string
 		if err != nil {
 			return err
 		}
+		of := ruleNamed(rules, name)
 		if rules, err = edit(tx, rules); err != nil {
 			return err
+		}
+		if now := ruleNamed(rules, name); now.Name != "" { // else the one that was removed
+			of = now
+		}
+		said, err := json.Marshal(of)
+		if err != nil {
+			return fmt.Errorf("a rule of access cannot be written: %w", err)
 		}
 		if len(rules) > maxAccessRules {
 			return refuse(cloud.Invalid, fmt.Sprintf("there can be at most %d rules", maxAccessRules))
@@ -125,8 +142,16 @@ func (e *Engine) changeAccess(ctx context.Context, by Actor, action, name string
 		if err := tx.SetMeta(metaAccess, value); err != nil {
 			return err
 		}
-		return tx.Append(e.entry(by, action, name, string(value[:min(len(value), 2000)]), e.now()))
+		return tx.Append(e.entry(by, action, name, string(said), e.now()))
 	}))
+}
+
+// ruleNamed is the rule of a name; the zero rule: there is none.
+func ruleNamed(rules []AccessRule, name string) AccessRule {
+	if at := slices.IndexFunc(rules, func(r AccessRule) bool { return r.Name == name }); at >= 0 {
+		return rules[at]
+	}
+	return AccessRule{}
 }
 
 // SetNetworks replaces the operator's list of which network is in which
@@ -227,7 +252,7 @@ func (e *Engine) signs(r Reader, user cloud.UserID, app string, client NativeCli
 	if s.Failures, err = e.failuresOf(r, user, client); err != nil {
 		return s, err
 	}
-	s.Groups, err = groupsAround(r, user)
+	s.Groups, err = groupsAround(r, string(user))
 	return s, err
 }
 
@@ -246,21 +271,6 @@ func (e *Engine) failuresOf(r Reader, user cloud.UserID, client NativeClient) (m
 		most = max(most, e.limits.current(f, e.now()).Count)
 	}
 	return most, nil
-}
-
-// groupsAround are the groups of a user with all groups around them.
-func groupsAround(r Reader, user cloud.UserID) ([]string, error) {
-	ids, err := r.Parents(string(user), maxParents+1)
-	for at := 0; at < len(ids) && err == nil && len(ids) <= 10*maxParents; at++ {
-		var above []string
-		above, err = r.Parents(ids[at], maxParents+1)
-		for _, id := range above {
-			if !slices.Contains(ids, id) {
-				ids = append(ids, id)
-			}
-		}
-	}
-	return ids, err
 }
 
 // access is what the rules of this moment ask of a sign-in. failures are those

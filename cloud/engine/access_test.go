@@ -1,6 +1,8 @@
 package engine_test
 
 import (
+	"encoding/json"
+	"fmt"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
@@ -136,6 +138,58 @@ func TestAccessRulesAreChecked(t *testing.T) {
 
 // The narrowest line counts, whatever the order, as if each address were looked
 // for in every line.
+// The audit says what a rule has become, all of it, however many others and
+// however long lists there are; and what one was that was removed.
+func TestAuditHoldsRulesOfAccess(t *testing.T) {
+	h := build(t)
+	for n := range 20 {
+		r := engine.AccessRule{Name: fmt.Sprint("rule ", n), State: engine.AccessOn, Grant: engine.GrantMFA, NotCountries: slices.Repeat([]string{"AA"}, 40)}
+		if err := h.SetAccessRule(t.Context(), operator, r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := engine.AccessRule{Name: "rule 19", State: engine.AccessOff, Grant: engine.GrantMFA, Countries: append(slices.Repeat([]string{"AA"}, 999), "ZZ")}
+	if err := h.SetAccessRule(t.Context(), operator, r); err != nil {
+		t.Fatal(err)
+	}
+	var said engine.AccessRule
+	if last := h.lastEntry(t); last.Action != "access.set" || last.Subject != r.Name || json.Unmarshal([]byte(last.Detail), &said) != nil || said.State != engine.AccessOff || len(said.Countries) != 1000 || said.Countries[999] != "ZZ" {
+		t.Errorf("the audit says %.200v", last)
+	} else if line, err := last.Line(); err != nil {
+		t.Error(err)
+	} else if again, err := engine.ParseEntry(line); err != nil || again.Detail != last.Detail {
+		t.Errorf("an export of it: %v", err)
+	}
+	if err := h.RemoveAccessRule(t.Context(), operator, "rule 3"); err != nil {
+		t.Fatal(err)
+	}
+	if last := h.lastEntry(t); last.Action != "access.remove" || !strings.Contains(last.Detail, `"name":"rule 3"`) || strings.Contains(last.Detail, `"name":"rule 4"`) {
+		t.Errorf("the audit says %.200v", last)
+	}
+	r.NotNetworks = make([]netip.Prefix, 1000)
+	for n := range r.NotNetworks {
+		r.NotNetworks[n] = netip.PrefixFrom(netip.AddrFrom16([16]byte{0x20, 1, 0xd, 0xb8, byte(n >> 8), byte(n), 15: 255, 14: 255, 13: 255, 12: 255}), 128)
+	}
+	r.Networks = r.NotNetworks
+	if err := h.SetAccessRule(t.Context(), operator, r); cloud.KindOf(err) != cloud.Invalid {
+		t.Errorf("a rule that no entry holds: %v", err)
+	}
+}
+
+// What this program does not know how to judge it does not leave out.
+func TestRuleOfAnotherKindIsNotLeftOut(t *testing.T) {
+	h := build(t)
+	id, app := h.coded(t, 1), h.shop(t)
+	for _, text := range []string{`[{"name":"a","state":"on","grant":"passkey"}]`, `[{"name":"a","state":"strict","grant":"block"}]`} {
+		if err := h.store.Update(t.Context(), func(tx engine.Tx) error { return tx.SetMeta("access-rules", []byte(text)) }); err != nil {
+			t.Fatal(err)
+		}
+		if _, v, err := h.TestAccess(t.Context(), id, app.ID, engine.NativeClient{}, nil); err == nil || cloud.KindOf(err) != cloud.Internal {
+			t.Errorf("%s: %+v, %v", text, v, err)
+		}
+	}
+}
+
 func TestCountries(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 200 {

@@ -15,6 +15,7 @@ import (
 const (
 	maxNested  = 1000 // groups within one group, at any depth
 	maxParents = 1000 // groups that one user or group is a direct member of
+	maxAround  = 2000 // groups that one is in, directly or through others
 )
 
 var _ cloud.GroupReader = (*Engine)(nil)
@@ -176,11 +177,51 @@ func joins(tx Tx, group string, kind MemberKind, member string) error {
 	if err != nil || !added {
 		return err
 	}
-	parents, err := tx.Parents(member, maxParents+1)
-	if err == nil && len(parents) > maxParents {
-		err = refuse(cloud.Invalid, fmt.Sprintf("nobody can be in more than %d groups", maxParents))
-	}
+	_, err = groupsWith(tx, member)
 	return err
+}
+
+// groupsWith are the groups that a user or group is directly in. Invalid: there are
+// more than are read, and nothing is to rest on a part of them.
+func groupsWith(r Reader, member string) ([]string, error) {
+	ids, err := r.Parents(member, maxParents+1)
+	if err == nil && len(ids) > maxParents {
+		return nil, refuse(cloud.Invalid, fmt.Sprintf("nobody can be in more than %d groups", maxParents))
+	}
+	return ids, err
+}
+
+// groupsAround are the groups that a user or group is in, directly or through
+// others, each once, the direct ones first. Invalid as groupsWith.
+func groupsAround(r Reader, member string) (ids []string, err error) {
+	seen := map[string]bool{}
+	for next := []string{member}; len(next) > 0; next = next[1:] {
+		above, err := groupsWith(r, next[0])
+		if err != nil {
+			return nil, err
+		}
+		for _, id := range above {
+			if seen[id] {
+				continue
+			}
+			seen[id] = true
+			if ids, next = append(ids, id), append(next, id); len(ids) > maxAround {
+				return nil, refuse(cloud.Invalid, fmt.Sprintf("the user is in more than %d groups, with those around them", maxAround))
+			}
+		}
+	}
+	return ids, nil
+}
+
+// groupsOf are groups by their ids, without those that are gone.
+func groupsOf(r Reader, ids []string) (all []Group, err error) {
+	for i := 0; i < len(ids) && err == nil; i++ {
+		var g *Group
+		if g, err = r.Group(ids[i]); g != nil {
+			all = append(all, *g)
+		}
+	}
+	return all, err
 }
 
 // nested are a group and all groups within it, at any depth, each once. A

@@ -168,34 +168,43 @@ func (d *draft) become(w *writing, n Newcomer) (bool, error) {
 }
 
 // enter puts a user into groups by name, making those that are missing, and
-// tells whether that changed anything.
+// tells whether that changed anything. Invalid: they are in none of them, since
+// they would be in too many.
 func (e *Engine) enter(tx Tx, user cloud.UserID, names []string, known map[string]string) (joined bool, err error) {
+	var entered []string
 	for _, name := range names {
 		id, ok := known[Fold(name)]
 		if !ok {
 			g, err := tx.GroupNamed(Fold(name))
 			if err != nil {
-				return joined, err
+				return false, err
 			}
 			if g != nil {
 				id = g.ID
 			} else if id, err = e.addGroup(tx, name); err != nil {
-				return joined, err
+				return false, err
 			}
 			known[Fold(name)] = id
 		}
 		added, err := tx.AddMember(id, MemberUser, string(user))
 		if err != nil {
-			return joined, err
+			return false, err
 		}
-		joined = joined || added
+		if added {
+			entered = append(entered, id)
+		}
 	}
-	if !joined {
+	if len(entered) == 0 {
 		return false, nil
 	}
-	parents, err := tx.Parents(string(user), maxParents+1)
-	if err == nil && len(parents) > maxParents {
-		err = refuse(cloud.Invalid, fmt.Sprintf("nobody can be in more than %d groups", maxParents))
+	_, err = groupsWith(tx, string(user))
+	if err == nil {
+		return true, nil
 	}
-	return joined, err
+	for _, id := range entered { // the user is committed all the same, and stays within the limit
+		if _, err := tx.RemoveMember(id, MemberUser, string(user)); err != nil {
+			return false, err
+		}
+	}
+	return false, err
 }

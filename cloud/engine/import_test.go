@@ -105,6 +105,83 @@ func TestImportRefusesOneAtATime(t *testing.T) {
 	}
 }
 
+// Whoever is to be in more groups than every question about them reads stays in
+// those that they are in: a policy that leaves one of the groups out would be
+// asked about the others only.
+func TestImportIntoTooManyGroups(t *testing.T) {
+	h := build(t)
+	id := h.coded(t, 1)
+	upn := h.read(t, id).UPN
+	err := h.store.Update(t.Context(), func(tx engine.Tx) error {
+		for n := range 999 {
+			if _, err := tx.AddMember(fmt.Sprintf("0 made up %d", n), engine.MemberUser, string(id)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.group(t, "Leavers")
+	h.policy(t, engine.PolicySoftwareOATH, engine.MethodPolicy{Enabled: true, Exclude: []string{"Leavers"}})
+	many := newcomer(upn, func(n *engine.Newcomer) { n.Groups = []string{"one", "two", "three", "Leavers"} })
+	if r := h.ImportUsers(t.Context(), operator, []engine.Newcomer{many})[0]; cloud.KindOf(r.Err) != cloud.Invalid || r.ID != id {
+		t.Errorf("into 1003 groups: %+v", r)
+	}
+	if n := len(h.parents(t, id)); n != 999 {
+		t.Errorf("in %d groups after it was refused", n)
+	}
+	h.imports(t, engine.ImportChanged, newcomer(upn, func(n *engine.Newcomer) { n.Groups = []string{"Leavers"} }))
+	if c := h.ask(t, id, nil); c.Reason != cloud.NotAllowed {
+		t.Errorf("who is left out: %+v", c)
+	}
+}
+
+// Groups that do not fit into an answer are no groups that rules could rest on.
+func TestRulesOnMoreGroupsThanAreRead(t *testing.T) {
+	h := build(t)
+	id := h.coded(t, 1)
+	app := h.shop(t)
+	last := h.group(t, "last")
+	err := h.store.Update(t.Context(), func(tx engine.Tx) error {
+		for n := range 11 {
+			inner := fmt.Sprintf("0 made up %d", n)
+			if _, err := tx.AddMember(inner, engine.MemberUser, string(id)); err != nil {
+				return err
+			}
+			for k := range 1000 {
+				if _, err := tx.AddMember(fmt.Sprintf("0 made up %d %d", n, k), engine.MemberGroup, inner); err != nil {
+					return err
+				}
+			}
+		}
+		_, err := tx.AddMember(last, engine.MemberGroup, "0 made up 10 999")
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := h.SetAccessRule(t.Context(), operator, engine.AccessRule{Name: "last", State: engine.AccessOn, Grant: engine.GrantBlock, Groups: []string{"last"}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, v, err := h.TestAccess(t.Context(), id, app.ID, engine.NativeClient{}, nil); err == nil && v.Grant != engine.GrantBlock {
+		t.Errorf("a rule on a group that was not read: %+v", v)
+	}
+}
+
+func (h *house) parents(t *testing.T, id cloud.UserID) (groups []string) {
+	t.Helper()
+	err := h.store.View(t.Context(), func(r engine.Reader) (err error) {
+		groups, err = r.Parents(string(id), 100_000)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return groups
+}
+
 func TestPreflight(t *testing.T) {
 	checksOf := func(h *house) map[string]cloud.CheckResult {
 		t.Helper()

@@ -268,7 +268,7 @@ func (p *rules) forUser(r Reader, user cloud.UserID) (Allowed, error) {
 	if len(p.Reach) == 0 {
 		return p.everyone, nil
 	}
-	direct, err := r.Parents(string(user), maxParents+1)
+	direct, err := groupsWith(r, string(user))
 	if err != nil {
 		return Allowed{}, err
 	}

@@ -213,44 +213,17 @@ func (e *Engine) proofOf(r Reader, u *User, now time.Time) (cloud.Proof, error) 
 	if reason := usable(u, now); reason != "" {
 		return cloud.Proof{Reason: reason}, nil
 	}
-	groups, err := groupsOf(r, string(u.ID))
-	return cloud.Proof{OK: true, User: u.ID, UPN: u.UPN, Groups: groups}, err
-}
-
-// maxGroupsTold is how many groups an answer names at most: whoever is in more
-// is in none that rules could rest on.
-const maxGroupsTold = 2000
-
-// groupsOf are the names of all groups that somebody is in, also through
-// others, in order.
-func groupsOf(r Reader, member string) ([]string, error) {
-	var names []string
-	seen := map[string]bool{}
-	for next := []string{member}; len(next) > 0; next = next[1:] {
-		parents, err := r.Parents(next[0], maxParents)
-		if err != nil {
-			return nil, err
-		}
-		for _, id := range parents {
-			if seen[id] {
-				continue
-			}
-			seen[id] = true
-			g, err := r.Group(id)
-			if err != nil {
-				return nil, err
-			}
-			if g == nil {
-				continue
-			}
-			if names = append(names, g.Name); len(names) > maxGroupsTold {
-				return nil, refuse(cloud.Invalid, fmt.Sprintf("the user is in more than %d groups", maxGroupsTold))
-			}
-			next = append(next, id)
-		}
+	ids, err := groupsAround(r, string(u.ID))
+	if err != nil {
+		return cloud.Proof{}, err
 	}
-	slices.Sort(names)
-	return names, nil
+	groups, err := groupsOf(r, ids)
+	proof := cloud.Proof{OK: true, User: u.ID, UPN: u.UPN}
+	for i := range groups {
+		proof.Groups = append(proof.Groups, groups[i].Name)
+	}
+	slices.Sort(proof.Groups)
+	return proof, err
 }
 
 // appendProof records an answer about a user; nil: it is about nobody.

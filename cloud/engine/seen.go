@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"slices"
 	"strings"
 
 	"mfabridge/cloud"
@@ -97,27 +96,16 @@ func (e *Engine) MembersAfter(ctx context.Context, group string, kind MemberKind
 }
 
 // GroupsOf are the groups that a user is in: directly, or with all groups
-// around those.
+// around those. Invalid: there are more than are read.
 func (e *Engine) GroupsOf(ctx context.Context, user cloud.UserID, direct bool) (all []Group, err error) {
+	read := groupsAround
+	if direct {
+		read = groupsWith
+	}
 	err = e.store.View(ctx, func(r Reader) error {
-		all = nil
-		ids, err := r.Parents(string(user), maxParents+1)
-		for at := 0; at < len(ids) && err == nil && len(ids) <= 10*maxParents; at++ {
-			var g *Group
-			if g, err = r.Group(ids[at]); err != nil || g == nil {
-				continue
-			}
-			all = append(all, *g)
-			if direct {
-				continue
-			}
-			var above []string
-			above, err = r.Parents(g.ID, maxParents+1)
-			for _, id := range above {
-				if !slices.Contains(ids, id) {
-					ids = append(ids, id)
-				}
-			}
+		ids, err := read(r, string(user))
+		if err == nil {
+			all, err = groupsOf(r, ids)
 		}
 		return err
 	})
