@@ -63,8 +63,8 @@ func (e *Engine) ownerMAC(u *User, until string) ([]byte, error) {
 
 // AuthenticateOwner says who a token of an owner was given to. It lets in for ten
 // minutes, only whoever is neither disabled nor blocked at this moment, and not
-// where the password was changed, or an administrator has taken an authenticator
-// away, since it was given.
+// where the password was changed, an administrator has taken an authenticator
+// away, or the store was restored, since it was given.
 // Denied: it does not let in.
 func (e *Engine) AuthenticateOwner(ctx context.Context, token string) (user cloud.UserID, err error) {
 	denied := because(cloud.Ended, cloud.Denied, "the sign-in is over: sign in again")
@@ -99,7 +99,11 @@ func (e *Engine) AuthenticateOwner(ctx context.Context, token string) (user clou
 			return denied
 		}
 		a, err := readAside(u)
-		if err == nil && !time.Unix(until, 0).Add(-ownerLife).After(a.SignedOut) { // to the second: one of the same second is out, too
+		if err != nil {
+			return err
+		}
+		fenced, err := fencedUntil(r)
+		if given := time.Unix(until, 0).Add(-ownerLife); err == nil && (!given.After(a.SignedOut) || given.Unix() <= fenced) { // to the second: one of the same second is out, too
 			err = denied
 		}
 		return err

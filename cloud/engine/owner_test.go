@@ -81,6 +81,44 @@ func TestSignInIsForOneThing(t *testing.T) {
 	}
 }
 
+// A restore makes void what was given out before it: also the token of an owner,
+// which no row of the store remembers.
+func TestRestoreEndsSignInsOfOwners(t *testing.T) {
+	h := build(t)
+	id := h.user(t, 1)
+	_, word := h.pass(t, id, false)
+	signIn := func() string {
+		t.Helper()
+		made, err := h.ProvePass(t.Context(), h.read(t, id).UPN, word, engine.ForManagement, cloud.Client{Station: "home"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(made.Token.Reveal())
+	}
+	before := signIn()
+	if user, err := h.AuthenticateOwner(t.Context(), before); err != nil || user != id {
+		t.Fatalf("%s, %v", user, err)
+	}
+	conf, s := onStore(t, h, backedUp(t, h))
+	h.Advance(time.Minute)
+	if _, err := engine.Restore(t.Context(), conf, operator); err != nil {
+		t.Fatal(err)
+	}
+	e, err := engine.Open(t.Context(), conf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.Engine, h.store = e, s
+	if user, err := h.AuthenticateOwner(t.Context(), before); cloud.KindOf(err) != cloud.Denied {
+		t.Errorf("a token of before the restore: %s, %v", user, err)
+	}
+	h.Advance(time.Second)
+	_, word = h.pass(t, id, false)
+	if user, err := h.AuthenticateOwner(t.Context(), signIn()); err != nil || user != id {
+		t.Errorf("a token of after it: %s, %v", user, err)
+	}
+}
+
 // Whoever has one device of a user has nothing of another user's.
 func TestOwnerIsNobodyElse(t *testing.T) {
 	h := build(t)
