@@ -179,14 +179,14 @@ func (d *draft) redeviced(w *writing) {
 }
 
 // leave ends what the store keeps of a user beside names and methods.
-func leave(tx Tx, id cloud.UserID) error {
+func (e *Engine) leave(tx Tx, id cloud.UserID) error {
 	slips, err := tx.SlipsOf(id)
 	if err != nil {
 		return err
 	}
-	errs := []error{tx.LeaveAll(string(id)), tx.RemoveMeta(metaAttributes + string(id)), tx.RemoveMeta(hardwareUser + string(id)), tx.RemoveUser(id)}
+	errs := []error{tx.LeaveAll(string(id)), tx.RemoveMeta(metaAttributes + string(id)), tx.RemoveUser(id)}
 	for i := range slips {
 		errs = append(errs, tx.RemoveSlip(slips[i].ID))
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, e.takeBack(tx, id))...)
 }

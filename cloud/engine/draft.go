@@ -339,7 +339,7 @@ func (d *draft) remove(w *writing) error {
 	if u.Mobile+u.Alternate+u.Office+u.Email != "" || len(d.tokens)+len(d.devices) > 0 {
 		return refused(cloud.Conflict, "the user still has methods: remove them first")
 	}
-	if err := errors.Join(closeNumber(w.tx, u), release(w, namesOf(&u.Profile)), leave(w.tx, u.ID)); err != nil {
+	if err := errors.Join(closeNumber(w.tx, u), release(w, namesOf(&u.Profile)), w.e.leave(w.tx, u.ID)); err != nil {
 		return err
 	}
 	d.subject = u.ID

@@ -131,6 +131,18 @@ func holds(tx Tx, user cloud.UserID, id string, has bool) error {
 	return tx.SetMeta(hardwareUser+string(user), []byte(strings.Join(ids, " ")))
 }
 
+// takeBack makes the devices available that somebody had who is gone.
+func (e *Engine) takeBack(tx Tx, user cloud.UserID) error {
+	ids, err := hardwareIDs(tx, user)
+	for i := 0; i < len(ids) && err == nil; i++ {
+		var d *stocked
+		if d, err = e.stocked(tx, ids[i]); d != nil && err == nil {
+			err = e.putStocked(tx, d)
+		}
+	}
+	return errors.Join(err, tx.RemoveMeta(hardwareUser+string(user)))
+}
+
 func hardwareIDs(r Reader, user cloud.UserID) ([]string, error) {
 	value, err := r.Meta(hardwareUser + string(user))
 	return strings.Fields(string(value)), err

@@ -133,6 +133,33 @@ func TestHardwareOfTheInventory(t *testing.T) {
 	}
 }
 
+// A token does not remember whose it was once that person is gone.
+func TestHardwareForgetsWhoIsGone(t *testing.T) {
+	h := newShelf(t)
+	assigned, active, removed := h.add(t, 1, h.ada), h.add(t, 2, h.ada), h.add(t, 3, h.bob)
+	if err := h.ActivateHardware(t.Context(), "desk", active.ID, h.ada, h.code(2), ""); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.ErasePerson(t.Context(), operator, h.ada); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.ErasePerson(t.Context(), operator, h.bob); err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range []engine.Hardware{assigned, active, removed} {
+		h.stands(t, d.ID, engine.HardwareAvailable, "")
+		err := h.Keep(t.Context(), "hardware/"+d.ID, func(kept secret.Bytes) (secret.Bytes, error) {
+			if text := string(kept.Reveal()); strings.Contains(text, string(h.ada)) || strings.Contains(text, string(h.bob)) || !strings.Contains(text, d.ID) {
+				t.Error("what is kept of a token names who is gone")
+			}
+			return secret.Bytes{}, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // What is done to a user past the inventory counts there, too.
 func TestHardwareFollowsItsUser(t *testing.T) {
 	h := newShelf(t)

@@ -103,9 +103,12 @@ func challengesOf(r Reader, id cloud.UserID) (found []*Challenge, err error) {
 	}
 }
 
-// concerns tells whether an entry of the audit speaks of a user.
+// concerns tells whether an entry of the audit speaks of a user: as its subject, or
+// as one whom a group or a rule has. What others did is not theirs for a text in it
+// that whoever logged in has chosen.
 func (e *Entry) concerns(id cloud.UserID) bool {
-	return !e.Erased() && (e.Subject == string(id) || strings.Contains(e.Detail, string(id)))
+	lists := strings.HasPrefix(e.Action, "group.") || strings.HasPrefix(e.Action, "access.")
+	return !e.Erased() && (e.Subject == string(id) || lists && strings.Contains(e.Detail, string(id)))
 }
 
 // ExportPerson writes everything that is kept about a user as JSON, one object
@@ -205,7 +208,7 @@ func (e *Engine) ErasePerson(ctx context.Context, by Actor, id cloud.UserID) (do
 			}
 			done.Entries += n
 		}
-		if err := remove(tx, &p); err != nil {
+		if err := e.remove(tx, &p); err != nil {
 			return err
 		}
 		return tx.Append(e.entry(by, actionErase, done.Pseudonym, fmt.Sprintf("entries=%d", done.Entries), e.now()))
@@ -249,7 +252,7 @@ func blank(tx Tx, seq int64, as string) (int, error) {
 
 // remove deletes a user with everything that hangs on it. That codes were used
 // stays known: not by whom, but by the digest of a secret that is gone.
-func remove(tx Tx, p *record) error {
+func (e *Engine) remove(tx Tx, p *record) error {
 	id := p.user.ID
 	errs := []error{closeNumber(tx, p.user)}
 	for _, n := range namesOf(&p.user.Profile) {
@@ -261,5 +264,5 @@ func remove(tx Tx, p *record) error {
 	for _, d := range p.devices {
 		errs = append(errs, tx.RemoveDevice(id, d.ID))
 	}
-	return errors.Join(append(errs, leave(tx, id))...)
+	return errors.Join(append(errs, e.leave(tx, id))...)
 }

@@ -9,6 +9,7 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
+	"mfabridge/internal/secret"
 )
 
 // known makes a user of whom the store knows all kinds of things.
@@ -122,6 +123,25 @@ func TestErasePerson(t *testing.T) {
 		"link = (SELECT CAST(substr(audit.link, 1, 48) || zeroblob(32) AS BLOB)) WHERE action = 'audit.checkpoint'")
 	if r := verified(t, h); len(r.Flaws) == 0 {
 		t.Error("an entry that was blanked by hand was not found")
+	}
+}
+
+// Whoever logs in chooses what stands in the audit as where they came from: the id
+// of somebody there, whom an erasure takes out, takes nothing out of what is said
+// of others.
+func TestErasureTakesNothingOfOthers(t *testing.T) {
+	h := build(t)
+	ada, bob := h.coded(t, 1), h.coded(t, 2)
+	c := h.ask(t, bob, func(r *cloud.Request) { r.Client.Station, r.Code = string(ada), secret.FromString("x") })
+	var b bytes.Buffer
+	if err := h.ExportPerson(t.Context(), operator, ada, &b); err != nil || strings.Contains(b.String(), string(bob)) {
+		t.Errorf("what is kept of ada speaks of bob: %v", err)
+	}
+	if _, err := h.ErasePerson(t.Context(), operator, ada); err != nil {
+		t.Fatal(err)
+	}
+	if all := h.entriesOf(t, "verify."+string(c.State)); len(all) != 1 || all[0].Subject != string(bob) || !strings.Contains(all[0].Detail, string(c.ID)) {
+		t.Errorf("what bob did: %+v", all)
 	}
 }
 
