@@ -508,11 +508,25 @@ func TestWhoEndsSignIns(t *testing.T) {
 		t.Fatal(err)
 	}
 	waits := h.asked(t, app, "ada@contoso.example", can)
+	isNew := func() bool {
+		t.Helper()
+		s, _, err := h.TestAccess(t.Context(), id, app.ID, somewhere, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s.NewDevice
+	}
+	if isNew() {
+		t.Error("from where the user has signed in nobody came before")
+	}
 	if n, err := h.EndSignIns(t.Context(), operator, id); err != nil || n != 2 { // of the sign-up, and of the password
 		t.Errorf("%d, %v", n, err)
 	}
 	if _, err := h.RefreshGrant(t.Context(), app, g.Refresh, nil, somewhere); cloud.KindOf(err) != cloud.Denied {
 		t.Errorf("after its end: %v", err)
+	}
+	if !isNew() {
+		t.Error("a rule for new devices lets in from where somebody else may have been")
 	}
 	if out, err := h.AnswerPassword(t.Context(), app, waits, secret.FromString(blueHeron), somewhere, engine.Wish{}); err != nil || out.Granted == nil {
 		t.Errorf("a sign-in that begins anew: %+v, %v", out, err)

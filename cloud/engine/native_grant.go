@@ -270,8 +270,9 @@ func (r *refreshing) record(action, detail string) error {
 }
 
 // EndSignIns ends all sign-ins of a user, those too that have not come to their
-// end: no refresh token and no continuation token of theirs is taken any more.
-// Access tokens run out by themselves. It tells how many there were.
+// end: no refresh token and no continuation token of theirs is taken any more, and
+// the user comes from nowhere known. Access tokens run out by themselves. It tells
+// how many there were.
 func (e *Engine) EndSignIns(ctx context.Context, by Actor, user cloud.UserID) (n int, err error) {
 	if err := by.check(); err != nil {
 		return 0, err
@@ -288,8 +289,9 @@ func (e *Engine) EndSignIns(ctx context.Context, by Actor, user cloud.UserID) (n
 	return n, asError(err)
 }
 
-// endSignIns removes what sign-ins of a user go on with, and counts those that
-// had ended in tokens.
+// endSignIns removes what sign-ins of a user go on with, and from where they came:
+// who ends them does not know which were the user's. It counts those that had ended
+// in tokens.
 func endSignIns(tx Tx, user cloud.UserID) (n int, err error) {
 	slips, err := tx.SlipsOf(user)
 	for i := 0; i < len(slips) && err == nil; i++ {
@@ -297,7 +299,7 @@ func endSignIns(tx Tx, user cloud.UserID) (n int, err error) {
 		if strings.HasPrefix(id, slipGrant) {
 			n++
 		}
-		if strings.HasPrefix(id, slipGrant) || strings.HasPrefix(id, slipFlow) {
+		if strings.HasPrefix(id, slipGrant) || strings.HasPrefix(id, slipFlow) || strings.HasPrefix(id, slipDevice) {
 			err = tx.RemoveSlip(id)
 		}
 	}
