@@ -124,17 +124,22 @@ func TestPeopleBehindOneNameDoNotJoin(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, h := relaying(t)
 		defer r.close()
-		for i, who := range []string{"push", "both"} {
-			h.answer = speaking(21, who, true)
+		for i, who := range []struct {
+			method radius.EAPType
+			name   string
+		}{{21, "push"}, {21, "both"}, {25, "push"}} { // nor does who proves it in another way
+			h.answer = speaking(who.method, who.name, true)
 			state := stateOf(t, r.round(eap("anonymous", byte(2*i), nil, identity("anonymous"))))
-			r.start(eap("anonymous", byte(2*i+1), state, radius.EAP{2, 7, 0, 6, 21, 'x'}))
+			r.start(eap("anonymous", byte(2*i+1), state, radius.EAP{2, 7, 0, 6, byte(who.method), 'x'}))
 		}
-		r.waitingFor(2)
-		if r.engine.pushesOf["id-push"] != 1 || r.engine.pushesOf["id-both"] != 1 {
+		r.waitingFor(3)
+		if r.engine.pushesOf["id-push"] != 2 || r.engine.pushesOf["id-both"] != 1 {
 			t.Errorf("pushes %v", r.engine.pushesOf)
 		}
 		r.engine.person("id-push", cloud.Approved, "")
-		want(t, mustParse(t, r.receive()), radius.AccessAccept)
+		for range 2 {
+			want(t, mustParse(t, r.receive()), radius.AccessAccept)
+		}
 		r.waitingFor(1)
 		r.engine.person("id-both", cloud.Refused, cloud.UserDenied)
 		want(t, mustParse(t, r.receive()), radius.AccessReject)

@@ -89,6 +89,28 @@ func TestRightPasswordAtTwoNodesAtOnceIsProvenByEach(t *testing.T) {
 	})
 }
 
+// Nor does one node let a leg in by the proof of another: what the primary says
+// of a login is for that login alone.
+func TestRightPasswordAtOneNodeIsProvenByEachLeg(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gate := make(chan struct{})
+		r, h := withHome(t)
+		defer r.close()
+		h.set(func() { h.gate = gate })
+		for id := range byte(3) {
+			r.start(ask{from: homeClient, user: "ada", password: "correct horse", station: "laptop", id: id})
+		}
+		synctest.Wait()
+		close(gate)
+		for range 3 {
+			want(t, mustParse(t, r.receive()), radius.AccessChallenge)
+		}
+		if got := h.tried(); len(got) != 3 {
+			t.Errorf("the primary heard of %q", got)
+		}
+	})
+}
+
 // A node that hangs or dies with its turn keeps the others from it for no longer
 // than its login could have lasted, and they are silent meanwhile.
 func TestTurnOfADeadNodeEnds(t *testing.T) {
