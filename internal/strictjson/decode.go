@@ -3,8 +3,9 @@
 // a member twice is refused: encoding/json takes the last one, other readers
 // the first, and who has looked at a body before us may have seen another one
 // than we do (RFC 8259 section 4, RFC 7493 section 2.3). Names that differ in
-// case only are one name, as encoding/json takes them for one. Nesting and the
-// number of members are limited.
+// case only are one name, as encoding/json takes them for one. A text that is not
+// UTF-8 (RFC 8259 section 8.1) is refused: encoding/json puts U+FFFD in place of
+// each letter that it cannot read. Nesting and the number of members are limited.
 //
 // What this package refuses by itself it refuses with a [Refused]; errors of
 // encoding/json are handed on as they are.
@@ -15,6 +16,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"unicode/utf8"
 )
 
 // Limits on a text. The longest objects that we read have some thirty members.
@@ -40,6 +42,9 @@ func Decode(text []byte, into any) error { return decode(text, into, false) }
 func DecodeKnown(text []byte, into any) error { return decode(text, into, true) }
 
 func decode(text []byte, into any, known bool) error {
+	if !utf8.Valid(text) {
+		return Refused("it is not UTF-8")
+	}
 	if err := once(text); err != nil {
 		return err
 	}

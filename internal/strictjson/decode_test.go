@@ -27,6 +27,8 @@ func TestRefused(t *testing.T) {
 		"deep in a string's way": {strings.Repeat(`{"a":`, strictjson.MaxDepth+1) + "1" + strings.Repeat("}", strictjson.MaxDepth+1), "nested"},
 		"many members":           {"{" + many(strictjson.MaxMembers+1) + "}", "members"},
 		"something behind it":    {`{"a":1} {}`, "follows"},
+		"Latin-1":                {"{\"name\":\"J\xfcrgen\"}", "not UTF-8"},
+		"Latin-1 in a name":      {"{\"J\xfcrgen\":1}", "not UTF-8"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got any
