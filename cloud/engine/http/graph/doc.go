@@ -114,6 +114,7 @@ type Face struct {
 	buckets map[string]*bucket // by application
 	dice    chances
 	late    map[cloud.UserID][]earlier
+	stocked []earlierDevice // in the order of time
 	policy  settings
 	numbers map[string]map[cloud.UserID]bool // who has a mobile number; nil: not read yet
 }

@@ -466,3 +466,33 @@ func TestCostOfMemberships(t *testing.T) {
 		t.Errorf("transitiveMemberOf costs %s", got)
 	}
 }
+
+// With late=…, the inventory is behind what was written as methods of users are.
+func TestInventoryIsSeenLate(t *testing.T) {
+	r := open(t, engine.Assumptions{}, "late=5s")
+	const devices = "/beta/directory/authenticationMethodDevices/hardwareOathDevices"
+	listed := func(want string) {
+		t.Helper()
+		got := r.want(t, 200, "GET", devices+"?$filter=serialNumber%20eq%20'T-1'", "")
+		if status := got.text("value", 0, "status"); status != want {
+			t.Errorf("listed as %q, want %q", status, want)
+		}
+	}
+	id := r.want(t, 201, "POST", devices, `{"serialNumber":"T-1","manufacturer":"Acme","model":"T1","secretKey":"`+seed+`","timeIntervalInSeconds":30}`).text("id")
+	listed("")
+	r.want(t, 404, "GET", devices+"/"+id, "")
+	r.Advance(5 * time.Second)
+	listed("available")
+	r.want(t, 201, "POST", "/beta/users/"+r.ann+"/authentication/hardwareOathMethods", `{"device":{"id":"`+id+`"}}`)
+	listed("available")
+	r.Advance(5 * time.Second)
+	listed("assigned")
+	r.want(t, 204, "DELETE", "/beta/users/"+r.ann+"/authentication/hardwareOathMethods/"+id, "")
+	r.want(t, 204, "DELETE", devices+"/"+id, "")
+	listed("assigned")
+	if got := r.want(t, 200, "GET", devices+"/"+id, "").text("status"); got != "assigned" {
+		t.Errorf("by its id: %q", got)
+	}
+	r.Advance(5 * time.Second)
+	listed("")
+}

@@ -2,6 +2,7 @@ package graph
 
 import (
 	"encoding/base32"
+	"net/http"
 	"strconv"
 	"strings"
 
@@ -108,6 +109,7 @@ func (f *Face) upload(c *call, in *deviceBody) (object, error) {
 	}
 	key := secret.New(raw)
 	defer key.Wipe()
+	f.rememberDevice(c.ctx, "", *in.Serial)
 	made, err := f.core.AddHardware(c.ctx, c.app, h, key)
 	if err != nil && cloud.KindOf(err) == cloud.Conflict {
 		return nil, fail(f.assume.Second, "badRequest", "A device with this serial number exists already.")
@@ -177,10 +179,10 @@ func (f *Face) devices(c *call) (answer, error) {
 			return answer{}, unsupported("serialNumber")
 		}
 		value := []object{}
-		h, err := f.core.Hardware(c.ctx, "", values[0])
+		h, err := f.seenDevice(c.ctx, "", values[0])
 		if err == nil {
 			value = append(value, f.named(c, &h))
-		} else if cloud.KindOf(err) != cloud.NotFound {
+		} else if asTrouble(err).status != http.StatusNotFound {
 			return answer{}, err
 		}
 		return okay(object{"@odata.context": c.context(inventoryContext), "value": value})
@@ -196,7 +198,7 @@ func (f *Face) devices(c *call) (answer, error) {
 }
 
 func (f *Face) device(c *call) (answer, error) {
-	h, err := f.core.Hardware(c.ctx, c.vars[0], "")
+	h, err := f.seenDevice(c.ctx, c.vars[0], "")
 	if err != nil {
 		return answer{}, err
 	}
@@ -212,6 +214,7 @@ func (f *Face) editDevice(c *call) (answer, error) {
 		return answer{}, bad("secretKey, serialNumber and assignTo cannot be changed.")
 	}
 	var wrong error
+	f.rememberDevice(c.ctx, c.vars[0], "")
 	err := f.core.EditHardware(c.ctx, c.app, c.vars[0], func(h *engine.Hardware) { wrong = in.apply(h) })
 	if wrong != nil {
 		return answer{}, wrong
@@ -226,6 +229,7 @@ func (f *Face) editDevice(c *call) (answer, error) {
 }
 
 func (f *Face) removeDevice(c *call) (answer, error) {
+	f.rememberDevice(c.ctx, c.vars[0], "")
 	err := f.core.RemoveHardware(c.ctx, c.app, c.vars[0])
 	if err != nil && cloud.KindOf(err) == cloud.Conflict {
 		return answer{}, bad("An assigned device cannot be deleted.")
@@ -265,6 +269,7 @@ func (f *Face) assignToken(c *call) (answer, error) {
 }
 
 func (f *Face) assignTo(c *call, id string, p *engine.Person) error {
+	f.rememberDevice(c.ctx, id, "")
 	err := f.core.AssignHardware(c.ctx, c.app, id, p.ID)
 	if err != nil && cloud.KindOf(err) == cloud.Conflict {
 		return bad("The device is assigned to a user already.")
@@ -294,6 +299,7 @@ func (f *Face) activates() error {
 func (f *Face) activate(c *call, id string, p *engine.Person, in *codeBody) error {
 	code := secret.FromString(in.Code)
 	defer code.Wipe()
+	f.rememberDevice(c.ctx, id, "")
 	err := f.core.ActivateHardware(c.ctx, c.app, id, p.ID, code, in.Name)
 	if err != nil && cloud.KindOf(err) == cloud.Invalid {
 		return fail(f.assume.WrongCode, "badRequest", "The verification code is not valid for the device.")
@@ -363,6 +369,7 @@ func (f *Face) deactivateToken(c *call) (answer, error) {
 		err = f.activates()
 	}
 	if err == nil {
+		f.rememberDevice(c.ctx, c.vars[1], "")
 		err = f.core.DeactivateHardware(c.ctx, c.app, c.vars[1], p.ID)
 	}
 	if err != nil {
@@ -374,6 +381,7 @@ func (f *Face) deactivateToken(c *call) (answer, error) {
 func (f *Face) unassignToken(c *call) (answer, error) {
 	p, err := f.person(c.ctx, c.vars[0])
 	if err == nil {
+		f.rememberDevice(c.ctx, c.vars[1], "")
 		err = f.core.UnassignHardware(c.ctx, c.app, c.vars[1], p.ID)
 	}
 	if err != nil {

@@ -87,3 +87,60 @@ func (f *Face) remember(c *call) {
 		f.late[before.ID] = append(f.late[before.ID], earlier{f.now(), before})
 	}
 }
+
+// earlierDevice is how a device of the inventory was before something was
+// written; nil: it was not there.
+type earlierDevice struct {
+	at     time.Time
+	serial string // folded
+	before *engine.Hardware
+}
+
+// maxLateDevices bounds the states that are kept of the inventory.
+const maxLateDevices = 2000
+
+// rememberDevice keeps a device that is about to be changed, found by its id or
+// by its serial number.
+func (f *Face) rememberDevice(ctx context.Context, id, serial string) {
+	if f.assume.Late == 0 {
+		return
+	}
+	e := earlierDevice{at: f.now(), serial: engine.Fold(serial)}
+	h, err := f.core.Hardware(ctx, id, serial)
+	switch {
+	case err == nil:
+		e.before, e.serial = &h, engine.Fold(h.Serial)
+	case cloud.KindOf(err) != cloud.NotFound || serial == "":
+		return // what follows says so
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.stocked) < maxLateDevices {
+		f.stocked = append(f.stocked, e)
+	}
+}
+
+// seenDevice is a device of the inventory as a reader sees it now.
+func (f *Face) seenDevice(ctx context.Context, id, serial string) (engine.Hardware, error) {
+	now, err := f.core.Hardware(ctx, id, serial)
+	if f.assume.Late == 0 || err != nil && cloud.KindOf(err) != cloud.NotFound {
+		return now, err
+	}
+	if err == nil {
+		serial = now.Serial
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for len(f.stocked) > 0 && !f.now().Before(f.stocked[0].at.Add(f.assume.Late)) {
+		f.stocked = f.stocked[1:]
+	}
+	for _, e := range f.stocked {
+		switch {
+		case e.before != nil && (e.before.ID == id || e.serial == engine.Fold(serial)):
+			return *e.before, nil
+		case e.before == nil && serial != "" && e.serial == engine.Fold(serial):
+			return engine.Hardware{}, absent()
+		}
+	}
+	return now, err
+}
