@@ -110,6 +110,8 @@ func nameOf(text []byte, line int) (string, error) {
 		return "", errors.New("holds more than a name: this is no table")
 	case bytes.ContainsFunc(text, unicode.IsControl):
 		return "", errors.New("holds a control character")
+	case bytes.Contains(text, []byte(" #")):
+		return "", errors.New("has something behind the name: a comment needs a line of its own")
 	}
 	return string(text), nil
 }

@@ -259,7 +259,7 @@ func TestSelectionsThatAreRefused(t *testing.T) {
 		}
 	}
 	for name, text := range map[string]string{
-		"empty": "# nobody\n\n", "table": "ada,5\n", "quoted": "\"ada\"\n", "control": "a\x07da\n", "not UTF-8": "\xff\xfea\x00\n",
+		"empty": "# nobody\n\n", "table": "ada,5\n", "comment behind a name": "ada # boss\n", "quoted": "\"ada\"\n", "control": "a\x07da\n", "not UTF-8": "\xff\xfea\x00\n",
 		"tab": "ada\tbyron", "long": strings.Repeat("a", migrate.MaxName+1), "very long": strings.Repeat("a", 1<<16),
 	} {
 		if _, err := migrate.ParseSelection("users:f", file(text)); err == nil {
