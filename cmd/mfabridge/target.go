@@ -72,6 +72,8 @@ type place struct {
 func parseTarget(at string, takes targets, given, key string) (place, error) {
 	kind, rest, _ := strings.Cut(given, ":")
 	switch {
+	case strings.HasPrefix(key, "age:"):
+		return place{}, usage("--engine-key opens no age file by itself", "open it for this command: K=\"$(age -d -i IDENTITY cloud.db.key.age)\" mfabridge … --engine-key env:K")
 	case key != "" && !secret.IsReference(key):
 		return place{}, hint.Wrap(fmt.Errorf("the store's key: %w", secret.ErrNoReference), "e.g. --engine-key file:cloud.db.key")
 	case given == "":
