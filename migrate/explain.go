@@ -100,6 +100,21 @@ func (e *Explanation) standing(c *PlannedChange, reveal bool) (standing, cloud.V
 	return standsElse, now
 }
 
+// factNow is what a fact that the plan relied on is now, and whether that is
+// another than it was.
+func (e *Explanation) factNow(i int) (now Fact, changed bool) {
+	was := e.Decision.Facts[i]
+	if e.NowErr != nil || e.Now == nil {
+		return was, false
+	}
+	for _, f := range FactsOf(e.Now) {
+		if f.Name == was.Name {
+			return f, f.Value != was.Value
+		}
+	}
+	return was, false
+}
+
 // holding is one way that the target has to verify a user, or its opposite.
 type holding struct {
 	method   cloud.Method

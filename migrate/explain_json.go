@@ -38,8 +38,9 @@ type whereForm struct {
 }
 
 type factForm struct {
-	Name  string `json:"name"`
-	Value string `json:"value"`
+	Name  string  `json:"name"`
+	Value string  `json:"value"`
+	Now   *string `json:"now,omitempty"` // what the target has, where that is another value
 }
 
 type runForm struct {
@@ -85,11 +86,16 @@ func (r *Report) Explained(e *Explanation) error {
 	for _, f := range d.Findings {
 		form.Findings = append(form.Findings, placedForm{findingForm{f.Code, f.Severity, f.Field, f.Detail, f.Action}, f.Place, nil})
 	}
-	for _, f := range d.Facts {
+	for i, f := range d.Facts {
+		now, changed := e.factNow(i)
 		if !r.reveal {
-			f = MaskFact(f)
+			f, now = MaskFact(f), MaskFact(now)
 		}
-		form.Facts = append(form.Facts, factForm(f))
+		fact := factForm{Name: f.Name, Value: f.Value}
+		if changed {
+			fact.Now = &now.Value
+		}
+		form.Facts = append(form.Facts, fact)
 	}
 	for _, run := range e.History {
 		form.Runs = append(form.Runs, runFormOf(d, run))

@@ -1,6 +1,7 @@
 package migrate_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -43,6 +44,31 @@ func TestExplainSaysThatNothingWasWritten(t *testing.T) {
 		var text strings.Builder
 		if err := e.Text(&text, migrate.ShowOptions{}); err != nil || !strings.Contains(text.String(), want) {
 			t.Errorf("%s: %v\n%s", outcome, err, text.String())
+		}
+	}
+}
+
+// What the plan relied on and is another now is told with both, as a user who
+// was renamed since.
+func TestExplainTellsFactsThatChanged(t *testing.T) {
+	was := cloud.User{ID: "u1", Profile: cloud.Profile{UPN: "ada@contoso.example", Enabled: true}}
+	now := was
+	now.UPN = "lovelace@contoso.example"
+	for _, c := range []struct {
+		now        cloud.User
+		text, line string
+	}{
+		{was, "relied on    upn is ada@contoso.example\n", `{"name":"upn","value":"ada@contoso.example"}`},
+		{now, "relied on    upn was ada@contoso.example, and is lovelace@contoso.example now\n", `{"name":"upn","value":"ada@contoso.example","now":"lovelace@contoso.example"}`},
+	} {
+		e := migrate.Explanation{Decision: migrate.Decision{Username: "ada", Facts: migrate.FactsOf(&was)}, Now: &c.now}
+		var text, lines strings.Builder
+		r := migrate.NewReport(&lines, false)
+		if err := errors.Join(e.Text(&text, migrate.ShowOptions{}), r.Explained(&e), r.Flush()); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(text.String(), c.text) || !strings.Contains(lines.String(), c.line) {
+			t.Errorf("%s%s", text.String(), lines.String())
 		}
 	}
 }

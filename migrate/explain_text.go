@@ -33,11 +33,16 @@ func (e *Explanation) Text(w io.Writer, o ShowOptions) error {
 	for _, f := range d.Findings {
 		fmt.Fprintf(&t.b, "  ! %-8s %s  %s%s -- %s\n", f.Severity, f.Code, Plain(f.Detail), at(f.Place), f.Action)
 	}
-	for _, f := range d.Facts {
+	for i, f := range d.Facts {
+		now, changed := e.factNow(i)
 		if !o.Reveal {
-			f = MaskFact(f)
+			f, now = MaskFact(f), MaskFact(now)
 		}
-		t.line("relied on", "%s is %s", f.Name, f.Value)
+		text := f.Name + " is " + f.Value
+		if changed {
+			text = f.Name + " was " + f.Value + ", and is " + orElse(now.Value, "empty") + " now"
+		}
+		t.line("relied on", "%s", text)
 	}
 	if t.err != nil {
 		return t.err
