@@ -22,6 +22,7 @@ const (
 	AliasConflict      Code = "ALIAS_CONFLICT"
 	AliasNotMoved      Code = "ALIAS_NOT_MOVED"
 	SIDInvalid         Code = "SID_INVALID"
+	NameDamaged        Code = "NAME_DAMAGED"
 
 	// About the state of the user in the old server.
 	UserDisabled      Code = "USER_DISABLED"
@@ -175,6 +176,8 @@ func matchEntries() []Entry {
 			"Tell the user to log in with the user principal name."},
 		{SIDInvalid, SeverityWarning, "Sid is no Windows security identifier (S-1-…); nobody is looked up by it, and it is not registered.",
 			"Correct the Sid, or leave it empty."},
+		{NameDamaged, SeverityWarning, "The first or the last name has a question mark in place of a letter, as a program leaves that could not write it; the new user is called that.",
+			"Export again with all letters before applying; a plan corrects no name of a user who exists."},
 	}
 }
 
@@ -215,7 +218,7 @@ func phoneEntries() []Entry {
 			"Have the user register another number if one is needed."},
 		{PhoneDuplicate, SeverityInfo, "The user has this number already in another place; it is written once.",
 			"Nothing."},
-		{PhoneShared, SeverityWarning, "One number moves for several users: whoever holds the phone can verify for all of them.",
+		{PhoneShared, SeverityWarning, "The number that moves is that of other users, too, who move it or have it already: whoever holds the phone can verify for all of them.",
 			"Give each user a number or a token of their own."},
 		{PhoneSyncEnds, SeverityInfo, "The old server kept this user's number in step with the directory; after the move nobody does.",
 			"Let users change their own number, or plan again when the directory has changed."},

@@ -97,7 +97,8 @@ func (c *conflicts) group() error {
 		}
 		ordinal := binary.BigEndian.Uint64(rec[keySize:])
 		level := grade(rec[keySize+ordinalLen])
-		if level != claimHeld && ConflictKind(rec[0]) != SharedTarget && c.dropped.has(ordinal) {
+		kind := ConflictKind(rec[0])
+		if (level != claimHeld || kind == SharedPhone) && kind != SharedTarget && c.dropped.has(ordinal) {
 			continue // SharedTarget comes first, so that all of these are known
 		}
 		g.add(ordinal, level, rec[keySize+ordinalLen+1:])

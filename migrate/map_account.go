@@ -77,6 +77,9 @@ func (d *draft) account() (PlannedChange, bool) {
 		profile = cloud.Profile{UPN: d.UPN, Enabled: true,
 			DisplayName: label(d.u.FirstName + " " + d.u.LastName)}
 		reason = "new user"
+		if strings.ContainsAny(profile.DisplayName, "?\ufffd") {
+			d.find(NameDamaged, "FirstName", fmt.Sprintf("the new user would be called %q", profile.DisplayName))
+		}
 		d.claim(SharedName, fold(d.UPN), claimMoves)
 	} else {
 		before := d.now.Profile

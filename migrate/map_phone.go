@@ -28,6 +28,11 @@ func (d *draft) phoneRules() {
 	if n, ok := d.readPhone("BackupPhone", d.u.BackupPhone, false); ok {
 		d.placeBackup(n)
 	}
+	for _, n := range [...][2]string{{d.now.Mobile, d.after.Mobile}, {d.now.Alternate, d.after.Alternate}, {d.now.Office, d.after.Office}} {
+		if n[0] != "" && n[0] == n[1] { // who moves this number is to hear who has it
+			d.claim(SharedPhone, digitsOf(n[0]), claimHeld)
+		}
+	}
 	changes := d.Changes[first:]
 	slices.SortStableFunc(changes, func(a, b PlannedChange) int { return slotOrder(a.Method) - slotOrder(b.Method) })
 	if len(changes) > 0 && d.u.KeepPhoneSynchronized {
@@ -153,9 +158,9 @@ func (d *draft) putPhone(slot cloud.Method, n phone.Number, field, reason string
 		d.signInFinding(field, n)
 	}
 	*have = number
-	d.claim(SharedPhone, number, claimMoves)
-	if c, ok := d.conflict(SharedPhone, number); ok {
-		d.find(PhoneShared, field, n.Masked()+" also moves for "+others(c))
+	d.claim(SharedPhone, digitsOf(number), claimMoves)
+	if c, ok := d.conflict(SharedPhone, digitsOf(number)); ok {
+		d.find(PhoneShared, field, n.Masked()+" is also the number of "+others(c))
 	}
 	return slot
 }

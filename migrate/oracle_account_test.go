@@ -43,6 +43,9 @@ func (o *oracle) account(i int, v *verdict, meets found, methods []string, compa
 	before, after = v.was, v.was
 	if meets.user == nil {
 		after.UPN, after.Enabled = meets.create, true
+		if name := v.row.FirstName + v.row.LastName; strings.Contains(name, "?") || strings.Contains(name, "\uFFFD") {
+			v.say("NAME_DAMAGED")
+		}
 		v.names = append(v.names, meets.create)
 	}
 	var extra []string

@@ -38,11 +38,10 @@ func (o *oracle) number(v *verdict, in legacy.PhoneFields, text bool) (n numbers
 	return n, true
 }
 
-func equalNumbers(a, b string) bool {
-	strip := func(s string) string {
-		return strings.Join(regexp.MustCompile(`[+0-9x]`).FindAllString(s, -1), "")
-	}
-	return a != "" && strip(a) == strip(b)
+func equalNumbers(a, b string) bool { return a != "" && dialled(a) == dialled(b) }
+
+func dialled(number string) string {
+	return strings.Join(regexp.MustCompile(`[+0-9x]`).FindAllString(number, -1), "")
 }
 
 func slotOf(u *cloud.User, slot string) *string {
@@ -125,7 +124,7 @@ func (o *oracle) write(i int, v *verdict, n numbers.Number, slot string, bySlot 
 	bySlot[slot] = change(op, slot, have, number)
 	*slotOf(&v.user, slot) = number
 	v.writes = append(v.writes, number)
-	if company && others(o.numbers[number], i) {
+	if company && others(o.numbers[dialled(number)], i) {
 		v.say("PHONE_SHARED")
 	}
 	return slot

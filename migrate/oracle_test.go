@@ -26,7 +26,7 @@ type oracle struct {
 	meets   []found          // by row: whom it leads to
 	sharing map[string][]int // key of identity -> rows
 	draw    []*verdict       // by row: as if nobody else were there
-	numbers map[string][]int // telephone number that is written -> rows
+	numbers map[string][]int // telephone number that is written, or stays -> rows
 	secrets map[string][]int // secret, as it is -> rows
 	serials map[string][]int // lower case -> rows
 	names   map[string][]int // login name that a row brings -> rows
@@ -91,7 +91,12 @@ func (o *oracle) decideAll() []*verdict {
 			continue
 		}
 		for _, n := range v.writes {
-			note(o.numbers, n, i)
+			note(o.numbers, dialled(n), i)
+		}
+		for _, s := range phoneSlots {
+			if n := *slotOf(&v.was, s); n == *slotOf(&v.user, s) {
+				note(o.numbers, dialled(n), i)
+			}
 		}
 		for _, n := range v.names {
 			note(o.names, strings.ToLower(n), i)

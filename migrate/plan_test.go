@@ -126,17 +126,17 @@ func TestSharedNumbers(t *testing.T) {
 	}
 	users[7].Enabled = false // does not move
 	u8 := person("U8", "u8@contoso.example", "")
-	u8.Mobile, u8.Default = "+44 2079460001", cloud.SMS // has it already
+	u8.Mobile, u8.Default = "+44 20 7946 0001", cloud.SMS // has it already: nothing is said of u8, and the others hear of it
 	out, sum := plan(t, users, u8)
 	if sum.Findings[migrate.PhoneShared] != 7 {
 		t.Errorf("%d users share the number, want 7", sum.Findings[migrate.PhoneShared])
 	}
 	got := out.of("u2@contoso.example").Findings[0].Detail
-	want := "+44 ********01 also moves for u0@contoso.example, u1@contoso.example, u3@contoso.example, u4@contoso.example, u5@contoso.example and 1 more"
+	want := "+44 ********01 is also the number of u0@contoso.example, u1@contoso.example, u3@contoso.example, u4@contoso.example, u5@contoso.example and 2 more"
 	if got != want {
 		t.Errorf("detail\n %s\nwant\n %s", got, want)
 	}
-	if got := out.of("u6@contoso.example").Findings[0].Detail; !strings.HasSuffix(got, "u4@contoso.example and 1 more") {
+	if got := out.of("u6@contoso.example").Findings[0].Detail; !strings.HasSuffix(got, "u4@contoso.example and 2 more") {
 		t.Errorf("detail of the last: %s", got)
 	}
 }
