@@ -361,7 +361,7 @@ func journalError(err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("the journal of the plan failed: %w", err)
+	return hint.Default(fmt.Errorf("the journal of the plan failed: %w", err), "make room on its disk, see that you may write there, and run the same command again: it goes on where it was")
 }
 
 // lockPlan takes the plan file for one run of apply. The lock is on the plan
