@@ -33,14 +33,14 @@ func (p *program) withDevice(do func(*cli.Context, *device.Client, *device.Devic
 	}
 }
 
-// listing is withDevice for one that lists, as text or JSON.
-func (p *program) listing(list func(*cli.Context, *device.Client, *device.Device, bool) error) cli.ActionFunc {
+// listsOwn is withDevice for one that lists.
+func (p *program) listsOwn(say func(*cli.Context, *device.Client, *device.Device, *listing) error, head ...string) cli.ActionFunc {
 	return func(c *cli.Context) error {
-		asJSON, err := format(c)
+		l, err := p.list(c, head...)
 		if err != nil {
 			return err
 		}
-		return p.withDevice(func(c *cli.Context, client *device.Client, d *device.Device) error { return list(c, client, d, asJSON) })(c)
+		return p.withDevice(func(c *cli.Context, client *device.Client, d *device.Device) error { return say(c, client, d, l) })(c)
 	}
 }
 
@@ -91,40 +91,28 @@ type ownForm struct {
 	Locked   bool       `json:"locked"`
 }
 
-func (p *program) listOwnDevices(c *cli.Context, client *device.Client, d *device.Device, asJSON bool) error {
+func (p *program) listOwnDevices(c *cli.Context, client *device.Client, d *device.Device, l *listing) error {
 	me, err := client.Me(c.Context, d)
 	if err != nil {
 		return err
 	}
-	t := table(p.out)
-	if !asJSON {
-		fmt.Fprintln(t, "AUTHENTICATOR\tNAME\tSINCE\tLAST USED\tPIN")
-	}
 	for _, v := range me.Devices {
-		form := ownForm{Type: "authenticator", ID: v.ID, Name: v.Name, This: v.This, Created: v.Created.UTC(), PIN: v.PIN, Locked: v.Locked}
-		name, used, pin := migrate.Plain(v.Name), "never", "no"
+		name, used, pin := v.Name, "never", yesNo(v.PIN)
 		if v.This {
 			name += " (this)"
 		}
-		if at := v.Used.UTC(); !v.Used.IsZero() {
-			form.LastUsed, used = &at, stamp(at)
-		}
-		if v.PIN {
-			pin = "yes"
+		if !v.Used.IsZero() {
+			used = stamp(v.Used)
 		}
 		if v.Locked {
 			pin = "locked"
 		}
-		if asJSON {
-			err = p.jsonLine(form)
-		} else {
-			_, err = fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", v.ID, name, stamp(v.Created), used, pin)
-		}
-		if err != nil {
+		form := ownForm{"authenticator", v.ID, v.Name, v.This, v.Created.UTC(), orNull(v.Used), v.PIN, v.Locked}
+		if err := l.add(form, v.ID, name, stamp(v.Created), used, pin); err != nil {
 			return err
 		}
 	}
-	return t.Flush()
+	return l.end()
 }
 
 func (p *program) renameOwnDevice(c *cli.Context, client *device.Client, d *device.Device) error {
@@ -157,30 +145,22 @@ type approvalForm struct {
 	By       string            `json:"by"` // the authenticator's name
 }
 
-func (p *program) listApprovals(c *cli.Context, client *device.Client, d *device.Device, asJSON bool) error {
+func (p *program) listApprovals(c *cli.Context, client *device.Client, d *device.Device, l *listing) error {
 	all, err := client.Approvals(c.Context, d)
 	if err != nil {
 		return err
-	}
-	t := table(p.out)
-	if !asJSON {
-		fmt.Fprintln(t, "SIGN-IN\tAT\tTO\tFROM\tANSWER\tBY")
 	}
 	for _, a := range all {
 		answer := string(a.State)
 		if a.Reported {
 			answer += ", reported"
 		}
-		if asJSON {
-			err = p.jsonLine(approvalForm{"approval", a.Challenge, a.At.UTC(), a.App, a.From, string(a.State), a.Reported, a.Name})
-		} else {
-			_, err = fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", a.Challenge, stamp(a.At), migrate.Plain(a.App), migrate.Plain(a.From), answer, migrate.Plain(a.Name))
-		}
-		if err != nil {
+		form := approvalForm{"approval", a.Challenge, a.At.UTC(), a.App, a.From, string(a.State), a.Reported, a.Name}
+		if err := l.add(form, string(a.Challenge), stamp(a.At), a.App, a.From, answer, a.Name); err != nil {
 			return err
 		}
 	}
-	return t.Flush()
+	return l.end()
 }
 
 func (p *program) reportApproval(c *cli.Context, client *device.Client, d *device.Device) error {

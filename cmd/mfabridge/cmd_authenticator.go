@@ -72,11 +72,11 @@ func (p *program) authenticatorCommand() *cli.Command {
 				Flags: append(one, formatFlag(),
 					&cli.DurationFlag{Name: "wait", Value: testPatience, Usage: "wait at most this `TIME` for it to arrive"}),
 				Action: p.withDevice(p.testDevice)},
-			{Name: "devices", Usage: "list the authenticators of this user", Flags: append(one, formatFlag()), Action: p.listing(p.listOwnDevices)},
+			{Name: "devices", Usage: "list the authenticators of this user", Flags: append(one, formatFlag()), Action: p.listsOwn(p.listOwnDevices, "AUTHENTICATOR", "NAME", "SINCE", "LAST USED", "PIN")},
 			{Name: "rename", Usage: "call an authenticator of this user something else", ArgsUsage: "ID NAME", Flags: one, Action: p.withDevice(p.renameOwnDevice, "ID", "NAME")},
 			{Name: "remove", Usage: "remove an authenticator of this user: it approves nothing more, and its codes end", ArgsUsage: "ID", Flags: append(one,
 				&cli.BoolFlag{Name: "lost", Usage: "it was lost: also if it is the last one"}), Action: p.withDevice(p.removeOwnDevice, "ID")},
-			{Name: "approvals", Usage: "list the last sign-ins that this user has answered", Flags: append(one, formatFlag()), Action: p.listing(p.listApprovals)},
+			{Name: "approvals", Usage: "list the last sign-ins that this user has answered", Flags: append(one, formatFlag()), Action: p.listsOwn(p.listApprovals, "SIGN-IN", "AT", "TO", "FROM", "ANSWER", "BY")},
 			{Name: "report", Usage: "say of a sign-in that was answered that it was somebody else's", ArgsUsage: "ID", Flags: one, Action: p.withDevice(p.reportApproval, "ID")},
 		},
 	}

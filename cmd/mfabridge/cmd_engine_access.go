@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"os"
@@ -23,7 +24,7 @@ func (p *program) accessCommands() []*cli.Command {
 	}
 	return []*cli.Command{
 		{Name: "access", Usage: "which sign-ins by native authentication need a second factor, or are blocked", Subcommands: []*cli.Command{
-			{Name: "list", Usage: "list the rules in their order", Flags: storeFlags(), Action: p.listAccess},
+			{Name: "list", Usage: "list the rules in their order", Flags: append(storeFlags(), formatFlag()), Action: p.listAccess},
 			{Name: "set", Usage: "add a rule, or put another in the place of the one of that name", ArgsUsage: "NAME",
 				Description: "A rule applies where everything that is given here holds; without any of it, to every sign-in. Of the rules that\n" +
 					"apply a block decides, else a second factor is asked for if one of them says mfa. It holds for the next sign-in\n" +
@@ -53,12 +54,43 @@ func (p *program) accessCommands() []*cli.Command {
 			&cli.StringFlag{Name: "country", Usage: "as if the address were in that `COUNTRY`"},
 			&cli.BoolFlag{Name: "known-device", Usage: "as if the user had come from there before"},
 			&cli.IntFlag{Name: "failures", Value: -1, Usage: "as if there had been `N` failures in a row (default: what there were)"},
+			formatFlag(),
 		}), Action: p.testAccess},
 	}
 }
 
+// accessForm is a rule of access in JSON, with ids of users, groups and
+// applications: engine policy access set takes them as they are.
+type accessForm struct {
+	Type         string         `json:"type"`
+	Name         string         `json:"name"`
+	State        string         `json:"state"`
+	Grant        string         `json:"grant"`
+	Users        []cloud.UserID `json:"users"`
+	NotUsers     []cloud.UserID `json:"not_users"`
+	Groups       []string       `json:"groups"`
+	NotGroups    []string       `json:"not_groups"`
+	Apps         []string       `json:"apps"`
+	NotApps      []string       `json:"not_apps"`
+	Networks     []netip.Prefix `json:"networks"`
+	NotNetworks  []netip.Prefix `json:"not_networks"`
+	Countries    []string       `json:"countries"`
+	NotCountries []string       `json:"not_countries"`
+	NewDevice    bool           `json:"new_device"`
+	Failures     int            `json:"failures"`
+}
+
+func accessFormOf(r *engine.AccessRule) accessForm {
+	return accessForm{"access_rule", r.Name, r.State, r.Grant, orEmpty(r.Users), orEmpty(r.NotUsers), orEmpty(r.Groups), orEmpty(r.NotGroups),
+		orEmpty(r.Apps), orEmpty(r.NotApps), orEmpty(r.Networks), orEmpty(r.NotNetworks), orEmpty(r.Countries), orEmpty(r.NotCountries), r.NewDevice, r.Failures}
+}
+
 func (p *program) listAccess(c *cli.Context) error {
 	if _, err := args(c); err != nil {
+		return err
+	}
+	l, err := p.list(c, "RULE", "STATE", "GRANT", "FOR")
+	if err != nil {
 		return err
 	}
 	return p.withEngine(c, func(e *embedded) error {
@@ -70,12 +102,12 @@ func (p *program) listAccess(c *cli.Context) error {
 		if err != nil {
 			return err
 		}
-		t := table(p.out)
-		fmt.Fprintln(t, "RULE\tSTATE\tGRANT\tFOR")
 		for _, r := range rules {
-			fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", migrate.Plain(r.Name), r.State, r.Grant, ruleFor(&r, names))
+			if err := l.add(accessFormOf(&r), r.Name, r.State, r.Grant, ruleFor(&r, names)); err != nil {
+				return err
+			}
 		}
-		return t.Flush()
+		return l.end()
 	})
 }
 
@@ -241,6 +273,10 @@ func (p *program) testAccess(c *cli.Context) error {
 	if c.String("user") == "" || c.String("app") == "" {
 		return usage("--user and --app are needed", "e.g. --user ada@contoso.example --app CLIENT-ID --from 192.0.2.10")
 	}
+	l, err := p.list(c)
+	if err != nil {
+		return err
+	}
 	var client engine.NativeClient
 	if from := c.String("from"); from != "" {
 		a, err := netip.ParseAddr(from)
@@ -268,23 +304,51 @@ func (p *program) testAccess(c *cli.Context) error {
 		if err != nil {
 			return err
 		}
-		return p.explainAccess(&u, &app, signs, v)
+		return explainAccess(l, &u, &app, signs, v)
 	})
 }
 
-// explainAccess prints each rule with why it applies or does not.
-func (p *program) explainAccess(u *cloud.User, app *engine.NativeApp, s engine.AccessSigns, v engine.AccessVerdict) error {
+// signInForm is a sign-in that was tried, in JSON, and matchForm a rule that
+// was held against it.
+type signInForm struct {
+	Type      string  `json:"type"`
+	UPN       string  `json:"upn"`
+	App       string  `json:"app"`
+	Address   *string `json:"address"`
+	Country   string  `json:"country"`
+	NewDevice bool    `json:"new_device"`
+	Failures  int     `json:"failures"`
+	Verdict   string  `json:"verdict"` // block, mfa, or none: one factor is enough
+}
+
+type matchForm struct {
+	Type    string `json:"type"`
+	Name    string `json:"name"`
+	Grant   string `json:"grant"`
+	Applies bool   `json:"applies"`
+	Report  bool   `json:"report"` // it is only recorded
+	Why     string `json:"why"`
+}
+
+// explainAccess says what came out, and of each rule why it applies or does not.
+func explainAccess(l *listing, u *cloud.User, app *engine.NativeApp, s engine.AccessSigns, v engine.AccessVerdict) error {
+	form := signInForm{Type: "sign_in", UPN: u.UPN, App: app.ID, Country: s.Country, NewDevice: s.NewDevice, Failures: s.Failures, Verdict: cmp.Or(v.Grant, "none")}
 	verdict := map[string]string{engine.GrantBlock: "the sign-in is blocked", engine.GrantMFA: "a second factor is asked for", "": "one factor is enough"}[v.Grant]
 	address, device := "no known address", "known device"
 	if s.Address.IsValid() {
 		address = s.Address.String()
+		form.Address = &address
 	}
 	if s.NewDevice {
 		device = "new device"
 	}
-	fmt.Fprintf(p.out, "%s at %s from %s (country %s, %s, %d failures): %s\n", migrate.Plain(u.UPN), migrate.Plain(app.Name), address, s.Country, device, s.Failures, verdict)
-	t := table(p.out)
-	fmt.Fprintln(t, "RULE\tGRANT\tAPPLIES\tWHY")
+	sentence := fmt.Sprintf("%s at %s from %s (country %s, %s, %d failures): %s", u.UPN, app.Name, address, s.Country, device, s.Failures, verdict)
+	if err := l.add(form, sentence); err != nil {
+		return err
+	}
+	if !l.asJSON {
+		l.row([]string{"RULE", "GRANT", "APPLIES", "WHY"})
+	}
 	for _, m := range v.Applied {
 		applies := "no"
 		switch {
@@ -293,7 +357,9 @@ func (p *program) explainAccess(u *cloud.User, app *engine.NativeApp, s engine.A
 		case m.Applies:
 			applies = "yes"
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", migrate.Plain(m.Rule), m.Grant, applies, m.Why)
+		if err := l.add(matchForm{"rule", m.Rule, m.Grant, m.Applies, m.Report, m.Why}, m.Rule, m.Grant, applies, m.Why); err != nil {
+			return err
+		}
 	}
-	return t.Flush()
+	return l.end()
 }

@@ -26,7 +26,7 @@ func (p *program) appCommand() *cli.Command {
 				reasonFlag(),
 			}), Action: p.addApp},
 			p.appKeyCommand(),
-			{Name: "list", Usage: "list all applications", Flags: adminFlags(), Action: p.listApps},
+			{Name: "list", Usage: "list all applications", Flags: append(adminFlags(), formatFlag()), Action: p.listApps},
 			{Name: "remove", Usage: "take an application's access away", ArgsUsage: "NAME",
 				Flags: append(adminFlags(), reasonFlag()), Action: p.removeApp},
 		},
@@ -90,8 +90,21 @@ func registerApp(ctx context.Context, e administrator, by engine.Actor, app engi
 	return err
 }
 
+// appForm is an application in JSON.
+type appForm struct {
+	Type    string      `json:"type"`
+	Name    string      `json:"name"`
+	Role    engine.Role `json:"role"`
+	Created *time.Time  `json:"created"`
+	Until   *time.Time  `json:"until"`
+}
+
 func (p *program) listApps(c *cli.Context) error {
 	if _, err := args(c); err != nil {
+		return err
+	}
+	l, err := p.list(c, "APPLICATION", "ROLE", "UNTIL")
+	if err != nil {
 		return err
 	}
 	return p.administer(c, func(e administrator) error {
@@ -99,16 +112,17 @@ func (p *program) listApps(c *cli.Context) error {
 		if err != nil {
 			return err
 		}
-		t := table(p.out)
-		fmt.Fprintln(t, "APPLICATION\tROLE\tUNTIL")
 		for _, app := range apps {
 			until := "without end"
 			if !app.Until.IsZero() {
 				until = stamp(app.Until)
 			}
-			fmt.Fprintf(t, "%s\t%s\t%s\n", migrate.Plain(app.Name), app.Role, until)
+			form := appForm{"application", app.Name, app.Role, orNull(app.Created), orNull(app.Until)}
+			if err := l.add(form, app.Name, string(app.Role), until); err != nil {
+				return err
+			}
 		}
-		return t.Flush()
+		return l.end()
 	})
 }
 

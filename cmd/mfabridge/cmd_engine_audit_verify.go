@@ -164,11 +164,10 @@ type chainForm struct {
 func chainForms(chains []engine.Chained) []chainForm {
 	forms := []chainForm{}
 	for _, c := range chains {
-		form := chainForm{c.Node, c.From, c.To, c.Signed, nil}
-		if at := c.At.UTC(); c.Signed > 0 {
-			form.At = &at
+		if c.Signed == 0 {
+			c.At = time.Time{}
 		}
-		forms = append(forms, form)
+		forms = append(forms, chainForm{c.Node, c.From, c.To, c.Signed, orNull(c.At)})
 	}
 	return forms
 }

@@ -80,11 +80,7 @@ type authenticatorForm struct {
 func authenticatorForms(devices []engine.OwnedDevice) *[]authenticatorForm {
 	forms := []authenticatorForm{}
 	for _, d := range devices {
-		form := authenticatorForm{ID: d.ID, Name: d.Name, Created: d.Created.UTC(), Push: d.Push, PIN: d.PIN, Locked: d.Locked}
-		if used := d.Used.UTC(); !d.Used.IsZero() {
-			form.LastUsed = &used
-		}
-		forms = append(forms, form)
+		forms = append(forms, authenticatorForm{d.ID, d.Name, d.Created.UTC(), orNull(d.Used), d.Push, d.PIN, d.Locked})
 	}
 	return &forms
 }

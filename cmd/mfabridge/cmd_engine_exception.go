@@ -14,6 +14,7 @@ import (
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
 	"mfabridge/cloud/remote"
+	"mfabridge/internal/hint"
 	"mfabridge/internal/secret"
 	"mfabridge/migrate"
 )
@@ -59,9 +60,13 @@ func (p *program) exceptionCommands(change changer) []*cli.Command {
 			}, p.issuePass),
 			inStore("revoke", "end a pass", []cli.Flag{&cli.StringFlag{Name: "pass", Usage: "its `ID`, as list shows it"}},
 				func(c *cli.Context, e *embedded, by engine.Actor, u cloud.User) error {
-					return e.RevokePass(c.Context, by, u.ID, c.String("pass"))
+					advice := "mfabridge engine user pass list " + migrate.Plain(u.UPN) + " shows which there are"
+					if c.String("pass") == "" {
+						return usage("--pass is missing", advice)
+					}
+					return hint.Wrap(e.RevokePass(c.Context, by, u.ID, c.String("pass")), advice)
 				}),
-			{Name: "list", Usage: "list the passes of a user, never the passes themselves", ArgsUsage: "USER", Flags: storeFlags(), Action: p.listPasses},
+			{Name: "list", Usage: "list the passes of a user, never the passes themselves", ArgsUsage: "USER", Flags: append(storeFlags(), formatFlag()), Action: p.listPasses},
 		}},
 	}
 }
@@ -162,8 +167,23 @@ func handOut(f *part, to []age.Recipient, upn, what string, until time.Time, wor
 	return f.publish()
 }
 
+// passForm is a pass in JSON, never the pass itself.
+type passForm struct {
+	Type  string     `json:"type"`
+	ID    string     `json:"id"`
+	State string     `json:"state"`
+	Once  bool       `json:"once"`
+	From  time.Time  `json:"from"`
+	Until time.Time  `json:"until"`
+	Used  *time.Time `json:"used"`
+}
+
 func (p *program) listPasses(c *cli.Context) error {
 	given, err := args(c, "USER")
+	if err != nil {
+		return err
+	}
+	l, err := p.list(c, "PASS", "STATE", "USES", "FROM", "UNTIL")
 	if err != nil {
 		return err
 	}
@@ -172,16 +192,17 @@ func (p *program) listPasses(c *cli.Context) error {
 		if err != nil {
 			return err
 		}
-		t := table(p.out)
-		fmt.Fprintln(t, "PASS\tSTATE\tUSES\tFROM\tUNTIL")
 		for _, pass := range slices.Backward(x.Passes) {
 			uses := "any"
 			if pass.Once {
 				uses = "one"
 			}
-			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", pass.ID, pass.State, uses, stamp(pass.From), stamp(pass.Until))
+			form := passForm{"pass", pass.ID, pass.State, pass.Once, pass.From.UTC(), pass.Until.UTC(), orNull(pass.Used)}
+			if err := l.add(form, pass.ID, pass.State, uses, stamp(pass.From), stamp(pass.Until)); err != nil {
+				return err
+			}
 		}
-		return t.Flush()
+		return l.end()
 	})
 }
 

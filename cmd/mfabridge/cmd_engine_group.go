@@ -9,6 +9,7 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
+	"mfabridge/internal/hint"
 	"mfabridge/migrate"
 )
 
@@ -23,8 +24,8 @@ func (p *program) groupCommand() *cli.Command {
 		Subcommands: []*cli.Command{
 			{Name: "add", Usage: "make an empty group", ArgsUsage: "NAME", Flags: append(adminFlags(), reasonFlag()), Action: p.addGroup},
 			{Name: "remove", Usage: "forget a group; its members stay", ArgsUsage: "GROUP", Flags: append(adminFlags(), reasonFlag()), Action: p.removeGroup},
-			{Name: "list", Usage: "list all groups", Flags: adminFlags(), Action: p.listGroups},
-			{Name: "members", Usage: "list the users of a group and of all groups within it, by id", ArgsUsage: "GROUP", Flags: adminFlags(), Action: p.listMembers},
+			{Name: "list", Usage: "list all groups", Flags: append(adminFlags(), formatFlag()), Action: p.listGroups},
+			{Name: "members", Usage: "list the users of a group and of all groups within it, by id", ArgsUsage: "GROUP", Flags: append(adminFlags(), formatFlag()), Action: p.listMembers},
 			{Name: "join", Usage: "put a user or another group into a group", ArgsUsage: "GROUP", Flags: memberFlags,
 				Action: func(c *cli.Context) error { return p.changeMember(c, true) }},
 			{Name: "leave", Usage: "take a user or another group out of a group", ArgsUsage: "GROUP", Flags: memberFlags,
@@ -57,25 +58,49 @@ func (p *program) removeGroup(c *cli.Context) error {
 		if err == nil {
 			fmt.Fprintf(p.out, "%s: removed\n", migrate.Plain(name))
 		}
-		return err
+		return groupHint(err)
 	})
+}
+
+func groupHint(err error) error {
+	if cloud.KindOf(err) == cloud.NotFound {
+		return hint.Default(err, "mfabridge engine group list shows which there are")
+	}
+	return err
+}
+
+// groupForm is a group in JSON.
+type groupForm struct {
+	Type string `json:"type,omitempty"`
+	ID   string `json:"id"`
+	Name string `json:"name"`
 }
 
 func (p *program) listGroups(c *cli.Context) error {
 	if _, err := args(c); err != nil {
 		return err
 	}
+	l, err := p.list(c, "GROUP", "ID")
+	if err != nil {
+		return err
+	}
 	return p.administer(c, func(e administrator) error {
-		t := table(p.out)
-		fmt.Fprintln(t, "GROUP\tID")
 		for g, err := range e.Groups(c.Context) {
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(t, "%s\t%s\n", migrate.Plain(g.Name), g.ID)
+			if err := l.add(groupForm{"group", g.ID, g.Name}, g.Name, g.ID); err != nil {
+				return err
+			}
 		}
-		return t.Flush()
+		return l.end()
 	})
+}
+
+// memberForm is a user of a group in JSON.
+type memberForm struct {
+	Type string       `json:"type"`
+	ID   cloud.UserID `json:"id"`
 }
 
 func (p *program) listMembers(c *cli.Context) error {
@@ -83,16 +108,20 @@ func (p *program) listMembers(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	l, err := p.list(c)
+	if err != nil {
+		return err
+	}
 	return p.administer(c, func(e administrator) error {
 		for id, err := range e.Members(c.Context, given[0]) {
 			if err != nil {
-				return err
+				return groupHint(err)
 			}
-			if _, err := fmt.Fprintln(p.out, id); err != nil {
+			if err := l.add(memberForm{"member", id}, string(id)); err != nil {
 				return err
 			}
 		}
-		return nil
+		return l.end()
 	})
 }
 
@@ -126,7 +155,7 @@ func (p *program) changeMember(c *cli.Context, join bool) error {
 		if err == nil {
 			fmt.Fprintf(p.out, "%s: %s, done\n", migrate.Plain(group), c.Command.Name)
 		}
-		return err
+		return groupHint(err)
 	})
 }
 
@@ -139,7 +168,7 @@ func (p *program) policyCommand() *cli.Command {
 		Name:  "policy",
 		Usage: "who may use which method, and which sign-ins need a second factor",
 		Subcommands: append([]*cli.Command{
-			{Name: "show", Usage: "show the method policy", Flags: adminFlags(), Action: p.showPolicy},
+			{Name: "show", Usage: "show the method policy", Flags: append(adminFlags(), formatFlag()), Action: p.showPolicy},
 			{Name: "set", Usage: "set one line of the policy, whole", ArgsUsage: "METHOD",
 				Description: "METHOD is one of " + strings.Join(words, ", ") + ". What is not given is off: without --include everybody may\n" +
 					"use the method, without --sign-in nobody signs in by text. It holds for the next login.",
@@ -154,8 +183,22 @@ func (p *program) policyCommand() *cli.Command {
 	}
 }
 
+// policyForm is a line of the method policy in JSON.
+type policyForm struct {
+	Type    string              `json:"type"`
+	Method  engine.PolicyMethod `json:"method"`
+	State   string              `json:"state"`
+	Include []groupForm         `json:"include"` // empty: everybody
+	Exclude []groupForm         `json:"exclude"`
+	SignIn  bool                `json:"sign_in"`
+}
+
 func (p *program) showPolicy(c *cli.Context) error {
 	if _, err := args(c); err != nil {
+		return err
+	}
+	l, err := p.list(c, "METHOD", "STATE", "FOR", "NOT FOR", "SIGN-IN")
+	if err != nil {
 		return err
 	}
 	return p.administer(c, func(e administrator) error {
@@ -170,30 +213,27 @@ func (p *program) showPolicy(c *cli.Context) error {
 			}
 			names[g.ID] = g.Name
 		}
-		list := func(ids []string, none string) string {
-			var out []string
+		groups := func(ids []string) (forms []groupForm, called []string) {
+			forms = []groupForm{}
 			for _, id := range ids {
-				out = append(out, migrate.Plain(names[id]))
+				forms, called = append(forms, groupForm{ID: id, Name: names[id]}), append(called, names[id])
 			}
-			if len(out) == 0 {
-				return none
-			}
-			return strings.Join(out, ", ")
+			return forms, called
 		}
-		t := table(p.out)
-		fmt.Fprintln(t, "METHOD\tSTATE\tFOR\tNOT FOR\tSIGN-IN")
 		for _, method := range engine.PolicyMethods() {
 			m := policy[method]
-			state, signIn := "disabled", "no"
+			form := policyForm{Type: "method_policy", Method: method, State: "disabled", SignIn: m.SignIn}
 			if m.Enabled {
-				state = "enabled"
+				form.State = "enabled"
 			}
-			if m.SignIn {
-				signIn = "yes"
+			var only, never []string
+			form.Include, only = groups(m.Include)
+			form.Exclude, never = groups(m.Exclude)
+			if err := l.add(form, string(method), form.State, orNone(only, "everybody"), orNone(never, "nobody"), yesNo(m.SignIn)); err != nil {
+				return err
 			}
-			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", method, state, list(m.Include, "everybody"), list(m.Exclude, "nobody"), signIn)
 		}
-		return t.Flush()
+		return l.end()
 	})
 }
 
@@ -215,6 +255,6 @@ func (p *program) setPolicy(c *cli.Context) error {
 		if err == nil {
 			fmt.Fprintf(p.out, "%s: %s\n", method, state)
 		}
-		return err
+		return groupHint(err)
 	})
 }

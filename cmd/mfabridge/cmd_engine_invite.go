@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -38,6 +39,7 @@ func (p *program) inviteCommand() *cli.Command {
 			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "write the mail merge to the new `FILE`"},
 			&cli.StringFlag{Name: "url", Usage: "with --out, or --mail without --engine-config: `URL` of the engine's pages as users reach it, the public_url of engine.yaml"},
 			reasonFlag(),
+			formatFlag(),
 		}), Action: p.invite}
 }
 
@@ -76,6 +78,10 @@ func (p *program) invite(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	l, err := p.list(c, "USER", "STATE", "UNTIL")
+	if err != nil {
+		return err
+	}
 	open := p.administer
 	if c.Bool("mail") {
 		open = p.administerSending
@@ -91,10 +97,17 @@ func (p *program) invite(c *cli.Context) error {
 				errs = append(errs, fmt.Errorf("%s: %w", migrate.Plain(users[i].user.UPN), err))
 			}
 		}
+		var mails mailsForm
 		if c.Bool("mail") {
-			errs = append(errs, p.mailInvitees(c, e, by, users)...)
+			var failed []error
+			mails, failed = p.mailInvitees(c, e, by, users)
+			errs = append(errs, failed...)
 		}
-		err = errors.Join(p.listInvitees(users), p.mergeFile(c, users))
+		err = listInvitees(l, users)
+		if err == nil && c.Bool("mail") {
+			err = l.note(mails, fmt.Sprintf("mails: %d sent, %d were sent a moment ago", mails.Sent, mails.Before))
+		}
+		err = errors.Join(err, l.end(), p.mergeFile(c, users))
 		if failed := errors.Join(errs...); failed != nil {
 			return errors.Join(err, &exit{code: exitPartly, err: failed})
 		}
@@ -199,30 +212,43 @@ func reinvite(c *cli.Context, e administrator, by engine.Actor, i *invitee) (err
 
 // mailInvitees writes to those who have yet to activate. Who was written to a
 // moment ago is left out: the command may have been run again.
-func (p *program) mailInvitees(c *cli.Context, e administrator, by engine.Actor, users []invitee) (errs []error) {
-	sent, before := 0, 0
+func (p *program) mailInvitees(c *cli.Context, e administrator, by engine.Actor, users []invitee) (mails mailsForm, errs []error) {
+	mails.Type = "mails"
 	for _, i := range users {
 		if !i.waits() {
 			continue
 		}
 		switch err := e.MailInvitation(c.Context, by, i.user.ID); {
 		case err == nil:
-			sent++
+			mails.Sent++
 		case cloud.ReasonOf(err) == cloud.MailedBefore:
-			before++
+			mails.Before++
 		case cloud.KindOf(err) == cloud.Unsupported: // of nobody
-			return append(errs, hint.Wrap(err, "name the engine that runs by --store https://HOST, or its configuration by --engine-config, with public_url or --url"))
+			return mails, append(errs, hint.Wrap(err, "name the engine that runs by --store https://HOST, or its configuration by --engine-config, with public_url or --url"))
 		default:
 			errs = append(errs, fmt.Errorf("%s: %w", migrate.Plain(i.user.UPN), err))
 		}
 	}
-	fmt.Fprintf(p.out, "mails: %d sent, %d were sent a moment ago\n", sent, before)
-	return errs
+	return mails, errs
 }
 
-func (p *program) listInvitees(users []invitee) error {
-	t := table(p.out)
-	fmt.Fprintln(t, "USER\tSTATE\tUNTIL")
+// mailsForm counts mails in JSON.
+type mailsForm struct {
+	Type   string `json:"type"`
+	Sent   int    `json:"sent"`
+	Before int    `json:"before"` // were sent a moment ago
+}
+
+// invitationForm is an invitation in JSON.
+type invitationForm struct {
+	Type   string     `json:"type"`
+	UPN    string     `json:"upn"`
+	State  string     `json:"state"`
+	Until  *time.Time `json:"until"`
+	Opened *time.Time `json:"opened"`
+}
+
+func listInvitees(l *listing, users []invitee) error {
 	for _, i := range users {
 		state, until := i.State, "-"
 		if state == "" {
@@ -231,9 +257,11 @@ func (p *program) listInvitees(users []invitee) error {
 		if !i.Until.IsZero() {
 			until = stamp(i.Until)
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\n", migrate.Plain(i.user.UPN), state, until)
+		if err := l.add(invitationForm{"invitation", i.user.UPN, state, orNull(i.Until), orNull(i.Opened)}, i.user.UPN, state, until); err != nil {
+			return err
+		}
 	}
-	return t.Flush()
+	return nil
 }
 
 // mergeFile writes who has yet to activate, for letters.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -19,7 +20,7 @@ func (p *program) keyCommand() *cli.Command {
 		Name:  "key",
 		Usage: "check and change the key that seals a store's secrets, while it is in use",
 		Subcommands: []*cli.Command{
-			{Name: "check", Usage: "open every secret of the store, and count them by key", Flags: storeFlags(), Action: p.keyCheck,
+			{Name: "check", Usage: "open every secret of the store, and count them by key", Flags: append(storeFlags(), formatFlag()), Action: p.keyCheck,
 				Description: "Exit code 1 if a secret does not open."},
 			{Name: "rotate", Usage: "make a new key, seal everything with it, keep the old one for what is left",
 				Description: "The key file is replaced; the one before stays as PATH.before-ID. Programs that have the store open read the file again\n" +
@@ -72,8 +73,28 @@ func (p *program) withKeyFile(c *cli.Context, use func(*embedded, *engine.KeyFil
 	})
 }
 
+// keyForm is a key in JSON, with how many secrets it opens.
+type keyForm struct {
+	Type       string `json:"type"`
+	ID         string `json:"id"`
+	Seals      bool   `json:"seals"`
+	Generators int    `json:"generators"`
+	Passwords  int    `json:"passwords"`
+	Others     int    `json:"others"`
+}
+
+// unopenedForm is a secret that no key opens.
+type unopenedForm struct {
+	Type string `json:"type"`
+	What string `json:"what"`
+}
+
 func (p *program) keyCheck(c *cli.Context) error {
 	if _, err := args(c); err != nil {
+		return err
+	}
+	l, err := p.list(c, "KEY", "SEALS", "GENERATORS", "PASSWORDS", "OTHERS")
+	if err != nil {
 		return err
 	}
 	return p.withEngine(c, func(e *embedded) error {
@@ -87,16 +108,19 @@ func (p *program) keyCheck(c *cli.Context) error {
 				ids[id] = true
 			}
 		}
-		t := table(p.out)
-		fmt.Fprintln(t, "KEY\tSEALS\tGENERATORS\tPASSWORDS\tOTHERS")
 		for _, id := range slices.Sorted(maps.Keys(ids)) {
-			fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%d\n", id, yesNo(id == use.Primary), use.Generators[id], use.Passwords[id], use.Others[id])
-		}
-		if err := t.Flush(); err != nil {
-			return err
+			form := keyForm{"key", id.String(), id == use.Primary, use.Generators[id], use.Passwords[id], use.Others[id]}
+			if err := l.add(form, form.ID, yesNo(form.Seals), strconv.Itoa(form.Generators), strconv.Itoa(form.Passwords), strconv.Itoa(form.Others)); err != nil {
+				return err
+			}
 		}
 		for _, what := range use.Unopened {
-			fmt.Fprintf(p.out, "! %s does not open\n", what)
+			if err := l.note(unopenedForm{"unopened", what}, "! "+what+" does not open"); err != nil {
+				return err
+			}
+		}
+		if err := l.end(); err != nil {
+			return err
 		}
 		if use.Failed > 0 {
 			return &exit{code: exitFailed, err: hint.New(migrate.Number(use.Failed, "secret does", "secrets do")+" not open with this key",

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -31,7 +30,7 @@ func (p *program) nativeCommand() *cli.Command {
 					&cli.StringFlag{Name: "name", Usage: "`NAME` that users are shown"},
 					&cli.BoolFlag{Name: "disabled", Usage: "nobody signs in, and no refresh token is taken; --disabled=false ends that"},
 				}, nativeFlags(), []cli.Flag{reasonFlag()}), Action: p.setNative},
-			{Name: "list", Usage: "list all applications", Flags: storeFlags(), Action: p.listNative},
+			{Name: "list", Usage: "list all applications", Flags: append(storeFlags(), formatFlag()), Action: p.listNative},
 			{Name: "show", Usage: "show one application as JSON", ArgsUsage: "CLIENT-ID", Flags: storeFlags(), Action: p.showNative},
 			{Name: "remove", Usage: "forget an application; its refresh tokens are worth nothing", ArgsUsage: "CLIENT-ID",
 				Flags: append(storeFlags(), reasonFlag()), Action: p.removeNative},
@@ -159,8 +158,23 @@ func nativeHint(err error) error {
 	return err
 }
 
+// nativeForm is an application in JSON; what is not set is left out.
+type nativeForm struct {
+	Type string `json:"type,omitempty"`
+	engine.NativeApp
+	Refresh string `json:"refresh"`
+}
+
+func nativeFormOf(a engine.NativeApp) nativeForm {
+	return nativeForm{NativeApp: a, Refresh: a.RefreshLife().Round(time.Second).String()}
+}
+
 func (p *program) listNative(c *cli.Context) error {
 	if _, err := args(c); err != nil {
+		return err
+	}
+	l, err := p.list(c, "CLIENT ID", "NAME", "FIRST FACTOR", "OFFERS", "STATE")
+	if err != nil {
 		return err
 	}
 	return p.withEngine(c, func(e *embedded) error {
@@ -168,8 +182,6 @@ func (p *program) listNative(c *cli.Context) error {
 		if err != nil {
 			return err
 		}
-		t := table(p.out)
-		fmt.Fprintln(t, "CLIENT ID\tNAME\tFIRST FACTOR\tOFFERS\tSTATE")
 		for _, a := range all {
 			offers := []string{}
 			for _, o := range []struct {
@@ -184,9 +196,13 @@ func (p *program) listNative(c *cli.Context) error {
 			if a.Disabled {
 				state = "disabled"
 			}
-			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", a.ID, migrate.Plain(a.Name), strings.Join(a.First, ", "), cmp.Or(strings.Join(offers, ", "), "-"), state)
+			form := nativeFormOf(a)
+			form.Type = "native_application"
+			if err := l.add(form, a.ID, a.Name, strings.Join(a.First, ", "), orNone(offers, "-"), state); err != nil {
+				return err
+			}
 		}
-		return t.Flush()
+		return l.end()
 	})
 }
 
@@ -203,10 +219,7 @@ func (p *program) showNative(c *cli.Context) error {
 		out := json.NewEncoder(p.out)
 		out.SetIndent("", "  ")
 		out.SetEscapeHTML(false)
-		return out.Encode(struct {
-			engine.NativeApp
-			Refresh string `json:"refresh"`
-		}{a, a.RefreshLife().Round(time.Second).String()})
+		return out.Encode(nativeFormOf(a))
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"strconv"
 	"strings"
 	"time"
 
@@ -28,7 +29,7 @@ func (p *program) providerCommand() *cli.Command {
 		Name:  "provider",
 		Usage: "look at the providers that deliver codes, and try them",
 		Subcommands: []*cli.Command{
-			{Name: "list", Usage: "list the providers of engine.yaml in the order in which they are asked", Flags: []cli.Flag{from}, Action: p.listProviders},
+			{Name: "list", Usage: "list the providers of engine.yaml in the order in which they are asked", Flags: []cli.Flag{from, formatFlag()}, Action: p.listProviders},
 			{
 				Name: "test", Usage: "send one message by a provider and say what came back", ArgsUsage: "NAME",
 				Description: "The message holds a code that verifies nothing. It is sent whatever the provider's mode is, but for off; no budget\n" +
@@ -75,8 +76,30 @@ func channelsOf(path string) (*config.Config, error) {
 	return conf, nil
 }
 
+// providerForm is a provider in JSON, and reachForm whether those of one kind
+// of message reach everybody.
+type providerForm struct {
+	Type    string `json:"type"`
+	Channel string `json:"channel"`
+	Name    string `json:"name"`
+	Kind    string `json:"kind"`
+	Mode    string `json:"mode"`
+	Percent int    `json:"percent"`
+	Host    string `json:"host"`
+}
+
+type reachForm struct {
+	Type      string `json:"type"`
+	Of        string `json:"of"` // texts, calls or mails
+	Everybody bool   `json:"everybody"`
+}
+
 func (p *program) listProviders(c *cli.Context) error {
 	if _, err := args(c); err != nil {
+		return err
+	}
+	l, err := p.list(c, "CHANNEL", "PROVIDER", "KIND", "MODE", "USERS", "HOST")
+	if err != nil {
 		return err
 	}
 	whole, err := channelsOf(c.String("config"))
@@ -89,30 +112,32 @@ func (p *program) listProviders(c *cli.Context) error {
 	}
 	conf := whole.Channels
 	conf.Apply(states)
-	t := table(p.out)
-	fmt.Fprintln(t, "CHANNEL\tPROVIDER\tKIND\tMODE\tUSERS\tHOST")
 	for name, providers := range conf.Lines() {
 		for i := range providers {
 			one := &providers[i]
-			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d%%\t%s\n", name, one.Name, one.Kind(), one.Mode, one.Percent, migrate.Plain(one.Host()))
+			form := providerForm{"provider", name, one.Name, one.Kind(), one.Mode, one.Percent, one.Host()}
+			if err := l.add(form, name, one.Name, one.Kind(), one.Mode, strconv.Itoa(one.Percent)+"%", one.Host()); err != nil {
+				return err
+			}
 		}
-	}
-	if err := t.Flush(); err != nil {
-		return err
 	}
 	for _, way := range []struct {
 		what, instead string
 		set, delivers bool
 	}{{"texts", "what none delivers lies in the outbox", true, conf.Text.Delivers()}, {"calls", "nobody else is called", conf.Voice != nil, conf.Voice.Delivers()},
 		{"mails", "what none delivers lies in the outbox", conf.Email != nil, conf.Email.Delivers()}} {
-		switch {
-		case way.set && way.delivers:
-			fmt.Fprintf(p.out, "%s reach every user\n", way.what)
-		case way.set:
-			fmt.Fprintf(p.out, "%s do not reach every user: no provider is live for all; %s\n", way.what, way.instead)
+		if !way.set {
+			continue
+		}
+		sentence := way.what + " reach every user"
+		if !way.delivers {
+			sentence = way.what + " do not reach every user: no provider is live for all; " + way.instead
+		}
+		if err := l.note(reachForm{"reach", way.what, way.delivers}, sentence); err != nil {
+			return err
 		}
 	}
-	return nil
+	return l.end()
 }
 
 func (p *program) testProvider(c *cli.Context) (err error) {

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -35,6 +37,7 @@ func (p *program) settingsCommand() *cli.Command {
 			&cli.StringFlag{Name: "weak-pins", Usage: "`YES|NO`: PINs such as 1234 are taken"},
 			&cli.StringFlag{Name: "language", Usage: "`LANGUAGE` of the mail of an invitation: " + strings.Join(engine.Languages(), " or ")},
 			&cli.StringFlag{Name: "reason", Usage: "why, for the audit (required for a change)"},
+			formatFlag(),
 		}), Action: p.engineSettings}
 }
 
@@ -47,13 +50,17 @@ func (p *program) engineSettings(c *cli.Context) error {
 	if _, err := args(c); err != nil {
 		return err
 	}
+	l, err := p.list(c, "SETTING", "VALUE", "MEANING")
+	if err != nil {
+		return err
+	}
 	if !slices.ContainsFunc(settingsOptions(), c.IsSet) {
 		return p.administer(c, func(e administrator) error {
 			s, err := e.Settings(c.Context)
 			if err != nil {
 				return err
 			}
-			return p.printSettings(s)
+			return printSettings(l, s)
 		})
 	}
 	by, err := actor(c)
@@ -73,7 +80,7 @@ func (p *program) engineSettings(c *cli.Context) error {
 		if err != nil {
 			return err
 		}
-		return p.printSettings(now)
+		return printSettings(l, now)
 	})
 }
 
@@ -160,25 +167,41 @@ func (p *program) oldSettings(c *cli.Context, path string) (func(*engine.Setting
 	}, nil
 }
 
-func (p *program) printSettings(s engine.Settings) error {
-	word := map[bool]string{true: "yes", false: "no"}
+// settingsForm are the settings in JSON, by the names of the options.
+type settingsForm struct {
+	Type           string             `json:"type"`
+	Account        string             `json:"account"`
+	SelfEnrolment  bool               `json:"self_enrolment"`
+	SelfActivation bool               `json:"self_activation"`
+	MaySelect      []cloud.Preference `json:"may_select"`
+	DeviceLimit    int                `json:"device_limit"`
+	PIN            bool               `json:"pin"`
+	PINLength      int                `json:"pin_length"`
+	WeakPINs       bool               `json:"weak_pins"`
+	Language       string             `json:"language"`
+}
+
+func printSettings(l *listing, s engine.Settings) error {
+	form := settingsForm{"settings", s.AccountName(), s.Enrol, s.Activate, orEmpty(s.Select), s.Devices, s.PIN, s.Length, s.WeakPINs, s.LanguageName()}
+	if l.asJSON {
+		return l.add(form)
+	}
 	methods := make([]string, len(s.Select))
 	for i, method := range s.Select {
 		methods[i] = string(method)
 	}
-	if len(methods) == 0 {
-		methods = []string{"none"}
+	for _, row := range [][]string{
+		{"account", form.Account, "what authenticators show the account as"},
+		{"self-enrolment", yesNo(form.SelfEnrolment), "who proves who they are needs no invitation"},
+		{"self-activation", yesNo(form.SelfActivation), "people activate without the helpdesk"},
+		{"may-select", cmp.Or(strings.Join(methods, ","), "none"), "what people may make their default method"},
+		{"device-limit", strconv.Itoa(form.DeviceLimit), "authenticators of one user"},
+		{"pin", yesNo(form.PIN), "everybody approves with a PIN"},
+		{"pin-length", strconv.Itoa(form.PINLength), "digits of a PIN, at least"},
+		{"weak-pins", yesNo(form.WeakPINs), "PINs such as 1234 are taken"},
+		{"language", form.Language, "of the mail of an invitation"},
+	} {
+		l.row(row)
 	}
-	t := table(p.out)
-	fmt.Fprintln(t, "SETTING\tVALUE\tMEANING")
-	fmt.Fprintf(t, "account\t%s\twhat authenticators show the account as\n", migrate.Plain(s.AccountName()))
-	fmt.Fprintf(t, "self-enrolment\t%s\twho proves who they are needs no invitation\n", word[s.Enrol])
-	fmt.Fprintf(t, "self-activation\t%s\tpeople activate without the helpdesk\n", word[s.Activate])
-	fmt.Fprintf(t, "may-select\t%s\twhat people may make their default method\n", strings.Join(methods, ","))
-	fmt.Fprintf(t, "device-limit\t%d\tauthenticators of one user\n", s.Devices)
-	fmt.Fprintf(t, "pin\t%s\teverybody approves with a PIN\n", word[s.PIN])
-	fmt.Fprintf(t, "pin-length\t%d\tdigits of a PIN, at least\n", s.Length)
-	fmt.Fprintf(t, "weak-pins\t%s\tPINs such as 1234 are taken\n", word[s.WeakPINs])
-	fmt.Fprintf(t, "language\t%s\tof the mail of an invitation\n", s.LanguageName())
-	return t.Flush()
+	return l.end()
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"time"
@@ -94,29 +93,28 @@ func (p *program) listUsers(c *cli.Context) error {
 	if _, err := args(c); err != nil {
 		return err
 	}
-	asJSON, err := format(c)
+	l, err := p.list(c, "USER", "STATE", "DEFAULT", "METHODS")
 	if err != nil {
 		return err
 	}
 	return p.administer(c, func(e administrator) error {
-		t := table(p.out)
-		if !asJSON {
-			fmt.Fprintln(t, "USER\tSTATE\tDEFAULT\tMETHODS")
-		}
 		for u, err := range e.Users(c.Context) {
 			if err != nil {
 				return err
 			}
-			if asJSON {
-				err = p.userJSON(u, nil, nil)
-			} else {
-				err = p.userLine(t, u)
-			}
+			form, err := formOf(u)
 			if err != nil {
 				return err
 			}
+			var methods []string
+			for _, m := range form.Methods {
+				methods = append(methods, string(m.Method))
+			}
+			if err := l.add(form, u.UPN, p.state(u), cmp.Or(string(u.Default), "none"), cmp.Or(strings.Join(methods, " "), "none")); err != nil {
+				return err
+			}
 		}
-		return t.Flush()
+		return l.end()
 	})
 }
 
@@ -136,19 +134,6 @@ func (p *program) userJSON(u cloud.User, authenticators *[]authenticatorForm, wa
 		form.Bypass = &bypassForm{waits.Until, waits.App, waits.By}
 	}
 	return p.jsonLine(form)
-}
-
-func (p *program) userLine(w io.Writer, u cloud.User) error {
-	form, err := formOf(u)
-	if err != nil {
-		return err
-	}
-	var methods []string
-	for _, m := range form.Methods {
-		methods = append(methods, string(m.Method))
-	}
-	_, err = fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", migrate.Plain(u.UPN), p.state(u), cmp.Or(string(u.Default), "none"), cmp.Or(strings.Join(methods, " "), "none"))
-	return err
 }
 
 func (p *program) state(u cloud.User) string {
