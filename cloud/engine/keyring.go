@@ -199,7 +199,7 @@ func (f *KeyFile) replace(b secret.Bytes) error {
 		err = temp.Sync()
 	}
 	if err == nil {
-		err = keepOwner(temp, f.path)
+		err = durable.KeepOwner(temp, f.path)
 	}
 	if err = errors.Join(err, temp.Close()); err != nil {
 		return err

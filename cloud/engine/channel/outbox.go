@@ -31,6 +31,7 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
+	"mfabridge/internal/hint"
 )
 
 // Outbox is a folder (mode 0700) of messages, one JSON file (mode 0600) each,
@@ -71,7 +72,7 @@ func openFolder(path string) (*os.Root, error) {
 	}
 	root, err := os.OpenRoot(path)
 	if err != nil {
-		return nil, fmt.Errorf("outbox cannot be opened: %w", err)
+		return nil, hint.Wrap(fmt.Errorf("outbox cannot be opened: %w", err), "it belongs to whoever needed it first: chown -R it to the user whom the engine runs as, and run commands as that user")
 	}
 	info, err := root.Stat(".")
 	if err == nil && info.Mode().Perm()&0o077 != 0 {

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"sync"
 
@@ -10,6 +11,8 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
+	"mfabridge/internal/durable"
+	"mfabridge/internal/hint"
 )
 
 // metaHolder is the Meta value that names who holds the lock, for people.
@@ -19,11 +22,7 @@ const metaHolder = "lock-holder"
 // empty database beside the store. Unlock may be called more than once.
 func (s *Store) Lock(ctx context.Context, holder string) (func() error, error) {
 	path := s.path + ".lock"
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, unavailable("the lock file cannot be made", err)
-	}
-	if err := f.Close(); err != nil {
+	if err := makeLock(path, s.path); err != nil {
 		return nil, unavailable("the lock file cannot be made", err)
 	}
 	c, err := dial(path, "rw", "", 0)
@@ -39,11 +38,25 @@ func (s *Store) Lock(ctx context.Context, holder string) (func() error, error) {
 	return sync.OnceValue(c.close), nil
 }
 
+// makeLock makes the lock's file where there is none. It is the store's owner's,
+// also where root is the first to need it; one that is there is left as it is:
+// root gives away nothing that somebody has put in its place.
+func makeLock(path, store string) error {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(durable.KeepOwner(f, store), f.Close())
+}
+
 // lockFailure tells a lock that is held from a file that cannot be used.
 func (s *Store) lockFailure(ctx context.Context, cause error) error {
 	e, ok := errors.AsType[sqlite3.Error](cause)
 	if !ok || e.Code != sqlite3.ErrBusy && e.Code != sqlite3.ErrLocked {
-		return unavailable("the lock cannot be taken", cause)
+		return hint.Wrap(unavailable("the lock cannot be taken", cause), "run as the user who owns the store, and give that user "+s.path+".lock, too")
 	}
 	var holder []byte
 	err := s.View(ctx, func(r engine.Reader) (err error) {
