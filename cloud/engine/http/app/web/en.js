@@ -74,7 +74,7 @@ export default {
   "result.elsewhere": "Approved elsewhere", "result.elsewhere.text": "Another device of yours has approved this sign-in.",
   "way.push": "Approval in the app", "way.oath": "Code of an app or token", "way.sms": "Text message", "way.voiceMobile": "Call to the mobile", "way.voiceOffice": "Call to the office", "way.voiceAlternateMobile": "Call to the other mobile", "way.email": "E-mail",
   "signin.way": "Choose another second step", "signin.again": "Start again, or choose another second step", "signin.second": "Second step", "signin.usual": "The usual one",
-  "invite.second.voiceMobile": "We call your mobile. Type the code that you hear.", "invite.second.voiceAlternateMobile": "We call your other mobile. Type the code that you hear.", "invite.second.voiceOffice": "We call your office. Type the code that you hear.", "invite.second.email": "We have sent you an e-mail. Type its code here.",
+  "invite.second.email": "We have sent you an e-mail. Type its code here.",
   "invite.there.qr": "Scan this with the other device, or type the code there. It is good until {until}.", "invite.qr": "QR code of the activation link",
   "manage.title": "Manage my devices", "manage.lead": "Sign in to see your devices, also when you have lost one.", "manage.over": "Your sign-in has ended. Sign in again to go on.", "settings.manage": "Have you lost a device, or is one locked? Sign in to remove or unlock it.", "settings.manage.go": "Sign in",
   "devices.title": "Your devices", "devices.none": "There is no device.", "devices.this": "This one", "devices.locked": "Locked", "devices.locked.text": "Too many wrong PINs. Unlock it under “Settings”, “Manage my devices”.",

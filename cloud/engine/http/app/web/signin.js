@@ -6,7 +6,7 @@ import { about, proveCode, provePass, signIn } from "./engine.js";
 import { complete, form, text } from "./form.js";
 import { has, t } from "./words.js";
 
-const ways = ["oath", "sms", "voiceMobile", "voiceOffice", "email"]; // second factors
+const ways = ["oath", "sms", "email"]; // the second factors that are typed; nobody is called for a sign-in here
 
 // The page. proven gets what the engine gives, and returns what is shown then;
 // purpose is activate or manage.
