@@ -98,6 +98,12 @@ type listener struct {
 	leave context.CancelFunc
 }
 
+func (l *listener) beaten() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.beats
+}
+
 // listen opens a stream of a node, after an id.
 func (r *rig) listen(t *testing.T, app, node, last string) *listener {
 	t.Helper()
@@ -174,8 +180,11 @@ func (w *writer) Flush()                            {}
 func (w *writer) SetWriteDeadline(time.Time) error  { return nil }
 func (w *writer) SetReadDeadline(_ time.Time) error { return nil }
 
+// expect looks once all goroutines of the bubble wait: time that has passed in it
+// does not tell that they do.
 func expect(t *testing.T, l *listener, want, what string) {
 	t.Helper()
+	synctest.Wait()
 	if got := l.text(); got != want {
 		t.Errorf("%s: %s, want %s", what, got, want)
 	}
@@ -302,8 +311,8 @@ func TestStreamsEnd(t *testing.T) {
 		l := r.listen(t, "a", "", "")
 		time.Sleep(verify.MaxStream - time.Second)
 		expect(t, l, "open", "within the hour")
-		if l.beats != int(verify.MaxStream/verify.Beat)-1 {
-			t.Errorf("%d beats in an hour", l.beats)
+		if n := l.beaten(); n != int(verify.MaxStream/verify.Beat)-1 {
+			t.Errorf("%d beats in an hour", n)
 		}
 		time.Sleep(2 * time.Second)
 		expect(t, l, "open,ended", "after an hour")
@@ -402,6 +411,7 @@ func TestLookEnds(t *testing.T) {
 					c.end(r, hangUp)
 				}
 				time.Sleep(time.Minute)
+				synctest.Wait()
 				if *took != c.took || !strings.Contains(answer.Body.String(), c.says) {
 					t.Errorf("answered after %v: %s", *took, answer.Body)
 				}
@@ -423,11 +433,13 @@ func TestLookWaitsOnAfterABreak(t *testing.T) {
 		answer, took := r.ask(t.Context(), "20s")
 		close(*r.verdicts.Load())
 		time.Sleep(2 * time.Second) // of the bubble: the next stream is heard
+		synctest.Wait()
 		if *took != 0 {
 			t.Fatalf("answered without a verdict: %s", answer.Body)
 		}
 		core.state.Store(cloud.Approved)
 		r.decide("vpn", 1, 1)
+		synctest.Wait()
 		if *took != 2*time.Second || !strings.Contains(answer.Body.String(), "approved") {
 			t.Errorf("answered after %v: %s", *took, answer.Body)
 		}
