@@ -156,11 +156,11 @@ func TestExistingPhones(t *testing.T) {
 		{name: "the target takes no such number", given: func(w *world) { delete(w.caps.Methods, cloud.Mobile) },
 			findings: []migrate.Code{migrate.MethodUnsupported, migrate.UserNothingToMove, migrate.NoFactorAfterApply}},
 		{name: "shared", given: func(w *world) {
-			w.shared = shared{migrate.SharedPhone: {"+44 2079460001": {Others: []string{"ben", "cy"}, More: 3}}}
+			w.shared = shared{migrate.SharedPhone: {"+442079460001": {Others: []string{"ben", "cy"}, More: 3}}}
 		}, changes: []string{mobile1, bySMS}, findings: []migrate.Code{migrate.PhoneShared}},
 		{name: "shared, but there already", given: func(w *world) {
 			w.user.Mobile, w.user.Default = "+44 2079460001", cloud.SMS
-			w.shared = shared{migrate.SharedPhone: {"+44 2079460001": {Others: []string{"ben"}}}}
+			w.shared = shared{migrate.SharedPhone: {"+442079460001": {Others: []string{"ben"}}}}
 		}},
 	})
 }
