@@ -76,7 +76,7 @@ func TestBrowserApprovesRADIUSLogins(t *testing.T) {
 	b := newPageTab(t, d.engine.pages+"/authenticator#user="+fixtures.Grace)
 	b.fill("Password", "correct horse battery")
 	b.click("Next")
-	b.sees("Type the code that your present app")
+	b.sees("Type the code that your current app")
 	b.fill("Code", oathtool(t, fixtures.CanaryDeviceBase32))
 	b.click("Next")
 	b.sees("You are signed in as " + fixtures.Grace)
@@ -100,7 +100,7 @@ func TestBrowserApprovesRADIUSLogins(t *testing.T) {
 	b.act(settled)
 	b.fill("Number that the sign-in shows", number)
 	b.click("Approve")
-	b.sees("You can go on")
+	b.sees("You can continue where you are signing in.")
 	if out := <-waits; !strings.Contains(out, "Received Access-Accept") {
 		t.Errorf("approved in the browser:\n%s", out)
 	}
@@ -117,7 +117,7 @@ func TestBrowserApprovesRADIUSLogins(t *testing.T) {
 	d.engine.cmd = child(context.WithoutCancel(t.Context()), "engine", "serve", "--config", d.path("engine.yaml"))
 	d.engine.begin(t)
 	b.click("Approve")
-	b.sees("You can go on")
+	b.sees("You can continue where you are signing in.")
 	if out := <-waits; !strings.Contains(out, "Received Access-Accept") {
 		t.Errorf("approved over a restart of the engine:\n%s", out)
 	}
