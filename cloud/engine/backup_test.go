@@ -74,6 +74,19 @@ func onStore(t *testing.T, h *house, path string) (engine.Config, *sqlite.Store)
 	return engine.Config{Store: s, Key: key, Now: h.Now}, s
 }
 
+// goOnRestored has h go on with a backup on a store of its own, restored.
+func goOnRestored(t *testing.T, h *house, conf engine.Config, s *sqlite.Store) {
+	t.Helper()
+	if _, err := engine.Restore(t.Context(), conf, operator); err != nil {
+		t.Fatal(err)
+	}
+	e, err := engine.Open(t.Context(), conf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.Engine, h.store = e, s
+}
+
 // A code that was used after the backup, or that could have been, is not
 // accepted by the restored store; the next one is.
 func TestRestoreAcceptsNoOldCode(t *testing.T) {
@@ -229,15 +242,8 @@ func TestRestoreKnowsOfNoNewGenerator(t *testing.T) {
 	h := build(t)
 	path := backedUp(t, h)
 	conf, s := onStore(t, h, path)
-	if _, err := engine.Restore(t.Context(), conf, operator); err != nil {
-		t.Fatal(err)
-	}
-	e, err := engine.Open(t.Context(), conf)
-	if err != nil {
-		t.Fatal(err)
-	}
-	h.Engine, h.store = e, s
-	id := registered(t, h, e, "ada@contoso.example", "S1")
+	goOnRestored(t, h, conf, s)
+	id := registered(t, h, h.Engine, "ada@contoso.example", "S1")
 	if state, reason := login(t, h, id, codeAt(t, h.Now())); state == cloud.Approved || reason != cloud.UsedCode {
 		t.Errorf("an old code: %s %s", state, reason)
 	}

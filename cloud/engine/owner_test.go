@@ -101,14 +101,7 @@ func TestRestoreEndsSignInsOfOwners(t *testing.T) {
 	}
 	conf, s := onStore(t, h, backedUp(t, h))
 	h.Advance(time.Minute)
-	if _, err := engine.Restore(t.Context(), conf, operator); err != nil {
-		t.Fatal(err)
-	}
-	e, err := engine.Open(t.Context(), conf)
-	if err != nil {
-		t.Fatal(err)
-	}
-	h.Engine, h.store = e, s
+	goOnRestored(t, h, conf, s)
 	if user, err := h.AuthenticateOwner(t.Context(), before); cloud.KindOf(err) != cloud.Denied {
 		t.Errorf("a token of before the restore: %s, %v", user, err)
 	}
