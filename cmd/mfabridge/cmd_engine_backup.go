@@ -207,7 +207,7 @@ func (p *program) restoreFile(ctx context.Context, t place, from string, ids []a
 
 // fence makes an open store safe, and checks its audit.
 func (p *program) fence(ctx context.Context, s engine.Store, t place, by engine.Actor) (r engine.Restored, err error) {
-	key, err := t.loadKey()
+	key, err := p.loadKey(ctx, t)
 	if err != nil {
 		return r, err
 	}

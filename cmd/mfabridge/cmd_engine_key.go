@@ -56,6 +56,10 @@ func (p *program) withKeyFile(c *cli.Context, use func(*embedded, *engine.KeyFil
 	if t.key != "" {
 		path, isFile = strings.CutPrefix(t.key, "file:")
 	}
+	if strings.HasPrefix(t.key, "age:") {
+		return usage("the key is sealed by age, so it cannot be changed here",
+			"open it with age -d into a file that only you can read, name that with --engine-key file:PATH, and seal the file again afterwards")
+	}
 	if !isFile {
 		return usage("the key is not in a file, so it cannot be changed here", "put it into a file, and name that with --engine-key file:PATH")
 	}

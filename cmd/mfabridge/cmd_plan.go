@@ -144,7 +144,7 @@ func (p *program) planTarget(c *cli.Context, to place) (*planTarget, error) {
 			return nil, errors.Join(err, t.close())
 		}
 	} else {
-		if err := to.makeable(); err != nil {
+		if err := p.makeable(c.Context, to); err != nil {
 			return nil, err
 		}
 		with.Domains = c.StringSlice("domain")

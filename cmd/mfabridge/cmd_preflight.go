@@ -67,7 +67,7 @@ func (p *program) preflight(c *cli.Context) (err error) {
 func (p *program) ready(c *cli.Context, to place) (target migrate.Target, checks []cloud.Check, err error) {
 	target.Given = to.given
 	if !to.exists() {
-		if err := to.makeable(); err != nil {
+		if err := p.makeable(c.Context, to); err != nil {
 			return target, []cloud.Check{{Name: "exists", Result: cloud.CheckBlocker, Detail: err.Error(), Action: hint.Of(err)}}, nil
 		}
 		target.Product = "not there yet"

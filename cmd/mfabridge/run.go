@@ -37,6 +37,7 @@ type program struct {
 	color bool
 	binds ldapconn.Accounts // that search directories
 	lines *bufio.Reader     // of what is piped in, once a line of it was asked for
+	words passphrases       // that somebody was asked for
 }
 
 // run executes one command line and returns its exit code. Results go to

@@ -48,7 +48,7 @@ func targetFlags(name, what string, takes targets) []cli.Flag {
 }
 
 func keyFlag() cli.Flag {
-	return &cli.StringFlag{Name: "engine-key", Usage: "where the store's key is: `file:PATH` or env:NAME (default: PATH.key; needed with postgres:)"}
+	return &cli.StringFlag{Name: "engine-key", Usage: "where the store's key is: `file:PATH` or env:NAME (default: PATH.key; needed with postgres:), or age:IDENTITYFILE for PATH.key.age"}
 }
 
 // place is a target as a command line names it.
@@ -73,9 +73,13 @@ func parseTarget(at string, takes targets, given, key string) (place, error) {
 	kind, rest, _ := strings.Cut(given, ":")
 	switch {
 	case strings.HasPrefix(key, "age:"):
-		return place{}, usage("--engine-key opens no age file by itself", "open it for this command: K=\"$(age -d -i IDENTITY cloud.db.key.age)\" mfabridge … --engine-key env:K")
+		if _, ok := parseSealed(key); !ok {
+			return place{}, usage(fmt.Sprintf("the store's key cannot be at %q", key), sealedUse)
+		}
 	case key != "" && !secret.IsReference(key):
 		return place{}, hint.Wrap(fmt.Errorf("the store's key: %w", secret.ErrNoReference), "e.g. --engine-key file:cloud.db.key")
+	}
+	switch {
 	case given == "":
 		return place{}, usage(at+" is missing", "name the target, e.g. "+at+" sqlite:cloud.db")
 	case kind == "sqlite" && rest != "":
@@ -113,6 +117,9 @@ func (t place) outbox() string {
 	if path, ok := strings.CutPrefix(t.key, "file:"); ok {
 		return path + ".outbox"
 	}
+	if sealed, ok := parseSealed(t.key); ok {
+		return strings.TrimSuffix(sealed.file, ".age") + ".outbox"
+	}
 	return "mfabridge.outbox"
 }
 
@@ -138,18 +145,27 @@ func (t place) folder() error {
 
 // makeable says no where a store cannot be made later: its folder is missing,
 // or the key that it is to be sealed with.
-func (t place) makeable() error {
+func (p *program) makeable(ctx context.Context, t place) error {
 	if err := t.folder(); err != nil || t.key == "" {
 		return err
 	}
-	_, err := t.loadKey()
+	_, err := p.loadKey(ctx, t)
 	return err
 }
 
 // keyCalled is the place of the store's key for people.
-func (t place) keyCalled() string { return cmp.Or(t.key, t.keyPath()) }
+func (t place) keyCalled() string {
+	if sealed, ok := parseSealed(t.key); ok {
+		return t.sealedPath(sealed)
+	}
+	return cmp.Or(t.key, t.keyPath())
+}
 
-func (t place) loadKey() (engine.Key, error) {
+// loadKey reads the store's key, from wherever it is.
+func (p *program) loadKey(ctx context.Context, t place) (engine.Key, error) {
+	if sealed, ok := parseSealed(t.key); ok {
+		return p.openSealed(ctx, t.sealedPath(sealed), sealed.identity)
+	}
 	if t.key != "" {
 		key, err := engine.LoadKey(t.key)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -159,8 +175,11 @@ func (t place) loadKey() (engine.Key, error) {
 	}
 	key, err := engine.LoadKey("file:" + t.keyPath())
 	if errors.Is(err, fs.ErrNotExist) {
-		err = hint.Wrap(fmt.Errorf("the key of the store %s is not at %s", t.path, t.keyPath()),
-			"say where it is with --engine-key file:PATH")
+		advice := "say where it is with --engine-key file:PATH"
+		if _, sealed := os.Lstat(t.keyPath() + ".age"); sealed == nil {
+			advice = t.keyPath() + ".age is there: say which identity opens it, with --engine-key age:IDENTITYFILE"
+		}
+		err = hint.Wrap(fmt.Errorf("the key of the store %s is not at %s", t.path, t.keyPath()), advice)
 	}
 	return key, err
 }
@@ -199,7 +218,7 @@ func (p *program) openWith(ctx context.Context, t place, o sqlite.Options, d del
 	if err != nil {
 		return nil, err
 	}
-	key, err := t.loadKey()
+	key, err := p.loadKey(ctx, t)
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -225,7 +244,7 @@ func (p *program) create(ctx context.Context, t place, with engine.Setup) error 
 		return err
 	}
 	with.Now = p.now()
-	err := t.fill(ctx, with)
+	err := p.fill(ctx, t, with)
 	if err == nil {
 		t.clearLeftovers()
 	}
@@ -233,11 +252,11 @@ func (p *program) create(ctx context.Context, t place, with engine.Setup) error 
 }
 
 // fill makes the store, and its key unless there is one.
-func (t place) fill(ctx context.Context, with engine.Setup) error {
+func (p *program) fill(ctx context.Context, t place, with engine.Setup) error {
 	if _, err := os.Lstat(t.keyPath()); t.key == "" && err != nil {
 		return sqlite.Init(ctx, t.path, t.keyPath(), with)
 	}
-	key, err := t.loadKey()
+	key, err := p.loadKey(ctx, t)
 	if err != nil {
 		return err
 	}

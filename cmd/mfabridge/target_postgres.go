@@ -23,6 +23,9 @@ func databasePlace(given, key string) (place, error) {
 	if key == "" {
 		return place{}, usage("a store in PostgreSQL needs --engine-key", "name the file of its key, e.g. --engine-key file:store.key; engine init makes it")
 	}
+	if sealed, ok := parseSealed(key); ok && sealed.file == "" {
+		return place{}, usage("a store in PostgreSQL has no key beside it that "+key+" could open", sealedUse)
+	}
 	return place{given: given, database: given, key: key}, nil
 }
 
@@ -59,7 +62,7 @@ func (t place) node() string {
 // is made with it; if that fails, it is gone again.
 func (p *program) createDatabase(ctx context.Context, t place, with engine.Setup) error {
 	with.Now = p.now()
-	key, made, err := t.keyOrNew()
+	key, made, err := p.keyOrNew(ctx, t)
 	if err != nil {
 		return err
 	}
@@ -72,7 +75,7 @@ func (p *program) createDatabase(ctx context.Context, t place, with engine.Setup
 
 // keyOrNew is the store's key. Where it is to be in a file that does not exist,
 // it is made, and the file's path returned.
-func (t place) keyOrNew() (key engine.Key, made string, err error) {
+func (p *program) keyOrNew(ctx context.Context, t place) (key engine.Key, made string, err error) {
 	path, isFile := strings.CutPrefix(t.key, "file:")
 	if isFile {
 		if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
@@ -80,7 +83,7 @@ func (t place) keyOrNew() (key engine.Key, made string, err error) {
 		}
 	}
 	if !isFile {
-		key, err = engine.LoadKey(t.key)
+		key, err = p.loadKey(ctx, t)
 		return key, "", err
 	}
 	if key, err = engine.NewKey(); err != nil {

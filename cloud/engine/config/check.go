@@ -73,10 +73,41 @@ func (k *check) store() {
 		k.refuse("write store: sqlite:PATH", "store is not of the form sqlite:PATH or postgres://USER@HOST/DATABASE")
 	}
 	k.Store = strictyaml.Resolve(k.Store, "sqlite", k.folder)
+	k.key()
+}
+
+// key checks where the store's key is, and resolves its paths.
+func (k *check) key() {
+	if rest, ok := strings.CutPrefix(k.Key, "age:"); ok {
+		k.sealedKey(rest)
+		return
+	}
 	if k.Key != "" && !strings.HasPrefix(k.Key, "file:") && !strings.HasPrefix(k.Key, "env:") {
 		k.refuse("write file:PATH or env:NAME, never the key itself", "key does not say where the store's key is")
 	}
 	k.Key = strictyaml.Resolve(k.Key, "file", k.folder)
+}
+
+// sealedKey checks a key that age has sealed: IDENTITYFILE, or
+// IDENTITYFILE,KEYFILE where it is not PATH.key.age.
+func (k *check) sealedKey(given string) {
+	identity, file, two := strings.Cut(given, ",")
+	switch {
+	case identity == "-":
+		k.refuse("seal the key to an identity, and write key: age:IDENTITYFILE", "key is sealed with a passphrase, and a server asks nobody for one")
+		return
+	case identity == "" || two && file == "":
+		k.refuse("write key: age:IDENTITYFILE, or age:IDENTITYFILE,KEYFILE where the key is not PATH.key.age", "key does not say what opens the store's key")
+		return
+	case !two && !strings.HasPrefix(k.Store, "sqlite:"):
+		k.refuse("write key: age:IDENTITYFILE,KEYFILE", "key does not say where the sealed key is: a store in PostgreSQL has none beside it")
+		return
+	}
+	k.Key = strictyaml.Resolve("age:"+identity, "age", k.folder)
+	if two {
+		_, file, _ = strings.Cut(strictyaml.Resolve("file:"+file, "file", k.folder), ":")
+		k.Key += "," + file
+	}
 }
 
 func (k *check) listener(name string, l *Listener) {

@@ -31,8 +31,9 @@ type Config struct {
 	// Store is sqlite:PATH or postgres://… of the engine's store.
 	Store string `yaml:"store"`
 
-	// Key says where the store's key is: file:PATH or env:NAME. Default:
-	// PATH.key.
+	// Key says where the store's key is: file:PATH or env:NAME; or
+	// age:IDENTITYFILE for PATH.key.age, age:IDENTITYFILE,KEYFILE for one
+	// elsewhere. Default: PATH.key.
 	Key string `yaml:"key"`
 
 	Listeners Listeners `yaml:"listeners"`

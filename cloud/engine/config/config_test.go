@@ -22,6 +22,28 @@ limits: {in_flight: 10}
 fraud: {block: 24h}
 `
 
+// The paths of a sealed key are relative to the configuration, like all others.
+func TestSealedKey(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "engine.yaml")
+	dir := filepath.Dir(path)
+	for given, want := range map[string]string{
+		"age:me.txt":                     "age:" + filepath.Join(dir, "me.txt"),
+		"age:/run/me.txt":                "age:/run/me.txt",
+		"'age:me.txt,cloud.key.age'":     "age:" + filepath.Join(dir, "me.txt") + "," + filepath.Join(dir, "cloud.key.age"),
+		"'age:/run/me.txt,/etc/key,age'": "age:/run/me.txt,/etc/key,age",
+	} {
+		if err := os.WriteFile(path, []byte(strings.Replace(good, "file:cloud.key", given, 1)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c, err := config.Load(path)
+		if err != nil {
+			t.Errorf("%s: %v", given, err)
+		} else if c.Key != want {
+			t.Errorf("%s: read as %s, want %s", given, c.Key, want)
+		}
+	}
+}
+
 func TestGoodConfiguration(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "engine.yaml")
 	if err := os.WriteFile(path, []byte(good), 0o600); err != nil {
@@ -53,6 +75,11 @@ func TestWrongConfigurations(t *testing.T) {
 		"other store":           {"sqlite:cloud.db", "postgres:x", "store is not of the form"},
 		"no key for PostgreSQL": {"sqlite:cloud.db\nkey: file:cloud.key", "postgres://engine@db/engine", "key is missing"},
 		"the key itself":        {"file:cloud.key", "abcd", "key does not say where"},
+		"no identity":           {"file:cloud.key", "'age:'", "key does not say what opens"},
+		"no identity for a key": {"file:cloud.key", "age:,cloud.key.age", "key does not say what opens"},
+		"no key behind it":      {"file:cloud.key", "'age:me.txt,'", "key does not say what opens"},
+		"a passphrase":          {"file:cloud.key", "age:-", "a server asks nobody"},
+		"sealed, PostgreSQL":    {"sqlite:cloud.db\nkey: file:cloud.key", "postgres://engine@db/engine\nkey: age:me.txt", "where the sealed key is"},
 		"no api":                {"  api: ", "  apis: ", "unknown key"},
 		"TLS missing":           {`url: "https://engine.contoso.example:8443/", tls: {cert: a.crt, key: a.key}`, "", "without TLS"},
 		"half of TLS":           {"{cert: a.crt, key: a.key}", "{cert: a.crt}", "needs cert and key"},
