@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -110,6 +111,43 @@ func TestDiskFull(t *testing.T) {
 	cmd.Env = append(os.Environ(), "MFABRIDGE_TEST_FULL="+filepath.Dir(made(t)))
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
+	}
+}
+
+// A store gets its name only with all that was written into it: where the disk
+// is full just when the log is to go into the file, there is none. The child is
+// a process whose files cannot grow once the log holds everything.
+func TestNoStoreIsPublishedWithoutItsLog(t *testing.T) {
+	if dir := os.Getenv("MFABRIDGE_TEST_UNFINISHED"); dir != "" {
+		leaveUnfinished(t, dir)
+		return
+	}
+	dir := t.TempDir()
+	cmd := exec.Command(os.Args[0], "-test.run=^TestNoStoreIsPublishedWithoutItsLog$")
+	cmd.Env = append(os.Environ(), "MFABRIDGE_TEST_UNFINISHED="+dir)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+func leaveUnfinished(t *testing.T, dir string) {
+	err := sqlite.Create(t.Context(), filepath.Join(dir, "cloud.db"), func(s *sqlite.Store) error {
+		files, err := filepath.Glob(filepath.Join(dir, ".cloud.db.new-*"))
+		if err != nil {
+			return err
+		}
+		info, err := os.Stat(slices.Min(files)) // the others have its name and a suffix
+		if err != nil {
+			return err
+		}
+		limitFiles(t, uint64(info.Size()))
+		return s.Update(t.Context(), func(tx engine.Tx) error { return tx.SetMeta("large", make([]byte, 32<<10)) })
+	})
+	if err == nil || cloud.KindOf(err) != cloud.Unavailable {
+		t.Errorf("a store without its last page: %v", err)
 	}
 }
 

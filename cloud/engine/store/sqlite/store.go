@@ -127,8 +127,19 @@ func build(path string) error {
 		applicationID, Version, strings.Join(steps(), "\n"))), c.close())
 }
 
-// publish gives a finished store its name, without ever replacing a file.
+// publish gives a finished store its name, without ever replacing a file. What
+// was written last must be in the file by then: SQLite moves it there from the
+// log when the store is closed, and where it cannot it leaves the log and says
+// nothing.
 func publish(temp, path string) error {
+	switch log, err := os.Stat(temp + "-wal"); {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return unavailable("the store's log cannot be looked at", err)
+	case log.Size() > 0:
+		return hint.Wrap(unavailable("the store could not be finished", errors.New("what was written last did not go into its file")),
+			"make room on the disk of the store, or raise the quota")
+	}
 	if err := os.Link(temp, path); err != nil {
 		if errors.Is(err, fs.ErrExist) {
 			return exists(path)
