@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs every fuzz target of the repository for a while, one on each core.
+# Runs every fuzz target of the repository for a while, one on each core, while
+# those of the next package are built.
 #   fuzz.sh TIME    e.g. 3s in "make test", 5m in "make soak"
 set -euo pipefail
 time=${1:?usage: fuzz.sh TIME}
@@ -35,6 +36,6 @@ while IFS=$'\t' read -r package dir; do
   for target in $targets; do
     printf '%s\0%s\0%s\0' "$work/$number.test" "$dir" "$target"
   done
-done < <("$go" list -f '{{.ImportPath}}{{"\t"}}{{.Dir}}' ./...) >"$work/targets"
-xargs -0 -n 3 -P "$(nproc)" bash -c 'fuzz "$@" || exit 255' fuzz <"$work/targets"
+done < <("$go" list -f '{{.ImportPath}}{{"\t"}}{{.Dir}}' ./...) | tee "$work/targets" |
+  xargs -0 -n 3 -P "$(nproc)" bash -c 'fuzz "$@" || exit 255' fuzz
 echo "fuzz targets run: $(tr -cd '\0' <"$work/targets" | wc -c | awk '{print $1 / 3}')"
