@@ -1,7 +1,6 @@
 package config
 
 import (
-	"bytes"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -10,7 +9,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"mfabridge/internal/hint"
+	"mfabridge/internal/confcheck"
 	"mfabridge/internal/secret"
 )
 
@@ -21,21 +20,11 @@ const MinSecret = 12
 // check goes over a configuration, completes it and collects what is wrong.
 type check struct {
 	*Config
-	folder   string
-	problems []error
-	warnings []string
-}
-
-func (k *check) refuse(advice, format string, args ...any) {
-	k.problems = append(k.problems, hint.New(fmt.Sprintf(format, args...), advice))
-}
-
-func (k *check) warn(format string, args ...any) {
-	k.warnings = append(k.warnings, fmt.Sprintf(format, args...))
+	confcheck.Check
 }
 
 func (k *check) all() {
-	k.Data = k.Config.folder(k.folder)
+	k.Data = k.Config.folder(k.Folder)
 	k.engine()
 	k.clusterKeys()
 	k.listen()
@@ -43,10 +32,10 @@ func (k *check) all() {
 	k.usernames()
 	k.radsec()
 	if a, err := netip.ParseAddrPort(k.Ops); k.Ops != "" && (err != nil || !a.Addr().IsLoopback()) {
-		k.refuse("write for example ops: \"127.0.0.1:9812\", and let a proxy on this host show it to others", "ops: %q is no address on the loopback", k.Ops)
+		k.Refuse("write for example ops: \"127.0.0.1:9812\", and let a proxy on this host show it to others", "ops: %q is no address on the loopback", k.Ops)
 	}
 	if len(k.RADIUS.Clients) == 0 {
-		k.refuse("add the first application with name, networks, secret and primary", "radius.clients is empty, so nobody could ask")
+		k.Refuse("add the first application with name, networks, secret and primary", "radius.clients is empty, so nobody could ask")
 	}
 	for i := range k.RADIUS.Clients {
 		k.client(&k.RADIUS.Clients[i], i)
@@ -58,20 +47,20 @@ func (k *check) all() {
 func (k *check) clusterKeys() {
 	seen := make(map[string]bool)
 	for i, ref := range k.ClusterKeys {
-		key, err := loadKey(resolve(ref, "file", k.folder))
+		key, err := loadKey(k.Ref(ref))
 		if err != nil {
-			k.problems = append(k.problems, fmt.Errorf("cluster_keys[%d]: %w", i, err))
+			k.Add(fmt.Errorf("cluster_keys[%d]: %w", i, err))
 			continue
 		}
 		if seen[string(key.Reveal())] {
-			k.refuse("remove one of them", "cluster_keys[%d] is the same key as one before it", i)
+			k.Refuse("remove one of them", "cluster_keys[%d] is the same key as one before it", i)
 		}
 		seen[string(key.Reveal())] = true
 		k.Keys = append(k.Keys, key)
 	}
 	if len(k.ClusterKeys) == 0 {
 		if err := k.loadOwnKey(); err != nil {
-			k.problems = append(k.problems, err)
+			k.Add(err)
 		}
 	}
 }
@@ -79,7 +68,7 @@ func (k *check) clusterKeys() {
 func (k *check) listen() {
 	overTLS := k.RADIUS.RadSec != nil && !slices.ContainsFunc(k.RADIUS.Clients, func(c Client) bool { return len(c.Networks) > 0 })
 	if len(k.RADIUS.Listen) == 0 && !overTLS {
-		k.refuse(`write for example radius: {listen: ["127.0.0.1:1812"]}`, "radius.listen is empty, so nobody could be heard")
+		k.Refuse(`write for example radius: {listen: ["127.0.0.1:1812"]}`, "radius.listen is empty, so nobody could be heard")
 	}
 	k.RADIUS.Addresses = k.addresses("radius.listen", k.RADIUS.Listen, nil)
 	k.RADIUS.AccountingAddresses = k.addresses("radius.accounting", k.RADIUS.Accounting, k.RADIUS.Addresses)
@@ -91,12 +80,12 @@ func (k *check) addresses(key string, list []string, taken []netip.AddrPort) (ou
 		a, err := netip.ParseAddrPort(s)
 		switch {
 		case err != nil:
-			k.refuse(`write an address and a port: "127.0.0.1:1812", "0.0.0.0:1812" or "[::]:1812"`,
+			k.Refuse(`write an address and a port: "127.0.0.1:1812", "0.0.0.0:1812" or "[::]:1812"`,
 				"%s[%d]: %q is not an address with a port", key, i, s)
 		case a.Addr().Is4In6():
-			k.refuse("write "+netip.AddrPortFrom(a.Addr().Unmap(), a.Port()).String(), "%s[%d]: %s is IPv4 inside IPv6", key, i, s)
+			k.Refuse("write "+netip.AddrPortFrom(a.Addr().Unmap(), a.Port()).String(), "%s[%d]: %s is IPv4 inside IPv6", key, i, s)
 		case (slices.Contains(out, a) || slices.Contains(taken, a)) && a.Port() != 0:
-			k.refuse("remove one of them", "%s[%d]: %s stands there twice", key, i, s)
+			k.Refuse("remove one of them", "%s[%d]: %s stands there twice", key, i, s)
 		default:
 			out = append(out, a)
 		}
@@ -114,11 +103,11 @@ func (k *check) accounting(c *Client, at string) {
 	}
 	p := k.Primaries[c.Accounting]
 	if p == nil || p.Type != TypeRADIUS {
-		k.refuse("write record, ignore, or the name of a primary of type radius", "%s: accounting: %q is none of these", at, c.Accounting)
+		k.Refuse("write record, ignore, or the name of a primary of type radius", "%s: accounting: %q is none of these", at, c.Accounting)
 		return
 	}
 	if !slices.ContainsFunc(p.Servers, func(s Server) bool { return s.Accounting != "" }) {
-		k.refuse(`write accounting: "10.0.0.5:1813" at one of its servers`, "%s: accounting: no server of primary %s takes accounting", at, c.Accounting)
+		k.Refuse(`write accounting: "10.0.0.5:1813" at one of its servers`, "%s: accounting: no server of primary %s takes accounting", at, c.Accounting)
 	}
 }
 
@@ -126,16 +115,16 @@ func (k *check) client(c *Client, i int) {
 	at := fmt.Sprintf("radius.clients[%d]", i)
 	switch {
 	case c.Name == "":
-		k.refuse("give every client a name; users and logs see it", "%s has no name", at)
+		k.Refuse("give every client a name; users and logs see it", "%s has no name", at)
 	case len(c.Name) > 64 || !utf8.ValidString(c.Name) || strings.TrimSpace(c.Name) != c.Name ||
 		strings.ContainsFunc(c.Name, func(r rune) bool { return !unicode.IsPrint(r) }):
-		k.refuse("use at most 64 printable characters without spaces at the ends", "%s has a name that cannot be shown", at)
+		k.Refuse("use at most 64 printable characters without spaces at the ends", "%s has a name that cannot be shown", at)
 	default:
 		at = "client " + c.Name
 	}
 	for _, before := range k.RADIUS.Clients[:i] {
 		if before.Name == c.Name && c.Name != "" {
-			k.refuse("give each a name of its own, or list all networks under one", "%s: two clients have this name", at)
+			k.Refuse("give each a name of its own, or list all networks under one", "%s: two clients have this name", at)
 		}
 	}
 	k.certificates(c, at)
@@ -144,34 +133,22 @@ func (k *check) client(c *Client, i int) {
 		c.SharedSecret = k.secret(c.Secret, at)
 	}
 	k.factors(c, at)
-	k.word(at, "message_authenticator", &c.MessageAuthenticator, []string{Require, Observe})
+	k.Word(at, "message_authenticator", &c.MessageAuthenticator, []string{Require, Observe})
 	if c.MessageAuthenticator == Observe {
-		k.warn("%s: requests without Message-Authenticator count; whoever can write packets between it and this host can forge answers. shim check says when require is safe", at)
+		k.Warn("%s: requests without Message-Authenticator count; whoever can write packets between it and this host can forge answers. shim check says when require is safe", at)
 	}
 	k.second(c, at)
-	k.word(at, "disabled", &c.Disabled, []string{"deny"})
-	k.word(at, "calling_station", &c.CallingStation, []string{Reliable, Unreliable})
-	k.word(at, "on_outage", &c.OnOutage, []string{Silent, Reject})
+	k.Word(at, "disabled", &c.Disabled, []string{"deny"})
+	k.Word(at, "calling_station", &c.CallingStation, []string{Reliable, Unreliable})
+	k.Word(at, "on_outage", &c.OnOutage, []string{Silent, Reject})
 	k.accounting(c, at)
-	k.word(at, "password_charset", &c.PasswordCharset, []string{"utf-8"})
+	k.Word(at, "password_charset", &c.PasswordCharset, []string{"utf-8"})
 	k.reply(c, at)
-}
-
-// word checks a key that takes one of a few words; the first is the default.
-func (k *check) word(at, key string, value *string, words []string, unbuilt ...string) {
-	switch {
-	case *value == "":
-		*value = words[0]
-	case slices.Contains(unbuilt, *value):
-		k.refuse(fmt.Sprintf("write %s: %s", key, words[0]), "%s: %s: %s is not built into this version", at, key, *value)
-	case !slices.Contains(words, *value):
-		k.refuse("it may be "+strings.Join(words, " or "), "%s: %s: %q is not a word that is known here", at, key, *value)
-	}
 }
 
 func (k *check) networks(c *Client, at string) {
 	if len(c.Networks) == 0 {
-		k.refuse(`write for example networks: ["10.0.0.5/32"]`, "%s has no networks", at)
+		k.Refuse(`write for example networks: ["10.0.0.5/32"]`, "%s has no networks", at)
 	}
 	for _, s := range c.Networks {
 		p, err := netip.ParsePrefix(s)
@@ -180,14 +157,14 @@ func (k *check) networks(c *Client, at string) {
 		}
 		switch {
 		case err != nil:
-			k.refuse("write 10.0.0.5, 10.0.0.0/24 or 2001:db8::/64", "%s: %q is not a network", at, s)
+			k.Refuse("write 10.0.0.5, 10.0.0.0/24 or 2001:db8::/64", "%s: %q is not a network", at, s)
 		case p.Addr().Is4In6():
-			k.refuse("write "+unmapped(p), "%s: network %s is IPv4 inside IPv6", at, s)
+			k.Refuse("write "+unmapped(p), "%s: network %s is IPv4 inside IPv6", at, s)
 		case p.Masked() != p:
-			k.refuse("write "+p.Masked().String()+" or a longer prefix", "%s: network %s has bits set behind its prefix", at, s)
+			k.Refuse("write "+p.Masked().String()+" or a longer prefix", "%s: network %s has bits set behind its prefix", at, s)
 		default:
 			if p.Bits() == 0 {
-				k.warn("%s: network %s lets every address ask; only the shared secret protects it", at, s)
+				k.Warn("%s: network %s lets every address ask; only the shared secret protects it", at, s)
 			}
 			c.Prefixes = append(c.Prefixes, p)
 		}
@@ -208,7 +185,7 @@ func (k *check) overlaps() {
 	for _, c := range k.RADIUS.Clients {
 		for _, p := range c.Prefixes {
 			if first, taken := owner[p]; taken {
-				k.refuse("give the network to one of them, or make one prefix longer", "network %s belongs to client %s and to client %s", p, first, c.Name)
+				k.Refuse("give the network to one of them, or make one prefix longer", "network %s belongs to client %s and to client %s", p, first, c.Name)
 				continue
 			}
 			owner[p] = c.Name
@@ -231,7 +208,7 @@ func (k *check) unheard() {
 			}
 		}
 		for _, why := range slices.Sorted(maps.Keys(missing)) {
-			k.warn("client %s: nobody can be heard from %s: radius.listen has %s", c.Name, strings.Join(missing[why], ", "), why)
+			k.Warn("client %s: nobody can be heard from %s: radius.listen has %s", c.Name, strings.Join(missing[why], ", "), why)
 		}
 	}
 }
@@ -261,29 +238,17 @@ func onLoopback(p netip.Prefix) bool {
 	return p.Overlaps(netip.MustParsePrefix("127.0.0.0/8")) || p.Contains(netip.IPv6Loopback())
 }
 
-// spaces warns of a secret that an editor or a copy may have made longer: the
-// other side has none of it, and all that either sees is that they differ.
-func (k *check) spaces(key secret.Bytes, at string) {
-	if b := key.Reveal(); len(bytes.TrimSpace(b)) != len(b) {
-		k.warn("%s begins or ends with a space or an empty line, which counts", at)
-	}
-}
-
 // secret loads a shared secret that a configured reference names.
 func (k *check) secret(ref, at string) secret.Bytes {
 	if ref == "" {
-		k.refuse("write secret: file:PATH or env:NAME", "%s has no secret", at)
+		k.Refuse("write secret: file:PATH or env:NAME", "%s has no secret", at)
 		return secret.Bytes{}
 	}
-	key, err := secret.Load(resolve(ref, "file", k.folder))
-	if err != nil {
-		k.problems = append(k.problems, hint.Default(fmt.Errorf("%s: secret: %w", at, err), "write the shared secret on one line of that file, readable by you alone"))
-		return secret.Bytes{}
+	key := k.Secret(ref, at+": secret", "write the shared secret on one line of that file, readable by you alone")
+	if !key.IsZero() && key.Len() < MinSecret {
+		k.Warn("%s: the shared secret has %d octets; use at least %d", at, key.Len(), MinSecret)
 	}
-	if key.Len() < MinSecret {
-		k.warn("%s: the shared secret has %d octets; use at least %d", at, key.Len(), MinSecret)
-	}
-	k.spaces(key, at+": the shared secret")
+	k.Spaces(key, at+": the shared secret")
 	return key
 }
 
@@ -292,17 +257,17 @@ func (k *check) secret(ref, at string) secret.Bytes {
 func (k *check) factors(c *Client, at string) {
 	switch {
 	case c.Primary == "":
-		k.refuse("write primary: engine, or primary: none with primary_done_by_client: true", "%s does not say who checks the first factor", at)
+		k.Refuse("write primary: engine, or primary: none with primary_done_by_client: true", "%s does not say who checks the first factor", at)
 	case c.Primary == None && !c.PrimaryDoneByClient:
-		k.refuse("if the client has checked the password itself, say primary_done_by_client: true; else name who checks it",
+		k.Refuse("if the client has checked the password itself, say primary_done_by_client: true; else name who checks it",
 			"%s: primary: none leaves the first factor unchecked", at)
 	case c.Primary != None && c.PrimaryDoneByClient:
-		k.refuse("remove one of the two", "%s: primary_done_by_client contradicts primary: %s", at, c.Primary)
+		k.Refuse("remove one of the two", "%s: primary_done_by_client contradicts primary: %s", at, c.Primary)
 	case c.Primary != None && c.Primary != Native && k.Primaries[c.Primary] == nil:
-		k.refuse("use engine, none or a name that stands there", "%s: primary %q is not defined under primaries", at, c.Primary)
+		k.Refuse("use engine, none or a name that stands there", "%s: primary %q is not defined under primaries", at, c.Primary)
 	}
-	k.word(at, "code_entry", &c.CodeEntry, []string{Challenge, Append, Only})
+	k.Word(at, "code_entry", &c.CodeEntry, []string{Challenge, Append, Only})
 	if c.CodeEntry == Only && c.Primary != None {
-		k.refuse("use code_entry: challenge", "%s: code_entry: only leaves no password for primary: %s to check", at, c.Primary)
+		k.Refuse("use code_entry: challenge", "%s: code_entry: only leaves no password for primary: %s to check", at, c.Primary)
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"net/netip"
 	"time"
 
+	"mfabridge/internal/confcheck"
 	"mfabridge/internal/ldapconn"
 	"mfabridge/internal/secret"
 )
@@ -52,7 +53,7 @@ type Config struct {
 
 	// Keys are the loaded cluster keys, 32 octets each. Empty: none is
 	// configured and none has been made yet; see [Config.MakeKeys].
-	Keys []secret.Bytes `yaml:"-"`
+	Keys []secret.Bytes `yaml:"-" says:"cluster_keys"`
 }
 
 // Engine says who is asked: exactly one of Store, Config, URL, RADIUS,
@@ -93,7 +94,7 @@ type Engine struct {
 	// holds.
 	Secret      secret.Bytes   `yaml:"-" says:"client_secret"`
 	Authorities *x509.CertPool `yaml:"-"`
-	Roots       PEM            `yaml:"-" says:"ca"`
+	Roots       confcheck.PEM  `yaml:"-" says:"ca"`
 }
 
 // Place is where the engine is, for people.
@@ -167,7 +168,7 @@ type Primary struct {
 	// above say, loaded and parsed.
 	Password    secret.Bytes   `yaml:"-" says:"bind_password"`
 	Authorities *x509.CertPool `yaml:"-"`
-	Certificate PEM            `yaml:"-" says:"ca"`
+	Certificate confcheck.PEM  `yaml:"-" says:"ca"`
 	Failures    int            `yaml:"-"`
 	Window      time.Duration  `yaml:"-"`
 	Patience    time.Duration  `yaml:"-"`
@@ -175,9 +176,6 @@ type Primary struct {
 	// WantGroups is set if a client's reply depends on groups.
 	WantGroups bool `yaml:"-"`
 }
-
-// PEM is what a file of certificates holds.
-type PEM []byte
 
 // Usernames says what the names are that people type.
 type Usernames struct {
@@ -238,8 +236,8 @@ type ServerTLS struct {
 	// Roots are what the files hold.
 	Authorities *x509.CertPool  `yaml:"-"`
 	Certificate tls.Certificate `yaml:"-"`
-	Chain       PEM             `yaml:"-" says:"cert"`
-	Roots       PEM             `yaml:"-" says:"ca"`
+	Chain       confcheck.PEM   `yaml:"-" says:"cert"`
+	Roots       confcheck.PEM   `yaml:"-" says:"ca"`
 }
 
 // RADIUS says where the shim listens and to whom.
@@ -287,8 +285,8 @@ type RadSec struct {
 	Addresses   []netip.AddrPort `yaml:"-"`
 	Certificate tls.Certificate  `yaml:"-"`
 	Authorities *x509.CertPool   `yaml:"-"`
-	Chain       PEM              `yaml:"-" says:"cert"`
-	Roots       PEM              `yaml:"-" says:"ca"`
+	Chain       confcheck.PEM    `yaml:"-" says:"cert"`
+	Roots       confcheck.PEM    `yaml:"-" says:"ca"`
 }
 
 // Words of the configuration.

@@ -1,11 +1,9 @@
 package config
 
 import (
-	"fmt"
 	"strings"
 
-	"mfabridge/internal/hint"
-	"mfabridge/internal/secret"
+	"mfabridge/internal/strictyaml"
 )
 
 // engine checks who is asked for the second factor.
@@ -28,10 +26,10 @@ func (k *check) engine() {
 	}
 	switch {
 	case given == 0:
-		k.refuse("write engine: {store: sqlite:PATH}, {config: engine.yaml}, or {url: https://HOST, client_id: NAME, client_secret: file:PATH}",
+		k.Refuse("write engine: {store: sqlite:PATH}, {config: engine.yaml}, or {url: https://HOST, client_id: NAME, client_secret: file:PATH}",
 			"engine names no store, config, url, radius, entra or native, so there is nobody to ask for a second factor")
 	case given > 1:
-		k.refuse("leave one of them", "engine has more than one of store, config, url, radius, entra and native")
+		k.Refuse("leave one of them", "engine has more than one of store, config, url, radius, entra and native")
 	case e.RADIUS != nil:
 		k.nps(e.RADIUS)
 	case e.Entra != nil:
@@ -43,10 +41,10 @@ func (k *check) engine() {
 	case e.Store != "":
 		k.store(e)
 	default:
-		e.Config = strings.TrimPrefix(resolve("file:"+e.Config, "file", k.folder), "file:")
+		e.Config = k.Path(e.Config)
 	}
 	if e.URL == "" && e.ClientID+e.ClientSecret+e.CA != "" {
-		k.refuse("remove them, or name the engine by its url", "engine.client_id, client_secret and ca belong to engine.url")
+		k.Refuse("remove them, or name the engine by its url", "engine.client_id, client_secret and ca belong to engine.url")
 	}
 }
 
@@ -55,27 +53,24 @@ func (k *check) store(e *Engine) {
 	case strings.HasPrefix(e.Store, "postgres://"), strings.HasPrefix(e.Store, "postgresql://"):
 		return // who opens it says whether it is right
 	case !ok || path == "":
-		k.refuse("write sqlite:PATH or postgres://USER@HOST/DATABASE", "engine.store is not of the form sqlite:PATH or postgres://…")
+		k.Refuse("write sqlite:PATH or postgres://USER@HOST/DATABASE", "engine.store is not of the form sqlite:PATH or postgres://…")
 	}
-	e.Store = resolve(e.Store, "sqlite", k.folder)
+	e.Store = strictyaml.Resolve(e.Store, "sqlite", k.Folder)
 }
 
 // elsewhere checks the access to an engine over HTTP. The address itself is
 // checked by who calls it.
 func (k *check) elsewhere(e *Engine) {
 	if !strings.HasPrefix(e.URL, "https://") && !strings.HasPrefix(e.URL, "http://") {
-		k.refuse("write https://HOST or https://HOST:PORT", "engine.url is not an address that begins with https://")
+		k.Refuse("write https://HOST or https://HOST:PORT", "engine.url is not an address that begins with https://")
 	}
 	if e.ClientID == "" {
-		k.refuse("make an application with: mfabridge engine app add NAME --role shim", "engine.url needs client_id: the engine asks who calls")
+		k.Refuse("make an application with: mfabridge engine app add NAME --role shim", "engine.url needs client_id: the engine asks who calls")
 	}
 	if e.ClientSecret == "" {
-		k.refuse("write client_secret: file:PATH or env:NAME", "engine.url needs client_secret")
+		k.Refuse("write client_secret: file:PATH or env:NAME", "engine.url needs client_secret")
 	} else {
-		var err error
-		if e.Secret, err = secret.Load(resolve(e.ClientSecret, "file", k.folder)); err != nil {
-			k.problems = append(k.problems, hint.Default(fmt.Errorf("engine.client_secret: %w", err), "name the file that mfabridge engine app add --secret-out wrote, readable by you alone"))
-		}
+		e.Secret = k.Secret(e.ClientSecret, "engine.client_secret", "name the file that mfabridge engine app add --secret-out wrote, readable by you alone")
 	}
-	e.Authorities, e.Roots = k.trusted(&e.CA, "engine")
+	e.Authorities, e.Roots = k.Trusted(&e.CA, "engine")
 }

@@ -1,5 +1,7 @@
 package config
 
+import "mfabridge/internal/confcheck"
+
 // FirstFactors are the blocks primaries and usernames alone, for another
 // program's configuration that has them too.
 type FirstFactors struct {
@@ -10,9 +12,9 @@ type FirstFactors struct {
 // Check completes them as Load does: secrets are read, and relative paths count
 // from folder. Warnings are sentences for the operator.
 func (f *FirstFactors) Check(folder string) (warnings []string, problems []error) {
-	k := &check{Config: &Config{Primaries: f.Primaries, Usernames: f.Usernames}, folder: folder}
+	k := &check{Config: &Config{Primaries: f.Primaries, Usernames: f.Usernames}, Check: confcheck.Check{Folder: folder}}
 	k.primaries()
 	k.usernames()
 	f.Usernames = k.Usernames
-	return k.warnings, k.problems
+	return k.Warnings, k.Problems
 }

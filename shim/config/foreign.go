@@ -2,11 +2,10 @@ package config
 
 import (
 	"crypto/x509"
-	"fmt"
 	"strings"
 	"time"
 
-	"mfabridge/internal/hint"
+	"mfabridge/internal/confcheck"
 	"mfabridge/internal/secret"
 )
 
@@ -67,7 +66,7 @@ type Entra struct {
 	// Poll, loaded; Roots is what CA holds.
 	Word        secret.Bytes   `yaml:"-" says:"client_secret or client_certificate"`
 	Authorities *x509.CertPool `yaml:"-"`
-	Roots       PEM            `yaml:"-" says:"ca"`
+	Roots       confcheck.PEM  `yaml:"-" says:"ca"`
 	Pause       time.Duration  `yaml:"-"`
 }
 
@@ -84,12 +83,15 @@ type External struct {
 
 	// Authorities is CA, loaded; Roots is what it holds.
 	Authorities *x509.CertPool `yaml:"-"`
-	Roots       PEM            `yaml:"-" says:"ca"`
+	Roots       confcheck.PEM  `yaml:"-" says:"ca"`
 }
 
 // maxSettle leaves a login time to be answered: all that it asks has to come
 // within ten seconds.
 const maxSettle = 8 * time.Second
+
+// secretAdvice is what to do where a secret cannot be loaded.
+const secretAdvice = "write file:PATH of a file readable by you alone, or env:NAME"
 
 // accepted is what private_interface has to say.
 const accepted = "accepted"
@@ -104,23 +106,23 @@ func (k *check) nps(n *NPS) {
 	k.homes(&Primary{Servers: n.Servers}, "engine.radius")
 	for _, s := range n.Servers {
 		if s.Accounting != "" {
-			k.refuse("name the accounting server at a primary", "engine.radius: accounting does not go to an engine")
+			k.Refuse("name the accounting server at a primary", "engine.radius: accounting does not go to an engine")
 		}
 	}
 	if n.Password != "" {
-		n.Word = k.load(n.Password, "engine.radius.password")
+		n.Word = k.Secret(n.Password, "engine.radius.password", secretAdvice)
 	}
 	n.Wait = k.duration(n.Settle, 4*time.Second, 200*time.Millisecond, maxSettle, "engine.radius", "settle")
 	for _, c := range k.RADIUS.Clients {
 		k.unable(&c, "engine.radius", oneOf(c.CodeEntry, Append, Only), "an NPS server tells only after it was asked whether a code is right")
 		if c.PushNumber {
-			k.refuse("remove push_number", "client %s: push_number: an NPS server shows no number", c.Name)
+			k.Refuse("remove push_number", "client %s: push_number: an NPS server shows no number", c.Name)
 		}
 		if c.FactorDelimiter != "" {
-			k.refuse("remove factor_delimiter", "client %s: factor_delimiter: an NPS server cannot be told how to ask", c.Name)
+			k.Refuse("remove factor_delimiter", "client %s: factor_delimiter: an NPS server cannot be told how to ask", c.Name)
 		}
 		if c.FallbackOATH {
-			k.refuse("remove fallback_oath", "client %s: fallback_oath: an NPS server cannot be asked for a code instead: it would ask by the user's own method again", c.Name)
+			k.Refuse("remove fallback_oath", "client %s: fallback_oath: an NPS server cannot be asked for a code instead: it would ask by the user's own method again", c.Name)
 		}
 	}
 }
@@ -128,22 +130,22 @@ func (k *check) nps(n *NPS) {
 // entra checks engine.entra.
 func (k *check) entra(e *Entra) {
 	if e.PrivateInterface != accepted {
-		k.refuse("use engine.radius with an NPS server and the extension, or write private_interface: accepted once you have read docs/shim.md",
+		k.Refuse("use engine.radius with an NPS server and the extension, or write private_interface: accepted once you have read docs/shim.md",
 			"engine.entra calls a private interface of Microsoft, and nobody has said that this is known")
 	}
 	if e.Tenant == "" || strings.ContainsAny(e.Tenant, "/ ") {
-		k.refuse("write tenant: contoso.example", "engine.entra: tenant: %q is no tenant", e.Tenant)
+		k.Refuse("write tenant: contoso.example", "engine.entra: tenant: %q is no tenant", e.Tenant)
 	}
 	if e.ClientID == "" || (e.ClientSecret == "") == (e.ClientCertificate == "") {
-		k.refuse("write client_id, and client_certificate: file:PATH or client_secret: file:PATH", "engine.entra does not say as whom the service is called")
+		k.Refuse("write client_id, and client_certificate: file:PATH or client_secret: file:PATH", "engine.entra does not say as whom the service is called")
 	} else {
-		e.Word = k.load(e.ClientSecret+e.ClientCertificate, "engine.entra")
+		e.Word = k.Secret(e.ClientSecret+e.ClientCertificate, "engine.entra", secretAdvice)
 	}
-	k.word("engine.entra", "cloud", &e.Cloud, []string{"global", "usgov", "china"})
-	e.Authorities, e.Roots = k.trusted(&e.CA, "engine.entra")
+	k.Word("engine.entra", "cloud", &e.Cloud, []string{"global", "usgov", "china"})
+	e.Authorities, e.Roots = k.Trusted(&e.CA, "engine.entra")
 	for key, address := range map[string]string{"url": e.URL, "authority": e.Authority} {
 		if address != "" && !strings.HasPrefix(address, "https://") {
-			k.refuse("write https://HOST/…", "engine.entra: %s: %q does not begin with https://", key, address)
+			k.Refuse("write https://HOST/…", "engine.entra: %s: %q does not begin with https://", key, address)
 		}
 	}
 	e.Pause = k.duration(e.Poll, 5*time.Second, time.Second, time.Minute, "engine.entra", "poll")
@@ -155,21 +157,21 @@ func (k *check) entra(e *Entra) {
 // external checks engine.native.
 func (k *check) external(e *External) {
 	if !strings.HasPrefix(e.URL, "https://") {
-		k.refuse("write url: https://contoso.ciamlogin.com/contoso.onmicrosoft.com", "engine.native: url: %q does not begin with https://", e.URL)
+		k.Refuse("write url: https://contoso.ciamlogin.com/contoso.onmicrosoft.com", "engine.native: url: %q does not begin with https://", e.URL)
 	}
 	if e.ClientID == "" {
-		k.refuse("write client_id: and the id of the application", "engine.native has no client_id")
+		k.Refuse("write client_id: and the id of the application", "engine.native has no client_id")
 	}
-	e.Authorities, e.Roots = k.trusted(&e.CA, "engine.native")
+	e.Authorities, e.Roots = k.Trusted(&e.CA, "engine.native")
 	for _, c := range k.RADIUS.Clients {
 		if entry := oneOf(c.CodeEntry, Append, Only); entry != "" {
-			k.refuse("use code_entry: challenge", "client %s: code_entry: %s cannot be with engine.native: a code is sent only after the password", c.Name, entry)
+			k.Refuse("use code_entry: challenge", "client %s: code_entry: %s cannot be with engine.native: a code is sent only after the password", c.Name, entry)
 		}
 		if c.Primary != Native {
-			k.refuse("write primary: engine", "client %s: primary: engine.native gives a second factor only to who has proven the first there", c.Name)
+			k.Refuse("write primary: engine", "client %s: primary: engine.native gives a second factor only to who has proven the first there", c.Name)
 		}
 		if c.PushNumber || c.FallbackOATH {
-			k.refuse("remove push_number and fallback_oath", "client %s: push_number and fallback_oath: native authentication has no push", c.Name)
+			k.Refuse("remove push_number and fallback_oath", "client %s: push_number and fallback_oath: native authentication has no push", c.Name)
 		}
 		k.cacheless(&c, "engine.native")
 	}
@@ -188,13 +190,13 @@ func oneOf(entry string, words ...string) string {
 // unable refuses what an engine that is not ours cannot do for a client.
 func (k *check) unable(c *Client, engine, entry, why string) {
 	if entry != "" {
-		k.refuse("use code_entry: challenge", "client %s: code_entry: %s cannot be with %s: %s", c.Name, entry, engine, why)
+		k.Refuse("use code_entry: challenge", "client %s: code_entry: %s cannot be with %s: %s", c.Name, entry, engine, why)
 	}
 	if c.Primary == Native {
-		k.refuse("name a primary of type ldap or radius", "client %s: primary: engine: %s keeps no passwords for us", c.Name, engine)
+		k.Refuse("name a primary of type ldap or radius", "client %s: primary: engine: %s keeps no passwords for us", c.Name, engine)
 	}
 	if c.Unmatched == PrimaryOnly {
-		k.refuse("write unmatched: deny", "client %s: unmatched: primary_only cannot be with %s: whoever has no user principal name in the directory would do without a second factor", c.Name, engine)
+		k.Refuse("write unmatched: deny", "client %s: unmatched: primary_only cannot be with %s: whoever has no user principal name in the directory would do without a second factor", c.Name, engine)
 	}
 	k.cacheless(c, engine)
 }
@@ -203,15 +205,6 @@ func (k *check) unable(c *Client, engine, entry, why string) {
 // asking the person, whether the user may still verify.
 func (k *check) cacheless(c *Client, engine string) {
 	if d, err := time.ParseDuration(c.Cache.For); err == nil && d > 0 {
-		k.refuse("remove the cache", "client %s: cache cannot be with %s: it does not say, without asking the person, whether a user may still verify", c.Name, engine)
+		k.Refuse("remove the cache", "client %s: cache cannot be with %s: it does not say, without asking the person, whether a user may still verify", c.Name, engine)
 	}
-}
-
-// load reads a secret.
-func (k *check) load(ref, at string) secret.Bytes {
-	word, err := secret.Load(resolve(ref, "file", k.folder))
-	if err != nil {
-		k.problems = append(k.problems, hint.Default(fmt.Errorf("%s: %w", at, err), "write file:PATH of a file readable by you alone, or env:NAME"))
-	}
-	return word
 }

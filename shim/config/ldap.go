@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"mfabridge/internal/hint"
 	"mfabridge/internal/ldapconn"
 	"mfabridge/internal/secret"
 )
@@ -23,36 +22,36 @@ const (
 // directory checks a primary of type ldap.
 func (k *check) directory(p *Primary, at string) {
 	if len(p.Servers) > 0 || p.NamesTunnelUser {
-		k.refuse("write urls: [\"ldaps://dc1.corp.example\"]", "%s: servers say nothing with type ldap", at)
+		k.Refuse("write urls: [\"ldaps://dc1.corp.example\"]", "%s: servers say nothing with type ldap", at)
 	}
 	if p.BaseDN == "" {
-		k.refuse("write base_dn: dc=corp,dc=example", "%s has no base_dn", at)
+		k.Refuse("write base_dn: dc=corp,dc=example", "%s has no base_dn", at)
 	}
 	if _, err := ldapconn.FoldName(p.BaseDN); p.BaseDN != "" && err != nil {
-		k.refuse("write corp.example as dc=corp,dc=example", "%s: base_dn: %q is no distinguished name", at, p.BaseDN)
+		k.Refuse("write corp.example as dc=corp,dc=example", "%s: base_dn: %q is no distinguished name", at, p.BaseDN)
 	}
 	if (p.BindDN == "") != (p.BindPassword == "") {
-		k.refuse("set both, or neither for an anonymous search", "%s: bind_dn and bind_password belong together", at)
+		k.Refuse("set both, or neither for an anonymous search", "%s: bind_dn and bind_password belong together", at)
 	} else if p.BindPassword != "" {
 		p.Password = k.password(p.BindPassword, at)
 	}
-	p.Authorities, p.Certificate = k.trusted(&p.CA, at)
+	p.Authorities, p.Certificate = k.Trusted(&p.CA, at)
 	for _, attribute := range []string{p.AccountAttribute, p.UPNAttribute, p.SIDAttribute, p.MemberAttribute} {
 		if err := ldapconn.CheckAttribute(attribute); attribute != "" && err != nil {
-			k.problems = append(k.problems, fmt.Errorf("%s: %w", at, err))
+			k.Add(fmt.Errorf("%s: %w", at, err))
 		}
 	}
 	if err := ldapconn.CheckFilter(p.Filter); p.Filter != "" && err != nil {
-		k.problems = append(k.problems, fmt.Errorf("%s: filter: %w", at, err))
+		k.Add(fmt.Errorf("%s: filter: %w", at, err))
 	}
 	k.bounds(p, at)
 	if p.BindPassword != "" && p.Password.IsZero() {
 		return // it has been said; what follows from it would hide it
 	}
 	if client, err := ldapconn.New(p.LDAP()); err != nil {
-		k.problems = append(k.problems, fmt.Errorf("%s: %w", at, err))
+		k.Add(fmt.Errorf("%s: %w", at, err))
 	} else if err := client.Close(); err != nil {
-		k.problems = append(k.problems, err)
+		k.Add(err)
 	}
 }
 
@@ -62,22 +61,20 @@ func (k *check) bounds(p *Primary, at string) {
 	n, err := strconv.Atoi(count)
 	d, bad := time.ParseDuration(window)
 	if err != nil || bad != nil || n < 1 || n > 100 || d < time.Minute || d > 24*time.Hour {
-		k.refuse("write COUNT/DURATION, e.g. 3/15m, below the directory's own lockout", "%s: max_bind_failures: %q is not understood", at, p.MaxBindFailures)
+		k.Refuse("write COUNT/DURATION, e.g. 3/15m, below the directory's own lockout", "%s: max_bind_failures: %q is not understood", at, p.MaxBindFailures)
 	}
 	p.Failures, p.Window = n, d
 	p.Patience, err = time.ParseDuration(cmp.Or(p.Timeout, ldapTimeout))
 	if err != nil || p.Patience < 100*time.Millisecond || p.Patience > time.Minute {
-		k.refuse("write e.g. 3s, below the time that clients wait", "%s: timeout: %q is not understood", at, p.Timeout)
+		k.Refuse("write e.g. 3s, below the time that clients wait", "%s: timeout: %q is not understood", at, p.Timeout)
 	}
 }
 
 // password loads the password of a bind.
 func (k *check) password(ref, at string) secret.Bytes {
-	key, err := secret.Load(resolve(ref, "file", k.folder))
-	if err != nil {
-		k.problems = append(k.problems, hint.Default(fmt.Errorf("%s: bind_password: %w", at, err), "write the password on one line of that file, readable by you alone"))
-	}
-	k.spaces(key, at+": bind_password")
+	at += ": bind_password"
+	key := k.Secret(ref, at, "write the password on one line of that file, readable by you alone")
+	k.Spaces(key, at)
 	return key
 }
 
@@ -95,11 +92,11 @@ func (k *check) usernames() {
 		domain, err := ldapconn.ParseDomain(u.Domains[name])
 		switch {
 		case name == "" || strings.ContainsAny(name, `\@/`):
-			k.refuse("write the name before the backslash, e.g. CORP: corp.example", "usernames.domains: %q is no name of a domain", name)
+			k.Refuse("write the name before the backslash, e.g. CORP: corp.example", "usernames.domains: %q is no name of a domain", name)
 		case err != nil:
-			k.refuse("write e.g. CORP: corp.example", "usernames.domains.%s: %q is no domain", name, u.Domains[name])
+			k.Refuse("write e.g. CORP: corp.example", "usernames.domains.%s: %q is no domain", name, u.Domains[name])
 		case seen[strings.ToLower(name)]:
-			k.refuse("remove one of them", "usernames.domains: %s stands there twice", name)
+			k.Refuse("remove one of them", "usernames.domains: %s stands there twice", name)
 		}
 		seen[strings.ToLower(name)] = true
 		u.Parsed[name] = domain

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"path/filepath"
 
+	"mfabridge/internal/confcheck"
 	"mfabridge/internal/strictyaml"
 )
 
@@ -33,12 +34,12 @@ func Parse(text []byte, name, folder string) (c *Config, warnings []string, err 
 	if err := file().Decode(text, name, c); err != nil {
 		return nil, nil, err
 	}
-	k := &check{Config: c, folder: folder}
+	k := &check{Config: c, Check: confcheck.Check{Folder: folder}}
 	k.all()
-	if len(k.problems) > 0 {
-		return nil, k.warnings, errors.Join(k.problems...)
+	if len(k.Problems) > 0 {
+		return nil, k.Warnings, errors.Join(k.Problems...)
 	}
-	return c, k.warnings, nil
+	return c, k.Warnings, nil
 }
 
 // Data is the data folder that a file names, for who wants nothing else of it:
@@ -69,6 +70,3 @@ func (c *Config) folder(from string) string {
 	}
 	return filepath.Join(from, c.Data)
 }
-
-// resolve makes the path of a "kind:path" reference absolute.
-func resolve(ref, kind, folder string) string { return strictyaml.Resolve(ref, kind, folder) }

@@ -15,15 +15,15 @@ func (k *check) primaries() {
 		p := k.Primaries[name]
 		switch {
 		case name == None || name == Native:
-			k.refuse("choose another name", "%s: the word %s has a meaning of its own", at, name)
+			k.Refuse("choose another name", "%s: the word %s has a meaning of its own", at, name)
 		case p == nil || p.Type == "":
-			k.refuse("write type: ldap or type: radius", "%s has no type", at)
+			k.Refuse("write type: ldap or type: radius", "%s has no type", at)
 		case p.Type == TypeRADIUS:
 			k.homes(p, at)
 		case p.Type == TypeLDAP:
 			k.directory(p, at)
 		default:
-			k.refuse("write type: ldap or type: radius", "%s: %q is not a type that is known here", at, p.Type)
+			k.Refuse("write type: ldap or type: radius", "%s: %q is not a type that is known here", at, p.Type)
 		}
 	}
 }
@@ -31,10 +31,10 @@ func (k *check) primaries() {
 // homes checks a primary of type radius.
 func (k *check) homes(p *Primary, at string) {
 	if len(p.URLs) > 0 || p.BindDN+p.BindPassword+p.BaseDN+p.CA+p.Filter+p.AccountAttribute+p.UPNAttribute+p.SIDAttribute+p.GroupBase+p.GroupClass+p.MemberAttribute+p.MaxBindFailures+p.Timeout != "" {
-		k.refuse("leave type and servers alone there", "%s has keys of type ldap", at)
+		k.Refuse("leave type and servers alone there", "%s has keys of type ldap", at)
 	}
 	if len(p.Servers) == 0 {
-		k.refuse(`write servers: [{address: "10.0.0.5:1812", secret: file:old.secret}]`, "%s has no servers", at)
+		k.Refuse(`write servers: [{address: "10.0.0.5:1812", secret: file:old.secret}]`, "%s has no servers", at)
 	}
 	seen := make(map[string]bool)
 	for i := range p.Servers {
@@ -44,23 +44,23 @@ func (k *check) homes(p *Primary, at string) {
 		number, bad := strconv.ParseUint(port, 10, 16)
 		switch {
 		case err != nil || host == "" || bad != nil || number == 0:
-			k.refuse(`write an address and a port: "10.0.0.5:1812"`, "%s: %q is not an address with a port", here, s.Address)
+			k.Refuse(`write an address and a port: "10.0.0.5:1812"`, "%s: %q is not an address with a port", here, s.Address)
 		case seen[s.Address]:
-			k.refuse("remove one of them", "%s: %s stands there twice", here, s.Address)
+			k.Refuse("remove one of them", "%s: %s stands there twice", here, s.Address)
 		}
 		seen[s.Address] = true
 		if _, port, err := net.SplitHostPort(s.Accounting); s.Accounting != "" && (err != nil || port == "") {
-			k.refuse(`write an address and a port: "10.0.0.5:1813"`, "%s: accounting: %q is not an address with a port", here, s.Accounting)
+			k.Refuse(`write an address and a port: "10.0.0.5:1813"`, "%s: accounting: %q is not an address with a port", here, s.Accounting)
 		}
-		k.word(here, "status_check", &s.StatusCheck, []string{ByStatusServer, NoStatusCheck})
+		k.Word(here, "status_check", &s.StatusCheck, []string{ByStatusServer, NoStatusCheck})
 		if s.TLS != nil {
 			k.serverTLS(s, host, here)
 			continue
 		}
 		s.SharedSecret = k.secret(s.Secret, here)
-		k.word(here, "message_authenticator", &s.MessageAuthenticator, []string{Require, Observe})
+		k.Word(here, "message_authenticator", &s.MessageAuthenticator, []string{Require, Observe})
 		if s.MessageAuthenticator == Observe {
-			k.warn("%s: answers without Message-Authenticator count; whoever can write packets to this host can forge them", here)
+			k.Warn("%s: answers without Message-Authenticator count; whoever can write packets to this host can forge them", here)
 		}
 	}
 }

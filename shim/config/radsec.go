@@ -3,16 +3,10 @@ package config
 import (
 	"cmp"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/hex"
-	"fmt"
 	"net"
-	"os"
 	"slices"
 	"strings"
-
-	"mfabridge/internal/hint"
-	"mfabridge/internal/ldapconn"
 )
 
 // maxConnections is the default of RadSec.MaxConnections.
@@ -25,80 +19,39 @@ func (k *check) radsec() {
 		return
 	}
 	if len(r.Listen) == 0 {
-		k.refuse(`write for example listen: ["0.0.0.0:2083"]`, "radius.radsec.listen is empty, so nobody could connect")
+		k.Refuse(`write for example listen: ["0.0.0.0:2083"]`, "radius.radsec.listen is empty, so nobody could connect")
 	}
 	r.Addresses = k.addresses("radius.radsec.listen", r.Listen, nil)
 	if r.MaxConnections == 0 {
 		r.MaxConnections = maxConnections
 	}
 	if r.MaxConnections < 4 || r.MaxConnections > 1<<16 {
-		k.refuse("write 4 to 65536", "radius.radsec.max_connections: %d is out of bounds", r.MaxConnections)
+		k.Refuse("write 4 to 65536", "radius.radsec.max_connections: %d is out of bounds", r.MaxConnections)
 	}
-	r.Certificate, r.Chain = k.pair(r.Cert, r.Key, "radius.radsec")
-	r.Authorities, r.Roots = k.authorities(r.CA, "radius.radsec", "name a PEM file with the authorities of the clients' certificates")
-}
-
-// file is a path of the configuration, from its folder on.
-func (k *check) file(path string) string {
-	return strings.TrimPrefix(resolve("file:"+path, "file", k.folder), "file:")
-}
-
-// pair loads a certificate with its key; chain is what tells it from another.
-func (k *check) pair(cert, key, at string) (pair tls.Certificate, chain PEM) {
-	pair, err := tls.LoadX509KeyPair(k.file(cert), k.file(key))
-	if err != nil {
-		k.problems = append(k.problems, hint.Wrap(fmt.Errorf("%s.cert: %w", at, err), "name the PEM files of the certificate with its chain, and of its key"))
-	} else if info, err := os.Stat(k.file(key)); err == nil && info.Mode().Perm()&0o077 != 0 {
-		k.refuse("chmod 600 it", "%s.key: %s may be read by others", at, key)
-	}
-	for _, der := range pair.Certificate {
-		chain = append(chain, der...)
-	}
-	return pair, chain
-}
-
-// authorities loads the certificates of those who sign others.
-func (k *check) authorities(ca, at, advice string) (*x509.CertPool, PEM) {
-	pem, err := os.ReadFile(k.file(ca))
-	var pool *x509.CertPool
-	if err == nil {
-		pool, err = ldapconn.ReadCA(pem)
-	}
-	if err != nil {
-		k.problems = append(k.problems, hint.Default(fmt.Errorf("%s.ca: %w", at, err), advice))
-	}
-	return pool, pem
-}
-
-// trusted loads those whom a ca names, if it names any, and completes its path.
-func (k *check) trusted(ca *string, at string) (*x509.CertPool, PEM) {
-	if *ca == "" {
-		return nil, nil
-	}
-	*ca = k.file(*ca)
-	return k.authorities(*ca, at, "name a PEM file with the authority's certificate")
+	r.Certificate, r.Chain = k.Pair(r.Cert, r.Key, "radius.radsec")
+	r.Authorities, r.Roots = k.Authorities(r.CA, "radius.radsec", "name a PEM file with the authorities of the clients' certificates")
 }
 
 // serverTLS checks how a RADIUS server is asked over TLS.
 func (k *check) serverTLS(s *Server, host, at string) {
 	if s.Secret != "" {
-		k.refuse("remove secret; over TLS it is the same word everywhere (RFC 6614)", "%s: secret says nothing with tls", at)
+		k.Refuse("remove secret; over TLS it is the same word everywhere (RFC 6614)", "%s: secret says nothing with tls", at)
 	}
-	k.word(at, "message_authenticator", &s.MessageAuthenticator, []string{Observe, Require})
+	k.Word(at, "message_authenticator", &s.MessageAuthenticator, []string{Observe, Require})
 	if s.StatusCheck == NoStatusCheck {
-		k.refuse("remove status_check", "%s: status_check: none: over TLS every server answers Status-Server (RFC 6614 section 2.6)", at)
+		k.Refuse("remove status_check", "%s: status_check: none: over TLS every server answers Status-Server (RFC 6614 section 2.6)", at)
 	}
 	at += ".tls"
 	t := s.TLS
 	if t.CA == "" || t.Cert == "" || t.Key == "" {
-		k.refuse("write tls: {ca: ca.pem, cert: shim.pem, key: shim.key}: both sides prove who they are", "%s needs ca, cert and key", at)
+		k.Refuse("write tls: {ca: ca.pem, cert: shim.pem, key: shim.key}: both sides prove who they are", "%s needs ca, cert and key", at)
 		return
 	}
 	if t.Name = cmp.Or(t.Name, host); strings.ContainsAny(t.Name, "*/ :") && net.ParseIP(t.Name) == nil {
-		k.refuse("write the DNS name in the server's certificate", "%s.name: %q is no name of a certificate", at, t.Name)
+		k.Refuse("write the DNS name in the server's certificate", "%s.name: %q is no name of a certificate", at, t.Name)
 	}
-	t.Certificate, t.Chain = k.pair(t.Cert, t.Key, at)
-	t.Authorities, t.Roots = k.authorities(t.CA, at, "name a PEM file with the authority of the server's certificate")
+	t.Certificate, t.Chain = k.Pair(t.Cert, t.Key, at)
+	t.Authorities, t.Roots = k.Authorities(t.CA, at, "name a PEM file with the authority of the server's certificate")
 }
 
 // Client says how to be a client of the server: TLS 1.2 or later, and nobody
@@ -113,27 +66,27 @@ func (t *ServerTLS) Client() *tls.Config {
 // certificates brings the names of a client's certificates into one form.
 func (k *check) certificates(c *Client, at string) {
 	if len(c.Certificates) > 0 && k.RADIUS.RadSec == nil {
-		k.refuse("add radius.radsec, or remove them", "%s: certificates say nothing without radius.radsec", at)
+		k.Refuse("add radius.radsec, or remove them", "%s: certificates say nothing without radius.radsec", at)
 	}
 	for i, name := range c.Certificates {
 		name = strings.ToLower(name)
 		if print, ok := strings.CutPrefix(name, "sha256:"); ok {
 			digits := strings.ReplaceAll(print, ":", "")
 			if b, err := hex.DecodeString(digits); err != nil || len(b) != 32 {
-				k.refuse("write sha256: and 64 hexadecimal digits", "%s: certificates: %q is no fingerprint", at, c.Certificates[i])
+				k.Refuse("write sha256: and 64 hexadecimal digits", "%s: certificates: %q is no fingerprint", at, c.Certificates[i])
 			}
 			name = "sha256:" + digits
 		} else if name == "" || strings.ContainsAny(name, "*/: ") {
-			k.refuse("write a DNS name, or sha256: in front of a fingerprint", "%s: certificates: %q is no name of a certificate", at, c.Certificates[i])
+			k.Refuse("write a DNS name, or sha256: in front of a fingerprint", "%s: certificates: %q is no name of a certificate", at, c.Certificates[i])
 		}
 		if slices.Contains(c.Certificates[:i], name) {
-			k.refuse("remove one of them", "%s: certificate %s stands there twice", at, name)
+			k.Refuse("remove one of them", "%s: certificate %s stands there twice", at, name)
 		}
 		c.Certificates[i] = name
 		for _, other := range k.RADIUS.Clients {
 			for _, n := range other.Certificates {
 				if other.Name != c.Name && n == name {
-					k.refuse("give it to one of them", "certificate %s belongs to client %s and to client %s", name, other.Name, c.Name)
+					k.Refuse("give it to one of them", "certificate %s belongs to client %s and to client %s", name, other.Name, c.Name)
 				}
 			}
 		}

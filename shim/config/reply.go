@@ -59,16 +59,16 @@ func (k *check) reply(c *Client, at string) {
 	switch {
 	case len(r.Groups) == 0:
 	case c.Primary != Native && (primary == nil || primary.Type != TypeLDAP):
-		k.refuse("remove them, or let a primary of type ldap or the engine check the password", "%s.groups: primary %s knows no groups", at, c.Primary)
+		k.Refuse("remove them, or let a primary of type ldap or the engine check the password", "%s.groups: primary %s knows no groups", at, c.Primary)
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.Groups)) {
 		here := fmt.Sprintf("%s.groups.%s", at, name)
 		if _, err := ldapconn.FoldName(name); err != nil && primary != nil && primary.Type == TypeLDAP {
-			k.refuse(`write the whole name, e.g. "CN=VPN,OU=Groups,DC=corp,DC=example": short names are not unique in a directory; a + or a comma inside a name has a backslash before it, and then the whole is in single quotes`, "%s is not a distinguished name", here)
+			k.Refuse(`write the whole name, e.g. "CN=VPN,OU=Groups,DC=corp,DC=example": short names are not unique in a directory; a + or a comma inside a name has a backslash before it, and then the whole is in single quotes`, "%s is not a distinguished name", here)
 		}
 		key := GroupKey(name)
 		if _, twice := r.Rules.Groups[key]; twice {
-			k.refuse("remove one of them", "%s stands there twice", here)
+			k.Refuse("remove one of them", "%s stands there twice", here)
 		}
 		r.Rules.Groups[key] = k.attributes(r.Groups[name], here)
 		if primary != nil && primary.Type == TypeLDAP {
@@ -85,7 +85,7 @@ func (k *check) pass(r *Reply, at string) {
 		r.Rules.PassAll = true
 	case word == "none":
 	case !list:
-		k.refuse("write pass: all, pass: none, or pass: [Class, Filter-Id]", "%s.pass: %v is not understood", at, r.Pass)
+		k.Refuse("write pass: all, pass: none, or pass: [Class, Filter-Id]", "%s.pass: %v is not understood", at, r.Pass)
 	}
 	r.Rules.Pass = make(map[dictionary.Key]bool, len(names))
 	for _, n := range names {
@@ -99,7 +99,7 @@ func (k *check) pass(r *Reply, at string) {
 }
 
 func (k *check) unknown(err error, at string) {
-	k.refuse("docs/shim.md lists the attributes; one of another vendor is Vendor-NUMBER-NUMBER", "%s: %v", at, err)
+	k.Refuse("docs/shim.md lists the attributes; one of another vendor is Vendor-NUMBER-NUMBER", "%s: %v", at, err)
 }
 
 // maxReply is how much of a reply rules may fill, in octets: the rest of a
@@ -127,12 +127,12 @@ func (k *check) attributes(values map[string]any, at string) []byte {
 				err = fmt.Errorf("%s: a value is a text or a number", name)
 			}
 			if err != nil {
-				k.refuse("correct the value", "%s: %v", at, err)
+				k.Refuse("correct the value", "%s: %v", at, err)
 			}
 		}
 	}
 	if len(out) > maxReply {
-		k.refuse("say less", "%s: these are %d octets, more than %d", at, len(out), maxReply)
+		k.Refuse("say less", "%s: these are %d octets, more than %d", at, len(out), maxReply)
 	}
 	return out
 }

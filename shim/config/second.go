@@ -22,7 +22,7 @@ func (k *check) second(c *Client, at string) {
 	k.cache(c, at)
 	c.Hold = k.duration(c.PushWait, DefaultHold, minHold, maxHold, at, "push_wait")
 	if c.CodeEntry == Append && c.Primary == None {
-		k.refuse("use code_entry: only", "%s: code_entry: append needs a primary that checks the password before the code", at)
+		k.Refuse("use code_entry: only", "%s: code_entry: append needs a primary that checks the password before the code", at)
 	}
 	if c.WithoutPassword {
 		k.bare(c, at)
@@ -33,7 +33,7 @@ func (k *check) second(c *Client, at string) {
 	for key, set := range map[string]bool{"push_wait": c.PushWait != "", "push_number": c.PushNumber,
 		"fallback_oath": c.FallbackOATH, "factor_delimiter": c.FactorDelimiter != ""} {
 		if set {
-			k.refuse("remove it, or use code_entry: challenge", "%s: %s says nothing with code_entry: only", at, key)
+			k.Refuse("remove it, or use code_entry: challenge", "%s: %s says nothing with code_entry: only", at, key)
 		}
 	}
 }
@@ -41,16 +41,16 @@ func (k *check) second(c *Client, at string) {
 // bare checks a client that sends no password.
 func (k *check) bare(c *Client, at string) {
 	if c.Primary != None {
-		k.refuse("write primary: none and primary_done_by_client: true, or remove without_password", "%s: without_password leaves nothing for primary: %s to check", at, c.Primary)
+		k.Refuse("write primary: none and primary_done_by_client: true, or remove without_password", "%s: without_password leaves nothing for primary: %s to check", at, c.Primary)
 	}
 	if c.MessageAuthenticator == Observe {
-		k.refuse("write message_authenticator: require, and have the client send it",
+		k.Refuse("write message_authenticator: require, and have the client send it",
 			"%s: without_password and message_authenticator: observe: nothing would show that a request is the client's, and whoever can forge its address could make telephones ring", at)
 	}
 	for key, set := range map[string]bool{"code_entry: " + c.CodeEntry: c.CodeEntry != Challenge, "push_number": c.PushNumber,
 		"fallback_oath": c.FallbackOATH, "factor_delimiter": c.FactorDelimiter != ""} {
 		if set {
-			k.refuse("remove it, or without_password", "%s: %s needs something typed, and without_password says that nothing can be", at, key)
+			k.Refuse("remove it, or without_password", "%s: %s needs something typed, and without_password says that nothing can be", at, key)
 		}
 	}
 }
@@ -59,17 +59,17 @@ func (k *check) bare(c *Client, at string) {
 // directory says who somebody is. With a primary that goes by the typed name,
 // everybody could type a form of their name that the engine does not know.
 func (k *check) unmatched(c *Client, at string) {
-	k.word(at, "unmatched", &c.Unmatched, []string{Deny, PrimaryOnly})
+	k.Word(at, "unmatched", &c.Unmatched, []string{Deny, PrimaryOnly})
 	if c.Unmatched != PrimaryOnly {
 		return
 	}
 	switch p := k.Primaries[c.Primary]; {
 	case c.Primary == None:
-		k.refuse("write unmatched: deny", "%s: unmatched: primary_only with primary: none would let in every name without a factor that is checked here", at)
+		k.Refuse("write unmatched: deny", "%s: unmatched: primary_only with primary: none would let in every name without a factor that is checked here", at)
 	case c.Primary == Native:
-		k.refuse("write unmatched: deny", "%s: unmatched: primary_only says nothing with primary: engine, which knows whose password it checks", at)
+		k.Refuse("write unmatched: deny", "%s: unmatched: primary_only says nothing with primary: engine, which knows whose password it checks", at)
 	case p != nil && p.Type == TypeRADIUS:
-		k.refuse("use a primary of type ldap, or write unmatched: deny",
+		k.Refuse("use a primary of type ldap, or write unmatched: deny",
 			"%s: unmatched: primary_only needs a primary of type ldap: a RADIUS server goes by the name that was typed, and another form of it would do without a second factor", at)
 	}
 }
@@ -79,7 +79,7 @@ func (k *check) delimiter(c *Client, at string) {
 		return r > unicode.MaxASCII || unicode.IsLetter(r) || unicode.IsDigit(r) || !unicode.IsPrint(r) || r == ' '
 	}
 	if len(c.FactorDelimiter) > maxDelimiter || strings.ContainsFunc(c.FactorDelimiter, wrong) {
-		k.refuse(`write for example factor_delimiter: ","`, "%s: factor_delimiter: %q is not one to %d signs", at, c.FactorDelimiter, maxDelimiter)
+		k.Refuse(`write for example factor_delimiter: ","`, "%s: factor_delimiter: %q is not one to %d signs", at, c.FactorDelimiter, maxDelimiter)
 	}
 }
 
@@ -88,9 +88,9 @@ func (k *check) cache(c *Client, at string) {
 	switch {
 	case c.Cache.Life == 0:
 	case c.Primary == None:
-		k.refuse("remove the cache, or name a primary", "%s: a cache with primary: none would leave a login without any factor that is checked here", at)
+		k.Refuse("remove the cache, or name a primary", "%s: a cache with primary: none would leave a login without any factor that is checked here", at)
 	case c.CallingStation == Unreliable:
-		k.refuse("remove the cache", "%s: a cache needs calling stations that tell people apart", at)
+		k.Refuse("remove the cache", "%s: a cache needs calling stations that tell people apart", at)
 	}
 }
 
@@ -105,7 +105,7 @@ func (k *check) duration(value string, standard, least, most time.Duration, at, 
 		if example == 0 {
 			example = min(most, time.Hour)
 		}
-		k.refuse("write for example "+example.String()+", with its unit", "%s: %s: %q is not a time from %s to %s", at, key, value, least, most)
+		k.Refuse("write for example "+example.String()+", with its unit", "%s: %s: %q is not a time from %s to %s", at, key, value, least, most)
 		return standard
 	}
 	return d

@@ -30,6 +30,7 @@ import (
 	"sync"
 	"time"
 
+	"mfabridge/internal/confcheck"
 	"mfabridge/internal/hint"
 	"mfabridge/shim"
 	"mfabridge/shim/config"
@@ -62,7 +63,7 @@ type Listener struct {
 	mu    sync.Mutex
 	tls   *tls.Config
 	max   int
-	roots config.PEM
+	roots confcheck.PEM
 	open  map[netip.Addr]int
 	all   map[net.Conn]struct{}
 	each  sync.WaitGroup

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"mfabridge/cloud"
+	"mfabridge/internal/confcheck"
 	"mfabridge/shim"
 	"mfabridge/shim/config"
 	"mfabridge/shim/radius"
@@ -359,7 +360,7 @@ func TestCertificatesAreRenewed(t *testing.T) {
 		t.Errorf("answered by %v", p.Code())
 	}
 	last := next
-	last.Authorities, last.Roots = x509.NewCertPool(), config.PEM("others")
+	last.Authorities, last.Roots = x509.NewCertPool(), confcheck.PEM("others")
 	last.Authorities.AddCert(r.theirs.cert)
 	r.listener.Renew(&last)
 	ended(t, before)

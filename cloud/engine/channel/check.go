@@ -6,27 +6,21 @@ import (
 	"net/netip"
 	"net/textproto"
 	"net/url"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
+	"mfabridge/internal/confcheck"
 	"mfabridge/internal/hint"
-	"mfabridge/internal/strictyaml"
 )
 
 // checking collects what is wrong with a configuration. No value stands in a
 // problem: somebody may have written a secret in the wrong place.
 type checking struct {
-	folder   string
+	confcheck.Check
 	channel  string // whose providers are being checked
 	names    map[string]bool
-	problems []error
 	patience time.Duration // of all providers that one message may ask
-}
-
-func (k *checking) refuse(advice, format string, args ...any) {
-	k.problems = append(k.problems, hint.New(fmt.Sprintf(format, args...), advice))
 }
 
 func wrapped(at string, err error) error { return fmt.Errorf("%s: %w", at, err) }
@@ -38,20 +32,20 @@ const maxPatience = 9 * time.Second
 func (k *checking) provider(p *Provider) {
 	at := "channels." + k.channel + ".providers." + p.Name
 	if !isName(p.Name) {
-		k.refuse("write letters, digits and hyphens", "a provider of channels.%s has no plain name", k.channel)
+		k.Refuse("write letters, digits and hyphens", "a provider of channels.%s has no plain name", k.channel)
 		return
 	}
 	if !slices.Contains([]string{Live, Evaluate, Off}, p.Mode) {
-		k.refuse("write mode: evaluate to begin with", "%s.mode must be live, evaluate or off", at)
+		k.Refuse("write mode: evaluate to begin with", "%s.mode must be live, evaluate or off", at)
 	}
 	if p.Percent == 0 {
 		p.Percent = 100
 	}
 	if p.Percent < 0 || p.Percent > 100 {
-		k.refuse("write 1 to 100; mode: off takes a provider out", "%s.percent cannot be %d", at, p.Percent)
+		k.Refuse("write 1 to 100; mode: off takes a provider out", "%s.percent cannot be %d", at, p.Percent)
 	}
 	if p.Price < 0 {
-		k.refuse("write what one message costs", "%s.price cannot be less than nothing", at)
+		k.Refuse("write what one message costs", "%s.price cannot be less than nothing", at)
 	}
 	var names, may []string
 	var given []kind
@@ -65,11 +59,11 @@ func (k *checking) provider(p *Provider) {
 		}
 	}
 	if len(given) != 1 {
-		k.refuse("write one of them", "%s needs one of %s", at, strings.Join(names, ", "))
+		k.Refuse("write one of them", "%s needs one of %s", at, strings.Join(names, ", "))
 		return
 	}
 	if !slices.Contains(may, given[0].name) {
-		k.refuse("use "+strings.Join(may, " or "), "%s.%s is nothing for channels.%s", at, given[0].name, k.channel)
+		k.Refuse("use "+strings.Join(may, " or "), "%s.%s is nothing for channels.%s", at, given[0].name, k.channel)
 		return
 	}
 	given[0].settings.check(k, at+"."+given[0].name)
@@ -77,12 +71,12 @@ func (k *checking) provider(p *Provider) {
 
 func (t *Twin) check(k *checking, at string) {
 	if t.Folder == "" {
-		k.refuse("write folder: twins", "%s.folder is missing", at)
+		k.Refuse("write folder: twins", "%s.folder is missing", at)
 	}
-	t.Folder = k.path(t.Folder)
+	t.Folder = k.Path(t.Folder)
 	for _, prefix := range t.Reaches {
 		if !isPrefix(prefix) {
-			k.refuse(`write them as ["+91"]`, "%s.reaches: an entry is no country prefix", at)
+			k.Refuse(`write them as ["+91"]`, "%s.reaches: an entry is no country prefix", at)
 		}
 	}
 	may := []string{"", "none", "delivered", "failed"}
@@ -90,13 +84,13 @@ func (t *Twin) check(k *checking, at string) {
 		may = []string{"", "none", "confirmed", "fraud", "declined"}
 	}
 	if !slices.Contains(may, t.Receipts) {
-		k.refuse("write one of "+strings.Join(may[1:], ", "), "%s.receipts is none that a twin of channels.%s gives", at, k.channel)
+		k.Refuse("write one of "+strings.Join(may[1:], ", "), "%s.receipts is none that a twin of channels.%s gives", at, k.channel)
 	}
 }
 
 func (h *HTTP) check(k *checking, at string) {
 	if err := h.fill(k.channel); err != nil {
-		k.problems = append(k.problems, hint.Wrap(wrapped(at, err), "docs/delivery.md has a recipe for each profile"))
+		k.Add(hint.Wrap(wrapped(at, err), "docs/delivery.md has a recipe for each profile"))
 		return
 	}
 	k.vars(at, h)
@@ -104,38 +98,38 @@ func (h *HTTP) check(k *checking, at string) {
 		h.Method = "POST"
 	}
 	if h.Method != "POST" && h.Method != "PUT" {
-		k.refuse("use POST", "%s.method must be POST or PUT: what is in an address of GET stands in the logs of others", at)
+		k.Refuse("use POST", "%s.method must be POST or PUT: what is in an address of GET stands in the logs of others", at)
 	}
 	k.url(at, h)
 	for name, value := range h.Headers {
 		k.header(at, name, value)
-		h.Headers[name] = k.resolve(value)
+		h.Headers[name] = k.Ref(value)
 	}
 	k.access(at, h)
 	switch {
 	case (h.Form == nil) == (h.JSON == nil):
-		k.refuse("write one of them", "%s needs form or json", at)
+		k.Refuse("write one of them", "%s needs form or json", at)
 	default:
 		if _, err := newBody(h); err != nil {
-			k.problems = append(k.problems, hint.Wrap(wrapped(at, err), "docs/delivery.md lists the marks"))
+			k.Add(hint.Wrap(wrapped(at, err), "docs/delivery.md lists the marks"))
 		}
 	}
 	k.success(at, &h.Success)
 	k.receipts(at+".receipts", h.Receipts)
 	k.atOnce(at, &h.AtOnce, 64, 1024)
 	k.timeout(at, h.Timeout)
-	h.CA = k.path(h.CA)
+	h.CA = k.Path(h.CA)
 }
 
 func (k *checking) vars(at string, h *HTTP) {
 	if len(h.Vars) > maxTable {
-		k.refuse("list fewer", "%s.vars has more than %d entries", at, maxTable)
+		k.Refuse("list fewer", "%s.vars has more than %d entries", at, maxTable)
 	}
 	for name, value := range h.Vars {
 		if !isMark(name) || slices.Contains(marksOfBody, name) {
-			k.refuse("use small letters, digits and _, and none of the marks that docs/delivery.md lists", "%s.vars: a name cannot be used", at)
+			k.Refuse("use small letters, digits and _, and none of the marks that docs/delivery.md lists", "%s.vars: a name cannot be used", at)
 		}
-		h.Vars[name] = k.resolve(value)
+		h.Vars[name] = k.Ref(value)
 	}
 }
 
@@ -143,11 +137,11 @@ func (k *checking) vars(at string, h *HTTP) {
 // it.
 func (k *checking) url(at string, h *HTTP) {
 	if h.URL == "" {
-		k.refuse("write url: https://HOST/PATH", "%s.url is missing", at)
+		k.Refuse("write url: https://HOST/PATH", "%s.url is missing", at)
 		return
 	}
 	if _, err := newAddress(h); err != nil {
-		k.problems = append(k.problems, hint.Wrap(wrapped(at+".url", err), "write https://HOST/PATH, marks only behind the host, and none for the code"))
+		k.Add(hint.Wrap(wrapped(at+".url", err), "write https://HOST/PATH, marks only behind the host, and none for the code"))
 	}
 }
 
@@ -157,44 +151,44 @@ var forbiddenHeaders = []string{"Host", "Content-Length", "Content-Type", "Trans
 
 func (k *checking) header(at, name, value string) {
 	if !isToken(name) || slices.Contains(forbiddenHeaders, textproto.CanonicalMIMEHeaderKey(name)) || strings.ContainsFunc(value, isControl) {
-		k.refuse("remove it", "%s.headers: a header cannot be set", at)
+		k.Refuse("remove it", "%s.headers: a header cannot be set", at)
 	}
 	if strings.EqualFold(name, "Authorization") && !isRef(value) {
-		k.refuse("write file:PATH or env:NAME, or use bearer or basic", "%s.headers.Authorization holds a secret in the open", at)
+		k.Refuse("write file:PATH or env:NAME, or use bearer or basic", "%s.headers.Authorization holds a secret in the open", at)
 	}
 }
 
 func (k *checking) access(at string, h *HTTP) {
 	if h.Basic != nil && h.Bearer != "" {
-		k.refuse("leave one of them", "%s has basic and bearer", at)
+		k.Refuse("leave one of them", "%s has basic and bearer", at)
 	}
 	if h.Bearer != "" && !isRef(h.Bearer) {
-		k.refuse("write file:PATH or env:NAME", "%s.bearer does not say where the secret is", at)
+		k.Refuse("write file:PATH or env:NAME", "%s.bearer does not say where the secret is", at)
 	}
-	h.Bearer = k.resolve(h.Bearer)
+	h.Bearer = k.Ref(h.Bearer)
 	if h.Basic == nil {
 		return
 	}
 	if _, err := ParseTemplate(h.Basic.User, slices.Collect(maps.Keys(h.Vars))...); err != nil || h.Basic.User == "" || !isRef(h.Basic.Password) {
-		k.refuse("write basic: {user: NAME, password: file:PATH}", "%s.basic needs a user, and says where the password is", at)
+		k.Refuse("write basic: {user: NAME, password: file:PATH}", "%s.basic needs a user, and says where the password is", at)
 	}
-	h.Basic.Password = k.resolve(h.Basic.Password)
+	h.Basic.Password = k.Ref(h.Basic.Password)
 }
 
 func (k *checking) success(at string, s *Success) {
 	for _, status := range s.Status {
 		if status < 200 || status > 299 {
-			k.refuse("list numbers from 200 to 299", "%s.success.status: %d is no success", at, status)
+			k.Refuse("list numbers from 200 to 299", "%s.success.status: %d is no success", at, status)
 		}
 	}
 	if (s.Field == "") != (len(s.Is) == 0) {
-		k.refuse("write for example success: {field: status, is: [queued]}", "%s.success has one of field and is", at)
+		k.Refuse("write for example success: {field: status, is: [queued]}", "%s.success has one of field and is", at)
 	}
 }
 
 func (s *SMTP) check(k *checking, at string) {
 	if s.Host == "" || strings.ContainsAny(s.Host, ":/@ <") && !isAddress(s.Host) {
-		k.refuse("write host: mail.contoso.example", "%s.host is no name of a host", at)
+		k.Refuse("write host: mail.contoso.example", "%s.host is no name of a host", at)
 	}
 	switch s.TLS {
 	case "":
@@ -202,13 +196,13 @@ func (s *SMTP) check(k *checking, at string) {
 	case startTLS, implicitTLS:
 	case noTLS:
 		if !isLoopback(s.Host) {
-			k.refuse("write tls: starttls or tls: implicit", "%s.tls: none is for a loopback host", at)
+			k.Refuse("write tls: starttls or tls: implicit", "%s.tls: none is for a loopback host", at)
 		}
 		if s.User != "" {
-			k.refuse("use tls: starttls", "%s sends a password without TLS", at)
+			k.Refuse("use tls: starttls", "%s sends a password without TLS", at)
 		}
 	default:
-		k.refuse("write starttls or implicit", "%s.tls must be starttls, implicit or none", at)
+		k.Refuse("write starttls or implicit", "%s.tls must be starttls, implicit or none", at)
 	}
 	if s.Port == 0 {
 		s.Port = map[string]int{implicitTLS: 465}[s.TLS]
@@ -217,20 +211,20 @@ func (s *SMTP) check(k *checking, at string) {
 		}
 	}
 	if s.Port < 1 || s.Port > 65535 {
-		k.refuse("write 587 or 465", "%s.port is no port", at)
+		k.Refuse("write 587 or 465", "%s.port is no port", at)
 	}
 	if (s.User == "") != (s.Password == "") || s.Password != "" && !isRef(s.Password) {
-		k.refuse("write user: NAME and password: file:PATH", "%s needs both of user and password, or none, and says where the password is", at)
+		k.Refuse("write user: NAME and password: file:PATH", "%s needs both of user and password, or none, and says where the password is", at)
 	}
-	s.Password = k.resolve(s.Password)
+	s.Password = k.Ref(s.Password)
 	if s.Subject == "" {
 		s.Subject = "Verification code"
 	}
 	if _, err := newEnvelope(s, k.channel == "email"); err != nil {
-		k.problems = append(k.problems, hint.Wrap(wrapped(at, err), `write from: codes@contoso.example and for example to: "<$digits$>@sms.contoso.example"`))
+		k.Add(hint.Wrap(wrapped(at, err), `write from: codes@contoso.example and for example to: "<$digits$>@sms.contoso.example"`))
 	}
 	k.timeout(at, s.Timeout)
-	s.CA = k.path(s.CA)
+	s.CA = k.Path(s.CA)
 }
 
 // atOnce completes a number of requests that are open at once.
@@ -239,14 +233,14 @@ func (k *checking) atOnce(at string, n *int, normally, most int) {
 		*n = normally
 	}
 	if *n < 1 || *n > most {
-		k.refuse(fmt.Sprintf("write 1 to %d", most), "%s.at_once cannot be %d", at, *n)
+		k.Refuse(fmt.Sprintf("write 1 to %d", most), "%s.at_once cannot be %d", at, *n)
 	}
 }
 
 func (k *checking) timeout(at, text string) {
 	d, err := timeoutOf(text)
 	if err != nil {
-		k.refuse(fmt.Sprintf("write a time from %v to %v", timeoutLeast, timeoutMost), "%s.timeout is no time that a try may take", at)
+		k.Refuse(fmt.Sprintf("write a time from %v to %v", timeoutLeast, timeoutMost), "%s.timeout is no time that a try may take", at)
 	}
 	k.patience += d
 }
@@ -260,16 +254,6 @@ func timeoutOf(text string) (time.Duration, error) {
 		return 0, fmt.Errorf("no time from %v to %v", timeoutLeast, timeoutMost)
 	}
 	return d, nil
-}
-
-// resolve makes the path of a reference to a secret absolute.
-func (k *checking) resolve(ref string) string { return strictyaml.Resolve(ref, "file", k.folder) }
-
-func (k *checking) path(p string) string {
-	if p == "" || filepath.IsAbs(p) {
-		return p
-	}
-	return filepath.Join(k.folder, p)
 }
 
 func isRef(s string) bool { return strings.HasPrefix(s, "file:") || strings.HasPrefix(s, "env:") }

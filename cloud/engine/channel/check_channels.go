@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"mfabridge/internal/confcheck"
 	"mfabridge/internal/hint"
 )
 
@@ -25,12 +26,12 @@ const everywhere = "all"
 // Check completes the configuration and says everything that is wrong with it.
 // Relative paths count from the folder.
 func (c *Config) Check(folder string) []error {
-	k := &checking{folder: folder, names: map[string]bool{}}
+	k := &checking{Check: confcheck.Check{Folder: folder}, names: map[string]bool{}}
 	if c.Text == nil && c.Email == nil && c.Voice == nil {
-		k.refuse("write channels: {text: {providers: […]}}, or remove it", "channels names no channel that stands by itself")
+		k.Refuse("write channels: {text: {providers: […]}}, or remove it", "channels names no channel that stands by itself")
 	}
 	if c.Text == nil && (c.WhatsApp != nil || c.RCS != nil) {
-		k.refuse("add text: {providers: […]}", "channels has whatsapp or rcs without text: who has none of them would get no code")
+		k.Refuse("add text: {providers: […]}", "channels has whatsapp or rcs without text: who has none of them would get no code")
 	}
 	if c.Text != nil {
 		k.text(c.Text)
@@ -43,21 +44,21 @@ func (c *Config) Check(folder string) []error {
 		k.patient("voice")
 	}
 	if c.Text != nil && c.Text.Speak && c.Voice == nil {
-		k.refuse("add voice: {providers: […], countries: […]}", "channels.text.speak needs calls")
+		k.Refuse("add voice: {providers: […], countries: […]}", "channels.text.speak needs calls")
 	}
 	if c.Email != nil {
 		k.providers("email", c.Email.Providers)
 		k.templates("channels.email", c.Email.Templates, c.Email.Languages, isDomain, `{"contoso.example": de}`)
 		k.patient("email")
 	}
-	return k.problems
+	return k.Problems
 }
 
 // patient holds the times of the providers that one message may ask against what
 // a login has.
 func (k *checking) patient(of string) {
 	if k.patience > maxPatience {
-		k.refuse("give them less time", "the timeouts of all providers of channels.%s are more than %v together", of, maxPatience)
+		k.Refuse("give them less time", "the timeouts of all providers of channels.%s are more than %v together", of, maxPatience)
 	}
 	k.patience = 0
 }
@@ -66,14 +67,14 @@ func (k *checking) providers(channel string, all []Provider) {
 	k.channel = channel
 	switch n := len(all); {
 	case n == 0:
-		k.refuse("list one, as in docs/delivery.md", "channels.%s has no providers", channel)
+		k.Refuse("list one, as in docs/delivery.md", "channels.%s has no providers", channel)
 	case n > maxProviders:
-		k.refuse("leave one for all and one for what it does not take", "channels.%s has more than %d providers", channel, maxProviders)
+		k.Refuse("leave one for all and one for what it does not take", "channels.%s has more than %d providers", channel, maxProviders)
 	}
 	for i := range all {
 		p := &all[i]
 		if k.names[strings.ToLower(p.Name)] {
-			k.refuse("give each a name of its own", "two providers of channels have one name")
+			k.Refuse("give each a name of its own", "two providers of channels have one name")
 		}
 		k.names[strings.ToLower(p.Name)] = true
 		k.provider(p)
@@ -101,30 +102,30 @@ func (k *checking) chat(name string, c *Chat) {
 	if c.Wait != "" {
 		d, err := time.ParseDuration(c.Wait)
 		if err != nil || d < waitLeast || d > waitMost {
-			k.refuse(fmt.Sprintf("write a time from %v to %v", waitLeast, waitMost), "%s.wait is no time that a receipt may take", at)
+			k.Refuse(fmt.Sprintf("write a time from %v to %v", waitLeast, waitMost), "%s.wait is no time that a receipt may take", at)
 		}
 		c.WaitTime = d
 	}
 	if name != "whatsapp" && c.Announce != nil {
-		k.refuse("remove it", "%s.announce means nothing: only WhatsApp is announced", at)
+		k.Refuse("remove it", "%s.announce means nothing: only WhatsApp is announced", at)
 	}
 	for _, language := range slices.Sorted(maps.Keys(c.Announce)) {
 		if err := checkNotice(c.Announce[language]); err != nil {
-			k.problems = append(k.problems, hint.Wrap(wrapped(at+".announce", err), `write for example {default: "Codes come to you by WhatsApp from now on."}`))
+			k.Add(hint.Wrap(wrapped(at+".announce", err), `write for example {default: "Codes come to you by WhatsApp from now on."}`))
 		}
 	}
 	if c.Announce != nil && c.Announce[defaultLanguage] == "" {
-		k.refuse("add default: TEXT", "%s.announce has none for all other languages", at)
+		k.Refuse("add default: TEXT", "%s.announce has none for all other languages", at)
 	}
 }
 
 func (k *checking) countries(at string, list []string) {
 	if len(list) > maxTable {
-		k.refuse("list fewer", "%s.countries has more than %d entries", at, maxTable)
+		k.Refuse("list fewer", "%s.countries has more than %d entries", at, maxTable)
 	}
 	for _, prefix := range list {
 		if prefix != everywhere && !isPrefix(prefix) {
-			k.refuse(`write them as ["+44", "+1425"]`, "%s.countries: an entry is no country prefix", at)
+			k.Refuse(`write them as ["+44", "+1425"]`, "%s.countries: an entry is no country prefix", at)
 		}
 	}
 }
@@ -134,62 +135,62 @@ func (k *checking) voice(v *Voice) {
 	k.providers("voice", v.Providers)
 	k.budget(at, &v.Budget)
 	if len(v.Countries) == 0 {
-		k.refuse(`list the countries that are called: ["+44"]`, "%s.countries is empty: calls cost most, so each country is opened by itself", at)
+		k.Refuse(`list the countries that are called: ["+44"]`, "%s.countries is empty: calls cost most, so each country is opened by itself", at)
 	}
 	k.countries(at, v.Countries)
 	if v.FraudCode == "" {
 		v.FraudCode = "0"
 	}
 	if len(v.FraudCode) > 3 || strings.Trim(v.FraudCode, "0123456789") != "" {
-		k.refuse(`write fraud_code: "0"`, "%s.fraud_code must be 1 to 3 digits", at)
+		k.Refuse(`write fraud_code: "0"`, "%s.fraud_code must be 1 to 3 digits", at)
 	}
 	for prefix, language := range v.Languages {
 		if _, err := newScript(language, v.Scripts); err != nil || !isPrefix(prefix) {
-			k.refuse(`write for example languages: {"+49": de-DE}`, "%s.languages: a key is no country prefix, or no script speaks its language", at)
+			k.Refuse(`write for example languages: {"+49": de-DE}`, "%s.languages: a key is no country prefix, or no script speaks its language", at)
 		}
 	}
 	for _, language := range slices.Sorted(maps.Keys(v.Scripts)) {
 		if _, err := newScript(language, v.Scripts); err != nil {
-			k.problems = append(k.problems, hint.Wrap(wrapped(at+".scripts", err), "docs/delivery.md lists the lines of a script"))
+			k.Add(hint.Wrap(wrapped(at+".scripts", err), "docs/delivery.md lists the lines of a script"))
 		}
 	}
 }
 
 func (k *checking) budget(at string, b *Budget) {
 	if b.Day < 0 || b.Day > maxDay || b.Others != nil && (*b.Others < 0 || *b.Others > maxDay) {
-		k.refuse("write a number", "%s.budget: day and others are from 0 to %d", at, maxDay)
+		k.Refuse("write a number", "%s.budget: day and others are from 0 to %d", at, maxDay)
 	}
 	if b.Alarm < 0 || b.Alarm > 100 {
-		k.refuse("write 1 to 100", "%s.budget.alarm is no percentage", at)
+		k.Refuse("write 1 to 100", "%s.budget.alarm is no percentage", at)
 	}
 	if len(b.Countries) > maxTable {
-		k.refuse("list fewer", "%s.budget.countries has more than %d entries", at, maxTable)
+		k.Refuse("list fewer", "%s.budget.countries has more than %d entries", at, maxTable)
 	}
 	for prefix, n := range b.Countries {
 		if !isPrefix(prefix) {
-			k.refuse(`write them as "+44": 500`, "%s.budget.countries: a key is no country prefix", at)
+			k.Refuse(`write them as "+44": 500`, "%s.budget.countries: a key is no country prefix", at)
 		} else if n < 0 || n > maxDay {
-			k.refuse("write a number", "%s.budget.countries: %s is not from 0 to %d", at, prefix, maxDay)
+			k.Refuse("write a number", "%s.budget.countries: %s is not from 0 to %d", at, prefix, maxDay)
 		}
 	}
 }
 
 func (k *checking) templates(at string, texts, languages map[string]string, isKey func(string) bool, example string) {
 	if len(texts) > maxTable || len(languages) > maxTable {
-		k.refuse("list fewer", "%s has more than %d templates or languages", at, maxTable)
+		k.Refuse("list fewer", "%s has more than %d templates or languages", at, maxTable)
 		return
 	}
 	for _, language := range slices.Sorted(maps.Keys(texts)) {
 		if _, err := ParseText(texts[language]); err != nil {
-			k.problems = append(k.problems, hint.Wrap(wrapped(at+".templates", err), `write for example "Your code for <$application_name$> is <$otp$>."`))
+			k.Add(hint.Wrap(wrapped(at+".templates", err), `write for example "Your code for <$application_name$> is <$otp$>."`))
 		}
 	}
 	if len(texts) > 0 && texts[defaultLanguage] == "" {
-		k.refuse("add default: TEXT", "%s.templates has none for all other languages", at)
+		k.Refuse("add default: TEXT", "%s.templates has none for all other languages", at)
 	}
 	for key, language := range languages {
 		if !isKey(key) || texts[language] == "" {
-			k.refuse("write for example languages: "+example+", and templates: {de: …}", "%s.languages: a key is none, or its language has no template", at)
+			k.Refuse("write for example languages: "+example+", and templates: {de: …}", "%s.languages: a key is none, or its language has no template", at)
 		}
 	}
 }

@@ -41,27 +41,27 @@ func (r *RCS) check(k *checking, at string) {
 		r.URL = rcs.Base
 	}
 	if u, err := url.Parse(r.URL); err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		k.refuse("leave it out, or write https://HOST", "%s.url must begin with https:// and hold no user and no query", at)
+		k.Refuse("leave it out, or write https://HOST", "%s.url must begin with https:// and hold no user and no query", at)
 	}
 	if r.Agent == "" || len(r.Agent) > 128 || strings.ContainsFunc(r.Agent, isControl) {
-		k.refuse("write the agent's id, as the console shows it", "%s.agent is no id", at)
+		k.Refuse("write the agent's id, as the console shows it", "%s.agent is no id", at)
 	}
 	if !isRef(r.Account) {
-		k.refuse("write file:PATH of the service account's key file", "%s.account does not say where the secret is", at)
+		k.Refuse("write file:PATH of the service account's key file", "%s.account does not say where the secret is", at)
 	}
 	if r.Token != "" && !isRef(r.Token) {
-		k.refuse("write file:PATH or env:NAME", "%s.token does not say where the secret is", at)
+		k.Refuse("write file:PATH or env:NAME", "%s.token does not say where the secret is", at)
 	}
-	r.Account, r.Token = k.resolve(r.Account), k.resolve(r.Token)
+	r.Account, r.Token = k.Ref(r.Account), k.Ref(r.Token)
 	if strings.Trim(r.Traffic, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_") != "" {
-		k.refuse("leave it out, or write AUTHENTICATION", "%s.traffic is no type of traffic", at)
+		k.Refuse("leave it out, or write AUTHENTICATION", "%s.traffic is no type of traffic", at)
 	}
 	if r.Timeout == "" {
 		r.Timeout = rcsTimeout
 	}
 	k.atOnce(at, &r.AtOnce, 64, 1024)
 	k.timeout(at, r.Timeout)
-	r.CA = k.path(r.CA)
+	r.CA = k.Path(r.CA)
 }
 
 // agent is an [RCS] at work.

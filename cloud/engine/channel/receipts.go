@@ -35,30 +35,30 @@ func (k *checking) receipts(at string, r *Receipts) {
 		return
 	}
 	if r.Signature != signTwilio && r.Signature != signBody {
-		k.refuse("write twilio or body-sha256", "%s.signature is none that can be checked: what is not signed is not believed", at)
+		k.Refuse("write twilio or body-sha256", "%s.signature is none that can be checked: what is not signed is not believed", at)
 	}
 	if r.Signature == signBody && r.Header == "" {
 		r.Header = "X-Signature-256"
 	}
 	if r.Signature == signTwilio && (r.Header != "" || r.Time != "") {
-		k.refuse("remove it", "%s: header and time are of body-sha256", at)
+		k.Refuse("remove it", "%s: header and time are of body-sha256", at)
 	}
 	if r.Header != "" && !isToken(r.Header) || r.Time != "" && !isToken(r.Time) {
-		k.refuse("write for example X-Signature-256", "%s.header or time is no name of a header", at)
+		k.Refuse("write for example X-Signature-256", "%s.header or time is no name of a header", at)
 	}
 	if !isRef(r.Key) {
-		k.refuse("write file:PATH or env:NAME", "%s.key does not say where the secret is", at)
+		k.Refuse("write file:PATH or env:NAME", "%s.key does not say where the secret is", at)
 	}
-	r.Key = k.resolve(r.Key)
+	r.Key = k.Ref(r.Key)
 	if k.channel == "voice" {
 		return // keys that were pressed need no map
 	}
 	if r.Status == "" || len(r.Map) == 0 {
-		k.refuse("write for example status: status and map: {delivered: [DELIVRD]}", "%s needs status and map", at)
+		k.Refuse("write for example status: status and map: {delivered: [DELIVRD]}", "%s needs status and map", at)
 	}
 	for word := range r.Map {
 		if !slices.Contains(statuses(), carrier.Status(word)) {
-			k.refuse("use sent, delivered, read, failed and unreachable", "%s.map: a key is no status", at)
+			k.Refuse("use sent, delivered, read, failed and unreachable", "%s.map: a key is no status", at)
 		}
 	}
 }

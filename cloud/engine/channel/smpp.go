@@ -59,16 +59,16 @@ const enquireDefault, enquireLeast, enquireMost = 30 * time.Second, 5 * time.Sec
 
 func (s *SMPP) check(k *checking, at string) {
 	if s.Host == "" || strings.ContainsAny(s.Host, ":/@ <") && !isAddress(s.Host) {
-		k.refuse("write host: smpp.example", "%s.host is no name of a host", at)
+		k.Refuse("write host: smpp.example", "%s.host is no name of a host", at)
 	}
 	if s.TLS == "" {
 		s.TLS = implicitTLS
 	}
 	switch {
 	case s.TLS != implicitTLS && s.TLS != noTLS:
-		k.refuse("write implicit", "%s.tls must be implicit or none", at)
+		k.Refuse("write implicit", "%s.tls must be implicit or none", at)
 	case s.TLS == noTLS && !s.AllowPrivate:
-		k.refuse("use tls: implicit; or a VPN, and allow_private: true", "%s.tls: none is for a centre in a private network", at)
+		k.Refuse("use tls: implicit; or a VPN, and allow_private: true", "%s.tls: none is for a centre in a private network", at)
 	}
 	if s.Port == 0 {
 		s.Port = portSMPPS
@@ -77,24 +77,24 @@ func (s *SMPP) check(k *checking, at string) {
 		}
 	}
 	if s.Port < 1 || s.Port > 65535 {
-		k.refuse("write the port that the provider names", "%s.port is no port", at)
+		k.Refuse("write the port that the provider names", "%s.port is no port", at)
 	}
 	if !isRef(s.Password) {
-		k.refuse("write file:PATH or env:NAME", "%s.password does not say where the secret is", at)
+		k.Refuse("write file:PATH or env:NAME", "%s.password does not say where the secret is", at)
 	}
-	s.Password = k.resolve(s.Password)
+	s.Password = k.Ref(s.Password)
 	if s.Enquire != "" {
 		if d, err := time.ParseDuration(s.Enquire); err != nil || d < enquireLeast || d > enquireMost {
-			k.refuse("write a time from 5s to 10m", "%s.enquire is no time of silence", at)
+			k.Refuse("write a time from 5s to 10m", "%s.enquire is no time of silence", at)
 		}
 	}
 	if conf, err := s.client(); err == nil {
 		if err := conf.Check(); err != nil {
-			k.problems = append(k.problems, hint.Wrap(wrapped(at, err), "docs/delivery.md lists what a centre needs"))
+			k.Add(hint.Wrap(wrapped(at, err), "docs/delivery.md lists what a centre needs"))
 		}
 	}
 	k.timeout(at, s.Timeout)
-	s.CA = k.path(s.CA)
+	s.CA = k.Path(s.CA)
 }
 
 // client is the configuration of the driver, but for secrets.

@@ -63,20 +63,20 @@ func (w *WhatsApp) check(k *checking, at string) {
 	u, err := url.Parse(w.URL)
 	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" ||
 		u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname()) || !w.AllowPrivate) {
-		k.refuse("leave it out, or write https://HOST/VERSION", "%s.url must begin with https:// and hold no user and no query", at)
+		k.Refuse("leave it out, or write https://HOST/VERSION", "%s.url must begin with https:// and hold no user and no query", at)
 	}
 	if strings.Trim(w.Number, "0123456789") != "" || w.Number == "" {
-		k.refuse("write the phone number id of the console", "%s.number is no id", at)
+		k.Refuse("write the phone number id of the console", "%s.number is no id", at)
 	}
 	if !isTemplateName(w.Template) {
-		k.refuse("write the template's name: small letters, digits and _", "%s.template is no name", at)
+		k.Refuse("write the template's name: small letters, digits and _", "%s.template is no name", at)
 	}
 	if w.Language == "" {
 		w.Language = "en_US"
 	}
 	for _, language := range append([]string{w.Language}, slices.Collect(maps.Values(w.Languages))...) {
 		if !isName(strings.ReplaceAll(language, "_", "-")) {
-			k.refuse("write for example en_US", "%s: a language of the template is none", at)
+			k.Refuse("write for example en_US", "%s: a language of the template is none", at)
 		}
 	}
 	for _, secret := range []struct {
@@ -88,9 +88,9 @@ func (w *WhatsApp) check(k *checking, at string) {
 			continue
 		}
 		if !isRef(*secret.ref) {
-			k.refuse("write file:PATH or env:NAME", "%s.%s does not say where the secret is", at, secret.key)
+			k.Refuse("write file:PATH or env:NAME", "%s.%s does not say where the secret is", at, secret.key)
 		}
-		*secret.ref = k.resolve(*secret.ref)
+		*secret.ref = k.Ref(*secret.ref)
 	}
 	if len(w.Unreachable) == 0 {
 		w.Unreachable = []int{131026}
@@ -100,7 +100,7 @@ func (w *WhatsApp) check(k *checking, at string) {
 	}
 	k.atOnce(at, &w.AtOnce, 64, 1024)
 	k.timeout(at, w.Timeout)
-	w.CA = k.path(w.CA)
+	w.CA = k.Path(w.CA)
 }
 
 func isTemplateName(s string) bool {

@@ -6,13 +6,12 @@ import (
 	"maps"
 	"net/netip"
 	"net/url"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
 	"mfabridge/cloud/engine"
-	"mfabridge/internal/hint"
+	"mfabridge/internal/confcheck"
 	"mfabridge/internal/strictyaml"
 )
 
@@ -28,23 +27,18 @@ const maxLimit = 100_000
 // check goes over a configuration, completes it and collects what is wrong.
 type check struct {
 	*Config
-	folder   string
-	problems []error
-}
-
-func (k *check) refuse(advice, format string, args ...any) {
-	k.problems = append(k.problems, hint.New(fmt.Sprintf(format, args...), advice))
+	confcheck.Check
 }
 
 func (k *check) all() {
 	k.store()
 	k.primaries()
 	if k.Channels != nil {
-		k.problems = append(k.problems, k.Channels.Check(k.folder)...)
+		k.Add(k.Channels.Check(k.Folder)...)
 	}
 	k.publicURL()
 	if k.Listeners.API == nil {
-		k.refuse("write for example listeners: {api: {listen: 127.0.0.1:8443}}", "listeners.api is missing, so nobody could ask")
+		k.Refuse("write for example listeners: {api: {listen: 127.0.0.1:8443}}", "listeners.api is missing, so nobody could ask")
 	}
 	k.listener("pages", k.Listeners.Pages)
 	k.listener("api", k.Listeners.API)
@@ -65,14 +59,14 @@ func (k *check) store() {
 	switch path, ok := strings.CutPrefix(k.Store, "sqlite:"); {
 	case strings.HasPrefix(k.Store, "postgres://") || strings.HasPrefix(k.Store, "postgresql://"):
 		if k.Key == "" {
-			k.refuse("write key: file:PATH", "key is missing: a store in PostgreSQL has none beside it")
+			k.Refuse("write key: file:PATH", "key is missing: a store in PostgreSQL has none beside it")
 		}
 	case k.Store == "":
-		k.refuse("write store: sqlite:PATH", "store is missing")
+		k.Refuse("write store: sqlite:PATH", "store is missing")
 	case !ok || path == "":
-		k.refuse("write store: sqlite:PATH", "store is not of the form sqlite:PATH or postgres://USER@HOST/DATABASE")
+		k.Refuse("write store: sqlite:PATH", "store is not of the form sqlite:PATH or postgres://USER@HOST/DATABASE")
 	}
-	k.Store = strictyaml.Resolve(k.Store, "sqlite", k.folder)
+	k.Store = strictyaml.Resolve(k.Store, "sqlite", k.Folder)
 	k.key()
 }
 
@@ -83,9 +77,9 @@ func (k *check) key() {
 		return
 	}
 	if k.Key != "" && !strings.HasPrefix(k.Key, "file:") && !strings.HasPrefix(k.Key, "env:") {
-		k.refuse("write file:PATH or env:NAME, never the key itself", "key does not say where the store's key is")
+		k.Refuse("write file:PATH or env:NAME, never the key itself", "key does not say where the store's key is")
 	}
-	k.Key = strictyaml.Resolve(k.Key, "file", k.folder)
+	k.Key = k.Ref(k.Key)
 }
 
 // sealedKey checks a key that age has sealed: IDENTITYFILE, or
@@ -94,19 +88,18 @@ func (k *check) sealedKey(given string) {
 	identity, file, two := strings.Cut(given, ",")
 	switch {
 	case identity == "-":
-		k.refuse("seal the key to an identity, and write key: age:IDENTITYFILE", "key is sealed with a passphrase, and a server asks nobody for one")
+		k.Refuse("seal the key to an identity, and write key: age:IDENTITYFILE", "key is sealed with a passphrase, and a server asks nobody for one")
 		return
 	case identity == "" || two && file == "":
-		k.refuse("write key: age:IDENTITYFILE, or age:IDENTITYFILE,KEYFILE where the key is not PATH.key.age", "key does not say what opens the store's key")
+		k.Refuse("write key: age:IDENTITYFILE, or age:IDENTITYFILE,KEYFILE where the key is not PATH.key.age", "key does not say what opens the store's key")
 		return
 	case !two && !strings.HasPrefix(k.Store, "sqlite:"):
-		k.refuse("write key: age:IDENTITYFILE,KEYFILE", "key does not say where the sealed key is: a store in PostgreSQL has none beside it")
+		k.Refuse("write key: age:IDENTITYFILE,KEYFILE", "key does not say where the sealed key is: a store in PostgreSQL has none beside it")
 		return
 	}
-	k.Key = strictyaml.Resolve("age:"+identity, "age", k.folder)
+	k.Key = "age:" + k.Path(identity)
 	if two {
-		_, file, _ = strings.Cut(strictyaml.Resolve("file:"+file, "file", k.folder), ":")
-		k.Key += "," + file
+		k.Key += "," + k.Path(file)
 	}
 }
 
@@ -117,33 +110,33 @@ func (k *check) listener(name string, l *Listener) {
 	at := "listeners." + name
 	a, err := netip.ParseAddrPort(l.Listen)
 	if err != nil {
-		k.refuse(`write an address and a port: "0.0.0.0:8443", "127.0.0.1:9090" or "[::1]:9090"`, "%s.listen: %q is not an address with a port", at, l.Listen)
+		k.Refuse(`write an address and a port: "0.0.0.0:8443", "127.0.0.1:9090" or "[::1]:9090"`, "%s.listen: %q is not an address with a port", at, l.Listen)
 		return
 	}
 	l.Address = a
 	k.proxies(name, l)
 	if len(l.Assume) > 0 && name != "graph" {
-		k.refuse("remove it", "%s.assume means nothing: only graph assumes something", at)
+		k.Refuse("remove it", "%s.assume means nothing: only graph assumes something", at)
 	}
 	switch {
 	case l.TLS == nil && l.Proxied():
 	case l.TLS == nil && name == "pages" && len(l.Proxies) > 0 && !a.Addr().Unmap().IsLoopback():
-		k.refuse("listen on a private address, on 127.0.0.1, or give it tls: {cert: FILE, key: FILE}",
+		k.Refuse("listen on a private address, on 127.0.0.1, or give it tls: {cert: FILE, key: FILE}",
 			"%s listens on %s, which is no private address, without TLS", at, l.Listen)
 	case l.TLS == nil && !a.Addr().Unmap().IsLoopback():
-		k.refuse("give it tls: {cert: FILE, key: FILE}, or listen on 127.0.0.1", "%s listens on %s without TLS", at, l.Listen)
+		k.Refuse("give it tls: {cert: FILE, key: FILE}, or listen on 127.0.0.1", "%s listens on %s without TLS", at, l.Listen)
 	case l.TLS != nil && (l.TLS.Cert == "" || l.TLS.Key == ""):
-		k.refuse("name both files", "%s.tls needs cert and key", at)
+		k.Refuse("name both files", "%s.tls needs cert and key", at)
 	case l.TLS != nil:
-		l.TLS.Cert, l.TLS.Key = k.path(l.TLS.Cert), k.path(l.TLS.Key)
+		l.TLS.Cert, l.TLS.Key = k.Path(l.TLS.Cert), k.Path(l.TLS.Key)
 	}
 	switch {
 	case l.URL != "" && name != "api":
-		k.refuse("remove it", "%s.url means nothing: only api is called by its address", at)
+		k.Refuse("remove it", "%s.url means nothing: only api is called by its address", at)
 	case l.URL != "":
 		k.url(at, l)
 	case name == "api" && a.Addr().IsUnspecified():
-		k.refuse("write url: https://HOST:PORT", "%s.url is missing: no caller can use %s as an address", at, l.Listen)
+		k.Refuse("write url: https://HOST:PORT", "%s.url is missing: no caller can use %s as an address", at, l.Listen)
 	}
 }
 
@@ -153,7 +146,7 @@ func (k *check) url(at string, l *Listener) {
 		scheme = "http"
 	}
 	if u := bare(l.URL); u == nil || u.Scheme != scheme {
-		k.refuse("write "+scheme+"://HOST or "+scheme+"://HOST:PORT, and nothing behind it", "%s.url is not the address of this listener", at)
+		k.Refuse("write "+scheme+"://HOST or "+scheme+"://HOST:PORT, and nothing behind it", "%s.url is not the address of this listener", at)
 	}
 	l.URL = strings.TrimRight(l.URL, "/")
 }
@@ -177,11 +170,11 @@ func (k *check) publicURL() {
 	u := bare(k.PublicURL)
 	switch {
 	case u == nil || u.Scheme != "https" && u.Scheme != "http":
-		k.refuse("write https://HOST or https://HOST:PORT, and nothing behind it", "public_url is not the address of a host")
+		k.Refuse("write https://HOST or https://HOST:PORT, and nothing behind it", "public_url is not the address of a host")
 	case u.Scheme == "http" && !loopback(u.Hostname()):
-		k.refuse("write https://"+u.Host, "public_url is http, and %s is not this machine", u.Hostname())
+		k.Refuse("write https://"+u.Host, "public_url is http, and %s is not this machine", u.Hostname())
 	case k.Listeners.Pages == nil:
-		k.refuse("write for example listeners: {pages: {listen: 127.0.0.1:8080}}", "public_url leads to listeners.pages, which is missing")
+		k.Refuse("write for example listeners: {pages: {listen: 127.0.0.1:8080}}", "public_url leads to listeners.pages, which is missing")
 	}
 	k.PublicURL = strings.TrimRight(k.PublicURL, "/")
 }
@@ -194,26 +187,26 @@ func loopback(host string) bool {
 // primaries checks who proves passwords.
 func (k *check) primaries() {
 	f := k.FirstFactors()
-	warnings, problems := f.Check(k.folder)
-	k.Usernames, k.Warnings = f.Usernames, append(k.Warnings, warnings...)
-	k.problems = append(k.problems, problems...)
+	warnings, problems := f.Check(k.Folder)
+	k.Usernames, k.Check.Warnings = f.Usernames, warnings
+	k.Add(problems...)
 	for _, name := range slices.Sorted(maps.Keys(k.Primaries)) {
 		p := k.Primaries[name]
 		if p == nil {
 			continue
 		}
 		if p.NamesTunnelUser {
-			k.refuse("remove it", "primaries.%s.names_tunnel_user means nothing here: the engine asks with passwords alone", name)
+			k.Refuse("remove it", "primaries.%s.names_tunnel_user means nothing here: the engine asks with passwords alone", name)
 		}
 		for i := range p.Servers {
 			if p.Servers[i].Accounting != "" {
-				k.refuse("remove it", "primaries.%s.servers[%d].accounting means nothing here: the engine relays none", name, i)
+				k.Refuse("remove it", "primaries.%s.servers[%d].accounting means nothing here: the engine relays none", name, i)
 			}
 		}
 	}
 	k.SignIn = cmp.Or(k.SignIn, engine.OwnPasswords)
 	if k.SignIn != engine.OwnPasswords && k.Primaries[k.SignIn] == nil {
-		k.refuse("write engine, or a name that stands there", "sign_in: %q is not defined under primaries", k.SignIn)
+		k.Refuse("write engine, or a name that stands there", "sign_in: %q is not defined under primaries", k.SignIn)
 	}
 }
 
@@ -224,11 +217,11 @@ func (k *check) proxies(name string, l *Listener) {
 		return
 	}
 	if name != "pages" && name != "api" {
-		k.refuse("remove it", "%s means nothing: only pages and api go by the address of a caller", at)
+		k.Refuse("remove it", "%s means nothing: only pages and api go by the address of a caller", at)
 		return
 	}
 	if len(l.TrustedProxies) == 0 {
-		k.refuse(`write networks, e.g. ["10.0.0.0/24"], or remove it`, "%s names no network", at)
+		k.Refuse(`write networks, e.g. ["10.0.0.0/24"], or remove it`, "%s names no network", at)
 	}
 	for i, s := range l.TrustedProxies {
 		p, err := netip.ParsePrefix(s)
@@ -237,26 +230,18 @@ func (k *check) proxies(name string, l *Listener) {
 		}
 		switch {
 		case err != nil || p.Addr().Is4In6():
-			k.refuse(`write a network or an address: "10.0.0.0/24", "10.0.0.7", "fd00::/64"`, "%s[%d]: %q is no network", at, i, s)
+			k.Refuse(`write a network or an address: "10.0.0.0/24", "10.0.0.7", "fd00::/64"`, "%s[%d]: %q is no network", at, i, s)
 		case p.Masked() != p:
-			k.refuse("write "+p.Masked().String()+" or a longer prefix", "%s[%d]: %s has bits set behind its prefix", at, i, s)
+			k.Refuse("write "+p.Masked().String()+" or a longer prefix", "%s[%d]: %s has bits set behind its prefix", at, i, s)
 		case p.Bits() == 0:
-			k.refuse("name the networks of the proxies", "%s[%d]: %s would let every caller say where it comes from", at, i, s)
+			k.Refuse("name the networks of the proxies", "%s[%d]: %s would let every caller say where it comes from", at, i, s)
 		default:
 			l.Proxies = append(l.Proxies, p)
 		}
 	}
 	if l.Proxied() && !strings.HasPrefix(k.PublicURL, "https://") {
-		k.refuse("write public_url: https://HOST as the proxy is called", "%s: without TLS here the proxy has to speak it, and public_url does not say so", at)
+		k.Refuse("write public_url: https://HOST as the proxy is called", "%s: without TLS here the proxy has to speak it, and public_url does not say so", at)
 	}
-}
-
-// path makes the path of a file absolute.
-func (k *check) path(p string) string {
-	if filepath.IsAbs(p) {
-		return p
-	}
-	return filepath.Join(k.folder, p)
 }
 
 func (k *check) duration(key, text string, unset, least, most time.Duration) time.Duration {
@@ -265,13 +250,13 @@ func (k *check) duration(key, text string, unset, least, most time.Duration) tim
 	}
 	d, err := time.ParseDuration(text)
 	if err != nil || d < least || d > most {
-		k.refuse(fmt.Sprintf("write a time from %v to %v, e.g. %v", least, most, max(unset, least)), "%s cannot be %q", key, text)
+		k.Refuse(fmt.Sprintf("write a time from %v to %v, e.g. %v", least, most, max(unset, least)), "%s cannot be %q", key, text)
 	}
 	return d
 }
 
 func (k *check) number(key string, n int) {
 	if n < 0 || n > maxLimit {
-		k.refuse(fmt.Sprintf("write a number up to %d, or 0 for the default", maxLimit), "%s cannot be %d", key, n)
+		k.Refuse(fmt.Sprintf("write a number up to %d, or 0 for the default", maxLimit), "%s cannot be %d", key, n)
 	}
 }

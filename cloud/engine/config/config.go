@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"mfabridge/cloud/engine/channel"
+	"mfabridge/internal/confcheck"
 	"mfabridge/internal/strictyaml"
 	primaries "mfabridge/shim/config"
 )
@@ -182,10 +183,11 @@ func Parse(text []byte, name, folder string) (*Config, error) {
 	if err := file().Decode(text, name, c); err != nil {
 		return nil, err
 	}
-	k := &check{Config: c, folder: folder}
+	k := &check{Config: c, Check: confcheck.Check{Folder: folder}}
 	k.all()
-	if len(k.problems) > 0 {
-		return nil, errors.Join(k.problems...)
+	if len(k.Problems) > 0 {
+		return nil, errors.Join(k.Problems...)
 	}
+	c.Warnings = k.Check.Warnings
 	return c, nil
 }

@@ -30,17 +30,15 @@ func (k *check) push() {
 	mail, isMail := strings.CutPrefix(p.Subject, "mailto:")
 	web, isWeb := strings.CutPrefix(p.Subject, "https://")
 	if !(isMail && strings.Contains(mail, "@") || isWeb && web != "") {
-		k.refuse("write subject: mailto:it@contoso.example", "push.subject does not say whom a push service may write to")
+		k.Refuse("write subject: mailto:it@contoso.example", "push.subject does not say whom a push service may write to")
 	}
 	for _, host := range p.Hosts {
 		if bare := strings.TrimPrefix(host, "*."); bare == "" || strings.ContainsAny(bare, "*/@ ") {
-			k.refuse("write HOST, HOST:PORT or *.DOMAIN", "push.hosts: %q is not a host", host)
+			k.Refuse("write HOST, HOST:PORT or *.DOMAIN", "push.hosts: %q is not a host", host)
 		}
 	}
 	if k.Listeners.Pages == nil {
-		k.refuse("open it, or remove push", "push has nobody to wake: there is no listener pages")
+		k.Refuse("open it, or remove push", "push has nobody to wake: there is no listener pages")
 	}
-	if p.CA != "" {
-		p.CA = k.path(p.CA)
-	}
+	p.CA = k.Path(p.CA)
 }
