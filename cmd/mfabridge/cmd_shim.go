@@ -123,7 +123,7 @@ func (p *program) shimCheck(c *cli.Context) (err error) {
 	if err := errors.Join(p.checkCertificates(conf, engine), dataUsable(conf.Data)); err != nil {
 		return err
 	}
-	first, err := p.primaries(conf)
+	first, err := p.primaries(conf.FirstFactors())
 	if err != nil {
 		return err
 	}
@@ -217,7 +217,7 @@ func (p *program) loadShim(ctx context.Context, path, key string, engine openEng
 	if err != nil {
 		return nil, errors.Join(err, endLog())
 	}
-	first, err := p.primaries(conf)
+	first, err := p.primaries(conf.FirstFactors())
 	if err != nil {
 		return nil, errors.Join(err, e.Close(), endLog())
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"mfabridge/cloud/firstfactor"
 	"mfabridge/internal/hint"
 	"mfabridge/shim/config"
 )
@@ -68,7 +69,7 @@ func (w *swapper) swap(ctx context.Context) error {
 	if err := distinct(socketsOf(next, engineInside(w.parts.engine))); err != nil {
 		return err
 	}
-	first, gone, err := w.p.renewPrimaries(w.parts.primaries, before, next)
+	first, gone, err := w.p.renewPrimaries(w.parts.primaries, before.FirstFactors(), next.FirstFactors())
 	if err != nil {
 		return err
 	}
@@ -114,17 +115,17 @@ func (w *swapper) prepare(ctx context.Context, next *config.Config, first *prima
 // renewPrimaries are the primaries of a new configuration: those that mean the
 // same go on with what they remember, the others are made. Gone are those that
 // nobody names any more.
-func (p *program) renewPrimaries(before *primaries, old, next *config.Config) (made, gone *primaries, err error) {
-	fresh := *next
+func (p *program) renewPrimaries(before *primaries, old, next firstfactor.Config) (made, gone *primaries, err error) {
+	fresh := next
 	fresh.Primaries = maps.Clone(next.Primaries)
 	kept := newPrimaries()
 	for name := range next.Primaries {
-		if config.SamePrimary(old, next, name) {
+		if firstfactor.Same(old, next, name) {
 			delete(fresh.Primaries, name)
 			kept.take(name, before)
 		}
 	}
-	if made, err = p.primaries(&fresh); err != nil {
+	if made, err = p.primaries(fresh); err != nil {
 		return nil, nil, err
 	}
 	for name := range kept.byName {

@@ -13,7 +13,6 @@ import (
 	"mfabridge/cloud/engine/config"
 	"mfabridge/internal/secret"
 	"mfabridge/shim"
-	shimconfig "mfabridge/shim/config"
 	"mfabridge/shim/radius"
 )
 
@@ -63,15 +62,9 @@ func asked(client cloud.Client) (radius.Packet, error) {
 	return radius.Parse(b)
 }
 
-// firstFactors are the blocks of an engine's configuration in the form in which
-// primaries are made.
-func firstFactors(conf *config.Config) *shimconfig.Config {
-	return &shimconfig.Config{Primaries: conf.Primaries, Usernames: conf.Usernames}
-}
-
 // openPrimaries has an engine ask those whom its configuration names.
 func (p *program) openPrimaries(s *engineServer) (err error) {
-	if s.primaries, err = p.primaries(firstFactors(s.conf)); err != nil {
+	if s.primaries, err = p.primaries(s.conf.FirstFactors()); err != nil {
 		return err
 	}
 	return s.usePrimaries(s.primaries, s.conf)
@@ -108,7 +101,7 @@ func (s *engineServer) loses(ctx context.Context, next *config.Config, name stri
 // changed have been asked. Those that mean the same go on with what they
 // remember; those that are gone end a while later.
 func (p *program) renew(ctx context.Context, s *engineServer, next *config.Config) error {
-	made, gone, err := p.renewPrimaries(s.primaries, firstFactors(s.conf), firstFactors(next))
+	made, gone, err := p.renewPrimaries(s.primaries, s.conf.FirstFactors(), next.FirstFactors())
 	if err != nil {
 		return err
 	}

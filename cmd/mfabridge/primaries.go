@@ -11,11 +11,11 @@ import (
 	"sync"
 	"time"
 
+	"mfabridge/cloud/firstfactor"
 	"mfabridge/internal/hint"
 	"mfabridge/internal/ldapconn"
 	"mfabridge/shim"
 	"mfabridge/shim/accounting"
-	"mfabridge/shim/config"
 	"mfabridge/shim/primary"
 	"mfabridge/shim/upstream"
 )
@@ -26,21 +26,21 @@ type primaries struct {
 	homes       map[string]*upstream.Client
 	directories map[string]*ldapconn.Client
 	accounts    map[string]*upstream.Client // relays of accounting
-	settings    map[string]*config.Primary
+	settings    map[string]*firstfactor.Primary
 }
 
 func newPrimaries() *primaries {
-	return &primaries{byName: make(map[string]shim.Primary), homes: make(map[string]*upstream.Client), directories: make(map[string]*ldapconn.Client), accounts: make(map[string]*upstream.Client), settings: make(map[string]*config.Primary)}
+	return &primaries{byName: make(map[string]shim.Primary), homes: make(map[string]*upstream.Client), directories: make(map[string]*ldapconn.Client), accounts: make(map[string]*upstream.Client), settings: make(map[string]*firstfactor.Primary)}
 }
 
-func (p *program) primaries(conf *config.Config) (*primaries, error) {
+func (p *program) primaries(conf firstfactor.Config) (*primaries, error) {
 	made := newPrimaries()
 	for name, c := range conf.Primaries {
 		var err error
 		switch c.Type {
-		case config.TypeRADIUS:
+		case firstfactor.TypeRADIUS:
 			err = made.ask(name, c, p)
-		case config.TypeLDAP:
+		case firstfactor.TypeLDAP:
 			err = made.bind(name, c, conf.Usernames, p)
 		default:
 			err = fmt.Errorf("type %q cannot be used", c.Type)
@@ -53,13 +53,13 @@ func (p *program) primaries(conf *config.Config) (*primaries, error) {
 }
 
 // homeAt is a server of a configuration at one of its addresses.
-func homeAt(address string, s config.Server) upstream.Home {
+func homeAt(address string, s firstfactor.Server) upstream.Home {
 	return upstream.Home{Address: address, Secret: s.SharedSecret, TLS: s.TLS.Client(),
-		Observe: s.MessageAuthenticator == config.Observe, NoStatus: s.StatusCheck == config.NoStatusCheck}
+		Observe: s.MessageAuthenticator == firstfactor.Observe, NoStatus: s.StatusCheck == firstfactor.NoStatusCheck}
 }
 
 // ask makes a primary of RADIUS servers.
-func (m *primaries) ask(name string, c *config.Primary, p *program) error {
+func (m *primaries) ask(name string, c *firstfactor.Primary, p *program) error {
 	o := upstream.Options{Log: p.logger().With("primary", name), Now: p.now}
 	for _, s := range c.Servers {
 		o.Homes = append(o.Homes, homeAt(s.Address, s))
@@ -84,7 +84,7 @@ func (m *primaries) ask(name string, c *config.Primary, p *program) error {
 }
 
 // bind makes a primary of an LDAP directory.
-func (m *primaries) bind(name string, c *config.Primary, names config.Usernames, p *program) error {
+func (m *primaries) bind(name string, c *firstfactor.Primary, names *firstfactor.Usernames, p *program) error {
 	settings, log := c.LDAP(), p.logger().With("primary", name)
 	settings.Accounts, settings.Now = &p.binds, p.now
 	settings.Refused = func(err error, until time.Time) {
@@ -107,7 +107,7 @@ func (m *primaries) bind(name string, c *config.Primary, names config.Usernames,
 }
 
 // groupsOf says how groups stand in a directory.
-func groupsOf(c *config.Primary) ldapconn.Groups {
+func groupsOf(c *firstfactor.Primary) ldapconn.Groups {
 	return ldapconn.Groups{Base: cmp.Or(c.GroupBase, c.BaseDN), Class: c.GroupClass, Member: c.MemberAttribute}
 }
 
@@ -268,7 +268,7 @@ var errSpared = errors.New("it is not asked, since the bind was refused elsewher
 
 // lookAtEach looks at all servers of a directory: one after the other until one
 // has taken the bind, then at the rest at once.
-func lookAtEach(ctx context.Context, c *config.Primary) []error {
+func lookAtEach(ctx context.Context, c *firstfactor.Primary) []error {
 	failed := make([]error, len(c.URLs))
 	for i, url := range c.URLs {
 		failed[i] = lookAt(ctx, c, url)
@@ -291,7 +291,7 @@ func lookAtEach(ctx context.Context, c *config.Primary) []error {
 }
 
 // lookAt reads the base of a directory at one of its servers.
-func lookAt(ctx context.Context, c *config.Primary, url string) (err error) {
+func lookAt(ctx context.Context, c *firstfactor.Primary, url string) (err error) {
 	settings := c.LDAP()
 	settings.Servers = []string{url}
 	client, err := ldapconn.New(settings)

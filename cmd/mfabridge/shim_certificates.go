@@ -11,6 +11,7 @@ import (
 	"time"
 
 	engineconfig "mfabridge/cloud/engine/config"
+	"mfabridge/cloud/firstfactor"
 	"mfabridge/internal/hint"
 	"mfabridge/shim/config"
 )
@@ -25,7 +26,7 @@ func certificatesOf(conf *config.Config) map[string]tls.Certificate {
 	if r := conf.RADIUS.RadSec; r != nil {
 		all["radius.radsec.cert"] = r.Certificate
 	}
-	servers := func(at string, list []config.Server) {
+	servers := func(at string, list []firstfactor.Server) {
 		for i, s := range list {
 			if s.TLS != nil {
 				all[fmt.Sprintf("%s.servers[%d].tls.cert", at, i)] = s.TLS.Certificate

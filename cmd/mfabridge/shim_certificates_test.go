@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"mfabridge/cloud/firstfactor"
 	"mfabridge/shim/config"
 )
 
@@ -14,11 +15,11 @@ import (
 func TestOnlyNewCertificatesAreRefused(t *testing.T) {
 	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 	p := &program{now: func() time.Time { return now }}
-	server := func(raw string, left time.Duration) config.Server {
-		return config.Server{TLS: &config.ServerTLS{Certificate: tls.Certificate{Leaf: &x509.Certificate{Raw: []byte(raw), NotAfter: now.Add(left)}}}}
+	server := func(raw string, left time.Duration) firstfactor.Server {
+		return firstfactor.Server{TLS: &firstfactor.ServerTLS{Certificate: tls.Certificate{Leaf: &x509.Certificate{Raw: []byte(raw), NotAfter: now.Add(left)}}}}
 	}
-	of := func(servers ...config.Server) *config.Config {
-		return &config.Config{Primaries: map[string]*config.Primary{"old": {Servers: servers}}}
+	of := func(servers ...firstfactor.Server) *config.Config {
+		return &config.Config{Primaries: map[string]*firstfactor.Primary{"old": {Servers: servers}}}
 	}
 	good, ended, other := server("good", time.Hour), server("ended", -time.Hour), server("other", -time.Hour)
 	before := of(good, ended)

@@ -148,7 +148,7 @@ func (p *program) askInside(ctx context.Context, engine *engineconfig.Config) (e
 	if engine == nil {
 		return nil
 	}
-	first, err := p.primaries(firstFactors(engine))
+	first, err := p.primaries(engine.FirstFactors())
 	if err != nil {
 		return inEngine(err)
 	}

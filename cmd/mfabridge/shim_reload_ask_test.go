@@ -12,9 +12,9 @@ import (
 
 	"mfabridge/cloud/engine"
 	engineconfig "mfabridge/cloud/engine/config"
+	"mfabridge/cloud/firstfactor"
 	"mfabridge/internal/ldapconn/ldaptest"
 	"mfabridge/shim"
-	"mfabridge/shim/config"
 )
 
 // away are primaries whose servers do not answer.
@@ -23,8 +23,8 @@ func away(t *testing.T, names ...string) *primaries {
 	p := &program{streams: streams{in: strings.NewReader(""), out: io.Discard, err: io.Discard}, now: time.Now}
 	made := newPrimaries()
 	for _, name := range names {
-		c := &config.Primary{URLs: []string{ldaptest.Dead(t)}, BaseDN: "dc=corp,dc=example", Patience: time.Second, Failures: 3, Window: time.Minute}
-		if err := made.bind(name, c, config.Usernames{}, p); err != nil {
+		c := &firstfactor.Primary{URLs: []string{ldaptest.Dead(t)}, BaseDN: "dc=corp,dc=example", Patience: time.Second, Failures: 3, Window: time.Minute}
+		if err := made.bind(name, c, &firstfactor.Usernames{}, p); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -24,6 +24,7 @@ var rooms = map[string][]string{
 	"cloud":                        {},
 	"cloud/cloudtest":              {"cloud"},
 	"cloud/rehearse":               {"cloud"},
+	"cloud/firstfactor":            {},
 	"cloud/engine":                 {"cloud"},
 	"cloud/engine/store/queue":     {"cloud", "cloud/engine"},
 	"cloud/engine/store/sqlite":    {"cloud", "cloud/engine", "cloud/engine/store/queue"},
@@ -47,7 +48,7 @@ var rooms = map[string][]string{
 		"cloud", "cloud/engine", "cloud/engine/store/queue"},
 	"cloud/engine/store/storetest": {
 		"cloud", "cloud/cloudtest", "cloud/engine"},
-	"cloud/engine/config":       {"cloud", "cloud/engine", "cloud/engine/channel", "shim/config"}, // primaries are the same block
+	"cloud/engine/config":       {"cloud", "cloud/engine", "cloud/engine/channel", "cloud/firstfactor"},
 	"cloud/remote":              {"cloud", "cloud/engine/http/wire"},
 	"cloud/graph":               {"cloud"},
 	"cloud/session":             {"cloud"},
@@ -71,7 +72,7 @@ var rooms = map[string][]string{
 	"shim/accounting":           {"shim", "shim/config", "shim/radius", "shim/upstream"},
 	"shim/journal":              {},
 	"shim/dictionary":           {},
-	"shim/config":               {"shim/dictionary"},
+	"shim/config":               {"cloud/firstfactor", "shim/dictionary"},
 	"shim/upstream":             {"cloud", "shim/radius"},
 	"shim/primary":              {"cloud", "shim", "shim/radius", "shim/upstream"},
 	"shim/nps":                  {"cloud", "cloud/session", "shim/radius", "shim/upstream"},
@@ -250,6 +251,7 @@ func TestForbiddenImportIsSeen(t *testing.T) {
 		{"shim", "cloud/engine", false},
 		{"cloud/engine", "cloud/engine/store/sqlite", false},
 		{"cloud", "legacy", false},
+		{"cloud/engine/config", "shim/config", false},
 		{"cloud/remote", "cloud/engine", false},
 		{"cloud/engine", "cloud/engine/http/serve", false},
 		{"cloud/engine/http/verify", "cloud/engine/http/directory", false},

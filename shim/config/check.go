@@ -9,13 +9,9 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"mfabridge/cloud/firstfactor"
 	"mfabridge/internal/confcheck"
-	"mfabridge/internal/secret"
 )
-
-// MinSecret is the shortest shared secret that needs no warning, in octets
-// (RFC 2865 section 3 prefers at least 16; under 12 is guessed in hours).
-const MinSecret = 12
 
 // check goes over a configuration, completes it and collects what is wrong.
 type check struct {
@@ -28,8 +24,7 @@ func (k *check) all() {
 	k.engine()
 	k.clusterKeys()
 	k.listen()
-	k.primaries()
-	k.usernames()
+	k.FirstFactors().Check(&k.Check)
 	k.radsec()
 	if a, err := netip.ParseAddrPort(k.Ops); k.Ops != "" && (err != nil || !a.Addr().IsLoopback()) {
 		k.Refuse("write for example ops: \"127.0.0.1:9812\", and let a proxy on this host show it to others", "ops: %q is no address on the loopback", k.Ops)
@@ -102,11 +97,11 @@ func (k *check) accounting(c *Client, at string) {
 		return
 	}
 	p := k.Primaries[c.Accounting]
-	if p == nil || p.Type != TypeRADIUS {
+	if p == nil || p.Type != firstfactor.TypeRADIUS {
 		k.Refuse("write record, ignore, or the name of a primary of type radius", "%s: accounting: %q is none of these", at, c.Accounting)
 		return
 	}
-	if !slices.ContainsFunc(p.Servers, func(s Server) bool { return s.Accounting != "" }) {
+	if !slices.ContainsFunc(p.Servers, func(s firstfactor.Server) bool { return s.Accounting != "" }) {
 		k.Refuse(`write accounting: "10.0.0.5:1813" at one of its servers`, "%s: accounting: no server of primary %s takes accounting", at, c.Accounting)
 	}
 }
@@ -130,7 +125,7 @@ func (k *check) client(c *Client, i int) {
 	k.certificates(c, at)
 	if len(c.Certificates) == 0 || len(c.Networks) > 0 || c.Secret != "" {
 		k.networks(c, at)
-		c.SharedSecret = k.secret(c.Secret, at)
+		c.SharedSecret = firstfactor.SharedSecret(&k.Check, c.Secret, at)
 	}
 	k.factors(c, at)
 	k.Word(at, "message_authenticator", &c.MessageAuthenticator, []string{Require, Observe})
@@ -236,20 +231,6 @@ func (k *check) deafTo(p netip.Prefix) string {
 // onLoopback tells whether a network holds addresses of the loopback.
 func onLoopback(p netip.Prefix) bool {
 	return p.Overlaps(netip.MustParsePrefix("127.0.0.0/8")) || p.Contains(netip.IPv6Loopback())
-}
-
-// secret loads a shared secret that a configured reference names.
-func (k *check) secret(ref, at string) secret.Bytes {
-	if ref == "" {
-		k.Refuse("write secret: file:PATH or env:NAME", "%s has no secret", at)
-		return secret.Bytes{}
-	}
-	key := k.Secret(ref, at+": secret", "write the shared secret on one line of that file, readable by you alone")
-	if !key.IsZero() && key.Len() < MinSecret {
-		k.Warn("%s: the shared secret has %d octets; use at least %d", at, key.Len(), MinSecret)
-	}
-	k.Spaces(key, at+": the shared secret")
-	return key
 }
 
 // factors refuses what would leave a login with no factor, or with one that

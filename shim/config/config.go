@@ -18,8 +18,8 @@ import (
 	"net/netip"
 	"time"
 
+	"mfabridge/cloud/firstfactor"
 	"mfabridge/internal/confcheck"
-	"mfabridge/internal/ldapconn"
 	"mfabridge/internal/secret"
 )
 
@@ -45,15 +45,20 @@ type Config struct {
 	Ops string `yaml:"ops"`
 
 	// Primaries are first-factor checks by name.
-	Primaries map[string]*Primary `yaml:"primaries"`
+	Primaries map[string]*firstfactor.Primary `yaml:"primaries"`
 
 	// Usernames says what the names are that people type. To the engine they
 	// go as typed.
-	Usernames Usernames `yaml:"usernames"`
+	Usernames firstfactor.Usernames `yaml:"usernames"`
 
 	// Keys are the loaded cluster keys, 32 octets each. Empty: none is
 	// configured and none has been made yet; see [Config.MakeKeys].
 	Keys []secret.Bytes `yaml:"-" says:"cluster_keys"`
+}
+
+// FirstFactors are the blocks of who checks first factors, together.
+func (c *Config) FirstFactors() firstfactor.Config {
+	return firstfactor.Config{Primaries: c.Primaries, Usernames: &c.Usernames}
 }
 
 // Engine says who is asked: exactly one of Store, Config, URL, RADIUS,
@@ -110,136 +115,6 @@ func (e *Engine) Place() string {
 	return cmp.Or(e.Store, e.Config, e.URL)
 }
 
-// Primary is a first-factor check that clients name.
-type Primary struct {
-	// Type: radius or ldap. The keys below belong to one of them.
-	Type string `yaml:"type"`
-
-	// Servers of type radius, in the order in which they are asked.
-	Servers []Server `yaml:"servers"`
-
-	// NamesTunnelUser says of type radius that the servers put the name of who
-	// has proven it inside an EAP tunnel, or by a certificate, into User-Name
-	// of Access-Accept. Without it such methods are refused: many servers put
-	// the name from outside the tunnel there, which nobody has proven.
-	NamesTunnelUser bool `yaml:"names_tunnel_user"`
-
-	// URLs of type ldap, in the order in which they are asked:
-	// ldaps://HOST[:636], or ldap://HOST[:389], which is asked for StartTLS.
-	URLs []string `yaml:"urls"`
-
-	// BindDN and BindPassword are who searches: a distinguished name, in Active
-	// Directory a user principal name as well, and file:PATH or env:NAME. Both
-	// left out: anonymous searches.
-	BindDN       string `yaml:"bind_dn"`
-	BindPassword string `yaml:"bind_password"`
-
-	// BaseDN is the entry below which people stand.
-	BaseDN string `yaml:"base_dn"`
-
-	// CA is a file with the certificates of the authorities that a server's
-	// certificate may come from. Default: those of the system.
-	CA string `yaml:"ca"`
-
-	// Filter says who may log in. Default: users that are no computers.
-	Filter string `yaml:"filter"`
-
-	// Attributes that names and identities stand in. Default: sAMAccountName,
-	// userPrincipalName, objectSid.
-	AccountAttribute string `yaml:"account_attribute"`
-	UPNAttribute     string `yaml:"upn_attribute"`
-	SIDAttribute     string `yaml:"sid_attribute"`
-
-	// GroupBase, GroupClass and MemberAttribute say how groups stand there, for
-	// reply rules. Default: BaseDN, group, member.
-	GroupBase       string `yaml:"group_base"`
-	GroupClass      string `yaml:"group_class"`
-	MemberAttribute string `yaml:"member_attribute"`
-
-	// MaxBindFailures is COUNT/DURATION: how many wrong passwords of one entry
-	// within that time are tried on the directory. It has to stay below the
-	// directory's own lockout. Default: 3/15m.
-	MaxBindFailures string `yaml:"max_bind_failures"`
-
-	// Timeout is for connecting, and for each answer. Default: 3s.
-	Timeout string `yaml:"timeout"`
-
-	// Password, Authorities, Failures, Window and Patience are what the keys
-	// above say, loaded and parsed.
-	Password    secret.Bytes   `yaml:"-" says:"bind_password"`
-	Authorities *x509.CertPool `yaml:"-"`
-	Certificate confcheck.PEM  `yaml:"-" says:"ca"`
-	Failures    int            `yaml:"-"`
-	Window      time.Duration  `yaml:"-"`
-	Patience    time.Duration  `yaml:"-"`
-
-	// WantGroups is set if a client's reply depends on groups.
-	WantGroups bool `yaml:"-"`
-}
-
-// Usernames says what the names are that people type.
-type Usernames struct {
-	// Domains are the organisation's own, by the name before the backslash:
-	// {CORP: corp.example}. With a primary of type ldap a name DOMAIN\user is
-	// somebody's only if its domain stands here, and only of an entry there.
-	Domains map[string]string `yaml:"domains"`
-
-	// Parsed is Domains, understood.
-	Parsed map[string]ldapconn.Domain `yaml:"-"`
-}
-
-// Server is a RADIUS server that is asked for a first factor.
-type Server struct {
-	// Address is host:port.
-	Address string `yaml:"address"`
-
-	// Accounting is host:port for accounting that is relayed. Left out: none is
-	// relayed to this server.
-	Accounting string `yaml:"accounting"`
-
-	// Secret is the secret shared with it, file:PATH or env:NAME. With TLS there
-	// is none.
-	Secret string `yaml:"secret"`
-
-	// MessageAuthenticator: require (default), an answer without it does not
-	// count; observe takes it, and counts how many there are. With TLS observe
-	// is the default: the connection protects its answers.
-	MessageAuthenticator string `yaml:"message_authenticator"`
-
-	// StatusCheck: status_server (default), the server answers Status-Server, by
-	// which it is found to be there; none, it does not, as NPS does not. Then it
-	// counts as there until it lets a login go unanswered, and half a minute
-	// after that one login tries it again. For engine.radius none is the default.
-	StatusCheck string `yaml:"status_check"`
-
-	// TLS has the server asked over TLS (RFC 6614), usually at port 2083, for
-	// accounting too. Left out: UDP.
-	TLS *ServerTLS `yaml:"tls"`
-
-	// SharedSecret is Secret, loaded.
-	SharedSecret secret.Bytes `yaml:"-" says:"secret"`
-}
-
-// ServerTLS says how a RADIUS server is asked over TLS, 1.2 or later.
-type ServerTLS struct {
-	// CA, Cert and Key are PEM files: the authorities that the server's
-	// certificate comes from, and our certificate with its chain, and its key.
-	CA   string `yaml:"ca"`
-	Cert string `yaml:"cert"`
-	Key  string `yaml:"key"`
-
-	// Name is the DNS name, or the IP address, that the server's certificate
-	// has to have among its alternative names. Default: that of the address.
-	Name string `yaml:"name"`
-
-	// Authorities and Certificate are what the keys above say, loaded; Chain and
-	// Roots are what the files hold.
-	Authorities *x509.CertPool  `yaml:"-"`
-	Certificate tls.Certificate `yaml:"-"`
-	Chain       confcheck.PEM   `yaml:"-" says:"cert"`
-	Roots       confcheck.PEM   `yaml:"-" says:"ca"`
-}
-
 // RADIUS says where the shim listens and to whom.
 type RADIUS struct {
 	// Listen are addresses with port, one UDP socket each: "127.0.0.1:1812",
@@ -291,17 +166,11 @@ type RadSec struct {
 
 // Words of the configuration.
 const (
-	Require = "require" // message_authenticator
-	Observe = "observe" // message_authenticator
+	Require = firstfactor.Require // message_authenticator
+	Observe = firstfactor.Observe // message_authenticator
 
-	ByStatusServer = "status_server" // status_check
-	NoStatusCheck  = "none"          // status_check
-
-	TypeRADIUS = "radius" // primaries: type
-	TypeLDAP   = "ldap"   // primaries: type
-
-	None   = "none"   // primary: the client has checked the password
-	Native = "engine" // primary: the engine checks the password
+	None   = firstfactor.None   // primary: the client has checked the password
+	Native = firstfactor.Native // primary: the engine checks the password
 
 	Challenge = "challenge" // code_entry: asked for by Access-Challenge
 	Append    = "append"    // code_entry: typed behind the password

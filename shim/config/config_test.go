@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"mfabridge/cloud/firstfactor"
 	"mfabridge/internal/hint"
 	"mfabridge/shim/config"
 )
@@ -451,7 +452,7 @@ func FuzzConfig(f *testing.F) {
 				t.Fatalf("accepted client %+v", client)
 			}
 			first := c.Primaries[client.Primary]
-			if client.Unmatched == config.PrimaryOnly && (first == nil || first.Type != config.TypeLDAP) ||
+			if client.Unmatched == config.PrimaryOnly && (first == nil || first.Type != firstfactor.TypeLDAP) ||
 				client.Primary == config.None && (client.CodeEntry == config.Append || client.Cache.Life != 0) || client.Hold < time.Second {
 				t.Fatalf("accepted client %+v", client)
 			}
@@ -521,10 +522,10 @@ func TestStatusCheck(t *testing.T) {
 		return c.Primaries["old"].Servers[0].StatusCheck
 	}
 	for text, want := range map[string]string{
-		foreign(nps(""), ""):                                                          config.NoStatusCheck,
-		foreign(nps("status_check: status_server"), ""):                               config.ByStatusServer,
-		home(`address: "10.0.0.9:1812", secret: file:vpn.secret`):                     config.ByStatusServer,
-		home(`address: "10.0.0.9:1812", secret: file:vpn.secret, status_check: none`): config.NoStatusCheck,
+		foreign(nps(""), ""):                                                          firstfactor.NoStatusCheck,
+		foreign(nps("status_check: status_server"), ""):                               firstfactor.ByStatusServer,
+		home(`address: "10.0.0.9:1812", secret: file:vpn.secret`):                     firstfactor.ByStatusServer,
+		home(`address: "10.0.0.9:1812", secret: file:vpn.secret, status_check: none`): firstfactor.NoStatusCheck,
 	} {
 		if got := check(text); got != want {
 			t.Errorf("%q in %s", got, text)

@@ -38,16 +38,6 @@ func Diff(before, after *Config) []string {
 	return lines
 }
 
-// SamePrimary tells whether a primary means the same in both configurations,
-// so that what it remembers (who is away, who mistyped a password) may stay.
-func SamePrimary(before, after *Config, name string) bool {
-	a, b := before.Primaries[name], after.Primaries[name]
-	if a == nil || b == nil || a.WantGroups != b.WantGroups {
-		return false
-	}
-	return maps.Equal(confcheck.Flat(a), confcheck.Flat(b)) && maps.Equal(confcheck.Flat(before.Usernames), confcheck.Flat(after.Usernames))
-}
-
 // heldElse is said of a file, or a variable, that kept its name.
 const heldElse = ": what it holds has changed"
 

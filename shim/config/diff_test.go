@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"mfabridge/cloud/firstfactor"
 	"mfabridge/shim/config"
 )
 
@@ -26,7 +27,7 @@ func parsed(t *testing.T, dir, text string) *config.Config {
 func TestDiffSaysWhatChanged(t *testing.T) {
 	dir := folder(t)
 	before := parsed(t, dir, corpReply)
-	if got := config.Diff(before, parsed(t, dir, corpReply)); len(got) != 0 || !config.SamePrimary(before, parsed(t, dir, corpReply), "corp") {
+	if got := config.Diff(before, parsed(t, dir, corpReply)); len(got) != 0 || !firstfactor.Same(before.FirstFactors(), parsed(t, dir, corpReply).FirstFactors(), "corp") {
 		t.Errorf("nothing changed: %q", got)
 	}
 	for _, c := range []struct {
@@ -47,8 +48,8 @@ func TestDiffSaysWhatChanged(t *testing.T) {
 		if got := strings.Join(config.Diff(before, after), "\n"); !strings.Contains(got, c.want) {
 			t.Errorf("got %q, want %q in it", got, c.want)
 		}
-		if (len(config.NeedsRestart(before, after)) > 0) != c.restart || config.SamePrimary(before, after, "corp") != c.primary {
-			t.Errorf("%s: restart for %q, same primary %v", c.want, config.NeedsRestart(before, after), config.SamePrimary(before, after, "corp"))
+		if (len(config.NeedsRestart(before, after)) > 0) != c.restart || firstfactor.Same(before.FirstFactors(), after.FirstFactors(), "corp") != c.primary {
+			t.Errorf("%s: restart for %q, same primary %v", c.want, config.NeedsRestart(before, after), firstfactor.Same(before.FirstFactors(), after.FirstFactors(), "corp"))
 		}
 	}
 }

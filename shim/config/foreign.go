@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"mfabridge/cloud/firstfactor"
 	"mfabridge/internal/confcheck"
 	"mfabridge/internal/secret"
 )
@@ -15,7 +16,7 @@ type NPS struct {
 	// Servers in the order in which they are asked. They send no
 	// Message-Authenticator unless the update of July 2024 is on them and the
 	// setting is made; observe takes them as they are.
-	Servers []Server `yaml:"servers"`
+	Servers []firstfactor.Server `yaml:"servers"`
 
 	// NASIdentifier tells the server's policies who asks. Default: mfabridge.
 	NASIdentifier string `yaml:"nas_identifier"`
@@ -100,10 +101,10 @@ const accepted = "accepted"
 func (k *check) nps(n *NPS) {
 	for i := range n.Servers {
 		if s := &n.Servers[i]; s.StatusCheck == "" && s.TLS == nil {
-			s.StatusCheck = NoStatusCheck
+			s.StatusCheck = firstfactor.NoStatusCheck
 		}
 	}
-	k.homes(&Primary{Servers: n.Servers}, "engine.radius")
+	firstfactor.CheckServers(&k.Check, n.Servers, "engine.radius")
 	for _, s := range n.Servers {
 		if s.Accounting != "" {
 			k.Refuse("name the accounting server at a primary", "engine.radius: accounting does not go to an engine")

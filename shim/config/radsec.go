@@ -1,10 +1,7 @@
 package config
 
 import (
-	"cmp"
-	"crypto/tls"
 	"encoding/hex"
-	"net"
 	"slices"
 	"strings"
 )
@@ -30,37 +27,6 @@ func (k *check) radsec() {
 	}
 	r.Certificate, r.Chain = k.Pair(r.Cert, r.Key, "radius.radsec")
 	r.Authorities, r.Roots = k.Authorities(r.CA, "radius.radsec", "name a PEM file with the authorities of the clients' certificates")
-}
-
-// serverTLS checks how a RADIUS server is asked over TLS.
-func (k *check) serverTLS(s *Server, host, at string) {
-	if s.Secret != "" {
-		k.Refuse("remove secret; over TLS it is the same word everywhere (RFC 6614)", "%s: secret says nothing with tls", at)
-	}
-	k.Word(at, "message_authenticator", &s.MessageAuthenticator, []string{Observe, Require})
-	if s.StatusCheck == NoStatusCheck {
-		k.Refuse("remove status_check", "%s: status_check: none: over TLS every server answers Status-Server (RFC 6614 section 2.6)", at)
-	}
-	at += ".tls"
-	t := s.TLS
-	if t.CA == "" || t.Cert == "" || t.Key == "" {
-		k.Refuse("write tls: {ca: ca.pem, cert: shim.pem, key: shim.key}: both sides prove who they are", "%s needs ca, cert and key", at)
-		return
-	}
-	if t.Name = cmp.Or(t.Name, host); strings.ContainsAny(t.Name, "*/ :") && net.ParseIP(t.Name) == nil {
-		k.Refuse("write the DNS name in the server's certificate", "%s.name: %q is no name of a certificate", at, t.Name)
-	}
-	t.Certificate, t.Chain = k.Pair(t.Cert, t.Key, at)
-	t.Authorities, t.Roots = k.Authorities(t.CA, at, "name a PEM file with the authority of the server's certificate")
-}
-
-// Client says how to be a client of the server: TLS 1.2 or later, and nobody
-// but who has the name.
-func (t *ServerTLS) Client() *tls.Config {
-	if t == nil {
-		return nil
-	}
-	return &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: t.Authorities, Certificates: []tls.Certificate{t.Certificate}, ServerName: t.Name}
 }
 
 // certificates brings the names of a client's certificates into one form.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"mfabridge/cloud/firstfactor"
 	"mfabridge/internal/ldapconn"
 	"mfabridge/shim/dictionary"
 )
@@ -58,12 +59,12 @@ func (k *check) reply(c *Client, at string) {
 	primary := k.Primaries[c.Primary]
 	switch {
 	case len(r.Groups) == 0:
-	case c.Primary != Native && (primary == nil || primary.Type != TypeLDAP):
+	case c.Primary != Native && (primary == nil || primary.Type != firstfactor.TypeLDAP):
 		k.Refuse("remove them, or let a primary of type ldap or the engine check the password", "%s.groups: primary %s knows no groups", at, c.Primary)
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.Groups)) {
 		here := fmt.Sprintf("%s.groups.%s", at, name)
-		if _, err := ldapconn.FoldName(name); err != nil && primary != nil && primary.Type == TypeLDAP {
+		if _, err := ldapconn.FoldName(name); err != nil && primary != nil && primary.Type == firstfactor.TypeLDAP {
 			k.Refuse(`write the whole name, e.g. "CN=VPN,OU=Groups,DC=corp,DC=example": short names are not unique in a directory; a + or a comma inside a name has a backslash before it, and then the whole is in single quotes`, "%s is not a distinguished name", here)
 		}
 		key := GroupKey(name)
@@ -71,7 +72,7 @@ func (k *check) reply(c *Client, at string) {
 			k.Refuse("remove one of them", "%s stands there twice", here)
 		}
 		r.Rules.Groups[key] = k.attributes(r.Groups[name], here)
-		if primary != nil && primary.Type == TypeLDAP {
+		if primary != nil && primary.Type == firstfactor.TypeLDAP {
 			primary.WantGroups = true
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"mfabridge/cloud/firstfactor"
 )
 
 // Bounds of how a second factor is asked for.
@@ -68,7 +70,7 @@ func (k *check) unmatched(c *Client, at string) {
 		k.Refuse("write unmatched: deny", "%s: unmatched: primary_only with primary: none would let in every name without a factor that is checked here", at)
 	case c.Primary == Native:
 		k.Refuse("write unmatched: deny", "%s: unmatched: primary_only says nothing with primary: engine, which knows whose password it checks", at)
-	case p != nil && p.Type == TypeRADIUS:
+	case p != nil && p.Type == firstfactor.TypeRADIUS:
 		k.Refuse("use a primary of type ldap, or write unmatched: deny",
 			"%s: unmatched: primary_only needs a primary of type ldap: a RADIUS server goes by the name that was typed, and another form of it would do without a second factor", at)
 	}

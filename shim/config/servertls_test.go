@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"mfabridge/cloud/firstfactor"
 	"mfabridge/shim/config"
 )
 
@@ -61,16 +62,16 @@ func TestServerOverTLS(t *testing.T) {
 		tlsConf.InsecureSkipVerify || tlsConf.RootCAs == nil || len(tlsConf.Certificates) != 1 || len(tlsConf.Certificates[0].Certificate) != 1 {
 		t.Errorf("got %+v", s)
 	}
-	if (*config.ServerTLS)(nil).Client() != nil {
+	if (*firstfactor.ServerTLS)(nil).Client() != nil {
 		t.Error("a server without tls is asked over TLS")
 	}
 	same, err := load(good)
-	if err != nil || !config.SamePrimary(c, same, "old") {
+	if err != nil || !firstfactor.Same(c.FirstFactors(), same.FirstFactors(), "old") {
 		t.Errorf("the same is not the same: %v", err)
 	}
 	certify(t, dir) // renewed in its place
 	renewed, err := load(good)
-	if err != nil || config.SamePrimary(c, renewed, "old") {
+	if err != nil || firstfactor.Same(c.FirstFactors(), renewed.FirstFactors(), "old") {
 		t.Errorf("another certificate is the same: %v", err)
 	}
 	if err := os.Chmod(filepath.Join(dir, "shim.key"), 0o644); err != nil {

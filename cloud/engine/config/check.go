@@ -186,10 +186,7 @@ func loopback(host string) bool {
 
 // primaries checks who proves passwords.
 func (k *check) primaries() {
-	f := k.FirstFactors()
-	warnings, problems := f.Check(k.Folder)
-	k.Usernames, k.Check.Warnings = f.Usernames, warnings
-	k.Add(problems...)
+	k.FirstFactors().Check(&k.Check)
 	for _, name := range slices.Sorted(maps.Keys(k.Primaries)) {
 		p := k.Primaries[name]
 		if p == nil {

@@ -22,9 +22,9 @@ import (
 	"time"
 
 	"mfabridge/cloud/engine/channel"
+	"mfabridge/cloud/firstfactor"
 	"mfabridge/internal/confcheck"
 	"mfabridge/internal/strictyaml"
-	primaries "mfabridge/shim/config"
 )
 
 // Config is the whole file.
@@ -57,10 +57,10 @@ type Config struct {
 
 	// Primaries are who proves passwords that the engine does not keep, by name:
 	// the same block as in shim.yaml (docs/shim.md).
-	Primaries map[string]*primaries.Primary `yaml:"primaries"`
+	Primaries map[string]*firstfactor.Primary `yaml:"primaries"`
 
 	// Usernames as in shim.yaml: domains of the names that people type.
-	Usernames primaries.Usernames `yaml:"usernames"`
+	Usernames firstfactor.Usernames `yaml:"usernames"`
 
 	// SignIn is whose passwords count where nobody else is named: engine
 	// (default), those that the engine keeps, or a name under primaries.
@@ -74,8 +74,8 @@ type Config struct {
 }
 
 // FirstFactors are the blocks of who proves passwords, together.
-func (c *Config) FirstFactors() *primaries.FirstFactors {
-	return &primaries.FirstFactors{Primaries: c.Primaries, Usernames: c.Usernames}
+func (c *Config) FirstFactors() firstfactor.Config {
+	return firstfactor.Config{Primaries: c.Primaries, Usernames: &c.Usernames}
 }
 
 // Listeners are the engine's doors. One that is left out is not opened; api

@@ -1,4 +1,4 @@
-package config
+package firstfactor
 
 import (
 	"cmp"
@@ -20,7 +20,7 @@ const (
 )
 
 // directory checks a primary of type ldap.
-func (k *check) directory(p *Primary, at string) {
+func (k check) directory(p *Primary, at string) {
 	if len(p.Servers) > 0 || p.NamesTunnelUser {
 		k.Refuse("write urls: [\"ldaps://dc1.corp.example\"]", "%s: servers say nothing with type ldap", at)
 	}
@@ -56,7 +56,7 @@ func (k *check) directory(p *Primary, at string) {
 }
 
 // bounds parses what limits the use of a directory.
-func (k *check) bounds(p *Primary, at string) {
+func (k check) bounds(p *Primary, at string) {
 	count, window, _ := strings.Cut(cmp.Or(p.MaxBindFailures, bindFailures), "/")
 	n, err := strconv.Atoi(count)
 	d, bad := time.ParseDuration(window)
@@ -71,7 +71,7 @@ func (k *check) bounds(p *Primary, at string) {
 }
 
 // password loads the password of a bind.
-func (k *check) password(ref, at string) secret.Bytes {
+func (k check) password(ref, at string) secret.Bytes {
 	at += ": bind_password"
 	key := k.Secret(ref, at, "write the password on one line of that file, readable by you alone")
 	k.Spaces(key, at)
@@ -84,8 +84,7 @@ func (p *Primary) LDAP() ldapconn.Config {
 }
 
 // usernames understands the domains.
-func (k *check) usernames() {
-	u := &k.Usernames
+func (k check) usernames(u *Usernames) {
 	u.Parsed = make(map[string]ldapconn.Domain, len(u.Domains))
 	seen := make(map[string]bool)
 	for _, name := range slices.Sorted(maps.Keys(u.Domains)) {
