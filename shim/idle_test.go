@@ -19,11 +19,11 @@ func TestIdleStreamEnds(t *testing.T) {
 	}{"nothing": {nil, shim.StreamIdle}, "half a packet": {[]byte{1, 1, 0}, 10 * time.Second}} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				r := newRig(t)
+				r := newRig(t, overTLS)
 				defer r.close()
 				ours, theirs := net.Pipe()
 				served := make(chan error, 1)
-				go func() { served <- r.server.ServeStream(theirs, []string{"gw.example"}) }()
+				go func() { served <- r.server.ServeStream(theirs, []string{"full.example"}) }()
 				if len(test.said) > 0 {
 					if _, err := ours.Write(test.said); err != nil {
 						t.Fatal(err)

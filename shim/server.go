@@ -290,10 +290,12 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	for _, g := range s.waiting.all() {
 		s.release(g, verdict{reason: stopped, method: g.held.method, challenge: g.held.challenge})
 	}
-	s.watches.Wait() // they may be answering what they took
+	s.watches.Wait()          // they may be answering what they took
+	var closes sync.WaitGroup // a stream is closed behind its last answer
 	for pc := range s.conns {
-		_ = pc.Close()
+		closes.Go(func() { _ = pc.Close() })
 	}
+	closes.Wait()
 	return err
 }
 

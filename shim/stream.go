@@ -42,26 +42,37 @@ type endpoint interface {
 // side has proven that it holds a certificate (RFC 6614); certificate is what
 // the configuration may call it by, the most exact first. It returns when the
 // connection ends, which it closes: with nil if the other side ended it
-// between two packets, [ErrServerClosed] after Shutdown. A wrong length or
-// authenticator ends it, since nothing behind it can be trusted; so does a
+// between two packets, [ErrServerClosed] after Shutdown. A certificate that
+// stands at no client ends it at once. So does a wrong length or authenticator,
+// since nothing behind it can be trusted, and with its next packet a
 // configuration that no longer knows the certificate.
 func (s *Server) ServeStream(c net.Conn, certificate []string) error {
-	l := &loop{s: s, stream: &stream{c: c, certificate: certificate, closing: s.isClosing}, secrets: make(map[*client]*radius.Secret),
-		cache: newReplyCache(streamReplies, 0)}
+	l := &loop{s: s, secrets: make(map[*client]*radius.Secret), cache: newReplyCache(streamReplies, 0)}
+	l.stream = &stream{c: c, certificate: certificate, closing: s.isClosing, out: newOutgoing(c, func(answers int64, err error) {
+		s.count.dropped[sendFailed].Add(uint64(answers))
+		s.log.Warn("answers cannot be sent", "to", c.RemoteAddr().String(), "answers", answers, "err", err)
+	})}
 	l.conn = l.stream
 	if a, ok := c.RemoteAddr().(*net.TCPAddr); ok {
 		l.path.from = netip.AddrPortFrom(a.AddrPort().Addr().Unmap(), a.AddrPort().Port())
 	}
-	defer s.leave(c)
-	return s.serve(l, c)
+	defer s.leave(l.stream)
+	if l.clients = s.clients.Load(); l.find() == nil {
+		l.drop(unknownClient, nil, l.unknown())
+		return l.unknown()
+	}
+	return s.serve(l, l.stream)
 }
 
 // leave forgets a connection that has ended.
 func (s *Server) leave(c endpoint) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.closing { // else Shutdown closes it, once its logins are answered
+	closing := s.closing
+	if !closing { // else Shutdown closes it, once its logins are answered
 		delete(s.conns, c)
+	}
+	s.mu.Unlock()
+	if !closing {
 		_ = c.Close() // it has ended
 	}
 }
@@ -69,6 +80,7 @@ func (s *Server) leave(c endpoint) {
 // stream is a connection that carries packets one behind the other.
 type stream struct {
 	c           net.Conn
+	out         *outgoing
 	certificate []string
 	broken      bool // what came in ends it
 	why         drop // it was broken
@@ -103,17 +115,14 @@ func (s *stream) read(b []byte, _ *path) (int, error) {
 	return n, nil
 }
 
-// write writes one packet; the connection keeps the writes of workers apart.
-func (s *stream) write(b []byte, _ *path) error {
-	if err := s.c.SetWriteDeadline(time.Now().Add(streamPacket)); err != nil {
-		return err
-	}
-	_, err := s.c.Write(b)
-	if err != nil {
-		_ = s.c.Close() // half a packet may have left: nothing can follow it
-	}
-	return err
-}
+// write has one packet leave. It does not wait for that.
+func (s *stream) write(b []byte, _ *path) error { return s.out.write(b) }
+
+// SetReadDeadline ends a read.
+func (s *stream) SetReadDeadline(t time.Time) error { return s.c.SetReadDeadline(t) }
+
+// Close closes the connection, behind the answers that were given.
+func (s *stream) Close() error { return s.out.close() }
 
 // runStream serves a stream until it ends.
 func (l *loop) runStream() error {
@@ -122,6 +131,8 @@ func (l *loop) runStream() error {
 		switch {
 		case l.s.isClosing():
 			return ErrServerClosed
+		case err != nil && l.stream.out.why() != nil:
+			return l.stream.out.why()
 		case errors.Is(err, io.EOF) && !errors.Is(err, errStream):
 			return nil
 		case errors.Is(err, errStream):

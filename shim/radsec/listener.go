@@ -8,10 +8,11 @@
 // TLS is 1.2 or later, and a certificate is asked for from everybody: who has
 // none, or one that is expired or from elsewhere, gets no further than the
 // handshake. Which client a certificate belongs to says the configuration, by
-// a DNS name of it or by its fingerprint; a certificate of nobody is closed
-// with its first packet. A connection ends with the certificate that it was made
-// with. Connections are bounded, in all and from one address, and so are the
-// time of a handshake and the lines that the log gets of those who fail.
+// a DNS name of it or by its fingerprint; a certificate of nobody is closed at
+// once. A connection ends with the certificate that it was made with.
+// Connections are bounded, in all and from one host, and so are the time of a
+// handshake and the lines that the log gets of those who fail. Where all places
+// are taken, handshakes make room for others.
 package radsec
 
 import (
@@ -64,11 +65,18 @@ type Listener struct {
 	tls   *tls.Config
 	max   int
 	roots confcheck.PEM
-	open  map[netip.Addr]int
-	all   map[net.Conn]struct{}
+	open  map[netip.Addr]int // by place
+	all   map[net.Conn]guest
 	each  sync.WaitGroup
 
 	warned map[string]warning // by what it says
+}
+
+// guest is a connection as its listener knows it.
+type guest struct {
+	place  netip.Addr
+	since  time.Time
+	proven bool // it has shown a certificate that counts
 }
 
 // warning is when the log was last told of something, and how often it has not
@@ -84,7 +92,7 @@ func Listen(address netip.AddrPort, c *config.RadSec, log *slog.Logger) (*Listen
 	if err != nil {
 		return nil, err
 	}
-	l := &Listener{tcp: tcp, log: log, open: make(map[netip.Addr]int), all: make(map[net.Conn]struct{}), warned: make(map[string]warning)}
+	l := &Listener{tcp: tcp, log: log, open: make(map[netip.Addr]int), all: make(map[net.Conn]guest), warned: make(map[string]warning)}
 	l.Renew(c)
 	return l, nil
 }
@@ -147,45 +155,97 @@ func (l *Listener) Serve(s Server) error {
 			}
 			return fmt.Errorf("RadSec port cannot be read: %w", err)
 		}
-		from := address(c)
-		settings, ok := l.enter(c, from)
+		settings, ok := l.enter(c, place(c))
 		if !ok {
 			_ = c.Close() // there are too many
-			l.warn("too many RadSec connections", from.String(), nil)
+			l.warn("too many RadSec connections", c.RemoteAddr().String(), nil)
 			continue
 		}
 		l.each.Go(func() {
-			defer l.leave(c, from)
+			defer l.leave(c)
 			l.one(s, c, settings)
 		})
 	}
 }
 
-func address(c net.Conn) netip.Addr {
-	if a, ok := c.RemoteAddr().(*net.TCPAddr); ok {
-		return a.AddrPort().Addr().Unmap()
+// place is what the connections of one host are counted by: its address, of
+// IPv6 the network of 64 bits, of which a host may have every address.
+func place(c net.Conn) netip.Addr {
+	a, ok := c.RemoteAddr().(*net.TCPAddr)
+	if !ok {
+		return netip.Addr{}
 	}
-	return netip.Addr{}
+	from := a.AddrPort().Addr().Unmap().WithZone("")
+	if from.Is4() {
+		return from
+	}
+	network, _ := from.Prefix(64) // which every address of IPv6 has
+	return network.Addr()
 }
 
-// enter counts a connection, and says how it has to prove itself.
+// enter counts a connection, and says how it has to prove itself. Where there is
+// no place left, whoever has proven nothing for longest makes room: so those who
+// connect and say nothing keep nobody out.
 func (l *Listener) enter(c net.Conn, from netip.Addr) (*tls.Config, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.all) >= l.max || l.open[from] >= max(1, l.max/share) {
-		return nil, false
+	switch {
+	case l.open[from] >= max(1, l.max/share):
+		if !l.makeRoom(func(g guest) bool { return g.place == from }) {
+			return nil, false
+		}
+	case len(l.all) >= l.max:
+		if !l.makeRoom(func(guest) bool { return true }) {
+			return nil, false
+		}
 	}
-	l.all[c] = struct{}{}
+	l.all[c] = guest{place: from, since: time.Now()}
 	l.open[from]++
 	return l.tls, true
 }
 
-func (l *Listener) leave(c net.Conn, from netip.Addr) {
+// makeRoom ends the oldest of these connections that has proven nothing yet. The
+// caller holds mu.
+func (l *Listener) makeRoom(of func(guest) bool) bool {
+	var oldest net.Conn
+	for c, g := range l.all {
+		if !g.proven && of(g) && (oldest == nil || g.since.Before(l.all[oldest].since)) {
+			oldest = c
+		}
+	}
+	if oldest == nil {
+		return false
+	}
+	_ = oldest.Close() // its handshake says so
+	l.forget(oldest)
+	return true
+}
+
+// proves notes that a connection has shown a certificate that counts.
+func (l *Listener) proves(c net.Conn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if g, there := l.all[c]; there { // else it has just made room
+		g.proven = true
+		l.all[c] = g
+	}
+}
+
+func (l *Listener) leave(c net.Conn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.forget(c)
+}
+
+// forget takes a connection off the count, once. The caller holds mu.
+func (l *Listener) forget(c net.Conn) {
+	g, there := l.all[c]
+	if !there {
+		return
+	}
 	delete(l.all, c)
-	if l.open[from]--; l.open[from] == 0 {
-		delete(l.open, from)
+	if l.open[g.place]--; l.open[g.place] == 0 {
+		delete(l.open, g.place)
 	}
 }
 
@@ -201,6 +261,7 @@ func (l *Listener) one(s Server, raw net.Conn, settings *tls.Config) {
 		l.warn("RadSec handshake failed", from, err)
 		return
 	}
+	l.proves(raw)
 	leaf := c.ConnectionState().PeerCertificates[0]
 	names, log := Names(leaf), l.log.With("from", from)
 	log.Info("RadSec connection is open", "certificate", strings.Join(names[1:], ", "))

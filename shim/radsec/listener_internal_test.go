@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/tls"
 	"errors"
+	"io"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -14,7 +15,7 @@ import (
 )
 
 func newListener(most int, log *slog.Logger) *Listener {
-	return &Listener{log: log, tls: new(tls.Config), max: most, open: make(map[netip.Addr]int), all: make(map[net.Conn]struct{}), warned: make(map[string]warning)}
+	return &Listener{log: log, tls: new(tls.Config), max: most, open: make(map[netip.Addr]int), all: make(map[net.Conn]guest), warned: make(map[string]warning)}
 }
 
 // All connections are bounded, and those of one address to a quarter of that,
@@ -30,6 +31,7 @@ func TestPlacesOfConnections(t *testing.T) {
 				for range c.each + 1 {
 					conn, _ := net.Pipe()
 					if settings, ok := l.enter(conn, from); ok && settings == l.tls {
+						l.proves(conn)
 						entered[conn] = from
 						n++
 					}
@@ -41,8 +43,9 @@ func TestPlacesOfConnections(t *testing.T) {
 			if len(entered) != c.all {
 				t.Errorf("of %d, round %d: %d have entered, want %d", c.most, round, len(entered), c.all)
 			}
-			for conn, from := range entered {
-				l.leave(conn, from)
+			for conn := range entered {
+				l.leave(conn)
+				l.leave(conn) // says nothing more
 			}
 			if len(l.open)+len(l.all) != 0 {
 				t.Errorf("of %d: %v and %d are left over", c.most, l.open, len(l.all))
@@ -51,13 +54,59 @@ func TestPlacesOfConnections(t *testing.T) {
 	}
 }
 
-// An address is its host's, however it came in.
-func TestAddressOfAConnection(t *testing.T) {
-	for at, want := range map[string]string{"192.0.2.1:2083": "192.0.2.1", "[::ffff:192.0.2.1]:4711": "192.0.2.1", "[2001:db8::3]:2083": "2001:db8::3"} {
-		if got := address(from{at: net.TCPAddrFromAddrPort(netip.MustParseAddrPort(at))}); got.String() != want {
+// A place is its host's, however it came in: of IPv6 a host has a whole network.
+func TestPlaceOfAConnection(t *testing.T) {
+	for at, want := range map[string]string{"192.0.2.1:2083": "192.0.2.1", "[::ffff:192.0.2.1]:4711": "192.0.2.1", "[2001:db8::3]:2083": "2001:db8::",
+		"[2001:db8:0:0:ffff::9]:1": "2001:db8::", "[2001:db8:0:1::3]:1": "2001:db8:0:1::", "[fe80::1%eth0]:1": "fe80::"} {
+		if got := place(from{at: net.TCPAddrFromAddrPort(netip.MustParseAddrPort(at))}); got.String() != want {
 			t.Errorf("%s is %s", at, got)
 		}
 	}
+}
+
+// Who connects and proves nothing makes room for others, the oldest first; who
+// has proven something keeps the place.
+func TestHandshakesMakeRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newListener(8, nil)
+		host := func(i int) netip.Addr { return netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}) }
+		var ends []net.Conn
+		enter := func(from netip.Addr) (net.Conn, bool) {
+			near, far := net.Pipe()
+			_, ok := l.enter(near, from)
+			ends = append(ends, far)
+			time.Sleep(time.Millisecond)
+			return near, ok
+		}
+		closed := func(i int) bool { // tells whether the ith connection was closed
+			_ = ends[i].SetReadDeadline(time.Now().Add(time.Millisecond))
+			_, err := ends[i].Read(make([]byte, 1))
+			return errors.Is(err, io.EOF)
+		}
+		proven, _ := enter(host(1))
+		l.proves(proven)
+		for i := range 7 {
+			if _, ok := enter(host(2 + i/2)); !ok {
+				t.Fatalf("the %dth was refused", i)
+			}
+		}
+		if c, ok := enter(host(9)); !ok || closed(0) || !closed(1) || closed(2) || len(l.all) != 8 {
+			t.Error("the oldest handshake of all did not make room, or another one did")
+		} else {
+			l.proves(c)
+		}
+		if _, ok := enter(host(3)); !ok || !closed(3) || closed(2) {
+			t.Error("the oldest handshake of one host did not make room, or another one did")
+		}
+		for c := range l.all {
+			l.proves(c)
+		}
+		for _, from := range []netip.Addr{host(10), host(1)} {
+			if _, ok := enter(from); ok || len(l.all) != 8 {
+				t.Errorf("%s had a place that others have proven themselves for", from)
+			}
+		}
+	})
 }
 
 type from struct {
