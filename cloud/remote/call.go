@@ -230,14 +230,15 @@ func refused(answer *http.Response) error {
 // foreign is an answer in other words than the engine's. Something else speaks,
 // and what it says decides nothing about what was asked.
 func foreign(status int) error {
-	message := fmt.Sprintf("the engine answered with status %d, and not in its own words", status)
+	err := unavailable(fmt.Sprintf("the engine answered with status %d, and not in its own words", status), nil)
 	switch status {
-	case http.StatusUnauthorized:
-		return fmt.Errorf("%w: %w", &cloud.Error{Kind: cloud.Denied, Message: message}, errToken)
-	case http.StatusForbidden:
-		return &cloud.Error{Kind: cloud.Denied, Message: message}
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusProxyAuthRequired:
+		err = hint.Wrap(err, "a proxy or firewall in front of the engine keeps this machine out: have it let requests to the engine's address through")
 	}
-	return &lost{unavailable(message, nil)}
+	if status == http.StatusUnauthorized { // it may look at tokens, and ours have ended
+		return fmt.Errorf("%w: %w", err, errToken)
+	}
+	return &lost{err}
 }
 
 // bearer is a token that holds. One caller asks for it, the others wait for
@@ -285,12 +286,12 @@ func (c *Client) ask(ctx context.Context) (string, error) {
 		return "", plain(transport(err)) // asking twice for a token does no harm
 	}
 	defer finish(answer.Body)
-	if answer.StatusCode == http.StatusUnauthorized {
+	if answer.StatusCode == http.StatusUnauthorized && refusesClient(answer.Body) {
 		return "", hint.Wrap(&cloud.Error{Kind: cloud.Denied, Message: "the engine does not let the application " + c.id + " in"},
 			"check its name, its secret and its end: mfabridge engine app list")
 	}
 	if answer.StatusCode != http.StatusOK {
-		return "", unavailable(fmt.Sprintf("the engine gave no token and answered with status %d", answer.StatusCode), nil)
+		return "", unavailable(fmt.Sprintf("the engine gave no token and answered with status %d", answer.StatusCode), plain(foreign(answer.StatusCode)))
 	}
 	var granted struct {
 		Token   string  `json:"access_token"`
@@ -304,6 +305,15 @@ func (c *Client) ask(ctx context.Context) (string, error) {
 	defer c.mu.Unlock()
 	c.token = token{value: granted.Token, until: c.now().Add(life - life/5)}
 	return granted.Token, nil
+}
+
+// refusesClient tells whether a refusal is the engine's, about the application
+// (RFC 6749 section 5.2), and not that of a proxy which wants to know who asks.
+func refusesClient(body io.Reader) bool {
+	var no struct {
+		Error string `json:"error"`
+	}
+	return json.NewDecoder(io.LimitReader(body, maxRefusal)).Decode(&no) == nil && no.Error == "invalid_client"
 }
 
 // forget drops a token that the engine does not take, unless another caller has

@@ -13,6 +13,7 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/remote"
+	"mfabridge/internal/hint"
 	"mfabridge/internal/secret"
 )
 
@@ -113,6 +114,13 @@ func TestWhatIsTriedAgain(t *testing.T) {
 			return n == 1
 		}
 	}
+	always := func(code int, body string) func(int64, http.ResponseWriter) bool {
+		return func(_ int64, w http.ResponseWriter) bool {
+			w.WriteHeader(code)
+			_, _ = io.WriteString(w, body)
+			return true
+		}
+	}
 	find := func(c *remote.Client) error { _, err := c.Find(t.Context(), make([]cloud.Key, 1)); return err }
 	write := func(c *remote.Client) error { return c.Write(t.Context(), make([]cloud.Change, 1))[0].Err }
 	begin := func(key string) func(c *remote.Client) error {
@@ -141,6 +149,10 @@ func TestWhatIsTriedAgain(t *testing.T) {
 		"a token that is not taken":     {status(401, `{"error":{"code":"denied","message":"no"}}`), write, 2, 0},
 		"throttled":                     {status(429, `{"error":{"code":"throttled","message":"no","retry_after":7}}`), find, 1, cloud.Throttled},
 		"another role":                  {status(403, `{"error":{"code":"denied","message":"no"}}`), find, 1, cloud.Denied},
+		"a firewall's page":             {status(403, "<html>"), write, 1, cloud.Unavailable},
+		"a firewall's page once":        {status(403, "<html>"), find, 2, 0},
+		"a gateway's end of a token":    {status(401, "<html>"), write, 2, 0},
+		"a proxy's page":                {always(401, "<html>"), begin("k"), 4, cloud.Unavailable},
 		"a redirect":                    {status(302, ""), write, 1, cloud.Unavailable},
 		"a page of somebody else":       {status(404, "<html>"), write, 1, cloud.Unavailable},
 		"a page in place of a login":    {status(400, "<html>"), begin(""), 1, cloud.Unavailable},
@@ -156,6 +168,44 @@ func TestWhatIsTriedAgain(t *testing.T) {
 		if (err != nil) != wantErr || err != nil && cloud.KindOf(err) != c.kind || calls.Load() != c.calls {
 			t.Errorf("%s: %v after %d calls", name, err, calls.Load())
 		}
+	}
+}
+
+// Who keeps an application out is the engine, in its own words, or somebody in
+// between, which says nothing about the application: logins then wait for an
+// outage to end, and a run can be begun again.
+func TestWhoKeepsUsOut(t *testing.T) {
+	for name, c := range map[string]struct {
+		status int
+		body   string
+		kind   cloud.Kind
+	}{
+		"the engine":          {401, `{"error":"invalid_client","error_description":"no"}`, cloud.Denied},
+		"a proxy":             {401, "<html>", cloud.Unavailable},
+		"a gateway":           {401, `{"error":"login_required"}`, cloud.Unavailable},
+		"a firewall":          {403, "<html>", cloud.Unavailable},
+		"a proxy of our side": {407, "", cloud.Unavailable},
+	} {
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(c.status)
+			_, _ = io.WriteString(w, c.body)
+		}))
+		client, err := remote.New(remote.Options{URL: s.URL, ClientID: "a", Secret: secret.FromString("b"), Timeout: 20 * time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = client.Find(t.Context(), make([]cloud.Key, 1))
+		advice := "a proxy or firewall in front of the engine"
+		if c.kind == cloud.Denied {
+			advice = "engine app list"
+		}
+		if cloud.KindOf(err) != c.kind || !strings.Contains(hint.Of(err), advice) {
+			t.Errorf("%s: %v, %s", name, err, hint.Of(err))
+		}
+		if err := client.Close(); err != nil {
+			t.Error(err)
+		}
+		s.Close()
 	}
 }
 
