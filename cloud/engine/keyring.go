@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -188,8 +187,8 @@ func (f *KeyFile) change(edit func(*keyset.Manager) error) error {
 
 // replace writes the file beside its place and renames it, after the copy.
 func (f *KeyFile) replace(b secret.Bytes) error {
-	f.sweep()
-	temp, err := os.CreateTemp(filepath.Dir(f.path), "."+filepath.Base(f.path)+".new-*") // mode 0600
+	durable.Sweep(f.path) // they hold keys, and whoever changes a key file is alone at it
+	temp, err := durable.Beside(f.path)
 	if err != nil {
 		return err
 	}
@@ -215,15 +214,4 @@ func (f *KeyFile) replace(b secret.Bytes) error {
 		return err
 	}
 	return durable.SyncFolder(filepath.Dir(f.path))
-}
-
-// sweep removes what a process has left that was killed while it changed the
-// file: it holds keys. Whoever changes a key file is alone at it.
-func (f *KeyFile) sweep() {
-	entries, _ := os.ReadDir(filepath.Dir(f.path))
-	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), "."+filepath.Base(f.path)+".new-") {
-			_ = os.Remove(filepath.Join(filepath.Dir(f.path), e.Name())) // the next one tries again
-		}
-	}
 }

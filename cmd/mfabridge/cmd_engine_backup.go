@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -17,6 +16,7 @@ import (
 
 	"mfabridge/cloud/engine"
 	"mfabridge/cloud/engine/store/sqlite"
+	"mfabridge/internal/durable"
 	"mfabridge/internal/hint"
 	"mfabridge/migrate"
 )
@@ -117,7 +117,7 @@ func encryptPart(out *part, to []age.Recipient) (err error) {
 		return err
 	}
 	defer plain.Close()
-	sealed, err := os.CreateTemp(filepath.Dir(out.path), "."+filepath.Base(out.path)+".new-*")
+	sealed, err := durable.Beside(out.path)
 	if err != nil {
 		return err
 	}
@@ -201,7 +201,7 @@ func (p *program) restoreFile(ctx context.Context, t place, from string, ids []a
 	if err := sqlite.Publish(temp, t.path); err != nil {
 		return r, err
 	}
-	sweep(t.path)
+	durable.Sweep(t.path)
 	return r, nil
 }
 

@@ -6,9 +6,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
-	"strings"
 
+	"mfabridge/internal/durable"
 	"mfabridge/internal/hint"
 )
 
@@ -57,7 +56,7 @@ func newPartOver(path string, replace bool) (*part, error) {
 	if path == "-" {
 		return nil, usage("- is not the standard output here", "what can go there does so where no file is named; ./- is a file of that name")
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".new-*")
+	f, err := durable.Beside(path)
 	if err != nil {
 		return nil, hint.Wrap(called(err, path), "name a file in a folder that you may write to")
 	}
@@ -79,25 +78,25 @@ func (f *part) publish() error {
 		return called(err, f.path)
 	}
 	f.done = true
-	if err := rename(f.Name(), f.path, f.replace); err != nil {
+	if err := f.place(); err != nil {
 		return hint.Default(err, "choose another file")
 	}
 	if !f.replace { // else another run may still write its own
-		sweep(f.path)
+		durable.Sweep(f.path) // who is still writing it will not get its place anyway
 	}
 	return nil
 }
 
-// sweep removes what runs have left that were killed while they wrote a file
-// that is there now: who is still writing it will not get its place anyway.
-// What cannot be removed is in nobody's way.
-func sweep(path string) {
-	entries, _ := os.ReadDir(filepath.Dir(path))
-	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), "."+filepath.Base(path)+".new-") {
-			_ = os.Remove(filepath.Join(filepath.Dir(path), e.Name()))
-		}
+// place gives the file its name, and takes none that is taken unless it may.
+func (f *part) place() error {
+	if f.replace {
+		return os.Rename(f.Name(), f.path)
 	}
+	err := durable.Place(f.Name(), f.path)
+	if errors.Is(err, fs.ErrExist) {
+		return taken(f.path)
+	}
+	return err
 }
 
 // end closes and removes what was not published, and returns err.
@@ -120,21 +119,6 @@ func called(err error, path string) error {
 		err = e.Err
 	}
 	return hint.Wrap(fmt.Errorf("%s cannot be written: %w", path, err), "make room on the disk, or name a file elsewhere")
-}
-
-// rename gives a file its name, and takes none that is taken unless it may.
-func rename(from, to string, replace bool) error {
-	if replace {
-		return os.Rename(from, to)
-	}
-	switch err := os.Link(from, to); {
-	case err == nil:
-		return os.Remove(from)
-	case errors.Is(err, os.ErrExist):
-		return taken(to)
-	default: // no hard links in this folder; nobody was there a moment ago
-		return os.Rename(from, to)
-	}
 }
 
 func taken(path string) error { return errors.New(path + " exists already") }

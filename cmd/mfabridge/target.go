@@ -16,6 +16,7 @@ import (
 	"mfabridge/cloud/engine"
 	"mfabridge/cloud/engine/store/sqlite"
 	"mfabridge/cloud/remote"
+	"mfabridge/internal/durable"
 	"mfabridge/internal/hint"
 	"mfabridge/internal/secret"
 )
@@ -268,7 +269,7 @@ func (p *program) fill(ctx context.Context, t place, with engine.Setup) error {
 // get their place anyway. What cannot be removed is in nobody's way.
 func (t place) clearLeftovers() {
 	for _, made := range []string{t.path, t.keyPath()} {
-		sweep(made)
+		durable.Sweep(made)
 	}
 }
 

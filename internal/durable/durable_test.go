@@ -70,3 +70,28 @@ func TestNothingIsLeftWhereItFails(t *testing.T) {
 		t.Error("a folder that is not there is synced")
 	}
 }
+
+func TestPlaceReplacesNothing(t *testing.T) {
+	folder := t.TempDir()
+	path := filepath.Join(folder, "plan")
+	for _, content := range []string{"one", "two"} {
+		f, err := durable.Beside(path)
+		if err == nil {
+			_, err = f.WriteString(content)
+		}
+		if err = errors.Join(err, f.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if err := durable.Place(f.Name(), path); errors.Is(err, fs.ErrExist) != (content == "two") || err != nil && content == "one" {
+			t.Errorf("%s: %v", content, err)
+		}
+	}
+	if err := durable.Create(filepath.Join(folder, "another"), nil); err != nil {
+		t.Fatal(err)
+	}
+	durable.Sweep(path) // of what the second one wrote
+	if err := os.Remove(filepath.Join(folder, "another")); err != nil {
+		t.Error(err)
+	}
+	holds(t, path, "one")
+}

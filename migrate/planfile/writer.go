@@ -382,18 +382,11 @@ func place(from, to string, overwrite bool) error {
 	if overwrite {
 		return os.Rename(from, to)
 	}
-	err := os.Link(from, to)
-	switch {
-	case err == nil:
-		return os.Remove(from)
-	case errors.Is(err, os.ErrExist):
+	err := durable.Place(from, to)
+	if errors.Is(err, os.ErrExist) {
 		return taken(to)
 	}
-	// No hard links here (FAT, some network folders): look, then rename.
-	if _, err := os.Lstat(to); err == nil {
-		return taken(to)
-	}
-	return os.Rename(from, to)
+	return err
 }
 
 // Abort throws away what was written. After Finish it does nothing.

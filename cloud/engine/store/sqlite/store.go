@@ -98,7 +98,7 @@ func Create(ctx context.Context, path string, fill func(*Store) error) (err erro
 	if _, err := os.Lstat(path); err == nil {
 		return exists(path)
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".new-*")
+	f, err := durable.Beside(path)
 	if err != nil {
 		return hint.Wrap(unavailable("the store cannot be made", err), "the folder must exist and be writable")
 	}
