@@ -40,6 +40,24 @@ func (a Actor) mayChange(u *User) error {
 	return nil
 }
 
+// ForDesk is a user as a helpdesk sees them: of who has an administrative role,
+// whom it may not change, numbers and address are masked, since whoever is to be
+// impersonated is looked up first.
+func ForDesk(u cloud.User) cloud.User {
+	if !u.Privileged {
+		return u
+	}
+	for _, number := range []*string{&u.Mobile, &u.Alternate, &u.Office} {
+		if *number != "" {
+			*number = maskPhone(*number)
+		}
+	}
+	if u.Email != "" {
+		u.Email = maskEmail(u.Email)
+	}
+	return u
+}
+
 func noSuchUser() error { return refuse(cloud.NotFound, "there is no such user") }
 
 // findUser is the user of an id. NotFound: there is none.
@@ -180,19 +198,34 @@ func (e *Engine) Unblock(ctx context.Context, by Actor, id cloud.UserID) error {
 }
 
 // SetPassword gives a user a password for primary authentication by the engine.
+// Another one ends sign-ins that wait for the user's second factor, who has to
+// begin anew.
 func (e *Engine) SetPassword(ctx context.Context, by Actor, id cloud.UserID, password secret.Bytes) error {
 	sealed, err := e.sealPassword(ctx, id, password)
 	if err != nil {
 		return asError(err)
 	}
-	return e.change(ctx, by, id, "user.password", "", func(u *User) error {
-		u.Password = sealed
-		return nil
+	var ended []Verdict
+	err = e.changeIn(ctx, by, id, "user.password", "", func(tx Tx, u *User) (err error) {
+		ended, err = e.reword(tx, u, sealed, e.now())
+		return err
 	})
+	if err != nil {
+		return err
+	}
+	for _, v := range ended {
+		e.publish(v)
+	}
+	return nil
 }
 
 // change edits one user and records who did it.
 func (e *Engine) change(ctx context.Context, by Actor, id cloud.UserID, action, detail string, edit func(*User) error) error {
+	return e.changeIn(ctx, by, id, action, detail, func(_ Tx, u *User) error { return edit(u) })
+}
+
+// changeIn is change for what needs the transaction.
+func (e *Engine) changeIn(ctx context.Context, by Actor, id cloud.UserID, action, detail string, edit func(Tx, *User) error) error {
 	if err := by.check(); err != nil {
 		return err
 	}
@@ -201,7 +234,7 @@ func (e *Engine) change(ctx context.Context, by Actor, id cloud.UserID, action, 
 		if err != nil {
 			return err
 		}
-		if err := edit(u); err != nil {
+		if err := edit(tx, u); err != nil {
 			return err
 		}
 		if err := tx.PutUser(u); err != nil {

@@ -133,13 +133,17 @@ func (e *Engine) repeat(r Reader, d cloud.Decision, now time.Time) (cloud.Decisi
 // check answers a pending challenge: the user and the policy are looked at
 // again, so that a block between question and answer counts.
 func (e *Engine) check(tx Tx, c *Challenge, code secret.Bytes, now time.Time) (decided bool, err error) {
-	if !now.Before(c.Expires) {
-		c.conclude(cloud.Expired, cloud.TimedOut, now)
-		return true, e.auditVerdict(tx, c, now)
-	}
 	u, err := tx.User(c.User)
 	if err != nil {
 		return false, err
+	}
+	over, err := e.outlived(c, u, now)
+	if err != nil {
+		return false, err
+	}
+	if over {
+		c.conclude(cloud.Expired, cloud.TimedOut, now)
+		return true, e.auditVerdict(tx, c, now)
 	}
 	var tokens []Token
 	if c.Method == cloud.OATHCode {

@@ -23,6 +23,7 @@ type aside struct {
 	Confirming *confirming `json:"confirming,omitempty"` // the code that was sent last to prove the address of mail
 
 	SignedOut time.Time `json:"signed_out,omitzero"` // tokens of the owner from until then let nobody in, see RemoveDevice
+	Reworded  time.Time `json:"reworded,omitzero"`   // the password was changed: sign-ins of before have ended, see outlived
 }
 
 // pushed is a push that was begun.
@@ -48,7 +49,7 @@ func decodeAside(u *User) (a aside, err error) {
 
 // setAside writes it back; the user is to be stored.
 func setAside(u *User, a aside) error {
-	if a.Bypass == nil && len(a.Passes) == 0 && len(a.Pushes) == 0 && a.Activation == nil && !a.PIN && a.Number == "" && a.Confirming == nil && a.SignedOut.IsZero() {
+	if a.Bypass == nil && len(a.Passes) == 0 && len(a.Pushes) == 0 && a.Activation == nil && !a.PIN && a.Number == "" && a.Confirming == nil && a.SignedOut.IsZero() && a.Reworded.IsZero() {
 		u.Aside = nil
 		return nil
 	}

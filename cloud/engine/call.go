@@ -171,10 +171,18 @@ func (s *keyed) run(key CallKey) (err error) {
 	if err == nil && reason == "" {
 		reason, err = s.isTheirs()
 	}
+	if err != nil {
+		return err
+	}
+	u, err := s.tx.User(s.c.User)
+	if err != nil {
+		return err
+	}
+	over, err := s.e.outlived(s.c, u, s.now)
 	switch {
 	case err != nil:
 		return err
-	case !s.now.Before(s.c.Expires):
+	case over:
 		s.c.conclude(cloud.Expired, cloud.TimedOut, s.now)
 	case key == CallFraud:
 		s.c.conclude(cloud.Refused, cloud.UserDenied, s.now)

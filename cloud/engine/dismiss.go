@@ -149,19 +149,8 @@ func (s *dismissing) shut() error {
 	if err != nil {
 		return err
 	}
-	for _, p := range a.Pushes {
-		c, err := s.tx.Challenge(p.ID)
-		if err != nil {
-			return err
-		}
-		if c == nil || c.State != cloud.Pending {
-			continue
-		}
-		c.conclude(cloud.Expired, cloud.TimedOut, s.now)
-		s.ended = append(s.ended, Verdict{c.Owner, c.decision(false)})
-		if err := errors.Join(s.tx.PutChallenge(c), s.e.auditVerdict(s.tx, c, s.now)); err != nil {
-			return err
-		}
+	if s.ended, err = s.e.endPushes(s.tx, &a, s.now); err != nil {
+		return err
 	}
 	s.did.Ended = len(s.ended)
 	a.Activation = nil

@@ -119,6 +119,7 @@ func (e *Engine) SetWord(ctx context.Context, app NativeApp, f Flow, password se
 	}
 	next := f
 	var told *User
+	var ended []Verdict
 	err = e.store.Update(ctx, func(tx Tx) error {
 		next = f
 		if _, err := flowAt(tx, &f); err != nil {
@@ -139,7 +140,11 @@ func (e *Engine) SetWord(ctx context.Context, app NativeApp, f Flow, password se
 		if !may || current == nil || current.Disabled || !current.Reset || Fold(f.Target) != Fold(e.confirmedMail(u)) {
 			return refuse(cloud.Denied, "a new password cannot be set")
 		}
-		if u.Password, err = e.key.seal([]byte(hash), passwordBinding(u.ID)); err != nil {
+		sealed, err := e.key.seal([]byte(hash), passwordBinding(u.ID))
+		if err != nil {
+			return err
+		}
+		if ended, err = e.reword(tx, u, sealed, e.now()); err != nil {
 			return err
 		}
 		told = u
@@ -158,6 +163,9 @@ func (e *Engine) SetWord(ctx context.Context, app NativeApp, f Flow, password se
 	})
 	if err != nil {
 		return f, asError(err)
+	}
+	for _, v := range ended {
+		e.publish(v)
 	}
 	e.notify(ctx, told, "The password of "+told.UPN+" was changed. If that was not you, call your helpdesk.")
 	return next, nil

@@ -35,7 +35,7 @@ func (e *Engine) objects(p *record) (all []fields, err error) {
 	all = append(all, fields{"type": "user", "id": u.ID, "upn": u.UPN, "display_name": u.DisplayName, "aliases": listed(u.Aliases), "sid": u.SID,
 		"enabled": u.Enabled, "guest": u.Guest, "external": u.External, "roles": listed(u.Roles), "created": at(u.Created), "blocked_until": at(u.BlockedUntil),
 		"mobile": u.Mobile, "alternate_mobile": u.Alternate, "office": u.Office, "email": u.Email, "email_confirmed": e.confirmed(u),
-		"default_method": u.Default, "has_password": u.Password != nil, "pin_required": a.PIN, "signs_in_with": a.Number, "signed_out": at(a.SignedOut)})
+		"default_method": u.Default, "has_password": u.Password != nil, "pin_required": a.PIN, "signs_in_with": a.Number, "signed_out": at(a.SignedOut), "password_changed": at(a.Reworded)})
 	all = append(all, a.objects(e.now())...)
 	for i := range p.tokens {
 		t := &p.tokens[i]
