@@ -119,7 +119,7 @@ func findGroup(r Reader, group string) (*Group, error) {
 // one already stays one.
 func (e *Engine) AddUserToGroup(ctx context.Context, by Actor, group string, user cloud.UserID) error {
 	return e.changeGroup(ctx, by, group, "group.member.add", func(tx Tx, g *Group) (string, error) {
-		if _, err := findUser(tx, user); err != nil {
+		if _, err := by.findUser(tx, user); err != nil {
 			return "", err
 		}
 		return "user=" + string(user), joins(tx, g.ID, MemberUser, string(user))
@@ -159,6 +159,8 @@ func (e *Engine) RemoveFromGroup(ctx context.Context, by Actor, group string, ki
 				return "", err
 			}
 			member, detail = inner.ID, "group="+inner.ID
+		} else if u, err := tx.User(cloud.UserID(member)); err != nil || u != nil && by.mayChange(u) != nil {
+			return "", firstOf(err, by.mayChange(u))
 		}
 		was, err := tx.RemoveMember(g.ID, kind, member)
 		if err == nil && !was {

@@ -88,6 +88,9 @@ func (e *Engine) importUser(w *writing, by Actor, n Newcomer, groups map[string]
 	if err != nil {
 		return ImportResult{}, err
 	}
+	if err := by.mayImport(u, &n); err != nil {
+		return ImportResult{Err: asError(err)}, nil
+	}
 	d, outcome := &draft{}, ImportMade
 	if u != nil {
 		d, outcome = &draft{user: *u}, ImportSame
@@ -116,6 +119,15 @@ func (e *Engine) importUser(w *writing, by Actor, n Newcomer, groups map[string]
 		return result, nil
 	}
 	return result, w.tx.Append(e.entry(by, "user.import", string(d.user.ID), string(outcome), w.now))
+}
+
+// mayImport keeps a helpdesk from who has an administrative role (nil: nobody
+// yet), and from giving one.
+func (a Actor) mayImport(u *User, n *Newcomer) error {
+	if u == nil {
+		u = &User{}
+	}
+	return firstOf(a.mayChange(u), a.mayChange(&User{Roles: n.Roles}))
 }
 
 func (n *Newcomer) check() error {

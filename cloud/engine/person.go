@@ -124,6 +124,9 @@ func (e *Engine) ExportPerson(ctx context.Context, by Actor, id cloud.UserID, w 
 		if p, err = e.record(tx, id); err != nil {
 			return err
 		}
+		if err := by.mayChange(p.user); err != nil {
+			return err
+		}
 		return tx.Append(e.entry(by, "person.export", string(id), "", e.now()))
 	})
 	if err != nil {
@@ -187,6 +190,9 @@ func (e *Engine) ErasePerson(ctx context.Context, by Actor, id cloud.UserID) (do
 	err = e.store.Update(ctx, func(tx Tx) error {
 		p, err := e.record(tx, id)
 		if err != nil {
+			return err
+		}
+		if err := by.mayChange(p.user); err != nil {
 			return err
 		}
 		if len(p.rules) > 0 { // one that names nobody any more would be a rule for everybody

@@ -17,7 +17,8 @@ const windowResync = 2880
 // two codes that it showed one after the other. serial tells which one, where
 // the user has several; empty: whichever showed them. Both codes are used with
 // it; codes at or before one that was accepted prove nothing. It returns the
-// drift in steps. Conflict: no generator of the user showed these codes.
+// drift in steps. Conflict: no generator of the user showed these codes. Denied:
+// see [Actor].
 func (e *Engine) Resync(ctx context.Context, by Actor, id cloud.UserID, serial string, first, second secret.Bytes) (drift int, err error) {
 	if err := by.check(); err != nil {
 		return 0, err
@@ -27,7 +28,7 @@ func (e *Engine) Resync(ctx context.Context, by Actor, id cloud.UserID, serial s
 	defer clear(two)
 	err = e.store.Update(ctx, func(tx Tx) error {
 		now := e.now()
-		if _, err := findUser(tx, id); err != nil {
+		if _, err := by.findUser(tx, id); err != nil {
 			return err
 		}
 		tokens, err := tx.Tokens(id)

@@ -35,6 +35,9 @@ func (f *Face) show(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if serve.CallerOf(r.Context()).Role == engine.RoleHelpdesk {
+		u = engine.ForDesk(u)
+	}
 	return serve.Answer(w, http.StatusOK, wire.FromUser(&u))
 }
 

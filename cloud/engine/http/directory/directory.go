@@ -131,7 +131,11 @@ func (f *Face) read(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	answer := wire.ReadAnswer{Users: make([]wire.User, len(users))}
+	desk := serve.CallerOf(r.Context()).Role == engine.RoleHelpdesk
 	for i := range users {
+		if desk {
+			users[i] = engine.ForDesk(users[i])
+		}
 		answer.Users[i] = wire.FromUser(&users[i])
 	}
 	return serve.Answer(w, http.StatusOK, answer)
