@@ -29,6 +29,19 @@ type lease struct {
 	App    string    `json:"app"`
 	Holder string    `json:"holder"`
 	Until  time.Time `json:"until"`
+
+	Life time.Duration `json:"life,omitzero"` // that it was given last
+}
+
+// apart is how far the clocks of nodes may be from each other.
+const apart = time.Minute
+
+// longest is how far away the end of the lease can be from any node.
+func (l *lease) longest() time.Duration {
+	if l.Life <= 0 { // of an older program
+		return maxLease
+	}
+	return l.Life + apart
 }
 
 // leaseOf is the lease of a store that has not ended; nil: there is none.
@@ -41,9 +54,9 @@ func (e *Engine) leaseOf(r Reader) (*lease, error) {
 	if err := json.Unmarshal(value, l); err != nil {
 		return nil, refuse(cloud.Internal, "the lease of a run cannot be read")
 	}
-	// A lease that ends later than any is given was written by a clock that has
+	// A lease that ends later than it was given for was written by a clock that has
 	// been set back since, and would otherwise stay for as long.
-	if left := l.Until.Sub(e.now()); left <= 0 || left > maxLease {
+	if left := l.Until.Sub(e.now()); left <= 0 || left > l.longest() {
 		return nil, nil
 	}
 	return l, nil
@@ -90,7 +103,7 @@ func (c *Caller) Lease(ctx context.Context, holder string, life time.Duration) (
 		if err := e.free(tx); err != nil {
 			return err
 		}
-		return putLease(tx, &lease{ID: leaseID(word), App: c.app, Holder: holder, Until: e.now().Add(life)})
+		return putLease(tx, &lease{ID: leaseID(word), App: c.app, Holder: holder, Until: e.now().Add(life), Life: life})
 	})
 	if err := errors.Join(asError(err), unlock()); err != nil {
 		return "", err
@@ -105,7 +118,7 @@ func (c *Caller) Renew(ctx context.Context, word string, life time.Duration) err
 		return refuse(cloud.Invalid, "a lease cannot live that long")
 	}
 	return c.onLease(ctx, word, func(tx Tx, l *lease) error {
-		l.Until = c.e.now().Add(life)
+		l.Until, l.Life = c.e.now().Add(life), life
 		return putLease(tx, l)
 	})
 }
