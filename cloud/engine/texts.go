@@ -89,6 +89,16 @@ func (e *Engine) quotas(user cloud.UserID, number, place string, proven bool, no
 	return e.telephony(e.limits.Texts, telephony{say: sayLimit, user: user, number: number, place: place, proven: proven}, now)
 }
 
+// unproven makes counts of one user, number or address those of what is asked for
+// without a proven first factor, with limits of their own: whoever knows no more
+// than a name, from however many places, uses nothing up for who has proven to be
+// the user.
+func unproven(of []quota) {
+	for i := range of {
+		of[i].counter.Place += " ?"
+	}
+}
+
 // telephony is a text or a call that is to be counted.
 type telephony struct {
 	kind   string // "" or "call"
@@ -119,6 +129,7 @@ func (e *Engine) telephony(t Texts, m telephony, now time.Time) []quota {
 	}
 	if !m.proven {
 		all = append(all, quota{counter: count(string(m.user), hour+" "+m.place), limit: t.Unproven, say: sayTrouble})
+		unproven(all[:4])
 	}
 	return all
 }
@@ -155,11 +166,12 @@ func (e *Engine) mailQuotas(user cloud.UserID, address, place string, proven boo
 	add(string(user), day, mailsUserDay, "")
 	add(to, hour, mailsAddressHour, "")
 	add(to, day, mailsAddressDay, "")
-	add("", hour, mailsTenantHour, "all mails in an hour")
-	add("", day, mailsTenantDay, "all mails in a day")
 	if !proven {
+		unproven(all)
 		add(string(user), hour+" "+place, e.limits.Texts.Unproven, "")
 	}
+	add("", hour, mailsTenantHour, "all mails in an hour")
+	add("", day, mailsTenantDay, "all mails in a day")
 	return all
 }
 

@@ -91,6 +91,40 @@ func TestUnprovenTextsAreFew(t *testing.T) {
 	}
 }
 
+// Whoever asks from many places without having proven anything uses up what an
+// hour or a day has for such requests, and nothing for who has proven to be the user.
+func TestUnprovenMessagesUseUpNothingOfTheOwner(t *testing.T) {
+	for _, way := range []cloud.Preference{cloud.SMS, cloud.EmailCode} {
+		h := build(t)
+		id := h.mailed(t, 1)
+		h.write(t, cloud.Change{User: id, Op: cloud.Add, Method: cloud.Mobile, After: cloud.TextValue("+44 2079460000")})
+		name := h.read(t, id).UPN
+		asks := func(n int) cloud.Challenge {
+			return h.ask(t, id, func(r *cloud.Request) {
+				r.Method, r.Subject, r.Client.Station = way, cloud.Key{Kind: cloud.ByName, Value: name}, fmt.Sprint("place ", n/5)
+			})
+		}
+		if err := h.ConfirmEmail(t.Context(), operator, id); err != nil {
+			t.Fatal(err)
+		}
+		sent := 0
+		for hour := range 5 { // of one day
+			for n := range 30 {
+				if asks(n).State == cloud.Pending {
+					sent++
+				}
+			}
+			if c := h.ask(t, id, func(r *cloud.Request) { r.Method = way }); c.State != cloud.Pending {
+				t.Errorf("%s, hour %d: the owner: %+v", way, hour, c)
+			}
+			h.Advance(time.Hour)
+		}
+		if want := map[cloud.Preference]int{cloud.SMS: 30, cloud.EmailCode: 50}[way]; sent != want {
+			t.Errorf("%s: %d were sent to who has proven nothing, want %d", way, sent, want)
+		}
+	}
+}
+
 // Wrong codes for one text lock no other: neither the login that is open nor
 // codes of a generator.
 func TestLockedTextsLockNothingElse(t *testing.T) {
