@@ -13,10 +13,11 @@ import (
 	"mfabridge/internal/secret"
 	"mfabridge/legacy"
 	"mfabridge/legacy/pskc"
+	"mfabridge/legacy/pskc/pskctest"
 )
 
 // keys writes a file of tokens whose seeds are their serial numbers.
-func keys(t testing.TB, p pskc.Protection, all ...pskc.Key) string {
+func keys(t testing.TB, p pskctest.Protection, all ...pskc.Key) string {
 	t.Helper()
 	for i := range all {
 		all[i].ID = fmt.Sprint("K", i)
@@ -24,7 +25,7 @@ func keys(t testing.TB, p pskc.Protection, all ...pskc.Key) string {
 		all[i].Secret = secret.FromString("SEED-OF-TOKEN-" + all[i].Serial)
 	}
 	var b bytes.Buffer
-	if err := pskc.Write(&b, slices.Values(all), p); err != nil {
+	if err := pskctest.Write(&b, slices.Values(all), p); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()
@@ -45,14 +46,14 @@ func tokens(t testing.TB, e *legacy.Export) []string {
 // A token finds its user by name, or by the serial number that the user's row
 // has; the row's own token is completed, not doubled.
 func TestKeyFiles(t *testing.T) {
-	plain := keys(t, pskc.Protection{Plain: true},
+	plain := keys(t, pskctest.Protection{Plain: true},
 		pskc.Key{Serial: "S-1", UserID: "ADA@contoso.example"}, pskc.Key{Serial: "s-2"}, pskc.Key{Serial: "S-2"},
 		pskc.Key{Serial: "S-3", UserID: "CN=Eve,DC=contoso"}, pskc.Key{Serial: "S-9"}, pskc.Key{Serial: "S-8", UserID: "ghost"}, pskc.Key{Serial: ""}, pskc.Key{Serial: "S-4"})
 	e := open(t, files{
 		"users.csv": "Username,UserPrincipalName,OathTokenSerialNumber,OathTokenSecretKey\nada,ada@contoso.example,,\nben,,S-2,\neve,,s-3,\nkim,,S-4,\nKIM,,S-4,\n" +
 			"lea,,S-5,jbswy3dpehpk3pxp\nmia,,S-5,\n",
 		"seeds.PSKC": plain,
-		"vendor.xml": keys(t, pskc.Protection{Plain: true}, pskc.Key{Serial: "S-5"}),
+		"vendor.xml": keys(t, pskctest.Protection{Plain: true}, pskc.Key{Serial: "S-5"}),
 		"readme.xml": "<html/>",
 		"broken.xml": "<",
 	}.write(t), legacy.Options{})
@@ -94,8 +95,8 @@ func TestKeyFiles(t *testing.T) {
 
 func TestEncryptedKeyFile(t *testing.T) {
 	key, phrase := secret.FromString("0123456789abcdef"), secret.FromString("open sesame")
-	byKey := keys(t, pskc.Protection{Key: key}, pskc.Key{Serial: "S-1", UserID: "ada"})
-	byPhrase := keys(t, pskc.Protection{Passphrase: phrase}, pskc.Key{Serial: "S-1", UserID: "ada"})
+	byKey := keys(t, pskctest.Protection{Key: key}, pskc.Key{Serial: "S-1", UserID: "ada"})
+	byPhrase := keys(t, pskctest.Protection{Passphrase: phrase}, pskc.Key{Serial: "S-1", UserID: "ada"})
 	for name, tt := range map[string]struct {
 		text    string
 		options legacy.Options
@@ -178,7 +179,7 @@ func TestRounded(t *testing.T) {
 }
 
 func FuzzKeyFile(f *testing.F) {
-	fuzzForm(f, "x.xml", keys(f, pskc.Protection{Plain: true}, pskc.Key{Serial: "1"}, pskc.Key{Serial: "2", UserID: "ada"}), "<KeyContainer/>")
+	fuzzForm(f, "x.xml", keys(f, pskctest.Protection{Plain: true}, pskc.Key{Serial: "1"}, pskc.Key{Serial: "2", UserID: "ada"}), "<KeyContainer/>")
 }
 
 // What a file says of its keys and nobody keeps is said: dates, a signature.

@@ -21,6 +21,7 @@ var rooms = map[string][]string{
 	"legacy/pfsdk":                 {},
 	"legacy/phone":                 {},
 	"legacy/pskc":                  {},
+	"legacy/pskc/pskctest":         {"legacy/pskc"},
 	"cloud":                        {},
 	"cloud/cloudtest":              {"cloud"},
 	"cloud/rehearse":               {"cloud"},

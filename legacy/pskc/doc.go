@@ -1,6 +1,5 @@
-// Package pskc reads and writes token files in the Portable Symmetric Key
-// Container format (PSKC, RFC 6030): what vendors of OATH tokens deliver seeds
-// in, and what hands them on.
+// Package pskc reads token files in the Portable Symmetric Key Container format
+// (PSKC, RFC 6030): what vendors of OATH tokens deliver seeds in.
 //
 //	for key, err := range pskc.Read(file, pskc.Options{Passphrase: phrase}) {
 //		…
@@ -28,7 +27,4 @@
 // XML signatures are not verified: [Key.Signed] says that there is one. Files
 // encrypted to a certificate are refused. A DOCTYPE is refused, and everything
 // has a limit that is a constant of this package.
-//
-// [Write] writes such a file, with the secrets encrypted and authenticated, or
-// in the clear where [Protection] says so in so many words.
 package pskc

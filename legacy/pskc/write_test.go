@@ -11,6 +11,7 @@ import (
 
 	"mfabridge/internal/secret"
 	"mfabridge/legacy/pskc"
+	"mfabridge/legacy/pskc/pskctest"
 )
 
 // samples are keys that use every field, and as few as can be.
@@ -25,10 +26,10 @@ func samples() []pskc.Key {
 	}
 }
 
-func write(t testing.TB, keys []pskc.Key, p pskc.Protection) string {
+func write(t testing.TB, keys []pskc.Key, p pskctest.Protection) string {
 	t.Helper()
 	var out bytes.Buffer
-	if err := pskc.Write(&out, slices.Values(keys), p); err != nil {
+	if err := pskctest.Write(&out, slices.Values(keys), p); err != nil {
 		t.Fatal(err)
 	}
 	return out.String()
@@ -36,22 +37,22 @@ func write(t testing.TB, keys []pskc.Key, p pskc.Protection) string {
 
 // protections are the ways to write a file, each with the way to read it.
 func protections(t testing.TB) map[string]struct {
-	p pskc.Protection
+	p pskctest.Protection
 	o pskc.Options
 } {
 	phrase := secret.FromString("correct horse battery staple")
 	all := map[string]struct {
-		p pskc.Protection
+		p pskctest.Protection
 		o pskc.Options
 	}{
-		"plain":  {pskc.Protection{Plain: true}, pskc.Options{}},
-		"phrase": {pskc.Protection{Passphrase: phrase, Iterations: 1000}, pskc.Options{Passphrase: phrase}},
+		"plain":  {pskctest.Protection{Plain: true}, pskc.Options{}},
+		"phrase": {pskctest.Protection{Passphrase: phrase, Iterations: 1000}, pskc.Options{Passphrase: phrase}},
 	}
 	for name, key := range map[string]string{"key128": figure6Key, "key192": figure6Key + figure6Key[:16], "key256": figure6Key + figure6Key} {
 		all[name] = struct {
-			p pskc.Protection
+			p pskctest.Protection
 			o pskc.Options
-		}{pskc.Protection{Key: unhex(t, key), KeyName: "shared"}, pskc.Options{Key: unhex(t, key)}}
+		}{pskctest.Protection{Key: unhex(t, key), KeyName: "shared"}, pskc.Options{Key: unhex(t, key)}}
 	}
 	return all
 }
@@ -81,7 +82,7 @@ func TestRoundTrip(t *testing.T) {
 
 // No two files are alike, even of one key and one pass phrase.
 func TestFilesShareNothing(t *testing.T) {
-	key := pskc.Protection{Key: unhex(t, figure6Key)}
+	key := pskctest.Protection{Key: unhex(t, figure6Key)}
 	seen := map[string]bool{}
 	for range 3 {
 		for _, line := range strings.Split(write(t, samples()[:1], key), "\n") {
@@ -101,7 +102,7 @@ func TestFilesShareNothing(t *testing.T) {
 func TestWriteRefuses(t *testing.T) {
 	phrase, key := secret.FromString("x"), unhex(t, figure6Key)
 	good := samples()[0]
-	plain := pskc.Protection{Plain: true}
+	plain := pskctest.Protection{Plain: true}
 	with := func(change func(*pskc.Key)) []pskc.Key {
 		k := good
 		change(&k)
@@ -109,15 +110,15 @@ func TestWriteRefuses(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		keys []pskc.Key
-		p    pskc.Protection
+		p    pskctest.Protection
 		want string
 	}{
-		"no protection by forgetting it": {[]pskc.Key{good}, pskc.Protection{}, "exactly one of them"},
-		"two protections":                {[]pskc.Key{good}, pskc.Protection{Key: key, Passphrase: phrase}, "exactly one of them"},
-		"protected and in the clear":     {[]pskc.Key{good}, pskc.Protection{Key: key, Plain: true}, "exactly one of them"},
-		"key of another length":          {[]pskc.Key{good}, pskc.Protection{Key: phrase}, "16, 24 or 32 bytes"},
-		"too many iterations":            {[]pskc.Key{good}, pskc.Protection{Passphrase: phrase, Iterations: pskc.MaxIterations + 1}, "from 1 to 5000000"},
-		"negative iterations":            {[]pskc.Key{good}, pskc.Protection{Passphrase: phrase, Iterations: -1}, "from 1 to 5000000"},
+		"no protection by forgetting it": {[]pskc.Key{good}, pskctest.Protection{}, "exactly one of them"},
+		"two protections":                {[]pskc.Key{good}, pskctest.Protection{Key: key, Passphrase: phrase}, "exactly one of them"},
+		"protected and in the clear":     {[]pskc.Key{good}, pskctest.Protection{Key: key, Plain: true}, "exactly one of them"},
+		"key of another length":          {[]pskc.Key{good}, pskctest.Protection{Key: phrase}, "16, 24 or 32 bytes"},
+		"too many iterations":            {[]pskc.Key{good}, pskctest.Protection{Passphrase: phrase, Iterations: pskc.MaxIterations + 1}, "from 1 to 5000000"},
+		"negative iterations":            {[]pskc.Key{good}, pskctest.Protection{Passphrase: phrase, Iterations: -1}, "from 1 to 5000000"},
 		"no keys":                        {nil, plain, "at least one key"},
 		"a key with a problem":           {with(func(k *pskc.Key) { k.Problem = "its algorithm is strange" }), plain, "its algorithm is strange"},
 		"a key without secret":           {with(func(k *pskc.Key) { k.Secret = secret.Bytes{} }), plain, "no secret"},
@@ -128,7 +129,7 @@ func TestWriteRefuses(t *testing.T) {
 		"broken UTF-8":                   {with(func(k *pskc.Key) { k.Model = "\xff" }), plain, "control characters"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := pskc.Write(&bytes.Buffer{}, slices.Values(c.keys), c.p)
+			err := pskctest.Write(&bytes.Buffer{}, slices.Values(c.keys), c.p)
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got %v", err)
 			}
@@ -139,7 +140,7 @@ func TestWriteRefuses(t *testing.T) {
 func TestWriteReportsTheWriter(t *testing.T) {
 	for _, room := range []int{0, 5000} { // at the end, and before it
 		many := slices.Repeat(samples()[:1], 1+room/100)
-		if err := pskc.Write(&full{room}, slices.Values(many), pskc.Protection{Plain: true}); !errors.Is(err, errFull) {
+		if err := pskctest.Write(&full{room}, slices.Values(many), pskctest.Protection{Plain: true}); !errors.Is(err, errFull) {
 			t.Errorf("with room for %d bytes: %v", room, err)
 		}
 	}
@@ -185,7 +186,7 @@ func FuzzRead(f *testing.F) {
 			return
 		}
 		var out bytes.Buffer
-		if err := pskc.Write(&out, slices.Values(usable), pskc.Protection{Plain: true}); err != nil {
+		if err := pskctest.Write(&out, slices.Values(usable), pskctest.Protection{Plain: true}); err != nil {
 			return // XML can hold line ends and the like, which Write refuses
 		}
 		again := mustRead(t, out.String(), pskc.Options{})

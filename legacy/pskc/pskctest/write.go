@@ -1,4 +1,6 @@
-package pskc
+// Package pskctest writes token files of RFC 6030 for tests of who reads them.
+// Beside mfabridge itself python-pskc and pskctool read them.
+package pskctest
 
 import (
 	"bufio"
@@ -8,11 +10,22 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
 
 	"mfabridge/internal/secret"
+	"mfabridge/legacy/pskc"
+)
+
+// Namespaces (RFC 6030 §1.3).
+const (
+	spacePSKC  = "urn:ietf:params:xml:ns:keyprov:pskc"
+	spaceDS    = "http://www.w3.org/2000/09/xmldsig#"
+	spaceEnc   = "http://www.w3.org/2001/04/xmlenc#"
+	spaceEnc11 = "http://www.w3.org/2009/xmlenc11#"
+	spacePKCS5 = "http://www.rsasecurity.com/rsalabs/pkcs/schemas/pkcs-5v2-0#"
 )
 
 // DefaultIterations is how many rounds of PBKDF2 Write asks for.
@@ -35,7 +48,7 @@ type Protection struct {
 // HMAC-SHA256 under a fresh key that is encrypted likewise. A key with a
 // Problem or without a secret is refused. After an error, whatever was written
 // is of no use.
-func Write(w io.Writer, keys iter.Seq[Key], p Protection) error {
+func Write(w io.Writer, keys iter.Seq[pskc.Key], p Protection) error {
 	s, err := newSealer(p)
 	if err != nil {
 		return err
@@ -48,8 +61,8 @@ func Write(w io.Writer, keys iter.Seq[Key], p Protection) error {
 	s.header(out, p)
 	n := 0
 	for k := range keys {
-		if n++; n > MaxKeys {
-			return fmt.Errorf("a token file takes at most %d keys", MaxKeys)
+		if n++; n > pskc.MaxKeys {
+			return fmt.Errorf("a token file takes at most %d keys", pskc.MaxKeys)
 		}
 		if err := out.key(k, s); err != nil {
 			return err
@@ -118,14 +131,14 @@ func (o *writer) cipherValue(s *sealer, b []byte) {
 // hold is an error.
 func (o *writer) escape(s string) string {
 	bad := func(r rune) bool { return r < ' ' || r == utf8.RuneError || r == 0xFFFE || r == 0xFFFF }
-	if o.err == nil && (len(s) > MaxField || strings.ContainsFunc(s, bad)) {
-		o.err = fmt.Errorf("a value of a key has control characters or more than %d bytes, and cannot be written", MaxField)
+	if o.err == nil && (len(s) > pskc.MaxField || strings.ContainsFunc(s, bad)) {
+		o.err = fmt.Errorf("a value of a key has control characters or more than %d bytes, and cannot be written", pskc.MaxField)
 	}
 	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;").Replace(s)
 }
 
 // key writes one key package.
-func (o *writer) key(k Key, s *sealer) error {
+func (o *writer) key(k pskc.Key, s *sealer) error {
 	id, err := writable(k)
 	if err != nil {
 		return err
@@ -151,23 +164,22 @@ func (o *writer) key(k Key, s *sealer) error {
 }
 
 // writable returns the identifier of a key, or why it is not written.
-func writable(k Key) (string, error) {
+func writable(k pskc.Key) (string, error) {
 	id := cmp.Or(k.ID, k.Serial)
-	_, known := hashName(k.Algorithm)
 	switch {
 	case k.Problem != "":
 		return "", fmt.Errorf("a key cannot be written: %s", k.Problem)
-	case k.Secret.IsZero() || k.Secret.Len() > MaxSecret:
+	case k.Secret.IsZero() || k.Secret.Len() > pskc.MaxSecret:
 		return "", errors.New("a key cannot be written: it has no secret, or too long a one")
 	case id == "":
 		return "", errors.New("a key cannot be written: it has neither an identifier nor a serial number")
-	case !known:
+	case !slices.Contains([]string{"", "SHA1", "SHA256", "SHA512"}, k.Algorithm):
 		return "", errors.New("a key cannot be written: its hash is not known")
 	}
 	return id, nil
 }
 
-func (o *writer) data(k Key, s *sealer) {
+func (o *writer) data(k pskc.Key, s *sealer) {
 	o.raw("      <Data>\n")
 	o.secret(k, s)
 	if k.HOTP {
@@ -188,11 +200,10 @@ func (o *writer) plain(name string, value int) {
 	o.raw(fmt.Sprintf("        <%s><PlainValue>%d</PlainValue></%s>\n", name, value, name))
 }
 
-func (o *writer) parameters(k Key) {
-	hash, _ := hashName(k.Algorithm)
+func (o *writer) parameters(k pskc.Key) {
 	suite := ""
-	if hash != "SHA1" { // which is what its absence means
-		suite = "HMAC-" + hash
+	if k.Algorithm != "" && k.Algorithm != "SHA1" { // which is what its absence means
+		suite = "HMAC-" + k.Algorithm
 	}
 	if suite == "" && k.Digits == 0 {
 		return
@@ -205,7 +216,7 @@ func (o *writer) parameters(k Key) {
 	o.raw("      </AlgorithmParameters>\n")
 }
 
-func (o *writer) secret(k Key, s *sealer) {
+func (o *writer) secret(k pskc.Key, s *sealer) {
 	if s == nil {
 		o.raw("        <Secret><PlainValue>" + base64.StdEncoding.EncodeToString(k.Secret.Reveal()) + "</PlainValue></Secret>\n")
 		return

@@ -1,4 +1,4 @@
-package pskc
+package pskctest
 
 import (
 	"crypto/aes"
@@ -9,6 +9,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"mfabridge/legacy/pskc"
 )
 
 // sealer encrypts and authenticates; nil leaves values in the clear.
@@ -42,8 +43,8 @@ func newSealer(p Protection) (*sealer, error) {
 		if s.rounds == 0 {
 			s.rounds = DefaultIterations
 		}
-		if s.rounds < 1 || s.rounds > MaxIterations {
-			return nil, fmt.Errorf("the iterations of PBKDF2 must be from 1 to %d", MaxIterations)
+		if s.rounds < 1 || s.rounds > pskc.MaxIterations {
+			return nil, fmt.Errorf("the iterations of PBKDF2 must be from 1 to %d", pskc.MaxIterations)
 		}
 		var err error
 		if key, err = pbkdf2.Key(sha256.New, string(p.Passphrase.Reveal()), s.salt, s.rounds, 32); err != nil {
