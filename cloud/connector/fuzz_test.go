@@ -28,6 +28,7 @@ func FuzzParse(f *testing.F) {
 func FuzzRequest(f *testing.F) {
 	f.Add("ada@contoso.example", "12]]>3456")
 	f.Add("<a&b>\x00\x1f", "\xff￾")
+	f.Add("a\uffffb", "\t \ufffd")
 	f.Fuzz(func(t *testing.T, upn, code string) {
 		body := request("R", []element{text("SessionId", upn), text("AuthenticationResult", code)})
 		r, err := parse(bytes.NewReader(body))

@@ -68,7 +68,6 @@ func escape(s string) string {
 // response is what is read of an answer.
 type response struct {
 	value         string // Result/Value
-	retry         bool   // Result/Retry
 	authenticated string // AuthenticationResult: "true", "false", "challenge", "" for nil
 	session       string
 	affinity      string
@@ -104,10 +103,7 @@ func (r *response) take(path, value string) {
 	_, at, _ := strings.Cut(path, "/")
 	field := map[string]*string{"Result/Value": &r.value, "AuthenticationResult": &r.authenticated, "SessionId": &r.session,
 		"AffinityUrl": &r.affinity, "ValidEntropyNumber": &r.entropy}[at]
-	switch {
-	case at == "Result/Retry":
-		r.retry = strings.EqualFold(value, "true")
-	case field != nil && *field == "":
+	if field != nil && *field == "" {
 		*field = value
 	}
 }
