@@ -110,8 +110,8 @@ func (c *Caller) believed(call carrier.Call) (field func(string) string, err err
 	}
 	ok := false
 	switch c.h.Receipts.Signature {
-	case signTwilio:
-		ok = signedLikeTwilio(c.key, call.URL, form, call.Header("X-Twilio-Signature"))
+	case signTwilio: // of a body that is no form nothing is signed
+		ok = isForm && signedLikeTwilio(c.key, call.URL, form, call.Header("X-Twilio-Signature"))
 	case signBody:
 		ok = c.signedBody(call)
 	}

@@ -3,6 +3,7 @@ package channel_test
 import (
 	"errors"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -42,5 +43,37 @@ func TestGatewayTells(t *testing.T) {
 	h.Receipts = nil
 	if reply, err := caller(t, h).Call(bg(), *posted("https://mfa.contoso.example/delivery/v1/a", json, `{}`, "X-Signature-256", signature("", "{}"))); !errors.Is(err, carrier.ErrForged) {
 		t.Errorf("without receipts: %+v, %v", reply, err)
+	}
+}
+
+// Where the fields of a form are what is signed, nothing is believed of another
+// body, over which no signature is.
+func TestWhatIsNotSignedIsNotBelieved(t *testing.T) {
+	h := gateway(t, func(http.ResponseWriter, *http.Request) {})
+	h.Receipts = &channel.Receipts{Signature: "twilio", Key: h.Bearer, ID: "id", Status: "s", Map: map[string][]string{"failed": {"F"}}}
+	c := caller(t, h)
+	const address = "https://mfa.contoso.example/delivery/v1/a?message=0011"
+	form := url.Values{"id": {"a"}, "s": {"F"}}
+	for name, q := range map[string]struct {
+		media, body string
+		signed      url.Values
+		believed    bool
+	}{
+		"a form":                 {formMedia, form.Encode(), form, true},
+		"a form, unsigned":       {formMedia, form.Encode(), nil, false},
+		"a form that is none":    {formMedia, "id=%zz", nil, false},
+		"another body":           {"application/json", `{"id":"a","s":"F"}`, nil, false},
+		"another body, unnamed":  {"", `{"id":"a","s":"F"}`, nil, false},
+		"a form, called another": {"application/json", form.Encode(), form, false},
+	} {
+		reply, err := c.Call(bg(), *posted(address, q.media, q.body, "X-Twilio-Signature", twilioSignature(aSecret, address, q.signed)))
+		if believed := err == nil && len(reply.Receipts) == 1; believed != q.believed || err != nil && !errors.Is(err, carrier.ErrForged) {
+			t.Errorf("%s: %+v, %v", name, reply, err)
+		}
+	}
+	call := posted(address, formMedia, form.Encode(), "X-Twilio-Signature", twilioSignature(aSecret, address, form))
+	call.Method = http.MethodGet
+	if reply, err := c.Call(bg(), *call); !errors.Is(err, carrier.ErrForged) {
+		t.Errorf("not posted: %+v, %v", reply, err)
 	}
 }
