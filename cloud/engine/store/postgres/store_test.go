@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"fmt"
 	"os"
+	"strings"
 	"testing"
 
 	"mfabridge/cloud/engine"
@@ -46,11 +47,25 @@ func made(t testing.TB) (string, engine.Key) {
 	return address, key
 }
 
+// hide renames a table, or gives it its name back.
+func hide(t testing.TB, address, table string, hidden bool) {
+	t.Helper()
+	from, to := table, "aside_"+table
+	if !hidden {
+		from, to = to, from
+	}
+	_, schema, _ := strings.Cut(address, "search_path=")
+	if out, err := cluster.SQL("ALTER TABLE " + schema + "." + from + " RENAME TO " + to); err != nil {
+		t.Fatal(err, out)
+	}
+}
+
 func TestSuite(t *testing.T) {
 	peer.NeedCluster(t, cluster)
 	storetest.Suite(t, func(t *testing.T) storetest.Place {
 		address, key := made(t)
-		return storetest.Place{Key: key, Open: func(t testing.TB) engine.Store { return opens(t, address) }}
+		return storetest.Place{Key: key, Open: func(t testing.TB) engine.Store { return opens(t, address) },
+			Hide: func(t testing.TB, table string, hidden bool) { hide(t, address, table, hidden) }}
 	})
 }
 

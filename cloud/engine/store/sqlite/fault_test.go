@@ -205,16 +205,21 @@ func TestLostTransactionKeepsNothing(t *testing.T) {
 	for try, lose := range []func(engine.Tx) error{
 		func(tx engine.Tx) error { return errors.Join(row(1)(tx), sqlite.RollBack(tx), failed) },
 		func(tx engine.Tx) error { return errors.Join(row(11)(tx), sqlite.RollBack(tx)) },
-		func(tx engine.Tx) error { return errors.Join(tx.SetMeta("n", nil), row(21)(tx), sqlite.RollBack(tx)) },
-		func(tx engine.Tx) error { _, _, _ = sqlite.RollBack(tx), tx.SetMeta("n", nil), row(31)(tx); return nil },
 		func(tx engine.Tx) error {
-			_, _, _ = tx.SetMeta("n", nil), sqlite.RollBack(tx), row(41)(tx)
+			return errors.Join(tx.SetMeta("n", []byte("value")), row(21)(tx), sqlite.RollBack(tx))
+		},
+		func(tx engine.Tx) error {
+			_, _, _ = sqlite.RollBack(tx), tx.SetMeta("n", []byte("value")), row(31)(tx)
+			return nil
+		},
+		func(tx engine.Tx) error {
+			_, _, _ = tx.SetMeta("n", []byte("value")), sqlite.RollBack(tx), row(41)(tx)
 			return nil
 		},
 	} {
 		first := 10 * try
 		errs := s.UpdateEach(t.Context(), []func(engine.Tx) error{row(first), lose, row(first + 2),
-			func(tx engine.Tx) error { return errors.Join(tx.SetMeta("n", nil), row(first+3)(tx)) }})
+			func(tx engine.Tx) error { return errors.Join(tx.SetMeta("n", []byte("value")), row(first+3)(tx)) }})
 		err := s.View(t.Context(), func(r engine.Reader) error {
 			for i, err := range errs {
 				a, readErr := r.Attempt("c", fmt.Sprint(first+i))

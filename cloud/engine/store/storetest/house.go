@@ -16,7 +16,8 @@ import (
 // Place is an empty store under test, made into an engine with a key.
 type Place struct {
 	Key  engine.Key
-	Open func(t testing.TB) engine.Store // one more handle, as another process would have it; the suite closes it
+	Open func(t testing.TB) engine.Store               // one more handle, as another process would have it; the suite closes it
+	Hide func(t testing.TB, table string, hidden bool) // takes a table away as somebody else who writes in the store, or brings it back
 }
 
 // epoch is when the clocks of tests stand still.

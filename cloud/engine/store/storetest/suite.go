@@ -35,6 +35,7 @@ func Suite(t *testing.T, open func(t *testing.T) Place) {
 		"keys are known in turn":                keysInTurn,
 		"a closed store refuses":                closed,
 		"a caller who has left is not served":   left,
+		"what fails is told":                    faultsAreTold,
 		"a lock keeps others out, and ends":     locks,
 		"updates of several handles are serial": serial,
 		"a block holds on the next node":        blockElsewhere,
