@@ -2,6 +2,7 @@ package graph_test
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/pquerna/otp"
 	"github.com/pquerna/otp/totp"
 
+	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
 )
 
@@ -140,6 +142,37 @@ func TestPaging(t *testing.T) {
 	}
 	if strings.Join(ids, " ") != r.ann+" "+r.bob+" "+r.guest {
 		t.Errorf("pages: %v", ids)
+	}
+}
+
+// Pages go on behind a user, and behind a group.
+func TestMembersByPages(t *testing.T) {
+	r := open(t, engine.Assumptions{})
+	by := engine.Actor{Who: "test", Reason: "test"}
+	outer, err := r.engine.AddGroup(t.Context(), by, "outer")
+	check(t, err)
+	check(t, r.engine.AddUserToGroup(t.Context(), by, outer, cloud.UserID(r.ann)))
+	var inner []string
+	for _, name := range []string{"one", "two", "three"} {
+		id, err := r.engine.AddGroup(t.Context(), by, name)
+		check(t, err)
+		check(t, r.engine.AddGroupToGroup(t.Context(), by, outer, id))
+		inner = append(inner, id)
+	}
+	slices.Sort(inner)
+	for top, want := range map[string]int{"1": 4, "2": 2, "3": 2, "4": 1} {
+		var seen []string
+		pages := 0
+		for next := r.url + "/v1.0/groups/" + outer + "/members?$top=" + top; next != ""; pages++ {
+			got := r.want(t, 200, "GET", next, "")
+			for i := range got.len("value") {
+				seen = append(seen, got.text("value", i, "id"))
+			}
+			next = got.text("@odata.nextLink")
+		}
+		if strings.Join(seen, " ") != r.ann+" "+strings.Join(inner, " ") || pages < want || pages > want+1 {
+			t.Errorf("%s at a time: %v on %d pages", top, seen, pages)
+		}
 	}
 }
 
