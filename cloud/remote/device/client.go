@@ -75,7 +75,7 @@ func (c *Client) Close() error {
 
 // About is what anybody may know of the engine.
 func (c *Client) About(ctx context.Context) (about wire.AboutAnswer, err error) {
-	err = c.call(ctx, nil, time.Time{}, 0, http.MethodGet, "/about", nil, &about)
+	err = c.call(ctx, call{method: http.MethodGet, path: "/about"}, &about)
 	return about, err
 }
 
@@ -144,7 +144,7 @@ func (c *Client) Activate(ctx context.Context, user string, code secret.Bytes, n
 func (c *Client) Pushes(ctx context.Context, d *Device, version string, wait time.Duration) (got wire.PushesAnswer, err error) {
 	query := url.Values{"version": {version}, "wait": {min(wait, wire.MaxWait).String()}}
 	err = c.signed(ctx, func(now time.Time) error {
-		return c.call(ctx, d, now, wait, http.MethodGet, "/pushes?"+query.Encode(), nil, &got)
+		return c.call(ctx, call{device: d, now: now, wait: wait, method: http.MethodGet, path: "/pushes?" + query.Encode()}, &got)
 	})
 	return got, err
 }
@@ -160,8 +160,9 @@ func (c *Client) Press(ctx context.Context, d *Device, id cloud.ChallengeID, ans
 		if err != nil {
 			return err
 		}
-		return c.call(ctx, d, now, 0, http.MethodPost, "/pushes/"+url.PathEscape(string(id))+"/answer", wire.PressRequest{Answer: string(answer), Number: number, PIN: string(pin.Reveal()),
-			Time: now.Unix(), Signature: base64.RawURLEncoding.EncodeToString(signature)}, &got)
+		body := wire.PressRequest{Answer: string(answer), Number: number, PIN: string(pin.Reveal()),
+			Time: now.Unix(), Signature: base64.RawURLEncoding.EncodeToString(signature)}
+		return c.call(ctx, call{device: d, now: now, method: http.MethodPost, path: "/pushes/" + url.PathEscape(string(id)) + "/answer", body: body}, &got)
 	})
 	return got, err
 }
@@ -177,14 +178,23 @@ func (c *Client) signed(ctx context.Context, call func(now time.Time) error) err
 }
 
 func (c *Client) post(ctx context.Context, path string, body, into any) error {
-	return c.call(ctx, nil, time.Time{}, 0, http.MethodPost, path, body, into)
+	return c.call(ctx, call{method: http.MethodPost, path: path, body: body}, into)
 }
 
-// call asks once, as a device if there is one.
-func (c *Client) call(ctx context.Context, d *Device, now time.Time, wait time.Duration, method, path string, body, into any) error {
-	ctx, cancel := context.WithTimeout(ctx, c.timeout+wait)
+// call is one question.
+type call struct {
+	device       *Device       // that asks; nil: nobody who is known
+	now          time.Time     // by the engine's clock, of a device
+	wait         time.Duration // for which the engine may hold it, beside the client's timeout
+	method, path string
+	body         any // as JSON; nil: none
+}
+
+// call asks once.
+func (c *Client) call(ctx context.Context, q call, into any) error {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout+q.wait)
 	defer cancel()
-	r, err := c.deviceRequest(ctx, d, now, method, path, body)
+	r, err := c.deviceRequest(ctx, q)
 	if err != nil {
 		return err
 	}
@@ -214,17 +224,18 @@ func (c *Client) call(ctx context.Context, d *Device, now time.Time, wait time.D
 	return nil
 }
 
-// deviceRequest is a request of a device, or of nobody if it is nil.
-func (c *Client) deviceRequest(ctx context.Context, d *Device, now time.Time, method, path string, body any) (*http.Request, error) {
-	r, err := c.request(ctx, method, path, body)
-	if err != nil || d == nil {
+// deviceRequest is a request, signed by the device if there is one.
+func (c *Client) deviceRequest(ctx context.Context, q call) (*http.Request, error) {
+	r, err := c.request(ctx, q.method, q.path, q.body)
+	if err != nil || q.device == nil {
 		return r, err
 	}
-	signature, err := sign(d.key, engine.RequestText(d.User, d.ID, now))
+	d := q.device
+	signature, err := sign(d.key, engine.RequestText(d.User, d.ID, q.now))
 	if err != nil {
 		return nil, err
 	}
-	r.Header.Set("Authorization", "Bearer "+engine.DeviceToken(d.User, d.ID, now, signature))
+	r.Header.Set("Authorization", "Bearer "+engine.DeviceToken(d.User, d.ID, q.now, signature))
 	return r, nil
 }
 

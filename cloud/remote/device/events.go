@@ -39,7 +39,7 @@ func (c *Client) stream(ctx context.Context, d *Device, now time.Time, heard fun
 	defer stop()
 	silence := time.AfterFunc(streamSilence, stop)
 	defer silence.Stop()
-	r, err := c.deviceRequest(lasts, d, now, http.MethodGet, "/events", nil)
+	r, err := c.deviceRequest(lasts, call{device: d, now: now, method: http.MethodGet, path: "/events"})
 	if err != nil {
 		return err
 	}

@@ -15,7 +15,9 @@ import (
 
 // ask makes a signed call with a body; nil: without one.
 func (c *Client) ask(ctx context.Context, d *Device, method, path string, body, into any) error {
-	return c.signed(ctx, func(now time.Time) error { return c.call(ctx, d, now, 0, method, path, body, into) })
+	return c.signed(ctx, func(now time.Time) error {
+		return c.call(ctx, call{device: d, now: now, method: method, path: path, body: body}, into)
+	})
 }
 
 // Me shows the user of a device with all their devices.
@@ -56,8 +58,9 @@ func (c *Client) SetPIN(ctx context.Context, d *Device, pin, old secret.Bytes) (
 		if err != nil {
 			return err
 		}
-		return c.call(ctx, d, now, 0, http.MethodPost, "/pin", wire.PINRequest{PIN: string(pin.Reveal()), Old: string(old.Reveal()), Time: now.Unix(),
-			Signature: base64.RawURLEncoding.EncodeToString(signature)}, &got)
+		body := wire.PINRequest{PIN: string(pin.Reveal()), Old: string(old.Reveal()), Time: now.Unix(),
+			Signature: base64.RawURLEncoding.EncodeToString(signature)}
+		return c.call(ctx, call{device: d, now: now, method: http.MethodPost, path: "/pin", body: body}, &got)
 	})
 	return got, err
 }
