@@ -52,7 +52,7 @@ func RememberWrong(n int, now time.Time) (held int, first, last bool) {
 	w := newMarks()
 	name := func(i int) mark { return mark{byte(i), byte(i >> 8), byte(i >> 16)} }
 	for i := range n {
-		w.remember(name(i), "", now, wrongLife)
+		w.remember(name(i), "", "", now, wrongLife)
 	}
 	_, first = w.knows(name(0), now)
 	_, last = w.knows(name(n-1), now)

@@ -108,7 +108,7 @@ func (l *logins) pass(a attempt, v verdict, user cloud.UserID) {
 	switch {
 	case !ok || user == "":
 	case v.code == radius.AccessAccept:
-		l.passed.remember(m, user, l.now(), a.client.Cache.Life)
+		l.passed.remember(m, user, v.method, l.now(), a.client.Cache.Life)
 	case v.code == radius.AccessReject:
 		l.passed.forget(m)
 	}
@@ -116,8 +116,11 @@ func (l *logins) pass(a attempt, v verdict, user cloud.UserID) {
 
 // spare lets in who has given a second factor from the same place a while ago.
 // The engine is asked whether the user may still verify: it begins a challenge
-// for a code, which sends nothing and is left alone. How long a while is says
-// the configuration of now, also of what was given before it.
+// for a code, which sends nothing and is left alone. Where the second factor was
+// such a code, and there is none to ask for any more, it was taken from the user,
+// and spares nothing; of other ways nobody can tell without asking the person.
+// How long a while is says the configuration of now, also of what was given
+// before it.
 func (l *logins) spare(ctx context.Context, a attempt, proof Proof, key string) (v verdict, spared bool) {
 	m, ok := l.cachePlace(a)
 	if !ok || l.loud {
@@ -128,7 +131,7 @@ func (l *logins) spare(ctx context.Context, a attempt, proof Proof, key string) 
 		return verdict{}, false
 	}
 	c, err := l.begin(ctx, proof, cloud.Request{Client: a.asker(), Method: cloud.OATHCode, Tries: 1, Key: l.keys().name("cache", key)})
-	if err != nil || c.User != before.user || !mayVerify(c) {
+	if err != nil || c.User != before.user || !mayVerify(c) || before.way == cloud.OATHCode && c.State == cloud.Refused {
 		return verdict{}, false
 	}
 	v = verdict{code: radius.AccessAccept, by: byCache, method: c.Method, challenge: c.ID}

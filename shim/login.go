@@ -244,7 +244,7 @@ func (l *logins) begun(ctx context.Context, a attempt, proof Proof, c cloud.Chal
 	case c.State == cloud.Approved && c.Bypassed:
 		v = verdict{code: radius.AccessAccept, by: byBypass}
 	case c.State == cloud.Approved && waits(c.Method):
-		v = verdict{code: radius.AccessAccept}
+		v = verdict{code: radius.AccessAccept, method: c.Method}
 		l.pass(a, v, c.User)
 	case usedUp(c):
 		return verdict{}, false

@@ -386,8 +386,34 @@ func TestCacheThatSparesNothing(t *testing.T) {
 	}
 }
 
-// Who is unknown to the engine comes in by the first factor alone only where
-// the configuration says so and a directory has said who it is.
+// Who gave a code, and has lost the generator since or may not use it any more,
+// is spared nothing.
+func TestCacheEndsWithTheGenerator(t *testing.T) {
+	for name, test := range map[string]struct {
+		state  cloud.State
+		why    cloud.Reason
+		spared uint64
+	}{"it is there": {cloud.Pending, "", 1}, "it is gone": {cloud.Refused, cloud.NoMethod, 0}, "it is forbidden": {cloud.Refused, cloud.NotAllowed, 0}} {
+		synctest.Test(t, func(t *testing.T) {
+			r, _ := holding(t)
+			defer r.close()
+			q := ask{from: keeps, user: "ada", password: "correct horse", station: "laptop"}
+			code := q
+			code.state, code.password, code.id = stateOf(t, r.login(q)), "123456", 1
+			want(t, r.login(code), radius.AccessAccept)
+			r.engine.set(func() {
+				r.engine.hook = func(b *cloud.Challenge, _ *cloud.Decision) { b.State, b.Reason = test.state, test.why }
+			})
+			time.Sleep(cloud.RepeatWindow + time.Second)
+			q.id = 2
+			p := r.login(q)
+			if got := r.server.Counters().Spared["cache"]; got != test.spared || (p.Code() == radius.AccessAccept) != (test.spared == 1) {
+				t.Errorf("%s: %d spared, answered by %v", name, got, p.Code())
+			}
+		})
+	}
+}
+
 // A code spares the next one as an approval does, and a refusal ends what was
 // spared before it.
 func TestCacheHoldsForCodesAndEndsWithARefusal(t *testing.T) {

@@ -114,7 +114,7 @@ func (l *logins) tryOnce(ctx context.Context, c *client, f factor, try func() (w
 	}
 	wrong := try()
 	if wrong {
-		l.wrong.remember(f.name, "", l.now(), wrongLife)
+		l.wrong.remember(f.name, "", "", l.now(), wrongLife)
 	}
 	return verdict{}, true, t.end(ctx, wrong)
 }

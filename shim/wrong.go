@@ -33,6 +33,7 @@ type remark struct {
 	at    time.Time // since when
 	until time.Time
 	user  cloud.UserID // whose second factor it was, if it is about one
+	way   cloud.Preference
 }
 
 func newMarks() *marks { return &marks{kept: make(map[mark]remark)} }
@@ -45,7 +46,9 @@ func (w *marks) knows(m mark, now time.Time) (remark, bool) {
 	return r, found && now.Before(r.until)
 }
 
-func (w *marks) remember(m mark, user cloud.UserID, now time.Time, life time.Duration) {
+// remember has a mark say something for a time. user and way are of a second
+// factor, and empty if it is about none.
+func (w *marks) remember(m mark, user cloud.UserID, way cloud.Preference, now time.Time, life time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if _, found := w.kept[m]; !found {
@@ -57,7 +60,7 @@ func (w *marks) remember(m mark, user cloud.UserID, now time.Time, life time.Dur
 			w.turn = (w.turn + 1) % marksMax
 		}
 	}
-	w.kept[m] = remark{at: now, until: now.Add(life), user: user}
+	w.kept[m] = remark{at: now, until: now.Add(life), user: user, way: way}
 }
 
 // forget makes a mark say nothing any more.

@@ -243,19 +243,22 @@ func (w *writer) target(t legacy.RadiusTarget) {
 	case "radius":
 		w.line("primaries:\n  %s:\n    type: radius\n    servers:", primary)
 		for i, s := range t.Servers {
-			w.line("      - address: %s", quote(endpoint(s.Address, cmp.Or(s.AuthenticationPort, authenticationPort))))
+			host, port := w.server("      ", s.Address)
+			w.line("      - address: %s", quote(endpoint(host, cmp.Or(s.AuthenticationPort, port, authenticationPort))))
 			if s.AccountingPort != 0 {
-				w.line("        accounting: %s", quote(endpoint(s.Address, s.AccountingPort)))
+				w.line("        accounting: %s", quote(endpoint(host, s.AccountingPort)))
 			}
 			w.secret("        ", fmt.Sprintf("server-%d.secret", i+1), s.SharedSecret, "server "+s.Address)
 			w.line("        message_authenticator: observe    # require, once that server sends it")
 		}
 	case "ldap", "windows":
+		w.line("primaries:\n  %s:\n    type: ldap", primary)
 		var urls []string
 		for _, s := range t.Servers {
-			urls = append(urls, quote("ldaps://"+hostOnly(s.Address)))
+			if host, port := w.server("    ", s.Address); host != "" {
+				urls = append(urls, quote(directory(host, port)))
+			}
 		}
-		w.line("primaries:\n  %s:\n    type: ldap", primary)
 		if t.Type == "windows" {
 			w.note("    ", "the old server asked Windows itself; the shim asks a domain controller by LDAP")
 		}
@@ -269,15 +272,46 @@ func (w *writer) target(t legacy.RadiusTarget) {
 	}
 }
 
-func endpoint(host string, port int) string {
-	return net.JoinHostPort(hostOnly(host), strconv.Itoa(port))
+// server takes an address apart; port 0: it has none. Of what is no address
+// nothing is kept, and the file says what stood there.
+func (w *writer) server(indent, address string) (host string, port int) {
+	host = strings.TrimSpace(address)
+	if at, number, err := net.SplitHostPort(host); err == nil {
+		n, err := strconv.ParseUint(number, 10, 16)
+		if err != nil || n == 0 {
+			at = ""
+		}
+		host, port = at, int(n)
+	}
+	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+	strange := func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-._:%", r)
+	}
+	if _, err := netip.ParseAddr(host); err != nil && (host == "" || strings.ContainsFunc(host, strange) || strings.Contains(host, ":")) {
+		w.note(indent, "the old server asked %q, which is no address of a server: write the one that is meant", address)
+		return "", 0
+	}
+	return host, port
 }
 
-func hostOnly(s string) string {
-	if host, _, err := net.SplitHostPort(s); err == nil {
-		return host
+// endpoint is host and port; of a host that is not known it is empty, which the
+// shim refuses.
+func endpoint(host string, port int) string {
+	if host == "" {
+		return ""
 	}
-	return strings.Trim(s, "[]")
+	return net.JoinHostPort(host, strconv.Itoa(port))
+}
+
+// directory is the address of a directory by TLS. 389 is the port without it.
+func directory(host string, port int) string {
+	if port == 0 || port == 389 || port == 636 {
+		if a, err := netip.ParseAddr(host); err == nil && a.Is6() {
+			return "ldaps://[" + host + "]"
+		}
+		return "ldaps://" + host
+	}
+	return "ldaps://" + endpoint(host, port)
 }
 
 // rest writes what the shim does not do, with the findings' codes.

@@ -115,6 +115,41 @@ func TestAClientOfIPv6HasASocket(t *testing.T) {
 }
 
 // What the export does not say keeps the shim from starting.
+// A server is asked where the old one asked it. What is no address is not made
+// one, and the shim does not start before somebody has written what is meant.
+func TestAddressesOfServers(t *testing.T) {
+	for address, want := range map[string]struct{ radius, ldap string }{
+		"10.0.0.5":               {"10.0.0.5:1812", "ldaps://10.0.0.5"},
+		" dc1.corp.example ":     {"dc1.corp.example:1812", "ldaps://dc1.corp.example"},
+		"10.0.0.5:1645":          {"10.0.0.5:1645", "ldaps://10.0.0.5:1645"},
+		"dc1.corp.example:389":   {"dc1.corp.example:389", "ldaps://dc1.corp.example"},
+		"[2001:db8::5]:1645":     {"[2001:db8::5]:1645", "ldaps://[2001:db8::5]:1645"},
+		"2001:db8::5":            {"[2001:db8::5]:1812", "ldaps://[2001:db8::5]"},
+		"10.0.0.5:99999":         {},
+		"10.0.0.5:":              {},
+		"radius://10.0.0.5":      {},
+		"dc1.corp.example; dc2":  {},
+		"ldap://dc1.corp.exampl": {},
+		"":                       {},
+	} {
+		s := settings()
+		s.RadiusTarget.Servers = []legacy.TargetServer{{Address: address, SharedSecret: secret.FromString(canary)}}
+		r := convert(t, s)
+		c, err := load(t, r)
+		if want.radius == "" {
+			if err == nil || !strings.Contains(err.Error(), "is not an address with a port") || !strings.Contains(r.YAML, "which is no address of a server") {
+				t.Errorf("%q: %v\n%s", address, err, r.YAML)
+			}
+		} else if err != nil || c.Primaries["old"].Servers[0].Address != want.radius {
+			t.Errorf("%q: %v\n%s", address, err, r.YAML)
+		}
+		s.RadiusTarget.Type = "ldap"
+		if r := convert(t, s); !strings.Contains(r.YAML, "urls: ["+map[bool]string{true: `"` + want.ldap + `"`}[want.ldap != ""]+"]") {
+			t.Errorf("%q: want %q\n%s", address, want.ldap, r.YAML)
+		}
+	}
+}
+
 func TestWhatIsMissingIsNotGuessed(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(*legacy.Settings)

@@ -26,6 +26,7 @@ func (k *check) all() {
 	k.listen()
 	k.FirstFactors().Check(&k.Check)
 	k.radsec()
+	k.circles()
 	if a, err := netip.ParseAddrPort(k.Ops); k.Ops != "" && (err != nil || !a.Addr().IsLoopback()) {
 		k.Refuse("write for example ops: \"127.0.0.1:9812\", and let a proxy on this host show it to others", "ops: %q is no address on the loopback", k.Ops)
 	}
@@ -86,6 +87,40 @@ func (k *check) addresses(key string, list []string, taken []netip.AddrPort) (ou
 		}
 	}
 	return out
+}
+
+// circles refuses to ask the shim itself: each login there would begin another
+// one, until no worker is left.
+func (k *check) circles() {
+	ours := slices.Concat(k.RADIUS.Addresses, k.RADIUS.AccountingAddresses)
+	if k.RADIUS.RadSec != nil {
+		ours = slices.Concat(ours, k.RADIUS.RadSec.Addresses)
+	}
+	servers := make(map[string][]firstfactor.Server)
+	for name, p := range k.Primaries {
+		if p != nil {
+			servers["primaries."+name] = p.Servers
+		}
+	}
+	if k.Engine.RADIUS != nil {
+		servers["engine.radius"] = k.Engine.RADIUS.Servers
+	}
+	for _, at := range slices.Sorted(maps.Keys(servers)) {
+		for i, s := range servers[at] {
+			for _, address := range []string{s.Address, s.Accounting} {
+				if a, err := netip.ParseAddrPort(address); err == nil && slices.ContainsFunc(ours, func(o netip.AddrPort) bool { return hears(o, a) }) {
+					k.Refuse("name the server that checked passwords before; on one machine it needs another port than the shim", "%s.servers[%d]: %s is this shim itself", at, i, address)
+				}
+			}
+		}
+	}
+}
+
+// hears tells whether what is sent to an address comes in on a socket of this
+// machine, as far as the addresses alone can say.
+func hears(socket, to netip.AddrPort) bool {
+	a := to.Addr().Unmap()
+	return socket.Port() == to.Port() && (socket.Addr() == a || socket.Addr().IsUnspecified() && a.Is4() == socket.Addr().Is4() && (a.IsLoopback() || a.IsUnspecified()))
 }
 
 // accounting checks where a client's accounting goes.

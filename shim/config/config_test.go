@@ -243,6 +243,7 @@ func TestRefusals(t *testing.T) {
 		{"home server that trusts all", home(`address: "10.0.0.5:1812", secret: file:vpn.secret, message_authenticator: no`), `"no" is not a word`},
 		{"home server twice", home(`address: "10.0.0.5:1812", secret: file:vpn.secret}, {address: "10.0.0.5:1812", secret: file:vpn.secret`), "stands there twice"},
 		{"home server with LDAP", "primaries: {old: {type: radius, bind_dn: x, servers: [{address: \"10.0.0.5:1812\", secret: file:vpn.secret}]}}\n" + client(base+"primary: old"), "has keys of type ldap"},
+		{"home server that is the shim", strings.ReplaceAll(home(`address: "127.0.0.1:1812", secret: file:vpn.secret`), "10.0.0.5:1812", "127.0.0.1:1812"), "primaries.old.servers[0]: 127.0.0.1:1812 is this shim itself"},
 		{"code alone before a primary", home(`address: "10.0.0.5:1812", secret: file:vpn.secret`, "code_entry: only"), "leaves no password for primary: old"},
 		{"undefined primary", client(base + "primary: corp"), `primary "corp" is not defined`},
 		{"no primary", client(base), "does not say who checks the first factor"},

@@ -22,7 +22,10 @@ const maxTimeout = 10 * time.Minute
 // goes back to the server that gave it and to no other.
 func (p RADIUS) Relay(ctx context.Context, r shim.Relayed) (shim.Answer, error) {
 	reply, err := p.Client.Exchange(ctx, upstream.Request{Server: r.Server, Attributes: forward(r)})
-	if err != nil {
+	switch {
+	case err != nil && r.Protocol == shim.EAP && len(r.EAP) == 0 && upstream.Unsigned(err):
+		return shim.Answer{}, unsignedStart(err)
+	case err != nil:
 		return shim.Answer{}, err
 	}
 	answer := shim.Answer{Server: reply.Server, TrustsTunnels: p.NamesTunnelUser}
@@ -109,6 +112,14 @@ func answerEAP(r shim.Relayed, reply upstream.Reply, answer *shim.Answer) error 
 	answer.Method = eap.Type()
 	answer.Attributes = radius.AppendEAP(nil, eap)
 	return nil
+}
+
+// unsignedStart is the outage of a server that answers EAP-Start alone without
+// Message-Authenticator, as FreeRADIUS 3.2.1: to all that comes behind it, it
+// answers with one.
+func unsignedStart(err error) error {
+	return &cloud.Error{Kind: cloud.Unavailable, Err: err, Message: "the RADIUS server answers EAP-Start without Message-Authenticator: " +
+		"have the client ask for the name itself, so that it begins with EAP-Response/Identity, or update the server"}
 }
 
 // challenged reads an Access-Challenge.

@@ -3,7 +3,9 @@ package primary_test
 import (
 	"bytes"
 	"context"
+	"crypto/md5"
 	"net"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -223,6 +225,46 @@ func TestChallengeIsPassedOn(t *testing.T) {
 			t.Errorf("got %+v, %v", answer, err)
 		}
 	})
+}
+
+// A server that answers EAP-Start without Message-Authenticator gets a word of
+// its own: what comes behind EAP-Start may well work there.
+func TestEAPStartThatIsAnsweredUnsigned(t *testing.T) {
+	for name, test := range map[string]struct {
+		eap  []byte
+		says bool
+	}{"EAP-Start": {[]byte{79, 2}, true}, "identity": {[]byte{79, 8, 2, 7, 0, 6, 1, 'x'}, false}} {
+		synctest.Test(t, func(t *testing.T) {
+			ours, theirs := net.Pipe()
+			defer theirs.Close()
+			go func() {
+				buf := make([]byte, radius.MaxLength)
+				for {
+					n, err := theirs.Read(buf)
+					if err != nil {
+						return
+					}
+					reply := append([]byte{byte(radius.AccessChallenge), buf[1], 0, 30}, buf[4:20]...)
+					reply = append(reply, 24, 3, 's', 79, 7, 1, 7, 0, 5, 1)
+					sum := md5.Sum(append(reply[:len(reply):len(reply)], key...)) // RFC 2865 section 3, and no more
+					copy(reply[4:], sum[:])
+					if _, err := theirs.Write(reply); err != nil || n == 0 {
+						return
+					}
+				}
+			}()
+			c, err := upstream.New(upstream.Options{Homes: []upstream.Home{{Address: "home:1812", Secret: secret.FromString(key), Observe: true}},
+				Dial: func(context.Context, string) (net.Conn, error) { return ours, nil }})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			_, err = primary.RADIUS{Client: c}.Relay(t.Context(), relayed(t, shim.EAP, test.eap))
+			if cloud.KindOf(err) != cloud.Unavailable || strings.Contains(err.Error(), "begins with EAP-Response/Identity") != test.says || !strings.Contains(err.Error(), "no Message-Authenticator") {
+				t.Errorf("%s: %v", name, err)
+			}
+		})
+	}
 }
 
 func TestRefusalPassesWhyTheServerSaysNo(t *testing.T) {

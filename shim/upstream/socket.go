@@ -204,6 +204,10 @@ var (
 	errUntrusted = errors.New("it is not trusted, or trusts us not")
 )
 
+// Unsigned tells whether an error of [Client.Exchange] is that of a server whose
+// answers do not count for want of Message-Authenticator alone.
+func Unsigned(err error) bool { return errors.Is(err, errUnsigned) }
+
 // Refused tells whether an error of [Client.Check] or [Client.Exchange] is that
 // of a server which is there, and with which nothing can be had as it is
 // configured on the two sides: another secret, another certificate, no
