@@ -147,5 +147,9 @@ func TestADeafConnectionIsBounded(t *testing.T) {
 		if sent < 256 || sent > 300 || time.Since(begun) > time.Second {
 			t.Errorf("%d questions within %v", sent, time.Since(begun))
 		}
+		synctest.Wait()
+		if n := strings.Count(r.log.String(), "cannot be sent"); n != 1 {
+			t.Errorf("the log has it %d times", n)
+		}
 	})
 }

@@ -48,8 +48,8 @@ type endpoint interface {
 // configuration that no longer knows the certificate.
 func (s *Server) ServeStream(c net.Conn, certificate []string) error {
 	l := &loop{s: s, secrets: make(map[*client]*radius.Secret), cache: newReplyCache(streamReplies, 0)}
-	l.stream = &stream{c: c, certificate: certificate, closing: s.isClosing, out: newOutgoing(c, func(answers int64, err error) {
-		s.count.dropped[sendFailed].Add(uint64(answers))
+	l.stream = &stream{c: c, certificate: certificate, closing: s.isClosing, out: newOutgoing(c, func(answers uint64, err error) {
+		s.count.dropped[sendFailed].Add(answers)
 		s.log.Warn("answers cannot be sent", "to", c.RemoteAddr().String(), "answers", answers, "err", err)
 	})}
 	l.conn = l.stream

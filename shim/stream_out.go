@@ -29,11 +29,11 @@ type outgoing struct {
 	end   chan struct{} // closed when what is queued is all
 	done  chan struct{} // closed when nothing leaves any more
 	once  sync.Once
-	fault atomic.Pointer[error]          // why nothing leaves, if it is not the end
-	lost  func(answers int64, err error) // is told of answers that cannot leave
+	fault atomic.Pointer[error]           // why nothing leaves, if it is not the end
+	lost  func(answers uint64, err error) // is told once, of answers that cannot leave
 }
 
-func newOutgoing(c net.Conn, lost func(answers int64, err error)) *outgoing {
+func newOutgoing(c net.Conn, lost func(answers uint64, err error)) *outgoing {
 	o := &outgoing{c: c, queue: make(chan []byte, streamAnswers), end: make(chan struct{}), done: make(chan struct{}), lost: lost}
 	go o.run() // until close
 	return o
@@ -89,7 +89,7 @@ func (o *outgoing) put(b []byte) bool {
 		return true
 	}
 	o.fail(err)
-	o.lost(int64(1+len(o.queue)), err)
+	o.lost(uint64(1+len(o.queue)), *o.fault.Load())
 	return false
 }
 
@@ -102,7 +102,7 @@ func (o *outgoing) fail(why error) {
 // why is what kept answers from leaving; nil: nothing did.
 func (o *outgoing) why() error {
 	if err := o.fault.Load(); err != nil {
-		return fmt.Errorf("%w: answers cannot be sent: %w", errStream, *err)
+		return fmt.Errorf("answers cannot be sent: %w", *err)
 	}
 	return nil
 }

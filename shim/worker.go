@@ -206,6 +206,9 @@ func (s *Server) reply(j *job, b []byte) (kept bool) {
 	}
 	if err := j.loop.conn.write(b, &j.path); err != nil {
 		s.count.dropped[sendFailed].Add(1)
+		if j.loop.stream != nil {
+			return true // its writer has told the log, for all of them
+		}
 		s.log.Warn("answer cannot be sent", "client", j.client.Name, "to", j.path.from.String(), "err", err)
 	}
 	return true
