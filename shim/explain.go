@@ -31,7 +31,7 @@ func explanations() map[string]string {
 		string(methodNeedsTyping):    "the person has nothing that works without typing, or the server asks for more: push and calls work with every protocol, codes with PAP",
 		string(stateMalformed):       "the State that came back is not one of ours, or the client cut it",
 		string(stateAltered):         "the State cannot be opened: it was altered, or sealed with a key that this node has not got (cluster_keys)",
-		string(stateExpired):         "the code came too late; the user starts again",
+		string(stateExpired):         "the code came too late, and the user starts again; with a first request: the clocks of the engine and of this machine are too far apart",
 		string(stateForeign):         "the State belongs to another client or user",
 		string(userUnknown):          "nobody has this name: the first factor knows none, or the engine; the cause says who. Look at aliases (mfabridge explain F USER)",
 		string(userAmbiguous):        "the name stands for several people, or the directory's entry contradicts the engine's user",

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -313,7 +314,11 @@ func (l *logins) challenge(c cloud.Challenge) verdict {
 func (l *logins) prompt(c cloud.Challenge, text string) verdict {
 	life := min(c.ExpiresAt.Sub(l.now()), maxChallengeLife)
 	if life < time.Second {
-		return deny(stateExpired)
+		v := deny(stateExpired)
+		v.method, v.challenge = c.Method, c.ID
+		v.cause = fmt.Errorf("its challenge ended at %s by the engine's clock, and it is %s here",
+			c.ExpiresAt.UTC().Format(time.TimeOnly), l.now().UTC().Format(time.TimeOnly))
+		return v
 	}
 	return verdict{code: radius.AccessChallenge, method: c.Method, challenge: c.ID, message: text, timeout: life}
 }

@@ -170,6 +170,10 @@ func TestPromptOfAChallenge(t *testing.T) {
 			if p.Code() != test.code || string(text) != test.text {
 				t.Errorf("%s: %v %q", name, p.Code(), text)
 			}
+			synctest.Wait()
+			if two := strings.Contains(r.log.String(), "by the engine's clock, and it is 00:00:00 here"); two != (test.code == radius.AccessReject) {
+				t.Errorf("%s: the log says of two clocks: %v", name, two)
+			}
 		})
 	}
 }
