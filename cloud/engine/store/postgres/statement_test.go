@@ -132,7 +132,7 @@ func explain(t *testing.T, schema, statement string) planned {
 // whole are the statements that may read a table whole: of tables that stay
 // small, and of what nobody waits for at a login.
 func whole(name string) bool {
-	return slices.Contains([]string{"sqlApps", "sqlAuditEnd", "sqlSetAuditEnd"}, name) || strings.HasPrefix(name, "sqlFence") || strings.HasPrefix(name, "sqlForget")
+	return slices.Contains([]string{"sqlApps", "sqlAuditEnd", "sqlSetAuditEnd", "sqlPruneWriters"}, name) || strings.HasPrefix(name, "sqlFence") || strings.HasPrefix(name, "sqlForget")
 }
 
 // No statement walks a whole table, however large the store grows, and each is

@@ -1,0 +1,41 @@
+package postgres_test
+
+import (
+	"testing"
+	"time"
+
+	"mfabridge/cloud/engine"
+	"mfabridge/internal/peer"
+)
+
+// Each process, each command too, leaves a row behind that says which of its
+// commits was the last; those of long ago go, a few at a time.
+func TestWritersOfLongAgoAreForgotten(t *testing.T) {
+	peer.NeedCluster(t, cluster)
+	address, _ := made(t)
+	s := opens(t, address)
+	table := schemaOf(address) + ".writers"
+	if err := s.Update(t.Context(), counting); err != nil {
+		t.Fatal(err)
+	}
+	here := sql(t, "SELECT count(*) FROM "+table)
+	sql(t, "INSERT INTO "+table+" SELECT 'old' || n, 1, extract(epoch FROM now() - interval '8 days')::bigint FROM generate_series(1, 5) n; "+
+		"INSERT INTO "+table+" VALUES ('lately', 1, extract(epoch FROM now() - interval '6 days')::bigint)")
+	for _, left := range []string{"2", "0", "0"} {
+		if err := s.Update(t.Context(), func(tx engine.Tx) error { return tx.Prune("", time.Unix(0, 0), 3) }); err != nil {
+			t.Fatal(err)
+		}
+		if got := sql(t, "SELECT count(*) FROM "+table+" WHERE id LIKE 'old%'"); got != left {
+			t.Errorf("%s old ones are left, want %s", got, left)
+		}
+	}
+	if got := sql(t, "SELECT count(*) FROM "+table+" WHERE id NOT LIKE 'old%' AND id <> 'lately'"); got != here {
+		t.Errorf("%s of those that write are left, want %s", got, here)
+	}
+	if got := sql(t, "SELECT count(*) FROM "+table+" WHERE id = 'lately'"); got != "1" {
+		t.Errorf("one of last week: %s", got)
+	}
+	if err := s.Update(t.Context(), counting); err != nil {
+		t.Fatal(err)
+	}
+}
