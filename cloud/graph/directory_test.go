@@ -371,6 +371,22 @@ func TestTokenOfAnotherIsLeftAlone(t *testing.T) {
 	}
 }
 
+// A token that an administrator has assigned, and that its user is yet to activate,
+// is not taken away because an export has another secret for its serial number.
+func TestTokenThatWasAssignedBeforeStays(t *testing.T) {
+	x := adasToken(t, "CT-1")
+	x.devices[0]["status"] = "assigned"
+	x.accept = func(string) bool { return false }
+	d := x.open(func(o *graph.Options) { o.Activates = true })
+	r := d.Write(t.Context(), []cloud.Change{addToken(token("CT-1"))})[0]
+	if cloud.KindOf(r.Err) != cloud.Conflict || !strings.Contains(r.Err.Error(), "stays assigned") {
+		t.Errorf("%+v", r)
+	}
+	if len(x.people[adaID].tokens) != 1 || x.devices[0]["status"] != "assigned" {
+		t.Errorf("Ada has %v, the inventory %v", x.people[adaID].tokens, x.devices)
+	}
+}
+
 func TestActivationIsTriedOnceMoreInTheNextStep(t *testing.T) {
 	x := newTenant(t)
 	tries := 0

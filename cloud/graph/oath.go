@@ -111,6 +111,7 @@ func (d *Directory) addToken(ctx context.Context, s *step) (string, error) {
 				return device.ID, err
 			}
 		}
+		s.assigned = true
 	}
 	if !d.o.Activates {
 		return device.ID, nil
@@ -262,7 +263,8 @@ func (d *Directory) settleAssignment(ctx context.Context, s *step, serial string
 // activate proves the token with a code for the clock of the server; if it is
 // refused, once more with the code of the next step. A token that was in the
 // inventory before and does not take our codes has another secret: it is given
-// back, since it is somebody else's.
+// back, since it is somebody else's. One that the user had already stays: who
+// assigned it is not known, and whoever waits to activate it still can.
 func (d *Directory) activate(ctx context.Context, s *step, device *oathDevice, ours bool) error {
 	o := s.change.After.OATH
 	path := userPath(s.user.ID) + "/authentication/hardwareOathMethods/" + url.PathEscape(device.ID)
@@ -294,6 +296,9 @@ func (d *Directory) activate(ctx context.Context, s *step, device *oathDevice, o
 	}
 	if err == nil {
 		return nil
+	}
+	if !ours && !s.assigned && cloud.KindOf(err) == cloud.Invalid {
+		return &cloud.Error{Kind: cloud.Conflict, Message: "the user was assigned a token with this serial number before, which has another secret and stays assigned", Err: err}
 	}
 	if !ours && cloud.KindOf(err) == cloud.Invalid {
 		return errors.Join(&cloud.Error{Kind: cloud.Conflict, Message: "the inventory has a token with this serial number and another secret", Err: err},

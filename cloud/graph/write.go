@@ -221,6 +221,7 @@ type step struct {
 	wrong   bool  // Graph refused it as such, the first time
 
 	tokenless bool
+	assigned  bool // a token, which was given to the user by this step
 }
 
 // compare answers a change that is there already, or that no longer fits, and
