@@ -155,7 +155,7 @@ func (t *tokens) fetch(ctx context.Context) (secret.Bytes, time.Duration, error)
 		Life  int    `json:"expires_in"`
 	}
 	if json.Unmarshal(body, &given) != nil || given.Token == "" || strings.ContainsAny(given.Token, " \r\n") {
-		return secret.Bytes{}, 0, errors.New("no access token: the service answered something else")
+		return secret.Bytes{}, 0, carrier.Mark(carrier.ErrUnwell, "no access token: the service answered something else")
 	}
 	return secret.FromString(given.Token), time.Duration(given.Life) * time.Second, nil
 }

@@ -110,6 +110,16 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
+// A service that answers something else for a token is as unwell as one that
+// answers 500, and left alone as that is.
+func TestTokenThatIsNone(t *testing.T) {
+	s := rcstest.New(t)
+	s.Garbled = true
+	if _, err := driver(t, s, nil).Send(t.Context(), note); !errors.Is(err, carrier.ErrUnwell) || strings.Contains(err.Error(), "maintenance") {
+		t.Error(err)
+	}
+}
+
 func TestCapabilitiesAreAskedFirst(t *testing.T) {
 	s := rcstest.New(t)
 	d := driver(t, s, func(c *rcs.Config) { c.Ask = true })

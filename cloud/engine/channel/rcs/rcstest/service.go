@@ -35,6 +35,7 @@ type Service struct {
 	key *rsa.PrivateKey
 
 	Tokens   int
+	Garbled  bool              // tokens are answered with a page
 	Messages map[string]string // id to body
 	Revoked  []string
 	Asked    int
@@ -74,6 +75,10 @@ func (s *Service) token(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.Tokens++
+	if s.Garbled {
+		fmt.Fprint(w, "<html>maintenance</html>")
+		return
+	}
 	fmt.Fprintf(w, `{"access_token":"t%d","expires_in":3600,"token_type":"Bearer"}`, s.Tokens)
 }
 
