@@ -170,7 +170,8 @@ type HTTP struct {
 // Receipts are calls of a provider to us, at PUBLIC_URL/delivery/v1/NAME.
 type Receipts struct {
 	// Signature says how a call is signed: twilio (X-Twilio-Signature, over address
-	// and fields) or body-sha256 (HMAC-SHA-256 of the body in hexadecimal).
+	// and fields) or body-sha256 (HMAC-SHA-256 of the body in hexadecimal; not of
+	// calls, whose keys are told in the address).
 	Signature string `yaml:"signature"`
 	Header    string `yaml:"header"` // of body-sha256; default X-Signature-256
 	Key       string `yaml:"key"`    // file:PATH or env:NAME

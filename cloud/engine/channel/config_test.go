@@ -128,6 +128,7 @@ func TestWrongChannels(t *testing.T) {
 		"email without providers":  {"text:\n", "email: {}\ntext:\n", "channels.email has no providers"},
 		"mail by HTTP":             {"text:\n", "email: {providers: [{name: x, mode: live, http: {profile: json}}]}\ntext:\n", "http is nothing for channels.email"},
 		"calls to everybody":       {"text:\n", "voice: {providers: [{name: x, mode: live, outbox: {folder: f}}]}\ntext:\n", "channels.voice.countries is empty"},
+		"calls by their body":      {"text:\n", "voice: {countries: [\"+44\"], providers: [{name: x, mode: live, http: {profile: twilio-voice, vars: {account: AC1, from: \"+14255550100\"}, basic: {password: \"env:K\"}, receipts: {signature: body-sha256, key: \"env:K\"}}}]}\ntext:\n", "does not cover the address"},
 		"a fraud code":             {"text:\n", "voice: {fraud_code: a, countries: [\"+44\"], providers: [{name: x, mode: live, outbox: {folder: f}}]}\ntext:\n", "fraud_code must be"},
 		"a language of nobody":     {"text:\n", "voice: {languages: {\"+44\": xx}, countries: [\"+44\"], providers: [{name: x, mode: live, outbox: {folder: f}}]}\ntext:\n", "no script speaks"},
 		"WhatsApp without text":    {"text:\n", "whatsapp: {}\ntext:\n", "channels.whatsapp has no providers"},

@@ -37,6 +37,9 @@ func (k *checking) receipts(at string, r *Receipts) {
 	if r.Signature != signTwilio && r.Signature != signBody {
 		k.Refuse("write twilio or body-sha256", "%s.signature is none that can be checked: what is not signed is not believed", at)
 	}
+	if r.Signature == signBody && k.channel == "voice" {
+		k.Refuse("write signature: twilio", "%s.signature does not cover the address, which says what call a key belongs to: one that was signed once would confirm any other", at)
+	}
 	if r.Signature == signBody && r.Header == "" {
 		r.Header = "X-Signature-256"
 	}

@@ -101,7 +101,6 @@ const (
 	Failed      Status = "failed"      // it will not arrive
 	Unreachable Status = "unreachable" // it will not arrive, as the number has no such channel
 
-	Answered  Status = "answered"  // voice: somebody has taken the call
 	Confirmed Status = "confirmed" // voice: # was pressed
 	Fraud     Status = "fraud"     // voice: the fraud code was pressed
 	Declined  Status = "declined"  // voice: the call ended without a key
