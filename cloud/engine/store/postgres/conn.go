@@ -25,6 +25,7 @@ type conn struct {
 	answered bool // the server has answered something since begin
 	warned   bool // the server has said something beside an answer
 	ctx      context.Context
+	first    time.Duration // how long the first answer since begin may take; 0: as long as ctx says
 }
 
 // call is a statement to be sent.
@@ -87,7 +88,7 @@ func (c *conn) flush() error {
 		if err := c.connect(); err != nil { // it has waited already
 			return failure(err)
 		}
-		err := c.send()
+		err := c.sendFirst()
 		if err == nil {
 			c.answered = true
 			c.queue = c.queue[:0]
@@ -105,6 +106,20 @@ func (c *conn) flush() error {
 
 // broken tells whether the connection is of no use any more.
 func (c *conn) broken() bool { return c.pg == nil || c.pg.IsClosed() }
+
+// sendFirst is send, which does not wait long for the first answer: a server
+// that hangs keeps its connections, and is found out by its silence.
+func (c *conn) sendFirst() error {
+	if c.answered || c.first <= 0 {
+		return c.send()
+	}
+	whole := c.ctx
+	limit, cancel := context.WithTimeout(whole, c.first)
+	defer cancel()
+	c.ctx = limit
+	defer func() { c.ctx = whole }()
+	return c.send()
+}
 
 // send is one round trip with everything that is queued.
 func (c *conn) send() (err error) {

@@ -47,6 +47,15 @@ func Put(table, key, columns string) string { return put(table, key, columns) }
 // RetryPause is how long is waited at first before a server is asked again.
 const RetryPause = retryPause
 
+// SetFirst is how long looks wait for their first row, before the first one.
+func SetFirst(s *Store, d time.Duration) {
+	for range maxReaders {
+		c := <-s.readers
+		c.first = d
+		s.readers <- c
+	}
+}
+
 // SetPatience is how long a store looks for the outcome of a commit, before
 // its first one.
 func SetPatience(s *Store, d time.Duration) { s.writer.patience = d }

@@ -128,7 +128,7 @@ func open(ctx context.Context, given string, restored bool) (*Store, error) {
 		readers: make(chan *conn, maxReaders)}
 	s.writer = &writer{store: s, c: &conn{place: p}, end: &chainEnd{}, patience: resolvePatience}
 	for range maxReaders {
-		s.readers <- &conn{place: p}
+		s.readers <- &conn{place: p, first: firstPatience}
 	}
 	go s.writer.run()
 	return s, nil

@@ -11,8 +11,12 @@ import (
 // sqlView begins a look at one consistent state.
 const sqlView = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
-// viewPatience bounds one look.
-const viewPatience = 30 * time.Second
+// viewPatience bounds one look, and firstPatience the wait for its first row, for
+// which nobody holds a lock: where none comes another connection is tried.
+const (
+	viewPatience  = 30 * time.Second
+	firstPatience = 5 * time.Second
+)
 
 // View implements [engine.Store].
 func (s *Store) View(ctx context.Context, fn func(engine.Reader) error) error {
