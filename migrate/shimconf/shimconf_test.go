@@ -181,6 +181,7 @@ func FuzzConvert(f *testing.F) {
 	f.Fuzz(func(t *testing.T, name, address, application string) {
 		s := settings()
 		s.RadiusClients = append(s.RadiusClients, legacy.RadiusClient{Name: name, IPAddress: address, ApplicationName: application, SharedSecret: secret.FromString(canary)})
+		s.RadiusTarget.Servers = append(s.RadiusTarget.Servers, legacy.TargetServer{Address: address, SharedSecret: secret.FromString(canary)})
 		r, err := shimconf.Convert(s, shimconf.Options{Store: "sqlite:cloud.db"})
 		if err != nil {
 			t.Fatal(err)
@@ -189,7 +190,8 @@ func FuzzConvert(f *testing.F) {
 		if err == nil && len(c.RADIUS.Clients) != 3 {
 			t.Errorf("%d clients of %q", len(c.RADIUS.Clients), r.YAML)
 		}
-		if err != nil && !strings.Contains(err.Error(), "network") {
+		said := func(words string) bool { return strings.Contains(err.Error(), words) }
+		if err != nil && !said("network") && !said("is not an address with a port") && !said("stands there twice") && !said("is this shim itself") {
 			t.Errorf("%v\n%s", err, r.YAML)
 		}
 	})
