@@ -99,7 +99,8 @@ func (s *Sorter) Add(rec []byte) error {
 	case s.sealed:
 		return errSealed
 	case len(rec) > MaxRecord:
-		return fmt.Errorf("a record of %d bytes cannot be sorted, %d is the limit", len(rec), MaxRecord)
+		s.err = fmt.Errorf("a record of %d bytes cannot be sorted, %d is the limit", len(rec), MaxRecord)
+		return s.err
 	}
 	cost := len(rec) + entrySize
 	if s.held+cost > s.memory && len(s.index) > 0 {

@@ -97,13 +97,30 @@ func TestRecordLimit(t *testing.T) {
 	defer s.Close()
 	longest := bytes.Repeat([]byte{7}, spill.MaxRecord)
 	addAll(t, s, [][]byte{longest, {}, longest, {}, {1}})
-	if err := s.Add(append(longest, 7)); err == nil {
-		t.Error("a record above the limit is taken")
-	}
 	got := collect(t, s)
 	want := [][]byte{{}, {}, {1}, longest, longest}
 	if !slices.EqualFunc(got, want, bytes.Equal) {
 		t.Errorf("got %d records, want %d", len(got), len(want))
+	}
+}
+
+// Of a sorter that has refused a record nobody gets the others, as if they were
+// all.
+func TestRefusedRecordIsFinal(t *testing.T) {
+	s := spill.New(spill.Options{Dir: t.TempDir(), Memory: spill.MinMemory})
+	defer s.Close()
+	addAll(t, s, random(2000, 3))
+	refused := s.Add(make([]byte, spill.MaxRecord+1))
+	if refused == nil {
+		t.Fatal("a record above the limit is taken")
+	}
+	if err := s.Add([]byte{1}); err != refused {
+		t.Errorf("another one: %v", err)
+	}
+	for rec, err := range s.Sorted() {
+		if err != refused {
+			t.Errorf("%q, %v", rec, err)
+		}
 	}
 }
 
