@@ -91,6 +91,10 @@ func TestRefuses(t *testing.T) {
 		{"<a><b xmlns:p='u'/><p:a/></a>", "line 1, column 21: the prefix of a name is not declared"},
 		{"<a xmlns:p=''/>", "line 1, column 4: a prefix is declared for no namespace"},
 		{"<a xmlns:xml='u'/>", "line 1, column 4: the prefixes xml and xmlns cannot be declared anew"},
+		{"<a xmlns:xmlns='u'/>", "line 1, column 4: the prefixes xml and xmlns cannot be declared anew"},
+		{"<a xmlns='http://www.w3.org/2000/xmlns/'/>", "line 1, column 4: the prefixes xml and xmlns cannot be declared anew"},
+		{"<a xmlns:p='http://www.w3.org/2000/xmlns/'/>", "line 1, column 4: the prefixes xml and xmlns cannot be declared anew"},
+		{"<a xmlns:p='http://www.w3.org/XML/1998/namespace'/>", "line 1, column 4: the prefixes xml and xmlns cannot be declared anew"},
 		{"<a b='' b=''/>", "line 1, column 9: an attribute is there twice"},
 		{"<a xmlns:p='u' xmlns:q='u' p:b='' q:b=''/>", "line 1, column 35: an attribute is there twice"},
 		{"<a b/>", "line 1, column 5: an attribute has no value"},
@@ -122,6 +126,17 @@ func TestRefuses(t *testing.T) {
 		{"<?xml version='1.0' encoding='windows-1252'?><a/>", "line 1, column 1: the encoding windows-1252 is not read; save the file as UTF-8"},
 		{"<?xml version='1.0' encoding='&%'?><a/>", "line 1, column 1: the encoding that the XML declaration names is not read; save the file as UTF-8"},
 		{"<?xml version='1.0' standalone='maybe'?><a/>", "line 1, column 1: the XML declaration cannot be read"},
+		{"<?xml version='1.0'encoding='utf-8'?><a/>", "line 1, column 1: the XML declaration cannot be read"},
+		{"<?xml encoding='utf-8'?><a/>", "line 1, column 1: the XML declaration cannot be read"},
+		{"<?xml version='1.0' version='1.0'?><a/>", "line 1, column 1: the XML declaration cannot be read"},
+		{"<?xml version='1.0' standalone='no' encoding='utf-8'?><a/>", "line 1, column 1: the XML declaration cannot be read"},
+		{"<?xml standalone='no' version='1.0'?><a/>", "line 1, column 1: the XML declaration cannot be read"},
+		{"<?xml version '1.0'?><a/>", "line 1, column 1: the XML declaration cannot be read"},
+		{"<?xml version=1.0?><a/>", "line 1, column 1: the XML declaration cannot be read"},
+		{"<?xml version?><a/>", "line 1, column 1: the XML declaration cannot be read"},
+		{"<?xml version=?><a/>", "line 1, column 1: the XML declaration cannot be read"},
+		{"<?xml version='1.0?><a/>", "line 1, column 1: the XML declaration cannot be read"},
+		{"<?xml version='1.0'", "line 1, column 1: the document ends within the XML declaration"},
 		{"\xff\xfe<\x00a\x00", "line 1, column 1: the encoding UTF-16 is not read; save the file as UTF-8"},
 		{"<\x00a\x00", "line 1, column 1: the encoding UTF-16 is not read; save the file as UTF-8"},
 	} {
@@ -132,6 +147,15 @@ func TestRefuses(t *testing.T) {
 		}
 		if _, err := spell(iotest.OneByteReader(strings.NewReader(c.document)), xmlpull.Options{}); err == nil || err.Error() != c.want {
 			t.Errorf("%q, byte by byte:\n got %v\nwant %s", c.document, err, c.want)
+		}
+	}
+}
+
+// What may stand in a declaration is read past, whatever of it is left out.
+func TestDeclarations(t *testing.T) {
+	for _, declaration := range []string{"<?xml version='1.0'?>", `<?xml version = "1.0"	standalone="yes"?>`, "<?xml version='1.0' encoding='UTF-8'\n?>", "<?xmlx?>"} {
+		if got, err := spell(strings.NewReader(declaration+"<_a-1.Z/>"), xmlpull.Options{}); err != nil || strings.Count(got, "{}_a-1.Z") != 2 {
+			t.Errorf("%s: %s, %v", declaration, got, err)
 		}
 	}
 }
