@@ -20,6 +20,8 @@ peers=(
   "path:/usr/lib/postgresql/*/bin/postgres postgresql"
   "curl curl"
   "openssl openssl"
+  "zsh zsh"
+  "fish fish"
   "tshark tshark"
   "radsecproxy radsecproxy"
   "pamtester pamtester"

@@ -50,6 +50,9 @@ func run(ctx context.Context, args []string, s streams) int {
 func (p *program) run(ctx context.Context, args []string) int {
 	out := &output{w: p.out}
 	p.out = out
+	if len(args) > 1 && args[1] == completeWord {
+		return p.complete(args[2:])
+	}
 	app := p.app()
 	ordered, err := inOrder(app, args[1:])
 	if err == nil {
@@ -130,7 +133,7 @@ func (p *program) app() *cli.App {
 		Commands: p.documented([]*cli.Command{
 			p.demoCommand(), p.inspectCommand(), p.pullCommand(), p.preflightCommand(), p.planCommand(), p.showCommand(), p.applyCommand(),
 			p.checkCommand(), p.undoCommand(), p.explainCommand(), p.cutoverCommand(), p.oathCommand(), p.engineCommand(), p.shimCommand(), p.authenticatorCommand(),
-			p.tapCommand(),
+			p.tapCommand(), p.completionCommand(),
 		}),
 	}
 }

@@ -29,6 +29,20 @@ func terminal(t *testing.T) (screen *os.File, shown func() string) {
 // keyboard is terminal with the other side, into which somebody types.
 func keyboard(t *testing.T) (screen, keys *os.File, shown func() string) {
 	t.Helper()
+	var text bytes.Buffer
+	screen, keys, reading := pseudoTerminal(t, &text)
+	return screen, keys, func() string {
+		t.Helper()
+		_ = screen.Close()
+		reading.Wait()
+		return text.String()
+	}
+}
+
+// pseudoTerminal makes a terminal of which all that is shown goes to w, until
+// the last one who shows something on it has closed it.
+func pseudoTerminal(t *testing.T, w io.Writer) (screen, keys *os.File, reading *sync.WaitGroup) {
+	t.Helper()
 	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -45,15 +59,9 @@ func keyboard(t *testing.T) (screen, keys *os.File, shown func() string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var text bytes.Buffer
-	var reading sync.WaitGroup
-	reading.Go(func() { _, _ = io.Copy(&text, master) }) // ends with EIO when the last writer has gone
-	return screen, master, func() string {
-		t.Helper()
-		_ = screen.Close()
-		reading.Wait()
-		return text.String()
-	}
+	reading = &sync.WaitGroup{}
+	reading.Go(func() { _, _ = io.Copy(w, master) }) // ends with EIO when the last writer has gone
+	return screen, master, reading
 }
 
 // On a terminal a run shows a bar with its rate, the time left and what has
