@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 
+	"golang.org/x/text/unicode/norm"
+
 	"mfabridge/legacy"
 )
 
@@ -60,4 +62,47 @@ func others(c Conflict) string {
 	default:
 		return fmt.Sprintf("%s and %d more", names, c.More)
 	}
+}
+
+// spelt says where names that look alike differ: "é" is one code point or two,
+// and whoever corrects one of the rows has to know which it is. Empty: none of
+// the others looks like name, or the letters' case is all.
+func spelt(name string, others []string) string {
+	for _, other := range others {
+		other = other[strings.LastIndexByte(other, '\\')+1:] // of DOMAIN\name
+		if local, _, isAddress := strings.Cut(other, "@"); isAddress && !strings.Contains(name, "@") {
+			other = local
+		}
+		a, b := []rune(name), []rune(other)
+		if other == name || norm.NFC.String(other) != norm.NFC.String(name) {
+			continue
+		}
+		for len(a) > 0 && len(b) > 0 && a[0] == b[0] {
+			a, b = a[1:], b[1:]
+		}
+		for len(a) > 0 && len(b) > 0 && a[len(a)-1] == b[len(b)-1] {
+			a, b = a[:len(a)-1], b[:len(b)-1]
+		}
+		if max(len(a), len(b)) <= maxSpelt {
+			return fmt.Sprintf(" (%s here, %s there)", codePoints(a), codePoints(b))
+		}
+	}
+	return ""
+}
+
+// maxSpelt is how many code points are worth spelling out.
+const maxSpelt = 4
+
+func codePoints(text []rune) string {
+	if len(text) == 0 {
+		return "nothing"
+	}
+	var b strings.Builder
+	for i, r := range text {
+		if i > 0 {
+			b.WriteByte(' ')
+		}
+		fmt.Fprintf(&b, "%U", r)
+	}
+	return b.String()
 }

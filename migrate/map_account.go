@@ -120,7 +120,7 @@ func (d *draft) aliases() []string {
 		}
 		d.claim(SharedName, fold(name), claimAlias)
 		if c, ok := d.conflict(SharedName, fold(name)); ok {
-			d.find(AliasConflict, "Username", "the login name "+name+" is also wanted by "+others(c))
+			d.find(AliasConflict, "Username", "the login name "+name+" is also wanted by "+others(c)+spelt(name, c.Others))
 			continue
 		}
 		free = append(free, name)

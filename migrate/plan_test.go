@@ -219,6 +219,24 @@ func TestSharedNames(t *testing.T) {
 	}
 }
 
+// Who is told that José is also wanted by José hears where the two differ.
+func TestSharedNamesThatLookAlike(t *testing.T) {
+	for _, c := range []struct{ one, two, want string }{
+		{"Jos\u00e9", "Jose\u0301", `(U+00E9 here, U+0065 U+0301 there)`},
+		{"Jose\u0301", "JOS\u00c9", ""}, // which looks different
+		{"ada", "ADA", ""},
+	} {
+		a, b := row(`ONE\`+c.one, 1), row(`TWO\`+c.two, 2)
+		a.UPN, b.UPN = "ada1@contoso.example", "ada2@contoso.example"
+		out, _ := plan(t, []legacy.User{a, b})
+		found := out.of(a.Username).Findings
+		i := slices.IndexFunc(found, func(f migrate.Finding) bool { return f.Code == migrate.AliasConflict })
+		if i < 0 || !strings.HasSuffix(found[i].Detail, strings.TrimSpace(`is also wanted by TWO\`+c.two+" "+c.want)) {
+			t.Errorf("%+q and %+q: %v", c.one, c.two, found)
+		}
+	}
+}
+
 // A key of one row that would lead to the user of another makes it open whose
 // login it is, even where nobody is found by it yet.
 func TestRowsThatWouldMeet(t *testing.T) {

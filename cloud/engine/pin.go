@@ -233,6 +233,16 @@ func (e *Engine) SetPIN(ctx context.Context, n NewPIN) (state PINState, left int
 // RequirePIN says whether a user approves with a PIN though not everybody has
 // to. reset takes the PINs of all their devices away, which then ask for new ones.
 func (e *Engine) RequirePIN(ctx context.Context, by Actor, id cloud.UserID, required, reset bool) error {
+	return e.changePIN(ctx, by, id, &required, reset)
+}
+
+// ResetPINs takes the PINs of all devices of a user away. Whether the user
+// approves with one stays as it is.
+func (e *Engine) ResetPINs(ctx context.Context, by Actor, id cloud.UserID) error {
+	return e.changePIN(ctx, by, id, nil, true)
+}
+
+func (e *Engine) changePIN(ctx context.Context, by Actor, id cloud.UserID, required *bool, reset bool) error {
 	if err := by.check(); err != nil {
 		return err
 	}
@@ -245,7 +255,9 @@ func (e *Engine) RequirePIN(ctx context.Context, by Actor, id cloud.UserID, requ
 		if err != nil {
 			return err
 		}
-		a.PIN = required
+		if required != nil {
+			a.PIN = *required
+		}
 		if err := setAside(u, a); err != nil {
 			return err
 		}
@@ -254,7 +266,7 @@ func (e *Engine) RequirePIN(ctx context.Context, by Actor, id cloud.UserID, requ
 				return err
 			}
 		}
-		return errors.Join(tx.PutUser(u), tx.Append(e.entry(by, "user.pin", string(id), fmt.Sprintf("required=%t reset=%t", required, reset), e.now())))
+		return errors.Join(tx.PutUser(u), tx.Append(e.entry(by, "user.pin", string(id), fmt.Sprintf("required=%t reset=%t", a.PIN, reset), e.now())))
 	}))
 }
 

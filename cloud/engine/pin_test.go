@@ -275,6 +275,15 @@ func TestPINOfOneUser(t *testing.T) {
 		t.Errorf("another PIN without the old one: %q", state)
 	}
 	h.pressed(t, a.with(t, c.ID, "2739", h.Now()), cloud.Approved, "")
+	if err := h.ResetPINs(t.Context(), operator, id); err != nil {
+		t.Fatal(err)
+	}
+	h.Advance(time.Second)
+	c = h.ask(t, id, func(r *cloud.Request) { r.Code = secret.Bytes{} })
+	h.pressed(t, a.with(t, c.ID, "2739", h.Now()), cloud.Pending, engine.PINNeeded) // as before, and the old one is gone
+	if err := h.ResetPINs(t.Context(), engine.Actor{}, id); cloud.KindOf(err) != cloud.Invalid {
+		t.Errorf("by nobody: %v", err)
+	}
 	if err := h.RequirePIN(t.Context(), operator, id, false, true); err != nil {
 		t.Fatal(err)
 	}

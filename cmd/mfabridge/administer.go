@@ -41,6 +41,7 @@ type administrator interface {
 	RevokeInvitation(ctx context.Context, by engine.Actor, id cloud.UserID, device string) error
 	MailInvitation(ctx context.Context, by engine.Actor, id cloud.UserID) error
 	RequirePIN(ctx context.Context, by engine.Actor, id cloud.UserID, required, reset bool) error
+	ResetPINs(ctx context.Context, by engine.Actor, id cloud.UserID) error
 	Authenticators(ctx context.Context, id cloud.UserID) ([]engine.OwnedDevice, error)
 	RemoveDevice(ctx context.Context, by engine.Actor, id cloud.UserID, device string) (engine.Dismissed, error)
 	Settings(ctx context.Context) (engine.Settings, error)

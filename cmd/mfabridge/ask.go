@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/term"
 
+	"mfabridge/internal/hint"
 	"mfabridge/internal/secret"
 )
 
@@ -41,7 +42,7 @@ func (p *program) keyboard() *os.File {
 }
 
 // errNothingTyped tells that somebody who was asked ended the input (Ctrl-D).
-var errNothingTyped = errors.New("nothing was typed: the input has ended")
+var errNothingTyped = hint.New("nothing was typed: the input has ended", "type it and press Enter; Ctrl-C ends the command")
 
 // hidden asks for what is not shown as it is typed. Whoever presses Ctrl-C or
 // Ctrl-D instead gets a terminal back that shows what is typed.

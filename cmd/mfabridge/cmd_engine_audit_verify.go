@@ -64,6 +64,9 @@ func readCheckpoints(path string) (all []engine.Checkpoint, err error) {
 		if err != nil {
 			return nil, err
 		}
+		if len(text) == 0 {
+			continue
+		}
 		var p engine.Checkpoint
 		if err := json.Unmarshal(text, &p); err != nil {
 			return nil, hint.New(path+" holds no checkpoints", "name a file of: mfabridge engine audit checkpoint -o FILE")
@@ -73,7 +76,8 @@ func readCheckpoints(path string) (all []engine.Checkpoint, err error) {
 	return all, nil
 }
 
-// fileLines yields the lines of a file; they are overwritten by the next.
+// fileLines yields the lines of a file without the blanks around them; each is
+// overwritten by the next.
 func fileLines(path string) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		f, err := os.Open(path)
@@ -85,7 +89,7 @@ func fileLines(path string) iter.Seq2[[]byte, error] {
 		lines := bufio.NewScanner(f)
 		lines.Buffer(nil, maxAuditLine)
 		for lines.Scan() {
-			if text := bytes.TrimSpace(lines.Bytes()); len(text) > 0 && !yield(text, nil) {
+			if !yield(bytes.TrimSpace(lines.Bytes()), nil) {
 				return
 			}
 		}
@@ -117,6 +121,9 @@ func verifyExport(ctx context.Context, path, key string, kept []engine.Checkpoin
 		}
 		if err != nil {
 			return engine.Audited{}, err
+		}
+		if len(text) == 0 {
+			continue
 		}
 		entry, err := engine.ParseEntry(text)
 		if err != nil {

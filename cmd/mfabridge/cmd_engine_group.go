@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -25,7 +26,7 @@ func (p *program) groupCommand() *cli.Command {
 			{Name: "add", Usage: "make an empty group", ArgsUsage: "NAME", Flags: append(adminFlags(), reasonFlag()), Action: p.addGroup},
 			{Name: "remove", Usage: "forget a group; its members stay", ArgsUsage: "GROUP", Flags: append(adminFlags(), reasonFlag()), Action: p.removeGroup},
 			{Name: "list", Usage: "list all groups", Flags: append(adminFlags(), formatFlag()), Action: p.listGroups},
-			{Name: "members", Usage: "list the users of a group and of all groups within it, by id", ArgsUsage: "GROUP", Flags: append(adminFlags(), formatFlag()), Action: p.listMembers},
+			{Name: "members", Usage: "list the users of a group and of all groups within it", ArgsUsage: "GROUP", Flags: append(adminFlags(), formatFlag()), Action: p.listMembers},
 			{Name: "join", Usage: "put a user or another group into a group", ArgsUsage: "GROUP", Flags: memberFlags,
 				Action: func(c *cli.Context) error { return p.changeMember(c, true) }},
 			{Name: "leave", Usage: "take a user or another group out of a group", ArgsUsage: "GROUP", Flags: memberFlags,
@@ -101,6 +102,7 @@ func (p *program) listGroups(c *cli.Context) error {
 type memberForm struct {
 	Type string       `json:"type"`
 	ID   cloud.UserID `json:"id"`
+	UPN  string       `json:"upn"` // empty: the user was removed meanwhile
 }
 
 func (p *program) listMembers(c *cli.Context) error {
@@ -108,7 +110,7 @@ func (p *program) listMembers(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	l, err := p.list(c)
+	l, err := p.list(c, "USER", "ID")
 	if err != nil {
 		return err
 	}
@@ -117,7 +119,11 @@ func (p *program) listMembers(c *cli.Context) error {
 			if err != nil {
 				return groupHint(err)
 			}
-			if err := l.add(memberForm{"member", id}, string(id)); err != nil {
+			u, err := e.Show(c.Context, string(id))
+			if err != nil && cloud.KindOf(err) != cloud.NotFound {
+				return err
+			}
+			if err := l.add(memberForm{"member", id, u.UPN}, cmp.Or(u.UPN, "-"), string(id)); err != nil {
 				return err
 			}
 		}

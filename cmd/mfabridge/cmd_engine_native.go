@@ -1,7 +1,7 @@
 package main
 
 import (
-	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -31,7 +31,7 @@ func (p *program) nativeCommand() *cli.Command {
 					&cli.BoolFlag{Name: "disabled", Usage: "nobody signs in, and no refresh token is taken; --disabled=false ends that"},
 				}, nativeFlags(), []cli.Flag{reasonFlag()}), Action: p.setNative},
 			{Name: "list", Usage: "list all applications", Flags: append(storeFlags(), formatFlag()), Action: p.listNative},
-			{Name: "show", Usage: "show one application as JSON", ArgsUsage: "CLIENT-ID", Flags: storeFlags(), Action: p.showNative},
+			{Name: "show", Usage: "show one application", ArgsUsage: "CLIENT-ID", Flags: append(storeFlags(), formatFlag()), Action: p.showNative},
 			{Name: "remove", Usage: "forget an application; its refresh tokens are worth nothing", ArgsUsage: "CLIENT-ID",
 				Flags: append(storeFlags(), reasonFlag()), Action: p.removeNative},
 			{Name: "end", Usage: "end all sign-ins of a user: no refresh token of theirs is taken any more", ArgsUsage: "USER",
@@ -211,15 +211,26 @@ func (p *program) showNative(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	l, err := p.list(c)
+	if err != nil {
+		return err
+	}
 	return p.withEngine(c, func(e *embedded) error {
 		a, err := e.NativeApp(c.Context, given[0])
 		if err != nil {
 			return nativeHint(err)
 		}
-		out := json.NewEncoder(p.out)
-		out.SetIndent("", "  ")
-		out.SetEscapeHTML(false)
-		return out.Encode(nativeFormOf(a))
+		form := nativeFormOf(a)
+		form.Type = "native_application"
+		if l.asJSON {
+			return p.jsonLine(form)
+		}
+		form.Type = ""
+		rows, err := members(form)
+		for _, row := range rows {
+			l.row(row[:])
+		}
+		return errors.Join(err, l.end())
 	})
 }
 

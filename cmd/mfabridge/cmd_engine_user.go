@@ -63,12 +63,15 @@ func (p *program) userCommand() *cli.Command {
 				return err
 			}),
 			change("pin", "have a user approve with a PIN, or take the PINs of their authenticators away", []cli.Flag{
-				&cli.StringFlag{Name: "required", Usage: "`YES|NO`: this user approves with a PIN, whatever engine settings says of all (required)"},
+				&cli.StringFlag{Name: "required", Usage: "`YES|NO`: this user approves with a PIN, whatever engine settings says of all (required, but for --reset)"},
 				&cli.BoolFlag{Name: "reset", Usage: "take the PINs of all their authenticators away: each asks for a new one"},
 			}, func(c *cli.Context, e administrator, by engine.Actor, u cloud.User) error {
+				if c.String("required") == "" && c.Bool("reset") {
+					return e.ResetPINs(c.Context, by, u.ID)
+				}
 				said, known := map[string]bool{"yes": true, "no": false}[c.String("required")]
 				if !known {
-					return usage("--required must be yes or no", "e.g. --required yes, or --required no --reset")
+					return usage("--required must be yes or no", "e.g. --required yes, or --reset alone")
 				}
 				return e.RequirePIN(c.Context, by, u.ID, said, c.Bool("reset"))
 			}),

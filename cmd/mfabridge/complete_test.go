@@ -19,7 +19,7 @@ func TestComplete(t *testing.T) {
 		{"mfabridge engine policy access set --state ", "on report off"},
 		{"mfabridge engine policy set --state ", "enabled disabled"},
 		{"mfabridge show --format ", "text json html csv"},
-		{"mfabridge engine audit export --format=", "--format=csv --format=jsonl"},
+		{"mfabridge engine audit export --format=", "--format=json --format=csv --format=jsonl"},
 		{"mfabridge show f --format=x", ""},
 		{"mfabridge show --no-color=x --format j", "json"},
 		{"mfabridge --no-color show --rev", "--reveal"},

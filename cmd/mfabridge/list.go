@@ -1,7 +1,11 @@
 package main
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -84,4 +88,49 @@ func orNone(words []string, none string) string {
 		return none
 	}
 	return strings.Join(words, ", ")
+}
+
+// members are those of an object in JSON, in their order, for people.
+func members(object any) (rows [][2]string, err error) {
+	text, err := json.Marshal(object)
+	if err != nil {
+		return nil, err
+	}
+	in := json.NewDecoder(bytes.NewReader(text))
+	if _, err := in.Token(); err != nil { // {
+		return nil, err
+	}
+	for in.More() {
+		name, err := in.Token()
+		if err != nil {
+			return nil, err
+		}
+		var value any
+		if err := in.Decode(&value); err != nil {
+			return nil, err
+		}
+		rows = append(rows, [2]string{fmt.Sprint(name), inWords(value)})
+	}
+	return rows, nil
+}
+
+// inWords is a value of JSON for people.
+func inWords(value any) string {
+	switch v := value.(type) {
+	case bool:
+		return yesNo(v)
+	case []any:
+		var all []string
+		for _, one := range v {
+			all = append(all, inWords(one))
+		}
+		return strings.Join(all, ", ")
+	case map[string]any:
+		var all []string
+		for _, name := range slices.Sorted(maps.Keys(v)) {
+			all = append(all, name+" "+inWords(v[name]))
+		}
+		return strings.Join(all, " ")
+	}
+	return fmt.Sprint(value)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -184,20 +185,42 @@ func (p *program) noCommand(c *cli.Context) error {
 	return usage(fmt.Sprintf("there is no command %q", c.Command.HelpName+" "+name), advice)
 }
 
-// mistaken is the option, and its value, that an error of urfave/cli is about:
-// a value that the option's kind cannot be. It says so in words of Go.
-func mistaken(err error) (option, value string, ok bool) {
-	text, found := strings.CutPrefix(err.Error(), "invalid value ")
-	quoted, quoteErr := strconv.QuotedPrefix(text)
-	rest, named := strings.CutPrefix(strings.TrimPrefix(text, quoted), " for flag -")
-	option, _, ended := strings.Cut(rest, ": ")
-	value, unquoteErr := strconv.Unquote(quoted)
-	return option, value, found && quoteErr == nil && named && ended && unquoteErr == nil
+// mistake is a value that an option's kind cannot be.
+type mistake struct {
+	option string
+	at     string // where it was given: "--digits", or an environment variable
+	value  string
+}
+
+// mistaken is what an error of urfave/cli is about, if it is about a mistake. It
+// says so in words of Go.
+func mistaken(err error) (m mistake, ok bool) {
+	text := err.Error()
+	for _, begin := range []string{"invalid value ", "invalid boolean value ", "could not parse "} {
+		rest, found := strings.CutPrefix(text, begin)
+		quoted, quoteErr := strconv.QuotedPrefix(rest)
+		if !found || quoteErr != nil {
+			continue
+		}
+		m.value, _ = strconv.Unquote(quoted)
+		rest = rest[len(quoted):]
+		if _, variable, ok := strings.Cut(rest, ` from environment variable "`); ok {
+			variable, rest, _ = strings.Cut(variable, `"`)
+			m.at = "the environment variable " + variable
+		}
+		_, rest, named := strings.Cut(rest, " for ")
+		m.option, _, ok = strings.Cut(strings.TrimLeft(strings.TrimPrefix(rest, "flag "), "-"), ": ")
+		m.at = cmp.Or(m.at, "--"+m.option)
+		return m, ok && named
+	}
+	return m, false
 }
 
 // wanted says what an option takes; empty: its help has to say it.
 func wanted(f cli.Flag) string {
 	switch f.(type) {
+	case *cli.BoolFlag:
+		return "it is true or false; on the command line the option alone is true"
 	case *cli.DurationFlag:
 		return "it is a time with its unit, s, m or h, e.g. 90s, 30m or 24h"
 	case *cli.IntFlag, *cli.Int64Flag, *cli.UintFlag, *cli.Uint64Flag:
@@ -212,10 +235,10 @@ func onUsageError(c *cli.Context, err error, _ bool) error {
 	if c.Command != nil && c.Command.HelpName != "" {
 		name = c.Command.HelpName
 	}
-	if option, value, ok := mistaken(err); ok && c.Command != nil {
-		for _, f := range c.Command.Flags {
-			if advice := wanted(f); advice != "" && slices.Contains(f.Names(), option) {
-				return usage(fmt.Sprintf("--%s cannot be %q", option, value), advice)
+	if m, ok := mistaken(err); ok && c.Command != nil {
+		for _, f := range append(slices.Clone(c.Command.Flags), c.App.Flags...) {
+			if advice := wanted(f); advice != "" && slices.Contains(f.Names(), m.option) {
+				return usage(fmt.Sprintf("%s cannot be %q", m.at, m.value), advice)
 			}
 		}
 	}

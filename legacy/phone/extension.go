@@ -13,13 +13,13 @@ const maxExtension = 20
 // labels of an extension, longest first, in lower case.
 var labels = [...]string{"extension", "extn", "ext", "x"}
 
-// cutLabel takes a label of an extension off the start of s, with the "." or
-// ":" that may follow it.
+// cutLabel takes a label of an extension off the start of s, with the ".", ":"
+// or "=" that may follow it.
 func cutLabel(s string) (rest string, ok bool) {
 	for _, label := range labels {
 		if len(s) >= len(label) && strings.EqualFold(s[:len(label)], label) {
 			rest = s[len(label):]
-			if rest != "" && (rest[0] == '.' || rest[0] == ':') {
+			if rest != "" && (rest[0] == '.' || rest[0] == ':' || rest[0] == '=') {
 				rest = rest[1:]
 			}
 			return rest, true
@@ -65,7 +65,7 @@ func readEnd(s string) extension {
 	if i := strings.IndexAny(s, "eE"); i >= 0 && strings.HasPrefix(s[i+1:], "+") {
 		return extension{problem: "the number is one that a spreadsheet has rounded (E+), and its last digits are lost"}
 	}
-	if after, ok := cutLabel(strings.TrimLeft(s, ", ")); ok {
+	if after, ok := cutLabel(strings.TrimLeft(s, ", ;")); ok { // ";ext=12" is how RFC 3966 writes one
 		return announced(after)
 	}
 	switch {

@@ -155,7 +155,7 @@ func TestExtension(t *testing.T) {
 	const number, plain, extended = "+1 425 555 0100", "+1 4255550100", "+1 4255550100x890"
 	for _, end := range []string{
 		"x890", " x 890", "X890", "ext 890", " ext. 890", "Ext.890", "ext:890", " extn 890", " extension 890", "EXTENSION 8-90",
-		"#890", " # 890", ", ext 890", "x８９０",
+		"#890", " # 890", ", ext 890", "x８９０", ";ext=890", "; ext=890", ";EXT=890", " ext=890",
 	} {
 		reading{number: number + end, want: extended}.check(t, p)
 	}

@@ -40,7 +40,12 @@ func (c Client) MailInvitation(ctx context.Context, a engine.Actor, id cloud.Use
 
 // RequirePIN is [engine.Engine.RequirePIN].
 func (c Client) RequirePIN(ctx context.Context, a engine.Actor, id cloud.UserID, required, reset bool) error {
-	return c.change(ctx, "pin", wire.UserRequest{By: by(a), ID: string(id), Required: required, Reset: reset})
+	return c.change(ctx, "pin", wire.UserRequest{By: by(a), ID: string(id), Required: &required, Reset: reset})
+}
+
+// ResetPINs is [engine.Engine.ResetPINs].
+func (c Client) ResetPINs(ctx context.Context, a engine.Actor, id cloud.UserID) error {
+	return c.change(ctx, "pin", wire.UserRequest{By: by(a), ID: string(id), Reset: true})
 }
 
 // Authenticators is [engine.Engine.Authenticators].

@@ -8,6 +8,7 @@ import (
 	"mfabridge/cloud/engine"
 	"mfabridge/cloud/engine/http/serve"
 	"mfabridge/cloud/engine/http/wire"
+	"mfabridge/internal/hint"
 )
 
 // askedFor is the user whom a request that only shows something names.
@@ -57,7 +58,13 @@ func (f *Face) mailInvitation(ctx context.Context, by engine.Actor, id cloud.Use
 }
 
 func (f *Face) pin(ctx context.Context, by engine.Actor, id cloud.UserID, body *wire.UserRequest) error {
-	return f.core.RequirePIN(ctx, by, id, body.Required, body.Reset)
+	switch {
+	case body.Required != nil:
+		return f.core.RequirePIN(ctx, by, id, *body.Required, body.Reset)
+	case body.Reset:
+		return f.core.ResetPINs(ctx, by, id)
+	}
+	return hint.Wrap(&cloud.Error{Kind: cloud.Invalid, Message: "nothing is asked for"}, "say required or reset")
 }
 
 // devices shows the authenticators of a user.

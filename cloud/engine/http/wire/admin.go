@@ -32,8 +32,8 @@ type (
 		Device string `json:"device,omitempty"`
 		// Required: the user approves with a PIN. Reset: the PINs of all their
 		// devices are taken away.
-		Required bool `json:"required,omitempty"`
-		Reset    bool `json:"reset,omitempty"`
+		Required *bool `json:"required,omitempty"`
+		Reset    bool  `json:"reset,omitempty"`
 		// Code is one that was sent to the address of the user.
 		Code string `json:"code,omitempty"`
 		// Password is a new one, in Base64.

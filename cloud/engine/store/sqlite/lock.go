@@ -23,7 +23,7 @@ const metaHolder = "lock-holder"
 func (s *Store) Lock(ctx context.Context, holder string) (func() error, error) {
 	path := s.path + ".lock"
 	if err := makeLock(path, s.path); err != nil {
-		return nil, unavailable("the lock file cannot be made", err)
+		return nil, s.lockDenied("the lock file cannot be made", err)
 	}
 	c, err := dial(path, "rw", "", 0)
 	if err != nil {
@@ -56,7 +56,7 @@ func makeLock(path, store string) error {
 func (s *Store) lockFailure(ctx context.Context, cause error) error {
 	e, ok := errors.AsType[sqlite3.Error](cause)
 	if !ok || e.Code != sqlite3.ErrBusy && e.Code != sqlite3.ErrLocked {
-		return hint.Wrap(unavailable("the lock cannot be taken", cause), "run as the user who owns the store, and give that user "+s.path+".lock, too")
+		return s.lockDenied("the lock cannot be taken", cause)
 	}
 	var holder []byte
 	err := s.View(ctx, func(r engine.Reader) (err error) {
@@ -67,4 +67,18 @@ func (s *Store) lockFailure(ctx context.Context, cause error) error {
 		holder = []byte("another run")
 	}
 	return &cloud.Error{Kind: cloud.Locked, Message: "the store is locked by " + string(holder)}
+}
+
+// lockDenied is for a lock's file that cannot be used. Where we may not write
+// it, trying again does not help.
+func (s *Store) lockDenied(message string, cause error) error {
+	err := unavailable(message, cause)
+	f, no := os.OpenFile(s.path+".lock", os.O_RDWR, 0)
+	if no == nil {
+		f.Close()
+	}
+	if errors.Is(cause, fs.ErrPermission) || errors.Is(no, fs.ErrPermission) {
+		err = &cloud.Error{Kind: cloud.Denied, Message: message, Err: cause}
+	}
+	return hint.Wrap(err, "run as the user who owns the store, and give that user "+s.path+".lock, too")
 }

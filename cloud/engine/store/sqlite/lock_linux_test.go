@@ -3,10 +3,14 @@ package sqlite_test
 import (
 	"os"
 	"path/filepath"
+	"runtime"
+	"strings"
 	"syscall"
 	"testing"
 
+	"mfabridge/cloud"
 	"mfabridge/cloud/engine/store/sqlite"
+	"mfabridge/internal/hint"
 )
 
 func ownerOf(t *testing.T, path string) uint32 {
@@ -61,5 +65,37 @@ func TestLockIsTheOwners(t *testing.T) {
 		if err := s.Close(); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// A lock that somebody else owns is not one that is held, nor a target that is
+// away: trying again does not help.
+func TestLockOfSomebodyElse(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root can be somebody else for a while")
+	}
+	path := filepath.Join(t.TempDir(), "cloud.db")
+	if err := sqlite.Create(t.Context(), path, func(*sqlite.Store) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	s, err := sqlite.Open(t.Context(), path, sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if err := os.WriteFile(path+".lock", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	runtime.LockOSThread() // the thread alone is somebody else for files
+	defer runtime.UnlockOSThread()
+	if err := syscall.Setfsuid(65534); err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.Lock(t.Context(), "test")
+	if back := syscall.Setfsuid(0); back != nil {
+		t.Fatal(back)
+	}
+	if cloud.KindOf(err) != cloud.Denied || !strings.Contains(hint.Of(err), "run as the user who owns the store") {
+		t.Errorf("%v, %s", err, hint.Of(err))
 	}
 }
