@@ -310,7 +310,24 @@ func (d *draft) duplicate(g generator) {
 	if slices.Contains(d.tokens, g.oath.Fingerprint) {
 		code = TokenDuplicate
 	}
-	d.findAt(g.place, code, g.field, g.label()+" is the same generator as another of this user")
+	d.findAt(g.place, code, g.field, g.label()+" is the same generator as another of this user"+d.unlike(g))
+}
+
+// unlike says how a generator's codes are said to be where that which moves
+// in its place says something else: one of the two rows is wrong, and if it is
+// the one that moves, no code is ever right. Empty: they agree.
+func (d *draft) unlike(g generator) string {
+	i := slices.IndexFunc(d.after.OATH, func(e cloud.OATHEntry) bool { return e.Fingerprint == g.oath.Fingerprint })
+	if i < 0 {
+		return ""
+	}
+	moves, codes := d.after.OATH[i].OATH, func(o cloud.OATH) string {
+		return fmt.Sprintf("%d digits by %s every %d seconds", o.Digits, o.Algorithm, o.Period)
+	}
+	if moves.Period == 0 || moves.Digits == 0 || moves.Algorithm == "" || codes(moves) == codes(g.oath) { // a target may not tell
+		return ""
+	}
+	return ", with " + codes(g.oath) + " here and " + codes(moves) + " there, which moves: see which of them its owner's shows"
 }
 
 // refresh brings name and parameters of an entry that is there up to date.

@@ -219,6 +219,23 @@ func TestSharedNames(t *testing.T) {
 	}
 }
 
+// Two rows of one generator that say its codes are of two kinds: which counts,
+// and that the other said something else, stands in the finding.
+func TestTwinsThatContradict(t *testing.T) {
+	for other, want := range map[int]string{30: "", 60: ", with 6 digits by SHA1 every 60 seconds here and 6 digits by SHA1 every 30 seconds there, which moves"} {
+		u := row("ada@contoso.example", 1)
+		one := strings.Repeat("a", 20)
+		u.Devices = []legacy.Device{device("A", one, 0), device("B", one, -1)}
+		u.Devices[1].Interval = other
+		out, _ := plan(t, []legacy.User{u}, person("A", u.UPN, ""))
+		found := out.of(u.Username).Findings
+		i := slices.IndexFunc(found, func(f migrate.Finding) bool { return f.Code == migrate.DeviceDuplicate })
+		if i < 0 || !strings.Contains(found[i].Detail, "another of this user"+want) || want == "" && !strings.HasSuffix(found[i].Detail, "another of this user") {
+			t.Errorf("%d seconds: %v", other, found)
+		}
+	}
+}
+
 // Who is told that José is also wanted by José hears where the two differ.
 func TestSharedNamesThatLookAlike(t *testing.T) {
 	for _, c := range []struct{ one, two, want string }{
