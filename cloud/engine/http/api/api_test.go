@@ -236,7 +236,7 @@ func TestNoDeskAboveAdministrators(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	body := fmt.Sprintf(`{"name":"boss@contoso.example","reason":"ticket 4711","device":"%s","until":"%s","code":"123456"}`, device, h.Now().Add(time.Hour).Format(time.RFC3339))
+	body := fmt.Sprintf(`{"name":"boss@contoso.example","reason":"ticket 4711","device":"%s","until":"%s","code":"123456","reset":true}`, device, h.Now().Add(time.Hour).Format(time.RFC3339))
 	count := func() (n int) {
 		for range h.engine.Audit(t.Context(), 0) {
 			n++
