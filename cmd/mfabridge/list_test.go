@@ -79,7 +79,7 @@ func TestListsForPrograms(t *testing.T) {
 	}
 	arguments := map[string][]string{
 		"engine user show": {"ada@contoso.example"}, "engine user pass list": {"ada@contoso.example"}, "engine invite": {"ada@contoso.example"},
-		"engine group members": {"Pilots"}, "engine policy test": {"--user", "ada@contoso.example", "--app", app, "--from", "192.0.2.7"},
+		"engine native show": {app}, "engine group members": {"Pilots"}, "engine policy test": {"--user", "ada@contoso.example", "--app", app, "--from", "192.0.2.7"},
 	}
 	rows := formRow.FindAllStringSubmatch(string(manual), -1)
 	if len(rows) < 10 {
