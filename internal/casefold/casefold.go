@@ -30,6 +30,39 @@ func String(s string) string {
 	return strings.ToLower(s)
 }
 
+// Equal tells whether String makes the same of a and b. Where both are ASCII,
+// as most names are, it makes nothing to find that out.
+func Equal(a, b string) bool {
+	if !isASCII(a) || !isASCII(b) {
+		return String(a) == String(b)
+	}
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range len(a) {
+		if lower(a[i]) != lower(b[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}
+
+func lower(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		c += 'a' - 'A'
+	}
+	return c
+}
+
 // capitals puts the capital for each small letter of Cherokee. The folding of
 // that script goes to capitals (CaseFolding.txt), since they are older; the
 // library exchanges the two.

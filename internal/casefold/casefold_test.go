@@ -1,6 +1,7 @@
 package casefold_test
 
 import (
+	"strings"
 	"testing"
 	"unicode"
 	"unicode/utf8"
@@ -35,6 +36,22 @@ func TestEveryLetter(t *testing.T) {
 			t.Errorf("%U folds to %q, %U to %q", r, once, other, casefold.String(string(other)))
 		}
 	}
+}
+
+// Equal is what comparing two folded names comes to.
+func FuzzEqual(f *testing.F) {
+	for _, pair := range [][2]string{{"ADA@Contoso.Example", "ada@contoso.example"}, {"ada", "adb"}, {"ada", "ad"}, {"", ""}, {"", "a"},
+		{"[", "{"}, {"@", "`"}, {"K", "\u212A"}, {"\u212A", "k"}, {"i\u0307", "\u0130"}, {"e\u0301", "É"}, {"Straße", "STRASSE"}, {"\xff", "\xfe"}} {
+		f.Add(pair[0], pair[1])
+	}
+	f.Fuzz(func(t *testing.T, a, b string) {
+		for _, pair := range [][2]string{{a, b}, {b, a}, {a, a}, {a, strings.ToUpper(a)}, {a, strings.ToLower(a)}, {a + b, b + a}} {
+			want := casefold.String(pair[0]) == casefold.String(pair[1])
+			if got := casefold.Equal(pair[0], pair[1]); got != want {
+				t.Errorf("%q and %q: %t, their folded forms: %t", pair[0], pair[1], got, want)
+			}
+		}
+	})
 }
 
 func FuzzString(f *testing.F) {
