@@ -3,6 +3,7 @@ package cloud_test
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -24,6 +25,20 @@ func TestFingerprintTellsSecretsApart(t *testing.T) {
 	}
 	if f == cloud.Fingerprint("instance-2", a) {
 		t.Error("one secret can be followed from target to target")
+	}
+}
+
+// What was asked before makes no difference: RFC 4231 has the HMAC of test case 2.
+func TestFingerprintsOfMany(t *testing.T) {
+	many := cloud.NewFingerprints("Jefe")
+	for _, key := range []string{"what do ya want for nothing?", "", "what do ya want for nothing?", strings.Repeat("k", 200)} {
+		s := secret.FromString(key)
+		if got, want := many.Of(s), cloud.Fingerprint("Jefe", s); got != want {
+			t.Errorf("%q: %s among many, %s alone", key, got, want)
+		}
+		if key == "what do ya want for nothing?" && many.Of(s) != "LPOMCRV7MB2U42QE" {
+			t.Errorf("%q: %s", key, many.Of(s))
+		}
 	}
 }
 

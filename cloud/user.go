@@ -4,6 +4,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base32"
+	"hash"
 	"slices"
 	"time"
 
@@ -103,9 +104,29 @@ func (o OATH) Equal(p OATH) bool {
 // within one target and nowhere else. An OATH method without a serial number
 // of its own is given "MFB-" and this.
 func Fingerprint(instance string, key secret.Bytes) string {
-	mac := hmac.New(sha256.New, []byte(instance))
-	mac.Write(key.Reveal())
-	return base32.StdEncoding.EncodeToString(mac.Sum(nil))[:16]
+	return NewFingerprints(instance).Of(key)
+}
+
+// Fingerprints makes those of many secrets within one target. It is not for
+// concurrent use.
+type Fingerprints struct {
+	mac hash.Hash
+	sum [sha256.Size]byte
+}
+
+// NewFingerprints returns the Fingerprints of the target with an instance id.
+func NewFingerprints(instance string) *Fingerprints {
+	return &Fingerprints{mac: hmac.New(sha256.New, []byte(instance))}
+}
+
+// Of is [Fingerprint] of key.
+func (f *Fingerprints) Of(key secret.Bytes) string {
+	const chars, bytes = 16, 10
+	f.mac.Reset()
+	f.mac.Write(key.Reveal())
+	var text [chars]byte
+	base32.StdEncoding.Encode(text[:], f.mac.Sum(f.sum[:0])[:bytes])
+	return string(text[:])
 }
 
 // Profile is what a user is called and whether they may verify at all.
