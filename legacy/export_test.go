@@ -101,3 +101,6 @@ func Columns() map[string][]string {
 	}
 	return all
 }
+
+// Trimmed is for tests of what has a short way for most and a long one for the rest.
+var Trimmed = trimmed

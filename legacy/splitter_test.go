@@ -214,3 +214,18 @@ func BenchmarkEncodingCSV(b *testing.B) {
 		}
 	}
 }
+
+// A value loses the space around it, whatever of Unicode's it is.
+func TestTrimmed(t *testing.T) {
+	ends := []string{"", " ", "\t", "\r\n", "\u00a0", "\u2003", "\x85", "\x00", "\x7f", "a", "é", "~", "!"}
+	for _, left := range ends {
+		for _, middle := range []string{"", "x", "x y"} {
+			for _, right := range ends {
+				text := left + middle + right
+				if got, want := string(legacy.Trimmed([]byte(text))), strings.TrimSpace(text); got != want {
+					t.Errorf("%q: %q, not %q", text, got, want)
+				}
+			}
+		}
+	}
+}

@@ -212,11 +212,21 @@ func (t *csvTable) next(cells []cell) (int, error) {
 	}
 	for i, f := range fields {
 		if column := t.bound[i]; column >= 0 {
-			cells[column] = cell{bytes.TrimSpace(f.text), f.line, f.col}
+			cells[column] = cell{trimmed(f.text), f.line, f.col}
 		}
 	}
 	return line, nil
 }
+
+// trimmed is bytes.TrimSpace; most values have no space to be looked for.
+func trimmed(text []byte) []byte {
+	if n := len(text); n == 0 || isGraphic(text[0]) && isGraphic(text[n-1]) {
+		return text
+	}
+	return bytes.TrimSpace(text)
+}
+
+func isGraphic(c byte) bool { return ' ' < c && c <= '~' }
 
 func (t *csvTable) wrongWidth(line int, fields []field) *badRow {
 	text := fmt.Sprintf("the row has %d fields, the header has %d", len(fields), len(t.bound))

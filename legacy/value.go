@@ -89,11 +89,26 @@ func (v *values) name(column int) []byte {
 // has lost is refused, too. What stays of one is a question mark, which no
 // directory takes in a name.
 func (v *values) whole(column int) []byte {
-	text := v.name(column)
+	text := v.cells[column].text
+	if len(text) <= MaxName && isPlainName(text) {
+		return text
+	}
+	v.name(column)
 	if bytes.IndexByte(text, '?') >= 0 || bytes.ContainsRune(text, utf8.RuneError) {
 		v.refuse(column, v.schema.columns[column].name+" has a question mark in place of a letter, as a program leaves that could not write it; export it again as UTF-8")
 	}
 	return text
+}
+
+// isPlainName tells the names in which there is nothing to refuse, most of all:
+// printable ASCII without a question mark.
+func isPlainName(text []byte) bool {
+	for _, c := range text {
+		if c < ' ' || c > '~' || c == '?' {
+			return false
+		}
+	}
+	return true
 }
 
 func isControl(r rune) bool { return unicode.IsControl(r) }
