@@ -133,14 +133,18 @@ func isText(m cloud.Method) bool { return m.IsPhone() || m == cloud.Email || m =
 // kind returns the number of what f has in common with others.
 func (w *Writer) kind(f *migrate.Finding) (int, error) {
 	k := kind{f.Code, f.Severity, f.Action}
-	n, ok := w.kinds[k]
-	if !ok {
-		if n = len(w.kinds) + 1; n > maxKinds {
-			return 0, fmt.Errorf("a plan file takes no more than %d kinds of findings", maxKinds)
+	known := w.kinds[f.Code]
+	for i := range known {
+		if known[i].kind == k {
+			return known[i].number, nil
 		}
-		w.kinds[k] = n
 	}
-	return n, nil
+	if w.kindCount == maxKinds {
+		return 0, fmt.Errorf("a plan file takes no more than %d kinds of findings", maxKinds)
+	}
+	w.kindCount++
+	w.kinds[f.Code] = append(known, numbered{k, w.kindCount})
+	return w.kindCount, nil
 }
 
 func (w *Writer) writeKinds() error {
@@ -148,9 +152,11 @@ func (w *Writer) writeKinds() error {
 	if err != nil {
 		return err
 	}
-	for k, n := range w.kinds {
-		if err := s.exec(int64(n), string(k.code), string(k.severity), k.action); err != nil {
-			return err
+	for _, of := range w.kinds {
+		for _, k := range of {
+			if err := s.exec(int64(k.number), string(k.code), string(k.severity), k.action); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

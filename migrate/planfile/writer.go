@@ -36,7 +36,8 @@ type Writer struct {
 	db                  *db
 	lock                *os.File // on part: somebody is at work on it
 	rows                inserts
-	kinds               map[kind]int
+	kinds               map[migrate.Code][]numbered
+	kindCount           int
 	last                int // ordinal
 	problems            int
 }
@@ -46,6 +47,12 @@ type kind struct {
 	code     migrate.Code
 	severity migrate.Severity
 	action   string
+}
+
+// numbered is a kind with its number in the file. A code has one, seldom more.
+type numbered struct {
+	kind
+	number int
 }
 
 // Create begins a plan file that will stand at path, with its key beside it.
@@ -61,7 +68,7 @@ func Create(path string, h migrate.Header, o Options) (*Writer, error) {
 	if h.PlanID == "" {
 		h.PlanID = uuid.NewString()
 	}
-	w := &Writer{path: path, overwrite: o.Overwrite, recipients: o.Recipients, key: newKey(h.PlanID), kinds: map[kind]int{}, last: -1}
+	w := &Writer{path: path, overwrite: o.Overwrite, recipients: o.Recipients, key: newKey(h.PlanID), kinds: map[migrate.Code][]numbered{}, last: -1}
 	w.part = filepath.Join(filepath.Dir(path), partPrefix(path)+uuid.NewString()+partSuffix)
 	w.keyPart = KeyPath(w.part)
 	if err := w.begin(h); err != nil {
