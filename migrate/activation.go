@@ -85,7 +85,7 @@ func (o Options) activationsAt() time.Time {
 	return o.ExportTime
 }
 
-func (s *Summary) addActivation(d legacy.Device, at time.Time) {
+func (s *Summary) addActivation(d *legacy.Device, at time.Time) {
 	p := platformOf(d.NotificationType)
 	if s.Activated[p] == nil {
 		s.Activated[p] = map[Age]int{}

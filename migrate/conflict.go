@@ -111,12 +111,16 @@ func (c *conflicts) close(g *group) error {
 	if len(g.members) < 2 {
 		return nil
 	}
+	names := g.tally.names()
 	for i, m := range g.members {
 		if i > 0 && g.members[i-1].ordinal == m.ordinal {
 			continue
 		}
-		others := g.tally.except(m.ordinal)
-		if !g.yields(m) || len(others.Others) == 0 {
+		if !g.yields(m) {
+			continue
+		}
+		others := g.tally.except(m.ordinal, names)
+		if len(others.Others) == 0 {
 			continue
 		}
 		if ConflictKind(g.key[0]) == SharedTarget {
@@ -149,7 +153,7 @@ type member struct {
 func (g *group) start(key []byte) {
 	g.key = append(g.key[:0], key...)
 	g.members = g.members[:0]
-	g.tally = tally{}
+	g.tally.users, g.tally.first = 0, g.tally.first[:0]
 }
 
 func (g *group) add(ordinal uint64, level grade, name []byte) {
@@ -171,9 +175,11 @@ type tally struct {
 	first []named
 }
 
+// named is a user. The room of its name is used again for other groups: most
+// have one member, and nobody asks for its name.
 type named struct {
 	ordinal uint64
-	name    string
+	name    []byte
 }
 
 func (t *tally) add(ordinal uint64, name []byte) {
@@ -182,17 +188,32 @@ func (t *tally) add(ordinal uint64, name []byte) {
 	}
 	t.users++
 	t.last = ordinal
-	if len(t.first) <= maxOthers {
-		t.first = append(t.first, named{ordinal, string(name)})
+	n := len(t.first)
+	if n > maxOthers {
+		return
 	}
+	if n == cap(t.first) {
+		t.first = append(t.first, named{})
+	}
+	t.first = t.first[:n+1]
+	t.first[n].ordinal, t.first[n].name = ordinal, append(t.first[n].name[:0], name...)
+}
+
+// names are those of the first users.
+func (t *tally) names() []string {
+	names := make([]string, len(t.first))
+	for i, n := range t.first {
+		names[i] = string(n.name)
+	}
+	return names
 }
 
 // except is the tally as the conflict of one of its users.
-func (t *tally) except(ordinal uint64) Conflict {
-	var c Conflict
-	for _, n := range t.first {
+func (t *tally) except(ordinal uint64, names []string) Conflict {
+	c := Conflict{Others: make([]string, 0, maxOthers)}
+	for i, n := range t.first {
 		if n.ordinal != ordinal && len(c.Others) < maxOthers {
-			c.Others = append(c.Others, n.name)
+			c.Others = append(c.Others, names[i])
 		}
 	}
 	c.More = int(t.users) - 1 - len(c.Others)
@@ -244,7 +265,7 @@ type shared struct {
 
 func readShared(rec []byte) (shared, error) {
 	s := shared{kind: ConflictKind(rec[0]), sum: sum(rec[1 : 1+sumSize])}
-	p := unpacker{b: rec[1+sumSize:]}
+	p := newUnpacker(rec[1+sumSize:])
 	s.More = int(p.varint())
 	s.Others = p.texts()
 	if p.bad || len(p.b) != 0 {

@@ -14,5 +14,6 @@ var (
 	SIDOf        = sidOf
 	IsAddress    = isAddress
 	SamePhone    = samePhone
+	DigitsOf     = digitsOf
 	Irreversible = irreversible
 )

@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -28,11 +29,8 @@ func (f *finder) batch() int { return max(f.caps.Batch, 1) }
 func (f *finder) matches(ctx context.Context, users []legacy.User) ([]Match, error) {
 	matches := make([]Match, len(users))
 	if f.imaginary {
-		for i, u := range users {
-			matches[i] = Match{Create: true, UPN: u.UPN}
-			if u.UPN == "" {
-				matches[i].UPN = u.Username
-			}
+		for i := range users {
+			matches[i] = Match{Create: true, UPN: cmp.Or(users[i].UPN, users[i].Username)}
 		}
 		return matches, nil
 	}
@@ -68,7 +66,7 @@ func (f *finder) byRowKeys(ctx context.Context, users []legacy.User, matches []M
 		return nil, err
 	}
 	ids := make([]cloud.UserID, len(users))
-	for i, u := range users {
+	for i := range users {
 		n := len(perUser[i])
 		if f.scope != nil && (matches[i].Outside || !f.scope.byHits(hits[:n])) {
 			matches[i], hits = Match{Outside: true}, hits[n:]
@@ -78,7 +76,7 @@ func (f *finder) byRowKeys(ctx context.Context, users []legacy.User, matches []M
 		if people != nil {
 			k = people[i]
 		}
-		ids[i], matches[i] = f.decide(u, perUser[i], hits[:n], k)
+		ids[i], matches[i] = f.decide(&users[i], perUser[i], hits[:n], k)
 		hits = hits[n:]
 	}
 	return ids, nil
@@ -88,10 +86,11 @@ func (f *finder) byRowKeys(ctx context.Context, users []legacy.User, matches []M
 // and which rows count by their own. Rows outside the scope have none.
 func (f *finder) ownKeys(users []legacy.User, matches []Match) (perUser [][]rowKey, own []bool) {
 	perUser, own = make([][]rowKey, len(users)), make([]bool, len(users))
-	for i, u := range users {
+	for i := range users {
+		u := &users[i]
 		given, ok := f.opt.MatchFile.of(u.Username)
 		switch {
-		case f.scope != nil && !f.scope.byName(&users[i]):
+		case f.scope != nil && !f.scope.byName(u):
 			matches[i].Outside = true
 		case !u.Enabled && !f.opt.IncludeDisabled: // skipped, whoever it is
 		case ok:
@@ -104,7 +103,7 @@ func (f *finder) ownKeys(users []legacy.User, matches []Match) (perUser [][]rowK
 }
 
 // decide says which user a row's keys mean, or what else becomes of the row.
-func (f *finder) decide(u legacy.User, keys []rowKey, hits [][]cloud.UserID, k evidence) (id cloud.UserID, m Match) {
+func (f *finder) decide(u *legacy.User, keys []rowKey, hits [][]cloud.UserID, k evidence) (id cloud.UserID, m Match) {
 	if k.problem != "" {
 		return "", Match{Problem: k.problem, Detail: k.detail}
 	}
@@ -117,7 +116,7 @@ func (f *finder) decide(u legacy.User, keys []rowKey, hits [][]cloud.UserID, k e
 	case id == "" && byFile:
 		m = f.createAs(keys[0])
 	case id == "":
-		m = create(u, k, f.opt, f.caps)
+		m = create(u, k, &f.opt, &f.caps)
 	}
 	if m.Problem == "" {
 		m.add(u, keys, k, &f.caps)
@@ -135,7 +134,7 @@ func (f *finder) createAs(k rowKey) Match {
 
 // add notes what the directory says, and claims what the row's own columns do
 // not show.
-func (m *Match) add(u legacy.User, keys []rowKey, k evidence, caps *cloud.Capabilities) {
+func (m *Match) add(u *legacy.User, keys []rowKey, k evidence, caps *cloud.Capabilities) {
 	byFile := len(keys) > 0 && keys[0].by == MatchedByFile
 	if !byFile && k.person == nil {
 		return
@@ -208,7 +207,7 @@ func (f *finder) read(ctx context.Context, users []legacy.User, ids []cloud.User
 			case user.ID != "" && user.ID != part[j]:
 				return fmt.Errorf("the target returned another user than was asked for")
 			}
-			matches[i] = matches[i].settle(users[i], user)
+			matches[i] = matches[i].settle(&users[i], user)
 		}
 		wanted, rows = wanted[len(part):], rows[len(part):]
 	}
@@ -226,8 +225,9 @@ func (f *finder) names(ctx context.Context, users []legacy.User, matches []Match
 	}
 	var asked []question
 	var keys []cloud.Key
-	for i, m := range matches {
-		names := m.newNames(users[i])
+	for i := range matches {
+		m := &matches[i]
+		names := m.newNames(&users[i])
 		if m.Create {
 			names = append(names, m.UPN)
 		}

@@ -71,7 +71,11 @@ func NewMapper(opt Options, caps cloud.Capabilities) (*Mapper, error) {
 
 // Map decides what becomes of one user.
 func (m *Mapper) Map(u legacy.User, c Conflicts, match Match) Decision {
-	return m.draft(u, c, match).Decision
+	d := new(draft)
+	d.begin(m, &u, &match)
+	d.shared = c
+	d.decide()
+	return d.Decision
 }
 
 // grade says how a claim counts against those of other users.
@@ -96,8 +100,8 @@ type draft struct {
 	*Mapper
 	Decision
 
-	u        legacy.User
-	match    Match
+	u        *legacy.User
+	match    *Match
 	shared   Conflicts
 	mode     legacy.Mode // the method that the user was asked by first
 	now      cloud.User  // as the target has it; zero: to be created
@@ -105,6 +109,10 @@ type draft struct {
 	claims   []claim
 	claiming bool // only claims are wanted
 	brought  bool // the row holds something that can be registered
+
+	prints    *cloud.Fingerprints // of the target; made with the first secret
+	placed    legacy.Place        // of the last finding; most are about the same row
+	placeText string              // placed as text
 
 	phoneSlot cloud.Method   // where Phone stands; empty: nowhere
 	moved     []cloud.Method // methods that the row brought, where policy forbids any
@@ -121,25 +129,26 @@ type draft struct {
 // What most users have at most; a few have more.
 const (
 	usualChanges  = 4
-	usualClaims   = 6
 	usualFindings = 4
 )
 
-// draft runs the rules in their order. The order matters: what is skipped is
+// begin makes d the draft of another user by the same Mapper, of which nothing
+// is decided yet. What the draft before was made with stays; what it has decided
+// may be in use elsewhere.
+func (d *draft) begin(m *Mapper, u *legacy.User, match *Match) {
+	claims, prints := d.claims[:0], d.prints
+	*d = draft{}
+	d.Mapper, d.u, d.match, d.claims, d.prints = m, u, match, claims, prints
+}
+
+// decide runs the rules in their order. The order matters: what is skipped is
 // not looked at, and the default method comes last, when the others are known.
-func (m *Mapper) draft(u legacy.User, c Conflicts, match Match) *draft {
-	return (&draft{Mapper: m, u: u, match: match, shared: c}).decide()
-}
-
-// claimsOf is a draft that is made for its claims alone, without findings.
-func (m *Mapper) claimsOf(u legacy.User, match Match) *draft {
-	return (&draft{Mapper: m, u: u, match: match, claiming: true}).decide()
-}
-
-func (d *draft) decide() *draft {
+//
+// A draft that is claiming is made for its claims alone: it has no changes and
+// no findings.
+func (d *draft) decide() {
 	m, u, match := d.Mapper, d.u, d.match
 	d.mode = u.Mode
-	d.claims = make([]claim, 0, usualClaims)
 	d.Ordinal, d.Username, d.UPN = u.Ordinal, u.Username, u.UPN
 	if d.mode == legacy.ModeUnset {
 		d.mode = m.opt.CompanyMode
@@ -151,7 +160,9 @@ func (d *draft) decide() *draft {
 		d.now.Forbidden, d.now.ForbiddenWays, d.now.SMSSignIn = m.caps.Forbidden, m.caps.ForbiddenWays, m.caps.SMSSignIn
 	}
 	if d.admit() {
-		d.Changes = make([]PlannedChange, 0, usualChanges)
+		if !d.claiming {
+			d.Changes = make([]PlannedChange, 0, usualChanges)
+		}
 		d.activityRule()
 		d.phoneRules()
 		d.emailRule()
@@ -167,7 +178,6 @@ func (d *draft) decide() *draft {
 	if !d.claiming {
 		d.outlook()
 	}
-	return d
 }
 
 // admit decides whether the user moves at all, and says why not.
@@ -212,6 +222,9 @@ func (d *draft) admit() bool {
 // lead to one: a row that matches nobody today would match the user whom
 // another row of its Sid creates, and whose login it is would be open.
 func (d *draft) shareTarget() (Conflict, bool) {
+	if !d.comparing() {
+		return Conflict{}, false
+	}
 	keys := make([]string, 0, 4)
 	if d.match.User != nil {
 		keys = append(keys, "id:"+string(d.match.User.ID))
@@ -277,21 +290,30 @@ func (d *draft) findAt(place legacy.Place, code Code, field, detail string) {
 		d.Findings = make([]Finding, 0, usualFindings)
 	}
 	f := d.findings.of(code, field, detail)
-	f.Place = place.String()
+	if d.placeText == "" || d.placed != place {
+		d.placed, d.placeText = place, place.String()
+	}
+	f.Place = d.placeText
 	d.Findings = append(d.Findings, f)
 }
 
 func (d *draft) has(code Code) bool {
-	for _, f := range d.Findings {
-		if f.Code == code {
+	for i := range d.Findings {
+		if d.Findings[i].Code == code {
 			return true
 		}
 	}
 	return false
 }
 
+// comparing tells whether what the user has is compared with what others have:
+// claims are wanted, or there are conflicts.
+func (d *draft) comparing() bool { return d.claiming || d.shared != nil }
+
 func (d *draft) claim(kind ConflictKind, key string, g grade) {
-	d.claims = append(d.claims, claim{kind, key, g})
+	if d.claiming {
+		d.claims = append(d.claims, claim{kind, key, g})
+	}
 }
 
 func (d *draft) conflict(kind ConflictKind, key string) (Conflict, bool) {
@@ -303,7 +325,9 @@ func (d *draft) conflict(kind ConflictKind, key string) (Conflict, bool) {
 
 // change appends a change of this user.
 func (d *draft) change(c cloud.Change, reason string) {
-	d.Changes = append(d.Changes, d.planned(c, reason))
+	if !d.claiming {
+		d.Changes = append(d.Changes, d.planned(c, reason))
+	}
 }
 
 func (d *draft) planned(c cloud.Change, reason string) PlannedChange {

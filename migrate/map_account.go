@@ -57,7 +57,7 @@ func (d *draft) accountRules() bool {
 			return false
 		}
 	}
-	if blocked {
+	if blocked && !d.claiming {
 		d.Changes = slices.Insert(d.Changes, 0, block)
 	}
 	if account, ok := d.account(); ok {
@@ -69,6 +69,12 @@ func (d *draft) accountRules() bool {
 // account is the change of the user itself.
 func (d *draft) account() (PlannedChange, bool) {
 	names := d.aliases()
+	if d.claiming {
+		if d.match.Create {
+			d.claim(SharedName, fold(d.UPN), claimMoves)
+		}
+		return PlannedChange{}, false
+	}
 	change := cloud.Change{Op: cloud.Update, Method: cloud.Account}
 	profile := d.now.Profile
 	reason := "login names and Sid of the old server"
@@ -80,7 +86,6 @@ func (d *draft) account() (PlannedChange, bool) {
 		if strings.ContainsAny(profile.DisplayName, "?\ufffd") {
 			d.find(NameDamaged, "FirstName", fmt.Sprintf("the new user would be called %q", profile.DisplayName))
 		}
-		d.claim(SharedName, fold(d.UPN), claimMoves)
 	} else {
 		before := d.now.Profile
 		change.Before = cloud.Value{Profile: &before}
@@ -114,12 +119,13 @@ func (d *draft) aliases() []string {
 	}
 	var free []string
 	for _, name := range wanted {
-		if slices.Contains(d.match.Taken, fold(name)) {
+		folded := fold(name)
+		if slices.Contains(d.match.Taken, folded) {
 			d.find(AliasConflict, "Username", "the login name "+name+" belongs to another user of the target")
 			continue
 		}
-		d.claim(SharedName, fold(name), claimAlias)
-		if c, ok := d.conflict(SharedName, fold(name)); ok {
+		d.claim(SharedName, folded, claimAlias)
+		if c, ok := d.conflict(SharedName, folded); ok {
 			d.find(AliasConflict, "Username", "the login name "+name+" is also wanted by "+others(c)+spelt(name, c.Others))
 			continue
 		}

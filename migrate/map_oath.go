@@ -34,7 +34,7 @@ type generator struct {
 	kind      string // for findings: "token", "app"
 	called    string // what the export calls it; may be empty
 	reason    string
-	codes     generatorCodes
+	codes     *generatorCodes
 }
 
 // label is what findings call the generator: `token "1234"`.
@@ -73,17 +73,20 @@ func (d *draft) tokenRules() {
 			d.findAt(g.place, TokenSerialRounded, "OathTokenSerialNumber", "the serial number of "+g.label()+" has lost its last digits")
 			continue
 		}
-		d.claimGenerator(g)
-		twin := twins[fold(t.Serial)]
+		d.claimGenerator(&g)
+		var w twin
+		if twins != nil {
+			w = twins[fold(t.Serial)]
+		}
 		switch {
-		case t.Seed.State == legacy.SeedMissing && twin.usable > 0:
+		case t.Seed.State == legacy.SeedMissing && w.usable > 0:
 			d.findAt(g.place, TokenDuplicate, g.field, g.label()+" stands twice, once without its secret")
-		case twin.differ && t.Seed.State == legacy.SeedOK:
-			d.refuse(g, g.label()+" stands with two different secrets")
+		case w.differ && t.Seed.State == legacy.SeedOK:
+			d.refuse(&g, g.label()+" stands with two different secrets")
 		case t.Unclear != "" && t.Seed.State == legacy.SeedOK:
-			d.refuse(g, g.label()+" stands twice, and "+t.Unclear)
+			d.refuse(&g, g.label()+" stands twice, and "+t.Unclear)
 		case d.usable(&g, t.Seed):
-			d.place(g)
+			d.place(&g)
 			d.tokens = append(d.tokens, g.oath.Fingerprint)
 		}
 	}
@@ -117,7 +120,7 @@ func serialsOf(tokens []legacy.Token) map[string]twin {
 }
 
 func (d *draft) token(t legacy.Token) generator {
-	g := generator{method: cloud.HardwareOATH, field: "OathTokenSecretKey", place: t.Place, codes: tokenCodes, reason: "OATH token",
+	g := generator{method: cloud.HardwareOATH, field: "OathTokenSecretKey", place: t.Place, codes: &tokenCodes, reason: "OATH token",
 		kind: "token", called: t.Serial, oath: d.parameters(t.Seed, t.Generator)}
 	g.oath.Manufacturer, g.oath.Model = label(t.Manufacturer), label(t.Model)
 	g.oath.Name = label(t.Manufacturer + " " + t.Model)
@@ -144,7 +147,7 @@ func (d *draft) deviceRules() {
 	var seen []string
 	for _, device := range newestFirst(d.u.Devices) {
 		g := d.device(device)
-		d.claimGenerator(g)
+		d.claimGenerator(&g)
 		if name := fold(device.Name); name != "" {
 			if slices.Contains(seen, name) {
 				d.findAt(g.place, DeviceSuperseded, "DeviceName", g.label()+" was activated again later")
@@ -156,13 +159,13 @@ func (d *draft) deviceRules() {
 			d.findAt(g.place, DevicePlatformDead, "NotificationType", g.label()+" gets its pushes by "+device.NotificationType+", which has ended")
 		}
 		if d.usable(&g, device.Seed) {
-			d.place(g)
+			d.place(&g)
 		}
 	}
 }
 
 func (d *draft) device(device legacy.Device) generator {
-	g := generator{method: cloud.SoftwareOATH, field: "OathTokenSecretKey", place: device.Place, codes: deviceCodes, reason: "code of the mobile app",
+	g := generator{method: cloud.SoftwareOATH, field: "OathTokenSecretKey", place: device.Place, codes: &deviceCodes, reason: "code of the mobile app",
 		kind: "app", oath: d.parameters(device.Seed, device.Generator)}
 	g.oath.Serial = serialPrefix + g.oath.Fingerprint
 	g.oath.Manufacturer, g.oath.Model = ownManufacturer, modelApp
@@ -237,7 +240,10 @@ func deadPlatform(notificationType string) bool {
 func (d *draft) parameters(seed legacy.Seed, g legacy.Generator) cloud.OATH {
 	o := cloud.OATH{Algorithm: cloud.Algorithm(g.Algorithm), Digits: g.Digits, Period: g.Interval, Drift: g.Drift, Secret: seed.Key}
 	if seed.State == legacy.SeedOK {
-		o.Fingerprint = cloud.Fingerprint(d.caps.Instance, seed.Key)
+		if d.prints == nil {
+			d.prints = cloud.NewFingerprints(d.caps.Instance)
+		}
+		o.Fingerprint = d.prints.Of(seed.Key)
 	}
 	return o
 }
@@ -270,7 +276,7 @@ func (d *draft) usable(g *generator, seed legacy.Seed) bool {
 
 // place decides about a usable generator: there already, twice, too many,
 // somebody else's, or new.
-func (d *draft) place(g generator) {
+func (d *draft) place(g *generator) {
 	if slices.Contains(d.refused, g.oath.Fingerprint) {
 		d.refuse(g, g.label()+" is the same generator as another of this user that may be somebody else's")
 		return
@@ -292,7 +298,7 @@ func (d *draft) place(g generator) {
 // same finds the entry that is this generator: by its secret where the target
 // tells, which says more than a serial number; else by its serial number. -1:
 // there is none.
-func (d *draft) same(g generator) int {
+func (d *draft) same(g *generator) int {
 	if len(d.after.OATH) == 0 {
 		return -1
 	}
@@ -305,7 +311,7 @@ func (d *draft) same(g generator) int {
 
 // duplicate leaves out what is there as another token or app of the row. Where
 // one of them is a token, that is what a person should know.
-func (d *draft) duplicate(g generator) {
+func (d *draft) duplicate(g *generator) {
 	code := g.codes.duplicate
 	if slices.Contains(d.tokens, g.oath.Fingerprint) {
 		code = TokenDuplicate
@@ -316,7 +322,7 @@ func (d *draft) duplicate(g generator) {
 // unlike says how a generator's codes are said to be where that which moves
 // in its place says something else: one of the two rows is wrong, and if it is
 // the one that moves, no code is ever right. Empty: they agree.
-func (d *draft) unlike(g generator) string {
+func (d *draft) unlike(g *generator) string {
 	i := slices.IndexFunc(d.after.OATH, func(e cloud.OATHEntry) bool { return e.Fingerprint == g.oath.Fingerprint })
 	if i < 0 {
 		return ""
@@ -331,7 +337,7 @@ func (d *draft) unlike(g generator) string {
 }
 
 // refresh brings name and parameters of an entry that is there up to date.
-func (d *draft) refresh(i int, g generator) {
+func (d *draft) refresh(i int, g *generator) {
 	if d.used == nil {
 		d.used = make(map[int]bool)
 	}
@@ -376,7 +382,10 @@ func known[T comparable](have, want T) T {
 
 // claimGenerator claims a generator for this user, whether or not it moves: if
 // somebody else's row holds it too, nothing tells whose it is.
-func (d *draft) claimGenerator(g generator) {
+func (d *draft) claimGenerator(g *generator) {
+	if !d.claiming {
+		return
+	}
 	if g.oath.Fingerprint != "" {
 		d.claim(SharedSecret, g.oath.Fingerprint, claimMoves)
 	}
@@ -386,7 +395,7 @@ func (d *draft) claimGenerator(g generator) {
 }
 
 // register adds a generator if there is room and nobody else has it.
-func (d *draft) register(g generator) {
+func (d *draft) register(g *generator) {
 	if !d.room() {
 		d.brought = true
 		d.findAt(g.place, g.codes.limit, g.field, d.noRoom(g.label()))
@@ -396,9 +405,11 @@ func (d *draft) register(g generator) {
 		d.refuse(g, "the secret of "+g.label()+" also stands with "+others(c))
 		return
 	}
-	if c, ok := d.conflict(SharedSerial, fold(g.oath.Serial)); ok && g.ownSerial {
-		d.refuse(g, "the serial number of "+g.label()+" also stands with "+others(c))
-		return
+	if g.ownSerial {
+		if c, ok := d.conflict(SharedSerial, fold(g.oath.Serial)); ok {
+			d.refuse(g, "the serial number of "+g.label()+" also stands with "+others(c))
+			return
+		}
 	}
 	d.brings(g.method)
 	o := g.oath
@@ -414,7 +425,7 @@ func (d *draft) register(g generator) {
 }
 
 // tellInactive says of a generator that it verifies nothing yet.
-func (d *draft) tellInactive(inactive bool, g generator) {
+func (d *draft) tellInactive(inactive bool, g *generator) {
 	if inactive {
 		d.findAt(g.place, TokenNotActivated, g.field, g.label()+" is registered, and gives no valid code before somebody activates it in the target")
 	}
@@ -422,7 +433,7 @@ func (d *draft) tellInactive(inactive bool, g generator) {
 
 // refuse leaves a generator out because it may be somebody else's, and with it
 // whatever else has its secret.
-func (d *draft) refuse(g generator, detail string) {
+func (d *draft) refuse(g *generator, detail string) {
 	d.refused = append(d.refused, g.oath.Fingerprint)
 	d.findAt(g.place, g.codes.conflict, g.field, detail)
 }
@@ -460,6 +471,9 @@ func (d *draft) noRoom(label string) string {
 
 // holdClaims claims what the user has in the target for this user.
 func (d *draft) holdClaims() {
+	if !d.claiming {
+		return
+	}
 	for _, e := range d.now.OATH {
 		if e.Fingerprint != "" {
 			d.claim(SharedSecret, e.Fingerprint, claimHeld)

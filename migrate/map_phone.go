@@ -28,15 +28,24 @@ func (d *draft) phoneRules() {
 	if n, ok := d.readPhone("BackupPhone", d.u.BackupPhone, false); ok {
 		d.placeBackup(n)
 	}
-	for _, n := range [...][2]string{{d.now.Mobile, d.after.Mobile}, {d.now.Alternate, d.after.Alternate}, {d.now.Office, d.after.Office}} {
-		if n[0] != "" && n[0] == n[1] { // who moves this number is to hear who has it
-			d.claim(SharedPhone, digitsOf(n[0]), claimHeld)
-		}
+	if d.claiming {
+		d.holdPhones()
+		return
 	}
 	changes := d.Changes[first:]
 	slices.SortStableFunc(changes, func(a, b PlannedChange) int { return slotOrder(a.Method) - slotOrder(b.Method) })
 	if len(changes) > 0 && d.u.KeepPhoneSynchronized {
 		d.find(PhoneSyncEnds, "KeepPhoneSynchronized", "the old server took the number from the directory")
+	}
+}
+
+// holdPhones claims the numbers that stay with the user: who moves one of them
+// is to hear who has it.
+func (d *draft) holdPhones() {
+	for _, n := range [...][2]string{{d.now.Mobile, d.after.Mobile}, {d.now.Alternate, d.after.Alternate}, {d.now.Office, d.after.Office}} {
+		if n[0] != "" && n[0] == n[1] {
+			d.claim(SharedPhone, digitsOf(n[0]), claimHeld)
+		}
 	}
 }
 
@@ -158,8 +167,12 @@ func (d *draft) putPhone(slot cloud.Method, n phone.Number, field, reason string
 		d.signInFinding(field, n)
 	}
 	*have = number
-	d.claim(SharedPhone, digitsOf(number), claimMoves)
-	if c, ok := d.conflict(SharedPhone, digitsOf(number)); ok {
+	if !d.comparing() {
+		return slot
+	}
+	digits := digitsOf(number)
+	d.claim(SharedPhone, digits, claimMoves)
+	if c, ok := d.conflict(SharedPhone, digits); ok {
 		d.find(PhoneShared, field, n.Masked()+" is also the number of "+others(c))
 	}
 	return slot
@@ -190,14 +203,37 @@ func (d *draft) slotOf(number string) cloud.Method {
 // samePhone compares numbers whatever stands between their digits: a target
 // may hold what people typed.
 func samePhone(a, b string) bool {
-	return a == b || a != "" && digitsOf(a) == digitsOf(b)
+	if a == b || a == "" {
+		return a == b
+	}
+	i, j := 0, 0
+	for {
+		i, j = dialled(a, i), dialled(b, j)
+		if i == len(a) || j == len(b) {
+			return i == len(a) && j == len(b)
+		}
+		if a[i] != b[j] {
+			return false
+		}
+		i, j = i+1, j+1
+	}
 }
 
+// dialled is where, from at on, the next character stands that a telephone
+// number is compared by; the length of number if there is none.
+func dialled(number string, at int) int {
+	for at < len(number) && (number[at] < '0' || number[at] > '9') && number[at] != '+' && number[at] != 'x' {
+		at++
+	}
+	return at
+}
+
+// digitsOf is the part of a number that it is compared by.
 func digitsOf(number string) string {
-	return strings.Map(func(r rune) rune {
-		if r >= '0' && r <= '9' || r == '+' || r == 'x' {
-			return r
-		}
-		return -1
-	}, number)
+	var stack [32]byte
+	digits := stack[:0]
+	for i := dialled(number, 0); i < len(number); i = dialled(number, i+1) {
+		digits = append(digits, number[i])
+	}
+	return string(digits)
 }

@@ -47,7 +47,9 @@ type Match struct {
 func fold(name string) string { return casefold.String(strings.TrimSpace(name)) }
 
 // alike tells whether two names are one to a target.
-func alike(a, b string) bool { return a == b || fold(a) == fold(b) }
+func alike(a, b string) bool {
+	return a == b || casefold.Equal(strings.TrimSpace(a), strings.TrimSpace(b))
+}
 
 // isAddress tells whether s could be a user principal name: one @ between
 // something and something, no spaces, no backslash.
@@ -60,7 +62,7 @@ func isAddress(s string) bool {
 
 // sidOf is the row's security identifier (MS-DTYP 2.4.2.1), or "" where it is
 // none: then it is no key, and nobody gets it.
-func sidOf(u legacy.User) string {
+func sidOf(u *legacy.User) string {
 	rest, parts := u.SID, 0
 	for ; rest != ""; parts++ {
 		part := rest
@@ -105,7 +107,7 @@ type rowKey struct {
 func (k rowKey) claim() string { return string(k.key.Kind) + ":" + fold(k.key.Value) }
 
 // rowKeys are all keys that the row has, the one that counts most first.
-func rowKeys(u legacy.User) []rowKey {
+func rowKeys(u *legacy.User) []rowKey {
 	keys := make([]rowKey, 0, 3)
 	if u.UPN != "" {
 		keys = append(keys, rowKey{by: MatchedByUPN, key: cloud.Key{Kind: cloud.ByUPN, Value: u.UPN}})
@@ -161,7 +163,7 @@ func keyColumn(by string) string {
 // settle completes a match with the user that was read: one that vanished is
 // not matched, one with another SID is somebody else, unless the match file
 // has said who it is.
-func (m Match) settle(u legacy.User, user cloud.User) Match {
+func (m Match) settle(u *legacy.User, user cloud.User) Match {
 	switch {
 	case user.ID == "":
 		return Match{Detail: "the user was there when it was looked for, and gone when it was read"}
@@ -179,7 +181,7 @@ func (m Match) settle(u legacy.User, user cloud.User) Match {
 
 // create decides whether a row that no key led anywhere becomes a new user,
 // and under which name.
-func create(u legacy.User, k evidence, opt Options, caps cloud.Capabilities) Match {
+func create(u *legacy.User, k evidence, opt *Options, caps *cloud.Capabilities) Match {
 	name, problem := k.name(u, opt)
 	switch {
 	case problem.Problem != "":
@@ -204,7 +206,7 @@ func create(u legacy.User, k evidence, opt Options, caps cloud.Capabilities) Mat
 // wantedNames are the login names that a user of the old server is to keep
 // besides upn: Username, the bare name of DOMAIN\name, and those that the
 // directory has for the person.
-func (m Match) wantedNames(u legacy.User, upn string) []string {
+func (m *Match) wantedNames(u *legacy.User, upn string) []string {
 	var names []string
 	add := func(name string) {
 		if name == "" || alike(name, upn) {
@@ -230,7 +232,7 @@ func (m Match) wantedNames(u legacy.User, upn string) []string {
 }
 
 // newNames are the wanted names that the matched or created user lacks.
-func (m Match) newNames(u legacy.User) []string {
+func (m *Match) newNames(u *legacy.User) []string {
 	if m.Create {
 		return m.wantedNames(u, m.UPN)
 	}

@@ -26,7 +26,7 @@ type evidence struct {
 
 // personKeys are all keys by which a row's person may stand in the customer's
 // directory.
-func personKeys(u legacy.User) []PersonKey {
+func personKeys(u *legacy.User) []PersonKey {
 	var keys []PersonKey
 	add := func(kind PersonKind, domain, value string) {
 		for _, k := range keys {
@@ -72,7 +72,7 @@ func (k PersonKey) proves(p Person) bool {
 }
 
 // know decides who the person is that all keys of a row lead to.
-func know(u legacy.User, keys []PersonKey, hits []PersonHits) evidence {
+func know(u *legacy.User, keys []PersonKey, hits []PersonHits) evidence {
 	var k evidence
 	for i, key := range keys {
 		switch people := hits[i].People; {
@@ -120,7 +120,7 @@ func (k evidence) rowKeys() []rowKey {
 // name decides under which name a person becomes a user whom no key led to: the
 // directory's counts, since it is the one that the cloud is filled from. A
 // problem is one that forbids it; neither: the row's own names count.
-func (k evidence) name(u legacy.User, opt Options) (string, Match) {
+func (k evidence) name(u *legacy.User, opt *Options) (string, Match) {
 	switch {
 	case k.person == nil || !isAddress(k.person.Name):
 		return "", Match{}
@@ -147,9 +147,9 @@ func (f *finder) people(ctx context.Context, users []legacy.User, asked []bool) 
 	}
 	var keys []PersonKey
 	perUser := make([][]PersonKey, len(users))
-	for i, u := range users {
+	for i := range users {
 		if asked[i] {
-			perUser[i] = personKeys(u)
+			perUser[i] = personKeys(&users[i])
 			keys = append(keys, perUser[i]...)
 		}
 	}
@@ -161,9 +161,9 @@ func (f *finder) people(ctx context.Context, users []legacy.User, asked []bool) 
 		return nil, fmt.Errorf("the directory answered %d of %d questions for people", len(hits), len(keys))
 	}
 	out := make([]evidence, len(users))
-	for i, u := range users {
+	for i := range users {
 		n := len(perUser[i])
-		out[i] = know(u, perUser[i], hits[:n])
+		out[i] = know(&users[i], perUser[i], hits[:n])
 		hits = hits[n:]
 	}
 	return out, nil

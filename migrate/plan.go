@@ -134,7 +134,7 @@ func (p *planner) others(src Source, out Sink) error {
 // what an acceptance calls it.
 func (p *planner) problem(out Sink, f Finding, name string) error {
 	p.opt.Accepted.mark(&f, name)
-	p.sum.addFinding(f)
+	p.sum.addFinding(&f)
 	return out.Problem(f)
 }
 
@@ -153,6 +153,7 @@ type planner struct {
 	sum       Summary
 	rows      int
 	buf       []byte
+	draft     draft // of the user that is looked at
 }
 
 // gather is the first pass: it matches every row and notes what it claims.
@@ -190,40 +191,48 @@ func (p *planner) note(ctx context.Context, users []legacy.User) error {
 	if p.opt.Asked != nil {
 		p.opt.Asked(p.rows)
 	}
-	for i, u := range users {
-		if matches[i].Outside {
+	for i := range users {
+		u, m := &users[i], &matches[i]
+		if m.Outside {
 			if err := p.leaveOut(u); err != nil {
 				return err
 			}
 			continue
 		}
 		p.buf = binary.BigEndian.AppendUint64(p.buf[:0], uint64(u.Ordinal))
-		p.buf = appendMatch(p.buf, matches[i])
+		p.buf = appendMatch(p.buf, m)
 		if err := p.matches.Add(p.buf); err != nil {
 			return err
 		}
-		claims := matches[i]
-		if claims.Problem == UserUnreadable { // as if it moved: nobody knows what the user has
-			claims = Match{Create: true, UPN: cmp.Or(u.UPN, u.Username), Claims: claims.Claims}
+		if m.Problem == UserUnreadable { // as if it moved: nobody knows what the user has
+			m = &Match{Create: true, UPN: cmp.Or(u.UPN, u.Username), Claims: m.Claims}
 		}
-		if err := p.conflicts.add(p.mapper.claimsOf(u, claims)); err != nil {
+		if err := p.claim(u, m); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// claim notes what a row claims.
+func (p *planner) claim(u *legacy.User, m *Match) error {
+	p.draft.begin(p.mapper, u, m)
+	p.draft.claiming = true
+	p.draft.decide()
+	return p.conflicts.add(&p.draft)
+}
+
 // leaveOut notes a row that is out of scope. What it claims counts all the
 // same: a secret that stands with somebody else, too, is nobody's, whoever the
 // plan is about. As the target is not asked, the row claims as if it moved.
-func (p *planner) leaveOut(u legacy.User) error {
+func (p *planner) leaveOut(u *legacy.User) error {
 	p.finder.scope.outside.set(uint64(u.Ordinal))
 	p.sum.LeftOut++
-	m := Match{Create: true, UPN: cmp.Or(u.UPN, u.Username)}
+	m := &Match{Create: true, UPN: cmp.Or(u.UPN, u.Username)}
 	if given, ok := p.opt.MatchFile.of(u.Username); ok {
 		m.add(u, []rowKey{given}, evidence{}, &p.mapper.caps)
 	}
-	return p.conflicts.add(p.mapper.claimsOf(u, m))
+	return p.claim(u, m)
 }
 
 // decide is the second pass.
@@ -233,6 +242,8 @@ func (p *planner) decide(ctx context.Context, src Source, out Sink) error {
 	nextConflict, stopConflicts := iter.Pull2(p.conflicts.ofUsers())
 	defer stopConflicts()
 
+	var user legacy.User // these two are for the draft, one after the other
+	var match Match
 	waiting, conflictErr, more := nextConflict()
 	for u, err := range src.Users(ctx) {
 		if err != nil {
@@ -251,8 +262,7 @@ func (p *planner) decide(ctx context.Context, src Source, out Sink) error {
 		if !ok || binary.BigEndian.Uint64(rec) != uint64(u.Ordinal) {
 			return errChanged
 		}
-		match, err := readMatch(rec[ordinalLen:])
-		if err != nil {
+		if match, err = readMatch(rec[ordinalLen:]); err != nil {
 			return err
 		}
 		if conflictErr != nil {
@@ -263,7 +273,11 @@ func (p *planner) decide(ctx context.Context, src Source, out Sink) error {
 			shared = waiting
 			waiting, conflictErr, more = nextConflict()
 		}
-		if err := p.add(out, p.mapper.draft(u, shared, match)); err != nil {
+		user = u
+		p.draft.begin(p.mapper, &user, &match)
+		p.draft.shared = shared
+		p.draft.decide()
+		if err := p.add(out, &p.draft); err != nil {
 			return err
 		}
 	}

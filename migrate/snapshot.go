@@ -15,7 +15,7 @@ var errSnapshot = errors.New("a record of the target's state cannot be read")
 // appendMatch writes a match, the target's user included, so that the second
 // pass sees the same user without asking the target again. Secrets are never
 // part of a user that was read, and are not written.
-func appendMatch(b []byte, m Match) []byte {
+func appendMatch(b []byte, m *Match) []byte {
 	p := packer{b}
 	p.flag(m.Create)
 	p.flag(m.Outside)
@@ -40,7 +40,7 @@ func appendMatch(b []byte, m Match) []byte {
 
 // readMatch is the reverse of appendMatch.
 func readMatch(b []byte) (Match, error) {
-	p := unpacker{b: b}
+	p := newUnpacker(b)
 	m := Match{Create: p.flag(), Outside: p.flag(), UPN: p.text(), By: p.text(), Problem: Code(p.text()), Detail: p.text(), Taken: p.texts(),
 		Weak: p.flag(), Known: p.text(), Logins: p.texts(), SID: p.text(), Claims: p.texts(), Phones: p.texts(), Changed: p.time()}
 	if p.flag() {
@@ -129,10 +129,14 @@ func (p *packer) oath(e *cloud.OATHEntry) {
 	p.number(e.Drift)
 }
 
+// unpacker reads what packer wrote.
 type unpacker struct {
-	b   []byte
-	bad bool
+	b     []byte // what is left
+	whole string // the record, whose memory all its texts share; empty: each has its own
+	bad   bool
 }
+
+func newUnpacker(b []byte) unpacker { return unpacker{b: b, whole: string(b)} }
 
 func (p *unpacker) varint() int64 {
 	v, n := binary.Varint(p.b)
@@ -156,9 +160,13 @@ func (p *unpacker) count() int {
 
 func (p *unpacker) text() string {
 	n := p.count()
-	s := string(p.b[:n])
+	at := len(p.whole) - len(p.b)
+	text := p.b[:n]
 	p.b = p.b[n:]
-	return s
+	if p.whole == "" {
+		return string(text)
+	}
+	return p.whole[at : at+n]
 }
 
 func (p *unpacker) texts() []string {

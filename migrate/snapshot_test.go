@@ -51,7 +51,7 @@ func TestSnapshotKeepsEveryField(t *testing.T) {
 	for range 50 {
 		var m Match
 		fill(reflect.ValueOf(&m).Elem(), rng)
-		got, err := readMatch(appendMatch(nil, m))
+		got, err := readMatch(appendMatch(nil, &m))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -60,7 +60,7 @@ func TestSnapshotKeepsEveryField(t *testing.T) {
 		}
 	}
 	for _, m := range []Match{{}, {User: &cloud.User{}}} {
-		if got, err := readMatch(appendMatch(nil, m)); err != nil || !cmp.Equal(m, got, cmp.AllowUnexported(secret.Bytes{})) {
+		if got, err := readMatch(appendMatch(nil, &m)); err != nil || !cmp.Equal(m, got, cmp.AllowUnexported(secret.Bytes{})) {
 			t.Errorf("got %+v, %v", got, err)
 		}
 	}
@@ -69,15 +69,15 @@ func TestSnapshotKeepsEveryField(t *testing.T) {
 func FuzzReadMatch(f *testing.F) {
 	var m Match
 	fill(reflect.ValueOf(&m).Elem(), rand.New(rand.NewPCG(1, 2)))
-	f.Add(appendMatch(nil, m))
-	f.Add(appendMatch(nil, Match{Create: true, UPN: "a@b"}))
+	f.Add(appendMatch(nil, &m))
+	f.Add(appendMatch(nil, &Match{Create: true, UPN: "a@b"}))
 	f.Add([]byte{1, 0xff, 0xff, 0xff, 0xff, 0x0f})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		m, err := readMatch(b)
 		if err != nil {
 			return
 		}
-		again, err := readMatch(appendMatch(nil, m))
+		again, err := readMatch(appendMatch(nil, &m))
 		if err != nil || !reflect.DeepEqual(m, again) {
 			t.Errorf("a record that can be read cannot be written: %v", err)
 		}

@@ -108,10 +108,11 @@ func (s *Summary) count(d *draft) {
 		s.Changes[d.Changes[i].Op]++
 		s.ChangesOf[d.Changes[i].Method]++
 	}
-	for _, f := range d.Findings {
-		s.addFinding(f)
+	for i := range d.Findings {
+		s.addFinding(&d.Findings[i])
 	}
-	for _, device := range d.u.Devices {
+	for i := range d.u.Devices {
+		device := &d.u.Devices[i]
 		s.Devices++
 		if device.Seed.State == legacy.SeedOK {
 			s.DevicesWithSecret++
@@ -128,7 +129,7 @@ func (s *Summary) count(d *draft) {
 	s.addMethods(&d.after)
 }
 
-func (s *Summary) addFinding(f Finding) {
+func (s *Summary) addFinding(f *Finding) {
 	s.Findings[f.Code]++
 	s.Severity[f.Severity]++
 	if f.Accepted != nil {

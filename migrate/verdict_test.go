@@ -146,7 +146,7 @@ func TestSids(t *testing.T) {
 		if ok {
 			want = text
 		}
-		if got := migrate.SIDOf(legacy.User{SID: text}); got != want {
+		if got := migrate.SIDOf(&legacy.User{SID: text}); got != want {
 			t.Errorf("%q is taken for %q", text, got)
 		}
 	}
@@ -180,6 +180,31 @@ func TestSamePhones(t *testing.T) {
 	if migrate.SamePhone("", "") != true || migrate.SamePhone("", "-") {
 		t.Error("no number is some number")
 	}
+}
+
+// Two numbers are one where their digits are, with the plus and the x that
+// stand among them.
+func FuzzSamePhone(f *testing.F) {
+	for _, pair := range [][2]string{{"+1 4255550101", "+1 (425) 555-0101"}, {"+1 4255550101x1", "+1 4255550101 x 1"}, {"", "-"}, {"-", ""}, {"1", "12"}, {"٣", "x"}} {
+		f.Add(pair[0], pair[1])
+	}
+	dialled := func(number string) string {
+		return strings.Map(func(r rune) rune {
+			if strings.ContainsRune("0123456789+x", r) {
+				return r
+			}
+			return -1
+		}, number)
+	}
+	f.Fuzz(func(t *testing.T, a, b string) {
+		want := a == b || a != "" && dialled(a) == dialled(b)
+		if got := migrate.SamePhone(a, b); got != want {
+			t.Errorf("%q and %q: %t", a, b, got)
+		}
+		if got := migrate.DigitsOf(a); got != dialled(a) {
+			t.Errorf("%q: digits %q", a, got)
+		}
+	})
 }
 
 // No default is a way that the target's policy forbids the user, whatever they
