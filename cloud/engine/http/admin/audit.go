@@ -24,27 +24,21 @@ type span struct {
 
 // asked reads the parameters of GET audit.
 func asked(r *http.Request) (s span, err error) {
-	invalid := func(message string) (span, error) {
-		return span{}, &cloud.Error{Kind: cloud.Invalid, Message: message}
+	query, err := serve.Parameters(r, "after", "since", "until")
+	if err != nil {
+		return s, err
 	}
-	for name, given := range r.URL.Query() {
-		if len(given) != 1 {
-			return invalid("the parameters of this route are after, since and until, once each")
+	if query.Has("after") {
+		if s.after, err = strconv.ParseInt(query.Get("after"), 10, 64); err != nil || s.after < 0 {
+			return s, &cloud.Error{Kind: cloud.Invalid, Message: "after must be the seq of an entry"}
 		}
-		switch name {
-		case "after":
-			if s.after, err = strconv.ParseInt(given[0], 10, 64); err != nil || s.after < 0 {
-				return invalid("after must be the seq of an entry")
-			}
-		case "since":
-			s.since, err = time.Parse(time.RFC3339, given[0])
-		case "until":
-			s.until, err = time.Parse(time.RFC3339, given[0])
-		default:
-			return invalid("the parameters of this route are after, since and until, once each")
+	}
+	for name, at := range map[string]*time.Time{"since": &s.since, "until": &s.until} {
+		if !query.Has(name) {
+			continue
 		}
-		if err != nil {
-			return invalid(name + " must be a time as of RFC 3339")
+		if *at, err = time.Parse(time.RFC3339, query.Get(name)); err != nil {
+			return s, &cloud.Error{Kind: cloud.Invalid, Message: name + " must be a time as of RFC 3339"}
 		}
 	}
 	return s, nil

@@ -296,7 +296,9 @@ func TestBadRequests(t *testing.T) {
 	}
 	for path, want := range map[string]int{
 		"/verify/v1/challenges/none?wait=1h": 400, "/verify/v1/challenges/none?wait=x": 400, "/verify/v1/challenges/none?weight=1s": 400,
-		"/verify/v1/challenges/none?wait=1s&wait=2s": 400, "/verify/v1/challenges/none": 404, "/verify/v1/challenges/%00%ff": 404,
+		"/verify/v1/challenges/none?wait=1s&wait=2s": 400, "/verify/v1/challenges/none?wait=%zz": 400, "/verify/v1/challenges/none?wait=1s;wait=2s": 400, "/verify/v1/challenges/none": 404, "/verify/v1/challenges/%00%ff": 404,
+		"/admin/v1/audit": 200, "/admin/v1/audit?until=2027-02-01": 400, "/admin/v1/audit?until=%zz": 400, "/admin/v1/audit?after=1;until=x": 400,
+		"/admin/v1/audit?after=-1": 400, "/admin/v1/audit?after=": 400, "/admin/v1/audit?after=0&after=1": 400, "/admin/v1/audit?before=x": 400,
 		"/directory/v1/groups/none/members": 404, "/directory/v1/lock/x/y": 404, "/directory//v1/capabilities": 404,
 	} {
 		if w := h.as(engine.RoleAdmin, "GET", path, ""); w.Code != want {

@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
@@ -86,21 +85,12 @@ func place(from string) string {
 
 // asked are the parameters of GET pushes.
 func asked(r *http.Request) (version string, wait time.Duration, err error) {
-	query, err := url.ParseQuery(r.URL.RawQuery)
+	query, err := serve.Parameters(r, "version", "wait")
 	if err != nil {
-		return "", 0, &cloud.Error{Kind: cloud.Invalid, Message: "the parameters of this route cannot be read"}
+		return "", 0, err
 	}
-	for name, values := range query {
-		if name != "version" && name != "wait" || len(values) != 1 {
-			return "", 0, &cloud.Error{Kind: cloud.Invalid, Message: "the parameters of this route are version and wait, once each"}
-		}
-	}
-	if given := query.Get("wait"); given != "" {
-		if wait, err = time.ParseDuration(given); err != nil || wait < 0 || wait > wire.MaxWait {
-			return "", 0, &cloud.Error{Kind: cloud.Invalid, Message: fmt.Sprintf("wait must be a time from 0s to %v", wire.MaxWait)}
-		}
-	}
-	return query.Get("version"), wait, nil
+	wait, err = serve.Wait(query.Get("wait"))
+	return query.Get("version"), wait, err
 }
 
 func (f *Face) press(w http.ResponseWriter, r *http.Request) error {

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"mime"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -183,6 +185,35 @@ func Read(r *http.Request, into any) error {
 		return &cloud.Error{Kind: cloud.Invalid, Message: "the body must be application/json"}
 	}
 	return wire.Decode(r.Body, into)
+}
+
+// Parameters reads the query of an address, which may hold each of these names
+// once. What is not one of them, or cannot be read, is refused: left out, it
+// would ask for more than was meant.
+func Parameters(r *http.Request, names ...string) (url.Values, error) {
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, &cloud.Error{Kind: cloud.Invalid, Message: "the parameters of this route cannot be read"}
+	}
+	for name, given := range query {
+		if len(given) != 1 || !slices.Contains(names, name) {
+			return nil, &cloud.Error{Kind: cloud.Invalid, Message: "this route takes " + strings.Join(names, ", ") + " as parameters, each once at most"}
+		}
+	}
+	return query, nil
+}
+
+// Wait reads how long a request is to be held: a duration from 0s to
+// wire.MaxWait; empty: not at all.
+func Wait(given string) (time.Duration, error) {
+	if given == "" {
+		return 0, nil
+	}
+	wait, err := time.ParseDuration(given)
+	if err != nil || wait < 0 || wait > wire.MaxWait {
+		return 0, &cloud.Error{Kind: cloud.Invalid, Message: fmt.Sprintf("wait must be a time from 0s to %v", wire.MaxWait)}
+	}
+	return wait, nil
 }
 
 // Answer writes a JSON body.

@@ -27,7 +27,8 @@ const maxNode = 64
 // at when the stream begins, at every beat, and before anything is told.
 func (f *Face) events(w http.ResponseWriter, r *http.Request) error {
 	app := serve.CallerOf(r.Context()).App
-	node, err := parameter(r, "node")
+	query, err := serve.Parameters(r, "node")
+	node := query.Get("node")
 	if err == nil && len(node) > maxNode {
 		err = &cloud.Error{Kind: cloud.Invalid, Message: fmt.Sprintf("the name of a node has at most %d bytes", maxNode)}
 	}

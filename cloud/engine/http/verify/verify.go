@@ -13,7 +13,6 @@ package verify
 
 import (
 	"context"
-	"fmt"
 	"iter"
 	"log/slog"
 	"net/http"
@@ -183,27 +182,12 @@ func (f *Face) look(w http.ResponseWriter, r *http.Request) error {
 	}
 }
 
-// parameter is the one parameter that a route takes, empty if it is not given.
-func parameter(r *http.Request, name string) (string, error) {
-	query := r.URL.Query()
-	for given := range query {
-		if given != name || len(query[given]) != 1 {
-			return "", &cloud.Error{Kind: cloud.Invalid, Message: "the only parameter of this route is " + name + ", once"}
-		}
-	}
-	return query.Get(name), nil
-}
-
 func waiting(r *http.Request) (time.Duration, error) {
-	given, err := parameter(r, "wait")
-	if given == "" || err != nil {
+	query, err := serve.Parameters(r, "wait")
+	if err != nil {
 		return 0, err
 	}
-	wait, err := time.ParseDuration(given)
-	if err != nil || wait < 0 || wait > wire.MaxWait {
-		return 0, &cloud.Error{Kind: cloud.Invalid, Message: fmt.Sprintf("wait must be a time from 0s to %v", wire.MaxWait)}
-	}
-	return wait, nil
+	return serve.Wait(query.Get("wait"))
 }
 
 func (f *Face) lookMany(w http.ResponseWriter, r *http.Request) error {

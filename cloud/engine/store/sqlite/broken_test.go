@@ -63,7 +63,9 @@ func TestKeysThatCannotBeKept(t *testing.T) {
 	path := made(t)
 	s := opens(t, path)
 	put := func(id, key string) func(engine.Tx) error {
-		return func(tx engine.Tx) error { return tx.PutChallenge(&engine.Challenge{ID: cloud.ChallengeID(id), Key: key}) }
+		return func(tx engine.Tx) error {
+			return tx.PutChallenge(&engine.Challenge{ID: cloud.ChallengeID(id), Key: key})
+		}
 	}
 	if err := s.Update(t.Context(), put("0001", "known")); err != nil {
 		t.Fatal(err)
