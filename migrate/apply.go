@@ -8,6 +8,7 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/internal/hint"
+	"mfabridge/internal/sleep"
 )
 
 // ApplyOptions are the limits of a run of apply and who is told about it.
@@ -185,7 +186,7 @@ func (o ApplyOptions) filled() ApplyOptions {
 		o.Now = time.Now
 	}
 	if o.Sleep == nil {
-		o.Sleep = pause
+		o.Sleep = sleep.For
 	}
 	if o.Notify == nil {
 		o.Notify = func(Event) {}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"mfabridge/cloud"
+	"mfabridge/internal/sleep"
 )
 
 // Bounds of waiting for a target that cannot serve a call.
@@ -32,24 +33,12 @@ func newRetry(o ApplyOptions) retry {
 		r.tries = DefaultTries
 	}
 	if r.sleep == nil {
-		r.sleep = pause
+		r.sleep = sleep.For
 	}
 	if r.tell == nil {
 		r.tell = func(error, time.Duration) {}
 	}
 	return r
-}
-
-// pause waits for d or until ctx is done.
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // passing tells an error that another try may not meet.

@@ -8,6 +8,7 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/internal/secret"
+	"mfabridge/internal/sleep"
 	"mfabridge/shim/radius"
 )
 
@@ -73,7 +74,7 @@ func (s *Server) listen() {
 			}
 			s.settle(d)
 		}
-		s.pause(listenOff)
+		_ = sleep.For(s.calls, listenOff) // where the server ends the loop does, too
 	}
 }
 
@@ -82,7 +83,7 @@ func (s *Server) listen() {
 func (s *Server) look() {
 	for s.woken(s.wakeLook) {
 		for waits, _ := s.waiting.size(); waits > 0; waits, _ = s.waiting.size() {
-			if !s.pause(lookEvery) {
+			if sleep.For(s.calls, lookEvery) != nil {
 				return
 			}
 			s.lookUp(s.waiting.next(lookAt))
@@ -221,18 +222,6 @@ func (s *Server) release(g *leg, v verdict) {
 func (s *Server) woken(wake chan struct{}) bool {
 	select {
 	case <-wake:
-		return true
-	case <-s.calls.Done():
-		return false
-	}
-}
-
-// pause waits; false: the server ends.
-func (s *Server) pause(d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
 		return true
 	case <-s.calls.Done():
 		return false

@@ -17,6 +17,7 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/internal/hint"
+	"mfabridge/internal/sleep"
 )
 
 // Published limits, and the part of them that is used: another tool of the same
@@ -106,7 +107,7 @@ func Open(ctx context.Context, o Options) (*Directory, error) {
 		o.Now = time.Now
 	}
 	if o.Sleep == nil {
-		o.Sleep = sleep
+		o.Sleep = sleep.For
 	}
 	o.Tokenless = o.Tokenless || o.Cloud.Word == "china"
 	if o.Writes <= 0 {
@@ -133,17 +134,6 @@ func Open(ctx context.Context, o Options) (*Directory, error) {
 		return nil, &cloud.Error{Kind: cloud.Unsupported, Message: "this is a tenant for customers (B2C), whose users have no methods that Graph can write"}
 	}
 	return d, nil
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 func isLoopback(host string) bool {

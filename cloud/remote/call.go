@@ -20,6 +20,7 @@ import (
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine/http/wire"
 	"mfabridge/internal/hint"
+	"mfabridge/internal/sleep"
 )
 
 // Limits of a call.
@@ -123,9 +124,7 @@ func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 		if !again || ctx.Err() != nil {
 			return nil, plain(err)
 		}
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
+		if sleep.For(ctx, pause) != nil {
 			return nil, plain(err)
 		}
 	}

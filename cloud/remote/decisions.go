@@ -14,6 +14,7 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine/http/wire"
+	"mfabridge/internal/sleep"
 )
 
 // Times of a stream.
@@ -161,10 +162,8 @@ func (s *stream) again() error {
 		if err == nil || cloud.KindOf(err) != cloud.Unavailable || s.c.now().After(end) {
 			return err
 		}
-		select {
-		case <-s.ctx.Done():
+		if sleep.For(s.ctx, pause) != nil {
 			return err
-		case <-time.After(pause):
 		}
 	}
 }

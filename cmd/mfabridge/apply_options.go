@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -150,18 +149,6 @@ func (p *program) misbehave(target openTarget, faults *rehearse.Faults) (cloud.D
 	}
 	fmt.Fprintln(p.err, "mfabridge: warning: this is a rehearsal: the store misbehaves as --rehearse-faults says")
 	return rehearse.Wrap(store, *faults, rehearse.Machine{Now: p.now, Sleep: p.sleep, Die: die}), nil
-}
-
-// sleep waits for d or until ctx is done.
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // die ends this process as a crash does: nothing is closed or put in order.

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"mfabridge/internal/sleep"
 )
 
 // hurry is how many seconds pass in one on the clock of a [hurriedRun] while
@@ -55,7 +57,7 @@ func (c *fastClock) wait(ctx context.Context, d time.Duration) error {
 	}
 	count(1)
 	defer count(-1)
-	return sleep(ctx, d/hurry+1)
+	return sleep.For(ctx, d/hurry+1)
 }
 
 // hurriedRun is a rehearsal of Graph whose server and commands share a clock

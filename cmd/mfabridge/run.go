@@ -20,6 +20,7 @@ import (
 
 	"mfabridge/internal/hint"
 	"mfabridge/internal/ldapconn"
+	"mfabridge/internal/sleep"
 )
 
 // streams are what a run of the program is connected to.
@@ -44,7 +45,7 @@ type program struct {
 // run executes one command line and returns its exit code. Results go to
 // s.out, everything else to s.err.
 func run(ctx context.Context, args []string, s streams) int {
-	p := &program{streams: s, now: time.Now, sleep: sleep, every: progressEvery}
+	p := &program{streams: s, now: time.Now, sleep: sleep.For, every: progressEvery}
 	return p.run(ctx, args)
 }
 

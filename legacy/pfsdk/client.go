@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"mfabridge/internal/hint"
+	"mfabridge/internal/sleep"
 	"mfabridge/internal/xmlpull"
 )
 
@@ -44,7 +45,7 @@ func NewClient(c Config, parallel int) (*Client, error) {
 		return nil, hint.New("the name of the filter's element is none", "use letters only, as the WSDL of the server has it")
 	}
 	if c.Wait == nil {
-		c.Wait = wait
+		c.Wait = sleep.For
 	}
 	return &Client{config: c, url: u, http: c.httpClient(parallel)}, nil
 }
@@ -56,17 +57,6 @@ func plainName(s string) bool {
 		}
 	}
 	return s != ""
-}
-
-func wait(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
 }
 
 // Close ends idle connections.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"mfabridge/cloud"
+	"mfabridge/internal/sleep"
 	"mfabridge/shim/radius"
 )
 
@@ -315,9 +316,7 @@ func (h *home) miss(start time.Time) {
 func (h *home) probe() {
 	o := h.client.opt
 	for {
-		select {
-		case <-time.After(jitter(o.Probe)):
-		case <-h.client.ctx.Done():
+		if sleep.For(h.client.ctx, jitter(o.Probe)) != nil {
 			return
 		}
 		if !h.isDown() {

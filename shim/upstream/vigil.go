@@ -3,6 +3,7 @@ package upstream
 import (
 	"time"
 
+	"mfabridge/internal/sleep"
 	"mfabridge/shim/radius"
 )
 
@@ -16,9 +17,7 @@ const signs = 3
 func (h *home) keepVigil() {
 	o := h.client.opt
 	for {
-		select {
-		case <-time.After(jitter(o.Vigil)):
-		case <-h.client.ctx.Done():
+		if sleep.For(h.client.ctx, jitter(o.Vigil)) != nil {
 			return
 		}
 		start := o.Now()

@@ -15,6 +15,7 @@ import (
 
 	"mfabridge/cloud/engine/channel/carrier"
 	"mfabridge/internal/secret"
+	"mfabridge/internal/sleep"
 )
 
 // Config is how a centre is reached.
@@ -153,7 +154,7 @@ func (c *Client) keep() {
 		c.blame(err)
 		c.conf.Log.WarnContext(c.ctx, "the connection to the message centre is not bound", "err", err, "next_try", wait.String())
 		// Half of it by chance, so that several nodes do not come back at once.
-		pause(c.ctx, wait/2+rand.N(wait/2))
+		_ = sleep.For(c.ctx, wait/2+rand.N(wait/2))
 	}
 }
 
@@ -259,7 +260,7 @@ func (c *Client) submit(ctx context.Context, body []byte) (string, error) {
 	for wait := busyWait; ; wait *= 2 {
 		id, err := c.ask(ctx, body)
 		refused, is := errors.AsType[*Refused](err)
-		if !is || !refused.busy() || !pause(ctx, wait) {
+		if !is || !refused.busy() || sleep.For(ctx, wait) != nil {
 			return id, err
 		}
 	}
@@ -324,16 +325,4 @@ func (c *Client) Close() error {
 	c.stop()
 	<-c.done
 	return nil
-}
-
-// pause waits, and tells whether there is time left.
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

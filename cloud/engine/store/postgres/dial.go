@@ -12,6 +12,7 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/internal/hint"
+	"mfabridge/internal/sleep"
 )
 
 // Limits on waiting. They are settings of the session, so that the server
@@ -45,10 +46,8 @@ func (c *conn) connect() error {
 		if !isPassing(err) {
 			return err
 		}
-		select {
-		case <-limit.Done():
+		if sleep.For(limit, retryPause) != nil {
 			return err
-		case <-time.After(retryPause):
 		}
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"mfabridge/internal/sleep"
 )
 
 // watchPulse is how often a watcher looks whether its connection still lives,
@@ -77,10 +79,7 @@ func (w *watcher) run(ctx context.Context) {
 		}
 		w.close()
 		for pause := retryPause; ctx.Err() == nil && w.listen(ctx) != nil; pause = min(2*pause, dialPatience) {
-			select {
-			case <-ctx.Done():
-			case <-time.After(pause):
-			}
+			_ = sleep.For(ctx, pause) // the loop looks at ctx itself
 		}
 		w.tell()
 	}

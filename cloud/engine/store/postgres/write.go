@@ -10,6 +10,7 @@ import (
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
 	"mfabridge/cloud/engine/store/queue"
+	"mfabridge/internal/sleep"
 )
 
 const (
@@ -246,10 +247,8 @@ func (w *writer) resolve(cause error) error {
 			w.doubt = false
 			return unavailable("the store could not commit", cause)
 		}
-		select {
-		case <-limit.Done():
+		if sleep.For(limit, retryPause) != nil {
 			return errUnknown
-		case <-time.After(retryPause):
 		}
 	}
 }
