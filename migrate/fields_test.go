@@ -17,6 +17,7 @@ import (
 	"mfabridge/cloud"
 	"mfabridge/fixtures"
 	"mfabridge/legacy"
+	numbers "mfabridge/legacy/phone"
 	"mfabridge/migrate"
 )
 
@@ -77,16 +78,17 @@ func TestEveryFieldCounts(t *testing.T) {
 	files["users.csv"] = withRow(t, files["users.csv"], pinned)
 	files["devices.csv"] = withRow(t, files["devices.csv"], later)
 	targets := []cloud.Capabilities{engine(), entra()}
+	plans := numbers.NewPlans()
 	var whole []string
 	for _, caps := range targets {
-		whole = append(whole, reportOf(t, files, caps))
+		whole = append(whole, reportOf(t, files, caps, plans))
 	}
 	seen := map[string]bool{}
 	for field, without := range withoutEach(t, files) {
 		seen[field] = true
 		changed := false
 		for i, caps := range targets {
-			changed = changed || reportOf(t, without, caps) != whole[i]
+			changed = changed || reportOf(t, without, caps, plans) != whole[i]
 		}
 		reason, silent := unreported[field]
 		if slices.ContainsFunc(forTheShim, func(p string) bool { return strings.HasPrefix(field, "settings.json "+p) }) {
@@ -256,7 +258,7 @@ func without(v any, path []string) any {
 
 // reportOf is all that reports say of an export, places left out: what is
 // found, what a target would get, and the overview.
-func reportOf(t *testing.T, files map[string]string, caps cloud.Capabilities) string {
+func reportOf(t *testing.T, files map[string]string, caps cloud.Capabilities, plans *numbers.Plans) string {
 	t.Helper()
 	dir := t.TempDir()
 	for name, text := range files {
@@ -276,7 +278,7 @@ func reportOf(t *testing.T, files map[string]string, caps cloud.Capabilities) st
 		target = newShelf(caps, peopleOf(t, src))
 	}
 	opt := migrate.Options{CreateUsers: true, IncludeDisabled: caps.CreateUsers, Now: read.Created.AddDate(0, 0, 30), ExportTime: read.Created, CompanyMode: settings.Defaults.Mode,
-		Settings: settings, Activity: read.Activity.Attempts > 0, TempDir: t.TempDir(), Email: migrate.EmailAll}
+		Settings: settings, Activity: read.Activity.Attempts > 0, TempDir: t.TempDir(), Email: migrate.EmailAll, NumberingPlans: plans}
 	if read.Created.IsZero() {
 		opt.Now = now
 	}

@@ -52,7 +52,7 @@ func NewMapper(opt Options, caps cloud.Capabilities) (*Mapper, error) {
 	if err := opt.Validate(); err != nil {
 		return nil, err
 	}
-	phones, err := phone.NewParser(phone.Options{DefaultCountry: opt.DefaultCountry, Strict: opt.PhoneStrict})
+	phones, err := phone.NewParser(phone.Options{DefaultCountry: opt.DefaultCountry, Strict: opt.PhoneStrict, Plans: opt.NumberingPlans})
 	if err != nil {
 		return nil, err
 	}

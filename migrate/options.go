@@ -9,6 +9,7 @@ import (
 	"mfabridge/cloud"
 	"mfabridge/internal/hint"
 	"mfabridge/legacy"
+	"mfabridge/legacy/phone"
 )
 
 // ExistingPolicy says what happens where the target holds another value in
@@ -58,14 +59,15 @@ type Options struct {
 	Existing        ExistingPolicy // empty: keep
 	DefaultMethod   DefaultPolicy  // empty: unset
 	Email           EmailPolicy
-	IncludeDisabled bool        // move disabled users, and keep them disabled
-	AllowWeakMatch  bool        // take a match that proves little: by an address, or by an account name of an unknown domain
-	Phones          PhonePolicy // empty: export
-	CompanyMode     legacy.Mode // of users whose row has none; empty: not known
-	Reinvite        bool        // renew invitations that have expired
-	Privileged      *Names      // users with an administrative role who move all the same; nil: nobody
-	Deadlines       *Deadlines  // when clouds end their own texts and calls; nil: [BuiltInDeadlines]
-	Provider        Telephony   // what the customer's own provider delivers in a cloud that ends its own
+	IncludeDisabled bool         // move disabled users, and keep them disabled
+	AllowWeakMatch  bool         // take a match that proves little: by an address, or by an account name of an unknown domain
+	Phones          PhonePolicy  // empty: export
+	CompanyMode     legacy.Mode  // of users whose row has none; empty: not known
+	Reinvite        bool         // renew invitations that have expired
+	Privileged      *Names       // users with an administrative role who move all the same; nil: nobody
+	NumberingPlans  *phone.Plans // shared by plans that are made one after the other; nil: read anew
+	Deadlines       *Deadlines   // when clouds end their own texts and calls; nil: [BuiltInDeadlines]
+	Provider        Telephony    // what the customer's own provider delivers in a cloud that ends its own
 
 	Scope Selection // whom the plan is about; zero: everybody
 	Waves []Wave    // parts that are applied by themselves, the first that names a user takes him

@@ -22,7 +22,7 @@ import (
 // the program, and by another reading of the rules. MFABRIDGE_SOAK=1 takes
 // 100,000 users.
 func TestIndependentReading(t *testing.T) {
-	users := 2000
+	users := 1000
 	if testing.Short() {
 		users = 400
 	}

@@ -9,6 +9,7 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/legacy"
+	numbers "mfabridge/legacy/phone"
 	"mfabridge/migrate"
 )
 
@@ -223,15 +224,16 @@ func TestPlanning(t *testing.T) {
 	if testing.Short() {
 		rounds = 60
 	}
+	plans := numbers.NewPlans()
 	for i := range rounds {
-		planTwice(t, uint64(i))
+		planTwice(t, uint64(i), plans)
 		if t.Failed() {
 			t.Fatalf("world %d", i)
 		}
 	}
 }
 
-func planTwice(t *testing.T, number uint64) {
+func planTwice(t *testing.T, number uint64, plans *numbers.Plans) {
 	t.Helper()
 	m := made{rand.New(rand.NewPCG(number, 7))}
 	src := &export{}
@@ -243,6 +245,7 @@ func planTwice(t *testing.T, number uint64) {
 		}
 	}
 	opt := m.options()
+	opt.NumberingPlans = plans
 	first := planWorld(t, src, dir, opt)
 	for _, d := range first.decisions {
 		applyDecision(t, dir, d)

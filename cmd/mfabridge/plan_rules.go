@@ -69,7 +69,8 @@ func (p *program) rules(c *cli.Context) (migrate.Options, error) {
 	if err := opt.Validate(); err != nil {
 		return opt, &exit{code: exitUsage, err: err}
 	}
-	if _, err := phone.NewParser(phone.Options{DefaultCountry: opt.DefaultCountry}); err != nil {
+	opt.NumberingPlans = phone.NewPlans()
+	if _, err := phone.NewParser(phone.Options{DefaultCountry: opt.DefaultCountry, Plans: opt.NumberingPlans}); err != nil {
 		return opt, &exit{code: exitUsage, err: err}
 	}
 	return opt, nil

@@ -40,7 +40,7 @@ func Automaton(pattern string, limit int) error {
 
 // Decided tells whether a table decides a number, or the library.
 func Decided(p *Parser, code int, number string) bool {
-	plan := p.plans[code]
+	plan := p.plans.of[code]
 	plan.judge([]byte(number))
 	if plan.table == nil {
 		return false

@@ -17,14 +17,30 @@ const maxCallingCode = 3
 type Parser struct {
 	strict   bool
 	fallback *plan // of the default country; nil: none
-	plans    [1000]*plan
+	plans    *Plans
+}
+
+// Plans are the numbering plans of all calling codes. A table of each is made
+// when it is first needed, which takes milliseconds: parsers that are made one
+// after the other can share them. They may be used by many goroutines at once.
+type Plans struct {
+	of [1000]*plan // by calling code
+}
+
+// NewPlans reads which calling codes there are.
+func NewPlans() *Plans {
+	p := &Plans{}
+	for code := range phonenumbers.GetSupportedCallingCodes() {
+		p.of[code] = &plan{number: code, code: strconv.Itoa(code)}
+	}
+	return p
 }
 
 // NewParser makes a Parser. It fails if the default country is unknown.
 func NewParser(options Options) (*Parser, error) {
-	p := &Parser{strict: options.Strict}
-	for code := range phonenumbers.GetSupportedCallingCodes() {
-		p.plans[code] = &plan{number: code, code: strconv.Itoa(code)}
+	p := &Parser{strict: options.Strict, plans: options.Plans}
+	if p.plans == nil {
+		p.plans = NewPlans()
 	}
 	if options.DefaultCountry == "" {
 		return p, nil
@@ -32,7 +48,7 @@ func NewParser(options Options) (*Parser, error) {
 	p.fallback, _ = p.column(options.DefaultCountry)
 	if p.fallback == nil {
 		region := strings.ToUpper(strings.TrimSpace(options.DefaultCountry))
-		p.fallback = p.plans[phonenumbers.GetCountryCodeForRegion(region)]
+		p.fallback = p.plans.of[phonenumbers.GetCountryCodeForRegion(region)]
 	}
 	if p.fallback == nil {
 		return nil, hint.New(fmt.Sprintf("the default country %q is not known", options.DefaultCountry),
@@ -63,7 +79,7 @@ func (p *Parser) callingCode(number []byte) (*plan, int) {
 	code := 0
 	for i := 0; i < len(number) && i < maxCallingCode; i++ {
 		code = code*10 + int(number[i]-'0')
-		if found := p.plans[code]; found != nil {
+		if found := p.plans.of[code]; found != nil {
 			return found, i + 1
 		}
 	}

@@ -45,6 +45,7 @@ type Input struct{ CountryCode, Number, Extension string }
 type Options struct {
 	DefaultCountry string // ISO 3166 code ("GB") or calling code ("44", "+44"); empty: none is assumed
 	Strict         bool   // refuse what is possible but not valid
+	Plans          *Plans // shared with other parsers; nil: read anew
 }
 
 // Number is a telephone number in the parts that E.164 knows, and an
