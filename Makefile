@@ -1,6 +1,6 @@
 # The two commands that everybody needs are "make demo" and "make test".
 GO ?= go
-FUZZTIME ?= 3s
+FUZZTIME ?= 2s
 export CGO_ENABLED = 1
 # SQLite as its authors advise to compile it, of which the driver leaves out: to
 # flush the log without the file's times, which halves the slowest logins, and to

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs every fuzz target of the repository for a while, one on each core, while
 # those of the next package are built.
-#   fuzz.sh TIME    e.g. 3s in "make test", 5m in "make soak"
+#   fuzz.sh TIME    e.g. 2s in "make test", 5m in "make soak"
 set -euo pipefail
 time=${1:?usage: fuzz.sh TIME}
 go=${GO:-go}
