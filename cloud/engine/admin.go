@@ -32,9 +32,10 @@ func (a Actor) check() error {
 	return nil
 }
 
-// mayChange keeps a helpdesk from those who have an administrative role.
+// mayChange keeps a helpdesk from those who have an administrative role. Nobody,
+// nil, has one.
 func (a Actor) mayChange(u *User) error {
-	if a.Desk && len(u.Roles) > 0 {
+	if a.Desk && u != nil && len(u.Roles) > 0 {
 		return refuse(cloud.Denied, "a helpdesk may not change who has an administrative role")
 	}
 	return nil

@@ -1,6 +1,8 @@
 package engine_test
 
 import (
+	"context"
+	"errors"
 	"io"
 	"testing"
 	"time"
@@ -8,6 +10,7 @@ import (
 	"mfabridge/cloud"
 	"mfabridge/cloud/cloudtest"
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/enginetest"
 	"mfabridge/internal/secret"
 )
 
@@ -72,3 +75,39 @@ func TestHelpdeskChangesNoAdministrator(t *testing.T) {
 func denial2[T any](_ T, err error) error { return err }
 
 func denial3[T, U any](_ T, _ U, err error) error { return err }
+
+// unread is a store of which no user can be read within an update.
+type unread struct{ engine.Store }
+
+type unreadTx struct{ engine.Tx }
+
+var errUnread = errors.New("the page cannot be read")
+
+func (s unread) Update(ctx context.Context, fn func(engine.Tx) error) error {
+	return s.Store.Update(ctx, func(tx engine.Tx) error { return fn(unreadTx{tx}) })
+}
+
+func (unreadTx) User(cloud.UserID) (*engine.User, error) { return nil, errUnread }
+
+// A user who cannot be read is nobody's to change.
+func TestHelpdeskChangesNobodyUnread(t *testing.T) {
+	h := build(t)
+	ada := h.coded(t, 1)
+	group := h.group(t, "Pilots")
+	h.join(t, group, ada)
+	e, err := engine.Open(t.Context(), engine.Config{Store: unread{h.store}, Key: enginetest.Key(t, h.path), Now: h.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	desk := engine.Actor{Who: "hal", Reason: "a test", Desk: true}
+	for name, err := range map[string]error{
+		"leave":  e.RemoveFromGroup(t.Context(), desk, group, engine.MemberUser, string(ada)),
+		"join":   e.AddUserToGroup(t.Context(), desk, group, ada),
+		"enable": e.SetEnabled(t.Context(), desk, ada, false),
+	} {
+		if !errors.Is(err, errUnread) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

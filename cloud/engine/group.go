@@ -159,8 +159,11 @@ func (e *Engine) RemoveFromGroup(ctx context.Context, by Actor, group string, ki
 				return "", err
 			}
 			member, detail = inner.ID, "group="+inner.ID
-		} else if u, err := tx.User(cloud.UserID(member)); err != nil || u != nil && by.mayChange(u) != nil {
-			return "", firstOf(err, by.mayChange(u))
+		} else {
+			u, err := tx.User(cloud.UserID(member)) // who was removed may stand there still
+			if err := firstOf(err, by.mayChange(u)); err != nil {
+				return "", err
+			}
 		}
 		was, err := tx.RemoveMember(g.ID, kind, member)
 		if err == nil && !was {

@@ -124,9 +124,6 @@ func (e *Engine) importUser(w *writing, by Actor, n Newcomer, groups map[string]
 // mayImport keeps a helpdesk from who has an administrative role (nil: nobody
 // yet), and from giving one.
 func (a Actor) mayImport(u *User, n *Newcomer) error {
-	if u == nil {
-		u = &User{}
-	}
 	return firstOf(a.mayChange(u), a.mayChange(&User{Roles: n.Roles}))
 }
 

@@ -221,11 +221,10 @@ func (p *program) showNative(c *cli.Context) error {
 			return nativeHint(err)
 		}
 		form := nativeFormOf(a)
-		form.Type = "native_application"
 		if l.asJSON {
+			form.Type = "native_application"
 			return p.jsonLine(form)
 		}
-		form.Type = ""
 		rows, err := members(form)
 		for _, row := range rows {
 			l.row(row[:])

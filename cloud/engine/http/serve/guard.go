@@ -197,7 +197,7 @@ func Parameters(r *http.Request, names ...string) (url.Values, error) {
 	}
 	for name, given := range query {
 		if len(given) != 1 || !slices.Contains(names, name) {
-			return nil, &cloud.Error{Kind: cloud.Invalid, Message: "this route takes " + strings.Join(names, ", ") + " as parameters, each once at most"}
+			return nil, &cloud.Error{Kind: cloud.Invalid, Message: "the parameters of this route are " + strings.Join(names, ", ") + "; each once at most"}
 		}
 	}
 	return query, nil
