@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/engine/form"
 )
 
 // What a rule of access asks for.
@@ -170,7 +171,7 @@ const (
 
 // check says what is wrong with a rule.
 func (r *AccessRule) check() error {
-	if err := checkText("the name of a rule", r.Name, 64); err != nil {
+	if err := form.CheckText("the name of a rule", r.Name, 64); err != nil {
 		return err
 	}
 	if err := r.checkWords(); err != nil {

@@ -272,14 +272,3 @@ func TestTokensOfAnotherEngine(t *testing.T) {
 		t.Errorf("another's: %v", err)
 	}
 }
-
-func TestNumbersAsPeopleWriteThem(t *testing.T) {
-	for text, want := range map[string]string{"+14255550100": "+1 4255550100", "+1 (425) 555-0100": "+1 4255550100", "+44 20 7946 0123": "+44 2079460123",
-		"+493012345678": "+49 3012345678", "+3531234567": "+353 1234567", "+71234567890": "+7 1234567890",
-		"14255550100": "", "+": "", "+0123456": "", "+1": "", "+1425555010012345678": "", "+1 425 CALL": "", "": "", "+44+1": "", "+٤٤": "",
-		"+9": "", "+99": "", "+999": "", "+44": "", "+1 4": ""} {
-		if got := engine.PlainNumber(text); got != want {
-			t.Errorf("%q: %q, want %q", text, got, want)
-		}
-	}
-}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/engine/form"
 	"mfabridge/internal/secret"
 )
 
@@ -23,11 +24,11 @@ type Actor struct {
 }
 
 func (a Actor) check() error {
-	if err := checkText("the name of who does this", a.Who, maxName); err != nil {
+	if err := form.CheckText("the name of who does this", a.Who, form.MaxName); err != nil {
 		return err
 	}
 	if a.Reason != "" {
-		return checkText("a reason", a.Reason, 1000)
+		return form.CheckText("a reason", a.Reason, 1000)
 	}
 	return nil
 }
@@ -50,11 +51,11 @@ func ForDesk(u cloud.User) cloud.User {
 	}
 	for _, number := range []*string{&u.Mobile, &u.Alternate, &u.Office} {
 		if *number != "" {
-			*number = maskPhone(*number)
+			*number = form.MaskPhone(*number)
 		}
 	}
 	if u.Email != "" {
-		u.Email = maskEmail(u.Email)
+		u.Email = form.MaskEmail(u.Email)
 	}
 	return u
 }
@@ -85,7 +86,7 @@ func (e *Engine) AddUser(ctx context.Context, by Actor, p cloud.Profile) (cloud.
 		return "", err
 	}
 	p.Aliases = slices.Sorted(slices.Values(p.Aliases))
-	if err := checkProfile(&p); err != nil {
+	if err := form.CheckProfile(&p); err != nil {
 		return "", err
 	}
 	var id cloud.UserID

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/engine/form"
 	"mfabridge/internal/secret"
 )
 
@@ -21,7 +22,7 @@ func (e *Engine) AddApp(ctx context.Context, by Actor, name string, role Role, u
 	if err := by.check(); err != nil {
 		return secret.Bytes{}, err
 	}
-	if err := checkText("the name of an application", name, 64); err != nil {
+	if err := form.CheckText("the name of an application", name, 64); err != nil {
 		return secret.Bytes{}, err
 	}
 	now := e.now()

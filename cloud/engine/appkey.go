@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/engine/form"
 )
 
 // Names of Meta values of an application.
@@ -53,7 +54,7 @@ func (e *Engine) AddAppKey(ctx context.Context, by Actor, app string, key *rsa.P
 		sum := sha256.Sum256(der)
 		id = base64.RawURLEncoding.EncodeToString(sum[:])
 	}
-	if err := checkText("the id of a key", id, 128); err != nil {
+	if err := form.CheckText("the id of a key", id, 128); err != nil {
 		return "", err
 	}
 	err = e.store.Update(ctx, func(tx Tx) error {

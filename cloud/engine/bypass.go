@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/engine/form"
 )
 
 // maxBypass is how long a bypass can wait for the login that it is for.
@@ -37,7 +38,7 @@ func (e *Engine) AllowBypass(ctx context.Context, by Actor, id cloud.UserID, app
 	case !until.After(now) || until.Sub(now) > maxBypass:
 		return refuse(cloud.Invalid, fmt.Sprintf("a bypass must end in the future, at most %v from now", maxBypass))
 	case app != "":
-		if err := checkText("the name of an application", app, maxApp); err != nil {
+		if err := form.CheckText("the name of an application", app, maxApp); err != nil {
 			return err
 		}
 	}

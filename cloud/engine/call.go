@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/engine/form"
 )
 
 // ChannelVoice is the channel of calls that ask for a key.
@@ -91,7 +92,7 @@ func (b *beginning) prepareCall(way cloud.Preference) error {
 		return err
 	}
 	to := b.user.number(way)
-	b.c.Prompt = "Answer the call to " + maskPhone(to) + " and press #"
+	b.c.Prompt = "Answer the call to " + form.MaskPhone(to) + " and press #"
 	b.c.Sent = b.e.sentMAC(b.c.ID, to, nil)
 	app := b.c.App
 	if app == "" {

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/engine/form"
 )
 
 // Most changes in one Write, and keys in one Find or Read.
@@ -12,6 +13,9 @@ const (
 	batch      = 1000
 	batchEntra = 20 // of one JSON batch of Graph
 )
+
+// maxOATH is how many generators and apps one user may have.
+const maxOATH = 5
 
 // maxSecretEntra is what 128 characters of Base32 hold, in bytes.
 const maxSecretEntra = 80
@@ -38,7 +42,7 @@ func (e *Engine) capabilities() cloud.Capabilities {
 	c.DefaultMethod, c.DefaultIsUsed, c.EmailVerifies = all, true, true
 	c.Preferences = []cloud.Preference{cloud.Push, cloud.OATHCode, cloud.SMS, cloud.VoiceMobile, cloud.VoiceAlternateMobile, cloud.VoiceOffice}
 	c.OATH = cloud.OATHCapabilities{Limit: maxOATH, Algorithms: []cloud.Algorithm{cloud.SHA1, cloud.SHA256, cloud.SHA512},
-		Digits: []int{6, 8}, Periods: []int{30, 60}, Fingerprints: true, Activates: true, MinSecret: minSecret, MaxSecret: maxSecret, MaxDrift: maxDrift}
+		Digits: []int{6, 8}, Periods: []int{30, 60}, Fingerprints: true, Activates: true, MinSecret: form.MinSecret, MaxSecret: form.MaxSecret, MaxDrift: form.MaxDrift}
 	for preference, sender := range e.senders {
 		if sender.Delivers() {
 			c.Telephony = append(c.Telephony, preference)
@@ -64,7 +68,7 @@ func entraCapabilities(c *cloud.Capabilities, a Assumptions) {
 	c.DefaultMethod = cloud.Access{Create: true, Read: true, Update: true, Delete: a.UnsetDefault}
 	c.Preferences = []cloud.Preference{cloud.Push, cloud.OATHCode, cloud.SMS, cloud.VoiceMobile, cloud.VoiceAlternateMobile, cloud.VoiceOffice}
 	c.OATH = cloud.OATHCapabilities{Limit: maxOATH, Algorithms: []cloud.Algorithm{cloud.SHA1, cloud.SHA256},
-		Digits: []int{6}, Periods: []int{30, 60}, Activates: a.Activates, MinSecret: minSecret, MaxSecret: maxSecretEntra, MaxDrift: maxDriftEntra}
+		Digits: []int{6}, Periods: []int{30, 60}, Activates: a.Activates, MinSecret: form.MinSecret, MaxSecret: maxSecretEntra, MaxDrift: maxDriftEntra}
 	c.Telephony = []cloud.Preference{cloud.SMS, cloud.VoiceAlternateMobile, cloud.VoiceMobile, cloud.VoiceOffice}
 	c.RetiresTelephony, c.Cloud = true, a.Cloud
 	switch c.Cloud {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/engine/form"
 )
 
 // How long a challenge waits for its answer, and how long it is remembered.
@@ -128,7 +129,7 @@ func checkRequest(r *cloud.Request) error {
 		return noSuchUser()
 	}
 	r.Client.App = clean(r.Client.App, maxApp)
-	r.Client.Station = clean(r.Client.Station, maxName)
+	r.Client.Station = clean(r.Client.Station, form.MaxName)
 	r.Tries = min(r.Tries, maxTries)
 	return nil
 }
@@ -136,11 +137,11 @@ func checkRequest(r *cloud.Request) error {
 // clean makes text of a caller fit for a log and a message: what is not
 // printable becomes a question mark, and too much is cut.
 func clean(s string, limit int) string {
-	if len(s) <= limit && isPlain(s) {
+	if len(s) <= limit && form.IsPlain(s) {
 		return s
 	}
 	s = strings.Map(func(r rune) rune {
-		if !isPlain(string(r)) || r == '\uFFFD' {
+		if !form.IsPlain(string(r)) || r == '\uFFFD' {
 			return '?'
 		}
 		return r

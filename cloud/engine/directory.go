@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/engine/form"
 )
 
 // Capabilities implements [cloud.DirectoryReader].
@@ -54,7 +55,7 @@ func (e *Engine) Find(ctx context.Context, keys []cloud.Key) ([][]cloud.UserID, 
 
 // lookUp returns the user that a key leads to, or nil.
 func lookUp(r Reader, key cloud.Key) (*User, error) {
-	if len(key.Value) > maxName {
+	if len(key.Value) > form.MaxName {
 		key.Value = "" // nobody has such a name, and folding it would cost more than it tells
 	}
 	switch key.Kind {

@@ -186,13 +186,3 @@ func (e *Engine) proveEmail(tx Tx, by Actor, id cloud.UserID, code secret.Bytes)
 	}
 	return ok, errors.Join(setAside(u, a), g.count(tx, ok, now), tx.PutUser(u), tx.Append(e.entry(by, action, string(id), detail, now)))
 }
-
-// maskEmail leaves the first letter and the domain.
-func maskEmail(s string) string {
-	local, domain, ok := strings.Cut(s, "@")
-	if !ok || local == "" {
-		return "your address"
-	}
-	first := []rune(local)[0]
-	return string(first) + "***@" + domain
-}

@@ -17,6 +17,7 @@ import (
 	"github.com/google/uuid"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/engine/form"
 	"mfabridge/internal/hint"
 	"mfabridge/internal/secret"
 )
@@ -181,11 +182,11 @@ func (with Setup) setup() (setup, error) {
 		}
 		made.Instance = id.String()
 	}
-	if err := checkText("instance", made.Instance, 64); err != nil {
+	if err := form.CheckText("instance", made.Instance, 64); err != nil {
 		return setup{}, err
 	}
 	for _, domain := range with.Domains {
-		if !isDomain(domain) {
+		if !form.IsDomain(domain) {
 			return setup{}, refuse(cloud.Invalid, fmt.Sprintf("%q is not a mail domain", domain))
 		}
 		made.Domains = append(made.Domains, strings.ToLower(domain))

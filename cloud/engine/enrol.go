@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/engine/form"
 	"mfabridge/internal/secret"
 )
 
@@ -53,7 +54,7 @@ func (e *Engine) Enrol(ctx context.Context, n Enrolment, client cloud.Client) (E
 	if err := CheckDeviceName(n.Name); err != nil {
 		return Enrolled{}, err
 	}
-	if n.Code.Len() > maxLabel || len(n.User) > maxName || n.PIN.Len() > maxPINLength || !signedBy(n.Key, n.text(), n.Signature) {
+	if n.Code.Len() > form.MaxLabel || len(n.User) > form.MaxName || n.PIN.Len() > maxPINLength || !signedBy(n.Key, n.text(), n.Signature) {
 		return Enrolled{}, refuse(cloud.Invalid, "the signature is not one by this key")
 	}
 	made, err := e.enrolPIN(ctx, &n)
@@ -79,7 +80,7 @@ func (e *Engine) Enrol(ctx context.Context, n Enrolment, client cloud.Client) (E
 
 // CheckDeviceName refuses what no authenticator can be called.
 func CheckDeviceName(name string) error {
-	return checkText("the name of an authenticator", name, maxLabel)
+	return form.CheckText("the name of an authenticator", name, form.MaxLabel)
 }
 
 // text is what the new authenticator has signed.

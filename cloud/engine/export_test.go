@@ -10,9 +10,6 @@ import (
 
 // Seams for tests outside the package.
 var (
-	CheckPhone = checkPhone
-	CheckEmail = checkEmail
-	MaskPhone  = maskPhone
 	MaskDigits = maskDigits
 	MaskMail   = maskMail
 	CheckWord  = checkWord
@@ -52,9 +49,6 @@ func CountriesOf(t testing.TB, list []CountryNetwork) func(netip.Addr) string {
 	}
 	return kept.country
 }
-
-// PlainNumber is a number as people write it, in the form of the store.
-func PlainNumber(s string) string { return plainNumber(s) }
 
 // AwaitSent waits for messages that go out after an answer.
 func (e *Engine) AwaitSent() { e.laters.Wait() }

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/engine/form"
 )
 
 // Limits on groups.
@@ -37,7 +38,7 @@ func (e *Engine) AddGroup(ctx context.Context, by Actor, name string) (string, e
 }
 
 func (e *Engine) addGroup(tx Tx, name string) (string, error) {
-	if err := checkText("the name of a group", name, maxName); err != nil {
+	if err := form.CheckText("the name of a group", name, form.MaxName); err != nil {
 		return "", err
 	}
 	made, err := uuid.NewV7()
@@ -102,7 +103,7 @@ func (e *Engine) changeGroup(ctx context.Context, by Actor, group, action string
 
 // findGroup is the group of an id or name, or NotFound.
 func findGroup(r Reader, group string) (*Group, error) {
-	if len(group) > maxName {
+	if len(group) > form.MaxName {
 		return nil, refuse(cloud.NotFound, "there is no such group")
 	}
 	g, err := r.Group(group)

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/engine/form"
 	"mfabridge/internal/secret"
 )
 
@@ -68,7 +69,7 @@ func (e *Engine) AddHardware(ctx context.Context, actor string, d Hardware, key 
 	made := stocked{Hardware: d, Secret: key.Reveal()}
 	made.ID, made.Stage, made.User = id.String(), HardwareAvailable, ""
 	o := made.oath(key)
-	if err := errors.Join(checkOATH(&o), admitOATH(&e.caps.OATH, &o)); err != nil {
+	if err := errors.Join(form.CheckOATH(&o), admitOATH(&e.caps.OATH, &o)); err != nil {
 		return Hardware{}, refuse(cloud.Invalid, err.Error())
 	}
 	if d.Serial == "" || d.Manufacturer == "" || d.Model == "" {
@@ -106,7 +107,7 @@ func (e *Engine) EditHardware(ctx context.Context, actor, id string, edit func(*
 		edit(&edited)
 		edited.ID, edited.Serial, edited.User, edited.Stage = d.ID, d.Serial, d.User, d.Stage
 		o := edited.oath(secret.Bytes{})
-		if err := errors.Join(checkOATH(&o), admitOATH(&e.caps.OATH, &o)); err != nil {
+		if err := errors.Join(form.CheckOATH(&o), admitOATH(&e.caps.OATH, &o)); err != nil {
 			return refuse(cloud.Invalid, err.Error())
 		}
 		d.Hardware = edited

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/engine/form"
 )
 
 // onHardware changes one device. A device whose Stage is empty after it is
@@ -152,7 +153,7 @@ func hardwareIDs(r Reader, user cloud.UserID) ([]string, error) {
 // it is not in the inventory.
 func (e *Engine) Hardware(ctx context.Context, id, serial string) (d Hardware, err error) {
 	err = e.store.View(ctx, func(r Reader) error {
-		if id == "" && len(serial) <= maxLabel {
+		if id == "" && len(serial) <= form.MaxLabel {
 			value, err := r.Meta(hardwareSerial + Fold(serial))
 			if err != nil {
 				return err

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/engine/form"
 )
 
 // MaxImport is the most users of one ImportUsers.
@@ -132,12 +133,12 @@ func (n *Newcomer) check() error {
 		return refuse(cloud.Invalid, fmt.Sprintf("a user can bring at most %d roles and %d groups", maxRoles, maxGroups))
 	}
 	for _, role := range n.Roles {
-		if err := checkText("a role", role, maxName); err != nil {
+		if err := form.CheckText("a role", role, form.MaxName); err != nil {
 			return err
 		}
 	}
 	for _, group := range n.Groups {
-		if err := checkText("the name of a group", group, maxName); err != nil {
+		if err := form.CheckText("the name of a group", group, form.MaxName); err != nil {
 			return err
 		}
 	}
@@ -156,7 +157,7 @@ func (d *draft) become(w *writing, n Newcomer) (bool, error) {
 		}
 	}
 	slices.Sort(p.Aliases)
-	if err := checkProfile(&p); err != nil {
+	if err := form.CheckProfile(&p); err != nil {
 		return false, &refusal{err}
 	}
 	external := strings.Contains(strings.ToUpper(p.UPN), "#EXT#")

@@ -241,3 +241,31 @@ func digest(s string) string {
 	sum := sha256.Sum256([]byte(s))
 	return hex.EncodeToString(sum[:16])
 }
+
+// place is what failures are counted by: the calling station, else the
+// address. Long stations are cut by a digest, so that a counter stays small.
+func place(c cloud.Client) string {
+	switch {
+	case c.Station != "":
+		if len(c.Station) > 64 {
+			return "station:" + digest(c.Station)
+		}
+		return "station:" + c.Station
+	case c.Address.IsValid():
+		return "address:" + subnet(c.Address)
+	default:
+		return "unknown"
+	}
+}
+
+// subnet is the address itself, of IPv6 its /64: within one a caller picks
+// addresses freely.
+func subnet(a netip.Addr) string {
+	a = a.Unmap()
+	if a.Is6() {
+		if p, err := a.WithZone("").Prefix(64); err == nil {
+			return p.String()
+		}
+	}
+	return a.String()
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/engine/form"
 	"mfabridge/internal/secret"
 )
 
@@ -18,10 +19,10 @@ func (e *Engine) MatchCode(ctx context.Context, subject cloud.Key, code secret.B
 }
 
 func (e *Engine) matchFor(ctx context.Context, owner string, subject cloud.Key, code secret.Bytes, client cloud.Client) (found bool, err error) {
-	if n := code.Len(); n < 6 || n > 8 || !isDigits(string(code.Reveal())) {
+	if n := code.Len(); n < 6 || n > 8 || !form.IsDigits(string(code.Reveal())) {
 		return false, nil // no generator shows this, and no message holds it
 	}
-	client.Station, client.App = clean(client.Station, maxName), clean(client.App, maxApp)
+	client.Station, client.App = clean(client.Station, form.MaxName), clean(client.App, maxApp)
 	err = e.store.Update(ctx, func(tx Tx) (err error) {
 		found, err = e.match(tx, owner, subject, code, client)
 		return err

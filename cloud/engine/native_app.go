@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/engine/form"
 )
 
 // First factors of native authentication.
@@ -306,7 +307,7 @@ func (a *NativeApp) check() error {
 	if u, err := uuid.Parse(a.ID); err != nil || u.String() != a.ID {
 		return refuse(cloud.Invalid, "the id of an application must be a UUID in lower case")
 	}
-	if err := checkText("the name of an application", a.Name, 64); err != nil {
+	if err := form.CheckText("the name of an application", a.Name, 64); err != nil {
 		return err
 	}
 	for _, first := range a.First {
@@ -380,7 +381,7 @@ func isAttribute(s string) bool {
 
 func checkRegions(open, closed []string) error {
 	for _, p := range slices.Concat(open, closed) {
-		if !strings.HasPrefix(p, "+") || !isDigits(p[1:]) || p[1] == '0' || len(p) > maxPrefix {
+		if !strings.HasPrefix(p, "+") || !form.IsDigits(p[1:]) || p[1] == '0' || len(p) > maxPrefix {
 			return refuse(cloud.Invalid, fmt.Sprintf("a region is the beginning of numbers: + and 1 to %d digits", maxPrefix-1))
 		}
 		if slices.Contains(open, p) && slices.Contains(closed, p) {
@@ -403,7 +404,7 @@ func (b *Brand) check() error {
 		return refuse(cloud.Invalid, "an accent must be written #rrggbb, in lower case")
 	}
 	for _, address := range []string{b.Logo, b.Terms, b.Help} {
-		if u, err := url.Parse(address); address != "" && (err != nil || u.Scheme != "https" || u.Host == "" || len(address) > 300 || !isPlain(address)) {
+		if u, err := url.Parse(address); address != "" && (err != nil || u.Scheme != "https" || u.Host == "" || len(address) > 300 || !form.IsPlain(address)) {
 			return refuse(cloud.Invalid, "logo, terms and help must be https addresses")
 		}
 	}

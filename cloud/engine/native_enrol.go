@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/engine/form"
 	"mfabridge/internal/secret"
 )
 
@@ -94,7 +95,7 @@ func (e *Engine) AskEnrol(ctx context.Context, app NativeApp, f Flow, channel, t
 		return f, Asked{}, asError(err)
 	}
 	if channel == channelMail {
-		if checkEmail(target) != nil {
+		if form.CheckEmail(target) != nil {
 			return f, Asked{}, refuseAs(RefusedTarget)
 		}
 		f.Target = target
@@ -103,7 +104,7 @@ func (e *Engine) AskEnrol(ctx context.Context, app NativeApp, f Flow, channel, t
 		}
 		return e.post(ctx, posting{app: &app, f: f, channel: channel, to: target, step: AtEnrolling, client: client})
 	}
-	if f.Target = plainNumber(target); f.Target == "" {
+	if f.Target = form.PlainNumber(target); f.Target == "" {
 		return f, Asked{}, refuseAs(RefusedTarget)
 	}
 	if !app.TextsTo(f.Target) {

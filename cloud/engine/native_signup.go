@@ -7,11 +7,11 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/alexedwards/argon2id"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/engine/form"
 	"mfabridge/internal/secret"
 )
 
@@ -30,7 +30,7 @@ func (e *Engine) BeginSignUp(ctx context.Context, app NativeApp, name string, pa
 	if !app.SignUp || e.mailer() == nil || !byCode && !e.keepsPasswords() {
 		return f, refuse(cloud.Unsupported, "the application does not let people make themselves an account")
 	}
-	if err := checkEmail(name); err != nil {
+	if err := form.CheckEmail(name); err != nil {
 		return f, err
 	}
 	if err := app.takes(attributes); err != nil {
@@ -86,8 +86,8 @@ func (a *NativeApp) takes(attributes map[string]string) error {
 	var wrong []string
 	for _, name := range slices.Sorted(maps.Keys(attributes)) {
 		known := slices.ContainsFunc(a.Attributes, func(at NativeAttribute) bool { return at.Name == name })
-		if value := attributes[name]; !known || value == "" || len(value) > maxAttributeText || !isPlain(value) {
-			wrong = append(wrong, clean(name, maxName))
+		if value := attributes[name]; !known || value == "" || len(value) > maxAttributeText || !form.IsPlain(value) {
+			wrong = append(wrong, clean(name, form.MaxName))
 		}
 	}
 	if len(wrong) > 0 {
@@ -219,7 +219,7 @@ func (e *Engine) signUp(ctx context.Context, app NativeApp, f Flow, client Nativ
 // makeAccount makes the user of a sign-up.
 func (e *Engine) makeAccount(tx Tx, f *Flow) (cloud.UserID, error) {
 	p := cloud.Profile{UPN: f.Name, DisplayName: f.Extra[AttributeDisplayName], Enabled: true}
-	if err := checkProfile(&p); err != nil {
+	if err := form.CheckProfile(&p); err != nil {
 		return "", err
 	}
 	w := writing{e: e, tx: tx, now: e.now(), byID: map[cloud.UserID]*draft{}, byUPN: map[string]*draft{}}
@@ -271,46 +271,4 @@ func attributesOf(r Reader, id cloud.UserID) (given map[string]string, err error
 		return nil, refuse(cloud.Internal, "the attributes of a user cannot be read")
 	}
 	return given, nil
-}
-
-// plainNumber is a number as people and clients write it, "+14255550100" with
-// what separates digits, in the form of the store; "" if it is none.
-func plainNumber(s string) string {
-	digits, ok := strings.CutPrefix(strings.Map(func(r rune) rune {
-		if strings.ContainsRune(" -().", r) {
-			return -1
-		}
-		return r
-	}, s), "+")
-	if !ok || !isDigits(digits) {
-		return ""
-	}
-	n := callingCode(digits)
-	if n == 0 || len(digits) <= n {
-		return ""
-	}
-	number := "+" + digits[:n] + " " + digits[n:]
-	if checkPhone(cloud.Mobile, number) != nil {
-		return ""
-	}
-	return number
-}
-
-// shortCodes are the calling codes of one and two digits (ITU-T E.164, list of
-// assigned country codes); all others have three.
-const shortCodes = " 1 7 20 27 30 31 32 33 34 36 39 40 41 43 44 45 46 47 48 49 51 52 53 54 55 56 57 58 60 61 62 63 64 65 66 " +
-	"81 82 84 86 90 91 92 93 94 95 98 "
-
-// callingCode is how many digits of a number are its calling code; 0: none is
-// assigned.
-func callingCode(digits string) int {
-	for n := 1; n <= 2 && n < len(digits); n++ {
-		if strings.Contains(shortCodes, " "+digits[:n]+" ") {
-			return n
-		}
-	}
-	if digits[0] == '0' {
-		return 0
-	}
-	return 3
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/engine/form"
 )
 
 // Signing in with a mobile number and a code that is sent there is a first
@@ -169,7 +170,7 @@ func (e *Engine) BeginNumber(ctx context.Context, app, number string, client clo
 	default:
 		return NumberAsked{}, &cloud.Error{Kind: cloud.Throttled, Message: "too many messages are being sent", RetryAfter: time.Second}
 	}
-	client.Station, client.App = clean(client.Station, maxName), clean(client.App, maxApp)
+	client.Station, client.App = clean(client.Station, form.MaxName), clean(client.App, maxApp)
 	var b *beginning
 	err := e.store.Update(ctx, func(tx Tx) error {
 		r := cloud.Request{Subject: cloud.Key{Kind: cloud.ByName, Value: number}, Method: cloud.SMS, Client: client, Tries: numberTries}
@@ -254,7 +255,7 @@ func (e *Engine) AnswerNumber(ctx context.Context, app string, a cloud.Answer, c
 		return cloud.Proof{}, err
 	}
 	proof := cloud.Proof{Reason: cloud.WrongCode}
-	client.Station, client.App = clean(client.Station, maxName), clean(client.App, maxApp)
+	client.Station, client.App = clean(client.Station, form.MaxName), clean(client.App, maxApp)
 	err = e.store.Update(context.WithoutCancel(ctx), func(tx Tx) error {
 		proof = cloud.Proof{Reason: cloud.WrongCode}
 		now := e.now()

@@ -11,14 +11,14 @@ import (
 	"github.com/pquerna/otp/hotp"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/engine/form"
 )
 
 // Windows of the search for a code's step, in steps to each side.
 const (
-	windowProven = 1   // once a code was accepted: around the remembered drift
-	windowNear   = 2   // before that: accepted at once
-	windowFar    = 20  // before that: two consecutive codes
-	maxDrift     = 500 // steps that may be imported; 4 hours at 30 seconds
+	windowProven = 1  // once a code was accepted: around the remembered drift
+	windowNear   = 2  // before that: accepted at once
+	windowFar    = 20 // before that: two consecutive codes
 )
 
 // generator makes the codes of one token.
@@ -76,7 +76,7 @@ func cleanCode(typed []byte) []byte {
 // when the code of the very next step follows. No step at or before the last
 // accepted one is accepted again (RFC 6238 §5.2).
 func checkCode(g generator, typed []byte, period int, c Clock, now time.Time) (Clock, cloud.Reason, error) {
-	if len(typed) != g.opts.Digits.Length() || !isDigits(string(typed)) {
+	if len(typed) != g.opts.Digits.Length() || !form.IsDigits(string(typed)) {
 		return c, cloud.WrongCode, nil
 	}
 	step := now.Unix() / int64(period)

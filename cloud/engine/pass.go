@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/engine/form"
 	"mfabridge/internal/secret"
 )
 
@@ -165,7 +166,7 @@ func (e *Engine) CheckPass(ctx context.Context, subject cloud.Key, word secret.B
 // refuses that leaves the pass as it was, or it would be used up for nothing.
 // Only whoever has typed a right pass hears of such a refusal.
 func (e *Engine) passFor(ctx context.Context, subject cloud.Key, word secret.Bytes, client cloud.Client, do func(Tx) error) (reason cloud.Reason, err error) {
-	client.Station, client.App = clean(client.Station, maxName), clean(client.App, maxApp)
+	client.Station, client.App = clean(client.Station, form.MaxName), clean(client.App, maxApp)
 	var useless error
 	err = e.store.Update(ctx, func(tx Tx) (err error) {
 		useless = nil

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/crypto/argon2"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/engine/form"
 	"mfabridge/internal/secret"
 )
 
@@ -115,10 +116,10 @@ func (e *Engine) CheckPasswordBy(ctx context.Context, primary string, subject cl
 	if err != nil {
 		return cloud.Proof{}, err
 	}
-	if password.Len() > maxPassword || len(subject.Value) > 4*maxName {
+	if password.Len() > maxPassword || len(subject.Value) > 4*form.MaxName {
 		return cloud.Proof{Reason: cloud.WrongPassword}, nil
 	}
-	client.Station, client.App = clean(client.Station, maxName), clean(client.App, maxApp)
+	client.Station, client.App = clean(client.Station, form.MaxName), clean(client.App, maxApp)
 	if asked != nil {
 		return e.askPrimary(ctx, asked, subject, password, client)
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/engine/form"
 )
 
 // metaProvider is how names of Meta values begin that say how a provider is used.
@@ -26,7 +27,7 @@ func (e *Engine) SetProvider(ctx context.Context, by Actor, name string, s Provi
 	if err := by.check(); err != nil {
 		return err
 	}
-	if err := checkText("the name of a provider", name, maxLabel); err != nil {
+	if err := form.CheckText("the name of a provider", name, form.MaxLabel); err != nil {
 		return err
 	}
 	switch {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/engine/form"
 	"mfabridge/internal/secret"
 )
 
@@ -403,7 +404,7 @@ func (s *responding) actor() string { return Owner{User: s.r.User, Device: s.r.D
 // come through [Engine.Enrol]. NotFound: there is no such invitation, or it is over.
 func (e *Engine) Activate(ctx context.Context, user cloud.UserID, device, name string) error {
 	if name != "" {
-		if err := checkText("the name of an authenticator", name, maxLabel); err != nil {
+		if err := form.CheckText("the name of an authenticator", name, form.MaxLabel); err != nil {
 			return err
 		}
 	}

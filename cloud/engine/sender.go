@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/engine/form"
 	"mfabridge/internal/secret"
 )
 
@@ -41,9 +42,9 @@ func (m Message) Masked() string { return masked(m.Way, m.To) }
 
 func masked(way cloud.Preference, to string) string {
 	if way == cloud.EmailCode {
-		return maskEmail(to)
+		return form.MaskEmail(to)
 	}
-	return maskPhone(to)
+	return form.MaskPhone(to)
 }
 
 func (m *Message) wipe() {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/engine/form"
 )
 
 // metaSettings is the name of the Meta value of the settings.
@@ -62,7 +63,7 @@ func (s Settings) LanguageName() string { return cmp.Or(s.Language, "en") }
 
 func (s *Settings) check() error {
 	if s.Account != "" {
-		if err := checkText("the name of the account", s.Account, maxAccount); err != nil {
+		if err := form.CheckText("the name of the account", s.Account, maxAccount); err != nil {
 			return err
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/engine/form"
 )
 
 // Texts limit how many messages are sent, which is what fraud with numbers
@@ -38,7 +39,7 @@ func (t Texts) country(number string) (limit int, prefix string, limited bool) {
 		}
 	}
 	if t.Others != nil && len(number) > 1 {
-		return *t.Others, number[:1+callingCode(number[1:])], true
+		return *t.Others, number[:1+form.CallingCode(number[1:])], true
 	}
 	return 0, "", false
 }

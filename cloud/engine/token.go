@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/engine/form"
 	"mfabridge/internal/secret"
 )
 
@@ -26,9 +27,9 @@ func (w *writing) normalise(c *cloud.Change) error {
 	}
 	switch {
 	case c.Method.IsPhone():
-		return checkPhone(c.Method, c.After.Text)
+		return form.CheckPhone(c.Method, c.After.Text)
 	case c.Method == cloud.Email:
-		return checkEmail(c.After.Text)
+		return form.CheckEmail(c.After.Text)
 	case c.Method.IsOATH():
 		o := *c.After.OATH
 		if err := w.identify(&o); err != nil {
@@ -39,7 +40,7 @@ func (w *writing) normalise(c *cloud.Change) error {
 		p := *c.After.Profile
 		p.Aliases = slices.Sorted(slices.Values(p.Aliases))
 		c.After.Profile = &p
-		return checkProfile(&p)
+		return form.CheckProfile(&p)
 	case c.Method == cloud.Blocked && c.After.Until.Year() > 2200:
 		return refuse(cloud.Invalid, "a block must end before the year 2200")
 	}
@@ -89,7 +90,7 @@ func checkValue(m cloud.Method, v cloud.Value) error {
 
 // identify fills fingerprint and, where there is none, serial number in.
 func (w *writing) identify(o *cloud.OATH) error {
-	if err := checkOATH(o); err != nil {
+	if err := form.CheckOATH(o); err != nil {
 		return err
 	}
 	if !o.Secret.IsZero() {
