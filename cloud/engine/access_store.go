@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/engine/access"
 )
 
 // Names of Meta values of access. The version stands beside the list of
@@ -21,14 +22,14 @@ const (
 	metaNetworksVersion = "access-networks-version"
 )
 
-// DefaultAccess is what holds as long as nobody has set a rule: everybody is
-// asked for a second factor.
-func DefaultAccess() []AccessRule {
-	return []AccessRule{{Name: "everybody", State: AccessOn, Grant: GrantMFA}}
-}
+// Limits on rules of access.
+const (
+	maxAccessRules = 200
+	maxAccessRule  = 40 << 10 // bytes of one as JSON: an entry of the audit holds it, and a line of an export that
+)
 
 // AccessRules are the rules of access, in their order.
-func (e *Engine) AccessRules(ctx context.Context) (rules []AccessRule, err error) {
+func (e *Engine) AccessRules(ctx context.Context) (rules []access.Rule, err error) {
 	err = e.store.View(ctx, func(r Reader) error {
 		rules, err = accessRules(r)
 		return err
@@ -36,31 +37,21 @@ func (e *Engine) AccessRules(ctx context.Context) (rules []AccessRule, err error
 	return rules, asError(err)
 }
 
-func accessRules(r Reader) (rules []AccessRule, err error) {
+func accessRules(r Reader) ([]access.Rule, error) {
 	value, err := r.Meta(metaAccess)
 	if err != nil {
 		return nil, err
 	}
-	if len(value) == 0 {
-		return DefaultAccess(), nil
-	}
-	err = json.Unmarshal(value, &rules)
-	for i := 0; i < len(rules) && err == nil; i++ {
-		err = rules[i].checkWords() // one that is not understood is not left out
-	}
-	if err != nil {
-		return nil, &cloud.Error{Kind: cloud.Internal, Message: "the rules of access cannot be read", Err: err}
-	}
-	return rules, nil
+	return access.Parse(value)
 }
 
 // SetAccessRule adds a rule behind the others, or puts it in the place of the
 // one of its name. Groups are given by id or name, users and applications by id.
-func (e *Engine) SetAccessRule(ctx context.Context, by Actor, rule AccessRule) error {
-	if err := rule.check(); err != nil {
+func (e *Engine) SetAccessRule(ctx context.Context, by Actor, rule access.Rule) error {
+	if err := rule.Check(); err != nil {
 		return err
 	}
-	return e.changeAccess(ctx, by, "access.set", rule.Name, func(tx Tx, rules []AccessRule) ([]AccessRule, error) {
+	return e.changeAccess(ctx, by, "access.set", rule.Name, func(tx Tx, rules []access.Rule) ([]access.Rule, error) {
 		set := rule // fn may run twice
 		var err error
 		if text, err := json.Marshal(set); err != nil || len(text) > maxAccessRule {
@@ -90,7 +81,7 @@ func (e *Engine) SetAccessRule(ctx context.Context, by Actor, rule AccessRule) e
 				return nil, err
 			}
 		}
-		at := slices.IndexFunc(rules, func(r AccessRule) bool { return r.Name == rule.Name })
+		at := slices.IndexFunc(rules, func(r access.Rule) bool { return r.Name == rule.Name })
 		if at < 0 {
 			return append(rules, set), nil
 		}
@@ -101,8 +92,8 @@ func (e *Engine) SetAccessRule(ctx context.Context, by Actor, rule AccessRule) e
 
 // RemoveAccessRule takes a rule away.
 func (e *Engine) RemoveAccessRule(ctx context.Context, by Actor, name string) error {
-	return e.changeAccess(ctx, by, "access.remove", name, func(_ Tx, rules []AccessRule) ([]AccessRule, error) {
-		at := slices.IndexFunc(rules, func(r AccessRule) bool { return r.Name == name })
+	return e.changeAccess(ctx, by, "access.remove", name, func(_ Tx, rules []access.Rule) ([]access.Rule, error) {
+		at := slices.IndexFunc(rules, func(r access.Rule) bool { return r.Name == name })
 		if at < 0 {
 			return nil, refuse(cloud.NotFound, "there is no such rule")
 		}
@@ -112,7 +103,7 @@ func (e *Engine) RemoveAccessRule(ctx context.Context, by Actor, name string) er
 
 // changeAccess changes the rule of a name. What it is now, or was before it was
 // removed, stands in the audit, all of it: nobody hides a change behind a long list.
-func (e *Engine) changeAccess(ctx context.Context, by Actor, action, name string, edit func(Tx, []AccessRule) ([]AccessRule, error)) error {
+func (e *Engine) changeAccess(ctx context.Context, by Actor, action, name string, edit func(Tx, []access.Rule) ([]access.Rule, error)) error {
 	if err := by.check(); err != nil {
 		return err
 	}
@@ -147,24 +138,24 @@ func (e *Engine) changeAccess(ctx context.Context, by Actor, action, name string
 }
 
 // ruleNamed is the rule of a name; the zero rule: there is none.
-func ruleNamed(rules []AccessRule, name string) AccessRule {
-	if at := slices.IndexFunc(rules, func(r AccessRule) bool { return r.Name == name }); at >= 0 {
+func ruleNamed(rules []access.Rule, name string) access.Rule {
+	if at := slices.IndexFunc(rules, func(r access.Rule) bool { return r.Name == name }); at >= 0 {
 		return rules[at]
 	}
-	return AccessRule{}
+	return access.Rule{}
 }
 
 // SetNetworks replaces the operator's list of which network is in which
 // country, and tells how many ranges it came to.
-func (e *Engine) SetNetworks(ctx context.Context, by Actor, list []CountryNetwork) (ranges int, err error) {
+func (e *Engine) SetNetworks(ctx context.Context, by Actor, list []access.Network) (ranges int, err error) {
 	if err := by.check(); err != nil {
 		return 0, err
 	}
-	found, err := compileNetworks(list)
+	found, err := access.CompileCountries(list)
 	if err != nil {
 		return 0, err
 	}
-	value := found.encode()
+	value := found.Encode()
 	return len(found), asError(e.store.Update(ctx, func(tx Tx) error {
 		if err := tx.SetMeta(metaNetworks, value); err != nil {
 			return err
@@ -179,7 +170,7 @@ func (e *Engine) SetNetworks(ctx context.Context, by Actor, list []CountryNetwor
 // networksRead are the networks as they were read, and their version.
 type networksRead struct {
 	version string
-	ranges  countryRanges
+	ranges  access.Countries
 }
 
 // country is where an address is, by the operator's list.
@@ -194,14 +185,14 @@ func (e *Engine) country(r Reader, a netip.Addr) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		ranges, err := decodeNetworks(value)
+		ranges, err := access.DecodeCountries(value)
 		if err != nil {
 			return "", err
 		}
 		known = &networksRead{version: string(version), ranges: ranges}
 		e.networks.Store(known)
 	}
-	return known.ranges.country(a), nil
+	return known.ranges.Of(a), nil
 }
 
 // slipDevice comes before where a user came in from.
@@ -236,8 +227,8 @@ func (c NativeClient) as(app *NativeApp) cloud.Client {
 }
 
 // signs gathers what the rules of access look at.
-func (e *Engine) signs(r Reader, user cloud.UserID, app string, client NativeClient) (s AccessSigns, err error) {
-	s = AccessSigns{User: user, App: app, Address: client.Address}
+func (e *Engine) signs(r Reader, user cloud.UserID, app string, client NativeClient) (s access.Signs, err error) {
+	s = access.Signs{User: user, App: app, Address: client.Address}
 	if s.Country, err = e.country(r, client.Address); err != nil {
 		return s, err
 	}
@@ -275,22 +266,22 @@ func (e *Engine) failuresOf(r Reader, user cloud.UserID, client NativeClient) (m
 
 // access is what the rules of this moment ask of a sign-in. failures are those
 // from before it: a first factor that was right has ended their count.
-func (e *Engine) access(r Reader, user cloud.UserID, app string, client NativeClient, failures int) (AccessVerdict, error) {
+func (e *Engine) access(r Reader, user cloud.UserID, app string, client NativeClient, failures int) (access.Verdict, error) {
 	rules, err := accessRules(r)
 	if err != nil {
-		return AccessVerdict{}, err
+		return access.Verdict{}, err
 	}
 	s, err := e.signs(r, user, app, client)
 	if err != nil {
-		return AccessVerdict{}, err
+		return access.Verdict{}, err
 	}
 	s.Failures = max(s.Failures, failures)
-	return JudgeAccess(rules, s), nil
+	return access.Judge(rules, s), nil
 }
 
 // TestAccess is what would be asked of a user who signed in now, and of what
 // the rules judge that. edit may change what is known of the sign-in.
-func (e *Engine) TestAccess(ctx context.Context, user cloud.UserID, app string, client NativeClient, edit func(*AccessSigns)) (s AccessSigns, v AccessVerdict, err error) {
+func (e *Engine) TestAccess(ctx context.Context, user cloud.UserID, app string, client NativeClient, edit func(*access.Signs)) (s access.Signs, v access.Verdict, err error) {
 	err = e.store.View(ctx, func(r Reader) error {
 		rules, err := accessRules(r)
 		if err != nil {
@@ -302,7 +293,7 @@ func (e *Engine) TestAccess(ctx context.Context, user cloud.UserID, app string, 
 		if edit != nil {
 			edit(&s)
 		}
-		v = JudgeAccess(rules, s)
+		v = access.Judge(rules, s)
 		return nil
 	})
 	return s, v, asError(err)

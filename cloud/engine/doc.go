@@ -63,6 +63,6 @@
 // A sign-in over several requests travels as a [Flow], sealed, in the hands of
 // the client; a slip in the store counts its steps that cannot be taken back, so
 // that a token from before the last of them is refused. After each proven factor
-// [JudgeAccess], a pure rule, says whether another one is needed; tokens come
+// [access.Judge], a pure rule, says whether another one is needed; tokens come
 // last, and of refresh tokens only the newest is worth anything ([Granted]).
 package engine

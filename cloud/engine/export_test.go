@@ -36,20 +36,6 @@ func StepCode(key []byte, o *cloud.OATH, step int64) (string, error) {
 // Until is Limits.until with defaults filled in.
 func (l Limits) Until(f Failures, free int) time.Time { return l.filled().until(f, free) }
 
-// CountriesOf compiles a list of networks, by way of what is kept of it.
-func CountriesOf(t testing.TB, list []CountryNetwork) func(netip.Addr) string {
-	t.Helper()
-	ranges, err := compileNetworks(list)
-	if err != nil {
-		t.Fatal(err)
-	}
-	kept, err := decodeNetworks(ranges.encode())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return kept.country
-}
-
 // AwaitSent waits for messages that go out after an answer.
 func (e *Engine) AwaitSent() { e.laters.Wait() }
 

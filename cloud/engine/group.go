@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/engine/access"
 	"mfabridge/cloud/engine/form"
 )
 
@@ -71,7 +72,7 @@ func (e *Engine) RemoveGroup(ctx context.Context, by Actor, group string) error 
 		if err != nil {
 			return "", err
 		}
-		if slices.ContainsFunc(rules, func(r AccessRule) bool { return slices.Contains(r.Groups, g.ID) || slices.Contains(r.NotGroups, g.ID) }) {
+		if slices.ContainsFunc(rules, func(r access.Rule) bool { return slices.Contains(r.Groups, g.ID) || slices.Contains(r.NotGroups, g.ID) }) {
 			return "", refuse(cloud.Conflict, "a rule of access names the group: change the rule first")
 		}
 		for _, err := range []error{tx.Release(GroupNames, Fold(g.Name)), tx.LeaveAll(g.ID), tx.RemoveGroup(g.ID)} {

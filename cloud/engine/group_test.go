@@ -8,6 +8,7 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/access"
 )
 
 func (h *house) group(t testing.TB, name string) string {
@@ -137,9 +138,9 @@ func TestNamedGroupStays(t *testing.T) {
 	outer, inner := h.group(t, "outer"), h.group(t, "inner")
 	h.within(t, outer, inner)
 	h.join(t, inner, a)
-	for name, rule := range map[string]engine.AccessRule{
-		"names":      {Name: "r", State: engine.AccessOn, Grant: engine.GrantMFA, Groups: []string{"inner"}},
-		"leaves out": {Name: "r", State: engine.AccessOn, Grant: engine.GrantBlock, NotGroups: []string{"inner"}},
+	for name, rule := range map[string]access.Rule{
+		"names":      {Name: "r", State: access.On, Grant: access.GrantMFA, Groups: []string{"inner"}},
+		"leaves out": {Name: "r", State: access.On, Grant: access.GrantBlock, NotGroups: []string{"inner"}},
 	} {
 		if err := h.SetAccessRule(t.Context(), operator, rule); err != nil {
 			t.Fatal(err)

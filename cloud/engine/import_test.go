@@ -8,6 +8,7 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/access"
 )
 
 func newcomer(upn string, edit func(*engine.Newcomer)) engine.Newcomer {
@@ -162,10 +163,10 @@ func TestRulesOnMoreGroupsThanAreRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := h.SetAccessRule(t.Context(), operator, engine.AccessRule{Name: "last", State: engine.AccessOn, Grant: engine.GrantBlock, Groups: []string{"last"}}); err != nil {
+	if err := h.SetAccessRule(t.Context(), operator, access.Rule{Name: "last", State: access.On, Grant: access.GrantBlock, Groups: []string{"last"}}); err != nil {
 		t.Fatal(err)
 	}
-	if _, v, err := h.TestAccess(t.Context(), id, app.ID, engine.NativeClient{}, nil); err == nil && v.Grant != engine.GrantBlock {
+	if _, v, err := h.TestAccess(t.Context(), id, app.ID, engine.NativeClient{}, nil); err == nil && v.Grant != access.GrantBlock {
 		t.Errorf("a rule on a group that was not read: %+v", v)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"mfabridge/cloud"
 	"mfabridge/cloud/cloudtest"
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/access"
 	"mfabridge/internal/secret"
 )
 
@@ -33,11 +34,11 @@ func (h *house) shopOf(t *testing.T, edit func(*engine.NativeApp)) engine.Native
 // twoFactors says whether the rules of access ask for a second factor.
 func (h *house) twoFactors(t *testing.T, ask bool) {
 	t.Helper()
-	state := engine.AccessOff
+	state := access.Off
 	if ask {
-		state = engine.AccessOn
+		state = access.On
 	}
-	if err := h.SetAccessRule(t.Context(), operator, engine.AccessRule{Name: "everybody", State: state, Grant: engine.GrantMFA}); err != nil {
+	if err := h.SetAccessRule(t.Context(), operator, access.Rule{Name: "everybody", State: state, Grant: access.GrantMFA}); err != nil {
 		t.Fatal(err)
 	}
 }

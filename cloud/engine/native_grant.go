@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/engine/access"
 )
 
 // refreshGrace is how long after a refresh token was exchanged the same
@@ -247,9 +248,9 @@ func (r *refreshing) mayGoOn() (why, err error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case v.Grant == GrantBlock:
+	case v.Grant == access.GrantBlock:
 		return refuse(cloud.Denied, "the rules of access block it"), nil
-	case v.Grant == GrantMFA && !both:
+	case v.Grant == access.GrantMFA && !both:
 		return refuse(cloud.Denied, "the rules of access ask for a second factor"), nil
 	}
 	return nil, nil

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/engine/access"
 	"mfabridge/internal/secret"
 )
 
@@ -359,12 +360,12 @@ func (s *settling) decide(e *Engine) (Outcome, error) {
 		told += " would=" + strings.Join(report, ",")
 	}
 	switch {
-	case v.Grant == GrantBlock:
+	case v.Grant == access.GrantBlock:
 		if err := ends(s.tx, &s.f); err != nil {
 			return Outcome{}, err
 		}
 		return Outcome{Kind: OutBlocked}, s.record(e, "native.blocked", told)
-	case v.Grant == GrantMFA && !isTwoFactors(s.f.Ways):
+	case v.Grant == access.GrantMFA && !isTwoFactors(s.f.Ways):
 		out, err := s.more(e)
 		if err != nil {
 			return out, err

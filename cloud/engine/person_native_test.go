@@ -14,6 +14,7 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/access"
 	"mfabridge/cloud/engine/channel"
 	"mfabridge/internal/secret"
 )
@@ -214,7 +215,7 @@ func TestEndedSignInsGoNoFurther(t *testing.T) {
 	}
 	g := h.signedUp(t, app, "ada@contoso.example")
 	h.write(t, cloud.Change{User: g.User, Op: cloud.Add, Method: cloud.Mobile, After: cloud.Value{Text: "+1 4255550100"}})
-	if err := h.SetAccessRule(t.Context(), operator, engine.AccessRule{Name: "everybody", State: engine.AccessOn, Grant: engine.GrantMFA}); err != nil {
+	if err := h.SetAccessRule(t.Context(), operator, access.Rule{Name: "everybody", State: access.On, Grant: access.GrantMFA}); err != nil {
 		t.Fatal(err)
 	}
 	f, err := h.BeginSignIn(t.Context(), app, "ada@contoso.example", engine.Offer{Password: true, Second: true})

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"mfabridge/cloud"
-	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/access"
 	"mfabridge/internal/secret"
 )
 
@@ -150,9 +150,9 @@ func TestErasureTakesNothingOfOthers(t *testing.T) {
 func TestPersonInARule(t *testing.T) {
 	h := build(t)
 	ada, bob := h.user(t, 1), h.user(t, 2)
-	for _, rule := range []engine.AccessRule{
-		{Name: "not ada", State: engine.AccessOn, Grant: engine.GrantMFA, NotUsers: []cloud.UserID{ada}},
-		{Name: "both", State: engine.AccessReport, Grant: engine.GrantBlock, Users: []cloud.UserID{bob, ada}},
+	for _, rule := range []access.Rule{
+		{Name: "not ada", State: access.On, Grant: access.GrantMFA, NotUsers: []cloud.UserID{ada}},
+		{Name: "both", State: access.Report, Grant: access.GrantBlock, Users: []cloud.UserID{bob, ada}},
 	} {
 		if err := h.SetAccessRule(t.Context(), operator, rule); err != nil {
 			t.Fatal(err)

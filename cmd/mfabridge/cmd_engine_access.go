@@ -13,6 +13,7 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/access"
 	"mfabridge/internal/hint"
 	"mfabridge/migrate"
 )
@@ -31,7 +32,7 @@ func (p *program) accessCommands() []*cli.Command {
 					"and the next refresh. As long as no rule was ever set there is one: everybody needs a second factor.",
 				Flags: slices.Concat(storeFlags(), []cli.Flag{
 					&cli.StringFlag{Name: "grant", Usage: "`WHAT` it asks for: mfa or block (required)"},
-					&cli.StringFlag{Name: "state", Value: engine.AccessOn, Usage: "`STATE`: on, report (only recorded in the audit) or off"},
+					&cli.StringFlag{Name: "state", Value: access.On, Usage: "`STATE`: on, report (only recorded in the audit) or off"},
 					list("user", "`USER` that it is for, by any name"), list("not-user", "`USER` that it is never for"),
 					list("group", "`GROUP` that it is for (name or id), with the groups within it"), list("not-group", "`GROUP` that it is never for"),
 					list("app", "`CLIENT-ID` of an application that it is for"), list("not-app", "`CLIENT-ID` that it is never for"),
@@ -80,7 +81,7 @@ type accessForm struct {
 	Failures     int            `json:"failures"`
 }
 
-func accessFormOf(r *engine.AccessRule) accessForm {
+func accessFormOf(r *access.Rule) accessForm {
 	return accessForm{"access_rule", r.Name, r.State, r.Grant, orEmpty(r.Users), orEmpty(r.NotUsers), orEmpty(r.Groups), orEmpty(r.NotGroups),
 		orEmpty(r.Apps), orEmpty(r.NotApps), orEmpty(r.Networks), orEmpty(r.NotNetworks), orEmpty(r.Countries), orEmpty(r.NotCountries), r.NewDevice, r.Failures}
 }
@@ -128,7 +129,7 @@ func accessNames(c *cli.Context, e *embedded) (map[string]string, error) {
 }
 
 // ruleFor says to which sign-ins a rule applies.
-func ruleFor(r *engine.AccessRule, names map[string]string) string {
+func ruleFor(r *access.Rule, names map[string]string) string {
 	var parts []string
 	add := func(what string, list []string) {
 		if len(list) == 0 {
@@ -181,7 +182,7 @@ func (p *program) setAccess(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	r := engine.AccessRule{Name: name, State: c.String("state"), Grant: c.String("grant"), Groups: c.StringSlice("group"), NotGroups: c.StringSlice("not-group"),
+	r := access.Rule{Name: name, State: c.String("state"), Grant: c.String("grant"), Groups: c.StringSlice("group"), NotGroups: c.StringSlice("not-group"),
 		Apps: c.StringSlice("app"), NotApps: c.StringSlice("not-app"), Countries: c.StringSlice("country"), NotCountries: c.StringSlice("not-country"),
 		NewDevice: c.Bool("new-device"), Failures: c.Int("failures")}
 	if r.Grant == "" {
@@ -233,7 +234,7 @@ func (p *program) removeAccess(c *cli.Context) error {
 		}
 		fmt.Fprintf(p.out, "removed %s\n", migrate.Plain(name))
 		rules, err := e.AccessRules(c.Context)
-		if err == nil && !slices.ContainsFunc(rules, func(r engine.AccessRule) bool { return r.State == engine.AccessOn && r.Grant == engine.GrantMFA }) {
+		if err == nil && !slices.ContainsFunc(rules, func(r access.Rule) bool { return r.State == access.On && r.Grant == access.GrantMFA }) {
 			fmt.Fprintln(p.err, "mfabridge: no rule asks for a second factor any more")
 		}
 		return err
@@ -290,7 +291,7 @@ func (p *program) testAccess(c *cli.Context) error {
 		if err != nil {
 			return nativeHint(err)
 		}
-		signs, v, err := e.TestAccess(c.Context, u.ID, app.ID, client, func(s *engine.AccessSigns) {
+		signs, v, err := e.TestAccess(c.Context, u.ID, app.ID, client, func(s *access.Signs) {
 			if country := c.String("country"); country != "" {
 				s.Country = country
 			}
@@ -331,9 +332,9 @@ type matchForm struct {
 }
 
 // explainAccess says what came out, and of each rule why it applies or does not.
-func explainAccess(l *listing, u *cloud.User, app *engine.NativeApp, s engine.AccessSigns, v engine.AccessVerdict) error {
+func explainAccess(l *listing, u *cloud.User, app *engine.NativeApp, s access.Signs, v access.Verdict) error {
 	form := signInForm{Type: "sign_in", UPN: u.UPN, App: app.ID, Country: s.Country, NewDevice: s.NewDevice, Failures: s.Failures, Verdict: cmp.Or(v.Grant, "none")}
-	verdict := map[string]string{engine.GrantBlock: "the sign-in is blocked", engine.GrantMFA: "a second factor is asked for", "": "one factor is enough"}[v.Grant]
+	verdict := map[string]string{access.GrantBlock: "the sign-in is blocked", access.GrantMFA: "a second factor is asked for", "": "one factor is enough"}[v.Grant]
 	address, device := "no known address", "known device"
 	if s.Address.IsValid() {
 		address = s.Address.String()

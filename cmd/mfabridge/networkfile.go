@@ -8,7 +8,7 @@ import (
 	"net/netip"
 	"strings"
 
-	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/access"
 )
 
 // maxNetworkFile bounds the operator's list of networks, in bytes.
@@ -17,7 +17,7 @@ const maxNetworkFile = 64 << 20
 // readNetworks reads lines NETWORK,COUNTRY or FIRST,LAST,COUNTRY. A first line
 // that begins with a letter and holds no address is a header; empty lines and
 // those that begin with # are left out.
-func readNetworks(r io.Reader) (all []engine.CountryNetwork, err error) {
+func readNetworks(r io.Reader) (all []access.Network, err error) {
 	rows := csv.NewReader(io.LimitReader(r, maxNetworkFile+1))
 	rows.ReuseRecord, rows.FieldsPerRecord, rows.Comment = true, -1, '#'
 	for first := true; ; first = false {
@@ -37,15 +37,15 @@ func readNetworks(r io.Reader) (all []engine.CountryNetwork, err error) {
 		case err != nil && first && !strings.ContainsAny(row[0], "./:"):
 		case err != nil:
 			return nil, fmt.Errorf("line %d: %w", line, err)
-		case len(all) == engine.MaxNetworks:
-			return nil, fmt.Errorf("there are more than %d networks", engine.MaxNetworks)
+		case len(all) == access.MaxNetworks:
+			return nil, fmt.Errorf("there are more than %d networks", access.MaxNetworks)
 		default:
 			all = append(all, n)
 		}
 	}
 }
 
-func networkOf(row []string) (n engine.CountryNetwork, err error) {
+func networkOf(row []string) (n access.Network, err error) {
 	for i := range row {
 		row[i] = strings.TrimSpace(row[i])
 	}
@@ -55,14 +55,14 @@ func networkOf(row []string) (n engine.CountryNetwork, err error) {
 		if err != nil || p.Addr().Zone() != "" {
 			return n, errors.New("the network is none, such as 192.0.2.0/24")
 		}
-		n = engine.CountryNetwork{First: p.Masked().Addr(), Last: lastOf(p), Country: strings.Clone(row[1])}
+		n = access.Network{First: p.Masked().Addr(), Last: lastOf(p), Country: strings.Clone(row[1])}
 	case 3:
 		first, err1 := netip.ParseAddr(row[0])
 		last, err2 := netip.ParseAddr(row[1])
 		if err1 != nil || err2 != nil || first.Zone()+last.Zone() != "" || first.Is4() != last.Is4() || last.Less(first) {
 			return n, errors.New("the range is none, such as 192.0.2.0,192.0.2.255")
 		}
-		n = engine.CountryNetwork{First: first, Last: last, Country: strings.Clone(row[2])}
+		n = access.Network{First: first, Last: last, Country: strings.Clone(row[2])}
 	default:
 		return n, errors.New("it has neither two nor three columns")
 	}

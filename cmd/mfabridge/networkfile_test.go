@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/access"
 )
 
 func TestReadNetworks(t *testing.T) {
@@ -39,7 +39,7 @@ func FuzzReadNetworks(f *testing.F) {
 				t.Errorf("%q: %+v", text, n)
 			}
 		}
-		if len(all) > engine.MaxNetworks {
+		if len(all) > access.MaxNetworks {
 			t.Errorf("%d networks", len(all))
 		}
 	})

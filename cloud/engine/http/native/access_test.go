@@ -12,11 +12,12 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/access"
 	"mfabridge/internal/secret"
 )
 
 // only replaces the rules of access.
-func (h *house) only(t testing.TB, rules ...engine.AccessRule) {
+func (h *house) only(t testing.TB, rules ...access.Rule) {
 	t.Helper()
 	old, err := h.AccessRules(t.Context())
 	if err != nil {
@@ -29,7 +30,7 @@ func (h *house) only(t testing.TB, rules ...engine.AccessRule) {
 	}
 	for _, r := range rules {
 		if r.State == "" {
-			r.State = engine.AccessOn
+			r.State = access.On
 		}
 		if err := h.SetAccessRule(t.Context(), operator, r); err != nil {
 			t.Fatal(err)
@@ -69,7 +70,7 @@ func TestRulesOfAccess(t *testing.T) {
 	want("as long as there are none", "mfa_required")
 	h.only(t)
 	want("none", "tokens")
-	h.only(t, engine.AccessRule{Name: "new", Grant: engine.GrantMFA, NewDevice: true})
+	h.only(t, access.Rule{Name: "new", Grant: access.GrantMFA, NewDevice: true})
 	want("from there before", "tokens")
 	want("with other software", "mfa_required", "User-Agent", "other")
 	h.from = "192.0.2.200:1"
@@ -80,21 +81,21 @@ func TestRulesOfAccess(t *testing.T) {
 	want("after that", "tokens")
 	h.Advance(91 * 24 * time.Hour)
 	want("long after that", "mfa_required")
-	h.only(t, engine.AccessRule{Name: "guessed", Grant: engine.GrantMFA, Failures: 3})
+	h.only(t, access.Rule{Name: "guessed", Grant: access.GrantMFA, Failures: 3})
 	want("no failures", "tokens")
 	b := h.begun(t, ada)
 	for range 3 {
 		h.typed(b.token(t), "Wrong-Heron-1")
 	}
 	want("three", "mfa_required")
-	if _, err := h.SetNetworks(t.Context(), operator, []engine.CountryNetwork{{First: netip.MustParseAddr("198.51.100.0"), Last: netip.MustParseAddr("198.51.100.255"), Country: "XA"}}); err != nil {
+	if _, err := h.SetNetworks(t.Context(), operator, []access.Network{{First: netip.MustParseAddr("198.51.100.0"), Last: netip.MustParseAddr("198.51.100.255"), Country: "XA"}}); err != nil {
 		t.Fatal(err)
 	}
-	h.only(t, engine.AccessRule{Name: "there", Grant: engine.GrantBlock, Countries: []string{"XA"}}, engine.AccessRule{Name: "nowhere", Grant: engine.GrantMFA, Countries: []string{engine.UnknownCountry}})
+	h.only(t, access.Rule{Name: "there", Grant: access.GrantBlock, Countries: []string{"XA"}}, access.Rule{Name: "nowhere", Grant: access.GrantMFA, Countries: []string{access.UnknownCountry}})
 	want("from there", "blocked")
 	h.from = "203.0.113.9:1"
 	want("from nowhere", "mfa_required")
-	h.only(t, engine.AccessRule{Name: "perhaps", Grant: engine.GrantBlock, State: engine.AccessReport})
+	h.only(t, access.Rule{Name: "perhaps", Grant: access.GrantBlock, State: access.Report})
 	want("only reported", "tokens")
 	told := ""
 	for entry, err := range h.Audit(t.Context(), 0) {
@@ -110,11 +111,11 @@ func TestRulesOfAccess(t *testing.T) {
 	shop := h.app
 	h.from, h.app = "198.18.0.7:1", other
 	want("one factor at the other", "tokens")
-	h.only(t, engine.AccessRule{Name: "new", Grant: engine.GrantMFA, NewDevice: true})
+	h.only(t, access.Rule{Name: "new", Grant: access.GrantMFA, NewDevice: true})
 	want("where one factor was enough", "tokens")
 	h.app = shop
 	want("that makes it known nowhere else", "mfa_required")
-	h.only(t, engine.AccessRule{Name: "app", Grant: engine.GrantBlock, Apps: []string{other.ID}})
+	h.only(t, access.Rule{Name: "app", Grant: access.GrantBlock, Apps: []string{other.ID}})
 	want("another application", "tokens")
 	h.app = other
 	want("that one", "blocked")

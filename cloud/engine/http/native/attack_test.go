@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/access"
 	"mfabridge/cloud/engine/http/api"
 	"mfabridge/cloud/engine/http/serve"
 )
@@ -402,7 +403,7 @@ func TestTwoNodes(t *testing.T) {
 	}
 	h.refresh(got.text("refresh_token")).is(t, "used at the other node", "invalid_grant", "")
 	h.refresh(next.text("refresh_token")).is(t, "ended at the other node", "invalid_grant", "")
-	h.only(t, engine.AccessRule{Name: "closed", Grant: engine.GrantBlock})
+	h.only(t, access.Rule{Name: "closed", Grant: access.GrantBlock})
 	for range 2 {
 		if got := h.asked(t); got != "blocked" {
 			t.Errorf("a rule of the other node: %s", got)

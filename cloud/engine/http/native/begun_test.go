@@ -11,6 +11,7 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/access"
 	"mfabridge/internal/secret"
 )
 
@@ -143,7 +144,7 @@ func TestPolicyChangesInMidFlow(t *testing.T) {
 	h = build(t)
 	sent := h.sent(t, ada, "sms")
 	code, _ = h.texts.last(t)
-	h.only(t, engine.AccessRule{Name: "closed", Grant: engine.GrantBlock})
+	h.only(t, access.Rule{Name: "closed", Grant: access.GrantBlock})
 	if a := h.coded(sent.token(t), code); !strings.Contains(a.raw, "53003") || a.text("continuation_token") != "" {
 		t.Errorf("blocked by a rule: %s", a.raw)
 	}

@@ -14,6 +14,7 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/access"
 	"mfabridge/internal/secret"
 )
 
@@ -230,7 +231,7 @@ func TestRefreshLooksAgain(t *testing.T) {
 			return h.SetPolicy(t.Context(), operator, engine.PolicySMS, engine.MethodPolicy{})
 		}},
 		"blocked by a rule": {do: func(h *house) error {
-			return h.SetAccessRule(t.Context(), operator, engine.AccessRule{Name: "closed", State: engine.AccessOn, Grant: engine.GrantBlock})
+			return h.SetAccessRule(t.Context(), operator, access.Rule{Name: "closed", State: access.On, Grant: access.GrantBlock})
 		}, undo: func(h *house) error { return h.RemoveAccessRule(t.Context(), operator, "closed") }},
 		"sign-ins ended": {do: func(h *house) error {
 			n, err := h.EndSignIns(t.Context(), operator, h.ada)

@@ -1,4 +1,4 @@
-package engine
+package access
 
 import (
 	"bytes"
@@ -13,31 +13,31 @@ import (
 // MaxNetworks bounds the operator's list of networks, in lines.
 const MaxNetworks = 500_000
 
-// CountryNetwork says that addresses from First to Last are in a country, two
+// Network says that addresses from First to Last are in a country, two
 // capital letters.
-type CountryNetwork struct {
+type Network struct {
 	First, Last netip.Addr
 	Country     string
 }
 
-// countryRanges are ranges that do not overlap, ascending.
-type countryRanges []countryRange
+// Countries are ranges that do not overlap, ascending.
+type Countries []countryRange
 
 type countryRange struct {
 	first, last [16]byte // IPv4 as IPv4-mapped IPv6
 	country     [2]byte
 }
 
-// compileNetworks resolves overlaps: of two lines that hold an address the
+// CompileCountries resolves overlaps: of two lines that hold an address the
 // narrower one counts.
-func compileNetworks(list []CountryNetwork) (countryRanges, error) {
+func CompileCountries(list []Network) (Countries, error) {
 	if len(list) > MaxNetworks {
-		return nil, refuse(cloud.Invalid, fmt.Sprintf("there can be at most %d networks", MaxNetworks))
+		return nil, invalid(fmt.Sprintf("there can be at most %d networks", MaxNetworks))
 	}
-	all := make(countryRanges, 0, len(list))
+	all := make(Countries, 0, len(list))
 	for i, n := range list {
 		if !n.First.IsValid() || !n.Last.IsValid() || n.First.Unmap().Is4() != n.Last.Unmap().Is4() || n.Last.Compare(n.First) < 0 || !isCountry(n.Country) {
-			return nil, refuse(cloud.Invalid, fmt.Sprintf("network %d is no range of addresses with a country of two capital letters", i+1))
+			return nil, invalid(fmt.Sprintf("network %d is no range of addresses with a country of two capital letters", i+1))
 		}
 		all = append(all, countryRange{n.First.As16(), n.Last.As16(), [2]byte{n.Country[0], n.Country[1]}})
 	}
@@ -51,8 +51,8 @@ func compileNetworks(list []CountryNetwork) (countryRanges, error) {
 }
 
 // flatten cuts what lies around a narrower range.
-func flatten(sorted countryRanges) countryRanges {
-	var out, open countryRanges // open: ranges around the place, the narrowest last
+func flatten(sorted Countries) Countries {
+	var out, open Countries // open: ranges around the place, the narrowest last
 	emit := func(r countryRange) {
 		if bytes.Compare(r.first[:], r.last[:]) <= 0 {
 			out = append(out, r)
@@ -106,8 +106,8 @@ func previous(a [16]byte) ([16]byte, bool) {
 	return n.As16(), true
 }
 
-// country is that of an address, or UnknownCountry.
-func (all countryRanges) country(a netip.Addr) string {
+// Of is that of an address, or UnknownCountry.
+func (all Countries) Of(a netip.Addr) string {
 	if !a.IsValid() {
 		return UnknownCountry
 	}
@@ -125,7 +125,7 @@ func (all countryRanges) country(a netip.Addr) string {
 // sizeRange is a range as it is kept, in bytes.
 const sizeRange = 34
 
-func (all countryRanges) encode() []byte {
+func (all Countries) Encode() []byte {
 	b := binary.BigEndian.AppendUint32(nil, uint32(len(all)))
 	b = slices.Grow(b, len(all)*sizeRange)
 	for _, r := range all {
@@ -134,14 +134,14 @@ func (all countryRanges) encode() []byte {
 	return b
 }
 
-func decodeNetworks(b []byte) (countryRanges, error) {
+func DecodeCountries(b []byte) (Countries, error) {
 	if len(b) == 0 {
 		return nil, nil
 	}
 	if len(b) < 4 || len(b) != 4+sizeRange*int(binary.BigEndian.Uint32(b)) {
-		return nil, refuse(cloud.Internal, "the list of networks cannot be read")
+		return nil, &cloud.Error{Kind: cloud.Internal, Message: "the list of networks cannot be read"}
 	}
-	all := make(countryRanges, 0, len(b)/sizeRange)
+	all := make(Countries, 0, len(b)/sizeRange)
 	for b = b[4:]; len(b) > 0; b = b[sizeRange:] {
 		var r countryRange
 		copy(r.first[:], b)

@@ -1,6 +1,28 @@
-package engine
+// Package access judges sign-ins by native authentication: whether the first
+// factor is enough, a second one is needed, or nobody gets in. [Judge] is the
+// whole rule; it looks at [Signs] that somebody else has gathered, and at
+// nothing else.
+//
+// # Rules
+//
+// A [Rule] has conditions, and what it grants where all of them hold. Rules add
+// up: a block that applies decides, and no rule takes back what another one
+// asks for. A rule in state [Report] says what it would have asked for.
+//
+// # Countries
+//
+// [Countries] is the operator's list of networks, made ready to be asked and to
+// be kept. Of two lines that hold an address the narrower one counts; an address
+// of no line is in [UnknownCountry].
+//
+// # Errors
+//
+// They are of type *cloud.Error: Invalid for what somebody asked for, Internal
+// for what was kept and cannot be read.
+package access
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -19,21 +41,21 @@ const (
 
 // States of a rule of access.
 const (
-	AccessOn     = "on"
-	AccessReport = "report" // what it would ask for is recorded, and not asked for
-	AccessOff    = "off"
+	On     = "on"
+	Report = "report" // what it would ask for is recorded, and not asked for
+	Off    = "off"
 )
 
 // UnknownCountry is the country of an address that no line of the operator's
 // list of networks holds.
 const UnknownCountry = "unknown"
 
-// AccessRule says for which sign-ins by native authentication something is
+// Rule says for which sign-ins by native authentication something is
 // asked. A rule applies where all its conditions hold; a list that is empty is
 // no condition. What a Not… list names is never concerned.
-type AccessRule struct {
+type Rule struct {
 	Name  string `json:"name"`
-	State string `json:"state"` // AccessOn, AccessReport, AccessOff
+	State string `json:"state"` // On, Report, Off
 	Grant string `json:"grant"` // GrantMFA, GrantBlock
 
 	Users     []cloud.UserID `json:"users,omitempty"`
@@ -52,8 +74,8 @@ type AccessRule struct {
 	Failures  int  `json:"failures,omitempty"`   // only after so many failures in a row, of whatever factor
 }
 
-// AccessSigns are what is known of one sign-in.
-type AccessSigns struct {
+// Signs are what is known of one sign-in.
+type Signs struct {
 	User      cloud.UserID
 	Groups    []string // of the user, with all groups around them
 	App       string   // client id
@@ -63,14 +85,14 @@ type AccessSigns struct {
 	Failures  int
 }
 
-// AccessVerdict is what the rules ask for.
-type AccessVerdict struct {
-	Grant   string        // GrantBlock, GrantMFA, or empty: nothing more
-	Applied []AccessMatch // every rule that is not off, in its order
+// Verdict is what the rules ask for.
+type Verdict struct {
+	Grant   string  // GrantBlock, GrantMFA, or empty: nothing more
+	Applied []Match // every rule that is not off, in its order
 }
 
-// AccessMatch is one rule held against a sign-in.
-type AccessMatch struct {
+// Match is one rule held against a sign-in.
+type Match struct {
 	Rule    string
 	Grant   string
 	Report  bool   // it only reports
@@ -79,7 +101,7 @@ type AccessMatch struct {
 }
 
 // By are the names of the rules that decided.
-func (v AccessVerdict) By() (names []string) {
+func (v Verdict) By() (names []string) {
 	for _, m := range v.Applied {
 		if m.Applies && !m.Report && m.Grant == v.Grant {
 			names = append(names, m.Rule)
@@ -89,7 +111,7 @@ func (v AccessVerdict) By() (names []string) {
 }
 
 // Reported are the names of rules that would have asked for something.
-func (v AccessVerdict) Reported() (names []string) {
+func (v Verdict) Reported() (names []string) {
 	for _, m := range v.Applied {
 		if m.Applies && m.Report {
 			names = append(names, m.Rule+"="+m.Grant)
@@ -98,16 +120,16 @@ func (v AccessVerdict) Reported() (names []string) {
 	return names
 }
 
-// JudgeAccess is the whole rule of access, without a look at anything else: a
+// Judge is the whole rule of access, without a look at anything else: a
 // block that applies decides, else a second factor that one rule asks for; a
 // rule never takes back what another one asks for.
-func JudgeAccess(rules []AccessRule, s AccessSigns) (v AccessVerdict) {
+func Judge(rules []Rule, s Signs) (v Verdict) {
 	for i := range rules {
 		r := &rules[i]
-		if r.State != AccessOn && r.State != AccessReport {
+		if r.State != On && r.State != Report {
 			continue
 		}
-		m := AccessMatch{Rule: r.Name, Grant: r.Grant, Report: r.State == AccessReport}
+		m := Match{Rule: r.Name, Grant: r.Grant, Report: r.State == Report}
 		m.Applies, m.Why = r.holds(s)
 		v.Applied = append(v.Applied, m)
 		if m.Applies && !m.Report && (r.Grant == GrantBlock || v.Grant == "") {
@@ -119,7 +141,7 @@ func JudgeAccess(rules []AccessRule, s AccessSigns) (v AccessVerdict) {
 
 // holds tells whether all conditions of a rule hold, and which do, or the first
 // that does not.
-func (r *AccessRule) holds(s AccessSigns) (bool, string) {
+func (r *Rule) holds(s Signs) (bool, string) {
 	in := func(list []string) bool {
 		return slices.ContainsFunc(list, func(g string) bool { return slices.Contains(s.Groups, g) })
 	}
@@ -162,15 +184,11 @@ func (r *AccessRule) holds(s AccessSigns) (bool, string) {
 	return true, strings.Join(held, ", ")
 }
 
-// Limits on rules.
-const (
-	maxAccessRules = 200
-	maxAccessList  = 1000
-	maxAccessRule  = 40 << 10 // bytes of one as JSON: an entry of the audit holds it, and a line of an export that
-)
+// maxList bounds each list of a rule.
+const maxList = 1000
 
-// check says what is wrong with a rule.
-func (r *AccessRule) check() error {
+// Check says what is wrong with a rule.
+func (r *Rule) Check() error {
 	if err := form.CheckText("the name of a rule", r.Name, 64); err != nil {
 		return err
 	}
@@ -178,34 +196,34 @@ func (r *AccessRule) check() error {
 		return err
 	}
 	if r.Failures < 0 || r.Failures > 1000 {
-		return refuse(cloud.Invalid, "a number of failures must be 0 to 1000")
+		return invalid("a number of failures must be 0 to 1000")
 	}
 	for _, n := range []int{len(r.Users), len(r.NotUsers), len(r.Groups), len(r.NotGroups), len(r.Apps), len(r.NotApps), len(r.Networks), len(r.NotNetworks),
 		len(r.Countries), len(r.NotCountries)} {
-		if n > maxAccessList {
-			return refuse(cloud.Invalid, fmt.Sprintf("a list of a rule has at most %d entries", maxAccessList))
+		if n > maxList {
+			return invalid(fmt.Sprintf("a list of a rule has at most %d entries", maxList))
 		}
 	}
 	for _, c := range slices.Concat(r.Countries, r.NotCountries) {
 		if c != UnknownCountry && !isCountry(c) {
-			return refuse(cloud.Invalid, "a country must be two capital letters (ISO 3166), or unknown")
+			return invalid("a country must be two capital letters (ISO 3166), or unknown")
 		}
 	}
 	for _, p := range slices.Concat(r.Networks, r.NotNetworks) {
 		if !p.IsValid() || p != p.Masked() || p.Addr().Is4In6() {
-			return refuse(cloud.Invalid, "a network must be written as its first address and its length, such as 192.0.2.0/24")
+			return invalid("a network must be written as its first address and its length, such as 192.0.2.0/24")
 		}
 	}
 	return nil
 }
 
 // checkWords refuses a state or grant that nothing here knows.
-func (r *AccessRule) checkWords() error {
+func (r *Rule) checkWords() error {
 	switch {
-	case !slices.Contains([]string{AccessOn, AccessReport, AccessOff}, r.State):
-		return refuse(cloud.Invalid, "the state of a rule must be on, report or off")
+	case !slices.Contains([]string{On, Report, Off}, r.State):
+		return invalid("the state of a rule must be on, report or off")
 	case r.Grant != GrantMFA && r.Grant != GrantBlock:
-		return refuse(cloud.Invalid, "a rule grants mfa or block")
+		return invalid("a rule grants mfa or block")
 	}
 	return nil
 }
@@ -213,3 +231,27 @@ func (r *AccessRule) checkWords() error {
 func isCountry(s string) bool {
 	return len(s) == 2 && s[0] >= 'A' && s[0] <= 'Z' && s[1] >= 'A' && s[1] <= 'Z'
 }
+
+// standard is what holds as long as nobody has set a rule: everybody is
+// asked for a second factor.
+func standard() []Rule {
+	return []Rule{{Name: "everybody", State: On, Grant: GrantMFA}}
+}
+
+// Parse reads rules as JSON; nothing: those that hold as long as nobody
+// has set one. A rule that is not understood is not left out: it is an error.
+func Parse(text []byte) (rules []Rule, err error) {
+	if len(text) == 0 {
+		return standard(), nil
+	}
+	err = json.Unmarshal(text, &rules)
+	for i := 0; i < len(rules) && err == nil; i++ {
+		err = rules[i].checkWords()
+	}
+	if err != nil {
+		return nil, &cloud.Error{Kind: cloud.Internal, Message: "the rules of access cannot be read", Err: err}
+	}
+	return rules, nil
+}
+
+func invalid(message string) error { return &cloud.Error{Kind: cloud.Invalid, Message: message} }
