@@ -14,6 +14,7 @@ import (
 	"mfabridge/cloud/cloudtest"
 	"mfabridge/cloud/engine"
 	"mfabridge/cloud/engine/enginetest"
+	"mfabridge/cloud/engine/seal"
 	"mfabridge/cloud/engine/store/sqlite"
 	"mfabridge/internal/hint"
 	"mfabridge/internal/secret"
@@ -351,11 +352,11 @@ func TestSealedSecretsAreBound(t *testing.T) {
 
 func TestOpenRefuses(t *testing.T) {
 	h := build(t)
-	other, err := engine.NewKey()
+	other, err := seal.NewKey()
 	if err != nil {
 		t.Fatal(err)
 	}
-	open := func(key engine.Key) error {
+	open := func(key seal.Key) error {
 		_, err := engine.Open(t.Context(), engine.Config{Store: h.store, Key: key})
 		return err
 	}
@@ -394,7 +395,7 @@ func TestOpenRefuses(t *testing.T) {
 
 func TestKeyFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "key")
-	key, err := engine.NewKey()
+	key, err := seal.NewKey()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -404,13 +405,13 @@ func TestKeyFile(t *testing.T) {
 	if err := key.WriteFile(path); err == nil {
 		t.Error("a key file was overwritten")
 	}
-	if _, err := engine.LoadKey("file:" + path); err != nil {
+	if _, err := seal.LoadKey("file:" + path); err != nil {
 		t.Error(err)
 	}
 	if err := os.Chmod(path, 0o640); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := engine.LoadKey("file:" + path); err == nil || hint.Of(err) == "" {
+	if _, err := seal.LoadKey("file:" + path); err == nil || hint.Of(err) == "" {
 		t.Errorf("a key that the group may read: %v", err)
 	}
 }

@@ -265,7 +265,7 @@ func use(tx Tx, tokens []Token, i int, clock Clock) error {
 }
 
 func (e *Engine) checkToken(t *Token, typed []byte, now time.Time) (Clock, cloud.Reason, error) {
-	key, err := e.key.open(t.Sealed, tokenBinding(t))
+	key, err := e.key.Open(t.Sealed, tokenBinding(t))
 	if err != nil {
 		return t.Clock, "", fmt.Errorf("generator %s: %w", t.ID, err)
 	}

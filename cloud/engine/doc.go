@@ -20,7 +20,7 @@
 //   - A code of a generator is accepted once: the step is stored together with
 //     the verdict and with the audit entry, before the verdict is returned.
 //   - Secrets of generators and password hashes are sealed with the store's key
-//     ([Key]); associated data binds each to its user and method, so that a
+//     ([seal.Key]); associated data binds each to its user and method, so that a
 //     sealed value copied to another row does not open. Codes that were sent
 //     are kept as an HMAC.
 //   - Failures count by user, way of verifying and calling station, with a

@@ -18,6 +18,7 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine/form"
+	"mfabridge/cloud/engine/seal"
 	"mfabridge/internal/hint"
 	"mfabridge/internal/secret"
 )
@@ -38,7 +39,7 @@ const bindingCodeKey = "code-key"
 // Config is what an engine needs to work on a store.
 type Config struct {
 	Store   Store
-	Key     Key
+	Key     seal.Key
 	Senders map[cloud.Preference]Sender // how codes are sent and calls are made, by preference; what is not there is not done
 	Now     func() time.Time            // nil: time.Now
 	Log     *slog.Logger                // nil: nothing is logged
@@ -60,7 +61,7 @@ type Config struct {
 // Engine works on one store. All methods may be called concurrently.
 type Engine struct {
 	store     Store
-	key       Key
+	key       seal.Key
 	codeKey   secret.Bytes
 	audit     *AuditKey
 	observe   atomic.Pointer[func(cloud.Decision)] // see Observe
@@ -122,7 +123,7 @@ type setup struct {
 
 // Init makes an empty store into an engine. A store that is one already is
 // refused with kind Conflict.
-func Init(ctx context.Context, s Store, key Key, with Setup) error {
+func Init(ctx context.Context, s Store, key seal.Key, with Setup) error {
 	if err := with.Actor.check(); err != nil {
 		return err
 	}
@@ -139,7 +140,7 @@ func Init(ctx context.Context, s Store, key Key, with Setup) error {
 	}
 	codeKey := make([]byte, 32)
 	rand.Read(codeKey)
-	sealed, err := key.seal(codeKey, bindingCodeKey+"/"+made.Instance)
+	sealed, err := key.Seal(codeKey, bindingCodeKey+"/"+made.Instance)
 	if err != nil {
 		return err
 	}
@@ -268,7 +269,7 @@ func (e *Engine) load(r Reader) error {
 	if err != nil {
 		return err
 	}
-	if e.codeKey, err = e.key.open(sealed, bindingCodeKey+"/"+e.setup.Instance); err != nil {
+	if e.codeKey, err = e.key.Open(sealed, bindingCodeKey+"/"+e.setup.Instance); err != nil {
 		return hint.Wrap(refuse(cloud.Denied, "the key does not belong to this store"),
 			"name the key file that was made with it (--engine-key, by default PATH.key)")
 	}

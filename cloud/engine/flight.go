@@ -170,11 +170,11 @@ func (e *Engine) sealCargo(m *Message) ([]byte, error) {
 		return nil, errors.New("a message cannot be kept")
 	}
 	defer clear(plain)
-	return e.key.seal(plain, bindingFlight(cloud.ChallengeID(m.ID)))
+	return e.key.Seal(plain, bindingFlight(cloud.ChallengeID(m.ID)))
 }
 
 func (e *Engine) openCargo(f *Flight, sealed []byte) (m Message, err error) {
-	plain, err := e.key.open(sealed, bindingFlight(f.ID))
+	plain, err := e.key.Open(sealed, bindingFlight(f.ID))
 	if err != nil {
 		return m, fmt.Errorf("message %s cannot be opened: %w", f.ID, err)
 	}

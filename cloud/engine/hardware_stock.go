@@ -106,7 +106,7 @@ func (e *Engine) putStocked(tx Tx, d *stocked) error {
 	if err != nil {
 		return fmt.Errorf("a device of the inventory cannot be written: %w", err)
 	}
-	sealed, err := e.key.seal(value, e.keptBinding(name))
+	sealed, err := e.key.Seal(value, e.keptBinding(name))
 	if err != nil {
 		return err
 	}

@@ -32,7 +32,7 @@ func (e *Engine) Keep(ctx context.Context, name string, edit func(old secret.Byt
 		if value.Len() > maxKept {
 			return refuse(cloud.Invalid, fmt.Sprintf("a kept value must be at most %d bytes", maxKept))
 		}
-		sealed, err := e.key.seal(value.Reveal(), e.keptBinding(name))
+		sealed, err := e.key.Seal(value.Reveal(), e.keptBinding(name))
 		if err != nil {
 			return err
 		}
@@ -45,7 +45,7 @@ func (e *Engine) kept(r Reader, name string) (secret.Bytes, error) {
 	if err != nil || len(sealed) == 0 {
 		return secret.Bytes{}, err
 	}
-	return e.key.open(sealed, e.keptBinding(name))
+	return e.key.Open(sealed, e.keptBinding(name))
 }
 
 func (e *Engine) keptBinding(name string) string { return "kept/" + name + "/" + e.setup.Instance }
@@ -81,7 +81,7 @@ func (e *Engine) Unseal(name string, sealed []byte) (secret.Bytes, error) {
 	if len(sealed) == 0 {
 		return secret.Bytes{}, nil
 	}
-	return e.key.open(sealed, e.keptBinding(name))
+	return e.key.Open(sealed, e.keptBinding(name))
 }
 
 // Usable says whether an application may call at a time.

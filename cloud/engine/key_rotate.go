@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/engine/seal"
 	"mfabridge/internal/hint"
 )
 
@@ -23,21 +24,21 @@ const maxUnopened = 20
 
 // KeyUse is what the keys of a store were found to hold.
 type KeyUse struct {
-	Primary    KeyID
-	Generators map[KeyID]int // secrets by the key that sealed them
-	Passwords  map[KeyID]int
-	Others     map[KeyID]int // keys of the store itself and of its faces, messages that wait for their next channel
-	Unopened   []string      // what does not open, at most maxUnopened of it
-	Failed     int           // how many do not open
+	Primary    seal.KeyID
+	Generators map[seal.KeyID]int // secrets by the key that sealed them
+	Passwords  map[seal.KeyID]int
+	Others     map[seal.KeyID]int // keys of the store itself and of its faces, messages that wait for their next channel
+	Unopened   []string           // what does not open, at most maxUnopened of it
+	Failed     int                // how many do not open
 }
 
 // Of is how many secrets a key sealed.
-func (u *KeyUse) Of(id KeyID) int { return u.Generators[id] + u.Passwords[id] + u.Others[id] }
+func (u *KeyUse) Of(id seal.KeyID) int { return u.Generators[id] + u.Passwords[id] + u.Others[id] }
 
 // CheckKeys opens every secret in the store and counts them by key.
 func (e *Engine) CheckKeys(ctx context.Context) (KeyUse, error) {
-	e.key.ring.refresh()
-	c := keyCheck{e: e, use: KeyUse{Primary: e.key.ring.current.Load().primary, Generators: map[KeyID]int{}, Passwords: map[KeyID]int{}, Others: map[KeyID]int{}}}
+	e.key.Refresh()
+	c := keyCheck{e: e, use: KeyUse{Primary: e.key.Primary(), Generators: map[seal.KeyID]int{}, Passwords: map[seal.KeyID]int{}, Others: map[seal.KeyID]int{}}}
 	err := e.store.View(ctx, c.values)
 	if err == nil {
 		err = e.store.View(ctx, c.messages)
@@ -59,8 +60,8 @@ type keyCheck struct {
 }
 
 // look opens one secret, and counts it. what names it if it does not open.
-func (c *keyCheck) look(counts map[KeyID]int, what string, sealed []byte, binding string) {
-	value, err := c.e.key.open(sealed, binding)
+func (c *keyCheck) look(counts map[seal.KeyID]int, what string, sealed []byte, binding string) {
+	value, err := c.e.key.Open(sealed, binding)
 	if err != nil {
 		if c.use.Failed++; len(c.use.Unopened) < maxUnopened {
 			c.use.Unopened = append(c.use.Unopened, what)
@@ -68,7 +69,7 @@ func (c *keyCheck) look(counts map[KeyID]int, what string, sealed []byte, bindin
 		return
 	}
 	value.Wipe()
-	counts[sealedBy(sealed)]++
+	counts[seal.By(sealed)]++
 }
 
 // values looks at the keys of the store itself and of its faces.
@@ -146,7 +147,7 @@ func (e *Engine) Reseal(ctx context.Context, by Actor, progress func(changed int
 	if err := by.check(); err != nil {
 		return 0, err
 	}
-	e.key.ring.refresh()
+	e.key.Refresh()
 	now := 0
 	err = e.store.Update(ctx, func(tx Tx) (err error) {
 		if now, err = e.resealValues(tx); err != nil {
@@ -246,19 +247,19 @@ func (e *Engine) resealUsers(tx Tx, users []*User) (changed int, err error) {
 
 // resealed is the value under the primary key; nil: it is already.
 func (e *Engine) resealed(sealed []byte, binding string) ([]byte, error) {
-	if sealedBy(sealed) == e.key.ring.current.Load().primary {
+	if seal.By(sealed) == e.key.Primary() {
 		return nil, nil
 	}
-	value, err := e.key.open(sealed, binding)
+	value, err := e.key.Open(sealed, binding)
 	if err != nil {
 		return nil, err
 	}
 	defer value.Wipe()
-	return e.key.seal(value.Reveal(), binding)
+	return e.key.Seal(value.Reveal(), binding)
 }
 
 // NoteKeys records in the audit what was done to the key file.
-func (e *Engine) NoteKeys(ctx context.Context, by Actor, action string, id KeyID) error {
+func (e *Engine) NoteKeys(ctx context.Context, by Actor, action string, id seal.KeyID) error {
 	if err := by.check(); err != nil {
 		return err
 	}
@@ -271,17 +272,12 @@ func (e *Engine) NoteKeys(ctx context.Context, by Actor, action string, id KeyID
 // one, whatever it has read, and then makes sure that nothing hangs on them.
 // It returns those that may be removed from the key file. Conflict: a secret
 // still needs one of them.
-func (e *Engine) RetireKeys(ctx context.Context, by Actor) (old []KeyID, err error) {
+func (e *Engine) RetireKeys(ctx context.Context, by Actor) (old []seal.KeyID, err error) {
 	if err := by.check(); err != nil {
 		return nil, err
 	}
-	e.key.ring.refresh()
-	set := e.key.ring.current.Load()
-	for _, id := range set.all {
-		if id != set.primary && id != set.staged() {
-			old = append(old, id)
-		}
-	}
+	e.key.Refresh()
+	old = e.key.Old()
 	if len(old) == 0 {
 		return nil, nil
 	}
@@ -297,18 +293,18 @@ func (e *Engine) RetireKeys(ctx context.Context, by Actor) (old []KeyID, err err
 		return nil, errors.Join(err, e.mark(context.WithoutCancel(ctx), old, false))
 	}
 	return old, asError(e.store.Update(ctx, func(tx Tx) error {
-		return tx.Append(e.entry(by, "key.retire", set.primary.String(), fmt.Sprintf("retired=%v", old), e.now()))
+		return tx.Append(e.entry(by, "key.retire", e.key.Primary().String(), fmt.Sprintf("retired=%v", old), e.now()))
 	}))
 }
 
 // mark puts keys on the list of those that must not seal, or takes them off.
-func (e *Engine) mark(ctx context.Context, ids []KeyID, retired bool) error {
+func (e *Engine) mark(ctx context.Context, ids []seal.KeyID, retired bool) error {
 	return e.store.Update(ctx, func(tx Tx) error {
 		all, err := retiredKeys(tx)
 		if err != nil {
 			return err
 		}
-		all = slices.DeleteFunc(all, func(id KeyID) bool { return slices.Contains(ids, id) })
+		all = slices.DeleteFunc(all, func(id seal.KeyID) bool { return slices.Contains(ids, id) })
 		if retired {
 			all = append(all, ids...)
 		}
@@ -321,7 +317,7 @@ func (e *Engine) mark(ctx context.Context, ids []KeyID, retired bool) error {
 }
 
 // unneeded makes sure that no secret needs one of the keys.
-func (e *Engine) unneeded(ctx context.Context, ids []KeyID) error {
+func (e *Engine) unneeded(ctx context.Context, ids []seal.KeyID) error {
 	use, err := e.CheckKeys(ctx)
 	if err != nil {
 		return err
@@ -337,7 +333,7 @@ func (e *Engine) unneeded(ctx context.Context, ids []KeyID) error {
 	return nil
 }
 
-func retiredKeys(r Reader) (ids []KeyID, err error) {
+func retiredKeys(r Reader) (ids []seal.KeyID, err error) {
 	text, err := r.Meta(metaRetired)
 	if err != nil || len(text) == 0 {
 		return nil, err
@@ -346,4 +342,20 @@ func retiredKeys(r Reader) (ids []KeyID, err error) {
 		return nil, refuse(cloud.Internal, "the list of retired keys cannot be read")
 	}
 	return ids, nil
+}
+
+// Opens tells whether the key of this process opens what the store holds now: not
+// where the key was rotated elsewhere, and the copy here is an old one.
+func (e *Engine) Opens(ctx context.Context) error {
+	return asError(e.store.View(ctx, func(r Reader) error {
+		sealed, err := r.Meta(metaCodeKey)
+		if err != nil {
+			return err
+		}
+		value, err := e.key.Open(sealed, bindingCodeKey+"/"+e.setup.Instance)
+		if err == nil {
+			value.Wipe()
+		}
+		return err
+	}))
 }

@@ -7,6 +7,7 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/seal"
 	"mfabridge/internal/secret"
 )
 
@@ -46,7 +47,7 @@ func TestKeyRotation(t *testing.T) {
 	h.open(t) // another process, which rotates
 	rotating := h.Engine
 
-	file, err := engine.OpenKeyFile(h.path + ".key")
+	file, err := seal.OpenKeyFile(h.path + ".key")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +110,7 @@ func stale(t *testing.T, h *house) *engine.Engine {
 		t.Fatal(err)
 	}
 	t.Setenv("STALE_KEY", strings.TrimSpace(string(b)))
-	key, err := engine.LoadKey("env:STALE_KEY")
+	key, err := seal.LoadKey("env:STALE_KEY")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,9 +122,9 @@ func stale(t *testing.T, h *house) *engine.Engine {
 }
 
 // promoted gives the key file of a house a new first key.
-func promoted(t *testing.T, h *house) *engine.KeyFile {
+func promoted(t *testing.T, h *house) *seal.KeyFile {
 	t.Helper()
-	file, err := engine.OpenKeyFile(h.path + ".key")
+	file, err := seal.OpenKeyFile(h.path + ".key")
 	if err != nil {
 		t.Fatal(err)
 	}

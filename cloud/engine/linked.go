@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/engine/seal"
 	"mfabridge/internal/hint"
 	"mfabridge/internal/secret"
 )
@@ -48,7 +49,7 @@ type linkedTx struct {
 	Tx
 	key     *AuditKey
 	asked   bool // for what follows
-	retired []KeyID
+	retired []seal.KeyID
 	fenced  int64
 }
 
@@ -102,18 +103,18 @@ func (t *linkedTx) mayStand(sealed []byte) (err error) {
 		}
 		t.asked = true
 	}
-	if slices.Contains(t.retired, sealedBy(sealed)) {
-		return hint.Wrap(refuse(cloud.Unavailable, "the key "+sealedBy(sealed).String()+" was retired: nothing is sealed with it any more"),
+	if slices.Contains(t.retired, seal.By(sealed)) {
+		return hint.Wrap(refuse(cloud.Unavailable, "the key "+seal.By(sealed).String()+" was retired: nothing is sealed with it any more"),
 			"give this process the key file as it is now, and do it again")
 	}
 	return nil
 }
 
 // newAuditSeed makes the seed of an audit's keys, and seals it.
-func newAuditSeed(key Key, instance string) (seed secret.Bytes, sealed []byte, err error) {
+func newAuditSeed(key seal.Key, instance string) (seed secret.Bytes, sealed []byte, err error) {
 	b := make([]byte, ed25519.SeedSize)
 	rand.Read(b)
-	sealed, err = key.seal(b, bindingAuditKey+instance)
+	sealed, err = key.Seal(b, bindingAuditKey+instance)
 	return secret.New(b), sealed, err
 }
 
@@ -141,7 +142,7 @@ func (e *Engine) auditKey(ctx context.Context) (*AuditKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	seed, err := e.key.open(sealed, bindingAuditKey+e.setup.Instance)
+	seed, err := e.key.Open(sealed, bindingAuditKey+e.setup.Instance)
 	if err == nil && seed.Len() != ed25519.SeedSize {
 		err = errors.New("it has another length")
 	}

@@ -140,7 +140,7 @@ func (e *Engine) SetWord(ctx context.Context, app NativeApp, f Flow, password se
 		if !may || current == nil || current.Disabled || !current.Reset || Fold(f.Target) != Fold(e.confirmedMail(u)) {
 			return refuse(cloud.Denied, "a new password cannot be set")
 		}
-		sealed, err := e.key.seal([]byte(hash), passwordBinding(u.ID))
+		sealed, err := e.key.Seal([]byte(hash), passwordBinding(u.ID))
 		if err != nil {
 			return err
 		}

@@ -234,7 +234,7 @@ func (e *Engine) makeAccount(tx Tx, f *Flow) (cloud.UserID, error) {
 	u.Email = f.Name
 	e.confirm(u)
 	if f.Hash != "" {
-		sealed, err := e.key.seal([]byte(f.Hash), passwordBinding(u.ID))
+		sealed, err := e.key.Seal([]byte(f.Hash), passwordBinding(u.ID))
 		if err != nil {
 			return "", err
 		}

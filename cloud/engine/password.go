@@ -179,7 +179,7 @@ func (e *Engine) hashOf(u *User) (string, error) {
 	if u == nil || u.Password == nil {
 		return e.passwords.dummy, nil
 	}
-	opened, err := e.key.open(u.Password, passwordBinding(u.ID))
+	opened, err := e.key.Open(u.Password, passwordBinding(u.ID))
 	if err != nil {
 		return "", fmt.Errorf("password of user %s: %w", u.ID, err)
 	}
@@ -259,5 +259,5 @@ func (e *Engine) sealPassword(ctx context.Context, id cloud.UserID, password sec
 	if err != nil {
 		return nil, fmt.Errorf("the password cannot be hashed: %w", err)
 	}
-	return e.key.seal([]byte(hash), passwordBinding(id))
+	return e.key.Seal([]byte(hash), passwordBinding(id))
 }

@@ -96,7 +96,7 @@ func (e *Engine) checkKey(r Reader) (cloud.Check, error) {
 			return cloud.Check{}, err
 		}
 		for i := range tokens {
-			key, err := e.key.open(tokens[i].Sealed, tokenBinding(&tokens[i]))
+			key, err := e.key.Open(tokens[i].Sealed, tokenBinding(&tokens[i]))
 			if err != nil {
 				return cloud.Check{Name: "key", Result: cloud.CheckBlocker, Detail: "the key does not open the secret of generator " + tokens[i].ID,
 					Action: "Name the key that was made with the store (--engine-key); if it is the right one, the store is damaged: take the backup."}, nil

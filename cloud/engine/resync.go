@@ -59,7 +59,7 @@ func (e *Engine) Resync(ctx context.Context, by Actor, id cloud.UserID, serial s
 
 // resync looks for two consecutive codes of one generator, nearest first.
 func (e *Engine) resync(t *Token, one, two []byte, now time.Time) (Clock, bool, error) {
-	key, err := e.key.open(t.Sealed, tokenBinding(t))
+	key, err := e.key.Open(t.Sealed, tokenBinding(t))
 	if err != nil {
 		return t.Clock, false, fmt.Errorf("generator %s: %w", t.ID, err)
 	}

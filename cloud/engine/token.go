@@ -202,7 +202,7 @@ func (d *draft) putToken(w *writing, t *Token, o *cloud.OATH) error {
 	}
 	if !o.Secret.IsZero() {
 		var err error
-		if t.Sealed, err = w.e.key.seal(o.Secret.Reveal(), tokenBinding(t)); err != nil {
+		if t.Sealed, err = w.e.key.Seal(o.Secret.Reveal(), tokenBinding(t)); err != nil {
 			return err
 		}
 		spent, err := w.tx.Spent(t.Fingerprint)
@@ -253,4 +253,10 @@ func keepSpent(tx Tx, t *Token) error {
 		return nil
 	}
 	return tx.SetSpent(t.Fingerprint, t.usedUntil())
+}
+
+// tokenBinding is the associated data of a generator's secret. User ids and
+// method ids are UUIDs, so the parts cannot run into each other.
+func tokenBinding(t *Token) string {
+	return "oath/" + string(t.User) + "/" + string(t.Method) + "/" + t.ID
 }

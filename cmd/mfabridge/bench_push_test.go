@@ -27,6 +27,7 @@ import (
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
 	"mfabridge/cloud/engine/http/wire"
+	"mfabridge/cloud/engine/seal"
 	"mfabridge/cloud/engine/store/sqlite"
 	"mfabridge/cloud/remote"
 	"mfabridge/internal/ldapconn"
@@ -376,7 +377,7 @@ func benchEngine(b testing.TB, folder string) *engine.Engine {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { _ = db.Close() })
-	key, err := engine.LoadKey("file:" + filepath.Join(folder, "cloud.db.key"))
+	key, err := seal.LoadKey("file:" + filepath.Join(folder, "cloud.db.key"))
 	if err != nil {
 		b.Fatal(err)
 	}

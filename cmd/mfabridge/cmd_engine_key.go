@@ -11,6 +11,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/seal"
 	"mfabridge/internal/hint"
 	"mfabridge/migrate"
 )
@@ -40,7 +41,7 @@ func (p *program) keyCommand() *cli.Command {
 
 // withKeyFile opens a store and the key file of its key. Whoever changes a key
 // file is alone at it.
-func (p *program) withKeyFile(c *cli.Context, use func(*embedded, *engine.KeyFile, engine.Actor) error) error {
+func (p *program) withKeyFile(c *cli.Context, use func(*embedded, *seal.KeyFile, engine.Actor) error) error {
 	if _, err := args(c); err != nil {
 		return err
 	}
@@ -69,7 +70,7 @@ func (p *program) withKeyFile(c *cli.Context, use func(*embedded, *engine.KeyFil
 			return err
 		}
 		defer func() { err = errors.Join(err, unlock()) }()
-		file, err := engine.OpenKeyFile(path)
+		file, err := seal.OpenKeyFile(path)
 		if err != nil {
 			return err
 		}
@@ -106,8 +107,8 @@ func (p *program) keyCheck(c *cli.Context) error {
 		if err != nil {
 			return err
 		}
-		ids := map[engine.KeyID]bool{use.Primary: true}
-		for _, counts := range []map[engine.KeyID]int{use.Generators, use.Passwords, use.Others} {
+		ids := map[seal.KeyID]bool{use.Primary: true}
+		for _, counts := range []map[seal.KeyID]int{use.Generators, use.Passwords, use.Others} {
 			for id := range counts {
 				ids[id] = true
 			}
@@ -142,7 +143,7 @@ func yesNo(is bool) string {
 }
 
 func (p *program) keyRotate(c *cli.Context) error {
-	return p.withKeyFile(c, func(e *embedded, file *engine.KeyFile, by engine.Actor) error {
+	return p.withKeyFile(c, func(e *embedded, file *seal.KeyFile, by engine.Actor) error {
 		id, err := file.Stage()
 		if err != nil {
 			return err
@@ -163,7 +164,7 @@ func (p *program) keyRotate(c *cli.Context) error {
 }
 
 func (p *program) keyReseal(c *cli.Context) error {
-	return p.withKeyFile(c, func(e *embedded, _ *engine.KeyFile, by engine.Actor) error { return p.resealAll(c, e, by) })
+	return p.withKeyFile(c, func(e *embedded, _ *seal.KeyFile, by engine.Actor) error { return p.resealAll(c, e, by) })
 }
 
 func (p *program) resealAll(c *cli.Context, e *embedded, by engine.Actor) error {
@@ -178,7 +179,7 @@ func (p *program) resealAll(c *cli.Context, e *embedded, by engine.Actor) error 
 }
 
 func (p *program) keyRetire(c *cli.Context) error {
-	return p.withKeyFile(c, func(e *embedded, file *engine.KeyFile, by engine.Actor) error {
+	return p.withKeyFile(c, func(e *embedded, file *seal.KeyFile, by engine.Actor) error {
 		old, err := e.RetireKeys(c.Context, by)
 		if err != nil {
 			return err

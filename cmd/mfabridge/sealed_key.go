@@ -13,7 +13,7 @@ import (
 
 	"filippo.io/age"
 
-	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/seal"
 	"mfabridge/internal/hint"
 	"mfabridge/internal/secret"
 )
@@ -57,24 +57,24 @@ func (t place) sealedPath(s sealedKey) string {
 
 // openSealed reads a key that age has sealed. The key is in memory only, and
 // does not follow its file, as one in a file of its own does.
-func (p *program) openSealed(ctx context.Context, path, identity string) (engine.Key, error) {
+func (p *program) openSealed(ctx context.Context, path, identity string) (seal.Key, error) {
 	sealed, err := readSealed(path)
 	if err != nil {
-		return engine.Key{}, err
+		return seal.Key{}, err
 	}
 	by, denied, err := p.opener(ctx, path, identity)
 	if err != nil {
-		return engine.Key{}, err
+		return seal.Key{}, err
 	}
 	text, err := unseal(sealed, by...)
 	if _, no := errors.AsType[*age.NoIdentityMatchError](err); no {
-		return engine.Key{}, denied
+		return seal.Key{}, denied
 	}
 	if err != nil {
-		return engine.Key{}, hint.New("the store's key "+path+" cannot be used: it was cut short or altered, or not sealed by the age program", "take a copy of it")
+		return seal.Key{}, hint.New("the store's key "+path+" cannot be used: it was cut short or altered, or not sealed by the age program", "take a copy of it")
 	}
 	defer text.Wipe()
-	return engine.ParseKey(text)
+	return seal.ParseKey(text)
 }
 
 // readSealed reads what age has sealed, as it is. Others may be able to read it.

@@ -20,6 +20,7 @@ import (
 	"mfabridge/cloud"
 	"mfabridge/cloud/cloudtest"
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/seal"
 	"mfabridge/cloud/engine/store/sqlite"
 	"mfabridge/internal/peer"
 	"mfabridge/shim/radius"
@@ -67,7 +68,7 @@ func populated(t testing.TB, n int) story {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	key, err := engine.LoadKey("file:" + s.path("cloud.db.key"))
+	key, err := seal.LoadKey("file:" + s.path("cloud.db.key"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/seal"
 	"mfabridge/cloud/engine/store/sqlite"
 	"mfabridge/cloud/remote"
 	"mfabridge/internal/durable"
@@ -163,18 +164,18 @@ func (t place) keyCalled() string {
 }
 
 // loadKey reads the store's key, from wherever it is.
-func (p *program) loadKey(ctx context.Context, t place) (engine.Key, error) {
+func (p *program) loadKey(ctx context.Context, t place) (seal.Key, error) {
 	if sealed, ok := parseSealed(t.key); ok {
 		return p.openSealed(ctx, t.sealedPath(sealed), sealed.identity)
 	}
 	if t.key != "" {
-		key, err := engine.LoadKey(t.key)
+		key, err := seal.LoadKey(t.key)
 		if errors.Is(err, fs.ErrNotExist) {
 			err = hint.Wrap(fmt.Errorf("there is no key at %s", t.key), t.keyAdvice())
 		}
 		return key, err
 	}
-	key, err := engine.LoadKey("file:" + t.keyPath())
+	key, err := seal.LoadKey("file:" + t.keyPath())
 	if errors.Is(err, fs.ErrNotExist) {
 		advice := "say where it is with --engine-key file:PATH"
 		if _, sealed := os.Lstat(t.keyPath() + ".age"); sealed == nil {

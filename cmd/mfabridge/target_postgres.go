@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/seal"
 	"mfabridge/cloud/engine/store/postgres"
 	"mfabridge/cloud/engine/store/sqlite"
 	"mfabridge/internal/hint"
@@ -75,7 +76,7 @@ func (p *program) createDatabase(ctx context.Context, t place, with engine.Setup
 
 // keyOrNew is the store's key. Where it is to be in a file that does not exist,
 // it is made, and the file's path returned.
-func (p *program) keyOrNew(ctx context.Context, t place) (key engine.Key, made string, err error) {
+func (p *program) keyOrNew(ctx context.Context, t place) (key seal.Key, made string, err error) {
 	path, isFile := strings.CutPrefix(t.key, "file:")
 	if isFile {
 		if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
@@ -86,7 +87,7 @@ func (p *program) keyOrNew(ctx context.Context, t place) (key engine.Key, made s
 		key, err = p.loadKey(ctx, t)
 		return key, "", err
 	}
-	if key, err = engine.NewKey(); err != nil {
+	if key, err = seal.NewKey(); err != nil {
 		return key, "", err
 	}
 	if err := key.WriteFile(path); err != nil {

@@ -22,6 +22,7 @@ import (
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
 	"mfabridge/cloud/engine/channel"
+	"mfabridge/cloud/engine/seal"
 	"mfabridge/cloud/engine/store/sqlite"
 )
 
@@ -65,9 +66,9 @@ func Open(t testing.TB, path string, with engine.Config) (*engine.Engine, *sqlit
 }
 
 // Key is the key of the store at path.
-func Key(t testing.TB, path string) engine.Key {
+func Key(t testing.TB, path string) seal.Key {
 	t.Helper()
-	key, err := engine.LoadKey("file:" + path + ".key")
+	key, err := seal.LoadKey("file:" + path + ".key")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,6 +19,7 @@ import (
 	"mfabridge/cloud/engine/http/api"
 	"mfabridge/cloud/engine/http/native"
 	"mfabridge/cloud/engine/http/serve"
+	"mfabridge/cloud/engine/seal"
 	"mfabridge/cloud/engine/store/sqlite"
 	"mfabridge/internal/secret"
 )
@@ -84,7 +85,7 @@ type house struct {
 	ada         cloud.UserID
 	from        string // address of who calls
 	open        func(testing.TB) engine.Store
-	key         engine.Key
+	key         seal.Key
 }
 
 // build makes an engine in which Ada has a password and a mobile.
@@ -104,7 +105,7 @@ func build(t testing.TB, edit ...func(*engine.NativeApp)) *house {
 var setup = engine.Setup{Actor: operator, Now: time.Date(2026, 11, 2, 9, 0, 7, 0, time.UTC)}
 
 // buildOn is build on a store that is there already.
-func buildOn(t testing.TB, key engine.Key, open func(testing.TB) engine.Store, edit ...func(*engine.NativeApp)) *house {
+func buildOn(t testing.TB, key seal.Key, open func(testing.TB) engine.Store, edit ...func(*engine.NativeApp)) *house {
 	t.Helper()
 	h := &house{Clock: cloudtest.ClockAt(setup.Now), texts: &post{}, mail: &post{}, from: "192.0.2.10:4711", key: key, open: open}
 	h.Engine, h.pages, h.api = h.node(t)

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/seal"
 	"mfabridge/cloud/engine/store/postgres"
 	"mfabridge/internal/peer"
 )
@@ -16,7 +17,7 @@ import (
 // requests at both.
 func TestOnPostgres(t *testing.T) {
 	address, _ := peer.Postgres(t).Address(t)
-	key, err := engine.NewKey()
+	key, err := seal.NewKey()
 	if err != nil {
 		t.Fatal(err)
 	}

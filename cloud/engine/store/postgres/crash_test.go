@@ -17,6 +17,7 @@ import (
 	"mfabridge/cloud"
 	"mfabridge/cloud/cloudtest"
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/seal"
 	"mfabridge/cloud/engine/store/postgres"
 	"mfabridge/internal/peer"
 	"mfabridge/internal/secret"
@@ -43,7 +44,7 @@ func loadClock(start time.Time) func() time.Time {
 	}
 }
 
-func loadEngine(address string, key engine.Key, start time.Time) (*engine.Engine, *postgres.Store, error) {
+func loadEngine(address string, key seal.Key, start time.Time) (*engine.Engine, *postgres.Store, error) {
 	s, err := postgres.Open(context.Background(), address)
 	if err != nil {
 		return nil, nil, err
@@ -56,7 +57,7 @@ func loadEngine(address string, key engine.Key, start time.Time) (*engine.Engine
 // attempt what was answered, under a name that stands in the audit too.
 func underLoad(word string) error {
 	with := strings.Split(word, "|")
-	key, err := engine.LoadKey("file:" + with[1])
+	key, err := seal.LoadKey("file:" + with[1])
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"mfabridge/cloud"
 	"mfabridge/cloud/cloudtest"
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/seal"
 	"mfabridge/cloud/engine/store/postgres"
 	"mfabridge/internal/peer"
 	"mfabridge/internal/secret"
@@ -70,7 +71,7 @@ func rowsOf(t *testing.T, schema string, columns map[string][]string) map[string
 // of it later.
 type lived struct {
 	address, schema string
-	key             engine.Key
+	key             seal.Key
 	now             time.Time
 	ada             cloud.UserID
 	login           cloud.Request // that was approved

@@ -9,6 +9,7 @@ import (
 	"mfabridge/cloud"
 	"mfabridge/cloud/cloudtest"
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/seal"
 	"mfabridge/cloud/engine/store/postgres"
 	"mfabridge/internal/peer"
 )
@@ -20,7 +21,7 @@ func schemaOf(address string) string {
 }
 
 // opened is an engine over a store, with the clock that now tells.
-func opened(t *testing.T, s *postgres.Store, key engine.Key, now *time.Time) *engine.Engine {
+func opened(t *testing.T, s *postgres.Store, key seal.Key, now *time.Time) *engine.Engine {
 	t.Helper()
 	e, err := engine.Open(t.Context(), engine.Config{Store: s, Key: key, Now: func() time.Time { return *now }})
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/seal"
 	"mfabridge/cloud/engine/store/queue"
 	"mfabridge/internal/hint"
 )
@@ -58,7 +59,7 @@ var _ engine.Store = (*Store)(nil)
 
 // Init makes an engine in a database, with a key that exists. The schema may
 // be there, but no engine in it: Conflict.
-func Init(ctx context.Context, given string, key engine.Key, with engine.Setup) error {
+func Init(ctx context.Context, given string, key seal.Key, with engine.Setup) error {
 	p, err := parse(given)
 	if err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/seal"
 	"mfabridge/cloud/engine/store/postgres"
 	"mfabridge/cloud/engine/store/storetest"
 	"mfabridge/internal/peer"
@@ -34,10 +35,10 @@ func TestMain(m *testing.M) {
 }
 
 // made makes an engine in a database of its own.
-func made(t testing.TB) (string, engine.Key) {
+func made(t testing.TB) (string, seal.Key) {
 	t.Helper()
 	address, _ := cluster.Address(t)
-	key, err := engine.NewKey()
+	key, err := seal.NewKey()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +81,7 @@ func opens(t testing.TB, address string) *postgres.Store {
 
 func tryInit(t testing.TB, address string) error {
 	t.Helper()
-	key, err := engine.NewKey()
+	key, err := seal.NewKey()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,7 @@ import (
 	"mfabridge/cloud"
 	"mfabridge/cloud/cloudtest"
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/seal"
 	"mfabridge/cloud/engine/store/sqlite"
 	"mfabridge/internal/secret"
 )
@@ -51,7 +52,7 @@ func open(b *testing.B, cache int) (*engine.Engine, *sqlite.Store, string) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	key, err := engine.LoadKey("file:" + path + ".key")
+	key, err := seal.LoadKey("file:" + path + ".key")
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -261,7 +262,7 @@ func BenchmarkVerify(b *testing.B) {
 
 func opened(b *testing.B) (*engine.Engine, *atomic.Int64) {
 	_, s, path := open(b, 0)
-	key, err := engine.LoadKey("file:" + path + ".key")
+	key, err := seal.LoadKey("file:" + path + ".key")
 	if err != nil {
 		b.Fatal(err)
 	}

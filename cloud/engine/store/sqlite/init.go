@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/seal"
 )
 
 // Init makes a store at path and a new key for it in the file keyPath (empty:
@@ -18,7 +19,7 @@ func Init(ctx context.Context, path, keyPath string, with engine.Setup) (err err
 	if keyPath == "" {
 		keyPath = path + ".key"
 	}
-	key, err := engine.NewKey()
+	key, err := seal.NewKey()
 	if err != nil {
 		return err
 	}
@@ -32,6 +33,6 @@ func Init(ctx context.Context, path, keyPath string, with engine.Setup) (err err
 }
 
 // InitWith makes a store at path for a key that exists.
-func InitWith(ctx context.Context, path string, key engine.Key, with engine.Setup) error {
+func InitWith(ctx context.Context, path string, key seal.Key, with engine.Setup) error {
 	return Create(ctx, path, func(s *Store) error { return engine.Init(ctx, s, key, with) })
 }

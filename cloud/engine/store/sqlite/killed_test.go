@@ -13,6 +13,7 @@ import (
 	"mfabridge/cloud"
 	"mfabridge/cloud/cloudtest"
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/seal"
 	"mfabridge/cloud/engine/store/sqlite"
 )
 
@@ -43,7 +44,7 @@ func logInForever(path string) error {
 	if err != nil {
 		return err
 	}
-	key, err := engine.LoadKey("file:" + path + ".key")
+	key, err := seal.LoadKey("file:" + path + ".key")
 	if err != nil {
 		return err
 	}

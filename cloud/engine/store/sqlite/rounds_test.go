@@ -15,6 +15,7 @@ import (
 	"mfabridge/cloud"
 	"mfabridge/cloud/cloudtest"
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/seal"
 	"mfabridge/cloud/engine/store/sqlite"
 	"mfabridge/internal/secret"
 )
@@ -93,7 +94,7 @@ func roundsForever(path string) error {
 	if err != nil {
 		return err
 	}
-	key, err := engine.LoadKey("file:" + path + ".key")
+	key, err := seal.LoadKey("file:" + path + ".key")
 	if err != nil {
 		return err
 	}

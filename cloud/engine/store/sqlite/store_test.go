@@ -17,6 +17,7 @@ import (
 	"mfabridge/cloud"
 	"mfabridge/cloud/cloudtest"
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/seal"
 	"mfabridge/cloud/engine/store/sqlite"
 	"mfabridge/internal/hint"
 )
@@ -46,7 +47,7 @@ func opens(t *testing.T, path string) *sqlite.Store {
 
 func engineOn(t *testing.T, s *sqlite.Store, path string, now func() time.Time) *engine.Engine {
 	t.Helper()
-	key, err := engine.LoadKey("file:" + path + ".key")
+	key, err := seal.LoadKey("file:" + path + ".key")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/seal"
 	"mfabridge/cloud/engine/store/sqlite"
 	"mfabridge/cloud/engine/store/storetest"
 )
@@ -32,7 +33,7 @@ func hide(t testing.TB, path, table string, hidden bool) {
 func TestSuite(t *testing.T) {
 	storetest.Suite(t, func(t *testing.T) storetest.Place {
 		path := filepath.Join(t.TempDir(), "cloud.db")
-		key, err := engine.NewKey()
+		key, err := seal.NewKey()
 		if err != nil {
 			t.Fatal(err)
 		}

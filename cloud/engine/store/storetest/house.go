@@ -11,11 +11,12 @@ import (
 	"mfabridge/cloud"
 	"mfabridge/cloud/cloudtest"
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/seal"
 )
 
 // Place is an empty store under test, made into an engine with a key.
 type Place struct {
-	Key  engine.Key
+	Key  seal.Key
 	Open func(t testing.TB) engine.Store               // one more handle, as another process would have it; the suite closes it
 	Hide func(t testing.TB, table string, hidden bool) // takes a table away as somebody else who writes in the store, or brings it back
 }

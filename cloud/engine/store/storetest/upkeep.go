@@ -10,6 +10,7 @@ import (
 	"mfabridge/cloud"
 	"mfabridge/cloud/cloudtest"
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/seal"
 )
 
 // upkeepUsers are more than one transaction of a re-sealing looks at.
@@ -47,7 +48,7 @@ func keysRotate(t *testing.T, p Place) {
 		t.Fatal(err)
 	}
 	var err error
-	if p.Key, err = engine.LoadKey("file:" + path); err != nil {
+	if p.Key, err = seal.LoadKey("file:" + path); err != nil {
 		t.Fatal(err)
 	}
 	both := p.nodes(t, 2)
@@ -55,7 +56,7 @@ func keysRotate(t *testing.T, p Place) {
 	for i := range upkeepUsers {
 		rotates.enrol(t, i)
 	}
-	file, err := engine.OpenKeyFile(path)
+	file, err := seal.OpenKeyFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package engine
+package seal
 
 import (
 	"encoding/binary"
@@ -24,8 +24,8 @@ type KeyID uint32
 
 func (id KeyID) String() string { return fmt.Sprintf("%08x", uint32(id)) }
 
-// sealedBy is the key that sealed a value; 0: none that we would make.
-func sealedBy(sealed []byte) KeyID {
+// By is the key that sealed a value; 0: none that this package would make.
+func By(sealed []byte) KeyID {
 	if len(sealed) < 5 || sealed[0] != 1 { // Tink's prefix of a ciphertext
 		return 0
 	}
@@ -78,7 +78,7 @@ func (k *keys) staged() KeyID {
 	return 0
 }
 
-// refresh reads the file again if it has changed, and tells whether other keys
+// Refresh reads the file again if it has changed, and tells whether other keys
 // are in use now. One that cannot be read leaves those before in use.
 func (r *keyring) refresh() bool {
 	r.mu.Lock()

@@ -1,8 +1,25 @@
-package engine
+// Package seal keeps the secrets of a store sealed: with [Key], a keyset of
+// AES-256-GCM keys of which one seals and all open. What is sealed is bound to a
+// text, such as the user and the method that it belongs to, so that it does not
+// Open in another place.
+//
+// # Rotation
+//
+// A [KeyFile] is changed in three steps, so that processes that follow the file
+// never meet a secret that they cannot open: [KeyFile.Stage] adds a key that only
+// opens, [KeyFile.Promote] has it seal once all have read it, and
+// [KeyFile.Remove] takes out what nothing needs any more. Whoever asks for that
+// makes sure of the last. The file is replaced whole, and a copy of the one
+// before stays beside it.
+//
+// # Format
+//
+// A keyset is Tink's, as JSON, in the clear, in a file of mode 0600; what it
+// seals begins with Tink's prefix, which names the key ([By]).
+package seal
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -113,9 +130,28 @@ func (k Key) WriteFile(path string) error {
 	return nil
 }
 
-// seal encrypts a value so that it opens only with the same binding.
-func (k Key) seal(value []byte, binding string) ([]byte, error) {
-	k.ring.refresh()
+// Refresh reads the file of the key again if it has changed, and tells whether
+// other keys are in use now.
+func (k Key) Refresh() bool { return k.ring.refresh() }
+
+// Primary is the key that seals.
+func (k Key) Primary() KeyID { return k.ring.current.Load().primary }
+
+// Old are the keys that only open, oldest first: neither the primary one nor one
+// that waits to become it.
+func (k Key) Old() (old []KeyID) {
+	set := k.ring.current.Load()
+	for _, id := range set.all {
+		if id != set.primary && id != set.staged() {
+			old = append(old, id)
+		}
+	}
+	return old
+}
+
+// Seal encrypts a value so that it opens only with the same binding.
+func (k Key) Seal(value []byte, binding string) ([]byte, error) {
+	k.Refresh()
 	sealed, err := k.ring.current.Load().aead.Encrypt(value, []byte(binding))
 	if err != nil {
 		return nil, fmt.Errorf("a secret cannot be sealed: %w", err)
@@ -123,41 +159,19 @@ func (k Key) seal(value []byte, binding string) ([]byte, error) {
 	return sealed, nil
 }
 
-// open decrypts what seal made with the same binding. Unavailable: it was sealed
+// Open decrypts what Seal made with the same binding. Unavailable: it was sealed
 // with a key that this process does not have.
-func (k Key) open(sealed []byte, binding string) (secret.Bytes, error) {
+func (k Key) Open(sealed []byte, binding string) (secret.Bytes, error) {
 	value, err := k.ring.current.Load().aead.Decrypt(sealed, []byte(binding))
-	if err != nil && k.ring.refresh() {
+	if err != nil && k.Refresh() {
 		value, err = k.ring.current.Load().aead.Decrypt(sealed, []byte(binding))
 	}
 	if err == nil {
 		return secret.New(value), nil
 	}
-	if id := sealedBy(sealed); id != 0 && !slices.Contains(k.ring.current.Load().all, id) {
-		return secret.Bytes{}, hint.Wrap(refuse(cloud.Unavailable, "a secret is sealed with the key "+id.String()+", which this process does not have"),
+	if id := By(sealed); id != 0 && !slices.Contains(k.ring.current.Load().all, id) {
+		return secret.Bytes{}, hint.Wrap(&cloud.Error{Kind: cloud.Unavailable, Message: "a secret is sealed with the key " + id.String() + ", which this process does not have"},
 			"give it the key file as it is now: the key was rotated elsewhere")
 	}
 	return secret.Bytes{}, errors.New("a sealed secret does not open with this key")
-}
-
-// Opens tells whether the key of this process opens what the store holds now: not
-// where the key was rotated elsewhere, and the copy here is an old one.
-func (e *Engine) Opens(ctx context.Context) error {
-	return asError(e.store.View(ctx, func(r Reader) error {
-		sealed, err := r.Meta(metaCodeKey)
-		if err != nil {
-			return err
-		}
-		value, err := e.key.open(sealed, bindingCodeKey+"/"+e.setup.Instance)
-		if err == nil {
-			value.Wipe()
-		}
-		return err
-	}))
-}
-
-// tokenBinding is the associated data of a generator's secret. User ids and
-// method ids are UUIDs, so the parts cannot run into each other.
-func tokenBinding(t *Token) string {
-	return "oath/" + string(t.User) + "/" + string(t.Method) + "/" + t.ID
 }
