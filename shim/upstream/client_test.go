@@ -272,6 +272,46 @@ func TestUnsignedEAPDoesNotTakeAServerAway(t *testing.T) {
 	}
 }
 
+// What an attacker adds to a request to have the answer forged comes back in it:
+// no request of ours has a Proxy-State. With a Message-Authenticator it is a
+// server's own oddity.
+func TestProxyStateThatNoRequestHadIsNoAnswer(t *testing.T) {
+	proxied := []byte{33, 5, 'x', 'y', 'z'}
+	for name, c := range map[string]struct {
+		answer  func(f *fake, p radius.Packet) []byte
+		refused bool
+	}{
+		"unsigned": {func(f *fake, p radius.Packet) []byte { return unsigned(f, radius.AccessAccept, p, proxied) }, true},
+		"behind others": {func(f *fake, p radius.Packet) []byte {
+			return unsigned(f, radius.AccessAccept, p, append([]byte{25, 3, 'c'}, proxied...))
+		}, true},
+		"a refusal": {func(f *fake, p radius.Packet) []byte { return unsigned(f, radius.AccessReject, p, proxied) }, true},
+		"without":   {func(f *fake, p radius.Packet) []byte { return unsigned(f, radius.AccessAccept, p, []byte{25, 3, 'c'}) }, false},
+		"signed": {func(f *fake, p radius.Packet) []byte {
+			w := radius.NewReply(nil, radius.AccessAccept, p)
+			w.Add(radius.ProxyState, []byte("xyz"))
+			b, err := radius.NewSecret(f.secret.Reveal()).SealReply(&w, p)
+			if err != nil {
+				t.Error(err)
+			}
+			return b
+		}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFake()
+				f.answer = func(p radius.Packet, _ int) [][]byte { return [][]byte{c.answer(f, p)} }
+				home := clientOf(t, func(o *upstream.Options) { o.Homes[0].Observe = true }, f)
+				defer home.Close()
+				_, err := home.Exchange(t.Context(), login())
+				if refused := upstream.Refused(err); refused != c.refused || (err != nil) != c.refused {
+					t.Errorf("refused %v: %v", refused, err)
+				}
+			})
+		})
+	}
+}
+
 func TestManyRequestsShareNoIdentifier(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake()

@@ -201,6 +201,7 @@ var (
 var (
 	errForeign   = errors.New("its answers are not authentic: the shared secret differs on the two sides, or somebody else answers")
 	errUnsigned  = errors.New("its answers have no Message-Authenticator: message_authenticator: require takes none without, and EAP never goes without")
+	errProxied   = errors.New("its answers have a Proxy-State, which no request had, and no Message-Authenticator, as forged ones have")
 	errUntrusted = errors.New("it is not trusted, or trusts us not")
 )
 
@@ -213,7 +214,7 @@ func Unsigned(err error) bool { return errors.Is(err, errUnsigned) }
 // configured on the two sides: another secret, another certificate, no
 // Message-Authenticator. Else it may just be away.
 func Refused(err error) bool {
-	for _, why := range []error{errForeign, errUnsigned, errUntrusted, errForged} {
+	for _, why := range []error{errForeign, errUnsigned, errProxied, errUntrusted, errForged} {
 		if errors.Is(err, why) {
 			return true
 		}
@@ -250,10 +251,13 @@ func (h *home) accept(s *socket, key *radius.Secret, datagram []byte) error {
 	if p.Code() == radius.AccountingResponse && errors.Is(err, radius.ErrNoMessageAuthenticator) {
 		signed, err = true, nil // accounting has none: what it says opens nothing
 	}
-	if _, eap := p.Lookup(radius.EAPMessage); errors.Is(err, radius.ErrNoMessageAuthenticator) && h.Observe && eap == 0 {
-		err = nil // VerifyReply looks at the Response Authenticator first; EAP never goes without (RFC 3579 section 3.2)
+	if errors.Is(err, radius.ErrNoMessageAuthenticator) && h.Observe {
+		err = h.bare(p) // VerifyReply looks at the Response Authenticator first
 	}
 	switch {
+	case errors.Is(err, errProxied):
+		w.refuse(err)
+		return errUnwanted
 	case errors.Is(err, radius.ErrNoMessageAuthenticator):
 		w.refuse(errUnsigned)
 		return errUnwanted // of a server that should have put one in
@@ -271,6 +275,22 @@ func (h *home) accept(s *socket, key *radius.Secret, datagram []byte) error {
 	}
 	if s.stream != nil {
 		s.stream.mark()
+	}
+	return nil
+}
+
+// bare says why an answer without Message-Authenticator counts for nothing
+// although such answers count here; nil: it does. EAP never goes without (RFC
+// 3579 section 3.2). And an answer only copies each Proxy-State of its request,
+// of which ours have none: one that comes all the same is how somebody on the way
+// had the server answer with the octets that their forgery needs (CVE-2024-3596).
+// Over TLS nobody is on the way.
+func (h *home) bare(p radius.Packet) error {
+	if _, eap := p.Lookup(radius.EAPMessage); eap > 0 {
+		return radius.ErrNoMessageAuthenticator
+	}
+	if _, proxied := p.Lookup(radius.ProxyState); proxied > 0 && h.TLS == nil {
+		return errProxied
 	}
 	return nil
 }
