@@ -27,6 +27,7 @@ type attempt struct {
 	password secret.Bytes // revealed User-Password
 	state    []byte       // empty: a first leg
 	protocol Protocol
+	signed   bool       // nobody but the client can have written it
 	eap      radius.EAP // with protocol EAP
 	packet   radius.Packet
 }
@@ -35,6 +36,8 @@ type attempt struct {
 // is good for a log line at most.
 func readAttempt(p radius.Packet, c *client, s *radius.Secret, from netip.Addr) (attempt, reason) {
 	a := attempt{client: c, packet: p}
+	_, signatures := p.Lookup(radius.MessageAuthenticator) // a wrong one gets nothing this far
+	a.signed = signatures > 0 || c.inTLS
 	name, names := p.Lookup(radius.UserName)
 	a.user = string(name)
 	if r := a.readUser(names); r != "" {

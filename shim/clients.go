@@ -20,6 +20,7 @@ type client struct {
 	primary   Primary    // nil: the client has checked the first factor itself
 	who       Identifier // nil: the typed name stands for itself
 	relayer   Relayer    // nil: PAP alone can be judged
+	inTLS     bool       // its packets come over a stream that nobody else can write to
 	secrets   sync.Pool  // of *radius.Secret, for workers
 	seen      *observe.Count
 	atPrimary chan struct{} // a token for each worker at this primary; nil: any number may be

@@ -26,6 +26,12 @@ func waits(method cloud.Preference) bool {
 	return false
 }
 
+// showsNumber tells whether a login may go on behind a number to match. The
+// request that goes on has neither code nor password that counts, and the State
+// in it could be read on the way. So all that shows whose it is is its
+// Message-Authenticator, and who sends none is held for a push without a number.
+func (a attempt) showsNumber() bool { return a.client.PushNumber && a.signed }
+
 // number makes the Access-Challenge that shows the number to match.
 func (l *logins) number(c cloud.Challenge) verdict {
 	return l.prompt(c, oneLine("Enter "+c.Number+" in your app, then continue here."))

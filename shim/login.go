@@ -98,6 +98,8 @@ func (l *logins) decide(ctx context.Context, a attempt) verdict {
 		switch {
 		case why != "":
 			v = deny(why)
+		case at == numberStep && !a.signed:
+			v = deny(numberUnsigned)
 		case at == numberStep:
 			v = l.confirm(ctx, a, id)
 		default:
@@ -228,7 +230,7 @@ func (l *logins) ask(ctx context.Context, a attempt, proof Proof, method cloud.P
 // forCode is what the engine is asked for a second factor that is still to come.
 func (l *logins) forCode(a attempt, proof Proof, method cloud.Preference, key string) (cloud.Request, error) {
 	kept, err := l.keys().keep(proof, a.client.Name, a.folded)
-	return cloud.Request{Client: a.asker(), Method: method, Tries: 1, Key: key, Context: kept, ShowsNumber: a.client.PushNumber}, err
+	return cloud.Request{Client: a.asker(), Method: method, Tries: 1, Key: key, Context: kept, ShowsNumber: a.showsNumber()}, err
 }
 
 // begun says what a challenge means that Begin has returned for a first leg.
@@ -238,7 +240,7 @@ func (l *logins) begun(ctx context.Context, a attempt, proof Proof, c cloud.Chal
 	switch {
 	case c.State == cloud.Pending && !waits(c.Method):
 		return l.challenge(c), true
-	case c.State == cloud.Pending && c.Number != "" && a.client.PushNumber:
+	case c.State == cloud.Pending && c.Number != "" && a.showsNumber():
 		return l.number(c), true
 	case c.State == cloud.Pending:
 		return verdict{method: c.Method, challenge: c.ID, held: &held{challenge: c.ID, method: c.Method, proof: proof}}, true

@@ -162,7 +162,7 @@ func (d drop) breaks() bool {
 // overTLS is a client as it is served over a stream: with the secret of
 // RFC 6614 in the place of its own.
 func (c *client) overTLS() *client {
-	made := &client{Client: c.Client, primary: c.primary, who: c.who, relayer: c.relayer, seen: c.seen}
+	made := &client{Client: c.Client, primary: c.primary, who: c.who, relayer: c.relayer, seen: c.seen, inTLS: true}
 	made.SharedSecret = secret.FromString(streamSecret)
 	made.secrets.New = func() any { return radius.NewSecret([]byte(streamSecret)) }
 	return made

@@ -32,7 +32,8 @@ const (
 	stateMalformed       reason = "state_malformed"     // not one of ours
 	stateAltered         reason = "state_altered"       // or sealed with a key that is gone
 	stateExpired         reason = "state_expired"
-	stateForeign         reason = "state_foreign" // of another client or user
+	stateForeign         reason = "state_foreign"   // of another client or user
+	numberUnsigned       reason = "number_unsigned" // the leg behind a number is anybody's
 	userUnknown          reason = "user_unknown"
 	userAmbiguous        reason = "user_ambiguous"
 	challengeUnknown     reason = "challenge_unknown"

@@ -496,6 +496,17 @@ func TestRADIUSPrimary(t *testing.T) {
 	}
 }
 
+// Of a client whose requests may come without Message-Authenticator not all are
+// shown a number.
+func TestNumbersOfAnObservedClient(t *testing.T) {
+	for more, warned := range map[string]bool{"message_authenticator: observe\npush_number: true": true, "push_number: true": false, "message_authenticator: observe": false} {
+		_, warnings, err := config.Parse([]byte(client(base+"primary: engine\n"+more)), "shim.yaml", folder(t))
+		if got := strings.Contains(strings.Join(warnings, "\n"), "is shown no number"); err != nil || got != warned {
+			t.Errorf("%q: %q, %v", more, warnings, err)
+		}
+	}
+}
+
 func TestSecondFactorKeys(t *testing.T) {
 	c, _, err := config.Parse([]byte(directory(`urls: ["ldaps://dc1.example"], base_dn: dc=corp`)+
 		"      unmatched: primary_only\n      code_entry: append\n      factor_delimiter: \",\"\n      push_number: true\n      fallback_oath: true\n      cache: {for: 8h}\n"), "shim.yaml", folder(t))

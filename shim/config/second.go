@@ -26,6 +26,9 @@ func (k *check) second(c *Client, at string) {
 	if c.CodeEntry == Append && c.Primary == None {
 		k.Refuse("use code_entry: only", "%s: code_entry: append needs a primary that checks the password before the code", at)
 	}
+	if c.PushNumber && c.MessageAuthenticator == Observe && len(c.Networks) > 0 {
+		k.Warn("%s: a request without Message-Authenticator is shown no number (push_number): its push is approved without one", at)
+	}
 	if c.WithoutPassword {
 		k.bare(c, at)
 	}
