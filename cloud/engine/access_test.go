@@ -11,6 +11,7 @@ import (
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
 	"mfabridge/cloud/engine/access"
+	"mfabridge/cloud/engine/audit"
 )
 
 func TestAccessRulesAreChecked(t *testing.T) {
@@ -61,7 +62,7 @@ func TestAuditHoldsRulesOfAccess(t *testing.T) {
 		t.Errorf("the audit says %.200v", last)
 	} else if line, err := last.Line(); err != nil {
 		t.Error(err)
-	} else if again, err := engine.ParseEntry(line); err != nil || again.Detail != last.Detail {
+	} else if again, err := audit.ParseEntry(line); err != nil || again.Detail != last.Detail {
 		t.Errorf("an export of it: %v", err)
 	}
 	if err := h.RemoveAccessRule(t.Context(), operator, "rule 3"); err != nil {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/engine/audit"
 	"mfabridge/internal/secret"
 )
 
@@ -343,7 +344,7 @@ func (e *Engine) opened(tx Tx, o opening, word secret.Bytes) (made Activation, e
 	if err := e.mustHaveWord(found, o.word); err != nil {
 		return made, err
 	}
-	entry := Entry{Time: now, Node: e.node, Actor: appActivation, Action: "device.open", Subject: string(found.ID)}
+	entry := audit.Entry{Time: now, Node: e.node, Actor: appActivation, Action: "device.open", Subject: string(found.ID)}
 	if o.by != nil {
 		if err := o.by.mayChange(found); err != nil {
 			return made, err

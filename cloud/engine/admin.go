@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/engine/audit"
 	"mfabridge/cloud/engine/form"
 	"mfabridge/internal/secret"
 )
@@ -246,21 +247,21 @@ func (e *Engine) changeIn(ctx context.Context, by Actor, id cloud.UserID, action
 	}))
 }
 
-func (e *Engine) entry(by Actor, action, subject, detail string, now time.Time) Entry {
-	return Entry{Time: now, Node: e.node, Actor: by.Who, Action: action, Subject: subject, Detail: detail, Reason: by.Reason}
+func (e *Engine) entry(by Actor, action, subject, detail string, now time.Time) audit.Entry {
+	return audit.Entry{Time: now, Node: e.node, Actor: by.Who, Action: action, Subject: subject, Detail: detail, Reason: by.Reason}
 }
 
 // Audit yields all entries after a sequence number, oldest first.
-func (e *Engine) Audit(ctx context.Context, after int64) iter.Seq2[Entry, error] {
-	return func(yield func(Entry, error) bool) {
+func (e *Engine) Audit(ctx context.Context, after int64) iter.Seq2[audit.Entry, error] {
+	return func(yield func(audit.Entry, error) bool) {
 		for {
-			var page []Entry
+			var page []audit.Entry
 			err := e.store.View(ctx, func(r Reader) (err error) {
 				page, err = r.Audit(after, pageSize)
 				return err
 			})
 			if err != nil {
-				yield(Entry{}, asError(err))
+				yield(audit.Entry{}, asError(err))
 				return
 			}
 			for _, entry := range page {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/engine/audit"
 	"mfabridge/internal/secret"
 )
 
@@ -371,5 +372,5 @@ func (e *Engine) auditVerdict(tx Tx, c *Challenge, now time.Time) error {
 	}
 	b = append(b, " from="...)
 	b = strconv.AppendQuote(b, c.Place)
-	return tx.Append(Entry{Time: now, Node: e.node, Actor: c.App, Action: "verify." + string(c.State), Subject: string(c.User), Detail: string(b)})
+	return tx.Append(audit.Entry{Time: now, Node: e.node, Actor: c.App, Action: "verify." + string(c.State), Subject: string(c.User), Detail: string(b)})
 }

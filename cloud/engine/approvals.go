@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/engine/audit"
 )
 
 // Approval is a push that a user has answered.
@@ -154,7 +155,7 @@ func (e *Engine) fraudulent(tx Tx, s suspicion, now time.Time) (*FraudReport, er
 			}
 		}
 	}
-	return report, tx.Append(Entry{Time: now, Node: e.node, Actor: s.actor, Action: "user.fraud", Subject: string(s.user), Detail: detail})
+	return report, tx.Append(audit.Entry{Time: now, Node: e.node, Actor: s.actor, Action: "user.fraud", Subject: string(s.user), Detail: detail})
 }
 
 // notifyFraud tells of a report that is durable.

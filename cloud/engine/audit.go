@@ -7,11 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"maps"
-	"slices"
 	"time"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/engine/audit"
 	"mfabridge/internal/hint"
 )
 
@@ -32,15 +31,15 @@ func (e *Engine) AuditPublic() ed25519.PublicKey { return e.audit.Public() }
 
 // VerifyAudit checks the whole audit: links, who wrote, signatures, and that
 // the checkpoints that were kept (in the store, and elsewhere) are there.
-func (e *Engine) VerifyAudit(ctx context.Context, kept ...Checkpoint) (Audited, error) {
+func (e *Engine) VerifyAudit(ctx context.Context, kept ...audit.Checkpoint) (audit.Result, error) {
 	for {
 		a, f, err := e.auditor(ctx, kept)
 		if err != nil {
-			return Audited{}, asError(err)
+			return audit.Result{}, asError(err)
 		}
 		for entry, err := range e.Audit(ctx, f.Seq) {
 			if err != nil {
-				return Audited{}, err
+				return audit.Result{}, err
 			}
 			a.Check(&entry)
 		}
@@ -53,7 +52,7 @@ func (e *Engine) VerifyAudit(ctx context.Context, kept ...Checkpoint) (Audited, 
 }
 
 // auditor makes an auditor of this store, and returns its floor.
-func (e *Engine) auditor(ctx context.Context, kept []Checkpoint) (a *Auditor, f *floor, err error) {
+func (e *Engine) auditor(ctx context.Context, kept []audit.Checkpoint) (a *audit.Auditor, f *audit.Floor, err error) {
 	err = e.store.View(ctx, func(r Reader) error {
 		f, err = e.floor(r)
 		if err != nil {
@@ -63,22 +62,20 @@ func (e *Engine) auditor(ctx context.Context, kept []Checkpoint) (a *Auditor, f 
 		if err != nil {
 			return err
 		}
-		a = NewAuditor(e.AuditPublic(), append(last, kept...)...)
-		a.key, a.instance = e.audit, e.setup.Instance
-		a.below(f)
+		a = audit.NewOwnAuditor(e.audit, e.setup.Instance, f, append(last, kept...)...)
 		return nil
 	})
 	return a, f, err
 }
 
 // floor reads what was removed by retention.
-func (e *Engine) floor(r Reader) (*floor, error) {
-	f := &floor{}
+func (e *Engine) floor(r Reader) (*audit.Floor, error) {
+	f := &audit.Floor{}
 	text, err := r.Meta(metaFloor)
 	if err != nil || text == nil {
 		return f, err
 	}
-	if err := json.Unmarshal(text, f); err != nil || f.Instance != e.setup.Instance || !ed25519.Verify(e.AuditPublic(), f.signed(), f.Signature) {
+	if err := json.Unmarshal(text, f); err != nil || f.Instance != e.setup.Instance || !f.Holds(e.AuditPublic()) {
 		return nil, hint.Wrap(refuse(cloud.Internal, "what retention removed from the audit is not signed by this store"),
 			"somebody has written into the store by hand: take a backup, and look at who could")
 	}
@@ -86,7 +83,7 @@ func (e *Engine) floor(r Reader) (*floor, error) {
 }
 
 // checkpoints are the last ones of all nodes.
-func checkpoints(r Reader) (all []Checkpoint, err error) {
+func checkpoints(r Reader) (all []audit.Checkpoint, err error) {
 	names, err := r.MetaNames(metaCheckpoint)
 	if err != nil {
 		return nil, err
@@ -96,7 +93,7 @@ func checkpoints(r Reader) (all []Checkpoint, err error) {
 		if err != nil {
 			return nil, err
 		}
-		var p Checkpoint
+		var p audit.Checkpoint
 		if err := json.Unmarshal(text, &p); err != nil {
 			return nil, refuse(cloud.Internal, "a checkpoint of the audit cannot be read")
 		}
@@ -108,7 +105,7 @@ func checkpoints(r Reader) (all []Checkpoint, err error) {
 // Checkpoint signs how far the chains of all nodes have come since the last
 // time, and returns what it signed; none: nothing was new. What is not as it
 // was written is not signed: the error says where.
-func (e *Engine) Checkpoint(ctx context.Context) (made []Checkpoint, err error) {
+func (e *Engine) Checkpoint(ctx context.Context) (made []audit.Checkpoint, err error) {
 	for range maxCheckpoints {
 		if made, err = e.checkpoint(ctx); !errors.Is(err, errSeenUndone) {
 			break
@@ -121,15 +118,13 @@ func (e *Engine) Checkpoint(ctx context.Context) (made []Checkpoint, err error) 
 // have been undone, and must not be signed.
 var errSeenUndone = refuse(cloud.Unavailable, "the store could not sign its audit now")
 
-func (e *Engine) checkpoint(ctx context.Context) (made []Checkpoint, err error) {
-	a, f, err := e.auditor(ctx, nil)
+func (e *Engine) checkpoint(ctx context.Context) (made []audit.Checkpoint, err error) {
+	a, _, err := e.auditor(ctx, nil)
 	if err != nil {
 		return nil, err
 	}
-	old := a.wanted
-	a.wanted = nil
-	from := resume(a, old, f)
-	for entry, err := range e.Audit(ctx, max(from, f.Seq)) {
+	from := a.Resume()
+	for entry, err := range e.Audit(ctx, from) {
 		if err != nil {
 			return nil, err
 		}
@@ -143,7 +138,7 @@ func (e *Engine) checkpoint(ctx context.Context) (made []Checkpoint, err error) 
 		}
 		ran = true
 		for {
-			page, err := tx.Audit(max(from, f.Seq), pageSize)
+			page, err := tx.Audit(from, pageSize)
 			if err != nil {
 				return err
 			}
@@ -155,13 +150,13 @@ func (e *Engine) checkpoint(ctx context.Context) (made []Checkpoint, err error) 
 				break
 			}
 		}
-		a.lookFor(old)
-		if flaws := a.result.Flaws; len(flaws) > 0 {
-			return hint.Wrap(refuse(cloud.Conflict, "the audit is not signed: "+flaws[0].String()),
+		signed, flaw := a.Sign(from, e.now().UTC())
+		if flaw != nil {
+			return hint.Wrap(refuse(cloud.Conflict, "the audit is not signed: "+flaw.String()),
 				"look at all of it with: mfabridge engine audit verify")
 		}
-		made, err = e.sign(tx, a, old, from)
-		return err
+		made = signed
+		return e.keepCheckpoints(tx, made)
 	})
 	if err != nil {
 		return nil, err
@@ -169,68 +164,23 @@ func (e *Engine) checkpoint(ctx context.Context) (made []Checkpoint, err error) 
 	return made, nil
 }
 
-// resume makes an auditor begin at the last checkpoints, where all chains have
-// one, and returns the Seq behind which it goes on.
-func resume(a *Auditor, old []Checkpoint, f *floor) (from int64) {
-	for i := range old {
-		if p := &old[i]; !p.Holds(a.public) || p.Instance != a.instance || p.Seq <= f.Seq {
-			return 0
-		}
-	}
-	if len(old) == 0 {
-		return 0
-	}
-	from = old[0].Seq
-	for i := range old {
-		from = min(from, old[i].Seq)
-	}
-	for i := range old {
-		if old[i].Seq != from {
-			return 0 // not all of one moment: go through all of it
-		}
-	}
-	a.chains = map[string]*chain{}
-	a.sinceHere = true
-	for i := range old {
-		p := &old[i]
-		a.chains[p.Node] = &chain{Chained: Chained{Node: p.Node, From: p.Number, To: p.Number, Signed: p.Number}, hash: p.Hash,
-			recent: map[int64][]byte{p.Number: p.Hash}}
-	}
-	return from
-}
-
-// sign appends one checkpoint for each chain if any has grown by more than
-// checkpoints.
-func (e *Engine) sign(tx Tx, a *Auditor, old []Checkpoint, seq int64) (made []Checkpoint, err error) {
-	grown := int64(0)
-	for _, c := range a.chains {
-		grown += c.To
-	}
-	for i := range old {
-		grown -= old[i].Number
-	}
-	if grown <= int64(len(old)) { // the checkpoints of last time
-		return nil, nil
-	}
-	now := e.now().UTC()
-	for _, node := range slices.Sorted(maps.Keys(a.chains)) {
-		c := a.chains[node]
-		p := Checkpoint{Instance: e.setup.Instance, Node: node, Seq: seq, Number: c.To, Hash: c.hash, Time: now}
-		p.Signature = ed25519.Sign(e.audit.signer, p.signed())
+// keepCheckpoints puts checkpoints where the next check finds them, and into the
+// audit.
+func (e *Engine) keepCheckpoints(tx Tx, made []audit.Checkpoint) error {
+	for _, p := range made {
 		text, err := json.Marshal(p)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		if err := tx.SetMeta(metaCheckpoint+node, text); err != nil {
-			return nil, err
+		if err := tx.SetMeta(metaCheckpoint+p.Node, text); err != nil {
+			return err
 		}
-		entry := Entry{Time: now, Node: e.node, Actor: e.actor, Action: actionCheckpoint, Subject: node, Detail: string(text)}
+		entry := audit.Entry{Time: p.Time, Node: e.node, Actor: e.actor, Action: audit.ActionCheckpoint, Subject: p.Node, Detail: string(text)}
 		if err := tx.Append(entry); err != nil {
-			return nil, err
+			return err
 		}
-		made = append(made, p)
 	}
-	return made, nil
+	return nil
 }
 
 // PruneAudit removes entries of before a time, as far as they are signed and
@@ -275,45 +225,37 @@ func (e *Engine) PruneAudit(ctx context.Context, by Actor, before time.Time) (re
 }
 
 // lower finds where the floor can be, and signs it. It may be where it was.
-func (e *Engine) lower(ctx context.Context, before time.Time) (*floor, error) {
+func (e *Engine) lower(ctx context.Context, before time.Time) (*audit.Floor, error) {
 	a, old, err := e.auditor(ctx, nil)
 	if err != nil {
 		return nil, err
 	}
-	signed := int64(1) << 62
-	for _, p := range a.wanted {
-		signed = min(signed, p.Seq)
-	}
-	a.wanted = nil
-	f := &floor{Instance: e.setup.Instance, Seq: old.Seq, Heads: map[string]ended{}, Time: e.now().UTC()}
+	through, last := a.Signed(), old.Seq
 	for entry, err := range e.Audit(ctx, old.Seq) {
 		if err != nil {
 			return nil, err
 		}
-		if !entry.Time.Before(before) || entry.Seq > signed {
+		if !entry.Time.Before(before) || entry.Seq > through {
 			break
 		}
 		a.Check(&entry)
-		f.Seq = entry.Seq
+		last = entry.Seq
 	}
-	if len(a.result.Flaws) > 0 {
-		return nil, hint.Wrap(refuse(cloud.Conflict, "nothing is removed: "+a.result.Flaws[0].String()),
-			"look at all of it with: mfabridge engine audit verify")
-	}
-	if f.Seq == old.Seq {
+	if last == old.Seq {
 		return old, nil
 	}
-	for node, c := range a.chains {
-		f.Heads[node] = ended{c.To, c.hash}
+	f, flaw := a.Lower(last, e.now().UTC())
+	if flaw != nil {
+		return nil, hint.Wrap(refuse(cloud.Conflict, "nothing is removed: "+flaw.String()),
+			"look at all of it with: mfabridge engine audit verify")
 	}
-	f.Signature = ed25519.Sign(e.audit.signer, f.signed())
 	return f, nil
 }
 
 // AuditBetween yields the entries of a span of time, oldest first; zero times
 // leave an end open.
-func (e *Engine) AuditBetween(ctx context.Context, since, until time.Time) iter.Seq2[Entry, error] {
-	return func(yield func(Entry, error) bool) {
+func (e *Engine) AuditBetween(ctx context.Context, since, until time.Time) iter.Seq2[audit.Entry, error] {
+	return func(yield func(audit.Entry, error) bool) {
 		for entry, err := range e.Audit(ctx, 0) {
 			if err == nil && (!since.IsZero() && entry.Time.Before(since) || !until.IsZero() && !entry.Time.Before(until)) {
 				continue
@@ -326,7 +268,7 @@ func (e *Engine) AuditBetween(ctx context.Context, since, until time.Time) iter.
 }
 
 // Checkpoints are the last signed ones of all nodes.
-func (e *Engine) Checkpoints(ctx context.Context) (all []Checkpoint, err error) {
+func (e *Engine) Checkpoints(ctx context.Context) (all []audit.Checkpoint, err error) {
 	err = e.store.View(ctx, func(r Reader) (err error) {
 		all, err = checkpoints(r)
 		return err

@@ -1,21 +1,20 @@
 package engine_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/audit"
 	"mfabridge/cloud/engine/enginetest"
 )
 
 // between is the audit of a span of time.
-func (h *house) between(t *testing.T, since, until time.Time) (all []engine.Entry) {
+func (h *house) between(t *testing.T, since, until time.Time) (all []audit.Entry) {
 	t.Helper()
 	for entry, err := range h.AuditBetween(t.Context(), since, until) {
 		if err != nil {
@@ -27,7 +26,7 @@ func (h *house) between(t *testing.T, since, until time.Time) (all []engine.Entr
 }
 
 // checked is what an auditor says of entries.
-func checked(a *engine.Auditor, entries []engine.Entry) engine.Audited {
+func checked(a *audit.Auditor, entries []audit.Entry) audit.Result {
 	for i := range entries {
 		a.Check(&entries[i])
 	}
@@ -38,7 +37,7 @@ func checked(a *engine.Auditor, entries []engine.Entry) engine.Audited {
 // checkpoints: the public key is enough for that.
 func TestRewrittenExport(t *testing.T) {
 	h := audited(t)
-	auditor := func() *engine.Auditor { return engine.NewAuditor(h.AuditPublic()) }
+	auditor := func() *audit.Auditor { return audit.NewAuditor(h.AuditPublic()) }
 	whole := h.between(t, time.Time{}, time.Time{})
 	if part := checked(auditor(), slices.Clone(whole[2:])); len(part.Flaws) != 0 || part.Chains[0].From != 3 || part.Chains[0].Signed != 4 {
 		t.Errorf("a part of it: %+v", part)
@@ -53,13 +52,13 @@ func TestRewrittenExport(t *testing.T) {
 	relinked[2].Chain(3, relinked[1].Link) // and those behind it are as they were
 	altered := slices.Clone(whole)
 	altered[0].Actor = "somebody else"
-	unlinked := make([]engine.Entry, 150)
+	unlinked := make([]audit.Entry, 150)
 	for i := range unlinked {
-		unlinked[i] = engine.Entry{Seq: int64(i + 1), Node: "local", Number: int64(i + 1)}
+		unlinked[i] = audit.Entry{Seq: int64(i + 1), Node: "local", Number: int64(i + 1)}
 	}
 	for name, c := range map[string]struct {
-		auditor *engine.Auditor
-		entries []engine.Entry
+		auditor *audit.Auditor
+		entries []audit.Entry
 		seq     int64
 		want    string
 		flaws   int // with those that are not listed
@@ -68,35 +67,12 @@ func TestRewrittenExport(t *testing.T) {
 		"one of them":      {auditor(), relinked, 4, "was altered, or its link was", 1},
 		"the first one":    {auditor(), altered, 1, "was altered, or its link was", 1},
 		"no links":         {auditor(), unlinked, 1, "has no link to the entry before it", 150},
-		"an empty key":     {engine.NewAuditor(nil), slices.Clone(whole), 5, "is a checkpoint whose signature does not hold", 1},
+		"an empty key":     {audit.NewAuditor(nil), slices.Clone(whole), 5, "is a checkpoint whose signature does not hold", 1},
 		"an entry is back": {auditor(), slices.Concat(whole, whole[1:2]), 2, "stands behind entry 7: it was moved, or inserted", 1},
 	} {
 		r := checked(c.auditor, c.entries)
 		if len(r.Flaws) == 0 || len(r.Flaws) > 100 || len(r.Flaws)+r.More != c.flaws || r.Flaws[0].Seq != c.seq || r.Flaws[0].What != c.want {
 			t.Errorf("%s: %+v", name, r)
-		}
-	}
-}
-
-// What no export holds is no entry of one.
-func TestParseEntryRefuses(t *testing.T) {
-	link := strings.Repeat("A", 84) + "A=" // 64 bytes, less one letter
-	for name, c := range map[string]struct {
-		text string
-		ok   bool
-	}{
-		"an entry":       {`{"type":"audit","seq":1,"number":1,"link":"` + link[:85] + `A=="}`, true},
-		"an erased one":  {`{"type":"audit","seq":1,"number":1,"link":"` + strings.Repeat("A", 107) + `="}`, true},
-		"an old one":     {`{"type":"audit","seq":1,"link":null}`, true},
-		"another line":   {`{"type":"user","seq":1}`, false},
-		"no place":       {`{"type":"audit"}`, false},
-		"no such number": {`{"type":"audit","seq":1,"number":-1}`, false},
-		"half a link":    {`{"type":"audit","seq":1,"number":1,"link":"AAAA"}`, false},
-		"no JSON":        {`type=audit`, false},
-		"too long":       {`{"type":"audit","seq":1,"detail":"` + strings.Repeat("x", 64<<10) + `"}`, false},
-	} {
-		if _, err := engine.ParseEntry([]byte(c.text)); (err == nil) != c.ok {
-			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
@@ -202,20 +178,6 @@ func TestErasedEntriesAreCounted(t *testing.T) {
 	}
 	if r := verified(t, h); len(r.Flaws) != 1 || r.Flaws[0].What != "2 entries say that they were erased as "+done.Pseudonym+", and the erasure says 1" {
 		t.Errorf("blanked by hand: %+v", r.Flaws)
-	}
-}
-
-// Two entries that say the same do not look the same once they are erased: who
-// guesses what one said cannot see it by another.
-func TestErasedEntriesSayNothing(t *testing.T) {
-	one := engine.Entry{Node: "local", Action: "user.block", Subject: "ada", Detail: "until=2026"}
-	two := one
-	one.Chain(1, nil)
-	two.Chain(1, nil)
-	one.Erase("erased:1")
-	two.Erase("erased:1")
-	if bytes.Equal(one.Link[48:], two.Link[48:]) || !one.Erased() || one.Detail != "" || one.Subject != "erased:1" {
-		t.Errorf("%+v, %+v", one, two)
 	}
 }
 

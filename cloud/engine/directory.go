@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/engine/audit"
 	"mfabridge/cloud/engine/form"
 )
 
@@ -321,7 +322,7 @@ func (w *writing) flush() error {
 				return err
 			}
 		}
-		if err := w.tx.Append(Entry{Time: w.now, Node: w.e.node, Actor: w.actor, Action: "directory.write",
+		if err := w.tx.Append(audit.Entry{Time: w.now, Node: w.e.node, Actor: w.actor, Action: "directory.write",
 			Subject: string(d.subject), Detail: joined(d.did)}); err != nil {
 			return err
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/engine/audit"
 )
 
 // Dismissed says how a user stands whose authenticator was taken away.
@@ -90,7 +91,7 @@ func (e *Engine) DismissDevice(ctx context.Context, o Owner, device string, lost
 			return err
 		}
 		s = &dismissing{e: e, tx: tx, now: now, user: u, device: device, last: lost, lost: lost && o.Device != device,
-			entry: Entry{Time: now, Node: e.node, Actor: o.actor(), Action: action, Subject: string(o.User), Detail: "device=" + device}}
+			entry: audit.Entry{Time: now, Node: e.node, Actor: o.actor(), Action: action, Subject: string(o.User), Detail: "device=" + device}}
 		return s.run()
 	})
 	if err != nil {
@@ -110,7 +111,7 @@ type dismissing struct {
 	last    bool // it may be the last that verifies the user
 	lost    bool // somebody else may have it
 	signOut bool // sign-ins of the owner end, too
-	entry   Entry
+	entry   audit.Entry
 
 	d     *draft // of the user, without it
 	did   Dismissed

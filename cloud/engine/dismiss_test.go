@@ -11,6 +11,7 @@ import (
 	"mfabridge/cloud"
 	"mfabridge/cloud/cloudtest"
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/audit"
 	"mfabridge/internal/secret"
 )
 
@@ -25,7 +26,7 @@ func (h *house) mobile(t *testing.T, n int) (cloud.UserID, *app) {
 	return id, h.enrolled(t, id, "Ada's phone")
 }
 
-func (h *house) entriesOf(t *testing.T, action string) (found []engine.Entry) {
+func (h *house) entriesOf(t *testing.T, action string) (found []audit.Entry) {
 	t.Helper()
 	for entry, err := range h.Audit(t.Context(), 0) {
 		if err != nil {
@@ -364,7 +365,7 @@ func TestRemovedDeviceOfAPerson(t *testing.T) {
 	if _, err := h.ErasePerson(t.Context(), operator, id); err != nil {
 		t.Fatal(err)
 	}
-	if slices.ContainsFunc(h.entriesOf(t, "device.remove"), func(e engine.Entry) bool {
+	if slices.ContainsFunc(h.entriesOf(t, "device.remove"), func(e audit.Entry) bool {
 		return strings.Contains(e.Subject+e.Detail+e.Reason, a.got.Device) || e.Subject == string(id)
 	}) {
 		t.Error("the audit still says whose device it was")

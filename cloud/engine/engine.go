@@ -17,6 +17,7 @@ import (
 	"github.com/google/uuid"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/engine/audit"
 	"mfabridge/cloud/engine/form"
 	"mfabridge/cloud/engine/seal"
 	"mfabridge/internal/hint"
@@ -63,7 +64,7 @@ type Engine struct {
 	store     Store
 	key       seal.Key
 	codeKey   secret.Bytes
-	audit     *AuditKey
+	audit     *audit.Key
 	observe   atomic.Pointer[func(cloud.Decision)] // see Observe
 	senders   map[cloud.Preference]Sender
 	now       func() time.Time
@@ -149,7 +150,7 @@ func Init(ctx context.Context, s Store, key seal.Key, with Setup) error {
 		return err
 	}
 	defer seed.Wipe()
-	audited := &linked{Store: s, key: newAuditKey(seed)}
+	audited := &linked{Store: s, key: audit.NewKey(seed)}
 	return audited.Update(ctx, func(tx Tx) error {
 		old, err := tx.Meta(metaSetup)
 		if err != nil {
@@ -159,7 +160,7 @@ func Init(ctx context.Context, s Store, key seal.Key, with Setup) error {
 			return refuse(cloud.Conflict, "the store is an engine already")
 		}
 		return errors.Join(tx.SetMeta(metaSetup, value), tx.SetMeta(metaCodeKey, sealed), tx.SetMeta(metaAuditKey, sealedSeed),
-			tx.Append(Entry{Time: with.Now, Node: orLocal(with.Node), Actor: with.Actor.Who, Action: "engine.init",
+			tx.Append(audit.Entry{Time: with.Now, Node: orLocal(with.Node), Actor: with.Actor.Who, Action: "engine.init",
 				Subject: made.Instance, Detail: "domains=" + strings.Join(made.Domains, ","), Reason: with.Actor.Reason}))
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/engine/audit"
 	"mfabridge/cloud/engine/form"
 	"mfabridge/internal/secret"
 )
@@ -173,7 +174,7 @@ func (s *enrolling) run() (err error) {
 		return err
 	}
 	if !s.ok {
-		entry := Entry{Time: s.now, Node: s.e.node, Actor: appActivation, Action: "device.refused", Detail: fmt.Sprintf("from=%q", s.place)}
+		entry := audit.Entry{Time: s.now, Node: s.e.node, Actor: appActivation, Action: "device.refused", Detail: fmt.Sprintf("from=%q", s.place)}
 		if s.user != nil {
 			entry.Subject = string(s.user.ID)
 		}
@@ -318,5 +319,5 @@ func (e *Engine) activate(tx Tx, user cloud.UserID, device, name string, key []b
 			return err
 		}
 	}
-	return tx.Append(Entry{Time: now, Node: e.node, Actor: "device " + d.ID, Action: "device.activate", Subject: string(user)})
+	return tx.Append(audit.Entry{Time: now, Node: e.node, Actor: "device " + d.ID, Action: "device.activate", Subject: string(user)})
 }

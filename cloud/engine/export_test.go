@@ -42,9 +42,6 @@ func (e *Engine) AwaitSent() { e.laters.Wait() }
 // Check is check.
 func (s *Subscription) Check() error { return s.check() }
 
-// Erase is erase.
-func (e *Entry) Erase(as string) { e.erase(as) }
-
 // SpendCodes counts codes of native authentication, in one transaction, until
 // one is refused, and tells how many were not. of says from where the code i is
 // asked for, and for whom.

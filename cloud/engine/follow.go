@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/engine/audit"
 )
 
 // followPage is how many entries of the audit are read at once.
@@ -26,7 +27,7 @@ func (e *Engine) followOthers(ctx context.Context) error {
 		stop()
 		return err
 	}
-	var last Entry
+	var last audit.Entry
 	err = e.store.View(ctx, func(r Reader) (err error) {
 		last, err = r.LastAudit()
 		return err
@@ -106,7 +107,7 @@ func (e *Engine) verdictsAfter(ctx context.Context, after int64) (verdicts []Ver
 
 // verdictOf is the challenge on which an entry of the audit records the
 // verdict; empty: it records something else. See auditVerdict.
-func verdictOf(entry *Entry) cloud.ChallengeID {
+func verdictOf(entry *audit.Entry) cloud.ChallengeID {
 	state, ok := strings.CutPrefix(entry.Action, "verify.")
 	if !ok || cloud.State(state) == cloud.Pending {
 		return ""

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/engine/audit"
 	"mfabridge/cloud/engine/form"
 )
 
@@ -38,7 +39,7 @@ func (e *Engine) stock(ctx context.Context, actor, action string, edit func(*wri
 		if err != nil {
 			return err
 		}
-		entry := Entry{Time: w.now, Node: e.node, Actor: actor, Action: action}
+		entry := audit.Entry{Time: w.now, Node: e.node, Actor: actor, Action: action}
 		if d != nil {
 			entry.Subject, entry.Detail = string(d.User), "device="+d.ID+" stage="+d.Stage
 			if err := e.putStocked(tx, d); err != nil {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/engine/audit"
 	"mfabridge/cloud/engine/seal"
 	"mfabridge/internal/hint"
 	"mfabridge/internal/secret"
@@ -24,7 +25,7 @@ const bindingAuditKey = "audit-key/"
 // whoever appends.
 type linked struct {
 	Store
-	key *AuditKey
+	key *audit.Key
 }
 
 // Update implements [Store].
@@ -47,14 +48,14 @@ func (l *linked) link(fn func(Tx) error) func(Tx) error {
 
 type linkedTx struct {
 	Tx
-	key     *AuditKey
+	key     *audit.Key
 	asked   bool // for what follows
 	retired []seal.KeyID
 	fenced  int64
 }
 
 // Append implements [Tx].
-func (t *linkedTx) Append(e Entry) error {
+func (t *linkedTx) Append(e audit.Entry) error {
 	e.Key = t.key
 	return t.Tx.Append(e)
 }
@@ -120,7 +121,7 @@ func newAuditSeed(key seal.Key, instance string) (seed secret.Bytes, sealed []by
 
 // auditKey opens the audit's keys. A store of an earlier version has none: it
 // gets them now, by whoever is first.
-func (e *Engine) auditKey(ctx context.Context) (*AuditKey, error) {
+func (e *Engine) auditKey(ctx context.Context) (*audit.Key, error) {
 	var sealed []byte
 	err := e.store.View(ctx, func(r Reader) (err error) {
 		sealed, err = r.Meta(metaAuditKey)
@@ -151,5 +152,5 @@ func (e *Engine) auditKey(ctx context.Context) (*AuditKey, error) {
 			"name the key file that was made with the store; if it is the right one, the store is damaged: take the backup")
 	}
 	defer seed.Wipe()
-	return newAuditKey(seed), nil
+	return audit.NewKey(seed), nil
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/engine/audit"
 	"mfabridge/cloud/engine/form"
 	"mfabridge/internal/secret"
 )
@@ -185,7 +186,7 @@ func (e *Engine) enrolled(ctx context.Context, app NativeApp, f Flow, client Nat
 		if err := tx.PutUser(u); err != nil {
 			return err
 		}
-		return tx.Append(Entry{Time: e.now(), Node: e.node, Actor: app.Name, Action: "native.enrol", Subject: string(u.ID),
+		return tx.Append(audit.Entry{Time: e.now(), Node: e.node, Actor: app.Name, Action: "native.enrol", Subject: string(u.ID),
 			Detail: fmt.Sprintf("app=%s method=%s from=%q", app.ID, way, place(client.as(&app)))})
 	})
 	switch {

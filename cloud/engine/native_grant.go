@@ -11,6 +11,7 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine/access"
+	"mfabridge/cloud/engine/audit"
 )
 
 // refreshGrace is how long after a refresh token was exchanged the same
@@ -266,7 +267,7 @@ func (r *refreshing) both(may Allowed) (bool, error) {
 }
 
 func (r *refreshing) record(action, detail string) error {
-	return r.tx.Append(Entry{Time: r.now, Node: r.e.node, Actor: r.app.Name, Action: action, Subject: string(r.slip.User),
+	return r.tx.Append(audit.Entry{Time: r.now, Node: r.e.node, Actor: r.app.Name, Action: action, Subject: string(r.slip.User),
 		Detail: strings.TrimSpace(fmt.Sprintf("app=%s from=%q %s", r.app.ID, place(r.client.as(r.app)), detail))})
 }
 

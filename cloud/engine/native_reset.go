@@ -7,6 +7,7 @@ import (
 	"github.com/alexedwards/argon2id"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/engine/audit"
 	"mfabridge/internal/secret"
 )
 
@@ -158,7 +159,7 @@ func (e *Engine) SetWord(ctx context.Context, app NativeApp, f Flow, password se
 		if err := tx.PutUser(u); err != nil {
 			return err
 		}
-		return tx.Append(Entry{Time: e.now(), Node: e.node, Actor: app.Name, Action: "native.reset", Subject: string(u.ID),
+		return tx.Append(audit.Entry{Time: e.now(), Node: e.node, Actor: app.Name, Action: "native.reset", Subject: string(u.ID),
 			Detail: fmt.Sprintf("app=%s from=%q", app.ID, place(client.as(&app)))})
 	})
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine/access"
+	"mfabridge/cloud/engine/audit"
 	"mfabridge/internal/secret"
 )
 
@@ -416,6 +417,6 @@ func (s *settling) more(e *Engine) (out Outcome, err error) {
 }
 
 func (s *settling) record(e *Engine, action, detail string) error {
-	return s.tx.Append(Entry{Time: e.now(), Node: e.node, Actor: s.app.Name, Action: action, Subject: string(s.f.User),
+	return s.tx.Append(audit.Entry{Time: e.now(), Node: e.node, Actor: s.app.Name, Action: action, Subject: string(s.f.User),
 		Detail: fmt.Sprintf("app=%s from=%q %s", s.app.ID, place(s.client.as(s.app)), detail)})
 }

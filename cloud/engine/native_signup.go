@@ -11,6 +11,7 @@ import (
 	"github.com/alexedwards/argon2id"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/engine/audit"
 	"mfabridge/cloud/engine/form"
 	"mfabridge/internal/secret"
 )
@@ -210,7 +211,7 @@ func (e *Engine) signUp(ctx context.Context, app NativeApp, f Flow, client Nativ
 		if err := e.goesOn(tx, &next, AtReady); err != nil {
 			return err
 		}
-		return tx.Append(Entry{Time: e.now(), Node: e.node, Actor: app.Name, Action: "native.signup", Subject: string(id),
+		return tx.Append(audit.Entry{Time: e.now(), Node: e.node, Actor: app.Name, Action: "native.signup", Subject: string(id),
 			Detail: fmt.Sprintf("app=%s from=%q", app.ID, place(client.as(&app)))})
 	})
 	return next, asError(err)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/engine/audit"
 	"mfabridge/cloud/engine/form"
 )
 
@@ -287,7 +288,7 @@ func (e *Engine) AnswerNumber(ctx context.Context, app string, a cloud.Answer, c
 
 // appendNumber records that a right code came, and what followed.
 func (e *Engine) appendNumber(tx Tx, u *User, app string, client cloud.Client, proof cloud.Proof, now time.Time) error {
-	entry := Entry{Time: now, Node: e.node, Actor: app, Action: "number.ok", Detail: fmt.Sprintf("app=%q from=%q", client.App, place(client))}
+	entry := audit.Entry{Time: now, Node: e.node, Actor: app, Action: "number.ok", Detail: fmt.Sprintf("app=%q from=%q", client.App, place(client))}
 	if !proof.OK {
 		entry.Action, entry.Detail = "number.refused", "reason="+string(proof.Reason)+" "+entry.Detail
 	}

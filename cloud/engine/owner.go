@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/engine/audit"
 	"mfabridge/internal/secret"
 )
 
@@ -51,7 +52,7 @@ func (e *Engine) ownedIn(tx Tx, subject cloud.Key, how string, word []byte) (mad
 		return made, err
 	}
 	made.Token = secret.FromString(OwnerTokenPrefix + strings.Join([]string{string(u.ID), until, base64.RawURLEncoding.EncodeToString(mac)}, "."))
-	return made, tx.Append(Entry{Time: now, Node: e.node, Actor: appActivation, Action: "owner.sign-in", Subject: string(u.ID), Detail: how})
+	return made, tx.Append(audit.Entry{Time: now, Node: e.node, Actor: appActivation, Action: "owner.sign-in", Subject: string(u.ID), Detail: how})
 }
 
 // ownerMAC is over the password that the user has, too: with another one the
@@ -264,7 +265,7 @@ func (e *Engine) ownDevice(ctx context.Context, o Owner, device, action string, 
 		if err := do(tx, d); err != nil {
 			return err
 		}
-		return tx.Append(Entry{Time: e.now(), Node: e.node, Actor: o.actor(), Action: action, Subject: string(o.User), Detail: "device=" + d.ID})
+		return tx.Append(audit.Entry{Time: e.now(), Node: e.node, Actor: o.actor(), Action: action, Subject: string(o.User), Detail: "device=" + d.ID})
 	}))
 }
 
@@ -302,7 +303,7 @@ func (e *Engine) SetDefault(ctx context.Context, o Owner, method cloud.Preferenc
 			return refuse(cloud.NotFound, "that method is not registered")
 		}
 		u.Default = method
-		return errors.Join(tx.PutUser(u), tx.Append(Entry{Time: w.now, Node: e.node, Actor: o.actor(), Action: "user.default", Subject: string(o.User),
+		return errors.Join(tx.PutUser(u), tx.Append(audit.Entry{Time: w.now, Node: e.node, Actor: o.actor(), Action: "user.default", Subject: string(o.User),
 			Detail: "method=" + string(method)}))
 	}))
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/engine/audit"
 	"mfabridge/cloud/engine/form"
 	"mfabridge/internal/secret"
 )
@@ -189,7 +190,7 @@ func (e *Engine) passKept(ctx context.Context, subject cloud.Key, client cloud.C
 		if err != nil || u == nil {
 			return err
 		}
-		return tx.Append(Entry{Time: e.now(), Node: e.node, Actor: client.App, Action: "pass.kept", Subject: string(u.ID),
+		return tx.Append(audit.Entry{Time: e.now(), Node: e.node, Actor: client.App, Action: "pass.kept", Subject: string(u.ID),
 			Detail: fmt.Sprintf("app=%q from=%q", client.App, place(client))})
 	}))
 }
@@ -216,7 +217,7 @@ func (e *Engine) checkPass(tx Tx, subject cloud.Key, word secret.Bytes, client c
 	if err = firstOf(err, g.count(tx, reason == "", now)); err != nil {
 		return "", err
 	}
-	entry := Entry{Time: now, Node: e.node, Actor: client.App, Action: "pass.ok", Detail: fmt.Sprintf("app=%q from=%q", client.App, place(client))}
+	entry := audit.Entry{Time: now, Node: e.node, Actor: client.App, Action: "pass.ok", Detail: fmt.Sprintf("app=%q from=%q", client.App, place(client))}
 	if u != nil {
 		entry.Subject = string(u.ID)
 	}

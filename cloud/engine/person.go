@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/engine/audit"
 	"mfabridge/internal/hint"
 )
 
@@ -106,7 +107,7 @@ func challengesOf(r Reader, id cloud.UserID) (found []*Challenge, err error) {
 // concerns tells whether an entry of the audit speaks of a user: as its subject, or
 // as one whom a group or a rule has. What others did is not theirs for a text in it
 // that whoever logged in has chosen.
-func (e *Entry) concerns(id cloud.UserID) bool {
+func concerns(e *audit.Entry, id cloud.UserID) bool {
 	lists := strings.HasPrefix(e.Action, "group.") || strings.HasPrefix(e.Action, "access.")
 	return !e.Erased() && (e.Subject == string(id) || lists && strings.Contains(e.Detail, string(id)))
 }
@@ -146,7 +147,7 @@ func (e *Engine) ExportPerson(ctx context.Context, by Actor, id cloud.UserID, w 
 		if err != nil {
 			return err
 		}
-		if !entry.concerns(id) {
+		if !concerns(&entry, id) {
 			continue
 		}
 		err = lines.Encode(fields{"type": "audit", "seq": entry.Seq, "time": entry.Time, "node": entry.Node, "actor": entry.Actor,
@@ -183,7 +184,7 @@ func (e *Engine) ErasePerson(ctx context.Context, by Actor, id cloud.UserID) (do
 		if err != nil {
 			return Erased{}, err
 		}
-		if last = entry.Seq; entry.concerns(id) {
+		if last = entry.Seq; concerns(&entry, id) {
 			found = append(found, entry.Seq)
 		}
 	}
@@ -217,7 +218,7 @@ func (e *Engine) ErasePerson(ctx context.Context, by Actor, id cloud.UserID) (do
 		if err := e.remove(tx, &p); err != nil {
 			return err
 		}
-		return tx.Append(e.entry(by, actionErase, done.Pseudonym, fmt.Sprintf("entries=%d", done.Entries), e.now()))
+		return tx.Append(e.entry(by, audit.ActionErase, done.Pseudonym, fmt.Sprintf("entries=%d", done.Entries), e.now()))
 	})
 	return done, asError(err)
 }
@@ -230,7 +231,7 @@ func concerning(tx Tx, id cloud.UserID, last int64) (seqs []int64, err error) {
 			return nil, err
 		}
 		for i := range page {
-			if last = page[i].Seq; page[i].concerns(id) {
+			if last = page[i].Seq; concerns(&page[i], id) {
 				seqs = append(seqs, last)
 			}
 		}
@@ -248,7 +249,7 @@ func blank(tx Tx, seq int64, as string) (int, error) {
 		return 0, err
 	}
 	e := &page[0]
-	e.erase(as)
+	e.Erase(as)
 	n := 0
 	if e.Erased() {
 		n = 1

@@ -11,6 +11,7 @@ import (
 	"github.com/alexedwards/argon2id"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/engine/audit"
 	"mfabridge/internal/secret"
 )
 
@@ -161,7 +162,7 @@ func (e *Engine) tryPIN(ctx context.Context, t typedPIN) (hash string, state PIN
 func (e *Engine) pinLocked(ctx context.Context, user cloud.UserID, device string) error {
 	e.log.WarnContext(ctx, "a device was locked for wrong PINs", "user", user)
 	return asError(e.store.Update(ctx, func(tx Tx) error {
-		return tx.Append(Entry{Time: e.now(), Node: e.node, Actor: "device " + device, Action: "device.pin-locked", Subject: string(user), Detail: "device=" + device})
+		return tx.Append(audit.Entry{Time: e.now(), Node: e.node, Actor: "device " + device, Action: "device.pin-locked", Subject: string(user), Detail: "device=" + device})
 	}))
 }
 
@@ -224,7 +225,7 @@ func (e *Engine) SetPIN(ctx context.Context, n NewPIN) (state PINState, left int
 		if err := d.setAside(a); err != nil {
 			return err
 		}
-		return errors.Join(tx.PutDevice(d), tx.Append(Entry{Time: e.now(), Node: e.node, Actor: "device " + n.Device, Action: "device.pin",
+		return errors.Join(tx.PutDevice(d), tx.Append(audit.Entry{Time: e.now(), Node: e.node, Actor: "device " + n.Device, Action: "device.pin",
 			Subject: string(n.User), Detail: "device=" + n.Device}))
 	})
 	return state, 0, asError(err)

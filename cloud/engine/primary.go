@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/engine/audit"
 	"mfabridge/internal/secret"
 )
 
@@ -228,7 +229,7 @@ func (e *Engine) proofOf(r Reader, u *User, now time.Time) (cloud.Proof, error) 
 
 // appendProof records an answer about a user; nil: it is about nobody.
 func (e *Engine) appendProof(tx Tx, u *User, client cloud.Client, proof cloud.Proof, now time.Time) error {
-	entry := Entry{Time: now, Node: e.node, Actor: client.App, Action: "password.ok", Detail: fmt.Sprintf("app=%q from=%q", client.App, place(client))}
+	entry := audit.Entry{Time: now, Node: e.node, Actor: client.App, Action: "password.ok", Detail: fmt.Sprintf("app=%q from=%q", client.App, place(client))}
 	if !proof.OK {
 		entry.Action = "password.refused"
 		entry.Detail = "reason=" + string(proof.Reason) + " " + entry.Detail

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/engine/audit"
 )
 
 // ErrTaken is what [Tx.PutToken] returns when another generator has the
@@ -96,9 +97,9 @@ type Reader interface {
 	FailuresOf(user string) (map[Counter]Failures, error)
 
 	App(name string) (*App, error)
-	Apps() ([]App, error)                          // ascending by name
-	Audit(after int64, limit int) ([]Entry, error) // ascending by Seq
-	LastAudit() (Entry, error)
+	Apps() ([]App, error)                                // ascending by name
+	Audit(after int64, limit int) ([]audit.Entry, error) // ascending by Seq
+	LastAudit() (audit.Entry, error)
 
 	Devices(user cloud.UserID) ([]Device, error) // ascending by id
 
@@ -147,11 +148,11 @@ type Tx interface {
 	PutApp(a *App) error
 	RemoveApp(name string) error
 	// Append adds e behind the last entry of its node: the store gives Seq,
-	// calls [Entry.Chain] with the number and the Link of that one, and keeps
+	// calls [audit.Entry.Chain] with the number and the Link of that one, and keeps
 	// what it made. A node's numbers have no gaps and no two entries share one.
-	Append(e Entry) error
+	Append(e audit.Entry) error
 	// Redact replaces Subject, Detail, Reason and Link of the entry e.Seq.
-	Redact(e *Entry) error
+	Redact(e *audit.Entry) error
 	// PruneAudit removes at most limit of the oldest entries up to through, and
 	// tells how many. A node whose entries all go is continued where it was.
 	PruneAudit(through int64, limit int) (int, error)
@@ -298,23 +299,6 @@ type Counter struct {
 type Failures struct {
 	Count int
 	Last  time.Time
-}
-
-// Entry is one line of the audit. Nothing in it is secret, no number or
-// address of a user is in it.
-type Entry struct {
-	Seq     int64
-	Time    time.Time
-	Node    string // which installation
-	Actor   string // who: an operator, a calling application
-	Action  string // "user.block", "verify.approved", …
-	Subject string // user id, application name
-	Detail  string
-	Reason  string // as the operator gave it
-
-	Number int64     // within the chain of its node, from 1; 0: from before there were chains
-	Link   []byte    // to the entry before; see [Entry.Chain]
-	Key    *AuditKey // who appends it; nil in what was read
 }
 
 // Role is what an application may do.

@@ -13,6 +13,7 @@ import (
 	"mfabridge/cloud"
 	"mfabridge/cloud/cloudtest"
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/audit"
 	"mfabridge/cloud/engine/enginetest"
 	"mfabridge/internal/secret"
 )
@@ -284,7 +285,7 @@ func TestWhatCallersSay(t *testing.T) {
 }
 
 // lastEntry is the end of the audit.
-func (h *house) lastEntry(t *testing.T) (last engine.Entry) {
+func (h *house) lastEntry(t *testing.T) (last audit.Entry) {
 	t.Helper()
 	for entry, err := range h.Audit(t.Context(), 0) {
 		if err != nil {

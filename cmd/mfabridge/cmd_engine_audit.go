@@ -16,7 +16,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/audit"
 	"mfabridge/migrate"
 )
 
@@ -102,7 +102,7 @@ func (p *program) auditExport(c *cli.Context) error {
 	})
 }
 
-func auditLines(w io.Writer, entries iter.Seq2[engine.Entry, error]) error {
+func auditLines(w io.Writer, entries iter.Seq2[audit.Entry, error]) error {
 	b := bufio.NewWriter(w)
 	for e, err := range entries {
 		if err != nil {
@@ -122,7 +122,7 @@ func auditLines(w io.Writer, entries iter.Seq2[engine.Entry, error]) error {
 
 // auditCSV writes a table for people; cells that a spreadsheet would run are
 // made text.
-func auditCSV(w io.Writer, entries iter.Seq2[engine.Entry, error]) error {
+func auditCSV(w io.Writer, entries iter.Seq2[audit.Entry, error]) error {
 	table := csv.NewWriter(w)
 	if err := table.Write([]string{"seq", "time", "node", "number", "actor", "action", "subject", "detail", "reason", "link"}); err != nil {
 		return err
@@ -149,7 +149,7 @@ func (p *program) auditCheckpoint(c *cli.Context) error {
 		return err
 	}
 	return p.readAudit(c, func(e auditReader) error {
-		var made []engine.Checkpoint
+		var made []audit.Checkpoint
 		var err error
 		if signer, here := e.(auditHere); here {
 			if made, err = signer.Checkpoint(c.Context); err != nil {

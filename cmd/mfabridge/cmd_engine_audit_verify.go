@@ -15,7 +15,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/audit"
 	"mfabridge/internal/hint"
 	"mfabridge/migrate"
 )
@@ -56,7 +56,7 @@ func (p *program) auditVerify(c *cli.Context) error {
 }
 
 // readCheckpoints reads what audit checkpoint wrote.
-func readCheckpoints(path string) (all []engine.Checkpoint, err error) {
+func readCheckpoints(path string) (all []audit.Checkpoint, err error) {
 	if path == "" {
 		return nil, nil
 	}
@@ -67,7 +67,7 @@ func readCheckpoints(path string) (all []engine.Checkpoint, err error) {
 		if len(text) == 0 {
 			continue
 		}
-		var p engine.Checkpoint
+		var p audit.Checkpoint
 		if err := json.Unmarshal(text, &p); err != nil {
 			return nil, hint.New(path+" holds no checkpoints", "name a file of: mfabridge engine audit checkpoint -o FILE")
 		}
@@ -100,10 +100,10 @@ func fileLines(path string) iter.Seq2[[]byte, error] {
 }
 
 // verifyExport verifies an exported audit.
-func verifyExport(ctx context.Context, path, key string, kept []engine.Checkpoint) (engine.Audited, error) {
+func verifyExport(ctx context.Context, path, key string, kept []audit.Checkpoint) (audit.Result, error) {
 	text, err := os.ReadFile(key)
 	if err != nil {
-		return engine.Audited{}, hint.Wrap(err, "name a file of: mfabridge engine audit key -o FILE")
+		return audit.Result{}, hint.Wrap(err, "name a file of: mfabridge engine audit key -o FILE")
 	}
 	var public ed25519.PublicKey
 	if block, _ := pem.Decode(text); block != nil {
@@ -111,23 +111,23 @@ func verifyExport(ctx context.Context, path, key string, kept []engine.Checkpoin
 		public, _ = parsed.(ed25519.PublicKey)
 	}
 	if public == nil {
-		return engine.Audited{}, hint.New(key+" is not an audit's public key", "name a file of: mfabridge engine audit key -o FILE")
+		return audit.Result{}, hint.New(key+" is not an audit's public key", "name a file of: mfabridge engine audit key -o FILE")
 	}
-	a, row := engine.NewAuditor(public, kept...), 0
+	a, row := audit.NewAuditor(public, kept...), 0
 	for text, err := range fileLines(path) {
 		row++
 		if err == nil {
 			err = ctx.Err()
 		}
 		if err != nil {
-			return engine.Audited{}, err
+			return audit.Result{}, err
 		}
 		if len(text) == 0 {
 			continue
 		}
-		entry, err := engine.ParseEntry(text)
+		entry, err := audit.ParseEntry(text)
 		if err != nil {
-			return engine.Audited{}, hint.Wrap(fmt.Errorf("%s:%d: %w", path, row, err), "name a file of: mfabridge engine audit export --format jsonl")
+			return audit.Result{}, hint.Wrap(fmt.Errorf("%s:%d: %w", path, row, err), "name a file of: mfabridge engine audit export --format jsonl")
 		}
 		a.Check(&entry)
 	}
@@ -135,12 +135,12 @@ func verifyExport(ctx context.Context, path, key string, kept []engine.Checkpoin
 }
 
 // audited prints what came out; flaws are exit code 1.
-func (p *program) audited(r engine.Audited, asJSON bool) error {
+func (p *program) audited(r audit.Result, asJSON bool) error {
 	if asJSON {
 		for _, f := range r.Flaws {
 			if err := p.jsonLine(struct {
 				Type string `json:"type"`
-				engine.Flaw
+				audit.Flaw
 			}{"flaw", f}); err != nil {
 				return err
 			}
@@ -168,7 +168,7 @@ type chainForm struct {
 	At     *time.Time `json:"at"`     // of that checkpoint
 }
 
-func chainForms(chains []engine.Chained) []chainForm {
+func chainForms(chains []audit.Chained) []chainForm {
 	forms := []chainForm{}
 	for _, c := range chains {
 		if c.Signed == 0 {
@@ -179,7 +179,7 @@ func chainForms(chains []engine.Chained) []chainForm {
 	return forms
 }
 
-func (p *program) auditedText(r engine.Audited) {
+func (p *program) auditedText(r audit.Result) {
 	for _, f := range r.Flaws {
 		switch {
 		case f.Seq > 0:

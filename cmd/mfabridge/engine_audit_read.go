@@ -9,15 +9,15 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/audit"
 	"mfabridge/cloud/remote/admin"
 )
 
 // auditReader is an engine whose audit is read, wherever it is.
 type auditReader interface {
-	AuditBetween(ctx context.Context, since, until time.Time) iter.Seq2[engine.Entry, error]
+	AuditBetween(ctx context.Context, since, until time.Time) iter.Seq2[audit.Entry, error]
 	AuditKey(ctx context.Context) (ed25519.PublicKey, error)
-	Checkpoints(ctx context.Context) ([]engine.Checkpoint, error)
+	Checkpoints(ctx context.Context) ([]audit.Checkpoint, error)
 	Close() error
 }
 

@@ -12,11 +12,12 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/audit"
 	"mfabridge/cloud/engine/http/wire"
 )
 
 // AuditBetween is [engine.Engine.AuditBetween].
-func (c Client) AuditBetween(ctx context.Context, since, until time.Time) iter.Seq2[engine.Entry, error] {
+func (c Client) AuditBetween(ctx context.Context, since, until time.Time) iter.Seq2[audit.Entry, error] {
 	wanted := url.Values{}
 	for name, t := range map[string]time.Time{"since": since, "until": until} {
 		if !t.IsZero() {
@@ -24,11 +25,11 @@ func (c Client) AuditBetween(ctx context.Context, since, until time.Time) iter.S
 		}
 	}
 	all := lines(c, ctx, "/audit?"+wanted.Encode(), func(l *wire.AuditLine) (bool, error) { return l.End, l.Error.ToError(0) })
-	return func(yield func(engine.Entry, error) bool) {
+	return func(yield func(audit.Entry, error) bool) {
 		for line, err := range all {
-			var e engine.Entry
+			var e audit.Entry
 			if err == nil {
-				if e, err = engine.ParseEntry(line.Entry); err != nil {
+				if e, err = audit.ParseEntry(line.Entry); err != nil {
 					err = &cloud.Error{Kind: cloud.Unavailable, Message: "an entry of the engine's audit cannot be read", Err: err}
 				}
 			}
@@ -54,7 +55,7 @@ func (c Client) AuditKey(ctx context.Context) (ed25519.PublicKey, error) {
 }
 
 // Checkpoints is [engine.Engine.Checkpoints].
-func (c Client) Checkpoints(ctx context.Context) (all []engine.Checkpoint, err error) {
+func (c Client) Checkpoints(ctx context.Context) (all []audit.Checkpoint, err error) {
 	var answer wire.CheckpointsAnswer
 	if err := c.Get(ctx, wire.PathAdmin+"/audit/checkpoints", &answer); err != nil {
 		return nil, err

@@ -23,6 +23,7 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/audit"
 	"mfabridge/cloud/engine/http/serve"
 	"mfabridge/cloud/engine/http/wire"
 	"mfabridge/internal/secret"
@@ -75,9 +76,9 @@ type Core interface {
 	AddAppKey(ctx context.Context, by engine.Actor, app string, key *rsa.PublicKey, id string, until time.Time) (string, error)
 
 	ImportUsers(ctx context.Context, by engine.Actor, users []engine.Newcomer) []engine.ImportResult
-	Audit(ctx context.Context, after int64) iter.Seq2[engine.Entry, error]
+	Audit(ctx context.Context, after int64) iter.Seq2[audit.Entry, error]
 	AuditPublic() ed25519.PublicKey
-	Checkpoints(ctx context.Context) ([]engine.Checkpoint, error)
+	Checkpoints(ctx context.Context) ([]audit.Checkpoint, error)
 }
 
 // Face answers for /admin/v1.

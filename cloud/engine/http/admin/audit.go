@@ -9,6 +9,7 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/audit"
 	"mfabridge/cloud/engine/http/serve"
 	"mfabridge/cloud/engine/http/wire"
 )
@@ -44,7 +45,7 @@ func asked(r *http.Request) (s span, err error) {
 	return s, nil
 }
 
-func (s *span) holds(e *engine.Entry) bool {
+func (s *span) holds(e *audit.Entry) bool {
 	return (s.since.IsZero() || !e.Time.Before(s.since)) && (s.until.IsZero() || e.Time.Before(s.until))
 }
 
@@ -90,7 +91,7 @@ func (f *Face) checkpoints(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if all == nil {
-		all = []engine.Checkpoint{}
+		all = []audit.Checkpoint{}
 	}
 	text, err := json.Marshal(all)
 	if err != nil {

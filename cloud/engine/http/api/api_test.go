@@ -14,6 +14,7 @@ import (
 	"mfabridge/cloud"
 	"mfabridge/cloud/cloudtest"
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/audit"
 	"mfabridge/cloud/engine/channel"
 	"mfabridge/cloud/engine/enginetest"
 	"mfabridge/cloud/engine/http/api"
@@ -205,7 +206,7 @@ func TestDeskAdministers(t *testing.T) {
 		if w := ask("boss@contoso.example"); w.Code != http.StatusForbidden || !strings.Contains(w.Body.String(), "administrative role") {
 			t.Errorf("%s of somebody with a role: %d %s", path, w.Code, w.Body)
 		}
-		var last engine.Entry
+		var last audit.Entry
 		for entry, err := range h.engine.Audit(t.Context(), 0) {
 			if err != nil {
 				t.Fatal(err)

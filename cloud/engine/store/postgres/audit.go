@@ -3,7 +3,7 @@ package postgres
 import (
 	"maps"
 
-	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/audit"
 )
 
 // Statements of the audit.
@@ -25,13 +25,13 @@ const (
 type chainEnd struct {
 	seq    int64
 	moved  bool // by this transaction
-	byNode map[string]engine.ChainHead
+	byNode map[string]audit.Head
 }
 
 // is hears where the audit ends.
 func (e *chainEnd) is(seq int64) {
 	if e.byNode == nil || e.seq != seq {
-		e.byNode = map[string]engine.ChainHead{}
+		e.byNode = map[string]audit.Head{}
 	}
 	e.seq, e.moved = seq, false
 }
@@ -49,25 +49,25 @@ func (t *tx) adopt() {
 }
 
 // Append gives the entry the number that is next: nobody else writes meanwhile.
-func (t *tx) Append(e engine.Entry) error {
+func (t *tx) Append(e audit.Entry) error {
 	prev, err := t.headOf(e.Node)
 	if err != nil {
 		return err
 	}
 	if t.own == nil {
-		t.own = &chainEnd{seq: t.end.seq, byNode: map[string]engine.ChainHead{}}
+		t.own = &chainEnd{seq: t.end.seq, byNode: map[string]audit.Head{}}
 	}
 	e.Seq = t.own.seq + 1
 	e.Chain(prev.Number+1, prev.Link)
 	if err := t.do(sqlAppend, e.Seq, nano(e.Time), e.Node, e.Actor, e.Action, e.Subject, e.Detail, e.Reason, e.Number, e.Link); err != nil {
 		return err
 	}
-	t.own.seq, t.own.byNode[e.Node] = e.Seq, engine.ChainHead{Number: e.Number, Link: e.Link}
+	t.own.seq, t.own.byNode[e.Node] = e.Seq, audit.Head{Number: e.Number, Link: e.Link}
 	return nil
 }
 
 // headOf is the end of a node's chain; the zero one: there is none yet.
-func (t *tx) headOf(node string) (engine.ChainHead, error) {
+func (t *tx) headOf(node string) (audit.Head, error) {
 	if t.own != nil {
 		if h, ok := t.own.byNode[node]; ok {
 			return h, nil
@@ -78,53 +78,53 @@ func (t *tx) headOf(node string) (engine.ChainHead, error) {
 			return h, nil
 		}
 	}
-	known, err := t.Meta(engine.MetaChain + node)
+	known, err := t.Meta(audit.MetaChain + node)
 	switch {
 	case err != nil:
-		return engine.ChainHead{}, err
+		return audit.Head{}, err
 	case known == nil: // the first entry of this node
-		return engine.ChainHead{}, t.SetMeta(engine.MetaChain+node, nil)
+		return audit.Head{}, t.SetMeta(audit.MetaChain+node, nil)
 	}
 	last, err := t.entries(sqlLastOf, node)
 	if err != nil {
-		return engine.ChainHead{}, err
+		return audit.Head{}, err
 	}
-	h := engine.ParseChainHead(known)
+	h := audit.ParseHead(known)
 	if len(last) > 0 {
-		h = engine.ChainHead{Number: last[0].Number, Link: last[0].Link}
+		h = audit.Head{Number: last[0].Number, Link: last[0].Link}
 	}
 	t.end.byNode[node] = h
 	return h, nil
 }
 
-func (t *tx) Redact(e *engine.Entry) error {
+func (t *tx) Redact(e *audit.Entry) error {
 	return t.do(sqlRedact, e.Subject, e.Detail, e.Reason, full(e.Link), e.Seq)
 }
 
 // PruneAudit implements [engine.Tx]. The table's trigger looks at the floor.
 func (t *tx) PruneAudit(through int64, limit int) (int, error) {
-	floor, gone, err := engine.MoveFloor(t, through, limit)
+	floor, gone, err := audit.MoveFloor(t, through, limit)
 	if err != nil || gone == 0 {
 		return 0, err
 	}
 	return gone, t.do(sqlPruneAt, floor)
 }
 
-func (r reader) Audit(after int64, limit int) ([]engine.Entry, error) {
+func (r reader) Audit(after int64, limit int) ([]audit.Entry, error) {
 	return r.entries(sqlAudit, after, int64(limit))
 }
 
-func (r reader) LastAudit() (engine.Entry, error) {
+func (r reader) LastAudit() (audit.Entry, error) {
 	entries, err := r.entries(sqlLastAudit)
 	if err != nil || len(entries) == 0 {
-		return engine.Entry{}, err
+		return audit.Entry{}, err
 	}
 	return entries[0], nil
 }
 
-func (r reader) entries(sql string, args ...any) (entries []engine.Entry, err error) {
+func (r reader) entries(sql string, args ...any) (entries []audit.Entry, err error) {
 	err = r.query(sql, func(row [][]byte) error {
-		entries = append(entries, engine.Entry{Seq: number(row[0]), Time: clock(row[1]), Node: text(row[2]), Actor: text(row[3]),
+		entries = append(entries, audit.Entry{Seq: number(row[0]), Time: clock(row[1]), Node: text(row[2]), Actor: text(row[3]),
 			Action: text(row[4]), Subject: text(row[5]), Detail: text(row[6]), Reason: text(row[7]), Number: number(row[8]), Link: blob(row[9])})
 		return nil
 	}, args...)

@@ -17,6 +17,7 @@ import (
 	"mfabridge/cloud"
 	"mfabridge/cloud/cloudtest"
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/audit"
 	"mfabridge/cloud/engine/seal"
 	"mfabridge/cloud/engine/store/postgres"
 	"mfabridge/internal/peer"
@@ -255,7 +256,7 @@ func audited(t *testing.T, s *postgres.Store) map[string][]string {
 	all := map[string][]string{}
 	var after int64
 	for {
-		var page []engine.Entry
+		var page []audit.Entry
 		if err := s.View(t.Context(), func(r engine.Reader) (err error) { page, err = r.Audit(after, 1000); return err }); err != nil {
 			t.Fatal(err)
 		}

@@ -9,6 +9,7 @@ import (
 	"mfabridge/cloud"
 	"mfabridge/cloud/cloudtest"
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/audit"
 	"mfabridge/cloud/engine/seal"
 	"mfabridge/cloud/engine/store/postgres"
 	"mfabridge/internal/peer"
@@ -109,7 +110,7 @@ func TestDatabaseInAnEarlierState(t *testing.T) {
 	peer.NeedCluster(t, cluster)
 	address, _ := made(t)
 	s := opens(t, address)
-	audit := func(tx engine.Tx) error { return tx.Append(engine.Entry{Node: "local", Action: "test"}) }
+	audit := func(tx engine.Tx) error { return tx.Append(audit.Entry{Node: "local", Action: "test"}) }
 	for range 3 {
 		if err := s.Update(t.Context(), audit); err != nil {
 			t.Fatal(err)

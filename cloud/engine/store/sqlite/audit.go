@@ -3,7 +3,7 @@ package sqlite
 import (
 	"database/sql/driver"
 
-	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/audit"
 )
 
 // Statements of the audit.
@@ -22,86 +22,86 @@ const (
 type heads struct {
 	version int64 // of the data
 	seq     int64
-	byNode  map[string]engine.ChainHead
+	byNode  map[string]audit.Head
 }
 
 // Append implements [engine.Tx].
-func (t tx) Append(e engine.Entry) error {
+func (t tx) Append(e audit.Entry) error {
 	prev, err := t.headOf(e.Node)
 	if err != nil {
 		return err
 	}
 	e.Seq = t.c.heads.seq + 1
 	e.Chain(prev.Number+1, prev.Link)
-	t.c.heads.seq, t.c.heads.byNode[e.Node] = e.Seq, engine.ChainHead{Number: e.Number, Link: e.Link}
+	t.c.heads.seq, t.c.heads.byNode[e.Node] = e.Seq, audit.Head{Number: e.Number, Link: e.Link}
 	t.c.late.entries = append(t.c.late.entries, e)
 	return t.lately()
 }
 
 // headOf is the end of a node's chain; the zero one: there is none yet.
-func (t tx) headOf(node string) (engine.ChainHead, error) {
+func (t tx) headOf(node string) (audit.Head, error) {
 	version, err := t.c.dataVersion()
 	if err != nil {
-		return engine.ChainHead{}, err
+		return audit.Head{}, err
 	}
 	if t.c.heads == nil || t.c.heads.version != version {
 		seq, err := t.c.number(sqlLastSeq)
 		if err != nil {
-			return engine.ChainHead{}, err
+			return audit.Head{}, err
 		}
-		t.c.heads = &heads{version: version, seq: seq, byNode: map[string]engine.ChainHead{}}
+		t.c.heads = &heads{version: version, seq: seq, byNode: map[string]audit.Head{}}
 	}
 	if h, ok := t.c.heads.byNode[node]; ok {
 		return h, nil
 	}
-	known, err := t.Meta(engine.MetaChain + node)
+	known, err := t.Meta(audit.MetaChain + node)
 	switch {
 	case err != nil:
-		return engine.ChainHead{}, err
+		return audit.Head{}, err
 	case known == nil: // the first entry of this node
-		return engine.ChainHead{}, t.SetMeta(engine.MetaChain+node, []byte{})
+		return audit.Head{}, t.SetMeta(audit.MetaChain+node, []byte{})
 	}
 	last, err := t.entries(sqlLastOf, node)
 	if err != nil {
-		return engine.ChainHead{}, err
+		return audit.Head{}, err
 	}
-	h := engine.ParseChainHead(known)
+	h := audit.ParseHead(known)
 	if len(last) > 0 {
-		h = engine.ChainHead{Number: last[0].Number, Link: last[0].Link}
+		h = audit.Head{Number: last[0].Number, Link: last[0].Link}
 	}
 	t.c.heads.byNode[node] = h
 	return h, nil
 }
 
-func (t tx) Redact(e *engine.Entry) error {
+func (t tx) Redact(e *audit.Entry) error {
 	return t.do(sqlRedact, e.Subject, e.Detail, e.Reason, e.Link, e.Seq)
 }
 
 // PruneAudit implements [engine.Tx]. The table's trigger looks at the floor.
 func (t tx) PruneAudit(through int64, limit int) (int, error) {
-	floor, gone, err := engine.MoveFloor(t, through, limit)
+	floor, gone, err := audit.MoveFloor(t, through, limit)
 	if err != nil || gone == 0 {
 		return 0, err
 	}
 	return gone, t.do(sqlPruneAt, floor)
 }
 
-func (r reader) Audit(after int64, limit int) ([]engine.Entry, error) {
+func (r reader) Audit(after int64, limit int) ([]audit.Entry, error) {
 	r.c.walks = true
 	return r.entries(sqlAudit, after, int64(limit))
 }
 
-func (r reader) LastAudit() (engine.Entry, error) {
+func (r reader) LastAudit() (audit.Entry, error) {
 	entries, err := r.entries(sqlLastAudit)
 	if err != nil || len(entries) == 0 {
-		return engine.Entry{}, err
+		return audit.Entry{}, err
 	}
 	return entries[0], nil
 }
 
-func (r reader) entries(sql string, args ...driver.Value) (entries []engine.Entry, err error) {
+func (r reader) entries(sql string, args ...driver.Value) (entries []audit.Entry, err error) {
 	err = r.c.query(sql, 10, func(row []driver.Value) error {
-		entries = append(entries, engine.Entry{Seq: integer(row[0]), Time: clock(row[1]), Node: text(row[2]), Actor: text(row[3]),
+		entries = append(entries, audit.Entry{Seq: integer(row[0]), Time: clock(row[1]), Node: text(row[2]), Actor: text(row[3]),
 			Action: text(row[4]), Subject: text(row[5]), Detail: text(row[6]), Reason: text(row[7]), Number: integer(row[8]), Link: blob(row[9])})
 		return nil
 	}, args...)

@@ -9,20 +9,21 @@ import (
 	"time"
 
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/audit"
 	"mfabridge/cloud/engine/store/sqlite"
 )
 
 func appended(t *testing.T, s engine.Store, node, action string) {
 	t.Helper()
 	err := s.Update(t.Context(), func(tx engine.Tx) error {
-		return tx.Append(engine.Entry{Time: time.Unix(1, 0), Node: node, Actor: "a", Action: action, Subject: "s"})
+		return tx.Append(audit.Entry{Time: time.Unix(1, 0), Node: node, Actor: "a", Action: action, Subject: "s"})
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 }
 
-func entries(t *testing.T, s engine.Store) (all []engine.Entry) {
+func entries(t *testing.T, s engine.Store) (all []audit.Entry) {
 	t.Helper()
 	err := s.View(t.Context(), func(r engine.Reader) (err error) {
 		all, err = r.Audit(0, 1000)
@@ -35,9 +36,9 @@ func entries(t *testing.T, s engine.Store) (all []engine.Entry) {
 }
 
 // chained checks numbers and links of each node.
-func chained(t *testing.T, all []engine.Entry, want map[string]int64) {
+func chained(t *testing.T, all []audit.Entry, want map[string]int64) {
 	t.Helper()
-	last := map[string]engine.Entry{}
+	last := map[string]audit.Entry{}
 	for i, e := range all {
 		prev := last[e.Node]
 		if e.Number != prev.Number+1 || len(e.Link) != 64 || bytes.Equal(e.Link[:32], prev.Link) {
@@ -64,7 +65,7 @@ func TestAuditIsChainedAcrossProcesses(t *testing.T) {
 	for i := range 6 {
 		appended(t, one, "a", fmt.Sprint("one.", i))
 		err := one.Update(t.Context(), func(tx engine.Tx) error {
-			return errors.Join(tx.Append(engine.Entry{Node: "a"}), tx.Append(engine.Entry{Node: "c"}), undone)
+			return errors.Join(tx.Append(audit.Entry{Node: "a"}), tx.Append(audit.Entry{Node: "c"}), undone)
 		})
 		if !errors.Is(err, undone) {
 			t.Fatal(err)

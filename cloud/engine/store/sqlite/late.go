@@ -8,6 +8,7 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/audit"
 )
 
 // late are rows of a transaction that are still to be written. A login leaves a
@@ -23,7 +24,7 @@ type late struct {
 	challenges []engine.Challenge
 	attempts   []engine.Attempt
 	clocks     []lateClock
-	entries    []engine.Entry
+	entries    []audit.Entry
 
 	own    mark  // where the rows of the update at work begin
 	seq    int64 // of the audit, when it began; -1: not known
@@ -214,7 +215,7 @@ func (c *conn) addAttempt(a *engine.Attempt) {
 	c.late.args = append(c.late.args, string(a.Challenge), a.Key, string(a.State), string(a.Reason), int64(a.Tries), nano(a.At))
 }
 
-func (c *conn) addEntry(e *engine.Entry) {
+func (c *conn) addEntry(e *audit.Entry) {
 	c.late.args = append(c.late.args, e.Seq, nano(e.Time), e.Node, e.Actor, e.Action, e.Subject, e.Detail, e.Reason, e.Number, e.Link)
 }
 
@@ -298,7 +299,7 @@ func (t tx) ChallengesAfter(id cloud.ChallengeID, limit int) ([]*engine.Challeng
 }
 
 // Audit implements [engine.Reader].
-func (t tx) Audit(after int64, limit int) ([]engine.Entry, error) {
+func (t tx) Audit(after int64, limit int) ([]audit.Entry, error) {
 	if err := t.directly(); err != nil {
 		return nil, err
 	}
@@ -306,9 +307,9 @@ func (t tx) Audit(after int64, limit int) ([]engine.Entry, error) {
 }
 
 // LastAudit implements [engine.Reader].
-func (t tx) LastAudit() (engine.Entry, error) {
+func (t tx) LastAudit() (audit.Entry, error) {
 	if err := t.directly(); err != nil {
-		return engine.Entry{}, err
+		return audit.Entry{}, err
 	}
 	return t.reader.LastAudit()
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/audit"
 )
 
 // What a walk through the audit has read is not kept: the next one reads the file
@@ -17,7 +18,7 @@ func TestAuditStaysInNoPageCache(t *testing.T) {
 	const entries, detail = 1500, 400
 	if err := s.Update(t.Context(), func(tx engine.Tx) error {
 		for range entries {
-			if err := tx.Append(engine.Entry{Node: "n", Actor: "test", Action: "test", Detail: strings.Repeat("x", detail)}); err != nil {
+			if err := tx.Append(audit.Entry{Node: "n", Actor: "test", Action: "test", Detail: strings.Repeat("x", detail)}); err != nil {
 				return err
 			}
 		}

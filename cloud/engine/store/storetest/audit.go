@@ -9,6 +9,7 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/audit"
 )
 
 // auditKeeps: an entry changes only as an erasure changes it, and goes only
@@ -16,7 +17,7 @@ import (
 // where it was.
 func auditKeeps(t *testing.T, p Place) {
 	s := p.opens(t)
-	entries := func() (all []engine.Entry) {
+	entries := func() (all []audit.Entry) {
 		t.Helper()
 		if err := s.View(t.Context(), func(r engine.Reader) (err error) { all, err = r.Audit(0, 1000); return err }); err != nil {
 			t.Fatal(err)
@@ -26,7 +27,7 @@ func auditKeeps(t *testing.T, p Place) {
 	appended := func(node string) {
 		t.Helper()
 		update(t, s, func(tx engine.Tx) error {
-			return tx.Append(engine.Entry{Time: epoch, Node: node, Actor: "a", Action: "x", Subject: "s"})
+			return tx.Append(audit.Entry{Time: epoch, Node: node, Actor: "a", Action: "x", Subject: "s"})
 		})
 	}
 	older := len(entries())
@@ -35,11 +36,11 @@ func auditKeeps(t *testing.T, p Place) {
 	}
 	all := entries()
 	first, end := all[older], all[len(all)-1]
-	for name, edit := range map[string]func(*engine.Entry){
-		"another subject":  func(e *engine.Entry) { e.Subject = "other" },
-		"a detail":         func(e *engine.Entry) { e.Detail = "other" },
-		"another link":     func(e *engine.Entry) { e.Link = make([]byte, 80) },
-		"no link any more": func(e *engine.Entry) { e.Link = []byte{} },
+	for name, edit := range map[string]func(*audit.Entry){
+		"another subject":  func(e *audit.Entry) { e.Subject = "other" },
+		"a detail":         func(e *audit.Entry) { e.Detail = "other" },
+		"another link":     func(e *audit.Entry) { e.Link = make([]byte, 80) },
+		"no link any more": func(e *audit.Entry) { e.Link = []byte{} },
 	} {
 		e := first
 		edit(&e)

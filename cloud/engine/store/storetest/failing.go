@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/audit"
 )
 
 // verb is a method of [engine.Reader] or [engine.Tx] with the tables that it
@@ -50,8 +51,8 @@ func reads() []verb {
 		{name: "FlightsDue", tables: "flights", read: asks(func(r engine.Reader) ([]*engine.Flight, error) { return r.FlightsDue(epoch, 2) })},
 		{name: "App", tables: "apps", read: asks(func(r engine.Reader) (*engine.App, error) { return r.App("gateway") })},
 		{name: "Apps", tables: "apps", read: asks(func(r engine.Reader) ([]engine.App, error) { return r.Apps() })},
-		{name: "Audit", tables: "audit", read: asks(func(r engine.Reader) ([]engine.Entry, error) { return r.Audit(0, 2) })},
-		{name: "LastAudit", tables: "audit", read: asks(func(r engine.Reader) (engine.Entry, error) { return r.LastAudit() })},
+		{name: "Audit", tables: "audit", read: asks(func(r engine.Reader) ([]audit.Entry, error) { return r.Audit(0, 2) })},
+		{name: "LastAudit", tables: "audit", read: asks(func(r engine.Reader) (audit.Entry, error) { return r.LastAudit() })},
 		{name: "Devices", tables: "devices", read: asks(func(r engine.Reader) ([]engine.Device, error) { return r.Devices("id-1") })},
 		{name: "Slip", tables: "slips", read: asks(func(r engine.Reader) (*engine.Slip, error) { return r.Slip("s") })},
 		{name: "SlipsOf", tables: "slips", read: asks(func(r engine.Reader) ([]engine.Slip, error) { return r.SlipsOf("id-1") })},
@@ -91,7 +92,7 @@ func puts(stamp string) []verb {
 		{name: "PutReceipt", tables: "receipts", write: func(tx engine.Tx) error { return tx.PutReceipt("r", "0001") }},
 		{name: "PutApp", tables: "apps", write: func(tx engine.Tx) error { return tx.PutApp(&engine.App{Name: "gateway", Digest: []byte{1}}) }},
 		{name: "Append", tables: "audit meta", write: func(tx engine.Tx) error {
-			return tx.Append(engine.Entry{Node: "node-" + stamp, Time: epoch, Action: "test"})
+			return tx.Append(audit.Entry{Node: "node-" + stamp, Time: epoch, Action: "test"})
 		}},
 		{name: "PutDevice", tables: "devices", write: func(tx engine.Tx) error { return tx.PutDevice(&engine.Device{User: "id-1", ID: "d"}) }},
 		{name: "PutSlip", tables: "slips", write: func(tx engine.Tx) error {

@@ -11,6 +11,7 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/audit"
 )
 
 // leave is what a login leaves behind: a challenge, an attempt at it, the clock
@@ -23,8 +24,8 @@ func leave(tx engine.Tx, n int) error {
 		tx.SetClock("id-1", "token-1", engine.Clock{Proven: true, Last: int64(n)}), tx.Append(line(n)))
 }
 
-func line(n int) engine.Entry {
-	return engine.Entry{Time: epoch, Node: "one", Actor: "a", Action: "verify.approved", Subject: fmt.Sprint(n)}
+func line(n int) audit.Entry {
+	return audit.Entry{Time: epoch, Node: "one", Actor: "a", Action: "verify.approved", Subject: fmt.Sprint(n)}
 }
 
 // found checks that one reads what login n has left, and that it is the last.

@@ -12,6 +12,7 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/audit"
 )
 
 // sample is a user, token, challenge and so on with every field set.
@@ -237,9 +238,9 @@ func auditChains(t *testing.T, p Place) {
 		for i := range each {
 			wg.Go(func() {
 				_ = s.Update(context.Background(), func(tx engine.Tx) error {
-					err := tx.Append(engine.Entry{Time: epoch, Node: fmt.Sprint("node", k), Actor: "a", Action: fmt.Sprint(i), Subject: "s"})
+					err := tx.Append(audit.Entry{Time: epoch, Node: fmt.Sprint("node", k), Actor: "a", Action: fmt.Sprint(i), Subject: "s"})
 					if err == nil {
-						err = tx.Append(engine.Entry{Time: epoch, Node: "both", Actor: "a", Action: fmt.Sprint(i)})
+						err = tx.Append(audit.Entry{Time: epoch, Node: "both", Actor: "a", Action: fmt.Sprint(i)})
 					}
 					if err == nil && i%5 == 0 {
 						err = errNo
@@ -250,12 +251,12 @@ func auditChains(t *testing.T, p Place) {
 		}
 	}
 	wg.Wait()
-	var all []engine.Entry
+	var all []audit.Entry
 	if err := stores[0].View(t.Context(), func(r engine.Reader) (err error) { all, err = r.Audit(1, 1000); return err }); err != nil {
 		t.Fatal(err)
 	}
 	const kept = each - each/5
-	last := map[string]engine.Entry{}
+	last := map[string]audit.Entry{}
 	for i, e := range all {
 		if i > 0 && e.Seq <= all[i-1].Seq {
 			t.Errorf("entry %d does not ascend", i)

@@ -1,4 +1,4 @@
-package engine
+package audit
 
 import (
 	"encoding/binary"
@@ -7,28 +7,35 @@ import (
 
 // Names of Meta values that stores know of.
 const (
-	MetaChain = "chain/"      // and a node: there is a chain of that name, and its [ChainHead] where all its entries were removed
+	MetaChain = "chain/"      // and a node: there is a chain of that name, and its [Head] where all its entries were removed
 	MetaFloor = "audit-floor" // decimal: entries up to that Seq were removed
 )
 
-// ChainHead is the last entry of a node in the audit; zero: there is none.
-type ChainHead struct {
+// Head is the last entry of a node in the audit; zero: there is none.
+type Head struct {
 	Number int64
 	Link   []byte
 }
 
-// ParseChainHead reads the value of [MetaChain] and a node.
-func ParseChainHead(value []byte) ChainHead {
+// ParseHead reads the value of [MetaChain] and a node.
+func ParseHead(value []byte) Head {
 	if len(value) <= 8 {
-		return ChainHead{}
+		return Head{}
 	}
-	return ChainHead{Number: int64(binary.BigEndian.Uint64(value)), Link: value[8:]}
+	return Head{Number: int64(binary.BigEndian.Uint64(value)), Link: value[8:]}
+}
+
+// oldEnd is what [MoveFloor] needs of a transaction.
+type oldEnd interface {
+	// Audit are at most limit entries behind the Seq after.
+	Audit(after int64, limit int) ([]Entry, error)
+	SetMeta(name string, value []byte) error
 }
 
 // MoveFloor is for stores, before they remove entries: it keeps the ends of the
 // chains in at most limit of the oldest entries up to through, and moves the
 // floor up to the last of these. It returns the floor and how many they are.
-func MoveFloor(tx Tx, through int64, limit int) (floor int64, gone int, err error) {
+func MoveFloor(tx oldEnd, through int64, limit int) (floor int64, gone int, err error) {
 	old, err := tx.Audit(0, limit)
 	if err != nil {
 		return 0, 0, err

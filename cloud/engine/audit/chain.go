@@ -1,4 +1,4 @@
-package engine
+package audit
 
 import (
 	"crypto/ed25519"
@@ -31,17 +31,17 @@ const (
 	domainFloor      = "mfabridge audit floor 1\n"
 )
 
-// AuditKey is what an engine writes its audit with: a MAC in every entry, so
+// Key is what an engine writes its audit with: a MAC in every entry, so
 // that nobody without it can append one, and signatures of checkpoints, which
 // anybody can check with the public key.
-type AuditKey struct {
+type Key struct {
 	macs   sync.Pool // of hash.Hash: to make one costs more than to use it
 	signer ed25519.PrivateKey
 }
 
-// newAuditKey derives both from a seed of ed25519.SeedSize bytes.
-func newAuditKey(seed secret.Bytes) *AuditKey {
-	k := &AuditKey{signer: ed25519.NewKeyFromSeed(seed.Reveal())}
+// NewKey derives both from a seed of ed25519.SeedSize bytes.
+func NewKey(seed secret.Bytes) *Key {
+	k := &Key{signer: ed25519.NewKeyFromSeed(seed.Reveal())}
 	m := hmac.New(sha256.New, seed.Reveal())
 	m.Write([]byte(domainMAC))
 	key := m.Sum(nil)
@@ -50,9 +50,9 @@ func newAuditKey(seed secret.Bytes) *AuditKey {
 }
 
 // Public is the key that checks signatures.
-func (k *AuditKey) Public() ed25519.PublicKey { return k.signer.Public().(ed25519.PublicKey) }
+func (k *Key) Public() ed25519.PublicKey { return k.signer.Public().(ed25519.PublicKey) }
 
-func (k *AuditKey) tag(of []byte) []byte {
+func (k *Key) tag(of []byte) []byte {
 	m := k.macs.Get().(hash.Hash)
 	defer k.macs.Put(m)
 	m.Reset()
@@ -111,9 +111,9 @@ func appendText(b []byte, s string) []byte { return append(appendNumber(b, int64
 // Erased tells whether what the entry said of a person was erased.
 func (e *Entry) Erased() bool { return len(e.Link) == linkErased }
 
-// erase takes out what the entry says, and puts a name that means nothing in
+// Erase takes out what the entry says, and puts a name that means nothing in
 // the place of its subject. Its hash, and so the chain, stays.
-func (e *Entry) erase(as string) {
+func (e *Entry) Erase(as string) {
 	if len(e.Link) == linkWhole {
 		content := e.content(e.Link[linkHash+linkMAC:])
 		e.Link = append(e.Link[:linkHash+linkMAC:linkHash+linkMAC], content[:]...)

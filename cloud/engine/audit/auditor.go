@@ -1,4 +1,4 @@
-package engine
+package audit
 
 import (
 	"bytes"
@@ -12,10 +12,10 @@ import (
 	"time"
 )
 
-// Actions of entries that the audit writes about itself.
+// Actions of entries that the audit's own check reads.
 const (
-	actionCheckpoint = "audit.checkpoint"
-	actionErase      = "person.erase"
+	ActionCheckpoint = "audit.checkpoint" // Detail: a [Checkpoint] as JSON
+	ActionErase      = "person.erase"     // Subject: what stands for the person; Detail: "entries=" and how many were erased
 )
 
 // Limits of a check of the audit.
@@ -49,11 +49,12 @@ func (c *Checkpoint) Holds(public ed25519.PublicKey) bool {
 	return len(public) == ed25519.PublicKeySize && ed25519.Verify(public, c.signed(), c.Signature)
 }
 
-// floor says, signed, what was removed from the old end of the audit.
-type floor struct {
+// Floor says, signed, what was removed from the old end of the audit. The zero
+// Floor: nothing was.
+type Floor struct {
 	Instance  string           `json:"instance"`
 	Seq       int64            `json:"seq"`
-	Heads     map[string]ended `json:"heads"`
+	Heads     map[string]ended `json:"heads"` // where the chain of a node ended
 	Time      time.Time        `json:"time"`
 	Signature []byte           `json:"signature,omitempty"`
 }
@@ -64,11 +65,16 @@ type ended struct {
 	Hash   []byte `json:"hash"`
 }
 
-func (f *floor) signed() []byte {
+func (f *Floor) signed() []byte {
 	bare := *f
 	bare.Signature = nil
 	text, _ := json.Marshal(bare) // our own struct; maps are written in order
 	return append([]byte(domainFloor), text...)
+}
+
+// Holds tells whether the signature is of that key.
+func (f *Floor) Holds(public ed25519.PublicKey) bool {
+	return len(public) == ed25519.PublicKeySize && ed25519.Verify(public, f.signed(), f.Signature)
 }
 
 // Flaw is something in the audit that is not as it was written.
@@ -95,9 +101,9 @@ type Chained struct {
 	At       time.Time // of that checkpoint
 }
 
-// Audited is the result of a check. No Flaws: the audit is as it was written,
+// Result is the result of a check. No Flaws: the audit is as it was written,
 // as far as one can tell from it.
-type Audited struct {
+type Result struct {
 	Entries int64
 	Before  int64 // entries from before there were chains, which nothing protects
 	Erased  int64
@@ -110,14 +116,14 @@ type Audited struct {
 // Auditor checks entries in their order.
 type Auditor struct {
 	public    ed25519.PublicKey
-	key       *AuditKey // nil: without the store's key nobody can tell who appended
+	key       *Key // nil: without the store's key nobody can tell who appended
 	instance  string
 	wanted    []Checkpoint // must be found among the entries
 	found     map[string]bool
 	chains    map[string]*chain
 	blanked   map[string]int64 // erased entries by their subject
 	erasures  map[string]int64 // what erasures say of it
-	result    Audited
+	result    Result
 	sinceHere bool // a chained entry was seen
 }
 
@@ -137,13 +143,17 @@ func NewAuditor(public ed25519.PublicKey, kept ...Checkpoint) *Auditor {
 		blanked: map[string]int64{}, erasures: map[string]int64{}}
 }
 
-// below makes the auditor begin behind what was removed.
-func (a *Auditor) below(f *floor) {
+// NewOwnAuditor makes an auditor of the store of that key: it can tell who
+// appended, begins behind what f says was removed, and can sign.
+func NewOwnAuditor(key *Key, instance string, f *Floor, kept ...Checkpoint) *Auditor {
+	a := NewAuditor(key.Public(), kept...)
+	a.key, a.instance = key, instance
 	a.result.Floor = f.Seq
 	a.sinceHere = len(f.Heads) > 0
 	for node, h := range f.Heads {
 		a.chains[node] = &chain{Chained: Chained{Node: node, From: h.Number + 1, To: h.Number}, hash: h.Hash, recent: map[int64][]byte{h.Number: h.Hash}}
 	}
+	return a
 }
 
 func (a *Auditor) flaw(e *Entry, format string, args ...any) {
@@ -177,9 +187,9 @@ func (a *Auditor) Check(e *Entry) {
 		return
 	}
 	switch e.Action {
-	case actionCheckpoint:
+	case ActionCheckpoint:
 		a.checkpoint(e)
-	case actionErase:
+	case ActionErase:
 		n, err := strconv.ParseInt(strings.TrimPrefix(e.Detail, "entries="), 10, 64)
 		if err != nil {
 			a.flaw(e, "does not say how many entries were erased")
@@ -264,7 +274,7 @@ func (a *Auditor) lookFor(kept []Checkpoint) {
 }
 
 // Finish returns what came out.
-func (a *Auditor) Finish() Audited {
+func (a *Auditor) Finish() Result {
 	a.lookFor(a.wanted)
 	for subject, n := range a.blanked {
 		if said := a.erasures[subject]; n > said || n < said && a.result.Floor == 0 {
