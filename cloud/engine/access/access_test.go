@@ -192,6 +192,7 @@ func FuzzParse(f *testing.F) {
 func FuzzDecodeCountries(f *testing.F) {
 	f.Add([]byte{0, 0, 0, 1, 33: 9, 37: 'E', 36: 'D'})
 	f.Add([]byte{0, 0, 0, 1})
+	f.Add([]byte{0, 0, 0, 1, 38: 0})
 	f.Add([]byte(nil))
 	f.Fuzz(func(t *testing.T, kept []byte) {
 		found, err := access.DecodeCountries(kept)
