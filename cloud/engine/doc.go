@@ -9,7 +9,9 @@
 // The package holds rules only. It reaches the disk through [Store] and
 // telephones through [Sender], two contracts that stand here beside their
 // consumer; the packages below store and package channel implement them. It
-// imports neither SQL nor HTTP. Time comes from [Config.Now].
+// imports neither SQL nor HTTP. Time comes from [Config.Now]. What asks no store
+// stands in packages below: the form of values (form), the sealing of secrets
+// (seal), the audit's chains and their check (audit), the rules of access (access).
 //
 // # What it promises
 //
