@@ -159,6 +159,7 @@ func (e *Engine) takeTarget(tx Tx, u *User, target string) (way string, err erro
 func (e *Engine) enrolled(ctx context.Context, app NativeApp, f Flow, client NativeClient, proven func(Tx) (bool, error)) (Flow, error) {
 	right := false
 	next := f
+	var before User
 	var told *User
 	err := e.store.Update(ctx, func(tx Tx) error {
 		next = f
@@ -173,6 +174,7 @@ func (e *Engine) enrolled(ctx context.Context, app NativeApp, f Flow, client Nat
 		if right, err = proven(tx); err != nil || !right {
 			return err
 		}
+		before = *u
 		way, err := e.takeTarget(tx, u, f.Target)
 		if err != nil {
 			return err
@@ -195,6 +197,18 @@ func (e *Engine) enrolled(ctx context.Context, app NativeApp, f Flow, client Nat
 	case !right:
 		return f, wrongCode()
 	}
-	e.notify(ctx, told, "A second factor was registered for "+told.UPN+". If that was not you, call your helpdesk.")
+	e.tellEnrolled(ctx, &before, told)
 	return next, nil
+}
+
+// tellEnrolled lets a user know of a second factor that was registered. Whoever
+// registered it reads what goes there, and may have done it with somebody else's
+// password: an address that was the user's before hears of it, too, confirmed or
+// not, as of any notice.
+func (e *Engine) tellEnrolled(ctx context.Context, before, now *User) {
+	text := "A second factor was registered for " + now.UPN + ". If that was not you, call your helpdesk."
+	e.notify(ctx, now, text)
+	if heard := now.Mobile == "" || e.confirmed(now); !heard || Fold(before.Email) != Fold(now.Email) {
+		e.notify(ctx, before, text)
+	}
 }

@@ -293,6 +293,51 @@ func TestWhatCanBeRegistered(t *testing.T) {
 	}
 }
 
+// Whoever knows the password registers what is theirs: not they alone hear of it
+// where the user has an address, though nobody has confirmed it.
+func TestRegistrationIsToldWhereTheUserWas(t *testing.T) {
+	const theirs, eves = "ada@fabrikam.example", "eve@fabrikam.example"
+	for name, c := range map[string]struct {
+		target    string
+		confirmed bool
+		want      []string
+	}{
+		"a number":                      {"+1 425 555 0188", false, []string{"+1 4255550188", theirs}},
+		"a number, beside a proven one": {"+1 425 555 0188", true, []string{"+1 4255550188", theirs}},
+		"another address":               {eves, false, []string{theirs, eves}},
+		"the address":                   {theirs, false, []string{theirs}},
+	} {
+		h := build(t)
+		app := h.shopOf(t, func(a *engine.NativeApp) { a.Enrol = true })
+		id := h.worded(t, 1)
+		h.twoFactors(t, true)
+		h.write(t, cloud.Change{User: id, Op: cloud.Add, Method: cloud.Email, After: cloud.TextValue(theirs)})
+		f := h.byWord(t, app, "user1@contoso.example", can).Flow
+		f, _, err := h.AskEnrol(t.Context(), app, f, "", c.target, somewhere)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		code := h.lastSent(t)
+		if c.confirmed { // meanwhile, by a helpdesk
+			if err := h.ConfirmEmail(t.Context(), operator, id); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := h.AnswerEnrol(t.Context(), app, f, code, somewhere); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		var told []string
+		for _, m := range h.messages(t) {
+			if strings.Contains(m.Text, "was registered") {
+				told = append(told, m.To)
+			}
+		}
+		if slices.Sort(told); !slices.Equal(told, c.want) {
+			t.Errorf("%s: %q was told, want %q", name, told, c.want)
+		}
+	}
+}
+
 // The address that a sign-up has proven is a second factor once it is registered,
 // and no telephone.
 func TestProvenAddressIsRegistered(t *testing.T) {
