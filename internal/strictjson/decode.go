@@ -4,8 +4,10 @@
 // the first, and who has looked at a body before us may have seen another one
 // than we do (RFC 8259 section 4, RFC 7493 section 2.3). Names that differ in
 // case only are one name, as encoding/json takes them for one. A text that is not
-// UTF-8 (RFC 8259 section 8.1) is refused: encoding/json puts U+FFFD in place of
-// each letter that it cannot read. Nesting and the number of members are limited.
+// UTF-8 (RFC 8259 section 8.1) is refused, and so is one that escapes half a
+// letter (RFC 8259 section 8.2, RFC 7493 section 2.1): encoding/json puts U+FFFD in
+// place of each letter that it cannot read, so that different texts would be one.
+// Nesting and the number of members are limited.
 //
 // What this package refuses by itself it refuses with a [Refused]; errors of
 // encoding/json are handed on as they are.
@@ -16,6 +18,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -92,8 +96,10 @@ func once(text []byte) error {
 		case ',':
 			named = len(w.open) > 0 && w.open[len(w.open)-1] != isArray
 		case '"':
-			begin := i
-			i = stringEnd(text, i+1)
+			begin, whole := i, true
+			if i, whole = stringEnd(text, i+1); !whole {
+				return Refused("it escapes half a letter (a surrogate without the other one)")
+			}
 			if named && i < len(text) {
 				if err := w.name(text[begin : i+1]); err != nil {
 					return err
@@ -105,14 +111,38 @@ func once(text []byte) error {
 	return nil
 }
 
-// stringEnd is where the quote is that closes a string.
-func stringEnd(text []byte, i int) int {
+// stringEnd is where the quote is that closes a string; whole: all letters that
+// are escaped in it are.
+func stringEnd(text []byte, i int) (end int, whole bool) {
 	for ; i < len(text) && text[i] != '"'; i++ {
-		if text[i] == '\\' {
-			i++
+		if text[i] != '\\' {
+			continue
+		}
+		i++
+		switch first := escaped(text[i:]); {
+		case !utf16.IsSurrogate(first):
+		case i+5 >= len(text) || text[i+5] != '\\', utf16.DecodeRune(first, escaped(text[i+6:])) == unicode.ReplacementChar:
+			return i, false
+		default:
+			i += 10 // to the last digit of the other half
 		}
 	}
-	return i
+	return i, true
+}
+
+// escaped is what uXXXX stands for at the beginning of a text; 0: it is not there.
+func escaped(text []byte) (r rune) {
+	if len(text) < 5 || text[0] != 'u' {
+		return 0
+	}
+	for _, c := range text[1:5] {
+		digit := bytes.IndexByte([]byte("0123456789abcdef"), c|0x20)
+		if digit < 0 {
+			return 0 // no JSON, which is found later
+		}
+		r = r<<4 | rune(digit)
+	}
+	return r
 }
 
 func (w *walk) close() {
