@@ -158,7 +158,12 @@ func bounded(w http.ResponseWriter, r *http.Request, limit int64) error {
 	return nil
 }
 
+// smallBody is how much of a body is read before it counts as a large one, in
+// bytes: whoever has proven nothing fills that much memory at each place.
+const smallBody = 32 << 10
+
 // gather reads a whole body within the limit, in place of what reads it later.
+// What goes beyond smallBody needs a place of its own, of which there are few.
 func (t *Table) gather(w http.ResponseWriter, r *http.Request, route *Route) error {
 	if err := bounded(w, r, route.Body); err != nil || route.Body == 0 {
 		return err
@@ -170,7 +175,19 @@ func (t *Table) gather(w http.ResponseWriter, r *http.Request, route *Route) err
 	default:
 		return &cloud.Error{Kind: cloud.Unavailable, Message: "too many requests are being read", RetryAfter: time.Second}
 	}
-	body, err := io.ReadAll(r.Body)
+	body, err := io.ReadAll(io.LimitReader(r.Body, smallBody+1))
+	if err == nil && len(body) > smallBody {
+		large := t.places[route.Listener].large
+		select {
+		case large <- struct{}{}:
+			defer func() { <-large }()
+		default:
+			return &cloud.Error{Kind: cloud.Unavailable, Message: "too many large requests are being read", RetryAfter: time.Second}
+		}
+		var rest []byte
+		rest, err = io.ReadAll(r.Body)
+		body = append(body, rest...)
+	}
 	if err != nil {
 		return &cloud.Error{Kind: cloud.Invalid, Message: "the body did not arrive whole", Err: err}
 	}

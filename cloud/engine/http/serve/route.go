@@ -68,6 +68,7 @@ type Route struct {
 type Limits struct {
 	InFlight int // short requests at once; 512: all that may wait for providers of codes, and a few. As many files
 	Gathered int // bodies that are being read of who holds no place yet: one connection may carry many; 4096
+	Large    int // of them those beyond 32 KiB; 64
 	Heavy    int // of them with large bodies; 8
 	Streams  int // open streams and waits; 1024
 }
@@ -75,6 +76,7 @@ type Limits struct {
 func (l Limits) filled() Limits {
 	l.InFlight = cmp.Or(l.InFlight, 512)
 	l.Gathered = cmp.Or(l.Gathered, 4096)
+	l.Large = cmp.Or(l.Large, 64)
 	l.Heavy = cmp.Or(l.Heavy, 8)
 	l.Streams = cmp.Or(l.Streams, 1024)
 	return l
@@ -82,11 +84,12 @@ func (l Limits) filled() Limits {
 
 // places are what requests of one listener hold while they are answered, and
 // bodies while they are gathered.
-type places struct{ short, files, heavy, streams, gathered chan struct{} }
+type places struct{ short, files, heavy, streams, gathered, large chan struct{} }
 
 func (l Limits) places() places {
 	return places{short: make(chan struct{}, l.InFlight), files: make(chan struct{}, l.InFlight), heavy: make(chan struct{}, l.Heavy),
-		streams: make(chan struct{}, l.Streams), gathered: make(chan struct{}, l.Gathered)}
+		streams: make(chan struct{}, l.Streams), gathered: make(chan struct{}, l.Gathered),
+		large: make(chan struct{}, l.Large)}
 }
 
 // Options are what a table is made with.

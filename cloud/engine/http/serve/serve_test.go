@@ -381,6 +381,52 @@ func TestSlowBodiesAreOfTheirListener(t *testing.T) {
 	}
 }
 
+// Large bodies of who has proven nothing are few at once, as they fill memory;
+// they keep no small one from being read.
+func TestLargeBodiesAreFew(t *testing.T) {
+	const small = 32 << 10
+	made, err := serve.New(serve.Options{Limits: serve.Limits{Large: 1}, Routes: []serve.Route{
+		{Listener: serve.Pages, Method: "POST", Path: "/receipts", Open: true, Body: 4 * small, Handler: func(w http.ResponseWriter, r *http.Request) error {
+			body, err := io.ReadAll(r.Body)
+			if err != nil {
+				return err
+			}
+			return serve.Answer(w, http.StatusOK, len(body))
+		}},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask := func(body io.Reader) (int, string) {
+		w := httptest.NewRecorder()
+		made.Handler(serve.Pages).ServeHTTP(w, httptest.NewRequest("POST", "/receipts", body))
+		return w.Code, strings.TrimSpace(w.Body.String())
+	}
+	sized := func(n int) (int, string) { return ask(strings.NewReader(strings.Repeat("x", n))) }
+	slow, rest := io.Pipe()
+	done := make(chan string)
+	go func() { _, text := ask(slow); done <- text }()
+	if _, err := io.WriteString(rest, strings.Repeat("x", small+2)); err != nil { // it holds the place by now
+		t.Fatal(err)
+	}
+	if code, _ := sized(small + 1); code != http.StatusServiceUnavailable {
+		t.Errorf("one large body more: %d", code)
+	}
+	if code, text := sized(small); code != http.StatusOK || text != fmt.Sprint(small) {
+		t.Errorf("a small one: %d, %s", code, text)
+	}
+	rest.Close()
+	if text := <-done; text != fmt.Sprint(small+2) {
+		t.Errorf("of the slow one arrived %s", text)
+	}
+	if code, text := sized(4 * small); code != http.StatusOK || text != fmt.Sprint(4*small) {
+		t.Errorf("after it: %d, %s", code, text)
+	}
+	if code, _ := sized(4*small + 1); code != http.StatusRequestEntityTooLarge {
+		t.Errorf("one that is too large: %d", code)
+	}
+}
+
 // Programs read JSON where nothing is, and people a page that leads somewhere.
 func TestNobodyIsLost(t *testing.T) {
 	t.Parallel()
