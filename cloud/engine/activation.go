@@ -179,7 +179,7 @@ func (e *Engine) primary(ctx context.Context, n *SignIn) (cloud.UserID, error) {
 	if err := enter(ctx); err != nil {
 		return "", err
 	}
-	proof, err := e.CheckPassword(ctx, cloud.Key{Kind: cloud.ByName, Value: n.Name}, n.Password, n.Client)
+	proof, err := e.checkFor(ctx, "", asking{subject: cloud.Key{Kind: cloud.ByName, Value: n.Name}, client: n.Client, public: true}, n.Password)
 	leave()
 	switch {
 	case err != nil:

@@ -157,8 +157,11 @@ func (s *enrolling) run() (err error) {
 		}
 	}
 	g, err := s.e.gate(s.tx, where{user: counted(s.user, subject), way: wayActivation, place: s.place}, s.now)
-	if err != nil || g.shut {
+	switch {
+	case err != nil:
 		return err
+	case g.shut:
+		return s.e.countNobody(s.tx, s.now)
 	}
 	var device string
 	if s.user != nil {

@@ -177,15 +177,19 @@ func around(place string) string {
 // were too many from around that place.
 func (e *Engine) stranger(tx Tx, way, place string, now time.Time) (shut bool, err error) {
 	s, err := e.strangers(tx, way, place, now)
-	if err != nil || s.shut {
-		return s.shut, err
+	switch {
+	case err != nil:
+		return false, err
+	case s.shut: // the name is not counted: nobody is to see that by the time
+		return true, e.countNobody(tx, now)
 	}
 	return false, firstOf(tx.PutFailures(s.counter, s.limits.after(s.was, now)), e.prune(tx, now, pruneLimit))
 }
 
 // strangers is the limit on names that are nobody's, of one network: whoever
 // makes names up fills neither the audit nor the disk with them. Beyond it the
-// answer is that of a wrong guess, and nothing is written.
+// answer is that of a wrong guess, and nothing of it is kept: what is written
+// then, for the time that it takes, is one row for all.
 type strangers struct {
 	limits  Limits
 	counter Counter
@@ -201,6 +205,10 @@ func (e *Engine) strangers(r Reader, way, place string, now time.Time) (s strang
 	s.shut = now.Before(e.limits.until(s.was, everywhere*e.limits.Free))
 	return s, err
 }
+
+// crowded tells whether names that are nobody's are not all counted one by one
+// any more: such a name is never shut, and one that is shut is somebody's.
+func (s *strangers) crowded() bool { return s.was.Count >= everywhere*s.limits.Free }
 
 // count records how a check went.
 func (g *gate) count(tx Tx, passed bool, now time.Time) error {

@@ -156,7 +156,7 @@ func (e *Engine) AnswerPassword(ctx context.Context, app NativeApp, f Flow, pass
 	if err := e.passwords.enterPublic(ctx); err != nil {
 		return Outcome{}, err
 	}
-	proof, err := e.CheckPassword(ctx, cloud.Key{Kind: cloud.ByName, Value: f.Name}, password, client.as(&app))
+	proof, err := e.checkFor(ctx, "", asking{subject: cloud.Key{Kind: cloud.ByName, Value: f.Name}, client: client.as(&app), public: true}, password)
 	e.passwords.leavePublic()
 	if err != nil {
 		return Outcome{}, err

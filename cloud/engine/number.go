@@ -212,10 +212,7 @@ func (b *beginning) number(number string) (err error) {
 		}
 	}
 	if reason != "" {
-		shut, err := b.e.stranger(b.tx, wayNumber, b.c.Place, b.now)
-		if err == nil && shut {
-			err = b.e.countNobody(b.tx, b.now)
-		}
+		_, err := b.e.stranger(b.tx, wayNumber, b.c.Place, b.now)
 		return err
 	}
 	b.c.User = b.user.ID

@@ -211,7 +211,7 @@ func (e *Engine) checkPass(tx Tx, subject cloud.Key, word secret.Bytes, client c
 		return "", err
 	}
 	if g.shut { // nothing was checked, and nothing is recorded: it would have no end
-		return cloud.TooManyTries, nil
+		return cloud.TooManyTries, e.countNobody(tx, now)
 	}
 	reason, err := e.judgePass(tx, u, word, now)
 	if err = firstOf(err, g.count(tx, reason == "", now)); err != nil {

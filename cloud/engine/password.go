@@ -112,40 +112,56 @@ func (e *Engine) CheckPassword(ctx context.Context, subject cloud.Key, password 
 // there, has no password, or typed a wrong one costs the same work and gets the
 // same answer, limits included.
 func (e *Engine) CheckPasswordBy(ctx context.Context, primary string, subject cloud.Key, password secret.Bytes, client cloud.Client) (cloud.Proof, error) {
+	return e.checkFor(ctx, primary, asking{subject: subject, client: client}, password)
+}
+
+// asking is who is said to be whom.
+type asking struct {
+	subject cloud.Key
+	client  cloud.Client
+	public  bool // anybody may ask there: the time that an answer takes is to tell nothing, whatever it costs
+}
+
+// checkFor is CheckPasswordBy for whoever asks.
+func (e *Engine) checkFor(ctx context.Context, primary string, a asking, password secret.Bytes) (cloud.Proof, error) {
 	asked, err := e.primaries.Load().named(primary)
 	if err != nil {
 		return cloud.Proof{}, err
 	}
-	if password.Len() > maxPassword || len(subject.Value) > 4*form.MaxName {
+	if password.Len() > maxPassword || len(a.subject.Value) > 4*form.MaxName {
 		return cloud.Proof{Reason: cloud.WrongPassword}, nil
 	}
-	client.Station, client.App = clean(client.Station, form.MaxName), clean(client.App, maxApp)
+	a.client.Station, a.client.App = clean(a.client.Station, form.MaxName), clean(a.client.App, maxApp)
 	if asked != nil {
-		return e.askPrimary(ctx, asked, subject, password, client)
+		return e.askPrimary(ctx, asked, a.subject, password, a.client)
 	}
-	return e.checkOwn(ctx, subject, password, client)
+	return e.checkOwn(ctx, a, password)
 }
 
 // checkOwn checks a password that the engine keeps.
-func (e *Engine) checkOwn(ctx context.Context, subject cloud.Key, password secret.Bytes, client cloud.Client) (cloud.Proof, error) {
+func (e *Engine) checkOwn(ctx context.Context, a asking, password secret.Bytes) (cloud.Proof, error) {
 	if err := e.passwords.enter(ctx); err != nil {
 		return cloud.Proof{}, err
 	}
 	defer e.passwords.leave()
-	hash, closed, err := e.passwordOf(ctx, subject, client)
+	hash, closed, told, err := e.passwordOf(ctx, a)
 	if err != nil {
 		return cloud.Proof{}, err
 	}
-	if closed { // nothing was checked, and nothing is recorded: it would have no end
+	if closed && !told { // nothing was checked, and nothing is recorded: it would have no end
 		return cloud.Proof{Reason: cloud.TooManyTries}, nil
 	}
 	matches, err := argon2id.ComparePasswordAndHash(string(password.Reveal()), hash)
 	if err != nil {
 		return cloud.Proof{}, refuse(cloud.Internal, "the stored password hash cannot be read")
 	}
+	if closed { // it was compared with nobody's, for the time that it takes
+		e.takeAsLong(ctx)
+		return cloud.Proof{Reason: cloud.TooManyTries}, nil
+	}
 	var proof cloud.Proof
 	err = e.store.Update(ctx, func(tx Tx) (err error) {
-		proof, err = e.provePassword(tx, subject, client, hash, matches && password.Len() > 0)
+		proof, err = e.provePassword(tx, a.subject, a.client, hash, matches && password.Len() > 0)
 		return err
 	})
 	if err != nil {
@@ -154,25 +170,34 @@ func (e *Engine) checkOwn(ctx context.Context, subject cloud.Key, password secre
 	return proof, nil
 }
 
-// passwordOf is the hash to compare with, the dummy one where there is none.
-func (e *Engine) passwordOf(ctx context.Context, subject cloud.Key, client cloud.Client) (hash string, closed bool, err error) {
+// passwordOf is the hash to compare with, the dummy one where there is none, or
+// where nothing is checked (closed). told: an answer at once would tell that
+// there is somebody, as a name that is nobody's may not be closed.
+func (e *Engine) passwordOf(ctx context.Context, a asking) (hash string, closed, told bool, err error) {
 	err = e.store.View(ctx, func(r Reader) error {
-		u, err := lookUp(r, subject)
+		u, err := lookUp(r, a.subject)
 		if err != nil {
 			return err
 		}
-		g, err := e.gate(r, ofPassword(u, subject, client), e.now())
+		g, err := e.gate(r, ofPassword(u, a.subject, a.client), e.now())
 		if err != nil {
 			return err
 		}
-		closed = g.shut
+		if closed = g.shut; closed {
+			u = nil
+			s, err := e.strangers(r, wayPassword, place(a.client), e.now())
+			if err != nil {
+				return err
+			}
+			told = a.public || s.crowded()
+		}
 		hash, err = e.hashOf(u)
 		return err
 	})
 	if err != nil {
-		return "", false, asError(err)
+		return "", false, false, asError(err)
 	}
-	return hash, closed, nil
+	return hash, closed, told, nil
 }
 
 func (e *Engine) hashOf(u *User) (string, error) {
