@@ -150,6 +150,9 @@ func (p *program) openServerAs(ctx context.Context, path string, change func(*co
 		return nil, err
 	}
 	s.group, s.log = &serve.Group{Connections: limits.Connections, Log: log}, log
+	for _, l := range proxiesOf(s.conf) {
+		s.group.Spared = append(s.group.Spared, l.Networks...)
+	}
 	s.measure()
 	if s.conf.Listeners.Graph != nil {
 		if s.graph, err = p.graphFace(s, log); err != nil {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync"
 	"time"
 )
@@ -44,7 +45,8 @@ const maxServers = 8
 // Group runs servers that end together.
 type Group struct {
 	Timeouts    Timeouts
-	Connections int // at once, on each listener; 0: DefaultConnections
+	Connections int            // at once, on each listener; 0: DefaultConnections
+	Spared      []netip.Prefix // networks of which one address may have all connections, as many people come from there: proxies
 	Log         *slog.Logger
 
 	mu      sync.Mutex
@@ -74,7 +76,7 @@ func (g *Group) Start(l net.Listener, h http.Handler, t *tls.Config) {
 	if most == 0 {
 		most = DefaultConnections
 	}
-	l = &bounder{Listener: l, places: make(chan struct{}, most), closed: make(chan struct{})}
+	l = newBounder(l, most, g.Spared)
 	g.wg.Go(func() {
 		var err error
 		if t != nil {
@@ -116,45 +118,4 @@ func (g *Group) Shutdown(ctx context.Context) error {
 	wg.Wait()
 	g.wg.Wait()
 	return errors.Join(errs...)
-}
-
-// bounder is a listener with a bounded number of connections: the next one is
-// taken when another has ended. Who holds places without asking anything
-// loses them by the timeouts.
-type bounder struct {
-	net.Listener
-	places chan struct{}
-	once   sync.Once
-	closed chan struct{}
-}
-
-// Accept waits for a place, then for a connection.
-func (b *bounder) Accept() (net.Conn, error) {
-	select {
-	case b.places <- struct{}{}:
-	case <-b.closed:
-		return nil, net.ErrClosed
-	}
-	c, err := b.Listener.Accept()
-	if err != nil {
-		<-b.places
-		return nil, err
-	}
-	return &placed{Conn: c, leave: sync.OnceFunc(func() { <-b.places })}, nil
-}
-
-// Close ends the listener, and who waits in Accept.
-func (b *bounder) Close() error {
-	b.once.Do(func() { close(b.closed) })
-	return b.Listener.Close()
-}
-
-type placed struct {
-	net.Conn
-	leave func()
-}
-
-func (p *placed) Close() error {
-	p.leave()
-	return p.Conn.Close()
 }

@@ -1,0 +1,140 @@
+package serve
+
+import (
+	"container/list"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+)
+
+// share is which part of all connections one address has at most where others
+// want in: a quarter.
+const share = 4
+
+// bounder is a listener with a bounded number of connections: the next one is
+// taken when another has ended. Who holds places without asking anything loses
+// them by the timeouts, and whoever goes on asking keeps nobody else out: where
+// all places are taken, an address with more than its share makes room for
+// others by its oldest connection, and gets no more.
+type bounder struct {
+	net.Listener
+	places chan struct{}
+	spared []netip.Prefix // that many people come from: proxies
+	once   sync.Once
+	closed chan struct{}
+
+	mu   sync.Mutex
+	held map[netip.Prefix]*list.List // of *placed, the oldest first
+}
+
+func newBounder(l net.Listener, most int, spared []netip.Prefix) *bounder {
+	return &bounder{Listener: l, places: make(chan struct{}, most), spared: spared, closed: make(chan struct{}), held: map[netip.Prefix]*list.List{}}
+}
+
+// Accept waits for a connection, then for a place.
+func (b *bounder) Accept() (net.Conn, error) {
+	for {
+		c, err := b.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		from := b.origin(c)
+		if !b.room(from) {
+			_ = c.Close()
+			continue
+		}
+		select {
+		case b.places <- struct{}{}:
+			return b.placed(c, from), nil
+		case <-b.closed:
+			_ = c.Close()
+			return nil, net.ErrClosed
+		}
+	}
+}
+
+// Close ends the listener, and who waits in Accept.
+func (b *bounder) Close() error {
+	b.once.Do(func() { close(b.closed) })
+	return b.Listener.Close()
+}
+
+// origin is for whom a connection counts: its address, of IPv6 the /64; the zero
+// Prefix where many come from there, or nobody knows.
+func (b *bounder) origin(c net.Conn) netip.Prefix {
+	at, err := netip.ParseAddrPort(c.RemoteAddr().String())
+	a := at.Addr().Unmap().WithZone("")
+	if err != nil || a.IsLoopback() || slices.ContainsFunc(b.spared, func(p netip.Prefix) bool { return p.Contains(a) }) {
+		return netip.Prefix{}
+	}
+	bits := 64
+	if a.Is4() {
+		bits = 32
+	}
+	from, _ := a.Prefix(bits)
+	return from
+}
+
+// room makes room for a connection where all places are taken and somebody else
+// has more than their share; false: it is they who want one more.
+func (b *bounder) room(from netip.Prefix) bool {
+	if len(b.places) < cap(b.places) {
+		return true
+	}
+	b.mu.Lock()
+	var oldest *placed
+	most := 0
+	for at, all := range b.held {
+		if n := all.Len(); n*share > cap(b.places) {
+			if at == from {
+				b.mu.Unlock()
+				return false
+			}
+			if n > most {
+				most, oldest = n, all.Front().Value.(*placed)
+			}
+		}
+	}
+	b.mu.Unlock()
+	if oldest != nil {
+		_ = oldest.Close()
+	}
+	return true
+}
+
+func (b *bounder) placed(c net.Conn, from netip.Prefix) *placed {
+	p := &placed{Conn: c}
+	if !from.IsValid() {
+		p.leave = sync.OnceFunc(func() { <-b.places })
+		return p
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	all := b.held[from]
+	if all == nil {
+		all = list.New()
+		b.held[from] = all
+	}
+	at := all.PushBack(p)
+	p.leave = sync.OnceFunc(func() {
+		b.mu.Lock()
+		if all.Remove(at); all.Len() == 0 {
+			delete(b.held, from)
+		}
+		b.mu.Unlock()
+		<-b.places
+	})
+	return p
+}
+
+// placed is a connection that gives its place back.
+type placed struct {
+	net.Conn
+	leave func()
+}
+
+func (p *placed) Close() error {
+	p.leave()
+	return p.Conn.Close()
+}
