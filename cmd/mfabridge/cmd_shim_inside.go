@@ -14,6 +14,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -73,10 +74,10 @@ func (p *program) openInside(parts *shimParts, client config.Client, log *slog.L
 // exchange sends a datagram and waits for the answer; none in time is the zero
 // Packet and no error.
 func (i *inside) exchange(ctx context.Context, b []byte, patience time.Duration) (p radius.Packet, answered bool, err error) {
-	if _, err := i.asker.Write(b); err != nil {
+	if err := i.asker.SetReadDeadline(time.Now().Add(patience)); err != nil { // before there can be a reason to stop
 		return p, false, err
 	}
-	if err := i.asker.SetReadDeadline(time.Now().Add(patience)); err != nil {
+	if _, err := i.asker.Write(b); err != nil {
 		return p, false, err
 	}
 	defer context.AfterFunc(ctx, func() { _ = i.asker.SetReadDeadline(time.Now()) })()
@@ -111,12 +112,19 @@ func clientOf(conf *config.Config, name string) (config.Client, error) {
 }
 
 // eventPrinter prints events as they come.
-type eventPrinter struct{ p *program }
+type eventPrinter struct {
+	p     *program
+	asker atomic.Pointer[net.UDPConn] // who waits for the answer, which an event may say will not come
+}
 
-func (t eventPrinter) Write(line []byte) (int, error) {
+func (t *eventPrinter) Write(line []byte) (int, error) {
 	e := event{raw: line, fields: make(map[string]any)}
-	if json.Unmarshal(line, &e.fields) == nil && e.text("msg") != "listening" {
-		e.tell(t.p.out)
+	if json.Unmarshal(line, &e.fields) != nil || e.text("msg") == "listening" {
+		return len(line), nil
+	}
+	e.tell(t.p.out)
+	if asker := t.asker.Load(); asker != nil && e.text("outcome") == "silent" {
+		_ = asker.SetReadDeadline(time.Now()) // one that is closed waits for nothing
 	}
 	return len(line), nil
 }
@@ -143,10 +151,12 @@ func (p *program) shimTest(c *cli.Context) (err error) {
 			return fmt.Errorf("--password: %w", err)
 		}
 	}
-	in, err := p.openInside(parts, client, slog.New(slog.NewJSONHandler(eventPrinter{p}, nil)))
+	events := &eventPrinter{p: p}
+	in, err := p.openInside(parts, client, slog.New(slog.NewJSONHandler(events, nil)))
 	if err != nil {
 		return err
 	}
+	events.asker.Store(in.asker)
 	defer func() { err = errors.Join(err, in.stop()) }()
 	fmt.Fprintf(p.out, "a login of %s at client %s (first factor: %s, code: %s)\n", c.String("user"), client.Name, client.Primary, client.CodeEntry)
 	return p.testLogin(c.Context, in, client, c.String("user"), password)

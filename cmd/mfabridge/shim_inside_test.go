@@ -6,6 +6,7 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"time"
 
 	"mfabridge/fixtures"
 	"mfabridge/shim/radius"
@@ -34,6 +35,32 @@ func TestSelftestAndTestFromTheInside(t *testing.T) {
 	}
 	must(t, exitFailed, "shim", "test", "--config", path, "--user", "a", "--client", "no-such")
 	must(t, exitUsage, "shim", "test", "--config", path, "--user", "a")
+}
+
+// A login that nobody can judge ends with the event that says so, and not after
+// all the time for which a push is waited for.
+func TestSilenceFromTheInsideIsNotWaitedFor(t *testing.T) {
+	const wait = 3 * time.Minute
+	m := moved(t)
+	m.write(t, "vpn.secret", sharedSecret)
+	m.write(t, "bind.secret", "synthetic")
+	path := m.write(t, "shim.yaml", `engine: {store: "sqlite:cloud.db"}
+data: .
+primaries:
+  corp: {type: ldap, urls: ["ldaps://127.0.0.1:1"], bind_dn: "cn=shim,dc=corp", bind_password: file:bind.secret, base_dn: dc=corp}
+radius:
+  listen: ["127.0.0.1:0"]
+  clients:
+    - {name: vpn, networks: ["127.0.0.1/32"], secret: "file:vpn.secret", primary: corp, push_wait: `+wait.String()+`}
+`)
+	begun := time.Now()
+	r := mfabridgeIn(t, "", "shim", "test", "--config", path, "--user", fixtures.Ada, "--client", "vpn", "--password", "file:"+m.write(t, "password", "p"))
+	if r.code != exitFailed || !strings.Contains(r.out, "outage: ") || !strings.Contains(r.err, "no answer: ") {
+		t.Errorf("exit code %d\n%s%s", r.code, r.out, r.err)
+	}
+	if took := time.Since(begun); took > wait { // else it waited for longer than that
+		t.Errorf("it took %s", took)
+	}
 }
 
 // A bypass is one login of one user, at one client if that is asked for.
