@@ -116,7 +116,8 @@ type Reader interface {
 	Parents(member string, limit int) ([]string, error)
 }
 
-// Tx reads and writes within one transaction. Put inserts or replaces.
+// Tx reads and writes within one transaction. Put inserts or replaces. Bytes that
+// are nil may come back empty.
 type Tx interface {
 	Reader
 

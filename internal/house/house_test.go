@@ -32,7 +32,8 @@ var rooms = map[string][]string{
 	"cloud/engine/access":          {"cloud", "cloud/engine/form"},
 	"cloud/engine/form":            {"cloud"},
 	"cloud/engine/store/queue":     {"cloud", "cloud/engine"},
-	"cloud/engine/store/sqlite":    {"cloud", "cloud/engine", "cloud/engine/audit", "cloud/engine/seal", "cloud/engine/store/queue"},
+	"cloud/engine/store/rows":      {"cloud", "cloud/engine", "cloud/engine/audit"},
+	"cloud/engine/store/sqlite":    {"cloud", "cloud/engine", "cloud/engine/audit", "cloud/engine/seal", "cloud/engine/store/queue", "cloud/engine/store/rows"},
 	"cloud/engine/channel":         {"cloud", "cloud/engine", "cloud/engine/channel/…"},
 	"cloud/engine/channel/…":       {"cloud/engine/channel/carrier"},
 	"cloud/engine/channel/webpush": {"cloud", "cloud/engine"},
@@ -50,7 +51,7 @@ var rooms = map[string][]string{
 	"cloud/engine/http/api": {"cloud", "cloud/engine", "cloud/engine/http/serve", "cloud/engine/http/oauth",
 		"cloud/engine/http/directory", "cloud/engine/http/verify", "cloud/engine/channel", "cloud/engine/http/receipts", "cloud/engine/http/admin", "cloud/engine/http/pages", "cloud/engine/http/app", "cloud/engine/http/native"},
 	"cloud/engine/store/postgres": {
-		"cloud", "cloud/engine", "cloud/engine/audit", "cloud/engine/seal", "cloud/engine/store/queue"},
+		"cloud", "cloud/engine", "cloud/engine/audit", "cloud/engine/seal", "cloud/engine/store/queue", "cloud/engine/store/rows"},
 	"cloud/engine/store/storetest": {
 		"cloud", "cloud/cloudtest", "cloud/engine", "cloud/engine/audit", "cloud/engine/seal"},
 	"cloud/engine/config":       {"cloud", "cloud/engine", "cloud/engine/channel", "cloud/firstfactor"},

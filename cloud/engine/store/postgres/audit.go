@@ -4,17 +4,17 @@ import (
 	"maps"
 
 	"mfabridge/cloud/engine/audit"
+	"mfabridge/cloud/engine/store/rows"
 )
 
 // Statements of the audit.
 const (
-	entryColumns   = "seq, time, node, actor, action, subject, detail, reason, number, link"
-	sqlAudit       = "SELECT " + entryColumns + " FROM audit WHERE seq > $1 ORDER BY seq LIMIT $2"
-	sqlLastAudit   = "SELECT " + entryColumns + " FROM audit ORDER BY seq DESC LIMIT 1"
-	sqlLastOf      = "SELECT " + entryColumns + " FROM audit WHERE node = $1 AND number > 0 ORDER BY seq DESC LIMIT 1"
+	sqlAudit       = "SELECT " + rows.EntryColumns + " FROM audit WHERE seq > $1 ORDER BY seq LIMIT $2"
+	sqlLastAudit   = "SELECT " + rows.EntryColumns + " FROM audit ORDER BY seq DESC LIMIT 1"
+	sqlLastOf      = "SELECT " + rows.EntryColumns + " FROM audit WHERE node = $1 AND number > 0 ORDER BY seq DESC LIMIT 1"
 	sqlAuditEnd    = "SELECT seq FROM audit_end"
 	sqlSetAuditEnd = "UPDATE audit_end SET seq = $1"
-	sqlAppend      = "INSERT INTO audit (" + entryColumns + ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+	sqlAppend      = "INSERT INTO audit (" + rows.EntryColumns + ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
 	sqlRedact      = "UPDATE audit SET subject = $1, detail = $2, reason = $3, link = $4 WHERE seq = $5"
 	sqlPruneAt     = "DELETE FROM audit WHERE seq <= $1"
 )
@@ -59,7 +59,7 @@ func (t *tx) Append(e audit.Entry) error {
 	}
 	e.Seq = t.own.seq + 1
 	e.Chain(prev.Number+1, prev.Link)
-	if err := t.do(sqlAppend, e.Seq, nano(e.Time), e.Node, e.Actor, e.Action, e.Subject, e.Detail, e.Reason, e.Number, e.Link); err != nil {
+	if err := t.do(sqlAppend, rows.EntryValues(nil, &e)...); err != nil {
 		return err
 	}
 	t.own.seq, t.own.byNode[e.Node] = e.Seq, audit.Head{Number: e.Number, Link: e.Link}
@@ -98,7 +98,7 @@ func (t *tx) headOf(node string) (audit.Head, error) {
 }
 
 func (t *tx) Redact(e *audit.Entry) error {
-	return t.do(sqlRedact, e.Subject, e.Detail, e.Reason, full(e.Link), e.Seq)
+	return t.do(sqlRedact, e.Subject, e.Detail, e.Reason, rows.Full(e.Link), e.Seq)
 }
 
 // PruneAudit implements [engine.Tx]. The table's trigger looks at the floor.
@@ -123,10 +123,6 @@ func (r reader) LastAudit() (audit.Entry, error) {
 }
 
 func (r reader) entries(sql string, args ...any) (entries []audit.Entry, err error) {
-	err = r.query(sql, func(row [][]byte) error {
-		entries = append(entries, audit.Entry{Seq: number(row[0]), Time: clock(row[1]), Node: text(row[2]), Actor: text(row[3]),
-			Action: text(row[4]), Subject: text(row[5]), Detail: text(row[6]), Reason: text(row[7]), Number: number(row[8]), Link: blob(row[9])})
-		return nil
-	}, args...)
+	err = r.query(sql, func(row rows.Row) { entries = append(entries, rows.Entry(row)) }, args...)
 	return entries, err
 }

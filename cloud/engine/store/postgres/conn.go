@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/engine/store/rows"
 )
 
 // conn is one connection with its prepared statements and what it has still
@@ -32,7 +33,29 @@ type conn struct {
 type call struct {
 	text string
 	args [][]byte
-	scan func(row [][]byte) error // nil: rows are not wanted
+	scan func(rows.Row) error // nil: rows are not wanted
+}
+
+// row implements [rows.Row] on what the server sent.
+type row struct {
+	values [][]byte
+	at     int
+}
+
+func (r *row) next() []byte {
+	r.at++
+	return r.values[r.at-1]
+}
+
+func (r *row) Text() string  { return string(r.next()) }
+func (r *row) Bytes() []byte { return slices.Clone(r.next()) }
+
+func (r *row) Number() int64 {
+	b := r.next()
+	if len(b) != 8 {
+		return 0
+	}
+	return int64(binary.BigEndian.Uint64(b))
 }
 
 // binaryForm says of all values of a statement that they are in binary form.
@@ -63,12 +86,12 @@ func (c *conn) must(text string, args ...any) {
 
 // query sends what is queued and a statement, and hands each of its rows to
 // scan; the row is reused. Text that cannot be in the database finds nothing.
-func (c *conn) query(text string, scan func([][]byte) error, args ...any) error {
+func (c *conn) query(text string, scan func(rows.Row), args ...any) error {
 	values, ok := encode(args)
 	if !ok {
 		return nil
 	}
-	c.queue = append(c.queue, call{text: text, args: values, scan: scan})
+	c.queue = append(c.queue, call{text: text, args: values, scan: func(row rows.Row) error { scan(row); return nil }})
 	return c.flush()
 }
 
@@ -180,9 +203,11 @@ func (c *conn) take(p *pgconn.Pipeline, call *call, fresh map[string]bool) error
 		return fmt.Errorf("the server answered a query with %T", got)
 	}
 	var unread error
+	var given row
 	for r.NextRow() {
 		if call.scan != nil && unread == nil {
-			unread = call.scan(r.Values())
+			given = row{values: r.Values()}
+			unread = call.scan(&given)
 		}
 	}
 	_, err = r.Close()
@@ -245,15 +270,3 @@ func encode(args []any) ([][]byte, bool) {
 	}
 	return values, true
 }
-
-// number, text and blob take a column of that type, or the zero value.
-func number(b []byte) int64 {
-	if len(b) != 8 {
-		return 0
-	}
-	return int64(binary.BigEndian.Uint64(b))
-}
-
-func text(b []byte) string { return string(b) }
-
-func blob(b []byte) []byte { return slices.Clone(b) }

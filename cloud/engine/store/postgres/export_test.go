@@ -41,9 +41,6 @@ func MakeVersion(ctx context.Context, given string, version int) error {
 // Advice is what an error advises.
 func Advice(err error) string { return hint.Of(err) }
 
-// Put is the statement that inserts or replaces.
-func Put(table, key, columns string) string { return put(table, key, columns) }
-
 // RetryPause is how long is waited at first before a server is asked again.
 const RetryPause = retryPause
 

@@ -5,13 +5,14 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/store/rows"
 )
 
 // Statements about messages on their way.
 const (
-	flightColumns     = "id, user_id, due, state"
+	flightColumns     = "user_id, " + rows.FlightColumns
 	sqlFlight         = "SELECT " + flightColumns + " FROM flights WHERE id = $1"
-	sqlFlightOf       = "SELECT id, user_id, due, state FROM receipts JOIN flights ON flights.id = receipts.flight WHERE name = $1"
+	sqlFlightOf       = "SELECT " + flightColumns + " FROM receipts JOIN flights ON flights.id = receipts.flight WHERE name = $1"
 	sqlFlightsDue     = "SELECT " + flightColumns + " FROM flights WHERE due > 0 AND due <= $1 ORDER BY due LIMIT $2"
 	sqlPruneFlights   = "DELETE FROM flights WHERE id <= $1"
 	sqlPruneReceipts  = "DELETE FROM receipts WHERE flight <= $1"
@@ -23,15 +24,12 @@ const (
 
 // Statements that insert or replace.
 var (
-	sqlPutFlight  = put("flights", "id", flightColumns)
-	sqlPutReceipt = put("receipts", "name", "name, flight")
+	sqlPutFlight  = rows.Put("flights", "id", flightColumns)
+	sqlPutReceipt = rows.Put("receipts", "name", "name, flight")
 )
 
 func (r reader) flights(sql string, args ...any) (found []*engine.Flight, err error) {
-	err = r.query(sql, func(row [][]byte) error {
-		found = append(found, &engine.Flight{ID: cloud.ChallengeID(text(row[0])), User: cloud.UserID(text(row[1])), Due: clock(row[2]), State: blob(row[3])})
-		return nil
-	}, args...)
+	err = r.query(sql, func(row rows.Row) { found = append(found, rows.Flight(row)) }, args...)
 	return found, err
 }
 
@@ -52,11 +50,11 @@ func (r reader) FlightOf(receipt string) (*engine.Flight, error) {
 }
 
 func (r reader) FlightsDue(by time.Time, limit int) ([]*engine.Flight, error) {
-	return r.flights(sqlFlightsDue, nano(by), int64(limit))
+	return r.flights(sqlFlightsDue, rows.Nanos(by), int64(limit))
 }
 
 func (t *tx) PutFlight(f *engine.Flight) error {
-	return t.do(sqlPutFlight, string(f.ID), string(f.User), nano(f.Due), full(f.State))
+	return t.do(sqlPutFlight, rows.FlightValues(nil, f)...)
 }
 
 func (t *tx) PutReceipt(name string, flight cloud.ChallengeID) error {

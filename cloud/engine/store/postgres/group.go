@@ -3,6 +3,7 @@ package postgres
 import (
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/store/rows"
 )
 
 // Statements that write groups, members and devices.
@@ -17,19 +18,12 @@ const (
 )
 
 func (r reader) Devices(user cloud.UserID) (devices []engine.Device, err error) {
-	err = r.query(sqlDevices, func(row [][]byte) error {
-		devices = append(devices, engine.Device{User: user, ID: text(row[0]), Name: text(row[1]), State: text(row[2]),
-			Until: clock(row[3]), Created: clock(row[4]), Key: blob(row[5]), Opened: clock(row[6]), Aside: blob(row[7])})
-		return nil
-	}, string(user))
+	err = r.query(sqlDevices, func(row rows.Row) { devices = append(devices, rows.Device(row, user)) }, string(user))
 	return devices, err
 }
 
 func (r reader) groups(sql string, args ...any) (groups []engine.Group, err error) {
-	err = r.query(sql, func(row [][]byte) error {
-		groups = append(groups, engine.Group{ID: text(row[0]), Name: text(row[1]), Created: clock(row[2])})
-		return nil
-	}, args...)
+	err = r.query(sql, func(row rows.Row) { groups = append(groups, rows.Group(row)) }, args...)
 	return groups, err
 }
 
@@ -49,7 +43,7 @@ func (r reader) GroupsAfter(id string, limit int) ([]engine.Group, error) {
 }
 
 func (r reader) strings(sql string, args ...any) (list []string, err error) {
-	err = r.query(sql, func(row [][]byte) error { list = append(list, text(row[0])); return nil }, args...)
+	err = r.query(sql, func(row rows.Row) { list = append(list, row.Text()) }, args...)
 	return list, err
 }
 
@@ -62,14 +56,14 @@ func (r reader) Parents(member string, limit int) ([]string, error) {
 }
 
 func (t *tx) PutDevice(d *engine.Device) error {
-	return t.do(sqlPutDevice, string(d.User), d.ID, d.Name, d.State, nano(d.Until), nano(d.Created), full(d.Key), nano(d.Opened), full(d.Aside))
+	return t.do(sqlPutDevice, rows.DeviceValues(nil, d)...)
 }
 
 func (t *tx) RemoveDevice(user cloud.UserID, id string) error {
 	return t.do(sqlRemoveDevice, string(user), id)
 }
 
-func (t *tx) PutGroup(g *engine.Group) error { return t.do(sqlPutGroup, g.ID, g.Name, nano(g.Created)) }
+func (t *tx) PutGroup(g *engine.Group) error { return t.do(sqlPutGroup, rows.GroupValues(nil, g)...) }
 
 func (t *tx) RemoveGroup(id string) error {
 	if err := t.do(sqlRemoveMembers, id); err != nil {

@@ -6,6 +6,7 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/store/rows"
 )
 
 // metaHolder is the Meta value that names who holds the lock, for people.
@@ -54,7 +55,7 @@ func (c *conn) ask(ctx context.Context, text string, args ...any) (n int64, err 
 	limit, cancel := context.WithTimeout(ctx, viewPatience)
 	defer cancel()
 	c.ctx, c.queue, c.answered = limit, c.queue[:0], false
-	err = c.query(text, func(row [][]byte) error { n = number(row[0]); return nil }, args...)
+	err = c.query(text, func(row rows.Row) { n = row.Number() }, args...)
 	return n, err
 }
 

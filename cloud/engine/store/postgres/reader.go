@@ -1,16 +1,14 @@
 package postgres
 
 import (
-	"strings"
-	"time"
-
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/store/rows"
 )
 
 // asker runs a reading statement.
 type asker interface {
-	query(text string, scan func(row [][]byte) error, args ...any) error
+	query(text string, scan func(rows.Row), args ...any) error
 }
 
 // reader implements [engine.Reader] inside a transaction.
@@ -19,79 +17,36 @@ type reader struct{ asker }
 // Statements that read. Every one of them finds its rows by an index, in the
 // order that the engine expects.
 const (
-	userColumns = "users.id, upn, display_name, aliases, sid, enabled, mobile, alternate, office, email, preference, " +
-		"blocked_until, password, created, class, roles, devices, aside, email_proof"
-	sqlMeta       = "SELECT value FROM meta WHERE name = $1"
-	sqlUser       = "SELECT " + userColumns + " FROM users WHERE id = $1"
-	sqlUserNamed  = "SELECT " + userColumns + " FROM names JOIN users ON users.id = names.user_id WHERE space = $1 AND name = $2"
-	sqlUsersAfter = "SELECT " + userColumns + " FROM users WHERE id > $1 ORDER BY id LIMIT $2"
-	sqlTokens     = "SELECT id, method, name, serial, manufacturer, model, algorithm, digits, period, fingerprint, sealed, " +
-		"proven, drift, last_step, seen_step FROM tokens WHERE user_id = $1 ORDER BY id"
-	sqlSpent         = "SELECT second FROM spent WHERE fingerprint = $1"
-	challengeColumns = "id, request_key, user_id, method, state, reason, prompt, app, place, tries, sent, context, created, expires, decided, flags"
-	sqlChallenge     = "SELECT " + challengeColumns + " FROM challenges WHERE id = $1"
-	sqlByKey         = "SELECT " + challengeColumns + " FROM challenges WHERE request_key = $1 ORDER BY created DESC LIMIT 1"
-	sqlAttempt       = "SELECT state, reason, tries, at FROM attempts WHERE challenge = $1 AND answer_key = $2"
-	sqlLastSent      = "SELECT challenge FROM last_sent WHERE user_id = $1 AND place = $2"
-	sqlFailures      = "SELECT count, last FROM failures WHERE user_id = $1 AND way = $2 AND place = $3"
-	sqlDevices       = "SELECT id, name, state, until, created, public_key, opened, aside FROM devices WHERE user_id = $1 ORDER BY id"
-	sqlGroup         = "SELECT id, name, created FROM groups WHERE id = $1"
-	sqlGroupNamed    = "SELECT id, groups.name, created FROM names JOIN groups ON groups.id = names.user_id WHERE space = 2 AND names.name = $1"
-	sqlGroupsAfter   = "SELECT id, name, created FROM groups WHERE id > $1 ORDER BY id LIMIT $2"
-	sqlMembersAfter  = "SELECT member FROM members WHERE parent = $1 AND kind = $2 AND member > $3 ORDER BY member LIMIT $4"
-	sqlParents       = "SELECT parent FROM members WHERE member = $1 ORDER BY parent LIMIT $2"
-	appColumns       = "name, role, digest, created, until, disabled"
-	sqlApp           = "SELECT " + appColumns + " FROM apps WHERE name = $1"
-	sqlApps          = "SELECT " + appColumns + " FROM apps ORDER BY name"
+	challengeColumns = "user_id, " + rows.ChallengeColumns
+
+	sqlMeta         = "SELECT value FROM meta WHERE name = $1"
+	sqlUser         = "SELECT " + rows.UserColumns + " FROM users WHERE id = $1"
+	sqlUserNamed    = "SELECT " + rows.UserColumns + " FROM names JOIN users ON users.id = names.user_id WHERE space = $1 AND name = $2"
+	sqlUsersAfter   = "SELECT " + rows.UserColumns + " FROM users WHERE id > $1 ORDER BY id LIMIT $2"
+	sqlTokens       = "SELECT " + rows.TokenColumns + " FROM tokens WHERE user_id = $1 ORDER BY id"
+	sqlSpent        = "SELECT second FROM spent WHERE fingerprint = $1"
+	sqlChallenge    = "SELECT " + challengeColumns + " FROM challenges WHERE id = $1"
+	sqlByKey        = "SELECT " + challengeColumns + " FROM challenges WHERE request_key = $1 ORDER BY created DESC LIMIT 1"
+	sqlAttempt      = "SELECT " + rows.AttemptColumns + " FROM attempts WHERE challenge = $1 AND answer_key = $2"
+	sqlLastSent     = "SELECT challenge FROM last_sent WHERE user_id = $1 AND place = $2"
+	sqlFailures     = "SELECT " + rows.FailuresColumns + " FROM failures WHERE user_id = $1 AND way = $2 AND place = $3"
+	sqlDevices      = "SELECT " + rows.DeviceColumns + " FROM devices WHERE user_id = $1 ORDER BY id"
+	sqlGroup        = "SELECT " + rows.GroupColumns + " FROM groups WHERE id = $1"
+	sqlGroupNamed   = "SELECT " + rows.GroupColumns + " FROM groups WHERE id = (SELECT user_id FROM names WHERE space = 2 AND name = $1)"
+	sqlGroupsAfter  = "SELECT " + rows.GroupColumns + " FROM groups WHERE id > $1 ORDER BY id LIMIT $2"
+	sqlMembersAfter = "SELECT member FROM members WHERE parent = $1 AND kind = $2 AND member > $3 ORDER BY member LIMIT $4"
+	sqlParents      = "SELECT parent FROM members WHERE member = $1 ORDER BY parent LIMIT $2"
+	sqlApp          = "SELECT " + rows.AppColumns + " FROM apps WHERE name = $1"
+	sqlApps         = "SELECT " + rows.AppColumns + " FROM apps ORDER BY name"
 )
 
-// nano and clock turn times into columns and back; 0 is the zero time.
-func nano(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return t.UnixNano()
-}
-
-func clock(v []byte) time.Time {
-	n := number(v)
-	if n == 0 {
-		return time.Time{}
-	}
-	return time.Unix(0, n).UTC()
-}
-
-func flag(b bool) int64 {
-	if b {
-		return 1
-	}
-	return 0
-}
-
 func (r reader) Meta(name string) (value []byte, err error) {
-	err = r.query(sqlMeta, func(row [][]byte) error { value = blob(row[0]); return nil }, name)
+	err = r.query(sqlMeta, func(row rows.Row) { value = row.Bytes() }, name)
 	return value, err
 }
 
-func scanUser(row [][]byte) *engine.User {
-	u := &engine.User{Password: blob(row[12]), Created: clock(row[13]), Aside: blob(row[17]), Proof: blob(row[18])}
-	u.ID = cloud.UserID(text(row[0]))
-	u.Profile = cloud.Profile{UPN: text(row[1]), DisplayName: text(row[2]), SID: text(row[4]), Enabled: number(row[5]) != 0}
-	if aliases := text(row[3]); aliases != "" {
-		u.Aliases = strings.Split(aliases, "\n")
-	}
-	class := number(row[14])
-	u.Guest, u.External, u.Devices = class&1 != 0, class&2 != 0, int(number(row[16]))
-	if roles := text(row[15]); roles != "" {
-		u.Roles = strings.Split(roles, "\n")
-	}
-	u.Mobile, u.Alternate, u.Office, u.Email = text(row[6]), text(row[7]), text(row[8]), text(row[9])
-	u.Default, u.BlockedUntil = cloud.Preference(text(row[10])), clock(row[11])
-	return u
-}
-
 func (r reader) users(sql string, args ...any) (users []*engine.User, err error) {
-	err = r.query(sql, func(row [][]byte) error { users = append(users, scanUser(row)); return nil }, args...)
+	err = r.query(sql, func(row rows.Row) { users = append(users, rows.User(row)) }, args...)
 	return users, err
 }
 
@@ -116,20 +71,12 @@ func (r reader) UsersAfter(id cloud.UserID, limit int) ([]*engine.User, error) {
 }
 
 func (r reader) Tokens(user cloud.UserID) (tokens []engine.Token, err error) {
-	err = r.query(sqlTokens, func(row [][]byte) error {
-		t := engine.Token{User: user, Sealed: blob(row[10])}
-		t.ID, t.Method = text(row[0]), cloud.Method(text(row[1]))
-		t.OATH = cloud.OATH{Name: text(row[2]), Serial: text(row[3]), Manufacturer: text(row[4]), Model: text(row[5]),
-			Algorithm: cloud.Algorithm(text(row[6])), Digits: int(number(row[7])), Period: int(number(row[8])), Fingerprint: text(row[9])}
-		t.Clock = engine.Clock{Proven: number(row[11]) != 0, Drift: int(number(row[12])), Last: number(row[13]), Seen: number(row[14])}
-		tokens = append(tokens, t)
-		return nil
-	}, string(user))
+	err = r.query(sqlTokens, func(row rows.Row) { tokens = append(tokens, rows.Token(row, user)) }, string(user))
 	return tokens, err
 }
 
 func (r reader) Spent(fingerprint string) (second int64, err error) {
-	err = r.query(sqlSpent, func(row [][]byte) error { second = number(row[0]); return nil }, fingerprint)
+	err = r.query(sqlSpent, func(row rows.Row) { second = row.Number() }, fingerprint)
 	return second, err
 }
 
@@ -142,19 +89,7 @@ func (r reader) challenge(sql, arg string) (*engine.Challenge, error) {
 }
 
 func (r reader) challenges(sql string, args ...any) (found []*engine.Challenge, err error) {
-	err = r.query(sql, func(row [][]byte) error {
-		c := &engine.Challenge{ID: cloud.ChallengeID(text(row[0])), Key: text(row[1]), User: cloud.UserID(text(row[2])),
-			Method: cloud.Preference(text(row[3])), State: cloud.State(text(row[4])), Reason: cloud.Reason(text(row[5])),
-			Prompt: text(row[6]), Place: text(row[8]), Tries: int(number(row[9])),
-			Sent: blob(row[10]), Context: blob(row[11]), Created: clock(row[12]), Expires: clock(row[13]), Decided: clock(row[14]),
-			Proven: number(row[15])&1 != 0, Bypassed: number(row[15])&2 != 0}
-		var ok bool
-		if c.Owner, c.App, ok = strings.Cut(text(row[7]), ownerEnds); !ok {
-			c.Owner, c.App = "", c.Owner
-		}
-		found = append(found, c)
-		return nil
-	}, args...)
+	err = r.query(sql, func(row rows.Row) { found = append(found, rows.Challenge(row)) }, args...)
 	return found, err
 }
 
@@ -167,33 +102,22 @@ func (t *tx) ChallengeByKey(key string) (*engine.Challenge, error) {
 }
 
 func (r reader) Attempt(id cloud.ChallengeID, key string) (a *engine.Attempt, err error) {
-	err = r.query(sqlAttempt, func(row [][]byte) error {
-		a = &engine.Attempt{Challenge: id, Key: key, State: cloud.State(text(row[0])), Reason: cloud.Reason(text(row[1])),
-			Tries: int(number(row[2])), At: clock(row[3])}
-		return nil
-	}, string(id), key)
+	err = r.query(sqlAttempt, func(row rows.Row) { a = rows.Attempt(row, id, key) }, string(id), key)
 	return a, err
 }
 
 func (r reader) LastSent(user cloud.UserID, place string) (id cloud.ChallengeID, err error) {
-	err = r.query(sqlLastSent, func(row [][]byte) error { id = cloud.ChallengeID(text(row[0])); return nil }, string(user), place)
+	err = r.query(sqlLastSent, func(row rows.Row) { id = cloud.ChallengeID(row.Text()) }, string(user), place)
 	return id, err
 }
 
 func (r reader) Failures(c engine.Counter) (f engine.Failures, err error) {
-	err = r.query(sqlFailures, func(row [][]byte) error {
-		f = engine.Failures{Count: int(number(row[0])), Last: clock(row[1])}
-		return nil
-	}, c.User, c.Way, c.Place)
+	err = r.query(sqlFailures, func(row rows.Row) { f = rows.Failures(row) }, c.User, c.Way, c.Place)
 	return f, err
 }
 
 func (r reader) apps(sql string, args ...any) (apps []engine.App, err error) {
-	err = r.query(sql, func(row [][]byte) error {
-		apps = append(apps, engine.App{Name: text(row[0]), Role: engine.Role(text(row[1])), Digest: blob(row[2]),
-			Created: clock(row[3]), Until: clock(row[4]), Disabled: number(row[5]) != 0})
-		return nil
-	}, args...)
+	err = r.query(sql, func(row rows.Row) { apps = append(apps, rows.App(row)) }, args...)
 	return apps, err
 }
 

@@ -5,24 +5,22 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/store/rows"
 )
 
 // Statements about slips.
 const (
-	slipColumns   = "id, user_id, data, until"
+	slipColumns   = "user_id, " + rows.SlipColumns
 	sqlSlip       = "SELECT " + slipColumns + " FROM slips WHERE id = $1"
 	sqlSlipsOf    = "SELECT " + slipColumns + " FROM slips WHERE user_id = $1 ORDER BY id"
 	sqlRemoveSlip = "DELETE FROM slips WHERE id = $1"
 	sqlPruneSlips = "DELETE FROM slips WHERE id IN (SELECT id FROM slips WHERE until < $1 ORDER BY until LIMIT $2)"
 )
 
-var sqlPutSlip = put("slips", "id", slipColumns)
+var sqlPutSlip = rows.Put("slips", "id", slipColumns)
 
 func (r reader) slips(sql, arg string) (found []engine.Slip, err error) {
-	err = r.query(sql, func(row [][]byte) error {
-		found = append(found, engine.Slip{ID: text(row[0]), User: cloud.UserID(text(row[1])), Data: blob(row[2]), Until: clock(row[3])})
-		return nil
-	}, arg)
+	err = r.query(sql, func(row rows.Row) { found = append(found, rows.Slip(row)) }, arg)
 	return found, err
 }
 
@@ -39,11 +37,11 @@ func (r reader) SlipsOf(user cloud.UserID) ([]engine.Slip, error) {
 }
 
 func (t *tx) PutSlip(s *engine.Slip) error {
-	return t.do(sqlPutSlip, s.ID, string(s.User), full(s.Data), nano(s.Until))
+	return t.do(sqlPutSlip, rows.SlipValues(nil, s)...)
 }
 
 func (t *tx) RemoveSlip(id string) error { return t.do(sqlRemoveSlip, id) }
 
 func (t *tx) PruneSlips(at time.Time, limit int) error {
-	return t.do(sqlPruneSlips, nano(at), int64(limit))
+	return t.do(sqlPruneSlips, rows.Nanos(at), int64(limit))
 }

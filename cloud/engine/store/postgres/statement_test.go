@@ -13,18 +13,23 @@ import (
 	"strings"
 	"testing"
 
-	"mfabridge/cloud/engine/store/postgres"
+	"mfabridge/cloud/engine/store/rows"
 	"mfabridge/internal/peer"
 )
 
 // statements are the texts of everything in the package whose name begins with
-// sql, worked out from its source.
+// sql, worked out from its source and that of the columns.
 func statements(t *testing.T) map[string]string {
 	t.Helper()
 	files, err := filepath.Glob("*.go")
 	if err != nil {
 		t.Fatal(err)
 	}
+	columns, err := filepath.Glob("../rows/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files = append(files, columns...)
 	values := map[string]ast.Expr{}
 	for _, path := range files {
 		if strings.HasSuffix(path, "_test.go") {
@@ -64,9 +69,11 @@ func constantText(t *testing.T, values map[string]ast.Expr, e ast.Expr) string {
 		return constantText(t, values, e.X) + constantText(t, values, e.Y)
 	case *ast.ParenExpr:
 		return constantText(t, values, e.X)
+	case *ast.SelectorExpr: // columns
+		return constantText(t, values, e.Sel)
 	case *ast.CallExpr: // what inserts or replaces
-		if f, ok := e.Fun.(*ast.Ident); ok && f.Name == "put" && len(e.Args) == 3 {
-			return postgres.Put(constantText(t, values, e.Args[0]), constantText(t, values, e.Args[1]), constantText(t, values, e.Args[2]))
+		if f, ok := e.Fun.(*ast.SelectorExpr); ok && f.Sel.Name == "Put" && len(e.Args) == 3 {
+			return rows.Put(constantText(t, values, e.Args[0]), constantText(t, values, e.Args[1]), constantText(t, values, e.Args[2]))
 		}
 	}
 	t.Fatalf("a statement is made of %T", e)

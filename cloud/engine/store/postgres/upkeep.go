@@ -6,6 +6,7 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/store/rows"
 )
 
 // Statements for what is done to a store as a whole, or about one person. The
@@ -13,7 +14,7 @@ import (
 const (
 	sqlMetaNames       = "SELECT name FROM meta WHERE name >= $1 AND name < $2 ORDER BY name"
 	sqlChallengesAfter = "SELECT " + challengeColumns + " FROM challenges WHERE id > $1 ORDER BY id LIMIT $2"
-	sqlFailuresOf      = "SELECT way, place, count, last FROM failures WHERE user_id = $1 ORDER BY way, place"
+	sqlFailuresOf      = "SELECT " + rows.FailuresKeys + ", " + rows.FailuresColumns + " FROM failures WHERE user_id = $1 ORDER BY way, place"
 	sqlForgetFailures  = "DELETE FROM failures WHERE user_id = $1"
 	sqlForgetSent      = "DELETE FROM last_sent WHERE user_id = $1"
 
@@ -32,7 +33,7 @@ const (
 
 // MetaNames implements [engine.Reader]. Names are ASCII.
 func (r reader) MetaNames(prefix string) (names []string, err error) {
-	err = r.query(sqlMetaNames, func(row [][]byte) error { names = append(names, text(row[0])); return nil }, prefix, prefix+"\x7f")
+	err = r.query(sqlMetaNames, func(row rows.Row) { names = append(names, row.Text()) }, prefix, prefix+"\x7f")
 	return names, err
 }
 
@@ -42,9 +43,9 @@ func (r reader) ChallengesAfter(id cloud.ChallengeID, limit int) ([]*engine.Chal
 
 func (r reader) FailuresOf(user string) (map[engine.Counter]engine.Failures, error) {
 	all := map[engine.Counter]engine.Failures{}
-	err := r.query(sqlFailuresOf, func(row [][]byte) error {
-		all[engine.Counter{User: user, Way: text(row[0]), Place: text(row[1])}] = engine.Failures{Count: int(number(row[2])), Last: clock(row[3])}
-		return nil
+	err := r.query(sqlFailuresOf, func(row rows.Row) {
+		c := engine.Counter{User: user, Way: row.Text(), Place: row.Text()}
+		all[c] = rows.Failures(row)
 	}, user)
 	return all, err
 }

@@ -10,6 +10,7 @@ import (
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
 	"mfabridge/cloud/engine/store/queue"
+	"mfabridge/cloud/engine/store/rows"
 	"mfabridge/internal/sleep"
 )
 
@@ -135,7 +136,7 @@ func (w *writer) begin(ctx context.Context) {
 	w.wrote = false
 	w.c.begin(ctx, sqlBegin)
 	w.c.must(sqlLockWrite, w.store.keys.write)
-	w.c.queue = append(w.c.queue, call{text: sqlAuditEnd, scan: func(row [][]byte) error { return w.at(number(row[0])) }})
+	w.c.queue = append(w.c.queue, call{text: sqlAuditEnd, scan: func(row rows.Row) error { return w.at(row.Number()) }})
 }
 
 // abandon ends a transaction that is not to be committed.
@@ -236,7 +237,7 @@ func (w *writer) resolve(cause error) error {
 	for {
 		var turn int64
 		w.begin(limit)
-		err := w.c.query(sqlTurnOf, func(row [][]byte) error { turn = number(row[0]); return nil }, w.store.id)
+		err := w.c.query(sqlTurnOf, func(row rows.Row) { turn = row.Number() }, w.store.id)
 		if err == nil && turn == w.turn {
 			if sure, _ := w.confirm(); sure {
 				return nil

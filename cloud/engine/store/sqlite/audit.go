@@ -1,17 +1,15 @@
 package sqlite
 
 import (
-	"database/sql/driver"
-
 	"mfabridge/cloud/engine/audit"
+	"mfabridge/cloud/engine/store/rows"
 )
 
 // Statements of the audit.
 const (
-	entryColumns = "seq, time, node, actor, action, subject, detail, reason, number, link"
-	sqlAudit     = "SELECT " + entryColumns + " FROM audit WHERE seq > +$1 ORDER BY seq LIMIT +$2"
-	sqlLastAudit = "SELECT " + entryColumns + " FROM audit WHERE seq > 0 ORDER BY seq DESC LIMIT 1"
-	sqlLastOf    = "SELECT " + entryColumns + " FROM audit WHERE seq > 0 AND node = +$1 AND number > 0 ORDER BY seq DESC LIMIT 1"
+	sqlAudit     = "SELECT " + rows.EntryColumns + " FROM audit WHERE seq > +$1 ORDER BY seq LIMIT +$2"
+	sqlLastAudit = "SELECT " + rows.EntryColumns + " FROM audit WHERE seq > 0 ORDER BY seq DESC LIMIT 1"
+	sqlLastOf    = "SELECT " + rows.EntryColumns + " FROM audit WHERE seq > 0 AND node = +$1 AND number > 0 ORDER BY seq DESC LIMIT 1"
 	sqlLastSeq   = "SELECT seq FROM sqlite_sequence WHERE name = 'audit'"
 	sqlRedact    = "UPDATE audit SET subject = $1, detail = $2, reason = $3, link = $4 WHERE seq = $5"
 	sqlPruneAt   = "DELETE FROM audit WHERE seq <= $1"
@@ -74,7 +72,7 @@ func (t tx) headOf(node string) (audit.Head, error) {
 }
 
 func (t tx) Redact(e *audit.Entry) error {
-	return t.do(sqlRedact, e.Subject, e.Detail, e.Reason, e.Link, e.Seq)
+	return t.do(sqlRedact, e.Subject, e.Detail, e.Reason, rows.Full(e.Link), e.Seq)
 }
 
 // PruneAudit implements [engine.Tx]. The table's trigger looks at the floor.
@@ -99,11 +97,7 @@ func (r reader) LastAudit() (audit.Entry, error) {
 	return entries[0], nil
 }
 
-func (r reader) entries(sql string, args ...driver.Value) (entries []audit.Entry, err error) {
-	err = r.c.query(sql, 10, func(row []driver.Value) error {
-		entries = append(entries, audit.Entry{Seq: integer(row[0]), Time: clock(row[1]), Node: text(row[2]), Actor: text(row[3]),
-			Action: text(row[4]), Subject: text(row[5]), Detail: text(row[6]), Reason: text(row[7]), Number: integer(row[8]), Link: blob(row[9])})
-		return nil
-	}, args...)
+func (r reader) entries(sql string, args ...any) (entries []audit.Entry, err error) {
+	err = r.c.query(sql, func(row rows.Row) { entries = append(entries, rows.Entry(row)) }, args...)
 	return entries, err
 }

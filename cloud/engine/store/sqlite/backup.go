@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"strings"
@@ -50,12 +51,11 @@ func Intact(ctx context.Context, path string) (err error) {
 		return broken(path, err)
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
-	row := c.row[:0]
-	row = append(row, nil)
+	row := make([]driver.Value, 1)
 	if err := rows.Next(row); err != nil {
 		return broken(path, err)
 	}
-	if said := text(row[0]); said != "ok" {
+	if row[0] != "ok" {
 		return hint.Wrap(&cloud.Error{Kind: cloud.Invalid, Message: fmt.Sprintf("the file %s is damaged", path)}, "take another backup")
 	}
 	return nil

@@ -1,9 +1,10 @@
 package sqlite
 
 import (
-	"database/sql/driver"
 	"errors"
 	"time"
+
+	"mfabridge/cloud/engine/store/rows"
 )
 
 // What was committed goes from the log to its place in the file: a checkpoint.
@@ -76,9 +77,9 @@ func nextGather(gathered time.Duration, before, moved int64) time.Duration {
 // checkpoint moves what no reader is in the way of. It returns how many pages
 // the log has, and how many of them were moved.
 func (c *conn) checkpoint() (pages, moved int64, err error) {
-	err = c.query(sqlCheckpoint, 3, func(row []driver.Value) error {
-		pages, moved = integer(row[1]), integer(row[2])
-		return nil
+	err = c.query(sqlCheckpoint, func(row rows.Row) {
+		_ = row.Number() // somebody was in the way
+		pages, moved = row.Number(), row.Number()
 	})
 	return pages, moved, err
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/mattn/go-sqlite3"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/engine/store/rows"
 	"mfabridge/internal/hint"
 )
 
@@ -25,8 +26,8 @@ const busyTimeout = 10_000
 // time, and the layer between would cost more than the statements.
 type conn struct {
 	raw   *sqlite3.SQLiteConn
-	stmts map[string]*sqlite3.SQLiteStmt
-	row   []driver.Value // reused by query
+	stmts map[string]*statement
+	row   row // reused by query
 	args  []driver.NamedValue
 	walks bool              // rows of the audit were read: see tidyUp
 	heads *heads            // of the audit, by the writer; nil: to be read
@@ -38,6 +39,28 @@ type conn struct {
 	manies  map[manyKey]string // see many
 	version int64              // of the data in this transaction; 0: not asked yet
 }
+
+// statement is a prepared one, with the number of its columns once it has given
+// rows.
+type statement struct {
+	*sqlite3.SQLiteStmt
+	columns int
+}
+
+// row implements [rows.Row] on what the driver gives.
+type row struct {
+	values []driver.Value
+	at     int
+}
+
+func (r *row) next() driver.Value {
+	r.at++
+	return r.values[r.at-1]
+}
+
+func (r *row) Number() int64 { n, _ := r.next().(int64); return n }
+func (r *row) Text() string  { s, _ := r.next().(string); return s }
+func (r *row) Bytes() []byte { b, _ := r.next().([]byte); return b }
 
 // dial opens a file that exists, read-write or read-only, with a journal mode
 // or none to leave it; patience is how long it waits for other processes, in
@@ -55,7 +78,7 @@ func dial(path, mode, journal string, patience int) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{raw: opened.(*sqlite3.SQLiteConn), stmts: map[string]*sqlite3.SQLiteStmt{}}
+	c := &conn{raw: opened.(*sqlite3.SQLiteConn), stmts: map[string]*statement{}}
 	pragmas := "PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON; PRAGMA cache_size=-4096;"
 	if journal != "" {
 		pragmas += "PRAGMA journal_mode=" + journal + ";"
@@ -91,7 +114,7 @@ func (c *conn) script(text string) error {
 }
 
 // prepared returns the statement of a text, prepared once a connection.
-func (c *conn) prepared(text string) (*sqlite3.SQLiteStmt, error) {
+func (c *conn) prepared(text string) (*statement, error) {
 	if stmt, ok := c.stmts[text]; ok {
 		return stmt, nil
 	}
@@ -99,14 +122,14 @@ func (c *conn) prepared(text string) (*sqlite3.SQLiteStmt, error) {
 	if err != nil {
 		return nil, err
 	}
-	stmt := made.(*sqlite3.SQLiteStmt)
+	stmt := &statement{SQLiteStmt: made.(*sqlite3.SQLiteStmt)}
 	c.stmts[text] = stmt
 	return stmt, nil
 }
 
 // named puts arguments into the form that the driver takes without making a
 // slice each time. It copies them before it returns.
-func (c *conn) named(args []driver.Value) []driver.NamedValue {
+func (c *conn) named(args []any) []driver.NamedValue {
 	c.args = c.args[:0]
 	for i, arg := range args {
 		c.args = append(c.args, driver.NamedValue{Ordinal: i + 1, Value: arg})
@@ -117,7 +140,7 @@ func (c *conn) named(args []driver.Value) []driver.NamedValue {
 // do runs a writing statement of which nobody counts the rows. It takes the
 // driver's way for queries, which binds all arguments and makes the first step
 // in one call of C, and so runs the whole of a statement that returns nothing.
-func (c *conn) do(text string, args ...driver.Value) error {
+func (c *conn) do(text string, args ...any) error {
 	stmt, err := c.prepared(text)
 	if err != nil {
 		return err
@@ -130,12 +153,12 @@ func (c *conn) do(text string, args ...driver.Value) error {
 }
 
 // exec runs a writing statement and returns how many rows it changed.
-func (c *conn) exec(text string, args ...driver.Value) (int64, error) {
+func (c *conn) exec(text string, args ...any) (int64, error) {
 	stmt, err := c.prepared(text)
 	if err != nil {
 		return 0, err
 	}
-	result, err := stmt.Exec(args)
+	result, err := stmt.ExecContext(context.Background(), c.named(args))
 	if err != nil {
 		return 0, err
 	}
@@ -143,12 +166,12 @@ func (c *conn) exec(text string, args ...driver.Value) (int64, error) {
 }
 
 // insert runs a statement that inserts one row and returns its number.
-func (c *conn) insert(text string, args ...driver.Value) (int64, error) {
+func (c *conn) insert(text string, args ...any) (int64, error) {
 	stmt, err := c.prepared(text)
 	if err != nil {
 		return 0, err
 	}
-	result, err := stmt.Exec(args)
+	result, err := stmt.ExecContext(context.Background(), c.named(args))
 	if err != nil {
 		return 0, err
 	}
@@ -156,31 +179,33 @@ func (c *conn) insert(text string, args ...driver.Value) (int64, error) {
 }
 
 // query runs a reading statement and hands each row to scan. The row is
-// reused; its byte slices are not.
-func (c *conn) query(text string, columns int, scan func([]driver.Value) error, args ...driver.Value) (err error) {
+// reused; what it gave is not.
+func (c *conn) query(text string, scan func(rows.Row), args ...any) (err error) {
 	stmt, err := c.prepared(text)
 	if err != nil {
 		return err
 	}
-	rows, err := stmt.QueryContext(context.Background(), c.named(args))
+	found, err := stmt.QueryContext(context.Background(), c.named(args))
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	if cap(c.row) < columns {
-		c.row = make([]driver.Value, columns)
+	defer func() { err = errors.Join(err, found.Close()) }()
+	if stmt.columns == 0 {
+		stmt.columns = len(found.Columns())
 	}
-	row := c.row[:columns]
+	if cap(c.row.values) < stmt.columns {
+		c.row.values = make([]driver.Value, stmt.columns)
+	}
+	c.row.values = c.row.values[:stmt.columns]
 	for {
-		switch err := rows.Next(row); {
+		switch err := found.Next(c.row.values); {
 		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil:
 			return err
 		}
-		if err := scan(row); err != nil {
-			return err
-		}
+		c.row.at = 0
+		scan(&c.row)
 	}
 }
 
@@ -197,7 +222,7 @@ func (c *conn) tidyUp() error {
 
 // number reads one integer.
 func (c *conn) number(text string) (n int64, err error) {
-	err = c.query(text, 1, func(row []driver.Value) error { n = integer(row[0]); return nil })
+	err = c.query(text, func(row rows.Row) { n = row.Number() })
 	return n, err
 }
 
@@ -208,11 +233,6 @@ func (c *conn) close() error {
 	}
 	return errors.Join(append(errs, c.raw.Close())...)
 }
-
-// integer, text and blob take a column of that type, or the zero value.
-func integer(v driver.Value) int64 { n, _ := v.(int64); return n }
-func text(v driver.Value) string   { s, _ := v.(string); return s }
-func blob(v driver.Value) []byte   { b, _ := v.([]byte); return b }
 
 // unavailable is an error after which nothing was written.
 func unavailable(message string, cause error) error {

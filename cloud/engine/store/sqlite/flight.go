@@ -1,21 +1,19 @@
 package sqlite
 
 import (
-	"database/sql/driver"
 	"time"
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/store/rows"
 )
 
 // Statements about messages on their way.
 const (
-	flightColumns     = "id, user, due, state"
+	flightColumns     = "user, " + rows.FlightColumns
 	sqlFlight         = "SELECT " + flightColumns + " FROM flights WHERE id = $1"
-	sqlFlightOf       = "SELECT id, user, due, state FROM receipts JOIN flights ON flights.id = receipts.flight WHERE name = +$1"
+	sqlFlightOf       = "SELECT " + flightColumns + " FROM receipts JOIN flights ON flights.id = receipts.flight WHERE name = +$1"
 	sqlFlightsDue     = "SELECT " + flightColumns + " FROM flights WHERE due > 0 AND due <= +$1 ORDER BY due LIMIT +$2"
-	sqlPutFlight      = "INSERT OR REPLACE INTO flights (" + flightColumns + ") VALUES ($1, $2, $3, $4)"
-	sqlPutReceipt     = "INSERT OR REPLACE INTO receipts (name, flight) VALUES ($1, $2)"
 	sqlPruneFlights   = "DELETE FROM flights WHERE id <= $1"
 	sqlPruneReceipts  = "DELETE FROM receipts WHERE flight <= $1"
 	sqlForgetFlights  = "DELETE FROM flights WHERE user = $1"
@@ -24,11 +22,14 @@ const (
 	sqlFenceReceipts  = "DELETE FROM receipts"
 )
 
-func (r reader) flights(sql string, args ...driver.Value) (found []*engine.Flight, err error) {
-	err = r.c.query(sql, 4, func(row []driver.Value) error {
-		found = append(found, &engine.Flight{ID: cloud.ChallengeID(text(row[0])), User: cloud.UserID(text(row[1])), Due: clock(row[2]), State: blob(row[3])})
-		return nil
-	}, args...)
+// Statements that insert or replace.
+var (
+	sqlPutFlight  = rows.Put("flights", "id", flightColumns)
+	sqlPutReceipt = rows.Put("receipts", "name", "name, flight")
+)
+
+func (r reader) flights(sql string, args ...any) (found []*engine.Flight, err error) {
+	err = r.c.query(sql, func(row rows.Row) { found = append(found, rows.Flight(row)) }, args...)
 	return found, err
 }
 
@@ -49,11 +50,11 @@ func (r reader) FlightOf(receipt string) (*engine.Flight, error) {
 }
 
 func (r reader) FlightsDue(by time.Time, limit int) ([]*engine.Flight, error) {
-	return r.flights(sqlFlightsDue, nano(by), int64(limit))
+	return r.flights(sqlFlightsDue, rows.Nanos(by), int64(limit))
 }
 
 func (t tx) PutFlight(f *engine.Flight) error {
-	return t.do(sqlPutFlight, string(f.ID), string(f.User), nano(f.Due), f.State)
+	return t.do(sqlPutFlight, rows.FlightValues(nil, f)...)
 }
 
 func (t tx) PutReceipt(name string, flight cloud.ChallengeID) error {

@@ -1,17 +1,14 @@
 package sqlite
 
 import (
-	"database/sql/driver"
-
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/store/rows"
 )
 
 // Statements that write groups, members and devices.
 const (
-	sqlPutDevice     = "INSERT OR REPLACE INTO devices (user, id, name, state, until, created, public_key, opened, aside) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
 	sqlRemoveDevice  = "DELETE FROM devices WHERE user = $1 AND id = $2"
-	sqlPutGroup      = "INSERT OR REPLACE INTO groups (id, name, created) VALUES ($1, $2, $3)"
 	sqlRemoveGroup   = "DELETE FROM groups WHERE id = $1"
 	sqlAddMember     = "INSERT INTO members (parent, kind, member) VALUES ($1, $2, $3) ON CONFLICT (parent, kind, member) DO NOTHING"
 	sqlRemoveMember  = "DELETE FROM members WHERE parent = $1 AND kind = $2 AND member = $3"
@@ -19,20 +16,19 @@ const (
 	sqlLeaveAll      = "DELETE FROM members WHERE member = $1"
 )
 
+// Statements that insert or replace.
+var (
+	sqlPutDevice = rows.Put("devices", "user, id", "user, "+rows.DeviceColumns)
+	sqlPutGroup  = rows.Put("groups", "id", rows.GroupColumns)
+)
+
 func (r reader) Devices(user cloud.UserID) (devices []engine.Device, err error) {
-	err = r.c.query(sqlDevices, 8, func(row []driver.Value) error {
-		devices = append(devices, engine.Device{User: user, ID: text(row[0]), Name: text(row[1]), State: text(row[2]),
-			Until: clock(row[3]), Created: clock(row[4]), Key: blob(row[5]), Opened: clock(row[6]), Aside: blob(row[7])})
-		return nil
-	}, string(user))
+	err = r.c.query(sqlDevices, func(row rows.Row) { devices = append(devices, rows.Device(row, user)) }, string(user))
 	return devices, err
 }
 
-func (r reader) groups(sql string, args ...driver.Value) (groups []engine.Group, err error) {
-	err = r.c.query(sql, 3, func(row []driver.Value) error {
-		groups = append(groups, engine.Group{ID: text(row[0]), Name: text(row[1]), Created: clock(row[2])})
-		return nil
-	}, args...)
+func (r reader) groups(sql string, args ...any) (groups []engine.Group, err error) {
+	err = r.c.query(sql, func(row rows.Row) { groups = append(groups, rows.Group(row)) }, args...)
 	return groups, err
 }
 
@@ -51,8 +47,8 @@ func (r reader) GroupsAfter(id string, limit int) ([]engine.Group, error) {
 	return r.groups(sqlGroupsAfter, id, int64(limit))
 }
 
-func (r reader) strings(sql string, args ...driver.Value) (list []string, err error) {
-	err = r.c.query(sql, 1, func(row []driver.Value) error { list = append(list, text(row[0])); return nil }, args...)
+func (r reader) strings(sql string, args ...any) (list []string, err error) {
+	err = r.c.query(sql, func(row rows.Row) { list = append(list, row.Text()) }, args...)
 	return list, err
 }
 
@@ -65,14 +61,14 @@ func (r reader) Parents(member string, limit int) ([]string, error) {
 }
 
 func (t tx) PutDevice(d *engine.Device) error {
-	return t.do(sqlPutDevice, string(d.User), d.ID, d.Name, d.State, nano(d.Until), nano(d.Created), append([]byte{}, d.Key...), nano(d.Opened), append([]byte{}, d.Aside...))
+	return t.do(sqlPutDevice, rows.DeviceValues(nil, d)...)
 }
 
 func (t tx) RemoveDevice(user cloud.UserID, id string) error {
 	return t.do(sqlRemoveDevice, string(user), id)
 }
 
-func (t tx) PutGroup(g *engine.Group) error { return t.do(sqlPutGroup, g.ID, g.Name, nano(g.Created)) }
+func (t tx) PutGroup(g *engine.Group) error { return t.do(sqlPutGroup, rows.GroupValues(nil, g)...) }
 
 func (t tx) RemoveGroup(id string) error {
 	if err := t.do(sqlRemoveMembers, id); err != nil {

@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"database/sql/driver"
 	"errors"
 	"slices"
 	"strings"
@@ -9,6 +8,7 @@ import (
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
 	"mfabridge/cloud/engine/audit"
+	"mfabridge/cloud/engine/store/rows"
 )
 
 // late are rows of a transaction that are still to be written. A login leaves a
@@ -30,7 +30,7 @@ type late struct {
 	seq    int64 // of the audit, when it began; -1: not known
 	direct bool  // it has a savepoint, and is late no more
 	lost   error // why the transaction, or rows of updates before it, cannot be written: none of it may stay
-	args   []driver.Value
+	args   []any
 }
 
 // lateClock is what [tx.SetClock] was told.
@@ -131,8 +131,8 @@ var rowsAtOnce = [...]int{32, 8, 2, 1}
 // Heads of the statements that write many rows.
 const (
 	sqlPutChallenges = "INSERT OR REPLACE INTO challenges (" + challengeColumns + ")"
-	sqlPutAttempts   = "INSERT OR REPLACE INTO attempts (challenge, answer_key, state, reason, tries, at)"
-	sqlAppendAll     = "INSERT INTO audit (" + entryColumns + ")"
+	sqlPutAttempts   = "INSERT OR REPLACE INTO attempts (" + rows.AttemptKeys + ", " + rows.AttemptColumns + ")"
+	sqlAppendAll     = "INSERT INTO audit (" + rows.EntryColumns + ")"
 )
 
 // manyRows is a statement that writes n rows of so many columns.
@@ -147,23 +147,24 @@ func (c *conn) writeLate(to mark) error {
 	if to == (mark{}) {
 		return nil
 	}
-	err := c.writeRows(sqlPutChallenges, to.challenges, func(i int) { c.addChallenge(&l.challenges[i]) })
+	err := c.writeRows(sqlPutChallenges, to.challenges, func(to []any, i int) []any { return rows.ChallengeValues(to, &l.challenges[i]) })
 	if err == nil {
-		err = c.writeRows(sqlPutAttempts, to.attempts, func(i int) { c.addAttempt(&l.attempts[i]) })
+		err = c.writeRows(sqlPutAttempts, to.attempts, func(to []any, i int) []any { return rows.AttemptValues(to, &l.attempts[i]) })
 	}
 	for i := 0; err == nil && i < to.clocks; i++ {
 		k := &l.clocks[i]
-		err = c.do(sqlSetClock, flag(k.at.Proven), int64(k.at.Drift), k.at.Last, k.at.Seen, string(k.user), k.id)
+		l.args = append(rows.ClockValues(l.args[:0], k.at), string(k.user), k.id)
+		err = c.do(sqlSetClock, l.args...)
 	}
 	if err == nil {
-		err = c.writeRows(sqlAppendAll, to.entries, func(i int) { c.addEntry(&l.entries[i]) })
+		err = c.writeRows(sqlAppendAll, to.entries, func(to []any, i int) []any { return rows.EntryValues(to, &l.entries[i]) })
 	}
 	l.written(to)
 	return err
 }
 
-// writeRows writes n rows, of which add puts one into c.late.args.
-func (c *conn) writeRows(head string, n int, add func(i int)) error {
+// writeRows writes n rows, of which add appends the values of one.
+func (c *conn) writeRows(head string, n int, add func(to []any, i int) []any) error {
 	for at := 0; at < n; {
 		for _, size := range rowsAtOnce {
 			if n-at < size {
@@ -171,7 +172,7 @@ func (c *conn) writeRows(head string, n int, add func(i int)) error {
 			}
 			c.late.args = c.late.args[:0]
 			for end := at + size; at < end; at++ {
-				add(at)
+				c.late.args = add(c.late.args, at)
 			}
 			if err := c.do(c.many(head, len(c.late.args)/size, size), c.late.args...); err != nil {
 				return err
@@ -200,23 +201,6 @@ func (c *conn) many(head string, columns, n int) string {
 		c.manies[key] = text
 	}
 	return text
-}
-
-func (c *conn) addChallenge(k *engine.Challenge) {
-	var key driver.Value
-	if k.Key != "" {
-		key = k.Key
-	}
-	c.late.args = append(c.late.args, string(k.ID), key, string(k.User), string(k.Method), string(k.State), string(k.Reason), k.Prompt,
-		ownedApp(k), k.Place, int64(k.Tries), k.Sent, k.Context, nano(k.Created), nano(k.Expires), nano(k.Decided), flag(k.Proven)|flag(k.Bypassed)<<1)
-}
-
-func (c *conn) addAttempt(a *engine.Attempt) {
-	c.late.args = append(c.late.args, string(a.Challenge), a.Key, string(a.State), string(a.Reason), int64(a.Tries), nano(a.At))
-}
-
-func (c *conn) addEntry(e *audit.Entry) {
-	c.late.args = append(c.late.args, e.Seq, nano(e.Time), e.Node, e.Actor, e.Action, e.Subject, e.Detail, e.Reason, e.Number, e.Link)
 }
 
 // PutChallenge implements [engine.Tx].

@@ -3,12 +3,12 @@ package sqlite
 import (
 	"bytes"
 	"crypto/sha256"
-	"database/sql/driver"
 	"encoding/binary"
 	"time"
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/store/rows"
 )
 
 // Statements of the keys of repeatable requests.
@@ -134,7 +134,7 @@ func (r *recent) catchUp(c *conn) error {
 		return err
 	}
 	if version != r.version {
-		err := c.query(sqlRecent, 2, func(row []driver.Value) error { r.learn(integer(row[0]), blob(row[1])); return nil }, r.last)
+		err := c.query(sqlRecent, func(row rows.Row) { r.learn(row.Number(), row.Bytes()) }, r.last)
 		if err != nil {
 			return err
 		}
@@ -183,7 +183,7 @@ func (r *recent) find(c *conn, key string) (id cloud.ChallengeID, err error) {
 			return "", nil
 		}
 	}
-	err = c.query(sqlRecentRow, 1, func(row []driver.Value) error { id = inRow(blob(row[0]), &d); return nil }, p.row)
+	err = c.query(sqlRecentRow, func(row rows.Row) { id = inRow(row.Bytes(), &d) }, p.row)
 	return id, err
 }
 
@@ -212,11 +212,11 @@ func (r *recent) settle(c *conn) error {
 func (r *recent) prune(c *conn, now int64) error {
 	var through int64
 	over := true
-	err := c.query(sqlOldestRecent, 2, func(row []driver.Value) error {
-		if over = over && integer(row[1]) < now; over {
-			through = integer(row[0])
+	err := c.query(sqlOldestRecent, func(row rows.Row) {
+		seq, until := row.Number(), row.Number()
+		if over = over && until < now; over {
+			through = seq
 		}
-		return nil
 	}, int64(pruneRecent))
 	if err != nil || through == 0 {
 		return err

@@ -2,11 +2,11 @@ package sqlite
 
 import (
 	"context"
-	"database/sql/driver"
 	"errors"
 	"time"
 
 	"mfabridge/cloud/engine/store/queue"
+	"mfabridge/cloud/engine/store/rows"
 )
 
 const sqlEmptyLog = "PRAGMA wal_checkpoint(TRUNCATE)"
@@ -38,7 +38,7 @@ func (s *Store) Scrub(ctx context.Context) (err error) {
 			pause.Reset(scrubPause)
 		}
 		busy := true
-		if err := c.query(sqlEmptyLog, 1, func(row []driver.Value) error { busy = integer(row[0]) != 0; return nil }); err != nil {
+		if err := c.query(sqlEmptyLog, func(row rows.Row) { busy = row.Number() != 0 }); err != nil {
 			return failure(err)
 		}
 		if !busy {

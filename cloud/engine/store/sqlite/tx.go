@@ -2,44 +2,41 @@ package sqlite
 
 import (
 	"bytes"
-	"database/sql/driver"
 	"errors"
-	"strings"
 	"time"
 
 	"github.com/mattn/go-sqlite3"
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/store/rows"
 )
 
 // tx implements [engine.Tx] on the writing connection.
 type tx struct{ reader }
 
+// Statements that insert or replace.
+var (
+	sqlSetMeta     = rows.Put("meta", "name", "name, value")
+	sqlPutUser     = rows.Put("users", "id", rows.UserColumns)
+	sqlPutToken    = rows.Put("tokens", "user, id", "user, "+rows.TokenColumns)
+	sqlSetLastSent = rows.Put("last_sent", "user, place", "user, place, challenge")
+	sqlPutFailures = rows.Put("failures", "user, "+rows.FailuresKeys, "user, "+rows.FailuresKeys+", "+rows.FailuresColumns)
+	sqlPutApp      = rows.Put("apps", "name", rows.AppColumns)
+)
+
+// Statements that write otherwise.
 const (
-	sqlSetMeta    = "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
-	sqlRemoveMeta = "DELETE FROM meta WHERE name = $1"
-	sqlPutUser    = "INSERT OR REPLACE INTO users (id, upn, display_name, aliases, sid, enabled, mobile, alternate, office, email, " +
-		"preference, blocked_until, password, created, class, roles, devices, aside, email_proof) " +
-		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)"
-	sqlRemoveUser = "DELETE FROM users WHERE id = $1"
-	sqlClaim      = "INSERT INTO names (space, name, user) VALUES ($1, $2, $3) ON CONFLICT (space, name) DO NOTHING"
-	sqlOwner      = "SELECT user FROM names WHERE space = $1 AND name = $2"
-	sqlReleaseOne = "DELETE FROM names WHERE space = $1 AND name = $2"
-	sqlPutToken   = "INSERT INTO tokens (user, id, method, name, serial, manufacturer, model, algorithm, digits, period, fingerprint, " +
-		"sealed, proven, drift, last_step, seen_step) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) " +
-		"ON CONFLICT (user, id) DO UPDATE SET method = excluded.method, name = excluded.name, serial = excluded.serial, " +
-		"manufacturer = excluded.manufacturer, model = excluded.model, algorithm = excluded.algorithm, digits = excluded.digits, " +
-		"period = excluded.period, fingerprint = excluded.fingerprint, sealed = excluded.sealed, proven = excluded.proven, " +
-		"drift = excluded.drift, last_step = excluded.last_step, seen_step = excluded.seen_step"
-	sqlSetClock    = "UPDATE tokens SET proven = $1, drift = $2, last_step = $3, seen_step = $4 WHERE user = $5 AND id = $6"
+	sqlRemoveMeta  = "DELETE FROM meta WHERE name = $1"
+	sqlRemoveUser  = "DELETE FROM users WHERE id = $1"
+	sqlClaim       = "INSERT INTO names (space, name, user) VALUES ($1, $2, $3) ON CONFLICT (space, name) DO NOTHING"
+	sqlOwner       = "SELECT user FROM names WHERE space = $1 AND name = $2"
+	sqlReleaseOne  = "DELETE FROM names WHERE space = $1 AND name = $2"
+	sqlSetClock    = "UPDATE tokens SET (" + rows.ClockColumns + ") = ($1, $2, $3, $4) WHERE user = $5 AND id = $6"
 	sqlRemoveToken = "DELETE FROM tokens WHERE user = $1 AND id = $2"
 	sqlSetSpent    = "INSERT INTO spent (fingerprint, second) VALUES ($1, $2) " +
 		"ON CONFLICT (fingerprint) DO UPDATE SET second = max(second, excluded.second)"
-	sqlSetLastSent    = "INSERT OR REPLACE INTO last_sent (user, place, challenge) VALUES ($1, $2, $3)"
-	sqlPutFailures    = "INSERT OR REPLACE INTO failures (user, way, place, count, last) VALUES ($1, $2, $3, $4, $5)"
 	sqlRemoveFailures = "DELETE FROM failures WHERE user = $1 AND way = $2 AND place = $3"
-	sqlPutApp         = "INSERT OR REPLACE INTO apps (" + appColumns + ") VALUES ($1, $2, $3, $4, $5, $6)"
 	sqlRemoveApp      = "DELETE FROM apps WHERE name = $1"
 
 	sqlPruneTo         = "SELECT id FROM challenges WHERE id < +$1 ORDER BY id LIMIT 1 OFFSET +$2"
@@ -53,7 +50,7 @@ const (
 )
 
 // do runs a writing statement of which nobody counts the rows.
-func (t tx) do(sql string, args ...driver.Value) error {
+func (t tx) do(sql string, args ...any) error {
 	if err := t.directly(); err != nil {
 		return err
 	}
@@ -61,7 +58,7 @@ func (t tx) do(sql string, args ...driver.Value) error {
 }
 
 // exec runs a writing statement and returns how many rows it changed.
-func (t tx) exec(sql string, args ...driver.Value) (int64, error) {
+func (t tx) exec(sql string, args ...any) (int64, error) {
 	if err := t.directly(); err != nil {
 		return 0, err
 	}
@@ -70,7 +67,7 @@ func (t tx) exec(sql string, args ...driver.Value) (int64, error) {
 
 func (t tx) SetMeta(name string, value []byte) error {
 	delete(t.c.meta, name)
-	return t.do(sqlSetMeta, name, value)
+	return t.do(sqlSetMeta, name, rows.Full(value))
 }
 
 func (t tx) RemoveMeta(name string) error {
@@ -91,21 +88,7 @@ func (t tx) Meta(name string) ([]byte, error) {
 	return value, err
 }
 
-func (t tx) PutUser(u *engine.User) error {
-	var password, aside, proof driver.Value
-	if u.Password != nil {
-		password = u.Password
-	}
-	if u.Aside != nil {
-		aside = u.Aside
-	}
-	if u.Proof != nil {
-		proof = u.Proof
-	}
-	return t.do(sqlPutUser, string(u.ID), u.UPN, u.DisplayName, strings.Join(u.Aliases, "\n"), u.SID, flag(u.Enabled),
-		u.Mobile, u.Alternate, u.Office, u.Email, string(u.Default), nano(u.BlockedUntil), password, nano(u.Created),
-		flag(u.Guest)|flag(u.External)<<1, strings.Join(u.Roles, "\n"), int64(u.Devices), aside, proof)
-}
+func (t tx) PutUser(u *engine.User) error { return t.do(sqlPutUser, rows.UserValues(nil, u)...) }
 
 func (t tx) RemoveUser(id cloud.UserID) error { return t.do(sqlRemoveUser, string(id)) }
 
@@ -115,7 +98,7 @@ func (t tx) Claim(space engine.Space, name string, user cloud.UserID) (cloud.Use
 		return user, err
 	}
 	var owner string
-	err = t.c.query(sqlOwner, 1, func(row []driver.Value) error { owner = text(row[0]); return nil }, int64(space), name)
+	err = t.c.query(sqlOwner, func(row rows.Row) { owner = row.Text() }, int64(space), name)
 	return cloud.UserID(owner), err
 }
 
@@ -124,9 +107,7 @@ func (t tx) Release(space engine.Space, name string) error {
 }
 
 func (t tx) PutToken(k *engine.Token) error {
-	o := &k.OATH
-	err := t.do(sqlPutToken, string(k.User), k.ID, string(k.Method), o.Name, o.Serial, o.Manufacturer, o.Model, string(o.Algorithm),
-		int64(o.Digits), int64(o.Period), o.Fingerprint, k.Sealed, flag(k.Proven), int64(k.Clock.Drift), k.Last, k.Seen)
+	err := t.do(sqlPutToken, rows.TokenValues(nil, k)...)
 	if e, ok := errors.AsType[sqlite3.Error](err); ok && e.ExtendedCode == sqlite3.ErrConstraintUnique {
 		return engine.ErrTaken
 	}
@@ -141,30 +122,19 @@ func (t tx) SetSpent(fingerprint string, second int64) error {
 	return t.do(sqlSetSpent, fingerprint, second)
 }
 
-// ownerEnds divides who began a challenge from the application that users are
-// shown, in one column. Neither holds control characters.
-const ownerEnds = "\x1f"
-
-func ownedApp(c *engine.Challenge) string {
-	if c.Owner == "" {
-		return c.App
-	}
-	return c.Owner + ownerEnds + c.App
-}
-
 func (t tx) SetLastSent(user cloud.UserID, place string, id cloud.ChallengeID) error {
 	return t.do(sqlSetLastSent, string(user), place, string(id))
 }
 
 func (t tx) PutFailures(c engine.Counter, f engine.Failures) error {
 	if f.Count == 0 {
-		return t.do(sqlRemoveFailures, c.User, c.Way, c.Place)
+		return t.do(sqlRemoveFailures, rows.CounterValues(nil, c)...)
 	}
-	return t.do(sqlPutFailures, c.User, c.Way, c.Place, int64(f.Count), nano(f.Last))
+	return t.do(sqlPutFailures, rows.FailuresValues(nil, c, f)...)
 }
 
 func (t tx) PutApp(a *engine.App) error {
-	return t.do(sqlPutApp, a.Name, string(a.Role), a.Digest, nano(a.Created), nano(a.Until), flag(a.Disabled))
+	return t.do(sqlPutApp, rows.AppValues(nil, a)...)
 }
 
 func (t tx) RemoveApp(name string) error { return t.do(sqlRemoveApp, name) }
@@ -176,10 +146,10 @@ func (t tx) Prune(id cloud.ChallengeID, at time.Time, limit int) error {
 		return err
 	}
 	var last string
-	take := func(row []driver.Value) error { last = text(row[0]); return nil }
-	err := t.c.query(sqlPruneTo, 1, take, string(id), int64(limit-1))
+	take := func(row rows.Row) { last = row.Text() }
+	err := t.c.query(sqlPruneTo, take, string(id), int64(limit-1))
 	if err == nil && last == "" { // fewer than limit
-		err = t.c.query(sqlPruneToLast, 1, take, string(id))
+		err = t.c.query(sqlPruneToLast, take, string(id))
 	}
 	if err != nil {
 		return err
@@ -192,9 +162,9 @@ func (t tx) Prune(id cloud.ChallengeID, at time.Time, limit int) error {
 		}
 	}
 	old := false
-	err = t.c.query(sqlOldFailures, 1, func([]driver.Value) error { old = true; return nil }, nano(at))
+	err = t.c.query(sqlOldFailures, func(rows.Row) { old = true }, rows.Nanos(at))
 	if err != nil || !old {
 		return err
 	}
-	return t.do(sqlPruneFailures, nano(at), int64(limit))
+	return t.do(sqlPruneFailures, rows.Nanos(at), int64(limit))
 }

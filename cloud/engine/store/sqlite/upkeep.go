@@ -1,11 +1,11 @@
 package sqlite
 
 import (
-	"database/sql/driver"
 	"time"
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/store/rows"
 )
 
 // Statements for what is done to a store as a whole, or about one person. The
@@ -13,7 +13,7 @@ import (
 const (
 	sqlMetaNames       = "SELECT name FROM meta WHERE name >= +$1 AND name < +$2 ORDER BY name"
 	sqlChallengesAfter = "SELECT " + challengeColumns + " FROM challenges WHERE id > +$1 ORDER BY id LIMIT +$2"
-	sqlFailuresOf      = "SELECT way, place, count, last FROM failures WHERE user = +$1 ORDER BY way, place"
+	sqlFailuresOf      = "SELECT " + rows.FailuresKeys + ", " + rows.FailuresColumns + " FROM failures WHERE user = +$1 ORDER BY way, place"
 	sqlForgetFailures  = "DELETE FROM failures WHERE user = $1"
 	sqlForgetSent      = "DELETE FROM last_sent WHERE user = $1"
 
@@ -31,7 +31,7 @@ const (
 
 // MetaNames implements [engine.Reader]. Names are ASCII.
 func (r reader) MetaNames(prefix string) (names []string, err error) {
-	err = r.c.query(sqlMetaNames, 1, func(row []driver.Value) error { names = append(names, text(row[0])); return nil }, prefix, prefix+"\x7f")
+	err = r.c.query(sqlMetaNames, func(row rows.Row) { names = append(names, row.Text()) }, prefix, prefix+"\x7f")
 	return names, err
 }
 
@@ -41,9 +41,9 @@ func (r reader) ChallengesAfter(id cloud.ChallengeID, limit int) ([]*engine.Chal
 
 func (r reader) FailuresOf(user string) (map[engine.Counter]engine.Failures, error) {
 	all := map[engine.Counter]engine.Failures{}
-	err := r.c.query(sqlFailuresOf, 4, func(row []driver.Value) error {
-		all[engine.Counter{User: user, Way: text(row[0]), Place: text(row[1])}] = engine.Failures{Count: int(integer(row[2])), Last: clock(row[3])}
-		return nil
+	err := r.c.query(sqlFailuresOf, func(row rows.Row) {
+		c := engine.Counter{User: user, Way: row.Text(), Place: row.Text()}
+		all[c] = rows.Failures(row)
 	}, user)
 	return all, err
 }

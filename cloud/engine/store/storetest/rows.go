@@ -272,3 +272,63 @@ func auditChains(t *testing.T, p Place) {
 		}
 	}
 }
+
+// nilIsEmpty: bytes that are nil can be kept wherever bytes are, and what has
+// none is there all the same.
+func nilIsEmpty(t *testing.T, p Place) {
+	s := p.opens(t)
+	token := sampleToken()
+	token.Sealed = nil
+	for what, put := range map[string]func(engine.Tx) error{
+		"meta":      func(tx engine.Tx) error { return tx.SetMeta("n", nil) },
+		"user":      func(tx engine.Tx) error { return tx.PutUser(&engine.User{User: cloud.User{ID: "id-1"}}) },
+		"token":     func(tx engine.Tx) error { return tx.PutToken(&token) },
+		"challenge": func(tx engine.Tx) error { return tx.PutChallenge(&engine.Challenge{ID: "0001"}) },
+		"device":    func(tx engine.Tx) error { return tx.PutDevice(&engine.Device{User: "id-1", ID: "d"}) },
+		"slip":      func(tx engine.Tx) error { return tx.PutSlip(&engine.Slip{ID: "s"}) },
+		"flight":    func(tx engine.Tx) error { return tx.PutFlight(&engine.Flight{ID: "0001"}) },
+		"app":       func(tx engine.Tx) error { return tx.PutApp(&engine.App{Name: "gateway"}) },
+	} {
+		if err := s.Update(t.Context(), put); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	err := s.View(t.Context(), func(r engine.Reader) error {
+		value, err := r.Meta("n")
+		if err != nil || value == nil || len(value) > 0 {
+			t.Errorf("meta: %#v, %v", value, err)
+		}
+		tokens, err := r.Tokens("id-1")
+		if err != nil || len(tokens) != 1 || len(tokens[0].Sealed) > 0 {
+			t.Errorf("tokens: %+v, %v", tokens, err)
+		}
+		user, err := r.User("id-1")
+		if err != nil || user == nil || user.Password != nil || user.Aside != nil || user.Proof != nil {
+			t.Errorf("user: %+v, %v", user, err)
+		}
+		challenge, err := r.Challenge("0001")
+		if err != nil || challenge == nil || challenge.Sent != nil {
+			t.Errorf("challenge: %+v, %v", challenge, err)
+		}
+		devices, err := r.Devices("id-1")
+		if err != nil || len(devices) != 1 || len(devices[0].Key) > 0 {
+			t.Errorf("devices: %+v, %v", devices, err)
+		}
+		slip, err := r.Slip("s")
+		if err != nil || slip == nil || len(slip.Data) > 0 {
+			t.Errorf("slip: %+v, %v", slip, err)
+		}
+		flight, err := r.Flight("0001")
+		if err != nil || flight == nil || len(flight.State) > 0 {
+			t.Errorf("flight: %+v, %v", flight, err)
+		}
+		app, err := r.App("gateway")
+		if err != nil || app == nil || len(app.Digest) > 0 {
+			t.Errorf("application: %+v, %v", app, err)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}

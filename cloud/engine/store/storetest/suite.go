@@ -23,6 +23,7 @@ func Suite(t *testing.T, open func(t *testing.T) Place) {
 		"what was sent is forgotten":            sentIsForgotten,
 		"slips end":                             slipsEnd,
 		"values go":                             valuesGo,
+		"bytes that are nil are none":           nilIsEmpty,
 		"text that is no text":                  strangeText,
 		"the audit is one chain for each node":  auditChains,
 		"the audit keeps what it says":          auditKeeps,
