@@ -181,32 +181,15 @@ func (k *check) networks(c *Client, at string) {
 		k.Refuse(`write for example networks: ["10.0.0.5/32"]`, "%s has no networks", at)
 	}
 	for _, s := range c.Networks {
-		p, err := netip.ParsePrefix(s)
-		if a, e := netip.ParseAddr(s); e == nil && a.Zone() == "" {
-			p, err = netip.PrefixFrom(a, a.BitLen()), nil
+		p, ok := k.Network(s, at)
+		if !ok {
+			continue
 		}
-		switch {
-		case err != nil:
-			k.Refuse("write 10.0.0.5, 10.0.0.0/24 or 2001:db8::/64", "%s: %q is not a network", at, s)
-		case p.Addr().Is4In6():
-			k.Refuse("write "+unmapped(p), "%s: network %s is IPv4 inside IPv6", at, s)
-		case p.Masked() != p:
-			k.Refuse("write "+p.Masked().String()+" or a longer prefix", "%s: network %s has bits set behind its prefix", at, s)
-		default:
-			if p.Bits() == 0 {
-				k.Warn("%s: network %s lets every address ask; only the shared secret protects it", at, s)
-			}
-			c.Prefixes = append(c.Prefixes, p)
+		if p.Bits() == 0 {
+			k.Warn("%s: network %s lets every address ask; only the shared secret protects it", at, s)
 		}
+		c.Prefixes = append(c.Prefixes, p)
 	}
-}
-
-// unmapped is a network of IPv4 inside IPv6 as it has to be written.
-func unmapped(p netip.Prefix) string {
-	if bits := p.Bits() - 96; bits >= 0 {
-		return netip.PrefixFrom(p.Addr().Unmap(), bits).Masked().String()
-	}
-	return "0.0.0.0/0, or the networks that are meant"
 }
 
 // overlaps refuses two equal prefixes: neither is the longer one.

@@ -221,15 +221,8 @@ func (k *check) proxies(name string, l *Listener) {
 		k.Refuse(`write networks, e.g. ["10.0.0.0/24"], or remove it`, "%s names no network", at)
 	}
 	for i, s := range l.TrustedProxies {
-		p, err := netip.ParsePrefix(s)
-		if a, bad := netip.ParseAddr(s); err != nil && bad == nil && a.Zone() == "" {
-			p, err = netip.PrefixFrom(a, a.BitLen()), nil
-		}
-		switch {
-		case err != nil || p.Addr().Is4In6():
-			k.Refuse(`write a network or an address: "10.0.0.0/24", "10.0.0.7", "fd00::/64"`, "%s[%d]: %q is no network", at, i, s)
-		case p.Masked() != p:
-			k.Refuse("write "+p.Masked().String()+" or a longer prefix", "%s[%d]: %s has bits set behind its prefix", at, i, s)
+		switch p, ok := k.Network(s, fmt.Sprintf("%s[%d]", at, i)); {
+		case !ok:
 		case p.Bits() == 0:
 			k.Refuse("name the networks of the proxies", "%s[%d]: %s would let every caller say where it comes from", at, i, s)
 		default:
