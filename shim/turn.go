@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"mfabridge/cloud"
+	"mfabridge/internal/sleep"
 	"mfabridge/shim/config"
 )
 
@@ -48,12 +49,8 @@ func (l *logins) turn(ctx context.Context, c *client, wrong string) (t turn, v v
 		if up, err := t.board.Noted(ctx, wrong); err == nil && up {
 			return t, deny(reason(cloud.WrongPassword)), false
 		}
-		again := time.NewTimer(pause)
-		select {
-		case <-again.C:
-		case <-ctx.Done():
-			again.Stop()
-			return t, fault(c, &cloud.Error{Kind: cloud.Unavailable, Message: "another node has been trying this password for too long", Err: ctx.Err()}, userUnknown), false
+		if err := sleep.For(ctx, pause); err != nil {
+			return t, fault(c, &cloud.Error{Kind: cloud.Unavailable, Message: "another node has been trying this password for too long", Err: err}, userUnknown), false
 		}
 	}
 }

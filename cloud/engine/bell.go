@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"mfabridge/cloud"
+	"mfabridge/internal/sleep"
 )
 
 // New challenges are looked for at each signal, from a glance behind the newest
@@ -190,10 +191,7 @@ func (e *Engine) hear(ctx context.Context, signals <-chan struct{}, since time.T
 		} else {
 			maps.Copy(rung, seen)
 		}
-		select {
-		case <-time.After(hearPause):
-		case <-ctx.Done():
-		}
+		_ = sleep.For(ctx, hearPause) // if ctx is done, signals ends
 	}
 	e.bell.mu.Lock()
 	defer e.bell.mu.Unlock()
@@ -208,10 +206,7 @@ func (e *Engine) hearVerdicts(ctx context.Context) {
 	for ctx.Err() == nil {
 		for range e.Verdicts(ctx) {
 		}
-		select {
-		case <-time.After(rescan): // it was broken off
-		case <-ctx.Done():
-		}
+		_ = sleep.For(ctx, rescan) // it was broken off
 	}
 }
 

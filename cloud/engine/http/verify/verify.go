@@ -23,6 +23,7 @@ import (
 	"mfabridge/cloud/engine/http/serve"
 	"mfabridge/cloud/engine/http/wire"
 	"mfabridge/internal/secret"
+	"mfabridge/internal/sleep"
 )
 
 // maxBody is the largest body, in bytes: a context of 4 KiB in Base64 and the
@@ -87,10 +88,7 @@ func (f *Face) listen(ctx context.Context, verdicts iter.Seq2[engine.Verdict, er
 		verdicts = f.Verdicts(ctx)
 		f.feeds.reset()
 		f.Log.WarnContext(ctx, "the core's stream of verdicts broke", "err", broken)
-		select {
-		case <-ctx.Done():
-		case <-time.After(time.Second):
-		}
+		_ = sleep.For(ctx, time.Second) // if ctx is done, verdicts end
 	}
 }
 
