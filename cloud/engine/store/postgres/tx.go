@@ -82,12 +82,17 @@ const (
 	sqlPruneSent       = "DELETE FROM last_sent WHERE user_id IN (SELECT user_id FROM challenges WHERE id <= $1 AND method <> 'oath') AND challenge <= $1"
 	sqlPruneFailures   = "DELETE FROM failures WHERE (user_id, way, place) IN " +
 		"(SELECT user_id, way, place FROM failures WHERE last < $1 ORDER BY last LIMIT $2)"
-	sqlPruneWriters = "DELETE FROM writers WHERE id IN (SELECT id FROM writers WHERE seen < $1 LIMIT $2)"
+	sqlPruneWriters = "DELETE FROM writers WHERE id IN (SELECT id FROM writers WHERE seen < " + serverTime + " - $1 LIMIT $2)"
 )
 
 // writerLife is how long the number of a process that commits nothing is kept. It
 // is asked for within seconds: by whoever does not know what became of a commit.
-const writerLife = 7 * 24 * time.Hour
+// The server's clock counts, which all processes share: with its own, one that is
+// ahead of the others would forget what they are about to ask for.
+const (
+	writerLife = 7 * 24 * time.Hour
+	serverTime = "extract(epoch FROM now())::bigint"
+)
 
 func (t *tx) RemoveMeta(name string) error { return t.do(sqlRemoveMeta, name) }
 
@@ -180,5 +185,5 @@ func (t *tx) Prune(id cloud.ChallengeID, at time.Time, limit int) error {
 			return err
 		}
 	}
-	return errors.Join(t.do(sqlPruneFailures, rows.Nanos(at), int64(limit)), t.do(sqlPruneWriters, time.Now().Add(-writerLife).Unix(), int64(limit)))
+	return errors.Join(t.do(sqlPruneFailures, rows.Nanos(at), int64(limit)), t.do(sqlPruneWriters, int64(writerLife/time.Second), int64(limit)))
 }

@@ -27,7 +27,7 @@ const (
 const (
 	sqlBegin     = "BEGIN"
 	sqlLockWrite = "SELECT pg_advisory_xact_lock($1)"
-	sqlTurn      = "INSERT INTO writers (id, turn, seen) VALUES ($1, $2, $3) " +
+	sqlTurn      = "INSERT INTO writers (id, turn, seen) VALUES ($1, $2, " + serverTime + ") " +
 		"ON CONFLICT (id) DO UPDATE SET turn = excluded.turn, seen = excluded.seen"
 	sqlTurnOf   = "SELECT turn FROM writers WHERE id = $1"
 	sqlNotify   = "SELECT pg_notify($1, $2)"
@@ -216,7 +216,7 @@ func (w *writer) commit() error {
 // they had heard of it: by its own limit, or because somebody told it so.
 func (w *writer) confirm() (sure bool, err error) {
 	c := w.c
-	c.must(sqlTurn, w.store.id, w.turn, time.Now().Unix())
+	c.must(sqlTurn, w.store.id, w.turn)
 	c.must(sqlNotify, w.store.keys.channel, w.store.id)
 	c.must(sqlCommit)
 	c.warned = false

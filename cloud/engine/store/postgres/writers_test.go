@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"mfabridge/cloud/engine"
@@ -37,5 +38,29 @@ func TestWritersOfLongAgoAreForgotten(t *testing.T) {
 	}
 	if err := s.Update(t.Context(), counting); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// A process whose clock is wrong neither dates its own row by it nor forgets
+// the rows of others.
+func TestWritersGoByTheServersClock(t *testing.T) {
+	peer.NeedCluster(t, cluster)
+	address, _ := made(t)
+	table := schemaOf(address) + ".writers"
+	sql(t, "INSERT INTO "+table+" VALUES ('old', 1, extract(epoch FROM now() - interval '8 days')::bigint)")
+	synctest.Test(t, func(t *testing.T) { // at the end of 1999
+		s := opens(t, address)
+		if err := s.Update(t.Context(), func(tx engine.Tx) error { return tx.Prune("", time.Unix(0, 0), 3) }); err != nil {
+			t.Error(err)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	if got := sql(t, "SELECT count(*) FROM "+table+" WHERE id = 'old'"); got != "0" {
+		t.Errorf("%s of long ago is left", got)
+	}
+	if got := sql(t, "SELECT count(*) FROM "+table+" WHERE seen < extract(epoch FROM now() - interval '1 hour')"); got != "0" {
+		t.Errorf("%s is dated by another clock than the server's", got)
 	}
 }
