@@ -47,6 +47,7 @@ type administrator interface {
 	Settings(ctx context.Context) (engine.Settings, error)
 	ChangeSettings(ctx context.Context, by engine.Actor, edit func(*engine.Settings)) (engine.Settings, error)
 	Capabilities(ctx context.Context) (cloud.Capabilities, error)
+	Read(ctx context.Context, ids []cloud.UserID) ([]cloud.User, error)
 
 	Groups(ctx context.Context) iter.Seq2[engine.Group, error]
 	Members(ctx context.Context, group string) iter.Seq2[cloud.UserID, error]

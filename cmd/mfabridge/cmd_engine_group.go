@@ -2,7 +2,9 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 
@@ -115,20 +117,56 @@ func (p *program) listMembers(c *cli.Context) error {
 		return err
 	}
 	return p.administer(c, func(e administrator) error {
-		for id, err := range e.Members(c.Context, given[0]) {
-			if err != nil {
-				return groupHint(err)
-			}
-			u, err := e.Show(c.Context, string(id))
-			if err != nil && cloud.KindOf(err) != cloud.NotFound {
-				return err
-			}
-			if err := l.add(memberForm{"member", id, u.UPN}, cmp.Or(u.UPN, "-"), string(id)); err != nil {
-				return err
-			}
+		err := eachMember(c.Context, e, given[0], func(id cloud.UserID, u *cloud.User) error {
+			return l.add(memberForm{"member", id, u.UPN}, cmp.Or(u.UPN, "-"), string(id))
+		})
+		if err != nil {
+			return err
 		}
 		return l.end()
 	})
+}
+
+// memberReader tells who is in a group, and who that is.
+type memberReader interface {
+	Capabilities(ctx context.Context) (cloud.Capabilities, error)
+	Members(ctx context.Context, group string) iter.Seq2[cloud.UserID, error]
+	Read(ctx context.Context, ids []cloud.UserID) ([]cloud.User, error)
+}
+
+// eachMember hands over the users of a group, and reads them in batches: over a
+// network a request for each takes minutes. Who was removed meanwhile is empty.
+func eachMember(ctx context.Context, e memberReader, group string, do func(cloud.UserID, *cloud.User) error) error {
+	caps, err := e.Capabilities(ctx)
+	if err != nil {
+		return err
+	}
+	var ids []cloud.UserID
+	flush := func() error {
+		users, err := e.Read(ctx, ids)
+		for i := range users {
+			if err = do(ids[i], &users[i]); err != nil {
+				break
+			}
+		}
+		ids = ids[:0]
+		return err
+	}
+	for id, err := range e.Members(ctx, group) {
+		if err != nil {
+			return groupHint(err)
+		}
+		if ids = append(ids, id); len(ids) < caps.Batch {
+			continue
+		}
+		if err := flush(); err != nil {
+			return err
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	return flush()
 }
 
 // changeMember puts a user or a group into a group, or takes it out.
