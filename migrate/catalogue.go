@@ -16,6 +16,7 @@ const (
 	UserPrivileged     Code = "USER_PRIVILEGED"
 	PrivilegedIncluded Code = "PRIVILEGED_INCLUDED"
 	CloudUserDisabled  Code = "CLOUD_USER_DISABLED"
+	CloudUserDisabling Code = "CLOUD_USER_DISABLING"
 	CloudUserGuest     Code = "CLOUD_USER_GUEST"
 	UserNothingToMove  Code = "USER_NOTHING_TO_MOVE"
 	NoFactorAfterApply Code = "NO_FACTOR_AFTER_APPLY"
@@ -164,6 +165,8 @@ func matchEntries() []Entry {
 			"Check with the administrator that the row's numbers and tokens are theirs."},
 		{CloudUserDisabled, SeverityWarning, "The user is disabled in the target. The methods move, and cannot be used until the user is enabled.",
 			"Enable the user in the target if the account is still wanted."},
+		{CloudUserDisabling, SeverityError, "The user is enabled in the target and disabled in the old server, and this plan disables the account in the target (--include-disabled): the user is locked out.",
+			"Ask whether the account is in use. If it is, correct Enabled in the row, or plan for the others (--scope, or without --include-disabled)."},
 		{CloudUserGuest, SeverityWarning, "The user is a guest in the target. Telephone numbers move, code generators do not.",
 			"Have the guest register a code generator in the home organisation."},
 		{UserNothingToMove, SeverityInfo, "The row holds nothing that can be registered. A user who would have to be created is not; one who exists keeps the login names of the old server.",

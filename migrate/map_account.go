@@ -33,7 +33,7 @@ func (d *draft) disabledRule() bool {
 	case !d.caps.Disable:
 		d.find(UserDisabled, "Enabled", "the user is disabled in the old server and is moved; whether the user is enabled in the target is not changed")
 	default:
-		d.find(UserDisabled, "Enabled", "the user is disabled in the old server, is moved and kept disabled")
+		d.find(UserDisabled, "Enabled", "the user is disabled in the old server, is moved, and is disabled in the target")
 	}
 	return true
 }
@@ -102,8 +102,14 @@ func (d *draft) account() (PlannedChange, bool) {
 		profile.Enabled = false
 	}
 	d.after.Profile = profile
-	if change.Op == cloud.Update && profile.Equal(d.now.Profile) {
-		return PlannedChange{}, false
+	if change.Op == cloud.Update {
+		if profile.Equal(d.now.Profile) {
+			return PlannedChange{}, false
+		}
+		if d.now.Enabled && !profile.Enabled {
+			d.find(CloudUserDisabling, "Enabled", "the user is enabled in the target, and this plan disables the account there")
+			reason = "disabled in the old server, and its login names and Sid"
+		}
 	}
 	change.After = cloud.Value{Profile: &profile}
 	return d.planned(change, reason), true

@@ -84,6 +84,9 @@ func (o *oracle) account(i int, v *verdict, meets found, methods []string, compa
 		after.SID = o.sid(v.row)
 	}
 	if !v.row.Enabled && o.caps.Disable {
+		if after.Enabled && meets.user != nil {
+			v.say("CLOUD_USER_DISABLING")
+		}
 		after.Enabled = false
 	}
 	if meets.user == nil {
@@ -248,7 +251,7 @@ func (o *oracle) close(v *verdict) {
 	switch {
 	case v.said("PASSWORD_ONLY_TODAY"):
 		v.outlook = "password_only"
-	case v.said("NO_FACTOR_AFTER_APPLY"):
+	case v.said("NO_FACTOR_AFTER_APPLY"), v.said("CLOUD_USER_DISABLING"):
 		v.outlook = "locked_out"
 	case mustAct:
 		v.outlook = "must_act"

@@ -34,7 +34,7 @@ func (d *draft) group(known bool) Outlook {
 		return PasswordOnly
 	case d.outOfScope:
 		return OutOfScope
-	case !known, d.has(UserMatchShared), d.has(NoFactorAfterApply):
+	case !known, d.has(UserMatchShared), d.has(NoFactorAfterApply), d.has(CloudUserDisabling):
 		return LockedOut
 	case d.mode == legacy.ModePhoneApp && d.has(PushNeedsActivation), d.telephonyEnds:
 		return MustAct

@@ -25,7 +25,7 @@ func ruleFlags() []cli.Flag {
 		&cli.StringFlag{Name: "existing", Value: string(migrate.ExistingKeep), Usage: "keep or replace what the target has in a slot"},
 		&cli.StringFlag{Name: "default-method", Value: string(migrate.DefaultUnset), Usage: "set the default method: unset (only where there is none), always, or secure"},
 		&cli.StringFlag{Name: "email", Usage: "move addresses: off, external or all (default: what fits the target)"},
-		&cli.BoolFlag{Name: "include-disabled", Usage: "move disabled users, and keep them disabled where the target can"},
+		&cli.BoolFlag{Name: "include-disabled", Usage: "move disabled users, and disable them in the target where it can"},
 		&cli.StringFlag{Name: "include-privileged", Usage: "move the administrators that `FILE` names, a Username or user principal name a line"},
 		&cli.BoolFlag{Name: "reinvite", Usage: "renew invitations to activate an app that have expired"},
 		&cli.StringFlag{Name: "deadlines", Usage: "`FILE` (CSV: cloud,class,date,source) says when clouds end their own texts and calls"},
