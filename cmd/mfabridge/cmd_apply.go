@@ -37,7 +37,7 @@ func (p *program) applyCommand() *cli.Command {
 			&cli.StringSliceFlag{Name: "wave", Usage: "apply only the wave `NAME`; several in the order given"},
 			&cli.StringFlag{Name: "gate", Usage: "run `CMD` between two waves, without a shell; it must end with 0"},
 		}),
-		Action: p.apply,
+		Action: onTarget(p.apply),
 	}
 }
 

@@ -27,7 +27,7 @@ func (p *program) checkCommand() *cli.Command {
 			&cli.BoolFlag{Name: "all", Usage: "check the whole plan, not only what was applied"},
 			&cli.BoolFlag{Name: "combined", Usage: "list every user with one symbol, those that are the same too"},
 		),
-		Action: p.check,
+		Action: onTarget(p.check),
 	}
 }
 

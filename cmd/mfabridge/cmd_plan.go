@@ -34,7 +34,7 @@ func (p *program) planCommand() *cli.Command {
 			&cli.StringSliceFlag{Name: "domain", Usage: "mail `DOMAIN` of the organisation, for a target that does not exist yet"},
 			&cli.BoolFlag{Name: "detailed-exitcode", Usage: "end with 2 if there are changes to make"},
 		}),
-		Action: p.plan,
+		Action: onTarget(p.plan),
 	}
 }
 

@@ -23,7 +23,7 @@ func (p *program) preflightCommand() *cli.Command {
 			"mfabridge plan does the same and keeps the answers in the plan.",
 		Flags: slices.Concat(targetFlags("to", "ask", clouds), []cli.Flag{engineConfigFlag()}, reachFlags(), activationFlag(), []cli.Flag{formatFlag(),
 			&cli.StringFlag{Name: "canary", Usage: "write a telephone number and a token to the test user `UPN` of an entra: target, and take them back"}}),
-		Action: p.preflight,
+		Action: onTarget(p.preflight),
 	}
 }
 

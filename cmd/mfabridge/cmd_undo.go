@@ -30,7 +30,7 @@ func (p *program) undoCommand() *cli.Command {
 			&cli.BoolFlag{Name: "allow-irreversible",
 				Usage: "take away as well what stands for something that nobody could put back"},
 		}),
-		Action: p.undo,
+		Action: onTarget(p.undo),
 	}
 }
 

@@ -303,12 +303,25 @@ func TestWhoIsNotLetIn(t *testing.T) {
 		"an unknown name": {append([]string{"--client-id", "nobody"}, shim[2:]...), exitFailed, "does not let the application nobody in"},
 	} {
 		r := mfabridge(t, append(append([]string{}, plan...), c.access...)...)
-		if r.code != c.code || !strings.Contains(r.err, c.says) || !strings.Contains(r.err, "hint: ") && c.code != exitUnavailable && name != "another role" {
+		if r.code != c.code || !strings.Contains(r.err, c.says) || !strings.Contains(r.err, "hint: ") && c.code != exitUnavailable {
 			t.Errorf("%s: exit code %d, %q", name, r.code, r.err)
 		}
 		if _, err := os.Stat(f); err == nil {
 			t.Fatalf("%s: a plan was written", name)
 		}
+	}
+	auditor := s.app(t, "board", "auditor")
+	if r := mfabridge(t, append([]string{"preflight", "--to", s.api}, auditor...)...); r.code != exitGate || !strings.Contains(r.out, "blocker  permission.write: an application of role auditor") {
+		t.Errorf("preflight of who only reads: exit code %d, %s%s", r.code, r.out, r.err)
+	}
+	if r := mfabridge(t, append([]string{"preflight", "--to", s.api}, mover...)...); r.code != exitDone || !strings.Contains(r.out, "passed   permission.write: ") {
+		t.Errorf("preflight of who may write: exit code %d, %s%s", r.code, r.out, r.err)
+	}
+	if r := mfabridge(t, append([]string{"plan", export, "--to", s.api, "-o", f, "--create-users"}, auditor...)...); r.code != exitDone || !strings.Contains(r.err, "apply would fail: blocker  permission.write") {
+		t.Errorf("a plan of who only reads: exit code %d, %s", r.code, r.err)
+	}
+	if r := mfabridge(t, append([]string{"apply", f}, auditor...)...); r.code != exitFailed || !strings.Contains(r.err, "hint: mfabridge preflight --to TARGET says") {
+		t.Errorf("apply of who only reads: exit code %d, %s", r.code, r.err)
 	}
 	if r := mfabridge(t, "plan", export, "--to", "http://engine.contoso.example", "-o", f); r.code != exitUsage || !strings.Contains(r.err, "in the clear") {
 		t.Errorf("http to elsewhere: %d, %s", r.code, r.err)

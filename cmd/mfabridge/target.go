@@ -108,6 +108,18 @@ func parseTarget(at string, takes targets, given, key string) (place, error) {
 	}
 }
 
+// onTarget is a command that works on a target, with advice where the target
+// refuses the application and says no more than that.
+func onTarget(do cli.ActionFunc) cli.ActionFunc {
+	return func(c *cli.Context) error {
+		err := do(c)
+		if cloud.KindOf(err) != cloud.Denied {
+			return err
+		}
+		return hint.Default(err, "mfabridge preflight --to TARGET says which permission is missing; at an engine mfabridge engine app list shows the application's role, and a move needs migrate")
+	}
+}
+
 func (t place) keyPath() string { return t.path + ".key" }
 
 // outbox is the folder of messages that nobody delivers: beside the store, or

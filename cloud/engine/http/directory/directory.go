@@ -16,6 +16,7 @@ package directory
 import (
 	"context"
 	"net/http"
+	"slices"
 	"time"
 
 	"mfabridge/cloud"
@@ -69,7 +70,7 @@ func New(o Options) *Face {
 func (f *Face) Routes() []serve.Route {
 	read := []engine.Role{engine.RoleMigrate, engine.RoleHelpdesk, engine.RoleAuditor, engine.RoleAdmin}
 	plan := []engine.Role{engine.RoleMigrate, engine.RoleAuditor, engine.RoleAdmin}
-	write := []engine.Role{engine.RoleMigrate, engine.RoleAdmin}
+	write := writers()
 	row := func(method, path string, roles []engine.Role, body int64, h serve.Handler) serve.Route {
 		return serve.Route{Listener: serve.API, Method: method, Path: wire.PathDirectory + path, Roles: roles, Body: body,
 			Heavy: body >= maxLook, Handler: h}
@@ -88,6 +89,9 @@ func (f *Face) Routes() []serve.Route {
 		members,
 	}
 }
+
+// writers are the roles that may change users here.
+func writers() []engine.Role { return []engine.Role{engine.RoleMigrate, engine.RoleAdmin} }
 
 func (f *Face) core(r *http.Request) Core { return f.For(serve.CallerOf(r.Context()).App) }
 
@@ -178,6 +182,16 @@ func wipe(c *cloud.Change) {
 	}
 }
 
+// mayWrite tells whether an application of that role could apply a plan. One
+// that only reads may make one.
+func mayWrite(role engine.Role) cloud.Check {
+	if slices.Contains(writers(), role) {
+		return cloud.Check{Name: "permission.write", Result: cloud.CheckPassed, Detail: "an application of role " + string(role) + " may write"}
+	}
+	return cloud.Check{Name: "permission.write", Result: cloud.CheckBlocker, Detail: "an application of role " + string(role) + " reads, and writes nothing",
+		Action: "Apply as an application of role migrate: mfabridge engine app add NAME --role migrate."}
+}
+
 func (f *Face) preflight(w http.ResponseWriter, r *http.Request) error {
 	if f.Preflight == nil {
 		return &cloud.Error{Kind: cloud.Unsupported, Message: "this engine has no preflight"}
@@ -186,6 +200,7 @@ func (f *Face) preflight(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	checks = append(checks, mayWrite(serve.CallerOf(r.Context()).Role))
 	answer := wire.PreflightAnswer{Checks: []wire.Check{}}
 	for _, c := range checks {
 		answer.Checks = append(answer.Checks, wire.Check{Name: c.Name, Result: string(c.Result), Detail: c.Detail, Action: c.Action})
