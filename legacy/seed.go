@@ -23,7 +23,8 @@ const (
 // DecodeSeed reads the text of a secret column. A value may say its format
 // itself ("hex:…", "base64:…", "base32:…"); else it is in the given one; if
 // that is empty, it is Base32 (RFC 4648 §6), unless it could as well be
-// hexadecimal. Spaces count nowhere, case only in Base64, padding may be
+// hexadecimal. What is given as Base64 by format alone must not be Base32 or
+// hexadecimal by all its characters. Spaces count nowhere, case only in Base64, padding may be
 // missing. No part of the text shows up in Problem.
 func DecodeSeed(text []byte, format string) Seed {
 	key, state, problem := decodeSeed(text, format)
@@ -40,9 +41,10 @@ func decodeSeed(text []byte, format string) (key []byte, state SeedState, proble
 	if len(text) > MaxSecretText {
 		return nil, SeedInvalid, fmt.Sprintf("it has more than %d characters", MaxSecretText)
 	}
+	prefixed := false
 	for _, f := range []string{FormatBase32, FormatHex, FormatBase64} {
 		if n := len(f); len(text) > n && text[n] == ':' && is(text[:n], f) {
-			text, format = text[n+1:], f
+			text, format, prefixed = text[n+1:], f, true
 			break
 		}
 	}
@@ -58,8 +60,14 @@ func decodeSeed(text []byte, format string) (key []byte, state SeedState, proble
 			problem = "it is not hexadecimal, which it is said to be"
 		}
 	case FormatBase64:
-		if key = decodeBase64(plain); key == nil {
+		key = decodeBase64(plain)
+		other := elsewise(plain)
+		switch {
+		case key == nil:
 			problem = "it is not Base64, which it is said to be"
+		case other != "" && !prefixed:
+			clear(key)
+			return nil, SeedAmbiguous, "it is said to be Base64, and has the characters of " + other + " alone"
 		}
 	case "":
 		return guessed(plain)
@@ -96,6 +104,24 @@ func guessed(plain []byte) ([]byte, SeedState, string) {
 		return nil, SeedInvalid, problem
 	}
 	return key, SeedOK, ""
+}
+
+// elsewise is what a value of Base64 is by its characters besides, "" as a rule.
+// Base32 and hexadecimal nearly always decode as Base64, to a key that no token
+// has; of ten random bytes or more Base64 hardly ever looks like one of them.
+func elsewise(plain []byte) string {
+	if isHex(plain) {
+		return "hexadecimal"
+	}
+	var small, capital bool
+	for _, c := range plain {
+		small, capital = small || 'a' <= c && c <= 'z', capital || 'A' <= c && c <= 'Z'
+	}
+	if key, _ := decodeBase32(plain); key != nil && !(small && capital) {
+		clear(key)
+		return "Base32"
+	}
+	return ""
 }
 
 // decodeBase32 returns nil and why, if it cannot. Bits that make no whole byte

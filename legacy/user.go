@@ -141,7 +141,7 @@ const (
 	SeedMissing   SeedState = iota // the field is empty or absent
 	SeedOK                         // decoded
 	SeedInvalid                    // not in the format that is said or assumed
-	SeedAmbiguous                  // valid both as hex and as Base32, and nothing says which
+	SeedAmbiguous                  // valid in two formats, and nothing says for certain which
 	SeedUnusable                   // a key of a PSKC file that is not for time-based codes, or may not be used
 )
 

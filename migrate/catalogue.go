@@ -271,8 +271,8 @@ func tokenEntries() []Entry {
 			"Have the user, or an administrator with a code of the generator, activate it in the target before the cut-over."},
 		{SecretNotCompared, SeverityInfo, "The target tells no secrets. A generator of the same serial number is taken for this one, and compared by name and interval.",
 			"Have one code of it tried in the target if you are not sure that its seed is the same."},
-		{SecretAmbiguous, SeverityWarning, "The secret is valid both as hexadecimal and as Base32, and nothing says which it is; it is not moved.",
-			"Prefix the secret with hex: or name its format with --secret-format."},
+		{SecretAmbiguous, SeverityWarning, "The secret is valid in two formats (hexadecimal, Base32, or what --secret-format says), and nothing says for certain which it is; it is not moved.",
+			"Prefix the secret with hex:, base32: or base64:, or name the format that it has with --secret-format."},
 		{ClockOff, SeverityWarning, "The clock of this token or app was off by more in the old server than the target makes up for. The code generator moves; until the target knows its clock, its codes are refused and it does not count.",
 			"Have two codes in a row tried in the target before the cut-over (mfabridge engine user resync), set the clock of the telephone, or replace the token."},
 	}

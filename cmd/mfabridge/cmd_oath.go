@@ -111,7 +111,7 @@ func (p *program) seed(ctx context.Context, ref, format string) (secret.Bytes, e
 		if seed.Problem == "" {
 			return secret.Bytes{}, hint.New("the secret is empty", "say where it is with --secret file:PATH or env:NAME, or give it on the standard input")
 		}
-		return secret.Bytes{}, hint.New("the secret cannot be used: "+seed.Problem, "say what it is with --secret-format base32, hex or base64")
+		return secret.Bytes{}, hint.New("the secret cannot be used: "+seed.Problem, "say what it is with --secret-format base32, hex or base64, or with a prefix: base64:…")
 	}
 	return seed.Key, nil
 }
