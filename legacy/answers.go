@@ -72,14 +72,14 @@ func (a *answers) readUser(r *pfsdk.Record) *badRow {
 // readAnswer reads one captured file. What is wrong with it as a file is what
 // to's Problem is told last.
 func (f *folder) readAnswer(in *input, p part, encoding string, to pfsdk.Sink) error {
-	t, err := decodeText(in, encoding)
+	t, err := decodeText(in, p.name, encoding)
 	if err != nil {
 		return err
 	}
 	user, _ := pfsdk.CaptureUser(p.written)
 	g := &guard{to: to}
 	err = pfsdk.Read(xmlText(t), pfsdk.Options{Username: user}, g)
-	if err == nil || g.err != nil || in.failed != nil {
+	if _, wrong := errors.AsType[*misread](err); err == nil || g.err != nil || in.failed != nil || wrong {
 		return err
 	}
 	// The file is to blame, and no other file.

@@ -7,6 +7,8 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/text/encoding/charmap"
+
+	"mfabridge/internal/hint"
 )
 
 // Encodings, as Options.Encoding.
@@ -31,8 +33,9 @@ const (
 )
 
 // decodeText finds out how a file is encoded: a byte order mark says it, else
-// the option, else it is UTF-8.
-func decodeText(r io.Reader, option string) (text, error) {
+// the option, else it is UTF-8. A file that is said to be Windows-1252 and turns
+// out to be UTF-8 ends with a *misread instead of io.EOF.
+func decodeText(r io.Reader, file, option string) (text, error) {
 	head := make([]byte, 3)
 	n, err := io.ReadFull(r, head)
 	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
@@ -50,7 +53,7 @@ func decodeText(r io.Reader, option string) (text, error) {
 	case option == EncodingUTF16:
 		return text{&wide{r: rest(0)}, wrongUTF16}, nil
 	case option == EncodingWindows1252:
-		return text{&narrow{r: rest(0)}, wrongWindows1252}, nil
+		return text{&narrow{r: rest(0), file: file}, wrongWindows1252}, nil
 	default:
 		return text{rest(0), wrongUTF8}, nil
 	}
@@ -137,11 +140,19 @@ func (w *wide) unit(b []byte) rune {
 	return rune(b[1])<<8 | rune(b[0])
 }
 
+// misread is a file that is not in the encoding that it is said to be in.
+type misread struct{ err error }
+
+func (m *misread) Error() string { return m.err.Error() }
+func (m *misread) Unwrap() error { return m.err }
+
 // narrow reads Windows-1252.
 type narrow struct {
-	r io.Reader
+	r    io.Reader
+	file string
 	pending
-	in []byte
+	in   []byte
+	seen lettersSeen
 }
 
 func (n *narrow) Read(b []byte) (int, error) { return n.read(b, n.fill) }
@@ -153,6 +164,7 @@ func (n *narrow) fill() {
 	size, err := n.r.Read(n.in)
 	n.err = err
 	for _, c := range n.in[:size] {
+		n.seen.add(c)
 		switch r := charmap.Windows1252.DecodeByte(c); {
 		case c < utf8.RuneSelf:
 			n.out = append(n.out, c)
@@ -162,4 +174,37 @@ func (n *narrow) fill() {
 			n.out = utf8.AppendRune(n.out, r)
 		}
 	}
+	if err == io.EOF && n.seen.areUTF8() {
+		n.err = &misread{hint.New(n.file+" is in UTF-8, and --encoding says windows-1252",
+			"leave --encoding out; where other files of the export need it, save this one as UTF-8 with a byte order mark")}
+	}
 }
+
+// lettersSeen tells whether all letters of a file that are not ASCII are those
+// of UTF-8. Read as Windows-1252 each of them would be two or three others, and
+// hardly any text of Windows-1252 is like that throughout.
+type lettersSeen struct {
+	more          int // bytes that the letter still needs
+	whole, broken bool
+}
+
+func (l *lettersSeen) add(c byte) {
+	switch {
+	case l.more > 0 && 0x80 <= c && c < 0xc0:
+		l.more--
+		l.whole = l.whole || l.more == 0
+	case l.more > 0:
+		l.more, l.broken = 0, true
+	case c < utf8.RuneSelf:
+	case 0xc2 <= c && c < 0xe0:
+		l.more = 1
+	case 0xe0 <= c && c < 0xf0:
+		l.more = 2
+	case 0xf0 <= c && c < 0xf5:
+		l.more = 3
+	default:
+		l.broken = true
+	}
+}
+
+func (l *lettersSeen) areUTF8() bool { return l.whole && !l.broken && l.more == 0 }

@@ -52,7 +52,7 @@ func SplitCount(r io.Reader) (fields int, err error) {
 
 // Decode is what tables are read through.
 func Decode(r io.Reader, encoding string) io.Reader {
-	t, err := decodeText(r, encoding)
+	t, err := decodeText(r, "table", encoding)
 	if err != nil {
 		return io.MultiReader(failing{err})
 	}

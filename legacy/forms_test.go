@@ -7,14 +7,17 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/text/encoding/charmap"
 	"golang.org/x/text/encoding/unicode"
 
 	"mfabridge/fixtures"
+	"mfabridge/internal/hint"
 	"mfabridge/legacy"
 )
 
@@ -198,6 +201,65 @@ func TestEncodings(t *testing.T) {
 	}
 }
 
+// A whole file of UTF-8 is not read as Windows-1252: each name with another
+// letter would be that of nobody. Single letters of it may stand in Windows-1252.
+func TestUTF8IsNotWindows1252(t *testing.T) {
+	long := strings.Repeat("a", 64<<10-5)
+	for name, tt := range map[string]struct {
+		rows string
+		utf8 bool
+	}{
+		"UTF-8":             {"ada,Müller\nben,日本 😀\n", true},
+		"ASCII":             {"ada,Muller\nben,Y\n", false},
+		"Windows-1252":      {"ada,M\xfcller\nben,Y\n", false},
+		"one ambiguous":     {"ada,Wei\xdf\x92s iPhone\nben,M\xfcller\n", false},
+		"cut within":        {"ada,Müller\nben,M\xc3", false},
+		"over a buffer":     {"ada," + long[:64<<10-len("Username,LastName\nada,")-1] + "ü\nben,Y\n", true},
+		"an end of letters": {"ada,Müller\xbc\nben,Y\n", false},
+	} {
+		file := "Username,LastName\n" + tt.rows
+		_, err := io.ReadAll(legacy.Decode(strings.NewReader(file), legacy.EncodingWindows1252))
+		if (err != nil) != tt.utf8 || tt.utf8 && (hint.Of(err) == "" || !strings.Contains(err.Error(), "is in UTF-8")) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for _, file := range []string{"users.csv", "users.jsonl", "users.xml"} {
+		text := map[string]string{"users.csv": "Username\njörg\n", "users.jsonl": `{"Username":"jörg"}`, "users.xml": "<a><b><Username>jörg</Username></b></a>"}[file]
+		e, err := legacy.Open(t.Context(), files{file: text}.write(t), legacy.Options{Encoding: legacy.EncodingWindows1252})
+		if err == nil {
+			for _, err = range e.Users(t.Context()) {
+				if err != nil {
+					break
+				}
+			}
+			e.Close()
+		}
+		if err == nil || !strings.Contains(err.Error(), file+" is in UTF-8") {
+			t.Errorf("%s: %v", file, err)
+		}
+	}
+}
+
+// loose tells whether b is UTF-8 but for letters that have no meaning there.
+func loose(b []byte) bool {
+	for len(b) > 0 {
+		n := 1
+		switch c := b[0]; {
+		case c >= 0xf0:
+			n = 4
+		case c >= 0xe0:
+			n = 3
+		case c >= 0x80:
+			n = 2
+		}
+		if n > len(b) || b[0] >= 0xf5 || n > 1 && b[0] < 0xc2 || slices.ContainsFunc(b[1:n], func(c byte) bool { return c < 0x80 || c > 0xbf }) {
+			return false
+		}
+		b = b[n:]
+	}
+	return true
+}
+
 // What an encoding does not have is found where it stands.
 func TestEncodingsRefuse(t *testing.T) {
 	half := fixtures.UTF16([]byte("Username,LastName\nada,X\nben,Y\n"), false)
@@ -237,6 +299,12 @@ func FuzzDecode(f *testing.F) {
 			option, want = legacy.EncodingWindows1252, charmap.Windows1252.NewDecoder()
 		}
 		got, err := io.ReadAll(legacy.Decode(bytes.NewReader(b), option))
+		if narrow && err != nil {
+			if !utf8.Valid(b) && !loose(b) || utf8.RuneCount(b) == len(b) {
+				t.Fatalf("%q is no UTF-8: %v", b, err)
+			}
+			return
+		}
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -50,7 +50,7 @@ func (l *loader) isContainer(p part) (bool, error) {
 		return false, err
 	}
 	defer in.Close()
-	t, err := decodeText(in, l.options.Encoding)
+	t, err := decodeText(in, p.name, l.options.Encoding)
 	if err != nil {
 		return false, err
 	}
@@ -71,7 +71,7 @@ func (l *loader) readKeyFile(i int) error {
 		return err
 	}
 	defer in.Close()
-	t, err := decodeText(in, l.options.Encoding)
+	t, err := decodeText(in, p.name, l.options.Encoding)
 	if err != nil {
 		return err
 	}

@@ -19,7 +19,7 @@ func (l *loader) readTree(i int, limit int64, advice string) (*node, FileDigest,
 		return nil, FileDigest{}, err
 	}
 	defer in.Close()
-	t, err := decodeText(in, "") // JSON is never in Windows-1252
+	t, err := decodeText(in, p.name, "") // JSON is never in Windows-1252
 	if err != nil {
 		return nil, FileDigest{}, err
 	}

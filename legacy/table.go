@@ -59,7 +59,7 @@ type reading struct {
 
 // openTable opens a table of any form.
 func openTable(in io.Reader, form form, encoding string, o reading) (table, error) {
-	t, err := decodeText(in, encoding)
+	t, err := decodeText(in, o.file, encoding)
 	if err != nil {
 		return nil, err
 	}
