@@ -60,6 +60,11 @@ func isAddress(s string) bool {
 	})
 }
 
+// mayBeMade tells whether a user can be made with that name. What marks it as
+// something else around an address ("mailto:", "<…>", a list) stands in no name
+// that anybody has: nobody would ever sign in with it.
+func mayBeMade(s string) bool { return isAddress(s) && !strings.ContainsAny(s, `<>()[]:;,"`) }
+
 // sidOf is the row's security identifier (MS-DTYP 2.4.2.1), or "" where it is
 // none: then it is no key, and nobody gets it.
 func sidOf(u *legacy.User) string {
@@ -192,11 +197,11 @@ func create(u *legacy.User, k evidence, opt *Options, caps *cloud.Capabilities) 
 		return Match{Detail: "no user of the target matches; --create-users would create one"}
 	case name != "":
 		return Match{Create: true, UPN: name, Weak: k.weak && !alike(u.UPN, name)}
-	case u.UPN != "" && !isAddress(u.UPN):
+	case u.UPN != "" && !mayBeMade(u.UPN):
 		return Match{Detail: "no user of the target matches, and UserPrincipalName is no name that one could be created with"}
 	case u.UPN != "":
 		return Match{Create: true, UPN: u.UPN}
-	case isAddress(u.Username):
+	case mayBeMade(u.Username):
 		return Match{Create: true, UPN: u.Username}
 	default:
 		return Match{Detail: "no user of the target matches, and the row has no user principal name to create one with"}

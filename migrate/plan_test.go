@@ -99,6 +99,30 @@ func TestNobodyIsCreatedUnasked(t *testing.T) {
 	}
 }
 
+// An address with something around it is nobody's name: a user who was made
+// with it could never sign in.
+func TestNobodyIsCreatedByWhatIsNoName(t *testing.T) {
+	for _, name := range []string{"mailto:ada@contoso.example", "<ada@contoso.example>", "ada@contoso.example,", "ada@contoso.example;", `"ada"@contoso.example`,
+		"ada@contoso.example (work)", "ada@[192.0.2.1]", "ada@", "@contoso.example", "a@da@contoso.example", "ad\u200ba@contoso.example"} {
+		r := row("ada", 1)
+		r.UPN = name
+		if out := planWith(t, migrate.Options{CreateUsers: true}, []legacy.User{r}); out.decisions[0].Action != migrate.Skip || out.codes("ada")[0] != migrate.UserUnmatched {
+			t.Errorf("%q: %+v", name, out.decisions[0])
+		}
+		r.Username, r.UPN = name, ""
+		if out := planWith(t, migrate.Options{CreateUsers: true}, []legacy.User{r}); out.decisions[0].Action != migrate.Skip {
+			t.Errorf("Username %q: %+v", name, out.decisions[0])
+		}
+	}
+	for _, name := range []string{"o'neil+test@contoso.example", "jörg@contoso.example", "ada_l-1.x#ext#@contoso.example"} {
+		r := row("ada", 1)
+		r.UPN = name
+		if out := planWith(t, migrate.Options{CreateUsers: true}, []legacy.User{r}); out.decisions[0].Action != migrate.Create {
+			t.Errorf("%q: %+v", name, out.decisions[0])
+		}
+	}
+}
+
 func TestRowsOnOneUser(t *testing.T) {
 	first, second, other := row("a@contoso.example", 1), row("old", 2), row("c@contoso.example", 1)
 	second.UPN, second.SID = "", "S-1-5-1"
