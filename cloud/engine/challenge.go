@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/base32"
@@ -82,8 +83,13 @@ func (e *Engine) beginWith(ctx context.Context, owner, text string, r cloud.Requ
 		b = e.beginning(tx, owner, text, &r)
 		return b.run()
 	})
+	if err = asError(err); cloud.KindOf(err) == cloud.NotFound {
+		// That there is nobody is what those hear who only want to know whether
+		// we are there.
+		err = cmp.Or(e.Takes(ctx), err)
+	}
 	if err != nil {
-		return cloud.Challenge{}, asError(err)
+		return cloud.Challenge{}, err
 	}
 	return e.begun(ctx, b)
 }

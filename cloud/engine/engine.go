@@ -61,7 +61,7 @@ type Config struct {
 
 // Engine works on one store. All methods may be called concurrently.
 type Engine struct {
-	store     Store
+	store     *taking
 	key       seal.Key
 	codeKey   secret.Bytes
 	audit     *audit.Key
@@ -209,7 +209,7 @@ func open(ctx context.Context, c Config, restoring bool) (*Engine, error) {
 	if c.Store == nil || c.Key.IsZero() {
 		return nil, refuse(cloud.Internal, "an engine needs a store and a key")
 	}
-	e := &Engine{store: c.Store, key: c.Key, senders: c.Senders, now: c.Now, log: c.Log,
+	e := &Engine{key: c.Key, senders: c.Senders, now: c.Now, log: c.Log,
 		node: orLocal(c.Node), actor: orLocal(c.Actor), limits: c.Limits.filled(), text: c.Text, link: c.Link}
 	e.fraud.Store(&c.Fraud)
 	if e.now == nil {
@@ -227,6 +227,7 @@ func open(ctx context.Context, c Config, restoring bool) (*Engine, error) {
 	e.passwords, e.asking = newPasswords(), make(chan struct{}, maxAsked)
 	e.later = make(chan struct{}, laterAtOnce)
 	e.primaries.Store(&primaries{use: OwnPasswords})
+	e.store = &taking{Store: c.Store, now: e.now, log: e.log}
 	err := c.Store.View(ctx, func(r Reader) error {
 		if err := e.load(r); err != nil || restoring {
 			return err
@@ -241,7 +242,7 @@ func open(ctx context.Context, c Config, restoring bool) (*Engine, error) {
 		return nil, asError(err)
 	}
 	e.audit = key
-	e.store = &linked{Store: c.Store, key: key}
+	e.store.Store = &linked{Store: c.Store, key: key}
 	e.caps = e.capabilities()
 	return e, nil
 }

@@ -154,19 +154,24 @@ func (a *API) health() []serve.Route {
 }
 
 // ready tells whether requests can be answered: the store is there, our key opens
-// it, and nobody has asked us to end. The log says once why not.
+// it, it takes changes for all that is known, and nobody has asked us to end. The log says once why not.
 func (a *API) ready(ctx context.Context) error {
 	if a.draining.Load() {
 		return &cloud.Error{Kind: cloud.Unavailable, Message: "the engine is stopping"}
 	}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
+	why := "the store does not answer, or holds what this process cannot open"
 	err := a.engine.Opens(ctx)
+	if err == nil {
+		why = "the store takes no changes"
+		err = a.engine.Takes(ctx)
+	}
 	if err != nil && a.unready.CompareAndSwap(false, true) {
 		a.log.ErrorContext(ctx, "the engine is not ready", "err", err)
 	}
 	if err != nil {
-		return &cloud.Error{Kind: cloud.Unavailable, Message: "the store does not answer, or holds what this process cannot open", Err: errors.Unwrap(err)}
+		return &cloud.Error{Kind: cloud.Unavailable, Message: why, Err: errors.Unwrap(err)}
 	}
 	a.unready.Store(false)
 	return nil

@@ -55,6 +55,9 @@ func makeLock(path, store string) error {
 // lockFailure tells a lock that is held from a file that cannot be used.
 func (s *Store) lockFailure(ctx context.Context, cause error) error {
 	e, ok := errors.AsType[sqlite3.Error](cause)
+	if ok && full(e) {
+		return failure(cause)
+	}
 	if !ok || e.Code != sqlite3.ErrBusy && e.Code != sqlite3.ErrLocked {
 		return s.lockDenied("the lock cannot be taken", cause)
 	}
