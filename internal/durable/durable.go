@@ -23,8 +23,9 @@ import (
 	"syscall"
 )
 
-// Create writes a file that is not there yet.
-func Create(path string, content []byte) error { return write(path, content, os.Link) }
+// Create writes a file that is not there yet. In a folder without hard links it
+// is as careful as [Place].
+func Create(path string, content []byte) error { return write(path, content, Place) }
 
 // Replace writes a file in the place of one that may be there.
 func Replace(path string, content []byte) error { return write(path, content, os.Rename) }
@@ -71,8 +72,10 @@ func Sweep(path string) {
 // Place renames a file and never replaces one: [fs.ErrExist]. In a folder without
 // hard links (FAT, some network folders) it looks before it renames, and may
 // replace what appears in that moment.
-func Place(from, to string) error {
-	err := os.Link(from, to)
+func Place(from, to string) error { return place(from, to, os.Link) }
+
+func place(from, to string, link func(from, to string) error) error {
+	err := link(from, to)
 	switch {
 	case err == nil:
 		return os.Remove(from)

@@ -207,11 +207,37 @@ func (f *KeyFile) replace(b secret.Bytes) error {
 	if err := os.Remove(f.Before()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err := os.Link(f.path, f.Before()); err != nil {
+	if err := second(f.path, f.Before(), os.Link); err != nil {
 		return err
 	}
 	if err := os.Rename(temp.Name(), f.path); err != nil {
 		return err
 	}
 	return durable.SyncFolder(filepath.Dir(f.path))
+}
+
+// second gives a file a second name, or a copy where names cannot be given so.
+func second(path, name string, link func(from, to string) error) error {
+	if err := link(path, name); err == nil || errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	content := secret.New(b)
+	defer content.Wipe()
+	f, err := durable.Beside(name)
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) // gone where it was renamed
+	_, err = f.Write(b)
+	if err == nil {
+		err = errors.Join(f.Sync(), durable.KeepOwner(f, path))
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	return durable.Place(f.Name(), name)
 }

@@ -270,10 +270,10 @@ func failure(err error) error {
 	if _, ours := errors.AsType[*cloud.Error](err); ours {
 		return err
 	}
-	switch e.Code {
-	case sqlite3.ErrBusy, sqlite3.ErrLocked:
+	switch {
+	case e.Code == sqlite3.ErrBusy, e.Code == sqlite3.ErrLocked:
 		return unavailable("the store is held by another process", err)
-	case sqlite3.ErrReadonly, sqlite3.ErrCantOpen:
+	case e.Code == sqlite3.ErrReadonly, e.Code == sqlite3.ErrCantOpen, readOnly(e.SystemErrno):
 		return hint.Wrap(&cloud.Error{Kind: cloud.Unavailable, Message: "the store cannot be written", Lasting: true, Err: err},
 			"make the store and its folder writable for this user")
 	}

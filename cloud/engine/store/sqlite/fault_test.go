@@ -268,3 +268,41 @@ func TestSpentKeepsTheLater(t *testing.T) {
 		t.Errorf("spent until %d, %v", spent, err)
 	}
 }
+
+// A store whose file has another one in its place is written by nobody who had
+// it open: those who open it now would not hear of it. Put back, it is.
+func TestFileThatWasReplaced(t *testing.T) {
+	for _, suffix := range []string{"", "-wal"} {
+		path := made(t)
+		s := opens(t, path)
+		set := func() error {
+			return s.Update(t.Context(), func(tx engine.Tx) error { return tx.SetMeta("name", []byte("value")) })
+		}
+		if err := set(); err != nil {
+			t.Fatal(err)
+		}
+		away := func(from, to string) {
+			t.Helper()
+			if err := os.Rename(from, to); err != nil {
+				t.Fatal(err)
+			}
+		}
+		refused := func(what string) {
+			t.Helper()
+			err := set()
+			if e, ok := errors.AsType[*cloud.Error](err); !ok || e.Kind != cloud.Unavailable || !e.Lasting || !strings.Contains(err.Error(), "moved away or replaced") {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+		away(path+suffix, path+".old")
+		refused(suffix + " moved away")
+		if err := os.WriteFile(path+suffix, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		refused(suffix + " replaced")
+		away(path+".old", path+suffix)
+		if err := set(); err != nil {
+			t.Errorf("%s put back: %v", suffix, err)
+		}
+	}
+}

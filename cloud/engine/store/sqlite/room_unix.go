@@ -8,3 +8,7 @@ import "syscall"
 func noRoom(e syscall.Errno) bool {
 	return e == syscall.ENOSPC || e == syscall.EDQUOT || e == syscall.EFBIG
 }
+
+// readOnly tells what the system says of a file system that was made read-only,
+// as Linux does where a disk fails.
+func readOnly(e syscall.Errno) bool { return e == syscall.EROFS }

@@ -65,6 +65,7 @@ const maxReaders = 4
 // Store is an open store. It implements [engine.Store].
 type Store struct {
 	path    string
+	files   files
 	queue   *queue.Queue
 	peeks   chan peek // of watchers
 	seen    int64     // what the last of them was told
@@ -140,7 +141,7 @@ func publish(temp, path string) error {
 		return hint.Wrap(unavailable("the store could not be finished", errors.New("what was written last did not go into its file")),
 			"make room on the disk of the store, or raise the quota")
 	}
-	if err := os.Link(temp, path); err != nil {
+	if err := durable.Place(temp, path); err != nil {
 		if errors.Is(err, fs.ErrExist) {
 			return exists(path)
 		}
@@ -177,7 +178,11 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{path: path, writer: w, queue: queue.New(maxGroup), peeks: make(chan peek),
+	opened, err := lookedAt(path)
+	if err != nil {
+		return nil, errors.Join(err, w.close())
+	}
+	s := &Store{path: path, files: opened, writer: w, queue: queue.New(maxGroup), peeks: make(chan peek),
 		readers: newPool(maxReaders),
 		written: make(chan struct{}, 1), rest: make(chan struct{}), tended: make(chan struct{})}
 	for range maxReaders {

@@ -46,7 +46,11 @@ func (s *Store) write() {
 // Where no transaction can be had, all who wait are told so: each waiting for
 // its own would add up to as many times the busy timeout.
 func (s *Store) commit(group []*queue.Job, first *queue.Job) []*queue.Job {
-	if err := s.writer.do(sqlBegin); err != nil {
+	err := s.files.stand()
+	if err == nil {
+		err = s.writer.do(sqlBegin)
+	}
+	if err != nil {
 		for j := first; j != nil; j = s.next(len(group)) {
 			group = append(group, j)
 		}
@@ -60,7 +64,7 @@ func (s *Store) commit(group []*queue.Job, first *queue.Job) []*queue.Job {
 			return s.abandon(group, j.Err)
 		}
 	}
-	err := s.writer.writeLate(s.writer.late.end())
+	err = s.writer.writeLate(s.writer.late.end())
 	if err == nil {
 		err = s.writer.recent.settle(s.writer)
 	}
