@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
@@ -19,6 +20,7 @@ import (
 	"time"
 
 	"mfabridge/cloud/engine/channel"
+	"mfabridge/cloud/engine/channel/carrier"
 	"mfabridge/internal/peer"
 )
 
@@ -129,6 +131,27 @@ func TestMailIsTaken(t *testing.T) {
 	if strings.Contains(got, note.ID) {
 		t.Error("the message tells the id of the challenge")
 	}
+	// A message that is sent twice has one name, so that it can be told; others have their own.
+	again := note
+	again.ID += "2"
+	names := map[string]int{nameOf(got): 1}
+	for _, n := range []carrier.Note{note, again} {
+		if _, err := mailer(t, s).Send(t.Context(), n); err != nil {
+			t.Fatal(err)
+		}
+		got, _ = messages.ReadString('\n')
+		names[nameOf(got)]++
+	}
+	if len(names) != 2 || names[nameOf(got)] != 1 || names[""] > 0 {
+		t.Errorf("names of messages: %v", names)
+	}
+}
+
+// nameOf is the Message-ID of what the server took.
+func nameOf(line string) string {
+	_, rest, _ := strings.Cut(line, "Message-ID: ")
+	name, _, _ := strings.Cut(rest, "|")
+	return name
 }
 
 func TestMailSaysNo(t *testing.T) {
@@ -195,6 +218,79 @@ func TestMailServerThatDoesNotEnd(t *testing.T) {
 			}
 			leaks(t, "the error", err.Error())
 		})
+	}
+}
+
+// The password goes inside TLS only, also to a server on this machine that would
+// take it without.
+func TestMailPasswordGoesInsideTLSOnly(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	heard := make(chan string, 1)
+	go func() {
+		conn, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		fmt.Fprint(conn, "220 mail\r\n")
+		var all strings.Builder
+		for lines := bufio.NewScanner(conn); lines.Scan(); {
+			all.WriteString(lines.Text() + "\n")
+			fmt.Fprint(conn, "250-mail\r\n250 AUTH PLAIN LOGIN\r\n")
+		}
+		heard <- all.String()
+	}()
+	word := filepath.Join(t.TempDir(), "secret")
+	write(t, word, aSecret)
+	s := &channel.SMTP{Host: "127.0.0.1", Port: l.Addr().(*net.TCPAddr).Port, TLS: "none", User: "codes", Password: "file:" + word, From: "a@contoso.example", To: "<$digits$>@sms.contoso.example", Timeout: "8s"}
+	m, err := channel.NewMailer(s, false) // of a configuration that nobody has checked
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Send(t.Context(), note); err == nil || !strings.Contains(err.Error(), "inside TLS") {
+		t.Errorf("it says %v", err)
+	}
+	if got := <-heard; strings.Contains(got, "AUTH") {
+		t.Errorf("the server heard\n%s", got)
+	}
+}
+
+// A server that speaks no TLS of today hears nothing of the message.
+func TestMailServerOfOldTLS(t *testing.T) {
+	cert, key := certificate(t)
+	pair, err := tls.X509KeyPair([]byte(cert), []byte(key))
+	if err != nil {
+		t.Fatal(err)
+	}
+	authority := filepath.Join(t.TempDir(), "cert")
+	write(t, authority, cert)
+	for version, said := range map[uint16]string{tls.VersionTLS11: "the mail server cannot be used", tls.VersionTLS12: "no answer in time"} {
+		l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS10, MaxVersion: version})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		shaken := make(chan bool, 1)
+		go func() {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			defer conn.Close()
+			shaken <- conn.(*tls.Conn).Handshake() == nil
+			_, _ = io.Copy(io.Discard, conn)
+		}()
+		s := &channel.SMTP{Host: "127.0.0.1", Port: l.Addr().(*net.TCPAddr).Port, TLS: "implicit", CA: authority, From: "a@contoso.example", To: "<$digits$>@sms.contoso.example", Timeout: "2s"}
+		if _, err := mailer(t, s).Send(t.Context(), note); err == nil || !strings.Contains(err.Error(), said) {
+			t.Errorf("TLS %x: %v", version, err)
+		}
+		if ok := <-shaken; ok != (version == tls.VersionTLS12) {
+			t.Errorf("TLS %x: it was taken: %v", version, ok)
+		}
 	}
 }
 
