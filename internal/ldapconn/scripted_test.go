@@ -147,3 +147,26 @@ func TestWrongPasswordIsSentOnce(t *testing.T) {
 		t.Errorf("sent %d and %d times", a, b)
 	}
 }
+
+// What is no proof of anybody is not asked for: a server that takes binds
+// without a name or a password, as RFC 4513 allows, would call it right.
+func TestBindThatProvesNobodyIsNotSent(t *testing.T) {
+	c, s := scripted(t, func(ldaptest.Request) ldaptest.Reply { return ldaptest.Reply{} })
+	for name, bind := range map[string]struct {
+		dn       string
+		password secret.Bytes
+	}{
+		"no name":     {"", secret.FromString("correct horse")},
+		"no password": {"cn=ada", secret.Bytes{}},
+		"empty":       {"cn=ada", secret.FromString("")},
+		"NUL":         {"cn=ada", secret.FromString("correct horse\x00x")},
+		"NUL first":   {"cn=ada", secret.FromString("\x00")},
+	} {
+		if err := c.Authenticate(t.Context(), bind.dn, bind.password); ldapconn.KindOf(err) != ldapconn.WrongPassword || err == nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if asked := s.Requests(); len(asked) > 0 {
+		t.Errorf("the server heard of %d", len(asked))
+	}
+}
