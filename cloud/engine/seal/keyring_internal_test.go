@@ -1,4 +1,4 @@
-package engine
+package seal
 
 import (
 	"io/fs"
