@@ -2,15 +2,22 @@ package serve
 
 import (
 	"container/list"
+	"errors"
+	"log/slog"
 	"net"
 	"net/netip"
 	"slices"
 	"sync"
+	"time"
 )
 
 // share is which part of all connections one address has at most where others
 // want in: a quarter.
 const share = 4
+
+// complaintPause is between two lines of the log about the same trouble of one
+// listener.
+const complaintPause = time.Minute
 
 // bounder is a listener with a bounded number of connections: the next one is
 // taken when another has ended. Who holds places without asking anything loses
@@ -24,12 +31,16 @@ type bounder struct {
 	once   sync.Once
 	closed chan struct{}
 
+	log          *slog.Logger
+	failed, full time.Time // when the log was told; of Accept, which one goroutine calls
+
 	mu   sync.Mutex
 	held map[netip.Prefix]*list.List // of *placed, the oldest first
 }
 
-func newBounder(l net.Listener, most int, spared []netip.Prefix) *bounder {
-	return &bounder{Listener: l, places: make(chan struct{}, most), spared: spared, closed: make(chan struct{}), held: map[netip.Prefix]*list.List{}}
+func newBounder(l net.Listener, most int, spared []netip.Prefix, log *slog.Logger) *bounder {
+	return &bounder{Listener: l, places: make(chan struct{}, most), spared: spared, closed: make(chan struct{}),
+		log: log.With("listen", l.Addr().String()), held: map[netip.Prefix]*list.List{}}
 }
 
 // Accept waits for a connection, then for a place.
@@ -37,6 +48,10 @@ func (b *bounder) Accept() (net.Conn, error) {
 	for {
 		c, err := b.Listener.Accept()
 		if err != nil {
+			if !errors.Is(err, net.ErrClosed) {
+				b.complain(&b.failed, "no connection can be taken", "err", err,
+					"hint", "if the process has too many files open, raise its limit (LimitNOFILE in its unit)")
+			}
 			return nil, err
 		}
 		from := b.origin(c)
@@ -51,6 +66,14 @@ func (b *bounder) Accept() (net.Conn, error) {
 			_ = c.Close()
 			return nil, net.ErrClosed
 		}
+	}
+}
+
+// complain tells the log of a trouble, if it was not told lately.
+func (b *bounder) complain(told *time.Time, trouble string, attributes ...any) {
+	if now := time.Now(); told.IsZero() || now.Sub(*told) >= complaintPause {
+		*told = now
+		b.log.Error(trouble, attributes...)
 	}
 }
 
@@ -82,6 +105,8 @@ func (b *bounder) room(from netip.Prefix) bool {
 	if len(b.places) < cap(b.places) {
 		return true
 	}
+	b.complain(&b.full, "all connections that a listener may have are taken", "connections", cap(b.places),
+		"hint", "raise limits.connections if these are people's own")
 	b.mu.Lock()
 	var oldest *placed
 	most := 0

@@ -1,8 +1,12 @@
 package serve_test
 
 import (
+	"bytes"
+	"errors"
+	"log/slog"
 	"net"
 	"net/netip"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -92,4 +96,36 @@ func TestOneAddressKeepsNobodyOut(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Connections that are not taken are told to the log once a minute, however many
+// they are: a process without files left, and one whose places are all taken.
+func TestConnectionsNotTakenAreTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var said bytes.Buffer // read when the group has ended
+		l := newMemory(busy{}, busy{}, busy{})
+		g := &serve.Group{Connections: 1, Log: slog.New(slog.NewTextHandler(&said, nil))}
+		g.Start(l, answering, nil)
+		first := l.dial(t)
+		if err := ask(first); err != nil {
+			t.Fatal(err)
+		}
+		for range 3 { // half a minute apart
+			next := l.dial(t)
+			time.Sleep(30 * time.Second)
+			if err := errors.Join(ask(first), first.Close(), ask(next)); err != nil {
+				t.Fatal(err)
+			}
+			first = next
+		}
+		if err := g.Shutdown(t.Context()); err != nil {
+			t.Error(err)
+		}
+		synctest.Wait()
+		for trouble, times := range map[string]int{`"no connection can be taken"`: 1, "too many open files": 1, "are taken": 2, "connections=1": 2} {
+			if n := strings.Count(said.String(), trouble); n != times {
+				t.Errorf("%s is said %d times, not %d:\n%s", trouble, n, times, said.String())
+			}
+		}
+	})
 }

@@ -61,11 +61,11 @@ func (g *Group) Start(l net.Listener, h http.Handler, t *tls.Config) {
 	limits := g.Timeouts.filled()
 	s := &http.Server{Handler: h, TLSConfig: t, ReadHeaderTimeout: limits.Header, ReadTimeout: limits.Read, WriteTimeout: limits.Write,
 		IdleTimeout: limits.Idle, MaxHeaderBytes: maxHeader}
-	if g.Log != nil {
-		s.ErrorLog = slog.NewLogLogger(g.Log.Handler(), slog.LevelDebug)
-	} else {
-		s.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug)
+	log := g.Log
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
 	}
+	s.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelDebug)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.ended == nil {
@@ -76,7 +76,7 @@ func (g *Group) Start(l net.Listener, h http.Handler, t *tls.Config) {
 	if most == 0 {
 		most = DefaultConnections
 	}
-	l = newBounder(l, most, g.Spared)
+	l = newBounder(l, most, g.Spared, log)
 	g.wg.Go(func() {
 		var err error
 		if t != nil {
