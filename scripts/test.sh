@@ -13,8 +13,8 @@ long='^Test(Apply|Contoso|Documents|Scripts|.*SurvivesKills)'
 export GORACE="atexit_sleep_ms=0 ${GORACE:-}"
 
 "$go" build -race ./... # or both would compile SQLite
-mapfile -t beside < <("$go" list ./... | grep -E '^mfabridge/(cloud|internal|shim)(/|$)')
-mapfile -t others < <("$go" list ./... | grep -vE "^($command$|mfabridge/(cloud|internal|shim)(/|$))")
+mapfile -t beside < <("$go" list ./... | grep -E '^mfabridge/(cloud|internal|legacy|shim)(/|$)')
+mapfile -t others < <("$go" list ./... | grep -vE "^($command$|mfabridge/(cloud|internal|legacy|shim)(/|$))")
 set -m # a process group of its own: its tests do not have SIGINT ignored
 "$go" test -race -timeout 30m -p "$lane" "${beside[@]}" &
 first=$!
