@@ -2,15 +2,11 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/netip"
-	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 	"unicode"
 
 	"github.com/urfave/cli/v2"
@@ -21,49 +17,8 @@ import (
 	"mfabridge/shim/journal"
 )
 
-// Events take at most this much of the data folder.
-const (
-	eventFile  = 16 << 20
-	eventFiles = 16
-)
-
 // maxAnswers is how many events `shim why` shows: the latest.
 const maxAnswers = 50
-
-func eventFolder(data string) string { return filepath.Join(data, "events") }
-
-// gathering is how long a line of the shim's log may wait for others. A crash
-// loses what it held; the audit is not in it.
-const gathering = 5 * time.Millisecond
-
-// shimLog is where a shim tells what it does: to standard error, and to the
-// files that `shim why` reads. What it returns first writes what waits, and
-// closes the files.
-func (p *program) shimLog(conf *config.Config) (func() error, *slog.Logger, error) {
-	events, err := journal.Open(journal.Options{Folder: eventFolder(conf.Data), MaxFile: eventFile, Keep: eventFiles, Now: p.now})
-	if err != nil {
-		return nil, nil, err
-	}
-	kept := journal.Gather(events, gathering)
-	if isTerminal(p.err) {
-		end := func() error { return errors.Join(kept.Close(), events.Close()) }
-		return end, slog.New(slog.NewMultiHandler(p.logger().Handler(), slog.NewJSONHandler(kept, nil))), nil
-	}
-	shown := journal.Gather(p.err, gathering)
-	end := func() error {
-		_ = shown.Close() // who does not listen misses it; the files have it
-		return errors.Join(kept.Close(), events.Close())
-	}
-	return end, slog.New(slog.NewJSONHandler(twice{kept, shown}, nil)), nil
-}
-
-// twice gives lines to two who take all that they get.
-type twice [2]*journal.Gatherer
-
-func (t twice) Write(lines []byte) (int, error) {
-	_, _ = t[0].Write(lines)
-	return t[1].Write(lines)
-}
 
 func (p *program) shimWhy(c *cli.Context) error {
 	names, err := args(c, "REQUEST|USER")
