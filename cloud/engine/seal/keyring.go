@@ -188,21 +188,11 @@ func (f *KeyFile) change(edit func(*keyset.Manager) error) error {
 // replace writes the file beside its place and renames it, after the copy.
 func (f *KeyFile) replace(b secret.Bytes) error {
 	durable.Sweep(f.path) // they hold keys, and whoever changes a key file is alone at it
-	temp, err := durable.Beside(f.path)
+	temp, err := written(f.path, f.path, append(b.Reveal(), '\n'))
 	if err != nil {
 		return err
 	}
-	defer os.Remove(temp.Name())
-	_, err = temp.Write(append(b.Reveal(), '\n'))
-	if err == nil {
-		err = temp.Sync()
-	}
-	if err == nil {
-		err = durable.KeepOwner(temp, f.path)
-	}
-	if err = errors.Join(err, temp.Close()); err != nil {
-		return err
-	}
+	defer os.Remove(temp) // gone where it was renamed
 	// The copy is the file itself under a second name.
 	if err := os.Remove(f.Before()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -210,7 +200,7 @@ func (f *KeyFile) replace(b secret.Bytes) error {
 	if err := second(f.path, f.Before(), os.Link); err != nil {
 		return err
 	}
-	if err := os.Rename(temp.Name(), f.path); err != nil {
+	if err := os.Rename(temp, f.path); err != nil {
 		return err
 	}
 	return durable.SyncFolder(filepath.Dir(f.path))
@@ -227,17 +217,30 @@ func second(path, name string, link func(from, to string) error) error {
 	}
 	content := secret.New(b)
 	defer content.Wipe()
-	f, err := durable.Beside(name)
+	temp, err := written(name, path, b)
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name()) // gone where it was renamed
-	_, err = f.Write(b)
+	defer os.Remove(temp) // gone where it was renamed
+	return durable.Place(temp, name)
+}
+
+// written makes a durable file beside path, of whoever owns the other one, and
+// returns its name.
+func written(path, owned string, content []byte) (name string, err error) {
+	f, err := durable.Beside(path)
+	if err != nil {
+		return "", err
+	}
+	_, err = f.Write(content)
 	if err == nil {
-		err = errors.Join(f.Sync(), durable.KeepOwner(f, path))
+		err = f.Sync()
+	}
+	if err == nil {
+		err = durable.KeepOwner(f, owned)
 	}
 	if err = errors.Join(err, f.Close()); err != nil {
-		return err
+		return "", errors.Join(err, os.Remove(f.Name()))
 	}
-	return durable.Place(f.Name(), name)
+	return f.Name(), nil
 }
