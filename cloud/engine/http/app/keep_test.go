@@ -30,10 +30,15 @@ func oathtool(t testing.TB, args ...string) string {
 	return strings.TrimSpace(string(out))
 }
 
+// shownCode is the JavaScript expression of the code that the page shows for an account.
+func shownCode(name string) string {
+	return `Array.from(document.querySelectorAll(".card")).find((c) => c.innerText.includes(` + quote(name) + `))?.querySelector(".code").innerText.replaceAll(" ", "")`
+}
+
 // code is what the page shows for an account.
 func (b *tab) code(name string) string {
 	b.t.Helper()
-	card := `Array.from(document.querySelectorAll(".card")).find((c) => c.innerText.includes(` + quote(name) + `))?.querySelector(".code").innerText.replaceAll(" ", "")`
+	card := shownCode(name)
 	b.want(`/^\d+$/.test(` + card + `)`)
 	return get[string](b, card)
 }
@@ -47,16 +52,21 @@ func (b *tab) paste(address string) {
 	b.click("Add")
 }
 
-// agrees compares a code with oathtool's: the step may have changed between the two.
+// agrees waits until the page shows oathtool's code. The page draws a new step
+// within a second of it, and the step may change while it is waited for.
 func (b *tab) agrees(name string, args ...string) {
 	b.t.Helper()
 	var got, want string
 	for range 3 {
-		before := oathtool(b.t, args...)
-		got, want = b.code(name), oathtool(b.t, args...)
-		if got == want || got == before {
+		want = oathtool(b.t, args...)
+		same, err := b.becomes(shownCode(name) + ` === ` + quote(want))
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		if same {
 			return
 		}
+		got = b.code(name)
 	}
 	b.t.Errorf("%s: the page shows %s, oathtool says %s", name, got, want)
 }
