@@ -6,11 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine/audit"
+	"mfabridge/cloud/engine/signature"
 	"mfabridge/internal/secret"
 )
 
@@ -405,16 +405,6 @@ func grouped(word secret.Bytes) secret.Bytes {
 	return secret.FromString(string(b[:4]) + "-" + string(b[4:8]) + "-" + string(b[8:]))
 }
 
-// cleanActivation is a code as it was made, however it was typed.
-func cleanActivation(typed string) string {
-	return strings.ToLower(strings.Map(func(r rune) rune {
-		if r == '-' || r == ' ' {
-			return -1
-		}
-		return r
-	}, typed))
-}
-
 func (e *Engine) activationMAC(user cloud.UserID, device, code string) []byte {
-	return e.sentMAC(cloud.ChallengeID("activation/"+device), string(user), []byte(cleanActivation(code)))
+	return e.sentMAC(cloud.ChallengeID("activation/"+device), string(user), []byte(signature.PlainCode(code)))
 }

@@ -14,6 +14,7 @@ import (
 	"mfabridge/cloud/cloudtest"
 	"mfabridge/cloud/engine"
 	"mfabridge/cloud/engine/channel"
+	"mfabridge/cloud/engine/signature"
 	"mfabridge/internal/secret"
 )
 
@@ -83,7 +84,7 @@ func TestActivationCodeIsRefused(t *testing.T) {
 		a := newApp(t)
 		n := a.enrolment(t, made, "phone")
 		edit(h, a, &n)
-		n.Signature = a.sign(t, engine.ActivationText(n.User, string(n.Code.Reveal()), n.Name, n.Key))
+		n.Signature = a.sign(t, signature.Activation(n.User, n.Code, n.Name, n.Key, secret.Bytes{}))
 		_, err := h.Enrol(t.Context(), n, cloud.Client{})
 		denied(t, name, err)
 		if u := h.read(t, id); u.Authenticators[0].State != "invited" || len(u.OATH) != 0 {

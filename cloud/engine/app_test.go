@@ -10,6 +10,8 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/signature"
+	"mfabridge/internal/secret"
 )
 
 // app is an authenticator with a key of its own.
@@ -39,7 +41,7 @@ func (a *app) sign(t *testing.T, text []byte) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := make([]byte, engine.DeviceSignatureSize)
+	b := make([]byte, signature.Size)
 	r.FillBytes(b[:32])
 	s.FillBytes(b[32:])
 	return b
@@ -48,13 +50,13 @@ func (a *app) sign(t *testing.T, text []byte) []byte {
 func (a *app) enrolment(t *testing.T, made engine.Activation, name string) engine.Enrolment {
 	t.Helper()
 	return engine.Enrolment{User: made.User, Code: made.Code, Name: name, Key: a.public,
-		Signature: a.sign(t, engine.ActivationText(made.User, string(made.Code.Reveal()), name, a.public))}
+		Signature: a.sign(t, signature.Activation(made.User, made.Code, name, a.public, secret.Bytes{}))}
 }
 
 func (a *app) answer(t *testing.T, c cloud.ChallengeID, word engine.PushAnswer, number string, at time.Time) engine.SignedResponse {
 	t.Helper()
 	r := engine.Response{User: a.got.User, Device: a.got.Device, Challenge: c, Answer: word, Number: number}
-	return engine.SignedResponse{Response: r, At: at, Signature: a.sign(t, engine.AnswerText(r, at))}
+	return engine.SignedResponse{Response: r, At: at, Signature: a.sign(t, r.Text(at))}
 }
 
 func (h *house) invite(t *testing.T, id cloud.UserID) string {

@@ -9,6 +9,7 @@ import (
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
 	"mfabridge/cloud/engine/enginetest"
+	"mfabridge/cloud/engine/signature"
 	"mfabridge/internal/secret"
 )
 
@@ -114,7 +115,7 @@ func TestPINsAreSetAtOnce(t *testing.T) {
 		if old == "" {
 			n.Old = secret.Bytes{}
 		}
-		n.Signature = a.sign(t, engine.PINText(id, a.got.Device, "8624", old, n.At))
+		n.Signature = a.sign(t, signature.PIN(id, a.got.Device, secret.FromString("8624"), secret.FromString(old), n.At))
 		m.after, m.do = 1, func() {
 			if state := a.setPIN(t, h, "5182", old); state != "" {
 				t.Fatal(state)

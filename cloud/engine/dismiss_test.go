@@ -12,6 +12,7 @@ import (
 	"mfabridge/cloud/cloudtest"
 	"mfabridge/cloud/engine"
 	"mfabridge/cloud/engine/audit"
+	"mfabridge/cloud/engine/signature"
 	"mfabridge/internal/secret"
 )
 
@@ -58,7 +59,7 @@ func TestHelpdeskRemovesADevice(t *testing.T) {
 	}
 	h.invite(t, id)
 	made := h.opened(t, id)
-	press, token := a.answer(t, waits.ID, engine.PushApprove, "", h.Now()), engine.DeviceToken(id, a.got.Device, h.Now(), a.sign(t, engine.RequestText(id, a.got.Device, h.Now())))
+	press, token := a.answer(t, waits.ID, engine.PushApprove, "", h.Now()), signature.Token{User: id, Device: a.got.Device, At: h.Now(), Signature: a.sign(t, signature.Request(id, a.got.Device, h.Now()))}.String()
 	if _, _, err := h.AuthenticateDevice(t.Context(), token); err != nil {
 		t.Fatal(err)
 	}

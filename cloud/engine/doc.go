@@ -11,7 +11,8 @@
 // consumer; the packages below store and package channel implement them. It
 // imports neither SQL nor HTTP. Time comes from [Config.Now]. What asks no store
 // stands in packages below: the form of values (form), the sealing of secrets
-// (seal), the audit's chains and their check (audit), the rules of access (access).
+// (seal), the audit's chains and their check (audit), the rules of access (access),
+// what authenticators sign (signature).
 //
 // # What it promises
 //

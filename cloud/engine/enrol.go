@@ -12,6 +12,7 @@ import (
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine/audit"
 	"mfabridge/cloud/engine/form"
+	"mfabridge/cloud/engine/signature"
 	"mfabridge/internal/secret"
 )
 
@@ -28,8 +29,8 @@ type Enrolment struct {
 	Code      secret.Bytes
 	Name      string       // what its user calls it
 	PIN       secret.Bytes // zero: none
-	Key       []byte       // public, DeviceKeySize bytes
-	Signature []byte       // of ActivationText, by that key
+	Key       []byte       // public, [signature.KeySize] bytes
+	Signature []byte       // of [signature.Activation], by that key
 }
 
 // Enrolled is what a new authenticator is told. It is told once.
@@ -49,13 +50,13 @@ type Enrolled struct {
 // over, and users who are not there, are refused alike (Denied) and count; a
 // key without its signature is refused before and counts nothing.
 func (e *Engine) Enrol(ctx context.Context, n Enrolment, client cloud.Client) (Enrolled, error) {
-	if _, err := parseDeviceKey(n.Key); err != nil {
+	if err := signature.CheckKey(n.Key); err != nil {
 		return Enrolled{}, err
 	}
 	if err := CheckDeviceName(n.Name); err != nil {
 		return Enrolled{}, err
 	}
-	if n.Code.Len() > form.MaxLabel || len(n.User) > form.MaxName || n.PIN.Len() > maxPINLength || !signedBy(n.Key, n.text(), n.Signature) {
+	if n.Code.Len() > form.MaxLabel || len(n.User) > form.MaxName || n.PIN.Len() > maxPINLength || !signature.Holds(n.Key, n.text(), n.Signature) {
 		return Enrolled{}, refuse(cloud.Invalid, "the signature is not one by this key")
 	}
 	made, err := e.enrolPIN(ctx, &n)
@@ -86,10 +87,7 @@ func CheckDeviceName(name string) error {
 
 // text is what the new authenticator has signed.
 func (n *Enrolment) text() []byte {
-	if n.PIN.IsZero() {
-		return ActivationText(n.User, string(n.Code.Reveal()), n.Name, n.Key)
-	}
-	return ActivationText(n.User, string(n.Code.Reveal()), n.Name, n.Key, string(n.PIN.Reveal()))
+	return signature.Activation(n.User, n.Code, n.Name, n.Key, n.PIN)
 }
 
 // enrolPIN is the PIN of the new authenticator, as it is kept; nil: it has none.

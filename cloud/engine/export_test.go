@@ -42,6 +42,9 @@ func (e *Engine) AwaitSent() { e.laters.Wait() }
 // Check is check.
 func (s *Subscription) Check() error { return s.check() }
 
+// Text is text.
+func (r Response) Text(at time.Time) []byte { return r.text(at) }
+
 // SpendCodes counts codes of native authentication, in one transaction, until
 // one is refused, and tells how many were not. of says from where the code i is
 // asked for, and for whom.

@@ -16,6 +16,7 @@ import (
 	"mfabridge/cloud/engine"
 	"mfabridge/cloud/engine/access"
 	"mfabridge/cloud/engine/channel"
+	"mfabridge/cloud/engine/signature"
 	"mfabridge/internal/secret"
 )
 
@@ -141,7 +142,7 @@ func TestErasePersonTakesAll(t *testing.T) {
 		t.Errorf("a refresh token of somebody who was erased: %v", err)
 	}
 	at := h.Now()
-	token := engine.DeviceToken(g.User, a.got.Device, at, a.sign(t, engine.RequestText(g.User, a.got.Device, at)))
+	token := signature.Token{User: g.User, Device: a.got.Device, At: at, Signature: a.sign(t, signature.Request(g.User, a.got.Device, at))}.String()
 	if _, _, err := h.AuthenticateDevice(t.Context(), token); cloud.KindOf(err) != cloud.Denied {
 		t.Errorf("the device: %v", err)
 	}
@@ -296,7 +297,7 @@ func TestRestoreOfNewerParts(t *testing.T) {
 	}
 	b := newApp(t)
 	n := engine.Enrolment{User: made.User, Code: made.Code, Name: "x", Key: b.public, PIN: secret.FromString("2739")}
-	n.Signature = b.sign(t, engine.ActivationText(n.User, string(n.Code.Reveal()), n.Name, n.Key, "2739"))
+	n.Signature = b.sign(t, signature.Activation(n.User, n.Code, n.Name, n.Key, secret.FromString("2739")))
 	if _, err := h.Enrol(t.Context(), n, cloud.Client{}); cloud.KindOf(err) != cloud.Denied {
 		t.Errorf("a code to activate an authenticator: %v", err)
 	}

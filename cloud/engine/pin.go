@@ -5,13 +5,13 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/alexedwards/argon2id"
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine/audit"
+	"mfabridge/cloud/engine/signature"
 	"mfabridge/internal/secret"
 )
 
@@ -37,12 +37,6 @@ const (
 	PINWrong  PINState = "wrong"
 	PINLocked PINState = "locked" // too many were wrong: the owner has to unlock the device
 )
-
-// PINText is what an authenticator signs to set a PIN; old is empty where it
-// has none.
-func PINText(user cloud.UserID, device, pin, old string, at time.Time) []byte {
-	return signedText("pin", string(user), device, pin, old, strconv.FormatInt(at.Unix(), 10))
-}
 
 // pinMAC is what is hashed of a PIN.
 func (e *Engine) pinMAC(user cloud.UserID, device string, typed secret.Bytes) string {
@@ -183,13 +177,13 @@ type NewPIN struct {
 	PIN       secret.Bytes
 	Old       secret.Bytes // zero: the device has none
 	At        time.Time    // by the clock of the device
-	Signature []byte       // of PINText
+	Signature []byte       // of [signature.PIN]
 }
 
 // SetPIN sets the PIN of a device, in place of an old one that has to be right.
 // Denied: it is not, or the device has not signed this; Invalid: it is none.
 func (e *Engine) SetPIN(ctx context.Context, n NewPIN) (state PINState, left int, err error) {
-	text := PINText(n.User, n.Device, string(n.PIN.Reveal()), string(n.Old.Reveal()), n.At)
+	text := signature.PIN(n.User, n.Device, n.PIN, n.Old, n.At)
 	if err := e.isSigned(ctx, n.User, n.Device, text, n.Signature, n.At); err != nil {
 		return "", 0, err
 	}

@@ -8,6 +8,7 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/signature"
 	"mfabridge/internal/secret"
 )
 
@@ -22,7 +23,7 @@ func (h *house) set(t *testing.T, edit func(*engine.Settings)) {
 func (a *app) with(t *testing.T, c cloud.ChallengeID, pin string, at time.Time) engine.SignedResponse {
 	t.Helper()
 	r := engine.Response{User: a.got.User, Device: a.got.Device, Challenge: c, Answer: engine.PushApprove, PIN: secret.FromString(pin)}
-	return engine.SignedResponse{Response: r, At: at, Signature: a.sign(t, engine.AnswerText(r, at))}
+	return engine.SignedResponse{Response: r, At: at, Signature: a.sign(t, r.Text(at))}
 }
 
 func (a *app) setPIN(t *testing.T, h *house, pin, old string) engine.PINState {
@@ -31,7 +32,7 @@ func (a *app) setPIN(t *testing.T, h *house, pin, old string) engine.PINState {
 	if old == "" {
 		n.Old = secret.Bytes{}
 	}
-	n.Signature = a.sign(t, engine.PINText(n.User, n.Device, pin, old, n.At))
+	n.Signature = a.sign(t, signature.PIN(n.User, n.Device, secret.FromString(pin), secret.FromString(old), n.At))
 	state, _, err := h.SetPIN(t.Context(), n)
 	if err != nil {
 		t.Fatal(err)
@@ -104,7 +105,7 @@ func (h *house) enrolledWith(t *testing.T, id cloud.UserID, name, pin string) *a
 	}
 	a := newApp(t)
 	n := engine.Enrolment{User: made.User, Code: made.Code, Name: name, Key: a.public, PIN: secret.FromString(pin)}
-	n.Signature = a.sign(t, engine.ActivationText(n.User, string(n.Code.Reveal()), n.Name, n.Key, pin))
+	n.Signature = a.sign(t, signature.Activation(n.User, n.Code, n.Name, n.Key, secret.FromString(pin)))
 	if a.got, err = h.Enrol(t.Context(), n, cloud.Client{}); err != nil || a.got.NeedsPIN {
 		t.Fatalf("%+v, %v", a.got, err)
 	}
@@ -163,7 +164,7 @@ func TestPINsAreTriedForWhatWaits(t *testing.T) {
 		if c.ID == "" {
 			c = h.ask(t, id, func(r *cloud.Request) { r.Client.Station = "elsewhere" })
 			s.Challenge, s.Answer = c.ID, engine.PushDeny
-			s.Signature = a.sign(t, engine.AnswerText(s.Response, s.At))
+			s.Signature = a.sign(t, s.Text(s.At))
 		}
 		if p, err := h.Press(t.Context(), s); p.PIN != "" || p.State == cloud.Approved {
 			t.Errorf("%s: %+v, %v", name, p, err)
@@ -201,7 +202,7 @@ func TestPINsAreChosenWell(t *testing.T) {
 	a := h.enrolled(t, id, "one")
 	set := func(pin string) error {
 		n := engine.NewPIN{User: id, Device: a.got.Device, PIN: secret.FromString(pin), At: h.Now()}
-		n.Signature = a.sign(t, engine.PINText(id, a.got.Device, pin, "", n.At))
+		n.Signature = a.sign(t, signature.PIN(id, a.got.Device, secret.FromString(pin), secret.FromString(""), n.At))
 		_, _, err := h.SetPIN(t.Context(), n)
 		return err
 	}
@@ -220,11 +221,11 @@ func TestPINsAreChosenWell(t *testing.T) {
 	// What one device signs is nothing for another.
 	other := h.enrolled(t, h.user(t, 2), "other")
 	n := engine.NewPIN{User: id, Device: a.got.Device, PIN: secret.FromString("482915"), Old: secret.FromString("123456"), At: h.Now()}
-	n.Signature = other.sign(t, engine.PINText(id, a.got.Device, "482915", "123456", n.At))
+	n.Signature = other.sign(t, signature.PIN(id, a.got.Device, secret.FromString("482915"), secret.FromString("123456"), n.At))
 	if _, _, err := h.SetPIN(t.Context(), n); cloud.KindOf(err) != cloud.Denied {
 		t.Errorf("signed by another: %v", err)
 	}
-	n.Signature = a.sign(t, engine.PINText(id, a.got.Device, "482915", "123456", n.At))
+	n.Signature = a.sign(t, signature.PIN(id, a.got.Device, secret.FromString("482915"), secret.FromString("123456"), n.At))
 	h.Advance(3 * time.Minute)
 	if _, _, err := h.SetPIN(t.Context(), n); cloud.KindOf(err) != cloud.Denied {
 		t.Errorf("signed minutes ago: %v", err)

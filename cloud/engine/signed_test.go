@@ -9,6 +9,7 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/signature"
 )
 
 func TestSignedAnswers(t *testing.T) {
@@ -30,7 +31,7 @@ func TestSignedAnswers(t *testing.T) {
 		"another device":      tampered(func(s *engine.SignedResponse) { s.Device = foreign.got.Device }),
 		"another user":        tampered(func(s *engine.SignedResponse) { s.User = other }),
 		"no signature":        tampered(func(s *engine.SignedResponse) { s.Signature = nil }),
-		"a signature of zero": tampered(func(s *engine.SignedResponse) { s.Signature = make([]byte, engine.DeviceSignatureSize) }),
+		"a signature of zero": tampered(func(s *engine.SignedResponse) { s.Signature = make([]byte, signature.Size) }),
 		"too late":            a.answer(t, c.ID, engine.PushApprove, "", now.Add(-3*time.Minute)),
 		"too early":           a.answer(t, c.ID, engine.PushApprove, "", now.Add(3*time.Minute)),
 	} {
@@ -56,8 +57,8 @@ func TestTokensOfDevices(t *testing.T) {
 	a := h.enrolled(t, id, "phone")
 	device := a.got.Device
 	token := func(at time.Time) string {
-		signature := a.sign(t, engine.RequestText(id, device, at))
-		return fmt.Sprintf("mfd1.%s.%s.%d.%s", id, device, at.Unix(), base64.RawURLEncoding.EncodeToString(signature))
+		signed := a.sign(t, signature.Request(id, device, at))
+		return fmt.Sprintf("mfd1.%s.%s.%d.%s", id, device, at.Unix(), base64.RawURLEncoding.EncodeToString(signed))
 	}
 	now := h.Now()
 	for _, at := range []time.Time{now, now.Add(2 * time.Minute), now.Add(-2 * time.Minute).Truncate(time.Second).Add(time.Second)} {
@@ -99,7 +100,7 @@ func TestOnlyActiveDevicesSign(t *testing.T) {
 	_, err := h.Press(t.Context(), forged.answer(t, c.ID, engine.PushApprove, "", h.Now()))
 	denied(t, "a device without a key", err)
 	a := h.enrolled(t, id, "lost")
-	token := engine.DeviceToken(id, a.got.Device, h.Now(), a.sign(t, engine.RequestText(id, a.got.Device, h.Now())))
+	token := signature.Token{User: id, Device: a.got.Device, At: h.Now(), Signature: a.sign(t, signature.Request(id, a.got.Device, h.Now()))}.String()
 	if user, device, err := h.AuthenticateDevice(t.Context(), token); err != nil || user != id || device != a.got.Device {
 		t.Fatalf("the token: %s %s %v", user, device, err)
 	}
@@ -108,7 +109,7 @@ func TestOnlyActiveDevicesSign(t *testing.T) {
 		"half of it":     token[:len(token)/2],
 		"no signature":   token[:strings.LastIndex(token, ".")+1],
 		"one more part":  token + ".x",
-		"another prefix": "mfd2." + strings.TrimPrefix(token, engine.DeviceTokenPrefix),
+		"another prefix": "mfd2." + strings.TrimPrefix(token, signature.TokenPrefix),
 	} {
 		_, _, err := h.AuthenticateDevice(t.Context(), bad)
 		denied(t, name, err)
@@ -118,7 +119,7 @@ func TestOnlyActiveDevicesSign(t *testing.T) {
 	denied(t, "an old token", err)
 	h.write(t, cloud.Change{User: id, Op: cloud.Remove, Method: cloud.Authenticator, ID: a.got.Device, Before: cloud.Value{State: "active"}})
 	at := h.Now()
-	_, _, err = h.AuthenticateDevice(t.Context(), engine.DeviceToken(id, a.got.Device, at, a.sign(t, engine.RequestText(id, a.got.Device, at))))
+	_, _, err = h.AuthenticateDevice(t.Context(), signature.Token{User: id, Device: a.got.Device, At: at, Signature: a.sign(t, signature.Request(id, a.got.Device, at))}.String())
 	denied(t, "a removed device", err)
 	if u := h.read(t, id); len(u.OATH) != 1 || u.OATH[0].Fingerprint == a.got.OATH.Fingerprint {
 		t.Errorf("its generator stays: %+v", u.OATH)

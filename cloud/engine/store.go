@@ -210,7 +210,7 @@ type Device struct {
 	Until   time.Time // end of an invitation
 	Created time.Time // since when it is invited or, once it is, active
 	Opened  time.Time // when somebody proved to be who was invited; zero: not yet
-	Key     []byte    // public, see [DeviceKeySize]; nil: none, and nothing that it signs is taken
+	Key     []byte    // public, see [signature.KeySize]; nil: none, and nothing that it signs is taken
 	Aside   []byte    // see deviceAside; nil: none of it
 }
 

@@ -92,7 +92,7 @@ func (p *program) activated(c *cli.Context, client *device.Client) (*device.Devi
 	if err != nil {
 		return nil, err
 	}
-	made := engine.Activation{User: user}
+	made := device.Activation{User: user}
 	switch {
 	case c.String("pass") != "":
 		var pass secret.Bytes
@@ -136,19 +136,19 @@ func (p *program) pinAhead(c *cli.Context, client *device.Client) (secret.Bytes,
 }
 
 // proven signs in with the password and the second factor that is there.
-func (p *program) proven(c *cli.Context, client *device.Client) (engine.Activation, error) {
+func (p *program) proven(c *cli.Context, client *device.Client) (device.Activation, error) {
 	password, err := p.word(c.Context, "Password: ", c.String("password"))
 	if err != nil {
-		return engine.Activation{}, err
+		return device.Activation{}, err
 	}
 	asked, err := client.SignIn(c.Context, c.String("user"), password)
 	if err != nil {
-		return engine.Activation{}, err
+		return device.Activation{}, err
 	}
 	fmt.Fprintf(p.err, "%s\n", migrate.Plain(asked.Prompt))
 	code, err := p.word(c.Context, "Code: ", c.String("answer"))
 	if err != nil {
-		return engine.Activation{}, err
+		return device.Activation{}, err
 	}
 	return client.Code(c.Context, asked.Challenge, code)
 }

@@ -72,7 +72,7 @@ func (p *program) pinFor(ctx context.Context, ref string, push push, answer engi
 
 // answer presses a button and says what came of it.
 func (p *program) answer(ctx context.Context, client *device.Client, d *device.Device, push push, a answered) error {
-	got, err := client.Press(ctx, d, push.Challenge, a.word, a.number, a.pin)
+	got, err := client.Press(ctx, d, push.Challenge, string(a.word), a.number, a.pin)
 	answer := a.word
 	switch {
 	case err != nil:

@@ -28,6 +28,7 @@ import (
 	"mfabridge/cloud/engine"
 	"mfabridge/cloud/engine/http/wire"
 	"mfabridge/cloud/engine/seal"
+	"mfabridge/cloud/engine/signature"
 	"mfabridge/cloud/engine/store/sqlite"
 	"mfabridge/cloud/remote"
 	"mfabridge/internal/ldapconn"
@@ -109,7 +110,7 @@ func enrol(ctx context.Context, e *engine.Engine, i int) (handheld, error) {
 	}
 	h := handheld{user: id, key: key}
 	got, err := e.Enrol(ctx, engine.Enrolment{User: name, Code: made.Code, Name: "Phone", Key: public,
-		Signature: h.sign(engine.ActivationText(name, string(made.Code.Reveal()), "Phone", public))}, cloud.Client{Station: name})
+		Signature: h.sign(signature.Activation(name, made.Code, "Phone", public, secret.Bytes{}))}, cloud.Client{Station: name})
 	h.device = got.Device
 	return h, err
 }
@@ -120,7 +121,7 @@ func (h *handheld) sign(text []byte) []byte {
 	if err != nil {
 		panic(err)
 	}
-	out := make([]byte, engine.DeviceSignatureSize)
+	out := make([]byte, signature.Size)
 	r.FillBytes(out[:32])
 	s.FillBytes(out[32:])
 	return out
@@ -133,7 +134,7 @@ func (h *handheld) stream(ctx context.Context, client *http.Client, base string,
 		return err
 	}
 	now := time.Now()
-	r.Header.Set("Authorization", "Bearer "+engine.DeviceToken(h.user, h.device, now, h.sign(engine.RequestText(h.user, h.device, now))))
+	r.Header.Set("Authorization", "Bearer "+signature.Token{User: h.user, Device: h.device, At: now, Signature: h.sign(signature.Request(h.user, h.device, now))}.String())
 	w, err := client.Do(r)
 	if err != nil {
 		return err
@@ -329,7 +330,7 @@ func (h *handheld) post(client *http.Client, base, path, body string) error {
 	}
 	now := time.Now()
 	r.Header.Set("Content-Type", "application/json")
-	r.Header.Set("Authorization", "Bearer "+engine.DeviceToken(h.user, h.device, now, h.sign(engine.RequestText(h.user, h.device, now))))
+	r.Header.Set("Authorization", "Bearer "+signature.Token{User: h.user, Device: h.device, At: now, Signature: h.sign(signature.Request(h.user, h.device, now))}.String())
 	w, err := client.Do(r)
 	if err != nil {
 		return err

@@ -20,8 +20,8 @@ import (
 	"time"
 
 	"mfabridge/cloud"
-	"mfabridge/cloud/engine"
 	"mfabridge/cloud/engine/http/wire"
+	"mfabridge/cloud/engine/signature"
 	"mfabridge/cloud/remote"
 	"mfabridge/internal/hint"
 	"mfabridge/internal/secret"
@@ -87,21 +87,28 @@ func (c *Client) SignIn(ctx context.Context, user string, password secret.Bytes)
 }
 
 // Code answers what SignIn asked, and gets the code to activate with.
-func (c *Client) Code(ctx context.Context, challenge cloud.ChallengeID, code secret.Bytes) (engine.Activation, error) {
+func (c *Client) Code(ctx context.Context, challenge cloud.ChallengeID, code secret.Bytes) (Activation, error) {
 	return c.activation(ctx, "/code", wire.CodeRequest{Challenge: challenge, Code: string(code.Reveal())})
 }
 
+// Activation is what a new authenticator is activated with.
+type Activation struct {
+	User  string
+	Code  secret.Bytes
+	Until time.Time
+}
+
 // Pass gets the code to activate with for a pass of the helpdesk.
-func (c *Client) Pass(ctx context.Context, user string, pass secret.Bytes) (engine.Activation, error) {
+func (c *Client) Pass(ctx context.Context, user string, pass secret.Bytes) (Activation, error) {
 	return c.activation(ctx, "/pass", wire.PassRequest{User: user, Pass: string(pass.Reveal())})
 }
 
-func (c *Client) activation(ctx context.Context, path string, body any) (engine.Activation, error) {
+func (c *Client) activation(ctx context.Context, path string, body any) (Activation, error) {
 	var a wire.ActivationAnswer
 	if err := c.post(ctx, path, body, &a); err != nil {
-		return engine.Activation{}, err
+		return Activation{}, err
 	}
-	return engine.Activation{User: a.User, Code: secret.FromString(a.Code), Until: a.Until}, nil
+	return Activation{User: a.User, Code: secret.FromString(a.Code), Until: a.Until}, nil
 }
 
 // ErrNeedsPIN says that the new authenticator needs a PIN: the same again with
@@ -119,17 +126,13 @@ func (c *Client) Activate(ctx context.Context, user string, code secret.Bytes, n
 	if err != nil {
 		return nil, fmt.Errorf("no key can be made: %w", err)
 	}
-	typed := []string{string(pin.Reveal())}
-	if pin.IsZero() {
-		typed = nil
-	}
-	signature, err := sign(key, engine.ActivationText(user, string(code.Reveal()), name, public, typed...))
+	signed, err := signature.Make(key, signature.Activation(user, code, name, public, pin))
 	if err != nil {
 		return nil, err
 	}
 	var got wire.EnrolledAnswer
 	err = c.post(ctx, "/activate", wire.EnrolRequest{User: user, Code: string(code.Reveal()), Name: name, PIN: string(pin.Reveal()),
-		Key: base64.RawURLEncoding.EncodeToString(public), Signature: base64.RawURLEncoding.EncodeToString(signature)}, &got)
+		Key: base64.RawURLEncoding.EncodeToString(public), Signature: base64.RawURLEncoding.EncodeToString(signed)}, &got)
 	if err != nil {
 		return nil, err
 	}
@@ -149,19 +152,19 @@ func (c *Client) Pushes(ctx context.Context, d *Device, version string, wait tim
 	return got, err
 }
 
-// Press answers a push; number is what the login shows, where it is matched, and
-// pin that of the device, where it needs one. With a state of the PIN the answer
-// was not taken.
+// Press answers a push by approve, deny or fraud; number is what the login
+// shows, where it is matched, and pin that of the device, where it needs one. With
+// a state of the PIN the answer was not taken.
 // RepeatRefused: it has had its answer, or its time is over.
-func (c *Client) Press(ctx context.Context, d *Device, id cloud.ChallengeID, answer engine.PushAnswer, number string, pin secret.Bytes) (got wire.PressAnswer, err error) {
+func (c *Client) Press(ctx context.Context, d *Device, id cloud.ChallengeID, answer, number string, pin secret.Bytes) (got wire.PressAnswer, err error) {
 	err = c.signed(ctx, func(now time.Time) error {
-		text := engine.AnswerText(engine.Response{User: d.User, Device: d.ID, Challenge: id, Answer: answer, Number: number, PIN: pin}, now)
-		signature, err := sign(d.key, text)
+		pressed := signature.Answer{User: d.User, Device: d.ID, Challenge: id, Word: answer, Number: number, PIN: pin}
+		signed, err := signature.Make(d.key, pressed.Text(now))
 		if err != nil {
 			return err
 		}
-		body := wire.PressRequest{Answer: string(answer), Number: number, PIN: string(pin.Reveal()),
-			Time: now.Unix(), Signature: base64.RawURLEncoding.EncodeToString(signature)}
+		body := wire.PressRequest{Answer: answer, Number: number, PIN: string(pin.Reveal()),
+			Time: now.Unix(), Signature: base64.RawURLEncoding.EncodeToString(signed)}
 		return c.call(ctx, call{device: d, now: now, method: http.MethodPost, path: "/pushes/" + url.PathEscape(string(id)) + "/answer", body: body}, &got)
 	})
 	return got, err
@@ -231,11 +234,11 @@ func (c *Client) deviceRequest(ctx context.Context, q call) (*http.Request, erro
 		return r, err
 	}
 	d := q.device
-	signature, err := sign(d.key, engine.RequestText(d.User, d.ID, q.now))
+	signed, err := signature.Make(d.key, signature.Request(d.User, d.ID, q.now))
 	if err != nil {
 		return nil, err
 	}
-	r.Header.Set("Authorization", "Bearer "+engine.DeviceToken(d.User, d.ID, q.now, signature))
+	r.Header.Set("Authorization", "Bearer "+signature.Token{User: d.User, Device: d.ID, At: q.now, Signature: signed}.String())
 	return r, nil
 }
 

@@ -12,8 +12,6 @@ package device
 import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base32"
 	"encoding/json"
@@ -26,7 +24,6 @@ import (
 	"github.com/pquerna/otp/hotp"
 
 	"mfabridge/cloud"
-	"mfabridge/cloud/engine"
 	"mfabridge/cloud/engine/http/wire"
 	"mfabridge/internal/secret"
 )
@@ -102,17 +99,4 @@ func (d *Device) Code(at time.Time) (code string, left time.Duration, err error)
 	period := int64(d.oath.Period)
 	code, err = hotp.GenerateCodeCustom(d.oath.Secret, uint64(at.Unix()/period), hotp.ValidateOpts{Digits: otp.Digits(d.oath.Digits), Algorithm: algorithm})
 	return code, time.Duration(period-at.Unix()%period) * time.Second, err
-}
-
-// sign makes a signature as the engine checks it.
-func sign(key *ecdsa.PrivateKey, text []byte) ([]byte, error) {
-	sum := sha256.Sum256(text)
-	r, s, err := ecdsa.Sign(rand.Reader, key, sum[:])
-	if err != nil {
-		return nil, fmt.Errorf("nothing could be signed: %w", err)
-	}
-	b := make([]byte, engine.DeviceSignatureSize)
-	r.FillBytes(b[:len(b)/2])
-	s.FillBytes(b[len(b)/2:])
-	return b, nil
 }

@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"mfabridge/cloud"
-	"mfabridge/cloud/engine"
 	"mfabridge/cloud/remote/device"
 	"mfabridge/internal/hint"
 	"mfabridge/internal/secret"
@@ -143,7 +142,7 @@ func TestWrongClockIsMended(t *testing.T) {
 		t.Errorf("then %v, %v", asked, err)
 	}
 	removed = true
-	if _, err := c.Press(t.Context(), d, "c", engine.PushApprove, "", secret.Bytes{}); cloud.ReasonOf(err) != cloud.NotActive || len(asked) != 4 {
+	if _, err := c.Press(t.Context(), d, "c", "approve", "", secret.Bytes{}); cloud.ReasonOf(err) != cloud.NotActive || len(asked) != 4 {
 		t.Errorf("a removed device: %v, %v", asked, err)
 	}
 }

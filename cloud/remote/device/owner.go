@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"mfabridge/cloud"
-	"mfabridge/cloud/engine"
 	"mfabridge/cloud/engine/http/wire"
+	"mfabridge/cloud/engine/signature"
 	"mfabridge/internal/secret"
 )
 
@@ -54,12 +54,12 @@ func (c *Client) Report(ctx context.Context, d *Device, id cloud.ChallengeID) (g
 // nothing was set.
 func (c *Client) SetPIN(ctx context.Context, d *Device, pin, old secret.Bytes) (got wire.PINAnswer, err error) {
 	err = c.signed(ctx, func(now time.Time) error {
-		signature, err := sign(d.key, engine.PINText(d.User, d.ID, string(pin.Reveal()), string(old.Reveal()), now))
+		signed, err := signature.Make(d.key, signature.PIN(d.User, d.ID, pin, old, now))
 		if err != nil {
 			return err
 		}
 		body := wire.PINRequest{PIN: string(pin.Reveal()), Old: string(old.Reveal()), Time: now.Unix(),
-			Signature: base64.RawURLEncoding.EncodeToString(signature)}
+			Signature: base64.RawURLEncoding.EncodeToString(signed)}
 		return c.call(ctx, call{device: d, now: now, method: http.MethodPost, path: "/pin", body: body}, &got)
 	})
 	return got, err

@@ -18,6 +18,7 @@ import (
 	"mfabridge/cloud/engine/http/pages"
 	"mfabridge/cloud/engine/http/serve"
 	"mfabridge/cloud/engine/http/wire"
+	"mfabridge/cloud/engine/signature"
 )
 
 // counted counts how often what waits for a device was looked up.
@@ -152,7 +153,7 @@ func TestATestEventIsRefused(t *testing.T) {
 	other := newPhone(t, h)
 	came := h.phone.stream(t, server.URL)
 	now := h.Now()
-	strange := engine.DeviceToken(h.phone.got.User, h.phone.got.Device, now, make([]byte, engine.DeviceSignatureSize))
+	strange := signature.Token{User: h.phone.got.User, Device: h.phone.got.Device, At: now, Signature: make([]byte, signature.Size)}.String()
 	swapped := strings.Replace(other.token(t), other.got.Device, h.phone.got.Device, 1)
 	for name, token := range map[string]string{"nobody": "", "no signature": strange, "another device": swapped, "the owner": h.tokens[engine.RoleOwner], "a shim": h.tokens[engine.RoleShim]} {
 		want := http.StatusUnauthorized

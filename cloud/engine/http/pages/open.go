@@ -8,6 +8,7 @@ import (
 	"mfabridge/cloud/engine"
 	"mfabridge/cloud/engine/http/serve"
 	"mfabridge/cloud/engine/http/wire"
+	"mfabridge/cloud/engine/signature"
 )
 
 func (f *Face) about(w http.ResponseWriter, r *http.Request) error {
@@ -84,15 +85,15 @@ func (f *Face) activate(w http.ResponseWriter, r *http.Request) error {
 	if err := serve.Read(r, &body); err != nil {
 		return err
 	}
-	key, err := wire.Bytes("key", body.Key, engine.DeviceKeySize)
+	key, err := wire.Bytes("key", body.Key, signature.KeySize)
 	if err != nil {
 		return err
 	}
-	signature, err := wire.Bytes("signature", body.Signature, engine.DeviceSignatureSize)
+	signed, err := wire.Bytes("signature", body.Signature, signature.Size)
 	if err != nil {
 		return err
 	}
-	n := engine.Enrolment{User: body.User, Code: wire.Secret(body.Code), Name: body.Name, PIN: wire.Secret(body.PIN), Key: key, Signature: signature}
+	n := engine.Enrolment{User: body.User, Code: wire.Secret(body.Code), Name: body.Name, PIN: wire.Secret(body.PIN), Key: key, Signature: signed}
 	defer n.Code.Wipe()
 	defer n.PIN.Wipe()
 	got, err := f.core.Enrol(context.WithoutCancel(r.Context()), n, from(r))

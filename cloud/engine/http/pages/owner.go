@@ -9,6 +9,7 @@ import (
 	"mfabridge/cloud/engine"
 	"mfabridge/cloud/engine/http/serve"
 	"mfabridge/cloud/engine/http/wire"
+	"mfabridge/cloud/engine/signature"
 )
 
 // owner is who asks.
@@ -104,12 +105,12 @@ func (f *Face) setPIN(w http.ResponseWriter, r *http.Request) error {
 	if err := serve.Read(r, &body); err != nil {
 		return err
 	}
-	signature, err := wire.Bytes("signature", body.Signature, engine.DeviceSignatureSize)
+	signed, err := wire.Bytes("signature", body.Signature, signature.Size)
 	if err != nil {
 		return err
 	}
 	o := owner(r)
-	n := engine.NewPIN{User: o.User, Device: o.Device, PIN: wire.Secret(body.PIN), Old: wire.Secret(body.Old), At: time.Unix(body.Time, 0), Signature: signature}
+	n := engine.NewPIN{User: o.User, Device: o.Device, PIN: wire.Secret(body.PIN), Old: wire.Secret(body.Old), At: time.Unix(body.Time, 0), Signature: signed}
 	defer n.PIN.Wipe()
 	defer n.Old.Wipe()
 	state, left, err := f.core.SetPIN(lasting(r), n)

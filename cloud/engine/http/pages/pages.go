@@ -25,6 +25,7 @@ import (
 	"mfabridge/cloud/engine"
 	"mfabridge/cloud/engine/http/serve"
 	"mfabridge/cloud/engine/http/wire"
+	"mfabridge/cloud/engine/signature"
 	"mfabridge/internal/secret"
 )
 
@@ -161,7 +162,7 @@ func (f *Face) Authenticate(ctx context.Context, token string) (serve.Caller, er
 
 // Takes tells whether a token is one of a device or of an owner.
 func Takes(token string) bool {
-	return strings.HasPrefix(token, engine.DeviceTokenPrefix) || strings.HasPrefix(token, engine.OwnerTokenPrefix)
+	return strings.HasPrefix(token, signature.TokenPrefix) || strings.HasPrefix(token, engine.OwnerTokenPrefix)
 }
 
 // from is who asks, as far as limits know.

@@ -13,6 +13,7 @@ import (
 	"mfabridge/cloud/engine"
 	"mfabridge/cloud/engine/http/serve"
 	"mfabridge/cloud/engine/http/wire"
+	"mfabridge/cloud/engine/signature"
 )
 
 // pushes says what waits for a device; with ?version= and ?wait= once it is
@@ -98,7 +99,7 @@ func (f *Face) press(w http.ResponseWriter, r *http.Request) error {
 	if err := serve.Read(r, &body); err != nil {
 		return err
 	}
-	signature, err := wire.Bytes("signature", body.Signature, engine.DeviceSignatureSize)
+	signed, err := wire.Bytes("signature", body.Signature, signature.Size)
 	if err != nil {
 		return err
 	}
@@ -106,7 +107,7 @@ func (f *Face) press(w http.ResponseWriter, r *http.Request) error {
 	d, err := f.core.Press(context.WithoutCancel(r.Context()), engine.SignedResponse{
 		Response: engine.Response{User: caller.User, Device: caller.Device, Challenge: cloud.ChallengeID(r.PathValue("id")),
 			Answer: engine.PushAnswer(body.Answer), Number: body.Number, PIN: wire.Secret(body.PIN)},
-		At: time.Unix(body.Time, 0), Signature: signature})
+		At: time.Unix(body.Time, 0), Signature: signed})
 	if err != nil {
 		return err
 	}
