@@ -10,6 +10,7 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine/audit"
+	"mfabridge/cloud/oath"
 	"mfabridge/internal/secret"
 )
 
@@ -205,6 +206,16 @@ func (e *Engine) judge(tx Tx, c *Challenge, u *User, tokens []Token, g gate, cod
 	return c.State != cloud.Pending, e.auditVerdict(tx, c, now)
 }
 
+// cleanCode drops the spaces that people type between groups of digits.
+func cleanCode(typed []byte) []byte {
+	return []byte(strings.Map(func(r rune) rune {
+		if r == ' ' {
+			return -1
+		}
+		return r
+	}, string(typed)))
+}
+
 // whyWrong tells a temporary access pass from a wrong code: it is right, and
 // does not count here. Callers of the verifier answer for RADIUS, where a pass
 // would be a second factor that anybody can read over a shoulder.
@@ -222,7 +233,7 @@ func (e *Engine) whyWrong(u *User, reason cloud.Reason, typed []byte, now time.T
 // checkTokens tries a code on all generators of the user. The first that
 // takes it has used it; else the answer that says most is returned.
 func (e *Engine) checkTokens(tx Tx, tokens []Token, typed []byte, now time.Time) (cloud.Reason, error) {
-	clocks := make([]Clock, len(tokens))
+	clocks := make([]oath.Clock, len(tokens))
 	worst := cloud.WrongCode
 	for i := range tokens {
 		t := &tokens[i]
@@ -253,7 +264,7 @@ func (e *Engine) checkTokens(tx Tx, tokens []Token, typed []byte, now time.Time)
 
 // use records that generator i took a code. What else the user has with the
 // same secret, an app and a token say, has used that code with it.
-func use(tx Tx, tokens []Token, i int, clock Clock) error {
+func use(tx Tx, tokens []Token, i int, clock oath.Clock) error {
 	errs := []error{tx.SetClock(tokens[i].User, tokens[i].ID, clock)}
 	for k := range tokens {
 		t := &tokens[k]
@@ -265,17 +276,22 @@ func use(tx Tx, tokens []Token, i int, clock Clock) error {
 	return errors.Join(errs...)
 }
 
-func (e *Engine) checkToken(t *Token, typed []byte, now time.Time) (Clock, cloud.Reason, error) {
-	key, err := e.key.Open(t.Sealed, tokenBinding(t))
-	if err != nil {
-		return t.Clock, "", fmt.Errorf("generator %s: %w", t.ID, err)
-	}
-	defer key.Wipe()
-	g, err := newGenerator(key.Reveal(), &t.OATH)
+func (e *Engine) checkToken(t *Token, typed []byte, now time.Time) (oath.Clock, cloud.Reason, error) {
+	g, err := e.generator(t)
 	if err != nil {
 		return t.Clock, "", err
 	}
-	return checkCode(g, typed, t.Period, t.Clock, now)
+	return g.Check(typed, t.Clock, now)
+}
+
+// generator opens the secret of a token for one question.
+func (e *Engine) generator(t *Token) (oath.Generator, error) {
+	key, err := e.key.Open(t.Sealed, tokenBinding(t))
+	if err != nil {
+		return oath.Generator{}, fmt.Errorf("generator %s: %w", t.ID, err)
+	}
+	defer key.Wipe()
+	return oath.New(key.Reveal(), &t.OATH)
 }
 
 // Look implements [cloud.Verifier].

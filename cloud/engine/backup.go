@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/oath"
 	"mfabridge/internal/hint"
 )
 
@@ -136,14 +137,14 @@ func (e *Engine) fence(tx Tx, by Actor, generation string) (r Restored, err erro
 	}
 	r.Fenced = now
 	// A generator of 60 seconds takes longest.
-	r.Proven = now.Add((windowProven + 1) * time.Minute).Truncate(time.Minute)
-	r.Unproven = now.Add((windowFar + 1) * time.Minute).Truncate(time.Minute)
+	r.Proven = now.Add((oath.WindowProven + 1) * time.Minute).Truncate(time.Minute)
+	r.Unproven = now.Add((oath.WindowFar + 1) * time.Minute).Truncate(time.Minute)
 	stays, err := standings(tx)
 	if err != nil {
 		return r, err
 	}
 	detail := fmt.Sprintf("generation=%s backup=%s audit=%d", generation, r.Backup.Time.UTC().Format(time.RFC3339), last.Seq)
-	return r, errors.Join(tx.Fence(now, windowProven, windowFar), restand(tx, stays),
+	return r, errors.Join(tx.Fence(now, oath.WindowProven, oath.WindowFar), restand(tx, stays),
 		tx.SetMeta(metaFenced, strconv.AppendInt(nil, now.Unix(), 10)),
 		tx.SetMeta(metaBackup, []byte{}), tx.SetMeta(metaGeneration, []byte(generation)),
 		tx.Append(e.entry(by, "engine.restore", e.setup.Instance, detail, now)))

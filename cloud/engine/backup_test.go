@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/cloudtest"
 	"mfabridge/cloud/engine"
 	"mfabridge/cloud/engine/enginetest"
 	"mfabridge/cloud/engine/store/sqlite"
@@ -17,13 +18,8 @@ import (
 // seed is the secret of the generators that registered makes.
 var seed = []byte("12345678901234567890")
 
-func codeAt(t *testing.T, at time.Time) secret.Bytes {
-	t.Helper()
-	code, err := engine.StepCode(seed, &cloud.OATH{Algorithm: cloud.SHA1, Digits: 6, Period: 30}, at.Unix()/30)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return secret.FromString(code)
+func codeAt(at time.Time) secret.Bytes {
+	return cloudtest.Code(seed, &cloud.OATH{Algorithm: cloud.SHA1, Digits: 6, Period: 30}, at)
 }
 
 // login is a whole login with a code.
@@ -93,7 +89,7 @@ func TestRestoreAcceptsNoOldCode(t *testing.T) {
 	h := build(t)
 	proven := registered(t, h, h.Engine, "ada@contoso.example", "S1")
 	fresh := registered(t, h, h.Engine, "bob@contoso.example", "S2")
-	if state, reason := login(t, h, proven, codeAt(t, h.Now())); state != cloud.Approved {
+	if state, reason := login(t, h, proven, codeAt(h.Now())); state != cloud.Approved {
 		t.Fatal(reason)
 	}
 	cleo, err := h.AddUser(t.Context(), operator, cloud.Profile{UPN: "cleo@contoso.example", Enabled: true})
@@ -110,8 +106,8 @@ func TestRestoreAcceptsNoOldCode(t *testing.T) {
 
 	// After the backup, and just before the end of the old store.
 	h.Advance(10 * time.Minute)
-	used := codeAt(t, h.Now())
-	ahead := codeAt(t, h.Now().Add(30*time.Second)) // of a clock that is a step ahead
+	used := codeAt(h.Now())
+	ahead := codeAt(h.Now().Add(30*time.Second)) // of a clock that is a step ahead
 	if state, reason := login(t, h, proven, used); state != cloud.Approved {
 		t.Fatal(reason)
 	}
@@ -143,7 +139,7 @@ func TestRestoreAcceptsNoOldCode(t *testing.T) {
 	if x, err := e.Exceptions(t.Context(), cleo); err != nil || x.Bypass != nil || len(x.Passes) > 0 {
 		t.Errorf("a bypass or a pass came back: %+v, %v", x, err)
 	}
-	for name, code := range map[string]secret.Bytes{"used": used, "used, ahead": ahead, "never used": codeAt(t, h.Now().Add(-30*time.Second))} {
+	for name, code := range map[string]secret.Bytes{"used": used, "used, ahead": ahead, "never used": codeAt(h.Now().Add(-30*time.Second))} {
 		for _, id := range []cloud.UserID{proven, fresh} {
 			if state, _ := login(t, h, id, code); state == cloud.Approved {
 				t.Errorf("%s: an old code was accepted", name)
@@ -151,11 +147,11 @@ func TestRestoreAcceptsNoOldCode(t *testing.T) {
 		}
 	}
 	h.Advance(time.Minute)
-	if state, reason := login(t, h, proven, codeAt(t, h.Now())); state != cloud.Approved {
+	if state, reason := login(t, h, proven, codeAt(h.Now())); state != cloud.Approved {
 		t.Errorf("the next code: %s", reason)
 	}
 	h.Advance(r.Unproven.Sub(h.Now()))
-	if state, reason := login(t, h, fresh, codeAt(t, h.Now())); state != cloud.Approved {
+	if state, reason := login(t, h, fresh, codeAt(h.Now())); state != cloud.Approved {
 		t.Errorf("a generator that was new, after a while: %s", reason)
 	}
 	if found := verified(t, h); len(found.Flaws) != 0 {
@@ -244,11 +240,11 @@ func TestRestoreKnowsOfNoNewGenerator(t *testing.T) {
 	conf, s := onStore(t, h, path)
 	goOnRestored(t, h, conf, s)
 	id := registered(t, h, h.Engine, "ada@contoso.example", "S1")
-	if state, reason := login(t, h, id, codeAt(t, h.Now())); state == cloud.Approved || reason != cloud.UsedCode {
+	if state, reason := login(t, h, id, codeAt(h.Now())); state == cloud.Approved || reason != cloud.UsedCode {
 		t.Errorf("an old code: %s %s", state, reason)
 	}
 	h.Advance(11 * time.Minute)
-	if state, reason := login(t, h, id, codeAt(t, h.Now())); state != cloud.Approved {
+	if state, reason := login(t, h, id, codeAt(h.Now())); state != cloud.Approved {
 		t.Errorf("a new code: %s", reason)
 	}
 }

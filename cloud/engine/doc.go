@@ -10,9 +10,9 @@
 // telephones through [Sender], two contracts that stand here beside their
 // consumer; the packages below store and package channel implement them. It
 // imports neither SQL nor HTTP. Time comes from [Config.Now]. What asks no store
-// stands in packages below: the form of values (form), the sealing of secrets
+// stands in packages of its own: the form of values (form), the sealing of secrets
 // (seal), the audit's chains and their check (audit), the rules of access (access),
-// what authenticators sign (signature).
+// what authenticators sign (signature), and the codes of generators (cloud/oath).
 //
 // # What it promises
 //

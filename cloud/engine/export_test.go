@@ -4,8 +4,6 @@ import (
 	"net/netip"
 	"testing"
 	"time"
-
-	"mfabridge/cloud"
 )
 
 // Seams for tests outside the package.
@@ -14,24 +12,6 @@ var (
 	MaskMail   = maskMail
 	CheckWord  = checkWord
 )
-
-// CheckCode is checkCode with the generator of a secret.
-func CheckCode(key []byte, o *cloud.OATH, typed string, c Clock, now time.Time) (Clock, cloud.Reason, error) {
-	g, err := newGenerator(key, o)
-	if err != nil {
-		return c, "", err
-	}
-	return checkCode(g, []byte(typed), o.Period, c, now)
-}
-
-// StepCode is the code of a step.
-func StepCode(key []byte, o *cloud.OATH, step int64) (string, error) {
-	g, err := newGenerator(key, o)
-	if err != nil {
-		return "", err
-	}
-	return g.code(step)
-}
 
 // Until is Limits.until with defaults filled in.
 func (l Limits) Until(f Failures, free int) time.Time { return l.filled().until(f, free) }

@@ -10,6 +10,7 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine/form"
+	"mfabridge/cloud/oath"
 	"mfabridge/internal/secret"
 )
 
@@ -171,11 +172,11 @@ func (e *Engine) ActivateHardware(ctx context.Context, actor, id string, user cl
 		if err := w.identify(&o); err != nil {
 			return err
 		}
-		g, err := newGenerator(d.Secret, &o)
+		g, err := oath.New(d.Secret, &o)
 		if err != nil {
 			return err
 		}
-		clock, reason, err := checkCode(g, cleanCode(code.Reveal()), o.Period, Clock{}, w.now)
+		clock, reason, err := g.Check(cleanCode(code.Reveal()), oath.Clock{}, w.now)
 		if err != nil {
 			return err
 		}
@@ -189,7 +190,7 @@ func (e *Engine) ActivateHardware(ctx context.Context, actor, id string, user cl
 }
 
 // enrol makes an activated device a generator of its user.
-func (e *Engine) enrol(w *writing, d *stocked, o *cloud.OATH, clock Clock) error {
+func (e *Engine) enrol(w *writing, d *stocked, o *cloud.OATH, clock oath.Clock) error {
 	u, err := findUser(w.tx, d.User)
 	if err != nil {
 		return err

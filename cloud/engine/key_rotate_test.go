@@ -182,14 +182,14 @@ func TestOldCopyOfTheKey(t *testing.T) {
 	if err := stale.Opens(t.Context()); cloud.KindOf(err) != cloud.Unavailable || !strings.Contains(err.Error(), file.Primary().String()) {
 		t.Errorf("the old copy: %v", err)
 	}
-	_, err := stale.Begin(t.Context(), cloud.Request{Subject: cloud.Key{Kind: cloud.ByID, Value: string(id)}, Method: cloud.OATHCode, Code: codeAt(t, h.Now()), Tries: 1})
+	_, err := stale.Begin(t.Context(), cloud.Request{Subject: cloud.Key{Kind: cloud.ByID, Value: string(id)}, Method: cloud.OATHCode, Code: codeAt(h.Now()), Tries: 1})
 	if cloud.KindOf(err) != cloud.Unavailable {
 		t.Errorf("a login: %v", err)
 	}
 	if _, err := stale.CheckPassword(t.Context(), cloud.Key{Kind: cloud.ByID, Value: string(id)}, secret.FromString("correct horse"), cloud.Client{}); cloud.KindOf(err) != cloud.Unavailable {
 		t.Errorf("a password: %v", err)
 	}
-	if state, reason := login(t, h, id, codeAt(t, h.Now())); state != cloud.Approved {
+	if state, reason := login(t, h, id, codeAt(h.Now())); state != cloud.Approved {
 		t.Errorf("the code was used up: %s", reason)
 	}
 }

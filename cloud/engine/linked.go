@@ -11,6 +11,7 @@ import (
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine/audit"
 	"mfabridge/cloud/engine/seal"
+	"mfabridge/cloud/oath"
 	"mfabridge/internal/hint"
 	"mfabridge/internal/secret"
 )
@@ -67,7 +68,7 @@ func (t *linkedTx) PutToken(k *Token) error {
 		return err
 	}
 	if t.fenced > 0 && k.Period > 0 {
-		k.Last = max(k.Last, t.fenced/int64(k.Period)+int64(max(0, k.Clock.Drift))+windowFar)
+		k.Last = max(k.Last, t.fenced/int64(k.Period)+int64(max(0, k.Clock.Drift))+oath.WindowFar)
 	}
 	return t.Tx.PutToken(k)
 }

@@ -33,8 +33,8 @@ func known(t *testing.T, h *house) cloud.UserID {
 	if _, _, err := h.IssuePass(t.Context(), operator, id, time.Hour, true); err != nil {
 		t.Fatal(err)
 	}
-	login(t, h, id, codeAt(t, h.Now()))
-	login(t, h, id, codeAt(t, h.Now().Add(-time.Hour)))
+	login(t, h, id, codeAt(h.Now()))
+	login(t, h, id, codeAt(h.Now().Add(-time.Hour)))
 	return id
 }
 
@@ -115,7 +115,7 @@ func TestErasePerson(t *testing.T) {
 	}
 	// The same token for somebody else: what was used stays used.
 	again := registered(t, h, h.Engine, "ada@contoso.example", "S1")
-	if state, reason := login(t, h, again, codeAt(t, h.Now())); state == cloud.Approved || reason != cloud.UsedCode {
+	if state, reason := login(t, h, again, codeAt(h.Now())); state == cloud.Approved || reason != cloud.UsedCode {
 		t.Errorf("a used code: %s %s", state, reason)
 	}
 	// Whoever blanks entries by hand is found out.

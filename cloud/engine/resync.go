@@ -3,15 +3,10 @@ package engine
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"mfabridge/cloud"
 	"mfabridge/internal/secret"
 )
-
-// windowResync is how far off a clock may be that an administrator brings in
-// line, in steps to each side: a day of 30 seconds, as at activation in Entra ID.
-const windowResync = 2880
 
 // Resync brings a generator in line whose clock has drifted out of reach, by
 // two codes that it showed one after the other. serial tells which one, where
@@ -40,7 +35,11 @@ func (e *Engine) Resync(ctx context.Context, by Actor, id cloud.UserID, serial s
 			if serial != "" && t.Serial != serial {
 				continue
 			}
-			clock, found, err := e.resync(t, one, two, now)
+			g, err := e.generator(t)
+			if err != nil {
+				return err
+			}
+			clock, found, err := g.Resync(one, two, t.Clock, now)
 			if err != nil {
 				return err
 			}
@@ -55,38 +54,4 @@ func (e *Engine) Resync(ctx context.Context, by Actor, id cloud.UserID, serial s
 		return refuse(cloud.Conflict, "no generator of this user shows these two codes, one after the other, within a day of now")
 	})
 	return drift, asError(err)
-}
-
-// resync looks for two consecutive codes of one generator, nearest first.
-func (e *Engine) resync(t *Token, one, two []byte, now time.Time) (Clock, bool, error) {
-	key, err := e.key.Open(t.Sealed, tokenBinding(t))
-	if err != nil {
-		return t.Clock, false, fmt.Errorf("generator %s: %w", t.ID, err)
-	}
-	defer key.Wipe()
-	g, err := newGenerator(key.Reveal(), &t.OATH)
-	if err != nil {
-		return t.Clock, false, err
-	}
-	step := now.Unix() / int64(t.Period)
-	for i := range int64(2*windowResync + 1) {
-		at := step + outward(i)
-		if at <= t.Last {
-			continue
-		}
-		right, err := g.is(one, at)
-		if err != nil {
-			return t.Clock, false, err
-		}
-		if !right {
-			continue
-		}
-		if right, err = g.is(two, at+1); err != nil {
-			return t.Clock, false, err
-		}
-		if right {
-			return Clock{Proven: true, Drift: int(at + 1 - step), Last: at + 1}, true, nil
-		}
-	}
-	return t.Clock, false, nil
 }

@@ -7,6 +7,7 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine/audit"
+	"mfabridge/cloud/oath"
 )
 
 // ErrTaken is what [Tx.PutToken] returns when another generator has the
@@ -132,7 +133,7 @@ type Tx interface {
 	Release(space Space, name string) error
 
 	PutToken(t *Token) error // ErrTaken
-	SetClock(user cloud.UserID, id string, c Clock) error
+	SetClock(user cloud.UserID, id string, c oath.Clock) error
 	RemoveToken(user cloud.UserID, id string) error
 	SetSpent(fingerprint string, second int64) error // the later one stays
 
@@ -235,16 +236,7 @@ type Token struct {
 	User cloud.UserID
 	cloud.OATHEntry
 	Sealed []byte // the secret, see Key
-	Clock
-}
-
-// Clock is what is known of a generator's clock and of its use. Steps count
-// periods since the epoch (RFC 6238 §4.2).
-type Clock struct {
-	Proven bool  // a code was accepted since the generator was registered
-	Drift  int   // steps that the device is ahead of us; until Proven, as imported
-	Last   int64 // the last accepted step; none at or below is accepted again
-	Seen   int64 // until Proven: far-off step whose code was right; 0: none
+	oath.Clock
 }
 
 // Challenge is a challenge as stored, with its verdict once there is one.

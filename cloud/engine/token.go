@@ -10,6 +10,7 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine/form"
+	"mfabridge/cloud/oath"
 	"mfabridge/internal/secret"
 )
 
@@ -146,7 +147,7 @@ func (d *draft) addToken(w *writing, c cloud.Change) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("no method id can be made: %w", err)
 	}
-	t := Token{User: d.user.ID, OATHEntry: cloud.OATHEntry{ID: id.String(), Method: c.Method}, Clock: Clock{Drift: o.Drift}}
+	t := Token{User: d.user.ID, OATHEntry: cloud.OATHEntry{ID: id.String(), Method: c.Method}, Clock: oath.Clock{Drift: o.Drift}}
 	if err := d.putToken(w, &t, o); err != nil {
 		return "", err
 	}
@@ -179,9 +180,9 @@ func (d *draft) updateToken(w *writing, c cloud.Change) error {
 		if err := keepSpent(w.tx, &t); err != nil {
 			return err
 		}
-		t.Clock = Clock{Drift: o.Drift}
+		t.Clock = oath.Clock{Drift: o.Drift}
 	case o.Period != t.Period: // steps are of another length
-		t.Clock = Clock{Last: t.usedUntil() / int64(o.Period)}
+		t.Clock = oath.Clock{Last: t.usedUntil() / int64(o.Period)}
 	}
 	if err := d.putToken(w, &t, o); err != nil {
 		return err

@@ -12,10 +12,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/pquerna/otp"
-	"github.com/pquerna/otp/hotp"
-
 	"mfabridge/cloud"
+	"mfabridge/cloud/oath"
 )
 
 const (
@@ -307,14 +305,13 @@ func (d *Directory) activate(ctx context.Context, s *step, device *oathDevice, o
 	return fmt.Errorf("the token cannot be activated: %w", err)
 }
 
-// tokenCode is the code of the step that t is in (RFC 6238).
+// tokenCode is the code of the step that t is in.
 func tokenCode(o *cloud.OATH, t time.Time) (string, error) {
-	algorithm := otp.AlgorithmSHA1
-	if o.Algorithm == cloud.SHA256 {
-		algorithm = otp.AlgorithmSHA256
+	var code string
+	g, err := oath.New(o.Secret.Reveal(), o)
+	if err == nil {
+		code, err = g.Code(g.Step(t))
 	}
-	text := base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(o.Secret.Reveal())
-	code, err := hotp.GenerateCodeCustom(text, uint64(t.Unix()/int64(o.Period)), hotp.ValidateOpts{Digits: otp.DigitsSix, Algorithm: algorithm})
 	if err != nil {
 		return "", &cloud.Error{Kind: cloud.Invalid, Message: "the token's code cannot be computed", Err: err}
 	}

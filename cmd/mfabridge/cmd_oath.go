@@ -15,10 +15,10 @@ import (
 
 	"github.com/boombuler/barcode"
 	"github.com/boombuler/barcode/qr"
-	"github.com/pquerna/otp"
-	"github.com/pquerna/otp/hotp"
 	"github.com/urfave/cli/v2"
 
+	"mfabridge/cloud"
+	"mfabridge/cloud/oath"
 	"mfabridge/internal/hint"
 	"mfabridge/internal/secret"
 	"mfabridge/legacy"
@@ -60,26 +60,21 @@ func labelFlags() []cli.Flag {
 
 // generator is a secret with everything that a code of it depends on.
 type generator struct {
-	key       secret.Bytes
-	algorithm otp.Algorithm
-	digits    otp.Digits
-	period    uint64
+	cloud.OATH
 	counter   uint64 // the counter, or the time step of --time
 	byCounter bool
 }
 
-var algorithms = map[string]otp.Algorithm{"SHA1": otp.AlgorithmSHA1, "SHA256": otp.AlgorithmSHA256, "SHA512": otp.AlgorithmSHA512}
-
 func (p *program) generator(c *cli.Context) (generator, error) {
-	algorithm, ok := algorithms[strings.ToUpper(strings.ReplaceAll(c.String("algorithm"), "-", ""))]
-	if !ok {
+	algorithm := cloud.Algorithm(strings.ToUpper(strings.ReplaceAll(c.String("algorithm"), "-", "")))
+	if algorithm != cloud.SHA1 && algorithm != cloud.SHA256 && algorithm != cloud.SHA512 {
 		return generator{}, usage(fmt.Sprintf("--algorithm %q is not known", c.String("algorithm")), "use SHA1, SHA256 or SHA512")
 	}
-	g := generator{algorithm: algorithm, digits: otp.Digits(c.Int("digits")), period: uint64(max(c.Int("period"), 0))}
-	if g.digits != 6 && g.digits != 8 {
-		return generator{}, usage(fmt.Sprintf("--digits %d is not possible", g.digits), "use 6 or 8")
+	g := generator{OATH: cloud.OATH{Algorithm: algorithm, Digits: c.Int("digits"), Period: c.Int("period")}}
+	if g.Digits != 6 && g.Digits != 8 {
+		return generator{}, usage(fmt.Sprintf("--digits %d is not possible", g.Digits), "use 6 or 8")
 	}
-	if g.period == 0 {
+	if g.Period <= 0 {
 		return generator{}, usage("--period must be at least 1 second", "most tokens use 30")
 	}
 	if g.byCounter = c.IsSet("counter"); g.byCounter {
@@ -92,10 +87,10 @@ func (p *program) generator(c *cli.Context) (generator, error) {
 				return generator{}, usage(fmt.Sprintf("--time %q is not a time", text), "write it as 2026-11-22T10:00:00Z")
 			}
 		}
-		g.counter = uint64(at.Unix()) / g.period
+		g.counter = uint64(at.Unix()) / uint64(g.Period)
 	}
 	key, err := p.seed(c.Context, c.String("secret"), c.String("secret-format"))
-	g.key = key
+	g.Secret = key
 	return g, err
 }
 
@@ -118,8 +113,11 @@ func (p *program) seed(ctx context.Context, ref, format string) (secret.Bytes, e
 
 // code computes the code of a counter or time step.
 func (g generator) code(counter uint64) (string, error) {
-	return hotp.GenerateCodeCustom(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(g.key.Reveal()), counter,
-		hotp.ValidateOpts{Digits: g.digits, Algorithm: g.algorithm})
+	shows, err := oath.New(g.Secret.Reveal(), &g.OATH)
+	if err != nil {
+		return "", err
+	}
+	return shows.Code(int64(counter))
 }
 
 func (p *program) oathCode(c *cli.Context) error {
@@ -174,14 +172,14 @@ func (p *program) oathVerify(c *cli.Context) error {
 // uri builds an otpauth:// link as authenticator apps read it.
 func (g generator) uri(account, issuer string) string {
 	kind, query := "totp", url.Values{}
-	query.Set("secret", base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(g.key.Reveal()))
-	query.Set("algorithm", g.algorithm.String())
-	query.Set("digits", g.digits.String())
+	query.Set("secret", base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(g.Secret.Reveal()))
+	query.Set("algorithm", string(g.Algorithm))
+	query.Set("digits", strconv.Itoa(g.Digits))
 	if g.byCounter {
 		kind = "hotp"
 		query.Set("counter", strconv.FormatUint(g.counter, 10))
 	} else {
-		query.Set("period", strconv.FormatUint(g.period, 10))
+		query.Set("period", strconv.Itoa(g.Period))
 	}
 	label := account
 	if issuer != "" {

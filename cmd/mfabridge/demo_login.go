@@ -17,8 +17,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/pquerna/otp"
-
+	"mfabridge/cloud"
 	"mfabridge/internal/secret"
 	"mfabridge/shim/radius"
 )
@@ -161,7 +160,7 @@ func (d *demo) codeAt(seedHex string, at time.Time) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return generator{key: secret.New(key), algorithm: otp.AlgorithmSHA1, digits: otp.DigitsSix}.code(uint64(at.Unix()) / 30)
+	return generator{OATH: cloud.OATH{Algorithm: cloud.SHA1, Digits: 6, Period: 30, Secret: secret.New(key)}}.code(uint64(at.Unix()) / 30)
 }
 
 // wrong is another code of the same length.

@@ -20,11 +20,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/pquerna/otp"
-	"github.com/pquerna/otp/hotp"
-
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine/http/wire"
+	"mfabridge/cloud/oath"
 	"mfabridge/internal/secret"
 )
 
@@ -92,11 +90,13 @@ func (d *Device) Code(at time.Time) (code string, left time.Duration, err error)
 	if d.oath == nil {
 		return "", 0, errors.New("this authenticator has no codes: the method policy did not allow them when it was activated")
 	}
-	algorithm, known := map[cloud.Algorithm]otp.Algorithm{cloud.SHA1: otp.AlgorithmSHA1, cloud.SHA256: otp.AlgorithmSHA256, cloud.SHA512: otp.AlgorithmSHA512}[d.oath.Algorithm]
-	if _, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(d.oath.Secret); err != nil || !known || d.oath.Period <= 0 || d.oath.Digits != 6 && d.oath.Digits != 8 {
+	o := &cloud.OATH{Algorithm: d.oath.Algorithm, Digits: d.oath.Digits, Period: d.oath.Period}
+	key, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(d.oath.Secret)
+	g, err2 := oath.New(key, o)
+	if err != nil || err2 != nil || o.Digits != 6 && o.Digits != 8 {
 		return "", 0, errors.New("the file of the authenticator is damaged")
 	}
-	period := int64(d.oath.Period)
-	code, err = hotp.GenerateCodeCustom(d.oath.Secret, uint64(at.Unix()/period), hotp.ValidateOpts{Digits: otp.Digits(d.oath.Digits), Algorithm: algorithm})
+	code, err = g.Code(g.Step(at))
+	period := int64(o.Period)
 	return code, time.Duration(period-at.Unix()%period) * time.Second, err
 }

@@ -12,6 +12,7 @@ import (
 	"mfabridge/cloud/engine/audit"
 	"mfabridge/cloud/engine/seal"
 	"mfabridge/cloud/engine/store/postgres"
+	"mfabridge/cloud/oath"
 	"mfabridge/internal/peer"
 )
 
@@ -151,7 +152,7 @@ func TestNoLimitOnMakingSafe(t *testing.T) {
 	if is := limit(func(tx engine.Tx) error { return tx.Fence(time.Now(), 1, 20) }); is != "0" {
 		t.Errorf("the limit is %s", is)
 	}
-	if is := limit(func(tx engine.Tx) error { return tx.SetClock("u", "k", engine.Clock{}) }); is != "30s" {
+	if is := limit(func(tx engine.Tx) error { return tx.SetClock("u", "k", oath.Clock{}) }); is != "30s" {
 		t.Errorf("the limit of others is %s", is)
 	}
 	if err := s.Close(); err != nil {

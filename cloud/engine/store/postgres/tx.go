@@ -7,6 +7,7 @@ import (
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
 	"mfabridge/cloud/engine/store/rows"
+	"mfabridge/cloud/oath"
 )
 
 // tx implements [engine.Tx] on the writing connection. What it writes waits in
@@ -134,7 +135,7 @@ func (t *tx) PutToken(k *engine.Token) error {
 	return t.do(sqlPutToken, rows.TokenValues(nil, k)...)
 }
 
-func (t *tx) SetClock(user cloud.UserID, id string, c engine.Clock) error {
+func (t *tx) SetClock(user cloud.UserID, id string, c oath.Clock) error {
 	return t.do(sqlSetClock, append(rows.ClockValues(nil, c), string(user), id)...)
 }
 

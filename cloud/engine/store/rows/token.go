@@ -3,6 +3,7 @@ package rows
 import (
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/oath"
 )
 
 // Columns of tokens, without the user's.
@@ -18,7 +19,7 @@ func Token(r Row, user cloud.UserID) engine.Token {
 	t.OATH = cloud.OATH{Name: r.Text(), Serial: r.Text(), Manufacturer: r.Text(), Model: r.Text(),
 		Algorithm: cloud.Algorithm(r.Text()), Digits: int(r.Number()), Period: int(r.Number()), Fingerprint: r.Text()}
 	t.Sealed = r.Bytes()
-	t.Clock = engine.Clock{Proven: r.Number() != 0, Drift: int(r.Number()), Last: r.Number(), Seen: r.Number()}
+	t.Clock = oath.Clock{Proven: r.Number() != 0, Drift: int(r.Number()), Last: r.Number(), Seen: r.Number()}
 	return t
 }
 
@@ -31,6 +32,6 @@ func TokenValues(to []any, k *engine.Token) []any {
 }
 
 // ClockValues appends what is written of a generator's clock.
-func ClockValues(to []any, c engine.Clock) []any {
+func ClockValues(to []any, c oath.Clock) []any {
 	return append(to, flag(c.Proven), int64(c.Drift), c.Last, c.Seen)
 }

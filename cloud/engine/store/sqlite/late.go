@@ -9,6 +9,7 @@ import (
 	"mfabridge/cloud/engine"
 	"mfabridge/cloud/engine/audit"
 	"mfabridge/cloud/engine/store/rows"
+	"mfabridge/cloud/oath"
 )
 
 // late are rows of a transaction that are still to be written. A login leaves a
@@ -37,7 +38,7 @@ type late struct {
 type lateClock struct {
 	user cloud.UserID
 	id   string
-	at   engine.Clock
+	at   oath.Clock
 }
 
 // mark is how many rows of each kind there are.
@@ -221,7 +222,7 @@ func (t tx) PutAttempt(a *engine.Attempt) error {
 }
 
 // SetClock implements [engine.Tx].
-func (t tx) SetClock(user cloud.UserID, id string, at engine.Clock) error {
+func (t tx) SetClock(user cloud.UserID, id string, at oath.Clock) error {
 	t.c.late.clocks = append(t.c.late.clocks, lateClock{user, id, at})
 	return t.lately()
 }

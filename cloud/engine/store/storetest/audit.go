@@ -10,6 +10,7 @@ import (
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
 	"mfabridge/cloud/engine/audit"
+	"mfabridge/cloud/oath"
 )
 
 // auditKeeps: an entry changes only as an erasure changes it, and goes only
@@ -88,7 +89,7 @@ func fenced(t *testing.T, p Place) {
 	update(t, s, func(tx engine.Tx) error {
 		u := &engine.User{Aside: []byte("x")}
 		u.ID = "u"
-		for i, clock := range []engine.Clock{{Proven: true, Drift: 3, Seen: 9}, {Drift: -5}, {Last: 300_000, Proven: true}} {
+		for i, clock := range []oath.Clock{{Proven: true, Drift: 3, Seen: 9}, {Drift: -5}, {Last: 300_000, Proven: true}} {
 			k := &engine.Token{User: "u", Sealed: []byte("x"), Clock: clock}
 			k.ID, k.Serial, k.Period = fmt.Sprint(i), fmt.Sprint(i), 30
 			if err := tx.PutToken(k); err != nil {

@@ -12,6 +12,7 @@ import (
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
 	"mfabridge/cloud/engine/audit"
+	"mfabridge/cloud/oath"
 )
 
 // leave is what a login leaves behind: a challenge, an attempt at it, the clock
@@ -21,7 +22,7 @@ func leave(tx engine.Tx, n int) error {
 	c.ID, c.Key = cloud.ChallengeID(fmt.Sprintf("%04d", n)), fmt.Sprint("k", n)
 	c.Created = time.Now() // its key is to lead there
 	return errors.Join(tx.PutChallenge(c), tx.PutAttempt(&engine.Attempt{Challenge: c.ID, Key: "a", State: cloud.Approved, Tries: n, At: epoch}),
-		tx.SetClock("id-1", "token-1", engine.Clock{Proven: true, Last: int64(n)}), tx.Append(line(n)))
+		tx.SetClock("id-1", "token-1", oath.Clock{Proven: true, Last: int64(n)}), tx.Append(line(n)))
 }
 
 func line(n int) audit.Entry {
@@ -151,16 +152,16 @@ func inItsOrder(t *testing.T, p Place) {
 		token.Last = 1
 		errs := []error{tx.PutToken(&token)}
 		clock(tx, 1)
-		errs = append(errs, tx.SetClock("id-1", "token-1", engine.Clock{Last: 2}))
+		errs = append(errs, tx.SetClock("id-1", "token-1", oath.Clock{Last: 2}))
 		clock(tx, 2)
 		token.Last = 3
 		errs = append(errs, tx.PutToken(&token))
 		clock(tx, 3)
-		return errors.Join(append(errs, tx.SetClock("id-1", "no such token", engine.Clock{Last: 4}))...)
+		return errors.Join(append(errs, tx.SetClock("id-1", "no such token", oath.Clock{Last: 4}))...)
 	})
 	viewed(t, s, func(r engine.Reader) error { return clockStands(r, 3) })
 	update(t, s, func(tx engine.Tx) error {
-		errs := []error{tx.SetClock("id-1", "token-1", engine.Clock{Last: 5}), tx.SetClock("id-1", "token-1", engine.Clock{Last: 6})}
+		errs := []error{tx.SetClock("id-1", "token-1", oath.Clock{Last: 5}), tx.SetClock("id-1", "token-1", oath.Clock{Last: 6})}
 		clock(tx, 6)
 		token := sampleToken()
 		token.Last = 7
@@ -270,9 +271,9 @@ func apartFromOthers(t *testing.T, p Place) {
 				id   string
 				last int64
 			}{{"token-1", 7}, {"token-2", 9}, {"token-1", 8}} {
-				errs = append(errs, tx.SetClock("id-1", k.id, engine.Clock{Last: k.last}))
+				errs = append(errs, tx.SetClock("id-1", k.id, oath.Clock{Last: k.last}))
 			}
-			errs = append(errs, tx.SetClock("id-2", "token-1", engine.Clock{Last: 99}))
+			errs = append(errs, tx.SetClock("id-2", "token-1", oath.Clock{Last: 99}))
 			return errors.Join(append(errs, look(tx))...)
 		})
 		viewed(t, s, look)

@@ -10,6 +10,7 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/oath"
 )
 
 // expected is what a store holds by what it was told, as far as updates at
@@ -57,7 +58,7 @@ func writeAtRandom(r *rand.Rand, n int, login bool) op {
 		return writes(func(tx engine.Tx) error { return tx.PutAttempt(&engine.Attempt{Challenge: id, Key: "a", Tries: n}) },
 			func(m *expected) { m.attempts[id] = n })
 	case 3:
-		return writes(func(tx engine.Tx) error { return tx.SetClock("id-1", "token-1", engine.Clock{Last: int64(n)}) },
+		return writes(func(tx engine.Tx) error { return tx.SetClock("id-1", "token-1", oath.Clock{Last: int64(n)}) },
 			func(m *expected) { m.last = int64(n) })
 	case 4:
 		return writes(func(tx engine.Tx) error { return tx.Append(line(n)) }, func(m *expected) { m.lines = append(m.lines, fmt.Sprint(n)) })

@@ -13,6 +13,7 @@ import (
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
 	"mfabridge/cloud/engine/audit"
+	"mfabridge/cloud/oath"
 )
 
 // sample is a user, token, challenge and so on with every field set.
@@ -27,7 +28,7 @@ func sampleUser() *engine.User {
 }
 
 func sampleToken() engine.Token {
-	k := engine.Token{User: "id-1", Sealed: []byte{9, 0, 255}, Clock: engine.Clock{Proven: true, Drift: -3, Last: 1 << 40, Seen: 7}}
+	k := engine.Token{User: "id-1", Sealed: []byte{9, 0, 255}, Clock: oath.Clock{Proven: true, Drift: -3, Last: 1 << 40, Seen: 7}}
 	k.ID, k.Method = "token-1", cloud.HardwareOATH
 	k.OATH = cloud.OATH{Name: "n", Serial: "s", Manufacturer: "m", Model: "o", Algorithm: cloud.SHA256, Digits: 8, Period: 60, Fingerprint: "f"}
 	return k
