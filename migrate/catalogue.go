@@ -22,6 +22,7 @@ const (
 	NoFactorAfterApply Code = "NO_FACTOR_AFTER_APPLY"
 	AliasConflict      Code = "ALIAS_CONFLICT"
 	AliasNotMoved      Code = "ALIAS_NOT_MOVED"
+	AliasUnfit         Code = "ALIAS_UNFIT"
 	SIDInvalid         Code = "SID_INVALID"
 	NameDamaged        Code = "NAME_DAMAGED"
 
@@ -177,6 +178,8 @@ func matchEntries() []Entry {
 			"Tell the user to log in with the user principal name, or free the name in the target."},
 		{AliasNotMoved, SeverityWarning, "The target keeps no login names besides the user principal name.",
 			"Tell the user to log in with the user principal name."},
+		{AliasUnfit, SeverityWarning, "A login name of the old server is longer than targets take, one too many for the user, or has a character in it that cannot be seen, as text that was copied from a page has; it is not registered.",
+			"Correct Username in the export, or tell the user to log in with the user principal name."},
 		{SIDInvalid, SeverityWarning, "Sid is no Windows security identifier (S-1-…); nobody is looked up by it, and it is not registered.",
 			"Correct the Sid, or leave it empty."},
 		{NameDamaged, SeverityWarning, "The first or the last name has a question mark in place of a letter, as a program leaves that could not write it; the new user is called that.",
@@ -259,7 +262,7 @@ func tokenEntries() []Entry {
 			"Take the serial number from the vendor's file or from the token itself, or export again and keep the table out of spreadsheets."},
 		{TokenIntervalUnsupported, SeverityWarning, "The token's codes change at an interval that the target does not take; it is not moved.",
 			"Replace the token."},
-		{TokenUnsupported, SeverityWarning, "The token's codes are of a kind that the target does not take (digits, algorithm, counting events), or the PSKC file says of its key something that forbids to use it; it is not moved.",
+		{TokenUnsupported, SeverityWarning, "The token's codes are of a kind that the target does not take (digits, algorithm, counting events), its serial number is too long or has a character in it that cannot be seen, or the PSKC file says of its key something that forbids to use it; it is not moved.",
 			"Replace the token, or ask its vendor for another file where only that is wrong."},
 		{TokenConflict, SeverityError, "The token's secret or serial number stands with several users, or its rows contradict each other (secret, interval, digits, algorithm); nobody gets it.",
 			"Find out who holds the token and what it is, and correct the other rows or take it out of them."},

@@ -126,7 +126,11 @@ func (f *finder) decide(u *legacy.User, keys []rowKey, hits [][]cloud.UserID, k 
 
 // createAs decides whether a user is created whom the match file names.
 func (f *finder) createAs(k rowKey) Match {
-	if k.key.Kind == cloud.ByUPN && f.opt.CreateUsers && f.caps.CreateUsers {
+	switch {
+	case k.key.Kind != cloud.ByUPN || !f.opt.CreateUsers || !f.caps.CreateUsers:
+	case !isLogin(k.key.Value):
+		return Match{Detail: "no user of the target matches, and the name in the match file is none that one could be created with"}
+	default:
 		return Match{Create: true, UPN: k.key.Value}
 	}
 	return Match{Detail: "the match file names a user whom the target does not have"}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"mfabridge/cloud"
 	"mfabridge/legacy"
@@ -125,6 +126,14 @@ func (d *draft) aliases() []string {
 	}
 	var free []string
 	for _, name := range wanted {
+		if !isLogin(name) {
+			d.find(AliasUnfit, "Username", fmt.Sprintf("the login name %s is longer than %d bytes, or has a character in it that cannot be seen", name, maxName))
+			continue
+		}
+		if len(d.now.Aliases)+len(free) >= maxAliases {
+			d.find(AliasUnfit, "Username", fmt.Sprintf("there is no room for the login name %s: a user can have %d", name, maxAliases))
+			continue
+		}
 		folded := fold(name)
 		if slices.Contains(d.match.Taken, folded) {
 			d.find(AliasConflict, "Username", "the login name "+name+" belongs to another user of the target")
@@ -207,11 +216,25 @@ func (d *draft) emailRule() {
 // isMailbox tells whether s is the bare address of one mailbox (RFC 5322
 // addr-spec), without a display name or a comment.
 func isMailbox(s string) bool {
+	if len(s) > maxEmail || !isDomain(s[strings.LastIndexByte(s, '@')+1:]) {
+		return false
+	}
 	if isPlainMailbox(s) {
 		return true
 	}
 	a, err := mail.ParseAddress(s)
-	return err == nil && a.Address == s && !strings.ContainsAny(s, ` "\`) && strings.Contains(s[strings.LastIndexByte(s, '@')+1:], ".")
+	return err == nil && a.Address == s && isShown(s) && !strings.ContainsAny(s, ` "\`)
+}
+
+// isDomain tells whether s may be a domain name of at least two labels, in
+// letters of any script.
+func isDomain(s string) bool {
+	for label := range strings.SplitSeq(s, ".") {
+		if label == "" || len(label) > 63 || strings.ContainsFunc(label, func(r rune) bool { return r != '-' && !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
+			return false
+		}
+	}
+	return strings.Contains(s, ".") && len(s) <= 253
 }
 
 // isPlainMailbox tells the addresses that most people have: words of letters,

@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -98,10 +99,15 @@ func (d *draft) readPhone(field string, in legacy.PhoneFields, bare bool) (phone
 	case !r.OK:
 		d.find(PhoneInvalid, field, r.Problem)
 		return phone.Number{}, false
-	case d.claiming:
-		return n, true
 	case r.Notes.Has(phone.ExtensionPauseDropped):
 		d.find(ExtensionPauseDropped, field, n.Masked()+" moves without the pauses before its extension")
+	}
+	if problem := tooLong(n); problem != "" {
+		d.find(PhoneInvalid, field, problem)
+		return phone.Number{}, false
+	}
+	if d.claiming {
+		return n, true
 	}
 	if r.Notes.Has(phone.CountryConflict) {
 		d.find(PhoneCountryConflict, field, n.Masked()+" keeps its own calling code; CountryCode says otherwise")
@@ -113,6 +119,18 @@ func (d *draft) readPhone(field string, in legacy.PhoneFields, bare bool) (phone
 		d.find(PhoneUnverified, field, n.Masked()+" is possible, but assigned to nobody by its country's numbering plan"+d.codeTwice(n))
 	}
 	return n, true
+}
+
+// tooLong says what of a number is longer than targets take, though its country
+// may have longer ones. Empty: nothing.
+func tooLong(n phone.Number) string {
+	switch {
+	case len(n.CallingCode)+len(n.National) > maxDigits:
+		return fmt.Sprintf("the number has more than the %d digits that E.164 allows", maxDigits)
+	case len(n.Extension) > maxExtension:
+		return fmt.Sprintf("the extension has more than %d digits", maxExtension)
+	}
+	return ""
 }
 
 // codeTwice says of a number that nobody has whether somebody would without

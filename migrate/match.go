@@ -63,7 +63,9 @@ func isAddress(s string) bool {
 // mayBeMade tells whether a user can be made with that name. What marks it as
 // something else around an address ("mailto:", "<…>", a list) stands in no name
 // that anybody has: nobody would ever sign in with it.
-func mayBeMade(s string) bool { return isAddress(s) && !strings.ContainsAny(s, `<>()[]:;,"`) }
+func mayBeMade(s string) bool {
+	return isAddress(s) && isLogin(s) && !strings.ContainsAny(s, `<>()[]:;,"`)
+}
 
 // sidOf is the row's security identifier (MS-DTYP 2.4.2.1), or "" where it is
 // none: then it is no key, and nobody gets it.
@@ -86,7 +88,7 @@ func sidOf(u *legacy.User) string {
 			return ""
 		}
 	}
-	if parts < 4 {
+	if parts < 4 || parts > maxSIDParts {
 		return ""
 	}
 	return u.SID
@@ -226,7 +228,7 @@ func (m *Match) wantedNames(u *legacy.User, upn string) []string {
 	}
 	add(u.Username)
 	if domain, sam, ok := strings.Cut(u.Username, `\`); ok && domain != "" {
-		add(sam)
+		add(strings.TrimSpace(sam))
 	}
 	if alike(m.Known, upn) { // the directory means this very user
 		for _, name := range m.Logins {

@@ -94,6 +94,10 @@ type Options struct {
 	Asked func(rows int) // told of how many rows the target has been asked; may be nil
 }
 
+// clocksDiffer is how far the clock of the machine that exported may be ahead
+// of this one's.
+const clocksDiffer = 24 * time.Hour
+
 // Validate tells what is wrong with the options. DefaultCountry is judged by
 // [NewMapper].
 func (o Options) Validate() error {
@@ -118,8 +122,12 @@ func (o Options) Validate() error {
 			return hint.New(fmt.Sprintf("%s cannot be %q", c.option, c.value), "use "+c.allowed)
 		}
 	}
-	if o.Now.IsZero() {
+	switch {
+	case o.Now.IsZero():
 		return fmt.Errorf("a plan needs the time at which it is made")
+	case o.ExportTime.After(o.Now.Add(clocksDiffer)):
+		return hint.New("the export says that it was made on "+o.ExportTime.UTC().Format(time.DateOnly)+", which is yet to come",
+			"blocks last from that day on: correct created in manifest.json, or take it out; or set the clock of this machine")
 	}
 	return nil
 }

@@ -67,6 +67,10 @@ func (o *oracle) account(i int, v *verdict, meets found, methods []string, compa
 	}
 	after.Aliases = slices.Clone(before.Aliases)
 	for _, n := range fresh {
+		if strings.ContainsRune(n, '\u200b') {
+			v.say("ALIAS_UNFIT")
+			continue
+		}
 		holders := o.target.find(cloud.ByName, n)
 		if slices.ContainsFunc(holders, func(u *cloud.User) bool { return u.ID != v.was.ID }) {
 			v.say("ALIAS_CONFLICT")

@@ -1,0 +1,139 @@
+package migrate_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"mfabridge/cloud"
+	"mfabridge/cloud/engine/form"
+	"mfabridge/legacy"
+	numbers "mfabridge/legacy/phone"
+	"mfabridge/migrate"
+)
+
+// TestPlansWhatIsTaken plans for rows with values that an engine refuses, and
+// holds each change against the engine's own rules: one that apply could not
+// make would leave somebody out whom the plan says works.
+func TestPlansWhatIsTaken(t *testing.T) {
+	const key = "12345678901234567890"
+	long := func(n int) string { return strings.Repeat("a", n) }
+	with := func(change func(*legacy.User)) legacy.User {
+		u := row("ada@contoso.example", 1)
+		change(&u)
+		return u
+	}
+	called := func(name string) func(*legacy.User) {
+		return func(u *legacy.User) { u.Username, u.UPN = name, "ada@contoso.example" }
+	}
+	generator := func(serial string) func(*legacy.User) {
+		return func(u *legacy.User) { u.Tokens = []legacy.Token{token(serial, key)} }
+	}
+	office := func(extension string) func(*legacy.User) {
+		return func(u *legacy.User) { u.Mode, u.Phone = legacy.ModeVoiceCall, extended("2079460001", extension) }
+	}
+	mail := func(address string) func(*legacy.User) { return func(u *legacy.User) { u.Email = address } }
+	plans := numbers.NewPlans()
+	for name, c := range map[string]struct {
+		change func(*legacy.User)
+		want   migrate.Code
+		lost   bool // the user cannot be made at all
+	}{
+		"login name, nothing wide":    {change: called("a\u200bda"), want: migrate.AliasUnfit},
+		"login name, soft hyphen":     {change: called("ada\u00ad"), want: migrate.AliasUnfit},
+		"login name, no-break space":  {change: called("ada\u00a0b"), want: migrate.AliasUnfit},
+		"login name, other direction": {change: called("CORP\\\u202eada"), want: migrate.AliasUnfit},
+		"login name, private letter":  {change: called("ada\ue000"), want: migrate.AliasUnfit},
+		"login name, too long":        {change: called(long(257)), want: migrate.AliasUnfit},
+		"login name, space within":    {change: called(`CORP\ ada`)},
+		"login name, longest":         {change: called(long(256))},
+		"principal name, too long":    {change: func(u *legacy.User) { u.UPN = long(250) + "@contoso.example" }, want: migrate.UserUnmatched, lost: true},
+		"user name, too long":         {change: func(u *legacy.User) { u.Username, u.UPN = long(250)+"@contoso.example", "" }, want: migrate.UserUnmatched, lost: true},
+		"Sid, too many parts":         {change: func(u *legacy.User) { u.SID = "S-1-5" + strings.Repeat("-1", 16) }, want: migrate.SIDInvalid},
+		"Sid, most parts":             {change: func(u *legacy.User) { u.SID = "S-1-5" + strings.Repeat("-1", 15) }},
+		"serial, nothing wide":        {change: generator("A\u200b1"), want: migrate.TokenUnsupported},
+		"serial, no-break space":      {change: generator("A\u00a01"), want: migrate.TokenUnsupported},
+		"serial, too long":            {change: generator(long(129)), want: migrate.TokenUnsupported},
+		"serial, longest":             {change: generator(long(128))},
+		"address, too long":           {change: mail(long(242) + "@home.example"), want: migrate.EmailInvalid},
+		"address, nothing wide":       {change: mail("a\u200bda@home.example"), want: migrate.EmailInvalid},
+		"address, no domain name":     {change: mail("ada@home_1.example"), want: migrate.EmailInvalid},
+		"address, long label":         {change: mail("ada@" + long(64) + ".example"), want: migrate.EmailInvalid},
+		"address, all scripts":        {change: mail("zoë@häuser.example")},
+		"number, too many digits":     {change: func(u *legacy.User) { u.Phone = legacy.PhoneFields{CountryCode: "49", Number: "30123456789012"} }, want: migrate.PhoneInvalid, lost: true},
+		"extension, too many digits":  {change: office("123456789012"), want: migrate.PhoneInvalid, lost: true},
+		"extension, most digits":      {change: office("12345678901")},
+	} {
+		var out sheet
+		opt := migrate.Options{CreateUsers: true, Now: now, Email: migrate.EmailAll, NumberingPlans: plans}
+		if _, err := migrate.Plan(t.Context(), &export{users: []legacy.User{with(c.change)}}, &directory{caps: engine()}, opt, &out); err != nil {
+			t.Fatal(err)
+		}
+		d := out.decisions[0]
+		if found := codesOf(d); c.want != "" && !slices.Contains(found, c.want) {
+			t.Errorf("%s: %v, want %s", name, found, c.want)
+		}
+		if made := d.Action == migrate.Create; made == c.lost {
+			t.Errorf("%s: the user is made: %v", name, made)
+		}
+		for _, change := range d.Changes {
+			if err := taken(change.Change); err != nil {
+				t.Errorf("%s: %s is planned, and refused: %v", name, line(change), err)
+			}
+		}
+	}
+}
+
+// taken holds a change against the rules of an engine.
+func taken(c cloud.Change) error {
+	switch {
+	case c.Method == cloud.Account:
+		return form.CheckProfile(c.After.Profile)
+	case c.Method == cloud.Email:
+		return form.CheckEmail(c.After.Text)
+	case c.Method.IsPhone():
+		return form.CheckPhone(c.Method, c.After.Text)
+	case c.Method.IsOATH():
+		return form.CheckOATH(c.After.OATH)
+	}
+	return nil
+}
+
+// TestRoomForAliases: what an engine has no room for is not planned.
+func TestRoomForAliases(t *testing.T) {
+	u := row(`CORP\ada`, 1)
+	u.UPN = "ada@contoso.example"
+	var names []string
+	for i := range 19 {
+		names = append(names, "ada"+strings.Repeat("x", i+1))
+	}
+	out, _ := plan(t, []legacy.User{u}, person("A", u.UPN, "", names...))
+	d := out.decisions[0]
+	if found := codesOf(d); !slices.Contains(found, migrate.AliasUnfit) {
+		t.Errorf("findings %v", found)
+	}
+	for _, c := range d.Changes {
+		if err := taken(c.Change); err != nil {
+			t.Errorf("%s is planned, and refused: %v", line(c), err)
+		}
+	}
+}
+
+func codesOf(d migrate.Decision) []migrate.Code {
+	var codes []migrate.Code
+	for _, f := range d.Findings {
+		codes = append(codes, f.Code)
+	}
+	return codes
+}
+
+// TestExportOfTomorrow: blocks would last from a day that is yet to come.
+func TestExportOfTomorrow(t *testing.T) {
+	for ahead, ok := range map[time.Duration]bool{0: true, 24 * time.Hour: true, 24*time.Hour + time.Second: false, 80 * 365 * 24 * time.Hour: false} {
+		err := migrate.Options{Now: now, ExportTime: now.Add(ahead)}.Validate()
+		if (err == nil) != ok {
+			t.Errorf("an export of %v later: %v", ahead, err)
+		}
+	}
+}
