@@ -72,6 +72,7 @@ const (
 	TokenNotActivated        Code = "TOKEN_NOT_ACTIVATED"
 	SecretNotCompared        Code = "SECRET_NOT_COMPARED"
 	SecretAmbiguous          Code = "SECRET_AMBIGUOUS"
+	SecretElsewhere          Code = "SECRET_ELSEWHERE"
 	ClockOff                 Code = "CLOCK_OFF"
 
 	// About the mobile app.
@@ -276,6 +277,8 @@ func tokenEntries() []Entry {
 			"Have one code of it tried in the target if you are not sure that its seed is the same."},
 		{SecretAmbiguous, SeverityWarning, "The secret is valid in two formats (hexadecimal, Base32, or what --secret-format says), and nothing says for certain which it is; it is not moved.",
 			"Prefix the secret with hex:, base32: or base64:, or name the format that it has with --secret-format."},
+		{SecretElsewhere, SeverityWarning, "The secret or the serial number of a token or app that moves stands in a row as well that does not move it: its user is skipped, or a guest of the target.",
+			"Find out who holds it, since that person can give this user's codes. If it is not this user, take it out of the row."},
 		{ClockOff, SeverityWarning, "The clock of this token or app was off by more in the old server than the target makes up for. The code generator moves; until the target knows its clock, its codes are refused and it does not count.",
 			"Have two codes in a row tried in the target before the cut-over (mfabridge engine user resync), set the clock of the telephone, or replace the token."},
 	}

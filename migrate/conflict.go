@@ -99,7 +99,10 @@ func (c *conflicts) group() error {
 		level := grade(rec[keySize+ordinalLen])
 		kind := ConflictKind(rec[0])
 		if (level != claimHeld || kind == SharedPhone) && kind != SharedTarget && c.dropped.has(ordinal) {
-			continue // SharedTarget comes first, so that all of these are known
+			if kind != SharedSecret && kind != SharedSerial {
+				continue // SharedTarget comes first, so that all of these are known
+			}
+			level = claimIdle
 		}
 		g.add(ordinal, level, rec[keySize+ordinalLen+1:])
 	}
@@ -121,6 +124,9 @@ func (c *conflicts) close(g *group) error {
 		}
 		others := g.tally.except(m.ordinal, names)
 		if len(others.Others) == 0 {
+			others = g.idle.whole()
+		}
+		if len(others.Others) == 0 {
 			continue
 		}
 		if ConflictKind(g.key[0]) == SharedTarget {
@@ -128,6 +134,7 @@ func (c *conflicts) close(g *group) error {
 		}
 		b := binary.BigEndian.AppendUint64(c.buf[:0], m.ordinal)
 		p := packer{append(b, g.key...)}
+		p.flag(others.Idle)
 		p.number(others.More)
 		p.texts(others.Others)
 		c.buf = p.b
@@ -142,7 +149,8 @@ func (c *conflicts) close(g *group) error {
 type group struct {
 	key     []byte
 	members []member
-	tally   tally
+	tally   tally // of those who move it, or have it
+	idle    tally // of those who do neither
 }
 
 type member struct {
@@ -153,11 +161,16 @@ type member struct {
 func (g *group) start(key []byte) {
 	g.key = append(g.key[:0], key...)
 	g.members = g.members[:0]
-	g.tally.users, g.tally.first = 0, g.tally.first[:0]
+	g.tally.clear()
+	g.idle.clear()
 }
 
 func (g *group) add(ordinal uint64, level grade, name []byte) {
 	g.members = append(g.members, member{ordinal, level})
+	if level == claimIdle {
+		g.idle.add(ordinal, name)
+		return
+	}
 	g.tally.add(ordinal, name)
 }
 
@@ -181,6 +194,8 @@ type named struct {
 	ordinal uint64
 	name    []byte
 }
+
+func (t *tally) clear() { t.users, t.first = 0, t.first[:0] }
 
 func (t *tally) add(ordinal uint64, name []byte) {
 	if t.users > 0 && t.last == ordinal {
@@ -218,6 +233,13 @@ func (t *tally) except(ordinal uint64, names []string) Conflict {
 	}
 	c.More = int(t.users) - 1 - len(c.Others)
 	return c
+}
+
+// whole is the tally as the conflict of somebody who is none of its users.
+func (t *tally) whole() Conflict {
+	names := t.names()
+	names = names[:min(len(names), maxOthers)]
+	return Conflict{Others: names, More: int(t.users) - len(names), Idle: true}
 }
 
 // ofUsers yields, in the order of the export, the users who have conflicts.
@@ -266,6 +288,7 @@ type shared struct {
 func readShared(rec []byte) (shared, error) {
 	s := shared{kind: ConflictKind(rec[0]), sum: sum(rec[1 : 1+sumSize])}
 	p := newUnpacker(rec[1+sumSize:])
+	s.Idle = p.flag()
 	s.More = int(p.varint())
 	s.Others = p.texts()
 	if p.bad || len(p.b) != 0 {

@@ -24,10 +24,12 @@ const (
 type Conflict struct {
 	Others []string // usernames, at most maxOthers
 	More   int      // how many more there are
+	Idle   bool     // none of them moves it; of secrets and serial numbers alone
 }
 
-// Conflicts tells what a user has in common with others who move it too. A
-// nil Conflicts: nothing.
+// Conflicts tells what a user has in common with others who move it too, and
+// which secrets and serial numbers with others who do not. A nil Conflicts:
+// nothing.
 type Conflicts interface {
 	// Of returns the conflict over key, which is in the clear: an id, a folded
 	// name, a telephone number, a fingerprint, a folded serial number.
@@ -85,6 +87,7 @@ const (
 	claimMoves grade = iota // is to be written
 	claimHeld               // is in the target already
 	claimAlias              // a login name besides the user's own
+	claimIdle               // stands in a row that does not move it
 )
 
 // claim is something of a user that another user may have too.
@@ -174,6 +177,8 @@ func (d *draft) decide() {
 			d.defaultRule()
 			d.policyRule()
 		}
+	} else {
+		d.idleClaims()
 	}
 	if !d.claiming {
 		d.outlook()

@@ -18,7 +18,7 @@ func (d *draft) deviceRules() {
 	var seen []string
 	for _, device := range newestFirst(d.u.Devices) {
 		g := d.device(device)
-		d.claimGenerator(&g)
+		d.claimGenerator(&g, claimMoves)
 		if name := fold(device.Name); name != "" {
 			if slices.Contains(seen, name) {
 				d.findAt(g.place, DeviceSuperseded, "DeviceName", g.label()+" was activated again later")

@@ -197,17 +197,36 @@ func known[T comparable](have, want T) T {
 	return want
 }
 
-// claimGenerator claims a generator for this user, whether or not it moves: if
-// somebody else's row holds it too, nothing tells whose it is.
-func (d *draft) claimGenerator(g *generator) {
+// claimGenerator claims a generator for this user, whether or not the target
+// takes it: if somebody else's row holds it too, nothing tells whose it is.
+func (d *draft) claimGenerator(g *generator, as grade) {
 	if !d.claiming {
 		return
 	}
 	if g.oath.Fingerprint != "" {
-		d.claim(SharedSecret, g.oath.Fingerprint, claimMoves)
+		d.claim(SharedSecret, g.oath.Fingerprint, as)
 	}
 	if g.ownSerial {
-		d.claim(SharedSerial, fold(g.oath.Serial), claimMoves)
+		d.claim(SharedSerial, fold(g.oath.Serial), as)
+	}
+}
+
+// idleClaims notes the generators of a row that moves none: whoever moves the
+// same one is to hear who may hold it.
+func (d *draft) idleClaims() {
+	if !d.claiming {
+		return
+	}
+	for _, t := range d.u.Tokens {
+		if legacy.Rounded(t.Serial) {
+			continue
+		}
+		g := d.token(t)
+		d.claimGenerator(&g, claimIdle)
+	}
+	for _, device := range d.u.Devices {
+		g := d.device(device)
+		d.claimGenerator(&g, claimIdle)
 	}
 }
 
@@ -218,15 +237,13 @@ func (d *draft) register(g *generator) {
 		d.findAt(g.place, g.codes.limit, g.field, d.noRoom(g.label()))
 		return
 	}
-	if c, ok := d.conflict(SharedSecret, g.oath.Fingerprint); ok {
-		d.refuse(g, "the secret of "+g.label()+" also stands with "+others(c))
+	shared, idle := d.standsWith(g)
+	if shared != "" && !idle {
+		d.refuse(g, shared)
 		return
 	}
-	if g.ownSerial {
-		if c, ok := d.conflict(SharedSerial, fold(g.oath.Serial)); ok {
-			d.refuse(g, "the serial number of "+g.label()+" also stands with "+others(c))
-			return
-		}
+	if shared != "" {
+		d.findAt(g.place, SecretElsewhere, g.field, shared+", and does not move from there")
 	}
 	d.brings(g.method)
 	o := g.oath
@@ -239,6 +256,21 @@ func (d *draft) register(g *generator) {
 	d.after.OATH = append(d.after.OATH, cloud.OATHEntry{Method: g.method, Inactive: inactive, OATH: o})
 	d.change(cloud.Change{Op: cloud.Add, Method: g.method, After: cloud.Value{OATH: &o}}, g.reason)
 	d.tellInactive(inactive, g)
+}
+
+// standsWith says with whom else a generator stands; empty: with nobody. idle:
+// none of them moves it.
+func (d *draft) standsWith(g *generator) (detail string, idle bool) {
+	if c, ok := d.conflict(SharedSecret, g.oath.Fingerprint); ok {
+		detail, idle = "the secret of "+g.label()+" also stands with "+others(c), c.Idle
+	}
+	if !g.ownSerial || detail != "" && !idle {
+		return detail, idle
+	}
+	if c, ok := d.conflict(SharedSerial, fold(g.oath.Serial)); ok && (detail == "" || !c.Idle) {
+		detail, idle = "the serial number of "+g.label()+" also stands with "+others(c), c.Idle
+	}
+	return detail, idle
 }
 
 // tellInactive says of a generator that it verifies nothing yet.

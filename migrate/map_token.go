@@ -11,6 +11,7 @@ import (
 // are the same generator, it moves as a token.
 func (d *draft) tokenRules() {
 	if d.now.Guest {
+		d.idleClaims()
 		return
 	}
 	if d.u.TokenExists && len(d.u.Tokens) == 0 {
@@ -23,7 +24,7 @@ func (d *draft) tokenRules() {
 			d.findAt(g.place, TokenSerialRounded, "OathTokenSerialNumber", "the serial number of "+g.label()+" has lost its last digits")
 			continue
 		}
-		d.claimGenerator(&g)
+		d.claimGenerator(&g, claimMoves)
 		var w twin
 		if twins != nil {
 			w = twins[fold(t.Serial)]

@@ -166,6 +166,9 @@ func (o *oracle) put(i int, v *verdict, g gadget, company bool) []string {
 		v.say(g.kind + "_CONFLICT")
 		return nil
 	}
+	if company && (len(o.lying["secret "+g.key]) > 0 || g.own && len(o.lying["serial "+strings.ToLower(g.serial)]) > 0) {
+		v.say("SECRET_ELSEWHERE")
+	}
 	v.has(g.method)
 	if off := g.params.Drift; off > o.caps.OATH.MaxDrift || -off > o.caps.OATH.MaxDrift {
 		v.say("CLOCK_OFF")

@@ -29,6 +29,7 @@ type oracle struct {
 	numbers map[string][]int // telephone number that is written, or stays -> rows
 	secrets map[string][]int // secret, as it is -> rows
 	serials map[string][]int // lower case -> rows
+	lying   map[string][]int // secret or lower-case serial number -> rows that do not move it
 	names   map[string][]int // login name that a row brings -> rows
 }
 
@@ -72,6 +73,7 @@ var sidShape = regexp.MustCompile(`^[sS]-1(-[0-9]{1,15}){2,}$`)
 // decideAll judges every row.
 func (o *oracle) decideAll() []*verdict {
 	o.sharing, o.numbers, o.secrets, o.serials, o.names = map[string][]int{}, map[string][]int{}, map[string][]int{}, map[string][]int{}, map[string][]int{}
+	o.lying = map[string][]int{}
 	for i, row := range o.rows {
 		o.meets = append(o.meets, o.match(row))
 		for _, k := range o.identity(i) {
@@ -88,6 +90,7 @@ func (o *oracle) decideAll() []*verdict {
 			}
 		}
 		if v.action == "skip" && !v.said("USER_NOTHING_TO_MOVE") {
+			o.lie(i)
 			continue
 		}
 		for _, n := range v.writes {
@@ -102,6 +105,7 @@ func (o *oracle) decideAll() []*verdict {
 			note(o.names, strings.ToLower(n), i)
 		}
 		if v.was.Guest {
+			o.lie(i)
 			continue
 		}
 		for _, t := range row.Tokens {
@@ -117,6 +121,17 @@ func (o *oracle) decideAll() []*verdict {
 		all = append(all, o.judge(i, true))
 	}
 	return all
+}
+
+// lie notes the generators of a row that stay where they are.
+func (o *oracle) lie(i int) {
+	for _, t := range o.rows[i].Tokens {
+		note(o.lying, "serial "+strings.ToLower(t.Serial), i)
+		note(o.lying, "secret "+o.print(t.Seed), i)
+	}
+	for _, d := range o.rows[i].Devices {
+		note(o.lying, "secret "+o.print(d.Seed), i)
+	}
 }
 
 func note(m map[string][]int, key string, row int) {

@@ -183,10 +183,14 @@ func TestSharedSecrets(t *testing.T) {
 			}
 		}
 	}
-	// One whose row does not move is in nobody's way.
+	// One whose row does not move is in nobody's way, and is named.
 	b.Enabled, c.Devices = false, nil
-	if out, _ = plan(t, []legacy.User{a, b, c}); len(out.codes(a.Username)) != 0 {
-		t.Errorf("a token of a disabled user is in the way: %v", out.codes(a.Username))
+	out, _ = plan(t, []legacy.User{a, b, c})
+	if codes := out.codes(a.Username); !slices.Equal(codes, []migrate.Code{migrate.SecretElsewhere}) {
+		t.Errorf("a token of a disabled user: %v", codes)
+	}
+	if got, want := out.of(a.Username).Findings[0].Detail, `the secret of token "S1" also stands with b@contoso.example, and does not move from there`; got != want {
+		t.Errorf("detail\n %s\nwant\n %s", got, want)
 	}
 	// One who has it in the target is.
 	holder := person("B", b.UPN, "")
