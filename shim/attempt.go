@@ -138,6 +138,9 @@ func (a *attempt) readStation(p radius.Packet, from netip.Addr) {
 	}
 }
 
+// owner is whose the State of the attempt is.
+func (a attempt) owner() owner { return owner{a.client.Name, a.folded, a.station} }
+
 // otherProtocol tells whether the request proves itself by something else than
 // User-Password, alone or besides.
 func otherProtocol(p radius.Packet) bool {

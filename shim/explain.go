@@ -33,6 +33,7 @@ func explanations() map[string]string {
 		string(stateAltered):         "the State cannot be opened: it was altered, or sealed with a key that this node has not got (cluster_keys)",
 		string(stateExpired):         "the code came too late, and the user starts again; with a first request: the clocks of the engine and of this machine are too far apart",
 		string(stateForeign):         "the State belongs to another client or user",
+		string(stationDiffers):       "the answer to a challenge names another Calling-Station-Id than its first request; a client that sends a new one with each packet needs calling_station: unreliable",
 		string(numberUnsigned):       "a number was shown, and the request that goes on has no Message-Authenticator: anybody could have sent it who saw the State; switch it on at the client",
 		string(userUnknown):          "nobody has this name: the first factor knows none, or the engine; the cause says who. Look at aliases (mfabridge explain F USER)",
 		string(userAmbiguous):        "the name stands for several people, or the directory's entry contradicts the engine's user",

@@ -25,21 +25,21 @@ func FindClient(clients []config.Client, a netip.Addr) (string, error) {
 }
 
 // SealState makes a State as a server with these keys would.
-func SealState(keys []secret.Bytes, id cloud.ChallengeID, expires time.Time, client, user string) ([]byte, error) {
+func SealState(keys []secret.Bytes, id cloud.ChallengeID, expires time.Time, client, user, station string) ([]byte, error) {
 	k, err := newKeyring(keys)
 	if err != nil {
 		return nil, err
 	}
-	return k.seal(codeStep, id, expires, client, user)
+	return k.seal(codeStep, id, expires, owner{client, user, station})
 }
 
 // OpenState opens one, and returns the reason why it does not.
-func OpenState(keys []secret.Bytes, state []byte, client, user string, now time.Time) (cloud.ChallengeID, string) {
+func OpenState(keys []secret.Bytes, state []byte, client, user, station string, now time.Time) (cloud.ChallengeID, string) {
 	k, err := newKeyring(keys)
 	if err != nil {
 		return "", err.Error()
 	}
-	id, _, why := k.open(state, client, user, now)
+	id, _, why := k.open(state, owner{client, user, station}, now)
 	return id, string(why)
 }
 

@@ -28,14 +28,15 @@ import (
 //	1  version and step: 1 asks for a code, 2 shows a number and waits
 //	2  which cluster key
 //	24 nonce
-//	.. sealed: 4 expiry (Unix seconds), 16 digest of client and user, up to 32 challenge id
+//	.. sealed: 4 expiry (Unix seconds), 12 digest of client and user, 4 of the calling station, up to 32 challenge id
 //	16 tag
 const (
-	stateHead    = 3
-	digestLength = 16
-	maxChallenge = 32
-	stateMin     = stateHead + chacha20poly1305.NonceSizeX + 4 + digestLength + 1 + chacha20poly1305.Overhead
-	stateMax     = stateMin - 1 + maxChallenge
+	stateHead     = 3
+	digestLength  = 12
+	stationLength = 4
+	maxChallenge  = 32
+	stateMin      = stateHead + chacha20poly1305.NonceSizeX + 4 + digestLength + stationLength + 1 + chacha20poly1305.Overhead
+	stateMax      = stateMin - 1 + maxChallenge
 )
 
 // step is what a State's answer is: the first octet of a State.
@@ -93,8 +94,21 @@ func newKeyring(keys []secret.Bytes) (*keyring, error) {
 	return &k, nil
 }
 
-// seal makes the State of a challenge, for one client and one folded user name.
-func (k *keyring) seal(at step, id cloud.ChallengeID, expires time.Time, client, user string) ([]byte, error) {
+// owner is whose a State is: one client's, of one folded user name, and of the
+// calling station that the first leg named; empty: of any.
+type owner struct{ client, user, station string }
+
+// digests are what a State has of its owner. Of no station there is none.
+func (o owner) digests(key *macKey) (whose [digestLength]byte, where [stationLength]byte) {
+	copy(whose[:], mac(key, o.client, o.user))
+	if o.station != "" {
+		copy(where[:], mac(key, o.client, o.user, o.station))
+	}
+	return whose, where
+}
+
+// seal makes the State of a challenge.
+func (k *keyring) seal(at step, id cloud.ChallengeID, expires time.Time, o owner) ([]byte, error) {
 	if id == "" || len(id) > maxChallenge {
 		return nil, fmt.Errorf("challenge id has %d octets, not 1 to %d", len(id), maxChallenge)
 	}
@@ -103,15 +117,18 @@ func (k *keyring) seal(at step, id cloud.ChallengeID, expires time.Time, client,
 	state[0], state[1], state[2] = byte(at), key.id[0], key.id[1]
 	nonce := state[stateHead:]
 	_, _ = rand.Read(nonce) // never fails, see crypto/rand
+	whose, where := o.digests(key.digest)
 	plain := binary.BigEndian.AppendUint32(nil, uint32(expires.Unix()))
-	plain = append(plain, mac(key.digest, client, user)[:digestLength]...)
+	plain = append(append(plain, whose[:]...), where[:]...)
 	plain = append(plain, id...)
 	return key.aead.Seal(state, nonce, plain, state[:stateHead]), nil
 }
 
-// open returns the challenge and the step of a State. The reason is empty if the State was
-// sealed for this client and user and has not expired.
-func (k *keyring) open(state []byte, client, user string, now time.Time) (cloud.ChallengeID, step, reason) {
+// open returns the challenge and the step of a State. The reason is empty if the
+// State was sealed for this owner and has not expired. Some clients name the
+// calling station in the first leg alone (pam_radius does), so that a second leg
+// without one counts; one with another is somebody else's.
+func (k *keyring) open(state []byte, o owner, now time.Time) (cloud.ChallengeID, step, reason) {
 	if len(state) < stateMin || len(state) > stateMax || step(state[0]) != codeStep && step(state[0]) != numberStep {
 		return "", 0, stateMalformed
 	}
@@ -124,13 +141,18 @@ func (k *keyring) open(state []byte, client, user string, now time.Time) (cloud.
 		if err != nil {
 			continue
 		}
+		expires, rest := plain[:4], plain[4:]
+		whose, where := o.digests(key.digest)
+		there := rest[digestLength : digestLength+stationLength]
 		switch {
-		case subtle.ConstantTimeCompare(plain[4:4+digestLength], mac(key.digest, client, user)[:digestLength]) != 1:
+		case subtle.ConstantTimeCompare(rest[:digestLength], whose[:]) != 1:
 			return "", 0, stateForeign
-		case now.Unix() >= int64(binary.BigEndian.Uint32(plain)):
+		case now.Unix() >= int64(binary.BigEndian.Uint32(expires)):
 			return "", 0, stateExpired
+		case o.station != "" && [stationLength]byte(there) != [stationLength]byte{} && subtle.ConstantTimeCompare(there, where[:]) != 1:
+			return "", 0, stationDiffers
 		}
-		return cloud.ChallengeID(plain[4+digestLength:]), step(state[0]), ""
+		return cloud.ChallengeID(rest[digestLength+stationLength:]), step(state[0]), ""
 	}
 	return "", 0, stateAltered
 }

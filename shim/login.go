@@ -94,7 +94,7 @@ func (l *logins) decide(ctx context.Context, a attempt) verdict {
 	if len(a.state) == 0 {
 		v = l.first(ctx, a, key)
 	} else {
-		id, at, why := l.keys().open(a.state, a.client.Name, a.folded, l.now())
+		id, at, why := l.keys().open(a.state, a.owner(), l.now())
 		switch {
 		case why != "":
 			v = deny(why)
@@ -123,7 +123,7 @@ func (l *logins) seal(a attempt, v verdict) verdict {
 	if waits(v.method) {
 		at = numberStep
 	}
-	state, err := l.keys().seal(at, v.challenge, l.now().Add(v.timeout), a.client.Name, a.folded)
+	state, err := l.keys().seal(at, v.challenge, l.now().Add(v.timeout), a.owner())
 	if err != nil {
 		return fault(a.client, err, challengeUnknown)
 	}

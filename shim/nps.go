@@ -18,7 +18,7 @@ func npsName(why reason) string {
 		return "UserNotFound"
 	case identityHidden, identityDiffers:
 		return "USERNAME_CANONICALIZATION_ERROR"
-	case stateExpired, stateForeign, challengeUnknown:
+	case stateExpired, stateForeign, stationDiffers, challengeUnknown:
 		return "InvalidSession"
 	case reason(cloud.WrongCode):
 		return "OathCodeIncorrect"

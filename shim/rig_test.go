@@ -24,7 +24,7 @@ const clientSecret = "a synthetic secret of the client"
 
 // Of the clients, "code" takes the password field as the code, "ask" asks for
 // it, "full" has the engine check the password first; "reject" is like code
-// but answers outages; "rough" has no reliable calling station; "home" has a primary of its own.
+// but answers outages; "rough" has no reliable calling station, nor has "loose", which is like "ask"; "home" has a primary of its own.
 const clients = `
 engine: {store: sqlite:unused.db}
 primaries:
@@ -37,6 +37,7 @@ radius:
     - {name: full, networks: [127.0.0.3, 10.1.2.3, "2001:db8::7"], secret: file:s, primary: engine}
     - {name: reject, networks: [127.0.0.4], secret: file:s, primary: none, primary_done_by_client: true, code_entry: only, on_outage: reject}
     - {name: rough, networks: [127.0.0.5], secret: file:s, primary: none, primary_done_by_client: true, code_entry: only, calling_station: unreliable}
+    - {name: loose, networks: [127.0.0.7], secret: file:s, primary: none, primary_done_by_client: true, calling_station: unreliable}
     - {name: home, networks: [127.0.0.6], secret: file:s, primary: old}
 `
 

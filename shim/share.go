@@ -25,7 +25,7 @@ func (l *logins) share(a attempt) (w want, k cloud.Case, v verdict) {
 	case a.protocol != PAP:
 		return elsewhere, k, v
 	case len(a.state) > 0:
-		id, at, why := l.keys().open(a.state, a.client.Name, a.folded, l.now())
+		id, at, why := l.keys().open(a.state, a.owner(), l.now())
 		switch {
 		case why != "":
 			return nothing, k, deny(why)

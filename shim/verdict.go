@@ -33,6 +33,7 @@ const (
 	stateAltered         reason = "state_altered"       // or sealed with a key that is gone
 	stateExpired         reason = "state_expired"
 	stateForeign         reason = "state_foreign"   // of another client or user
+	stationDiffers       reason = "station_differs" // the first leg named another
 	numberUnsigned       reason = "number_unsigned" // the leg behind a number is anybody's
 	userUnknown          reason = "user_unknown"
 	userAmbiguous        reason = "user_ambiguous"
