@@ -166,8 +166,8 @@ type Verifier interface {
 	Decisions(ctx context.Context) iter.Seq2[Decision, error]
 
 	// Look returns where challenges stand, in the order asked; for an unknown
-	// or forgotten one a Decision with State Expired, and no approval if the
-	// user may no longer verify.
+	// or forgotten one a Decision with State Expired, and for an open or approved
+	// one a refusal if the user may no longer verify.
 	Look(ctx context.Context, ids []ChallengeID) ([]Decision, error)
 }
 

@@ -130,7 +130,7 @@ func tiredOfPushes(t *testing.T, p *Peer) {
 	}
 }
 
-// pushOfWhoMayNot: a block holds for the answer of a push.
+// pushOfWhoMayNot: a block holds for a push that waits, and for its answer.
 func pushOfWhoMayNot(t *testing.T, p *Peer) {
 	if p.Telephone == nil {
 		t.Log("this verifier asks nobody by push")
@@ -139,6 +139,7 @@ func pushOfWhoMayNot(t *testing.T, p *Peer) {
 	id := p.pushUser(t)
 	c := p.begin(t, request(id, 3), cloud.Pending)
 	write(t, p.Directory, cloud.Done, cloud.Change{User: id, Op: cloud.Set, Method: cloud.Blocked, After: cloud.Value{Until: p.Now().Add(time.Hour)}})
+	p.stands(t, c.ID, cloud.Refused, cloud.UserBlocked)
 	p.Telephone.Press(t, id, c.ID, "approve", "")
 	p.stands(t, c.ID, cloud.Refused, cloud.UserBlocked)
 }

@@ -169,27 +169,51 @@ func (e *Engine) Users(ctx context.Context) iter.Seq2[cloud.User, error] {
 	}
 }
 
-// SetEnabled lets a user verify, or not.
+// SetEnabled lets a user verify, or not: then sign-ins that wait for an approval
+// are refused.
 func (e *Engine) SetEnabled(ctx context.Context, by Actor, id cloud.UserID, enabled bool) error {
-	action := "user.disable"
-	if enabled {
-		action = "user.enable"
+	if !enabled {
+		return e.shutOut(ctx, by, id, "user.disable", "", cloud.UserDisabled, func(u *User) { u.Enabled = false })
 	}
-	return e.change(ctx, by, id, action, "", func(u *User) error {
-		u.Enabled = enabled
+	return e.change(ctx, by, id, "user.enable", "", func(u *User) error {
+		u.Enabled = true
 		return dropBypass(u)
 	})
 }
 
-// Block keeps a user from verifying until a time; the next login sees it.
+// shutOut keeps a user from verifying, and refuses the sign-ins that wait for an
+// approval. What was begun in other ways is refused when it is answered or
+// looked at.
+func (e *Engine) shutOut(ctx context.Context, by Actor, id cloud.UserID, action, detail string, reason cloud.Reason, edit func(*User)) error {
+	var ended []Verdict
+	err := e.changeIn(ctx, by, id, action, detail, func(tx Tx, u *User) error {
+		edit(u)
+		if err := dropBypass(u); err != nil {
+			return err
+		}
+		a, err := readAside(u)
+		if err != nil {
+			return err
+		}
+		ended, err = e.endPushes(tx, &a, cloud.Refused, reason, e.now())
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, v := range ended {
+		e.publish(v)
+	}
+	return nil
+}
+
+// Block keeps a user from verifying until a time; the next login sees it, and
+// sign-ins that wait for an approval are refused.
 func (e *Engine) Block(ctx context.Context, by Actor, id cloud.UserID, until time.Time) error {
 	if !until.After(e.now()) || until.Year() > 2200 {
 		return refuse(cloud.Invalid, "a block must end in the future, before the year 2200")
 	}
-	return e.change(ctx, by, id, "user.block", "until="+until.UTC().Format(time.RFC3339), func(u *User) error {
-		u.BlockedUntil = until
-		return dropBypass(u)
-	})
+	return e.shutOut(ctx, by, id, "user.block", "until="+until.UTC().Format(time.RFC3339), cloud.UserBlocked, func(u *User) { u.BlockedUntil = until })
 }
 
 // Unblock ends a block.

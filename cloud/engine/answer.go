@@ -122,12 +122,18 @@ func (e *Engine) repeat(r Reader, d cloud.Decision, now time.Time) (cloud.Decisi
 	if d.State != cloud.Approved {
 		return d, nil
 	}
+	return e.unlessShutOut(r, d, now)
+}
+
+// unlessShutOut is a decision, or the refusal of a user who may not verify any
+// more. It is of this answer: what is recorded stays.
+func (e *Engine) unlessShutOut(r Reader, d cloud.Decision, now time.Time) (cloud.Decision, error) {
 	reason, err := e.mayStill(r, d.User, d.Method, now)
 	if err != nil {
 		return cloud.Decision{}, err
 	}
 	if reason != "" {
-		d.State, d.Reason = cloud.Refused, reason
+		d.State, d.Reason, d.TriesLeft = cloud.Refused, reason, 0
 	}
 	return d, nil
 }
@@ -318,7 +324,11 @@ func (e *Engine) look(ctx context.Context, owner string, ids []cloud.ChallengeID
 			case c.State == cloud.Pending && !now.Before(c.Expires):
 				c.State, c.Reason = cloud.Expired, cloud.TimedOut
 			}
-			if ds[i], err = e.repeat(r, c.decision(c.State != cloud.Pending), now); err != nil {
+			ds[i] = c.decision(c.State != cloud.Pending)
+			if c.State != cloud.Approved && c.State != cloud.Pending {
+				continue
+			}
+			if ds[i], err = e.unlessShutOut(r, ds[i], now); err != nil {
 				return err
 			}
 		}

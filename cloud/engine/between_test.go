@@ -67,7 +67,7 @@ func TestPINChangesBeforeTheApproval(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, state: cloud.Pending, pin: engine.PINNeeded},
-		"blocked": {do: func(t *testing.T, h *house, _ *app) { h.block(t) }, state: cloud.Refused, reason: cloud.UserBlocked},
+		"blocked": {do: func(t *testing.T, h *house, _ *app) { h.block(t) }, state: cloud.Refused, reason: cloud.RepeatRefused}, // it has ended
 		"forbidden": {do: func(t *testing.T, h *house, _ *app) {
 			h.policy(t, engine.PolicyAuthenticator, engine.MethodPolicy{})
 		}, state: cloud.Refused, reason: cloud.NotAllowed},

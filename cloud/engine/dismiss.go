@@ -150,7 +150,7 @@ func (s *dismissing) shut() error {
 	if err != nil {
 		return err
 	}
-	if s.ended, err = s.e.endPushes(s.tx, &a, s.now); err != nil {
+	if s.ended, err = s.e.endPushes(s.tx, &a, cloud.Expired, cloud.TimedOut, s.now); err != nil {
 		return err
 	}
 	s.did.Ended = len(s.ended)

@@ -211,6 +211,54 @@ func TestFraudReport(t *testing.T) {
 	}
 }
 
+// Who is kept from verifying waits for nothing any more: whoever holds a login for
+// the push hears of it at once, the device shows it no longer, and it is not
+// there again for who is let back.
+func TestBlockEndsPushesThatWait(t *testing.T) {
+	for reason, c := range map[cloud.Reason]struct {
+		out, back func(*house, cloud.UserID) error
+	}{
+		cloud.UserBlocked: {func(h *house, id cloud.UserID) error {
+			return h.Block(t.Context(), operator, id, h.Now().Add(time.Hour))
+		}, func(h *house, id cloud.UserID) error { return h.Unblock(t.Context(), operator, id) }},
+		cloud.UserDisabled: {func(h *house, id cloud.UserID) error { return h.SetEnabled(t.Context(), operator, id, false) },
+			func(h *house, id cloud.UserID) error { return h.SetEnabled(t.Context(), operator, id, true) }},
+	} {
+		h := build(t)
+		id := h.coded(t, 1)
+		device := h.activate(t, id)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		stream := h.Decisions(ctx)
+		push, typed := h.ask(t, id, nil), h.ask(t, id, func(r *cloud.Request) { r.Method = cloud.OATHCode })
+		if err := c.out(h, id); err != nil {
+			t.Fatal(err)
+		}
+		for d, err := range stream {
+			if err != nil || d.Challenge != push.ID || d.State != cloud.Refused || d.Reason != reason {
+				t.Errorf("streamed: %+v, %v", d, err)
+			}
+			break
+		}
+		cancel()
+		stand := func(state cloud.State, why cloud.Reason, id cloud.ChallengeID) {
+			t.Helper()
+			if ds, err := h.Look(t.Context(), []cloud.ChallengeID{id}); err != nil || ds[0].State != state || ds[0].Reason != why {
+				t.Errorf("%s: %+v, %v; want %s %q", reason, ds, err, state, why)
+			}
+		}
+		stand(cloud.Refused, reason, push.ID)
+		stand(cloud.Refused, reason, typed.ID)
+		if waiting, _, err := h.Pushes(t.Context(), id, device); err != nil || len(waiting) != 0 {
+			t.Errorf("%s: the device shows %+v, %v", reason, waiting, err)
+		}
+		if err := c.back(h, id); err != nil {
+			t.Fatal(err)
+		}
+		stand(cloud.Refused, reason, push.ID)
+		stand(cloud.Pending, "", typed.ID) // nobody has answered it
+	}
+}
+
 // A report of fraud never shortens a block that an administrator has set.
 func TestFraudReportLeavesALongerBlock(t *testing.T) {
 	h := build(t)

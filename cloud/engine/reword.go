@@ -26,12 +26,12 @@ func (e *Engine) reword(tx Tx, u *User, sealed []byte, now time.Time) (ended []V
 	if err := setAside(u, a); err != nil {
 		return nil, err
 	}
-	return e.endPushes(tx, &a, now)
+	return e.endPushes(tx, &a, cloud.Expired, cloud.TimedOut, now)
 }
 
-// endPushes ends all sign-ins of a user that wait for an approval, and returns
-// what is to be published of them.
-func (e *Engine) endPushes(tx Tx, a *aside, now time.Time) (ended []Verdict, err error) {
+// endPushes gives all sign-ins of a user that wait for an approval their
+// verdict, and returns what is to be published of them.
+func (e *Engine) endPushes(tx Tx, a *aside, state cloud.State, reason cloud.Reason, now time.Time) (ended []Verdict, err error) {
 	for _, p := range a.Pushes {
 		c, err := tx.Challenge(p.ID)
 		if err != nil {
@@ -40,7 +40,7 @@ func (e *Engine) endPushes(tx Tx, a *aside, now time.Time) (ended []Verdict, err
 		if c == nil || c.State != cloud.Pending {
 			continue
 		}
-		c.conclude(cloud.Expired, cloud.TimedOut, now)
+		c.conclude(state, reason, now)
 		ended = append(ended, Verdict{c.Owner, c.decision(false)})
 		if err := errors.Join(tx.PutChallenge(c), e.auditVerdict(tx, c, now)); err != nil {
 			return nil, err
