@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/lexer"
@@ -65,6 +66,9 @@ func (k Kind) Decode(text []byte, name string, into any) (err error) {
 			err = hint.New(name+" is not valid YAML", "check its indentation")
 		}
 	}()
+	if text, err = inUTF8(text, name); err != nil {
+		return err
+	}
 	if err := k.bounded(text, name); err != nil {
 		return err
 	}
@@ -79,6 +83,26 @@ func (k Kind) Decode(text []byte, name string, into any) (err error) {
 		return hint.New(name+" holds more than one YAML document", "remove the line --- and what follows it")
 	}
 	return nil
+}
+
+// inUTF8 refuses text in another encoding: a name in it, of a group say, would be
+// another name than the one that was meant, and nobody would hear of it. The mark
+// that editors on Windows put in front of UTF-8 is taken off.
+func inUTF8(text []byte, name string) ([]byte, error) {
+	const advice = "save it as UTF-8"
+	if bytes.HasPrefix(text, []byte("\xff\xfe")) || bytes.HasPrefix(text, []byte("\xfe\xff")) {
+		return nil, hint.New(name+" is in UTF-16, as PowerShell's > writes files", advice)
+	}
+	text = bytes.TrimPrefix(text, []byte("\ufeff"))
+	for rest := text; len(rest) > 0; {
+		r, n := utf8.DecodeRune(rest)
+		if r == utf8.RuneError && n == 1 {
+			line := 1 + bytes.Count(text[:len(text)-len(rest)], []byte("\n"))
+			return nil, hint.New(fmt.Sprintf("%s:%d: a letter is not UTF-8", name, line), advice)
+		}
+		rest = rest[n:]
+	}
+	return text, nil
 }
 
 // placed turns an error of the YAML library into one line with place and

@@ -99,6 +99,20 @@ func nps(more string) string {
 	return "radius: {servers: [{address: \"10.0.0.9:1812\", secret: file:vpn.secret, " + cmp.Or(more, "message_authenticator: observe") + "}]}"
 }
 
+// Editors on Windows put a mark in front of UTF-8 and a carriage return behind
+// each line.
+func TestFilesOfWindows(t *testing.T) {
+	dir := folder(t)
+	want, _, err := config.Parse([]byte(good), "shim.yaml", dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, _, err := config.Parse([]byte("\ufeff"+strings.ReplaceAll(good, "\n", "\r\n")), "shim.yaml", dir)
+	if err != nil || got.RADIUS.Clients[0].Name != want.RADIUS.Clients[0].Name || len(got.RADIUS.Clients) != len(want.RADIUS.Clients) {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
 // Nobody is told of a packet that no socket can hear, nor of a space that an
 // editor has left behind a secret: that is said before.
 func TestWarningsOfWhatNoLogWillShow(t *testing.T) {
@@ -169,6 +183,10 @@ func TestRefusals(t *testing.T) {
 		{"wrong type", client(base + "primary: engine\nprimary_done_by_client: maybe"), "shim.yaml:9:31: unexpected string"},
 		{"not YAML", "engine: [\n", "shim.yaml:1:"},
 		{"what the YAML library cannot stand", "radius:\n  listen: !x\n0\n  -0", "shim.yaml"},
+		{"UTF-16", "\xff\xfee\x00n\x00g\x00", "shim.yaml is in UTF-16"},
+		{"UTF-16 the other way round", "\xfe\xff\x00e\x00n\x00g", "shim.yaml is in UTF-16"},
+		{"Latin-1", "engine: {store: sqlite:x}\n" + strings.Replace(radius, "vpn,", "b\xfcro,", 1), "shim.yaml:2: a letter is not UTF-8"},
+		{"Latin-1 in a remark", "# b\xfcro\n" + radius, "shim.yaml:1: a letter is not UTF-8"},
 		{"two documents", "engine: {store: sqlite:x}\n" + radius + "---\nengine: {}\n", "more than one YAML document"},
 		{"no engine", radius, "engine names no store, config, url, radius, entra or native"},
 		{"engine by URL, nobody", "engine: {url: https://engine.example, client_secret: file:vpn.secret}\n" + radius, "engine.url needs client_id"},
