@@ -82,7 +82,12 @@ func (k *Check) Secret(ref, at, advice string) secret.Bytes {
 // Spaces warns of a secret that an editor or a copy may have made longer: the
 // other side has none of it, and all that either sees is that they differ.
 func (k *Check) Spaces(word secret.Bytes, at string) {
-	if b := word.Reveal(); len(bytes.TrimSpace(b)) != len(b) {
+	switch b := word.Reveal(); {
+	case bytes.HasPrefix(b, []byte("\xff\xfe")), bytes.HasPrefix(b, []byte("\xfe\xff")):
+		k.Warn("%s is in UTF-16, as PowerShell's > writes files, and every octet of that counts: save its file as UTF-8", at)
+	case bytes.HasPrefix(b, []byte("\ufeff")):
+		k.Warn("%s begins with a byte order mark, as Notepad may write one, which counts: save its file without", at)
+	case len(bytes.TrimSpace(b)) != len(b):
 		k.Warn("%s begins or ends with a space or an empty line, which counts", at)
 	}
 }

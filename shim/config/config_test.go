@@ -117,8 +117,10 @@ func TestFilesOfWindows(t *testing.T) {
 // editor has left behind a secret: that is said before.
 func TestWarningsOfWhatNoLogWillShow(t *testing.T) {
 	dir := folder(t)
-	if err := os.WriteFile(filepath.Join(dir, "spaced.secret"), []byte(sharedSecret+" \n"), 0o600); err != nil {
-		t.Fatal(err)
+	for name, text := range map[string]string{"spaced": sharedSecret + " \n", "marked": "\ufeff" + sharedSecret, "wide": "\xff\xfes\x00e\x00c\x00r\x00e\x00t\x00"} {
+		if err := os.WriteFile(filepath.Join(dir, name+".secret"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for _, test := range []struct{ old, now, want string }{
 		{"", "", ""},
@@ -128,6 +130,8 @@ func TestWarningsOfWhatNoLogWillShow(t *testing.T) {
 		{`"10.0.0.0/24", "2001:db8::/64", "10.1.0.1"`, `"::1", "127.0.0.2"`, ""},
 		{`"10.0.0.7/32"`, `"0.0.0.0/0"`, "lets every address ask"},
 		{"file:vpn.secret", "file:spaced.secret", "client vpn: the shared secret begins or ends with a space"},
+		{"file:vpn.secret", "file:marked.secret", "client vpn: the shared secret begins with a byte order mark"},
+		{"file:vpn.secret", "file:wide.secret", "client vpn: the shared secret is in UTF-16"},
 	} {
 		_, warnings, err := config.Parse([]byte(strings.Replace(good, test.old, test.now, 1)), "shim.yaml", dir)
 		said := strings.Join(warnings, "\n")
