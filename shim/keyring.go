@@ -126,7 +126,7 @@ func (k *keyring) seal(at step, id cloud.ChallengeID, expires time.Time, o owner
 
 // open returns the challenge and the step of a State. The reason is empty if the
 // State was sealed for this owner and has not expired. Some clients name the
-// calling station in the first leg alone (pam_radius does), so that a second leg
+// calling station in the first leg alone (pam_radius 1.3.17 did), so that a second leg
 // without one counts; one with another is somebody else's.
 func (k *keyring) open(state []byte, o owner, now time.Time) (cloud.ChallengeID, step, reason) {
 	if len(state) < stateMin || len(state) > stateMax || step(state[0]) != codeStep && step(state[0]) != numberStep {
