@@ -74,6 +74,8 @@ func unusableJournal(path string, err error, room string) error {
 	switch e, ok := errors.AsType[sqlite3.Error](err); {
 	case ok && e.Code == sqlite3.ErrNotADB, errors.Is(err, syscall.EISDIR):
 		advice = foreignAdvice
+	case ok && e.Code == sqlite3.ErrCorrupt:
+		advice = damagedAdvice
 	case folder,
 		ok && slices.Contains([]sqlite3.ErrNo{sqlite3.ErrReadonly, sqlite3.ErrCantOpen, sqlite3.ErrFull, sqlite3.ErrIoErr, sqlite3.ErrPerm}, e.Code):
 		advice = room
@@ -86,6 +88,8 @@ func unusableJournal(path string, err error, room string) error {
 const readAdvice = "the folder must be writable, to read a journal too; or copy the plan, its journal and its key into a folder of your own"
 
 const foreignAdvice = "if this plan was applied before, put its own journal back; else move this file away"
+
+const damagedAdvice = "the journal was changed or has lost a part: put a whole copy of it back; without one, move it away and see with check --all what the target holds, which undo cannot put back then"
 
 // ReadJournal opens the journal of p at path for reading, beside a run of
 // apply if there is one. Where there is no journal, or one that a run got no
@@ -361,7 +365,11 @@ func journalError(err error) error {
 	if err == nil {
 		return nil
 	}
-	return hint.Default(fmt.Errorf("the journal of the plan failed: %w", err), "make room on its disk, see that you may write there, and run the same command again: it goes on where it was")
+	advice := "make room on its disk, see that you may write there, and run the same command again: it goes on where it was"
+	if e, ok := errors.AsType[sqlite3.Error](err); ok && e.Code == sqlite3.ErrCorrupt {
+		advice = damagedAdvice
+	}
+	return hint.Default(fmt.Errorf("the journal of the plan failed: %w", err), advice)
 }
 
 // lockPlan takes the plan file for one run of apply. The lock is on the plan

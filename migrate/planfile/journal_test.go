@@ -213,8 +213,22 @@ func TestJournalDamagedResults(t *testing.T) {
 	p := open(t, path)
 	useJournal(t, p)
 	alterJournal(t, path, `INSERT INTO users VALUES (0, 1, 1, '[{"s":0,"o":"?"}]')`)
-	if _, err := openJournal(t, p).Entries(t.Context(), 0, 1); err == nil {
-		t.Error("an unknown outcome was read")
+	if _, err := openJournal(t, p).Entries(t.Context(), 0, 1); err == nil || !strings.Contains(hint.Of(err), "put a whole copy of it back") {
+		t.Errorf("an unknown outcome: %v (%s)", err, hint.Of(err))
+	}
+}
+
+// What is lost is not to be had by room on the disk.
+func TestJournalCutShort(t *testing.T) {
+	path, _ := makePlan(t)
+	p := open(t, path)
+	useJournal(t, p)
+	journal := planfile.JournalPath(path)
+	info, err := os.Stat(journal)
+	must(t, err)
+	must(t, os.Truncate(journal, info.Size()/2))
+	if _, err := planfile.ReadJournal(p, journal); err == nil || !strings.Contains(hint.Of(err), "put a whole copy of it back") {
+		t.Errorf("half a journal: %v (%s)", err, hint.Of(err))
 	}
 }
 

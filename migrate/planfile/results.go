@@ -3,10 +3,10 @@ package planfile
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"strconv"
 
 	"mfabridge/cloud"
+	"mfabridge/internal/hint"
 	"mfabridge/migrate"
 )
 
@@ -25,7 +25,7 @@ type resultForm struct {
 // maxKind is a bound on the kinds of cloud.Error.
 const maxKind = 32
 
-var errResults = errors.New("the results of a user are damaged")
+var errResults = hint.New("the results of a user are damaged", damagedAdvice)
 
 func outcomeLetter(o cloud.Outcome) string {
 	switch o {
