@@ -15,6 +15,7 @@ import (
 	"mfabridge/cloud/engine/http/api"
 	"mfabridge/cloud/engine/http/pages"
 	"mfabridge/cloud/engine/http/serve"
+	"mfabridge/internal/peer"
 	"mfabridge/internal/secret"
 )
 
@@ -53,7 +54,7 @@ func (h *house) down() {
 	h.server.Close()
 }
 
-// up brings it back, at the same address.
+// up brings it, and brings it back at the same address.
 func (h *house) up(t testing.TB) {
 	t.Helper()
 	address := strings.TrimPrefix(h.url, "http://")
@@ -69,15 +70,13 @@ func build(t testing.TB) *house {
 	t.Helper()
 	h := &house{}
 	h.engine, _ = enginetest.Open(t, enginetest.Create(t, engine.Setup{}), engine.Config{})
-	h.server = httptest.NewUnstartedServer(nil)
-	h.url = "http://" + h.server.Listener.Addr().String()
+	h.url = "http://127.0.0.1:" + peer.FreePort(t) // nobody else has it while the network is down
 	faces, err := api.New(api.Options{Engine: h.engine, Issuer: "https://engine.contoso.example", Pages: pages.Options{PublicURL: h.url, Wake: h.woken}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	h.handler = faces.Handler(serve.Pages)
-	h.server.Config.Handler = h
-	h.server.Start()
+	h.up(t)
 	t.Cleanup(func() {
 		faces.Drain()
 		h.down()
