@@ -63,11 +63,11 @@ func TestComplete(t *testing.T) {
 // A value that is offered stands in the help of its option, and every option
 // that is named in the table has at least one.
 func TestChoicesAreTrue(t *testing.T) {
-	seen := map[string]bool{}
+	seen, app := map[string]bool{}, (&program{}).app()
 	everyCommand(func(name string, c *cli.Command) {
 		for _, f := range c.Flags {
 			option := f.Names()[0]
-			for _, s := range complete((&program{}).app(), name+" --"+option+"=").words {
+			for _, s := range complete(app, name+" --"+option+"=").words {
 				seen[strings.TrimPrefix(s.word, "--"+option+"=")+" of "+option] = true
 			}
 		}

@@ -23,14 +23,18 @@ import (
 // else: WhatsApp, calls and pushes go on, through the interface of an engine in a
 // process of its own.
 func TestSlowProviderHoldsNobodyElse(t *testing.T) {
-	const many, places, bearable = 40, 16, 5 * time.Second // which hang for 6
+	const many, places, bearable = 40, 16, 5 * time.Second // which hang for 6, or until all is said
 	var hanging, chats, calls atomic.Int64
+	said := make(chan struct{})
 	provider := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		switch r.URL.Path {
 		case "/sms":
 			hanging.Add(1)
-			<-r.Context().Done()
+			select {
+			case <-r.Context().Done():
+			case <-said:
+			}
 			panic(http.ErrAbortHandler) // to return is to answer 200, which an engine that is just leaving may still read
 		case "/v23.0/1066/messages":
 			fmt.Fprintf(w, `{"messages":[{"id":"wamid.%d"}]}`, chats.Add(1))
@@ -142,6 +146,7 @@ channels:
 	if n := refused.Load(); n >= many {
 		t.Error("nobody hung meanwhile")
 	}
+	close(said)
 	came.until(t, 1)
 	if chats.Load() != 4 || calls.Load() == 0 {
 		t.Errorf("%d messages by WhatsApp, %d calls", chats.Load(), calls.Load())
