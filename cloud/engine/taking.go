@@ -10,6 +10,7 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/internal/hint"
+	"mfabridge/internal/seldom"
 )
 
 // metaTrial is the Meta value that a trial writes.
@@ -20,8 +21,6 @@ const (
 	trialSize = 64 << 10
 	// trialPause is how long the outcome of a trial holds.
 	trialPause = time.Second
-	// refusalPause is between two lines of the log about the same trouble.
-	refusalPause = time.Minute
 )
 
 // taking is a store that knows whether it takes changes. One on a disk that is
@@ -32,8 +31,8 @@ type taking struct {
 	now func() time.Time
 	log *slog.Logger
 
-	refuses atomic.Bool  // a change was not taken, and no trial has been since
-	told    atomic.Int64 // when the log was told, in Unix nanoseconds
+	refuses atomic.Bool // a change was not taken, and no trial has been since
+	told    seldom.Word // to the log
 
 	mu    sync.Mutex // held during a trial
 	tried time.Time
@@ -63,11 +62,8 @@ func (t *taking) saw(ctx context.Context, err error) {
 		return
 	}
 	t.refuses.Store(true)
-	now, told := t.now(), t.told.Load()
-	if told == 0 || now.Sub(time.Unix(0, told)).Abs() >= refusalPause {
-		if t.told.CompareAndSwap(told, now.UnixNano()) {
-			t.log.ErrorContext(ctx, "the store took no change: nobody is verified without one", "err", err, "hint", hint.Of(err))
-		}
+	if t.told.Due(t.now()) {
+		t.log.ErrorContext(ctx, "the store took no change: nobody is verified without one", "err", err, "hint", hint.Of(err))
 	}
 }
 
@@ -98,7 +94,7 @@ func (t *taking) takes(ctx context.Context) error {
 		t.refuses.Store(true)
 		return t.why
 	}
-	t.told.Store(0)
+	t.told.Forget()
 	t.log.InfoContext(ctx, "the store takes changes again")
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"mfabridge/internal/seldom"
 	"mfabridge/shim/config"
 	"mfabridge/shim/journal"
 )
@@ -55,17 +56,14 @@ func (t twice) Write(lines []byte) (int, error) {
 	return t[1].Write(lines)
 }
 
-// lossPause is between two words about events that are lost.
-const lossPause = time.Minute
-
 // keeping writes events, and tells the log that goes elsewhere when they are
 // lost, as on a disk that is full. A Gatherer writes one after the other.
 type keeping struct {
 	w    io.Writer
 	log  *slog.Logger
 	now  func() time.Time
-	told time.Time // when the log was told
-	lost int       // events since the log was told that all is well
+	told seldom.Word
+	lost int // events since the log was told that all is well
 }
 
 func (k *keeping) Write(lines []byte) (int, error) {
@@ -73,10 +71,9 @@ func (k *keeping) Write(lines []byte) (int, error) {
 	if err != nil {
 		k.lost += bytes.Count(lines, []byte{'\n'})
 	}
-	if k.lost == 0 || !k.told.IsZero() && k.now().Sub(k.told).Abs() < lossPause {
+	if k.lost == 0 || !k.told.Due(k.now()) {
 		return n, err
 	}
-	k.told = k.now()
 	if err != nil {
 		k.log.Error("events cannot be kept: shim why will not know them", "err", err, "lost", k.lost,
 			"hint", "make room on the disk of the data folder, and let this user write there")

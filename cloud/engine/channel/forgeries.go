@@ -3,18 +3,17 @@ package channel
 import (
 	"sync"
 	"time"
+
+	"mfabridge/internal/seldom"
 )
 
-// forgedEvery is how often forged calls are told of: anybody may make them, and is
-// not to fill the log.
-const forgedEvery = time.Minute
-
-// forgeries counts calls that were not believed.
+// forgeries counts calls that were not believed. Anybody may make them, and is not
+// to fill the log.
 type forgeries struct {
 	mu    sync.Mutex
-	all   uint64    // since the start
-	since int       // since they were told of
-	at    time.Time // when that was
+	all   uint64 // since the start
+	since int    // since they were told of
+	told  seldom.Word
 }
 
 // add counts one more. times is how many are to be told of now; 0: none.
@@ -23,10 +22,10 @@ func (f *forgeries) add(now time.Time) (times int) {
 	defer f.mu.Unlock()
 	f.all++
 	f.since++
-	if !f.at.IsZero() && now.Sub(f.at) < forgedEvery {
+	if !f.told.Due(now) {
 		return 0
 	}
-	times, f.since, f.at = f.since, 0, now
+	times, f.since = f.since, 0
 	return times
 }
 

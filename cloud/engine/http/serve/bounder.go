@@ -9,15 +9,13 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"mfabridge/internal/seldom"
 )
 
 // share is which part of all connections one address has at most where others
 // want in: a quarter.
 const share = 4
-
-// complaintPause is between two lines of the log about the same trouble of one
-// listener.
-const complaintPause = time.Minute
 
 // bounder is a listener with a bounded number of connections: the next one is
 // taken when another has ended. Who holds places without asking anything loses
@@ -32,7 +30,7 @@ type bounder struct {
 	closed chan struct{}
 
 	log          *slog.Logger
-	failed, full time.Time // when the log was told; of Accept, which one goroutine calls
+	failed, full seldom.Word // to the log
 
 	mu   sync.Mutex
 	held map[netip.Prefix]*list.List // of *placed, the oldest first
@@ -70,9 +68,8 @@ func (b *bounder) Accept() (net.Conn, error) {
 }
 
 // complain tells the log of a trouble, if it was not told lately.
-func (b *bounder) complain(told *time.Time, trouble string, attributes ...any) {
-	if now := time.Now(); told.IsZero() || now.Sub(*told) >= complaintPause {
-		*told = now
+func (b *bounder) complain(word *seldom.Word, trouble string, attributes ...any) {
+	if word.Due(time.Now()) {
 		b.log.Error(trouble, attributes...)
 	}
 }
