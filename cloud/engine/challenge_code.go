@@ -17,7 +17,7 @@ func (b *beginning) prepareCode(way cloud.Preference, may Allowed) error {
 	if err := b.supersede(login); err != nil {
 		return err
 	}
-	code, err := randomCode()
+	code, err := randomCode(b.digits())
 	if err != nil {
 		return err
 	}
@@ -34,6 +34,15 @@ func (b *beginning) prepareCode(way cloud.Preference, may Allowed) error {
 	}
 	b.message = &m
 	return b.tx.SetLastSent(b.user.ID, login, b.c.ID)
+}
+
+// digits is how long a code is: in native authentication one by mail may be all
+// that somebody proves.
+func (b *beginning) digits() int {
+	if b.owner == ownerNative && !b.c.Proven {
+		return longDigits
+	}
+	return sentDigits
 }
 
 // textedAt names the login for which a text was sent.

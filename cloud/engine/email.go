@@ -89,7 +89,7 @@ func (e *Engine) SendEmailCode(ctx context.Context, by Actor, id cloud.UserID) (
 	if err := by.check(); err != nil {
 		return time.Time{}, err
 	}
-	code, err := randomCode()
+	code, err := randomCode(sentDigits)
 	if err != nil {
 		return time.Time{}, err
 	}

@@ -2,10 +2,7 @@ package engine
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/subtle"
-	"fmt"
-	"math/big"
 	"strconv"
 	"strings"
 	"time"
@@ -81,7 +78,7 @@ func (e *Engine) post(ctx context.Context, p posting) (Flow, Asked, error) {
 	if sender == nil {
 		return p.f, Asked{Redirect: "nothing here delivers codes by " + p.channel}, nil
 	}
-	code, err := longCode()
+	code, err := randomCode(longDigits)
 	if err != nil {
 		return p.f, asked, err
 	}
@@ -218,18 +215,6 @@ func (e *Engine) proves(tx Tx, f *Flow, to string, code secret.Bytes, client Nat
 		st.Code, st.Tries = nil, 0
 	}
 	return right, putFlow(tx, f, st)
-}
-
-// longDigits is the length of a code that proves a number or an address. It is
-// asked for without any other factor, so it is longer than others.
-const longDigits = 8
-
-func longCode() (string, error) {
-	n, err := rand.Int(rand.Reader, big.NewInt(100_000_000))
-	if err != nil {
-		return "", fmt.Errorf("no code can be made: %w", err)
-	}
-	return fmt.Sprintf("%0*d", longDigits, n), nil
 }
 
 func wrongCode() error { return refuse(cloud.Denied, "the code is wrong, over or was used") }

@@ -104,7 +104,7 @@ func (e *Engine) AskFirst(ctx context.Context, app NativeApp, f Flow, client Nat
 	if err := e.still(ctx, &f); err != nil {
 		return f, Asked{}, err
 	}
-	asked := Asked{Channel: channelMail, Label: maskMail(f.Name), Digits: sentDigits}
+	asked := Asked{Channel: channelMail, Label: maskMail(f.Name), Digits: longDigits}
 	before := f
 	f.Challenge = ""
 	next := f.on(AtCode, e.now())

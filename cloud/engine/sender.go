@@ -73,9 +73,11 @@ const (
 )
 
 // sentDigits is the length of a code that is sent, sentTries how many wrong
-// ones it survives at most.
+// ones it survives at most. A code that is asked for without any other factor,
+// and so by whoever knows a name, is longer.
 const (
 	sentDigits = 6
+	longDigits = 8
 	sentTries  = 5
 )
 
@@ -86,14 +88,14 @@ func checkTemplate(s string) error {
 	return nil
 }
 
-// randomCode is a code to send, each equally likely.
-func randomCode() (string, error) {
-	limit := new(big.Int).Exp(big.NewInt(10), big.NewInt(sentDigits), nil)
+// randomCode is a code to send of so many digits, each equally likely.
+func randomCode(digits int) (string, error) {
+	limit := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(digits)), nil)
 	n, err := rand.Int(rand.Reader, limit)
 	if err != nil {
 		return "", fmt.Errorf("no code can be made: %w", err)
 	}
-	return fmt.Sprintf("%0*d", sentDigits, n), nil
+	return fmt.Sprintf("%0*d", digits, n), nil
 }
 
 func newHash() hash.Hash { return sha256.New() }

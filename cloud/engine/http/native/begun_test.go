@@ -172,6 +172,21 @@ func TestRefreshLooksAtFactors(t *testing.T) {
 	h.refresh(refresh).is(t, "where passwords are no first factor any more", "invalid_grant", "")
 }
 
+// A code that is all that somebody proves is harder to guess than one beside a
+// password: anybody may have it sent, and guess.
+func TestLengthsOfCodes(t *testing.T) {
+	h := build(t, both)
+	h.person(t, bob, "", "bob@fabrikam.example")
+	first := h.call(challenge, "continuation_token", h.call(initiate, "username", bob, "challenge_type", "oob redirect").token(t))
+	if code, _ := h.mail.last(t); len(code) != 8 || first.body["code_length"] != 8.0 {
+		t.Errorf("the first factor has %d digits, and %v are told", len(code), first.body["code_length"])
+	}
+	second := h.sent(t, ada, "sms")
+	if code, _ := h.texts.last(t); len(code) != 6 || second.body["code_length"] != 6.0 {
+		t.Errorf("the second factor has %d digits, and %v are told", len(code), second.body["code_length"])
+	}
+}
+
 // Another code ends the one before also where the client has moved meanwhile.
 func TestResendFromElsewhere(t *testing.T) {
 	h := build(t, both)
