@@ -344,6 +344,9 @@ func TestFlood(t *testing.T) {
 	if counts[http.StatusOK] != 40 || counts[http.StatusTooManyRequests] != 60 || last.header.Get("Retry-After") == "" || last.text("error") != "temporarily_unavailable" {
 		t.Errorf("%v, %s", counts, last.raw)
 	}
+	if h := last.header; h.Get("Access-Control-Allow-Origin") != "*" || h.Get("Access-Control-Allow-Credentials") != "" || !strings.Contains(h.Get("Access-Control-Expose-Headers"), "Retry-After") {
+		t.Errorf("a page cannot read how long to wait: %v", h)
+	}
 	h.from = "198.51.100.7:1"
 	if a := h.call(initiate, "username", ada, "challenge_type", "password oob redirect"); a.status != http.StatusOK {
 		t.Errorf("another address: %d %s", a.status, a.raw)

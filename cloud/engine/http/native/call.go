@@ -73,6 +73,7 @@ func (f *Face) answer(w http.ResponseWriter, r *http.Request, path string) error
 // read reads the request: who calls, what, and from which step.
 func (c *call) read(r *http.Request, path string) error {
 	if !c.meter.Take(c.client.Address) {
+		readable(c.w, "*") // whose page asks is not looked up; without this it would see no answer, and no time to wait
 		return &refused{refusal: tooMany, wait: time.Second}
 	}
 	var err error

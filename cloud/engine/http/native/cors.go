@@ -21,9 +21,14 @@ func allow(w http.ResponseWriter, r *http.Request, app *engine.NativeApp) error 
 	case len(origins) > 1 || !slices.Contains(app.Origins, origins[0]):
 		return badOrigin
 	}
-	w.Header().Set("Access-Control-Allow-Origin", origins[0])
-	w.Header().Set("Access-Control-Expose-Headers", "x-ms-request-id, client-request-id, Retry-After")
+	readable(w, origins[0])
 	return nil
+}
+
+// readable lets pages of an origin read the answer; "*": any page.
+func readable(w http.ResponseWriter, origin string) {
+	w.Header().Set("Access-Control-Allow-Origin", origin)
+	w.Header().Set("Access-Control-Expose-Headers", "x-ms-request-id, client-request-id, Retry-After")
 }
 
 // preflight answers what a browser asks before it sends. Which application will
