@@ -179,9 +179,13 @@ func failure(err error) error {
 	if !ok {
 		return unavailable("the connection to the database broke", err)
 	}
-	if e.Code == "53100" {
+	switch e.Code {
+	case "53100":
 		return hint.Wrap(&cloud.Error{Kind: cloud.Unavailable, Message: "the disk of the database is full", Lasting: true, Err: err},
 			"make room on the disk of the database server")
+	case "25006":
+		return hint.Wrap(&cloud.Error{Kind: cloud.Unavailable, Message: "the database takes no changes: it is read-only", Err: err},
+			"see whether the server became a standby, or default_transaction_read_only was set there: services do that whose disk is nearly full")
 	}
 	switch e.Code[:2] {
 	case "08", "40", "53", "55", "57", "58", "25": // connection, rollback, resources, locks, operator, system, state

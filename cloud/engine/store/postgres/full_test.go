@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"mfabridge/cloud"
@@ -9,6 +10,29 @@ import (
 	"mfabridge/cloud/engine/store/postgres"
 	"mfabridge/internal/peer"
 )
+
+// A database that takes no changes is told with advice, by what a single update
+// hears, and does not last: another server may take over.
+func TestReadOnlyIsToldWithAdvice(t *testing.T) {
+	peer.NeedCluster(t, cluster)
+	address, schema := cluster.Address(t)
+	initAt(t, address)
+	s := opens(t, address)
+	in := "SET search_path = " + schema + "; "
+	sql(t, in+"CREATE FUNCTION refused() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "+
+		"RAISE EXCEPTION 'cannot execute INSERT in a read-only transaction' USING ERRCODE = 'read_only_sql_transaction'; END $$; "+
+		"CREATE TRIGGER refused BEFORE INSERT OR UPDATE ON meta FOR EACH ROW EXECUTE FUNCTION refused()")
+	err := s.Update(t.Context(), counting)
+	e, ok := errors.AsType[*cloud.Error](err)
+	if !ok || e.Kind != cloud.Unavailable || e.Lasting || !strings.Contains(err.Error(), "read-only") || !strings.Contains(postgres.Advice(err), "standby") {
+		t.Errorf("%v; %s", err, postgres.Advice(err))
+	}
+	sql(t, in+"DROP TRIGGER refused ON meta")
+	count(t, s)
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+}
 
 // A full disk is said to last, whether the server notices at a statement or at
 // the commit; nothing is written, what others do goes on, and so does the store
