@@ -346,16 +346,29 @@ func retiredKeys(r Reader) (ids []seal.KeyID, err error) {
 
 // Opens tells whether the key of this process opens what the store holds now: not
 // where the key was rotated elsewhere, and the copy here is an old one.
-func (e *Engine) Opens(ctx context.Context) error {
+func (e *Engine) Opens(ctx context.Context) error { return e.opensWith(ctx, e.key) }
+
+func (e *Engine) opensWith(ctx context.Context, key seal.Key) error {
 	return asError(e.store.View(ctx, func(r Reader) error {
 		sealed, err := r.Meta(metaCodeKey)
 		if err != nil {
 			return err
 		}
-		value, err := e.key.Open(sealed, bindingCodeKey+"/"+e.setup.Instance)
+		value, err := key.Open(sealed, bindingCodeKey+"/"+e.setup.Instance)
 		if err == nil {
 			value.Wipe()
 		}
 		return err
 	}))
+}
+
+// KeyFile says why a program that starts now could not use the key file that this
+// one has read: it is gone or damaged, others may read it, or it does not open the
+// store. This program goes on without it. nil also where there is no file.
+func (e *Engine) KeyFile(ctx context.Context) error {
+	key, err := e.key.Reread()
+	if err != nil || key.IsZero() {
+		return err
+	}
+	return e.opensWith(ctx, key)
 }

@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"errors"
 	"os"
 	"strings"
 	"testing"
@@ -119,6 +120,50 @@ func stale(t *testing.T, h *house) *engine.Engine {
 		t.Fatal(err)
 	}
 	return e
+}
+
+// A key file that a start would not take is found while a program runs, which
+// goes on.
+func TestKeyFileIsLookedAt(t *testing.T) {
+	h := build(t)
+	path := h.path + ".key"
+	if err := h.KeyFile(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	good, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := build(t)
+	foreign, err := os.ReadFile(other.path + ".key")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, c := range map[string]struct {
+		do  func() error
+		say string
+	}{
+		"others may read it": {func() error { return os.Chmod(path, 0o644) }, "may be read by others"},
+		"it is gone":         {func() error { return os.Remove(path) }, "cannot be opened"},
+		"it is damaged":      {func() error { return os.WriteFile(path, good[:20], 0o600) }, "not a keyset"},
+		"another store's":    {func() error { return os.WriteFile(path, foreign, 0o600) }, "does not have"},
+	} {
+		if err := c.do(); err != nil {
+			t.Fatal(err)
+		}
+		if err := h.KeyFile(t.Context()); err == nil || !strings.Contains(err.Error(), c.say) {
+			t.Errorf("%s: %v", what, err)
+		}
+		if err := errors.Join(os.WriteFile(path, good, 0o600), os.Chmod(path, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(h.KeyFile(t.Context()), h.Opens(t.Context())); err != nil {
+			t.Errorf("%s, and then it is back: %v", what, err)
+		}
+	}
+	if err := stale(t, h).KeyFile(t.Context()); err != nil {
+		t.Errorf("without a file: %v", err)
+	}
 }
 
 // promoted gives the key file of a house a new first key.

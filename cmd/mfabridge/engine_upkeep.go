@@ -8,6 +8,7 @@ import (
 	"mfabridge/cloud/engine"
 	"mfabridge/cloud/engine/http/serve"
 	"mfabridge/cloud/engine/store/sqlite"
+	"mfabridge/internal/hint"
 )
 
 // checkpointEvery is how often a running engine signs its audit, and clears away
@@ -36,7 +37,7 @@ const pruneEvery = 24 * time.Hour
 
 // keepAudit signs the audit now and then, until ctx ends, and removes what is
 // older than it is to be kept; 0: nothing. What is not as it was written is told in the log
-// each time, and stays. Slips and challenges that have ended go too.
+// each time, and stays. The rest is upkeep.
 func (s *engineServer) keepAudit(ctx context.Context, keep time.Duration, log *slog.Logger) {
 	ticker := time.NewTicker(checkpointEvery)
 	defer ticker.Stop()
@@ -45,9 +46,7 @@ func (s *engineServer) keepAudit(ctx context.Context, keep time.Duration, log *s
 		if _, err := s.Checkpoint(ctx); err != nil && ctx.Err() == nil {
 			log.Error("the audit was not signed", "err", err)
 		}
-		if err := s.Tidy(ctx); err != nil && ctx.Err() == nil {
-			log.Error("what is old was not removed", "err", err)
-		}
+		upkeep(ctx, s.Engine, log)
 		if now := s.p.now(); keep > 0 && now.Sub(pruned) >= pruneEvery {
 			pruned = now
 			s.pruneAudit(ctx, keep, log)
@@ -60,20 +59,29 @@ func (s *engineServer) keepAudit(ctx context.Context, keep time.Duration, log *s
 	}
 }
 
-// keepTidy clears what has ended out of a store now and then, until ctx ends: for
+// keepTidy does the upkeep of a store now and then, until ctx ends: for
 // a program that signs no audit, and may be the only one on the store.
 func keepTidy(ctx context.Context, e *engine.Engine, log *slog.Logger) {
 	ticker := time.NewTicker(checkpointEvery)
 	defer ticker.Stop()
 	for {
-		if err := e.Tidy(ctx); err != nil && ctx.Err() == nil {
-			log.Error("what is old was not removed", "err", err)
-		}
+		upkeep(ctx, e, log)
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
 		}
+	}
+}
+
+// upkeep clears what has ended out of a store, and looks at the key file: who
+// lost it, or let others read it, is to hear that before the next start does.
+func upkeep(ctx context.Context, e *engine.Engine, log *slog.Logger) {
+	if err := e.Tidy(ctx); err != nil && ctx.Err() == nil {
+		log.Error("what is old was not removed", "err", err)
+	}
+	if err := e.KeyFile(ctx); err != nil && ctx.Err() == nil {
+		log.Error("the key file could not be used by a program that starts now", "err", err, "hint", hint.Of(err))
 	}
 }
 

@@ -134,6 +134,15 @@ func (k Key) WriteFile(path string) error {
 // other keys are in use now.
 func (k Key) Refresh() bool { return k.ring.refresh() }
 
+// Reread is the key as a program would read it from its file that started now;
+// the zero Key where there is no file. This key stays as it is.
+func (k Key) Reread() (Key, error) {
+	if k.ring.path == "" {
+		return Key{}, nil
+	}
+	return LoadKey("file:" + k.ring.path)
+}
+
 // Primary is the key that seals.
 func (k Key) Primary() KeyID { return k.ring.current.Load().primary }
 
