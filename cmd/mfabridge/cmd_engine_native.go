@@ -134,6 +134,9 @@ func (p *program) warnNative(c *cli.Context, e *embedded) error {
 	if slices.ContainsFunc(all, func(a engine.NativeApp) bool { return a.Reset }) {
 		fmt.Fprintln(p.err, "mfabridge: a password can be reset by mail, so mail is no second factor to a password, in any application")
 	}
+	if slices.ContainsFunc(all, func(a engine.NativeApp) bool { return a.SignUp }) {
+		fmt.Fprintln(p.err, "mfabridge: anybody with a mailbox can make an account, which is one for every client of this store, RADIUS with primary: engine too: give customers a store of their own")
+	}
 	return nil
 }
 
