@@ -40,6 +40,29 @@ func TestEncodingOfTheSession(t *testing.T) {
 	}
 }
 
+// A session is as the store needs it, whatever the database's user has for one:
+// a verdict is flushed, nobody waits without end, and names are of our tables.
+func TestSettingsOfTheSession(t *testing.T) {
+	peer.NeedCluster(t, cluster)
+	address, schema := cluster.Address(t)
+	set := ""
+	for name, theirs := range map[string]string{"synchronous_commit": "off", "default_transaction_isolation": "serializable", "lock_timeout": "1d", "statement_timeout": "1d",
+		"idle_in_transaction_session_timeout": "1d", "idle_session_timeout": "1d", "search_path": "public", "client_min_messages": "error", "enable_seqscan": "on", "jit": "on"} {
+		set += "; ALTER ROLE " + schema + "_odd SET " + name + " = '" + theirs + "'"
+	}
+	given := role(t, address, schema+"_odd", set[2:])
+	for name, want := range map[string]string{"synchronous_commit": "on", "default_transaction_isolation": "read committed", "lock_timeout": "15s", "statement_timeout": "30s",
+		"idle_in_transaction_session_timeout": "10s", "idle_session_timeout": "0", "search_path": schema + ", pg_temp", "client_min_messages": "warning", "enable_seqscan": "off", "jit": "off"} {
+		if got, err := postgres.Setting(t.Context(), given, name); err != nil || got != want {
+			t.Errorf("%s is %s, %v; want %s", name, got, err, want)
+		}
+	}
+	sql(t, "ALTER ROLE "+schema+"_odd SET synchronous_commit = remote_apply")
+	if got, err := postgres.Setting(t.Context(), given, "synchronous_commit"); err != nil || got != "remote_apply" {
+		t.Errorf("what waits for standbys is %s, %v", got, err)
+	}
+}
+
 // role makes a user of the database, and is an address under that name.
 func role(t *testing.T, address, name, grants string) string {
 	t.Helper()
