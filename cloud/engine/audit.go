@@ -17,7 +17,7 @@ import (
 // Names of Meta values of the audit.
 const (
 	metaCheckpoint = "audit-checkpoint/" // and a node
-	metaFloor      = "audit-removed"
+	metaRemoved    = "audit-removed"     // the signed [audit.Floor]; [audit.MetaFloor] is the store's own, for its triggers
 )
 
 // maxCheckpoints is how often a checkpoint is begun whose update is undone.
@@ -71,7 +71,7 @@ func (e *Engine) auditor(ctx context.Context, kept []audit.Checkpoint) (a *audit
 // floor reads what was removed by retention.
 func (e *Engine) floor(r Reader) (*audit.Floor, error) {
 	f := &audit.Floor{}
-	text, err := r.Meta(metaFloor)
+	text, err := r.Meta(metaRemoved)
 	if err != nil || text == nil {
 		return f, err
 	}
@@ -206,7 +206,7 @@ func (e *Engine) PruneAudit(ctx context.Context, by Actor, before time.Time) (re
 		if now, err := e.floor(tx); err != nil || now.Seq >= f.Seq {
 			return err
 		}
-		if err := tx.SetMeta(metaFloor, text); err != nil {
+		if err := tx.SetMeta(metaRemoved, text); err != nil {
 			return err
 		}
 		return tx.Append(e.entry(by, "audit.prune", "", fmt.Sprintf("through=%d before=%s", f.Seq, before.UTC().Format(time.RFC3339)), e.now()))
