@@ -288,6 +288,37 @@ func TestOwnerChooses(t *testing.T) {
 	b.quiet()
 }
 
+// Whoever was asked by text goes on being asked by text, though they have an
+// app now: they are told so, and choose where they may.
+func TestTextsGoOn(t *testing.T) {
+	t.Parallel()
+	h := build(t)
+	for _, r := range h.engine.Write(t.Context(), []cloud.Change{{User: h.user, Op: cloud.Add, Method: cloud.Mobile, After: cloud.TextValue("+1 4255550100")},
+		{User: h.user, Op: cloud.Set, Method: cloud.DefaultMethod, After: cloud.TextValue(string(cloud.SMS))}}) {
+		if r.Outcome != cloud.Done {
+			t.Fatal(r.Err)
+		}
+	}
+	b := open(t, h.url)
+	b.visit("#user=" + ada + "&code=" + h.code(t))
+	b.click("Activate")
+	b.sees("This device is ready")
+	b.sees("Sign-ins still ask you in another way: Text message.")
+	b.sees("tell your helpdesk")
+	if _, err := h.engine.ChangeSettings(t.Context(), operator, func(s *engine.Settings) { s.Select = []cloud.Preference{cloud.Push} }); err != nil {
+		t.Fatal(err)
+	}
+	b.visit(get[string](b, `location.hash`))
+	b.fill("First choice", "push")
+	b.click("Save")
+	b.sees("From now on you are asked in this way")
+	b.want(`!document.body.innerText.includes("in another way")`)
+	if me, err := h.engine.Owned(t.Context(), h.user); err != nil || me.Default != cloud.Push {
+		t.Errorf("asked by %s, %v", me.Default, err)
+	}
+	b.quiet()
+}
+
 // Whoever removes the account from a device ends the device.
 func TestRemovalEndsTheDevice(t *testing.T) {
 	t.Parallel()

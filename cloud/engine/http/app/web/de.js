@@ -62,7 +62,7 @@ export default {
   "settings.install": "Installieren", "settings.install.done": "Der Authenticator ist auf diesem Gerät installiert.",
   "settings.install.text": "Installiert öffnet sich der Authenticator wie eine App. Wählen Sie „Installieren“ oder „Zum Startbildschirm“ im Menü Ihres Browsers.",
   "settings.install.apple": "Tippen Sie auf „Teilen“, dann auf „Zum Home-Bildschirm“. Erst dann kann dieses Gerät Ihnen etwas melden.", "settings.install.go": "Jetzt installieren",
-  "ready.title": "Dieses Gerät ist bereit", "ready.text": "Ab jetzt bestätigen Sie Ihre Anmeldungen hier. Falls Sie noch andere Geräte haben, haben sie davon erfahren.", "ready.go": "Zu Ihren Konten",
+  "ready.title": "Dieses Gerät ist bereit", "ready.text": "Ab jetzt kann dieses Gerät Ihre Anmeldungen bestätigen. Falls Sie noch andere Geräte haben, haben sie davon erfahren.", "ready.go": "Zu Ihren Konten",
 
   "insecure": "Diese Adresse ist nicht sicher: Sie beginnt mit http. Öffnen Sie die Seite mit https.", "unexpected": "Auf dieser Seite ist etwas schiefgegangen. Laden Sie sie neu.", "retry": "Noch einmal versuchen", "home.seen": "Verstanden",
   "pin": "PIN", "pin.title": "PIN dieses Geräts", "pin.new": "Neue PIN", "pin.repeat": "Neue PIN noch einmal", "pin.old": "Bisherige PIN", "pin.change": "PIN ändern", "pin.set": "PIN wählen",
@@ -82,7 +82,7 @@ export default {
   "devices.remove": "Entfernen", "devices.lost": "Ich habe es verloren", "devices.unlock": "Entsperren", "devices.remove.sure": "{name} entfernen?", "devices.remove.text": "Es kann dann Ihre Anmeldungen nicht mehr bestätigen.",
   "devices.lost.text": "Es kann dann Ihre Anmeldungen nicht mehr bestätigen, und Anmeldungen, die es hätte bestätigen können, sind beendet. Ihre Organisation erfährt davon.", "devices.removed": "{name} wurde entfernt.",
   "devices.renamed": "Das Gerät hat seinen neuen Namen.", "devices.unlocked": "Das Gerät ist entsperrt. Es fragt bei der nächsten Bestätigung nach einer neuen PIN.",
-  "default.title": "Wie Sie gefragt werden", "default.label": "Zuerst", "default.done": "Ab jetzt werden Sie so gefragt.",
+  "default.title": "Wie Sie gefragt werden", "default.other": "Anmeldungen fragen Sie weiterhin anders: {way}.", "default.helpdesk": "Möchten Sie in der App gefragt werden, sagen Sie es dem Helpdesk.", "default.label": "Zuerst", "default.done": "Ab jetzt werden Sie so gefragt.",
   "recent.title": "Letzte Antworten", "recent.none": "In letzter Zeit wurde nichts bestätigt oder abgelehnt.", "recent.approved": "Bestätigt", "recent.denied": "Abgelehnt", "recent.expired": "Abgelaufen", "recent.reported": "Gemeldet: Das waren nicht Sie.",
   "recent.report": "Das war ich nicht", "recent.report.label": "Das war ich nicht: {application}", "recent.report.text": "Ihre Organisation erfährt, dass jemand anders Ihr Konto benutzt hat. Vielleicht wird es eine Weile gesperrt. Ändern Sie Ihr Kennwort.",
   "recent.report.yes": "Melden", "recent.done": "Gemeldet. Ändern Sie jetzt Ihr Kennwort.",

@@ -62,7 +62,7 @@ export default {
   "settings.install": "Install", "settings.install.done": "The Authenticator is installed on this device.",
   "settings.install.text": "Installed, the Authenticator opens like an app. Choose “Install” or “Add to home screen” in the menu of your browser.",
   "settings.install.apple": "Tap the share button, then “Add to Home Screen”. Only then can this device notify you.", "settings.install.go": "Install now",
-  "ready.title": "This device is ready", "ready.text": "From now on you approve your sign-ins here. If you have other devices, they were told about it.", "ready.go": "To your accounts",
+  "ready.title": "This device is ready", "ready.text": "From now on this device can approve your sign-ins. If you have other devices, they were told about it.", "ready.go": "To your accounts",
 
   "insecure": "This address is not safe: it begins with http. Open the page with https.", "unexpected": "Something went wrong on this page. Load it again.", "retry": "Try again", "home.seen": "Got it",
   "pin": "PIN", "pin.title": "PIN of this device", "pin.new": "New PIN", "pin.repeat": "New PIN again", "pin.old": "Current PIN", "pin.change": "Change the PIN", "pin.set": "Choose a PIN",
@@ -82,7 +82,7 @@ export default {
   "devices.remove": "Remove", "devices.lost": "I have lost it", "devices.unlock": "Unlock", "devices.remove.sure": "Remove {name}?", "devices.remove.text": "It can then no longer approve your sign-ins.",
   "devices.lost.text": "It can then no longer approve your sign-ins, and sign-ins that it could have approved are ended. Your organisation is told.", "devices.removed": "{name} was removed.",
   "devices.renamed": "The device has its new name.", "devices.unlocked": "The device is unlocked. It asks for a new PIN at its next approval.",
-  "default.title": "How you are asked", "default.label": "First choice", "default.done": "From now on you are asked in this way.",
+  "default.title": "How you are asked", "default.other": "Sign-ins still ask you in another way: {way}.", "default.helpdesk": "If you want to approve them in the app, tell your helpdesk.", "default.label": "First choice", "default.done": "From now on you are asked in this way.",
   "recent.title": "Recent answers", "recent.none": "Nothing was approved or denied lately.", "recent.approved": "Approved", "recent.denied": "Denied", "recent.expired": "Expired", "recent.reported": "Reported: this was not you.",
   "recent.report": "This was not me", "recent.report.label": "This was not me: {application}", "recent.report.text": "Your organisation is told that somebody else used your account. It may be locked for a while. Change your password.",
   "recent.report.yes": "Report it", "recent.done": "It was reported. Change your password now.",

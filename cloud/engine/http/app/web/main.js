@@ -16,7 +16,7 @@ import { adopt, begin as speak, follow, t } from "./words.js";
 
 const pages = {
   "": home, add: choices, activate: activatePage, invite: invitePage, import: importPage, account: accountPage, manage: managePage,
-  settings: () => settingsPage(draw), ready: () => readyPage(draw),
+  settings: () => settingsPage(draw), ready: (query) => readyPage(draw, query),
 };
 
 // Pages on which nothing is typed: they may be drawn anew at any time.

@@ -84,17 +84,23 @@ function device(who, one, draw) {
         one.this ? null : h("button", { type: "button", class: "danger", onclick: remove(true) }, t("devices.lost")))));
 }
 
-// How to be asked, where the organisation lets people choose.
-function ways(who, me, draw) {
-  const able = me.may_select.filter((way) => me.methods.includes(way) || way === me.default);
-  if (able.length < 2) {
-    return [];
+// How somebody is asked: a choice, where the organisation lets people choose;
+// else a word to those whose app is not asked.
+export function ways(who, me, draw) {
+  const others = me.may_select.filter((way) => me.methods.includes(way) && way !== me.default);
+  const told = me.default && me.default !== "push" && me.methods.includes("push") ? h("p", {}, t("default.other", { way: t(`way.${me.default}`) })) : null;
+  const section = (...content) => [h("section", {}, h("h2", {}, t("default.title")), told, ...content)];
+  if (others.length === 0) {
+    return told ? section(h("p", {}, t("default.helpdesk"))) : [];
   }
-  const select = h("select", {}, able.map((way) => h("option", { value: way, selected: way === me.default }, t(`way.${way}`))));
-  return [h("section", {}, h("h2", {}, t("default.title")), form(t("save"), async () => {
-    await asOwner(who, "POST", "default", { method: select.value });
+  const all = me.default ? [me.default, ...others] : others; // what somebody has may be none of those that people choose
+  const select = h("select", {}, all.map((way) => h("option", { value: way, selected: way === me.default }, t(`way.${way}`))));
+  return section(form(t("save"), async () => {
+    if (select.value !== me.default) {
+      await asOwner(who, "POST", "default", { method: select.value });
+    }
     await draw(notice("good", t("default.done")));
-  }, field(t("default.label"), select)))];
+  }, field(t("default.label"), select)));
 }
 
 // A new PIN of this device.

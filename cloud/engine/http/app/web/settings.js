@@ -1,6 +1,9 @@
 // Language, notifications, installation.
 import { field, h, notice } from "./dom.js";
+import { asOwner } from "./engine.js";
 import { renew } from "./notify.js";
+import { ways } from "./owner.js";
+import { account } from "./vault.js";
 import { choose, language, languages, t } from "./words.js";
 
 let installer = null; // the browser's offer to install the page
@@ -37,7 +40,20 @@ export function install() {
 }
 
 // What follows an activation.
-export function readyPage(redraw) {
-  return h("div", { class: "page narrow" }, h("h1", {}, t("ready.title")), notice("good", t("ready.text")),
+export async function readyPage(redraw, query) {
+  const who = await account(query.get("id") ?? "");
+  return h("div", { class: "page narrow" }, h("h1", {}, t("ready.title")), notice("good", t("ready.text")), who?.device ? first(who) : null,
     notifications(redraw), install(), h("div", { class: "buttons" }, h("a", { class: "button main", href: "#" }, t("ready.go"))));
+}
+
+// Says so, once it is known, where texts or calls go on: their user would wait
+// in vain for a sign-in here.
+function first(who) {
+  const place = h("div", {});
+  const draw = async (told) => {
+    const me = await asOwner(who, "GET", "me");
+    place.replaceChildren(told ?? "", ...me.default === "push" ? [] : ways(who, me, draw));
+  };
+  draw().catch(() => {}); // the page of the account says it, too
+  return place;
 }
