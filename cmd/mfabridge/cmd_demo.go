@@ -6,15 +6,19 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
 	"mfabridge/fixtures"
 	"mfabridge/fixtures/gen"
+	"mfabridge/internal/hint"
 	"mfabridge/internal/secret"
 	"mfabridge/shim"
 )
@@ -52,7 +56,11 @@ func (p *program) demo(c *cli.Context) (err error) {
 	}
 	folder := c.String("keep")
 	if folder != "" {
-		if err := os.Mkdir(folder, 0o700); err != nil {
+		err := os.Mkdir(folder, 0o700)
+		if errors.Is(err, fs.ErrExist) {
+			err = taken(folder)
+		}
+		if err != nil {
 			return usage(fmt.Sprintf("--keep: %v", err), "name a folder that does not exist yet")
 		}
 	} else {
@@ -66,7 +74,11 @@ func (p *program) demo(c *cli.Context) (err error) {
 	d.say("of about 60 users, with the real commands, on loopback only.")
 	for _, part := range []func() error{d.read, d.decide, d.do, d.logIn, d.rehearse} {
 		if err := part(); err != nil {
-			return fmt.Errorf("the demo stopped: %w", err)
+			err = fmt.Errorf("the demo stopped: %w", err)
+			if errors.Is(err, syscall.ENOSPC) {
+				err = hint.Default(err, "it takes about 60 MB in the folder of temporary files (TMPDIR), or in that of --keep")
+			}
+			return err
 		}
 	}
 	d.title("That was all")
@@ -98,6 +110,9 @@ func (d *demo) command(expected int, words ...string) (string, error) {
 			shown[i], real[i] = before+name, before+d.path(name)
 		} else {
 			shown[i], real[i] = w, w
+		}
+		if strings.ContainsAny(w, " '") {
+			shown[i] = strconv.Quote(w) // as a shell takes it
 		}
 	}
 	d.say("$ mfabridge %s", strings.Join(shown, " "))

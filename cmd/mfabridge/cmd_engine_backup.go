@@ -72,8 +72,9 @@ func (p *program) engineBackup(c *cli.Context) error {
 		if err != nil {
 			return err
 		}
-		defer func() { err = out.end(err) }()
-		b, err := p.copyStore(c.Context, e, by, out.Name())
+		clear := out.Name()
+		defer func() { err = errors.Join(out.end(err), sqlite.Remove(clear)) }() // a database leaves more than one file where it fails
+		b, err := p.copyStore(c.Context, e, by, clear)
 		if err != nil {
 			return err
 		}
@@ -129,8 +130,8 @@ func encryptPart(out *part, to []age.Recipient) (err error) {
 	if err != nil {
 		return errors.Join(hint.Wrap(fmt.Errorf("the backup cannot be encrypted: %w", err), "make room where it is to go"), sealed.Close(), os.Remove(sealed.Name()))
 	}
-	clear := out.File
-	out.File = sealed
+	clear := out.file
+	out.file = sealed
 	return errors.Join(clear.Close(), os.Remove(clear.Name()))
 }
 
@@ -184,7 +185,7 @@ func (p *program) restoreFile(ctx context.Context, t place, from string, ids []a
 	temp := out.Name()
 	defer func() { err = errors.Join(err, sqlite.Remove(temp)) }()
 	err = copyBackup(out, from, ids)
-	if err = errors.Join(err, out.Sync(), out.File.Close()); err != nil {
+	if err = errors.Join(err, out.close()); err != nil {
 		return r, err
 	}
 	if err := sqlite.Intact(ctx, temp); err != nil {

@@ -107,7 +107,7 @@ func writeNew(path string, text []byte) error {
 	case errors.Is(err, fs.ErrExist):
 		return alreadyThere(path)
 	case err != nil:
-		return fmt.Errorf("%s cannot be written: %w", path, err)
+		return called(err, path)
 	}
 	return nil
 }

@@ -14,7 +14,7 @@ import (
 // part is a file that is being written beside its place, with mode 0600: at its
 // place it is there whole or not at all.
 type part struct {
-	*os.File
+	file    *os.File // not embedded: its other ways to write would name it by its hidden name
 	path    string
 	replace bool // what is at its place goes
 	done    bool
@@ -60,12 +60,15 @@ func newPartOver(path string, replace bool) (*part, error) {
 	if err != nil {
 		return nil, hint.Wrap(called(err, path), "name a file in a folder that you may write to")
 	}
-	return &part{File: f, path: path, replace: replace}, nil
+	return &part{file: f, path: path, replace: replace}, nil
 }
+
+// Name is where the file is until it is published.
+func (f *part) Name() string { return f.file.Name() }
 
 // Write names the file as it was asked for when it cannot be written.
 func (f *part) Write(b []byte) (int, error) {
-	n, err := f.File.Write(b)
+	n, err := f.file.Write(b)
 	if err != nil {
 		err = called(err, f.path)
 	}
@@ -74,7 +77,7 @@ func (f *part) Write(b []byte) (int, error) {
 
 // publish gives the file its name, once it is on the disk.
 func (f *part) publish() error {
-	if err := errors.Join(f.Sync(), f.File.Close()); err != nil {
+	if err := f.close(); err != nil {
 		return called(err, f.path)
 	}
 	f.done = true
@@ -86,6 +89,9 @@ func (f *part) publish() error {
 	}
 	return nil
 }
+
+// close closes the file once it is on the disk.
+func (f *part) close() error { return errors.Join(f.file.Sync(), f.file.Close()) }
 
 // place gives the file its name, and takes none that is taken unless it may.
 func (f *part) place() error {
@@ -105,7 +111,7 @@ func (f *part) end(err error) error {
 		return nil
 	}
 	if !f.done {
-		_ = f.File.Close()
+		_ = f.file.Close()
 	}
 	if gone := os.Remove(f.Name()); gone != nil && !errors.Is(gone, fs.ErrNotExist) {
 		return errors.Join(err, gone)

@@ -43,6 +43,9 @@ func write(path string, content []byte, name func(from, to string) error) error 
 		err = name(f.Name(), path)
 	}
 	_ = os.Remove(f.Name()) // gone where it was renamed
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		e.Path = path // nobody knows the other name
+	}
 	if err != nil {
 		return err
 	}

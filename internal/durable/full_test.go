@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -43,6 +44,8 @@ func overfill(t *testing.T, folder string) {
 	large := bytes.Repeat([]byte("x"), most+1)
 	if err := durable.Replace(filepath.Join(folder, "counts"), large); err == nil {
 		t.Error("Replace wrote more than there is room for")
+	} else if want := filepath.Join(folder, "counts") + ": "; !strings.Contains(err.Error(), want) {
+		t.Errorf("%v, which does not name the file that was asked for", err)
 	}
 	if err := durable.Create(filepath.Join(folder, "new"), large); err == nil {
 		t.Error("Create wrote more than there is room for")
