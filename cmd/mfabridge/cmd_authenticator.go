@@ -22,7 +22,7 @@ func (p *program) authenticatorCommand() *cli.Command {
 	one := []cli.Flag{deviceFlag(), caFlag()}
 	pin := &cli.StringFlag{Name: "pin", Usage: "the PIN of this authenticator, where it has one: `file:PATH`, env:NAME, or - (default: a prompt)"}
 	number := &cli.StringFlag{Name: "number", Usage: "the `NUMBER` that the login shows, where it shows one"}
-	patience := &cli.DurationFlag{Name: "wait", Usage: "wait this `TIME` for a push to come (default: it is there already)"}
+	patience := &cli.DurationFlag{Name: "wait", DefaultText: "it is there already", Usage: "wait this `TIME` for a push to come"}
 	command := &cli.Command{
 		Name:  "authenticator",
 		Usage: "a terminal authenticator: activate it, approve sign-ins, show codes",
@@ -48,7 +48,7 @@ func (p *program) authenticatorCommand() *cli.Command {
 				Flags: []cli.Flag{
 					&cli.StringSliceFlag{Name: "device", Usage: "`FILE` of the authenticator; may be given several times (default: authenticator.json)"},
 					&cli.StringFlag{Name: "answer", Usage: "answer everything with `WORD`: approve, deny or fraud (default: ask)"},
-					&cli.IntFlag{Name: "count", Usage: "end after `N` answers (default: go on)"},
+					&cli.IntFlag{Name: "count", DefaultText: "go on", Usage: "end after `N` answers"},
 					caFlag(),
 				}, Action: p.authenticatorRun},
 			{Name: "code", Usage: "print the code of now; works offline", Flags: []cli.Flag{deviceFlag()}, Action: p.authenticatorCode},

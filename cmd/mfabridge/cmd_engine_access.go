@@ -39,7 +39,7 @@ func (p *program) accessCommands() []*cli.Command {
 					list("network", "`NETWORK` that it is for: 192.0.2.0/24"), list("not-network", "`NETWORK` that it is never for"),
 					list("country", "`COUNTRY` that it is for: two letters, or unknown"), list("not-country", "`COUNTRY` that it is never for"),
 					&cli.BoolFlag{Name: "new-device", Usage: "only where the user did not come from in the last 90 days"},
-					&cli.IntFlag{Name: "failures", Usage: "only after `N` failures in a row"},
+					&cli.IntFlag{Name: "failures", DefaultText: "any", Usage: "only after `N` failures in a row"},
 					reasonFlag(),
 				}), Action: p.setAccess},
 			{Name: "remove", Usage: "take a rule away", ArgsUsage: "NAME", Flags: append(storeFlags(), reasonFlag()), Action: p.removeAccess},
@@ -54,7 +54,7 @@ func (p *program) accessCommands() []*cli.Command {
 			&cli.StringFlag{Name: "from", Usage: "`ADDRESS` that the sign-in comes from (default: none that is known)"},
 			&cli.StringFlag{Name: "country", Usage: "as if the address were in that `COUNTRY`"},
 			&cli.BoolFlag{Name: "known-device", Usage: "as if the user had come from there before"},
-			&cli.IntFlag{Name: "failures", Value: -1, Usage: "as if there had been `N` failures in a row (default: what there were)"},
+			&cli.IntFlag{Name: "failures", Value: -1, DefaultText: "what there were", Usage: "as if there had been `N` failures in a row"},
 			formatFlag(),
 		}), Action: p.testAccess},
 	}

@@ -21,7 +21,7 @@ func (p *program) appCommand() *cli.Command {
 		Subcommands: []*cli.Command{
 			{Name: "add", Usage: "register an application and write its secret into a new file", ArgsUsage: "NAME", Flags: slices.Concat(adminFlags(), []cli.Flag{
 				&cli.StringFlag{Name: "role", Usage: "`ROLE`: migrate, shim, helpdesk, auditor or admin"},
-				&cli.DurationFlag{Name: "for", Usage: "valid for this `TIME`, e.g. 720h (required for migrate; default: without end)"},
+				&cli.DurationFlag{Name: "for", DefaultText: "without end", Usage: "valid for this `TIME`, e.g. 720h (required for migrate)"},
 				&cli.StringFlag{Name: "secret-out", Usage: "write the secret to `FILE` (mode 0600); it cannot be shown again"},
 				reasonFlag(),
 			}), Action: p.addApp},

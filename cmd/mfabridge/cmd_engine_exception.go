@@ -31,7 +31,7 @@ func (p *program) exceptionCommands(change changer) []*cli.Command {
 	}
 	return []*cli.Command{
 		change("bypass", "let the next login of a user pass without a second factor", []cli.Flag{
-			&cli.DurationFlag{Name: "for", Usage: "for a login within this `TIME`, at most 4h (required)"},
+			&cli.DurationFlag{Name: "for", DefaultText: "none, it is required", Usage: "for a login within this `TIME`, at most 4h"},
 			&cli.StringFlag{Name: "app", Usage: "only for a login at the application `NAME` (a client's name in shim.yaml)"},
 		}, func(c *cli.Context, e administrator, by engine.Actor, u cloud.User) error {
 			if c.Duration("for") <= 0 {

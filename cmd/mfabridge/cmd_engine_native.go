@@ -57,7 +57,7 @@ func nativeFlags() []cli.Flag {
 		yes("reset", "let people set a new password by a code to their confirmed address; mail is no second factor to a password then"),
 		yes("enrol", "let people register a second factor who need one and have none at all"),
 		yes("reveal-users", "say who has an account (user_not_found, user_already_exists)"),
-		&cli.DurationFlag{Name: "refresh", Usage: "how `LONG` a sign-in can be refreshed, 1h to 2160h (default: 24h)"},
+		&cli.DurationFlag{Name: "refresh", DefaultText: "24h", Usage: "how `LONG` a sign-in can be refreshed, 1h to 2160h"},
 		list("region-open", "`PREFIX` of numbers that texts go to, such as +41"),
 		list("region-closed", "`PREFIX` of numbers that no text goes to"),
 		word("text", "`TEMPLATE` of code messages, with <$otp$> and <$application_name$>"),

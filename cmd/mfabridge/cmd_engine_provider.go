@@ -131,7 +131,7 @@ func (p *program) listProviders(c *cli.Context) error {
 		}
 		sentence := way.what + " reach every user"
 		if !way.delivers {
-			sentence = way.what + " do not reach every user: no provider is live for all; " + way.instead
+			sentence = way.what + " do not reach every user: no provider that delivers is live for all; " + way.instead
 		}
 		if err := l.note(reachForm{"reach", way.what, way.delivers}, sentence); err != nil {
 			return err

@@ -48,7 +48,7 @@ func oathFlags() []cli.Flag {
 		&cli.IntFlag{Name: "digits", Value: 6, Usage: "6 or 8"},
 		&cli.IntFlag{Name: "period", Value: 30, Usage: "`SECONDS` of a time step"},
 		&cli.StringFlag{Name: "time", Usage: "`TIME` to compute for, RFC 3339 (default: now)"},
-		&cli.Uint64Flag{Name: "counter", Usage: "use this counter `N` (HOTP) and no time"},
+		&cli.Uint64Flag{Name: "counter", DefaultText: "none, by time", Usage: "use this counter `N` (HOTP) and no time"},
 	}
 }
 

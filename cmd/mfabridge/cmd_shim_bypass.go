@@ -23,7 +23,7 @@ func (p *program) shimBypassCommand(configFlag cli.Flag) *cli.Command {
 		Flags: []cli.Flag{configFlag, keyFlag(),
 			&cli.StringFlag{Name: "user", Usage: "any `NAME` that the engine knows the user by"},
 			&cli.StringFlag{Name: "client", Usage: "the client `NAME`: with --user only for a login there (default: at any), without for everybody there"},
-			&cli.DurationFlag{Name: "for", Usage: "for a login within this `TIME`, at most 4h (required, but for --end)"},
+			&cli.DurationFlag{Name: "for", DefaultText: "none, it is required but for --end", Usage: "for a login within this `TIME`, at most 4h"},
 			&cli.BoolFlag{Name: "end", Usage: "end a client's bypass now"},
 			reasonFlag()},
 		Action: p.shimBypass}

@@ -37,7 +37,7 @@ func (p *program) tapCommand() *cli.Command {
 			&cli.StringFlag{Name: "users", Usage: "`FILE` with a user principal name a line"},
 			&cli.StringSliceFlag{Name: "to", Usage: "encrypt the hand-out to `age:RECIPIENT` (age1…); may repeat"},
 			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "write the hand-out to the new `FILE` (default: that of --users with .passes.age)"},
-			&cli.DurationFlag{Name: "lifetime", Usage: "`DURATION` that a pass lives, within what the policy allows (default: 1h, or what the policy says)"},
+			&cli.DurationFlag{Name: "lifetime", DefaultText: "1h, or what the policy says", Usage: "`DURATION` that a pass lives, within what the policy allows"},
 			reasonFlag()),
 		Action: p.issuePasses}}}
 }

@@ -54,6 +54,9 @@ func TestEveryCommandKeepsTheConventions(t *testing.T) {
 			if documented.GetUsage() == "" {
 				t.Errorf("%s --%s has no usage", name, long)
 			}
+			if line := flag.String(); strings.Count(line, "default:") > 1 || strings.Contains(line, "(default: 0s)") || strings.Contains(line, "(default: false)") {
+				t.Errorf("%s: %s, which says no default, or two: DefaultText has the words for none", name, line)
+			}
 		}
 	})
 	if count < 15 {

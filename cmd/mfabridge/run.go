@@ -130,7 +130,7 @@ func (p *program) app() *cli.App {
 		Before:          p.before,
 		Action:          p.noCommand,
 		Flags: []cli.Flag{
-			&cli.BoolFlag{Name: "no-color", EnvVars: []string{"MFABRIDGE_NO_COLOR"}, Usage: "never colour the output (also: NO_COLOR)"},
+			&cli.BoolFlag{Name: "no-color", DisableDefaultText: true, EnvVars: []string{"MFABRIDGE_NO_COLOR"}, Usage: "never colour the output (also: NO_COLOR)"},
 		},
 		Commands: p.documented([]*cli.Command{
 			p.demoCommand(), p.inspectCommand(), p.pullCommand(), p.preflightCommand(), p.planCommand(), p.showCommand(), p.applyCommand(),
@@ -147,6 +147,9 @@ func (p *program) documented(commands []*cli.Command) []*cli.Command {
 		c.HideHelpCommand = true
 		for _, f := range c.Flags {
 			readEnv(f)
+			if b, ok := f.(*cli.BoolFlag); ok {
+				b.DisableDefaultText = true // that it is off unless it is given needs no words
+			}
 		}
 		if len(c.Subcommands) > 0 {
 			p.documented(c.Subcommands)
