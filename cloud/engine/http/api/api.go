@@ -179,7 +179,7 @@ func (a *API) ready(ctx context.Context) error {
 
 // page is what a person sees who comes to the public address.
 const page = `<!doctype html><html lang="en"><meta charset="utf-8"><title>mfabridge</title>
-<meta name="viewport" content="width=device-width"><p>This is a sign-in service. People are looking for the <a href="authenticator">Authenticator</a>.</p></html>
+<meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark"><p>This is a sign-in service. People are looking for the <a href="authenticator">Authenticator</a>.</p></html>
 `
 
 // told are the rows where providers tell what became of messages.
