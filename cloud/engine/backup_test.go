@@ -107,7 +107,7 @@ func TestRestoreAcceptsNoOldCode(t *testing.T) {
 	// After the backup, and just before the end of the old store.
 	h.Advance(10 * time.Minute)
 	used := codeAt(h.Now())
-	ahead := codeAt(h.Now().Add(30*time.Second)) // of a clock that is a step ahead
+	ahead := codeAt(h.Now().Add(30 * time.Second)) // of a clock that is a step ahead
 	if state, reason := login(t, h, proven, used); state != cloud.Approved {
 		t.Fatal(reason)
 	}
@@ -139,7 +139,7 @@ func TestRestoreAcceptsNoOldCode(t *testing.T) {
 	if x, err := e.Exceptions(t.Context(), cleo); err != nil || x.Bypass != nil || len(x.Passes) > 0 {
 		t.Errorf("a bypass or a pass came back: %+v, %v", x, err)
 	}
-	for name, code := range map[string]secret.Bytes{"used": used, "used, ahead": ahead, "never used": codeAt(h.Now().Add(-30*time.Second))} {
+	for name, code := range map[string]secret.Bytes{"used": used, "used, ahead": ahead, "never used": codeAt(h.Now().Add(-30 * time.Second))} {
 		for _, id := range []cloud.UserID{proven, fresh} {
 			if state, _ := login(t, h, id, code); state == cloud.Approved {
 				t.Errorf("%s: an old code was accepted", name)
