@@ -97,7 +97,8 @@ func fenced(t *testing.T, p Place) {
 			}
 		}
 		return errors.Join(tx.PutUser(u), tx.PutChallenge(&engine.Challenge{ID: "c", User: "u", Key: "k", State: cloud.Approved}),
-			tx.PutAttempt(&engine.Attempt{Challenge: "c", Key: "k"}), tx.SetSpent("f", 5), tx.SetSpent("later", at.Unix()+5), tx.Fence(at, 1, 20))
+			tx.PutAttempt(&engine.Attempt{Challenge: "c", Key: "k"}), tx.SetSpent("f", 5), tx.SetSpent("later", at.Unix()+5),
+			tx.PutSlip(&engine.Slip{ID: "s", User: "u", Data: []byte("x"), Until: at.Add(time.Hour)}), tx.Fence(at, 1, 20))
 	})
 	err := s.View(t.Context(), func(r engine.Reader) error {
 		tokens, err := r.Tokens("u")
@@ -120,6 +121,9 @@ func fenced(t *testing.T, p Place) {
 		a, err := r.Attempt("c", "k")
 		if err != nil || a != nil {
 			t.Errorf("attempt: %v, %v", a, err)
+		}
+		if slip, err := r.Slip("s"); err != nil || slip != nil {
+			t.Errorf("a sign-in goes on: %+v, %v", slip, err)
 		}
 		for name, want := range map[string]int64{"f": at.Unix(), "later": at.Unix() + 5} {
 			if spent, err := r.Spent(name); err != nil || spent != want {
