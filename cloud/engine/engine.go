@@ -244,6 +244,7 @@ func open(ctx context.Context, c Config, restoring bool) (*Engine, error) {
 	e.audit = key
 	e.store.Store = &linked{Store: c.Store, key: key}
 	e.caps = e.capabilities()
+	e.key.Guard(e.fits)
 	return e, nil
 }
 

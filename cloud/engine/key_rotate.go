@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine/seal"
@@ -347,6 +348,17 @@ func retiredKeys(r Reader) (ids []seal.KeyID, err error) {
 // Opens tells whether the key of this process opens what the store holds now: not
 // where the key was rotated elsewhere, and the copy here is an old one.
 func (e *Engine) Opens(ctx context.Context) error { return e.opensWith(ctx, e.key) }
+
+// fitPatience is how long the store may take to tell whether a key file is its own.
+const fitPatience = 5 * time.Second
+
+// fits tells whether a key is the store's; whoever seals or opens waits for it, so
+// the store is not waited for without end.
+func (e *Engine) fits(key seal.Key) error {
+	ctx, stop := context.WithTimeout(context.Background(), fitPatience)
+	defer stop()
+	return e.opensWith(ctx, key)
+}
 
 func (e *Engine) opensWith(ctx context.Context, key seal.Key) error {
 	return asError(e.store.View(ctx, func(r Reader) error {

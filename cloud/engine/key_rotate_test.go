@@ -166,6 +166,63 @@ func TestKeyFileIsLookedAt(t *testing.T) {
 	}
 }
 
+// What a program seals while another store's key file lies in the place of its own
+// opens once the right file is back: the wrong one is not followed.
+func TestForeignKeyFileIsNotFollowed(t *testing.T) {
+	h, other := build(t), build(t)
+	path := h.path + ".key"
+	good, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	foreign, err := os.ReadFile(other.path + ".key")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, foreign, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	registered(t, h, h.Engine, "ada@contoso.example", "S1")
+	if err := h.Opens(t.Context()); err != nil {
+		t.Errorf("while it lies there: %v", err)
+	}
+	if err := os.WriteFile(path, good, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if use := keyUse(t, h.Engine); use.Failed != 0 {
+		t.Errorf("lost: %v", use.Unopened)
+	}
+}
+
+// A program that slept through a whole rotation, so that its file has none of the
+// keys that it knows, follows it all the same.
+func TestSleeperFollowsItsKeyFile(t *testing.T) {
+	h := build(t)
+	key, err := seal.LoadKey("file:" + h.path + ".key")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sleeper, err := engine.Open(t.Context(), engine.Config{Store: h.store, Key: key, Now: h.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := promoted(t, h)
+	if _, err := h.Reseal(t.Context(), operator, func(int) {}); err != nil {
+		t.Fatal(err)
+	}
+	old, err := h.RetireKeys(t.Context(), operator)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := file.Remove(old); err != nil {
+		t.Fatal(err)
+	}
+	registered(t, h, sleeper, "ada@contoso.example", "S1")
+	if use := keyUse(t, h.Engine); use.Failed != 0 || use.Of(file.Primary()) == 0 {
+		t.Errorf("%+v", use)
+	}
+}
+
 // promoted gives the key file of a house a new first key.
 func promoted(t *testing.T, h *house) *seal.KeyFile {
 	t.Helper()

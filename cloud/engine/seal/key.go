@@ -130,6 +130,14 @@ func (k Key) WriteFile(path string) error {
 	return nil
 }
 
+// Guard has fits say of a file that shares no key with this one whether it is the
+// store's all the same; without it none is. It must not use this key.
+func (k Key) Guard(fits func(Key) error) {
+	k.ring.mu.Lock()
+	defer k.ring.mu.Unlock()
+	k.ring.fits = fits
+}
+
 // Refresh reads the file of the key again if it has changed, and tells whether
 // other keys are in use now.
 func (k Key) Refresh() bool { return k.ring.refresh() }

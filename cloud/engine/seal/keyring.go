@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -37,8 +38,9 @@ type keyring struct {
 	current atomic.Pointer[keys]
 
 	mu   sync.Mutex
-	path string      // empty: there is no file
-	seen fs.FileInfo // of the file as it was read; nil: it could not be looked at
+	path string          // empty: there is no file
+	seen fs.FileInfo     // of the file as it was read; nil: it could not be looked at
+	fits func(Key) error // whether a keyset is the store's; nil: nobody can tell
 }
 
 // keys is an opened keyset.
@@ -79,7 +81,8 @@ func (k *keys) staged() KeyID {
 }
 
 // Refresh reads the file again if it has changed, and tells whether other keys
-// are in use now. One that cannot be read leaves those before in use.
+// are in use now. One that cannot be read, or is another store's, leaves those
+// before in use: what it sealed would be lost once the right file is back.
 func (r *keyring) refresh() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -91,12 +94,23 @@ func (r *keyring) refresh() bool {
 		return false
 	}
 	read, err := LoadKey("file:" + r.path)
-	if err != nil {
+	if err != nil || !r.succeeds(read) {
 		return false
 	}
 	r.seen = now
 	r.current.Store(read.ring.current.Load())
 	return true
+}
+
+// succeeds tells whether a keyset is what became of the one in use. Each step of a
+// rotation keeps a key of the step before; who slept through several asks the
+// store. The caller holds mu.
+func (r *keyring) succeeds(read Key) bool {
+	before := r.current.Load().all
+	if slices.ContainsFunc(read.ring.current.Load().all, func(id KeyID) bool { return slices.Contains(before, id) }) {
+		return true
+	}
+	return r.fits != nil && r.fits(read) == nil
 }
 
 // KeyFile is a store's key file, to be changed by one process at a time.
