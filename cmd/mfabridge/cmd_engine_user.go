@@ -43,8 +43,11 @@ func (p *program) userCommand() *cli.Command {
 			change("disable", "keep a user from verifying", nil, func(c *cli.Context, e administrator, by engine.Actor, u cloud.User) error {
 				return e.SetEnabled(c.Context, by, u.ID, false)
 			}),
-			change("block", "block a user for a time; holds for the next login", []cli.Flag{&cli.DurationFlag{Name: "for",
+			change("block", "block a user for a time; sign-ins that wait for an approval end", []cli.Flag{&cli.DurationFlag{Name: "for",
 				Value: 90 * 24 * time.Hour, Usage: "`TIME`, e.g. 24h"}}, func(c *cli.Context, e administrator, by engine.Actor, u cloud.User) error {
+				if lasts := c.Duration("for"); lasts <= 0 {
+					return usage(fmt.Sprintf("--for cannot be %v", lasts), "say how long from now the block lasts, e.g. 24h")
+				}
 				until := p.now().Add(c.Duration("for"))
 				if err := e.Block(c.Context, by, u.ID, until); err != nil {
 					return err
