@@ -120,6 +120,26 @@ func TestRoomForAliases(t *testing.T) {
 	}
 }
 
+// TestNameWithoutRoomIsWanted: a name that one user has no room for is still that
+// user's as much as the other's who wants it.
+func TestNameWithoutRoomIsWanted(t *testing.T) {
+	var names []string
+	for i := range 20 {
+		names = append(names, "ada"+strings.Repeat("x", i+1))
+	}
+	one, other := row(`CORP\ada`, 1), row(`SHOP\ada`, 2)
+	one.UPN, other.UPN = "ada@contoso.example", "adam@contoso.example"
+	out, _ := plan(t, []legacy.User{one, other}, person("A", one.UPN, "", names...), person("B", other.UPN, ""))
+	for _, c := range out.decisions[1].Changes {
+		if p := c.Change.After.Profile; p != nil && slices.Contains(p.Aliases, "ada") {
+			t.Errorf("one of two gets it: %s", line(c))
+		}
+	}
+	if found := codesOf(out.decisions[1]); !slices.Contains(found, migrate.AliasConflict) {
+		t.Errorf("findings %v", found)
+	}
+}
+
 func codesOf(d migrate.Decision) []migrate.Code {
 	var codes []migrate.Code
 	for _, f := range d.Findings {

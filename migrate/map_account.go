@@ -130,10 +130,6 @@ func (d *draft) aliases() []string {
 			d.find(AliasUnfit, "Username", fmt.Sprintf("the login name %s is longer than %d bytes, or has a character in it that cannot be seen", name, maxName))
 			continue
 		}
-		if len(d.now.Aliases)+len(free) >= maxAliases {
-			d.find(AliasUnfit, "Username", fmt.Sprintf("there is no room for the login name %s: a user can have %d", name, maxAliases))
-			continue
-		}
 		folded := fold(name)
 		if slices.Contains(d.match.Taken, folded) {
 			d.find(AliasConflict, "Username", "the login name "+name+" belongs to another user of the target")
@@ -142,6 +138,10 @@ func (d *draft) aliases() []string {
 		d.claim(SharedName, folded, claimAlias)
 		if c, ok := d.conflict(SharedName, folded); ok {
 			d.find(AliasConflict, "Username", "the login name "+name+" is also wanted by "+others(c)+spelt(name, c.Others))
+			continue
+		}
+		if !d.claiming && len(d.now.Aliases)+len(free) >= maxAliases { // claimed all the same: it is nobody else's for want of room
+			d.find(AliasUnfit, "Username", fmt.Sprintf("there is no room for the login name %s: a user can have %d", name, maxAliases))
 			continue
 		}
 		free = append(free, name)
