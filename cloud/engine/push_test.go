@@ -259,6 +259,27 @@ func TestBlockEndsPushesThatWait(t *testing.T) {
 	}
 }
 
+// A push whose time was over before its user was kept from verifying has timed
+// out: nobody is told another reason, nor does the audit say one.
+func TestBlockLeavesPushesThatAreOver(t *testing.T) {
+	h := build(t)
+	id := h.coded(t, 1)
+	h.activate(t, id)
+	push := h.ask(t, id, nil)
+	h.Advance(time.Hour)
+	if err := h.Block(t.Context(), operator, id, h.Now().Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	if ds, err := h.Look(t.Context(), []cloud.ChallengeID{push.ID}); err != nil || ds[0].State != cloud.Expired || ds[0].Reason != cloud.TimedOut {
+		t.Errorf("%+v, %v", ds, err)
+	}
+	for entry, err := range h.Audit(t.Context(), 0) {
+		if err != nil || strings.Contains(entry.Detail, string(cloud.UserBlocked)) {
+			t.Errorf("%+v, %v", entry, err)
+		}
+	}
+}
+
 // A report of fraud never shortens a block that an administrator has set.
 func TestFraudReportLeavesALongerBlock(t *testing.T) {
 	h := build(t)

@@ -30,7 +30,8 @@ func (e *Engine) reword(tx Tx, u *User, sealed []byte, now time.Time) (ended []V
 }
 
 // endPushes gives all sign-ins of a user that wait for an approval their
-// verdict, and returns what is to be published of them.
+// verdict, and returns what is to be published of them. One whose time was over
+// before has timed out, whatever the others are told.
 func (e *Engine) endPushes(tx Tx, a *aside, state cloud.State, reason cloud.Reason, now time.Time) (ended []Verdict, err error) {
 	for _, p := range a.Pushes {
 		c, err := tx.Challenge(p.ID)
@@ -40,7 +41,11 @@ func (e *Engine) endPushes(tx Tx, a *aside, state cloud.State, reason cloud.Reas
 		if c == nil || c.State != cloud.Pending {
 			continue
 		}
-		c.conclude(state, reason, now)
+		if now.Before(c.Expires) {
+			c.conclude(state, reason, now)
+		} else {
+			c.conclude(cloud.Expired, cloud.TimedOut, now)
+		}
 		ended = append(ended, Verdict{c.Owner, c.decision(false)})
 		if err := errors.Join(tx.PutChallenge(c), e.auditVerdict(tx, c, now)); err != nil {
 			return nil, err
