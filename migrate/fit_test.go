@@ -45,6 +45,8 @@ func TestPlansWhatIsTaken(t *testing.T) {
 		"login name, no-break space":  {change: called("ada\u00a0b"), want: migrate.AliasUnfit},
 		"login name, other direction": {change: called("CORP\\\u202eada"), want: migrate.AliasUnfit},
 		"login name, private letter":  {change: called("ada\ue000"), want: migrate.AliasUnfit},
+		"login name, no UTF-8":        {change: called("ada\xff"), want: migrate.AliasUnfit},
+		"login name, all scripts":     {change: called("CORP\\उपयोगकर्ता")},
 		"login name, too long":        {change: called(long(257)), want: migrate.AliasUnfit},
 		"login name, space within":    {change: called(`CORP\ ada`)},
 		"login name, longest":         {change: called(long(256))},

@@ -20,7 +20,7 @@ const (
 
 // isShown tells whether every character of s can be seen or is a space.
 func isShown(s string) bool {
-	return !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
 }
 
 // isLogin tells whether a target takes s as a name to log in by.
