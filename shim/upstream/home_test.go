@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -125,6 +126,35 @@ func TestSocketThatCannotBeRead(t *testing.T) {
 			}
 			if opened, closed := f.sockets(); opened != test.opened || closed != opened-1 {
 				t.Errorf("%s: %d of %d sockets are closed", name, closed, opened)
+			}
+		})
+	}
+}
+
+// What a firewall says of a port (ICMP) does not end a login that waits for its
+// answer either.
+func TestProhibitedSocketIsReadOn(t *testing.T) {
+	for _, why := range []error{syscall.EHOSTUNREACH, syscall.ENOPROTOOPT, syscall.EACCES} {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFake()
+			f.becomes(func(p radius.Packet, number int) [][]byte {
+				if number > 0 {
+					return nil // the first answer is the one that must be read
+				}
+				return [][]byte{f.reply(t, radius.AccessAccept, p, "")}
+			})
+			fault := &net.OpError{Op: "read", Net: "udp", Err: os.NewSyscallError("read", why)}
+			c := clientOf(t, func(o *upstream.Options) {
+				o.Dial = func(ctx context.Context, address string) (net.Conn, error) {
+					conn, err := f.dial(ctx, address)
+					return &flawed{Conn: conn, reads: new(atomic.Int64), faults: map[int64]error{1: fault, 2: fault}}, err
+				}
+			}, f)
+			if _, err := c.Exchange(t.Context(), login()); err != nil {
+				t.Errorf("%v: %v", why, err)
+			}
+			if opened, closed := f.sockets(); opened != 1 || closed != 0 || c.Counters()[0].Down {
+				t.Errorf("%v: %d of %d sockets are closed, counted %+v", why, closed, opened, c.Counters()[0])
 			}
 		})
 	}

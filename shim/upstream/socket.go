@@ -8,7 +8,9 @@ import (
 	"slices"
 	"sync"
 	"syscall"
+	"time"
 
+	"mfabridge/internal/sleep"
 	"mfabridge/shim/radius"
 )
 
@@ -166,6 +168,17 @@ func (s *socket) waiting(identifier byte) *call {
 	return s.calls[identifier]
 }
 
+// faultPause is how long a socket is left alone after a read that failed: most
+// errors come once, and none may keep a processor busy.
+const faultPause = time.Millisecond
+
+// ofSystem tells whether an error of a read is the system's own, and not that
+// the socket is closed.
+func ofSystem(err error) bool {
+	_, ok := errors.AsType[syscall.Errno](err)
+	return ok && !errors.Is(err, net.ErrClosed)
+}
+
 // read takes answers until the socket is closed.
 func (h *home) read(s *socket) {
 	key := radius.NewSecret(h.Secret.Reveal())
@@ -176,6 +189,9 @@ func (h *home) read(s *socket) {
 		case errors.Is(err, syscall.ECONNREFUSED):
 			h.cameBack()
 			continue // ICMP says so, which anybody can; one error for each datagram sent
+		case s.stream == nil && ofSystem(err): // as what ICMP says for a firewall
+			_ = sleep.For(h.client.ctx, faultPause) // once the client is closed the socket is, and says so
+			continue
 		case err != nil:
 			h.ended(s, err)
 			return
