@@ -213,7 +213,7 @@ func (c *Client) candidates(only string) ([]*home, error) {
 	for _, h := range c.homes {
 		switch {
 		case only != "" && h.Address != only:
-		case h.leftAlone():
+		case h.leftAlone(len(up) > 0):
 			down = append(down, h)
 		default:
 			up = append(up, h)

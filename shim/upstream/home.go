@@ -98,14 +98,15 @@ func (h *home) onTrial() bool { return h.NoStatus && !h.client.opt.Now().Before(
 
 // leftAlone tells whether a login goes to others first. Of one that is down and
 // cannot be asked by Status-Server a login finds out from time to time whether
-// it is back: one, since that one may wait in vain.
-func (h *home) leftAlone() bool {
+// it is back: one, since that one may wait in vain, and none that asks another
+// first.
+func (h *home) leftAlone(another bool) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	switch {
 	case !h.down:
 		return false
-	case !h.onTrial():
+	case another || !h.onTrial():
 		return true
 	}
 	h.trial = h.client.opt.Now().Add(h.client.opt.Patience + h.client.opt.Revive)

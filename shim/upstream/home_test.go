@@ -371,3 +371,24 @@ func TestAccountingPortAnswersStatusServer(t *testing.T) {
 		}
 	})
 }
+
+// Of two servers that are down, and answer no Status-Server, one login tries one:
+// where it waits for the first one as long as it can, the next tries the second.
+func TestTrialsOfTwoServersAreTwoLogins(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		first, second := newFake(), newFake()
+		first.becomes(silent)
+		second.becomes(silent)
+		c := clientOf(t, func(o *upstream.Options) { o.Homes[0].NoStatus, o.Homes[1].NoStatus = true, true }, first, second)
+		mustFail(t, c, "does not answer")
+		second.becomes(func(p radius.Packet, _ int) [][]byte { return [][]byte{second.reply(t, radius.AccessAccept, p, "")} })
+		time.Sleep(upstream.DefaultRevive + time.Second)
+		for try, answered := range []bool{false, true} {
+			ctx, cancel := context.WithTimeout(t.Context(), upstream.DefaultPatience-time.Second) // none is left for another server
+			if _, err := c.Exchange(ctx, login()); (err == nil) != answered {
+				t.Errorf("login %d: %v", try, err)
+			}
+			cancel()
+		}
+	})
+}
