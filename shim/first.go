@@ -28,6 +28,7 @@ func (a attempt) login(password secret.Bytes) Login {
 type proven struct {
 	proof Proof
 	v     verdict // if the proof is not OK
+	err   error   // or that it said nothing, which each client takes in its own way
 }
 
 // prove has the primary check the password. If the proof is not OK the verdict
@@ -48,7 +49,10 @@ func (l *logins) prove(ctx context.Context, a attempt, password secret.Bytes) (P
 			mine = true
 			return l.proveOnce(ctx, a, password, factor), nil
 		})
-		if p := got.(proven); mine || !p.proof.OK {
+		switch p := got.(proven); {
+		case p.err != nil:
+			return Proof{}, fault(a.client, p.err, userUnknown)
+		case mine || !p.proof.OK:
 			return p.proof, p.v
 		}
 	}
@@ -59,22 +63,23 @@ func (l *logins) prove(ctx context.Context, a attempt, password secret.Bytes) (P
 func (l *logins) proveOnce(ctx context.Context, a attempt, password secret.Bytes, f factor) proven {
 	var proof Proof
 	var err error
-	v, tried, cause := l.tryOnce(ctx, a.client, f, func() bool {
+	tried, cause := l.tryOnce(ctx, a.client, f, func() bool {
 		proof, err = a.client.primary.Prove(ctx, a.login(password))
 		return err == nil && !proof.OK && proof.Reason == cloud.WrongPassword
 	})
-	if !tried {
-		return proven{v: v}
-	}
 	switch {
+	case !tried && cause != nil:
+		return proven{err: cause}
+	case !tried:
+		return proven{v: deny(reason(cloud.WrongPassword))}
 	case err != nil:
-		return proven{v: fault(a.client, err, userUnknown)}
+		return proven{err: err}
 	case !proof.OK:
 		v := judge(cloud.Refused, proof.Reason)
 		v.cause, v.person = cause, proof.Name
 		return proven{v: v}
 	case proof.Subject.Value == "":
-		return proven{v: fault(a.client, errors.New("primary took a password and named no user"), userUnknown)}
+		return proven{err: errors.New("primary took a password and named no user")}
 	}
 	return proven{proof: proof}
 }

@@ -110,12 +110,15 @@ func (l *logins) relayOnce(ctx context.Context, a attempt, r Relayed) (answer An
 		return answer, verdict{}, err
 	}
 	fields := append([]string{"relay", a.client.Primary, a.user}, a.proofOf()...)
-	v, tried, cause := l.tryOnce(ctx, a.client, l.factor(fields...), func() bool {
+	tried, cause := l.tryOnce(ctx, a.client, l.factor(fields...), func() bool {
 		answer, err = a.client.relayer.Relay(ctx, r)
 		return err == nil && !answer.OK && !answer.Challenge && answer.Reason == cloud.WrongPassword
 	})
-	if !tried {
-		return Answer{}, v, nil
+	switch {
+	case !tried && cause != nil:
+		return Answer{}, verdict{}, cause
+	case !tried:
+		return Answer{}, deny(reason(cloud.WrongPassword)), nil
 	}
 	return answer, verdict{cause: cause}, err
 }

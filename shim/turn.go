@@ -26,31 +26,31 @@ type turn struct {
 }
 
 // turn waits for the turn. It is not mine if the password was refused
-// meanwhile, or if there is no time left; v says which. The engine's own
+// meanwhile, or, with an error, if there is no time left. The engine's own
 // passwords take none: the engine counts what is wrong with them itself. Where
 // the engine cannot say, the primary is asked: a notice is a hint.
-func (l *logins) turn(ctx context.Context, c *client, wrong string) (t turn, v verdict, mine bool) {
+func (l *logins) turn(ctx context.Context, c *client, wrong string) (t turn, mine bool, err error) {
 	switch {
 	case l.board == nil:
-		return turn{}, verdict{}, true
+		return turn{}, true, nil
 	case c.Primary == config.Native:
 		up, err := l.board.Noted(ctx, wrong)
-		return turn{board: l.board, wrong: wrong}, deny(reason(cloud.WrongPassword)), err != nil || !up
+		return turn{board: l.board, wrong: wrong}, err != nil || !up, nil
 	}
 	t = turn{board: l.board, wrong: wrong, claim: l.keys().name("turn", wrong)}
 	for pause := firstLook; ; pause = min(2*pause, lastLook) {
 		mine, err := t.board.Claim(ctx, t.claim, turnLife(ctx))
 		switch {
 		case err != nil:
-			return turn{board: l.board, wrong: wrong}, verdict{}, true
+			return turn{board: l.board, wrong: wrong}, true, nil
 		case mine:
-			return t, verdict{}, true
+			return t, true, nil
 		}
 		if up, err := t.board.Noted(ctx, wrong); err == nil && up {
-			return t, deny(reason(cloud.WrongPassword)), false
+			return t, false, nil
 		}
 		if err := sleep.For(ctx, pause); err != nil {
-			return t, fault(c, &cloud.Error{Kind: cloud.Unavailable, Message: "another node has been trying this password for too long", Err: err}, userUnknown), false
+			return t, false, &cloud.Error{Kind: cloud.Unavailable, Message: "another node has been trying this password for too long", Err: err}
 		}
 	}
 }
@@ -98,20 +98,20 @@ func (l *logins) factor(fields ...string) factor {
 }
 
 // tryOnce has a first factor judged, unless it is known here or on another node
-// that it has just been refused: then it is not tried, and v says so. Each try
+// that it has just been refused, or, with a cause, there is no time left. Each try
 // counts at who judges it, until the account is locked out. try tells whether it
-// was wrong. cause is why other nodes could not be told; for the log.
-func (l *logins) tryOnce(ctx context.Context, c *client, f factor, try func() (wrong bool)) (v verdict, tried bool, cause error) {
+// was wrong. The cause beside a try is why other nodes could not be told; for the log.
+func (l *logins) tryOnce(ctx context.Context, c *client, f factor, try func() (wrong bool)) (tried bool, cause error) {
 	if _, refused := l.wrong.knows(f.name, l.now()); refused {
-		return deny(reason(cloud.WrongPassword)), false, nil
+		return false, nil
 	}
-	t, v, mine := l.turn(ctx, c, f.wrong)
+	t, mine, err := l.turn(ctx, c, f.wrong)
 	if !mine {
-		return v, false, nil
+		return false, err
 	}
 	wrong := try()
 	if wrong {
 		l.wrong.remember(f.name, "", "", l.now(), wrongLife)
 	}
-	return verdict{}, true, t.end(ctx, wrong)
+	return true, t.end(ctx, wrong)
 }

@@ -111,6 +111,34 @@ func TestRightPasswordAtOneNodeIsProvenByEachLeg(t *testing.T) {
 	})
 }
 
+// Equal passwords that come by two clients at once share what the primary says of
+// them; where it says nothing, each client is answered as its own on_outage says.
+func TestOutageOfOneTryIsEachClientsOwn(t *testing.T) {
+	for _, froms := range [][]string{{vpn, rejects}, {rejects, vpn}} {
+		synctest.Test(t, func(t *testing.T) {
+			r, h := holding(t)
+			defer r.close()
+			gate := make(chan struct{})
+			h.set(func() { h.gate, h.err = gate, &cloud.Error{Kind: cloud.Unavailable, Message: "the directory is gone"} })
+			var strict []byte
+			for id, from := range froms {
+				request := r.start(ask{from: from, user: "ada", password: "correct horse", station: "laptop", id: byte(id)})
+				if from == rejects {
+					strict = request
+				}
+				synctest.Wait()
+			}
+			close(gate)
+			want(t, r.checked(r.receive(), strict), radius.AccessReject)
+			synctest.Wait()
+			r.silent("the outage of a client that is to hear nothing of it")
+			if got := h.tried(); len(got) != 1 {
+				t.Errorf("the primary heard of %q", got)
+			}
+		})
+	}
+}
+
 // A node that hangs or dies with its turn keeps the others from it for no longer
 // than its login could have lasted, and they are silent meanwhile.
 func TestTurnOfADeadNodeEnds(t *testing.T) {
