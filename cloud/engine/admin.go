@@ -185,26 +185,17 @@ func (e *Engine) SetEnabled(ctx context.Context, by Actor, id cloud.UserID, enab
 // approval. What was begun in other ways is refused when it is answered or
 // looked at.
 func (e *Engine) shutOut(ctx context.Context, by Actor, id cloud.UserID, action, detail string, reason cloud.Reason, edit func(*User)) error {
-	var ended []Verdict
-	err := e.changeIn(ctx, by, id, action, detail, func(tx Tx, u *User) error {
+	return e.changeEnding(ctx, by, id, action, detail, func(tx Tx, u *User) ([]Verdict, error) {
 		edit(u)
 		if err := dropBypass(u); err != nil {
-			return err
+			return nil, err
 		}
 		a, err := readAside(u)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		ended, err = e.endPushes(tx, &a, cloud.Refused, reason, e.now())
-		return err
+		return e.endPushes(tx, &a, cloud.Refused, reason, e.now())
 	})
-	if err != nil {
-		return err
-	}
-	for _, v := range ended {
-		e.publish(v)
-	}
-	return nil
 }
 
 // Block keeps a user from verifying until a time; the next login sees it, and
@@ -232,23 +223,28 @@ func (e *Engine) SetPassword(ctx context.Context, by Actor, id cloud.UserID, pas
 	if err != nil {
 		return asError(err)
 	}
-	var ended []Verdict
-	err = e.changeIn(ctx, by, id, "user.password", "", func(tx Tx, u *User) (err error) {
-		ended, err = e.reword(tx, u, sealed, e.now())
-		return err
+	return e.changeEnding(ctx, by, id, "user.password", "", func(tx Tx, u *User) ([]Verdict, error) {
+		return e.reword(tx, u, sealed, e.now())
 	})
-	if err != nil {
-		return err
-	}
-	for _, v := range ended {
-		e.publish(v)
-	}
-	return nil
 }
 
 // change edits one user and records who did it.
 func (e *Engine) change(ctx context.Context, by Actor, id cloud.UserID, action, detail string, edit func(*User) error) error {
 	return e.changeIn(ctx, by, id, action, detail, func(_ Tx, u *User) error { return edit(u) })
+}
+
+// changeEnding is changeIn for an edit that ends sign-ins; what it returns of them
+// is published once it is stored.
+func (e *Engine) changeEnding(ctx context.Context, by Actor, id cloud.UserID, action, detail string, edit func(Tx, *User) ([]Verdict, error)) error {
+	var ended []Verdict
+	err := e.changeIn(ctx, by, id, action, detail, func(tx Tx, u *User) (err error) {
+		ended, err = edit(tx, u)
+		return err
+	})
+	if err == nil {
+		e.publish(ended...)
+	}
+	return err
 }
 
 // changeIn is change for what needs the transaction.

@@ -186,9 +186,7 @@ func (s *dismissing) left() (cloud.Preference, error) {
 
 // tell lets everybody know who has to, once it is durable.
 func (s *dismissing) tell(ctx context.Context, what string) {
-	for _, v := range s.ended {
-		s.e.publish(v)
-	}
+	s.e.publish(s.ended...)
 	s.e.announce(ctx, s.user, "The authenticator "+quotedName(s.did.Name)+" of "+s.user.UPN+" "+what)
 }
 

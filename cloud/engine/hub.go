@@ -175,15 +175,17 @@ func (e *Engine) Verdicts(ctx context.Context) iter.Seq2[Verdict, error] {
 	}
 }
 
-// publish hands a verdict that this process has reached to who listens, and to
+// publish hands verdicts that this process has reached to who listens, and to
 // who counts.
-func (e *Engine) publish(v Verdict) {
-	if observe := e.observe.Load(); observe != nil {
-		(*observe)(v.Decision)
-	}
-	e.hub.publish(v)
-	if v.Decision.Method == cloud.Push {
-		e.bell.ring(v.Decision.User)
+func (e *Engine) publish(reached ...Verdict) {
+	for _, v := range reached {
+		if observe := e.observe.Load(); observe != nil {
+			(*observe)(v.Decision)
+		}
+		e.hub.publish(v)
+		if v.Decision.Method == cloud.Push {
+			e.bell.ring(v.Decision.User)
+		}
 	}
 }
 

@@ -165,9 +165,7 @@ func (e *Engine) SetWord(ctx context.Context, app NativeApp, f Flow, password se
 	if err != nil {
 		return f, asError(err)
 	}
-	for _, v := range ended {
-		e.publish(v)
-	}
+	e.publish(ended...)
 	e.notify(ctx, told, "The password of "+told.UPN+" was changed. If that was not you, call your helpdesk.")
 	return next, nil
 }
