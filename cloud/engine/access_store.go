@@ -12,6 +12,7 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine/access"
+	"mfabridge/cloud/engine/tries"
 )
 
 // Names of Meta values of access. The version stands beside the list of
@@ -251,15 +252,15 @@ func (e *Engine) signs(r Reader, user cloud.UserID, app string, client NativeCli
 // anywhere, and wrong codes from where the client is. It looks at a few counts
 // only: somebody who guesses from many places makes many.
 func (e *Engine) failuresOf(r Reader, user cloud.UserID, client NativeClient) (most int, err error) {
-	here := place(cloud.Client{Address: client.Address})
-	for _, c := range []Counter{{Way: wayPassword}, {Way: wayPassword, Place: here}, {Way: string(cloud.SMS), Place: here}, {Way: string(cloud.EmailCode), Place: here},
+	here := tries.Place(cloud.Client{Address: client.Address})
+	for _, c := range []tries.Counter{{Way: wayPassword}, {Way: wayPassword, Place: here}, {Way: string(cloud.SMS), Place: here}, {Way: string(cloud.EmailCode), Place: here},
 		{Way: string(cloud.OATHCode)}} {
 		c.User = string(user)
 		f, err := r.Failures(c)
 		if err != nil {
 			return 0, err
 		}
-		most = max(most, e.limits.current(f, e.now()).Count)
+		most = max(most, e.tries.Current(f, e.now()).Count)
 	}
 	return most, nil
 }

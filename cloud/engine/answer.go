@@ -10,6 +10,7 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine/audit"
+	"mfabridge/cloud/engine/tries"
 	"mfabridge/cloud/oath"
 	"mfabridge/internal/secret"
 )
@@ -164,11 +165,11 @@ func (e *Engine) check(tx Tx, c *Challenge, code secret.Bytes, now time.Time) (d
 		return false, err
 	}
 	reason := still(u, c.Method, tokens, may, now)
-	g, err := e.gate(tx, ofCode(c), now)
+	g, err := e.tries.Gate(tx, ofCode(c), now)
 	if err != nil {
 		return false, err
 	}
-	if reason == "" && g.shut && !isCoded(c.Method) { // what was sent has tries of its own
+	if reason == "" && g.Shut && !isCoded(c.Method) { // what was sent has tries of its own
 		reason = cloud.TooManyTries
 	}
 	if reason != "" {
@@ -180,7 +181,7 @@ func (e *Engine) check(tx Tx, c *Challenge, code secret.Bytes, now time.Time) (d
 
 // judge checks a code for a pending challenge and changes the challenge, the
 // generators, the counters and the audit by it. The caller stores the challenge.
-func (e *Engine) judge(tx Tx, c *Challenge, u *User, tokens []Token, g gate, code secret.Bytes, now time.Time) (decided bool, err error) {
+func (e *Engine) judge(tx Tx, c *Challenge, u *User, tokens []Token, g tries.Gate, code secret.Bytes, now time.Time) (decided bool, err error) {
 	typed := cleanCode(code.Reveal())
 	defer clear(typed)
 	reason := cloud.WrongCode
@@ -194,12 +195,12 @@ func (e *Engine) judge(tx Tx, c *Challenge, u *User, tokens []Token, g gate, cod
 	}
 	if reason == "" {
 		c.conclude(cloud.Approved, "", now)
-		if err := g.count(tx, true, now); err != nil {
+		if err := g.Count(tx, true, now); err != nil {
 			return false, err
 		}
 		return true, e.auditVerdict(tx, c, now)
 	}
-	if err := g.count(tx, false, now); err != nil {
+	if err := g.Count(tx, false, now); err != nil {
 		return false, err
 	}
 	if reason, err = e.whyWrong(u, reason, typed, now); err != nil {

@@ -36,7 +36,7 @@ func TestCallsThatAreNotMade(t *testing.T) {
 	} {
 		h := build(t)
 		bell := &ringing{open: c.open}
-		e, _ := enginetest.Open(t, h.path, engine.Config{Now: h.Now, Limits: engine.Limits{Calls: c.calls}, Senders: map[cloud.Preference]engine.Sender{cloud.VoiceMobile: bell}})
+		e, _ := enginetest.Open(t, h.path, engine.Config{Now: h.Now, Calls: c.calls, Senders: map[cloud.Preference]engine.Sender{cloud.VoiceMobile: bell}})
 		id := h.coded(t, 1)
 		h.write(t, cloud.Change{User: id, Op: cloud.Add, Method: cloud.Mobile, After: cloud.TextValue("+1 4255550142")})
 		r := cloud.Request{Subject: cloud.Key{Kind: cloud.ByID, Value: string(id)}, Tries: 3, Method: cloud.VoiceMobile, Client: cloud.Client{App: "vpn", Station: "a"}}

@@ -72,7 +72,7 @@ const sayCalls = "You have reached the limit on verification calls. Try again la
 // callQuotas are all that a call counts in: apart from texts.
 func (e *Engine) callQuotas(user cloud.UserID, number, place string, proven bool, now time.Time) []quota {
 	number, _, _ = strings.Cut(number, "x")
-	return e.telephony(e.limits.Calls, telephony{kind: "call", say: sayCalls, user: user, number: number, place: place, proven: proven}, now)
+	return e.telephony(e.callLimit, telephony{kind: "call", say: sayCalls, user: user, number: number, place: place, proven: proven}, now)
 }
 
 // mayCall counts one more call, or says what the user is told instead. Countries

@@ -14,6 +14,7 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine/form"
+	"mfabridge/cloud/engine/tries"
 )
 
 // How long a challenge waits for its answer, and how long it is remembered.
@@ -29,10 +30,9 @@ const TextLife = 300 * time.Second
 // Limits on what a caller may ask for.
 const (
 	maxTries   = 10
-	maxApp     = 128            // bytes of Client.App
-	keepCounts = 24 * time.Hour // at least: a day's messages are counted so
-	pruneEach  = 128            // of so many new challenges about one clears old ones away
-	pruneLimit = 2 * pruneEach  // so many at most: what is old becomes less, however many are new
+	maxApp     = 128           // bytes of Client.App
+	pruneEach  = 128           // of so many new challenges about one clears old ones away
+	pruneLimit = 2 * pruneEach // so many at most: what is old becomes less, however many are new
 )
 
 // challengeText is Base32 in the order of its bytes.
@@ -195,7 +195,7 @@ func (b *beginning) run() (err error) {
 		return err
 	}
 	b.c = &Challenge{ID: newChallengeID(b.now), Key: b.key, Owner: b.owner, User: b.user.ID, State: cloud.Pending, App: b.r.Client.App,
-		Place: place(b.r.Client), Tries: b.r.Tries, Context: b.r.Context, Created: b.now, Expires: b.now.Add(waitOther),
+		Place: tries.Place(b.r.Client), Tries: b.r.Tries, Context: b.r.Context, Created: b.now, Expires: b.now.Add(waitOther),
 		Proven: proven(b.r.Subject)}
 	if err := b.ask(); err != nil {
 		return err
@@ -281,7 +281,7 @@ func (b *beginning) ask() error {
 		case way == wayBypass:
 			return b.pass()
 		}
-		g, err := b.e.gate(b.tx, ofCode(b.c), b.now)
+		g, err := b.e.tries.Gate(b.tx, ofCode(b.c), b.now)
 		if err != nil {
 			return err
 		}
@@ -330,8 +330,8 @@ func (q *Question) leaveOutNumber(u *User) {
 
 // askBy asks in one way, or checks the code that came along; false: a limit
 // has shut this way.
-func (b *beginning) askBy(way cloud.Preference, g gate, may Allowed, tokens []Token) (asked bool, err error) {
-	if g.shut {
+func (b *beginning) askBy(way cloud.Preference, g tries.Gate, may Allowed, tokens []Token) (asked bool, err error) {
+	if g.Shut {
 		return false, nil
 	}
 	switch {
@@ -360,14 +360,20 @@ func (b *beginning) askBy(way cloud.Preference, g gate, may Allowed, tokens []To
 	return true, nil
 }
 
+// proven tells whether whoever asks has proven who the user is: then the name
+// that a person typed was not enough. Only after that does a wrong second
+// factor count against the user as a whole, so that nobody is locked out by
+// somebody who knows no more than a name.
+func proven(subject cloud.Key) bool { return subject.Kind != cloud.ByName }
+
 // ofCode says where a wrong answer to a challenge counts. A code that was sent
 // is good for one challenge and a few tries only: it needs no bar over all
 // places, which somebody else could reach.
-func ofCode(c *Challenge) where {
+func ofCode(c *Challenge) tries.Where {
 	if strings.HasPrefix(c.Owner, ownerNumber) { // a first factor: as a password, see ofPassword
-		return where{user: string(c.User), way: wayNumber, place: c.Place, proven: true}
+		return tries.Where{User: string(c.User), Way: wayNumber, Place: c.Place, Proven: true}
 	}
-	return where{user: string(c.User), way: string(c.Method), place: c.Place, proven: c.Proven && c.Method == cloud.OATHCode}
+	return tries.Where{User: string(c.User), Way: string(c.Method), Place: c.Place, Proven: c.Proven && c.Method == cloud.OATHCode}
 }
 
 // refuse records the verdict that the user is not asked.
@@ -398,5 +404,5 @@ func (b *beginning) clear() error {
 
 // prune forgets what nobody can ask for any more, a bounded amount.
 func (e *Engine) prune(tx Tx, now time.Time, limit int) error {
-	return tx.Prune(oldestID(now.Add(-remembered)), now.Add(-max(e.limits.Forget, keepCounts)), limit)
+	return tx.Prune(oldestID(now.Add(-remembered)), now.Add(-e.tries.Kept()), limit)
 }

@@ -12,7 +12,8 @@
 // imports neither SQL nor HTTP. Time comes from [Config.Now]. What asks no store
 // stands in packages of its own: the form of values (form), the sealing of secrets
 // (seal), the audit's chains and their check (audit), the rules of access (access),
-// what authenticators sign (signature), and the codes of generators (cloud/oath).
+// what authenticators sign (signature), the limit on tries (tries, which asks for
+// counts only), and the codes of generators (cloud/oath).
 //
 // # What it promises
 //
@@ -28,7 +29,7 @@
 //     are kept as an HMAC.
 //   - Failures count by user, way of verifying and calling station, with a
 //     growing delay; across all stations only at ten times that number (see
-//     [Limits]).
+//     [tries.Limits]).
 //
 // # Kinds
 //

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/engine/tries"
 	"mfabridge/internal/secret"
 )
 
@@ -163,8 +164,8 @@ func (e *Engine) proveEmail(tx Tx, by Actor, id cloud.UserID, code secret.Bytes)
 	if err != nil {
 		return false, err
 	}
-	g, err := e.gate(tx, where{user: string(id), way: wayConfirm}, now)
-	if err != nil || g.shut {
+	g, err := e.tries.Gate(tx, tries.Where{User: string(id), Way: wayConfirm}, now)
+	if err != nil || g.Shut {
 		return false, err
 	}
 	a, err := readAside(u)
@@ -184,5 +185,5 @@ func (e *Engine) proveEmail(tx Tx, by Actor, id cloud.UserID, code secret.Bytes)
 	if ok {
 		action, u.Proof = "user.email-confirm", e.emailProof(u.ID, u.Email)
 	}
-	return ok, errors.Join(setAside(u, a), g.count(tx, ok, now), tx.PutUser(u), tx.Append(e.entry(by, action, string(id), detail, now)))
+	return ok, errors.Join(setAside(u, a), g.Count(tx, ok, now), tx.PutUser(u), tx.Append(e.entry(by, action, string(id), detail, now)))
 }

@@ -20,6 +20,7 @@ import (
 	"mfabridge/cloud/engine/audit"
 	"mfabridge/cloud/engine/form"
 	"mfabridge/cloud/engine/seal"
+	"mfabridge/cloud/engine/tries"
 	"mfabridge/internal/hint"
 	"mfabridge/internal/secret"
 )
@@ -51,9 +52,11 @@ type Config struct {
 	// empty: "local".
 	Actor string
 
-	Limits Limits // zero values: see Limits
-	Fraud  Fraud  // what a report of fraud leads to
-	Text   string // template of a code message; empty: DefaultText
+	Tries tries.Limits // how failures slow a user down; zero values: see there
+	Texts Texts        // limits on texts; zero values: see there
+	Calls Texts        // the same of calls, counted apart
+	Fraud Fraud        // what a report of fraud leads to
+	Text  string       // template of a code message; empty: DefaultText
 
 	// Link is the address that invites a user, by name; nil: nobody is invited by mail.
 	Link func(name string) string
@@ -71,7 +74,9 @@ type Engine struct {
 	log       *slog.Logger
 	node      string
 	actor     string
-	limits    Limits
+	tries     tries.Limits
+	textLimit Texts
+	callLimit Texts
 	fraud     atomic.Pointer[Fraud]
 	text      string
 	link      func(name string) string // see Config.Link
@@ -210,7 +215,8 @@ func open(ctx context.Context, c Config, restoring bool) (*Engine, error) {
 		return nil, refuse(cloud.Internal, "an engine needs a store and a key")
 	}
 	e := &Engine{key: c.Key, senders: c.Senders, now: c.Now, log: c.Log,
-		node: orLocal(c.Node), actor: orLocal(c.Actor), limits: c.Limits.filled(), text: c.Text, link: c.Link}
+		node: orLocal(c.Node), actor: orLocal(c.Actor), tries: c.Tries.Filled(), textLimit: c.Texts.filled(), callLimit: c.Calls.filled(),
+		text: c.Text, link: c.Link}
 	e.fraud.Store(&c.Fraud)
 	if e.now == nil {
 		e.now = time.Now

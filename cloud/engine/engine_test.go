@@ -12,6 +12,7 @@ import (
 	"mfabridge/cloud/engine/channel"
 	"mfabridge/cloud/engine/enginetest"
 	"mfabridge/cloud/engine/store/sqlite"
+	"mfabridge/cloud/engine/tries"
 )
 
 // operator is who administers in tests.
@@ -23,7 +24,8 @@ type house struct {
 	*cloudtest.Clock
 	path   string
 	outbox string
-	limits engine.Limits
+	tries  tries.Limits
+	texts  engine.Texts
 	fraud  engine.Fraud
 	store  *sqlite.Store
 }
@@ -48,7 +50,7 @@ func buildAs(t testing.TB, with engine.Setup) *house {
 func (h *house) open(t testing.TB) {
 	t.Helper()
 	box := enginetest.Outbox(t, h.path)
-	h.Engine, h.store = enginetest.Open(t, h.path, engine.Config{Now: h.Now, Limits: h.limits, Fraud: h.fraud,
+	h.Engine, h.store = enginetest.Open(t, h.path, engine.Config{Now: h.Now, Tries: h.tries, Texts: h.texts, Fraud: h.fraud,
 		Senders: map[cloud.Preference]engine.Sender{cloud.SMS: box, cloud.EmailCode: box},
 		Link: func(name string) string {
 			return "https://mfa.contoso.example/authenticator#user=" + url.QueryEscape(name)

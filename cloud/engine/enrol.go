@@ -13,6 +13,7 @@ import (
 	"mfabridge/cloud/engine/audit"
 	"mfabridge/cloud/engine/form"
 	"mfabridge/cloud/engine/signature"
+	"mfabridge/cloud/engine/tries"
 	"mfabridge/internal/secret"
 )
 
@@ -65,7 +66,7 @@ func (e *Engine) Enrol(ctx context.Context, n Enrolment, client cloud.Client) (E
 	}
 	var s *enrolling
 	err = e.store.Update(ctx, func(tx Tx) error {
-		s = &enrolling{e: e, tx: tx, n: &n, pin: made, now: e.now(), place: place(client)}
+		s = &enrolling{e: e, tx: tx, n: &n, pin: made, now: e.now(), place: tries.Place(client)}
 		return s.run()
 	})
 	if err != nil {
@@ -154,11 +155,11 @@ func (s *enrolling) run() (err error) {
 			return err
 		}
 	}
-	g, err := s.e.gate(s.tx, where{user: counted(s.user, subject), way: wayActivation, place: s.place}, s.now)
+	g, err := s.e.tries.Gate(s.tx, tries.Where{User: counted(s.user, subject), Way: wayActivation, Place: s.place}, s.now)
 	switch {
 	case err != nil:
 		return err
-	case g.shut:
+	case g.Shut:
 		return s.e.countNobody(s.tx, s.now)
 	}
 	var device string
@@ -171,7 +172,7 @@ func (s *enrolling) run() (err error) {
 	if s.ok && s.made.NeedsPIN {
 		return nil
 	}
-	if err := g.count(s.tx, s.ok, s.now); err != nil {
+	if err := g.Count(s.tx, s.ok, s.now); err != nil {
 		return err
 	}
 	if !s.ok {

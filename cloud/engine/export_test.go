@@ -13,9 +13,6 @@ var (
 	CheckWord  = checkWord
 )
 
-// Until is Limits.until with defaults filled in.
-func (l Limits) Until(f Failures, free int) time.Time { return l.filled().until(f, free) }
-
 // AwaitSent waits for messages that go out after an answer.
 func (e *Engine) AwaitSent() { e.laters.Wait() }
 

@@ -5,6 +5,7 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine/form"
+	"mfabridge/cloud/engine/tries"
 	"mfabridge/internal/secret"
 )
 
@@ -38,15 +39,15 @@ func (e *Engine) match(tx Tx, owner string, subject cloud.Key, code secret.Bytes
 	if err != nil || u == nil {
 		return false, err
 	}
-	g, err := e.gate(tx, where{user: string(u.ID), way: wayMatch, place: place(client)}, now)
-	if err != nil || g.shut || usable(u, now) != "" {
+	g, err := e.tries.Gate(tx, tries.Where{User: string(u.ID), Way: wayMatch, Place: tries.Place(client)}, now)
+	if err != nil || g.Shut || usable(u, now) != "" {
 		return false, err
 	}
 	found, err := e.matches(tx, u, owner, code, client)
 	if err != nil {
 		return false, err
 	}
-	return found, g.count(tx, found, now)
+	return found, g.Count(tx, found, now)
 }
 
 // matches compares with what the user's generators show and with the code that
@@ -70,7 +71,7 @@ func (e *Engine) matches(r Reader, u *User, owner string, code secret.Bytes, cli
 			return true, nil
 		}
 	}
-	id, err := r.LastSent(u.ID, textedAt(client.App, place(client)))
+	id, err := r.LastSent(u.ID, textedAt(client.App, tries.Place(client)))
 	if err != nil || id == "" {
 		return false, err
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/engine/tries"
 	"mfabridge/internal/secret"
 )
 
@@ -123,7 +124,7 @@ func (e *Engine) post(ctx context.Context, p posting) (Flow, Asked, error) {
 // alone; beyond what a user or a mailbox may get nothing is sent, and it is not
 // told: withheld.
 func (e *Engine) mayPost(tx Tx, p *posting, now time.Time) (say string, withheld bool, err error) {
-	from := place(cloud.Client{Address: p.client.Address})
+	from := tries.Place(cloud.Client{Address: p.client.Address})
 	if say, err = e.spendIn(tx, p.channel, p.typed()+"\x00"+from, p.client); say != "" || err != nil {
 		return say, false, err
 	}
@@ -132,7 +133,7 @@ func (e *Engine) mayPost(tx Tx, p *posting, now time.Time) (say string, withheld
 		return say, false, err
 	}
 	window := "mh" + strconv.FormatInt(now.Unix()/3600, 10) + " " + from
-	asked := quota{counter: Counter{User: "?" + digest("native-asked/"+Fold(p.typed())), Way: wayTexts, Place: window}, limit: e.limits.Texts.Unproven, say: sayMails}
+	asked := quota{counter: tries.Counter{User: "?" + digest("native-asked/"+Fold(p.typed())), Way: wayTexts, Place: window}, limit: e.textLimit.Unproven, say: sayMails}
 	if say, err = e.mayText(tx, []quota{asked}, now); say != "" || err != nil || p.nobody {
 		return say, false, err
 	}
@@ -201,14 +202,14 @@ func (e *Engine) proves(tx Tx, f *Flow, to string, code secret.Bytes, client Nat
 		return false, err
 	}
 	now := e.now()
-	g, err := e.gate(tx, where{user: "?" + digest("native/"+Fold(to)), way: wayNative, place: place(cloud.Client{Address: client.Address})}, now)
-	if err != nil || g.shut || st.Tries <= 0 || !now.Before(st.Until) {
+	g, err := e.tries.Gate(tx, tries.Where{User: "?" + digest("native/"+Fold(to)), Way: wayNative, Place: tries.Place(cloud.Client{Address: client.Address})}, now)
+	if err != nil || g.Shut || st.Tries <= 0 || !now.Before(st.Until) {
 		return false, err
 	}
 	typed := cleanCode(code.Reveal())
 	defer clear(typed)
 	right := subtle.ConstantTimeCompare(st.Code, e.sentMAC(cloud.ChallengeID(slipFlow+f.ID), to, typed)) == 1
-	if err := g.count(tx, right, now); err != nil {
+	if err := g.Count(tx, right, now); err != nil {
 		return false, err
 	}
 	if st.Tries--; right {

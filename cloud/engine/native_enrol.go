@@ -9,6 +9,7 @@ import (
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine/audit"
 	"mfabridge/cloud/engine/form"
+	"mfabridge/cloud/engine/tries"
 	"mfabridge/internal/secret"
 )
 
@@ -189,7 +190,7 @@ func (e *Engine) enrolled(ctx context.Context, app NativeApp, f Flow, client Nat
 			return err
 		}
 		return tx.Append(audit.Entry{Time: e.now(), Node: e.node, Actor: app.Name, Action: "native.enrol", Subject: string(u.ID),
-			Detail: fmt.Sprintf("app=%s method=%s from=%q", app.ID, way, place(client.as(&app)))})
+			Detail: fmt.Sprintf("app=%s method=%s from=%q", app.ID, way, tries.Place(client.as(&app)))})
 	})
 	switch {
 	case err != nil:

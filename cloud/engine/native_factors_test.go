@@ -229,7 +229,7 @@ func TestRegistrationIsForWhoHasNothing(t *testing.T) {
 // most: those who have a number are texted.
 func TestNewcomersLeaveTexts(t *testing.T) {
 	h := build(t)
-	h.limits.Texts = engine.Texts{TenantHour: 20}
+	h.texts = engine.Texts{TenantHour: 20}
 	h.Reopen(t)
 	app := h.shopOf(t, func(a *engine.NativeApp) { a.Enrol = true })
 	owner := h.texted(t, 900, "+44 2079460900")

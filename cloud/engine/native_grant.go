@@ -12,6 +12,7 @@ import (
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine/access"
 	"mfabridge/cloud/engine/audit"
+	"mfabridge/cloud/engine/tries"
 )
 
 // refreshGrace is how long after a refresh token was exchanged the same
@@ -268,7 +269,7 @@ func (r *refreshing) both(may Allowed) (bool, error) {
 
 func (r *refreshing) record(action, detail string) error {
 	return r.tx.Append(audit.Entry{Time: r.now, Node: r.e.node, Actor: r.app.Name, Action: action, Subject: string(r.slip.User),
-		Detail: strings.TrimSpace(fmt.Sprintf("app=%s from=%q %s", r.app.ID, place(r.client.as(r.app)), detail))})
+		Detail: strings.TrimSpace(fmt.Sprintf("app=%s from=%q %s", r.app.ID, tries.Place(r.client.as(r.app)), detail))})
 }
 
 // EndSignIns ends all sign-ins of a user, those too that have not come to their

@@ -8,6 +8,7 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine/audit"
+	"mfabridge/cloud/engine/tries"
 	"mfabridge/internal/secret"
 )
 
@@ -160,7 +161,7 @@ func (e *Engine) SetWord(ctx context.Context, app NativeApp, f Flow, password se
 			return err
 		}
 		return tx.Append(audit.Entry{Time: e.now(), Node: e.node, Actor: app.Name, Action: "native.reset", Subject: string(u.ID),
-			Detail: fmt.Sprintf("app=%s from=%q", app.ID, place(client.as(&app)))})
+			Detail: fmt.Sprintf("app=%s from=%q", app.ID, tries.Place(client.as(&app)))})
 	})
 	if err != nil {
 		return f, asError(err)

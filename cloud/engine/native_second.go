@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/engine/tries"
 )
 
 // Channels of codes, as the protocol has them.
@@ -166,7 +167,7 @@ func (e *Engine) spendIn(tx Tx, channel, by string, client NativeClient) (say st
 		}
 		switch of {
 		case "ip":
-			of = "ip/" + place(cloud.Client{Address: client.Address})
+			of = "ip/" + tries.Place(cloud.Client{Address: client.Address})
 		case "all":
 			if strings.ContainsRune(by, 0) { // who has proven nothing, or no number yet, uses nothing up for who has
 				of = "newcomers"

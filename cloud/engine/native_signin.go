@@ -11,6 +11,7 @@ import (
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine/access"
 	"mfabridge/cloud/engine/audit"
+	"mfabridge/cloud/engine/tries"
 	"mfabridge/internal/secret"
 )
 
@@ -108,7 +109,7 @@ func (e *Engine) AskFirst(ctx context.Context, app NativeApp, f Flow, client Nat
 	before := f
 	f.Challenge = ""
 	next := f.on(AtCode, e.now())
-	said, err := e.spendCodes(ctx, channelMail, f.Name+"\x00"+place(client.as(&app)), client)
+	said, err := e.spendCodes(ctx, channelMail, f.Name+"\x00"+tries.Place(client.as(&app)), client)
 	if err != nil || said != "" || f.User == "" { // nobody is to learn that there is no such user
 		return next, asked, err
 	}
@@ -418,5 +419,5 @@ func (s *settling) more(e *Engine) (out Outcome, err error) {
 
 func (s *settling) record(e *Engine, action, detail string) error {
 	return s.tx.Append(audit.Entry{Time: e.now(), Node: e.node, Actor: s.app.Name, Action: action, Subject: string(s.f.User),
-		Detail: fmt.Sprintf("app=%s from=%q %s", s.app.ID, place(s.client.as(s.app)), detail)})
+		Detail: fmt.Sprintf("app=%s from=%q %s", s.app.ID, tries.Place(s.client.as(s.app)), detail)})
 }

@@ -13,6 +13,7 @@ import (
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine/audit"
 	"mfabridge/cloud/engine/form"
+	"mfabridge/cloud/engine/tries"
 	"mfabridge/internal/secret"
 )
 
@@ -212,7 +213,7 @@ func (e *Engine) signUp(ctx context.Context, app NativeApp, f Flow, client Nativ
 			return err
 		}
 		return tx.Append(audit.Entry{Time: e.now(), Node: e.node, Actor: app.Name, Action: "native.signup", Subject: string(id),
-			Detail: fmt.Sprintf("app=%s from=%q", app.ID, place(client.as(&app)))})
+			Detail: fmt.Sprintf("app=%s from=%q", app.ID, tries.Place(client.as(&app)))})
 	})
 	return next, asError(err)
 }

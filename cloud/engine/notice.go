@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/engine/tries"
 )
 
 // maxNotice is the longest life of a notice.
@@ -13,8 +14,8 @@ const maxNotice = 2 * cloud.RepeatWindow
 
 // notice is where a notice stands: among the counts of failures, of nobody.
 // Last is when it ends. Each application has a board of its own.
-func notice(owner, key string) Counter {
-	return Counter{Way: "notice", Place: digest(ownedKey(owner, key))}
+func notice(owner, key string) tries.Counter {
+	return tries.Counter{Way: "notice", Place: digest(ownedKey(owner, key))}
 }
 
 // Note implements [cloud.Noticeboard].
@@ -27,7 +28,7 @@ func (e *Engine) note(ctx context.Context, owner, key string, life time.Duration
 		return err
 	}
 	err := e.store.Update(ctx, func(tx Tx) error {
-		return tx.PutFailures(notice(owner, key), Failures{Count: 1, Last: e.now().Add(life)})
+		return tx.PutFailures(notice(owner, key), tries.Failures{Count: 1, Last: e.now().Add(life)})
 	})
 	return asError(err)
 }
@@ -57,7 +58,7 @@ func (e *Engine) claim(ctx context.Context, owner, key string, life time.Duratio
 		if mine = err == nil && !e.stands(before); !mine {
 			return err
 		}
-		return tx.PutFailures(at, Failures{Count: 1, Last: e.now().Add(life)})
+		return tx.PutFailures(at, tries.Failures{Count: 1, Last: e.now().Add(life)})
 	})
 	return mine && err == nil, asError(err)
 }
@@ -66,7 +67,7 @@ func (e *Engine) claim(ctx context.Context, owner, key string, life time.Duratio
 func (e *Engine) Withdraw(ctx context.Context, key string) error { return e.withdraw(ctx, "", key) }
 
 func (e *Engine) withdraw(ctx context.Context, owner, key string) error {
-	err := e.store.Update(ctx, func(tx Tx) error { return tx.PutFailures(notice(owner, key), Failures{}) })
+	err := e.store.Update(ctx, func(tx Tx) error { return tx.PutFailures(notice(owner, key), tries.Failures{}) })
 	return asError(err)
 }
 
@@ -84,7 +85,7 @@ func (e *Engine) noted(ctx context.Context, owner, key string) (up bool, err err
 
 // stands tells whether a notice is up. One that would stay up for longer than
 // any may was put up before the clock was set back, and is void.
-func (e *Engine) stands(f Failures) bool {
+func (e *Engine) stands(f tries.Failures) bool {
 	left := f.Last.Sub(e.now())
 	return f.Count > 0 && left > 0 && left <= maxNotice
 }

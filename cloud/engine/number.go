@@ -10,6 +10,7 @@ import (
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine/audit"
 	"mfabridge/cloud/engine/form"
+	"mfabridge/cloud/engine/tries"
 )
 
 // Signing in with a mobile number and a code that is sent there is a first
@@ -200,7 +201,7 @@ func (e *Engine) BeginNumber(ctx context.Context, app, number string, client clo
 // number begins a sign-in by number inside its transaction. Where nothing is to
 // be sent the challenge is made up, and not kept.
 func (b *beginning) number(number string) (err error) {
-	b.c = &Challenge{ID: newChallengeID(b.now), Owner: b.owner, State: cloud.Pending, Method: cloud.SMS, App: b.r.Client.App, Place: place(b.r.Client),
+	b.c = &Challenge{ID: newChallengeID(b.now), Owner: b.owner, State: cloud.Pending, Method: cloud.SMS, App: b.r.Client.App, Place: tries.Place(b.r.Client),
 		Tries: b.r.Tries, Created: b.now, Expires: b.now.Add(waitText)}
 	if b.user, err = b.tx.UserNamed(Numbers, number); err != nil {
 		return err
@@ -216,12 +217,12 @@ func (b *beginning) number(number string) (err error) {
 		return err
 	}
 	b.c.User = b.user.ID
-	g, err := b.e.gate(b.tx, ofCode(b.c), b.now)
+	g, err := b.e.tries.Gate(b.tx, ofCode(b.c), b.now)
 	if err != nil {
 		return err
 	}
 	limit := "failures"
-	if !g.shut {
+	if !g.Shut {
 		if limit, err = b.e.mayText(b.tx, b.quotasFor(cloud.SMS, b.user.Mobile), b.now); err != nil {
 			return err
 		}
@@ -285,7 +286,7 @@ func (e *Engine) AnswerNumber(ctx context.Context, app string, a cloud.Answer, c
 
 // appendNumber records that a right code came, and what followed.
 func (e *Engine) appendNumber(tx Tx, u *User, app string, client cloud.Client, proof cloud.Proof, now time.Time) error {
-	entry := audit.Entry{Time: now, Node: e.node, Actor: app, Action: "number.ok", Detail: fmt.Sprintf("app=%q from=%q", client.App, place(client))}
+	entry := audit.Entry{Time: now, Node: e.node, Actor: app, Action: "number.ok", Detail: fmt.Sprintf("app=%q from=%q", client.App, tries.Place(client))}
 	if !proof.OK {
 		entry.Action, entry.Detail = "number.refused", "reason="+string(proof.Reason)+" "+entry.Detail
 	}
@@ -293,18 +294,4 @@ func (e *Engine) appendNumber(tx Tx, u *User, app string, client cloud.Client, p
 		entry.Subject = string(u.ID)
 	}
 	return tx.Append(entry)
-}
-
-// countNobody does for a code of nobody what a wrong code of somebody costs above
-// all, a row in the same commit: by how long an answer takes nobody is to learn
-// who there is, however many logins are committed with it. What it writes is
-// nothing.
-func (e *Engine) countNobody(tx Tx, now time.Time) error {
-	return tx.PutFailures(notice("", "nobody"), Failures{Count: 1, Last: now})
-}
-
-// takeAsLong is countNobody where no transaction is at work. If it fails nothing
-// is lost.
-func (e *Engine) takeAsLong(ctx context.Context) {
-	_ = e.store.Update(ctx, func(tx Tx) error { return e.countNobody(tx, e.now()) })
 }

@@ -237,8 +237,8 @@ func TestNumberIsNoSecondFactor(t *testing.T) {
 // told of either.
 func TestNumbersAreLimited(t *testing.T) {
 	h := build(t)
-	h.limits.Texts = engine.Texts{Unproven: 3}
-	h.limits.Free = 4
+	h.texts = engine.Texts{Unproven: 3}
+	h.tries.Free = 4
 	h.Reopen(t)
 	h.fieldworker(t, 1, "+44 7700900123")
 	for i := range 5 {

@@ -13,6 +13,7 @@ import (
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine/audit"
 	"mfabridge/cloud/engine/form"
+	"mfabridge/cloud/engine/tries"
 	"mfabridge/internal/secret"
 )
 
@@ -191,7 +192,7 @@ func (e *Engine) passKept(ctx context.Context, subject cloud.Key, client cloud.C
 			return err
 		}
 		return tx.Append(audit.Entry{Time: e.now(), Node: e.node, Actor: client.App, Action: "pass.kept", Subject: string(u.ID),
-			Detail: fmt.Sprintf("app=%q from=%q", client.App, place(client))})
+			Detail: fmt.Sprintf("app=%q from=%q", client.App, tries.Place(client))})
 	}))
 }
 
@@ -202,22 +203,22 @@ func (e *Engine) checkPass(tx Tx, subject cloud.Key, word secret.Bytes, client c
 		return "", err
 	}
 	if u == nil { // the same work as for somebody who is there
-		if shut, err := e.stranger(tx, wayPass, place(client), now); shut || err != nil {
+		if shut, err := e.stranger(tx, wayPass, tries.Place(client), now); shut || err != nil {
 			return cloud.WrongCode, err
 		}
 	}
-	g, err := e.gate(tx, where{user: counted(u, subject), way: wayPass, place: place(client), proven: proven(subject)}, now)
+	g, err := e.tries.Gate(tx, tries.Where{User: counted(u, subject), Way: wayPass, Place: tries.Place(client), Proven: proven(subject)}, now)
 	if err != nil {
 		return "", err
 	}
-	if g.shut { // nothing was checked, and nothing is recorded: it would have no end
+	if g.Shut { // nothing was checked, and nothing is recorded: it would have no end
 		return cloud.TooManyTries, e.countNobody(tx, now)
 	}
 	reason, err := e.judgePass(tx, u, word, now)
-	if err = firstOf(err, g.count(tx, reason == "", now)); err != nil {
+	if err = firstOf(err, g.Count(tx, reason == "", now)); err != nil {
 		return "", err
 	}
-	entry := audit.Entry{Time: now, Node: e.node, Actor: client.App, Action: "pass.ok", Detail: fmt.Sprintf("app=%q from=%q", client.App, place(client))}
+	entry := audit.Entry{Time: now, Node: e.node, Actor: client.App, Action: "pass.ok", Detail: fmt.Sprintf("app=%q from=%q", client.App, tries.Place(client))}
 	if u != nil {
 		entry.Subject = string(u.ID)
 	}

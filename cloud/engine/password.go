@@ -13,6 +13,7 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine/form"
+	"mfabridge/cloud/engine/tries"
 	"mfabridge/internal/secret"
 )
 
@@ -179,17 +180,17 @@ func (e *Engine) passwordOf(ctx context.Context, a asking) (hash string, closed,
 		if err != nil {
 			return err
 		}
-		g, err := e.gate(r, ofPassword(u, a.subject, a.client), e.now())
+		g, err := e.tries.Gate(r, ofPassword(u, a.subject, a.client), e.now())
 		if err != nil {
 			return err
 		}
-		if closed = g.shut; closed {
+		if closed = g.Shut; closed {
 			u = nil
-			s, err := e.strangers(r, wayPassword, place(a.client), e.now())
+			s, err := e.tries.Strangers(r, wayPassword, tries.Place(a.client), e.now())
 			if err != nil {
 				return err
 			}
-			told = a.public || s.crowded()
+			told = a.public || s.Crowded()
 		}
 		hash, err = e.hashOf(u)
 		return err
@@ -223,11 +224,11 @@ func (e *Engine) provePassword(tx Tx, subject cloud.Key, client cloud.Client, ha
 		return cloud.Proof{}, err
 	}
 	if u == nil {
-		if shut, err := e.stranger(tx, wayPassword, place(client), now); shut || err != nil {
+		if shut, err := e.stranger(tx, wayPassword, tries.Place(client), now); shut || err != nil {
 			return cloud.Proof{Reason: cloud.WrongPassword}, err
 		}
 	}
-	g, err := e.gate(tx, ofPassword(u, subject, client), now)
+	g, err := e.tries.Gate(tx, ofPassword(u, subject, client), now)
 	if err != nil {
 		return cloud.Proof{}, err
 	}
@@ -237,14 +238,14 @@ func (e *Engine) provePassword(tx Tx, subject cloud.Key, client cloud.Client, ha
 	}
 	proof := cloud.Proof{}
 	switch {
-	case g.shut:
+	case g.Shut:
 		proof.Reason = cloud.TooManyTries
 	case !matches || current != hash || u == nil || u.Password == nil:
 		proof.Reason = cloud.WrongPassword
-		err = g.count(tx, false, now)
+		err = g.Count(tx, false, now)
 	default:
 		if proof, err = e.proofOf(tx, u, now); err == nil {
-			err = g.count(tx, true, now)
+			err = g.Count(tx, true, now)
 		}
 	}
 	if err != nil {
@@ -256,17 +257,8 @@ func (e *Engine) provePassword(tx Tx, subject cloud.Key, client cloud.Client, ha
 // ofPassword says where a wrong password counts. Whoever guesses has proven
 // nothing, and a name without a bar over all places could be guessed at from
 // everywhere: the bar is there, and leaves open where the user comes from.
-func ofPassword(u *User, subject cloud.Key, client cloud.Client) where {
-	return where{user: counted(u, subject), way: wayPassword, place: place(client), proven: true}
-}
-
-// counted is the name under which failures count, also of a user who is not
-// there: limits must not tell who exists.
-func counted(u *User, subject cloud.Key) string {
-	if u != nil {
-		return string(u.ID)
-	}
-	return "?" + digest(string(subject.Kind)+"/"+Fold(subject.Value))
+func ofPassword(u *User, subject cloud.Key, client cloud.Client) tries.Where {
+	return tries.Where{User: counted(u, subject), Way: wayPassword, Place: tries.Place(client), Proven: true}
 }
 
 func passwordBinding(id cloud.UserID) string { return "password/" + string(id) }

@@ -13,6 +13,7 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine/audit"
+	"mfabridge/cloud/engine/tries"
 	"mfabridge/internal/hint"
 )
 
@@ -24,7 +25,7 @@ type record struct {
 	devices    []Device
 	groups     []Group
 	challenges []*Challenge
-	failures   map[Counter]Failures
+	failures   map[tries.Counter]tries.Failures
 	slips      []Slip
 	flights    []*Flight
 	attributes map[string]string // given at a sign-up

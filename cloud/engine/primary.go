@@ -9,6 +9,7 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine/audit"
+	"mfabridge/cloud/engine/tries"
 	"mfabridge/internal/secret"
 )
 
@@ -125,8 +126,8 @@ func (e *Engine) nameThere(ctx context.Context, subject cloud.Key, client cloud.
 		case u != nil:
 			name = u.UPN
 		}
-		g, err := e.gate(r, ofPassword(u, subject, client), e.now())
-		shut = g.shut
+		g, err := e.tries.Gate(r, ofPassword(u, subject, client), e.now())
+		shut = g.Shut
 		return err
 	})
 	return name, shut, asError(err)
@@ -159,26 +160,26 @@ func (e *Engine) recordProof(tx Tx, subject cloud.Key, client cloud.Client, prov
 		return cloud.Proof{}, err
 	}
 	if typed == nil && !proven.OK {
-		if shut, err := e.stranger(tx, wayPassword, place(client), now); shut || err != nil {
+		if shut, err := e.stranger(tx, wayPassword, tries.Place(client), now); shut || err != nil {
 			return cloud.Proof{Reason: cloud.WrongPassword}, err
 		}
 	}
-	g, err := e.gate(tx, ofPassword(typed, subject, client), now)
+	g, err := e.tries.Gate(tx, ofPassword(typed, subject, client), now)
 	if err != nil {
 		return cloud.Proof{}, err
 	}
 	proof, u := cloud.Proof{Reason: proven.Reason}, typed
 	switch {
-	case g.shut:
+	case g.Shut:
 		proof.Reason = cloud.TooManyTries
 	case !proven.OK:
-		err = g.count(tx, false, now)
+		err = g.Count(tx, false, now)
 	default:
 		if u, err = proven.user(tx); err != nil {
 			return cloud.Proof{}, err
 		}
 		if proof, err = e.proofOf(tx, u, now); err == nil {
-			err = g.count(tx, true, now)
+			err = g.Count(tx, true, now)
 		}
 	}
 	if err != nil {
@@ -229,7 +230,7 @@ func (e *Engine) proofOf(r Reader, u *User, now time.Time) (cloud.Proof, error) 
 
 // appendProof records an answer about a user; nil: it is about nobody.
 func (e *Engine) appendProof(tx Tx, u *User, client cloud.Client, proof cloud.Proof, now time.Time) error {
-	entry := audit.Entry{Time: now, Node: e.node, Actor: client.App, Action: "password.ok", Detail: fmt.Sprintf("app=%q from=%q", client.App, place(client))}
+	entry := audit.Entry{Time: now, Node: e.node, Actor: client.App, Action: "password.ok", Detail: fmt.Sprintf("app=%q from=%q", client.App, tries.Place(client))}
 	if !proof.OK {
 		entry.Action = "password.refused"
 		entry.Detail = "reason=" + string(proof.Reason) + " " + entry.Detail

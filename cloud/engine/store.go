@@ -7,6 +7,7 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine/audit"
+	"mfabridge/cloud/engine/tries"
 	"mfabridge/cloud/oath"
 )
 
@@ -88,14 +89,14 @@ type Reader interface {
 	Attempt(id cloud.ChallengeID, key string) (*Attempt, error)
 	// LastSent is the challenge for which a code was last sent to user at place.
 	LastSent(user cloud.UserID, place string) (cloud.ChallengeID, error)
-	Failures(c Counter) (Failures, error)
+	Failures(c tries.Counter) (tries.Failures, error)
 	ChallengesAfter(id cloud.ChallengeID, limit int) ([]*Challenge, error) // ascending by id
 
 	Flight(id cloud.ChallengeID) (*Flight, error)
 	FlightOf(receipt string) (*Flight, error)              // by a name that PutReceipt gave it
 	FlightsDue(by time.Time, limit int) ([]*Flight, error) // of those with a Due, the earliest first
 
-	FailuresOf(user string) (map[Counter]Failures, error)
+	FailuresOf(user string) (map[tries.Counter]tries.Failures, error)
 
 	App(name string) (*App, error)
 	Apps() ([]App, error)                                // ascending by name
@@ -143,7 +144,7 @@ type Tx interface {
 	ChallengeByKey(key string) (*Challenge, error)
 	PutAttempt(a *Attempt) error
 	SetLastSent(user cloud.UserID, place string, id cloud.ChallengeID) error
-	PutFailures(c Counter, f Failures) error // a zero Count removes
+	PutFailures(c tries.Counter, f tries.Failures) error // a zero Count removes
 	PutFlight(f *Flight) error
 	PutReceipt(name string, flight cloud.ChallengeID) error
 
@@ -250,7 +251,7 @@ type Challenge struct {
 	Prompt  string
 	App     string
 	Owner   string // the application that began it; empty: a process on this store
-	Place   string // see place
+	Place   string // see tries.Place
 	Tries   int    // wrong codes that are left
 	Sent    []byte // HMAC of a sent code, of a push's number, or of whom a call goes to; nil: there is none
 	Context []byte
@@ -279,19 +280,6 @@ type Attempt struct {
 	Reason    cloud.Reason
 	Tries     int
 	At        time.Time
-}
-
-// Counter names a count of failures.
-type Counter struct {
-	User  string // user id, or a digest of an unknown user's name
-	Way   string // "oath", "sms", "password"
-	Place string // see place; empty: all places together
-}
-
-// Failures is a count of failures in a row and the time of the last.
-type Failures struct {
-	Count int
-	Last  time.Time
 }
 
 // Role is what an application may do.

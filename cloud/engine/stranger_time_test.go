@@ -52,7 +52,7 @@ func (h *house) versions(t *testing.T) func() (version int) {
 // not counted any more, and not from elsewhere after that.
 func TestTimeTellsNotWhoIsThere(t *testing.T) {
 	h := build(t)
-	h.limits.Free = 1 // ten names that are nobody's from one network, and ten failures of one user from all
+	h.tries.Free = 1 // ten names that are nobody's from one network, and ten failures of one user from all
 	h.Reopen(t)
 	app := h.shop(t)
 	h.worded(t, 1)

@@ -8,6 +8,7 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine/form"
+	"mfabridge/cloud/engine/tries"
 )
 
 // Texts limit how many messages are sent, which is what fraud with numbers
@@ -78,7 +79,7 @@ const wayTexts = "texts"
 
 // quota is one count of messages and its limit in a fixed window of time.
 type quota struct {
-	counter Counter
+	counter tries.Counter
 	limit   int
 	say     string
 	budget  string // its name for operators; empty: it is one user's or number's
@@ -87,7 +88,7 @@ type quota struct {
 
 // quotas are all that a text to a number counts in.
 func (e *Engine) quotas(user cloud.UserID, number, place string, proven bool, now time.Time) []quota {
-	return e.telephony(e.limits.Texts, telephony{say: sayLimit, user: user, number: number, place: place, proven: proven}, now)
+	return e.telephony(e.textLimit, telephony{say: sayLimit, user: user, number: number, place: place, proven: proven}, now)
 }
 
 // unproven makes counts of one user, number or address those of what is asked for
@@ -115,7 +116,9 @@ func (e *Engine) telephony(t Texts, m telephony, now time.Time) []quota {
 	mark := map[string]string{"call": "c"}[m.kind]
 	hour, day := mark+"h"+strconv.FormatInt(now.Unix()/3600, 10), mark+"d"+strconv.FormatInt(now.Unix()/86400, 10)
 	to := "#" + hex.EncodeToString(e.sentMAC("texts", dialled(m.number), nil)[:16])
-	count := func(user, window string) Counter { return Counter{User: user, Way: wayTexts, Place: window} }
+	count := func(user, window string) tries.Counter {
+		return tries.Counter{User: user, Way: wayTexts, Place: window}
+	}
 	name := func(what string) string { return strings.TrimSpace(m.kind + " " + what) }
 	all := []quota{
 		{counter: count(string(m.user), hour), limit: max(1, t.TenantHour/userShare), say: m.say},
@@ -161,7 +164,7 @@ func (e *Engine) mailQuotas(user cloud.UserID, address, place string, proven boo
 	to := "#" + hex.EncodeToString(e.sentMAC("mails", mailbox(address), nil)[:16])
 	var all []quota
 	add := func(user, window string, limit int, budget string) {
-		all = append(all, quota{counter: Counter{User: user, Way: wayTexts, Place: window}, limit: limit, say: sayMails, budget: budget})
+		all = append(all, quota{counter: tries.Counter{User: user, Way: wayTexts, Place: window}, limit: limit, say: sayMails, budget: budget})
 	}
 	add(string(user), hour, mailsUserHour, "")
 	add(string(user), day, mailsUserDay, "")
@@ -169,7 +172,7 @@ func (e *Engine) mailQuotas(user cloud.UserID, address, place string, proven boo
 	add(to, day, mailsAddressDay, "")
 	if !proven {
 		unproven(all)
-		add(string(user), hour+" "+place, e.limits.Texts.Unproven, "")
+		add(string(user), hour+" "+place, e.textLimit.Unproven, "")
 	}
 	add("", hour, mailsTenantHour, "all mails in an hour")
 	add("", day, mailsTenantDay, "all mails in a day")
@@ -199,10 +202,10 @@ func (e *Engine) mayText(tx Tx, all []quota, now time.Time) (say string, err err
 		}
 	}
 	for _, q := range all {
-		if at := (q.limit*e.limits.Texts.Alarm + 99) / 100; q.budget != "" && q.limit > 0 && q.sent+1 == at {
+		if at := (q.limit*e.textLimit.Alarm + 99) / 100; q.budget != "" && q.limit > 0 && q.sent+1 == at {
 			e.log.Warn("budget of texts is nearly met", "budget", q.budget, "limit", q.limit, "used", q.sent+1)
 		}
-		if err := tx.PutFailures(q.counter, Failures{Count: q.sent + 1, Last: now}); err != nil {
+		if err := tx.PutFailures(q.counter, tries.Failures{Count: q.sent + 1, Last: now}); err != nil {
 			return "", err
 		}
 	}

@@ -13,7 +13,7 @@ import (
 func TestNumbersCountHoweverTheyAreWritten(t *testing.T) {
 	h := build(t)
 	others := 7
-	h.limits.Texts = engine.Texts{NumberHour: 4, Countries: map[string]int{"+1900": 0}, Others: &others}
+	h.texts = engine.Texts{NumberHour: 4, Countries: map[string]int{"+1900": 0}, Others: &others}
 	h.Reopen(t)
 	sent := 0
 	for n, number := range []string{"+44 2079460000", "+442 079460000", "+4 42079460000"} {

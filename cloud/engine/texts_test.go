@@ -35,7 +35,7 @@ func TestTextsAreLimited(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := build(t)
-			h.limits.Texts = c.texts
+			h.texts = c.texts
 			h.Reopen(t)
 			var ids []cloud.UserID
 			for n := range c.users {

@@ -176,18 +176,6 @@ func TestFailuresAreForgotten(t *testing.T) {
 	}
 }
 
-func TestLimitsGrow(t *testing.T) {
-	last := time.Unix(1000, 0)
-	for count, want := range map[int]time.Duration{5: 5 * time.Second, 6: 10 * time.Second, 7: 20 * time.Second, 12: 640 * time.Second, 13: 15 * time.Minute, 1000: 15 * time.Minute} {
-		if got := (engine.Limits{}).Until(engine.Failures{Count: count, Last: last}, 5).Sub(last); got != want {
-			t.Errorf("%d failures: %s, want %s", count, got, want)
-		}
-	}
-	if got := (engine.Limits{}).Until(engine.Failures{Count: 4, Last: last}, 5); !got.IsZero() {
-		t.Errorf("4 failures: %s", got)
-	}
-}
-
 // A reader that does not keep up loses its stream and nobody waits for it.
 func TestSlowReaderLosesItsStream(t *testing.T) {
 	h := build(t)

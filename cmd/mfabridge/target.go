@@ -236,7 +236,7 @@ func (p *program) openWith(ctx context.Context, t place, o sqlite.Options, d del
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
-	e, err := engine.Open(ctx, engine.Config{Store: s, Key: key, Senders: d.senders(), Limits: engine.Limits{Texts: d.texts, Calls: d.calls}, Now: p.now, Log: p.logger(),
+	e, err := engine.Open(ctx, engine.Config{Store: s, Key: key, Senders: d.senders(), Texts: d.texts, Calls: d.calls, Now: p.now, Log: p.logger(),
 		Actor: operator(), Node: t.node(), Link: d.link()})
 	if err != nil {
 		return nil, errors.Join(err, s.Close())

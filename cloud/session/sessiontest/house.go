@@ -16,6 +16,7 @@ import (
 	"mfabridge/cloud/cloudtest"
 	"mfabridge/cloud/engine"
 	"mfabridge/cloud/engine/enginetest"
+	"mfabridge/cloud/engine/tries"
 )
 
 // House is an engine with a clock that stands still, and without limits on who
@@ -40,7 +41,7 @@ func Open(t testing.TB) *House {
 	h := &House{Clock: cloudtest.NewClock(), inner: map[cloud.ChallengeID]cloud.ChallengeID{}}
 	h.path = enginetest.Create(t, engine.Setup{Domains: []string{"contoso.example"}, Now: h.Now()})
 	box := enginetest.Outbox(t, h.path)
-	h.Engine, _ = enginetest.Open(t, h.path, engine.Config{Limits: engine.Limits{Free: 1000}, Now: h.Now, Senders: map[cloud.Preference]engine.Sender{cloud.SMS: box}})
+	h.Engine, _ = enginetest.Open(t, h.path, engine.Config{Tries: tries.Limits{Free: 1000}, Now: h.Now, Senders: map[cloud.Preference]engine.Sender{cloud.SMS: box}})
 	return h
 }
 

@@ -20,6 +20,7 @@ import (
 	"mfabridge/cloud/engine/audit"
 	"mfabridge/cloud/engine/seal"
 	"mfabridge/cloud/engine/store/postgres"
+	"mfabridge/cloud/engine/tries"
 	"mfabridge/internal/peer"
 	"mfabridge/internal/secret"
 )
@@ -50,7 +51,7 @@ func loadEngine(address string, key seal.Key, start time.Time) (*engine.Engine, 
 	if err != nil {
 		return nil, nil, err
 	}
-	e, err := engine.Open(context.Background(), engine.Config{Store: s, Key: key, Now: loadClock(start), Limits: engine.Limits{Free: 1 << 30}})
+	e, err := engine.Open(context.Background(), engine.Config{Store: s, Key: key, Now: loadClock(start), Tries: tries.Limits{Free: 1 << 30}})
 	return e, s, err
 }
 

@@ -7,6 +7,7 @@ import (
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
 	"mfabridge/cloud/engine/store/rows"
+	"mfabridge/cloud/engine/tries"
 	"mfabridge/cloud/oath"
 )
 
@@ -159,7 +160,7 @@ func (t *tx) SetLastSent(user cloud.UserID, place string, id cloud.ChallengeID) 
 	return t.do(sqlSetLastSent, string(user), place, string(id))
 }
 
-func (t *tx) PutFailures(c engine.Counter, f engine.Failures) error {
+func (t *tx) PutFailures(c tries.Counter, f tries.Failures) error {
 	if f.Count == 0 {
 		return t.do(sqlRemoveFailures, rows.CounterValues(nil, c)...)
 	}

@@ -1,6 +1,6 @@
 package rows
 
-import "mfabridge/cloud/engine"
+import "mfabridge/cloud/engine/tries"
 
 // Columns of failures. Before the keys stands the user's.
 const (
@@ -9,14 +9,14 @@ const (
 )
 
 // Failures reads a count, whose keys are not in the row or read before.
-func Failures(r Row) engine.Failures {
-	return engine.Failures{Count: int(r.Number()), Last: clock(r)}
+func Failures(r Row) tries.Failures {
+	return tries.Failures{Count: int(r.Number()), Last: clock(r)}
 }
 
 // CounterValues appends the keys, the user first.
-func CounterValues(to []any, c engine.Counter) []any { return append(to, c.User, c.Way, c.Place) }
+func CounterValues(to []any, c tries.Counter) []any { return append(to, c.User, c.Way, c.Place) }
 
 // FailuresValues appends what is written, the keys first.
-func FailuresValues(to []any, c engine.Counter, f engine.Failures) []any {
+func FailuresValues(to []any, c tries.Counter, f tries.Failures) []any {
 	return append(CounterValues(to, c), int64(f.Count), Nanos(f.Last))
 }

@@ -14,6 +14,7 @@ import (
 	"mfabridge/cloud/engine"
 	"mfabridge/cloud/engine/audit"
 	"mfabridge/cloud/engine/store/rows"
+	"mfabridge/cloud/engine/tries"
 )
 
 // given is a row of values as they are written.
@@ -42,7 +43,7 @@ type kept struct {
 func all() map[string]kept {
 	user, token, challenge, attempt, entry := &engine.User{}, &engine.Token{}, &engine.Challenge{}, &engine.Attempt{}, &audit.Entry{}
 	app, device, group, slip, flight := &engine.App{}, &engine.Device{}, &engine.Group{}, &engine.Slip{}, &engine.Flight{}
-	counter, failures := &engine.Counter{User: "User", Way: "Way", Place: "Place"}, &engine.Failures{}
+	counter, failures := &tries.Counter{User: "User", Way: "Way", Place: "Place"}, &tries.Failures{}
 	return map[string]kept{
 		"users": {rows.UserColumns, user, strings.Fields("Privileged GlobalAdmin SMSSignIn NumberSignIn EmailConfirmed OATH Authenticators Forbidden ForbiddenWays"),
 			func() []any { return rows.UserValues(nil, user) }, func(g *given) any { return rows.User(g) }},

@@ -4,6 +4,7 @@ import (
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
 	"mfabridge/cloud/engine/store/rows"
+	"mfabridge/cloud/engine/tries"
 )
 
 // reader implements [engine.Reader] on one connection inside a transaction.
@@ -104,7 +105,7 @@ func (r reader) LastSent(user cloud.UserID, place string) (id cloud.ChallengeID,
 	return id, err
 }
 
-func (r reader) Failures(c engine.Counter) (f engine.Failures, err error) {
+func (r reader) Failures(c tries.Counter) (f tries.Failures, err error) {
 	err = r.c.query(sqlFailures, func(row rows.Row) { f = rows.Failures(row) }, c.User, c.Way, c.Place)
 	return f, err
 }

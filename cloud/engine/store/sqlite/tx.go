@@ -10,6 +10,7 @@ import (
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
 	"mfabridge/cloud/engine/store/rows"
+	"mfabridge/cloud/engine/tries"
 )
 
 // tx implements [engine.Tx] on the writing connection.
@@ -126,7 +127,7 @@ func (t tx) SetLastSent(user cloud.UserID, place string, id cloud.ChallengeID) e
 	return t.do(sqlSetLastSent, string(user), place, string(id))
 }
 
-func (t tx) PutFailures(c engine.Counter, f engine.Failures) error {
+func (t tx) PutFailures(c tries.Counter, f tries.Failures) error {
 	if f.Count == 0 {
 		return t.do(sqlRemoveFailures, rows.CounterValues(nil, c)...)
 	}

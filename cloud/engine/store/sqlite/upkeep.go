@@ -6,6 +6,7 @@ import (
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
 	"mfabridge/cloud/engine/store/rows"
+	"mfabridge/cloud/engine/tries"
 )
 
 // Statements for what is done to a store as a whole, or about one person. The
@@ -39,10 +40,10 @@ func (r reader) ChallengesAfter(id cloud.ChallengeID, limit int) ([]*engine.Chal
 	return r.challenges(sqlChallengesAfter, string(id), int64(limit))
 }
 
-func (r reader) FailuresOf(user string) (map[engine.Counter]engine.Failures, error) {
-	all := map[engine.Counter]engine.Failures{}
+func (r reader) FailuresOf(user string) (map[tries.Counter]tries.Failures, error) {
+	all := map[tries.Counter]tries.Failures{}
 	err := r.c.query(sqlFailuresOf, func(row rows.Row) {
-		c := engine.Counter{User: user, Way: row.Text(), Place: row.Text()}
+		c := tries.Counter{User: user, Way: row.Text(), Place: row.Text()}
 		all[c] = rows.Failures(row)
 	}, user)
 	return all, err

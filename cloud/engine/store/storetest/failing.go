@@ -10,6 +10,7 @@ import (
 
 	"mfabridge/cloud/engine"
 	"mfabridge/cloud/engine/audit"
+	"mfabridge/cloud/engine/tries"
 )
 
 // verb is a method of [engine.Reader] or [engine.Tx] with the tables that it
@@ -44,7 +45,7 @@ func reads() []verb {
 		{name: "ChallengesAfter", tables: "challenges", read: asks(func(r engine.Reader) ([]*engine.Challenge, error) { return r.ChallengesAfter("", 2) })},
 		{name: "Attempt", tables: "attempts", read: asks(func(r engine.Reader) (*engine.Attempt, error) { return r.Attempt("0001", "a") })},
 		{name: "LastSent", tables: "last_sent", read: func(r engine.Reader) error { _, err := r.LastSent("id-1", "x"); return err }},
-		{name: "Failures", tables: "failures", read: asks(func(r engine.Reader) (engine.Failures, error) { return r.Failures(engine.Counter{User: "id-1"}) })},
+		{name: "Failures", tables: "failures", read: asks(func(r engine.Reader) (tries.Failures, error) { return r.Failures(tries.Counter{User: "id-1"}) })},
 		{name: "FailuresOf", tables: "failures", read: func(r engine.Reader) error { _, err := r.FailuresOf("id-1"); return err }},
 		{name: "Flight", tables: "flights", read: asks(func(r engine.Reader) (*engine.Flight, error) { return r.Flight("0001") })},
 		{name: "FlightOf", tables: "receipts flights", read: asks(func(r engine.Reader) (*engine.Flight, error) { return r.FlightOf("r") })},
@@ -67,7 +68,7 @@ func reads() []verb {
 // puts are the verbs that bring rows; stamp is new with each call.
 func puts(stamp string) []verb {
 	token := sampleToken()
-	counter := engine.Counter{User: "id-1", Way: "oath", Place: "x"}
+	counter := tries.Counter{User: "id-1", Way: "oath", Place: "x"}
 	return []verb{
 		{name: "SetMeta", tables: "meta", write: func(tx engine.Tx) error { return tx.SetMeta("n", []byte("value")) }},
 		{name: "PutUser", tables: "users", write: func(tx engine.Tx) error { return tx.PutUser(sampleUser()) }},
@@ -85,7 +86,7 @@ func puts(stamp string) []verb {
 		{name: "ChallengeByKey", tables: "challenges", write: func(tx engine.Tx) error { _, err := tx.ChallengeByKey("k"); return err }},
 		{name: "PutAttempt", tables: "attempts", write: func(tx engine.Tx) error { return tx.PutAttempt(&engine.Attempt{Challenge: "0001", Key: "a"}) }},
 		{name: "SetLastSent", tables: "last_sent", write: func(tx engine.Tx) error { return tx.SetLastSent("id-1", "x", "0001") }},
-		{name: "PutFailures", tables: "failures", write: func(tx engine.Tx) error { return tx.PutFailures(counter, engine.Failures{Count: 1, Last: epoch}) }},
+		{name: "PutFailures", tables: "failures", write: func(tx engine.Tx) error { return tx.PutFailures(counter, tries.Failures{Count: 1, Last: epoch}) }},
 		{name: "PutFlight", tables: "flights", write: func(tx engine.Tx) error {
 			return tx.PutFlight(&engine.Flight{ID: "0001", User: "id-1", Due: epoch, State: []byte{1}})
 		}},
@@ -105,13 +106,13 @@ func puts(stamp string) []verb {
 
 // takes are the verbs that take rows away.
 func takes() []verb {
-	counter := engine.Counter{User: "id-1", Way: "oath", Place: "x"}
+	counter := tries.Counter{User: "id-1", Way: "oath", Place: "x"}
 	const ofChallenges = "challenges attempts last_sent receipts flights"
 	return []verb{
 		{name: "RemoveMeta", tables: "meta", write: func(tx engine.Tx) error { return tx.RemoveMeta("n") }},
 		{name: "Release", tables: "names", write: func(tx engine.Tx) error { return tx.Release(engine.Names, "ada") }},
 		{name: "RemoveToken", tables: "tokens", write: func(tx engine.Tx) error { return tx.RemoveToken("id-1", "token-1") }},
-		{name: "PutFailures of none", tables: "failures", write: func(tx engine.Tx) error { return tx.PutFailures(counter, engine.Failures{}) }},
+		{name: "PutFailures of none", tables: "failures", write: func(tx engine.Tx) error { return tx.PutFailures(counter, tries.Failures{}) }},
 		{name: "RemoveApp", tables: "apps", write: func(tx engine.Tx) error { return tx.RemoveApp("gateway") }},
 		{name: "RemoveDevice", tables: "devices", write: func(tx engine.Tx) error { return tx.RemoveDevice("id-1", "d") }},
 		{name: "RemoveSlip", tables: "slips", write: func(tx engine.Tx) error { return tx.RemoveSlip("s") }},

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/tries"
 )
 
 // membersGo: who is in a group is so once, and leaves it; a group takes its
@@ -75,10 +76,10 @@ func membersGo(t *testing.T, p Place) {
 // failuresGo: a count that is put to nothing is gone, and no other.
 func failuresGo(t *testing.T, p Place) {
 	s := p.opens(t)
-	one, other := engine.Counter{User: "u", Way: "oath", Place: "here"}, engine.Counter{User: "u", Way: "oath"}
+	one, other := tries.Counter{User: "u", Way: "oath", Place: "here"}, tries.Counter{User: "u", Way: "oath"}
 	update(t, s, func(tx engine.Tx) error {
-		return errors.Join(tx.PutFailures(one, engine.Failures{Count: 1, Last: epoch}), tx.PutFailures(other, engine.Failures{Count: 2, Last: epoch}),
-			tx.PutFailures(one, engine.Failures{}))
+		return errors.Join(tx.PutFailures(one, tries.Failures{Count: 1, Last: epoch}), tx.PutFailures(other, tries.Failures{Count: 2, Last: epoch}),
+			tx.PutFailures(one, tries.Failures{}))
 	})
 	if err := s.View(t.Context(), func(r engine.Reader) error {
 		left, err := r.FailuresOf("u")

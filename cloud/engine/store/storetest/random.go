@@ -10,6 +10,7 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/tries"
 	"mfabridge/cloud/oath"
 )
 
@@ -40,7 +41,7 @@ func writes(on func(tx engine.Tx) error, model func(m *expected)) op {
 	return op{func(tx engine.Tx) (string, error) { return "", on(tx) }, func(m *expected) string { model(m); return "" }}
 }
 
-var counterAtRandom = engine.Counter{User: "id-1", Way: "oath", Place: "random"}
+var counterAtRandom = tries.Counter{User: "id-1", Way: "oath", Place: "random"}
 
 // writeAtRandom writes n somewhere; login: only what a login that is let in writes.
 func writeAtRandom(r *rand.Rand, n int, login bool) op {
@@ -64,7 +65,7 @@ func writeAtRandom(r *rand.Rand, n int, login bool) op {
 		return writes(func(tx engine.Tx) error { return tx.Append(line(n)) }, func(m *expected) { m.lines = append(m.lines, fmt.Sprint(n)) })
 	default:
 		return writes(func(tx engine.Tx) error {
-			return tx.PutFailures(counterAtRandom, engine.Failures{Count: n, Last: epoch})
+			return tx.PutFailures(counterAtRandom, tries.Failures{Count: n, Last: epoch})
 		}, func(m *expected) { m.failures = n })
 	}
 }

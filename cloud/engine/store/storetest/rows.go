@@ -13,6 +13,7 @@ import (
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
 	"mfabridge/cloud/engine/audit"
+	"mfabridge/cloud/engine/tries"
 	"mfabridge/cloud/oath"
 )
 
@@ -48,7 +49,7 @@ func rowsComeBack(t *testing.T, p Place) {
 	attempt := engine.Attempt{Challenge: "0001", Key: "a", State: cloud.Pending, Reason: cloud.WrongCode, Tries: 2, At: epoch}
 	group := engine.Group{ID: "g", Name: "Staff", Created: epoch}
 	flight := engine.Flight{ID: "0001", User: "id-1", Due: epoch, State: []byte{1, 0}}
-	counter, failures := engine.Counter{User: "id-1", Way: "oath", Place: "x"}, engine.Failures{Count: 3, Last: epoch}
+	counter, failures := tries.Counter{User: "id-1", Way: "oath", Place: "x"}, tries.Failures{Count: 3, Last: epoch}
 	slip := engine.Slip{ID: "s", User: "id-1", Data: []byte{0, 3}, Until: epoch}
 	for range 2 {
 		update(t, s, func(tx engine.Tx) error {
@@ -99,7 +100,7 @@ func rowsComeBack(t *testing.T, p Place) {
 		sent, err := r.LastSent("id-1", "x")
 		same("last sent", sent, err, cloud.ChallengeID("0001"))
 		counted, err := r.FailuresOf("id-1")
-		same("failures", counted, err, map[engine.Counter]engine.Failures{counter: failures})
+		same("failures", counted, err, map[tries.Counter]tries.Failures{counter: failures})
 		apps, err := r.Apps()
 		same("apps", apps, err, []engine.App{app})
 		devices, err := r.Devices("id-1")

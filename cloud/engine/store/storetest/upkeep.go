@@ -11,6 +11,7 @@ import (
 	"mfabridge/cloud/cloudtest"
 	"mfabridge/cloud/engine"
 	"mfabridge/cloud/engine/seal"
+	"mfabridge/cloud/engine/tries"
 )
 
 // upkeepUsers are more than one transaction of a re-sealing looks at.
@@ -130,7 +131,7 @@ func (n *node) hold(t *testing.T, id cloud.UserID) {
 		return errors.Join(tx.PutSlip(&engine.Slip{ID: "grant/x", User: id, Data: []byte("{}"), Until: n.clock.Now().Add(time.Hour)}),
 			tx.PutFlight(&engine.Flight{ID: "f", User: id, Due: n.clock.Now(), State: []byte("{}")}), tx.PutReceipt("receipt", "f"),
 			tx.PutDevice(&engine.Device{User: id, ID: "d", Name: "phone", State: "active", Key: []byte{4}, Aside: []byte("{}")}),
-			tx.PutFailures(engine.Counter{User: string(id), Way: "oath", Place: "here"}, engine.Failures{Count: 1, Last: n.clock.Now()}))
+			tx.PutFailures(tries.Counter{User: string(id), Way: "oath", Place: "here"}, tries.Failures{Count: 1, Last: n.clock.Now()}))
 	})
 }
 
