@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"slices"
 	"sync"
 	"time"
 
@@ -80,20 +79,10 @@ func (b *bounder) Close() error {
 	return b.Listener.Close()
 }
 
-// origin is for whom a connection counts: its address, of IPv6 the /64; the zero
-// Prefix where many come from there, or nobody knows.
+// origin is for whom a connection counts.
 func (b *bounder) origin(c net.Conn) netip.Prefix {
-	at, err := netip.ParseAddrPort(c.RemoteAddr().String())
-	a := at.Addr().Unmap().WithZone("")
-	if err != nil || a.IsLoopback() || slices.ContainsFunc(b.spared, func(p netip.Prefix) bool { return p.Contains(a) }) {
-		return netip.Prefix{}
-	}
-	bits := 64
-	if a.Is4() {
-		bits = 32
-	}
-	from, _ := a.Prefix(bits)
-	return from
+	at, _ := netip.ParseAddrPort(c.RemoteAddr().String())
+	return single(at.Addr(), &Proxies{Networks: b.spared})
 }
 
 // room makes room for a connection where all places are taken and somebody else

@@ -14,10 +14,11 @@
 // if there is none), the bearer token, the role, a limit on the body, and then
 // the handler. Where anybody may call, and on the public listener, the body is
 // read first, so that a slow one holds no place; files have places of their own,
-// so that a reader who does not take one holds up files alone. Tokens are checked
-// by [Authenticator] for each request anew. A handler returns an error or has
-// answered; errors become the one JSON body of package wire, and faults of ours
-// are logged with the request's number.
+// so that a reader who does not take one holds up files alone. One address gets
+// half of the places there at most. Tokens are checked by [Authenticator] for each
+// request anew. A handler returns an error or has answered; errors become the one
+// JSON body of package wire, and faults of ours are logged with the request's
+// number.
 //
 // # Servers
 //

@@ -8,6 +8,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -48,22 +49,21 @@ func (t *Table) guard(route Route) http.Handler {
 	places := t.held(&route)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx := t.addressed(r, route.Listener)
+		from := t.counts(ctx, &route)
 		// Whoever sends slowly holds no place meanwhile that somebody else needs:
 		// neither who has proven nothing, nor anybody who has a device.
 		if route.Open || route.Listener == Pages {
-			if err := t.gather(w, r, &route); err != nil {
+			if err := t.gather(w, r, &route, from); err != nil {
 				t.refuse(w, r, err)
 				return
 			}
 		}
 		for _, place := range places {
-			select {
-			case place <- struct{}{}:
-				defer func() { <-place }()
-			default:
+			if !place.take(from) {
 				t.refuse(w, r, &cloud.Error{Kind: cloud.Unavailable, Message: "too many requests are in flight", RetryAfter: time.Second})
 				return
 			}
+			defer place.leave(from)
 		}
 		if !route.Open {
 			caller, err := t.admit(r, &route)
@@ -105,19 +105,31 @@ func (t *Table) guard(route Route) http.Handler {
 
 // held are the places that a request holds while it is answered. Of ops it holds
 // none: health and metrics tell how it stands when all others are taken.
-func (t *Table) held(route *Route) []chan struct{} {
+func (t *Table) held(route *Route) []*pool {
 	p := t.places[route.Listener]
 	switch {
 	case route.Listener == Ops:
 		return nil
 	case route.Streams:
-		return []chan struct{}{p.streams}
+		return []*pool{p.streams}
 	case route.File:
-		return []chan struct{}{p.files}
+		return []*pool{p.files}
 	case route.Heavy:
-		return []chan struct{}{p.short, p.heavy}
+		return []*pool{p.short, p.heavy}
 	}
-	return []chan struct{}{p.short}
+	return []*pool{p.short}
+}
+
+// counts is for whom the places count that a request takes: where anybody may
+// call, and on the public listener, for its address. Programs with a token have
+// all of them, and so have streams, which many people behind one address keep
+// open; of those the core has few for each.
+func (t *Table) counts(ctx context.Context, route *Route) netip.Prefix {
+	if route.Streams || !route.Open && route.Listener != Pages {
+		return netip.Prefix{}
+	}
+	proxies := t.proxies[route.Listener]
+	return single(AddressOf(ctx), &proxies)
 }
 
 // admit checks token and role. A caller comes back whose token was good but
@@ -164,26 +176,21 @@ const smallBody = 32 << 10
 
 // gather reads a whole body within the limit, in place of what reads it later.
 // What goes beyond smallBody needs a place of its own, of which there are few.
-func (t *Table) gather(w http.ResponseWriter, r *http.Request, route *Route) error {
+func (t *Table) gather(w http.ResponseWriter, r *http.Request, route *Route, from netip.Prefix) error {
 	if err := bounded(w, r, route.Body); err != nil || route.Body == 0 {
 		return err
 	}
-	gathered := t.places[route.Listener].gathered
-	select {
-	case gathered <- struct{}{}:
-		defer func() { <-gathered }()
-	default:
+	p := t.places[route.Listener]
+	if !p.gathered.take(from) {
 		return &cloud.Error{Kind: cloud.Unavailable, Message: "too many requests are being read", RetryAfter: time.Second}
 	}
+	defer p.gathered.leave(from)
 	body, err := io.ReadAll(io.LimitReader(r.Body, smallBody+1))
 	if err == nil && len(body) > smallBody {
-		large := t.places[route.Listener].large
-		select {
-		case large <- struct{}{}:
-			defer func() { <-large }()
-		default:
+		if !p.large.take(from) {
 			return &cloud.Error{Kind: cloud.Unavailable, Message: "too many large requests are being read", RetryAfter: time.Second}
 		}
+		defer p.large.leave(from)
 		var rest []byte
 		rest, err = io.ReadAll(r.Body)
 		body = append(body, rest...)

@@ -48,14 +48,7 @@ func (m *Meter) Take(from netip.Addr) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := m.now()
-	key := netip.Prefix{}
-	if a := from.Unmap().WithZone(""); a.IsValid() {
-		bits := 64
-		if a.Is4() {
-			bits = 32
-		}
-		key, _ = a.Prefix(bits)
-	}
+	key := home(from)
 	b := m.buckets[key]
 	if b == nil {
 		if len(m.buckets) >= maxBuckets {

@@ -84,12 +84,11 @@ func (l Limits) filled() Limits {
 
 // places are what requests of one listener hold while they are answered, and
 // bodies while they are gathered.
-type places struct{ short, files, heavy, streams, gathered, large chan struct{} }
+type places struct{ short, files, heavy, streams, gathered, large *pool }
 
 func (l Limits) places() places {
-	return places{short: make(chan struct{}, l.InFlight), files: make(chan struct{}, l.InFlight), heavy: make(chan struct{}, l.Heavy),
-		streams: make(chan struct{}, l.Streams), gathered: make(chan struct{}, l.Gathered),
-		large: make(chan struct{}, l.Large)}
+	return places{short: newPool(l.InFlight), files: newPool(l.InFlight), heavy: newPool(l.Heavy), streams: newPool(l.Streams),
+		gathered: newPool(l.Gathered), large: newPool(l.Large)}
 }
 
 // Options are what a table is made with.
@@ -153,7 +152,7 @@ func (r *Route) check(auth Authenticator) error {
 // with large bodies, and streams.
 func (t *Table) InFlight() (short, heavy, streams int) {
 	for _, p := range t.places {
-		short, heavy, streams = short+len(p.short)+len(p.files), heavy+len(p.heavy), streams+len(p.streams)
+		short, heavy, streams = short+p.short.inUse()+p.files.inUse(), heavy+p.heavy.inUse(), streams+p.streams.inUse()
 	}
 	return short, heavy, streams
 }
