@@ -135,11 +135,11 @@ func (h *home) cameBack() {
 	h.refused = h.client.opt.Now()
 }
 
-// count adds authentic answers.
-func (h *home) count(signed bool, n int64) {
-	h.answered.Add(n)
+// count adds an authentic answer.
+func (h *home) count(signed bool) {
+	h.answered.Add(1)
 	if !signed {
-		h.unsigned.Add(n)
+		h.unsigned.Add(1)
 	}
 }
 

@@ -27,6 +27,8 @@ type call struct {
 	packet radius.Packet
 	sent   bool  // packet is what goes out; before that no answer can be one
 	wrong  error // why an answer that came did not count; nil: none came
+
+	answered, given bool // an authentic answer came; nobody waits for one any more. The socket's mu guards both
 }
 
 func (w *call) ready(p radius.Packet) {
@@ -62,7 +64,8 @@ type socket struct {
 
 	mu      sync.Mutex
 	calls   [identifiers]*call
-	used    int
+	used    int  // calls that wait
+	late    int  // calls that were given up, and whose answers may still come; on streams alone
 	next    byte // the identifier used longest ago, if it is free
 	retired bool // takes no more calls, and is closed with the last
 }
@@ -117,11 +120,17 @@ func (h *home) gone() error {
 	return fmt.Errorf("%s is not asked any more: %w", h.Address, net.ErrClosed)
 }
 
-// take gives a call the free identifier that was used longest ago.
+// take gives a call the free identifier that was used longest ago. A socket that
+// has none since too many of its calls were given up is left for another one.
 func (s *socket) take(w *call) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.used == identifiers || s.retired || s.isLost() {
+	if s.retired || s.isLost() {
+		return false
+	}
+	if s.used+s.late == identifiers {
+		s.retired = s.late > 0
+		s.closeIdle()
 		return false
 	}
 	for s.calls[s.next] != nil {
@@ -134,12 +143,35 @@ func (s *socket) take(w *call) bool {
 	return true
 }
 
+// release gives an identifier back. On a stream that of a request without an
+// answer stays taken: where the answer comes after all it must meet nobody else,
+// since one that is not authentic ends the connection.
 func (s *socket) release(w *call) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.calls[w.identifier] = nil
 	s.used--
+	if _, sent := w.request(); s.stream != nil && sent && !w.answered {
+		w.given = true
+		s.late++
+	} else {
+		s.calls[w.identifier] = nil
+	}
 	s.closeIdle()
+}
+
+// settle notes an authentic answer, and tells whether it is the first one and not
+// too late.
+func (s *socket) settle(w *call) (wanted bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	wanted = !w.answered && !w.given
+	w.answered = true
+	if w.given {
+		w.given = false
+		s.late--
+		s.calls[w.identifier] = nil
+	}
+	return wanted
 }
 
 // retire leaves the socket to the calls that it has.
@@ -281,14 +313,11 @@ func (h *home) accept(s *socket, key *radius.Secret, datagram []byte) error {
 		w.refuse(errForeign)
 		return errors.Join(errForged, err)
 	}
-	// Counted before whoever waits goes on and looks.
-	h.count(signed, 1)
-	select {
-	case w.reply <- Reply{Packet: p, Server: h.Address, Signed: signed, request: w.authenticator, secret: h.Secret}:
-	default: // a second answer to the same request
-		h.count(signed, -1)
+	if !s.settle(w) {
 		return errUnwanted
 	}
+	h.count(signed) // before whoever waits goes on and looks
+	w.reply <- Reply{Packet: p, Server: h.Address, Signed: signed, request: w.authenticator, secret: h.Secret}
 	if s.stream != nil {
 		s.stream.mark()
 	}

@@ -45,6 +45,7 @@ type line struct {
 type streamConn struct {
 	*tls.Conn
 	lost chan struct{} // closed with the connection
+	turn chan struct{} // held by who writes: the deadline is of that packet alone
 
 	mu   sync.Mutex
 	why  error // it was lost
@@ -78,7 +79,7 @@ func (h *home) connect(ctx context.Context) (*streamConn, error) {
 		}
 		return nil, fmt.Errorf("%s: TLS cannot be begun: %w", h.Address, err)
 	}
-	return &streamConn{Conn: c, lost: make(chan struct{}), last: o.Now(), now: o.Now}, nil
+	return &streamConn{Conn: c, lost: make(chan struct{}), turn: make(chan struct{}, 1), last: o.Now(), now: o.Now}, nil
 }
 
 // mistrusts tells whether TLS has failed since one side does not take the other:
@@ -180,6 +181,12 @@ func (c *streamConn) Read(b []byte) (int, error) {
 
 // Write writes one packet. After an error nothing can follow it.
 func (c *streamConn) Write(b []byte) (int, error) {
+	select {
+	case c.turn <- struct{}{}:
+		defer func() { <-c.turn }()
+	case <-c.lost:
+		return 0, c.err()
+	}
 	err := c.SetWriteDeadline(time.Now().Add(streamPatience))
 	n := 0
 	if err == nil {

@@ -1,0 +1,147 @@
+package upstream_test
+
+import (
+	"crypto/tls"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"mfabridge/shim/radius"
+	"mfabridge/shim/upstream"
+)
+
+// An answer over TLS to a login that was given up meets no other one, which would
+// end the connection as forged; once it has come its identifier is used again.
+func TestLateAnswerOverTLSMeetsNobodyElse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var late []byte
+		var first byte
+		logins, before, behind := 0, 0, 0 // these with the identifier of the login that was given up
+		c, made := piped(t, nil, taking(func(p radius.Packet) []byte {
+			if string(userOf(p)) == "ada" {
+				late, first = accept(t, p), p.Identifier()
+				return nil
+			}
+			logins++
+			switch same := p.Identifier() == first; {
+			case same && late != nil:
+				before++
+			case same:
+				behind++
+			}
+			answer := accept(t, p)
+			if late != nil && (before > 0 || logins == 300) {
+				answer, late = append(late, answer...), nil
+			}
+			return answer
+		}))
+		lost := make(chan error, 1)
+		go func() {
+			_, err := c.Exchange(t.Context(), login())
+			lost <- err
+		}()
+		time.Sleep(time.Second) // of the bubble
+		for range 800 {
+			if _, err := c.Exchange(t.Context(), loginOf("bob")); err != nil {
+				t.Fatal(err)
+			}
+			if len(lost) == 0 {
+				time.Sleep(upstream.DefaultPatience)
+			}
+		}
+		if err := <-lost; err == nil {
+			t.Error("a login that nobody answered is let in")
+		}
+		synctest.Wait()
+		if got := c.Counters()[0]; made.Load() != 1 || got.Down || got.Answered != 800 || got.Lost != 1 || got.Dropped != 1 {
+			t.Errorf("%d connections, counted %+v", made.Load(), got)
+		}
+		if before != 0 || behind == 0 {
+			t.Errorf("its identifier was used %d times before its answer, %d times behind it", before, behind)
+		}
+	})
+}
+
+// Where all identifiers are taken by logins that were given up, another
+// connection takes over, and the one before ends with the last that waits on it.
+func TestConnectionWithoutIdentifiersIsReplaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var ended atomic.Int64
+		c, made := piped(t, nil, func(far net.Conn, conf *tls.Config, number int64) {
+			tc := tls.Server(far, conf)
+			for {
+				p, err := request(tc)
+				if err != nil {
+					ended.Store(number)
+					return
+				}
+				go func() {
+					switch string(userOf(p)) {
+					case "ada":
+						return
+					case "carl":
+						time.Sleep(2 * time.Second) // of the bubble
+					}
+					_, _ = tc.Write(accept(t, p)) // the other side says what is missing
+				}()
+			}
+		})
+		ask := func(user string, want bool) func() {
+			return func() {
+				if _, err := c.Exchange(t.Context(), loginOf(user)); (err == nil) != want {
+					t.Errorf("%s: %v", user, err)
+				}
+			}
+		}
+		var lost sync.WaitGroup
+		for range 255 {
+			lost.Go(ask("ada", false))
+		}
+		time.Sleep(time.Second) // of the bubble
+		ask("bob", true)()      // it lives
+		lost.Wait()
+		lost.Go(ask("carl", true))
+		synctest.Wait()
+		ask("bob", true)()
+		if made.Load() != 2 {
+			t.Errorf("%d connections", made.Load())
+		}
+		lost.Wait()
+		ask("bob", true)()
+		synctest.Wait()
+		if got := c.Counters()[0]; made.Load() != 2 || ended.Load() != 1 || got.Down || got.Answered != 4 || got.Lost != 255 {
+			t.Errorf("%d connections, %d has ended, counted %+v", made.Load(), ended.Load(), got)
+		}
+	})
+}
+
+// Who writes on a connection of which nothing is taken gives others behind it no
+// more time, nor gets more by them.
+func TestWritersDoNotProlongEachOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _ := piped(t, func(o *upstream.Options) { o.Patience = time.Minute }, func(far net.Conn, conf *tls.Config, number int64) {
+			tc := tls.Server(far, conf)
+			if number > 1 || tc.Handshake() != nil {
+				_, _ = io.Copy(io.Discard, far) // the second is of nobody here
+				return
+			}
+			<-t.Context().Done()
+		})
+		start := time.Now()
+		var all sync.WaitGroup
+		for range 4 {
+			all.Go(func() {
+				_, err := c.Exchange(t.Context(), login())
+				if took := time.Since(start); err == nil || took != 10*time.Second {
+					t.Errorf("after %v: %v", took, err)
+				}
+			})
+			time.Sleep(3 * time.Second) // of the bubble
+		}
+		all.Wait()
+	})
+}
