@@ -7,9 +7,9 @@ import (
 	"fmt"
 	mathrand "math/rand/v2"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"mfabridge/cloud"
@@ -30,7 +30,7 @@ type home struct {
 	down    bool
 	last    time.Time     // of the last authentic answer
 	lost    bool          // a request was given up since then
-	refused time.Time     // when a datagram came back last
+	refused time.Time     // when it was last said that no datagram gets there
 	trial   time.Time     // when the next login may find out whether it is back; NoStatus only
 	fell    chan struct{} // closed when it is found dead while logins wait for it
 	beside  sync.WaitGroup
@@ -122,14 +122,18 @@ func (h *home) doubt(since time.Time) error {
 	case h.lost:
 		return &cloud.Error{Kind: cloud.Unavailable, Message: fmt.Sprintf("the RADIUS server %s has answered nothing since a request to it was given up", h.Address)}
 	case !h.refused.IsZero() && !h.refused.Before(since):
-		return &cloud.Error{Kind: cloud.Unavailable, Message: fmt.Sprintf("nobody listens at the address of the RADIUS server %s", h.Address)}
+		return &cloud.Error{Kind: cloud.Unavailable, Message: fmt.Sprintf("no datagram gets to the RADIUS server %s: nobody listens there, or there is no way", h.Address)}
 	}
 	return nil
 }
 
-// cameBack notes a datagram that nobody was there for, as ICMP says. Anybody can
-// say so: it ends no login, but it is no sign of life either.
-func (h *home) cameBack() {
+// cameBack notes that a datagram did not get there, as ICMP says or our own
+// system: nobody listens, no way leads there, or a firewall is on it. Anybody can
+// send ICMP: it ends no login, but it is no sign of life either.
+func (h *home) cameBack(err error) {
+	if !slices.ContainsFunc(unreached, func(why error) bool { return errors.Is(err, why) }) {
+		return
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.refused = h.client.opt.Now()
@@ -220,8 +224,8 @@ func (h *home) await(ctx context.Context, s *socket, w *call) (Reply, error) {
 		h.sent.Add(1)
 		if _, err := s.conn.Write(w.packet.Bytes()); err != nil {
 			broken = err // over UDP a refusal that came back; the next copy may get through
-			if errors.Is(err, syscall.ECONNREFUSED) {
-				h.cameBack()
+			if s.stream == nil {
+				h.cameBack(err)
 			}
 		}
 		wait := time.NewTimer(jitter(pause))
@@ -298,10 +302,11 @@ func (h *home) miss(start time.Time) {
 		return
 	}
 	h.lost = true
+	h.trial = h.client.opt.Now().Add(h.client.opt.Revive)
 	if h.down {
 		return
 	}
-	h.down, h.trial = true, h.client.opt.Now().Add(h.client.opt.Revive)
+	h.down = true
 	for _, s := range h.sockets {
 		s.retire()
 	}

@@ -392,3 +392,21 @@ func TestTrialsOfTwoServersAreTwoLogins(t *testing.T) {
 		}
 	})
 }
+
+// A server that answers no Status-Server and was asked in vain again, behind
+// another one, is not taken for one that may be back.
+func TestServerThatWasAskedInVainStaysDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := clientOf(t, func(o *upstream.Options) { o.Homes[0].NoStatus, o.Homes[1].NoStatus = true, true }, newFake(), newFake())
+		mustFail(t, c, "does not answer")
+		time.Sleep(upstream.DefaultRevive + time.Second)
+		mustFail(t, c, "does not answer")
+		if got := c.Counters(); !got[0].Down || !got[1].Down || c.Ready(t.Context()) == nil {
+			t.Errorf("counted %+v", got)
+		}
+		time.Sleep(upstream.DefaultRevive)
+		if got := c.Counters(); got[0].Down || got[1].Down {
+			t.Errorf("one that may be back counts as down: %+v", got)
+		}
+	})
+}

@@ -204,6 +204,10 @@ func (s *socket) waiting(identifier byte) *call {
 // errors come once, and none may keep a processor busy.
 const faultPause = time.Millisecond
 
+// unreached is what a system says of a datagram that does not get where it should.
+var unreached = []error{syscall.ECONNREFUSED, syscall.EHOSTUNREACH, syscall.ENETUNREACH, syscall.EHOSTDOWN, syscall.ENETDOWN,
+	syscall.EACCES, syscall.EPERM, syscall.ENOPROTOOPT}
+
 // ofSystem tells whether an error of a read is the system's own, and not that
 // the socket is closed.
 func ofSystem(err error) bool {
@@ -218,11 +222,11 @@ func (h *home) read(s *socket) {
 	for {
 		n, err := s.conn.Read(buf)
 		switch {
-		case errors.Is(err, syscall.ECONNREFUSED):
-			h.cameBack()
-			continue // ICMP says so, which anybody can; one error for each datagram sent
-		case s.stream == nil && ofSystem(err): // as what ICMP says for a firewall
-			_ = sleep.For(h.client.ctx, faultPause) // once the client is closed the socket is, and says so
+		case s.stream == nil && ofSystem(err): // as what ICMP says
+			h.cameBack(err)
+			if !errors.Is(err, syscall.ECONNREFUSED) { // of which there is one for each datagram sent
+				_ = sleep.For(h.client.ctx, faultPause) // once the client is closed the socket is, and says so
+			}
 			continue
 		case err != nil:
 			h.ended(s, err)

@@ -170,12 +170,17 @@ func TestDoubtWithoutStatusServer(t *testing.T) {
 // refusing is a socket whose datagrams come back.
 type refusing struct {
 	net.Conn
-	back chan struct{}
-	end  context.CancelFunc
-	done <-chan struct{}
+	why    error
+	leaves bool // the datagram, and comes back later
+	back   chan struct{}
+	end    context.CancelFunc
+	done   <-chan struct{}
 }
 
 func (c refusing) Write(b []byte) (int, error) {
+	if !c.leaves {
+		return 0, &net.OpError{Op: "write", Err: os.NewSyscallError("write", c.why)}
+	}
 	select {
 	case c.back <- struct{}{}:
 	default:
@@ -189,7 +194,7 @@ func (c refusing) Read([]byte) (int, error) {
 		return 0, net.ErrClosed
 	case <-c.back:
 	}
-	return 0, &net.OpError{Op: "read", Err: os.NewSyscallError("read", syscall.ECONNREFUSED)}
+	return 0, &net.OpError{Op: "read", Err: os.NewSyscallError("read", c.why)}
 }
 
 func (c refusing) Close() error {
@@ -197,26 +202,34 @@ func (c refusing) Close() error {
 	return nil
 }
 
-// That nobody listens is known at once, and counts for the logins of that time.
+// That nobody listens is known at once, as is that no way leads there, and counts
+// for the logins of that time; that a datagram is too large does not.
 func TestDoubtOfAnAddressWhereNobodyListens(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c := clientOf(t, func(o *upstream.Options) {
-			held(o)
-			o.Homes[0].NoStatus = true
-			o.Dial = func(context.Context, string) (net.Conn, error) {
-				open, end := context.WithCancel(context.Background())
-				return refusing{back: make(chan struct{}, 1), end: end, done: open.Done()}, nil
-			}
-		}, newFake())
-		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
-		defer cancel()
-		start := time.Now()
-		if _, err := c.Exchange(ctx, login()); err == nil {
-			t.Fatal("it answered")
+	for why, doubted := range map[error]bool{syscall.ECONNREFUSED: true, syscall.EHOSTUNREACH: true, syscall.ENETUNREACH: true, syscall.EPERM: true, syscall.EMSGSIZE: false} {
+		for _, leaves := range []bool{true, false} {
+			synctest.Test(t, func(t *testing.T) {
+				c := clientOf(t, func(o *upstream.Options) {
+					held(o)
+					o.Homes[0].NoStatus = true
+					o.Dial = func(context.Context, string) (net.Conn, error) {
+						open, end := context.WithCancel(context.Background())
+						return refusing{why: why, leaves: leaves, back: make(chan struct{}, 1), end: end, done: open.Done()}, nil
+					}
+				}, newFake())
+				start, done := time.Now(), make(chan error, 1)
+				go func() {
+					_, err := c.Exchange(t.Context(), login())
+					done <- err
+				}()
+				time.Sleep(3 * time.Second) // of the bubble; it waits on
+				if err := c.Doubt("home0:1812", start); (err != nil) != doubted || doubted && cloud.KindOf(err) != cloud.Unavailable {
+					t.Errorf("%v, known at once %v: got %v", why, !leaves, err)
+				}
+				c.Close()
+				if <-done == nil {
+					t.Error("it answered")
+				}
+			})
 		}
-		if cloud.KindOf(c.Doubt("home0:1812", start)) != cloud.Unavailable {
-			t.Errorf("got %v", c.Doubt("home0:1812", start))
-		}
-		c.Close()
-	})
+	}
 }
