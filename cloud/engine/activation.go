@@ -176,11 +176,11 @@ func (e *Engine) primary(ctx context.Context, n *SignIn) (cloud.UserID, error) {
 	if asked != nil { // it takes none of our memory, and may take its time
 		enter, leave = e.passwords.enterCrowd, e.passwords.leaveCrowd
 	}
-	if err := enter(ctx); err != nil {
+	if err := enter(ctx, n.Client.Address); err != nil {
 		return "", err
 	}
 	proof, err := e.checkFor(ctx, "", asking{subject: cloud.Key{Kind: cloud.ByName, Value: n.Name}, client: n.Client, public: true}, n.Password)
-	leave()
+	leave(n.Client.Address)
 	switch {
 	case err != nil:
 		return "", err

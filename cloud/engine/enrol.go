@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/subtle"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -60,7 +61,7 @@ func (e *Engine) Enrol(ctx context.Context, n Enrolment, client cloud.Client) (E
 	if n.Code.Len() > form.MaxLabel || len(n.User) > form.MaxName || n.PIN.Len() > maxPINLength || !signature.Holds(n.Key, n.text(), n.Signature) {
 		return Enrolled{}, refuse(cloud.Invalid, "the signature is not one by this key")
 	}
-	made, err := e.enrolPIN(ctx, &n)
+	made, err := e.enrolPIN(ctx, &n, client.Address)
 	if err != nil {
 		return Enrolled{}, err
 	}
@@ -92,7 +93,7 @@ func (n *Enrolment) text() []byte {
 }
 
 // enrolPIN is the PIN of the new authenticator, as it is kept; nil: it has none.
-func (e *Engine) enrolPIN(ctx context.Context, n *Enrolment) (made *pin, err error) {
+func (e *Engine) enrolPIN(ctx context.Context, n *Enrolment, from netip.Addr) (made *pin, err error) {
 	if n.PIN.IsZero() {
 		return nil, nil
 	}
@@ -121,10 +122,10 @@ func (e *Engine) enrolPIN(ctx context.Context, n *Enrolment) (made *pin, err err
 	if err != nil {
 		return nil, asError(err)
 	}
-	if err := e.passwords.enterPublic(ctx); err != nil {
+	if err := e.passwords.enterPublic(ctx, from); err != nil {
 		return nil, err
 	}
-	defer e.passwords.leavePublic()
+	defer e.passwords.leavePublic(from)
 	made, err = e.newPIN(ctx, user, device, n.PIN)
 	if err == nil {
 		made.device = device

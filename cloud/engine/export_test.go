@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"net/netip"
 	"testing"
 	"time"
@@ -52,6 +53,19 @@ func (e *Engine) Crowd() (leave func()) {
 	return func() {
 		for range n {
 			<-e.passwords.queue
+		}
+	}
+}
+
+// CrowdFrom has as many people of an address wait as may; leave ends it.
+func (e *Engine) CrowdFrom(a netip.Addr) (waiting int, leave func()) {
+	n := 0
+	for e.passwords.enterCrowd(context.Background(), a) == nil {
+		n++
+	}
+	return n, func() {
+		for range n {
+			e.passwords.leaveCrowd(a)
 		}
 	}
 }

@@ -184,7 +184,7 @@ func TestSignUpIsRefused(t *testing.T) {
 		if c.word != "" {
 			word = secret.FromString(c.word)
 		}
-		if f, err := h.BeginSignUp(t.Context(), app, c.name, word, c.attributes, c.offer); cloud.KindOf(err) != c.kind || refusedAs(err) != c.as {
+		if f, err := h.BeginSignUp(t.Context(), app, c.name, word, c.attributes, c.offer, engine.NativeClient{}); cloud.KindOf(err) != c.kind || refusedAs(err) != c.as {
 			t.Errorf("%s: %+v, %v", name, f, err)
 		}
 	}
@@ -198,7 +198,7 @@ func TestSignUpAfterItsCode(t *testing.T) {
 	proves := func(name string, offer engine.Offer, meanwhile func()) (engine.Flow, error) {
 		t.Helper()
 		h.Advance(time.Second)
-		f, err := h.BeginSignUp(t.Context(), app, name, secret.Bytes{}, nil, offer)
+		f, err := h.BeginSignUp(t.Context(), app, name, secret.Bytes{}, nil, offer, engine.NativeClient{})
 		if err == nil {
 			f, _, err = h.AskSignUp(t.Context(), app, f, somewhere)
 		}
@@ -255,7 +255,7 @@ func TestWithoutMail(t *testing.T) {
 		a.First, a.Reset = []string{engine.FirstPassword, engine.FirstEmail}, true
 	})
 	h.customer(t, app, "ada@contoso.example")
-	up, err := h.BeginSignUp(t.Context(), app, "eve@contoso.example", secret.Bytes{}, nil, can)
+	up, err := h.BeginSignUp(t.Context(), app, "eve@contoso.example", secret.Bytes{}, nil, can, engine.NativeClient{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -270,7 +270,7 @@ func TestWithoutMail(t *testing.T) {
 	if _, asked, err := silent.AskReset(t.Context(), app, again, somewhere); err != nil || asked.Redirect == "" {
 		t.Errorf("a reset: %+v, %v", asked, err)
 	}
-	if f, err := silent.BeginSignUp(t.Context(), app, "bob@contoso.example", secret.Bytes{}, nil, can); cloud.KindOf(err) != cloud.Unsupported {
+	if f, err := silent.BeginSignUp(t.Context(), app, "bob@contoso.example", secret.Bytes{}, nil, can, engine.NativeClient{}); cloud.KindOf(err) != cloud.Unsupported {
 		t.Errorf("a sign-up: %+v, %v", f, err)
 	}
 	if f, err := silent.BeginReset(t.Context(), app, "ada@contoso.example", can); cloud.KindOf(err) != cloud.Unsupported {

@@ -343,7 +343,7 @@ func TestRegistrationIsToldWhereTheUserWas(t *testing.T) {
 func TestProvenAddressIsRegistered(t *testing.T) {
 	h := build(t)
 	app := h.shopOf(t, func(a *engine.NativeApp) { a.Enrol = true })
-	f, err := h.BeginSignUp(t.Context(), app, "ada@contoso.example", secret.FromString(blueHeron), nil, can)
+	f, err := h.BeginSignUp(t.Context(), app, "ada@contoso.example", secret.FromString(blueHeron), nil, can, engine.NativeClient{})
 	if err == nil {
 		f, _, err = h.AskSignUp(t.Context(), app, f, somewhere)
 	}

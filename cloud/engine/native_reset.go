@@ -3,9 +3,9 @@ package engine
 import (
 	"context"
 	"fmt"
+	"net/netip"
 
 	"github.com/alexedwards/argon2id"
-
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine/audit"
 	"mfabridge/cloud/engine/tries"
@@ -112,10 +112,10 @@ func (e *Engine) AnswerReset(ctx context.Context, f Flow, code secret.Bytes, cli
 // SetWord sets the new password. Everything that was signed in with the old one
 // ends with it. Refusals: see [RefusedRecent].
 func (e *Engine) SetWord(ctx context.Context, app NativeApp, f Flow, password secret.Bytes, client NativeClient) (Flow, error) {
-	if err := e.isNew(ctx, &f, password); err != nil {
+	if err := e.isNew(ctx, &f, password, client.Address); err != nil {
 		return f, err
 	}
-	hash, err := e.hashWord(ctx, password, f.Name)
+	hash, err := e.hashWord(ctx, password, f.Name, client.Address)
 	if err != nil {
 		return f, err
 	}
@@ -172,7 +172,7 @@ func (e *Engine) SetWord(ctx context.Context, app NativeApp, f Flow, password se
 }
 
 // isNew refuses the password that is there already.
-func (e *Engine) isNew(ctx context.Context, f *Flow, password secret.Bytes) error {
+func (e *Engine) isNew(ctx context.Context, f *Flow, password secret.Bytes, from netip.Addr) error {
 	if err := checkWord(password, f.Name); err != nil {
 		return err
 	}
@@ -191,10 +191,10 @@ func (e *Engine) isNew(ctx context.Context, f *Flow, password secret.Bytes) erro
 	if err != nil {
 		return asError(err)
 	}
-	if err := e.passwords.enterPublic(ctx); err != nil {
+	if err := e.passwords.enterPublic(ctx, from); err != nil {
 		return err
 	}
-	defer e.passwords.leavePublic()
+	defer e.passwords.leavePublic(from)
 	if err := e.passwords.enter(ctx); err != nil {
 		return err
 	}

@@ -154,11 +154,11 @@ func (e *Engine) AnswerPassword(ctx context.Context, app NativeApp, f Flow, pass
 	if err != nil {
 		return Outcome{}, err
 	}
-	if err := e.passwords.enterPublic(ctx); err != nil {
+	if err := e.passwords.enterPublic(ctx, client.Address); err != nil {
 		return Outcome{}, err
 	}
 	proof, err := e.checkFor(ctx, "", asking{subject: cloud.Key{Kind: cloud.ByName, Value: f.Name}, client: client.as(&app), public: true}, password)
-	e.passwords.leavePublic()
+	e.passwords.leavePublic(client.Address)
 	if err != nil {
 		return Outcome{}, err
 	}

@@ -6,10 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 
 	"github.com/alexedwards/argon2id"
-
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine/audit"
 	"mfabridge/cloud/engine/form"
@@ -26,7 +26,7 @@ const metaAttributes = "native-attributes/"
 
 // BeginSignUp begins a sign-up with an address. Unsupported: the application
 // does not offer it; otherwise see [RefusedExists].
-func (e *Engine) BeginSignUp(ctx context.Context, app NativeApp, name string, password secret.Bytes, attributes map[string]string, offer Offer) (Flow, error) {
+func (e *Engine) BeginSignUp(ctx context.Context, app NativeApp, name string, password secret.Bytes, attributes map[string]string, offer Offer, client NativeClient) (Flow, error) {
 	f := e.newFlow(&app, AtSignUp, name, offer)
 	byCode := app.Takes(FirstEmail) && offer.Code
 	if !app.SignUp || e.mailer() == nil || !byCode && !e.keepsPasswords() {
@@ -44,7 +44,7 @@ func (e *Engine) BeginSignUp(ctx context.Context, app NativeApp, name string, pa
 			return f, refuse(cloud.Unsupported, "the application has no passwords")
 		}
 		var err error
-		if f.Hash, err = e.hashWord(ctx, password, name); err != nil {
+		if f.Hash, err = e.hashWord(ctx, password, name, client.Address); err != nil {
 			return f, err
 		}
 	}
@@ -64,14 +64,14 @@ func (e *Engine) BeginSignUp(ctx context.Context, app NativeApp, name string, pa
 
 // hashWord checks a password that somebody chose and hashes it, as one of the
 // crowd.
-func (e *Engine) hashWord(ctx context.Context, password secret.Bytes, name string) (string, error) {
+func (e *Engine) hashWord(ctx context.Context, password secret.Bytes, name string, from netip.Addr) (string, error) {
 	if err := checkWord(password, name); err != nil {
 		return "", err
 	}
-	if err := e.passwords.enterPublic(ctx); err != nil {
+	if err := e.passwords.enterPublic(ctx, from); err != nil {
 		return "", err
 	}
-	defer e.passwords.leavePublic()
+	defer e.passwords.leavePublic(from)
 	if err := e.passwords.enter(ctx); err != nil {
 		return "", err
 	}
@@ -141,7 +141,7 @@ func (e *Engine) PasswordForSignUp(ctx context.Context, app NativeApp, f Flow, p
 	if err := e.still(ctx, &f); err != nil { // before the work
 		return f, err
 	}
-	hash, err := e.hashWord(ctx, password, f.Name)
+	hash, err := e.hashWord(ctx, password, f.Name, client.Address)
 	if err != nil {
 		return f, err
 	}

@@ -81,7 +81,7 @@ func TestTokensStopWithTheirUserAndApplication(t *testing.T) {
 // signingUp is somebody to whose address a code was sent.
 func (h *house) signingUp(t *testing.T, app engine.NativeApp, name string) engine.Flow {
 	t.Helper()
-	f, err := h.BeginSignUp(t.Context(), app, name, secret.FromString("Blue-Heron-42"), nil, engine.Offer{Password: true, Code: true})
+	f, err := h.BeginSignUp(t.Context(), app, name, secret.FromString("Blue-Heron-42"), nil, engine.Offer{Password: true, Code: true}, engine.NativeClient{})
 	if err == nil {
 		f, _, err = h.AskSignUp(t.Context(), app, f, somewhere)
 	}

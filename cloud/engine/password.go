@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"fmt"
+	"net/netip"
 	"runtime"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"mfabridge/cloud/engine/form"
 	"mfabridge/cloud/engine/tries"
 	"mfabridge/internal/secret"
+	"mfabridge/internal/share"
 )
 
 // Lengths of a password in bytes.
@@ -37,7 +39,7 @@ func passwordParams() *argon2id.Params {
 type passwords struct {
 	slots chan struct{}
 	queue chan struct{}
-	crowd chan struct{} // anybody from the public pages: who waits
+	crowd *share.Pool   // anybody from the public pages: who waits
 	door  chan struct{} // and who of them is let in: at most half the slots
 	dummy string        // hash of nothing that anybody knows
 }
@@ -51,38 +53,39 @@ func newPasswords() passwords {
 	dummy := fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, p.Memory, p.Iterations, p.Parallelism,
 		b64.EncodeToString(random[:p.SaltLength]), b64.EncodeToString(random[p.SaltLength:]))
 	return passwords{slots: make(chan struct{}, n), queue: make(chan struct{}, 64*n),
-		crowd: make(chan struct{}, 16*n), door: make(chan struct{}, max(1, n/2)), dummy: dummy}
+		crowd: share.New(16 * n), door: make(chan struct{}, max(1, n/2)), dummy: dummy}
 }
 
 // enterPublic waits until somebody from the public pages may ask for a slot:
-// whoever floods those leaves programs their share. leavePublic must follow a
-// nil error.
-func (p passwords) enterPublic(ctx context.Context) error {
-	if err := p.enterCrowd(ctx); err != nil {
+// whoever floods those leaves programs their share, and whoever comes from
+// another address theirs. leavePublic must follow a nil error.
+func (p passwords) enterPublic(ctx context.Context, from netip.Addr) error {
+	if err := p.enterCrowd(ctx, from); err != nil {
 		return err
 	}
 	select {
 	case p.door <- struct{}{}:
 		return nil
 	case <-ctx.Done():
-		<-p.crowd
+		p.leaveCrowd(from)
 		return &cloud.Error{Kind: cloud.Unavailable, Message: "the password was not checked", Err: ctx.Err()}
 	}
 }
 
-func (p passwords) leavePublic() { <-p.door; <-p.crowd }
-
-// enterCrowd counts somebody from the public pages who needs no slot.
-func (p passwords) enterCrowd(context.Context) error {
-	select {
-	case p.crowd <- struct{}{}:
-		return nil
-	default:
-		return &cloud.Error{Kind: cloud.Throttled, Message: "too many passwords are being checked", RetryAfter: time.Second}
-	}
+func (p passwords) leavePublic(from netip.Addr) {
+	<-p.door
+	p.leaveCrowd(from)
 }
 
-func (p passwords) leaveCrowd() { <-p.crowd }
+// enterCrowd counts somebody from the public pages who needs no slot.
+func (p passwords) enterCrowd(_ context.Context, from netip.Addr) error {
+	if !p.crowd.Take(share.Single(from)) {
+		return &cloud.Error{Kind: cloud.Throttled, Message: "too many passwords are being checked", RetryAfter: time.Second}
+	}
+	return nil
+}
+
+func (p passwords) leaveCrowd(from netip.Addr) { p.crowd.Leave(share.Single(from)) }
 
 // enter waits for a slot. leave must follow a nil error.
 func (p passwords) enter(ctx context.Context) error {

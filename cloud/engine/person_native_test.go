@@ -59,7 +59,7 @@ func (h *house) signedUp(t *testing.T, app engine.NativeApp, name string) *engin
 	t.Helper()
 	ctx := t.Context()
 	f, err := h.BeginSignUp(ctx, app, name, secret.FromString("Blue-Heron-42"), map[string]string{"displayName": "Ada", "city": "Synthetic City"},
-		engine.Offer{Password: true, Code: true})
+		engine.Offer{Password: true, Code: true}, somewhere)
 	if err == nil {
 		f, _, err = h.AskSignUp(ctx, app, f, somewhere)
 	}

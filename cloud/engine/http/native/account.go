@@ -25,7 +25,7 @@ func (c *call) signUp() error {
 	if !offer.Code {
 		return c.redirects("the address of mail has to be proven by a code")
 	}
-	f, err := c.core.BeginSignUp(c.ctx, c.app, c.form.Get("username"), word, attributes, offer)
+	f, err := c.core.BeginSignUp(c.ctx, c.app, c.form.Get("username"), word, attributes, offer, c.client)
 	if err != nil {
 		if cloud.KindOf(err) == cloud.Invalid {
 			return badUsername

@@ -78,7 +78,7 @@ type Core interface {
 	Finish(ctx context.Context, app engine.NativeApp, f engine.Flow, c engine.NativeClient, w engine.Wish) (engine.Outcome, error)
 	RefreshGrant(ctx context.Context, app engine.NativeApp, token string, scopes []string, c engine.NativeClient) (*engine.Granted, error)
 
-	BeginSignUp(ctx context.Context, app engine.NativeApp, name string, password secret.Bytes, attributes map[string]string, offer engine.Offer) (engine.Flow, error)
+	BeginSignUp(ctx context.Context, app engine.NativeApp, name string, password secret.Bytes, attributes map[string]string, offer engine.Offer, client engine.NativeClient) (engine.Flow, error)
 	AskSignUp(ctx context.Context, app engine.NativeApp, f engine.Flow, c engine.NativeClient) (engine.Flow, engine.Asked, error)
 	AnswerSignUp(ctx context.Context, app engine.NativeApp, f engine.Flow, code secret.Bytes, c engine.NativeClient) (engine.Flow, error)
 	PasswordForSignUp(ctx context.Context, app engine.NativeApp, f engine.Flow, password secret.Bytes, c engine.NativeClient) (engine.Flow, error)

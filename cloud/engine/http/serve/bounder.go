@@ -12,9 +12,9 @@ import (
 	"mfabridge/internal/seldom"
 )
 
-// share is which part of all connections one address has at most where others
+// part is which part of all connections one address has at most where others
 // want in: a quarter.
-const share = 4
+const part = 4
 
 // bounder is a listener with a bounded number of connections: the next one is
 // taken when another has ended. Who holds places without asking anything loses
@@ -82,7 +82,8 @@ func (b *bounder) Close() error {
 // origin is for whom a connection counts.
 func (b *bounder) origin(c net.Conn) netip.Prefix {
 	at, _ := netip.ParseAddrPort(c.RemoteAddr().String())
-	return single(at.Addr(), &Proxies{Networks: b.spared})
+	spared := Proxies{Networks: b.spared}
+	return spared.single(at.Addr())
 }
 
 // room makes room for a connection where all places are taken and somebody else
@@ -97,7 +98,7 @@ func (b *bounder) room(from netip.Prefix) bool {
 	var oldest *placed
 	most := 0
 	for at, all := range b.held {
-		if n := all.Len(); n*share > cap(b.places) {
+		if n := all.Len(); n*part > cap(b.places) {
 			if at == from {
 				b.mu.Unlock()
 				return false

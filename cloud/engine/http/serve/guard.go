@@ -16,6 +16,7 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine/http/wire"
+	"mfabridge/internal/share"
 )
 
 // maxToken is the longest bearer token that is looked at, in bytes.
@@ -59,11 +60,11 @@ func (t *Table) guard(route Route) http.Handler {
 			}
 		}
 		for _, place := range places {
-			if !place.take(from) {
+			if !place.Take(from) {
 				t.refuse(w, r, &cloud.Error{Kind: cloud.Unavailable, Message: "too many requests are in flight", RetryAfter: time.Second})
 				return
 			}
-			defer place.leave(from)
+			defer place.Leave(from)
 		}
 		if !route.Open {
 			caller, err := t.admit(r, &route)
@@ -105,19 +106,19 @@ func (t *Table) guard(route Route) http.Handler {
 
 // held are the places that a request holds while it is answered. Of ops it holds
 // none: health and metrics tell how it stands when all others are taken.
-func (t *Table) held(route *Route) []*pool {
+func (t *Table) held(route *Route) []*share.Pool {
 	p := t.places[route.Listener]
 	switch {
 	case route.Listener == Ops:
 		return nil
 	case route.Streams:
-		return []*pool{p.streams}
+		return []*share.Pool{p.streams}
 	case route.File:
-		return []*pool{p.files}
+		return []*share.Pool{p.files}
 	case route.Heavy:
-		return []*pool{p.short, p.heavy}
+		return []*share.Pool{p.short, p.heavy}
 	}
-	return []*pool{p.short}
+	return []*share.Pool{p.short}
 }
 
 // counts is for whom the places count that a request takes: where anybody may
@@ -129,7 +130,7 @@ func (t *Table) counts(ctx context.Context, route *Route) netip.Prefix {
 		return netip.Prefix{}
 	}
 	proxies := t.proxies[route.Listener]
-	return single(AddressOf(ctx), &proxies)
+	return proxies.single(AddressOf(ctx))
 }
 
 // admit checks token and role. A caller comes back whose token was good but
@@ -181,16 +182,16 @@ func (t *Table) gather(w http.ResponseWriter, r *http.Request, route *Route, fro
 		return err
 	}
 	p := t.places[route.Listener]
-	if !p.gathered.take(from) {
+	if !p.gathered.Take(from) {
 		return &cloud.Error{Kind: cloud.Unavailable, Message: "too many requests are being read", RetryAfter: time.Second}
 	}
-	defer p.gathered.leave(from)
+	defer p.gathered.Leave(from)
 	body, err := io.ReadAll(io.LimitReader(r.Body, smallBody+1))
 	if err == nil && len(body) > smallBody {
-		if !p.large.take(from) {
+		if !p.large.Take(from) {
 			return &cloud.Error{Kind: cloud.Unavailable, Message: "too many large requests are being read", RetryAfter: time.Second}
 		}
-		defer p.large.leave(from)
+		defer p.large.Leave(from)
 		var rest []byte
 		rest, err = io.ReadAll(r.Body)
 		body = append(body, rest...)

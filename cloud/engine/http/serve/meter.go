@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"mfabridge/internal/share"
 )
 
 // Rate bounds requests in a second.
@@ -48,7 +50,7 @@ func (m *Meter) Take(from netip.Addr) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := m.now()
-	key := home(from)
+	key := share.Home(from)
 	b := m.buckets[key]
 	if b == nil {
 		if len(m.buckets) >= maxBuckets {

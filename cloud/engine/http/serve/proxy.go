@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+
+	"mfabridge/internal/share"
 )
 
 // maxHops is how many addresses are read of what proxies say: a chain is short.
@@ -34,6 +36,15 @@ func (p *Proxies) trust(a netip.Addr) bool {
 		}
 	}
 	return false
+}
+
+// single is for whom something counts that comes from an address: nobody where
+// many people come from there.
+func (p *Proxies) single(a netip.Addr) netip.Prefix {
+	if p.trust(a.Unmap().WithZone("")) {
+		return netip.Prefix{}
+	}
+	return share.Single(a)
 }
 
 // connected is the address of the connection.

@@ -17,6 +17,7 @@ import (
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
 	"mfabridge/cloud/engine/http/wire"
+	"mfabridge/internal/share"
 )
 
 // Listener is one of the engine's three doors.
@@ -84,11 +85,11 @@ func (l Limits) filled() Limits {
 
 // places are what requests of one listener hold while they are answered, and
 // bodies while they are gathered.
-type places struct{ short, files, heavy, streams, gathered, large *pool }
+type places struct{ short, files, heavy, streams, gathered, large *share.Pool }
 
 func (l Limits) places() places {
-	return places{short: newPool(l.InFlight), files: newPool(l.InFlight), heavy: newPool(l.Heavy), streams: newPool(l.Streams),
-		gathered: newPool(l.Gathered), large: newPool(l.Large)}
+	return places{short: share.New(l.InFlight), files: share.New(l.InFlight), heavy: share.New(l.Heavy), streams: share.New(l.Streams),
+		gathered: share.New(l.Gathered), large: share.New(l.Large)}
 }
 
 // Options are what a table is made with.
@@ -152,7 +153,7 @@ func (r *Route) check(auth Authenticator) error {
 // with large bodies, and streams.
 func (t *Table) InFlight() (short, heavy, streams int) {
 	for _, p := range t.places {
-		short, heavy, streams = short+p.short.inUse()+p.files.inUse(), heavy+p.heavy.inUse(), streams+p.streams.inUse()
+		short, heavy, streams = short+p.short.Taken()+p.files.Taken(), heavy+p.heavy.Taken(), streams+p.streams.Taken()
 	}
 	return short, heavy, streams
 }
