@@ -22,7 +22,7 @@ type home struct {
 	Home
 	client  *Client
 	secrets sync.Pool     // of *radius.Secret
-	free    chan struct{} // a token for each identifier that may be in use
+	free    chan struct{} // a token for each identifier that may be in use by logins
 
 	mu      sync.Mutex
 	sockets []*socket
@@ -147,17 +147,23 @@ func (h *home) count(signed bool) {
 	}
 }
 
+// errBusy is that a server was not asked, since too many wait for it: that says
+// nothing of the server.
+var errBusy = errors.New("all identifiers are in use")
+
 // exchange sends one request until it is answered or patience is over. A server
 // whose other answers count without Message-Authenticator is there also if it
 // gave one that does not, as of EAP.
 func (h *home) exchange(ctx context.Context, patience time.Duration, code radius.Code, r Request) (Reply, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	select {
-	case h.free <- struct{}{}:
-		defer func() { <-h.free }()
-	case <-ctx.Done():
-		return Reply{}, fmt.Errorf("%s: all identifiers are in use: %w", h.Address, ctx.Err())
+	if h.TLS != nil || code != radius.StatusServer { // else it gets a socket more, if need be: logins that wait must not hide whether the server lives
+		select {
+		case h.free <- struct{}{}:
+			defer func() { <-h.free }()
+		case <-ctx.Done():
+			return Reply{}, fmt.Errorf("%s: %w: %w", h.Address, errBusy, ctx.Err())
+		}
 	}
 	start := h.client.opt.Now()
 	w := &call{reply: make(chan Reply, 1)}

@@ -145,3 +145,51 @@ func TestWritersDoNotProlongEachOther(t *testing.T) {
 		all.Wait()
 	})
 }
+
+// A server is not taken for dead since all identifiers wait for it. Over UDP it
+// is asked for a sign of life all the same.
+func TestServerThatAllWaitForIsNotDead(t *testing.T) {
+	const slow = time.Minute
+	for name, client := range map[string]func(t *testing.T) *upstream.Client{
+		"udp": func(t *testing.T) *upstream.Client {
+			f, start := newFake(), time.Now()
+			f.answer = func(p radius.Packet, _ int) [][]byte {
+				if p.Code() == radius.AccessRequest && time.Since(start) < slow {
+					return nil
+				}
+				return [][]byte{f.reply(t, radius.AccessAccept, p, "")}
+			}
+			return clientOf(t, func(o *upstream.Options) { held(o); o.Sockets = 1 }, f)
+		},
+		"tls": func(t *testing.T) *upstream.Client {
+			c, _ := piped(t, func(o *upstream.Options) { held(o); o.Watchdog = 30 * time.Second }, func(far net.Conn, conf *tls.Config, _ int64) {
+				tc := tls.Server(far, conf)
+				for p, err := request(tc); err == nil; p, err = request(tc) {
+					go func() {
+						time.Sleep(slow)              // of the bubble
+						_, _ = tc.Write(accept(t, p)) // the other side says what is missing
+					}()
+				}
+			})
+			return c
+		},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			c := client(t)
+			defer c.Close()
+			var all sync.WaitGroup
+			var lost atomic.Int64
+			for range 256 {
+				all.Go(func() {
+					if _, err := c.Exchange(t.Context(), login()); err != nil {
+						lost.Add(1)
+					}
+				})
+			}
+			all.Wait()
+			if got := c.Counters()[0]; lost.Load() != 0 || got.Down {
+				t.Errorf("%s: %d of 256 logins are lost, counted %+v", name, lost.Load(), got)
+			}
+		})
+	}
+}

@@ -71,7 +71,7 @@ type socket struct {
 }
 
 // reserve takes a free identifier of any socket, opening another one if all
-// are taken. There is one: the caller holds a token of home.free.
+// are taken. How many that are is bounded by the tokens of home.free.
 func (h *home) reserve(ctx context.Context, w *call) (*socket, error) {
 	if s, err := h.open(w); s != nil || err != nil {
 		return s, err

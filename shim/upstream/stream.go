@@ -147,7 +147,7 @@ func (h *home) watch(s *socket) {
 		if s.stream.heard().Add(o.Watchdog / 2).After(start) {
 			continue
 		}
-		if _, err := h.exchange(h.client.ctx, o.soon(), radius.StatusServer, Request{}); err != nil && s.stream.heard().Before(start) {
+		if _, err := h.exchange(h.client.ctx, o.soon(), radius.StatusServer, Request{}); err != nil && !errors.Is(err, errBusy) && s.stream.heard().Before(start) {
 			s.stream.fail(fmt.Errorf("the connection is dead: %w", err))
 			h.missed(h.client.ctx, start)
 			return
