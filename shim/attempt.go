@@ -54,7 +54,7 @@ func readAttempt(p radius.Packet, c *client, s *radius.Secret, from netip.Addr) 
 	switch {
 	case states > 1 || passwords > 1:
 		return a, attributeTwice // RFC 2865 section 5.44
-	case len(hidden) == 0 && len(state) > 0 && step(state[0]) == numberStep:
+	case len(hidden) == 0 && showsNumber(state):
 		return a, "" // nothing has to be typed there, and nothing of it counts
 	case passwords == 0 && states == 0 && a.client.WithoutPassword:
 		a.protocol = Bare

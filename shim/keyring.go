@@ -1,6 +1,7 @@
 package shim
 
 import (
+	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hkdf"
 	"crypto/hmac"
@@ -22,22 +23,31 @@ import (
 	"mfabridge/internal/secret"
 )
 
-// A State is at most 95 octets, within the 96 that every client is known to
-// carry:
+// A State is text, base64url, of at most 96 octets, which every client is
+// known to carry. It is text because there are clients that keep it
+// as a string and send back what stands before its first NUL: some releases of
+// Cisco's IOS and CatOS (so FreeRADIUS's rlm_otp says), ocserv 1.1.6. In it:
 //
 //	1  version and step: 1 asks for a code, 2 shows a number and waits
 //	2  which cluster key
-//	24 nonce
-//	.. sealed: 4 expiry (Unix seconds), 12 digest of client and user, 4 of the calling station, up to 32 challenge id
+//	5  random: each first leg has a State of its own
 //	16 tag
+//	.. under it: 4 expiry (Unix seconds), 8 digest of client and user, 4 of the calling station, up to 32 challenge id
+//
+// There is no room for a nonce, so the tag is one: SIV (RFC 5297 section 2) of
+// HMAC-SHA256, cut to 16 octets, and AES-256 in counter mode.
 const (
-	stateHead     = 3
-	digestLength  = 12
+	stateHead     = 8
+	tagLength     = aes.BlockSize
+	digestLength  = 8
 	stationLength = 4
 	maxChallenge  = 32
-	stateMin      = stateHead + chacha20poly1305.NonceSizeX + 4 + digestLength + stationLength + 1 + chacha20poly1305.Overhead
+	stateMin      = stateHead + tagLength + 4 + digestLength + stationLength + 1
 	stateMax      = stateMin - 1 + maxChallenge
 )
+
+// stateText is how a State is written.
+var stateText = base64.RawURLEncoding.Strict()
 
 // step is what a State's answer is: the first octet of a State.
 type step byte
@@ -56,9 +66,10 @@ type keyring struct {
 
 type stateKey struct {
 	id      [2]byte
-	aead    cipher.AEAD
-	context cipher.AEAD
+	block   cipher.Block
+	tag     *macKey
 	digest  *macKey
+	context cipher.AEAD
 }
 
 func newKeyring(keys []secret.Bytes) (*keyring, error) {
@@ -71,14 +82,14 @@ func newKeyring(keys []secret.Bytes) (*keyring, error) {
 			return nil, fmt.Errorf("cluster key has %d octets, fewer than %d", key.Len(), chacha20poly1305.KeySize)
 		}
 		derived := make(map[string][]byte)
-		for _, use := range []string{"state", "state key id", "state digest", "context", "login"} {
+		for _, use := range []string{"state", "state key id", "state tag", "state digest", "context", "login"} {
 			b, err := hkdf.Expand(sha256.New, key.Reveal(), "mfabridge shim 1 "+use, chacha20poly1305.KeySize)
 			if err != nil {
 				return nil, fmt.Errorf("cluster key cannot be used: %w", err)
 			}
 			derived[use] = b
 		}
-		aead, err := chacha20poly1305.NewX(derived["state"])
+		block, err := aes.NewCipher(derived["state"])
 		if err != nil {
 			return nil, fmt.Errorf("cluster key cannot be used: %w", err)
 		}
@@ -86,7 +97,8 @@ func newKeyring(keys []secret.Bytes) (*keyring, error) {
 		if err != nil {
 			return nil, fmt.Errorf("cluster key cannot be used: %w", err)
 		}
-		k.seals = append(k.seals, stateKey{id: [2]byte(derived["state key id"]), aead: aead, context: context, digest: newMACKey(derived["state digest"])})
+		k.seals = append(k.seals, stateKey{id: [2]byte(derived["state key id"]), block: block, context: context,
+			tag: newMACKey(derived["state tag"]), digest: newMACKey(derived["state digest"])})
 		if k.login == nil {
 			k.login = newMACKey(derived["login"])
 		}
@@ -113,32 +125,41 @@ func (k *keyring) seal(at step, id cloud.ChallengeID, expires time.Time, o owner
 		return nil, fmt.Errorf("challenge id has %d octets, not 1 to %d", len(id), maxChallenge)
 	}
 	key := k.seals[0]
-	state := make([]byte, stateHead+chacha20poly1305.NonceSizeX, stateMax)
-	state[0], state[1], state[2] = byte(at), key.id[0], key.id[1]
-	nonce := state[stateHead:]
-	_, _ = rand.Read(nonce) // never fails, see crypto/rand
 	whose, where := o.digests(key.digest)
-	plain := binary.BigEndian.AppendUint32(nil, uint32(expires.Unix()))
+	plain := binary.BigEndian.AppendUint32(make([]byte, 0, stateMax), uint32(expires.Unix()))
 	plain = append(append(plain, whose[:]...), where[:]...)
 	plain = append(plain, id...)
-	return key.aead.Seal(state, nonce, plain, state[:stateHead]), nil
+	state := append(make([]byte, 0, stateMax), byte(at), key.id[0], key.id[1])
+	_, _ = rand.Read(state[len(state):stateHead]) // never fails, see crypto/rand
+	state = state[:stateHead]
+	tag := key.tagOf(state, plain)
+	state = append(append(state, tag...), plain...)
+	cipher.NewCTR(key.block, tag).XORKeyStream(state[stateHead+tagLength:], plain)
+	return stateText.AppendEncode(nil, state), nil
+}
+
+// tagOf is what a State's head and what is under its tag have for one.
+func (k stateKey) tagOf(head, plain []byte) []byte {
+	return mac(k.tag, string(head), string(plain))[:tagLength]
 }
 
 // open returns the challenge and the step of a State. The reason is empty if the
 // State was sealed for this owner and has not expired. Some clients name the
 // calling station in the first leg alone (pam_radius 1.3.17 did), so that a second leg
 // without one counts; one with another is somebody else's.
-func (k *keyring) open(state []byte, o owner, now time.Time) (cloud.ChallengeID, step, reason) {
-	if len(state) < stateMin || len(state) > stateMax || step(state[0]) != codeStep && step(state[0]) != numberStep {
-		return "", 0, stateMalformed
+func (k *keyring) open(text []byte, o owner, now time.Time) (cloud.ChallengeID, step, reason) {
+	state, why := stateOctets(text)
+	if why != "" {
+		return "", 0, why
 	}
-	head, nonce := state[:stateHead], state[stateHead:stateHead+chacha20poly1305.NonceSizeX]
+	head, tag, sealed := state[:stateHead], state[stateHead:stateHead+tagLength], state[stateHead+tagLength:]
+	plain := make([]byte, len(sealed))
 	for _, key := range k.seals {
-		if key.id != [2]byte(state[1:3]) {
+		if key.id != [2]byte(head[1:3]) {
 			continue
 		}
-		plain, err := key.aead.Open(nil, nonce, state[stateHead+len(nonce):], head)
-		if err != nil {
+		cipher.NewCTR(key.block, tag).XORKeyStream(plain, sealed)
+		if subtle.ConstantTimeCompare(key.tagOf(head, plain), tag) != 1 {
 			continue
 		}
 		expires, rest := plain[:4], plain[4:]
@@ -155,6 +176,27 @@ func (k *keyring) open(state []byte, o owner, now time.Time) (cloud.ChallengeID,
 		return cloud.ChallengeID(rest[digestLength+stationLength:]), step(state[0]), ""
 	}
 	return "", 0, stateAltered
+}
+
+// showsNumber tells whether a State says that it is one of a number; it may be a
+// forgery.
+func showsNumber(text []byte) bool {
+	state, why := stateOctets(text)
+	return why == "" && step(state[0]) == numberStep
+}
+
+// stateOctets is what the text of a State stands for. Each has one text: base64
+// of Go would also take line ends in it.
+func stateOctets(text []byte) ([]byte, reason) {
+	if len(text) > stateText.EncodedLen(stateMax) {
+		return nil, stateMalformed
+	}
+	state, err := stateText.AppendDecode(make([]byte, 0, stateMax), text)
+	if err != nil || len(state) < stateMin || stateText.EncodedLen(len(state)) != len(text) ||
+		step(state[0]) != codeStep && step(state[0]) != numberStep {
+		return nil, stateMalformed
+	}
+	return state, ""
 }
 
 // name is a [cloud.Request.Key]: equal for equal fields, and on every node.

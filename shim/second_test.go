@@ -67,7 +67,7 @@ func TestStateOfANumber(t *testing.T) {
 		q.state, q.id = state, 1
 		for i, change := range []func(*ask){
 			func(q *ask) { q.user = "both" }, func(q *ask) { q.from = other },
-			func(q *ask) { q.state = append([]byte{1}, state[1:]...) }, func(q *ask) { q.state = state[:len(state)-5] },
+			func(q *ask) { q.state = rewritten(t, state, func(octets []byte) { octets[0] = 1 }) }, func(q *ask) { q.state = state[:len(state)-8] },
 		} {
 			altered := q
 			altered.id = byte(10 + i)
@@ -81,7 +81,7 @@ func TestStateOfANumber(t *testing.T) {
 
 		code := ask{from: show, user: "ada", password: "correct horse", station: "laptop", id: 20}
 		codeState := stateOf(t, r.login(code))
-		code.state, code.id = append([]byte{2}, codeState[1:]...), 21
+		code.state, code.id = rewritten(t, codeState, func(octets []byte) { octets[0] = 2 }), 21
 		want(t, r.login(code), radius.AccessReject)
 		code.bare, code.id = true, 22
 		want(t, r.login(code), radius.AccessReject)

@@ -3,6 +3,9 @@ package shim_test
 import (
 	"bytes"
 	"crypto/rand"
+	"encoding/base64"
+	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -28,6 +31,9 @@ func TestStateOpensOnlyForItsClientUserAndTime(t *testing.T) {
 	}
 	if bytes.Contains(state, []byte(id[:8])) {
 		t.Error("State shows the challenge")
+	}
+	if octets, err := base64.RawURLEncoding.DecodeString(string(state)); err != nil || bytes.Contains(octets, []byte(id[:8])) {
+		t.Errorf("State is not text, or shows the challenge: %q, %v", state, err)
 	}
 	anywhere, err := shim.SealState(keys, id, now.Add(time.Minute), "vpn", "ada", "")
 	if err != nil {
@@ -56,6 +62,9 @@ func TestStateOpensOnlyForItsClientUserAndTime(t *testing.T) {
 		{"other station and expired", keys, state, "vpn", "ada", "phone", time.Minute, "state_expired"},
 		{"station now, and none before", keys, anywhere, "vpn", "ada", "laptop", 0, ""},
 		{"longer", keys, append(bytes.Clone(state), 0), "vpn", "ada", "laptop", 0, "state_malformed"},
+		{"with a line end behind it", keys, append(bytes.Clone(state), '\n'), "vpn", "ada", "laptop", 0, "state_malformed"},
+		{"with a line end in it", keys, slices.Insert(bytes.Clone(state), 20, '\n'), "vpn", "ada", "laptop", 0, "state_malformed"},
+		{"padded", keys, append(bytes.Clone(state), '='), "vpn", "ada", "laptop", 0, "state_malformed"},
 		{"empty", keys, nil, "vpn", "ada", "laptop", 0, "state_malformed"},
 	} {
 		got, why := shim.OpenState(test.keys, test.state, test.client, test.user, test.station, now.Add(test.after))
@@ -68,11 +77,35 @@ func TestStateOpensOnlyForItsClientUserAndTime(t *testing.T) {
 			t.Errorf("cut to %d octets: opened", n)
 		}
 	}
+	for bit := range base64.RawURLEncoding.DecodedLen(len(state)) * 8 {
+		flipped := rewritten(t, state, func(octets []byte) { octets[bit/8] ^= 1 << (bit % 8) })
+		if got, why := shim.OpenState(keys, flipped, "vpn", "ada", "laptop", now); why == "" || got != "" {
+			t.Errorf("bit %d of the octets flipped: opened", bit)
+		}
+	}
 	for bit := range len(state) * 8 {
 		flipped := bytes.Clone(state)
 		flipped[bit/8] ^= 1 << (bit % 8)
 		if got, why := shim.OpenState(keys, flipped, "vpn", "ada", "laptop", now); why == "" || got != "" {
 			t.Errorf("bit %d flipped: opened", bit)
+		}
+	}
+}
+
+// A State that is kept as a string is still whole: no octet of any State is
+// other than a letter, a figure, '-' or '_' (ocserv 1.1.6 and some releases of
+// IOS send back what stands before the first NUL).
+func TestStateSurvivesAClientThatKeepsAString(t *testing.T) {
+	now := time.Unix(1_900_000_000, 0)
+	for n := range 500 {
+		state, err := shim.SealState([]secret.Bytes{key(byte(n))}, cloud.ChallengeID(strings.Repeat("x", 1+n%32)), now.Add(time.Duration(n)*time.Second), "vpn", "ada", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(state) > 96 || bytes.ContainsFunc(state, func(r rune) bool {
+			return r != '-' && r != '_' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
+		}) {
+			t.Fatalf("State %d is %q", n, state)
 		}
 	}
 }
@@ -98,8 +131,8 @@ func FuzzState(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add([]byte{1}, uint8(0), uint8(0), uint8(0))
-	f.Add(make([]byte, 80), uint8(50), uint8(1), uint8(0))
-	f.Add(append([]byte{1}, make([]byte, 79)...), uint8(0), uint8(0), uint8(1))
+	f.Add(bytes.Repeat([]byte("A"), 74), uint8(50), uint8(1), uint8(0))
+	f.Add(append([]byte("AQ"), bytes.Repeat([]byte("-"), 72)...), uint8(0), uint8(0), uint8(1))
 	f.Fuzz(func(t *testing.T, in []byte, at, xor, cut uint8) {
 		if id, why := shim.OpenState(keys, in, "vpn", "ada", "laptop", now); why == "" {
 			t.Fatalf("%x opens as %q", in, id)
@@ -113,6 +146,17 @@ func FuzzState(f *testing.F) {
 	})
 }
 
+// rewritten is a State whose octets somebody changed, and wrote down again.
+func rewritten(t *testing.T, state []byte, change func(octets []byte)) []byte {
+	t.Helper()
+	octets, err := base64.RawURLEncoding.DecodeString(string(state))
+	if err != nil {
+		t.Fatal(err)
+	}
+	change(octets)
+	return []byte(base64.RawURLEncoding.EncodeToString(octets))
+}
+
 // The same over the wire: whatever is not the State of this login is an
 // Access-Reject, all alike, and never a new first leg.
 func TestStateOfAnotherLoginIsRefused(t *testing.T) {
@@ -120,8 +164,7 @@ func TestStateOfAnotherLoginIsRefused(t *testing.T) {
 		r := newRig(t)
 		defer r.close()
 		state := stateOf(t, r.login(ask{from: "127.0.0.2", user: "ada"}))
-		altered := bytes.Clone(state)
-		altered[40] ^= 1
+		altered := rewritten(t, state, func(octets []byte) { octets[40] ^= 1 })
 		for i, q := range []ask{
 			{from: "127.0.0.2", user: "bob", password: "123456", state: state},
 			{from: "127.0.0.3", user: "ada", password: "123456", state: state},
