@@ -43,19 +43,19 @@ func OpenState(keys []secret.Bytes, state []byte, client, user, station string, 
 	return id, string(why)
 }
 
-// MarksMax is how many refused passwords are remembered.
-const MarksMax = marksMax
+// RecentMax is how many refused passwords are remembered.
+const RecentMax = recentMax
 
 // RememberWrong remembers n passwords and tells how many are held, and whether
 // the first and the last are known.
 func RememberWrong(n int, now time.Time) (held int, first, last bool) {
-	w := newMarks()
+	w := newRecent[struct{}]()
 	name := func(i int) mark { return mark{byte(i), byte(i >> 8), byte(i >> 16)} }
 	for i := range n {
-		w.remember(name(i), "", "", now, wrongLife)
+		w.put(name(i), struct{}{}, now.Add(wrongLife))
 	}
-	_, first = w.knows(name(0), now)
-	_, last = w.knows(name(n-1), now)
+	_, first = w.find(name(0), now)
+	_, last = w.find(name(n-1), now)
 	return len(w.kept), first, last
 }
 

@@ -3,6 +3,7 @@ package shim
 import (
 	"context"
 	"errors"
+	"time"
 
 	"mfabridge/cloud"
 	"mfabridge/internal/secret"
@@ -106,6 +107,13 @@ func (l *logins) cachePlace(a attempt) (m mark, ok bool) {
 	return mark(mac(l.local, "passed", a.client.Name, a.folded, a.station)), true
 }
 
+// passed is a second factor that was given.
+type passed struct {
+	since time.Time
+	user  cloud.UserID
+	way   cloud.Preference
+}
+
 // pass remembers a second factor that was given, and forgets an earlier one
 // after a refusal.
 func (l *logins) pass(a attempt, v verdict, user cloud.UserID) {
@@ -113,7 +121,7 @@ func (l *logins) pass(a attempt, v verdict, user cloud.UserID) {
 	switch {
 	case !ok || user == "":
 	case v.code == radius.AccessAccept:
-		l.passed.remember(m, user, v.method, l.now(), a.client.Cache.Life)
+		l.passed.put(m, passed{since: l.now(), user: user, way: v.method}, l.now().Add(a.client.Cache.Life))
 	case v.code == radius.AccessReject:
 		l.passed.forget(m)
 	}
@@ -131,8 +139,8 @@ func (l *logins) spare(ctx context.Context, a attempt, proof Proof, key string) 
 	if !ok || l.loud {
 		return verdict{}, false
 	}
-	before, fresh := l.passed.knows(m, l.now())
-	if !fresh || l.now().Sub(before.at) >= a.client.Cache.Life {
+	before, fresh := l.passed.find(m, l.now())
+	if !fresh || l.now().Sub(before.since) >= a.client.Cache.Life {
 		return verdict{}, false
 	}
 	c, err := l.begin(ctx, proof, cloud.Request{Client: a.asker(), Method: cloud.OATHCode, Tries: 1, Key: l.keys().name("cache", key)})

@@ -35,9 +35,9 @@ type logins struct {
 	loud     bool              // beginning a challenge asks the person, whatever it is for
 	bypasses Bypasses          // nil: there are none
 	ring     atomic.Pointer[keyring]
-	local    *macKey // names passwords and places in the memory of this process, for as long as it lives
-	wrong    *marks  // passwords
-	passed   *marks  // second factors, for clients with a cache
+	local    *macKey           // names passwords and places in the memory of this process, for as long as it lives
+	wrong    *recent[struct{}] // passwords that a primary has refused: tried again and again they would lock an account out
+	passed   *recent[passed]   // second factors, for clients with a cache
 	now      func() time.Time
 	pins     *pins
 	flight   singleflight.Group
@@ -47,7 +47,7 @@ func newLogins(o Options) *logins {
 	random := make([]byte, sha256.Size)
 	_, _ = rand.Read(random) // never fails, see crypto/rand
 	local := newMACKey(random)
-	l := &logins{verifier: o.Verifier, bypasses: o.Bypasses, local: local, now: o.Now, wrong: newMarks(), passed: newMarks(), pins: newPins(local)}
+	l := &logins{verifier: o.Verifier, bypasses: o.Bypasses, local: local, now: o.Now, wrong: newRecent[struct{}](), passed: newRecent[passed](), pins: newPins(local)}
 	l.matcher, _ = o.Verifier.(cloud.CodeMatcher)
 	l.board, _ = o.Verifier.(cloud.Noticeboard)
 	if v, ok := o.Verifier.(loud); ok {

@@ -1,7 +1,6 @@
 package shim
 
 import (
-	"sync"
 	"time"
 
 	"mfabridge/shim/radius"
@@ -9,7 +8,6 @@ import (
 
 const (
 	pinLife   = 60 * time.Second // between two packets of a conversation
-	maxPins   = 1 << 14          // conversations that are remembered; beyond it the oldest goes
 	maxRounds = 64               // challenges of one conversation; a long chain of certificates takes about 15
 )
 
@@ -18,7 +16,6 @@ type pin struct {
 	server string
 	method radius.EAPType // that the home server speaks
 	rounds int
-	until  time.Time
 }
 
 // pins remember which home server a State is of. The State itself passes
@@ -32,13 +29,10 @@ type pin struct {
 // for each of the ten rounds of a login, for hints on which no verdict rests.
 type pins struct {
 	key  *macKey
-	mu   sync.Mutex
-	kept map[mark]pin
-	turn []mark // ring of the marks in their order
-	next int
+	kept *recent[pin]
 }
 
-func newPins(key *macKey) *pins { return &pins{key: key, kept: make(map[mark]pin)} }
+func newPins(key *macKey) *pins { return &pins{key: key, kept: newRecent[pin]()} }
 
 func (p *pins) mark(a attempt, state []byte) mark {
 	return mark(mac(p.key, "upstream state", a.client.Name, a.user, string(state)))
@@ -46,27 +40,10 @@ func (p *pins) mark(a attempt, state []byte) mark {
 
 // find returns what is known of the State of a request.
 func (p *pins) find(a attempt, now time.Time) (pin, bool) {
-	m := p.mark(a, a.state)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	found := p.kept[m] // what is not there was over long ago
-	return found, now.Before(found.until)
+	return p.kept.find(p.mark(a, a.state), now)
 }
 
 // put remembers a State that is about to go to a client.
 func (p *pins) put(a attempt, state []byte, what pin, now time.Time) {
-	m := p.mark(a, state)
-	what.until = now.Add(pinLife)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if _, known := p.kept[m]; !known {
-		if len(p.turn) < maxPins {
-			p.turn = append(p.turn, m)
-		} else {
-			delete(p.kept, p.turn[p.next])
-			p.turn[p.next] = m
-			p.next = (p.next + 1) % maxPins
-		}
-	}
-	p.kept[m] = what
+	p.kept.put(p.mark(a, state), what, now.Add(pinLife))
 }

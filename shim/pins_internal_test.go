@@ -17,16 +17,16 @@ func TestBoundOfPins(t *testing.T) {
 		_, ok := p.find(a, now)
 		return ok
 	}
-	for n := range maxPins + 10 {
+	for n := range recentMax + 10 {
 		for range 2 { // the second round of a conversation takes no other place
 			p.put(a, binary.BigEndian.AppendUint32(nil, uint32(n)), pin{server: "old:1812"}, now)
 		}
 	}
-	if len(p.kept) != maxPins || len(p.turn) != maxPins || known(0) || known(9) || !known(10) || !known(maxPins+9) {
-		t.Errorf("%d conversations are kept, in %d places", len(p.kept), len(p.turn))
+	if len(p.kept.kept) != recentMax || len(p.kept.turn) != recentMax || known(0) || known(9) || !known(10) || !known(recentMax+9) {
+		t.Errorf("%d conversations are kept, in %d places", len(p.kept.kept), len(p.kept.turn))
 	}
 	now = now.Add(pinLife)
-	if known(maxPins + 9) {
+	if known(recentMax + 9) {
 		t.Error("a conversation goes on after its time")
 	}
 }

@@ -323,8 +323,8 @@ func TestBoundsOfMemory(t *testing.T) {
 	if slots > 1000 || sources > 1000 || freed > 1000 {
 		t.Errorf("reply cache holds %d slots, %d sources, %d freed", slots, sources, freed)
 	}
-	held, first, last := shim.RememberWrong(3*shim.MarksMax, now)
-	if held != shim.MarksMax || first || !last {
+	held, first, last := shim.RememberWrong(3*shim.RecentMax, now)
+	if held != shim.RecentMax || first || !last {
 		t.Errorf("%d wrong passwords are held; first %v, last %v", held, first, last)
 	}
 }

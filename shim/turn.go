@@ -13,6 +13,7 @@ const (
 	firstLook  = 20 * time.Millisecond  // how soon a node looks again whether its turn has come
 	lastLook   = 250 * time.Millisecond // how late, once it has looked a few times
 	endingLife = 2 * time.Second        // what the end of a turn may take, whatever is left of the login's time
+	wrongLife  = 60 * time.Second       // how long a definite no to a password is remembered
 )
 
 // turn is the right to try one password of one person at a primary: of all
@@ -102,7 +103,7 @@ func (l *logins) factor(fields ...string) factor {
 // counts at who judges it, until the account is locked out. try tells whether it
 // was wrong. The cause beside a try is why other nodes could not be told; for the log.
 func (l *logins) tryOnce(ctx context.Context, c *client, f factor, try func() (wrong bool)) (tried bool, cause error) {
-	if _, refused := l.wrong.knows(f.name, l.now()); refused {
+	if _, refused := l.wrong.find(f.name, l.now()); refused {
 		return false, nil
 	}
 	t, mine, err := l.turn(ctx, c, f.wrong)
@@ -111,7 +112,7 @@ func (l *logins) tryOnce(ctx context.Context, c *client, f factor, try func() (w
 	}
 	wrong := try()
 	if wrong {
-		l.wrong.remember(f.name, "", "", l.now(), wrongLife)
+		l.wrong.put(f.name, struct{}{}, l.now().Add(wrongLife))
 	}
 	return true, t.end(ctx, wrong)
 }
