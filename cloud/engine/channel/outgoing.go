@@ -16,7 +16,8 @@ import (
 
 // newClient makes requests to one provider: no proxy from the environment, which
 // would look names up by itself, no redirect, and only addresses that may be
-// called, after the name was looked up.
+// called, after the name was looked up. timeout is for connecting; a request ends
+// with its context.
 func newClient(ca string, private bool, timeout time.Duration, atOnce int) (*http.Client, error) {
 	roots, err := authorities(ca)
 	if err != nil {
