@@ -59,26 +59,14 @@ func (e *Engine) ReportApproval(ctx context.Context, o Owner, id cloud.Challenge
 		if u, err = o.may(tx, e.now()); err != nil {
 			return err
 		}
-		devices, err := tx.Devices(o.User)
-		if err != nil {
-			return err
-		}
-		d, a, i, err := answerTo(devices, id)
+		p, err := reportAnswer(tx, o.User, id)
 		switch {
 		case err != nil:
 			return err
-		case d == nil:
+		case p == nil:
 			return refuse(cloud.NotFound, "there is no such answer")
-		case a.Answers[i].Reported:
+		case p.Reported:
 			return nil
-		}
-		a.Answers[i].Reported = true
-		p := a.Answers[i]
-		if err := d.setAside(*a); err != nil {
-			return err
-		}
-		if err := tx.PutDevice(d); err != nil {
-			return err
 		}
 		told, err = e.fraudulent(tx, suspicion{user: o.User, challenge: id, app: p.App, from: p.Place, actor: o.actor(), after: p.State}, e.now())
 		return err
@@ -91,18 +79,31 @@ func (e *Engine) ReportApproval(ctx context.Context, o Owner, id cloud.Challenge
 	return told.Blocked, nil
 }
 
-// answerTo finds the answer to a push among those of all devices.
-func answerTo(devices []Device, id cloud.ChallengeID) (*Device, *deviceAside, int, error) {
-	for i := range devices {
-		a, err := devices[i].aside()
-		if err != nil {
-			return nil, nil, 0, err
-		}
-		if at := slices.IndexFunc(a.Answers, func(p answered) bool { return p.Challenge == id }); at >= 0 {
-			return &devices[i], &a, at, nil
-		}
+// reportAnswer marks the answer to a push as one that was somebody else's, and
+// returns it as it was before; nil: no device of the user remembers it.
+func reportAnswer(tx Tx, user cloud.UserID, id cloud.ChallengeID) (*answered, error) {
+	devices, err := tx.Devices(user)
+	if err != nil {
+		return nil, err
 	}
-	return nil, nil, 0, nil
+	for i := range devices {
+		d := &devices[i]
+		a, err := d.aside()
+		if err != nil {
+			return nil, err
+		}
+		at := slices.IndexFunc(a.Answers, func(p answered) bool { return p.Challenge == id })
+		if at < 0 {
+			continue
+		}
+		was := a.Answers[at]
+		if was.Reported {
+			return &was, nil
+		}
+		a.Answers[at].Reported = true
+		return &was, firstOf(d.setAside(a), tx.PutDevice(d))
+	}
+	return nil, nil
 }
 
 // suspicion is a login of which a user says that it was somebody else's.

@@ -316,22 +316,17 @@ func (s *responding) late() error {
 	if s.r.Answer != PushFraud {
 		return nil
 	}
-	devices, err := s.tx.Devices(s.c.User)
-	if err != nil {
-		return err
-	}
-	d, a, i, err := answerTo(devices, s.c.ID)
+	p, err := reportAnswer(s.tx, s.c.User, s.c.ID)
 	switch {
 	case err != nil:
 		return err
-	case d == nil:
+	case p == nil:
 		s.fraud, err = s.e.fraudOnce(s.tx, s.c, s.actor(), s.now)
 		return err
-	case a.Answers[i].Reported:
+	case p.Reported:
 		return nil
 	}
-	a.Answers[i].Reported = true
-	return firstOf(d.setAside(*a), s.tx.PutDevice(d), s.report())
+	return s.report()
 }
 
 // judge gives the push its verdict. A report of fraud counts also when it comes
