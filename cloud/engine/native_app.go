@@ -191,12 +191,9 @@ func (e *Engine) ChangeNativeApp(ctx context.Context, by Actor, id string, edit 
 		return err
 	}
 	return asError(e.store.Update(ctx, func(tx Tx) error {
-		a, err := readNativeApp(tx, id)
+		a, err := findNativeApp(tx, id)
 		if err != nil {
 			return err
-		}
-		if a == nil {
-			return refuse(cloud.NotFound, "there is no such application")
 		}
 		was := *a
 		if err := edit(a); err != nil {
@@ -228,12 +225,9 @@ func (e *Engine) RemoveNativeApp(ctx context.Context, by Actor, id string) error
 		return err
 	}
 	return asError(e.store.Update(ctx, func(tx Tx) error {
-		a, err := readNativeApp(tx, id)
+		a, err := findNativeApp(tx, id)
 		if err != nil {
 			return err
-		}
-		if a == nil {
-			return refuse(cloud.NotFound, "there is no such application")
 		}
 		if err := tx.RemoveMeta(metaNativeApp + id); err != nil {
 			return err
@@ -255,10 +249,7 @@ func (e *Engine) NativeApps(ctx context.Context) (all []NativeApp, err error) {
 // none.
 func (e *Engine) NativeApp(ctx context.Context, id string) (a NativeApp, err error) {
 	err = e.store.View(ctx, func(r Reader) error {
-		found, err := readNativeApp(r, id)
-		if err == nil && found == nil {
-			err = refuse(cloud.NotFound, "there is no such application")
-		}
+		found, err := findNativeApp(r, id)
 		if err == nil {
 			a = *found
 		}
@@ -293,6 +284,15 @@ func readNativeApp(r Reader, id string) (*NativeApp, error) {
 		return nil, refuse(cloud.Internal, "an application cannot be read")
 	}
 	return a, nil
+}
+
+// findNativeApp is readNativeApp for whoever needs one. NotFound: there is none.
+func findNativeApp(r Reader, id string) (*NativeApp, error) {
+	a, err := readNativeApp(r, id)
+	if a == nil && err == nil {
+		err = refuse(cloud.NotFound, "there is no such application")
+	}
+	return a, err
 }
 
 // anyResets tells whether a password can be reset by mail anywhere: then mail
