@@ -71,9 +71,15 @@ func (a *applier) admitRemovals(n int) error {
 // users takes the users of one wave, or all of them, in pages of at most what
 // may be written at once.
 func (a *applier) users(ctx context.Context, of PlanReader) error {
+	return inPages(ctx, of, Revealed, a.batch*a.opts.Concurrency, a.page)
+}
+
+// inPages hands out the users who have changes in pages of at most so many
+// changes; who has more is a page alone. A page is for do until it returns.
+func inPages(ctx context.Context, of PlanReader, view View, most int, do func(context.Context, []Decision) error) error {
 	var page []Decision
-	changes, most := 0, a.batch*a.opts.Concurrency
-	for d, err := range of.Users(ctx, Revealed) {
+	changes := 0
+	for d, err := range of.Users(ctx, view) {
 		if err != nil {
 			return err
 		}
@@ -81,7 +87,7 @@ func (a *applier) users(ctx context.Context, of PlanReader) error {
 			continue
 		}
 		if len(page) > 0 && changes+len(d.Changes) > most {
-			if err := a.page(ctx, page); err != nil {
+			if err := do(ctx, page); err != nil {
 				return err
 			}
 			page, changes = page[:0], 0
@@ -92,7 +98,7 @@ func (a *applier) users(ctx context.Context, of PlanReader) error {
 	if len(page) == 0 {
 		return ctx.Err()
 	}
-	return a.page(ctx, page)
+	return do(ctx, page)
 }
 
 // page settles the users of one page, in batches of what the target, the rate

@@ -134,28 +134,7 @@ func (u *undoer) admit(ctx context.Context) error {
 
 // run takes the users of the plan in pages of at most one batch of changes.
 func (u *undoer) run(ctx context.Context) error {
-	var page []Decision
-	changes := 0
-	for d, err := range u.plan.Users(ctx, Bare) {
-		if err != nil {
-			return err
-		}
-		if len(d.Changes) == 0 {
-			continue
-		}
-		if len(page) > 0 && (changes+len(d.Changes) > u.writer.batch || len(page) == u.writer.batch) {
-			if err := u.page(ctx, page); err != nil {
-				return err
-			}
-			page, changes = page[:0], 0
-		}
-		page = append(page, d)
-		changes += len(d.Changes)
-	}
-	if len(page) == 0 {
-		return ctx.Err()
-	}
-	return u.page(ctx, page)
+	return inPages(ctx, u.plan, Bare, u.writer.batch, u.page)
 }
 
 // page puts the users of one page back.
