@@ -272,6 +272,48 @@ func (c *Cluster) SQL(statements string) (string, error) {
 	return strings.TrimSpace(string(out)), err
 }
 
+// Successor is a server that takes over from this one, with what that has by now,
+// on another port: Start begins it. Both take writes then, where nobody stops the
+// first. The caller stops it.
+func (c *Cluster) Successor() (next *Cluster, err error) {
+	folder, err := os.MkdirTemp("", "mfa-pg-")
+	if err != nil {
+		return nil, err
+	}
+	next = &Cluster{bin: c.bin, folder: folder}
+	if next.port, err = freePort(); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(folder))
+	}
+	if err = next.own(); err == nil {
+		err = next.copyOf(c)
+	}
+	if err == nil {
+		next.log, err = os.Create(folder + ".log")
+	}
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(folder))
+	}
+	return next, nil
+}
+
+// copyOf takes the data of another server, set up to end its recovery at once.
+func (c *Cluster) copyOf(from *Cluster) error {
+	data := filepath.Join(c.folder, "data")
+	out, err := c.command("pg_basebackup", "-h", from.folder, "-p", strconv.Itoa(from.port), "-U", "postgres", "-D", data, "-c", "fast", "--no-sync").CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("pg_basebackup: %w: %s", err, bytes.TrimSpace(out))
+	}
+	conf, err := os.OpenFile(filepath.Join(data, "postgresql.conf"), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(conf, "port=%d\nunix_socket_directories='%s'\nrestore_command='false'\nhot_standby=off\n", c.port, c.folder)
+	return errors.Join(err, conf.Close(), os.WriteFile(filepath.Join(data, "recovery.signal"), nil, 0o644))
+}
+
+// Host is where it takes connections.
+func (c *Cluster) Host() string { return fmt.Sprintf("127.0.0.1:%d", c.port) }
+
 // Dump writes a schema as pg_dump does.
 func (c *Cluster) Dump(schema string) ([]byte, error) {
 	cmd := c.command("pg_dump", "-h", c.folder, "-p", strconv.Itoa(c.port), "-U", "postgres", "-Fc", "-n", schema, "postgres")

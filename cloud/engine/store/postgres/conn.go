@@ -65,6 +65,9 @@ var binaryForm = []int16{1}
 // ctx bounds everything up to the next begin.
 func (c *conn) begin(ctx context.Context, text string) {
 	c.ctx, c.queue, c.answered = ctx, c.queue[:0], false
+	if !c.broken() && !c.place.lines.current(c.pg) {
+		c.close()
+	}
 	c.queue = append(c.queue, call{text: text})
 }
 

@@ -62,6 +62,7 @@ func (p place) dial(ctx context.Context, more ...func(*pgconn.Config)) (*pgconn.
 	for _, do := range more {
 		do(config)
 	}
+	p.lines.checked(config)
 	pg, err := pgconn.ConnectConfig(ctx, config)
 	if err != nil {
 		return nil, unreachable(err)
@@ -145,6 +146,9 @@ func value(ctx context.Context, pg *pgconn.PgConn, statement string) (string, er
 func unreachable(err error) error {
 	e, ok := errors.AsType[*pgconn.PgError](err)
 	switch {
+	case errors.Is(err, errReplaced):
+		return hint.Wrap(&cloud.Error{Kind: cloud.Unavailable, Message: errReplaced.Message, Err: err},
+			"stop it, or make it a standby of the one that took over, which must be reachable from here: what is written there would be lost")
 	case ok && (e.Code == "28P01" || e.Code == "28000"):
 		return hint.Wrap(&cloud.Error{Kind: cloud.Denied, Message: "the database does not let us in", Err: err},
 			"check the user in the address, and the password in PGPASSFILE, ~/.pgpass or PGPASSWORD")

@@ -51,8 +51,9 @@
 // # The place
 //
 // A target is a URL, postgres://USER@HOST[:PORT]/DATABASE?…, or a list of
-// hosts, of which the one is used that takes writes; unless connect_timeout
-// says otherwise they share [dialPatience]. The password comes from where libpq
+// hosts, of which the one is used that takes writes, and of two such the one that
+// has taken over from the other; unless connect_timeout says otherwise they share
+// [dialPatience]. The password comes from where libpq
 // looks for it (PGPASSWORD, PGPASSFILE, ~/.pgpass), never from the URL; it and
 // certificates are read anew for each connection. Over a network the server's
 // certificate is checked (sslmode=verify-full) unless another sslmode says

@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"mfabridge/cloud"
 	"mfabridge/internal/hint"
 )
 
@@ -90,4 +91,29 @@ func (c Config) TLS() []*tls.Config {
 		all = append(all, f.TLSConfig)
 	}
 	return all
+}
+
+// TakeOver has a store believe that another server has taken over from the one
+// that it is connected to; back ends that.
+func TakeOver(s *Store) (back func()) {
+	l := s.place.lines
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	was := l.last
+	l.last.timeline = "FFFFFFFF"
+	return func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.last = was
+	}
+}
+
+// Replaced dials once where another server has taken over.
+func Replaced(s *Store) cloud.Kind {
+	defer TakeOver(s)()
+	pg, err := s.place.dial(context.Background())
+	if err == nil {
+		_ = pg.Close(context.Background())
+	}
+	return cloud.KindOf(err)
 }

@@ -27,6 +27,7 @@ type place struct {
 	given  string
 	config *pgconn.Config
 	schema string
+	lines  *lines // what connections to it have seen
 }
 
 // fresh is the configuration for a new connection, with passwords and
@@ -71,7 +72,7 @@ func parse(given string) (place, error) {
 	if err != nil {
 		return place{}, err
 	}
-	return place{given: given, config: config, schema: schema}, nil
+	return place{given: given, config: config, schema: schema, lines: &lines{}}, nil
 }
 
 // configured lets the driver understand the URL, its service files, password

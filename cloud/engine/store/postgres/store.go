@@ -101,6 +101,7 @@ func open(ctx context.Context, given string, restored bool) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	p.survey(ctx)
 	pg, err := p.dial(ctx)
 	if err != nil {
 		return nil, err

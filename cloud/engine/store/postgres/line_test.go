@@ -1,0 +1,100 @@
+package postgres_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"mfabridge/cloud"
+	"mfabridge/cloud/engine/store/postgres"
+	"mfabridge/internal/peer"
+)
+
+// A server that takes writes although another one has taken over, as one that has
+// come back by itself, is not written to wherever it stands in the list: not by a
+// process that starts, nor later.
+func TestServerThatWasReplaced(t *testing.T) {
+	peer.NeedCluster(t, cluster)
+	direct, _ := made(t)
+	count(t, openUntilEnd(t, direct))
+	next, err := cluster.Successor()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := next.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	both := strings.Replace(direct, "@", "@"+cluster.Host()+",", 1)
+	both = strings.Replace(both, ","+cluster.Host(), ","+next.Host(), 1)
+	if err := next.Start(); err != nil {
+		t.Fatal(err)
+	}
+	s := openUntilEnd(t, both)
+	count(t, s)
+	if out, err := next.SQL("SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE application_name = 'mfabridge'"); err != nil {
+		t.Fatal(err, out)
+	}
+	count(t, s)
+	const length = "SELECT length(value) FROM %.meta WHERE name = 'count'"
+	for on, want := range map[*peer.Cluster]string{cluster: "1", next: "3"} {
+		if got, err := on.SQL(strings.Replace(length, "%", schemaOf(direct), 1)); err != nil || got != want {
+			t.Errorf("%s was written to %s times, want %s, %v", on.Host(), got, want, err)
+		}
+	}
+}
+
+// openUntilEnd is a store that is closed when the test ends.
+func openUntilEnd(t *testing.T, address string) *postgres.Store {
+	t.Helper()
+	s := opens(t, address)
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// A connection that is open goes on no longer than until it is known that
+// another server has taken over, and no other one is made to where it led.
+func TestConnectionsToWhatWasReplacedEnd(t *testing.T) {
+	peer.NeedCluster(t, cluster)
+	address, _ := made(t)
+	s := openUntilEnd(t, address)
+	count(t, s)
+	connections := func() string {
+		return sql(t, "SELECT pid FROM pg_stat_activity WHERE application_name = 'mfabridge' AND state IS NOT NULL ORDER BY pid")
+	}
+	before := connections()
+	back := postgres.TakeOver(s)
+	answer := make(chan error, 1)
+	go func() { answer <- s.Update(t.Context(), counting) }()
+	for connections() == before {
+		select {
+		case err := <-answer:
+			t.Fatalf("answered by a server that was replaced: %v", err)
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	back()
+	if err := <-answer; err != nil {
+		t.Errorf("after the right one is back: %v", err)
+	}
+	if postgres.Replaced(s) != cloud.Unavailable {
+		t.Error("a new connection to a server that was replaced")
+	}
+}
+
+// A server that does not tell its line, as a service may that is not quite
+// PostgreSQL, is used all the same.
+func TestServerThatDoesNotTellItsLine(t *testing.T) {
+	peer.NeedCluster(t, cluster)
+	address, schema := cluster.Address(t)
+	owner := role(t, address, schema+"_owner", "CREATE SCHEMA "+schema+" AUTHORIZATION "+schema+"_owner")
+	sql(t, "REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC")
+	t.Cleanup(func() { sql(t, "GRANT EXECUTE ON FUNCTION pg_control_system() TO PUBLIC") })
+	initAt(t, owner)
+	count(t, openUntilEnd(t, owner))
+}
