@@ -32,10 +32,22 @@ type mixed struct {
 	total int // changes of the plan
 }
 
+// mixedOnce is the one that all tests copy.
+var mixedOnce struct {
+	master
+	mixed
+}
+
+// mixedStore has a copy made of it; the test works in its folder.
 func mixedStore(t testing.TB) mixed {
 	t.Helper()
-	s := story{folder: t.TempDir()}
-	s.plan, s.store = s.path("move.plan"), "sqlite:"+s.path("cloud.db")
+	s := mixedOnce.copy(t, func(s story) { mixedOnce.mixed = mixInto(t, s) })
+	return mixed{story: s, base: s.path("base"), want: mixedOnce.want, total: mixedOnce.total}
+}
+
+func mixInto(t testing.TB, s story) mixed {
+	t.Helper()
+	const store = "sqlite:cloud.db"
 	for _, dir := range []string{"export", "half"} {
 		if err := os.Mkdir(s.path(dir), 0o700); err != nil {
 			t.Fatal(err)
@@ -56,10 +68,10 @@ func mixedStore(t testing.TB) mixed {
 		}
 	}
 	s.write(t, "half/users.csv", half.String())
-	must(t, exitDone, "plan", s.path("half"), "--to", s.store, "-o", s.path("half.plan"), "--create-users")
+	must(t, exitDone, "plan", s.path("half"), "--to", store, "-o", s.path("half.plan"), "--create-users")
 	must(t, exitDone, "apply", s.path("half.plan"))
 	m := mixed{story: s, base: s.path("base")}
-	must(t, exitDone, "plan", s.path("export"), "--to", s.store, "-o", s.plan, "--create-users", "--default-country", "US",
+	must(t, exitDone, "plan", s.path("export"), "--to", store, "-o", s.plan, "--create-users", "--default-country", "US",
 		"--wave", "pilot=10%", "--wave", "first=40%")
 	if err := os.Mkdir(m.base, 0o700); err != nil {
 		t.Fatal(err)

@@ -26,8 +26,7 @@ const killUsers = 4000
 // exist yet.
 func generated(t testing.TB, n int) story {
 	t.Helper()
-	s := story{folder: t.TempDir()}
-	s.plan, s.store = s.path("move.plan"), "sqlite:"+s.path("cloud.db")
+	s := newStory(t)
 	if err := os.Mkdir(s.path("export"), 0o700); err != nil {
 		t.Fatal(err)
 	}

@@ -17,8 +17,7 @@ import (
 // users already, of whom some are in the export too.
 func onto(t testing.TB, n int) (s story, before map[string]string) {
 	t.Helper()
-	s = story{folder: t.TempDir()}
-	s.plan, s.store = s.path("move.plan"), "sqlite:"+s.path("cloud.db")
+	s = newStory(t)
 	if err := os.CopyFS(s.path("contoso"), fixtures.ContosoSecrets()); err != nil {
 		t.Fatal(err)
 	}
@@ -111,8 +110,7 @@ func TestUndoAndApplyAtOnce(t *testing.T) {
 // not shown, no default can be unset) is undone as well, and one that
 // misbehaves is worn down.
 func TestUndoAsEntra(t *testing.T) {
-	s := story{folder: t.TempDir()}
-	s.plan, s.store = s.path("move.plan"), "sqlite:"+s.path("cloud.db")
+	s := newStory(t)
 	if err := os.CopyFS(s.path("contoso"), fixtures.ContosoSecrets()); err != nil {
 		t.Fatal(err)
 	}
