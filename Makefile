@@ -22,8 +22,6 @@ test: ## everything that CI checks; installs the Debian packages it needs where 
 	@scripts/peers.sh install
 	@$(MAKE) --no-print-directory lint
 	@scripts/test.sh
-	@# A million and a half telephone numbers, which is too much for the race detector.
-	MFABRIDGE_SOAK=1 $(GO) test -run TestLibraryEquality ./legacy/phone
 	@scripts/fuzz.sh $(FUZZTIME)
 	@scripts/peers.sh report
 

@@ -32,7 +32,7 @@ number=0
 while IFS=$'\t' read -r package dir; do
   targets=$(grep -hoE '^func Fuzz[A-Za-z0-9_]+' "$dir"/*_test.go 2>/dev/null | sed 's/^func //') || continue
   number=$((number + 1))
-  "$go" test -c -fuzz=. -o "$work/$number.test" "$package"
+  "$go" test -c -vet=off -fuzz=. -o "$work/$number.test" "$package"
   for target in $targets; do
     printf '%s\0%s\0%s\0' "$work/$number.test" "$dir" "$target"
   done
