@@ -56,10 +56,11 @@ func await(t testing.TB, is func() bool, orElse func() string) {
 	}
 }
 
-// child returns the program as a process of its own.
+// child returns the program as a process of its own. A data race ends it at once:
+// most of them are killed in the end, and nobody would hear of it.
 func child(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, os.Args[0], args...)
-	cmd.Env = append(os.Environ(), runMain+"=1", "TERM=xterm")
+	cmd.Env = append(os.Environ(), runMain+"=1", "TERM=xterm", "GORACE=halt_on_error=1 "+os.Getenv("GORACE"))
 	return cmd
 }
 
