@@ -151,6 +151,9 @@ func (e *Engine) fraudulent(tx Tx, s suspicion, now time.Time) (*FraudReport, er
 			u.BlockedUntil = until
 			report.Blocked = until
 			detail += " blocked-until=" + until.UTC().Format(time.RFC3339)
+			if report.ended, err = e.endOthers(tx, u, s.challenge, now); err != nil {
+				return nil, err
+			}
 			if err := errors.Join(dropBypass(u), tx.PutUser(u)); err != nil {
 				return nil, err
 			}
@@ -159,8 +162,20 @@ func (e *Engine) fraudulent(tx Tx, s suspicion, now time.Time) (*FraudReport, er
 	return report, tx.Append(audit.Entry{Time: now, Node: e.node, Actor: s.actor, Action: "user.fraud", Subject: string(s.user), Detail: detail})
 }
 
+// endOthers refuses what waits for the approval of a user who was blocked for a
+// report, beside the login that was reported: that has a verdict of its own.
+func (e *Engine) endOthers(tx Tx, u *User, reported cloud.ChallengeID, now time.Time) ([]Verdict, error) {
+	a, err := readAside(u)
+	if err != nil {
+		return nil, err
+	}
+	a.Pushes = slices.DeleteFunc(a.Pushes, func(p pushed) bool { return p.ID == reported })
+	return e.endPushes(tx, &a, cloud.Refused, cloud.UserBlocked, now)
+}
+
 // notifyFraud tells of a report that is durable.
 func (e *Engine) notifyFraud(ctx context.Context, r *FraudReport) {
+	e.publish(r.ended...)
 	e.log.WarnContext(ctx, "a user reported a fraudulent login", "user", r.User, "app", r.App, "from", r.From, "blocked", !r.Blocked.IsZero())
 	if notify := e.fraud.Load().Notify; notify != nil {
 		notify(ctx, *r)

@@ -190,6 +190,7 @@ func (e *Engine) writeIf(ctx context.Context, actor string, changes []cloud.Chan
 	if len(changes) == 0 {
 		return results
 	}
+	var ended []Verdict
 	err := refuse(cloud.Invalid, fmt.Sprintf("at most %d changes can be written at once", e.caps.Batch))
 	if len(changes) <= e.caps.Batch {
 		err = e.store.Update(ctx, func(tx Tx) error {
@@ -205,6 +206,7 @@ func (e *Engine) writeIf(ctx context.Context, actor string, changes []cloud.Chan
 					return fatal
 				}
 			}
+			ended = w.ended
 			return w.flush()
 		})
 	}
@@ -212,7 +214,9 @@ func (e *Engine) writeIf(ctx context.Context, actor string, changes []cloud.Chan
 		for i := range results {
 			results[i] = cloud.Result{Outcome: cloud.Failed, Err: asError(err)}
 		}
+		return results
 	}
+	e.publish(ended...)
 	return results
 }
 
@@ -225,6 +229,19 @@ type writing struct {
 	order []*draft
 	byID  map[cloud.UserID]*draft
 	byUPN map[string]*draft // folded
+	ended []Verdict         // on what waited for users who are shut out; to be published
+}
+
+// shutOut refuses the sign-ins that wait for an approval of a user who may not
+// verify any more.
+func (w *writing) shutOut(u *User, reason cloud.Reason) error {
+	a, err := readAside(u)
+	if err != nil {
+		return err
+	}
+	ended, err := w.e.endPushes(w.tx, &a, cloud.Refused, reason, w.now)
+	w.ended = append(w.ended, ended...)
+	return err
 }
 
 // change makes one change. A refusal is a Result; an error ends the call.

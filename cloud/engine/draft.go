@@ -134,6 +134,11 @@ func (d *draft) apply(w *writing, c cloud.Change) (string, error) {
 		if err := dropBypass(&d.user); err != nil {
 			return "", err
 		}
+		if reason := usable(&d.user, w.now); reason != "" {
+			if err := w.shutOut(&d.user, reason); err != nil {
+				return "", err
+			}
+		}
 	default:
 		if err := d.setSlot(w.e, c.Method, c.After.Text); err != nil || c.Method != cloud.Mobile {
 			return "", err
@@ -308,6 +313,11 @@ func (d *draft) rename(w *writing, p *cloud.Profile) error {
 		if err := dropBypass(&d.user); err != nil {
 			return err
 		}
+		if d.user.Enabled {
+			if err := w.shutOut(&d.user, cloud.UserDisabled); err != nil {
+				return err
+			}
+		}
 	}
 	delete(w.byUPN, Fold(d.user.UPN))
 	w.byUPN[Fold(p.UPN)] = d
@@ -339,7 +349,7 @@ func (d *draft) remove(w *writing) error {
 	if u.Mobile+u.Alternate+u.Office+u.Email != "" || len(d.tokens)+len(d.devices) > 0 {
 		return refused(cloud.Conflict, "the user still has methods: remove them first")
 	}
-	if err := errors.Join(closeNumber(w.tx, u), release(w, namesOf(&u.Profile)), w.e.leave(w.tx, u.ID)); err != nil {
+	if err := errors.Join(w.shutOut(u, cloud.UserDisabled), closeNumber(w.tx, u), release(w, namesOf(&u.Profile)), w.e.leave(w.tx, u.ID)); err != nil {
 		return err
 	}
 	d.subject = u.ID

@@ -58,6 +58,7 @@ func (e *Engine) ImportUsers(ctx context.Context, by Actor, users []Newcomer) []
 	if err == nil && len(users) > MaxImport {
 		err = refuse(cloud.Invalid, fmt.Sprintf("at most %d users can be imported at once", MaxImport))
 	}
+	var ended []Verdict
 	if err == nil {
 		err = e.store.Update(ctx, func(tx Tx) error {
 			w := &writing{e: e, actor: by.Who, tx: tx, now: e.now(), byID: map[cloud.UserID]*draft{}, byUPN: map[string]*draft{}}
@@ -68,6 +69,7 @@ func (e *Engine) ImportUsers(ctx context.Context, by Actor, users []Newcomer) []
 					return fatal
 				}
 			}
+			ended = w.ended
 			return nil
 		})
 	}
@@ -75,7 +77,9 @@ func (e *Engine) ImportUsers(ctx context.Context, by Actor, users []Newcomer) []
 		for i := range results {
 			results[i] = ImportResult{Err: asError(err)}
 		}
+		return results
 	}
+	e.publish(ended...)
 	return results
 }
 

@@ -10,6 +10,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine/audit"
@@ -180,6 +181,7 @@ func (e *Engine) ErasePerson(ctx context.Context, by Actor, id cloud.UserID) (do
 	done.Pseudonym = "erased:" + hex.EncodeToString(b)
 	// Most of the audit is read before, so that nobody waits for it.
 	var found []int64
+	var ended []Verdict
 	last := int64(0)
 	for entry, err := range e.Audit(ctx, 0) {
 		if err != nil {
@@ -201,6 +203,7 @@ func (e *Engine) ErasePerson(ctx context.Context, by Actor, id cloud.UserID) (do
 			return hint.Wrap(refuse(cloud.Conflict, fmt.Sprintf("the rule of access %q names the user", p.rules[0])),
 				"change the rule first, or remove it: mfabridge engine policy access")
 		}
+		ended = p.shutOut(e.now())
 		seqs, err := concerning(tx, id, last)
 		if err != nil {
 			return err
@@ -221,7 +224,23 @@ func (e *Engine) ErasePerson(ctx context.Context, by Actor, id cloud.UserID) (do
 		}
 		return tx.Append(e.entry(by, audit.ActionErase, done.Pseudonym, fmt.Sprintf("entries=%d", done.Entries), e.now()))
 	})
-	return done, asError(err)
+	if err != nil {
+		return done, asError(err)
+	}
+	e.publish(ended...)
+	return done, nil
+}
+
+// shutOut is what whoever holds a login for an approval of the user is told. It
+// is not stored: the challenges go, too.
+func (p *record) shutOut(now time.Time) (ended []Verdict) {
+	for _, c := range p.challenges {
+		if c.Method == cloud.Push && c.State == cloud.Pending && now.Before(c.Expires) {
+			c.conclude(cloud.Refused, usable(nil, now), now)
+			ended = append(ended, Verdict{c.Owner, c.decision(false)})
+		}
+	}
+	return ended
 }
 
 // concerning are the entries behind last that speak of a user.

@@ -188,6 +188,8 @@ type FraudReport struct {
 	From    string
 	At      time.Time
 	Blocked time.Time // until when the user was blocked for it; zero: was not
+
+	ended []Verdict // on what else waited for the user; to be published
 }
 
 // Fraud says what a report leads to.

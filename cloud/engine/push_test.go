@@ -215,15 +215,40 @@ func TestFraudReport(t *testing.T) {
 // the push hears of it at once, the device shows it no longer, and it is not
 // there again for who is let back.
 func TestBlockEndsPushesThatWait(t *testing.T) {
-	for reason, c := range map[cloud.Reason]struct {
+	blocked := func(h *house, id cloud.UserID, until time.Time) error {
+		before := h.read(t, id).BlockedUntil
+		h.write(t, cloud.Change{User: id, Op: cloud.Set, Method: cloud.Blocked, Before: cloud.Value{Until: before}, After: cloud.Value{Until: until}})
+		return nil
+	}
+	enabled := func(h *house, id cloud.UserID, enabled bool) error {
+		before := h.read(t, id).Profile
+		after := before
+		after.Enabled = enabled
+		h.write(t, cloud.Change{User: id, Op: cloud.Update, Method: cloud.Account, Before: cloud.Value{Profile: &before}, After: cloud.Value{Profile: &after}})
+		return nil
+	}
+	imported := func(h *house, id cloud.UserID, enabled bool) error {
+		p := h.read(t, id).Profile
+		p.Enabled = enabled
+		return h.ImportUsers(t.Context(), operator, []engine.Newcomer{{Profile: p}})[0].Err
+	}
+	for _, c := range []struct {
+		reason    cloud.Reason
 		out, back func(*house, cloud.UserID) error
 	}{
-		cloud.UserBlocked: {func(h *house, id cloud.UserID) error {
+		{cloud.UserBlocked, func(h *house, id cloud.UserID) error {
 			return h.Block(t.Context(), operator, id, h.Now().Add(time.Hour))
 		}, func(h *house, id cloud.UserID) error { return h.Unblock(t.Context(), operator, id) }},
-		cloud.UserDisabled: {func(h *house, id cloud.UserID) error { return h.SetEnabled(t.Context(), operator, id, false) },
+		{cloud.UserDisabled, func(h *house, id cloud.UserID) error { return h.SetEnabled(t.Context(), operator, id, false) },
 			func(h *house, id cloud.UserID) error { return h.SetEnabled(t.Context(), operator, id, true) }},
+		{cloud.UserBlocked, func(h *house, id cloud.UserID) error { return blocked(h, id, h.Now().Add(time.Hour)) },
+			func(h *house, id cloud.UserID) error { return blocked(h, id, time.Time{}) }},
+		{cloud.UserDisabled, func(h *house, id cloud.UserID) error { return enabled(h, id, false) },
+			func(h *house, id cloud.UserID) error { return enabled(h, id, true) }},
+		{cloud.UserDisabled, func(h *house, id cloud.UserID) error { return imported(h, id, false) },
+			func(h *house, id cloud.UserID) error { return imported(h, id, true) }},
 	} {
+		reason := c.reason
 		h := build(t)
 		id := h.coded(t, 1)
 		device := h.activate(t, id)
@@ -278,6 +303,62 @@ func TestBlockLeavesPushesThatAreOver(t *testing.T) {
 			t.Errorf("%+v, %v", entry, err)
 		}
 	}
+}
+
+// A report of fraud that blocks ends what else waits for the user: whoever knows
+// the password may have begun that, too. What was reported has its own verdict.
+func TestFraudReportEndsOtherPushes(t *testing.T) {
+	h := build(t)
+	h.SetFraud(engine.Fraud{Block: time.Hour})
+	id := h.coded(t, 1)
+	device := h.activate(t, id)
+	other := h.ask(t, id, func(r *cloud.Request) { r.Client.Station = "elsewhere" })
+	seen := h.ask(t, id, nil)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	stream := h.Decisions(ctx)
+	if d, err := h.press(t, engine.Response{User: id, Device: device, Challenge: seen.ID, Answer: engine.PushFraud}); err != nil || d.Reason != cloud.UserDenied {
+		t.Fatalf("%+v, %v", d, err)
+	}
+	want := map[cloud.ChallengeID]cloud.Reason{seen.ID: cloud.UserDenied, other.ID: cloud.UserBlocked}
+	for d, err := range stream {
+		if err != nil || d.State != cloud.Refused || d.Reason != want[d.Challenge] {
+			t.Fatalf("streamed: %+v, %v", d, err)
+		}
+		if delete(want, d.Challenge); len(want) == 0 {
+			break
+		}
+	}
+	if len(want) > 0 {
+		t.Fatalf("nobody heard of %v", want)
+	}
+	if all := h.entriesOf(t, "verify."+string(cloud.Refused)); len(all) != 2 {
+		t.Errorf("the audit says %+v", all)
+	}
+	if waiting, _, err := h.Pushes(t.Context(), id, device); err != nil || len(waiting) != 0 {
+		t.Errorf("the device shows %+v, %v", waiting, err)
+	}
+}
+
+// Whoever holds a login for a user who is erased hears of it at once.
+func TestErasureEndsPushes(t *testing.T) {
+	h := build(t)
+	id := h.coded(t, 1)
+	h.activate(t, id)
+	c := h.ask(t, id, nil)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	stream := h.Decisions(ctx)
+	if _, err := h.ErasePerson(t.Context(), operator, id); err != nil {
+		t.Fatal(err)
+	}
+	for d, err := range stream {
+		if err != nil || d.Challenge != c.ID || d.State != cloud.Refused || d.Reason != cloud.UserDisabled {
+			t.Errorf("streamed: %+v, %v", d, err)
+		}
+		return
+	}
+	t.Error("nobody heard of it")
 }
 
 // A report of fraud never shortens a block that an administrator has set.
