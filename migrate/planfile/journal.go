@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"syscall"
@@ -15,7 +14,6 @@ import (
 	"github.com/mattn/go-sqlite3"
 
 	"mfabridge/cloud"
-	"mfabridge/internal/durable"
 	"mfabridge/internal/hint"
 	"mfabridge/migrate"
 )
@@ -92,10 +90,9 @@ const foreignAdvice = "if this plan was applied before, put its own journal back
 const damagedAdvice = "the journal was changed or has lost a part: put a whole copy of it back; without one, move it away and see with check --all what the target holds, which undo cannot put back then"
 
 // ReadJournal opens the journal of p at path for reading, beside a run of
-// apply if there is one. Where there is no journal, or one that a run got no
-// further with than its name, it has no entries.
+// apply if there is one. Where there is no journal, it has no entries.
 func ReadJournal(p *Plan, path string) (*Journal, error) {
-	if !exists(path) || blank(path) {
+	if !exists(path) {
 		return &Journal{}, nil
 	}
 	j := &Journal{}
@@ -105,30 +102,12 @@ func ReadJournal(p *Plan, path string) (*Journal, error) {
 	return j, nil
 }
 
-// blank tells a database without a schema. What is no database is not blank.
-func blank(path string) bool {
-	d, err := openDB(uri(path, "mode=rw"))
-	if err != nil {
-		return false
-	}
-	n, err := d.number(`SELECT count(*) FROM sqlite_schema`)
-	return d.close() == nil && err == nil && n == 0
-}
-
 // open makes the journal if need be, and connects to it.
 func (j *Journal) open(p *Plan, path string) error {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return err
-	}
-	if err := errors.Join(f.Close(), durable.SyncFolder(filepath.Dir(path))); err != nil {
-		return err
-	}
-	if err := createJournal(p, path); err != nil {
-		if info, gone := os.Stat(path); gone == nil && info.Size() == 0 {
-			err = errors.Join(err, os.Remove(path))
+	if !exists(path) {
+		if err := createJournal(p, path); err != nil {
+			return err
 		}
-		return err
 	}
 	if err := j.connect(p, path, `PRAGMA synchronous=FULL`); err != nil {
 		return err
@@ -155,39 +134,6 @@ func (j *Journal) open(p *Plan, path string) error {
 	return nil
 }
 
-// createJournal fills an empty journal, which a run that got no further may
-// have left: the schema and whose journal it is in one transaction.
-func createJournal(p *Plan, path string) (err error) {
-	d, err := openDB(uri(path, "mode=rw"), `PRAGMA trusted_schema=OFF`, `PRAGMA synchronous=FULL`, `BEGIN IMMEDIATE`)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, d.close()) }()
-	if n, err := d.number(`SELECT count(*) FROM sqlite_schema`); n > 0 || err != nil {
-		return err
-	}
-	for _, s := range []string{fmt.Sprintf(`PRAGMA application_id=%d`, applicationID), fmt.Sprintf(`PRAGMA user_version=%d`, Version)} {
-		if err := d.exec(s); err != nil {
-			return err
-		}
-	}
-	for _, s := range journalSchema {
-		if err := d.exec(s); err != nil {
-			return err
-		}
-	}
-	s, err := d.prepare(`INSERT INTO about VALUES (?, ?)`)
-	if err != nil {
-		return err
-	}
-	for name, value := range journalAbout(p) {
-		if err := s.exec(name, value); err != nil {
-			return err
-		}
-	}
-	return d.exec(`COMMIT`)
-}
-
 // journalAbout ties a journal to one plan and one target.
 func journalAbout(p *Plan) map[string]string {
 	return map[string]string{"plan": p.digest, "instance": p.header.Target.Instance}
@@ -195,12 +141,24 @@ func journalAbout(p *Plan) map[string]string {
 
 // connect opens the journal and checks that it is p's.
 func (j *Journal) connect(p *Plan, path string, setup ...string) error {
+	logged := exists(path + "-wal")
+	switch info, err := os.Stat(path); {
+	case err != nil:
+		return err
+	case info.IsDir():
+		return &fs.PathError{Op: "open", Path: path, Err: syscall.EISDIR}
+	case info.Size() == 0:
+		return emptyJournal()
+	}
 	setup = append([]string{`PRAGMA trusted_schema=OFF`, `PRAGMA busy_timeout=10000`, `PRAGMA journal_mode=WAL`, `PRAGMA cell_size_check=ON`}, setup...)
 	var err error
 	if j.db, err = openDB(uri(path, "mode=rw"), setup...); err != nil {
 		return err
 	}
 	j.db.limit(maxCell)
+	if err := j.db.keepLog(true); err != nil {
+		return err
+	}
 	switch err := checkFormat(j.db, journalSchema[:]); {
 	case errors.Is(err, errNotOurs):
 		return hint.Wrap(err, foreignAdvice)
@@ -215,6 +173,9 @@ func (j *Journal) connect(p *Plan, path string, setup ...string) error {
 		if about[name] != value {
 			return hint.New("it belongs to another plan", "keep it with the plan that it was made for; apply this plan from another file")
 		}
+	}
+	if _, cutOff := about[atWork]; cutOff && !logged {
+		return errors.Join(lostLog(path), j.db.keepLog(false)) // it is one that was made just now
 	}
 	j.entries, err = j.db.prepare(`SELECT ordinal, intent_run, result_run, results FROM users WHERE ordinal BETWEEN ? AND ? ORDER BY ordinal`)
 	if err != nil {
@@ -234,6 +195,7 @@ func (j *Journal) Close() error {
 		runs, err := j.db.number(`SELECT count(*) FROM runs`)
 		unused = err == nil && runs == 0
 	}
+	j.rest()
 	err := j.db.close()
 	if unused {
 		for _, suffix := range []string{"-wal", "-shm", ""} {
@@ -285,8 +247,11 @@ func (j *Journal) Begin(ctx context.Context, phase migrate.Phase) (run int, err 
 			run = int(c.int(0))
 		}
 		c.next() // to the end: only then is the statement done
-		return c.close()
+		return errors.Join(c.close(), j.db.exec(setAtWork))
 	})
+	if err == nil {
+		err = journalError(j.db.exec(`PRAGMA wal_checkpoint(PASSIVE)`)) // the mark has to stand in the file itself
+	}
 	return run, err
 }
 

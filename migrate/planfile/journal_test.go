@@ -130,11 +130,38 @@ func TestJournalLockOfADeadProcess(t *testing.T) {
 	if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(err.Error(), "killed") {
 		t.Fatalf("the other process ended otherwise: %v\n%s", err, out)
 	}
-	j := openJournal(t, open(t, path))
+	p, journal := open(t, path), planfile.JournalPath(path)
+	log := read(t, journal+"-wal")
+	must(t, os.Remove(journal+"-wal"))
+	for range 2 { // who looks does not make it look whole
+		for name, open := range map[string]func(*planfile.Plan, string) (*planfile.Journal, error){"run": planfile.OpenJournal, "reading": planfile.ReadJournal} {
+			_, err := open(p, journal)
+			if err == nil || !strings.Contains(err.Error(), ".journal-wal is not beside it") || !strings.Contains(hint.Of(err), "put it back") {
+				t.Errorf("%s without its log: %v (%s)", name, err, hint.Of(err))
+			}
+		}
+	}
+	write(t, journal+"-wal", log)
+	for range 2 { // and who reads leaves it whole
+		r, err := planfile.ReadJournal(p, journal)
+		must(t, err)
+		must(t, r.Close())
+	}
+	j := openJournal(t, p)
 	entries, err := j.Entries(t.Context(), 0, 9)
 	must(t, err)
 	if len(entries) != 1 || !entries[0].Intended() {
 		t.Errorf("the intent of the dead process is lost: %v", entries)
+	}
+	must(t, j.Close())
+	if got := names(t, filepath.Dir(path)); len(got) != 3 {
+		t.Errorf("a run that ended well left %v", got)
+	}
+	r, err := planfile.ReadJournal(p, journal)
+	must(t, err)
+	must(t, r.Close())
+	if got := names(t, filepath.Dir(path)); len(got) != 3 {
+		t.Errorf("who read left %v", got)
 	}
 }
 

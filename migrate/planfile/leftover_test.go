@@ -4,9 +4,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
-	"mfabridge/migrate"
+	"mfabridge/internal/hint"
 	"mfabridge/migrate/planfile"
 )
 
@@ -96,39 +97,39 @@ func TestLeftovers(t *testing.T) {
 	}
 }
 
-// A journal that a killed run got no further with than its name has nothing
-// in it, and is in nobody's way.
-func TestBlankJournal(t *testing.T) {
+// An empty journal is one that has lost what it held: no kill leaves one.
+func TestEmptyJournal(t *testing.T) {
 	path := finished(t)
 	p := open(t, path)
-	write(t, planfile.JournalPath(path), nil)
-	j, err := planfile.ReadJournal(p, planfile.JournalPath(path))
-	if err != nil {
-		t.Fatal(err)
+	journal := planfile.JournalPath(path)
+	write(t, journal, nil)
+	for name, open := range map[string]func(*planfile.Plan, string) (*planfile.Journal, error){"run": planfile.OpenJournal, "reading": planfile.ReadJournal} {
+		_, err := open(p, journal)
+		if err == nil || !strings.Contains(err.Error(), "it is empty") || !strings.Contains(hint.Of(err), "put a whole copy of it back") {
+			t.Errorf("%s: %v (%s)", name, err, hint.Of(err))
+		}
 	}
-	if entries, err := j.Entries(t.Context(), 0, 10); len(entries) > 0 || err != nil {
-		t.Errorf("a blank journal has %v, %v", entries, err)
+	if _, err := planfile.Create(path, header(), planfile.Options{Overwrite: true}); err == nil {
+		t.Error("a plan is overwritten that may have been applied")
 	}
-	if err := j.Close(); err != nil {
-		t.Fatal(err)
+	if got, want := names(t, filepath.Dir(path)), []string{"plan.db", "plan.db.journal", "plan.db.key"}; !slices.Equal(got, want) {
+		t.Errorf("the folder holds %v, want %v", got, want)
 	}
-	w, err := planfile.Create(path, header(), planfile.Options{Overwrite: true})
-	if err != nil {
-		t.Fatalf("a blank journal is in the way: %v", err)
-	}
-	w.Abort()
-	if j, err = planfile.OpenJournal(p, planfile.JournalPath(path)); err != nil {
-		t.Fatal(err)
-	}
-	if run, err := j.Begin(t.Context(), migrate.PhaseApply); run != 1 || err != nil {
-		t.Errorf("Begin: %d, %v", run, err)
-	}
-	if err := j.Close(); err != nil {
-		t.Fatal(err)
-	}
-	write(t, planfile.JournalPath(path), []byte("this is no journal, but somebody's text"))
-	if _, err := planfile.ReadJournal(p, planfile.JournalPath(path)); err == nil {
+	write(t, journal, []byte("this is no journal, but somebody's text"))
+	if _, err := planfile.ReadJournal(p, journal); err == nil {
 		t.Error("a text passes for a journal")
+	}
+}
+
+// What a run that was killed while it made the journal has left is gone after the next.
+func TestJournalOfAKilledRun(t *testing.T) {
+	path := finished(t)
+	part := filepath.Join(filepath.Dir(path), ".plan.db.journal.new-1")
+	write(t, part, nil)
+	write(t, part+"-journal", []byte("half"))
+	useJournal(t, open(t, path))
+	if got, want := names(t, filepath.Dir(path)), []string{"plan.db", "plan.db.journal", "plan.db.key"}; !slices.Equal(got, want) {
+		t.Errorf("the folder holds %v, want %v", got, want)
 	}
 }
 

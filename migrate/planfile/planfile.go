@@ -22,7 +22,9 @@
 // its seal was not checked.
 //
 // F.journal, another SQLite database (WAL, FULL), remembers durably what apply
-// was about to do and what came of it: see [OpenJournal].
+// was about to do and what came of it: see [OpenJournal]. It is never there without
+// its tables, and while a run is at work, or was cut off, never without its log
+// (F.journal-wal): one that lacks either has lost what it knew, and is refused.
 package planfile
 
 import "fmt"

@@ -80,7 +80,7 @@ func Create(path string, h migrate.Header, o Options) (*Writer, error) {
 
 // free tells why a plan cannot be put at path.
 func free(path string, overwrite bool) error {
-	if info, err := os.Lstat(JournalPath(path)); err == nil && info.Size() > 0 {
+	if exists(JournalPath(path)) {
 		return hint.New(fmt.Sprintf("a plan was applied from %s before: its journal %s is there", path, JournalPath(path)),
 			"choose another file for the new plan; the journal is needed to undo the old one")
 	}
