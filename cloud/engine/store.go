@@ -84,6 +84,8 @@ type Reader interface {
 	// Spent is the last second, since the epoch, of the last step at which a
 	// generator that was removed had been used.
 	Spent(fingerprint string) (int64, error)
+	// HolderBesides is a user other than one who has a generator with a secret.
+	HolderBesides(user cloud.UserID, fingerprint string) (cloud.UserID, error)
 
 	Challenge(id cloud.ChallengeID) (*Challenge, error)
 	Attempt(id cloud.ChallengeID, key string) (*Attempt, error)

@@ -202,6 +202,9 @@ func (d *draft) putToken(w *writing, t *Token, o *cloud.OATH) error {
 		t.Fingerprint = kept
 	}
 	if !o.Secret.IsZero() {
+		if err := d.alone(w, t); err != nil {
+			return err
+		}
 		var err error
 		if t.Sealed, err = w.e.key.Seal(o.Secret.Reveal(), tokenBinding(t)); err != nil {
 			return err
@@ -220,6 +223,19 @@ func (d *draft) putToken(w *writing, t *Token, o *cloud.OATH) error {
 	err := w.tx.PutToken(t)
 	if errors.Is(err, ErrTaken) {
 		return refused(cloud.Conflict, "the serial number belongs to another OATH method")
+	}
+	return err
+}
+
+// alone refuses a secret that somebody else has, under whatever serial number:
+// the codes of each would let the other in. Entra ID does not look.
+func (d *draft) alone(w *writing, t *Token) error {
+	if w.e.setup.Kind == KindEntra {
+		return nil
+	}
+	holder, err := w.tx.HolderBesides(t.User, t.Fingerprint)
+	if err == nil && holder != "" {
+		err = refused(cloud.Conflict, "the secret belongs to an OATH method of another user")
 	}
 	return err
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/cloudtest"
 	"mfabridge/cloud/engine"
 )
 
@@ -84,6 +85,34 @@ func TestChangesAreRefusedOneByOne(t *testing.T) {
 		{Kind: cloud.ByName, Value: strings.Repeat("x", 1<<20)}}); err != nil || len(found[0])+len(found[1])+len(found[2]) > 0 {
 		t.Errorf("%v, %v", found, err)
 	}
+}
+
+// One secret is nobody's but one user's, under whatever serial number: its codes
+// would let each in as the other. A user may have it twice, and Entra ID does not
+// look.
+func TestSecretOfSomebodyElse(t *testing.T) {
+	h := build(t)
+	ada, bob := h.user(t, 1), h.user(t, 2)
+	with := func(user cloud.UserID, op cloud.Op, serial string, seed int, before *cloud.OATH) cloud.Change {
+		o := cloudtest.Generator(seed)
+		o.Serial = serial
+		c := cloud.Change{User: user, Op: op, Method: cloud.HardwareOATH, After: cloud.Value{OATH: o}}
+		if before != nil {
+			c.Before = cloud.Value{OATH: before}
+		}
+		return c
+	}
+	h.write(t, with(ada, cloud.Add, "A1", 1, nil), with(ada, cloud.Add, "A2", 2, nil), with(bob, cloud.Add, "B1", 3, nil))
+	for what, c := range map[string]cloud.Change{"added": with(bob, cloud.Add, "B2", 1, nil), "given to another": with(bob, cloud.Update, "B1", 2, &h.read(t, bob).OATH[0].OATH)} {
+		if r := h.Write(t.Context(), []cloud.Change{c})[0]; r.Outcome != cloud.Failed || cloud.KindOf(r.Err) != cloud.Conflict || !strings.Contains(r.Err.Error(), "another user") {
+			t.Errorf("%s: %+v", what, r)
+		}
+	}
+	if u := h.read(t, bob); len(u.OATH) != 1 || u.OATH[0].Fingerprint == h.read(t, ada).OATH[0].Fingerprint {
+		t.Errorf("%+v", u.OATH)
+	}
+	removed := cloud.Change{User: ada, Op: cloud.Remove, Method: cloud.HardwareOATH, Before: cloud.Value{OATH: &h.read(t, ada).OATH[0].OATH}}
+	h.write(t, removed, with(bob, cloud.Add, "B2", 1, nil)) // it is free
 }
 
 // An authenticator that the default method needs stays, whatever invitation is

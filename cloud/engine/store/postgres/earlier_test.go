@@ -20,6 +20,7 @@ import (
 // back takes what a step brought out of a store again, by the version that the
 // step led to: what is left is what the program of the version before left.
 var back = map[int]string{
+	6: "DROP INDEX tokens_secret",
 	5: "ALTER TABLE users DROP COLUMN email_proof; DROP TABLE flights, receipts",
 	4: "DROP TABLE slips",
 	3: "ALTER TABLE devices DROP COLUMN aside",
@@ -130,7 +131,7 @@ func live(t *testing.T) *lived {
 }
 
 // holds gives Ada what is written here without the engine: a device with a key,
-// and a slip.
+// a slip, and a message on its way.
 func (l *lived) holds(tx engine.Tx) error {
 	u, err := tx.User(l.ada)
 	if err != nil {
@@ -138,7 +139,8 @@ func (l *lived) holds(tx engine.Tx) error {
 	}
 	u.Devices++
 	d := engine.Device{User: l.ada, ID: "device", Name: "Synthetic phone", State: "active", Created: l.now, Opened: l.now, Key: []byte{4, 0, 1}, Aside: []byte("{}")}
-	for _, err := range []error{tx.PutUser(u), tx.PutDevice(&d), tx.PutSlip(&engine.Slip{ID: "slip", User: l.ada, Data: []byte("{}"), Until: l.now.Add(time.Hour)})} {
+	for _, err := range []error{tx.PutUser(u), tx.PutDevice(&d), tx.PutSlip(&engine.Slip{ID: "slip", User: l.ada, Data: []byte("{}"), Until: l.now.Add(time.Hour)}),
+		tx.PutFlight(&engine.Flight{ID: "flight", User: l.ada}), tx.PutReceipt("receipt", "flight")} {
 		if err != nil {
 			return err
 		}

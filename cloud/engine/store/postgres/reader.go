@@ -26,6 +26,7 @@ const (
 	sqlUsersAfter   = "SELECT " + rows.UserColumns + " FROM users WHERE id > $1 ORDER BY id LIMIT $2"
 	sqlTokens       = "SELECT " + rows.TokenColumns + " FROM tokens WHERE user_id = $1 ORDER BY id"
 	sqlSpent        = "SELECT second FROM spent WHERE fingerprint = $1"
+	sqlHolder       = "SELECT user_id FROM tokens WHERE fingerprint = $1 AND user_id <> $2 LIMIT 1"
 	sqlChallenge    = "SELECT " + challengeColumns + " FROM challenges WHERE id = $1"
 	sqlByKey        = "SELECT " + challengeColumns + " FROM challenges WHERE request_key = $1 ORDER BY created DESC LIMIT 1"
 	sqlAttempt      = "SELECT " + rows.AttemptColumns + " FROM attempts WHERE challenge = $1 AND answer_key = $2"
@@ -79,6 +80,11 @@ func (r reader) Tokens(user cloud.UserID) (tokens []engine.Token, err error) {
 func (r reader) Spent(fingerprint string) (second int64, err error) {
 	err = r.query(sqlSpent, func(row rows.Row) { second = row.Number() }, fingerprint)
 	return second, err
+}
+
+func (r reader) HolderBesides(user cloud.UserID, fingerprint string) (holder cloud.UserID, err error) {
+	err = r.query(sqlHolder, func(row rows.Row) { holder = cloud.UserID(row.Text()) }, fingerprint, string(user))
+	return holder, err
 }
 
 func (r reader) challenge(sql, arg string) (*engine.Challenge, error) {

@@ -33,12 +33,15 @@ var schema4 string
 //go:embed schema5.sql
 var schema5 string
 
+//go:embed schema6.sql
+var schema6 string
+
 // steps are the scripts that lead to each version, the first from an empty
 // schema. A step that was released is never changed.
-var steps = []string{schema1, schema2, schema3, schema4, schema5}
+var steps = []string{schema1, schema2, schema3, schema4, schema5, schema6}
 
 // Version is the schema's version that this program reads and writes.
-const Version = 5
+const Version = 6
 
 // maxReaders bounds the connections for View.
 const maxReaders = 4

@@ -14,7 +14,7 @@ func RollBack(t engine.Tx) error { return t.(tx).c.do(sqlRollback) }
 func Statements() map[string]string {
 	return map[string]string{
 		"sqlMeta": sqlMeta, "sqlUser": sqlUser, "sqlUserNamed": sqlUserNamed, "sqlUsersAfter": sqlUsersAfter, "sqlTokens": sqlTokens,
-		"sqlSpent": sqlSpent, "sqlChallenge": sqlChallenge, "sqlAttempt": sqlAttempt, "sqlLastSent": sqlLastSent,
+		"sqlSpent": sqlSpent, "sqlHolder": sqlHolder, "sqlChallenge": sqlChallenge, "sqlAttempt": sqlAttempt, "sqlLastSent": sqlLastSent,
 		"sqlFailures": sqlFailures, "sqlApp": sqlApp, "sqlApps": sqlApps, "sqlAudit": sqlAudit, "sqlSetMeta": sqlSetMeta, "sqlRemoveMeta": sqlRemoveMeta,
 		"sqlPutUser": sqlPutUser, "sqlRemoveUser": sqlRemoveUser, "sqlClaim": sqlClaim, "sqlOwner": sqlOwner, "sqlReleaseOne": sqlReleaseOne,
 		"sqlPutToken": sqlPutToken, "sqlSetClock": sqlSetClock, "sqlRemoveToken": sqlRemoveToken, "sqlSetSpent": sqlSetSpent,

@@ -23,7 +23,7 @@ func TestEveryReaderKnowsOfLateRows(t *testing.T) {
 	decided := map[string]string{
 		"Challenge": merges, "Attempt": merges, "Tokens": merges,
 		"ChallengesAfter": writes, "Audit": writes, "LastAudit": writes,
-		"Meta": never, "MetaNames": never, "User": never, "UserNamed": never, "UsersAfter": never, "Spent": never,
+		"Meta": never, "MetaNames": never, "User": never, "UserNamed": never, "UsersAfter": never, "Spent": never, "HolderBesides": never,
 		"LastSent": never, "Failures": never, "FailuresOf": never, "Flight": never, "FlightOf": never, "FlightsDue": never,
 		"App": never, "Apps": never, "Devices": never, "Slip": never, "SlipsOf": never,
 		"Group": never, "GroupNamed": never, "GroupsAfter": never, "MembersAfter": never, "Parents": never,

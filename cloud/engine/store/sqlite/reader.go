@@ -24,6 +24,7 @@ const (
 	sqlUsersAfter   = "SELECT " + rows.UserColumns + " FROM users WHERE id > +$1 ORDER BY id LIMIT +$2"
 	sqlTokens       = "SELECT " + rows.TokenColumns + " FROM tokens WHERE user = +$1 ORDER BY id"
 	sqlSpent        = "SELECT second FROM spent WHERE fingerprint = $1"
+	sqlHolder       = "SELECT user FROM tokens WHERE fingerprint = $1 AND user <> $2 LIMIT 1"
 	sqlChallenge    = "SELECT " + challengeColumns + " FROM challenges WHERE id = $1"
 	sqlAttempt      = "SELECT " + rows.AttemptColumns + " FROM attempts WHERE challenge = $1 AND answer_key = $2"
 	sqlLastSent     = "SELECT challenge FROM last_sent WHERE user = $1 AND place = $2"
@@ -76,6 +77,11 @@ func (r reader) Tokens(user cloud.UserID) (tokens []engine.Token, err error) {
 func (r reader) Spent(fingerprint string) (second int64, err error) {
 	err = r.c.query(sqlSpent, func(row rows.Row) { second = row.Number() }, fingerprint)
 	return second, err
+}
+
+func (r reader) HolderBesides(user cloud.UserID, fingerprint string) (holder cloud.UserID, err error) {
+	err = r.c.query(sqlHolder, func(row rows.Row) { holder = cloud.UserID(row.Text()) }, fingerprint, string(user))
+	return holder, err
 }
 
 func (r reader) challenge(sql, arg string) (*engine.Challenge, error) {

@@ -47,13 +47,16 @@ var schema8 string
 //go:embed schema9.sql
 var schema9 string
 
+//go:embed schema10.sql
+var schema10 string
+
 // Version is the schema's version that this program reads and writes.
-const Version = 9
+const Version = 10
 
 // steps are the scripts that lead to each version, the first from an empty
 // file. A step that was released is never changed.
 func steps() []string {
-	return []string{schema1, schema2, schema3, schema4, schema5, schema6, schema7, schema8, schema9}
+	return []string{schema1, schema2, schema3, schema4, schema5, schema6, schema7, schema8, schema9, schema10}
 }
 
 // applicationID marks a file as an engine's store: "MFBE".

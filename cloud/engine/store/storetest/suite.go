@@ -15,6 +15,7 @@ func Suite(t *testing.T, open func(t *testing.T) Place) {
 		"an error after writing undoes it":      errorAfterReading,
 		"a taken serial lets the update go on":  takenSerial,
 		"of two uses the later counts":          spentKeepsTheLater,
+		"who else has a secret":                 holderBesides,
 		"what is put is read":                   rowsComeBack,
 		"updates at once are serial":            updatesAtOnce,
 		"updates at random":                     updatesAtRandom,

@@ -149,6 +149,40 @@ func takenSerial(t *testing.T, p Place) {
 	}
 }
 
+func holderBesides(t *testing.T, p Place) {
+	s := p.opens(t)
+	put := func(tx engine.Tx, user cloud.UserID, id, fingerprint string) {
+		t.Helper()
+		k := engine.Token{User: user, Sealed: []byte("x")}
+		k.ID, k.Serial, k.Fingerprint = id, id, fingerprint
+		if err := tx.PutToken(&k); err != nil {
+			t.Fatal(err)
+		}
+	}
+	is := func(r engine.Reader, user cloud.UserID, fingerprint string, want cloud.UserID) {
+		t.Helper()
+		if got, err := r.HolderBesides(user, fingerprint); got != want || err != nil {
+			t.Errorf("besides %s %s is with %q, %v; want %q", user, fingerprint, got, err, want)
+		}
+	}
+	update(t, s, func(tx engine.Tx) error {
+		put(tx, "u", "a", "F")
+		put(tx, "u", "b", "F")
+		put(tx, "v", "c", "G")
+		is(tx, "u", "F", "")
+		is(tx, "v", "F", "u")
+		is(tx, "u", "f", "")
+		return nil
+	})
+	if err := s.View(t.Context(), func(r engine.Reader) error {
+		is(r, "w", "G", "v")
+		is(r, "w", "H", "")
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func spentKeepsTheLater(t *testing.T, p Place) {
 	s := p.opens(t)
 	for _, second := range []int64{1000, 500, 1500, 0} {
