@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -40,7 +41,10 @@ type Kind struct {
 func (k Kind) Read(path string) (text []byte, folder string, err error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, "", hint.Wrap(fmt.Errorf("%s cannot be opened: %w", k.Name, err),
+		if e, ok := errors.AsType[*fs.PathError](err); ok {
+			err = e.Err // that it was opened is said
+		}
+		return nil, "", hint.Wrap(fmt.Errorf("%s %s cannot be opened: %w", k.Name, path, err),
 			"name a YAML file that you may read; "+k.Manual+" says what stands in it")
 	}
 	defer f.Close()
