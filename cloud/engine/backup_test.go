@@ -15,11 +15,14 @@ import (
 	"mfabridge/internal/secret"
 )
 
-// seed is the secret of the generators that registered makes.
-var seed = []byte("12345678901234567890")
+// seedOf is the secret of the generator that registered makes with a serial number.
+func seedOf(serial string) []byte { return []byte("12345678901234567890" + serial) }
 
-func codeAt(at time.Time) secret.Bytes {
-	return cloudtest.Code(seed, &cloud.OATH{Algorithm: cloud.SHA1, Digits: 6, Period: 30}, at)
+// codeAt is a code of the generator S1.
+func codeAt(at time.Time) secret.Bytes { return codeOf("S1", at) }
+
+func codeOf(serial string, at time.Time) secret.Bytes {
+	return cloudtest.Code(seedOf(serial), &cloud.OATH{Algorithm: cloud.SHA1, Digits: 6, Period: 30}, at)
 }
 
 // login is a whole login with a code.
@@ -106,15 +109,16 @@ func TestRestoreAcceptsNoOldCode(t *testing.T) {
 
 	// After the backup, and just before the end of the old store.
 	h.Advance(10 * time.Minute)
-	used := codeAt(h.Now())
-	ahead := codeAt(h.Now().Add(30 * time.Second)) // of a clock that is a step ahead
+	began := h.Now()
+	used := codeAt(began)
+	ahead := codeAt(began.Add(30 * time.Second)) // of a clock that is a step ahead
 	if state, reason := login(t, h, proven, used); state != cloud.Approved {
 		t.Fatal(reason)
 	}
 	if state, reason := login(t, h, proven, ahead); state != cloud.Approved {
 		t.Fatal(reason)
 	}
-	if state, reason := login(t, h, fresh, used); state != cloud.Approved {
+	if state, reason := login(t, h, fresh, codeOf("S2", began)); state != cloud.Approved {
 		t.Fatal(reason)
 	}
 
@@ -139,10 +143,10 @@ func TestRestoreAcceptsNoOldCode(t *testing.T) {
 	if x, err := e.Exceptions(t.Context(), cleo); err != nil || x.Bypass != nil || len(x.Passes) > 0 {
 		t.Errorf("a bypass or a pass came back: %+v, %v", x, err)
 	}
-	for name, code := range map[string]secret.Bytes{"used": used, "used, ahead": ahead, "never used": codeAt(h.Now().Add(-30 * time.Second))} {
-		for _, id := range []cloud.UserID{proven, fresh} {
-			if state, _ := login(t, h, id, code); state == cloud.Approved {
-				t.Errorf("%s: an old code was accepted", name)
+	for name, at := range map[string]time.Time{"used": began, "used, ahead": began.Add(30 * time.Second), "never used": began.Add(-30 * time.Second)} {
+		for serial, id := range map[string]cloud.UserID{"S1": proven, "S2": fresh} {
+			if state, _ := login(t, h, id, codeOf(serial, at)); state == cloud.Approved {
+				t.Errorf("%s, %s: an old code was accepted", serial, name)
 			}
 		}
 	}
@@ -151,7 +155,7 @@ func TestRestoreAcceptsNoOldCode(t *testing.T) {
 		t.Errorf("the next code: %s", reason)
 	}
 	h.Advance(r.Unproven.Sub(h.Now()))
-	if state, reason := login(t, h, fresh, codeAt(h.Now())); state != cloud.Approved {
+	if state, reason := login(t, h, fresh, codeOf("S2", h.Now())); state != cloud.Approved {
 		t.Errorf("a generator that was new, after a while: %s", reason)
 	}
 	if found := verified(t, h); len(found.Flaws) != 0 {

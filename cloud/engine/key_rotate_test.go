@@ -19,7 +19,7 @@ func registered(t *testing.T, h *house, e *engine.Engine, name, serial string) c
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := &cloud.OATH{Serial: serial, Algorithm: cloud.SHA1, Digits: 6, Period: 30, Secret: secret.FromString("12345678901234567890")}
+	o := &cloud.OATH{Serial: serial, Algorithm: cloud.SHA1, Digits: 6, Period: 30, Secret: secret.New(seedOf(serial))}
 	r := e.Write(t.Context(), []cloud.Change{{User: id, Op: cloud.Add, Method: cloud.HardwareOATH, After: cloud.Value{OATH: o}}})
 	if r[0].Outcome != cloud.Done {
 		t.Fatalf("%+v", r[0])
