@@ -16,9 +16,10 @@ type files [2]struct {
 	info fs.FileInfo
 }
 
-// lookedAt returns the files of an open store.
-func lookedAt(path string) (files, error) {
-	all := files{{path: path}, {path: path + "-wal"}}
+// lookedAt returns the files of an open store, which may have been given by a link
+// that leads to path.
+func lookedAt(given, path string) (files, error) {
+	all := files{{path: given}, {path: path + "-wal"}}
 	for i := range all {
 		info, err := os.Stat(all[i].path)
 		if err != nil {

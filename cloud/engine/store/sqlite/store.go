@@ -177,11 +177,16 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 	if err := reachable(path); err != nil {
 		return nil, err
 	}
+	given := path
+	path, err := filepath.EvalSymlinks(given) // beside the file itself stand its log and the lock of whoever comes by another name
+	if err != nil {
+		return nil, unavailable("the store cannot be looked at", err)
+	}
 	w, err := openWriter(path, o)
 	if err != nil {
 		return nil, err
 	}
-	opened, err := lookedAt(path)
+	opened, err := lookedAt(given, path)
 	if err != nil {
 		return nil, errors.Join(err, w.close())
 	}

@@ -386,3 +386,45 @@ func TestCommitsAreBounded(t *testing.T) {
 		t.Errorf("%d updates in %d commits", after.Updates-before.Updates, after.Commits-before.Commits)
 	}
 }
+
+// A store that is reached by a link is the one store: there is one log, one lock,
+// and a link that leads elsewhere by now is noticed.
+func TestStoreByALink(t *testing.T) {
+	path := made(t)
+	link := filepath.Join(t.TempDir(), "linked.db")
+	if err := os.Symlink(path, link); err != nil {
+		t.Skip(err)
+	}
+	a, b := opens(t, path), opens(t, link)
+	name := func(s *sqlite.Store, value string) error {
+		return s.Update(t.Context(), func(tx engine.Tx) error { return tx.SetMeta("name", []byte(value)) })
+	}
+	if err := name(b, "by the link"); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.View(t.Context(), func(r engine.Reader) error {
+		got, err := r.Meta("name")
+		if string(got) != "by the link" {
+			t.Errorf("it holds %q", got)
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	unlock, err := b.Lock(t.Context(), "by the link")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Lock(t.Context(), "by its name"); err == nil || cloud.KindOf(err) != cloud.Locked {
+		t.Errorf("the lock is taken twice: %v", err)
+	}
+	if err := unlock(); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.Remove(link), os.Symlink(made(t), link)); err != nil {
+		t.Fatal(err)
+	}
+	if err := name(b, "elsewhere"); err == nil || !strings.Contains(err.Error(), "replaced") {
+		t.Errorf("the link leads elsewhere: %v", err)
+	}
+}
