@@ -246,14 +246,14 @@ func (t *undoTask) goes(m cloud.Method, id string) bool {
 }
 
 // hasMore tells whether a user whom the plan created has anything but what
-// this run takes away: a method of their own, a block, or a change that stays.
+// this run takes away: a method of their own, a block, a role, or a change that stays.
 func (t *undoTask) hasMore(u *cloud.User) bool {
 	for i := range t.results {
 		if o := t.results[i].Outcome; o == cloud.Outdated || o == cloud.Failed {
 			return true
 		}
 	}
-	return t.keeps(u, cloud.Mobile, cloud.AlternateMobile, cloud.Office, cloud.Email, cloud.DefaultMethod, cloud.Blocked)
+	return u.Privileged || t.keeps(u, cloud.Mobile, cloud.AlternateMobile, cloud.Office, cloud.Email, cloud.DefaultMethod, cloud.Blocked)
 }
 
 // keeps tells whether the user has a generator, an authenticator or one of some

@@ -172,6 +172,7 @@ func TestUndoLeavesWhatWasChangedSince(t *testing.T) {
 		{"another device", func(_ *fakeDirectory, made, _ *cloud.User) {
 			made.Authenticators = append(made.Authenticators, cloud.AuthenticatorEntry{ID: "x", State: "active"})
 		}, []string{"new user"}, "did not bring"},
+		{"a role", func(_ *fakeDirectory, made, _ *cloud.User) { made.Privileged = true }, []string{"new user"}, "did not bring"},
 		{"a longer block", func(_ *fakeDirectory, made, _ *cloud.User) { made.BlockedUntil = made.BlockedUntil.AddDate(1, 0, 0) }, []string{"new block", "new user"}, "changed since"},
 		{"another name", func(_ *fakeDirectory, _, had *cloud.User) { had.DisplayName = "Old User" }, []string{"old user"}, "changed since"},
 		{"texts as default", func(_ *fakeDirectory, made, _ *cloud.User) { made.Default = cloud.SMS }, []string{"new defaultMethod", "new mobile", "new user"}, "since"},
