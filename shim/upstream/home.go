@@ -72,11 +72,12 @@ func (h *home) health() health {
 	return up
 }
 
-// meet asks a server for the first time; one that does not answer is down.
+// meet asks a server for the first time; one that does not answer is down, unless
+// it could not be asked.
 func (h *home) meet(ctx context.Context) error {
 	start := h.client.opt.Now()
 	_, err := h.exchange(ctx, h.client.opt.soon(), radius.StatusServer, Request{})
-	if err != nil && ctx.Err() == nil {
+	if err != nil && !errors.Is(err, errBusy) && ctx.Err() == nil {
 		h.missed(ctx, start)
 	}
 	return err

@@ -176,6 +176,7 @@ func TestServerThatAllWaitForIsNotDead(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			c := client(t)
+			defer time.Sleep(slow) // of the bubble: until the far side has nothing more to answer
 			defer c.Close()
 			var all sync.WaitGroup
 			var lost atomic.Int64
@@ -185,6 +186,11 @@ func TestServerThatAllWaitForIsNotDead(t *testing.T) {
 						lost.Add(1)
 					}
 				})
+			}
+			synctest.Wait()
+			_ = c.Ready(t.Context()) // over TLS it cannot be asked now, which is no news
+			if c.Counters()[0].Down {
+				t.Errorf("%s: down since all identifiers are taken", name)
 			}
 			all.Wait()
 			if got := c.Counters()[0]; lost.Load() != 0 || got.Down {
