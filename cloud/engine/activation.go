@@ -168,19 +168,7 @@ func selfActivates() error {
 
 // primary is who the name and the password prove somebody to be.
 func (e *Engine) primary(ctx context.Context, n *SignIn) (cloud.UserID, error) {
-	asked, err := e.primaries.Load().named("")
-	if err != nil {
-		return "", err
-	}
-	enter, leave := e.passwords.enterPublic, e.passwords.leavePublic
-	if asked != nil { // it takes none of our memory, and may take its time
-		enter, leave = e.passwords.enterCrowd, e.passwords.leaveCrowd
-	}
-	if err := enter(ctx, n.Client.Address); err != nil {
-		return "", err
-	}
-	proof, err := e.checkFor(ctx, "", asking{subject: cloud.Key{Kind: cloud.ByName, Value: n.Name}, client: n.Client, public: true}, n.Password)
-	leave(n.Client.Address)
+	proof, err := e.checkPublic(ctx, n.Name, n.Client, n.Password)
 	switch {
 	case err != nil:
 		return "", err

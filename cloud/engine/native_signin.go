@@ -154,11 +154,7 @@ func (e *Engine) AnswerPassword(ctx context.Context, app NativeApp, f Flow, pass
 	if err != nil {
 		return Outcome{}, err
 	}
-	if err := e.passwords.enterPublic(ctx, client.Address); err != nil {
-		return Outcome{}, err
-	}
-	proof, err := e.checkFor(ctx, "", asking{subject: cloud.Key{Kind: cloud.ByName, Value: f.Name}, client: client.as(&app), public: true}, password)
-	e.passwords.leavePublic(client.Address)
+	proof, err := e.checkPublic(ctx, f.Name, client.as(&app), password)
 	if err != nil {
 		return Outcome{}, err
 	}

@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"github.com/alexedwards/argon2id"
+
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine/audit"
 	"mfabridge/cloud/engine/form"

@@ -126,6 +126,24 @@ type asking struct {
 	public  bool // anybody may ask there: the time that an answer takes is to tell nothing, whatever it costs
 }
 
+// checkPublic is CheckPassword for somebody from the public pages, who waits as
+// one of the crowd.
+func (e *Engine) checkPublic(ctx context.Context, name string, c cloud.Client, password secret.Bytes) (cloud.Proof, error) {
+	asked, err := e.primaries.Load().named("")
+	if err != nil {
+		return cloud.Proof{}, err
+	}
+	enter, leave := e.passwords.enterPublic, e.passwords.leavePublic
+	if asked != nil { // it takes none of our memory, and may take its time
+		enter, leave = e.passwords.enterCrowd, e.passwords.leaveCrowd
+	}
+	if err := enter(ctx, c.Address); err != nil {
+		return cloud.Proof{}, err
+	}
+	defer leave(c.Address) // also where that panics, which ends one request
+	return e.checkFor(ctx, "", asking{subject: cloud.Key{Kind: cloud.ByName, Value: name}, client: c, public: true}, password)
+}
+
 // checkFor is CheckPasswordBy for whoever asks.
 func (e *Engine) checkFor(ctx context.Context, primary string, a asking, password secret.Bytes) (cloud.Proof, error) {
 	asked, err := e.primaries.Load().named(primary)
