@@ -82,14 +82,18 @@ func (l *lines) checked(config *pgconn.Config) {
 }
 
 // survey has a look at each server where there are several, so that a process
-// that starts does not take the first that takes writes for the last one.
+// that starts does not take the first that takes writes for the last one. One
+// that says nothing is not waited for longer than [each], whatever connect_timeout
+// says: another one may be there.
 func (p place) survey(ctx context.Context) {
 	config := p.fresh()
 	if hosts(config) < 2 {
 		return
 	}
+	ctx, cancel := context.WithTimeout(ctx, each(config))
+	defer cancel()
 	p.lines.checked(config)
-	var each sync.WaitGroup
+	var all sync.WaitGroup
 	seen := map[string]bool{}
 	for _, f := range append([]*pgconn.FallbackConfig{{Host: config.Host, Port: config.Port, TLSConfig: config.TLSConfig}}, config.Fallbacks...) {
 		at := fmt.Sprint(f.Host, " ", f.Port)
@@ -99,11 +103,11 @@ func (p place) survey(ctx context.Context) {
 		seen[at] = true
 		one := config.Copy()
 		one.Host, one.Port, one.TLSConfig, one.Fallbacks = f.Host, f.Port, f.TLSConfig, nil
-		each.Go(func() {
+		all.Go(func() {
 			if pg, err := pgconn.ConnectConfig(ctx, one); err == nil { // one that is not there is no news
 				_ = pg.Close(ctx)
 			}
 		})
 	}
-	each.Wait()
+	all.Wait()
 }

@@ -1,6 +1,8 @@
 package postgres_test
 
 import (
+	"context"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -84,6 +86,55 @@ func TestConnectionsToWhatWasReplacedEnd(t *testing.T) {
 	}
 	if postgres.Replaced(s) != cloud.Unavailable {
 		t.Error("a new connection to a server that was replaced")
+	}
+}
+
+// Who listens on a server that was replaced hears nothing of the other one: that
+// connection ends too.
+func TestWatcherLeavesWhatWasReplaced(t *testing.T) {
+	peer.NeedCluster(t, cluster)
+	address, _ := made(t)
+	s, other := openUntilEnd(t, address), openUntilEnd(t, address)
+	count(t, other)
+	if _, err := s.Watch(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	listening := func() string {
+		return sql(t, "SELECT pid FROM pg_stat_activity WHERE application_name = 'mfabridge' AND query LIKE 'LISTEN %'")
+	}
+	before := listening()
+	back := postgres.TakeOver(s)
+	defer back()
+	count(t, other) // it is heard of
+	for end := time.Now().Add(10 * time.Second); before == "" || listening() != ""; {
+		if time.Now().After(end) {
+			t.Fatalf("still listening where another server has taken over: %q, before %q", listening(), before)
+		}
+	}
+}
+
+// Hosts that take a connection and say nothing keep no process from starting that
+// has another one, however long the address lets it wait.
+func TestHostsThatSayNothing(t *testing.T) {
+	peer.NeedCluster(t, cluster)
+	direct, _ := made(t)
+	hosts := cluster.Host()
+	for range 4 { // so many that none of them is waited for for long
+		mute, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = mute.Close() }()
+		hosts += "," + mute.Addr().String()
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	s, err := postgres.Open(ctx, strings.Replace(direct, cluster.Host(), hosts, 1)+"&connect_timeout=0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
 	}
 }
 

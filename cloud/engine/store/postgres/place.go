@@ -93,7 +93,7 @@ func configured(u *url.URL, q url.Values, mode string) (*pgconn.Config, error) {
 		return nil, invalid("the address of the database cannot be used: "+cause(err), "write postgres://USER@HOST/DATABASE")
 	}
 	if !q.Has("connect_timeout") && os.Getenv("PGCONNECT_TIMEOUT") == "" {
-		config.ConnectTimeout = max(dialPatience/time.Duration(hosts(config)), time.Second)
+		config.ConnectTimeout = each(config)
 	}
 	config.DialFunc = dialer().DialContext
 	local := isLocal(config.Host)
@@ -113,6 +113,12 @@ func configured(u *url.URL, q url.Values, mode string) (*pgconn.Config, error) {
 	}
 	config.RuntimeParams["application_name"] = "mfabridge"
 	return config, nil
+}
+
+// each is how long a connection to one of the servers may take where nobody says
+// otherwise.
+func each(config *pgconn.Config) time.Duration {
+	return max(dialPatience/time.Duration(hosts(config)), time.Second)
 }
 
 // hosts is how many servers there are to try.

@@ -74,7 +74,7 @@ func (w *watcher) run(ctx context.Context) {
 		}
 	}()
 	for ctx.Err() == nil {
-		if err := w.wait(ctx); err == nil {
+		if err := w.wait(ctx); err == nil && w.store.place.lines.current(w.pg) {
 			continue
 		}
 		w.close()
