@@ -4,10 +4,7 @@ package migrate
 var Holds = holds
 
 // For tests of what has a short way for most and a long one for the rest.
-var (
-	IsMailbox = isMailbox
-	Label     = label
-)
+var IsMailbox = isMailbox
 
 // For tests of rules that a plan of samples meets on a few of their sides only.
 var (

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/form"
 	"mfabridge/legacy"
 )
 
@@ -128,7 +129,7 @@ func (f *finder) decide(u *legacy.User, keys []rowKey, hits [][]cloud.UserID, k 
 func (f *finder) createAs(k rowKey) Match {
 	switch {
 	case k.key.Kind != cloud.ByUPN || !f.opt.CreateUsers || !f.caps.CreateUsers:
-	case !isLogin(k.key.Value):
+	case !form.IsName(k.key.Value):
 		return Match{Detail: "no user of the target matches, and the name in the match file is none that one could be created with"}
 	default:
 		return Match{Create: true, UPN: k.key.Value}

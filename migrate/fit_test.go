@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"mfabridge/cloud"
-	"mfabridge/cloud/engine/form"
+	"mfabridge/cloud/form"
 	"mfabridge/legacy"
 	numbers "mfabridge/legacy/phone"
 	"mfabridge/migrate"
@@ -47,6 +47,16 @@ func TestPlansWhatIsTaken(t *testing.T) {
 		"login name, private letter":  {change: called("ada\ue000"), want: migrate.AliasUnfit},
 		"login name, no UTF-8":        {change: called("ada\xff"), want: migrate.AliasUnfit},
 		"login name, all scripts":     {change: called("CORP\\उपयोगकर्ता")},
+		"login name, Persian":         {change: called("CORP\\می\u200cنا")},
+		"login name, Hindi joined":    {change: called("CORP\\क्\u200dष")},
+		"login name, joiner of none":  {change: called("CORP\\a\u200dda"), want: migrate.AliasUnfit},
+		"login name, filler":          {change: called("CORP\\ada\u3164"), want: migrate.AliasUnfit},
+		"login name, picture chosen":  {change: called("CORP\\ada\ufe0f"), want: migrate.AliasUnfit},
+		"principal name, Persian":     {change: func(u *legacy.User) { u.UPN = "می\u200cنا@contoso.example" }},
+		"address, Hindi":              {change: mail("आदित्य@डाटामेल.भारत")},
+		"address, Thai":               {change: mail("ada@ที่ทำงาน.ไทย")},
+		"address, Vietnamese apart":   {change: mail("nguye\u0302\u0303n@vie\u0323\u0302t.example")},
+		"address, direction mixed":    {change: mail("ada@abcא.example"), want: migrate.EmailInvalid},
 		"login name, too long":        {change: called(long(257)), want: migrate.AliasUnfit},
 		"login name, space within":    {change: called(`CORP\ ada`)},
 		"login name, longest":         {change: called(long(256))},

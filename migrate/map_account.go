@@ -3,13 +3,12 @@ package migrate
 import (
 	"cmp"
 	"fmt"
-	"net/mail"
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/form"
 	"mfabridge/legacy"
 )
 
@@ -82,7 +81,7 @@ func (d *draft) account() (PlannedChange, bool) {
 	if d.match.Create {
 		change.Op = cloud.Add
 		profile = cloud.Profile{UPN: d.UPN, Enabled: true,
-			DisplayName: label(d.u.FirstName + " " + d.u.LastName)}
+			DisplayName: form.Fit(d.u.FirstName+" "+d.u.LastName, form.MaxName)}
 		reason = "new user"
 		if strings.ContainsAny(profile.DisplayName, "?\ufffd") {
 			d.find(NameDamaged, "FirstName", fmt.Sprintf("the new user would be called %q", profile.DisplayName))
@@ -126,8 +125,8 @@ func (d *draft) aliases() []string {
 	}
 	var free []string
 	for _, name := range wanted {
-		if !isLogin(name) {
-			d.find(AliasUnfit, "Username", fmt.Sprintf("the login name %s is longer than %d bytes, or has a character in it that cannot be seen", name, maxName))
+		if !form.IsName(name) {
+			d.find(AliasUnfit, "Username", fmt.Sprintf("the login name %s is longer than %d bytes, or has a character in it that cannot be seen", name, form.MaxName))
 			continue
 		}
 		folded := fold(name)
@@ -140,8 +139,8 @@ func (d *draft) aliases() []string {
 			d.find(AliasConflict, "Username", "the login name "+name+" is also wanted by "+others(c)+spelt(name, c.Others))
 			continue
 		}
-		if !d.claiming && len(d.now.Aliases)+len(free) >= maxAliases { // claimed all the same: it is nobody else's for want of room
-			d.find(AliasUnfit, "Username", fmt.Sprintf("there is no room for the login name %s: a user can have %d", name, maxAliases))
+		if !d.claiming && len(d.now.Aliases)+len(free) >= form.MaxAliases { // claimed all the same: it is nobody else's for want of room
+			d.find(AliasUnfit, "Username", fmt.Sprintf("there is no room for the login name %s: a user can have %d", name, form.MaxAliases))
 			continue
 		}
 		free = append(free, name)
@@ -213,52 +212,10 @@ func (d *draft) emailRule() {
 	}
 }
 
-// isMailbox tells whether s is the bare address of one mailbox (RFC 5322
-// addr-spec), without a display name or a comment.
+// isMailbox tells whether s is the bare address of one mailbox, in a domain of
+// at least two labels: one of a single label is known inside one network only.
 func isMailbox(s string) bool {
-	if len(s) > maxEmail || !isDomain(s[strings.LastIndexByte(s, '@')+1:]) {
-		return false
-	}
-	if isPlainMailbox(s) {
-		return true
-	}
-	a, err := mail.ParseAddress(s)
-	return err == nil && a.Address == s && isShown(s) && !strings.ContainsAny(s, ` "\`)
-}
-
-// isDomain tells whether s may be a domain name of at least two labels, in
-// letters of any script.
-func isDomain(s string) bool {
-	for label := range strings.SplitSeq(s, ".") {
-		if label == "" || len(label) > 63 || strings.ContainsFunc(label, func(r rune) bool { return r != '-' && !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
-			return false
-		}
-	}
-	return strings.Contains(s, ".") && len(s) <= 253
-}
-
-// isPlainMailbox tells the addresses that most people have: words of letters,
-// digits, _ + and - with single points between them, on both sides of one @,
-// and a point on its right.
-func isPlainMailbox(s string) bool {
-	at, points, begins := 0, 0, true
-	for i := range len(s) {
-		switch c := s[i]; {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '_', c == '+', c == '-':
-			begins = false
-			continue
-		case begins:
-			return false
-		case c == '@':
-			at, points = at+1, 0
-		case c == '.':
-			points++
-		default:
-			return false
-		}
-		begins = true
-	}
-	return at == 1 && points > 0 && !begins
+	return strings.Contains(s[strings.LastIndexByte(s, '@')+1:], ".") && form.CheckEmail(s) == nil
 }
 
 // internal tells whether an address is in a domain of the organisation, or in

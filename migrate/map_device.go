@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/form"
 	"mfabridge/legacy"
 )
 
@@ -40,7 +41,7 @@ func (d *draft) device(device legacy.Device) generator {
 		kind: "app", oath: d.parameters(device.Seed, device.Generator)}
 	g.oath.Serial = serialPrefix + g.oath.Fingerprint
 	g.oath.Manufacturer, g.oath.Model = ownManufacturer, modelApp
-	g.oath.Name = label(device.Name)
+	g.oath.Name = form.Fit(device.Name, form.MaxLabel)
 	if g.named = g.oath.Name != ""; !g.named {
 		g.oath.Name = "Mobile app"
 	} else {

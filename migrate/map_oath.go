@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/form"
 	"mfabridge/legacy"
 )
 
@@ -81,8 +82,8 @@ func (d *draft) usable(g *generator, seed legacy.Seed) bool {
 		d.findAt(g.place, g.codes.invalid, g.field, fmt.Sprintf("the secret of %s has %d bytes; the target takes %d to %d", g.label(), size, limits.MinSecret, limits.MaxSecret))
 	case !slices.Contains(limits.Periods, o.Period):
 		d.findAt(g.place, g.codes.interval, "OathTokenTimeInterval", fmt.Sprintf("the codes of %s change every %d seconds", g.label(), o.Period))
-	case len(o.Serial) > maxLabel || !isShown(o.Serial):
-		d.findAt(g.place, g.codes.unsupported, g.field, fmt.Sprintf("the serial number of %s is longer than %d bytes, or has a character in it that cannot be seen", g.label(), maxLabel))
+	case len(o.Serial) > form.MaxLabel || !form.IsPlain(o.Serial):
+		d.findAt(g.place, g.codes.unsupported, g.field, fmt.Sprintf("the serial number of %s is longer than %d bytes, or has a character in it that cannot be seen", g.label(), form.MaxLabel))
 	case !slices.Contains(limits.Digits, o.Digits) || !slices.Contains(limits.Algorithms, o.Algorithm):
 		d.findAt(g.place, g.codes.unsupported, g.field, fmt.Sprintf("the codes of %s have %d digits by %s", g.label(), o.Digits, o.Algorithm))
 	default:

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/form"
 	"mfabridge/legacy"
 	"mfabridge/legacy/phone"
 )
@@ -125,10 +126,10 @@ func (d *draft) readPhone(field string, in legacy.PhoneFields, bare bool) (phone
 // may have longer ones. Empty: nothing.
 func tooLong(n phone.Number) string {
 	switch {
-	case len(n.CallingCode)+len(n.National) > maxDigits:
-		return fmt.Sprintf("the number has more than the %d digits that E.164 allows", maxDigits)
-	case len(n.Extension) > maxExtension:
-		return fmt.Sprintf("the extension has more than %d digits", maxExtension)
+	case len(n.CallingCode)+len(n.National) > form.MaxDigits:
+		return fmt.Sprintf("the number has more than the %d digits that E.164 allows", form.MaxDigits)
+	case len(n.Extension) > form.MaxExtension:
+		return fmt.Sprintf("the extension has more than %d digits", form.MaxExtension)
 	}
 	return ""
 }

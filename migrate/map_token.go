@@ -4,6 +4,7 @@ import (
 	"cmp"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/form"
 	"mfabridge/legacy"
 )
 
@@ -73,8 +74,8 @@ func serialsOf(tokens []legacy.Token) map[string]twin {
 func (d *draft) token(t legacy.Token) generator {
 	g := generator{method: cloud.HardwareOATH, field: "OathTokenSecretKey", place: t.Place, codes: &tokenCodes, reason: "OATH token",
 		kind: "token", called: t.Serial, oath: d.parameters(t.Seed, t.Generator)}
-	g.oath.Manufacturer, g.oath.Model = label(t.Manufacturer), label(t.Model)
-	g.oath.Name = label(t.Manufacturer + " " + t.Model)
+	g.oath.Manufacturer, g.oath.Model = form.Fit(t.Manufacturer, form.MaxLabel), form.Fit(t.Model, form.MaxLabel)
+	g.oath.Name = form.Fit(t.Manufacturer+" "+t.Model, form.MaxLabel)
 	g.named = g.oath.Name != ""
 	if !g.named {
 		g.oath.Name = "OATH token"

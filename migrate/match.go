@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"strings"
 	"time"
-	"unicode"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/form"
 	"mfabridge/internal/casefold"
 	"mfabridge/legacy"
 )
@@ -56,51 +56,24 @@ func alike(a, b string) bool {
 func isAddress(s string) bool {
 	name, domain, ok := strings.Cut(s, "@")
 	return ok && name != "" && domain != "" && !strings.ContainsAny(domain, "@") && !strings.ContainsFunc(s, func(r rune) bool {
-		return r == ' ' || r == '\\' || !unicode.IsPrint(r)
-	})
+		return r == ' ' || r == '\\'
+	}) && form.IsPlain(s)
 }
 
 // mayBeMade tells whether a user can be made with that name. What marks it as
 // something else around an address ("mailto:", "<…>", a list) stands in no name
 // that anybody has: nobody would ever sign in with it.
 func mayBeMade(s string) bool {
-	return isAddress(s) && isLogin(s) && !strings.ContainsAny(s, `<>()[]:;,"`)
+	return isAddress(s) && form.IsName(s) && !strings.ContainsAny(s, `<>()[]:;,"`)
 }
 
-// sidOf is the row's security identifier (MS-DTYP 2.4.2.1), or "" where it is
-// none: then it is no key, and nobody gets it.
+// sidOf is the row's security identifier, or "" where it is none: then it is no
+// key, and nobody gets it.
 func sidOf(u *legacy.User) string {
-	rest, parts := u.SID, 0
-	for ; rest != ""; parts++ {
-		part := rest
-		if i := strings.IndexByte(rest, '-'); i >= 0 {
-			part, rest = rest[:i], rest[i+1:]
-			if rest == "" {
-				return ""
-			}
-		} else {
-			rest = ""
-		}
-		switch {
-		case parts == 0 && !strings.EqualFold(part, "S"),
-			parts == 1 && part != "1",
-			parts > 1 && (part == "" || len(part) > 15 || !isDigits(part)):
-			return ""
-		}
-	}
-	if parts < 4 || parts > maxSIDParts {
+	if !form.IsSID(u.SID) {
 		return ""
 	}
 	return u.SID
-}
-
-func isDigits(s string) bool {
-	for i := range len(s) {
-		if s[i] < '0' || s[i] > '9' {
-			return false
-		}
-	}
-	return true
 }
 
 // rowKey is one way in which a row may lead to a user of the target.

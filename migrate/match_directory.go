@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/form"
 	"mfabridge/legacy"
 )
 
@@ -122,7 +123,7 @@ func (k evidence) rowKeys() []rowKey {
 // problem is one that forbids it; neither: the row's own names count.
 func (k evidence) name(u *legacy.User, opt *Options) (string, Match) {
 	switch {
-	case k.person == nil || !isAddress(k.person.Name) || !isLogin(k.person.Name):
+	case k.person == nil || !isAddress(k.person.Name) || !form.IsName(k.person.Name):
 		return "", Match{}
 	case alike(u.UPN, k.person.Name):
 		return k.person.Name, Match{}

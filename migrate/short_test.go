@@ -3,12 +3,10 @@ package migrate_test
 import (
 	"math/rand/v2"
 	"net/mail"
-	"slices"
 	"strings"
 	"testing"
-	"unicode"
 
-	"mfabridge/cloud/engine/form"
+	"mfabridge/cloud/form"
 	"mfabridge/migrate"
 )
 
@@ -41,13 +39,4 @@ func TestMailboxes(t *testing.T) {
 	if taken < 100 {
 		t.Errorf("only %d of the texts are addresses", taken)
 	}
-}
-
-func TestLabels(t *testing.T) {
-	words("aB  \t\u00a0ü\u202e~", func(s string) {
-		want := strings.Join(slices.Collect(strings.FieldsFuncSeq(s, func(r rune) bool { return r == ' ' || !unicode.IsPrint(r) })), " ")
-		if got := migrate.Label(s); got != want {
-			t.Fatalf("%q becomes %q, want %q", s, got, want)
-		}
-	})
 }

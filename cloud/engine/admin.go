@@ -10,7 +10,7 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine/audit"
-	"mfabridge/cloud/engine/form"
+	"mfabridge/cloud/form"
 	"mfabridge/internal/secret"
 )
 

@@ -15,7 +15,7 @@ const maxQuoted = 40
 // makes clickable.
 func quotedName(name string) string {
 	kept := strings.Map(func(r rune) rune {
-		if unicode.IsLetter(r) || unicode.IsDigit(r) || r == ' ' || r == '-' || r == '\'' || r == '(' || r == ')' {
+		if unicode.IsLetter(r) || unicode.IsMark(r) && !unicode.Is(unicode.Variation_Selector, r) || unicode.IsDigit(r) || r == ' ' || r == '-' || r == '\'' || r == '(' || r == ')' {
 			return r
 		}
 		return -1

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"mfabridge/cloud"
-	"mfabridge/cloud/engine/form"
+	"mfabridge/cloud/form"
 )
 
 // maxBypass is how long a bypass can wait for the login that it is for.

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"mfabridge/cloud"
-	"mfabridge/cloud/engine/form"
+	"mfabridge/cloud/form"
 )
 
 // ChannelVoice is the channel of calls that ask for a key.

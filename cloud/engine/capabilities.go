@@ -5,7 +5,7 @@ import (
 	"slices"
 
 	"mfabridge/cloud"
-	"mfabridge/cloud/engine/form"
+	"mfabridge/cloud/form"
 )
 
 // Most changes in one Write, and keys in one Find or Read.

@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"mfabridge/cloud"
-	"mfabridge/cloud/engine/form"
 	"mfabridge/cloud/engine/tries"
+	"mfabridge/cloud/form"
 )
 
 // How long a challenge waits for its answer, and how long it is remembered.

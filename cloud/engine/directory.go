@@ -8,7 +8,7 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine/audit"
-	"mfabridge/cloud/engine/form"
+	"mfabridge/cloud/form"
 )
 
 // Capabilities implements [cloud.DirectoryReader].

@@ -18,9 +18,9 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine/audit"
-	"mfabridge/cloud/engine/form"
 	"mfabridge/cloud/engine/seal"
 	"mfabridge/cloud/engine/tries"
+	"mfabridge/cloud/form"
 	"mfabridge/internal/hint"
 	"mfabridge/internal/secret"
 )

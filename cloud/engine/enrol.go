@@ -12,9 +12,9 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine/audit"
-	"mfabridge/cloud/engine/form"
 	"mfabridge/cloud/engine/signature"
 	"mfabridge/cloud/engine/tries"
+	"mfabridge/cloud/form"
 	"mfabridge/internal/secret"
 )
 

@@ -10,7 +10,7 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine/access"
-	"mfabridge/cloud/engine/form"
+	"mfabridge/cloud/form"
 )
 
 // Limits on groups.

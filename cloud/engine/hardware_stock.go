@@ -10,7 +10,7 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine/audit"
-	"mfabridge/cloud/engine/form"
+	"mfabridge/cloud/form"
 )
 
 // onHardware changes one device. A device whose Stage is empty after it is

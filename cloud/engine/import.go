@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"mfabridge/cloud"
-	"mfabridge/cloud/engine/form"
+	"mfabridge/cloud/form"
 )
 
 // MaxImport is the most users of one ImportUsers.

@@ -4,8 +4,8 @@ import (
 	"context"
 
 	"mfabridge/cloud"
-	"mfabridge/cloud/engine/form"
 	"mfabridge/cloud/engine/tries"
+	"mfabridge/cloud/form"
 	"mfabridge/internal/secret"
 )
 

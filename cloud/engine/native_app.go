@@ -13,7 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"mfabridge/cloud"
-	"mfabridge/cloud/engine/form"
+	"mfabridge/cloud/form"
 )
 
 // First factors of native authentication.

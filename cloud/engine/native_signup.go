@@ -13,8 +13,8 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine/audit"
-	"mfabridge/cloud/engine/form"
 	"mfabridge/cloud/engine/tries"
+	"mfabridge/cloud/form"
 	"mfabridge/internal/secret"
 )
 

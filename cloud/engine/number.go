@@ -9,8 +9,8 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine/audit"
-	"mfabridge/cloud/engine/form"
 	"mfabridge/cloud/engine/tries"
+	"mfabridge/cloud/form"
 )
 
 // Signing in with a mobile number and a code that is sent there is a first

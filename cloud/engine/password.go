@@ -13,8 +13,8 @@ import (
 	"golang.org/x/crypto/argon2"
 
 	"mfabridge/cloud"
-	"mfabridge/cloud/engine/form"
 	"mfabridge/cloud/engine/tries"
+	"mfabridge/cloud/form"
 	"mfabridge/internal/secret"
 	"mfabridge/internal/share"
 )

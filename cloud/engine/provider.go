@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"mfabridge/cloud"
-	"mfabridge/cloud/engine/form"
+	"mfabridge/cloud/form"
 )
 
 // metaProvider is how names of Meta values begin that say how a provider is used.

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"mfabridge/cloud"
-	"mfabridge/cloud/engine/form"
+	"mfabridge/cloud/form"
 	"mfabridge/internal/secret"
 )
 

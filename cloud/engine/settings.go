@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"mfabridge/cloud"
-	"mfabridge/cloud/engine/form"
+	"mfabridge/cloud/form"
 )
 
 // metaSettings is the name of the Meta value of the settings.

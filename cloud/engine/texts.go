@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"mfabridge/cloud"
-	"mfabridge/cloud/engine/form"
 	"mfabridge/cloud/engine/tries"
+	"mfabridge/cloud/form"
 )
 
 // Texts limit how many messages are sent, which is what fraud with numbers

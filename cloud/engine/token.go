@@ -9,7 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"mfabridge/cloud"
-	"mfabridge/cloud/engine/form"
+	"mfabridge/cloud/form"
 	"mfabridge/cloud/oath"
 	"mfabridge/internal/secret"
 )

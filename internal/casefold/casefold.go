@@ -15,12 +15,16 @@ import (
 // Unicode Standard, section 3.13). Letters with and without accents, and
 // full-width letters, stay different; nothing is trimmed. What is folded
 // already stays as it is.
+//
+// The joiners U+200C and U+200D are left out, as they are where directories
+// compare (RFC 4518, section 2.2): some keyboards have none, and two names that
+// differ in nothing else look like one.
 func String(s string) string {
 	upper := false
 	for i := range len(s) {
 		c := s[i]
 		if c >= utf8.RuneSelf {
-			return norm.NFC.String(capitals(cases.Fold().String(norm.NFC.String(s))))
+			return norm.NFC.String(capitals(cases.Fold().String(norm.NFC.String(withoutJoiners(s)))))
 		}
 		upper = upper || 'A' <= c && c <= 'Z'
 	}
@@ -91,4 +95,13 @@ func capital(r rune) rune {
 		return r - 0x13F8 + 0x13F0
 	}
 	return r
+}
+
+// withoutJoiners leaves alone what is no UTF-8: its bytes could make a joiner of
+// what stands around one.
+func withoutJoiners(s string) string {
+	if !utf8.ValidString(s) {
+		return s
+	}
+	return strings.ReplaceAll(strings.ReplaceAll(s, "\u200c", ""), "\u200d", "")
 }

@@ -10,12 +10,14 @@ import (
 )
 
 func TestString(t *testing.T) {
-	for _, pair := range [][2]string{{"ADA@Contoso.Example", "ada@contoso.example"}, {"ÅSA", "a\u030Asa"}, {"Straße", "STRASSE"}, {"ΣΑΣ", "σας"}, {"ᏣᎳᎩ", "ꮳꮃꭹ"}, {"Ᏽ", "ᏽ"}} {
+	for _, pair := range [][2]string{{"ADA@Contoso.Example", "ada@contoso.example"}, {"ÅSA", "a\u030Asa"}, {"Straße", "STRASSE"}, {"ΣΑΣ", "σας"}, {"ᏣᎳᎩ", "ꮳꮃꭹ"}, {"Ᏽ", "ᏽ"},
+		{"می\u200cنا", "مینا"}, {"क्\u200dष", "क्ष"}, {"e\u200c\u0301", "é"}, {"\u1112\u1161\u11ab", "한"}, {"vie\u0323\u0302t", "việt"}} {
 		if casefold.String(pair[0]) != casefold.String(pair[1]) {
 			t.Errorf("%q and %q differ", pair[0], pair[1])
 		}
 	}
-	for _, pair := range [][2]string{{"asa", "åsa"}, {"ada", "ada "}, {"ａｄａ", "ada"}, {`CORP\ada`, "ada"}, {"admin", "adm\u0130n"}, {"аda", "ada"}, {"\xff\u13F8", "\xfe\u13F8"}} {
+	for _, pair := range [][2]string{{"asa", "åsa"}, {"ada", "ada "}, {"ａｄａ", "ada"}, {`CORP\ada`, "ada"}, {"admin", "adm\u0130n"}, {"аda", "ada"}, {"\xff\u13F8", "\xfe\u13F8"},
+		{"ada\u200b", "ada"}, {"ada\u202e", "ada"}, {"ısık", "isik"}, {"İ", "i"}} {
 		if casefold.String(pair[0]) == casefold.String(pair[1]) {
 			t.Errorf("%q and %q are one name", pair[0], pair[1])
 		}
@@ -55,7 +57,7 @@ func FuzzEqual(f *testing.F) {
 }
 
 func FuzzString(f *testing.F) {
-	for _, s := range []string{"Ada", "ÅSA", "Straße", "ΣΑΣ", "\xff\xfe", "A\u0345\u0308", "\u1E9E", "\u0390", "\u13D8\xE1"} {
+	for _, s := range []string{"Ada", "ÅSA", "Straße", "ΣΑΣ", "\xff\xfe", "A\u0345\u0308", "\u1E9E", "\u0390", "\u13D8\xE1", "a\u200c\u0301", "\xe2\u200d\x80\x8c"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

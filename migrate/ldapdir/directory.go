@@ -6,9 +6,8 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/text/unicode/norm"
-
 	"mfabridge/cloud"
+	"mfabridge/internal/casefold"
 	"mfabridge/internal/hint"
 	"mfabridge/internal/ldapconn"
 	"mfabridge/migrate"
@@ -152,9 +151,8 @@ func (q question) meets(e ldapconn.Entry) bool {
 	return false
 }
 
-// same compares names but for their case and for the way in which Unicode
-// composes them. Spaces count.
-func same(a, b string) bool { return strings.EqualFold(norm.NFC.String(a), norm.NFC.String(b)) }
+// same compares names as all of the product does. Spaces count.
+func same(a, b string) bool { return casefold.Equal(a, b) }
 
 // person is what a plan uses of an entry.
 func (d *Directory) person(e ldapconn.Entry) (*migrate.Person, error) {

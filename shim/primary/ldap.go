@@ -12,6 +12,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 
 	"mfabridge/cloud"
+	"mfabridge/internal/casefold"
 	"mfabridge/internal/ldapconn"
 	"mfabridge/internal/secret"
 	"mfabridge/shim"
@@ -211,11 +212,12 @@ func (p *LDAP) question(name string) (q question, ok bool) {
 	return question{attribute: p.o.Account, value: name}, true
 }
 
-// meets tells whether the entry has the very value that was asked for, but for
-// case.
+// meets tells whether the entry has the very value that was asked for, as names
+// are compared everywhere: directories find more, such as letters without their
+// accents.
 func (q question) meets(e ldapconn.Entry) bool {
 	for _, value := range e.Values(q.attribute) {
-		if strings.EqualFold(norm.NFC.String(value), norm.NFC.String(q.value)) {
+		if casefold.Equal(value, q.value) {
 			return true
 		}
 	}

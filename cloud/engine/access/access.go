@@ -30,7 +30,7 @@ import (
 	"strings"
 
 	"mfabridge/cloud"
-	"mfabridge/cloud/engine/form"
+	"mfabridge/cloud/form"
 )
 
 // What a rule of access asks for.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"mfabridge/cloud/form"
 	"mfabridge/internal/confcheck"
 	"mfabridge/internal/hint"
 )
@@ -197,5 +198,5 @@ func (k *checking) templates(at string, texts, languages map[string]string, isKe
 
 // isDomain tells whether s is the domain of an address, in small letters.
 func isDomain(s string) bool {
-	return s == strings.ToLower(s) && strings.Contains(s, ".") && isMailbox("x@"+s)
+	return s == strings.ToLower(s) && strings.Contains(s, ".") && form.IsDomain(s)
 }

@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/mail"
 	"os"
 	"slices"
 	"strconv"
@@ -21,6 +20,7 @@ import (
 	"github.com/wneessen/go-mail/smtp"
 
 	"mfabridge/cloud/engine/channel/carrier"
+	"mfabridge/cloud/form"
 	"mfabridge/internal/secret"
 )
 
@@ -72,10 +72,7 @@ func newEnvelope(s *SMTP, direct bool) (e envelope, err error) {
 }
 
 // isMailbox tells whether s is an address and nothing else.
-func isMailbox(s string) bool {
-	a, err := mail.ParseAddress(s)
-	return err == nil && a.Address == s && a.Name == "" && !strings.ContainsFunc(s, isControl) && len(s) <= 254
-}
+func isMailbox(s string) bool { return form.CheckEmail(s) == nil }
 
 // Mailer is a provider that takes messages by mail, such as the gateway of a
 // telephone network. One connection is opened for each message. What the

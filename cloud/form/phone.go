@@ -13,12 +13,12 @@ func CheckPhone(m cloud.Method, s string) error {
 	country, rest, ok := strings.Cut(strings.TrimPrefix(number, "+"), " ")
 	switch {
 	case !ok, !strings.HasPrefix(number, "+"), !IsDigits(country), !IsDigits(rest), country[0] == '0', len(country) > 3,
-		len(country)+len(rest) > maxDigits, len(country)+len(rest) < minDigits:
+		len(country)+len(rest) > MaxDigits, len(country)+len(rest) < minDigits:
 		return invalid("a phone must be written +CC NNN: country code, one space, digits")
 	case hasExtension && m != cloud.Office:
 		return invalid("only the office phone takes an extension")
-	case hasExtension && (!IsDigits(extension) || len(extension) > maxExtension):
-		return invalid(fmt.Sprintf("an extension must be x and 1 to %d digits", maxExtension))
+	case hasExtension && (!IsDigits(extension) || len(extension) > MaxExtension):
+		return invalid(fmt.Sprintf("an extension must be x and 1 to %d digits", MaxExtension))
 	}
 	return nil
 }

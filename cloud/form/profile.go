@@ -9,38 +9,40 @@ import (
 
 // CheckProfile looks at the names and the security identifier of a user.
 func CheckProfile(p *cloud.Profile) error {
-	if err := CheckText("a user principal name", p.UPN, MaxName); err != nil {
+	if err := checkName("a user principal name", p.UPN); err != nil {
 		return err
 	}
 	if p.DisplayName != "" && (len(p.DisplayName) > MaxName || !IsPlain(p.DisplayName)) {
 		return invalid(fmt.Sprintf("a display name must be at most %d bytes of printable text", MaxName))
 	}
-	if len(p.Aliases) > maxAliases {
-		return invalid(fmt.Sprintf("a user can have at most %d aliases", maxAliases))
+	if len(p.Aliases) > MaxAliases {
+		return invalid(fmt.Sprintf("a user can have at most %d aliases", MaxAliases))
 	}
 	for _, alias := range p.Aliases {
-		if err := CheckText("an alias", alias, MaxName); err != nil {
+		if err := checkName("an alias", alias); err != nil {
 			return err
 		}
 	}
-	if p.SID != "" && !isSID(p.SID) {
+	if p.SID != "" && !IsSID(p.SID) {
 		return invalid("a security identifier must be written S-1-5-…")
 	}
 	return nil
 }
 
-// isSID checks the string form of a security identifier (MS-DTYP 2.4.2.1).
-func isSID(s string) bool {
-	parts := strings.Split(s, "-")
-	if len(parts) < 4 || len(parts) > 18 || !strings.EqualFold(parts[0], "S") || parts[1] != "1" {
-		return false
-	}
-	for _, part := range parts[2:] {
-		if !IsDigits(part) || len(part) > 15 {
+// IsSID checks the string form of a security identifier (MS-DTYP 2.4.2.1).
+func IsSID(s string) bool {
+	parts := 0
+	for more := true; more; parts++ {
+		var part string
+		part, s, more = strings.Cut(s, "-")
+		switch {
+		case parts == 0 && !strings.EqualFold(part, "S"),
+			parts == 1 && part != "1",
+			parts > 1 && (len(part) > 15 || !IsDigits(part)):
 			return false
 		}
 	}
-	return true
+	return parts >= 4 && parts <= maxSIDParts
 }
 
 // CheckOATH checks what can be checked without the user.
