@@ -47,6 +47,9 @@ func TestMask(t *testing.T) {
 func TestPlain(t *testing.T) {
 	for in, want := range map[string]string{
 		"Ada Lovelace, Zoë, 日本": "Ada Lovelace, Zoë, 日本",
+		"می\u200cنا, 👩\u200d💻":  "می\u200cنا, 👩\u200d💻",
+		"می\u200cنا\x1b":        `می\u200cنا\u001b`,
+		"a\u200dda":             `a\u200dda`,
 		"a\x1b[2Jb":             `a\u001b[2Jb`,
 		"a\u009bb":              `a\u009bb`,
 		"a\x9bb":                `a\ufffdb`,

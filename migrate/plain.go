@@ -4,17 +4,20 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"mfabridge/cloud/form"
 )
 
 // Plain makes a text from outside harmless on a terminal: control characters
 // (C0, C1), line separators and the characters that reorder or hide text are
-// written as \u escapes. Everything else stays as it is.
+// written as \u escapes. Everything else stays as it is, also joiners that stand
+// where a script needs them.
 func Plain(s string) string {
 	i := 0
 	for i < len(s) && s[i] >= ' ' && s[i] < 0x7f {
 		i++
 	}
-	if strings.IndexFunc(s[i:], harmful) < 0 {
+	if strings.IndexFunc(s[i:], harmful) < 0 || form.IsPlain(s) {
 		return s
 	}
 	b := make([]byte, 0, len(s)+16)

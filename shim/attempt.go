@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/text/unicode/norm"
 
+	"mfabridge/cloud/form"
 	"mfabridge/internal/casefold"
 	"mfabridge/internal/secret"
 	"mfabridge/shim/config"
@@ -175,7 +176,7 @@ func proves(kind uint8) bool {
 // printable is a text as it may stand in a log: as it is, or quoted if it has
 // anything that could fool a reader.
 func printable(s string) string {
-	if utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
+	if form.IsPlain(s) {
 		return s
 	}
 	return strconv.QuoteToASCII(s)

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"mfabridge/cloud"
+	"mfabridge/internal/numeral"
 	"mfabridge/internal/secret"
 	"mfabridge/shim/config"
 )
@@ -56,21 +57,21 @@ func (l *logins) takeApart(ctx context.Context, a attempt) (field, error) {
 		return whole, nil
 	}
 	for _, n := range codeLengths {
-		cut := len(text) - n
+		code, cut := numeral.Tail(text, n)
 		end := cut // of the password
 		if tail >= 0 {
 			end = tail
 		}
-		if end < 1 || tail >= 0 && cut != tail+len(a.client.FactorDelimiter) || !digits(text[cut:]) {
+		if code == nil || end < 1 || tail >= 0 && cut != tail+len(a.client.FactorDelimiter) {
 			continue
 		}
-		code := secret.New(bytes.Clone(text[cut:]))
-		matches, err := l.matches(ctx, a, code)
+		typed := secret.New(code)
+		matches, err := l.matches(ctx, a, typed)
 		if err != nil {
 			return field{}, err
 		}
 		if matches {
-			return field{password: secret.New(bytes.Clone(text[:end])), code: code}, nil
+			return field{password: secret.New(bytes.Clone(text[:end])), code: typed}, nil
 		}
 	}
 	return whole, nil
@@ -92,15 +93,6 @@ func (a attempt) takeWord() field {
 		whole.password, whole.method = secret.New(bytes.Clone(text[:tail])), method
 	}
 	return whole
-}
-
-func digits(b []byte) bool {
-	for _, c := range b {
-		if c < '0' || c > '9' {
-			return false
-		}
-	}
-	return true
 }
 
 // matches asks whether a tail is a code of whom the typed name stands for. It

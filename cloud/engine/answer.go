@@ -12,6 +12,7 @@ import (
 	"mfabridge/cloud/engine/audit"
 	"mfabridge/cloud/engine/tries"
 	"mfabridge/cloud/oath"
+	"mfabridge/internal/numeral"
 	"mfabridge/internal/secret"
 )
 
@@ -213,13 +214,14 @@ func (e *Engine) judge(tx Tx, c *Challenge, u *User, tokens []Token, g tries.Gat
 	return c.State != cloud.Pending, e.auditVerdict(tx, c, now)
 }
 
-// cleanCode drops the spaces that people type between groups of digits.
+// cleanCode drops the spaces that people type between groups of digits, and
+// reads the digits of every script.
 func cleanCode(typed []byte) []byte {
 	return []byte(strings.Map(func(r rune) rune {
 		if r == ' ' {
 			return -1
 		}
-		return r
+		return numeral.Plain(r)
 	}, string(typed)))
 }
 

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"mfabridge/cloud"
+	"mfabridge/internal/numeral"
 )
 
 // CheckPhone takes "+CC NNN", with "xEXT" at the end only for the office slot.
@@ -40,7 +41,7 @@ func PlainNumber(s string) string {
 		if strings.ContainsRune(" -().", r) {
 			return -1
 		}
-		return r
+		return numeral.Plain(r)
 	}, s), "+")
 	if !ok || !IsDigits(digits) {
 		return ""

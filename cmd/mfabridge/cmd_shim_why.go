@@ -11,6 +11,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"mfabridge/cloud/form"
 	"mfabridge/internal/hint"
 	"mfabridge/shim"
 	"mfabridge/shim/config"
@@ -171,6 +172,9 @@ func (e event) tell(w io.Writer) {
 // onOneLine is a text without what a terminal would obey: some of it is what
 // others have sent.
 func onOneLine(s string) string {
+	if form.IsPlain(s) {
+		return s
+	}
 	return strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {
 			return ' '

@@ -72,7 +72,7 @@ var rooms = map[string][]string{
 	"migrate/ldapdir":           {"migrate", "cloud"},
 	"migrate/shimconf":          {"legacy", "migrate"},
 	"migrate/planfile":          {"legacy", "migrate", "cloud"},
-	"shim":                      {"cloud", "shim/radius", "shim/config", "shim/observe", "shim/dictionary"},
+	"shim":                      {"cloud", "cloud/form", "shim/radius", "shim/config", "shim/observe", "shim/dictionary"},
 	"shim/radius":               {},
 	"shim/observe":              {},
 	"shim/bypass":               {"shim/journal"},

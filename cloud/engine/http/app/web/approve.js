@@ -1,5 +1,5 @@
 // The sheet on which somebody approves or denies a sign-in.
-import { plain } from "./base.js";
+import { digits, plain } from "./base.js";
 import { busy, field, h, mark, notice, parts } from "./dom.js";
 import { now, press, setPIN } from "./engine.js";
 import { explained } from "./form.js";
@@ -147,7 +147,7 @@ function ask() {
   const approve = h("button", { class: "main", type: "submit" }, t("approve.yes"));
   const complete = () => {
     if (number) {
-      mark(number, /^\d\d$/.test(number.value.trim()) ? "" : t("approve.number.two"));
+      mark(number, /^\d\d$/.test(digits(number.value)) ? "" : t("approve.number.two"));
     }
     if (pin && !number?.hasAttribute("aria-invalid")) {
       mark(pin, pin.value ? "" : t("needed"));
@@ -159,7 +159,7 @@ function ask() {
     if (complete()) {
       const chosen = fresh?.value();
       if (chosen !== null) {
-        send(approve, "approve", { number: number?.value.trim(), pin: pin?.value ?? chosen, fresh: Boolean(fresh), control: pin });
+        send(approve, "approve", { number: number ? digits(number.value) : undefined, pin: pin ? digits(pin.value) : chosen, fresh: Boolean(fresh), control: pin });
       }
     }
   } },

@@ -15,9 +15,19 @@ export class Refusal extends Error {
 // Says a refusal of one reason in words of the place where it happens.
 export const told = (reason, key) => (refusal) => { throw refusal.reason === reason ? new Refusal(key, {}, refusal) : refusal; };
 
+// Digits of any script, as keyboards write them, as 0 to 9.
+export const digits = (text) => text.trim().replace(/\p{Nd}/gu, (sign) => {
+  let n = 0; // digits stand from zero to nine in a row
+  while (/\p{Nd}/u.test(String.fromCodePoint(sign.codePointAt(0) - n - 1))) {
+    n++;
+  }
+  return String(n % 10);
+});
+
 // A text from elsewhere on one line, without what hides or turns parts of it.
+// Joiners stay between letters: Persian, Hindi and emoji are written with them.
 export function plain(text, most = 128) {
-  const line = String(text ?? "").replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}\p{Cs}]/gu, " ").replace(/\s+/g, " ").trim();
+  const line = String(text ?? "").replace(/(?!(?<=[\p{L}\p{M}\p{S}])[\u200c\u200d](?=[\p{L}\p{M}\p{S}]))[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}\p{Cs}]/gu, " ").replace(/\s+/g, " ").trim();
   const signs = Array.from(line);
   return signs.length > most ? `${signs.slice(0, most).join("")}…` : line;
 }

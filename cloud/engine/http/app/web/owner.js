@@ -1,6 +1,6 @@
 // What somebody sees of their own: devices and recent approvals, from a device
 // of theirs or after a fresh sign-in.
-import { plain } from "./base.js";
+import { digits, plain } from "./base.js";
 import { busy, field, h, notice, say } from "./dom.js";
 import { confirm } from "./confirm.js";
 import { asOwner, setPIN } from "./engine.js";
@@ -115,7 +115,7 @@ function pin(who, me, draw) {
     if (chosen === null) {
       return;
     }
-    const { pin: state, tries_left: left } = await setPIN(who, chosen, old?.value ?? "");
+    const { pin: state, tries_left: left } = await setPIN(who, chosen, old ? digits(old.value) : "");
     await draw(state ? notice("warning", state === "locked" ? t("result.locked.text") : wrongPIN(left)) : notice("good", t("pin.done")));
   }, old ? field(t("pin.old"), old) : null, fresh.element)))];
 }

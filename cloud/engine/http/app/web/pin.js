@@ -1,4 +1,5 @@
 // The PIN that some organisations ask for with every approval.
+import { digits } from "./base.js";
 import { field, h, mark } from "./dom.js";
 import { about } from "./engine.js";
 import { t } from "./words.js";
@@ -20,14 +21,14 @@ export function newPIN() {
     element.querySelector(".hint").textContent = rule;
   }).catch(() => {}); // told when the form is sent
   return { element, value() {
-    const pin = first.value;
+    const pin = digits(first.value);
     mark(second, "");
     mark(first, /^\d+$/.test(pin) && pin.length >= length ? "" : rule);
     if (first.hasAttribute("aria-invalid")) {
       return null;
     }
-    mark(second, pin === second.value ? "" : t("pin.differs"));
-    return pin === second.value ? pin : null;
+    mark(second, pin === digits(second.value) ? "" : t("pin.differs"));
+    return pin === digits(second.value) ? pin : null;
   } };
 }
 
