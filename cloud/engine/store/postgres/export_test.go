@@ -117,3 +117,6 @@ func Replaced(s *Store) cloud.Kind {
 	}
 	return cloud.KindOf(err)
 }
+
+// Untold tells whether a server's answer is that it does not tell its line.
+func Untold(err error) bool { return untold(err) }

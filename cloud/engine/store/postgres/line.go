@@ -68,7 +68,7 @@ func (l *lines) checked(config *pgconn.Config) {
 			}
 		}
 		text, err := value(ctx, pg, sqlLine)
-		if _, refused := errors.AsType[*pgconn.PgError](err); err != nil && !refused {
+		if err != nil && !untold(err) {
 			return err
 		}
 		var is line
@@ -79,6 +79,22 @@ func (l *lines) checked(config *pgconn.Config) {
 		}
 		return nil
 	}
+}
+
+// untold tells whether a server answered that it does not tell its line: services
+// that run databases for others keep it from their customers, and what merely
+// speaks PostgreSQL's language has none. Any other error, as of a server without
+// memory, says nothing, and the server is not used.
+func untold(err error) bool {
+	refused, _ := errors.AsType[*pgconn.PgError](err)
+	if refused == nil {
+		return false
+	}
+	switch refused.Code { // PostgreSQL's documentation, appendix A
+	case "42501", "42883", "0A000", "55000": // not allowed, no such function, not supported, not in this state
+		return true
+	}
+	return false
 }
 
 // survey has a look at each server where there are several, so that a process

@@ -2,10 +2,14 @@ package postgres_test
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"net"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine/store/postgres"
@@ -148,4 +152,20 @@ func TestServerThatDoesNotTellItsLine(t *testing.T) {
 	t.Cleanup(func() { sql(t, "GRANT EXECUTE ON FUNCTION pg_control_system() TO PUBLIC") })
 	initAt(t, owner)
 	count(t, openUntilEnd(t, owner))
+}
+
+// Only what says that there is no line to be told opens the way to a server
+// whose line is not known.
+func TestOnlyARefusedLineIsUntold(t *testing.T) {
+	for code, untold := range map[string]bool{"42501": true, "42883": true, "0A000": true, "55000": true,
+		"53200": false, "57014": false, "57P01": false, "XX000": false, "": false} {
+		if got := postgres.Untold(fmt.Errorf("asked: %w", &pgconn.PgError{Code: code})); got != untold {
+			t.Errorf("%q: %t", code, got)
+		}
+	}
+	for _, err := range []error{nil, io.EOF} {
+		if postgres.Untold(err) {
+			t.Errorf("%v: untold", err)
+		}
+	}
 }
