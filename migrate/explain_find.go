@@ -57,9 +57,9 @@ func findDecision(ctx context.Context, p PlanReader, name string) (Decision, err
 	for _, d := range bare {
 		names = append(names, d.Username)
 	}
-	what := fmt.Sprintf("the plan has no user %q", Plain(name))
+	what := "the plan has no user " + Quoted(name)
 	if bareName(wanted) == wanted && len(bare) > 1 {
-		what = fmt.Sprintf("the plan has several users %q", Plain(name))
+		what = "the plan has several users " + Quoted(name)
 	}
 	advice, err := leftOut(ctx, p, wanted)
 	if names = append(names, near.names...); advice == "" && len(names) > 0 {

@@ -84,7 +84,7 @@ func (d *draft) account() (PlannedChange, bool) {
 			DisplayName: form.Fit(d.u.FirstName+" "+d.u.LastName, form.MaxName)}
 		reason = "new user"
 		if strings.ContainsAny(profile.DisplayName, "?\ufffd") {
-			d.find(NameDamaged, "FirstName", fmt.Sprintf("the new user would be called %q", profile.DisplayName))
+			d.find(NameDamaged, "FirstName", "the new user would be called "+Quoted(profile.DisplayName))
 		}
 	} else {
 		before := d.now.Profile

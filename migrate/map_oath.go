@@ -38,7 +38,7 @@ func (g *generator) label() string {
 	if g.called == "" {
 		return "the " + g.kind
 	}
-	return fmt.Sprintf("%s %q", g.kind, g.called)
+	return g.kind + " " + Quoted(g.called)
 }
 
 // generatorCodes are the findings that tokens and devices have each of their own.

@@ -57,6 +57,7 @@ func TestPlain(t *testing.T) {
 		"evil\u202egpj":         `evil\u202egpj`,
 		"\u2066\u2069\u200b":    `\u2066\u2069\u200b`,
 		"\U000e0041":            `\udb40\udc41`,
+		"fill\u3164er":          `fill\u3164er`,
 	} {
 		if got := migrate.Plain(in); got != want {
 			t.Errorf("Plain(%q) = %q, want %q", in, got, want)
@@ -64,10 +65,25 @@ func TestPlain(t *testing.T) {
 	}
 }
 
+func TestQuoted(t *testing.T) {
+	for in, want := range map[string]string{
+		"Ada Lovelace":        `"Ada Lovelace"`,
+		`Ada "the" C:\`:       `"Ada \"the\" C:\\"`,
+		"رضایی\u200cنژاد":     "\"رضایی\u200cنژاد\"",
+		"👩\u200d💻 Dev":        "\"👩\u200d💻 Dev\"",
+		"evil\u202egpj":       `"evil\u202egpj"`,
+		"fill\u3164er\x1b[2J": `"fill\u3164er\u001b[2J"`,
+	} {
+		if got := migrate.Quoted(in); got != want {
+			t.Errorf("Quoted(%q) = %s, want %s", in, got, want)
+		}
+	}
+}
+
 func FuzzPlain(f *testing.F) {
 	f.Add("a\x1b]0;x\a")
 	f.Fuzz(func(t *testing.T, s string) {
-		for _, r := range migrate.Plain(s) {
+		for _, r := range migrate.Plain(s) + migrate.Quoted(s) {
 			if unicode.IsControl(r) || unicode.In(r, unicode.Bidi_Control) {
 				t.Errorf("%U is left of %q", r, s)
 			}

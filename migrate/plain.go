@@ -31,13 +31,19 @@ func Plain(s string) string {
 	return string(b)
 }
 
+// Quoted is [Plain] between double quotes; one inside has a backslash before it.
+func Quoted(s string) string {
+	return `"` + Plain(strings.ReplaceAll(strings.ReplaceAll(s, `\`, `\\`), `"`, `\"`)) + `"`
+}
+
 // harmful tells the characters that a terminal obeys instead of showing: all
-// of Unicode's categories Cc and Cf (bidirectional controls, zero widths, tags)
-// and the two separators that break lines.
+// of Unicode's categories Cc and Cf (bidirectional controls, zero widths, tags),
+// fillers that count as letters and show none, and the two separators that break
+// lines.
 func harmful(r rune) bool {
 	if r < 0x80 {
 		return r < 0x20 || r == 0x7f
 	}
 	return r == unicode.ReplacementChar || r == '\u2028' || r == '\u2029' ||
-		unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co)
+		unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co, unicode.Other_Default_Ignorable_Code_Point)
 }

@@ -175,12 +175,12 @@ func ValueText(m cloud.Method, v cloud.Value, reveal bool) (string, error) {
 	switch {
 	case v.OATH != nil:
 		o := v.OATH
-		return fmt.Sprintf("%q serial %s, %s, %d digits, %d s", o.Name, o.Serial, o.Algorithm, o.Digits, o.Period), nil
+		return fmt.Sprintf("%s serial %s, %s, %d digits, %d s", Quoted(o.Name), o.Serial, o.Algorithm, o.Digits, o.Period), nil
 	case v.Profile != nil:
 		p := v.Profile
 		s := p.UPN
 		if p.DisplayName != "" {
-			s += fmt.Sprintf(" %q", p.DisplayName)
+			s += " " + Quoted(p.DisplayName)
 		}
 		if len(p.Aliases) > 0 {
 			s += ", also " + strings.Join(p.Aliases, ", ")

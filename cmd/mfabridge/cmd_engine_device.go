@@ -52,7 +52,7 @@ func (p *program) removeDevice(c *cli.Context) error {
 // sayRemoved says what a helpdesk has to do next.
 func (p *program) sayRemoved(u cloud.User, did engine.Dismissed) {
 	name := migrate.Plain(u.UPN)
-	fmt.Fprintf(p.out, "%s: %q approves nothing more, and its codes have ended\n", name, migrate.Plain(did.Name))
+	fmt.Fprintf(p.out, "%s: %s approves nothing more, and its codes have ended\n", name, migrate.Quoted(did.Name))
 	if did.Ended > 0 {
 		fmt.Fprintf(p.out, "%s: %s that waited for an approval ended\n", name, migrate.Number(did.Ended, "sign-in", "sign-ins"))
 	}
@@ -91,7 +91,7 @@ func (p *program) printAuthenticators(w io.Writer, u cloud.User, devices []engin
 	for _, a := range u.Authenticators {
 		text := a.State
 		if a.Name != "" {
-			text += fmt.Sprintf(" %q", migrate.Plain(a.Name))
+			text += " " + migrate.Quoted(a.Name)
 		}
 		if a.Until.After(p.now()) {
 			text += " until " + stamp(a.Until)

@@ -150,7 +150,7 @@ func ofUser[E administrator](c *cli.Context, open func(*cli.Context, func(E) err
 func findUser(c *cli.Context, e administrator, name string) (cloud.User, error) {
 	u, err := e.Show(c.Context, name)
 	if err != nil && cloud.KindOf(err) == cloud.NotFound {
-		err = hint.Wrap(&cloud.Error{Kind: cloud.NotFound, Message: fmt.Sprintf("there is no user %q", migrate.Plain(name))},
+		err = hint.Wrap(&cloud.Error{Kind: cloud.NotFound, Message: "there is no user " + migrate.Quoted(name)},
 			"mfabridge engine user list shows who there is")
 	}
 	return u, err
