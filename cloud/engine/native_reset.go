@@ -6,6 +6,7 @@ import (
 	"net/netip"
 
 	"github.com/alexedwards/argon2id"
+
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine/audit"
 	"mfabridge/cloud/engine/tries"

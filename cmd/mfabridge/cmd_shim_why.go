@@ -7,12 +7,11 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"unicode"
 
 	"github.com/urfave/cli/v2"
 
-	"mfabridge/cloud/form"
 	"mfabridge/internal/hint"
+	"mfabridge/migrate"
 	"mfabridge/shim"
 	"mfabridge/shim/config"
 	"mfabridge/shim/journal"
@@ -145,7 +144,7 @@ func (e event) tell(w io.Writer) {
 	fmt.Fprintf(w, "%s  %s", e.text("time"), what)
 	for _, key := range []string{"user", "person", "client", "from", "certificate", "station", "method", "by", "request", "challenge"} {
 		if s := e.text(key); s != "" {
-			fmt.Fprintf(w, "  %s=%s", key, onOneLine(s))
+			fmt.Fprintf(w, "  %s=%s", key, migrate.Plain(s))
 		}
 	}
 	if ms, ok := e.fields["ms"].(float64); ok {
@@ -165,20 +164,6 @@ func (e event) tell(w io.Writer) {
 		}
 	}
 	if said := e.text("err"); said != "" {
-		fmt.Fprintf(w, "    cause: %s\n", onOneLine(said))
+		fmt.Fprintf(w, "    cause: %s\n", migrate.Plain(said))
 	}
-}
-
-// onOneLine is a text without what a terminal would obey: some of it is what
-// others have sent.
-func onOneLine(s string) string {
-	if form.IsPlain(s) {
-		return s
-	}
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return ' '
-		}
-		return r
-	}, s)
 }

@@ -3,6 +3,8 @@ package primary
 import (
 	"sync"
 	"time"
+
+	"mfabridge/internal/casefold"
 )
 
 // maxCounted is how many entries of a directory are counted at once; beyond it
@@ -36,7 +38,7 @@ func newFailures(most int, window time.Duration) *failures {
 func (f *failures) begin(dn string, now time.Time) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	key := fold(dn)
+	key := casefold.String(dn)
 	c := f.counts[key]
 	if c == nil {
 		if len(f.counts) >= maxCounted {
@@ -59,7 +61,7 @@ func (f *failures) begin(dn string, now time.Time) bool {
 func (f *failures) end(dn string, right, wrong bool, now time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	key := fold(dn)
+	key := casefold.String(dn)
 	c := f.counts[key]
 	if c == nil {
 		return

@@ -9,8 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/text/unicode/norm"
-
 	"mfabridge/cloud"
 	"mfabridge/internal/casefold"
 	"mfabridge/internal/ldapconn"
@@ -97,14 +95,11 @@ func NewLDAP(o LDAPOptions) (*LDAP, error) {
 	}
 	domains := make(map[string]ldapconn.Domain, len(o.Domains))
 	for name, domain := range o.Domains {
-		domains[fold(name)] = domain
+		domains[casefold.String(name)] = domain
 	}
 	o.Domains = domains
 	return &LDAP{o: o, failures: newFailures(o.MaxFailures, o.Window)}, nil
 }
-
-// fold compares names as directories do, but for spaces, which count.
-func fold(s string) string { return strings.ToLower(norm.NFC.String(s)) }
 
 // Prove implements [shim.Primary].
 func (p *LDAP) Prove(ctx context.Context, l shim.Login) (shim.Proof, error) {
@@ -203,7 +198,7 @@ type question struct {
 // nobody, whatever the directory holds.
 func (p *LDAP) question(name string) (q question, ok bool) {
 	if domain, account, found := strings.Cut(name, `\`); found {
-		d, ours := p.o.Domains[fold(domain)]
+		d, ours := p.o.Domains[casefold.String(domain)]
 		return question{p.o.Account, account, &d}, ours && account != ""
 	}
 	if strings.Contains(name, "@") {
