@@ -29,6 +29,11 @@ const firstBackoff = 250 * time.Millisecond
 // leave.
 const streamPatience = 10 * time.Second
 
+// lastWords is how long a connection that takes nothing any more is still read
+// from: why the other side ended it, as that it does not trust us, may have come
+// and not be read yet.
+const lastWords = time.Second
+
 // errStream ends a connection on which came what nothing can follow.
 var errStream = errors.New("connection is closed for what came in on it")
 
@@ -179,7 +184,8 @@ func (c *streamConn) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-// Write writes one packet. After an error nothing can follow it.
+// Write writes one packet. After an error nothing can follow it, and the
+// connection ends: with what its reader finds, or lastWords later.
 func (c *streamConn) Write(b []byte) (int, error) {
 	select {
 	case c.turn <- struct{}{}:
@@ -193,7 +199,7 @@ func (c *streamConn) Write(b []byte) (int, error) {
 		n, err = c.Conn.Write(b)
 	}
 	if err != nil {
-		c.fail(err)
+		time.AfterFunc(lastWords, func() { c.fail(err) })
 	}
 	return n, err
 }
