@@ -14,7 +14,7 @@ trap 'rm -rf "$work"' EXIT
 fuzz() { # program, folder, target
   local log
   log=$(mktemp -p "$work")
-  for _ in 1 2 3; do
+  for _ in 1 2 3 4 5 6; do
     (cd "$2" && "$1" -test.run '^$' -test.fuzz "^$3\$" -test.fuzztime "$time" -test.parallel 1 \
       -test.fuzzcachedir "$work/cache-$3") >"$log" 2>&1 && echo "fuzz ${2#"$PWD"/} $3 for $time" && return
     if ! grep -q 'context deadline exceeded' "$log" || grep -q 'Failing input' "$log"; then

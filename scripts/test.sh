@@ -11,27 +11,34 @@ once='^Test(Apply|Completion|Contoso|Demo|Documents|Explain|HelpOf|Inspect|Inter
 # Each program with the race detector would wait for a second before it ends.
 export GORACE="atexit_sleep_ms=0 ${GORACE:-}"
 
-# lane runs the tests of packages, which "make lint" has vetted.
-lane() { "$go" test -vet=off -timeout 30m "$@"; }
+said=$(mktemp)
+trap 'rm -f "$said"' EXIT
+
+# lane runs the tests of packages, which "make lint" has vetted, each for a time at most.
+lane() { "$go" test -vet=off -timeout "$@" 2>&1 | tee -i -a "$said"; }
 
 "$go" build -race ./... # or each lane would compile SQLite
 mapfile -t others < <("$go" list ./... | grep -vx "$command")
 set -m # process groups of their own: their tests do not have SIGINT ignored
-lane -race "${others[@]}" & lanes=($!)
-lane -race -skip "$once" "$command" & lanes+=($!)
+lane 15m -race "${others[@]}" & lanes=($!)
+lane 22m -race -skip "$once" "$command" & lanes+=($!)
 {
   failed=0
-  lane -run "$once" "$command" || failed=$?
+  lane 22m -run "$once" "$command" || failed=$?
   # A million and a half telephone numbers, which is too much for the race detector.
-  MFABRIDGE_SOAK=1 lane -run TestLibraryEquality mfabridge/legacy/phone || failed=$?
+  MFABRIDGE_SOAK=1 lane 15m -run TestLibraryEquality mfabridge/legacy/phone || failed=$?
   exit "$failed"
 } & lanes+=($!)
 set +m
-trap 'for l in "${lanes[@]}"; do kill -INT -- "-$l" 2>/dev/null || true; done' EXIT
+trap 'for l in "${lanes[@]}"; do kill -INT -- "-$l" 2>/dev/null || true; done; rm -f "$said"' EXIT
 trap 'exit 130' INT
 
 failed=0
 for l in "${lanes[@]}"; do
   wait "$l" || failed=$?
 done
+if [ "$failed" -ne 0 ]; then
+  echo "what failed, and is told of above:"
+  grep -E '^ *--- FAIL|^FAIL|^panic: |^fatal error: |^WARNING: DATA RACE' "$said" | sort -u || true
+fi
 exit "$failed"
