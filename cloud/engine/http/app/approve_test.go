@@ -51,12 +51,14 @@ func TestDeniesAndReports(t *testing.T) {
 	b := open(t, h.url)
 	h.activated(t, b)
 
+	get[bool](b, `((begin) => { performance.now = () => begin; return true; })(performance.now())`) // however busy the machine is, no time passes
 	c := h.ask(t, false)
 	b.sees("Are you signing in?")
 	if get[bool](b, `["Approve", "Deny"].includes(document.activeElement.innerText)`) {
 		t.Error("whoever types when a sheet comes can approve")
 	}
 	get[bool](b, `(document.querySelector("dialog form").requestSubmit(), true)`) // pressed before it could be read
+	get[bool](b, `delete performance.now`)
 	b.do(chromedp.KeyEvent(kb.Escape))
 	b.want(`!document.querySelector("dialog")`)
 	b.sees("Sign-in to VPN is waiting")

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -17,8 +18,12 @@ import (
 	"mfabridge/internal/peer"
 )
 
-// patience is for machines that are busy.
-const patience = 45 * time.Second
+// How long the page is waited for, on machines that are busy, too: waits end as
+// soon as it has what they are for.
+const (
+	comes    = time.Minute     // what it is to show
+	patience = 2 * time.Minute // its answer to a question
+)
 
 // chromium is the one browser of all tests; each has a profile of its own in it.
 var chromium struct {
@@ -181,20 +186,21 @@ func (b *tab) page() string {
 // while it waits.
 func (b *tab) want(expression string) {
 	b.t.Helper()
-	ok, err := b.becomes(expression)
+	ok, err := b.becomes(expression, comes)
 	for range 3 {
 		if err == nil || !strings.Contains(err.Error(), "target navigated") {
 			break
 		}
-		ok, err = b.becomes(expression)
+		ok, err = b.becomes(expression, comes)
 	}
 	if err != nil || !ok {
 		b.t.Fatalf("never true: %s (%v); the page says\n%s", expression, err, b.page())
 	}
 }
 
-func (b *tab) becomes(expression string) (bool, error) {
-	return try[bool](b, `new Promise((done) => { const end = Date.now() + 30000; const look = async () => { let v; try { v = await (`+expression+
+// becomes tells whether a JavaScript expression is true within a time.
+func (b *tab) becomes(expression string, within time.Duration) (bool, error) {
+	return try[bool](b, `new Promise((done) => { const end = Date.now() + `+strconv.FormatInt(within.Milliseconds(), 10)+`; const look = async () => { let v; try { v = await (`+expression+
 		`); } catch { v = false; } v ? done(true) : Date.now() > end ? done(false) : setTimeout(look, 25); }; look(); })`)
 }
 

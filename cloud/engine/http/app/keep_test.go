@@ -5,11 +5,13 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/http"
+	"os"
 	"os/exec"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
@@ -59,7 +61,7 @@ func (b *tab) agrees(name string, args ...string) {
 	var got, want string
 	for range 3 {
 		want = oathtool(b.t, args...)
-		same, err := b.becomes(shownCode(name) + ` === ` + quote(want))
+		same, err := b.becomes(shownCode(name)+` === `+quote(want), 30*time.Second)
 		if err != nil {
 			b.t.Fatal(err)
 		}
@@ -136,7 +138,12 @@ func TestCodesWithoutANetwork(t *testing.T) {
 func TestRestartKeepsAccounts(t *testing.T) {
 	t.Parallel()
 	h := build(t)
-	path, profile := peer.Path(t, "chromium", "chromium"), t.TempDir()
+	path := peer.Path(t, "chromium", "chromium")
+	profile, err := os.MkdirTemp("", "mfa-app-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(profile) }) // a browser that has ended may write there still, which t.TempDir does not bear
 	launch := func() (*tab, func()) {
 		allocated, end := chromedp.NewExecAllocator(context.Background(), options(path, profile)...)
 		ctx, _ := chromedp.NewContext(allocated)

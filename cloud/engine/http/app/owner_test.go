@@ -371,23 +371,36 @@ func (h *house) worker(b *tab) serviceworker.RegistrationID {
 	if _, err := chromedp.Call(b.ctx, serviceworker.Enable, cdp.Empty{}); err != nil {
 		b.t.Fatal(err)
 	}
-	return <-found
+	select {
+	case id := <-found:
+		return id
+	case <-time.After(patience):
+		b.t.Fatal("the browser never says that the page has a service worker")
+		return ""
+	}
 }
 
-// delivers has a push service deliver a message, and waits until the worker shows it.
-func (h *house) delivers(b *tab, id serviceworker.RegistrationID, data, says string) {
+// delivers has a push service deliver a message, and waits until what it is to
+// bring about is so. A busy browser may drop one, as push services may.
+func (h *house) delivers(b *tab, id serviceworker.RegistrationID, data, so string) {
 	b.t.Helper()
-	shown := `new Promise((done) => { const end = Date.now() + 5000; const look = async () => { const all = await (await navigator.serviceWorker.ready).getNotifications();
-		const v = all.some((n) => (n.title + " " + n.body).includes(` + quote(says) + `)); v ? done(true) : Date.now() > end ? done(false) : setTimeout(look, 25); }; look(); })`
-	for range 4 { // a busy browser may drop one, as push services may
+	for range 12 {
 		if _, err := chromedp.Call(b.ctx, serviceworker.DeliverPushMessage, serviceworker.DeliverPushMessageParams{Origin: h.url, RegistrationID: id, Data: data}); err != nil {
 			b.t.Fatal(err)
 		}
-		if get[bool](b, shown) {
+		if ok, err := b.becomes(so, 5*time.Second); err != nil {
+			b.t.Fatal(err)
+		} else if ok {
 			return
 		}
 	}
-	b.t.Errorf("%s shows nothing that says %q", data, says)
+	b.t.Errorf("%s is delivered, and never true is %s", data, so)
+}
+
+// shows has a message delivered that the worker is to show.
+func (h *house) shows(b *tab, id serviceworker.RegistrationID, data, says string) {
+	b.t.Helper()
+	h.delivers(b, id, data, `(await (await navigator.serviceWorker.ready).getNotifications()).some((n) => (n.title + " " + n.body).includes(`+quote(says)+`))`)
 }
 
 // added is a notice as the engine's sender writes it.
@@ -412,7 +425,7 @@ func TestPushedMessages(t *testing.T) {
 		`{"type":"constructor"}`:   "Sign-in to ? is waiting",
 		`{"type":"push","application":{"a":1},"challenge":7}`: "Sign-in to [object Object] is waiting",
 	} {
-		h.delivers(b, id, data, says)
+		h.shows(b, id, data, says)
 	}
 	b.quiet()
 }
@@ -433,7 +446,7 @@ func TestPushedMessagesInGerman(t *testing.T) {
 			added:                      "Der Authenticator „Tablet“ kann von jetzt an",
 			`{"type":"test","id":"x"}`: "Ein Test: Anfragen erreichen dieses Gerät.",
 		} {
-			h.delivers(b, id, data, says)
+			h.shows(b, id, data, says)
 		}
 		get[bool](b, `navigator.serviceWorker.ready.then(async (r) => { for (const n of await r.getNotifications()) { n.close(); } return true; })`)
 	}
@@ -445,7 +458,7 @@ func TestPushedMessagesInGerman(t *testing.T) {
 	get[bool](b, `caches.open("mfabridge-of-before").then(() => navigator.serviceWorker.getRegistration("authenticator")).then((r) => r.update()).then(() => true)`)
 	told()
 	b.speaks("en", "Settings")
-	h.delivers(b, id, `{"type":"push","challenge":"c2","application":"Mail"}`, "Sign-in to Mail is waiting")
+	h.shows(b, id, `{"type":"push","challenge":"c2","application":"Mail"}`, "Sign-in to Mail is waiting")
 	b.quiet()
 }
 

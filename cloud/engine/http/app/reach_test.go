@@ -8,7 +8,6 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/chromedp/cdproto/serviceworker"
 	"github.com/chromedp/chromedp"
 
 	"mfabridge/cloud/engine"
@@ -24,7 +23,7 @@ const (
 func TestRequestsReachTheDevice(t *testing.T) {
 	t.Parallel()
 	h := build(t)
-	b := open(t, h.url)
+	b := open(t, h.url, patient)
 	h.activated(t, b)
 	b.click("Details of " + ada)
 	b.sees("Recent answers")
@@ -102,7 +101,7 @@ func TestRequestsDoNotReachTheDevice(t *testing.T) {
 func TestRequestsReachOneOfManyAccounts(t *testing.T) {
 	t.Parallel()
 	h := build(t)
-	b := open(t, h.url)
+	b := open(t, h.url, patient)
 	for range 5 {
 		h.activated(t, b)
 	}
@@ -138,13 +137,7 @@ func TestRequestsReachThePushService(t *testing.T) {
 	word.Store(engine.WokenSent)
 	b.click(checkNow)
 	b.sees(arrived)
-	deliver := serviceworker.DeliverPushMessageParams{Origin: h.url, RegistrationID: worker, Data: `{"type":"test","id":"` + <-ids + `"}`}
-	for range 3 { // a busy browser may drop one, as push services may
-		if _, err := chromedp.Call(b.ctx, serviceworker.DeliverPushMessage, deliver); err != nil {
-			t.Fatal(err)
-		}
-	}
-	b.sees("It also came through the push service of your browser")
+	h.delivers(b, worker, `{"type":"test","id":"`+<-ids+`"}`, `document.body.innerText.includes("It also came through the push service of your browser")`)
 	word.Store(engine.WokenGone)
 	b.click(checkNow)
 	b.sees("did not take the test")

@@ -54,9 +54,11 @@ func browse(t *testing.T, h *house) *page {
 	site, engine := httptest.NewServer(files), httptest.NewServer(h.pages)
 	t.Cleanup(site.Close)
 	t.Cleanup(engine.Close)
-	ctx, stop := context.WithTimeout(t.Context(), 3*time.Minute)
+	ctx, stop := context.WithTimeout(t.Context(), 5*time.Minute)
 	t.Cleanup(stop)
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.UserDataDir(t.TempDir()),
+	// Its profile is in a folder that it takes away itself: a browser that has ended
+	// may write there still, which t.TempDir does not bear.
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox,
 		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-quic", true),
 		chromedp.Flag("disable-sync", true))
 	ctx, stop = chromedp.NewExecAllocator(ctx, options...)

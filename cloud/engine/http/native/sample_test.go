@@ -39,7 +39,7 @@ func (p *page) says(text string) {
 	p.t.Helper()
 	want, _ := json.Marshal(text)
 	if _, err := chromedp.Run(p.ctx, chromedp.Poll[bool]("document.getElementById('says').textContent.includes("+string(want)+") || document.getElementById('problem').textContent.includes("+string(want)+")",
-		chromedp.WithPollingTimeout(30*time.Second))); err != nil {
+		chromedp.WithPollingTimeout(time.Minute))); err != nil {
 		shown, _ := chromedp.Run(p.ctx, chromedp.Evaluate[string]("document.body.innerText"))
 		p.t.Fatalf("the page never says %s: %v; it shows %q", want, err, shown)
 	}
@@ -95,7 +95,7 @@ func TestSamplePage(t *testing.T) {
 		t.Errorf("%q, %v", shown, err)
 	}
 	open("00000000-0000-4000-8000-000000000000")
-	if _, err := chromedp.Run(p.ctx, chromedp.Poll[bool]("document.getElementById('problem').textContent !== ''", chromedp.WithPollingTimeout(30*time.Second))); err != nil {
+	if _, err := chromedp.Run(p.ctx, chromedp.Poll[bool]("document.getElementById('problem').textContent !== ''", chromedp.WithPollingTimeout(time.Minute))); err != nil {
 		t.Errorf("an application of nobody: %v", err)
 	}
 }
