@@ -20,8 +20,10 @@ type pageTab struct {
 
 func newPageTab(t *testing.T, address string) pageTab {
 	t.Helper()
+	// Its profile is in a folder that it takes away itself: a browser that has ended
+	// may write there still, which t.TempDir does not bear.
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(peer.Path(t, "chromium", "chromium")), chromedp.NoSandbox,
-		chromedp.UserDataDir(t.TempDir()), chromedp.IgnoreCertErrors, chromedp.Flag("disable-gpu", true), chromedp.Flag("disable-quic", true),
+		chromedp.IgnoreCertErrors, chromedp.Flag("disable-gpu", true), chromedp.Flag("disable-quic", true),
 		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true))
 	ctx, stop := context.WithTimeout(t.Context(), 2*giveUp)
 	t.Cleanup(stop)

@@ -64,9 +64,13 @@ func TestAuthenticatorTestThatDoesNotArrive(t *testing.T) {
 				panic(http.ErrAbortHandler) // to return is to end the stream, or to answer 200
 			}))
 			defer server.Close()
-			path := device(t, server.URL)
-			if r := must(t, c.code, "authenticator", "test", "--device", path, "--wait", c.wait, "--format", "json"); strings.TrimSpace(r.out) != c.out || !strings.Contains(r.err, c.says) {
-				t.Errorf("%s%s", r.out, r.err)
+			test := []string{"authenticator", "test", "--device", device(t, server.URL), "--wait", c.wait, "--format", "json"}
+			r := mfabridge(t, test...)
+			for n := 0; n < 20 && !c.holds && strings.Contains(r.err, "opens no stream"); n++ { // a busy machine opened it too late
+				r = mfabridge(t, test...)
+			}
+			if r.code != c.code || strings.TrimSpace(r.out) != c.out || !strings.Contains(r.err, c.says) {
+				t.Errorf("exit code %d, %s%s", r.code, r.out, r.err)
 			}
 		})
 	}

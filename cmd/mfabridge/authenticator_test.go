@@ -35,7 +35,7 @@ func newDesk(t *testing.T, number string) desk {
 	s.write(t, "cluster.key", "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=")
 	d := desk{story: s, secret: s.write(t, "vpn.secret", sharedSecret), engine: serveStore(t, s.folder)}
 	yaml := fmt.Sprintf(pushYAML, slapd.LDAPS, slapd.CAFile, ldaptest.Root)
-	shim := startShim(t, s.write(t, "shim.yaml", strings.Replace(yaml, "push_wait: 60s", "push_wait: 60s"+number, 1)))
+	shim := startShim(t, s.write(t, "shim.yaml", strings.Replace(yaml, "push_wait: 3m", "push_wait: 3m"+number, 1)))
 	d.shim, d.reasons = shim.address, shim.stop
 	return d
 }
@@ -63,7 +63,7 @@ func (d desk) login(t *testing.T, password, more string) chan string {
 	answered := make(chan string, 1)
 	ctx, cancel := context.WithTimeout(t.Context(), giveUp)
 	t.Cleanup(cancel)
-	cmd := exec.CommandContext(ctx, peer.Path(t, "radclient", "freeradius-utils"), "-x", "-t", "120", "-r", "1", "-S", d.secret, d.shim, "auth")
+	cmd := exec.CommandContext(ctx, peer.Path(t, "radclient", "freeradius-utils"), "-x", "-t", "240", "-r", "1", "-S", d.secret, d.shim, "auth")
 	cmd.Stdin = strings.NewReader(fmt.Sprintf("User-Name = \"grace\", User-Password = %q, Calling-Station-Id = \"198.51.100.7\", %sMessage-Authenticator = 0x00\n", password, more))
 	go func() {
 		out, _ := cmd.CombinedOutput()

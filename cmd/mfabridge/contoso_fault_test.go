@@ -9,7 +9,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"mfabridge/fixtures"
 )
@@ -41,7 +40,7 @@ func TestContosoUnderFaults(t *testing.T) {
 			{"late:100ms,throttle@1:1ms", exitDone},
 		} {
 			for _, command := range []string{"apply", "undo"} {
-				r := stopped(t, time.Minute, syscall.SIGKILL, command, s.plan, "--rehearse-faults", fault.spec)
+				r := stopped(t, giveUp, syscall.SIGKILL, command, s.plan, "--rehearse-faults", fault.spec)
 				if r.code != fault.code || r.code > exitDone && !strings.Contains(r.err, "mfabridge: error: ") {
 					t.Errorf("%s: %s under %s: exit code %d, %s", name, command, fault.spec, r.code, r.err)
 				}

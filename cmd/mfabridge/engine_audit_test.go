@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -113,16 +112,15 @@ func TestServedEngineKeepsItsAuditForATime(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() { e.keepAudit(ctx, e.conf.Audit.KeepTime, slog.New(slog.DiscardHandler)); close(ended) }()
-	for gone := false; !gone; {
+	await(t, func() bool {
 		for entry, err := range e.Audit(t.Context(), 0) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			gone = entry.Seq > 5
-			break
+			return entry.Seq > 5
 		}
-		runtime.Gosched()
-	}
+		return false
+	}, func() string { return "what is old is kept" })
 	stop()
 	<-ended
 	if err := e.Close(); err != nil {

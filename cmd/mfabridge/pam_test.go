@@ -30,7 +30,7 @@ func TestLoginByPAM(t *testing.T) {
 	m.write(t, "vpn.secret", shared)
 	path := m.write(t, "shim.yaml", strings.Replace(radclientYAML, "primary: none", "message_authenticator: observe, calling_station: unreliable, primary: none", 1))
 	shim := startShim(t, path)
-	conf := m.write(t, "pam_radius.conf", fmt.Sprintf("%s %s 10\n", shim.address, shared))
+	conf := m.write(t, "pam_radius.conf", fmt.Sprintf("%s %s 60\n", shim.address, shared))
 	services := m.path("pam.d")
 	if err := os.Mkdir(services, 0o700); err != nil {
 		t.Fatal(err)

@@ -31,7 +31,7 @@ primaries:
 radius:
   listen: ["127.0.0.1:0"]
   clients:
-    - {name: vpn, networks: ["127.0.0.1/32"], secret: "file:vpn.secret", primary: corp, code_entry: append, factor_delimiter: ",", push_wait: 60s}
+    - {name: vpn, networks: ["127.0.0.1/32"], secret: "file:vpn.secret", primary: corp, code_entry: append, factor_delimiter: ",", push_wait: 3m}
 `
 
 // handset is Ada's authenticator, in a process that is neither shim.
@@ -124,7 +124,7 @@ func TestPushOverTwoShims(t *testing.T) {
 	}
 	// The shim shows the number that the phone wants; it may be another shim that
 	// waits for it.
-	numbers := s.write(t, "numbers.yaml", strings.Replace(fmt.Sprintf(pushYAML, slapd.LDAPS, slapd.CAFile, ldaptest.Root), "push_wait: 60s", "push_wait: 60s, push_number: true", 1))
+	numbers := s.write(t, "numbers.yaml", strings.Replace(fmt.Sprintf(pushYAML, slapd.LDAPS, slapd.CAFile, ldaptest.Root), "push_wait: 3m", "push_wait: 3m, push_number: true", 1))
 	three := startShim(t, numbers)
 	shown := <-login(three, "correct horse,PUSH") // another login than the one that was approved just now
 	number, state := shownNumber.FindStringSubmatch(shown), stateOf.FindStringSubmatch(shown)

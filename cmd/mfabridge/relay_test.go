@@ -23,8 +23,8 @@ primaries:
 radius:
   listen: ["127.0.0.1:0"]
   clients:
-    - {name: vpn, networks: ["127.0.0.1/32"], secret: "file:vpn.secret", primary: named, push_wait: 60s}
-    - {name: plain, networks: ["127.0.0.2/32"], secret: "file:vpn.secret", primary: plain, push_wait: 60s}
+    - {name: vpn, networks: ["127.0.0.1/32"], secret: "file:vpn.secret", primary: named, push_wait: 3m}
+    - {name: plain, networks: ["127.0.0.2/32"], secret: "file:vpn.secret", primary: plain, push_wait: 3m}
 `
 
 // relaying is a shim that relays to FreeRADIUS, and Ada's phone.
@@ -52,7 +52,7 @@ func newRelaying(t *testing.T) relaying {
 
 // radclient logs in by a line of attributes, in the background.
 func (r relaying) radclient(attributes string) chan string {
-	return r.run(exec.Command(peer.Path(r.t, "radclient", "freeradius-utils"), "-x", "-t", "120", "-r", "1", "-S", r.secret, r.shim.address, "auth"),
+	return r.run(exec.Command(peer.Path(r.t, "radclient", "freeradius-utils"), "-x", "-t", "240", "-r", "1", "-S", r.secret, r.shim.address, "auth"),
 		attributes+", Calling-Station-Id = \"198.51.100.7\", Message-Authenticator = 0x00\n")
 }
 
@@ -64,7 +64,7 @@ func (r relaying) eapol(from, network string, more ...string) chan string {
 		r.t.Fatal(err)
 	}
 	conf := r.folder.write(r.t, "eapol.conf", "network={\n key_mgmt=WPA-EAP\n "+network+"\n}\n")
-	args := append([]string{"-c", conf, "-a", host, "-p", port, "-s", sharedSecret, "-A", from, "-t", "120"}, more...)
+	args := append([]string{"-c", conf, "-a", host, "-p", port, "-s", sharedSecret, "-A", from, "-t", "240"}, more...)
 	return r.run(exec.Command(peer.Path(r.t, "eapol_test", "eapoltest"), args...), "")
 }
 

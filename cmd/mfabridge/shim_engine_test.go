@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -175,14 +174,13 @@ func TestShimDoesForItsEngineWhatEngineServeDoes(t *testing.T) {
 	if e.waker == nil || e.waker.stop == nil {
 		t.Error("nobody sends to push services")
 	}
-	for signed := false; !signed; {
+	await(t, func() bool {
 		all, err := e.Checkpoints(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		signed = len(all) > 0
-		runtime.Gosched()
-	}
+		return len(all) > 0
+	}, func() string { return "the audit is never signed" })
 	r := mfabridgeIn(t, "000000\n", "shim", "test", "--config", path, "--user", fixtures.Ada, "--client", "vpn")
 	if !strings.Contains(r.out, "< Access-Challenge") {
 		t.Errorf("shim test beside a shim that runs:\n%s%s", r.out, r.err)
