@@ -6,6 +6,7 @@ import (
 	"crypto/md5"
 	"encoding/binary"
 	"errors"
+	"net"
 	"strings"
 	"sync"
 	"testing"
@@ -578,6 +579,52 @@ func TestCheckTellsRefusedFromAway(t *testing.T) {
 			// Who reads of a login hears the same.
 			if _, err := c.Exchange(t.Context(), login()); err == nil || !strings.Contains(err.Error(), test.says) {
 				t.Errorf("%s: a login says %v", name, err)
+			}
+		})
+	}
+}
+
+// tardy is a connection of which a datagram has not left before its answer is
+// read and gone is called.
+type tardy struct {
+	net.Conn
+	read chan struct{} // one for each Read that begins
+	gone func()
+}
+
+func (c tardy) Read(b []byte) (int, error) {
+	c.read <- struct{}{}
+	return c.Conn.Read(b)
+}
+
+func (c tardy) Write(b []byte) (int, error) {
+	<-c.read
+	n, err := c.Conn.Write(b)
+	<-c.read // what was read before it has been taken
+	c.gone()
+	return n, err
+}
+
+// An answer that came counts, also where its login is given up in that moment.
+func TestAnswerAtTheEndCounts(t *testing.T) {
+	for range 20 { // of two ends that are there Go takes either
+		synctest.Test(t, func(t *testing.T) {
+			f := newFake()
+			f.always(t, radius.AccessAccept)
+			ctx, cancel := context.WithCancel(t.Context())
+			c := clientOf(t, func(o *upstream.Options) {
+				dial := o.Dial
+				o.Dial = func(ctx context.Context, address string) (net.Conn, error) {
+					conn, err := dial(ctx, address)
+					return tardy{conn, make(chan struct{}, 2), cancel}, err
+				}
+			}, f)
+			defer c.Close()
+			if _, err := c.Exchange(ctx, login()); err != nil {
+				t.Errorf("the answer was there, and was lost: %v", err)
+			}
+			if got := c.Counters()[0]; got.Answered != 1 || got.Lost != 0 {
+				t.Errorf("counted %+v", got)
 			}
 		})
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	mathrand "math/rand/v2"
-	"net"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -239,36 +238,37 @@ func (h *home) await(ctx context.Context, s *socket, w *call) (Reply, error) {
 		if w.packet.Code() == radius.StatusServer || s.stream != nil {
 			wait.Stop()
 		}
+		var why error
 		select {
 		case reply := <-w.reply:
 			wait.Stop()
 			return reply, nil
-		case <-fell:
-			wait.Stop()
-			h.given.Add(1)
-			return Reply{}, fmt.Errorf("%s does not live: it answers no Status-Server while logins wait for it", h.Address)
-		case <-ctx.Done():
-			wait.Stop()
-			h.given.Add(1)
-			if why := w.refused(); why != nil {
-				return Reply{}, fmt.Errorf("%s: %w", h.Address, why)
-			}
-			return Reply{}, fmt.Errorf("%s does not answer: %w", h.Address, errors.Join(ctx.Err(), broken))
-		case <-s.lost():
-			wait.Stop()
-			select {
-			case reply := <-w.reply: // it came before the end
-				return reply, nil
-			default:
-			}
-			h.given.Add(1)
-			return Reply{}, fmt.Errorf("%s: %w", h.Address, s.stream.err())
-		case <-h.client.ctx.Done():
-			wait.Stop()
-			return Reply{}, fmt.Errorf("%s is not asked any more: %w", h.Address, net.ErrClosed)
 		case <-wait.C:
 			pause = min(2*pause, maxWait)
+			continue
+		case <-fell:
+			why = fmt.Errorf("%s does not live: it answers no Status-Server while logins wait for it", h.Address)
+		case <-ctx.Done():
+			if why = w.refused(); why != nil {
+				why = fmt.Errorf("%s: %w", h.Address, why)
+			} else {
+				why = fmt.Errorf("%s does not answer: %w", h.Address, errors.Join(ctx.Err(), broken))
+			}
+		case <-s.lost():
+			why = fmt.Errorf("%s: %w", h.Address, s.stream.err())
+		case <-h.client.ctx.Done():
+			why = h.gone()
 		}
+		wait.Stop()
+		select {
+		case reply := <-w.reply: // it came before the end, or with it
+			return reply, nil
+		default:
+		}
+		if !h.closed() {
+			h.given.Add(1)
+		}
+		return Reply{}, why
 	}
 }
 
