@@ -128,6 +128,32 @@ func TestCountries(t *testing.T) {
 	}
 }
 
+func TestNetworksThatAreRefused(t *testing.T) {
+	addr := netip.MustParseAddr
+	good := access.Network{First: addr("192.0.2.0"), Last: addr("192.0.2.255"), Country: "XA"}
+	for name, n := range map[string]access.Network{
+		"no first address":           {Last: good.Last, Country: "XA"},
+		"no last address":            {First: good.First, Country: "XA"},
+		"two families":               {First: good.First, Last: addr("2001:db8::1"), Country: "XA"},
+		"the wrong way":              {First: good.Last, Last: good.First, Country: "XA"},
+		"no country":                 {First: good.First, Last: good.Last},
+		"another word":               {First: good.First, Last: good.Last, Country: access.UnknownCountry},
+		"a country of small letters": {First: good.First, Last: good.Last, Country: "xa"},
+	} {
+		if found, err := access.CompileCountries([]access.Network{good, n}); cloud.KindOf(err) != cloud.Invalid || found != nil {
+			t.Errorf("%s: %v, %v", name, found, err)
+		}
+	}
+	if _, err := access.CompileCountries(make([]access.Network, access.MaxNetworks+1)); cloud.KindOf(err) != cloud.Invalid {
+		t.Errorf("too many: %v", err)
+	}
+	for _, b := range [][]byte{{0}, {0, 0, 0}, {0, 0, 0, 1}, make([]byte, 5)} {
+		if found, err := access.DecodeCountries(b); err == nil {
+			t.Errorf("%x is read as %v", b, found)
+		}
+	}
+}
+
 func TestRulesThatAreRefused(t *testing.T) {
 	for name, edit := range map[string]func(*access.Rule){
 		"without a name":       func(r *access.Rule) { r.Name = "" },

@@ -162,6 +162,25 @@ func TestKnownNetworkStaysOpen(t *testing.T) {
 	}
 }
 
+// That a network is known opens what others have shut, never what was tried too
+// often from there.
+func TestKnownNetworkHasItsOwnLimit(t *testing.T) {
+	d := open()
+	d.try(t, proven, true)
+	for n := range 50 {
+		d.try(t, at(proven, fmt.Sprint("station:", n)), false)
+	}
+	for n := range 5 {
+		if d.shut(t, proven) {
+			t.Fatalf("shut after %d", n)
+		}
+		d.try(t, proven, false)
+	}
+	if !d.shut(t, proven) {
+		t.Error("whoever is in a known network may guess on")
+	}
+}
+
 // A network that was known is written down again twice a day at the most.
 func TestKnownNetworkIsSeldomWritten(t *testing.T) {
 	d := open()
