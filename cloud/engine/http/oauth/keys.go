@@ -70,6 +70,11 @@ func (r *ring) signer(now time.Time) *key {
 // near. make returns a new key.
 func rotated(keys []key, now time.Time, period time.Duration, make func(from time.Time) (key, error)) ([]key, bool, error) {
 	kept, changed := slices.Clone(keys), false
+	for i := range kept {
+		if latest := now.Add(lead); kept[i].From.After(latest.Add(slack)) { // the clock was set back since, or no key would follow until it gets there
+			kept[i].From, changed = latest.UTC(), true
+		}
+	}
 	for len(kept) > 1 && !now.Before(kept[1].From.Add(lead)) {
 		kept, changed = kept[1:], true
 	}

@@ -394,6 +394,9 @@ func TestRotation(t *testing.T) {
 		"both":                  {at(0, 24), 24.5, at(0, 24), false},
 		"the old one is over":   {at(0, 24), 26, at(24), true},
 		"nobody asked for long": {at(0), 100, at(0, 100+leadHours), true},
+		"set back by a year":    {at(0, 9000), 5, at(0, 5+leadHours), true}, // or none would follow for a year
+		"made by a wrong clock": {at(9000, 9024), 5, at(5+leadHours, 5+leadHours), true},
+		"a node that is ahead":  {at(0, 23+leadHours+0.002), 23, at(0, 23+leadHours+0.002), false},
 	} {
 		got, changed := oauth.Rotation(c.from, start.Add(time.Duration(c.now*float64(time.Hour))), 24*time.Hour)
 		if diff := cmp.Diff(c.after, got, cmp.Comparer(func(a, b time.Time) bool { return a.Sub(b).Abs() < time.Second })); diff != "" || changed != c.changed {
