@@ -34,6 +34,12 @@ func TestActivationByPasswordAndCarriedFactor(t *testing.T) {
 	device := h.invite(t, id)
 	_, err = signIn("wrong")
 	denied(t, "a wrong password", err)
+	if cloud.ReasonOf(err) != cloud.WrongPassword {
+		t.Errorf("a wrong password: the reason is %q", cloud.ReasonOf(err))
+	}
+	if _, err := h.ProveCode(t.Context(), "00000000000000000000000000000000", secret.FromString("000000")); cloud.KindOf(err) != cloud.NotFound || cloud.ReasonOf(err) != cloud.Ended {
+		t.Errorf("a code for no challenge: %v", err)
+	}
 	h.bypass(t, id, "") // lets a login pass, and proves nothing here
 	c, err := signIn("correct horse battery")
 	if err != nil || c.State != cloud.Pending || c.Method != cloud.OATHCode {
@@ -89,6 +95,31 @@ func TestActivationCodeIsRefused(t *testing.T) {
 		denied(t, name, err)
 		if u := h.read(t, id); u.Authenticators[0].State != "invited" || len(u.OATH) != 0 {
 			t.Errorf("%s: the user is %+v", name, u)
+		}
+	}
+}
+
+// What is longer than any name, code or PIN is refused before anything is looked
+// up, hashed or counted.
+func TestEnrolmentThatIsTooLong(t *testing.T) {
+	h := build(t)
+	h.worded(t, 1)
+	version := h.versions(t)
+	for name, edit := range map[string]func(*engine.Enrolment){
+		"a name": func(n *engine.Enrolment) { n.User = strings.Repeat("a", 257) },
+		"a code": func(n *engine.Enrolment) { n.Code = secret.FromString(strings.Repeat("a", 129)) },
+		"a PIN":  func(n *engine.Enrolment) { n.PIN = secret.FromString(strings.Repeat("29", 65)) },
+	} {
+		a := newApp(t)
+		n := a.enrolment(t, engine.Activation{User: "user1@contoso.example", Code: secret.FromString("aaaa-aaaa-aaaa")}, "phone")
+		edit(&n)
+		n.Signature = a.sign(t, signature.Activation(n.User, n.Code, n.Name, n.Key, n.PIN))
+		if e := effortOf(t, version, func() {
+			if _, err := h.Enrol(t.Context(), n, cloud.Client{}); cloud.KindOf(err) != cloud.Invalid || cloud.ReasonOf(err) == cloud.WeakPIN {
+				t.Errorf("%s: %v", name, err)
+			}
+		}); e.wrote || e.hashed {
+			t.Errorf("%s cost %+v", name, e)
 		}
 	}
 }
@@ -215,6 +246,7 @@ func TestActivationIsAnnounced(t *testing.T) {
 // messages are all that lie in the outbox, oldest first.
 func (h *house) messages(t *testing.T) (all []channel.Written) {
 	t.Helper()
+	h.AwaitSent()
 	files, err := filepath.Glob(filepath.Join(h.outbox, "*.json"))
 	if err != nil {
 		t.Fatal(err)

@@ -75,12 +75,19 @@ func (e *Engine) begin(ctx context.Context, owner string, r cloud.Request) (clou
 
 // beginWith is begin with another template of code messages.
 func (e *Engine) beginWith(ctx context.Context, owner, text string, r cloud.Request) (cloud.Challenge, error) {
+	return e.beginLate(ctx, nil, owner, text, r)
+}
+
+// beginLate is beginWith where a message goes out from a place, after the answer;
+// nil: before it, which tells whether it was delivered.
+func (e *Engine) beginLate(ctx context.Context, after *late, owner, text string, r cloud.Request) (cloud.Challenge, error) {
 	if err := checkRequest(&r); err != nil {
 		return cloud.Challenge{}, err
 	}
 	var b *beginning
 	err := e.store.Update(ctx, func(tx Tx) error {
 		b = e.beginning(tx, owner, text, &r)
+		b.after = after
 		return b.run()
 	})
 	if err = asError(err); cloud.KindOf(err) == cloud.NotFound {
@@ -107,7 +114,12 @@ func (e *Engine) begun(ctx context.Context, b *beginning) (cloud.Challenge, erro
 	if b.c.Method == cloud.Push {
 		e.bell.ring(b.c.User)
 	}
-	if b.message != nil {
+	switch {
+	case b.message == nil:
+	case b.after != nil:
+		late := *b // what becomes of it is not told here
+		b.after.send = e.delivering(&late)
+	default:
 		if err := e.deliver(ctx, b); err != nil {
 			return cloud.Challenge{}, asError(err)
 		}
@@ -175,6 +187,7 @@ type beginning struct {
 	again   bool     // an equal request before this one began it
 	decided bool     // the verdict was reached now
 	message *Message // to be sent once the challenge is durable
+	after   *late    // where it is sent from after the answer; nil: it is sent before
 	ended   *Verdict // on the challenge that this one replaces
 }
 

@@ -90,8 +90,9 @@ type Engine struct {
 	asking    chan struct{}             // questions to them that are under way
 	policy    atomic.Pointer[rules]     // as it was last read; see rules
 	networks  atomic.Pointer[networksRead]
-	later     chan struct{} // places of messages that go out after the answer
-	laters    sync.WaitGroup
+	lateTexts lates // go out after the answer
+	lateMails lates
+	laters    sync.WaitGroup // of both, and of what users are told
 }
 
 var (
@@ -231,7 +232,7 @@ func open(ctx context.Context, c Config, restoring bool) (*Engine, error) {
 		return nil, err
 	}
 	e.passwords, e.asking = newPasswords(), make(chan struct{}, maxAsked)
-	e.later = make(chan struct{}, laterAtOnce)
+	e.lateTexts, e.lateMails = newLates(&e.laters), newLates(&e.laters)
 	e.primaries.Store(&primaries{use: OwnPasswords})
 	e.store = &taking{Store: c.Store, now: e.now, log: e.log}
 	err := c.Store.View(ctx, func(r Reader) error {
@@ -300,7 +301,7 @@ func (e *Engine) Assumed() Assumptions { return e.setup.Assumed }
 func (e *Engine) Close() error {
 	e.hub.close()
 	e.bell.close()
-	e.laters.Wait()
+	e.AwaitSent()
 	return nil
 }
 

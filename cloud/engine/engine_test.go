@@ -69,6 +69,7 @@ func (h *house) Reopen(t *testing.T) cloud.Directory {
 // sent is the message of a challenge in the outbox.
 func (h *house) sent(t *testing.T, id cloud.ChallengeID) channel.Written {
 	t.Helper()
+	h.AwaitSent()
 	return enginetest.Sent(t, h.path, id)
 }
 

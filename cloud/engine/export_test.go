@@ -14,9 +14,6 @@ var (
 	CheckWord  = checkWord
 )
 
-// AwaitSent waits for messages that go out after an answer.
-func (e *Engine) AwaitSent() { e.laters.Wait() }
-
 // Check is check.
 func (s *Subscription) Check() error { return s.check() }
 

@@ -57,6 +57,7 @@ type posting struct {
 	client  NativeClient
 	hides   bool // nothing is proven, and nobody is to learn who there is: the answer is the same where nothing is sent
 	nobody  bool // there is no such user: nothing is sent
+	late    bool // what is sent goes out after the answer, whose time would tell
 	notice  string
 }
 
@@ -82,6 +83,13 @@ func (e *Engine) post(ctx context.Context, p posting) (Flow, Asked, error) {
 	code, err := randomCode(longDigits)
 	if err != nil {
 		return p.f, asked, err
+	}
+	var after *late
+	if p.late {
+		if after, err = e.lateMails.take(ctx); err != nil {
+			return p.f, asked, err
+		}
+		defer after.hand()
 	}
 	now := e.now()
 	next := p.f.on(p.step, now)
@@ -111,9 +119,17 @@ func (e *Engine) post(ctx context.Context, p posting) (Flow, Asked, error) {
 		return next, asked, nil
 	}
 	m := e.letter(&p, way, code)
-	defer m.wipe()
-	if err := sender.Send(ctx, m); err != nil {
-		e.log.WarnContext(ctx, "code was not sent", "flow", p.f.ID, "err", err)
+	send := func(ctx context.Context) error {
+		defer m.wipe()
+		err := sender.Send(ctx, m)
+		if err != nil {
+			e.log.WarnContext(ctx, "code was not sent", "flow", p.f.ID, "err", err)
+		}
+		return err
+	}
+	if after != nil {
+		after.send = func(ctx context.Context) { _ = send(ctx) }
+	} else if send(ctx) != nil {
 		return p.f, Asked{Redirect: "the code could not be delivered"}, nil
 	}
 	return next, asked, nil

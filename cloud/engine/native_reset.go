@@ -71,7 +71,7 @@ func (e *Engine) AskReset(ctx context.Context, app NativeApp, f Flow, client Nat
 	if err != nil {
 		return f, Asked{}, err
 	}
-	next, asked, err := e.post(ctx, posting{app: &app, f: f, channel: channelMail, to: to, step: AtResetCode, client: client, hides: true, nobody: f.User == "" || to == ""})
+	next, asked, err := e.post(ctx, posting{app: &app, f: f, channel: channelMail, to: to, step: AtResetCode, client: client, hides: true, nobody: f.User == "" || to == "", late: !app.Reveal})
 	if asked.Redirect != "" && !app.Reveal && e.mailer() != nil && err == nil { // of nobody nothing can fail: that would tell
 		next, asked = f.on(AtResetCode, e.now()), Asked{Channel: channelMail, Digits: longDigits}
 	}

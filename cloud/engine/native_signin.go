@@ -109,14 +109,29 @@ func (e *Engine) AskFirst(ctx context.Context, app NativeApp, f Flow, client Nat
 	before := f
 	f.Challenge = ""
 	next := f.on(AtCode, e.now())
-	said, err := e.spendCodes(ctx, channelMail, f.Name+"\x00"+tries.Place(client.as(&app)), client)
-	if err != nil || said != "" || f.User == "" { // nobody is to learn that there is no such user
+	after, err := e.lateMails.take(ctx)
+	if err != nil {
 		return next, asked, err
+	}
+	defer after.hand()
+	said, err := e.spendCodes(ctx, channelMail, f.Name+"\x00"+tries.Place(client.as(&app)), client)
+	if err != nil || said != "" {
+		return next, asked, err
+	}
+	if f.User == "" { // nobody is to learn that there is no such user
+		if before.Step == AtCode {
+			e.takeAsLong(ctx) // as the end of the code before takes
+		}
+		e.takeAsLong(ctx)
+		return next, asked, nil
 	}
 	if err := e.dropCode(ctx, &before); err != nil {
 		return next, asked, err
 	}
-	c, err := e.beginWith(ctx, ownerNative, e.template(&app), cloud.Request{Subject: cloud.Key{Kind: cloud.ByName, Value: f.Name}, Method: cloud.EmailCode,
+	if app.Reveal {
+		after = nil
+	}
+	c, err := e.beginLate(ctx, after, ownerNative, e.template(&app), cloud.Request{Subject: cloud.Key{Kind: cloud.ByName, Value: f.Name}, Method: cloud.EmailCode,
 		Client: client.as(&app), Tries: nativeTries})
 	if err != nil || c.User != f.User {
 		return next, asked, err

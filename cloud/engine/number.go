@@ -35,12 +35,6 @@ const wayNumber = "number"
 // numberTries is how many wrong codes a sign-in by number survives.
 const numberTries = 3
 
-// Times and places of messages that go out after the answer.
-const (
-	laterTime   = 15 * time.Second
-	laterAtOnce = 64
-)
-
 // NumberAsked is the answer to somebody who has typed a number.
 type NumberAsked struct {
 	ID        cloud.ChallengeID
@@ -167,35 +161,25 @@ func (e *Engine) BeginNumber(ctx context.Context, app, number string, client clo
 	if number == "" {
 		return NumberAsked{}, refuse(cloud.Invalid, "write the number with its country code: +44 20 7946 0000")
 	}
-	select {
-	case e.later <- struct{}{}: // before anything is known of the number
-	default:
-		return NumberAsked{}, &cloud.Error{Kind: cloud.Throttled, Message: "too many messages are being sent", RetryAfter: time.Second}
+	after, err := e.lateTexts.take(ctx)
+	if err != nil {
+		return NumberAsked{}, err
 	}
+	defer after.hand()
 	client.Station, client.App = clean(client.Station, form.MaxName), clean(client.App, maxApp)
 	var b *beginning
-	err := e.store.Update(ctx, func(tx Tx) error {
+	err = e.store.Update(ctx, func(tx Tx) error {
 		r := cloud.Request{Subject: cloud.Key{Kind: cloud.ByName, Value: number}, Method: cloud.SMS, Client: client, Tries: numberTries}
 		b = &beginning{e: e, tx: tx, r: &r, owner: ownerNumber + app, now: e.now(), text: e.text}
 		return b.number(number)
 	})
-	if err != nil || b.message == nil {
-		<-e.later
-		if err != nil {
-			return NumberAsked{}, asError(err)
-		}
-		return NumberAsked{b.c.ID, b.c.Expires}, nil
+	if err != nil {
+		return NumberAsked{}, asError(err)
 	}
-	asked := NumberAsked{b.c.ID, b.c.Expires}
-	e.laters.Go(func() {
-		defer func() { <-e.later }()
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), laterTime)
-		defer cancel()
-		if err := e.deliver(ctx, b); err != nil {
-			e.log.WarnContext(ctx, "that a code was not sent was not recorded", "challenge", asked.ID, "err", err)
-		}
-	})
-	return asked, nil
+	if b.message != nil {
+		after.send = e.delivering(b)
+	}
+	return NumberAsked{b.c.ID, b.c.Expires}, nil
 }
 
 // number begins a sign-in by number inside its transaction. Where nothing is to

@@ -28,6 +28,7 @@ var somewhere = engine.NativeClient{Address: netip.MustParseAddr("192.0.2.77"), 
 // lastSent is the code of the newest message in the outbox.
 func (h *house) lastSent(t *testing.T) secret.Bytes {
 	t.Helper()
+	h.AwaitSent()
 	files, err := filepath.Glob(filepath.Join(h.outbox, "*.json"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("%d messages, %v", len(files), err)

@@ -1,16 +1,20 @@
 package engine_test
 
 import (
+	"context"
 	"database/sql"
 	"fmt"
 	"net/netip"
 	"runtime"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/enginetest"
+	"mfabridge/cloud/engine/store/sqlite"
 	"mfabridge/internal/secret"
 )
 
@@ -121,4 +125,65 @@ func TestTimeTellsNotWhoIsThere(t *testing.T) {
 		names = []string{"user2@contoso.example", "user1@contoso.example", "none@contoso.example", "nobody"}
 		h.Advance(25 * time.Hour)
 	}
+}
+
+// counting is a store that counts its commits.
+type counting struct {
+	*sqlite.Store
+	commits atomic.Int64
+}
+
+func (c *counting) Update(ctx context.Context, do func(engine.Tx) error) error {
+	c.commits.Add(1)
+	return c.Store.Update(ctx, do)
+}
+
+// Where a code goes to an address by mail, an answer takes as many commits for
+// nobody as for somebody, and no wait for the mail.
+func TestMailTellsNotWhoIsThere(t *testing.T) {
+	h := build(t)
+	app := h.shopOf(t, func(a *engine.NativeApp) { a.First, a.Reset = []string{engine.FirstPassword, engine.FirstEmail}, true })
+	h.customer(t, app, "ada@contoso.example")
+	s := &counting{Store: h.store}
+	outbox := enginetest.Outbox(t, h.path)
+	e, err := engine.Open(t.Context(), engine.Config{Store: s, Key: enginetest.Key(t, h.path), Now: h.Now,
+		Senders: map[cloud.Preference]engine.Sender{cloud.SMS: outbox, cloud.EmailCode: outbox}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = e.Close() })
+	for door, steps := range map[string]func(name string) []func(f engine.Flow) (engine.Flow, error){
+		"sign-in": func(name string) []func(f engine.Flow) (engine.Flow, error) {
+			ask := func(f engine.Flow) (engine.Flow, error) {
+				next, _, err := e.AskFirst(t.Context(), app, f, somewhere)
+				return next, err
+			}
+			return []func(f engine.Flow) (engine.Flow, error){func(engine.Flow) (engine.Flow, error) {
+				return e.BeginSignIn(t.Context(), app, name, engine.Offer{Code: true})
+			}, ask, ask}
+		},
+		"reset": func(name string) []func(f engine.Flow) (engine.Flow, error) {
+			return []func(f engine.Flow) (engine.Flow, error){func(engine.Flow) (engine.Flow, error) { return e.BeginReset(t.Context(), app, name, can) },
+				func(f engine.Flow) (engine.Flow, error) {
+					next, _, err := e.AskReset(t.Context(), app, f, somewhere)
+					return next, err
+				}}
+		},
+	} {
+		var seen [2][]int64
+		for i, name := range []string{"ada@contoso.example", "eve@contoso.example"} {
+			var f engine.Flow
+			for _, step := range steps(name) {
+				before := s.commits.Load()
+				if f, err = step(f); err != nil {
+					t.Fatalf("%s, %s: %v", door, name, err)
+				}
+				seen[i] = append(seen[i], s.commits.Load()-before)
+			}
+		}
+		if !slices.Equal(seen[0], seen[1]) {
+			t.Errorf("%s: commits for somebody %v, for nobody %v", door, seen[0], seen[1])
+		}
+	}
+	e.AwaitSent()
 }

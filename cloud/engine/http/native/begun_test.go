@@ -57,6 +57,36 @@ func TestResetWhereMailFails(t *testing.T) {
 	}
 }
 
+// How long it takes to hand mail over tells nobody who there is: where that is
+// not told, the answer comes before.
+func TestAnswersDoNotWaitForTheMail(t *testing.T) {
+	for what, c := range map[string]struct{ start, ask, answer string }{"sign-in": {initiate, challenge, token}, "reset": {resetStart, resetAsk, resetGoOn}} {
+		h := build(t, both, func(a *engine.NativeApp) {
+			a.Reset = c.start == resetStart
+			if !a.Reset {
+				a.First = []string{engine.FirstEmail}
+			}
+		})
+		h.person(t, eve, "+1 4255550133", eve)
+		h.mail.hold = make(chan struct{})
+		a := h.call(c.ask, "continuation_token", h.call(c.start, "username", eve, "challenge_type", every, "capabilities", everyCapacity).token(t))
+		h.mail.mu.Lock()
+		sent := len(h.mail.got)
+		h.mail.mu.Unlock()
+		if close(h.mail.hold); sent != 0 || a.text("challenge_channel") != "email" {
+			t.Errorf("%s: %d mails were sent before the answer: %s", what, sent, a.raw)
+		}
+		code, to := h.mail.last(t)
+		pairs := []string{"continuation_token", a.token(t), "grant_type", "oob", "oob", code}
+		if c.answer == token {
+			pairs = append(pairs, "scope", everything)
+		}
+		if b := h.call(c.answer, pairs...); to != eve || b.token(t) == "" {
+			t.Errorf("%s: the code sent to %s: %s", what, to, b.raw)
+		}
+	}
+}
+
 // What was proven with a password is worth nothing once there is another one.
 func TestPasswordChangesInMidFlow(t *testing.T) {
 	h := build(t, both)

@@ -36,14 +36,29 @@ const (
 
 // post is an office that keeps what it is to deliver.
 type post struct {
-	mu   sync.Mutex
-	got  []engine.Message
-	text []string
-	code []string
-	dead bool
+	mu      sync.Mutex
+	got     []engine.Message
+	text    []string
+	code    []string
+	dead    bool
+	hold    chan struct{}    // what is sent waits until it is closed; nil: does not wait
+	engines []*engine.Engine // that send by it
+}
+
+// await waits for what goes out after an answer.
+func (p *post) await() {
+	for _, e := range p.engines {
+		e.AwaitSent()
+	}
 }
 
 func (p *post) Send(_ context.Context, m engine.Message) error {
+	if p.hold != nil {
+		select {
+		case <-p.hold:
+		case <-time.After(10 * time.Second): // whoever asked waits for it
+		}
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.dead {
@@ -60,6 +75,7 @@ func (p *post) Delivers() bool { return true }
 // last is the code that was sent last, and to whom.
 func (p *post) last(t testing.TB) (code, to string) {
 	t.Helper()
+	p.await()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.got) == 0 {
@@ -70,6 +86,7 @@ func (p *post) last(t testing.TB) (code, to string) {
 }
 
 func (p *post) count() int {
+	p.await()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return len(p.got)
@@ -123,6 +140,7 @@ func (h *house) node(t testing.TB) (e *engine.Engine, pages, programs http.Handl
 	if err != nil {
 		t.Fatal(err)
 	}
+	h.texts.engines, h.mail.engines = append(h.texts.engines, e), append(h.mail.engines, e)
 	faces, err := api.New(api.Options{Engine: e, Issuer: "https://api.contoso.example", Public: public, Native: serve.Rate{Address: 10_000, All: 10_000}, Now: h.Now})
 	if err != nil {
 		t.Fatal(err)
