@@ -112,6 +112,41 @@ func (h *house) enrolledWith(t *testing.T, id cloud.UserID, name, pin string) *a
 	return a
 }
 
+// Where a PIN is needed nobody activates without one, and the code stays good
+// until they have one.
+func TestActivationAsksForThePIN(t *testing.T) {
+	for name, ask := range map[string]func(h *house, id cloud.UserID) error{
+		"of everybody": func(h *house, _ cloud.UserID) error {
+			h.set(t, func(s *engine.Settings) { s.PIN = true })
+			return nil
+		},
+		"of this user": func(h *house, id cloud.UserID) error { return h.RequirePIN(t.Context(), operator, id, true, false) },
+	} {
+		h := build(t)
+		id := h.user(t, 1)
+		if err := ask(h, id); err != nil {
+			t.Fatal(err)
+		}
+		made, err := h.IssueActivation(t.Context(), operator, id)
+		if err != nil || !made.PIN || made.PINLength < 4 {
+			t.Fatalf("%s: %+v, %v", name, made, err)
+		}
+		a := newApp(t)
+		got, err := h.Enrol(t.Context(), a.enrolment(t, made, "phone"), cloud.Client{})
+		if err != nil || !got.NeedsPIN || got.PINLength != made.PINLength || got.Device != "" || !got.OATH.Secret.IsZero() {
+			t.Errorf("%s: without a PIN: %+v, %v", name, got, err)
+		}
+		if u := h.read(t, id); u.Authenticators[0].State != "invited" || len(u.OATH) != 0 {
+			t.Errorf("%s: the user is %+v", name, u)
+		}
+		n := engine.Enrolment{User: made.User, Code: made.Code, Name: "phone", Key: a.public, PIN: secret.FromString("2739")}
+		n.Signature = a.sign(t, signature.Activation(n.User, n.Code, n.Name, n.Key, n.PIN))
+		if got, err = h.Enrol(t.Context(), n, cloud.Client{}); err != nil || got.NeedsPIN || got.User != id {
+			t.Errorf("%s: with one: %+v, %v", name, got, err)
+		}
+	}
+}
+
 // Tries at the same moment are not more than tries one after the other.
 func TestPINsAreNotTriedAtOnce(t *testing.T) {
 	h := build(t)
