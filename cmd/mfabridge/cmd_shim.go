@@ -231,6 +231,7 @@ func (p *program) loadShim(ctx context.Context, path, key string, engine openEng
 
 // listen makes the server and opens all its ports, or none.
 func (p *program) listen(parts *shimParts) (*ports, error) {
+	boundRadSec(parts.config, parts.log)
 	parts.observed = observed(parts.config, parts.log)
 	server, err := shim.New(shim.Options{Config: parts.config, Verifier: parts.engine, Passwords: parts.engine,
 		Primaries: parts.primaries.byName, Log: parts.log, Now: p.now, Observed: parts.observed, Accountant: parts.desk, Bypasses: bypass.Open(parts.config.Data, p.now)})

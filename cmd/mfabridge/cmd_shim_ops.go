@@ -20,6 +20,10 @@ import (
 // opsPatience bounds what a caller of the ops port may take.
 const opsPatience = 10 * time.Second
 
+// opsIdle is how long a caller of the ops port may keep a connection and ask
+// nothing.
+const opsIdle = 2 * time.Minute
+
 // openOps opens the port for those who watch the shim.
 func (p *program) openOps(conf *config.Config, parts *shimParts, server *shim.Server) (*port, error) {
 	l, err := net.Listen("tcp", conf.Ops)
@@ -50,7 +54,7 @@ func (p *program) openOps(conf *config.Config, parts *shimParts, server *shim.Se
 		}
 		return end
 	}
-	h := &http.Server{Handler: metrics.Handler(server, parts.observed, o), ReadHeaderTimeout: opsPatience, WriteTimeout: opsPatience, MaxHeaderBytes: 16 << 10}
+	h := &http.Server{Handler: metrics.Handler(server, parts.observed, o), ReadHeaderTimeout: opsPatience, WriteTimeout: opsPatience, IdleTimeout: opsIdle, MaxHeaderBytes: 16 << 10}
 	end := func() error {
 		if err := l.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
 			return err

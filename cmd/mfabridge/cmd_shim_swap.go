@@ -62,6 +62,7 @@ func (w *swapper) swap(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	boundRadSec(next, w.parts.log)
 	before := w.parts.config
 	if fixed := config.NeedsRestart(before, next); len(fixed) > 0 {
 		return hint.New(strings.Join(fixed, ", ")+" cannot be changed while the shim runs", "restart it for that: it answers what it has read, and clients ask again")

@@ -100,7 +100,7 @@ func (s *engineServer) pruneAudit(ctx context.Context, keep time.Duration, log *
 // drain, it says so.
 func (s *engineServer) openOps(log *slog.Logger) {
 	if conn := s.doors.conns[serve.Ops]; conn != nil {
-		s.ops = &serve.Group{Connections: s.conf.Limits.Connections, Log: log}
+		s.ops = &serve.Group{Connections: s.group.Connections, Log: log}
 		s.ops.Start(conn, s.faces.Handler(serve.Ops), s.doors.tls[serve.Ops])
 	}
 }

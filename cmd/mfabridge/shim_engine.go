@@ -93,6 +93,7 @@ func (p *program) servedEngine(ctx context.Context, conf *config.Engine) (*serve
 	if err != nil {
 		return nil, inEngine(err)
 	}
+	s.boundConnections(2)
 	fmt.Fprintf(p.err, "mfabridge: engine is listening on %s\n", s.start())
 	e := &servedEngine{engineServer: s}
 	ctx, e.stop = context.WithCancel(context.WithoutCancel(ctx)) // logins that are drained need it
