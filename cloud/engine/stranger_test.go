@@ -55,6 +55,23 @@ func TestGuessingFillsNothing(t *testing.T) {
 	}
 }
 
+// So it is where authenticators are activated.
+func TestMadeUpActivationsFillNothing(t *testing.T) {
+	h := build(t)
+	a := newApp(t)
+	before := h.entries(t)
+	for n := range 80 {
+		at := cloud.Client{Address: netip.AddrFrom4([4]byte{198, 51, 100, byte(n)})} // all of one network
+		made := engine.Activation{User: fmt.Sprint("nobody", n), Code: secret.FromString("aaaa-aaaa-aaaa")}
+		if _, err := h.Enrol(t.Context(), a.enrolment(t, made, "phone"), at); cloud.KindOf(err) != cloud.Denied {
+			t.Fatalf("name %d: %v", n, err)
+		}
+	}
+	if n := h.entries(t) - before; n != 50 {
+		t.Errorf("80 made-up names left %d entries, want 50", n)
+	}
+}
+
 // A name that is somebody's and one that is nobody's are answered alike.
 func TestPassTellsNotWhoIsThere(t *testing.T) {
 	h := build(t)
