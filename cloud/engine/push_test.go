@@ -314,7 +314,7 @@ func TestFraudReportEndsOtherPushes(t *testing.T) {
 	device := h.activate(t, id)
 	other := h.ask(t, id, func(r *cloud.Request) { r.Client.Station = "elsewhere" })
 	seen := h.ask(t, id, nil)
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	stream := h.Decisions(ctx)
 	if d, err := h.press(t, engine.Response{User: id, Device: device, Challenge: seen.ID, Answer: engine.PushFraud}); err != nil || d.Reason != cloud.UserDenied {
@@ -346,7 +346,7 @@ func TestErasureEndsPushes(t *testing.T) {
 	id := h.coded(t, 1)
 	h.activate(t, id)
 	c := h.ask(t, id, nil)
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	stream := h.Decisions(ctx)
 	if _, err := h.ErasePerson(t.Context(), operator, id); err != nil {

@@ -89,7 +89,7 @@ func (h *house) run(t testing.TB, private bool, services ...*webpushtest.Service
 	for _, s := range services {
 		hosts = append(hosts, s.Host())
 	}
-	client, err := channel.Outward(2*time.Second, private, services[0].CA)
+	client, err := channel.Outward(time.Minute, private, services[0].CA)
 	if err != nil {
 		t.Fatal(err)
 	}
