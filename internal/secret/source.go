@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"syscall"
 
 	"mfabridge/internal/hint"
 )
@@ -46,7 +47,7 @@ func IsReference(ref string) bool {
 
 // ReadFile reads a secret from a file that nobody but its owner may read.
 func ReadFile(path string) (Bytes, error) {
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a named pipe would have us wait for who writes to it
 	if err != nil {
 		return Bytes{}, hint.Wrap(fmt.Errorf("secret file cannot be opened: %w", err), "name a file that is there and that only you can read")
 	}

@@ -18,6 +18,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
@@ -37,9 +38,9 @@ type Kind struct {
 	Manual string // "docs/shim.md": where its keys and an example stand
 }
 
-// Read reads a file whole and tells its folder.
+// Read reads a regular file whole and tells its folder.
 func (k Kind) Read(path string) (text []byte, folder string, err error) {
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a named pipe would have us wait for who writes to it
 	if err != nil {
 		if e, ok := errors.AsType[*fs.PathError](err); ok {
 			err = e.Err // that it was opened is said
@@ -48,6 +49,9 @@ func (k Kind) Read(path string) (text []byte, folder string, err error) {
 			"name a YAML file that you may read; "+k.Manual+" says what stands in it")
 	}
 	defer f.Close()
+	if info, err := f.Stat(); err == nil && !info.Mode().IsRegular() {
+		return nil, "", hint.New(fmt.Sprintf("%s %s is not a regular file", k.Name, path), "write it into a file: it is read again later, and other files are looked for beside it")
+	}
 	text, err = io.ReadAll(io.LimitReader(f, MaxFile+1))
 	switch {
 	case err != nil:
