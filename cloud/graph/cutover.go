@@ -3,6 +3,7 @@ package graph
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -28,8 +29,10 @@ const (
 type Domain struct {
 	Name       string
 	Federated  bool
-	Federation string      // id of its configuration; empty if it is not federated
+	Federation string      // id of its own configuration; empty: it has none
 	Behavior   MFABehavior // of a federated domain
+	Like       string      // the domain above it whose configuration counts; empty: its own does
+	Unknown    string      // why nobody can tell which one counts; empty: it is known
 }
 
 // Rollout is a policy of staged rollout.
@@ -71,21 +74,61 @@ func (d *Directory) Domains(ctx context.Context) ([]Domain, error) {
 	for _, v := range list {
 		domain := Domain{Name: v.ID, Federated: strings.EqualFold(v.Type, "Federated")}
 		if domain.Federated {
-			configurations, err := all[struct {
-				ID       string `json:"id"`
-				Behavior string `json:"federatedIdpMfaBehavior"`
-			}](ctx, d.client, v1, "/domains/"+url.PathEscape(v.ID)+"/federationConfiguration", nil)
-			if err != nil {
-				return nil, fmt.Errorf("the federation of %s cannot be read: %w", v.ID, err)
-			}
-			if len(configurations) > 0 {
-				domain.Federation, domain.Behavior = configurations[0].ID, MFABehavior(configurations[0].Behavior)
+			if err := d.federation(ctx, &domain); err != nil {
+				return nil, err
 			}
 		}
 		domains = append(domains, domain)
 	}
 	slices.SortFunc(domains, func(a, b Domain) int { return cmp.Compare(a.Name, b.Name) })
+	inherit(domains)
 	return domains, nil
+}
+
+// federation reads a domain's own configuration. What Graph answers for one that
+// has none is not published: an empty list, or that there is no such thing.
+func (d *Directory) federation(ctx context.Context, domain *Domain) error {
+	configurations, err := all[struct {
+		ID       string `json:"id"`
+		Behavior string `json:"federatedIdpMfaBehavior"`
+	}](ctx, d.client, v1, "/domains/"+url.PathEscape(domain.Name)+"/federationConfiguration", nil)
+	switch refused, ok := errors.AsType[*cloud.Error](err); {
+	case err == nil && len(configurations) > 0:
+		domain.Federation, domain.Behavior = configurations[0].ID, MFABehavior(configurations[0].Behavior)
+	case err == nil:
+		domain.Unknown = "Graph shows no configuration of it"
+	case ok && slices.Contains([]cloud.Kind{cloud.Invalid, cloud.NotFound, cloud.Unsupported}, refused.Kind):
+		domain.Unknown = refused.Message
+	default:
+		return fmt.Errorf("the federation of %s cannot be read: %w", domain.Name, err)
+	}
+	return nil
+}
+
+// inherit gives a domain without a configuration of its own that of the next
+// domain above it that has one: who signs in there is sent to the same server
+// (domains-verify-custom-subdomain). So it is, too, where both are told alike.
+func inherit(domains []Domain) {
+	read := slices.Clone(domains)
+	for i := range domains {
+		child := &domains[i]
+		if above := configured(child.Name, read); child.Federated && above != nil && (child.Federation == "" || child.Federation == above.Federation) {
+			child.Like, child.Federation, child.Behavior, child.Unknown = above.Name, "", above.Behavior, ""
+		}
+	}
+}
+
+// configured is the next domain above one that has a configuration; nil: none has.
+func configured(child string, domains []Domain) *Domain {
+	var next *Domain
+	for i := range domains {
+		d := &domains[i]
+		below := strings.HasSuffix(strings.ToLower(child), "."+strings.ToLower(d.Name))
+		if below && d.Federation != "" && (next == nil || len(d.Name) > len(next.Name)) {
+			next = d
+		}
+	}
+	return next
 }
 
 // Rollouts reads the policies of staged rollout. Denied: the application may

@@ -399,3 +399,53 @@ func TestABatchThatIsRefused(t *testing.T) {
 		t.Errorf("%v, %v", refused, err)
 	}
 }
+
+// A federated domain may have no configuration of its own: whatever Graph
+// answers for it, the others are told.
+func TestDomainsWithoutAConfiguration(t *testing.T) {
+	const own = `{"value":[{"id":"1","federatedIdpMfaBehavior":"enforceMfaByFederatedIdp"}]}`
+	for name, c := range map[string]struct {
+		status int
+		body   string
+		want   graph.Domain // of emea.contoso.example
+		fails  bool
+	}{
+		"an empty list":      {200, `{"value":[]}`, graph.Domain{Behavior: graph.MFAEnforce, Like: "contoso.example"}, false},
+		"no such thing":      {404, `{}`, graph.Domain{Behavior: graph.MFAEnforce, Like: "contoso.example"}, false},
+		"no such question":   {400, `{}`, graph.Domain{Behavior: graph.MFAEnforce, Like: "contoso.example"}, false},
+		"that of the other":  {200, own, graph.Domain{Behavior: graph.MFAEnforce, Like: "contoso.example"}, false},
+		"one of its own":     {200, `{"value":[{"id":"2"}]}`, graph.Domain{Federation: "2"}, false},
+		"refused altogether": {403, `{}`, graph.Domain{}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			x := newTenant(t)
+			transport := mutate(x, func(r *http.Request, _ []byte) (*http.Response, error) {
+				switch r.URL.Path {
+				case "/v1.0/domains":
+					return reply(200, nil, json.RawMessage(`{"value":[{"id":"emea.contoso.example","authenticationType":"Federated"},{"id":"fabrikam.example","authenticationType":"Federated"},
+						{"id":"contoso.example","authenticationType":"Federated"},{"id":"notcontoso.example","authenticationType":"Managed"}]}`), time.Now())
+				case "/v1.0/domains/contoso.example/federationConfiguration":
+					return reply(200, nil, json.RawMessage(own), time.Now())
+				case "/v1.0/domains/fabrikam.example/federationConfiguration":
+					return reply(404, nil, json.RawMessage(`{"error":{"code":"Request_ResourceNotFound"}}`), time.Now())
+				case "/v1.0/domains/emea.contoso.example/federationConfiguration":
+					return reply(c.status, nil, json.RawMessage(c.body), time.Now())
+				}
+				return nil, nil
+			})
+			domains, err := x.open(func(o *graph.Options) { o.Transport = transport }).Domains(t.Context())
+			if c.fails {
+				if err == nil || !strings.Contains(err.Error(), "emea.contoso.example") {
+					t.Errorf("it is not said: %v", err)
+				}
+				return
+			}
+			c.want.Name, c.want.Federated = "emea.contoso.example", true
+			want := []graph.Domain{{Name: "contoso.example", Federated: true, Federation: "1", Behavior: graph.MFAEnforce}, c.want,
+				{Name: "fabrikam.example", Federated: true, Unknown: "Graph answers 404 Request_ResourceNotFound"}, {Name: "notcontoso.example"}}
+			if err != nil || !slices.Equal(domains, want) {
+				t.Errorf("%v\n%+v, not\n%+v", err, domains, want)
+			}
+		})
+	}
+}

@@ -179,6 +179,7 @@ func (s *cutover) steps() []step {
 			make: request{http.MethodPost, at + "$ref", `{"@odata.id":"` + s.urls("/directoryObjects/"+id) + `"}`},
 			back: request{http.MethodDelete, at + id + "/$ref", ""}})
 	}
+	all = append(all, s.switchOn(len(all))...)
 	for _, d := range s.domains {
 		if !d.Federated || d.Federation == "" || d.Behavior == graph.MFAReject {
 			continue
@@ -192,6 +193,39 @@ func (s *cutover) steps() []step {
 			make: request{http.MethodPatch, at, behaves(graph.MFAReject)}, back: request{http.MethodPatch, at, behaves(before)}})
 	}
 	return all
+}
+
+// switchOn is the change without which staged rollout reaches nobody. added are
+// the groups that are still to be put into it.
+func (s *cutover) switchOn(added int) []step {
+	r := s.rollout()
+	if r == nil || r.Enabled || added+len(r.Groups) == 0 {
+		return nil
+	}
+	waiting := 0
+	for _, w := range s.waves {
+		if s.group[w.Wave] != "" {
+			waiting += w.Total() - w.Users[migrate.Moved]
+		}
+	}
+	at := s.urls("/policies/featureRolloutPolicies/" + url.PathEscape(r.ID))
+	return []step{{what: "switch staged rollout on: before that none of its groups is reached", early: early(waiting),
+		make: request{http.MethodPatch, at, `{"isEnabled":true}`}, back: request{http.MethodPatch, at, `{"isEnabled":false}`}}}
+}
+
+// unknown is what could not be found out, so that more may be left to change
+// than the steps.
+func (s *cutover) unknown() []string {
+	var what []string
+	for _, d := range s.domains {
+		if d.Unknown != "" {
+			what = append(what, "who does multifactor authentication for "+d.Name+" is not known")
+		}
+	}
+	if s.unreadable != nil {
+		what = append(what, "staged rollout could not be read")
+	}
+	return what
 }
 
 func behaves(b graph.MFABehavior) string { return `{"federatedIdpMfaBehavior":"` + string(b) + `"}` }

@@ -33,6 +33,14 @@ func (s *cutover) text(w io.Writer) error {
 			fmt.Fprintf(out, "  %s\tmanaged\tEntra ID signs in and asks\n", migrate.Plain(d.Name))
 			continue
 		}
+		if d.Unknown != "" {
+			fmt.Fprintf(out, "  %s\tfederated\tnot known: %s\n", migrate.Plain(d.Name), migrate.Plain(d.Unknown))
+			continue
+		}
+		if d.Like != "" {
+			fmt.Fprintf(out, "  %s\tfederated\tas %s\n", migrate.Plain(d.Name), migrate.Plain(d.Like))
+			continue
+		}
 		value := string(d.Behavior)
 		if value == "" {
 			value = "not set"
@@ -101,11 +109,11 @@ func (s *cutover) textSteps(w io.Writer) error {
 			fmt.Fprintf(out, "wave %s cannot be put into staged rollout: %s\n", migrate.Plain(w.Wave), migrate.Plain(err.Error()))
 		}
 	}
-	steps := s.steps()
+	steps, unknown := s.steps(), s.unknown()
 	switch {
 	case len(steps) == 0 && len(s.lost) > 0:
-	case len(steps) == 0 && s.unreadable != nil:
-		fmt.Fprint(out, "nothing else is known to be left to change in the tenant: staged rollout could not be read\n")
+	case len(steps) == 0 && len(unknown) > 0:
+		fmt.Fprintf(out, "nothing else is known to be left to change in the tenant: %s\n", migrate.Plain(strings.Join(unknown, ", and ")))
 	case len(steps) == 0:
 		fmt.Fprint(out, "nothing is left to change in the tenant\n")
 	}
@@ -139,7 +147,14 @@ func (s *cutover) json(w io.Writer) error {
 		}
 	}
 	for _, d := range s.domains {
-		say(map[string]any{"type": "domain", "name": d.Name, "federated": d.Federated, "federation_id": d.Federation, "federatedIdpMfaBehavior": string(d.Behavior)})
+		line := map[string]any{"type": "domain", "name": d.Name, "federated": d.Federated, "federation_id": d.Federation, "federatedIdpMfaBehavior": string(d.Behavior)}
+		if d.Like != "" {
+			line["like"] = d.Like
+		}
+		if d.Unknown != "" {
+			line["unknown"] = d.Unknown
+		}
+		say(line)
 	}
 	for _, r := range s.rollouts {
 		groups := []map[string]string{}

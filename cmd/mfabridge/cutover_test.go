@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"mfabridge/cloud/graph"
 )
 
 // An engineer follows what cutover status prints, step by step, and takes the
@@ -50,6 +52,17 @@ func TestCutoverStatus(t *testing.T) {
 			t.Errorf("%q is not said:\n%s", want, after.out)
 		}
 	}
+	// Somebody switches staged rollout off: its groups are not reached any more.
+	rollout, _, _ := strings.Cut(steps[0].Make.URL, "/appliesTo/")
+	hand(request{http.MethodPatch, rollout, `{"isEnabled":false}`})
+	off := stepsOf(t, status("--format", "json").out)
+	if len(off) != 1 || !strings.Contains(off[0].What, "switch staged rollout on") || strings.Contains(status().out, "nothing is left") {
+		t.Fatalf("steps: %+v", off)
+	}
+	hand(off[0].Make)
+	if out := status().out; !strings.Contains(out, "nothing is left to change") {
+		t.Errorf("it was switched on:\n%s", out)
+	}
 	slices.Reverse(steps)
 	for _, s := range steps {
 		hand(s.Back)
@@ -74,6 +87,28 @@ func TestCutoverStatus(t *testing.T) {
 	must(t, exitUsage, "cutover", "status", "--to", r.store)
 	must(t, exitUsage, r.to("cutover", "status", r.plan, r.plan, "--to", "entra:contoso.example")...)
 	must(t, exitFailed, append([]string{"cutover", "status", r.path("people.csv"), "--to", "entra:contoso.example"}, reader...)...)
+}
+
+// A domain that follows the one above it is that one's change, and one of which
+// nobody knows leaves the end open.
+func TestCutoverOfDomainsWithoutAConfiguration(t *testing.T) {
+	s := cutover{tenant: "contoso.example", urls: func(path string) string { return path }, domains: []graph.Domain{
+		{Name: "contoso.example", Federated: true, Federation: "1", Behavior: graph.MFAReject},
+		{Name: "emea.contoso.example", Federated: true, Behavior: graph.MFAReject, Like: "contoso.example"}}}
+	var out strings.Builder
+	if err := s.text(&out); err != nil || !strings.Contains(out.String(), "as contoso.example") || !strings.Contains(out.String(), "nothing is left to change") {
+		t.Errorf("%v\n%s", err, out.String())
+	}
+	s.domains = append(s.domains, graph.Domain{Name: "fabrikam.example", Federated: true, Unknown: "Graph answers 404"})
+	out.Reset()
+	if err := s.text(&out); err != nil || !strings.Contains(out.String(), "not known: Graph answers 404") || strings.Contains(out.String(), "nothing is left to change") ||
+		!strings.Contains(out.String(), "who does multifactor authentication for fabrikam.example is not known") {
+		t.Errorf("%v\n%s", err, out.String())
+	}
+	out.Reset()
+	if err := s.json(&out); err != nil || !strings.Contains(out.String(), `"like":"contoso.example"`) || !strings.Contains(out.String(), `"unknown":"Graph answers 404"`) {
+		t.Errorf("%v\n%s", err, out.String())
+	}
 }
 
 type cutoverStep struct {

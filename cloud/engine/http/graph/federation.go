@@ -1,7 +1,6 @@
 package graph
 
 import (
-	"cmp"
 	"crypto/sha256"
 	"net/http"
 	"slices"
@@ -55,10 +54,9 @@ func (f *Face) domains(c *call) (answer, error) {
 		return answer{}, err
 	}
 	f.mu.Lock()
-	kinds := map[string]string{}
+	servers := slices.Clone(f.policy.federated)
 	names := slices.Clone(caps.Domains)
-	for _, d := range f.policy.federated {
-		kinds[d.domain] = "Federated"
+	for _, d := range servers {
 		if !slices.Contains(names, d.domain) {
 			names = append(names, d.domain)
 		}
@@ -66,8 +64,15 @@ func (f *Face) domains(c *call) (answer, error) {
 	f.mu.Unlock()
 	values := []object{}
 	for i, name := range names {
-		o := object{"id": name, "authenticationType": cmp.Or(kinds[strings.ToLower(name)], "Managed"), "isDefault": i == 0, "isInitial": i == 0, "isVerified": true,
-			"isAdminManaged": true, "isRoot": true, "supportedServices": []string{"Email"}}
+		kind, root := "Managed", true
+		for _, d := range servers {
+			below := strings.HasSuffix(strings.ToLower(name), "."+d.domain)
+			if below || strings.EqualFold(name, d.domain) { // a domain follows the one above it
+				kind, root = "Federated", root && !below
+			}
+		}
+		o := object{"id": name, "authenticationType": kind, "isDefault": i == 0, "isInitial": i == 0, "isVerified": true,
+			"isAdminManaged": true, "isRoot": root, "supportedServices": []string{"Email"}}
 		shown, err := c.selected(o, keys(o), "microsoft.graph.domain")
 		if err != nil {
 			return answer{}, err
@@ -147,9 +152,27 @@ func (f *Face) rollouts(c *call) (answer, error) {
 	values := []object{}
 	if len(f.policy.federated) > 0 {
 		values = append(values, object{"id": rolloutID(), "displayName": "Staged rollout of multifactor authentication", "description": nil, "feature": feature,
-			"isEnabled": true, "isAppliedToOrganization": false})
+			"isEnabled": !f.policy.unstaged, "isAppliedToOrganization": false})
 	}
 	return okay(object{"@odata.context": c.context("policies/featureRolloutPolicies"), "value": values})
+}
+
+// setRollout switches staged rollout on or off; nothing else of it can be
+// rehearsed.
+func (f *Face) setRollout(c *call) (answer, error) {
+	var in struct {
+		Enabled *bool `json:"isEnabled"`
+	}
+	if err := c.decode(&in); err != nil {
+		return answer{}, err
+	}
+	if in.Enabled == nil || !strings.EqualFold(c.vars[0], rolloutID()) {
+		return answer{}, bad("The rehearsal changes isEnabled of its one policy, and nothing else.")
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.policy.unstaged = !*in.Enabled
+	return done()
 }
 
 func (f *Face) rolloutGroups(c *call) (answer, error) {

@@ -17,6 +17,7 @@ type settings struct {
 	required                       map[cloud.UserID]string // perUserMfaState
 	federated                      []federated
 	staged                         []string // ids of groups whose multifactor authentication is Entra ID's already
+	unstaged                       bool     // staged rollout is switched off
 }
 
 func newSettings(a Assumptions) settings {

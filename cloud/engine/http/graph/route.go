@@ -112,6 +112,7 @@ func routes() []route {
 		{get, "domains/*/federationConfiguration/*", false, readDomains, 0, (*Face).oneFederation},
 		{patch, "domains/*/federationConfiguration/*", false, []string{permDomainsWrite}, 0, (*Face).setFederation},
 		{get, "policies/featureRolloutPolicies", false, readRollout, 0, (*Face).rollouts},
+		{patch, "policies/featureRolloutPolicies/*", false, writeRollout, 0, (*Face).setRollout},
 		{get, "policies/featureRolloutPolicies/*/appliesTo", false, readRollout, 0, (*Face).rolloutGroups},
 		{post, "policies/featureRolloutPolicies/*/appliesTo/$ref", false, writeRollout, 0, (*Face).stage},
 		{remove, "policies/featureRolloutPolicies/*/appliesTo/*/$ref", false, writeRollout, 0, (*Face).unstage},
