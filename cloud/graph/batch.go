@@ -160,7 +160,7 @@ func (c *client) settle(ctx context.Context, version string, items []*item, s se
 				asked = max(asked, retryAfter(i.answer.header, c.serverTime()))
 			}
 		}
-		if items = rest; len(items) == 0 || try == maxTries-1 || isCredential(items[0].err) {
+		if items = rest; len(items) == 0 || try == maxTries-1 || unasked(items[0].err) != nil {
 			return nil
 		}
 		pause := backoff(try, asked)
@@ -224,8 +224,8 @@ func (c *client) send(ctx context.Context, version string, items []*item) http.H
 	}
 	a, err := c.do(ctx, http.MethodPost, c.o.Cloud.Root+version+"/$batch", nil, body)
 	switch {
-	case err != nil && isCredential(err):
-		fail(&cloud.Error{Kind: cloud.Denied, Message: "no token could be had for the tenant", Err: err})
+	case err != nil && unasked(err) != nil:
+		fail(unasked(err))
 	case err != nil:
 		fail(&cloud.Error{Kind: cloud.Unavailable, Message: "Graph cannot be reached, or its answer was lost", Err: err})
 	case a.status != http.StatusOK:

@@ -3,6 +3,7 @@ package graph
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,6 +20,7 @@ import (
 	"github.com/google/uuid"
 
 	"mfabridge/cloud"
+	"mfabridge/internal/hint"
 )
 
 // Versions of the interface.
@@ -168,8 +170,8 @@ func (c *client) getWith(ctx context.Context, version, path string, header http.
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case err != nil && isCredential(err):
-			return &cloud.Error{Kind: cloud.Denied, Message: "no token could be had for the tenant", Err: err}
+		case err != nil && unasked(err) != nil:
+			return unasked(err)
 		case err != nil:
 			last = &cloud.Error{Kind: cloud.Unavailable, Message: "Graph cannot be reached", Err: err}
 		case a.status == http.StatusOK:
@@ -192,18 +194,26 @@ func (c *client) getWith(ctx context.Context, version, path string, header http.
 	return last
 }
 
-// isCredential tells whether the application was given no token, and will be
-// given none. An authority that is away just now is another matter: azcore
-// marks that alike, so that the credential has to say so by a cloud.Error.
-func isCredential(err error) bool {
+// unasked is why a request was not sent, and another would not be: the
+// application was given no token, or whoever answers in Graph's place cannot be
+// trusted. nil: it is not known. An authority that is away just now is another
+// matter: azcore marks that alike, so that the credential has to say so by a
+// cloud.Error.
+func unasked(err error) *cloud.Error {
 	if e, ok := errors.AsType[*cloud.Error](err); ok && (e.Kind == cloud.Unavailable || e.Kind == cloud.Throttled) {
-		return false
+		return nil
 	}
-	_, ok := errors.AsType[interface {
+	if _, ok := errors.AsType[interface {
 		error
 		NonRetriable()
-	}](err)
-	return ok
+	}](err); ok {
+		return &cloud.Error{Kind: cloud.Denied, Message: "no token could be had for the tenant", Err: err}
+	}
+	if untrusted, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return &cloud.Error{Kind: cloud.Denied, Message: "whoever answers as Graph cannot be trusted",
+			Err: hint.Wrap(untrusted, "a proxy that breaks TLS open needs --ca FILE with its authority")}
+	}
+	return nil
 }
 
 // again tells whether a status says that reading might work later.

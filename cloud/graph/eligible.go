@@ -90,7 +90,7 @@ func (d *Directory) mayTakeRoles(ctx context.Context) (*eligibility, error) {
 
 // isUntold tells whether an error says that this application is not told.
 func isUntold(err error) bool {
-	return slices.Contains([]cloud.Kind{cloud.Denied, cloud.Invalid, cloud.NotFound, cloud.Unsupported}, cloud.KindOf(err)) && !isCredential(err)
+	return slices.Contains([]cloud.Kind{cloud.Denied, cloud.Invalid, cloud.NotFound, cloud.Unsupported}, cloud.KindOf(err)) && unasked(err) == nil
 }
 
 // checkEligible tells whether administrators of the hour are known.

@@ -2,9 +2,12 @@ package graph_test
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +17,7 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/graph"
+	"mfabridge/internal/hint"
 )
 
 // counted fails a test that asks for ever.
@@ -136,6 +140,37 @@ func TestAuthorityIsAwayForAWhile(t *testing.T) {
 	who.fault = func() error { return &cloud.Error{Kind: cloud.Unavailable, Message: "the authority cannot be reached"} }
 	if got := outcomes(d.Write(t.Context(), someChanges()[:1])); got != "failed unavailable" {
 		t.Errorf("away for good: %s", got)
+	}
+}
+
+// A proxy that breaks TLS open with an authority that nobody here knows is not
+// asked again and again: what to do about it is said at once, and nothing was
+// sent.
+func TestCertificateThatIsNotTrusted(t *testing.T) {
+	x := newTenant(t)
+	trusted, asked := true, 0
+	d := x.open(func(o *graph.Options) {
+		o.Transport = mutate(x, func(*http.Request, []byte) (*http.Response, error) {
+			if trusted {
+				return nil, nil
+			}
+			asked++
+			return nil, &tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}
+		})
+	})
+	trusted = false
+	_, err := d.Find(t.Context(), []cloud.Key{{Kind: cloud.ByUPN, Value: "ada@contoso.example"}})
+	if cloud.KindOf(err) != cloud.Denied || !strings.Contains(hint.Of(err), "--ca") || asked != 1 {
+		t.Errorf("found after %d: %v, %q", asked, err, hint.Of(err))
+	}
+	asked = 0
+	_, err = d.Domains(t.Context())
+	if cloud.KindOf(err) != cloud.Denied || !strings.Contains(hint.Of(err), "--ca") || asked != 1 {
+		t.Errorf("listed after %d: %v, %q", asked, err, hint.Of(err))
+	}
+	r := d.Write(t.Context(), someChanges())[0]
+	if r.Outcome != cloud.Failed || cloud.KindOf(r.Err) != cloud.Denied || slices.ContainsFunc(x.waits, func(d time.Duration) bool { return d > 0 }) {
+		t.Errorf("written: %+v, waits %v", r, x.waits)
 	}
 }
 

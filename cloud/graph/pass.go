@@ -80,17 +80,27 @@ func targetIDs(all []target) []string {
 	return ids
 }
 
+// NobodyError says that no user would get a pass: what stands in the way is not
+// the one who was to.
+type NobodyError struct{ Err error }
+
+func (e *NobodyError) Error() string { return e.Err.Error() }
+
+// Unwrap returns what stands in the way.
+func (e *NobodyError) Unwrap() error { return e.Err }
+
 // IssuePass makes a pass for one use, which begins now and takes the place of
 // one that the user has. Denied: the policy does not allow the user one, or it
 // is a guest, a disabled user or an administrator, whom nobody should let in
-// this way unseen. Invalid: a lifetime that the policy does not allow.
+// this way unseen. Invalid: a lifetime that the policy does not allow. What would
+// meet everybody is a [NobodyError].
 func (d *Directory) IssuePass(ctx context.Context, id cloud.UserID, life time.Duration) (Pass, error) {
 	p, err := d.Passes(ctx)
 	switch {
 	case err != nil:
-		return Pass{}, err
+		return Pass{}, &NobodyError{err}
 	case !p.Enabled:
-		return Pass{}, &cloud.Error{Kind: cloud.Denied, Message: "the methods policy allows temporary access passes to nobody"}
+		return Pass{}, &NobodyError{&cloud.Error{Kind: cloud.Denied, Message: "the methods policy allows temporary access passes to nobody"}}
 	case life < max(p.Least, MinPassLife) || life > p.Most:
 		return Pass{}, &cloud.Error{Kind: cloud.Invalid, Message: fmt.Sprintf("the policy allows passes that live %v to %v", p.Least, p.Most)}
 	}
@@ -118,7 +128,9 @@ func (d *Directory) IssuePass(ctx context.Context, id cloud.UserID, life time.Du
 // mayHavePass looks at the user and at the groups that the policy names.
 func (d *Directory) mayHavePass(ctx context.Context, id cloud.UserID, p *PassPolicy) error {
 	users, err := d.Read(ctx, []cloud.UserID{id})
-	if err != nil {
+	if _, everybodys := cloud.Unread(err); everybodys != nil {
+		return &NobodyError{everybodys}
+	} else if err != nil {
 		return err
 	}
 	u := users[0]
@@ -174,7 +186,10 @@ func (d *Directory) makePass(ctx context.Context, id cloud.UserID, life time.Dur
 			}
 			return made, err
 		}
-		if err = i.failed(); !i.repeatable() || try == len(visible)-1 {
+		if err = i.failed(); i.answered && i.answer.status == http.StatusUnauthorized || unasked(i.err) != nil {
+			err = &NobodyError{err}
+		}
+		if !i.repeatable() || try == len(visible)-1 {
 			return made, err
 		}
 		if err := d.o.Sleep(ctx, max(visible[try], retryAfter(i.answer.header, d.client.serverTime()))); err != nil {

@@ -1,6 +1,7 @@
 package graph_test
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 	"testing"
@@ -192,5 +193,63 @@ func TestRevokePass(t *testing.T) {
 		if (err != nil) != (c.kind != 0) || err != nil && cloud.KindOf(err) != c.kind || x.calls["DELETE pass"] != c.times {
 			t.Errorf("%d: %v after %d requests", status, err, x.calls["DELETE pass"])
 		}
+	}
+}
+
+// What is about the application and not about one user is told apart: nobody has
+// to wait for a thousand refusals of one token.
+func TestNobodyGetsAPass(t *testing.T) {
+	refused := func(status int) (*http.Response, error) {
+		return reply(status, nil, map[string]any{"error": map[string]string{"code": "no"}}, time.Now())
+	}
+	item := func(status int) (*http.Response, error) {
+		return reply(200, nil, map[string]any{"responses": []any{map[string]any{"id": "1", "status": status}}}, time.Now())
+	}
+	for name, c := range map[string]struct {
+		answer func(path, body string) (*http.Response, error)
+		nobody bool
+	}{
+		"the policy is kept from us": {func(path, _ string) (*http.Response, error) {
+			if strings.HasSuffix(path, "/authenticationMethodsPolicy") {
+				return refused(403)
+			}
+			return nil, nil
+		}, true},
+		"the token is refused": {func(path, _ string) (*http.Response, error) {
+			if strings.HasSuffix(path, "/$batch") {
+				return refused(401)
+			}
+			return nil, nil
+		}, true},
+		"the token ends before the pass": {func(_, body string) (*http.Response, error) {
+			if strings.Contains(body, "/temporaryAccessPassMethods") {
+				return refused(401)
+			}
+			return nil, nil
+		}, true},
+		"the token ends in the batch": {func(_, body string) (*http.Response, error) {
+			if strings.Contains(body, "/temporaryAccessPassMethods") {
+				return item(401)
+			}
+			return nil, nil
+		}, true},
+		"one user is kept from us": {func(_, body string) (*http.Response, error) {
+			if strings.Contains(body, "/temporaryAccessPassMethods") {
+				return item(403)
+			}
+			return nil, nil
+		}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			x := newTenant(t)
+			x.policy = passesFor("all_users", "")
+			d := x.open(func(o *graph.Options) {
+				o.Transport = mutate(x, func(r *http.Request, body []byte) (*http.Response, error) { return c.answer(r.URL.Path, string(body)) })
+			})
+			_, err := d.IssuePass(t.Context(), adaID, time.Hour)
+			if _, nobody := errors.AsType[*graph.NobodyError](err); nobody != c.nobody || cloud.KindOf(err) != cloud.Denied {
+				t.Errorf("nobody %v: %v", nobody, err)
+			}
+		})
 	}
 }

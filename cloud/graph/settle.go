@@ -174,7 +174,7 @@ func (w *writing) still(ctx context.Context, open []*step) ([]*step, error) {
 // sent again after a look.
 func (i *item) repeatable() bool {
 	if !i.answered {
-		return !isCredential(i.err)
+		return unasked(i.err) == nil
 	}
 	return !i.ok() && (i.answer.status < http.StatusBadRequest || passes(i.answer.status))
 }
@@ -185,7 +185,7 @@ func (i *item) refused() bool { return i.answered && i.answer.status == http.Sta
 // certain tells whether an answer leaves no doubt that nothing was written.
 func (i *item) certain() bool {
 	if !i.answered {
-		return isCredential(i.err)
+		return unasked(i.err) != nil
 	}
 	switch i.answer.status {
 	case http.StatusForbidden, http.StatusUnauthorized, http.StatusTooManyRequests, http.StatusMethodNotAllowed,

@@ -196,7 +196,8 @@ func (i *issuing) one(ctx context.Context, p *program, name string) error {
 		if alone, _ := cloud.Unread(refused); alone != nil && ctx.Err() == nil {
 			return nil
 		}
-		if kind := cloud.KindOf(refused); ctx.Err() != nil || kind == cloud.Unavailable || kind == cloud.Throttled {
+		_, nobody := errors.AsType[*graph.NobodyError](refused)
+		if kind := cloud.KindOf(refused); nobody || ctx.Err() != nil || kind == cloud.Unavailable || kind == cloud.Throttled {
 			return refused
 		}
 		return nil
@@ -210,8 +211,8 @@ func (i *issuing) one(ctx context.Context, p *program, name string) error {
 // issue makes a pass once the record says that it is about to.
 func (i *issuing) issue(ctx context.Context, name string, line *passLine) (graph.Pass, error) {
 	ids, err := i.target.Find(ctx, []cloud.Key{{Kind: cloud.ByUPN, Value: name}})
-	if err != nil {
-		return graph.Pass{}, err
+	if err != nil { // a name that nobody has is none
+		return graph.Pass{}, &graph.NobodyError{Err: err}
 	}
 	if len(ids[0]) != 1 {
 		return graph.Pass{}, &cloud.Error{Kind: cloud.NotFound, Message: "there is no such user"}

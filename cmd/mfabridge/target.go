@@ -99,6 +99,8 @@ func parseTarget(at string, takes targets, given, key string) (place, error) {
 		return place{}, usage(at+" works on an engine, not on Entra ID", "use "+takes.String())
 	case kind == "entra" && rest == "":
 		return place{}, usage("entra: needs the tenant", "e.g. entra:contoso.onmicrosoft.com, or its id")
+	case kind == "entra" && strings.ContainsFunc(rest, notOfTenant):
+		return place{}, usage(fmt.Sprintf("%q is not a tenant", rest), "e.g. entra:contoso.onmicrosoft.com, or its id")
 	case kind == "entra":
 		return place{given: given, tenant: rest}, nil
 	case kind == "postgres" || kind == "postgresql":
@@ -106,6 +108,11 @@ func parseTarget(at string, takes targets, given, key string) (place, error) {
 	default:
 		return place{}, usage(fmt.Sprintf("%q is not a target", given), "use "+takes.String())
 	}
+}
+
+// notOfTenant tells a character that stands in no tenant's id or domain.
+func notOfTenant(r rune) bool {
+	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '.' && r != '-'
 }
 
 // onTarget is a command that works on a target, with advice where the target

@@ -130,7 +130,10 @@ func authorityClient(transport http.RoundTripper) *http.Client {
 // entraCredential is what the application proves itself by.
 func entraCredential(c *cli.Context, id string, where graph.Environment, transport http.RoundTripper) (azcore.TokenCredential, error) {
 	app, word, certificate := c.String("client-id"), c.String("client-secret"), c.String("client-certificate")
-	if app == "" || (word == "") == (certificate == "") {
+	if word != "" && certificate != "" {
+		return nil, usage("the application cannot prove itself by a secret and by a certificate", "leave out one of --client-secret and --client-certificate; each may stand in a variable, MFABRIDGE_CLIENT_SECRET or MFABRIDGE_CLIENT_CERTIFICATE")
+	}
+	if app == "" || word+certificate == "" {
 		return nil, usage("Entra ID asks which application calls", "give --client-id ID, and --client-certificate file:PATH or --client-secret file:PATH; see docs/entra.md")
 	}
 	options := azcore.ClientOptions{Transport: authorityClient(transport), Retry: azpolicy.RetryOptions{RetryDelay: tokenPause},
