@@ -109,11 +109,14 @@ func (e *Engine) AskFirst(ctx context.Context, app NativeApp, f Flow, client Nat
 	before := f
 	f.Challenge = ""
 	next := f.on(AtCode, e.now())
-	after, err := e.lateMails.take(ctx)
-	if err != nil {
-		return next, asked, err
+	var after *late // where users are revealed the answer may take as long as the mail
+	if !app.Reveal {
+		var err error
+		if after, err = e.lateMails.take(ctx); err != nil {
+			return next, asked, err
+		}
+		defer after.hand()
 	}
-	defer after.hand()
 	said, err := e.spendCodes(ctx, channelMail, f.Name+"\x00"+tries.Place(client.as(&app)), client)
 	if err != nil || said != "" {
 		return next, asked, err
@@ -127,9 +130,6 @@ func (e *Engine) AskFirst(ctx context.Context, app NativeApp, f Flow, client Nat
 	}
 	if err := e.dropCode(ctx, &before); err != nil {
 		return next, asked, err
-	}
-	if app.Reveal {
-		after = nil
 	}
 	c, err := e.beginLate(ctx, after, ownerNative, e.template(&app), cloud.Request{Subject: cloud.Key{Kind: cloud.ByName, Value: f.Name}, Method: cloud.EmailCode,
 		Client: client.as(&app), Tries: nativeTries})
