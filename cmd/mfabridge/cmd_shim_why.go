@@ -10,6 +10,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"mfabridge/internal/casefold"
 	"mfabridge/internal/hint"
 	"mfabridge/migrate"
 	"mfabridge/shim"
@@ -102,7 +103,7 @@ func (e event) isOf(name string) bool {
 			continue
 		}
 		account, _, _ := strings.Cut(s[strings.LastIndex(s, `\`)+1:], "@")
-		if strings.EqualFold(s, name) || strings.EqualFold(account, name) {
+		if casefold.Equal(s, name) || casefold.Equal(account, name) {
 			return true
 		}
 	}
