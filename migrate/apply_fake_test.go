@@ -161,6 +161,7 @@ type fakeDirectory struct {
 	down    func() error             // for a whole Write
 	readErr func(cloud.UserID) error
 	keeps   func(*cloud.User, cloud.Change) error // rules between the methods of a user
+	prefers []cloud.Preference                    // values that the default method takes
 	delayed bool
 	locked  bool
 	written []cloud.Change // what was really written, in order
@@ -173,7 +174,7 @@ func newDirectory() *fakeDirectory {
 }
 
 func (d *fakeDirectory) Capabilities(context.Context) (cloud.Capabilities, error) {
-	return cloud.Capabilities{Instance: "i-1", Product: "fake", Batch: d.batch, Delayed: d.delayed}, nil
+	return cloud.Capabilities{Instance: "i-1", Product: "fake", Batch: d.batch, Delayed: d.delayed, Preferences: d.prefers}, nil
 }
 
 func (d *fakeDirectory) Lock(_ context.Context, holder string) (func() error, error) {

@@ -94,6 +94,7 @@ type undoer struct {
 	writer  applier // writes the changes of tasks, whoever made them
 	opts    UndoOptions
 	delayed bool
+	takes   []cloud.Preference // as default method
 
 	result  UndoResult
 	idle    time.Duration // waited in vain for what may be seen late
@@ -125,7 +126,7 @@ func (u *undoer) admit(ctx context.Context) error {
 		return hint.Wrap(&WrongTargetError{Planned: want, Have: caps.Instance, Product: caps.Product},
 			"undo the plan in the target that it was applied to")
 	}
-	u.writer.batch, u.delayed = max(caps.Batch, 1), caps.Delayed
+	u.writer.batch, u.delayed, u.takes = max(caps.Batch, 1), caps.Delayed, caps.Preferences
 	u.writer.pace = newPacer(u.opts.ApplyOptions, u.writer.batch, caps.Pace)
 	u.reader.retry = u.writer.telling(u.reader.retry)
 	u.writer.retry = u.reader.retry

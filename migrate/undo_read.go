@@ -63,6 +63,8 @@ func (u *undoer) compareOnce(ctx context.Context, tasks []*undoTask) error {
 			continue
 		}
 		t.address(users[i].id)
+		t.identify(&found[i])
+		t.stepAside(&found[i], u.takes)
 		t.compare(&found[i], u.opts.AllowIrreversible)
 		t.last(&found[i])
 	}

@@ -96,7 +96,6 @@ func (t *undoTask) address(id cloud.UserID) {
 // compare decides about each change by what the target has now. What stays
 // open is to be written.
 func (t *undoTask) compare(u *cloud.User, allow bool) {
-	t.identify(u)
 	for i := range t.d.Changes {
 		c := &t.d.Changes[i]
 		if t.results[i].Outcome != "" {
@@ -212,19 +211,7 @@ func (t *undoTask) isDefault(c *PlannedChange, u *cloud.User) bool {
 			return false // it is put back, or was this plan's choice and cannot be
 		}
 	}
-	switch u.Default {
-	case cloud.SMS, cloud.VoiceMobile:
-		return c.Method == cloud.Mobile
-	case cloud.VoiceAlternateMobile:
-		return c.Method == cloud.AlternateMobile
-	case cloud.VoiceOffice:
-		return c.Method == cloud.Office
-	case cloud.OATHCode:
-		return c.Method.IsOATH() && !slices.ContainsFunc(u.OATH, func(e cloud.OATHEntry) bool {
-			return e.ID != c.ID && !t.goes(e.Method, e.ID)
-		})
-	}
-	return false
+	return t.takes(c, u, u.Default)
 }
 
 // lostOne tells whether the plan took something from the user that is lost.
@@ -275,38 +262,6 @@ func (t *undoTask) keeps(u *cloud.User, single ...cloud.Method) bool {
 		}
 	}
 	return false
-}
-
-// last puts a generator that is the default behind the telephone numbers if
-// the default itself stays: targets refuse to lose it before them.
-func (t *undoTask) last(u *cloud.User) {
-	if u.Default != cloud.OATHCode || t.goes(cloud.DefaultMethod, "") {
-		return
-	}
-	rank := func(i int) int {
-		switch m := t.d.Changes[i].Method; {
-		case m == cloud.Account:
-			return 2
-		case m.IsOATH():
-			return 1
-		}
-		return 0
-	}
-	order := make([]int, len(t.seqs))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortStableFunc(order, func(a, b int) int { return rank(a) - rank(b) })
-	old := *t
-	d := *t.d
-	d.Changes, t.d = nil, &d
-	t.results, t.seqs, t.sure = nil, nil, nil
-	for to, from := range order {
-		r := old.results[from]
-		r.Seq = to
-		d.Changes = append(d.Changes, old.d.Changes[from])
-		t.results, t.seqs, t.sure = append(t.results, r), append(t.seqs, old.seqs[from]), append(t.sure, old.sure[from])
-	}
 }
 
 // standing is what the journal has of the changes that this task does not
