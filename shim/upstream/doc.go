@@ -28,11 +28,12 @@
 // when Observe can be taken away. A wrong one is never taken.
 //
 // A server with TLS set is asked over one connection (RFC 6614, RFC 6613), on
-// which 256 requests may be on their way. Nothing is sent twice on it. The
+// which 255 requests may be on their way, and a Status-Server. Nothing is sent twice on it. The
 // Identifier of a request that was given up is not used again before its answer
 // has come; where all are gone that way, another connection takes over. If it
 // ends, or something comes in on it that is no authentic answer, requests that
 // wait end with it, and the next one makes a new connection: at once if the
 // last was any good, else after a pause that grows. A connection that says
-// nothing is asked by Status-Server from time to time.
+// nothing is asked by Status-Server from time to time, and ended if it does not
+// answer: also one that takes no more requests and waits for its last answers.
 package upstream

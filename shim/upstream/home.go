@@ -38,11 +38,11 @@ type home struct {
 }
 
 func newHome(c *Client, h Home) *home {
-	sockets := c.opt.Sockets
+	most := c.opt.Sockets * identifiers
 	if h.TLS != nil {
-		sockets = 1
+		most = identifiers - 1 // of the one connection: see socket.most
 	}
-	out := &home{Home: h, client: c, free: make(chan struct{}, sockets*identifiers), line: line{turn: make(chan struct{}, 1)}, fell: make(chan struct{})}
+	out := &home{Home: h, client: c, free: make(chan struct{}, most), line: line{turn: make(chan struct{}, 1)}, fell: make(chan struct{})}
 	out.secrets.New = func() any { return radius.NewSecret(h.Secret.Reveal()) }
 	if c.opt.Vigil > 0 && h.TLS == nil && !h.NoStatus {
 		out.beside.Go(out.keepVigil)

@@ -1,6 +1,7 @@
 package upstream_test
 
 import (
+	"context"
 	"crypto/tls"
 	"io"
 	"net"
@@ -119,6 +120,92 @@ func TestConnectionWithoutIdentifiersIsReplaced(t *testing.T) {
 	})
 }
 
+// A connection that was replaced goes on being watched: where its other side is
+// gone those that still wait on it do not wait for good, and where it is only slow
+// they do.
+func TestReplacedConnectionIsWatched(t *testing.T) {
+	for name, test := range map[string]struct {
+		sign time.Duration // until Status-Server is answered there
+		lost bool
+	}{"lives": {0, false}, "slow": {10 * time.Second, false}, "gone": {12 * time.Hour, true}} {
+		synctest.Test(t, func(t *testing.T) {
+			var silent atomic.Bool
+			answer := make(chan struct{})
+			c, made := piped(t, func(o *upstream.Options) { o.Patience, o.Watchdog = time.Hour, 30*time.Second }, func(far net.Conn, conf *tls.Config, number int64) {
+				tc := tls.Server(far, conf)
+				for p, err := request(tc); err == nil; p, err = request(tc) {
+					go func() {
+						switch user := string(userOf(p)); {
+						case user == "ada", user == "carl" && test.lost:
+							return
+						case user == "carl":
+							<-answer
+						case number == 1 && silent.Load():
+							select {
+							case <-time.After(test.sign): // of the bubble
+							case <-answer:
+							}
+						}
+						_, _ = tc.Write(accept(t, p)) // the other side says what is missing
+					}()
+				}
+			})
+			ask := func(ctx context.Context, user string) error {
+				_, err := c.Exchange(ctx, loginOf(user))
+				return err
+			}
+			left, leave := context.WithCancel(t.Context())
+			var gone sync.WaitGroup
+			for range 254 {
+				gone.Go(func() { _ = ask(left, "ada") }) // nobody waits for it any more
+			}
+			synctest.Wait()
+			if err := ask(t.Context(), "bob"); err != nil { // it lives
+				t.Error(err)
+			}
+			leave()
+			gone.Wait()
+			start, ended := time.Now(), make(chan error, 1)
+			go func() { ended <- ask(t.Context(), "carl") }()
+			synctest.Wait()
+			if err := ask(t.Context(), "bob"); err != nil || made.Load() != 2 {
+				t.Errorf("%s: %d connections, %v", name, made.Load(), err)
+			}
+			silent.Store(true)
+			if !test.lost {
+				time.Sleep(10 * time.Minute) // of the bubble
+				close(answer)
+			}
+			if err := <-ended; (err != nil) != test.lost || test.lost && time.Since(start) > 2*time.Minute {
+				t.Errorf("%s: %v after %v", name, err, time.Since(start))
+			}
+			if err := ask(t.Context(), "bob"); err != nil || made.Load() != 2 || c.Counters()[0].Down {
+				t.Errorf("%s: %d connections, %+v, %v", name, made.Load(), c.Counters()[0], err)
+			}
+			if test.lost {
+				close(answer)
+			}
+		})
+	}
+}
+
+// As many logins as a connection carries do not hide that its other side is gone.
+func TestLoginsThatWaitHideNoDeadConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _ := piped(t, func(o *upstream.Options) { o.Patience, o.Watchdog = time.Hour, 30*time.Second }, taking(func(radius.Packet) []byte { return nil }))
+		start := time.Now()
+		var all sync.WaitGroup
+		for range 256 { // one waits for an identifier, and then on a connection as dead
+			all.Go(func() {
+				if _, err := c.Exchange(t.Context(), login()); err == nil || time.Since(start) > 3*time.Minute {
+					t.Errorf("%v after %v", err, time.Since(start))
+				}
+			})
+		}
+		all.Wait()
+	})
+}
+
 // Who writes on a connection of which nothing is taken gives others behind it no
 // more time, nor gets more by them.
 func TestWritersDoNotProlongEachOther(t *testing.T) {
@@ -166,7 +253,9 @@ func TestServerThatAllWaitForIsNotDead(t *testing.T) {
 				tc := tls.Server(far, conf)
 				for p, err := request(tc); err == nil; p, err = request(tc) {
 					go func() {
-						time.Sleep(slow)              // of the bubble
+						if p.Code() == radius.AccessRequest {
+							time.Sleep(slow) // of the bubble
+						}
 						_, _ = tc.Write(accept(t, p)) // the other side says what is missing
 					}()
 				}
@@ -180,7 +269,7 @@ func TestServerThatAllWaitForIsNotDead(t *testing.T) {
 			defer c.Close()
 			var all sync.WaitGroup
 			var lost atomic.Int64
-			for range 256 {
+			for range map[string]int{"udp": 256, "tls": 255}[name] {
 				all.Go(func() {
 					if _, err := c.Exchange(t.Context(), login()); err != nil {
 						lost.Add(1)
@@ -194,7 +283,7 @@ func TestServerThatAllWaitForIsNotDead(t *testing.T) {
 			}
 			all.Wait()
 			if got := c.Counters()[0]; lost.Load() != 0 || got.Down {
-				t.Errorf("%s: %d of 256 logins are lost, counted %+v", name, lost.Load(), got)
+				t.Errorf("%s: %d logins are lost, counted %+v", name, lost.Load(), got)
 			}
 		})
 	}

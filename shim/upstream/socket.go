@@ -22,6 +22,7 @@ type call struct {
 	identifier    byte
 	authenticator [16]byte
 	reply         chan Reply // room for the one answer that counts
+	sign          bool       // nobody waits for the answer: it tells whether the connection lives
 
 	mu     sync.Mutex
 	packet radius.Packet
@@ -64,7 +65,7 @@ type socket struct {
 
 	mu      sync.Mutex
 	calls   [identifiers]*call
-	used    int  // calls that wait
+	used    int  // calls that wait, signs of life not counted
 	late    int  // calls that were given up, and whose answers may still come; on streams alone
 	next    byte // the identifier used longest ago, if it is free
 	retired bool // takes no more calls, and is closed with the last
@@ -128,19 +129,45 @@ func (s *socket) take(w *call) bool {
 	if s.retired || s.isLost() {
 		return false
 	}
-	if s.used+s.late == identifiers {
+	if s.used+s.late >= s.most() {
 		s.retired = s.late > 0
 		s.closeIdle()
 		return false
 	}
+	s.give(w)
+	s.used++
+	return true
+}
+
+// most is how many identifiers logins may have. On a stream they leave one for
+// signs of life (RFC 6613), or those that wait would hide whether it lives.
+func (s *socket) most() int {
+	if s.stream != nil {
+		return identifiers - 1
+	}
+	return identifiers
+}
+
+// takeSign is take for a sign of life, which one that is retired gives as well:
+// those that it still has would wait in vain as long.
+func (s *socket) takeSign(w *call) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.isLost() || s.used+s.late == identifiers {
+		return false
+	}
+	s.give(w)
+	return true
+}
+
+// give is for who knows that an identifier is free.
+func (s *socket) give(w *call) {
 	for s.calls[s.next] != nil {
 		s.next++
 	}
 	w.identifier = s.next
 	s.calls[s.next] = w
-	s.used++
 	s.next++
-	return true
 }
 
 // release gives an identifier back. On a stream that of a request without an
@@ -149,7 +176,9 @@ func (s *socket) take(w *call) bool {
 func (s *socket) release(w *call) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.used--
+	if !w.sign {
+		s.used--
+	}
 	if _, sent := w.request(); s.stream != nil && sent && !w.answered {
 		w.given = true
 		s.late++
@@ -188,9 +217,15 @@ func (s *socket) isRetired() bool {
 	return s.retired
 }
 
+// closeIdle closes a socket on which nothing is waited for. One over TLS tells the
+// other side first, for seconds if that takes nothing: mu is not held for it.
 func (s *socket) closeIdle() {
-	if s.retired && s.used == 0 {
-		_ = s.conn.Close() // nothing is waited for on it
+	switch {
+	case !s.retired || s.used > 0:
+	case s.stream == nil:
+		_ = s.conn.Close() // nothing is lost with it
+	default:
+		go func() { _ = s.conn.Close() }() // as above; its reader ends with it
 	}
 }
 

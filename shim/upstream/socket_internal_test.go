@@ -2,7 +2,9 @@ package upstream
 
 import (
 	"errors"
+	"net"
 	"testing"
+	"testing/synctest"
 
 	"mfabridge/internal/secret"
 	"mfabridge/shim/radius"
@@ -46,4 +48,32 @@ func TestAnswersBeforeAndAfterTheirTime(t *testing.T) {
 	if got := c.Counters()[0]; len(w.reply) != 1 || got.Answered != 1 || got.Unsigned != 0 {
 		t.Errorf("%d answers, counted %+v", len(w.reply), got)
 	}
+}
+
+// tellsSlowly takes its time to tell the other side that it ends.
+type tellsSlowly struct {
+	net.Conn
+	told chan struct{}
+}
+
+func (c tellsSlowly) Close() error {
+	<-c.told
+	return nil
+}
+
+// A connection that takes nothing any more holds nobody up while it is closed.
+func TestClosingHoldsNobodyUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		told, left := make(chan struct{}), false
+		s := &socket{conn: tellsSlowly{told: told}, stream: &streamConn{lost: make(chan struct{})}}
+		go func() {
+			s.retire()
+			left = true
+		}()
+		synctest.Wait()
+		if !left {
+			t.Error("who retires it waits until the other side knows")
+		}
+		close(told)
+	})
 }

@@ -134,7 +134,8 @@ func (h *home) reserveStream(ctx context.Context, w *call) (*socket, error) {
 
 // watch asks by Status-Server on a connection that says nothing (RFC 6613
 // section 2.6.1), and ends one that does not answer: its other side is gone,
-// or what is between.
+// or what is between. One that is retired has that much longer to answer, since
+// its server may be slow, and says nothing of a server that is asked elsewhere.
 func (h *home) watch(s *socket) {
 	o := h.client.opt
 	for {
@@ -145,19 +146,43 @@ func (h *home) watch(s *socket) {
 			return
 		case <-time.After(jitter(o.Watchdog)):
 		}
-		if s.isRetired() {
-			return
-		}
 		start := o.Now()
 		if s.stream.heard().Add(o.Watchdog / 2).After(start) {
 			continue
 		}
-		if _, err := h.exchange(h.client.ctx, o.soon(), radius.StatusServer, Request{}); err != nil && !errors.Is(err, errBusy) && s.stream.heard().Before(start) {
-			s.stream.fail(fmt.Errorf("the connection is dead: %w", err))
-			h.missed(h.client.ctx, start)
-			return
+		patience, retired := o.soon(), s.isRetired()
+		if retired {
+			patience *= signs
 		}
+		err := h.sign(s, patience)
+		if err == nil && !retired {
+			h.heard()
+		}
+		if err == nil || errors.Is(err, errBusy) || !s.stream.heard().Before(start) {
+			continue
+		}
+		s.stream.fail(fmt.Errorf("the connection is dead: %w", err))
+		if !retired {
+			h.missed(h.client.ctx, start)
+		}
+		return
 	}
+}
+
+// sign asks for a sign of life on one connection.
+func (h *home) sign(s *socket, patience time.Duration) error {
+	w := &call{reply: make(chan Reply, 1), sign: true}
+	if !s.takeSign(w) {
+		return errBusy
+	}
+	defer s.release(w)
+	if err := h.build(w, radius.StatusServer, Request{}); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(h.client.ctx, patience)
+	defer cancel()
+	_, err := h.await(ctx, s, w)
+	return err
 }
 
 // Read reads one packet.

@@ -16,13 +16,13 @@ import (
 	"mfabridge/shim/upstream"
 )
 
-// One connection carries all requests, 256 at a time, in whatever order and
+// One connection carries all requests, 255 at a time, in whatever order and
 // pieces the answers come.
-func TestOneConnectionCarries256Requests(t *testing.T) {
-	const n = 300 // of which 44 wait for an identifier
+func TestOneConnectionCarries255Requests(t *testing.T) {
+	const n = 300 // of which 45 wait for an identifier
 	h := home(t, func(c net.Conn, _ int64) {
 		var all []byte
-		for range 256 {
+		for range 255 {
 			p, err := request(c)
 			if err != nil {
 				t.Error(err)
