@@ -88,16 +88,15 @@ func CheckServers(of *confcheck.Check, servers []Server, at string) {
 	for i := range servers {
 		s := &servers[i]
 		here := fmt.Sprintf("%s.servers[%d]", at, i)
-		host, port, err := net.SplitHostPort(s.Address)
-		number, bad := strconv.ParseUint(port, 10, 16)
+		host, ok := hostOf(s.Address)
 		switch {
-		case err != nil || host == "" || bad != nil || number == 0:
+		case !ok:
 			k.Refuse(`write an address and a port: "10.0.0.5:1812"`, "%s: %q is not an address with a port", here, s.Address)
 		case seen[s.Address]:
 			k.Refuse("remove one of them", "%s: %s stands there twice", here, s.Address)
 		}
 		seen[s.Address] = true
-		if _, port, err := net.SplitHostPort(s.Accounting); s.Accounting != "" && (err != nil || port == "") {
+		if _, ok := hostOf(s.Accounting); s.Accounting != "" && !ok {
 			k.Refuse(`write an address and a port: "10.0.0.5:1813"`, "%s: accounting: %q is not an address with a port", here, s.Accounting)
 		}
 		k.Word(here, "status_check", &s.StatusCheck, []string{ByStatusServer, NoStatusCheck})
@@ -111,6 +110,14 @@ func CheckServers(of *confcheck.Check, servers []Server, at string) {
 			k.Warn("%s: answers without Message-Authenticator count; whoever can write packets to this host can forge them", here)
 		}
 	}
+}
+
+// hostOf is the host of an address with a port, which is a number; false: it is
+// none. An empty host would be this one.
+func hostOf(address string) (host string, ok bool) {
+	host, port, err := net.SplitHostPort(address)
+	number, bad := strconv.ParseUint(port, 10, 16)
+	return host, err == nil && host != "" && bad == nil && number > 0
 }
 
 // serverTLS checks how a RADIUS server is asked over TLS.
