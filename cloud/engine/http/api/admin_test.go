@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
@@ -37,6 +38,11 @@ func TestHalfARequestIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	other, _, _ := ed25519.GenerateKey(rand.Reader)
+	curve, err := x509.MarshalPKIXPublicKey(other)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for what, c := range map[string]struct{ path, members, say string }{
 		"two names":                {"users/disable", ada, "exactly one of"},
 		"no name":                  {"users/disable", "", "exactly one of"},
@@ -46,11 +52,13 @@ func TestHalfARequestIsRefused(t *testing.T) {
 		"an application by role":   {"apps/remove", `,"name":"shim","role":"shim"`, "by its name alone"},
 		"an application by end":    {"apps/remove", `,"name":"shim","until":"2030-01-01T00:00:00Z"`, "by its name alone"},
 		"a key that is none":       {"apps/key", `,"name":"shim","spki":"AAAA"`, "spki is not"},
+		"a key of another kind":    {"apps/key", `,"name":"shim","spki":"` + base64.StdEncoding.EncodeToString(curve) + `"`, "of an RSA key"},
 		"a group with a member":    {"groups/add", `,"group":"Crew","user":"x"`, "is empty"},
 		"a member with its group":  {"groups/remove", fmt.Sprintf(`,"group":%q,"user":%q`, group, h.user), "removed whole"},
 		"nobody joins":             {"groups/join", fmt.Sprintf(`,"group":%q`, group), "exactly one of"},
 		"a user and a group leave": {"groups/leave", fmt.Sprintf(`,"group":%q,"user":%q,"inner":"x"`, group, h.user), "exactly one of"},
 		"an import of nobody":      {"users/import", `,"users":[]`, "users must be"},
+		"an import of too many":    {"users/import", `,"users":[{}` + strings.Repeat(",{}", engine.MaxImport) + `]`, "users must be 1 to 1000"},
 	} {
 		if said := h.administered(t, c.path, c.members, http.StatusBadRequest); !strings.Contains(said, c.say) {
 			t.Errorf("%s: %s", what, said)

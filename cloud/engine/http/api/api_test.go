@@ -286,6 +286,9 @@ func TestBadRequests(t *testing.T) {
 		"no challenge":    {"/verify/v1/challenges/none/answer", `{"code":"123456"}`, 404, "no such challenge"},
 		"two passwords":   {"/verify/v1/passwords", `{"user":"a","client":{},"password":"a","password_base64":"YQ=="}`, 400, "only one"},
 		"lock for nobody": {"/directory/v1/lock", `{}`, 400, "holder"},
+		"up and down":     {"/verify/v1/notices", `{"key":"k","life":60,"down":true}`, 400, "not both"},
+		"mine and down":   {"/verify/v1/notices", `{"key":"k","claim":true,"down":true}`, 400, "not both"},
+		"life below zero": {"/verify/v1/notices", `{"key":"k","life":-1}`, 400, ""},
 	} {
 		w := h.as(engine.RoleAdmin, "POST", c.path, c.body)
 		if w.Code != c.status || !strings.Contains(w.Body.String(), c.says) || !strings.Contains(w.Body.String(), `{"error":{"code":"`) {

@@ -113,6 +113,8 @@ func TestPreverified(t *testing.T) {
 	h := build(t, both)
 	a := h.finish(h.signedUp(t, eve, password).token(t))
 	sent := h.mail.count()
+	h.call(enrolAsk, "continuation_token", a.token(t), "challenge_type", "password", "challenge_target", eve).is(t, "by another challenge", "unsupported_challenge_type", "")
+	h.call(enrolAsk, "continuation_token", a.token(t), "challenge_type", "oob", "challenge_target", eve, "challenge_channel", "voice").is(t, "by another channel", "invalid_request", "")
 	b := h.call(enrolAsk, "continuation_token", a.token(t), "challenge_type", "oob", "challenge_target", strings.ToUpper(eve), "challenge_channel", "email")
 	if b.text("challenge_type") != "preverified" || h.mail.count() != sent {
 		t.Fatalf("%s", b.raw)

@@ -3,6 +3,7 @@ package native_test
 import (
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"mfabridge/cloud/engine"
 	"mfabridge/cloud/engine/access"
 	"mfabridge/cloud/engine/http/api"
+	"mfabridge/cloud/engine/http/native"
 	"mfabridge/cloud/engine/http/serve"
 )
 
@@ -244,6 +246,33 @@ func TestWhoMayCall(t *testing.T) {
 	}
 }
 
+// How an application shows itself is told to its own pages, as long as it may call.
+func TestWhoSeesBranding(t *testing.T) {
+	h := build(t, func(a *engine.NativeApp) { a.Brand.Terms = "https://contoso.example/terms" })
+	asks := func(client string, origins ...string) *httptest.ResponseRecorder {
+		r := h.request(http.MethodGet, native.Base+"/branding?client_id="+client, "")
+		r.Header["Origin"] = origins
+		return h.serve(r)
+	}
+	if w := asks(h.app.ID, origin); w.Code != http.StatusOK || w.Header().Get("Access-Control-Allow-Origin") != origin || !strings.Contains(w.Body.String(), "contoso.example/terms") {
+		t.Errorf("its own page: %d %s", w.Code, w.Body)
+	}
+	for what, origins := range map[string][]string{"another page": {"https://evil.example"}, "a page of two origins": {origin, "https://evil.example"}, "its own page, twice": {origin, origin}} {
+		if w := asks(h.app.ID, origins...); w.Code != http.StatusForbidden || w.Header().Get("Access-Control-Allow-Origin") != "" || strings.Contains(w.Body.String(), "terms") {
+			t.Errorf("%s: %d %s", what, w.Code, w.Body)
+		}
+	}
+	if w := asks("00000000-0000-4000-8000-000000000000", origin); w.Code != http.StatusNotFound {
+		t.Errorf("an application that is not there: %d %s", w.Code, w.Body)
+	}
+	if err := h.ChangeNativeApp(t.Context(), operator, h.app.ID, func(a *engine.NativeApp) error { a.Disabled = true; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if w := asks(h.app.ID, origin); w.Code != http.StatusNotFound || strings.Contains(w.Body.String(), "terms") {
+		t.Errorf("a disabled one: %d %s", w.Code, w.Body)
+	}
+}
+
 // What a client says that it can do must be known and hold redirect.
 func TestWhatClientsSay(t *testing.T) {
 	h := build(t)
@@ -346,6 +375,11 @@ func TestFlood(t *testing.T) {
 	}
 	if h := last.header; h.Get("Access-Control-Allow-Origin") != "*" || h.Get("Access-Control-Allow-Credentials") != "" || !strings.Contains(h.Get("Access-Control-Expose-Headers"), "Retry-After") {
 		t.Errorf("a page cannot read how long to wait: %v", h)
+	}
+	for what, a := range map[string]answer{"preflight": h.fetch("OPTIONS", initiate, "Origin", origin), "branding": h.fetch("GET", "/branding?client_id="+h.app.ID)} {
+		if a.status != http.StatusTooManyRequests {
+			t.Errorf("%s: %d %s", what, a.status, a.raw)
+		}
 	}
 	h.from = "198.51.100.7:1"
 	if a := h.call(initiate, "username", ada, "challenge_type", "password oob redirect"); a.status != http.StatusOK {

@@ -114,6 +114,21 @@ func TestPasswordThenText(t *testing.T) {
 	h.coded(a.token(t), code).is(t, "the same again", "invalid_request", "")
 }
 
+// A method is named where a second factor is asked for, and nowhere else.
+func TestMethodsOutOfPlace(t *testing.T) {
+	h := build(t)
+	a := h.call(initiate, "username", ada, "challenge_type", "password oob redirect", "capabilities", "mfa_required")
+	h.call(challenge, "continuation_token", a.token(t), "id", "sms").is(t, "with the first factor", "invalid_request", "")
+	methods := h.call(introspect, "continuation_token", h.second(t, ada).token(t))
+	sent := h.texts.count()
+	h.call(challenge, "continuation_token", methods.token(t)).is(t, "none", "invalid_request", "")
+	a = h.call(challenge, "continuation_token", methods.token(t), "id", "nobody's")
+	a.is(t, "one that the user has not", "invalid_request", "")
+	if !strings.Contains(a.raw, "AADSTS901002") || h.texts.count() != sent {
+		t.Errorf("%s, %d were sent", a.raw, h.texts.count()-sent)
+	}
+}
+
 // A second code ends the first; both were sent.
 func TestResendKillsTheOldCode(t *testing.T) {
 	h := build(t)
@@ -153,6 +168,11 @@ func TestRedirect(t *testing.T) {
 	a = h.typed(h.begun(t, bob).token(t), password)
 	if a.status != http.StatusOK || a.text("challenge_type") != "redirect" {
 		t.Errorf("nothing registered: %d %s", a.status, a.raw)
+	}
+	for path, what := range map[string]string{signUpStart: "signing up", resetStart: "resetting"} {
+		if a := h.call(path, "username", eve, "challenge_type", "password redirect"); a.status != http.StatusOK || a.text("challenge_type") != "redirect" || h.mail.count() != 0 {
+			t.Errorf("%s without codes: %d %s", what, a.status, a.raw)
+		}
 	}
 	h.texts.dead = true
 	methods := h.call(introspect, "continuation_token", h.second(t, ada).token(t))

@@ -149,9 +149,11 @@ func TestRequestsThatAreNone(t *testing.T) {
 		if a := h.do("POST", path, "%zz=1&client_id="+h.app.ID, "Content-Type", "application/x-www-form-urlencoded"); a.text("error") != "invalid_request" {
 			t.Errorf("%s: %d %s", path, a.status, a.raw)
 		}
-		big := url.Values{"client_id": {h.app.ID}, "x-more": {strings.Repeat("x", 60<<10)}}
-		if a := h.send(path, big); a.status != http.StatusRequestEntityTooLarge && a.text("error") != "invalid_request" {
-			t.Errorf("%s, 60 KiB: %d %s", path, a.status, a.raw)
+		for _, size := range []int{25, 60} { // more than a form has, more than a body
+			big := changed(form, "x-more", strings.Repeat("x", size<<10))
+			if a := h.send(path, big); a.status != http.StatusRequestEntityTooLarge && a.text("error") != "invalid_request" {
+				t.Errorf("%s, %d KiB: %d %s", path, size, a.status, a.raw)
+			}
 		}
 		if a := h.send(path, form, "Origin", "null"); a.status != http.StatusForbidden || a.text("continuation_token") != "" {
 			t.Errorf("%s from a page of nobody: %d %s", path, a.status, a.raw)
