@@ -21,7 +21,7 @@ type Outlook string
 const (
 	PasswordOnly Outlook = "password_only" // passes today with the password alone
 	OutOfScope   Outlook = "out_of_scope"  // skipped as disabled
-	LockedOut    Outlook = "locked_out"    // nothing would verify this user
+	LockedOut    Outlook = "locked_out"    // nobody would let this user in
 	MustAct      Outlook = "must_act"      // has to register, or loses telephony
 	Works        Outlook = "works"         // nothing to do
 )

@@ -48,7 +48,7 @@ func outlookChart(s Summary) barChart {
 var outlookLabels = map[Outlook]string{
 	PasswordOnly: "pass with the password alone today",
 	OutOfScope:   "disabled, left out",
-	LockedOut:    "locked out: nothing to verify with",
+	LockedOut:    "cannot log in unless somebody acts",
 	MustAct:      "have to do something themselves",
 	Works:        "go on working",
 }

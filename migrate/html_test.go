@@ -125,7 +125,7 @@ var barWidth = regexp.MustCompile(`width="([0-9.]+)" height="9"`)
 func TestHTMLCharts(t *testing.T) {
 	text, _ := page(t, 0)
 	for _, want := range []string{
-		`aria-label="What awaits the users: pass with the password alone today 0, disabled, left out 0, locked out: nothing to verify with 1, have to do something themselves 0, go on working 3"`,
+		`aria-label="What awaits the users: pass with the password alone today 0, disabled, left out 0, cannot log in unless somebody acts 1, have to do something themselves 0, go on working 3"`,
 		`<rect class="bar works" x="0" y="172" width="270.0"`, `<rect class="bar locked_out" x="0" y="96" width="90.0"`,
 		`9 others</text><text class="value" x="360" y="432">45</text>`, // 20 countries: 11 and the others
 		`<rect class="age0" x="0.0" y="20" width="270.0"`, `<rect class="age3" x="270.0" y="20" width="90.0"`,

@@ -127,7 +127,8 @@ func TestStateOfTheUser(t *testing.T) {
 			changes: []string{mobile1, bySMS}, findings: []migrate.Code{migrate.BlockNotMoved}},
 		{name: "only a block", given: func(w *world) { w.row.Blocked, w.row.Phone = true, legacy.PhoneFields{} },
 			changes: []string{"set block none -> 2025-05-21"}, findings: []migrate.Code{migrate.NoFactorAfterApply}},
-		{name: "disabled in the cloud", given: func(w *world) { w.user.Enabled = false }, changes: []string{mobile1, bySMS}, findings: []migrate.Code{migrate.CloudUserDisabled}},
+		{name: "disabled in the cloud", given: func(w *world) { w.user.Enabled = false }, changes: []string{mobile1, bySMS},
+			findings: []migrate.Code{migrate.CloudUserDisabled}, action: migrate.Modify, outlook: migrate.LockedOut},
 		{name: "guest", given: func(w *world) {
 			w.user.Guest, w.row.Tokens = true, []legacy.Token{token("S1", "12345678901234567890")}
 		}, changes: []string{mobile1, bySMS}, findings: []migrate.Code{migrate.CloudUserGuest}},

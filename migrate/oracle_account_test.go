@@ -255,7 +255,7 @@ func (o *oracle) close(v *verdict) {
 	switch {
 	case v.said("PASSWORD_ONLY_TODAY"):
 		v.outlook = "password_only"
-	case v.said("NO_FACTOR_AFTER_APPLY"), v.said("CLOUD_USER_DISABLING"):
+	case v.said("NO_FACTOR_AFTER_APPLY"), v.said("CLOUD_USER_DISABLING"), v.said("CLOUD_USER_DISABLED") && v.row.Enabled:
 		v.outlook = "locked_out"
 	case mustAct:
 		v.outlook = "must_act"

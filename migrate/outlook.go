@@ -36,6 +36,8 @@ func (d *draft) group(known bool) Outlook {
 		return OutOfScope
 	case !known, d.has(UserMatchShared), d.has(NoFactorAfterApply), d.has(CloudUserDisabling):
 		return LockedOut
+	case d.has(CloudUserDisabled) && d.u.Enabled: // whom the old server lets in, and the target does not
+		return LockedOut
 	case d.mode == legacy.ModePhoneApp && d.has(PushNeedsActivation), d.telephonyEnds:
 		return MustAct
 	default:

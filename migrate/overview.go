@@ -31,7 +31,7 @@ func (o Overview) Clients() []Client {
 var outlookWords = map[Outlook]string{
 	PasswordOnly: "pass today with the password alone",
 	OutOfScope:   "are disabled and left out",
-	LockedOut:    "would have nothing to verify with",
+	LockedOut:    "cannot log in unless somebody acts",
 	MustAct:      "have to do something themselves",
 	Works:        "go on working, nothing to do",
 }

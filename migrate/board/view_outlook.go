@@ -64,7 +64,7 @@ func causesOf(t *tally, o migrate.Outlook, numbers map[migrate.Code]int, entries
 	counts := t.causes[o]
 	for code := range counts {
 		e := entries[numbers[code]]
-		if o == migrate.MustAct && explains(code) || o != migrate.MustAct && e.Severity == migrate.SeverityError {
+		if explains(o, code) || o != migrate.MustAct && e.Severity == migrate.SeverityError {
 			all = append(all, cause{text(string(code)), e.Meaning, num(counts[code]), numbers[code], counts[code]})
 		}
 	}
@@ -74,9 +74,15 @@ func causesOf(t *tally, o migrate.Outlook, numbers map[migrate.Code]int, entries
 	return all[:min(len(all), maxCauses)]
 }
 
-// explains tells the warnings that make users act.
-func explains(c migrate.Code) bool {
-	return c == migrate.PushNeedsActivation || c == migrate.TelephonyNoProvider || c == migrate.TelephonyRetirement
+// explains tells the warnings that put users into a group.
+func explains(o migrate.Outlook, c migrate.Code) bool {
+	switch c {
+	case migrate.PushNeedsActivation, migrate.TelephonyNoProvider, migrate.TelephonyRetirement:
+		return o == migrate.MustAct
+	case migrate.CloudUserDisabled:
+		return o == migrate.LockedOut
+	}
+	return false
 }
 
 // verdict is the outlook in one sentence.

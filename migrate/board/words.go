@@ -25,7 +25,7 @@ func groups() []group {
 			"The old server lets them in with the password alone. Decide for each: register a method, or expect the login to be refused after the move.",
 			"Nobody gets in with the password alone today."},
 		{migrate.LockedOut, "Locked out",
-			"They cannot log in after the move unless somebody acts: nothing would verify them, the plan disables their account, or it is not certain which account is theirs.",
+			"They cannot log in after the move unless somebody acts: nothing would verify them, their account is disabled in the target or by the plan, or it is not certain which account is theirs.",
 			"Nobody is locked out by this plan."},
 		{migrate.MustAct, "Must act",
 			"They have to do something themselves, such as activating an app anew or registering one. Until they do, they may not be able to log in.",
