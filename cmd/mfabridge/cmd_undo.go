@@ -152,7 +152,7 @@ func (p *program) eachUndone(report *migrate.Report, asJSON bool) func(migrate.C
 		switch e.Result.Outcome {
 		case cloud.Done, cloud.Already:
 		case migrate.Pending:
-			_, err = fmt.Fprintf(p.out, "%s: would %s\n", who, what)
+			_, err = fmt.Fprintf(p.out, "%s: would %s%s\n", who, what, defaultOf(e.Change))
 		case cloud.Outdated:
 			_, err = fmt.Fprintf(p.out, "! %s: %s left alone: %s\n", who, what, migrate.Plain(e.Result.Message))
 		default:
@@ -160,6 +160,18 @@ func (p *program) eachUndone(report *migrate.Report, asJSON bool) func(migrate.C
 		}
 		return err
 	}
+}
+
+// defaultOf says which method a user would be asked by first: of all values it
+// alone is nobody's secret, and it may be another than there was before.
+func defaultOf(c migrate.PlannedChange) string {
+	switch {
+	case c.Method != cloud.DefaultMethod:
+		return ""
+	case c.After.IsZero():
+		return " to none"
+	}
+	return " to " + migrate.Plain(c.After.Text)
 }
 
 func (p *program) printUndone(r migrate.UndoResult, digest string) {
