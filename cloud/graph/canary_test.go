@@ -2,6 +2,7 @@ package graph_test
 
 import (
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -118,6 +119,65 @@ func TestWhatACanaryTells(t *testing.T) {
 		t.Errorf("nobody could look: %+v, %v", checks, err)
 	}
 }
+
+// A test token of which nobody knows whether it came into the inventory is taken
+// out of it, or named.
+func TestTokenOfACanaryThatIsNotKnown(t *testing.T) {
+	const made, stock = "POST /directory/authenticationMethodDevices/hardwareOathDevices", "/directory/authenticationMethodDevices/hardwareOathDevices"
+	for name, c := range map[string]struct {
+		status int                                  // of its making
+		looks  func(method, path string, n int) int // of what follows
+		stored bool
+		says   string
+		left   int
+	}{
+		"refused":                     {403, nil, false, "403", 0},
+		"failed, and not there":       {503, nil, false, "may stand in the inventory", 0},
+		"failed, and nobody can look": {503, func(m, _ string, _ int) int { return map[bool]int{true: 503}[m == "GET"] }, true, "may stand in the inventory", 1},
+		"seen only later":             {503, func(m, _ string, n int) int { return map[bool]int{true: 403}[m == "GET" && n == 1] }, true, "was taken out", 0},
+		"it stays":                    {503, func(m, _ string, n int) int { return map[bool]int{true: 403}[m == "GET" && n == 1 || m == "DELETE"] }, true, "may stand in the inventory", 1},
+	} {
+		x := newTenant(t)
+		asked := 0
+		x.fault = func(method, path string, _ int) (int, http.Header) {
+			switch {
+			case method+" "+path == made:
+				if c.stored {
+					x.devices = append(x.devices, map[string]any{"id": "device-1", "serialNumber": "", "status": "available"})
+				}
+				return c.status, nil
+			case strings.HasPrefix(path, stock) && c.looks != nil:
+				if method == "GET" {
+					asked++
+				}
+				return c.looks(method, path, asked), nil
+			}
+			return 0, nil
+		}
+		serial := ""
+		d := x.open(func(o *graph.Options) {
+			o.Transport = mutate(x, func(_ *http.Request, body []byte) (*http.Response, error) {
+				if m := canarySerial.FindSubmatch(body); m != nil {
+					serial = string(m[1])
+				}
+				for _, v := range x.devices {
+					v["serialNumber"] = serial
+				}
+				return nil, nil
+			})
+		})
+		checks, err := d.Canary(t.Context(), "ada@contoso.example")
+		last := checks[len(checks)-1]
+		if err != nil || last.Name != "canary.token" || last.Result != cloud.CheckBlocker || !strings.Contains(last.Detail, c.says) || len(x.devices) != c.left {
+			t.Errorf("%s: %+v, %v, the inventory %v", name, last, err, x.devices)
+		}
+		if named := strings.Contains(last.Detail, serial); serial == "" || named != strings.Contains(c.says, "may stand") {
+			t.Errorf("%s: %q, of %q", name, last.Detail, serial)
+		}
+	}
+}
+
+var canarySerial = regexp.MustCompile(`"serialNumber":"(MFB-CANARY-[A-Z2-7]+)"`)
 
 // The token of a canary leaves nothing behind wherever it was stopped, and what
 // it leaves all the same is told.

@@ -9,6 +9,7 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/graph"
+	"mfabridge/internal/hint"
 	"mfabridge/internal/secret"
 )
 
@@ -434,9 +435,13 @@ func TestOpenRefuses(t *testing.T) {
 	for name, o := range map[string]graph.Options{
 		"plain":     {Cloud: graph.Environment{Root: "http://graph.example"}},
 		"no scheme": {Cloud: graph.Environment{Root: "graph.example"}},
+		"a path":    {Cloud: graph.Environment{Root: "https://graph.microsoft.com/v1.0"}},
+		"a query":   {Cloud: graph.Environment{Root: "https://graph.microsoft.com?a=b"}},
+		"a user":    {Cloud: graph.Environment{Root: "https://somebody@graph.microsoft.com"}},
 	} {
-		if _, err := graph.Open(t.Context(), o); err == nil {
-			t.Errorf("%s: opened", name)
+		o.Transport = newTenant(t) // which answers for Graph
+		if _, err := graph.Open(t.Context(), o); err == nil || !strings.Contains(hint.Of(err), "https://") {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

@@ -139,7 +139,10 @@ const maxMemberPages = 100_000
 // within it. group is its id, or its display name where that is unique.
 func (d *Directory) Members(ctx context.Context, group string) iter.Seq2[cloud.UserID, error] {
 	return func(yield func(cloud.UserID, error) bool) {
-		id, err := d.Group(ctx, group)
+		g, err := d.findGroup(ctx, group)
+		if err == nil {
+			err = d.unseen(ctx, group, g)
+		}
 		if err != nil {
 			yield("", err)
 			return
@@ -147,7 +150,7 @@ func (d *Directory) Members(ctx context.Context, group string) iter.Seq2[cloud.U
 		// A cast asks the index store, and a link to the next page does not carry
 		// that (concepts/aad-advanced-queries).
 		header := http.Header{"Consistencylevel": {"eventual"}}
-		next := "/groups/" + url.PathEscape(id) + "/transitiveMembers/microsoft.graph.user?$count=true&$select=id&$top=999"
+		next := "/groups/" + url.PathEscape(g.ID) + "/transitiveMembers/microsoft.graph.user?$count=true&$select=id&$top=999"
 		for pages, empty := 1, 0; next != ""; pages, empty = pages+1, empty+1 {
 			var list page[user]
 			if err := d.client.getWith(ctx, v1, next, header, &list); err != nil {
@@ -175,25 +178,29 @@ func (d *Directory) Members(ctx context.Context, group string) iter.Seq2[cloud.U
 // Group is the id of a group by its id or display name. NotFound; Conflict:
 // several have the name.
 func (d *Directory) Group(ctx context.Context, group string) (string, error) {
+	g, err := d.findGroup(ctx, group)
+	return g.ID, err
+}
+
+func (d *Directory) findGroup(ctx context.Context, group string) (hiding, error) {
 	property := "displayName"
 	if isGUID(group) {
 		property = "id"
 	}
 	if !isAskable(group) {
-		return "", &cloud.Error{Kind: cloud.NotFound, Message: "there is no such group"}
+		return hiding{}, &cloud.Error{Kind: cloud.NotFound, Message: "there is no such group"}
 	}
-	query := url.Values{"$filter": {property + " eq '" + strings.ReplaceAll(group, "'", "''") + "'"}, "$select": {"id"}}
-	list, err := all[user](ctx, d.client, v1, "/groups?"+encode(query), nil)
-	if err != nil {
-		return "", fmt.Errorf("group %s cannot be looked up: %w", group, err)
+	query := url.Values{"$filter": {property + " eq '" + strings.ReplaceAll(group, "'", "''") + "'"}, "$select": {"id,visibility"}}
+	list, err := all[hiding](ctx, d.client, v1, "/groups?"+encode(query), nil)
+	switch {
+	case err != nil:
+		return hiding{}, fmt.Errorf("group %s cannot be looked up: %w", group, err)
+	case len(list) == 0:
+		return hiding{}, &cloud.Error{Kind: cloud.NotFound, Message: "there is no group " + group}
+	case len(list) > 1:
+		return hiding{}, &cloud.Error{Kind: cloud.Conflict, Message: "several groups are called " + group + "; name one by its id"}
 	}
-	switch len(list) {
-	case 0:
-		return "", &cloud.Error{Kind: cloud.NotFound, Message: "there is no group " + group}
-	case 1:
-		return list[0].ID, nil
-	}
-	return "", &cloud.Error{Kind: cloud.Conflict, Message: "several groups are called " + group + "; name one by its id"}
+	return list[0], nil
 }
 
 // isGUID tells whether s is written as an object id is.

@@ -117,6 +117,9 @@ func Open(ctx context.Context, o Options) (*Directory, error) {
 	if err != nil || root.Host == "" || root.Scheme != "https" && !(root.Scheme == "http" && isLoopback(root.Hostname())) {
 		return nil, hint.New(fmt.Sprintf("%q is no address of Graph", o.Cloud.Root), "use https://, or http:// on loopback")
 	}
+	if o.Cloud.Root != root.Scheme+"://"+root.Host {
+		return nil, hint.New(fmt.Sprintf("%q is more than the root of Graph", o.Cloud.Root), "give https://HOST or https://HOST:PORT alone: v1.0, beta and what follows are added")
+	}
 	d := &Directory{o: o, client: newClient(o), failing: map[cloud.UserID]bool{}}
 	var list page[organization]
 	if err := d.client.get(ctx, v1, "/organization?$select=id,displayName,tenantType,verifiedDomains", &list); err != nil {

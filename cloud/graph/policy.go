@@ -25,6 +25,8 @@ type policy struct {
 			For    []target `json:"includeTargets"`
 		} `json:"authenticationMethodsRegistrationCampaign"`
 	} `json:"registrationEnforcement"`
+
+	hidden []string // ids of groups of which this application is not told who is in them
 }
 
 // configuration is one method's part of the policy.
@@ -78,6 +80,9 @@ func (d *Directory) methodsPolicy(ctx context.Context) (*policy, error) {
 		if p.Configurations == nil {
 			return nil, &cloud.Error{Kind: cloud.Internal, Message: "the methods policy cannot be read: it names no method"}
 		}
+		if err := d.markHidden(ctx, &p); err != nil {
+			return nil, err
+		}
 		return &p, nil
 	})
 }
@@ -130,7 +135,7 @@ func (c *configuration) allows(ids []string) (allowed, signIn bool) {
 // then nothing counts as forbidden.
 func (p *policy) judge(u *cloud.User, ids []string) {
 	sms, signIn := p.find(smsPolicy).allows(ids)
-	u.SMSSignIn = u.SMSSignIn || signIn
+	u.SMSSignIn = u.SMSSignIn || signIn || p.mayOpenSignIn()
 	if p.State != "" && !strings.EqualFold(p.State, "migrationComplete") {
 		return
 	}
@@ -155,6 +160,14 @@ func (p *policy) judge(u *cloud.User, ids []string) {
 		forbid(allowed, method)
 	}
 	slices.Sort(u.Forbidden)
+}
+
+// mayOpenSignIn tells whether texts are a way to sign in for a group of which
+// nobody knows who is in it: it may be anybody.
+func (p *policy) mayOpenSignIn() bool {
+	sms := p.find(smsPolicy)
+	return sms != nil && strings.EqualFold(sms.State, "enabled") &&
+		slices.ContainsFunc(sms.Include, func(t target) bool { return t.UsableForID && slices.Contains(p.hidden, t.ID) })
 }
 
 // memberItem asks which of the policy's groups a user is in.

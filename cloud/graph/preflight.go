@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	azpolicy "github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 
 	"mfabridge/cloud"
@@ -53,7 +54,7 @@ func (d *Directory) seesRoles(ctx context.Context) error {
 	if time.Now().Before(d.rolesSeen) { // by the clock that the library goes by
 		return nil
 	}
-	token, err := d.o.Credential.GetToken(ctx, azpolicy.TokenRequestOptions{Scopes: []string{d.o.Cloud.Root + "/.default"}})
+	token, err := d.accessToken(ctx)
 	if err != nil {
 		return nil // the requests say so
 	}
@@ -63,6 +64,13 @@ func (d *Directory) seesRoles(ctx context.Context) error {
 	}
 	d.rolesSeen = token.ExpiresOn
 	return nil
+}
+
+// accessToken is what the requests have, too: they can answer a challenge for
+// claims (continuous access evaluation), and for such an application the
+// library keeps another token, which lives for up to a day, than for any other.
+func (d *Directory) accessToken(ctx context.Context) (azcore.AccessToken, error) {
+	return d.o.Credential.GetToken(ctx, azpolicy.TokenRequestOptions{Scopes: []string{d.o.Cloud.Root + "/.default"}, EnableCAE: true})
 }
 
 // Preflight implements [cloud.Preflighter].
@@ -78,7 +86,7 @@ func (d *Directory) Preflight(ctx context.Context) ([]cloud.Check, error) {
 			Action: "Grant the application Policy.ReadWrite.AuthenticationMethod and consent to it."})
 		return checks, nil
 	}
-	checks = append(checks, p.checks()...)
+	checks = append(append(checks, p.checks()...), p.checkHidden()...)
 	checks = append(checks, d.checkEligible(ctx), d.checkActivation(), d.checkLoad(), cloud.Check{Name: "telephony", Result: cloud.CheckWarning,
 		Detail: "Microsoft ends its own texts and calls", Action: "Plan for another method, or for a provider of your own."})
 	return checks, nil
@@ -131,7 +139,7 @@ func (d *Directory) checkPermissions(ctx context.Context) []cloud.Check {
 	if d.o.Credential == nil {
 		return unknown
 	}
-	token, err := d.o.Credential.GetToken(ctx, azpolicy.TokenRequestOptions{Scopes: []string{d.o.Cloud.Root + "/.default"}})
+	token, err := d.accessToken(ctx)
 	if err != nil {
 		return []cloud.Check{{Name: "permission", Result: cloud.CheckBlocker, Detail: "no token could be had for the tenant",
 			Action: "Check tenant, client id, and secret or certificate."}}

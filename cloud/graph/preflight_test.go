@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -21,11 +22,21 @@ type application struct {
 	roles []string
 	err   error
 	given int
+
+	mu     sync.Mutex
+	asked  []azpolicy.TokenRequestOptions
+	claims error // why it gives no token for claims
 }
 
-func (a *application) GetToken(context.Context, azpolicy.TokenRequestOptions) (azcore.AccessToken, error) {
-	if a.err != nil {
+func (a *application) GetToken(_ context.Context, o azpolicy.TokenRequestOptions) (azcore.AccessToken, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.asked = append(a.asked, o)
+	switch {
+	case a.err != nil:
 		return azcore.AccessToken{}, a.err
+	case a.claims != nil && o.Claims != "":
+		return azcore.AccessToken{}, a.claims
 	}
 	a.given++
 	b, err := json.Marshal(map[string]any{"roles": a.roles})

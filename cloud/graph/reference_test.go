@@ -45,7 +45,7 @@ func readReference(t *testing.T) *reference {
 }
 
 // selectable are the properties that the driver may ask for, and filter by.
-var selectable = []string{"id", "displayName", "tenantType", "verifiedDomains", "userPrincipalName", "accountEnabled", "userType", "creationType",
+var selectable = []string{"id", "displayName", "visibility", "tenantType", "verifiedDomains", "userPrincipalName", "accountEnabled", "userType", "creationType",
 	"onPremisesSecurityIdentifier", "roleTemplateId", "serialNumber", "principalId", "groupId", "isAssignableToRole"}
 
 var filterProperty = regexp.MustCompile(`^(\w+) (?:eq '|eq true$|in \()`)

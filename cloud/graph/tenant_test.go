@@ -32,6 +32,7 @@ type tenant struct {
 	eligible []map[string]any            // who may take a role on
 	joins    map[string][]map[string]any // who may join a group that can have roles, by its id
 	inside   map[string][]string         // who is in such a group, or owns it, by its id and "/members" or "/owners"
+	hidden   []string                    // ids of groups that hide their members
 	deleted  []string                    // ids of users who can be restored
 	kind     string                      // tenantType
 	date     func() time.Time
@@ -226,11 +227,14 @@ func (x *tenant) handle(method, version, path string, body []byte) (int, any) {
 	case strings.HasPrefix(path, "/groups?"):
 		groups := []any{}
 		for id := range x.joins {
-			groups = append(groups, map[string]string{"id": id})
+			groups = append(groups, x.group(id))
 		}
 		return 200, list(groups...)
 	case strings.HasPrefix(path, "/groups/"):
 		of, _, _ := strings.Cut(strings.TrimPrefix(path, "/groups/"), "?")
+		if !strings.Contains(of, "/") {
+			return 200, x.group(of)
+		}
 		in := []any{}
 		for _, id := range x.inside[of] {
 			in = append(in, map[string]string{"@odata.type": "#microsoft.graph.user", "id": id})
@@ -276,6 +280,13 @@ func (x *tenant) find(filter string) any {
 		}
 	}
 	return list(found...)
+}
+
+func (x *tenant) group(id string) map[string]any {
+	if slices.Contains(x.hidden, id) {
+		return map[string]any{"id": id, "visibility": "HiddenMembership"}
+	}
+	return map[string]any{"id": id, "visibility": nil}
 }
 
 func (x *tenant) user(p *person) map[string]any {

@@ -188,6 +188,8 @@ func TestEntraRefusesPlainHTTP(t *testing.T) {
 		"no address":    {exitFailed, []string{"--graph-url", "graph.example"}},
 		"authority":     {exitUsage, []string{"--authority-url", "http://127.0.0.1:1"}},
 		"no host":       {exitUsage, []string{"--authority-url", "https://"}},
+		"a version":     {exitFailed, []string{"--graph-url", "https://graph.example/v1.0"}},
+		"a tenant":      {exitUsage, []string{"--authority-url", "https://login.example/contoso.example"}},
 		"cloud":         {exitUsage, []string{"--cloud", "germany"}},
 		"both":          {exitUsage, []string{"--client-certificate", "file:" + word}},
 	} {

@@ -53,10 +53,10 @@ func environment(c *cli.Context) (graph.Environment, error) {
 			e.Root = strings.TrimSuffix(given, "/")
 		}
 		if given := c.String("authority-url"); given != "" {
-			if u, err := url.Parse(given); err != nil || u.Scheme != "https" || u.Host == "" {
-				return e, usage(fmt.Sprintf("--authority-url cannot be %q", given), "use https://HOST")
-			}
 			e.Login = strings.TrimSuffix(given, "/")
+			if u, err := url.Parse(e.Login); err != nil || u.Scheme != "https" || u.Host == "" || e.Login != "https://"+u.Host {
+				return e, usage(fmt.Sprintf("--authority-url cannot be %q", given), "use https://HOST or https://HOST:PORT alone: the tenant is added")
+			}
 		}
 		return e, nil
 	}
