@@ -221,9 +221,9 @@ func isMailbox(s string) bool {
 // internal tells whether an address is in a domain of the organisation, or in
 // one below it.
 func (d *draft) internal(address string) bool {
-	domain := fold(address[strings.LastIndexByte(address, '@')+1:])
+	domain := form.FoldDomain(address[strings.LastIndexByte(address, '@')+1:])
 	for _, own := range d.caps.Domains {
-		if own = fold(own); domain == own || strings.HasSuffix(domain, "."+own) {
+		if own = form.FoldDomain(own); domain == own || strings.HasSuffix(domain, "."+own) {
 			return true
 		}
 	}

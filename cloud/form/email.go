@@ -75,14 +75,35 @@ func isASCIIDomain(s string) bool {
 	return len(s) <= maxDomain
 }
 
+// FoldDomain is a domain name as two are compared: as DNS has it, in lower case,
+// whether it is written in letters of its script or begins with xn-- (RFC 5890,
+// A-labels). What is no domain is in lower case only.
+func FoldDomain(s string) string {
+	for i := range len(s) {
+		if s[i] >= 0x80 {
+			if ascii, ok := inDNS(s); ok {
+				return ascii
+			}
+			break
+		}
+	}
+	return strings.ToLower(s)
+}
+
 // isForeign is IsDomain for names that are not ASCII.
 func isForeign(s string) bool {
+	_, ok := inDNS(s)
+	return ok
+}
+
+// inDNS is a domain that is not ASCII as DNS has it.
+func inDNS(s string) (string, bool) {
 	if len(s) > 4*maxDomain || !IsName(s) {
-		return false // the mapping would leave out what is not seen
+		return "", false // the mapping would leave out what is not seen
 	}
 	rules := idna.New(idna.MapForLookup(), idna.BidiRule(), idna.CheckJoiners(true), idna.CheckHyphens(false), idna.StrictDomainName(true), idna.Transitional(false))
 	ascii, err := rules.ToASCII(s)
-	return err == nil && strings.Count(ascii, ".") == strings.Count(s, ".") && isASCIIDomain(ascii)
+	return ascii, err == nil && strings.Count(ascii, ".") == strings.Count(s, ".") && isASCIIDomain(ascii)
 }
 
 // MaskEmail leaves the first letter and the domain.

@@ -46,6 +46,24 @@ func TestDomains(t *testing.T) {
 	}
 }
 
+// A domain is one in whatever form it is written, and what is none stays apart.
+func TestDomainsAreCompared(t *testing.T) {
+	for s, want := range map[string]string{
+		"Contoso.Example":       "contoso.example",
+		"B\u00dcCHER.example":   "xn--bcher-kva.example",
+		"bu\u0308cher.example":  "xn--bcher-kva.example",
+		"XN--Bcher-KVA.example": "xn--bcher-kva.example",
+		"bucher.example":        "bucher.example",
+		"Stra\u00dfe.example":   "xn--strae-oqa.example",
+		"a b\u00fc.Example":     "a b\u00fc.example",
+		"":                      "",
+	} {
+		if got := form.FoldDomain(s); got != want {
+			t.Errorf("%q: %q, want %q", s, got, want)
+		}
+	}
+}
+
 func TestAddresses(t *testing.T) {
 	for s, want := range map[string]bool{"ada@contoso.example": true, "ada@contoso": true, "zoë+1@häuser.example": true, "आदित्य@डाटामेल.भारत": true, "o'neil@contoso.example": true,
 		"a..b@c.example": false, ".a@c.example": false, "a[b@c.example": false, "ü..b@c.example": false, "ada\u3164@c.example": false, "ada\u202e@c.example": false, "@c.example": false, "ada": false} {
