@@ -58,6 +58,10 @@ type Config struct {
 	Fraud Fraud        // what a report of fraud leads to
 	Text  string       // template of a code message; empty: DefaultText
 
+	// HashCost is what a new hash of a password or a PIN costs. Only tests of
+	// something else set it.
+	HashCost HashCost
+
 	// Link is the address that invites a user, by name; nil: nobody is invited by mail.
 	Link func(name string) string
 }
@@ -231,7 +235,7 @@ func open(ctx context.Context, c Config, restoring bool) (*Engine, error) {
 	if err := checkTemplate(e.text); err != nil {
 		return nil, err
 	}
-	e.passwords, e.asking = newPasswords(), make(chan struct{}, maxAsked)
+	e.passwords, e.asking = newPasswords(c.HashCost), make(chan struct{}, maxAsked)
 	e.lateTexts, e.lateMails = newLates(&e.laters), newLates(&e.laters)
 	e.primaries.Store(&primaries{use: OwnPasswords})
 	e.store = &taking{Store: c.Store, now: e.now, log: e.log}

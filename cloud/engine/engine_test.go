@@ -27,6 +27,7 @@ type house struct {
 	tries  tries.Limits
 	texts  engine.Texts
 	fraud  engine.Fraud
+	hashes engine.HashCost
 	store  *sqlite.Store
 }
 
@@ -50,7 +51,7 @@ func buildAs(t testing.TB, with engine.Setup) *house {
 func (h *house) open(t testing.TB) {
 	t.Helper()
 	box := enginetest.Outbox(t, h.path)
-	h.Engine, h.store = enginetest.Open(t, h.path, engine.Config{Now: h.Now, Tries: h.tries, Texts: h.texts, Fraud: h.fraud,
+	h.Engine, h.store = enginetest.Open(t, h.path, engine.Config{Now: h.Now, Tries: h.tries, Texts: h.texts, Fraud: h.fraud, HashCost: h.hashes,
 		Senders: map[cloud.Preference]engine.Sender{cloud.SMS: box, cloud.EmailCode: box},
 		Link: func(name string) string {
 			return "https://mfa.contoso.example/authenticator#user=" + url.QueryEscape(name)

@@ -41,6 +41,16 @@ func (e *Engine) SpendCodes(t testing.TB, channel string, most int, of func(i in
 	return n
 }
 
+// Hashes are a new hash of a password and the one of nobody's.
+func (e *Engine) Hashes(t testing.TB) (made, dummy string) {
+	t.Helper()
+	made, err := e.passwords.hash(t.Context(), "correct horse")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return made, e.passwords.dummy
+}
+
 // Crowd has as many passwords wait as may; leave ends it.
 func (e *Engine) Crowd() (leave func()) {
 	n := cap(e.passwords.queue)

@@ -9,8 +9,6 @@ import (
 	"net/netip"
 	"slices"
 
-	"github.com/alexedwards/argon2id"
-
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine/audit"
 	"mfabridge/cloud/engine/tries"
@@ -73,15 +71,7 @@ func (e *Engine) hashWord(ctx context.Context, password secret.Bytes, name strin
 		return "", err
 	}
 	defer e.passwords.leavePublic(from)
-	if err := e.passwords.enter(ctx); err != nil {
-		return "", err
-	}
-	defer e.passwords.leave()
-	hash, err := argon2id.CreateHash(string(password.Reveal()), passwordParams())
-	if err != nil {
-		return "", fmt.Errorf("the password cannot be hashed: %w", err)
-	}
-	return hash, nil
+	return e.passwords.hash(ctx, string(password.Reveal()))
 }
 
 // takes says which attributes are not the application's, or cannot be kept.

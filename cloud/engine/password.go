@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/base64"
@@ -28,31 +29,39 @@ const (
 // wayPassword is the Way of password failures.
 const wayPassword = "password"
 
-// passwordParams are argon2id's: 19 MiB, 2 passes, 1 lane. Stored hashes carry
-// their own, so that these can grow.
-func passwordParams() *argon2id.Params {
-	return &argon2id.Params{Memory: 19 << 10, Iterations: 2, Parallelism: 1, SaltLength: 16, KeyLength: 32}
+// HashCost is what argon2id takes for one hash, with 1 lane. The zero value is
+// what the OWASP Password Storage Cheat Sheet asks for: 19 MiB in 2 passes.
+// Stored hashes carry their own, so that it can grow.
+type HashCost struct {
+	Memory uint32 // KiB
+	Passes uint32
+}
+
+// params are argon2id's.
+func (c HashCost) params() *argon2id.Params {
+	return &argon2id.Params{Memory: cmp.Or(c.Memory, 19<<10), Iterations: cmp.Or(c.Passes, 2), Parallelism: 1, SaltLength: 16, KeyLength: 32}
 }
 
 // passwords bounds how many hashes are computed at once, and how many callers
 // may wait for that.
 type passwords struct {
-	slots chan struct{}
-	queue chan struct{}
-	crowd *share.Pool   // anybody from the public pages: who waits
-	door  chan struct{} // and who of them is let in: at most half the slots
-	dummy string        // hash of nothing that anybody knows
+	params *argon2id.Params // of new hashes
+	slots  chan struct{}
+	queue  chan struct{}
+	crowd  *share.Pool   // anybody from the public pages: who waits
+	door   chan struct{} // and who of them is let in: at most half the slots
+	dummy  string        // hash of nothing that anybody knows
 }
 
-func newPasswords() passwords {
+func newPasswords(cost HashCost) passwords {
 	n := runtime.GOMAXPROCS(0)
-	p := passwordParams()
+	p := cost.params()
 	random := make([]byte, p.SaltLength+p.KeyLength)
 	rand.Read(random)
 	b64 := base64.RawStdEncoding
 	dummy := fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, p.Memory, p.Iterations, p.Parallelism,
 		b64.EncodeToString(random[:p.SaltLength]), b64.EncodeToString(random[p.SaltLength:]))
-	return passwords{slots: make(chan struct{}, n), queue: make(chan struct{}, 64*n),
+	return passwords{params: p, slots: make(chan struct{}, n), queue: make(chan struct{}, 64*n),
 		crowd: share.New(16 * n), door: make(chan struct{}, max(1, n/2)), dummy: dummy}
 }
 
@@ -104,6 +113,19 @@ func (p passwords) enter(ctx context.Context) error {
 }
 
 func (p passwords) leave() { <-p.slots; <-p.queue }
+
+// hash waits for a slot and hashes a word that is kept.
+func (p passwords) hash(ctx context.Context, word string) (string, error) {
+	if err := p.enter(ctx); err != nil {
+		return "", err
+	}
+	defer p.leave()
+	hash, err := argon2id.CreateHash(word, p.params)
+	if err != nil {
+		return "", fmt.Errorf("it cannot be hashed: %w", err)
+	}
+	return hash, nil
+}
 
 // CheckPassword implements [cloud.Passwords]: by the primary that
 // [Engine.SetPrimaries] chose, the engine itself unless it was told otherwise.
@@ -289,13 +311,9 @@ func (e *Engine) sealPassword(ctx context.Context, id cloud.UserID, password sec
 	if password.Len() < minPassword || password.Len() > maxPassword {
 		return nil, refuse(cloud.Invalid, fmt.Sprintf("a password must have %d to %d bytes", minPassword, maxPassword))
 	}
-	if err := e.passwords.enter(ctx); err != nil {
-		return nil, err
-	}
-	defer e.passwords.leave()
-	hash, err := argon2id.CreateHash(string(password.Reveal()), passwordParams())
+	hash, err := e.passwords.hash(ctx, string(password.Reveal()))
 	if err != nil {
-		return nil, fmt.Errorf("the password cannot be hashed: %w", err)
+		return nil, err
 	}
 	return e.key.Seal([]byte(hash), passwordBinding(id))
 }

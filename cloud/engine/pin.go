@@ -69,13 +69,9 @@ func (s *Settings) CheckPIN(typed secret.Bytes) error {
 
 // newPIN is a PIN as it is kept.
 func (e *Engine) newPIN(ctx context.Context, user cloud.UserID, device string, typed secret.Bytes) (*pin, error) {
-	if err := e.passwords.enter(ctx); err != nil {
-		return nil, err
-	}
-	defer e.passwords.leave()
-	hash, err := argon2id.CreateHash(e.pinMAC(user, device, typed), passwordParams())
+	hash, err := e.passwords.hash(ctx, e.pinMAC(user, device, typed))
 	if err != nil {
-		return nil, fmt.Errorf("the PIN cannot be hashed: %w", err)
+		return nil, err
 	}
 	return &pin{Hash: hash, Tries: pinTries}, nil
 }

@@ -6,6 +6,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"iter"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,30 +19,42 @@ var otherwise = []string{`"error"`, `"cause"`}
 // Whoever looks for what went wrong in the logs of all parts looks for one
 // key: err.
 func TestErrorsAreLoggedUnderOneKey(t *testing.T) {
-	err := filepath.WalkDir("../..", func(name string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if d.IsDir() {
-			if base := d.Name(); base != ".." && strings.HasPrefix(base, ".") || base == "testdata" {
-				return fs.SkipDir
-			}
-			return nil
-		}
-		if !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
-			return nil
-		}
-		src, err := os.ReadFile(name)
-		if err != nil {
-			return err
-		}
+	for name, src := range sources(t) {
 		for _, place := range misnamed(t, name, src) {
 			t.Errorf("%s: an error in a log has the key err", place)
 		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
+	}
+}
+
+// sources are the files of the repository that are no tests, with their paths
+// from its root.
+func sources(t *testing.T) iter.Seq2[string, []byte] {
+	return func(yield func(string, []byte) bool) {
+		err := fs.WalkDir(os.DirFS("../.."), ".", func(name string, d fs.DirEntry, err error) error {
+			if err != nil {
+				return err
+			}
+			if d.IsDir() {
+				if base := d.Name(); base != "." && strings.HasPrefix(base, ".") || base == "testdata" {
+					return fs.SkipDir
+				}
+				return nil
+			}
+			if !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
+				return nil
+			}
+			src, err := os.ReadFile(filepath.Join("../..", name))
+			if err != nil {
+				return err
+			}
+			if !yield(name, src) {
+				return fs.SkipAll
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

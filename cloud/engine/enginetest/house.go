@@ -7,7 +7,7 @@
 //	e, store := enginetest.Open(t, path, engine.Config{Now: clock.Now})
 //
 // What a test says of the engine itself stands in its [engine.Config]; a test
-// of stores, keys or of opening makes its own.
+// of stores, keys or of opening makes its own, with hashes that are [Cheap].
 package enginetest
 
 import (
@@ -26,6 +26,10 @@ import (
 	"mfabridge/cloud/engine/store/sqlite"
 )
 
+// Cheap is next to nothing: a test that is not about what a hash costs need
+// not wait for one.
+func Cheap() engine.HashCost { return engine.HashCost{Memory: 64, Passes: 1} }
+
 // Create makes a store in a folder of its own, with its key beside it, and
 // returns its path. An Actor that is left out is "operator".
 func Create(t testing.TB, with engine.Setup) (path string) {
@@ -42,7 +46,8 @@ func Create(t testing.TB, with engine.Setup) (path string) {
 
 // Open opens an engine on the store at path, once more if it is open already,
 // as another process would. The engine and its store are closed when t ends; who
-// closes them before does no harm. A Log that is left out goes to t's output.
+// closes them before does no harm. A Log that is left out goes to t's output, a
+// HashCost is [Cheap].
 func Open(t testing.TB, path string, with engine.Config) (*engine.Engine, *sqlite.Store) {
 	t.Helper()
 	s, err := sqlite.Open(t.Context(), path, sqlite.Options{})
@@ -52,6 +57,9 @@ func Open(t testing.TB, path string, with engine.Config) (*engine.Engine, *sqlit
 	with.Store, with.Key = s, Key(t, path)
 	if with.Log == nil {
 		with.Log = slog.New(slog.NewTextHandler(t.Output(), nil))
+	}
+	if with.HashCost == (engine.HashCost{}) {
+		with.HashCost = Cheap()
 	}
 	e, err := engine.Open(t.Context(), with)
 	if err != nil {

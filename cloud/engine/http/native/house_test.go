@@ -135,7 +135,7 @@ func buildOn(t testing.TB, key seal.Key, open func(testing.TB) engine.Store, edi
 func (h *house) node(t testing.TB) (e *engine.Engine, pages, programs http.Handler) {
 	t.Helper()
 	s := h.open(t)
-	e, err := engine.Open(t.Context(), engine.Config{Store: s, Key: h.key, Now: h.Now,
+	e, err := engine.Open(t.Context(), engine.Config{Store: s, Key: h.key, Now: h.Now, HashCost: enginetest.Cheap(),
 		Senders: map[cloud.Preference]engine.Sender{cloud.SMS: h.texts, cloud.EmailCode: h.mail}})
 	if err != nil {
 		t.Fatal(err)
