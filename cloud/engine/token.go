@@ -228,16 +228,24 @@ func (d *draft) putToken(w *writing, t *Token, o *cloud.OATH) error {
 }
 
 // alone refuses a secret that somebody else has, under whatever serial number:
-// the codes of each would let the other in. Entra ID does not look.
+// the codes of each would let the other in. It says who has it, since a plan
+// knows only those whom its export has. Entra ID does not look.
 func (d *draft) alone(w *writing, t *Token) error {
 	if w.e.setup.Kind == KindEntra {
 		return nil
 	}
-	holder, err := w.tx.HolderBesides(t.User, t.Fingerprint)
-	if err == nil && holder != "" {
-		err = refused(cloud.Conflict, "the secret belongs to an OATH method of another user")
+	id, err := w.tx.HolderBesides(t.User, t.Fingerprint)
+	if err != nil || id == "" {
+		return err
 	}
-	return err
+	holder, err := w.tx.User(id)
+	switch {
+	case err != nil:
+		return err
+	case holder == nil:
+		return refused(cloud.Conflict, "the secret belongs to an OATH method of another user")
+	}
+	return refused(cloud.Conflict, "the secret belongs to an OATH method of another user, "+holder.UPN)
 }
 
 func (d *draft) removeToken(w *writing, c cloud.Change) error {

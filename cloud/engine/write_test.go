@@ -104,7 +104,7 @@ func TestSecretOfSomebodyElse(t *testing.T) {
 	}
 	h.write(t, with(ada, cloud.Add, "A1", 1, nil), with(ada, cloud.Add, "A2", 2, nil), with(bob, cloud.Add, "B1", 3, nil))
 	for what, c := range map[string]cloud.Change{"added": with(bob, cloud.Add, "B2", 1, nil), "given to another": with(bob, cloud.Update, "B1", 2, &h.read(t, bob).OATH[0].OATH)} {
-		if r := h.Write(t.Context(), []cloud.Change{c})[0]; r.Outcome != cloud.Failed || cloud.KindOf(r.Err) != cloud.Conflict || !strings.Contains(r.Err.Error(), "another user") {
+		if r := h.Write(t.Context(), []cloud.Change{c})[0]; r.Outcome != cloud.Failed || cloud.KindOf(r.Err) != cloud.Conflict || !strings.HasSuffix(r.Err.Error(), "another user, "+h.read(t, ada).UPN) {
 			t.Errorf("%s: %+v", what, r)
 		}
 	}
