@@ -266,7 +266,7 @@ func tokenEntries() []Entry {
 		{TokenUnsupported, SeverityWarning, "The token's codes are of a kind that the target does not take (digits, algorithm, counting events), its serial number is too long or has a character in it that cannot be seen, or the PSKC file says of its key something that forbids to use it; it is not moved.",
 			"Replace the token, or ask its vendor for another file where only that is wrong."},
 		{TokenConflict, SeverityError, "The token's secret or serial number stands with several users, or its rows contradict each other (secret, interval, digits, algorithm); nobody gets it.",
-			"Find out who holds the token and what it is, and correct the other rows or take it out of them."},
+			"Find out who holds the token and what it is, and correct the other rows, or take it out of them; where it is in the target alone, remove it there."},
 		{TokenDuplicate, SeverityInfo, "The user has this token twice, or as token and as app; it moves once, as token.",
 			"Nothing."},
 		{TokenLimit, SeverityWarning, "The user has as many code generators as the target takes; this token is not moved.",

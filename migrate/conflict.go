@@ -135,6 +135,7 @@ func (c *conflicts) close(g *group) error {
 		b := binary.BigEndian.AppendUint64(c.buf[:0], m.ordinal)
 		p := packer{append(b, g.key...)}
 		p.flag(others.Idle)
+		p.flag(!others.Idle && m.grade == claimMoves && g.movers == 1)
 		p.number(others.More)
 		p.texts(others.Others)
 		c.buf = p.b
@@ -150,6 +151,7 @@ type group struct {
 	key     []byte
 	members []member
 	tally   tally // of those who move it, or have it
+	movers  int   // who move it
 	idle    tally // of those who do neither
 }
 
@@ -163,9 +165,13 @@ func (g *group) start(key []byte) {
 	g.members = g.members[:0]
 	g.tally.clear()
 	g.idle.clear()
+	g.movers = 0
 }
 
 func (g *group) add(ordinal uint64, level grade, name []byte) {
+	if last := len(g.members) - 1; level == claimMoves && (last < 0 || g.members[last] != member{ordinal, level}) {
+		g.movers++
+	}
 	g.members = append(g.members, member{ordinal, level})
 	if level == claimIdle {
 		g.idle.add(ordinal, name)
@@ -288,7 +294,7 @@ type shared struct {
 func readShared(rec []byte) (shared, error) {
 	s := shared{kind: ConflictKind(rec[0]), sum: sum(rec[1 : 1+sumSize])}
 	p := newUnpacker(rec[1+sumSize:])
-	s.Idle = p.flag()
+	s.Idle, s.Held = p.flag(), p.flag()
 	s.More = int(p.varint())
 	s.Others = p.texts()
 	if p.bad || len(p.b) != 0 {

@@ -69,7 +69,9 @@ func others(c Conflict) string {
 // the others looks like name, or the letters' case is all.
 func spelt(name string, others []string) string {
 	for _, other := range others {
-		other = other[strings.LastIndexByte(other, '\\')+1:] // of DOMAIN\name
+		if !strings.Contains(name, `\`) {
+			other = other[strings.LastIndexByte(other, '\\')+1:] // of DOMAIN\name
+		}
 		if local, _, isAddress := strings.Cut(other, "@"); isAddress && !strings.Contains(name, "@") {
 			other = local
 		}

@@ -25,6 +25,7 @@ type Conflict struct {
 	Others []string // usernames, at most maxOthers
 	More   int      // how many more there are
 	Idle   bool     // none of them moves it; of secrets and serial numbers alone
+	Held   bool     // all of them have it in the target, and none in a row that moves it
 }
 
 // Conflicts tells what a user has in common with others who move it too, and
@@ -196,7 +197,7 @@ func (d *draft) admit() bool {
 	case d.match.Problem != "":
 		return d.skip(d.match.Problem, "Username", d.match.Detail)
 	case sharing && (d.match.User != nil || d.caps.CreateUsers && d.opt.CreateUsers):
-		return d.skip(UserMatchShared, "Username", "the rows of "+others(c)+" lead to the same user")
+		return d.skip(UserMatchShared, "Username", "the rows of "+others(c)+" lead to the same user"+spelt(d.u.Username, c.Others))
 	case d.match.User == nil && !d.match.Create:
 		return d.skip(UserUnmatched, "UserPrincipalName", d.match.Detail)
 	}

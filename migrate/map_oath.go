@@ -263,15 +263,24 @@ func (d *draft) register(g *generator) {
 // none of them moves it.
 func (d *draft) standsWith(g *generator) (detail string, idle bool) {
 	if c, ok := d.conflict(SharedSecret, g.oath.Fingerprint); ok {
-		detail, idle = "the secret of "+g.label()+" also stands with "+others(c), c.Idle
+		detail, idle = "the secret of "+g.label()+" also stands with "+owners(c), c.Idle
 	}
 	if !g.ownSerial || detail != "" && !idle {
 		return detail, idle
 	}
 	if c, ok := d.conflict(SharedSerial, fold(g.oath.Serial)); ok && (detail == "" || !c.Idle) {
-		detail, idle = "the serial number of "+g.label()+" also stands with "+others(c), c.Idle
+		detail, idle = "the serial number of "+g.label()+" also stands with "+owners(c), c.Idle
 	}
 	return detail, idle
+}
+
+// owners names the others who have a generator, and where it is to be found
+// with them: not in their rows if the token has changed hands since the last move.
+func owners(c Conflict) string {
+	if c.Held {
+		return others(c) + " in the target, and in no row but this"
+	}
+	return others(c)
 }
 
 // tellInactive says of a generator that it verifies nothing yet.

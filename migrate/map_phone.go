@@ -27,6 +27,7 @@ func (d *draft) phoneRules() {
 		}
 		d.phoneSlot = d.putPhone(slot, n, "Phone", reason)
 	}
+	moved := len(d.Changes) > first
 	if n, ok := d.readPhone("BackupPhone", d.u.BackupPhone, false); ok {
 		d.placeBackup(n)
 	}
@@ -36,7 +37,7 @@ func (d *draft) phoneRules() {
 	}
 	changes := d.Changes[first:]
 	slices.SortStableFunc(changes, func(a, b PlannedChange) int { return slotOrder(a.Method) - slotOrder(b.Method) })
-	if len(changes) > 0 && d.u.KeepPhoneSynchronized {
+	if moved && d.u.KeepPhoneSynchronized { // BackupPhone was never kept in step
 		d.find(PhoneSyncEnds, "KeepPhoneSynchronized", "the old server took the number from the directory")
 	}
 }

@@ -87,6 +87,9 @@ func TestPhones(t *testing.T) {
 			findings: []migrate.Code{migrate.ExtensionDialScript, migrate.UserNothingToMove, migrate.NoFactorAfterApply}},
 		{name: "kept in step with the directory", given: func(w *world) { w.row.KeepPhoneSynchronized = true },
 			changes: []string{mobile1, bySMS}, findings: []migrate.Code{migrate.PhoneSyncEnds}},
+		{name: "kept in step, and only the backup number moves", given: func(w *world) {
+			w.row.KeepPhoneSynchronized, w.row.Phone, w.row.BackupPhone = true, legacy.PhoneFields{}, phone("2079460001")
+		}, changes: []string{mobile1, bySMS}, findings: []migrate.Code{migrate.BackupPromoted}},
 	})
 }
 

@@ -59,6 +59,7 @@ func (o *oracle) allPhones(i int, v *verdict, company bool) []string {
 		}
 		v.stands = o.write(i, v, n, slot, bySlot, company)
 	}
+	first := len(bySlot) > 0
 	if n, ok := o.number(v, v.row.BackupPhone, false); ok {
 		slot, promoted := "alternateMobile", false
 		if n.Extension != "" {
@@ -79,7 +80,7 @@ func (o *oracle) allPhones(i int, v *verdict, company bool) []string {
 			changes = append(changes, c)
 		}
 	}
-	if len(changes) > 0 && v.row.KeepPhoneSynchronized {
+	if first && v.row.KeepPhoneSynchronized {
 		v.say("PHONE_SYNC_ENDS")
 	}
 	return changes

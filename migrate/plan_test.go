@@ -199,6 +199,15 @@ func TestSharedSecrets(t *testing.T) {
 	if out, _ = plan(t, []legacy.User{a, b}, holder); !slices.Contains(out.codes(a.Username), migrate.TokenConflict) {
 		t.Errorf("a token that another has in the target moves: %v", out.codes(a.Username))
 	}
+	if got, want := out.of(a.Username).Findings[0].Detail, `the secret of token "S1" also stands with b@contoso.example in the target, and in no row but this`; got != want {
+		t.Errorf("detail\n %s\nwant\n %s", got, want)
+	}
+	// Where the row of one of them has it, too, that is where to look.
+	c.Tokens = a.Tokens
+	out, _ = plan(t, []legacy.User{a, b, c}, holder)
+	if got, want := out.of(a.Username).Findings[0].Detail, `the secret of token "S1" also stands with b@contoso.example, c@contoso.example`; got != want {
+		t.Errorf("detail\n %s\nwant\n %s", got, want)
+	}
 }
 
 // A device above the limit moves when one before it cannot; two users' spare
@@ -301,6 +310,21 @@ func TestRowsThatWouldMeet(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Rows that lead to one user by names that look alike say where these differ.
+func TestRowsOnOneUserThatLookAlike(t *testing.T) {
+	one, two := row("CORP\\Jos\u00e9", 1), row("corp\\Jose\u0301", 2)
+	one.UPN, two.UPN = "jose@contoso.example", "jose@contoso.example"
+	out, _ := plan(t, []legacy.User{one, two})
+	if got := out.of(one.Username).Findings[0].Detail; strings.Contains(got, "U+") {
+		t.Errorf("names that look different: %s", got)
+	}
+	two.Username = "CORP\\Jose\u0301"
+	out, _ = plan(t, []legacy.User{one, two})
+	if got := out.of(one.Username).Findings[0].Detail; !strings.HasSuffix(got, "lead to the same user (U+00E9 here, U+0065 U+0301 there)") {
+		t.Error(got)
 	}
 }
 
