@@ -1,14 +1,20 @@
 package engine
 
 import (
+	"cmp"
 	"context"
+	"crypto/rand"
+	"encoding/hex"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/engine/audit"
+	"mfabridge/cloud/engine/tries"
 	"mfabridge/internal/hint"
 	"mfabridge/internal/seldom"
 )
@@ -17,8 +23,12 @@ import (
 const metaTrial = "trial"
 
 const (
-	// trialSize is more than one login writes: what has room has room for one.
+	// trialSize is more than one login writes: what has room has room for one. It
+	// is of random bytes, which no store can make smaller.
 	trialSize = 64 << 10
+	// trialRows are written into each table that grows with logins: more than fits
+	// behind the last row of one, where a login may find no place.
+	trialRows, trialRow = 16, 1500
 	// trialPause is how long the outcome of a trial holds.
 	trialPause = time.Second
 )
@@ -31,8 +41,9 @@ type taking struct {
 	now func() time.Time
 	log *slog.Logger
 
-	refuses atomic.Bool // a change was not taken, and no trial has been since
-	told    seldom.Word // to the log
+	untaken atomic.Uint64 // changes that were not taken
+	settled atomic.Uint64 // so many of them were when a trial began that went well
+	told    seldom.Word   // to the log
 
 	mu    sync.Mutex // held during a trial
 	tried time.Time
@@ -61,7 +72,7 @@ func (t *taking) saw(ctx context.Context, err error) {
 	if err == nil || !isUntaken(err) {
 		return
 	}
-	t.refuses.Store(true)
+	t.untaken.Add(1)
 	if t.told.Due(t.now()) {
 		t.log.ErrorContext(ctx, "the store took no change: nobody is verified without one", "err", err, "hint", hint.Of(err))
 	}
@@ -77,7 +88,7 @@ func isUntaken(err error) bool {
 // takes says why the store takes no changes. It writes only where one was not
 // taken before.
 func (t *taking) takes(ctx context.Context) error {
-	if !t.refuses.Load() {
+	if t.untaken.Load() == t.settled.Load() {
 		return nil
 	}
 	if !t.mu.TryLock() {
@@ -87,16 +98,58 @@ func (t *taking) takes(ctx context.Context) error {
 	if age := t.now().Sub(t.tried); t.why != nil && age >= 0 && age < trialPause {
 		return t.why
 	}
-	t.refuses.Store(false) // what is not taken from here on counts again
-	t.why = t.Store.Update(ctx, func(tx Tx) error { return tx.SetMeta(metaTrial, make([]byte, trialSize)) })
+	before := t.untaken.Load() // what is not taken from here on counts again
+	t.why = t.try(ctx)
 	t.tried = t.now()
 	if t.why != nil {
-		t.refuses.Store(true)
 		return t.why
 	}
+	t.settled.Store(before)
 	t.told.Forget()
 	t.log.InfoContext(ctx, "the store takes changes again")
 	return nil
+}
+
+// try has the store do what a login has it do, and then take a change that stays:
+// that a store has room in one table, or for what it can undo, says nothing.
+func (t *taking) try(ctx context.Context) error {
+	if err := t.Store.Update(ctx, t.rehearse); !errors.Is(err, errRehearsed) {
+		return err
+	}
+	return t.Store.Update(ctx, func(tx Tx) error { return tx.SetMeta(metaTrial, noise(trialSize)) })
+}
+
+// errRehearsed has all undone that a rehearsal did.
+var errRehearsed = errors.New("only a rehearsal")
+
+// rehearse writes into every table into which a login by code writes, so that it
+// meets what a login meets: a full disk, and tables that somebody has locked. It
+// ends with an error, so that nothing of it stays.
+func (t *taking) rehearse(tx Tx) error {
+	for range trialRows { // first, since it grows with each login and never shrinks
+		e := audit.Entry{Time: t.now(), Node: metaTrial, Action: metaTrial, Detail: hex.EncodeToString(noise(trialRow / 2))}
+		if err := tx.Append(e); err != nil {
+			return err
+		}
+	}
+	for i := range trialRows {
+		id := cloud.ChallengeID(fmt.Sprint(metaTrial, i))
+		c := &Challenge{ID: id, Context: noise(trialRow), Created: t.now(), Expires: t.now()}
+		if err := cmp.Or(tx.PutChallenge(c), tx.PutAttempt(&Attempt{Challenge: id, At: t.now()})); err != nil {
+			return err
+		}
+	}
+	if err := cmp.Or(tx.RemoveUser(""), tx.Release(Names, ""), tx.RemoveToken("", ""), tx.PutFailures(tries.Counter{}, tries.Failures{})); err != nil {
+		return err
+	}
+	_, err := tx.Spent("") // what was written before it is so now
+	return cmp.Or(err, errRehearsed)
+}
+
+func noise(n int) []byte {
+	b := make([]byte, n)
+	rand.Read(b)
+	return b
 }
 
 // Takes says why the store takes no changes, as where its disk is full: until it

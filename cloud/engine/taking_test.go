@@ -1,7 +1,10 @@
 package engine_test
 
 import (
+	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -9,7 +12,9 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/audit"
 	"mfabridge/cloud/engine/enginetest"
+	"mfabridge/cloud/engine/tries"
 	"mfabridge/internal/secret"
 )
 
@@ -17,7 +22,8 @@ import (
 type readable struct {
 	engine.Store
 	full  bool
-	tried int // changes since it is full
+	tried int    // changes since it is full
+	while func() // called during such a change; nil: nothing is
 }
 
 var errNoRoom = &cloud.Error{Kind: cloud.Unavailable, Message: "the disk of the store is full", Lasting: true}
@@ -28,6 +34,9 @@ func (r *readable) Update(ctx context.Context, change func(engine.Tx) error) err
 			return err
 		}
 		r.tried++
+		if r.while != nil {
+			r.while()
+		}
 		return errNoRoom
 	})
 }
@@ -98,6 +107,26 @@ func TestStoreThatTakesNoChangesIsTold(t *testing.T) {
 	}
 }
 
+// While a trial goes on, which takes seconds where the store waits for something,
+// others are not told that all is well; and what is not taken meanwhile counts.
+func TestDuringATrialNothingIsWell(t *testing.T) {
+	h := build(t)
+	id := h.user(t, 1)
+	e, store, _ := onReadable(t, h)
+	store.full = true
+	_ = e.Block(t.Context(), operator, id, h.Now().Add(time.Hour))
+	others := 0
+	store.while = func() {
+		others++
+		if err := e.Takes(t.Context()); cloud.KindOf(err) != cloud.Unavailable {
+			t.Errorf("who asks during a trial hears %v", err)
+		}
+	}
+	if err := e.Takes(t.Context()); cloud.KindOf(err) != cloud.Unavailable || others != 1 {
+		t.Errorf("%d asked meanwhile; %v", others, err)
+	}
+}
+
 // A change that has nothing to write goes through on a full disk, and proves
 // nothing.
 func TestEmptyChangeProvesNoRoom(t *testing.T) {
@@ -113,6 +142,108 @@ func TestEmptyChangeProvesNoRoom(t *testing.T) {
 	store.full = true
 	if err := e.Takes(t.Context()); cloud.KindOf(err) != cloud.Unavailable {
 		t.Errorf("after a change with nothing in it: %v", err)
+	}
+}
+
+// cramped is a store in which one kind of change finds no room while others do.
+type cramped struct {
+	engine.Store
+	full string // the kind; empty: there is room for all
+}
+
+func (c *cramped) Update(ctx context.Context, change func(engine.Tx) error) error {
+	return c.Store.Update(ctx, func(tx engine.Tx) error { return change(&crampedTx{tx, c.full}) })
+}
+
+type crampedTx struct {
+	engine.Tx
+	full string
+}
+
+func (tx *crampedTx) refuse(kind string, do func() error) error {
+	if tx.full == kind {
+		return errNoRoom
+	}
+	return do()
+}
+
+func (tx *crampedTx) Append(a audit.Entry) error {
+	return tx.refuse("audit", func() error { return tx.Tx.Append(a) })
+}
+
+func (tx *crampedTx) PutChallenge(c *engine.Challenge) error {
+	return tx.refuse("challenges", func() error { return tx.Tx.PutChallenge(c) })
+}
+
+func (tx *crampedTx) PutAttempt(a *engine.Attempt) error {
+	return tx.refuse("attempts", func() error { return tx.Tx.PutAttempt(a) })
+}
+
+func (tx *crampedTx) PutFailures(c tries.Counter, f tries.Failures) error {
+	return tx.refuse("failures", func() error { return tx.Tx.PutFailures(c, f) })
+}
+
+func (tx *crampedTx) RemoveUser(id cloud.UserID) error {
+	return tx.refuse("users", func() error { return tx.Tx.RemoveUser(id) })
+}
+
+func (tx *crampedTx) Release(space engine.Space, name string) error {
+	return tx.refuse("names", func() error { return tx.Tx.Release(space, name) })
+}
+
+func (tx *crampedTx) RemoveToken(user cloud.UserID, id string) error {
+	return tx.refuse("tokens", func() error { return tx.Tx.RemoveToken(user, id) })
+}
+
+func (tx *crampedTx) SetMeta(name string, value []byte) error {
+	if bytes.Count(value, value[:1]) > len(value)/16 { // a database makes it small
+		return tx.Tx.SetMeta(name, value)
+	}
+	return tx.refuse("meta", func() error { return tx.Tx.SetMeta(name, value) })
+}
+
+// A trial meets what a login meets, in whatever table, and leaves nothing.
+func TestTrialIsLikeALogin(t *testing.T) {
+	h := build(t)
+	id := h.user(t, 1)
+	store := &cramped{Store: h.store}
+	e, err := engine.Open(t.Context(), engine.Config{Store: store, Key: enginetest.Key(t, h.path), Now: h.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var before, after string
+	look := func(into *string) {
+		if err := h.store.View(t.Context(), func(r engine.Reader) error {
+			last, err := r.LastAudit()
+			challenges, more := r.ChallengesAfter("", 10)
+			chains, third := r.MetaNames(audit.MetaChain)
+			*into = fmt.Sprint(last.Seq, last.Action, len(challenges), chains)
+			return errors.Join(err, more, third)
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, full := range []string{"audit", "challenges", "attempts", "failures", "users", "names", "tokens", "meta"} {
+		store.full = "audit" // a block needs it
+		if err := e.Block(t.Context(), operator, id, h.Now().Add(time.Hour)); cloud.KindOf(err) != cloud.Unavailable {
+			t.Fatalf("a block: %v", err)
+		}
+		store.full = full
+		look(&before)
+		if err := e.Takes(t.Context()); cloud.KindOf(err) != cloud.Unavailable {
+			t.Errorf("no room in %s: %v", full, err)
+		}
+		h.Advance(time.Minute)
+		store.full = ""
+		if err := e.Takes(t.Context()); err != nil {
+			t.Errorf("after there was no room in %s: %v", full, err)
+		}
+		if look(&after); before != after {
+			t.Errorf("a trial left something: %s, %s", before, after)
+		}
+	}
+	if err := e.Close(); err != nil {
+		t.Error(err)
 	}
 }
 
