@@ -7,7 +7,7 @@ import (
 
 	"mfabridge/cloud/engine"
 	"mfabridge/cloud/engine/http/serve"
-	"mfabridge/cloud/engine/store/sqlite"
+	"mfabridge/cloud/engine/store/queue"
 	"mfabridge/internal/hint"
 )
 
@@ -22,7 +22,7 @@ func (s *engineServer) measure() {
 		m.GaugeOf("mfabridge_engine_certificate_end_seconds", "When a listener's certificate ends, in seconds since the epoch.", "listener", string(name),
 			func() float64 { return float64(cert.Until().Unix()) })
 	}
-	counted, ok := any(s.store).(interface{ Stats() sqlite.Stats })
+	counted, ok := any(s.store).(interface{ Stats() queue.Stats })
 	if !ok {
 		return
 	}

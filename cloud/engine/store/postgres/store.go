@@ -60,6 +60,9 @@ type Store struct {
 
 var _ engine.Store = (*Store)(nil)
 
+// Stats are counts for the operator.
+func (s *Store) Stats() queue.Stats { return s.queue.Stats() }
+
 // Init makes an engine in a database, with a key that exists. The schema may
 // be there, but no engine in it: Conflict.
 func Init(ctx context.Context, given string, key seal.Key, with engine.Setup) error {

@@ -74,8 +74,12 @@ func (w *writer) run() {
 // serve runs a job and what else waits, and answers them.
 func (w *writer) serve(first *queue.Job) {
 	group, err := w.together(first)
+	if err != nil && !errors.Is(err, errUndo) {
+		w.store.queue.Abandoned()
+	}
 	switch {
 	case err == nil:
+		w.store.queue.Committed(len(group))
 	case errors.Is(err, errUnknown):
 		refuseAll(group, err)
 	case w.nowhere(err):
@@ -258,7 +262,12 @@ func (w *writer) resolve(cause error) error {
 // was lost. Where the server is gone, the rest hears it at once.
 func (w *writer) singly(group []*queue.Job) {
 	for i, j := range group {
-		if err := w.alone(j); err != nil {
+		err := w.alone(j)
+		if err == nil && j.Err == nil {
+			w.store.queue.Committed(1)
+		}
+		if err != nil {
+			w.store.queue.Abandoned()
 			j.Err = err
 			if w.c.broken() {
 				refuseAll(group[i+1:], unwritten(err))

@@ -78,7 +78,31 @@ type Queue struct {
 	closing chan struct{}
 	ended   chan struct{}
 	once    sync.Once
+
+	commits, updates, abandoned atomic.Uint64 // see Stats
 }
+
+// Stats are counts of this process since it opened the store.
+type Stats struct {
+	Commits   uint64 // transactions that became durable
+	Updates   uint64 // calls of Update in them
+	Abandoned uint64 // transactions that did not
+	Queue     int    // calls of Update that wait now
+}
+
+// Stats reads them.
+func (q *Queue) Stats() Stats {
+	return Stats{Commits: q.commits.Load(), Updates: q.updates.Load(), Abandoned: q.abandoned.Load(), Queue: len(q.jobs)}
+}
+
+// Committed is for the writer to count a transaction with some updates.
+func (q *Queue) Committed(updates int) {
+	q.commits.Add(1)
+	q.updates.Add(uint64(updates))
+}
+
+// Abandoned is for the writer to count a transaction that failed.
+func (q *Queue) Abandoned() { q.abandoned.Add(1) }
 
 // New makes a queue in which room updates may wait; further ones wait to get in.
 func New(room int) *Queue {
@@ -194,9 +218,6 @@ func (q *Queue) Rest(serve func(*Job)) {
 		}
 	}
 }
-
-// Len is how many updates wait.
-func (q *Queue) Len() int { return len(q.jobs) }
 
 // Closing is closed when Close is called.
 func (q *Queue) Closing() <-chan struct{} { return q.closing }

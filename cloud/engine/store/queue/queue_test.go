@@ -88,8 +88,8 @@ func TestWhoHasLeftIsNotServed(t *testing.T) {
 		synctest.Wait()
 		go func() { errs <- q.Update(outside, fn) }() // finds no room
 		synctest.Wait()
-		if q.Len() != 1 {
-			t.Errorf("%d wait", q.Len())
+		if q.Stats().Queue != 1 {
+			t.Errorf("%d wait", q.Stats().Queue)
 		}
 		leaveToo()
 		if err := <-errs; cloud.KindOf(err) != cloud.Unavailable || !errors.Is(err, context.Canceled) {

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 
 	"mfabridge/cloud"
@@ -81,11 +80,12 @@ type Store struct {
 	readers *pool
 	count   int // of readers
 	closed  error
-
-	commits, updates, abandoned atomic.Uint64 // see Stats
 }
 
 var _ engine.Store = (*Store)(nil)
+
+// Stats are counts for the operator.
+func (s *Store) Stats() queue.Stats { return s.queue.Stats() }
 
 // Options tune an open store. The zero value is right for a server.
 type Options struct {

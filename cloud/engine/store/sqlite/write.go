@@ -75,8 +75,7 @@ func (s *Store) commit(group []*queue.Job, first *queue.Job) []*queue.Job {
 		return s.abandon(group, failure(err))
 	}
 	s.committed()
-	s.commits.Add(1)
-	s.updates.Add(uint64(len(group)))
+	s.queue.Committed(len(group))
 	for _, j := range group {
 		j.Answer()
 	}
@@ -119,7 +118,7 @@ func (s *Store) run(j *queue.Job) bool {
 func (s *Store) abandon(group []*queue.Job, cause error) []*queue.Job {
 	s.writer.heads, s.writer.meta, s.writer.recent = nil, nil, recent{}
 	s.writer.late = late{}
-	s.abandoned.Add(1)
+	s.queue.Abandoned()
 	if !s.writer.raw.AutoCommit() {
 		if err := s.writer.do(sqlRollback); err != nil {
 			cause = errors.Join(cause, failure(err))
