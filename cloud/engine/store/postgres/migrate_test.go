@@ -54,6 +54,29 @@ func TestOlderStoreIsBroughtForward(t *testing.T) {
 	}
 }
 
+// Of those who make a store in an empty database at the same moment one does, and
+// the others hear that there is one.
+func TestMadeOnce(t *testing.T) {
+	peer.NeedCluster(t, cluster)
+	address, _ := cluster.Address(t)
+	errs := make(chan error, 4)
+	for range cap(errs) {
+		go func() { errs <- tryInit(t, address) }()
+	}
+	made := 0
+	for range cap(errs) {
+		err := <-errs
+		if err == nil {
+			made++
+		} else if cloud.KindOf(err) != cloud.Conflict {
+			t.Errorf("who came late hears %v", err)
+		}
+	}
+	if made != 1 {
+		t.Errorf("made %d times", made)
+	}
+}
+
 // Every earlier version is brought to what a new store is.
 func TestEveryEarlierVersionBecomesThisOne(t *testing.T) {
 	peer.NeedCluster(t, cluster)

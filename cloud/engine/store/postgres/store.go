@@ -220,9 +220,12 @@ func makeSchema(ctx context.Context, pg *pgconn.PgConn, schema string) error {
 	return failure(err)
 }
 
-// versionOf is the version of the schema, up to the one that is known; 0: there is no store in it.
+// versionOf is the version of the schema, up to the one that is known; 0: there is
+// no store in it. It looks into the catalogue as into any table: to_regclass may
+// remember within a transaction that there was none, when another process has just
+// made it.
 func versionOf(ctx context.Context, pg *pgconn.PgConn, schema string, known int) (int, error) {
-	there, err := value(ctx, pg, "SELECT to_regclass('"+schema+".store_version')")
+	there, err := value(ctx, pg, "SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relname = 'store_version' AND n.nspname = '"+schema+"'")
 	if err != nil || there == "" {
 		return 0, err
 	}
