@@ -16,11 +16,15 @@ import (
 )
 
 // Limits on waiting. They are settings of the session, so that the server
-// keeps them also for a client that it cannot hear any more.
+// keeps them also for a client that it cannot hear any more. A login may wait for
+// two locks: that of writers, and that of a table which somebody has locked by
+// hand; a RADIUS client must hear within the 10 seconds that it has. A node that
+// hangs loses its turn before the others have waited in vain.
 const (
-	lockLimit      = 15 * time.Second // for the lock of writers
+	lockLimit      = 4 * time.Second
 	statementLimit = 30 * time.Second
-	idleLimit      = 10 * time.Second // between two statements of a transaction
+	idleLimit      = 3 * time.Second // between two statements of a transaction
+	aliveEvery     = 10 * time.Second
 	retryPause     = 100 * time.Millisecond
 )
 
@@ -86,7 +90,7 @@ func (p place) setup() string {
 		"SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'; "+
 		"SELECT set_config(name, '0', false) FROM unnest(ARRAY['idle_session_timeout', 'transaction_timeout']) AS name WHERE current_setting(name, true) IS NOT NULL",
 		p.schema, lockLimit.Milliseconds(), statementLimit.Milliseconds(), idleLimit.Milliseconds(),
-		int(idleLimit.Seconds()), int(idleLimit.Seconds())/2)
+		int(aliveEvery.Seconds()), int(aliveEvery.Seconds())/2)
 }
 
 // suited says no to a server that would forget what it has confirmed, or
@@ -152,6 +156,9 @@ func unreachable(err error) error {
 	case ok && (e.Code == "28P01" || e.Code == "28000"):
 		return hint.Wrap(&cloud.Error{Kind: cloud.Denied, Message: "the database does not let us in", Err: err},
 			"check the user in the address, and the password in PGPASSFILE, ~/.pgpass or PGPASSWORD")
+	case ok && e.Code == "42501":
+		return hint.Wrap(&cloud.Error{Kind: cloud.Denied, Message: "the database's user may not connect to it", Err: err},
+			"GRANT CONNECT ON DATABASE to the user in the address, or use another one")
 	case ok && e.Code == "3D000":
 		return hint.Wrap(&cloud.Error{Kind: cloud.NotFound, Message: "there is no such database", Err: err}, "make it with: createdb --encoding=UTF8 NAME")
 	case ok && e.Code == "53300":
@@ -187,6 +194,10 @@ func failure(err error) error {
 	case "53100":
 		return hint.Wrap(&cloud.Error{Kind: cloud.Unavailable, Message: "the disk of the database is full", Lasting: true, Err: err},
 			"make room on the disk of the database server")
+	case codeLockTimeout:
+		return hint.Wrap(&cloud.Error{Kind: cloud.Unavailable, Message: "somebody has locked the store, and did not let go in time", Err: err},
+			"a VACUUM FULL, ALTER TABLE, LOCK or CREATE INDEX without CONCURRENTLY on a table of the store stops every login until it ends; "+
+				"SELECT pid, query FROM pg_stat_activity WHERE pid IN (SELECT unnest(pg_blocking_pids(pid)) FROM pg_stat_activity) says who it is")
 	case "25006":
 		return hint.Wrap(&cloud.Error{Kind: cloud.Unavailable, Message: "the database takes no changes: it is read-only", Err: err},
 			"see whether the server became a standby, or default_transaction_read_only was set there: services do that whose disk is nearly full")

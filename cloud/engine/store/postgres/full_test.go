@@ -34,6 +34,37 @@ func TestReadOnlyIsToldWithAdvice(t *testing.T) {
 	}
 }
 
+// A store that somebody has locked by hand is told with advice, and counted; it
+// does not last. The error is the server's own, raised by a trigger.
+func TestLockedStoreIsToldWithAdvice(t *testing.T) {
+	peer.NeedCluster(t, cluster)
+	address, schema := cluster.Address(t)
+	initAt(t, address)
+	s := opens(t, address)
+	count(t, s)
+	in := "SET search_path = " + schema + "; "
+	sql(t, in+"CREATE FUNCTION locked() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "+
+		"RAISE EXCEPTION 'canceling statement due to lock timeout' USING ERRCODE = 'lock_not_available'; END $$; "+
+		"CREATE TRIGGER locked BEFORE INSERT OR UPDATE ON meta FOR EACH ROW EXECUTE FUNCTION locked()")
+	before := s.Stats()
+	err := s.Update(t.Context(), counting)
+	e, ok := errors.AsType[*cloud.Error](err)
+	if !ok || e.Kind != cloud.Unavailable || e.Lasting || !strings.Contains(err.Error(), "locked the store") || !strings.Contains(postgres.Advice(err), "VACUUM FULL") {
+		t.Errorf("%v; %s", err, postgres.Advice(err))
+	}
+	if is := s.Stats(); is.Abandoned != before.Abandoned+1 || is.Commits != before.Commits {
+		t.Errorf("%+v after %+v", is, before)
+	}
+	sql(t, in+"DROP TRIGGER locked ON meta")
+	count(t, s)
+	if is := s.Stats(); is.Commits != before.Commits+1 || is.Updates != before.Updates+1 {
+		t.Errorf("%+v after %+v", is, before)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 // A full disk is said to last, whether the server notices at a statement or at
 // the commit; nothing is written, what others do goes on, and so does the store
 // once there is room. The error is the server's own, raised by a trigger.

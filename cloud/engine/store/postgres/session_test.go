@@ -51,8 +51,8 @@ func TestSettingsOfTheSession(t *testing.T) {
 		set += "; ALTER ROLE " + schema + "_odd SET " + name + " = '" + theirs + "'"
 	}
 	given := role(t, address, schema+"_odd", set[2:])
-	for name, want := range map[string]string{"synchronous_commit": "on", "default_transaction_isolation": "read committed", "lock_timeout": "15s", "statement_timeout": "30s",
-		"idle_in_transaction_session_timeout": "10s", "idle_session_timeout": "0", "search_path": schema + ", pg_temp", "client_min_messages": "warning", "enable_seqscan": "off", "jit": "off"} {
+	for name, want := range map[string]string{"synchronous_commit": "on", "default_transaction_isolation": "read committed", "lock_timeout": "4s", "statement_timeout": "30s",
+		"idle_in_transaction_session_timeout": "3s", "idle_session_timeout": "0", "search_path": schema + ", pg_temp", "client_min_messages": "warning", "enable_seqscan": "off", "jit": "off"} {
 		if got, err := postgres.Setting(t.Context(), given, name); err != nil || got != want {
 			t.Errorf("%s is %s, %v; want %s", name, got, err, want)
 		}
@@ -193,6 +193,7 @@ func TestServersThatAreRefused(t *testing.T) {
 	address, schema := cluster.Address(t)
 	initAt(t, address)
 	sql(t, "CREATE DATABASE narrow ENCODING 'LATIN1' TEMPLATE template0")
+	sql(t, "REVOKE CONNECT ON DATABASE narrow FROM PUBLIC")
 	t.Cleanup(func() { sql(t, "DROP DATABASE narrow") })
 	sql(t, "CREATE DATABASE shut ALLOW_CONNECTIONS false")
 	t.Cleanup(func() { sql(t, "DROP DATABASE shut") })
@@ -206,6 +207,7 @@ func TestServersThatAreRefused(t *testing.T) {
 		"lets nobody in":     {strings.Replace(address, "/postgres?", "/shut?", 1), cloud.Unavailable, "takes connections"},
 		"no such database":   {strings.Replace(address, "/postgres?", "/none?", 1), cloud.NotFound, "createdb"},
 		"no such user":       {strings.Replace(address, "postgres@", "nobody@", 1), cloud.Denied, "PGPASSFILE"},
+		"may not connect":    {strings.Replace(nobody("_apart", ""), "/postgres?", "/narrow?", 1), cloud.Denied, "GRANT CONNECT"},
 		"no rights":          {nobody("_poor", ""), cloud.Denied, "owns"},
 		"no connection left": {nobody("_many", "ALTER ROLE "+schema+"_many CONNECTION LIMIT 0"), cloud.Unavailable, "max_connections"},
 		"takes no writes":    {nobody("_read", "ALTER ROLE "+schema+"_read SET default_transaction_read_only = on"), cloud.Unavailable, "takes writes"},
