@@ -140,8 +140,8 @@ func (t *Table) admit(r *http.Request, route *Route) (Caller, error) {
 	if len(given) != 1 {
 		return Caller{}, denied("one bearer token is needed")
 	}
-	scheme, token, ok := strings.Cut(given[0], " ")
-	if !ok || !strings.EqualFold(scheme, "Bearer") || token == "" || len(token) > maxToken {
+	scheme, token, _ := strings.Cut(given[0], " ")
+	if !strings.EqualFold(scheme, "Bearer") || token == "" || len(token) > maxToken {
 		return Caller{}, denied("one bearer token is needed")
 	}
 	caller, err := t.auth.Authenticate(r.Context(), token)

@@ -29,7 +29,7 @@ func crowded(t *testing.T, proxies serve.Proxies) *serve.Table {
 		return serve.Answer(w, http.StatusOK, "ok")
 	}
 	admin := []engine.Role{engine.RoleAdmin}
-	made, err := serve.New(serve.Options{Auth: guards{}, Limits: serve.Limits{InFlight: 4, Gathered: 4, Large: 4, Streams: 4},
+	made, err := serve.New(serve.Options{Auth: guards{}, Limits: serve.Limits{InFlight: 4, Gathered: 4, Large: 4, Heavy: 2, Streams: 4},
 		Proxies: map[serve.Listener]serve.Proxies{serve.Pages: proxies, serve.API: proxies},
 		Routes: []serve.Route{
 			{Listener: serve.Pages, Method: "POST", Path: "/open", Open: true, Body: 1 << 20, Handler: wait},
@@ -38,6 +38,8 @@ func crowded(t *testing.T, proxies serve.Proxies) *serve.Table {
 			{Listener: serve.Pages, Method: "GET", Path: "/events", Roles: admin, Streams: true, Handler: wait},
 			{Listener: serve.API, Method: "POST", Path: "/token", Open: true, Body: 100, Handler: wait},
 			{Listener: serve.API, Method: "GET", Path: "/users", Roles: admin, Handler: wait},
+			{Listener: serve.API, Method: "GET", Path: "/import", Roles: admin, Heavy: true, Handler: wait},
+			{Listener: serve.API, Method: "GET", Path: "/verdicts", Roles: admin, Streams: true, Handler: wait},
 		}})
 	if err != nil {
 		t.Fatal(err)
@@ -128,5 +130,40 @@ func TestOneAddressTakesHalf(t *testing.T) {
 				t.Errorf("afterwards: %d", got)
 			}
 		})
+	}
+}
+
+// Streams, which last, and requests that hold much memory keep short requests out
+// of nothing.
+func TestShortRequestsGoOn(t *testing.T) {
+	for path, most := range map[string]int{"/verdicts": 4, "/import": 2} {
+		h := crowded(t, serve.Proxies{}).Handler(serve.API)
+		ask := func(path string, hold *held) int {
+			r := httptest.NewRequest(http.MethodGet, path, nil)
+			r.Header.Set("Authorization", "Bearer good")
+			if hold != nil {
+				r = r.WithContext(context.WithValue(r.Context(), heldKey{}, *hold))
+			}
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, r)
+			return w.Code
+		}
+		hold, codes := held{in: make(chan struct{}), out: make(chan struct{})}, make(chan int)
+		for range most {
+			go func() { codes <- ask(path, &hold) }()
+			<-hold.in
+		}
+		if got := ask(path, nil); got != http.StatusServiceUnavailable {
+			t.Errorf("%s, one more: %d", path, got)
+		}
+		if got := ask("/users", nil); got != http.StatusOK {
+			t.Errorf("a short one beside %s: %d", path, got)
+		}
+		close(hold.out)
+		for range most {
+			if got := <-codes; got != http.StatusOK {
+				t.Errorf("%s: %d", path, got)
+			}
+		}
 	}
 }

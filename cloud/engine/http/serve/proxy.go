@@ -64,13 +64,8 @@ func connected(r *http.Request) netip.Addr {
 // they do not, or cannot be read, it is the last address that is sure.
 func (p *Proxies) origin(r *http.Request) netip.Addr {
 	here := connected(r)
-	if !here.IsValid() || !p.trust(here) {
-		return here
-	}
 	plain, standard := r.Header.Values("X-Forwarded-For"), r.Header.Values("Forwarded")
 	switch {
-	case len(plain) == 0 && len(standard) == 0:
-		return here
 	case len(standard) == 0:
 		return p.walk(here, plain, parseHop)
 	case len(plain) == 0:
@@ -82,7 +77,8 @@ func (p *Proxies) origin(r *http.Request) netip.Addr {
 	return here
 }
 
-// walk goes from the nearest hop to the first that is not trusted.
+// walk goes from the nearest hop to the first that is not trusted, which is that
+// hop itself if nobody trusts it.
 func (p *Proxies) walk(at netip.Addr, lines []string, parse func(string) (netip.Addr, bool)) netip.Addr {
 	left := strings.Join(lines, ",")
 	for range maxHops {
