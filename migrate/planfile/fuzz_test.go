@@ -50,6 +50,59 @@ func TestSealedValuesTruncated(t *testing.T) {
 	}
 }
 
+// Values that are not in their form are not taken for half of one.
+func TestSealedValuesThatAreOdd(t *testing.T) {
+	profile := "\x01\x01\x04" + "\x00\x00\x00\x00" // names, no aliases, no SID
+	for name, b := range map[string]string{
+		"nothing":                   "",
+		"another version":           "\x02\x01\x00\x00\x00",
+		"two changes for one":       "\x01\x02\x00\x00\x00\x00\x00",
+		"more changes than any has": "\x01\xff\xff\xff\xff\x7f",
+		"a fact more":               "\x01\x01\x00\x00\x01\x00",
+		"something behind":          "\x01\x01\x00\x00\x00\x00",
+		"a part of a later version": "\x01\x01\x20\x00\x00",
+		"a text that is cut off":    "\x01\x01\x01\x05abc",
+		"a text of a huge length":   "\x01\x01\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",
+		"a number that has no end":  "\x01\x01\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff",
+		"a second of a billion":     "\x01\x01\x08\x00\x80\x94\xeb\xdc\x03\x00\x00",
+		"neither enabled nor not":   profile + "\x02\x00\x00",
+	} {
+		d := migrate.Decision{Changes: make([]migrate.PlannedChange, 1)}
+		if err := planfile.DecodeValues([]byte(b), &d); err == nil {
+			t.Errorf("%s is taken: %+v", name, d)
+		}
+	}
+	d := migrate.Decision{Changes: make([]migrate.PlannedChange, 1)}
+	if err := planfile.DecodeValues([]byte(profile+"\x01\x00\x00"), &d); err != nil || !d.Changes[0].Before.Profile.Enabled {
+		t.Errorf("one that is right: %+v, %v", d, err)
+	}
+}
+
+func TestKeysThatAreNone(t *testing.T) {
+	good := "mfabridge-plan-key 1\nplan p\ndata " + strings.Repeat("A", 43) + "=\nmac " + strings.Repeat("B", 42) + "A=\n"
+	if _, err := planfile.ParseKey([]byte("# a remark\n" + good)); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct{ old, now string }{
+		"three lines":          {"plan p\n", ""},
+		"five lines":           {"plan p\n", "plan p\nplan q\n"},
+		"of something else":    {"mfabridge-plan-key 1", "age-key 1"},
+		"no version":           {"key 1", "key one"},
+		"a later version":      {"key 1", "key 2"},
+		"of no plan":           {"plan p", "plan "},
+		"a plan by no name":    {"plan p", "p"},
+		"data by no name":      {"data ", ""},
+		"a key by no name":     {"mac ", ""},
+		"data that is short":   {"data AAAA", "data "},
+		"a key that is long":   {"mac ", "mac AAAA"},
+		"a key in other signs": {"mac B", "mac -"},
+	} {
+		if text, err := planfile.ParseKey([]byte(strings.Replace(good, c.old, c.now, 1))); err == nil {
+			t.Errorf("%s is taken: %s", name, text)
+		}
+	}
+}
+
 func FuzzKey(f *testing.F) {
 	f.Add([]byte("# key\nmfabridge-plan-key 1\nplan p\ndata " + strings.Repeat("A", 43) + "=\nmac " + strings.Repeat("B", 42) + "A=\n"))
 	f.Add([]byte("mfabridge-plan-key 2\nplan p\ndata x\nmac y"))
@@ -63,6 +116,30 @@ func FuzzKey(f *testing.F) {
 			t.Errorf("%q is not read again: %v", text, err)
 		}
 	})
+}
+
+func TestTrailersThatAreNone(t *testing.T) {
+	good := "\nmfabridge-plan-mac 1 hmac-sha256 " + strings.Repeat("0f", 32) + "\n"
+	if _, err := planfile.ParseTrailer(good); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct{ old, now string }{
+		"no line":            {"\nmfabridge", "mfabridge"},
+		"no end":             {"0f\n", "0f"},
+		"no version":         {"mac 1 ", "mac "},
+		"an earlier version": {"mac 1", "mac 0"},
+		"a later version":    {"mac 1", "mac 2"},
+		"another seal":       {"hmac-sha256", "hmac-sha1"},
+		"a short seal":       {"0f\n", "\n"},
+		"a long seal":        {"0f\n", "0f0f\n"},
+		"half an octet":      {"0f\n", "0\n"},
+		"in capitals":        {"0f\n", "0F\n"},
+		"in other signs":     {"0f\n", "0g\n"},
+	} {
+		if mac, err := planfile.ParseTrailer(strings.Replace(good, c.old, c.now, 1)); err == nil {
+			t.Errorf("%s: %x", name, mac)
+		}
+	}
 }
 
 func FuzzTrailer(f *testing.F) {

@@ -3,6 +3,7 @@ package planfile
 import (
 	"bytes"
 	"encoding/json"
+	"io"
 	"strconv"
 
 	"mfabridge/cloud"
@@ -94,8 +95,11 @@ func parseResults(b []byte) ([]migrate.ChangeResult, error) {
 	var forms []resultForm
 	dec := json.NewDecoder(bytes.NewReader(b))
 	dec.DisallowUnknownFields()
-	if err := dec.Decode(&forms); err != nil || dec.More() || len(forms) > MaxChanges {
+	if err := dec.Decode(&forms); err != nil || len(forms) > MaxChanges {
 		return nil, errResults
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return nil, errResults // something stands behind the list
 	}
 	results := make([]migrate.ChangeResult, len(forms))
 	for i, f := range forms {

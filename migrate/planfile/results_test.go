@@ -2,6 +2,8 @@ package planfile
 
 import (
 	"encoding/json"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -36,4 +38,23 @@ func FuzzParseResults(f *testing.F) {
 			}
 		}
 	})
+}
+
+// What is no list of ours says nothing of what became of a change.
+func TestResultsThatAreNone(t *testing.T) {
+	long := strings.Repeat(`,{"s":0,"o":"d"}`, MaxChanges)
+	for _, text := range []string{`{}`, `[`, `[{"s":0,"o":"d"}] []`, `[{"s":0,"o":"d"}]]`, `[{"s":0,"o":"d"}]}`, `[{"s":0,"o":"d","x":1}]`, `[{"s":-1,"o":"d"}]`,
+		`[{"s":` + strconv.Itoa(MaxChanges) + `,"o":"d"}]`, `[{"s":0,"o":"?"}]`, `[{"s":0,"o":""}]`, `[{"s":0,"o":"f","k":"unheard of","m":"x"}]`, `[{"s":0,"o":"f","k":"unknown","m":"x"}]`,
+		`[{"s":0,"o":"d"}` + long + `]`, `[ {"s":0,"o":"d"}` + long + `]`} {
+		if results, err := parseResults([]byte(text)); err == nil {
+			t.Errorf("%.60q is read as %v", text, results)
+		}
+	}
+	// What the short cut leaves to the decoder.
+	for _, text := range []string{"", `[]`, `[{"s":,"o":"d"}]`, `[{"s":01,"o":"d"}]`, `[{"s":0,"o":"d"]`, `[{"s":0,"o":"dd"}]`, `[{"s":0,"o":"d","i":"é"}]`, `[{"s":0,"o":"d","i":"a` + "\n" + `"}]`,
+		`[{"s":0,"o":"d","i":"a\"b"}]`, `[{"s":0,"o":"d","i":"a]`, `[{"s":0,"o":"d"};{"s":1,"o":"d"}]`, `[{"s":0,"o":"`} {
+		if results, ok := parseOwn([]byte(text)); ok {
+			t.Errorf("%q is read as %v", text, results)
+		}
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -117,7 +118,15 @@ func TestAddRefuses(t *testing.T) {
 		"somebody else's change":    func(d *migrate.Decision) { d.Changes[0].User = "id-eve" },
 		"somebody else's name":      func(d *migrate.Decision) { d.Changes[0].UPN = "eve@contoso.example" },
 		"a long text":               func(d *migrate.Decision) { d.Changes[0].After.Text = strings.Repeat("x", planfile.MaxText+1) },
-		"many changes":              func(d *migrate.Decision) { d.Changes = make([]migrate.PlannedChange, planfile.MaxChanges+1) },
+		"many changes":              func(d *migrate.Decision) { d.Changes = slices.Repeat(d.Changes[:1], planfile.MaxChanges+1) },
+		"many facts":                func(d *migrate.Decision) { d.Facts = make([]migrate.Fact, planfile.MaxFacts+1) },
+		"many findings":             func(d *migrate.Decision) { d.Findings = make([]migrate.Finding, planfile.MaxFindings+1) },
+		"a long finding": func(d *migrate.Decision) {
+			d.Findings = []migrate.Finding{{Detail: strings.Repeat("x", planfile.MaxText+1)}}
+		},
+		"a long fact": func(d *migrate.Decision) {
+			d.Facts = []migrate.Fact{{Value: strings.Repeat("x", planfile.MaxText+1)}}
+		},
 		"many long texts": func(d *migrate.Decision) {
 			for range 5 {
 				d.Changes = append(d.Changes, change(d.Target, d.UPN, cloud.Add, cloud.Email, "", cloud.Value{}, cloud.TextValue(strings.Repeat("x", planfile.MaxText))))
