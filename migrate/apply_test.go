@@ -135,6 +135,39 @@ func crashes(run func()) (crashed bool) {
 	return false
 }
 
+// nameless is a target that does not say which one it is.
+type nameless struct{ *fakeDirectory }
+
+func (d nameless) Capabilities(ctx context.Context) (cloud.Capabilities, error) {
+	caps, err := d.fakeDirectory.Capabilities(ctx)
+	caps.Instance = ""
+	return caps, err
+}
+
+// A plan that names no target is for none, not for one that has no name either.
+func TestTargetsWithoutAName(t *testing.T) {
+	d := nameless{newDirectory()}
+	p := &fakePlan{decisions: sampleUsers(d.fakeDirectory, 3).decisions}
+	for what, do := range map[string]func() error{
+		"apply": func() error {
+			_, err := migrate.Apply(t.Context(), p, newJournal(), d, migrate.ApplyOptions{})
+			return err
+		},
+		"check": func() error {
+			_, err := migrate.Check(t.Context(), p, newJournal(), d, migrate.CheckOptions{})
+			return err
+		},
+		"undo": func() error {
+			_, err := migrate.Undo(t.Context(), p, newJournal(), d, migrate.UndoOptions{})
+			return err
+		},
+	} {
+		if _, ok := errors.AsType[*migrate.WrongTargetError](do()); !ok {
+			t.Errorf("%s goes on", what)
+		}
+	}
+}
+
 func TestApplyRefuses(t *testing.T) {
 	d := newDirectory()
 	p := sampleUsers(d, 3)
