@@ -52,6 +52,7 @@ func TestAddresses(t *testing.T) {
 		"http://[::1]:1": true, "http://localhost:1": true, "http://engine.contoso.example": false, "http://127.0.0.1.contoso.example": false,
 		"ftp://127.0.0.1": false, "engine.contoso.example": false, "https://": false, "https://a:b@engine.contoso.example": false,
 		"https://engine.contoso.example?x=1": false, "https://engine.contoso.example#x": false, "https:engine": false, "": false,
+		"http://10.0.0.1": false, "http://[::ffff:10.0.0.1]": false, "http://[::ffff:127.0.0.1]:1": true, "https://engine.contoso.example?": false, "https://:8443": false,
 	} {
 		_, err := remote.New(remote.Options{URL: address, ClientID: "a", Secret: secret.FromString("b")})
 		if (err == nil) != good {
@@ -61,8 +62,11 @@ func TestAddresses(t *testing.T) {
 			t.Errorf("%q: kind %v", address, cloud.KindOf(err))
 		}
 	}
-	if _, err := remote.New(remote.Options{URL: "https://engine.contoso.example"}); err == nil {
-		t.Error("nobody was let in")
+	for what, o := range map[string]remote.Options{"nobody": {}, "nobody's secret": {Secret: secret.FromString("b")}, "a name alone": {ClientID: "a"}} {
+		o.URL = "https://engine.contoso.example"
+		if _, err := remote.New(o); err == nil {
+			t.Errorf("%s was let in", what)
+		}
 	}
 }
 

@@ -122,11 +122,11 @@ func (c *Client) Close() error {
 func CheckURL(s string) (string, error) {
 	u, err := url.Parse(s)
 	switch {
-	case err != nil || u.Host == "" || u.Opaque != "":
+	case err != nil || u.Hostname() == "":
 		return "", bad("the address of an engine is not an URL", "write https://HOST or https://HOST:PORT")
 	case u.User != nil:
 		return "", bad("the address of an engine holds a user or a password", "give the application's name and secret by their own options")
-	case u.RawQuery != "" || u.Fragment != "":
+	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
 		return "", bad("the address of an engine has a query or a fragment", "write https://HOST or https://HOST:PORT")
 	case u.Scheme == "http" && !isLoopback(u.Hostname()):
 		return "", bad(fmt.Sprintf("%s would send secrets in the clear", s), "use https; http is for loopback addresses only")
