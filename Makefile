@@ -19,8 +19,8 @@ build: ## the program, as bin/mfabridge (the first time compiles SQLite: a minut
 	@$(GO) build -trimpath -o bin/mfabridge ./cmd/mfabridge
 
 test: ## everything that CI checks; installs the Debian packages it needs where it may
-	@scripts/peers.sh install
-	@$(MAKE) --no-print-directory lint
+	@scripts/peers.sh install & failed=0; $(MAKE) --no-print-directory lint || failed=$$?; \
+	  wait $$! || failed=$$?; exit $$failed
 	@scripts/test.sh
 	@scripts/fuzz.sh $(FUZZTIME)
 	@scripts/peers.sh report

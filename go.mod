@@ -2,6 +2,9 @@ module mfabridge
 
 go 1.26.0
 
+// What npm puts there, maybe at this moment.
+ignore ./fixtures/native/node_modules
+
 require (
 	filippo.io/age v1.3.2
 	github.com/SherClockHolmes/webpush-go v1.4.0
