@@ -32,6 +32,11 @@ const (
 	Account         Method = "user"          // the user itself: names, enabled
 )
 
+// Methods are the ways to verify that a user may have, in the order of reports.
+func Methods() []Method {
+	return []Method{Authenticator, SoftwareOATH, HardwareOATH, Mobile, AlternateMobile, Office, Email}
+}
+
 // IsOATH tells whether the method is a code generator of RFC 4226 or 6238.
 func (m Method) IsOATH() bool { return m == SoftwareOATH || m == HardwareOATH }
 

@@ -20,15 +20,16 @@ func imaginary() cloud.Capabilities {
 	all := cloud.Access{Create: true, Read: true, Update: true, Delete: true}
 	everyWay := []cloud.Preference{cloud.Push, cloud.OATHCode, cloud.SMS,
 		cloud.VoiceMobile, cloud.VoiceAlternateMobile, cloud.VoiceOffice}
+	methods := make(map[cloud.Method]cloud.Access)
+	for _, m := range cloud.Methods() {
+		methods[m] = all
+	}
 	return cloud.Capabilities{
 		Instance:    "inspection",
 		Product:     "nothing in particular",
 		Batch:       1000,
 		CreateUsers: true, Aliases: true, Disable: true, Block: true,
-		Methods: map[cloud.Method]cloud.Access{
-			cloud.Mobile: all, cloud.AlternateMobile: all, cloud.Office: all, cloud.Email: all,
-			cloud.SoftwareOATH: all, cloud.HardwareOATH: all, cloud.Authenticator: all,
-		},
+		Methods:       methods,
 		DefaultMethod: all,
 		Preferences:   everyWay,
 		DefaultIsUsed: true,

@@ -35,8 +35,7 @@ func (e *Engine) capabilities() cloud.Capabilities {
 	all := cloud.Access{Create: true, Read: true, Update: true, Delete: true}
 	c.Product, c.Batch = "mfabridge engine", batch
 	c.CreateUsers, c.Aliases, c.Disable, c.Block = true, true, true, true
-	for _, m := range []cloud.Method{cloud.Mobile, cloud.AlternateMobile, cloud.Office, cloud.Email, cloud.SoftwareOATH,
-		cloud.HardwareOATH, cloud.Authenticator} {
+	for _, m := range cloud.Methods() {
 		c.Methods[m] = all
 	}
 	c.DefaultMethod, c.DefaultIsUsed, c.EmailVerifies = all, true, true

@@ -305,3 +305,14 @@ func TestDecide(t *testing.T) {
 		}
 	}
 }
+
+// A policy that allows nothing leaves no method: one that it did not know would
+// be everybody's.
+func TestPolicyKnowsEveryMethod(t *testing.T) {
+	got, want := engine.Allowed{}.Forbidden(), cloud.Methods()
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("forbidden are %v, and there are %v", got, want)
+	}
+}

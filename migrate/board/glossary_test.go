@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"mfabridge/cloud"
 	"mfabridge/migrate"
 	"mfabridge/migrate/board"
 )
@@ -30,6 +31,15 @@ func TestWordsAreExplained(t *testing.T) {
 		}
 		if strings.Contains(e.Meaning+e.Action, "--") && !strings.Contains(words, "--") {
 			t.Errorf("%s names an option, and no word says what that is", e.Code)
+		}
+	}
+}
+
+// No method stands on the page by the word that programs have for it.
+func TestEveryMethodHasAName(t *testing.T) {
+	for _, m := range append(cloud.Methods(), cloud.DefaultMethod, cloud.Blocked, cloud.Account) {
+		if string(board.MethodName(m)) == string(m) {
+			t.Errorf("%s has no name in plain words", m)
 		}
 	}
 }

@@ -147,7 +147,7 @@ func (v *view) rules(h migrate.Header) {
 	v.Takes = []fact{{"Instance", text(c.Instance)}, {"Creates accounts", yes(c.CreateUsers)}, {"Keeps old login names", yes(c.Aliases)},
 		{"Keeps accounts disabled", yes(c.Disable)}, {"Keeps blocks", yes(c.Block)}}
 	var takes []string
-	for _, m := range methods {
+	for _, m := range cloud.Methods() {
 		if c.Methods[m].Create {
 			takes = append(takes, methodName(m))
 		}
@@ -238,11 +238,11 @@ type methodRow struct {
 // moves says what methods there are before and after the plan.
 func (v *view) moves(t *tally, s migrate.Summary) {
 	most := 0
-	for _, m := range methods {
+	for _, m := range cloud.Methods() {
 		before, after := beforeAfter(t, s, m)
 		most = max(most, before, after)
 	}
-	for _, m := range methods {
+	for _, m := range cloud.Methods() {
 		before, after := beforeAfter(t, s, m)
 		row := methodRow{Name: methodName(m), Word: string(m), Before: num(before), After: num(after),
 			BeforeBar: width(before, most), AfterBar: width(after, most)}

@@ -75,9 +75,6 @@ func actionName(a migrate.Action) string {
 	return text(string(a))
 }
 
-// methods are all methods in the order of the page.
-var methods = [...]cloud.Method{cloud.Authenticator, cloud.SoftwareOATH, cloud.HardwareOATH, cloud.Mobile, cloud.AlternateMobile, cloud.Office, cloud.Email}
-
 // methodName is a method in plain words.
 func methodName(m cloud.Method) string {
 	switch m {

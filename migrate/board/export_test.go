@@ -1,0 +1,4 @@
+package board
+
+// MethodName is methodName.
+var MethodName = methodName
