@@ -34,7 +34,7 @@ func (a attempt) showsNumber() bool { return a.client.PushNumber && a.signed }
 
 // number makes the Access-Challenge that shows the number to match.
 func (l *logins) number(c cloud.Challenge) verdict {
-	return l.prompt(c, oneLine("Enter "+c.Number+" in your app, then continue here."))
+	return l.prompt(c, asking("Enter "+c.Number+" in your app, then continue here."))
 }
 
 // confirm is the leg after the number was shown: whatever was typed, the login

@@ -1,6 +1,7 @@
 package shim
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -9,11 +10,11 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
-	"unicode"
 
 	"golang.org/x/sync/singleflight"
 
 	"mfabridge/cloud"
+	"mfabridge/cloud/form"
 	"mfabridge/internal/secret"
 	"mfabridge/shim/config"
 	"mfabridge/shim/radius"
@@ -309,7 +310,7 @@ func (l *logins) challenge(c cloud.Challenge) verdict {
 		v.method, v.challenge = c.Method, c.ID
 		return v
 	}
-	return l.prompt(c, oneLine(c.Prompt))
+	return l.prompt(c, asking(c.Prompt))
 }
 
 // prompt makes an Access-Challenge.
@@ -372,16 +373,17 @@ func (a attempt) asker() cloud.Client {
 	return cloud.Client{App: a.client.Name, Address: a.address, Station: a.station}
 }
 
-// oneLine makes a prompt fit for a terminal; PAM drops a challenge without one.
-func oneLine(prompt string) string {
-	s := strings.TrimSpace(strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(prompt, "?")))
-	if s == "" {
-		return "Enter your code"
+// maxPrompt leaves room behind a prompt in one attribute: of several some clients
+// show the first.
+const maxPrompt = radius.MaxValue - 2
+
+// asking makes a prompt fit for a terminal: one line of plain text, and room behind
+// it, since clients that print it, as pam_radius does, add none to what is typed.
+// PAM drops a challenge without a prompt.
+func asking(prompt string) string {
+	s := cmp.Or(form.Fit(prompt, maxPrompt), "Enter your code")
+	if !strings.ContainsAny(s[len(s)-1:], ".:?!") {
+		s += ":"
 	}
-	return s
+	return s + " "
 }

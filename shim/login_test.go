@@ -35,7 +35,7 @@ func TestChallengeThenCode(t *testing.T) {
 		if len(state) > 96 {
 			t.Errorf("State has %d octets", len(state))
 		}
-		if prompt, _ := p.Lookup(radius.ReplyMessage); string(prompt) != "Enter the code of your app" {
+		if prompt, _ := p.Lookup(radius.ReplyMessage); string(prompt) != "Enter the code of your app: " {
 			t.Errorf("prompt %q", prompt)
 		}
 		if v, _ := p.Lookup(radius.SessionTimeout); binary.BigEndian.Uint32(v) != 180 {
@@ -155,8 +155,12 @@ func TestPromptOfAChallenge(t *testing.T) {
 		code   radius.Code
 		text   string
 	}{
-		"without a prompt":    {" \n", time.Minute, radius.AccessChallenge, "Enter your code"},
-		"of less than a line": {"Code?\r\n", time.Second, radius.AccessChallenge, "Code?"},
+		"without a prompt":    {" \n", time.Minute, radius.AccessChallenge, "Enter your code: "},
+		"of nothing seen":     {"\u202e\u200f", time.Minute, radius.AccessChallenge, "Enter your code: "},
+		"of less than a line": {"Code?\r\n", time.Second, radius.AccessChallenge, "Code? "},
+		"with a colon":        {"Code: ", time.Minute, radius.AccessChallenge, "Code: "},
+		"that is reordered":   {"Code\u202e of\u2066 Ada\u2069\u061c\x1b[2J", time.Minute, radius.AccessChallenge, "Code of Ada [2J: "},
+		"of two attributes":   {strings.Repeat("é", 200), time.Minute, radius.AccessChallenge, strings.Repeat("é", 125) + ": "},
 		"over at once":        {"Code?", time.Second - 1, radius.AccessReject, "Sign-in was not accepted."},
 	} {
 		synctest.Test(t, func(t *testing.T) {

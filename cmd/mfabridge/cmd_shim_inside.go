@@ -152,7 +152,7 @@ func (p *program) shimTest(c *cli.Context) (err error) {
 		}
 	}
 	events := &eventPrinter{p: p}
-	in, err := p.openInside(parts, client, slog.New(slog.NewJSONHandler(events, nil)))
+	in, err := p.openInside(parts, client, slog.New(jsonLines(events)))
 	if err != nil {
 		return err
 	}

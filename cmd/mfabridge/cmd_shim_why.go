@@ -44,7 +44,7 @@ func (p *program) shimWhy(c *cli.Context) error {
 	}
 	for _, e := range events {
 		if asJSON {
-			fmt.Fprintf(p.out, "%s\n", e.raw)
+			fmt.Fprintf(p.out, "%s\n", migrate.Plain(string(e.raw)))
 			continue
 		}
 		e.tell(p.out)

@@ -3,8 +3,10 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -129,12 +131,26 @@ func TestComplaints(t *testing.T) {
 		{errors.New("disk full"), "mfabridge: error: disk full\n"},
 		{hint.New("disk full", "free some space"), "mfabridge: error: disk full\nmfabridge: hint: free some space\n"},
 		{hint.Wrap(context.Canceled, "run it again"), "mfabridge: error: interrupted\nmfabridge: hint: run it again\n"},
+		{hint.New("no e\u202eve\n> \x1b[2J", "ask \u2067her"), "mfabridge: error: no e\\u202eve\n> \\u001b[2J\nmfabridge: hint: ask \\u2067her\n"},
 	} {
 		var out bytes.Buffer
 		(&program{streams: streams{err: &out}}).complain(c.err)
 		if out.String() != c.want {
 			t.Errorf("%v: %q, want %q", c.err, out.String(), c.want)
 		}
+	}
+}
+
+// A log for machines is whole, and shows on a terminal what it says.
+func TestLogForMachinesIsHarmless(t *testing.T) {
+	var out bytes.Buffer
+	slog.New(jsonLines(&out)).Info("login", "user", "e\u202eve\u009b2J\x7f", "person", "ève 李")
+	if !strings.HasSuffix(out.String(), `"user":"e\u202eve\u009b2J\u007f","person":"ève 李"}`+"\n") {
+		t.Errorf("got %q", out.String())
+	}
+	var read struct{ User string }
+	if err := json.Unmarshal(out.Bytes(), &read); err != nil || read.User != "e\u202eve\u009b2J\x7f" {
+		t.Errorf("read as %q, %v", read.User, err)
 	}
 }
 

@@ -43,7 +43,7 @@ func TestLoginByPAM(t *testing.T) {
 		out, _ := cmd.CombinedOutput() // the text tells more than the exit code
 		return string(out)
 	}
-	if out := login("000000"); strings.Contains(out, "successfully authenticated") || !strings.Contains(out, "code") {
+	if out := login("000000"); strings.Contains(out, "successfully authenticated") || !strings.Contains(out, "token or app: ") {
 		t.Errorf("a wrong code:\n%s", out)
 	}
 	if out := login(oathtool(t, fixtures.CanaryTokenBase32)); !strings.Contains(out, "successfully authenticated") {

@@ -158,7 +158,7 @@ func TestRadclientDrivesEachLogin(t *testing.T) {
 	s := moved(t)
 	secretFile := s.write(t, "vpn.secret", sharedSecret)
 	shim := startShim(t, s.write(t, "shim.yaml", radclientYAML))
-	const codePrompt, textPrompt = "Enter the code from your token or app", "Enter the code sent to +44 ********03"
+	const codePrompt, textPrompt = "Enter the code from your token or app: ", "Enter the code sent to +44 ********03: "
 
 	ada := oathtool(t, fixtures.CanaryTokenBase32)
 	grace := oathtool(t, fixtures.CanaryDeviceBase32)

@@ -21,6 +21,7 @@ import (
 	"mfabridge/internal/hint"
 	"mfabridge/internal/ldapconn"
 	"mfabridge/internal/sleep"
+	"mfabridge/migrate"
 )
 
 // streams are what a run of the program is connected to.
@@ -82,12 +83,12 @@ func (p *program) complain(err error) {
 	}
 	all := problems(err)
 	for i, one := range all {
-		fmt.Fprintf(p.err, "mfabridge: error: %v\n", one)
+		fmt.Fprintf(p.err, "mfabridge: error: %s\n", plainLines(one.Error()))
 		advice := hint.Of(one)
 		if advice == "" || i+1 < len(all) && hint.Of(all[i+1]) == advice {
 			continue
 		}
-		fmt.Fprintf(p.err, "mfabridge: hint: %s\n", advice)
+		fmt.Fprintf(p.err, "mfabridge: hint: %s\n", plainLines(advice))
 	}
 }
 
@@ -320,5 +321,32 @@ func (p *program) logger() *slog.Logger {
 	if isTerminal(p.err) {
 		return slog.New(slog.NewTextHandler(p.err, nil))
 	}
-	return slog.New(slog.NewJSONHandler(p.err, nil))
+	return slog.New(jsonLines(p.err))
+}
+
+// jsonLines writes a log for machines. Whoever reads it on a terminal all the
+// same is shown names as they are (see [migrate.Plain]); those on a terminal are
+// quoted by slog.
+func jsonLines(w io.Writer) slog.Handler { return slog.NewJSONHandler(plainLine{w}, nil) }
+
+// plainLine writes lines with harmful characters escaped as JSON does it.
+type plainLine struct{ w io.Writer }
+
+func (p plainLine) Write(line []byte) (int, error) {
+	if !slices.ContainsFunc(line, func(b byte) bool { return b >= 0x7f }) {
+		return p.w.Write(line)
+	}
+	if _, err := io.WriteString(p.w, plainLines(string(line))); err != nil {
+		return 0, err
+	}
+	return len(line), nil
+}
+
+// plainLines is [migrate.Plain] line by line.
+func plainLines(text string) string {
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		lines[i] = migrate.Plain(line)
+	}
+	return strings.Join(lines, "\n")
 }

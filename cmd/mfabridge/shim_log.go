@@ -36,16 +36,16 @@ func (p *program) shimLog(conf *config.Config) (func() error, *slog.Logger, erro
 	if isTerminal(p.err) {
 		kept := journal.Gather(&keeping{w: events, log: p.logger(), now: p.now}, gathering)
 		end := func() error { return errors.Join(kept.Close(), events.Close()) }
-		return end, slog.New(slog.NewMultiHandler(p.logger().Handler(), slog.NewJSONHandler(kept, nil))), nil
+		return end, slog.New(slog.NewMultiHandler(p.logger().Handler(), jsonLines(kept))), nil
 	}
 	shown := journal.Gather(p.err, gathering)
-	kept := journal.Gather(&keeping{w: events, log: slog.New(slog.NewJSONHandler(shown, nil)), now: p.now}, gathering)
+	kept := journal.Gather(&keeping{w: events, log: slog.New(jsonLines(shown)), now: p.now}, gathering)
 	end := func() error {
 		err := errors.Join(kept.Close(), events.Close())
 		_ = shown.Close() // who does not listen misses it; the files have it
 		return err
 	}
-	return end, slog.New(slog.NewJSONHandler(twice{kept, shown}, nil)), nil
+	return end, slog.New(jsonLines(twice{kept, shown})), nil
 }
 
 // twice gives lines to two who take all that they get.
