@@ -152,17 +152,25 @@ func (s *Service) Begin(ctx context.Context, a session.Ask) (session.Turn, error
 			a.Changed()
 		}
 	}()
+	var left error
 	select {
 	case <-l.done:
+	case <-settled:
+	case <-ctx.Done():
+		left = ctx.Err()
+	}
+	select {
+	case <-l.done: // also in the moment in which the wait for it ends: nobody could answer its challenge later
 		t, err := s.turn(l, l.reply, l.err)
 		if t.State == cloud.Refused { // sooner than anybody can be asked
 			t.Reason = cloud.NotAllowed
 		}
 		return t, err
-	case <-settled:
-	case <-ctx.Done():
+	default:
+	}
+	if left != nil {
 		cancel()
-		return session.Turn{}, ctx.Err()
+		return session.Turn{}, left
 	}
 	return session.Turn{State: cloud.Pending, Method: cloud.Push, Prompt: "Answer on your telephone", Handle: l, Again: time.Second, Life: s.o.Life}, nil
 }

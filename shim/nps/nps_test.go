@@ -18,6 +18,7 @@ import (
 	"mfabridge/cloud/session/sessiontest"
 	"mfabridge/internal/secret"
 	"mfabridge/shim/nps"
+	"mfabridge/shim/radius"
 	"mfabridge/shim/upstream"
 )
 
@@ -320,6 +321,54 @@ func TestPushesAreBounded(t *testing.T) {
 	s.h.Advance(10 * time.Minute)
 	if c, err := p.Verifier.Begin(t.Context(), r); err != nil || c.State != cloud.Pending {
 		t.Errorf("ten minutes later: %+v, %v", c, err)
+	}
+}
+
+// challenges is a server that wants a code.
+type challenges struct{ nps.Exchanger }
+
+func (challenges) Exchange(context.Context, upstream.Request) (upstream.Reply, error) {
+	key, asked := radius.NewSecret([]byte(word)), radius.NewRequest(nil, radius.AccessRequest, 1, [16]byte{1})
+	b, err := key.SealRequest(&asked)
+	if err != nil {
+		return upstream.Reply{}, err
+	}
+	request, err := radius.Parse(b)
+	if err != nil {
+		return upstream.Reply{}, err
+	}
+	w := radius.NewReply(nil, radius.AccessChallenge, request)
+	w.Add(radius.State, []byte("state"))
+	if b, err = key.SealReply(&w, request); err != nil {
+		return upstream.Reply{}, err
+	}
+	p, err := radius.Parse(b)
+	return upstream.Reply{Packet: p}, err
+}
+
+// waitsFor is a context that is looked at when something has happened.
+type waitsFor struct {
+	context.Context
+	happened chan struct{}
+}
+
+func (c waitsFor) Done() <-chan struct{} {
+	<-c.happened
+	return nil
+}
+
+// A challenge that has come when the wait for it ends is answered: later nobody
+// could be asked for its code.
+func TestChallengeAtTheLastMoment(t *testing.T) {
+	over := make(chan time.Time)
+	close(over)
+	s := nps.New(nps.Options{Client: challenges{}, After: func(time.Duration) <-chan time.Time { return over }})
+	for range 64 {
+		come := make(chan struct{})
+		turn, err := s.Begin(waitsFor{t.Context(), come}, session.Ask{UPN: "ada@contoso.example", Changed: func() { close(come) }})
+		if err != nil || turn.Method != cloud.OATHCode || turn.State != cloud.Pending {
+			t.Fatalf("%+v, %v", turn, err)
+		}
 	}
 }
 
