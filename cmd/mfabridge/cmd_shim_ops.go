@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"mfabridge/cloud/engine/http/serve"
 	"mfabridge/internal/hint"
 	"mfabridge/shim"
 	"mfabridge/shim/bypass"
@@ -24,12 +25,18 @@ const opsPatience = 10 * time.Second
 // nothing.
 const opsIdle = 2 * time.Minute
 
+// opsConnections is how many connections the ops port has at once: those who watch
+// are few, and two a second that are never closed are as many as end by opsIdle.
+const opsConnections = 256
+
 // openOps opens the port for those who watch the shim.
 func (p *program) openOps(conf *config.Config, parts *shimParts, server *shim.Server) (*port, error) {
 	l, err := net.Listen("tcp", conf.Ops)
 	if err != nil {
 		return nil, hint.Wrap(fmt.Errorf("cannot listen for ops: %w", err), "stop who has the port, or choose another one under ops")
 	}
+	l = serve.Bound(l, connectionsOf(conf, opsConnections),
+		"find out who watches the shim, and have them close what they have asked on; let no others reach the port", parts.log)
 	o := metrics.Options{Now: p.now, Ready: func() error {
 		ctx, cancel := context.WithTimeout(context.Background(), opsPatience/2)
 		defer cancel()

@@ -28,23 +28,34 @@ func connectionsFor(files, parts, listeners, wanted int) int {
 }
 
 // boundRadSec lowers radius.radsec.max_connections to what this process has room
-// for, beside an engine that answers others in it.
+// for.
 func boundRadSec(conf *config.Config, log *slog.Logger) {
 	r := conf.RADIUS.RadSec
 	if r == nil {
 		return
 	}
-	parts := 1
+	each := connectionsOf(conf, r.MaxConnections)
+	if each < r.MaxConnections {
+		log.Warn("fewer RadSec connections are taken than radius.radsec.max_connections says: the process may not have as many files open",
+			"max_connections", r.MaxConnections, "taken", each, "open_files", openFiles(), "hint", moreFiles)
+	}
+	r.MaxConnections = each
+}
+
+// connectionsOf is how many connections each listener of a shim may have, beside
+// an engine that answers others in its process.
+func connectionsOf(conf *config.Config, wanted int) int {
+	parts, listeners := 1, 0
 	if conf.Engine.Config != "" {
 		parts = 2
 	}
-	files := openFiles()
-	each := connectionsFor(files, parts, len(r.Addresses), r.MaxConnections)
-	if each < r.MaxConnections {
-		log.Warn("fewer RadSec connections are taken than radius.radsec.max_connections says: the process may not have as many files open",
-			"max_connections", r.MaxConnections, "taken", each, "open_files", files, "hint", moreFiles)
+	if conf.RADIUS.RadSec != nil {
+		listeners = len(conf.RADIUS.RadSec.Addresses)
 	}
-	r.MaxConnections = each
+	if conf.Ops != "" {
+		listeners++
+	}
+	return connectionsFor(openFiles(), parts, listeners, wanted)
 }
 
 // boundConnections has the engine's listeners take no more connections than the

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"net"
 	"os"
 	"os/exec"
@@ -156,7 +159,7 @@ func TestClosingTheOpsPort(t *testing.T) {
 	p := &program{now: time.Now}
 	conf := &config.Config{Ops: "127.0.0.1:0", Data: t.TempDir()}
 	for range 200 {
-		ops, err := p.openOps(conf, &shimParts{}, nil)
+		ops, err := p.openOps(conf, &shimParts{log: slog.New(slog.DiscardHandler)}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -169,6 +172,54 @@ func TestClosingTheOpsPort(t *testing.T) {
 		if err := <-served; !errors.Is(err, shim.ErrServerClosed) {
 			t.Fatal(err)
 		}
+	}
+}
+
+// Who connects to the port for those who watch, and stays, does not take all files
+// of the shim.
+func TestOpsPortIsBounded(t *testing.T) {
+	said := new(record)
+	p := &program{now: time.Now}
+	conf := &config.Config{Ops: "127.0.0.1:0", Data: t.TempDir()}
+	ops, err := p.openOps(conf, &shimParts{log: slog.New(slog.NewTextHandler(said, nil))}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- ops.serve() }()
+	ask := func() net.Conn {
+		c, err := net.Dial("tcp", ops.address.String())
+		if err == nil {
+			_, err = io.WriteString(c, "GET /healthz HTTP/1.1\r\nHost: shim\r\n\r\n")
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	answered := func(c net.Conn) {
+		t.Helper()
+		if line, err := bufio.NewReader(c).ReadString('\n'); err != nil || line != "HTTP/1.1 200 OK\r\n" {
+			t.Errorf("answered %q, %v", line, err)
+		}
+	}
+	var all []net.Conn
+	for range connectionsOf(conf, opsConnections) {
+		c := ask()
+		answered(c)
+		all = append(all, c)
+	}
+	late := ask()
+	const full = "all connections that a listener may have are taken"
+	await(t, func() bool { return strings.Contains(said.String(), full) }, said.String)
+	_ = all[0].Close() // makes room
+	answered(late)
+	if err := ops.close(); err != nil {
+		t.Error(err)
+	}
+	<-served
+	for _, c := range append(all, late) {
+		_ = c.Close()
 	}
 }
 

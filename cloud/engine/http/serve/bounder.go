@@ -29,14 +29,23 @@ type bounder struct {
 	closed chan struct{}
 
 	log          *slog.Logger
+	advice       string      // where all places are taken
 	failed, full seldom.Word // to the log
 
 	mu   sync.Mutex
 	held map[netip.Prefix]*list.List // of *placed, the oldest first
 }
 
+// Bound bounds a listener that is of no Group in the same way; advice is what to
+// do where all connections are taken.
+func Bound(l net.Listener, most int, advice string, log *slog.Logger) net.Listener {
+	b := newBounder(l, most, nil, log)
+	b.advice = advice
+	return b
+}
+
 func newBounder(l net.Listener, most int, spared []netip.Prefix, log *slog.Logger) *bounder {
-	return &bounder{Listener: l, places: make(chan struct{}, most), spared: spared, closed: make(chan struct{}),
+	return &bounder{Listener: l, places: make(chan struct{}, most), spared: spared, closed: make(chan struct{}), advice: "raise limits.connections if these are people's own",
 		log: log.With("listen", l.Addr().String()), held: map[netip.Prefix]*list.List{}}
 }
 
@@ -92,8 +101,7 @@ func (b *bounder) room(from netip.Prefix) bool {
 	if len(b.places) < cap(b.places) {
 		return true
 	}
-	b.complain(&b.full, "all connections that a listener may have are taken", "connections", cap(b.places),
-		"hint", "raise limits.connections if these are people's own")
+	b.complain(&b.full, "all connections that a listener may have are taken", "connections", cap(b.places), "hint", b.advice)
 	b.mu.Lock()
 	var oldest *placed
 	most := 0
