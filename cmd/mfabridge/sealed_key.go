@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"strings"
 	"sync"
 
@@ -15,6 +14,7 @@ import (
 
 	"mfabridge/cloud/engine/seal"
 	"mfabridge/internal/hint"
+	"mfabridge/internal/regular"
 	"mfabridge/internal/secret"
 )
 
@@ -79,7 +79,7 @@ func (p *program) openSealed(ctx context.Context, path, identity string) (seal.K
 
 // readSealed reads what age has sealed, as it is. Others may be able to read it.
 func readSealed(path string) ([]byte, error) {
-	f, err := os.Open(path)
+	f, err := regular.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, hint.New("there is no sealed key at "+path, "seal the key that was made with the store: age -r RECIPIENT -o "+path+" KEYFILE")
 	}
@@ -148,7 +148,7 @@ func (p *program) opener(ctx context.Context, path, identity string) (by []age.I
 
 // isSealed tells whether age made a file.
 func isSealed(path string) bool {
-	f, err := os.Open(path)
+	f, err := regular.Open(path)
 	if err != nil {
 		return false
 	}

@@ -150,7 +150,7 @@ func TestSealedKeySaysNo(t *testing.T) {
 		{"age:me.txt,cut.age", "cut short or altered", exitFailed},
 		{"age:me.txt,clear.age", "is not sealed by age", exitFailed},
 		{"age:me.txt,armored.age", "sealed as text", exitFailed},
-		{"age:me.txt,folder.age", "cannot be read", exitFailed},
+		{"age:me.txt,folder.age", "not a regular file", exitFailed},
 		{"age:me.txt,none.age", "there is no sealed key at none.age", exitFailed},
 		{"age:", "cannot be at", exitUsage},
 		{"age:me.txt,", "cannot be at", exitUsage},

@@ -13,6 +13,7 @@ import (
 	engineconfig "mfabridge/cloud/engine/config"
 	"mfabridge/cloud/firstfactor"
 	"mfabridge/internal/hint"
+	"mfabridge/internal/regular"
 	"mfabridge/shim/config"
 )
 
@@ -67,7 +68,7 @@ func (p *program) checkCertificates(conf *config.Config, engine *engineconfig.Co
 			at := fmt.Sprintf("engine.config: listeners.%s.tls.cert", name)
 			if _, err := p.certificate(name, l.TLS, p.logger()); err != nil {
 				problems = append(problems, inEngine(err))
-			} else if all[at], err = tls.LoadX509KeyPair(l.TLS.Cert, l.TLS.Key); err != nil {
+			} else if all[at], err = regular.Pair(l.TLS.Cert, l.TLS.Key); err != nil {
 				problems = append(problems, inEngine(err))
 				delete(all, at)
 			}

@@ -20,6 +20,7 @@ import (
 
 	"mfabridge/internal/hint"
 	"mfabridge/internal/ldapconn"
+	"mfabridge/internal/regular"
 	"mfabridge/internal/secret"
 	"mfabridge/internal/strictyaml"
 )
@@ -95,7 +96,7 @@ func (k *Check) Spaces(word secret.Bytes, at string) {
 // Pair loads a certificate with its key out of PEM files; chain is what tells it
 // from another.
 func (k *Check) Pair(cert, key, at string) (pair tls.Certificate, chain PEM) {
-	pair, err := tls.LoadX509KeyPair(k.Path(cert), k.Path(key))
+	pair, err := regular.Pair(k.Path(cert), k.Path(key))
 	if err != nil {
 		k.Add(hint.Wrap(fmt.Errorf("%s.cert: %w", at, err), "name the PEM files of the certificate with its chain, and of its key"))
 	} else if info, err := os.Stat(k.Path(key)); err == nil && info.Mode().Perm()&0o077 != 0 {
@@ -109,7 +110,7 @@ func (k *Check) Pair(cert, key, at string) (pair tls.Certificate, chain PEM) {
 
 // Authorities loads the certificates of those who sign others out of a PEM file.
 func (k *Check) Authorities(ca, at, advice string) (*x509.CertPool, PEM) {
-	pem, err := os.ReadFile(k.Path(ca))
+	pem, err := regular.Read(k.Path(ca))
 	var pool *x509.CertPool
 	if err == nil {
 		pool, err = ldapconn.ReadCA(pem)

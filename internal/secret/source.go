@@ -7,9 +7,9 @@ import (
 	"io"
 	"os"
 	"strings"
-	"syscall"
 
 	"mfabridge/internal/hint"
+	"mfabridge/internal/regular"
 )
 
 // MaxFile is the largest secret file that is read, in bytes.
@@ -47,7 +47,10 @@ func IsReference(ref string) bool {
 
 // ReadFile reads a secret from a file that nobody but its owner may read.
 func ReadFile(path string) (Bytes, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a named pipe would have us wait for who writes to it
+	f, err := regular.Open(path)
+	if errors.Is(err, regular.ErrOther) {
+		return Bytes{}, errors.New(path + " is not a regular file")
+	}
 	if err != nil {
 		return Bytes{}, hint.Wrap(fmt.Errorf("secret file cannot be opened: %w", err), "name a file that is there and that only you can read")
 	}
@@ -74,9 +77,6 @@ func checkPrivate(f *os.File) error {
 	info, err := f.Stat()
 	if err != nil {
 		return err
-	}
-	if !info.Mode().IsRegular() {
-		return errors.New(f.Name() + " is not a regular file")
 	}
 	if info.Mode().Perm()&0o077 != 0 {
 		return hint.New(fmt.Sprintf("%s may be read by others (mode %04o)", f.Name(), info.Mode().Perm()),

@@ -14,11 +14,9 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
-	"syscall"
 	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
@@ -26,6 +24,7 @@ import (
 	"github.com/goccy/go-yaml/token"
 
 	"mfabridge/internal/hint"
+	"mfabridge/internal/regular"
 )
 
 // MaxFile is the largest configuration that is read, in bytes.
@@ -40,7 +39,10 @@ type Kind struct {
 
 // Read reads a regular file whole and tells its folder.
 func (k Kind) Read(path string) (text []byte, folder string, err error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a named pipe would have us wait for who writes to it
+	f, err := regular.Open(path)
+	if errors.Is(err, regular.ErrOther) {
+		return nil, "", hint.New(fmt.Sprintf("%s %s is not a regular file", k.Name, path), "write it into a file: it is read again later, and other files are looked for beside it")
+	}
 	if err != nil {
 		if e, ok := errors.AsType[*fs.PathError](err); ok {
 			err = e.Err // that it was opened is said
@@ -49,9 +51,6 @@ func (k Kind) Read(path string) (text []byte, folder string, err error) {
 			"name a YAML file that you may read; "+k.Manual+" says what stands in it")
 	}
 	defer f.Close()
-	if info, err := f.Stat(); err == nil && !info.Mode().IsRegular() {
-		return nil, "", hint.New(fmt.Sprintf("%s %s is not a regular file", k.Name, path), "write it into a file: it is read again later, and other files are looked for beside it")
-	}
 	text, err = io.ReadAll(io.LimitReader(f, MaxFile+1))
 	switch {
 	case err != nil:

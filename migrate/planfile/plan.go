@@ -11,6 +11,7 @@ import (
 	"os"
 
 	"mfabridge/internal/hint"
+	"mfabridge/internal/regular"
 	"mfabridge/internal/secret"
 	"mfabridge/migrate"
 )
@@ -44,7 +45,7 @@ func Open(path, keyPath string) (*Plan, error) {
 // open is Open with what gets the key; nil: without.
 func open(path string, getKey func() (key, error)) (*Plan, error) {
 	p := &Plan{path: path}
-	f, err := os.Open(path)
+	f, err := regular.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, hint.Wrap(&absent{"there is no plan " + path}, "make one with: mfabridge plan EXPORT --to TARGET -o "+path)
 	}

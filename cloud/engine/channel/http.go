@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,6 +20,7 @@ import (
 
 	"mfabridge/cloud/engine/channel/carrier"
 	"mfabridge/internal/hint"
+	"mfabridge/internal/regular"
 	"mfabridge/internal/secret"
 )
 
@@ -122,7 +122,7 @@ func authorities(path string) (*x509.CertPool, error) {
 	if path == "" {
 		return nil, nil
 	}
-	text, err := os.ReadFile(path)
+	text, err := regular.Read(path)
 	if err != nil {
 		return nil, hint.Wrap(fmt.Errorf("ca: %w", err), "name a PEM file with the authority's certificate")
 	}

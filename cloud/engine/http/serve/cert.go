@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"mfabridge/internal/hint"
+	"mfabridge/internal/regular"
 )
 
 // lookEvery is how often a certificate's files are looked at for a change.
@@ -64,7 +65,7 @@ func (c *Certificate) Become(other *Certificate) {
 }
 
 func (c *Certificate) load(state fileState) error {
-	pair, err := tls.LoadX509KeyPair(c.cert, c.key)
+	pair, err := regular.Pair(c.cert, c.key)
 	if err != nil {
 		return hint.Wrap(fmt.Errorf("certificate %s cannot be used: %w", c.cert, err), "certificate and key are PEM files that belong together")
 	}
