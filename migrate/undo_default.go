@@ -61,7 +61,7 @@ func (t *undoTask) remains(u *cloud.User, p cloud.Preference) (there, allowed bo
 // does not go while there are others, and would stay for good.
 func (t *undoTask) stepAside(u *cloud.User, takes []cloud.Preference) {
 	at := slices.IndexFunc(t.d.Changes, func(c PlannedChange) bool { return c.Method == cloud.DefaultMethod && c.Irreversible })
-	if at < 0 {
+	if at < 0 || u.Default == "" { // none stands in the way: apply may have ended before it wrote one
 		return
 	}
 	c := &t.d.Changes[at]

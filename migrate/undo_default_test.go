@@ -83,6 +83,29 @@ func TestUndoMovesADefaultThatCannotBeUnset(t *testing.T) {
 	}
 }
 
+// A default that apply never came to write, or that nobody has any more, is back
+// already: it needs to name nothing else.
+func TestUndoOfADefaultThatIsNotThere(t *testing.T) {
+	for name, killed := range map[string]bool{"never written": true, "gone since": false} {
+		d, j := newDirectory(), newJournal()
+		d.prefers = []cloud.Preference{cloud.OATHCode, cloud.SMS}
+		def := migrate.PlannedChange{Change: cloud.Change{Op: cloud.Set, Method: cloud.DefaultMethod, After: cloud.TextValue("oath")}, Reason: "sample", Irreversible: true}
+		u, p := lone(d, func(u *cloud.User) { u.Mobile = "+1 4255550199" }, adds(cloud.HardwareOATH, cloud.Value{OATH: generator("T-2")}), def)
+		applyOK(t, p, j, d, migrate.ApplyOptions{})
+		u.Default = ""
+		for at, e := range j.entries {
+			if killed {
+				e.IntentRun, e.Results = e.ResultRun+1, e.Results[:1]
+				j.entries[at] = e
+			}
+		}
+		r, said := undo(t, p, j, d, migrate.UndoOptions{})
+		if r.Done != 1 || r.Kept+r.Failed > 0 || u.Default != "" || len(u.OATH) > 0 || said["u defaultMethod"] != string(cloud.Already) {
+			t.Errorf("%s: %+v, %v, the user has %+v", name, r, said, u)
+		}
+	}
+}
+
 // isWayOf tells whether a preference is a way to use a method.
 func isWayOf(p cloud.Preference, m cloud.Method) bool {
 	return p == cloud.OATHCode && m.IsOATH() || p == cloud.SMS && m == cloud.Mobile || p == cloud.VoiceOffice && m == cloud.Office || strings.EqualFold(string(p), "voice"+string(m))
