@@ -182,5 +182,8 @@ func all[T any](ctx context.Context, c *client, version, path string, header htt
 	return nil, &cloud.Error{Kind: cloud.Internal, Message: fmt.Sprintf("the list has more than %d pages", maxPages)}
 }
 
+// Instance is the id of the tenant, as [cloud.Capabilities] have it.
+func (d *Directory) Instance() string { return d.tenant.ID }
+
 // URL is where a path of v1.0 is, for people who change something by hand.
 func (d *Directory) URL(path string) string { return d.o.Cloud.Root + v1 + path }

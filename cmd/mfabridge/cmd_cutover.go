@@ -13,6 +13,7 @@ import (
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/graph"
+	"mfabridge/internal/hint"
 	"mfabridge/migrate"
 	"mfabridge/migrate/planfile"
 )
@@ -109,6 +110,11 @@ func (s *cutover) readPlan(c *cli.Context, path string, d *graph.Directory) (err
 		return err
 	}
 	defer func() { err = errors.Join(err, plan.Close()) }()
+	// Who was moved in a rehearsal depends on the old server all the same.
+	if planned := plan.Header().Target; planned.Instance != d.Instance() {
+		return hint.Wrap(&migrate.WrongTargetError{Planned: planned, Have: d.Instance(), Product: "Microsoft Entra ID"},
+			"give the plan that was made for this tenant")
+	}
 	journal, end, err := readJournal(plan, planfile.JournalPath(path))
 	if err != nil {
 		return err
@@ -174,8 +180,12 @@ func (s *cutover) steps() []step {
 		if id == "" || rollout == nil || slices.ContainsFunc(rollout.Groups, func(g graph.RolloutGroup) bool { return strings.EqualFold(g.ID, id) }) {
 			continue
 		}
+		soon := s.early(w.Total() - w.Users[migrate.Moved])
+		if len(rollout.Groups)+len(all) >= graph.MaxRolloutGroups {
+			soon = fmt.Sprintf("staged rollout takes %d groups: take one out first", graph.MaxRolloutGroups)
+		}
 		at := s.urls("/policies/featureRolloutPolicies/" + url.PathEscape(rollout.ID) + "/appliesTo/")
-		all = append(all, step{what: fmt.Sprintf("put the group of wave %s into staged rollout", w.Wave), early: early(w.Total() - w.Users[migrate.Moved]),
+		all = append(all, step{what: fmt.Sprintf("put the group of wave %s into staged rollout", w.Wave), early: soon,
 			make: request{http.MethodPost, at + "$ref", `{"@odata.id":"` + s.urls("/directoryObjects/"+id) + `"}`},
 			back: request{http.MethodDelete, at + id + "/$ref", ""}})
 	}
@@ -189,7 +199,7 @@ func (s *cutover) steps() []step {
 		if before == graph.MFAUnset {
 			before = graph.MFAAccept
 		}
-		all = append(all, step{what: "let Entra ID do multifactor authentication for all of " + d.Name, early: early(s.waiting()),
+		all = append(all, step{what: "let Entra ID do multifactor authentication for all of " + d.Name, early: s.early(s.waiting()),
 			make: request{http.MethodPatch, at, behaves(graph.MFAReject)}, back: request{http.MethodPatch, at, behaves(before)}})
 	}
 	return all
@@ -209,7 +219,7 @@ func (s *cutover) switchOn(added int) []step {
 		}
 	}
 	at := s.urls("/policies/featureRolloutPolicies/" + url.PathEscape(r.ID))
-	return []step{{what: "switch staged rollout on: before that none of its groups is reached", early: early(waiting),
+	return []step{{what: "switch staged rollout on: before that none of its groups is reached", early: s.early(waiting),
 		make: request{http.MethodPatch, at, `{"isEnabled":true}`}, back: request{http.MethodPatch, at, `{"isEnabled":false}`}}}
 }
 
@@ -230,8 +240,13 @@ func (s *cutover) unknown() []string {
 
 func behaves(b graph.MFABehavior) string { return `{"federatedIdpMfaBehavior":"` + string(b) + `"}` }
 
-func early(users int) string {
-	if users == 0 {
+// early is why a change should wait for so many users; empty: it need not.
+// Without a plan nobody can tell how many there are.
+func (s *cutover) early(users int) string {
+	switch {
+	case s.plan == "":
+		return "which of its users still depend on the old server is not known without a plan: mfabridge cutover status F"
+	case users == 0:
 		return ""
 	}
 	return migrate.Number(users, "of its users still depends", "of its users still depend") + " on the old server"

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"mfabridge/cloud/graph"
+	"mfabridge/migrate"
 )
 
 // An engineer follows what cutover status prints, step by step, and takes the
@@ -85,6 +86,15 @@ func TestCutoverStatus(t *testing.T) {
 		t.Errorf("the application of the migration is shown\n%s", out)
 	}
 	must(t, exitUsage, "cutover", "status", "--to", r.store)
+
+	// Nobody can tell who depends without the plan, and that of a rehearsal does not.
+	if out := must(t, exitDone, append([]string{"cutover", "status", "--to", "entra:contoso.example"}, reader...)...).out; !strings.Contains(out, "not yet: which of its users") {
+		t.Errorf("without a plan:\n%s", out)
+	}
+	must(t, exitDone, "plan", r.path("export"), "--to", "sqlite:"+r.path("other.db"), "--as", "entra", "--domain", "contoso.example", "-o", r.path("other.plan"), "--default-country", "US")
+	if got := must(t, exitFailed, append([]string{"cutover", "status", r.path("other.plan"), "--to", "entra:contoso.example"}, reader...)...); got.out != "" || !strings.Contains(got.err, "made for this tenant") {
+		t.Errorf("the plan of another target: %s%s", got.out, got.err)
+	}
 	must(t, exitUsage, r.to("cutover", "status", r.plan, r.plan, "--to", "entra:contoso.example")...)
 	must(t, exitFailed, append([]string{"cutover", "status", r.path("people.csv"), "--to", "entra:contoso.example"}, reader...)...)
 }
@@ -108,6 +118,17 @@ func TestCutoverOfDomainsWithoutAConfiguration(t *testing.T) {
 	out.Reset()
 	if err := s.json(&out); err != nil || !strings.Contains(out.String(), `"like":"contoso.example"`) || !strings.Contains(out.String(), `"unknown":"Graph answers 404"`) {
 		t.Errorf("%v\n%s", err, out.String())
+	}
+}
+
+// Staged rollout takes so many groups and no more: the next one has to wait.
+func TestCutoverOfAWaveTooMany(t *testing.T) {
+	for there, want := range map[int]string{graph.MaxRolloutGroups - 2: "", graph.MaxRolloutGroups - 1: "", graph.MaxRolloutGroups: "take one out"} {
+		s := cutover{plan: "move.plan", urls: func(path string) string { return path }, group: map[string]string{"pilot": "p"}, waves: []migrate.WaveStanding{{Wave: "pilot"}},
+			rollouts: []graph.Rollout{{ID: "r", Feature: graph.MFAFeature, Enabled: true, Groups: make([]graph.RolloutGroup, there)}}}
+		if steps := s.steps(); len(steps) != 1 || !strings.Contains(steps[0].early, want) || (steps[0].early == "") != (want == "") {
+			t.Errorf("%d groups: %+v", there, steps)
+		}
 	}
 }
 
