@@ -135,7 +135,7 @@ func (c *conflicts) close(g *group) error {
 		b := binary.BigEndian.AppendUint64(c.buf[:0], m.ordinal)
 		p := packer{append(b, g.key...)}
 		p.flag(others.Idle)
-		p.flag(!others.Idle && m.grade == claimMoves && g.movers == 1)
+		p.flag(!others.Idle && m.grade == claimMoves && g.movers == 1 && g.idle.users == 0)
 		p.number(others.More)
 		p.texts(others.Others)
 		c.buf = p.b

@@ -25,7 +25,7 @@ type Conflict struct {
 	Others []string // usernames, at most maxOthers
 	More   int      // how many more there are
 	Idle   bool     // none of them moves it; of secrets and serial numbers alone
-	Held   bool     // all of them have it in the target, and none in a row that moves it
+	Held   bool     // all of them have it in the target, and none in a row
 }
 
 // Conflicts tells what a user has in common with others who move it too, and

@@ -202,6 +202,13 @@ func TestSharedSecrets(t *testing.T) {
 	if got, want := out.of(a.Username).Findings[0].Detail, `the secret of token "S1" also stands with b@contoso.example in the target, and in no row but this`; got != want {
 		t.Errorf("detail\n %s\nwant\n %s", got, want)
 	}
+	// A row that does not move has it all the same.
+	b.Tokens, holder.Privileged = []legacy.Token{token("S2", key)}, true
+	out, _ = plan(t, []legacy.User{a, b}, holder)
+	if got, want := out.of(a.Username).Findings[0].Detail, `the secret of token "S1" also stands with b@contoso.example`; got != want {
+		t.Errorf("detail\n %s\nwant\n %s", got, want)
+	}
+	b.Tokens, holder.Privileged = nil, false
 	// Where the row of one of them has it, too, that is where to look.
 	c.Tokens = a.Tokens
 	out, _ = plan(t, []legacy.User{a, b, c}, holder)
