@@ -54,7 +54,7 @@ func (m *Meter) Take(from netip.Addr) bool {
 	b := m.buckets[key]
 	if b == nil {
 		if len(m.buckets) >= maxBuckets {
-			clear(m.buckets) // the limit on all stays
+			clear(m.buckets) // the limit on all stays, if there is one
 		}
 		b = &bucket{}
 		m.buckets[key] = b
