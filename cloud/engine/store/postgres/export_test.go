@@ -58,6 +58,26 @@ func SetFirst(s *Store, d time.Duration) {
 // its first one.
 func SetPatience(s *Store, d time.Duration) { s.writer.patience = d }
 
+// SetTurn is how long a transaction takes in updates, before the first one.
+func SetTurn(s *Store, d time.Duration) { s.writer.turns = d }
+
+// MigrateImpatiently is MigrateWith by somebody who waits for no other lock.
+func MigrateImpatiently(ctx context.Context, given string) error {
+	p, err := parse(given)
+	if err != nil {
+		return err
+	}
+	pg, err := p.dial(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = pg.Close(ctx) }()
+	if _, err := pg.Exec(ctx, "SET lock_timeout = 1").ReadAll(); err != nil {
+		return err
+	}
+	return migrate(ctx, pg, p.schema, steps, false)
+}
+
 // Setting is what a session of ours has for a setting of the server's.
 func Setting(ctx context.Context, given, name string) (string, error) {
 	p, err := parse(given)

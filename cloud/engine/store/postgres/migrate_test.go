@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"mfabridge/cloud"
 	"mfabridge/cloud/engine/store/postgres"
@@ -51,6 +52,37 @@ func TestOlderStoreIsBroughtForward(t *testing.T) {
 	// This program does not know the version after its own.
 	if s, err := postgres.Open(t.Context(), address); err == nil || cloud.KindOf(err) != cloud.Unsupported || postgres.Advice(err) == "" {
 		t.Errorf("a store of a newer program: %v, %v", s, err)
+	}
+}
+
+// Whoever opens a store while another one brings it forward waits as long as that
+// takes, which grows with the store.
+func TestWaitsForWhoBringsForward(t *testing.T) {
+	peer.NeedCluster(t, cluster)
+	address, schema := cluster.Address(t)
+	initAt(t, address)
+	sql(t, "UPDATE "+schema+".store_version SET version = version - 1")
+	const key = int64(0x4d46<<48 | 3<<32) // of who makes or changes a schema
+	locks := fmt.Sprintf("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid::int8 = %d AND ", key>>32)
+	held := make(chan error, 1)
+	go func() { // until somebody has waited for a while
+		out, err := cluster.SQL(fmt.Sprintf("BEGIN; SELECT pg_advisory_xact_lock(%d); DO $$ BEGIN FOR i IN 1..1000 LOOP EXIT WHEN (%sNOT granted) > 0; "+
+			"PERFORM pg_sleep(0.01); END LOOP; PERFORM pg_sleep(0.1); END $$; UPDATE %s.store_version SET version = %d; COMMIT", key, locks, schema, postgres.Version))
+		if err != nil {
+			err = fmt.Errorf("%w: %s", err, out)
+		}
+		held <- err
+	}()
+	for end := time.Now().Add(10 * time.Second); sql(t, locks+"granted") != "1"; {
+		if time.Now().After(end) {
+			t.Fatal("nobody has the lock")
+		}
+	}
+	if err := postgres.MigrateImpatiently(t.Context(), address); err != nil {
+		t.Error(err)
+	}
+	if err := <-held; err != nil {
+		t.Error(err)
 	}
 }
 

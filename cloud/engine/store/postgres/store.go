@@ -134,7 +134,7 @@ func open(ctx context.Context, given string, restored bool) (*Store, error) {
 	rand.Read(random)
 	s := &Store{place: p, origin: origin, keys: keys, id: hex.EncodeToString(random), queue: queue.New(maxGroup),
 		readers: make(chan *conn, maxReaders)}
-	s.writer = &writer{store: s, c: &conn{place: p}, end: &chainEnd{}, patience: resolvePatience}
+	s.writer = &writer{store: s, c: &conn{place: p}, end: &chainEnd{}, patience: resolvePatience, turns: turnLimit}
 	for range maxReaders {
 		s.readers <- &conn{place: p, first: firstPatience}
 	}
@@ -189,7 +189,11 @@ func migrate(ctx context.Context, pg *pgconn.PgConn, schema string, steps []stri
 		_, err := pg.Exec(ctx, script).ReadAll()
 		return failure(err)
 	}
-	if err := run(fmt.Sprintf("BEGIN; %s; SELECT pg_advisory_xact_lock(%d)", sqlUnhurried, lockKey(lockMake, 0))); err != nil {
+	// Who brings it forward may take long; the tables are waited for as ever, since
+	// those at work wait behind us.
+	begin := fmt.Sprintf("BEGIN; %s; SET LOCAL lock_timeout = 0; SELECT pg_advisory_xact_lock(%d); SET LOCAL lock_timeout = %d",
+		sqlUnhurried, lockKey(lockMake, 0), lockLimit.Milliseconds())
+	if err := run(begin); err != nil {
 		return err
 	}
 	if version, err = versionOf(ctx, pg, schema, len(steps)); err == nil && version == 0 {

@@ -17,6 +17,9 @@ import (
 const (
 	// maxGroup is the most updates that one commit carries.
 	maxGroup = 256
+	// turnLimit is how long a transaction that has the lock takes in updates: the
+	// other nodes wait for their turn, and no longer than lockLimit.
+	turnLimit = 500 * time.Millisecond
 	// groupPatience bounds one transaction with everything in it.
 	groupPatience = 40 * time.Second
 	// resolvePatience is how long the outcome of a commit is looked for.
@@ -56,6 +59,7 @@ type writer struct {
 	seen  int64     // where the audit ended at the latest
 
 	patience time.Duration // resolvePatience
+	turns    time.Duration // turnLimit
 }
 
 func (w *writer) run() {
@@ -124,11 +128,18 @@ func (w *writer) together(first *queue.Job) (group []*queue.Job, err error) {
 	limit, cancel := context.WithTimeout(context.Background(), groupPatience)
 	defer cancel()
 	w.begin(limit)
+	var since time.Time // of the lock, which comes with the first answer
 	for j := first; j != nil; j = w.next(len(group)) {
 		group = append(group, j)
 		if err := w.attempt(j); err != nil {
 			w.abandon()
 			return group, err
+		}
+		if since.IsZero() && w.c.answered {
+			since = time.Now()
+		}
+		if !since.IsZero() && time.Since(since) >= w.turns {
+			break
 		}
 	}
 	return group, w.commit()

@@ -1,13 +1,46 @@
 package postgres_test
 
 import (
+	"runtime"
+	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"mfabridge/cloud/engine"
+	"mfabridge/cloud/engine/store/postgres"
 	"mfabridge/internal/peer"
 )
+
+// Who has much to write leaves others a turn: what waits is not written all at
+// once, however long that takes. Each update is written all the same.
+func TestTurnsEnd(t *testing.T) {
+	peer.NeedCluster(t, cluster)
+	address, _ := made(t)
+	for turn, want := range map[time.Duration]uint64{0: 5, time.Hour: 1} {
+		s := opens(t, address)
+		postgres.SetTurn(s, turn)
+		all := slices.Repeat([]func(engine.Tx) error{counting}, 5)
+		wait := sync.OnceFunc(func() {
+			for s.Stats().Queue < len(all)-1 {
+				runtime.Gosched()
+			}
+		})
+		all[0] = func(tx engine.Tx) error {
+			wait() // for the others to be there
+			return counting(tx)
+		}
+		for _, err := range s.UpdateEach(t.Context(), all) {
+			if err != nil {
+				t.Error(err)
+			}
+		}
+		if got := s.Stats(); got.Commits != want || got.Updates != 5 {
+			t.Errorf("turns of %v: %+v", turn, got)
+		}
+	}
+}
 
 // Each process, each command too, leaves a row behind that says which of its
 // commits was the last; those of long ago go, a few at a time.
